@@ -1,0 +1,137 @@
+"""What holds for every test: the named event loop really runs, and nothing leaves the loopback."""
+
+from __future__ import annotations
+
+import inspect
+import ipaddress
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import pytest
+import sniffio
+from hypothesis import settings
+
+# A busy machine is slow and not wrong; and a run for everybody must not fail by luck.
+settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("project")
+
+_PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
+_SETTINGS = ("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NL_EDM_API_KEY")
+_LOOPBACK_NAMES = ("", "localhost")
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Name the event loop that a test marked ``anyio`` runs on."""
+    return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _named_event_loop_runs(request: pytest.FixtureRequest) -> None:
+    """Fail an async test that runs on another library than the one it names.
+
+    In auto mode, pytest-asyncio takes over tests that are parametrised for trio, and they
+    pass on asyncio without a word.
+    """
+    expected = _expected_library(request)
+    if expected is None:
+        return
+    item: Any = request.node
+    if hasattr(item.obj, "hypothesis"):
+        handle = item.obj.hypothesis
+        handle.inner_test = _checked(_undecorated(handle.inner_test), expected)
+    else:
+        item.obj = _checked(item.obj, expected)
+
+
+def _expected_library(request: pytest.FixtureRequest) -> str | None:
+    """Read off the test which library it wants; None for a test that is not async."""
+    if "anyio_backend" in request.fixturenames:
+        backend = request.getfixturevalue("anyio_backend")
+        return str(backend if isinstance(backend, str) else backend[0])
+    return "asyncio" if request.node.get_closest_marker("asyncio") else None
+
+
+def _undecorated(test: Any) -> Any:
+    """Undo what this file and anyio's plugin put around a hypothesis test for the last backend."""
+    test = getattr(test, "_anyio_original_func", test)
+    return getattr(test, "_unchecked", test)
+
+
+def _checked(test: Any, expected: str) -> Any:
+    if not inspect.iscoroutinefunction(test):
+        return test
+    body: Callable[..., Awaitable[None]] = test
+
+    @wraps(body)
+    async def check_then_run(*args: Any, **kwargs: Any) -> None:
+        running = sniffio.current_async_library()
+        assert running == expected, f"named {expected}, but runs on {running}"
+        await body(*args, **kwargs)
+
+    check_then_run._unchecked = test  # type: ignore[attr-defined]  # read back by _undecorated
+    return check_then_run
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_the_machine_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the machine's key, base URL and proxies: a test sets what it needs."""
+    for name in _SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    for name in _PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+class LeftLoopbackError(AssertionError):
+    """A test tried to reach another machine."""
+
+
+class _LoopbackGuard:
+    """An audit hook: it sees every connection of the process, whichever library makes it.
+
+    Hooks cannot be taken out again, so this one is switched on and off.
+    """
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._checks: dict[str, Callable[..., Any]] = {
+            "socket.connect": lambda _socket, address: address,
+            "socket.sendto": lambda _socket, address: address,
+            "socket.sendmsg": lambda _socket, address: address,
+            "socket.getaddrinfo": lambda host, *_: (host, None),
+            "socket.gethostbyname": lambda host: (host, None),
+        }
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        """Refuse an address outside the loopback."""
+        if self.is_on and event in self._checks:
+            address = self._checks[event](*args)
+            if isinstance(address, tuple) and not is_loopback(address[0]):
+                raise LeftLoopbackError(f"{event} to {address[0]!r} leaves the loopback")
+
+
+_GUARD = _LoopbackGuard()
+sys.addaudithook(_GUARD)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_leaves_the_loopback() -> Iterator[None]:
+    """Make every connection or look-up beyond the loopback fail, for the whole run."""
+    _GUARD.is_on = True
+    yield
+    _GUARD.is_on = False
+
+
+def is_loopback(host: str | bytes | None) -> bool:
+    """Tell whether a host, a name or an address, is this machine as seen from itself."""
+    name = host.decode("ascii", "replace") if isinstance(host, bytes) else host or ""
+    if name.lower() in _LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,81 @@
+"""The guards of conftest.py do guard."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+import sniffio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import LeftLoopbackError, _checked, is_loopback
+
+
+@pytest.mark.anyio
+async def test_anyio_test_runs_on_the_named_backend(anyio_backend: str) -> None:
+    """A test marked anyio runs on the library that its parameter names."""
+    assert sniffio.current_async_library() == anyio_backend
+
+
+@pytest.mark.asyncio
+async def test_asyncio_test_runs_on_asyncio() -> None:
+    """A test marked asyncio runs on asyncio."""
+    assert sniffio.current_async_library() == "asyncio"
+
+
+@pytest.mark.anyio
+@given(st.just(0))
+@settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_property_runs_on_the_named_backend(anyio_backend: str, number: int) -> None:
+    """A hypothesis test is run, and checked, on each of the two."""
+    assert sniffio.current_async_library() == anyio_backend
+
+
+def test_trio_test_that_runs_on_asyncio_fails() -> None:
+    """A test that names trio and runs on asyncio does not pass."""
+
+    async def body() -> None:
+        await anyio.lowlevel.checkpoint()
+
+    with pytest.raises(AssertionError, match="named trio, but runs on asyncio"):
+        anyio.run(_checked(body, "trio"), backend="asyncio")
+
+
+def test_every_test_is_checked(request: pytest.FixtureRequest) -> None:
+    """No test has to ask for the check."""
+    assert "_named_event_loop_runs" in request.fixturenames
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", b"localhost", None])
+def test_loopback_is_recognised(host: Any) -> None:
+    """Every way to write this machine counts as the loopback."""
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "10.0.0.1", "api.example.com"])
+def test_other_hosts_are_recognised(host: str) -> None:
+    """Private addresses are other machines too."""
+    assert not is_loopback(host)
+
+
+def test_connection_beyond_the_loopback_fails() -> None:
+    """A socket that would reach another machine raises before anything is sent."""
+    with socket.socket() as stream, pytest.raises(LeftLoopbackError):
+        stream.connect(("192.0.2.1", 80))
+
+
+def test_look_up_of_a_foreign_name_fails() -> None:
+    """Resolving a name would ask a name server, which is another machine."""
+    with pytest.raises(LeftLoopbackError):
+        socket.getaddrinfo("api.example.com", 443)
+
+
+@pytest.mark.anyio
+async def test_connection_beyond_the_loopback_fails_in_async_code() -> None:
+    """The guard holds below the event loops too."""
+    with pytest.RaisesGroup(LeftLoopbackError, flatten_subgroups=True):
+        await anyio.connect_tcp("192.0.2.1", 80)

@@ -1,0 +1,264 @@
+"""Imports in the package point downwards only, and the edges keep their libraries to themselves."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+pytestmark = pytest.mark.source_tree
+
+PACKAGE = "newsleopard_async"
+ROOT = Path(__file__).parent.parent / PACKAGE
+
+LEVELS = {
+    "workflows": 6,
+    "client": 5,
+    "endpoints": 4,
+    "transport": 3,
+    "checks": 2,
+    "models": 1,
+    "errors": 1,
+    "clock": 1,
+    "plain": 1,
+}
+"""The tower, from the top. A room may import those of its own level and below."""
+
+FACE = 7
+"""``newsleopard_async/__init__.py`` and nothing else imports everything."""
+
+BESIDE = ("emulator", "testing", "rehearsal", "cli", "durable")
+"""Beside the tower: they may import it, and it never imports them."""
+
+EDGES = {
+    "httpx": ("transport",),
+    "httpcore": ("transport",),
+    "h11": ("transport",),
+    "cattrs": ("transport.codec", "plain"),
+    "asyncio": ("transport.inflight",),
+    "trio": ("transport.inflight",),
+}
+"""Which modules of the tower alone may import a library; a name covers what starts with it."""
+
+OPTIONAL = ("starlette", "uvicorn", "rich", "click")
+"""What stands behind an extra is not for the tower."""
+
+
+DECLARED = {
+    "": {"anyio", "attrs", "cattrs", "h11", "httpcore", "httpx", "tenacity"},
+    "emulator": {"starlette", "uvicorn"},
+    "cli": {"click", "rich"},
+    "testing": {"pytest", "trio"},
+    "transport.inflight": {"trio"},
+}
+"""What may be imported at all: for the core, and what each room may have beyond that.
+
+Something that another package happens to bring is not there on every interpreter.
+h11 and httpcore come with httpx at any time; trio and pytest are there where they are used.
+"""
+
+
+@attrs.frozen
+class Import:
+    """One import: who imports what, both as dotted names, and where."""
+
+    importer: str
+    imported: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+def imports_of(module: str, source: str, *, modules: frozenset[str] = frozenset()) -> list[Import]:
+    """Read every import of a module, those inside functions too.
+
+    Args:
+        modules: The modules that exist, to tell ``from package import module`` from a name.
+    """
+    return [
+        Import(module, name, node.lineno)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in _imported_names(node, modules)
+    ]
+
+
+def _imported_names(node: ast.Import | ast.ImportFrom, modules: frozenset[str]) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    base = node.module or ""
+    full = [f"{base}.{alias.name}" for alias in node.names]
+    submodules = [name for name in full if name in modules]
+    yield from submodules
+    if len(submodules) < len(full):
+        yield base
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module: the name right below the package, or "" for its face."""
+    return module.removeprefix(PACKAGE).lstrip(".").split(".")[0]
+
+
+def violation(found: Import) -> str | None:
+    """Return what is wrong with an import, or None."""
+    room = room_of(found.importer)
+    if found.imported.split(".")[0] != PACKAGE:
+        return _foreign_violation(room, found)
+    target = room_of(found.imported)
+    if room == "emulator" and target != "emulator":
+        return "the emulator shares no code with the tower"
+    if room in BESIDE:
+        return None
+    if target in BESIDE:
+        return "the tower does not know what stands beside it"
+    if LEVELS.get(target, FACE) > LEVELS.get(room, FACE):
+        return "imports point downwards only"
+    return None
+
+
+def _foreign_violation(room: str, found: Import) -> str | None:
+    library = found.imported.split(".")[0]
+    if room in BESIDE:
+        return None
+    if library in OPTIONAL:
+        return f"{library} is behind an extra"
+    inner = found.importer.removeprefix(PACKAGE + ".")
+    if library in EDGES and not _may_use(inner, EDGES[library]):
+        return f"only {', '.join(EDGES[library])} may use {library}"
+    return None
+
+
+def _may_use(module: str, allowed: tuple[str, ...]) -> bool:
+    return any(
+        module == name
+        or module.startswith(f"{name}.")
+        or (name.endswith("codec") and module.startswith(name))
+        for name in allowed
+    )
+
+
+def modules() -> dict[str, Path]:
+    """Find every module of the package."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = (PACKAGE, *path.relative_to(ROOT).with_suffix("").parts)
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+def test_every_import_points_downwards() -> None:
+    """No module imports a room above its own, nor a library that is another's to use."""
+    sources = modules()
+
+    wrong = [
+        f"{found}: {problem}"
+        for module, path in sources.items()
+        for found in imports_of(
+            module, path.read_text(encoding="utf-8"), modules=frozenset(sources)
+        )
+        if (problem := violation(found))
+    ]
+
+    assert wrong == []
+
+
+def test_every_library_is_declared() -> None:
+    """Nothing is imported that the project does not require, whatever is installed here."""
+    wrong = [
+        str(found)
+        for module, path in modules().items()
+        for found in imports_of(module, path.read_text(encoding="utf-8"))
+        if not is_declared(found)
+    ]
+
+    assert wrong == []
+
+
+def is_declared(found: Import) -> bool:
+    """Tell whether an import is ours, the standard library's, or in the project's metadata."""
+    library = found.imported.split(".")[0]
+    inner = found.importer.removeprefix(PACKAGE).lstrip(".")
+    allowed = (
+        DECLARED[""] | DECLARED.get(room_of(found.importer), set()) | DECLARED.get(inner, set())
+    )
+    return library in {PACKAGE, *allowed} or library in sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    ("module", "library"),
+    [("emulator.app", "typing_extensions"), ("client", "starlette"), ("cli.demo", "pygments")],
+)
+def test_undeclared_library_is_found(module: str, library: str) -> None:
+    """A library that is merely there is reported."""
+    [found] = imports_of(f"{PACKAGE}.{module}", f"import {library}")
+
+    assert not is_declared(found)
+
+
+def test_every_room_has_its_level() -> None:
+    """A new room must be given a level, or a place beside the tower."""
+    rooms = {room_of(module) for module in modules()} - {""}
+
+    assert rooms <= {*LEVELS, *BESIDE}
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("models.campaign", "from newsleopard_async.transport.api import send"),
+        ("errors", "import newsleopard_async.checks.csv"),
+        ("transport.api", "from newsleopard_async import workflows"),
+        ("transport.api", "from newsleopard_async import NewsLeopard"),
+        ("checks.csv", "from newsleopard_async.endpoints import contacts"),
+        ("endpoints.contacts", "def f():\n    from newsleopard_async.client import NewsLeopard"),
+        ("workflows.send", "from newsleopard_async.emulator import Emulator"),
+        ("client", "from newsleopard_async.testing import ManualClock"),
+        ("emulator.app", "from newsleopard_async.errors import APIError"),
+        ("emulator.app", "from newsleopard_async import clock"),
+        ("endpoints.contacts", "import httpx"),
+        ("workflows.send", "from httpcore import ConnectError"),
+        ("models.campaign", "import cattrs.gen"),
+        ("transport.api", "import cattrs"),
+        ("clock", "import asyncio"),
+        ("transport.retry", "import trio.lowlevel"),
+        ("client", "from rich import print"),
+        ("", "import uvicorn"),
+    ],
+)
+def test_planted_violation_is_found(module: str, source: str) -> None:
+    """The check sees a wrong import wherever and however it is written."""
+    known = frozenset({*modules(), f"{PACKAGE}.workflows", f"{PACKAGE}.clock"})
+
+    found = imports_of(f"{PACKAGE}.{module}".rstrip("."), source, modules=known)
+
+    assert any(violation(one) for one in found)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("workflows.send", "from newsleopard_async.client import NewsLeopard"),
+        ("transport.pools", "import httpx, h11, httpcore"),
+        ("transport.codec_times", "import cattrs"),
+        ("transport.codec.wire", "import cattrs"),
+        ("plain", "from cattrs import Converter"),
+        ("transport.inflight", "import asyncio, trio"),
+        ("models.campaign", "from newsleopard_async.errors import InvalidRequest"),
+        ("emulator.app", "from newsleopard_async.emulator.wire import lists"),
+        ("cli.demo", "from newsleopard_async import NewsLeopard\nimport rich"),
+        ("", "from newsleopard_async import workflows"),
+    ],
+)
+def test_proper_import_is_let_through(module: str, source: str) -> None:
+    """What the rules allow is not reported."""
+    known = frozenset({*modules(), f"{PACKAGE}.workflows"})
+
+    found = imports_of(f"{PACKAGE}.{module}".rstrip("."), source, modules=known)
+
+    assert [violation(one) for one in found if violation(one)] == []

@@ -1,0 +1,101 @@
+"""What is installed is what the project promises."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import newsleopard_async
+
+ROOT = Path(__file__).parent.parent
+CORE = {"anyio", "attrs", "cattrs", "httpx", "tenacity", "tzdata"}
+
+
+def requirements(extra: str | None = None) -> set[str]:
+    """Return the names that the installed package requires, for all or for one extra."""
+    found = set()
+    for line in metadata.requires("newsleopard-async") or ():
+        name = re.match(r"[\w.-]+", line)
+        of_extra = re.search(r"extra == ['\"](\w+)['\"]", line)
+        if name and (of_extra[1] if of_extra else None) == extra:
+            found.add(name[0].lower())
+    return found
+
+
+def test_core_requires_six_packages() -> None:
+    """The core brings these and nothing else, tzdata only on Windows."""
+    assert requirements() == CORE
+
+
+def test_extras_are_those_of_the_design() -> None:
+    """Each extra brings the libraries of its room; the command line serves the emulator too."""
+    emulator = {"starlette", "uvicorn"}
+
+    assert requirements("emulator") == emulator
+    assert requirements("cli") == emulator | {"click", "rich"}
+    assert requirements("all") == emulator | {"click", "rich"}
+
+
+def test_package_is_typed() -> None:
+    """Type checkers take the annotations of the installed package (PEP 561)."""
+    assert Path(newsleopard_async.__file__).with_name("py.typed").is_file()
+
+
+def test_command_is_installed() -> None:
+    """``newsleopard`` is an entry point of the package."""
+    [command] = metadata.entry_points(group="console_scripts", name="newsleopard")
+
+    assert command.value == "newsleopard_async.cli:main"
+
+
+def test_all_is_sorted_and_exists() -> None:
+    """The names of the face are sorted, and each of them can be imported."""
+    names = newsleopard_async.__all__
+
+    assert list(names) == sorted(names)
+    assert all(hasattr(newsleopard_async, name) for name in names)
+
+
+@pytest.mark.source_tree
+def test_first_line_that_names_the_demo_runs_it() -> None:
+    """The first line of the README that names the demo is the command itself."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+    first = next(line for line in lines if "newsleopard demo" in line)
+
+    assert first == (
+        'python3 -m venv .venv && .venv/bin/pip install -q ".[cli]" && .venv/bin/newsleopard demo'
+    )
+
+
+@pytest.mark.source_tree
+@pytest.mark.skipif(sys.platform == "win32", reason="the script is bash's")
+def test_ci_runs_the_command_of_the_readme(tmp_path: Path) -> None:
+    """The script runs the README's line and ends with its code."""
+    (tmp_path / ".ci").mkdir()
+    script = tmp_path / ".ci" / "run"
+    script.write_text((ROOT / ".ci" / "run").read_text(encoding="utf-8"), encoding="utf-8")
+    readme = "x\npython3 -m venv --help >/dev/null; (exit 7) || exit 7 # a/nox\n"
+    (tmp_path / "README.md").write_text(readme, encoding="utf-8")
+
+    run = subprocess.run(["bash", str(script)], check=False, capture_output=True, timeout=60)
+
+    assert run.returncode == 7
+
+
+@pytest.mark.source_tree
+@pytest.mark.skipif(sys.platform == "win32", reason="the script is bash's")
+def test_ci_finds_its_command_in_the_readme() -> None:
+    """The README has one line that the script takes for the test command."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    [pattern] = re.findall(r"grep -m 1 -E '([^']+)'", script)
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+    found = [line for line in lines if re.search(pattern, line)]
+
+    assert found == ['python3 -m venv .venv && .venv/bin/pip install -q "nox[uv]" && .venv/bin/nox']
