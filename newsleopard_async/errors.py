@@ -1,0 +1,303 @@
+"""One class for each thing the caller should do.
+
+::
+
+    NewsLeopardError
+    ├── ConfigurationError        fix the set-up
+    ├── InvalidRequest            fix the arguments; nothing was sent
+    ├── ConnectionFailed          safe to call again
+    ├── OutcomeUnknown            do NOT repeat; look it up first
+    ├── RateLimited               come back in .retry_after_s
+    │   └── DailyQuotaExhausted   come back at .resets_at
+    ├── APIError                  the server refused
+    │   ├── AuthenticationError   the key
+    │   ├── FieldError            the fields, in .invalid_fields
+    │   ├── SenderNotVerified     verify the sender in the console
+    │   ├── InsufficientBalance   top up, or send to fewer
+    │   ├── CampaignNotReportable unknown, not yours, or not in a state for it
+    │   └── ServerError           the server's own fault, after the retries
+    ├── UnexpectedResponse        not what the documentation says
+    ├── StorageError              upload or download failed
+    ├── ImportFailed              the import ended without success
+    │   └── ImportIncomplete      more rows rejected than allowed
+    └── DeadlineExceeded          a poll reached its deadline
+
+Facts are attributes; the message is one sentence. Neither key, presigned URL nor
+contact data appears in any of them, and no cause is chained that could show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "CampaignNotReportable",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "DailyQuotaExhausted",
+    "DeadlineExceeded",
+    "FieldError",
+    "ImportFailed",
+    "ImportIncomplete",
+    "InsufficientBalance",
+    "InvalidRequest",
+    "NewsLeopardError",
+    "OutcomeUnknown",
+    "Problem",
+    "RateLimited",
+    "SenderNotVerified",
+    "ServerError",
+    "StorageError",
+    "UnexpectedResponse",
+]
+
+
+class NewsLeopardError(Exception):
+    """The base of every error that this library raises on purpose.
+
+    Attributes:
+        checkpoint: What a pipeline had done when it stopped, or None outside a pipeline.
+    """
+
+    checkpoint: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    cls: type[NewsLeopardError], args: tuple[Any, ...], state: dict[str, Any]
+) -> NewsLeopardError:
+    """Copy an error across processes: its constructor takes keywords, which pickle forgets."""
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class ConfigurationError(NewsLeopardError):
+    """The set-up is wrong: no key, a key that no header can carry, a bad base URL."""
+
+
+@attrs.frozen
+class Problem:
+    """One thing wrong with the arguments.
+
+    Attributes:
+        field: Where, as the caller wrote it (``lists``, ``schedule.when``).
+        rule: A short name of the broken rule, stable enough for a program (``required``).
+        message: What is wrong and the way out, in a sentence.
+    """
+
+    field: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class InvalidRequest(NewsLeopardError, ValueError):
+    """The arguments are wrong, and nothing was sent.
+
+    Attributes:
+        problems: Everything that is wrong, at once.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def of(cls, field: str, rule: str, message: str) -> InvalidRequest:
+        """Build the error for a single problem."""
+        return cls([Problem(field, rule, message)])
+
+
+class ConnectionFailed(NewsLeopardError):
+    """No answer came, and calling again is safe.
+
+    Either nothing was sent, or the request is one whose repetition changes nothing.
+    """
+
+
+class OutcomeUnknown(NewsLeopardError):
+    """The request may or may not have taken effect.
+
+    Do not repeat it; look the resource up first.
+
+    Attributes:
+        request: What was sent, as ``POST /v1/…``.
+        look_again_at: From when on a look is meaningful, or None for at once.
+    """
+
+    def __init__(
+        self, message: str, *, request: str, look_again_at: datetime | None = None
+    ) -> None:
+        super().__init__(message)
+        self.request = request
+        self.look_again_at = look_again_at
+
+
+class RateLimited(NewsLeopardError):
+    """The rate limit does not allow this request for now.
+
+    Attributes:
+        retry_after_s: Seconds until it makes sense to call again.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DailyQuotaExhausted(RateLimited):
+    """The requests of the day are used up.
+
+    Attributes:
+        resets_at: When the quota comes back; a guess, since the platform does not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float, resets_at: datetime) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.resets_at = resets_at
+
+
+class APIError(NewsLeopardError):
+    """The server understood the request and refused it.
+
+    Attributes:
+        status: The HTTP status.
+        code: The platform's own code (40001 …), or None where it gave none.
+        message: The platform's text; where it gave none, ours for its code, in English
+            and 中文.
+    """
+
+    def __init__(
+        self, sentence: str, *, status: int, code: int | None = None, message: str = ""
+    ) -> None:
+        super().__init__(sentence)
+        self.message = message or sentence
+        self.status = status
+        self.code = code
+
+
+class AuthenticationError(APIError):
+    """The key is missing, wrong, expired or revoked."""
+
+
+class FieldError(APIError):
+    """The server found fields wrong (40001).
+
+    Attributes:
+        invalid_fields: Path to rule names; empty where the server sent text,
+            which is then the message.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        status: int,
+        code: int | None = None,
+        message: str = "",
+        invalid_fields: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
+        super().__init__(sentence, status=status, code=code, message=message)
+        self.invalid_fields = dict(invalid_fields or {})
+
+
+class SenderNotVerified(APIError):
+    """The sender address has not passed 寄件人驗證 (40011)."""
+
+
+class InsufficientBalance(APIError):
+    """The balance does not cover the mailing (40012) or its test (40017).
+
+    Attributes:
+        recipients: Mails that would go out, or None where the server did not say.
+        remaining: Mails left, or None where the server did not say.
+    """
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        status: int,
+        code: int | None = None,
+        message: str = "",
+        recipients: int | None = None,
+        remaining: int | None = None,
+    ) -> None:
+        super().__init__(sentence, status=status, code=code, message=message)
+        self.recipients = recipients
+        self.remaining = remaining
+
+
+class CampaignNotReportable(APIError):
+    """The campaign code is unknown, not yours, or not in a state for a report (40303)."""
+
+
+class ServerError(APIError):
+    """The server failed (5xx) at a request that may be repeated, after the retries."""
+
+
+class UnexpectedResponse(NewsLeopardError):
+    """The answer is not what the documentation says.
+
+    Attributes:
+        status: The HTTP status.
+        excerpt: The beginning of the body, short and redacted.
+    """
+
+    def __init__(self, message: str, *, status: int, excerpt: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.excerpt = excerpt
+
+
+class StorageError(NewsLeopardError):
+    """An upload to or a download from the file storage failed.
+
+    Attributes:
+        status: The HTTP status, or None where no answer came.
+        expired: Whether the presigned URL has outlived its time, so that a fresh one helps.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, expired: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.expired = expired
+
+
+class ImportFailed(NewsLeopardError):
+    """The import ended in a state that is no success.
+
+    Attributes:
+        result: The ``ImportResult`` as the server gave it.
+    """
+
+    def __init__(self, message: str, *, result: Any) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class ImportIncomplete(ImportFailed):
+    """The import is complete, but more rows were rejected than the caller allows."""
+
+
+class DeadlineExceeded(NewsLeopardError):
+    """A poll reached its deadline; the job at the server goes on.
+
+    Attributes:
+        last: The last answer seen, or None.
+    """
+
+    def __init__(self, message: str, *, last: Any = None) -> None:
+        super().__init__(message)
+        self.last = last

@@ -1,0 +1,59 @@
+"""The errors are a tree, keep their facts across processes, and are documented."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from newsleopard_async import errors
+
+ERRORS = [
+    errors.ConfigurationError("no key"),
+    errors.InvalidRequest.of("lists", "required", "name one"),
+    errors.OutcomeUnknown("unknown", request="POST /v1/x", look_again_at=datetime.now(UTC)),
+    errors.DailyQuotaExhausted("gone", retry_after_s=1.5, resets_at=datetime.now(UTC)),
+    errors.FieldError("no", status=400, code=40001, invalid_fields={"form.name": ("NotNull",)}),
+    errors.InsufficientBalance("no", status=400, code=40012, recipients=2, remaining=1),
+    errors.UnexpectedResponse("what", status=200, excerpt="<html>"),
+    errors.StorageError("refused", status=403, expired=True),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_error_crosses_processes_with_its_facts(error: errors.NewsLeopardError) -> None:
+    """A worker's error arrives at its caller with every attribute."""
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+
+    assert type(copy) is type(error)
+    assert str(copy) == str(error)
+    assert copy.__dict__ == error.__dict__
+
+
+def test_every_error_stands_in_the_tree_of_the_module() -> None:
+    """The tree at the head of the module names each class, under its parent."""
+    classes = [
+        value
+        for value in vars(errors).values()
+        if inspect.isclass(value) and issubclass(value, errors.NewsLeopardError)
+    ]
+    lines = re.findall(r"^([ │├└─]*)(\w+)(?: .*)?$", errors.__doc__ or "", re.MULTILINE)
+    depth = {name: len(indent) // 4 for indent, name in lines}
+
+    for each in classes:
+        mro = [base for base in each.__mro__ if base in classes]
+        assert depth[each.__name__] - depth["NewsLeopardError"] == len(mro) - 1, each
+
+
+def test_invalid_request_is_a_value_error_with_all_problems() -> None:
+    """Whoever catches ValueError gets it too, and its text names every field."""
+    error = errors.InvalidRequest(
+        [errors.Problem("a", "required", "is missing"), errors.Problem("b", "type", "is text")]
+    )
+
+    assert isinstance(error, ValueError)
+    assert [problem.field for problem in error.problems] == ["a", "b"]
+    assert str(error) == "a: is missing; b: is text"
