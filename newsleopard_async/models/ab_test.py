@@ -1,0 +1,165 @@
+"""The three kinds of A/B test, one class each, so that mixed fields cannot be written.
+
+A share of all mails goes out as the test, half as A and half as B. After ``wait`` the rest
+goes out as whichever did better; by what measure, the documentation does not say (T99).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import ClassVar, TypeAlias
+
+import attrs
+
+from newsleopard_async.errors import Problem
+from newsleopard_async.models.campaign import Campaign
+from newsleopard_async.models.mailing import (
+    BaseMailing,
+    problems_of_html,
+    problems_of_sender,
+    show_length,
+)
+from newsleopard_async.models.rules import problems_of_line, wrong_type
+from newsleopard_async.models.sender import Sender
+
+__all__ = ["ABTest", "BaseABTest", "ContentTest", "Mailing", "SenderTest", "SubjectTest"]
+
+HOUR = timedelta(hours=1)
+
+
+@attrs.frozen(kw_only=True)
+class BaseABTest(BaseMailing):
+    """Fields and checks that the A/B tests share.
+
+    Attributes:
+        proportion: Share of all mails that is the test, in whole percent, 1 to 99.
+        wait: From the test to the rest; whole hours.
+    """
+
+    proportion: int
+    wait: timedelta
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from super()._problems()
+        yield from _problems_of_proportion(self.proportion)
+        yield from _problems_of_wait(self.wait)
+
+
+@attrs.frozen(kw_only=True)
+class SubjectTest(BaseABTest):
+    """An A/B test of the subject line; the other fields as in ``Campaign``.
+
+    Attributes:
+        subject_a: Subject line of the first half of the test.
+        subject_b: Subject line of the second half.
+        proportion: Share of all mails that is the test, in whole percent, 1 to 99.
+        wait: From the test to the rest; whole hours.
+
+    Raises:
+        InvalidRequest: with everything that is wrong, at once.
+
+    Source: POST /v1/campaign/testing/submit, testingOn 1; documented.
+    """
+
+    plain_kind: ClassVar[str] = "subject_test"
+
+    subject_a: str
+    subject_b: str
+    sender: Sender
+    html: str = attrs.field(repr=show_length)
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from super()._problems()
+        yield from problems_of_line("subject_a", self.subject_a)
+        yield from problems_of_line("subject_b", self.subject_b)
+        yield from _problems_of_pair("subject_b", self.subject_a, self.subject_b)
+        yield from problems_of_sender("sender", self.sender)
+        yield from problems_of_html("html", self.html)
+
+
+@attrs.frozen(kw_only=True)
+class SenderTest(BaseABTest):
+    """An A/B test of the sender; the other fields as in ``Campaign``.
+
+    Attributes:
+        sender_a: Sender of the first half of the test.
+        sender_b: Sender of the second half; both addresses must be verified.
+        proportion: Share of all mails that is the test, in whole percent, 1 to 99.
+        wait: From the test to the rest; whole hours.
+
+    Raises:
+        InvalidRequest: with everything that is wrong, at once.
+
+    Source: POST /v1/campaign/testing/submit, testingOn 2; documented.
+    """
+
+    plain_kind: ClassVar[str] = "sender_test"
+
+    subject: str
+    sender_a: Sender
+    sender_b: Sender
+    html: str = attrs.field(repr=show_length)
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from super()._problems()
+        yield from problems_of_line("subject", self.subject)
+        yield from problems_of_sender("sender_a", self.sender_a)
+        yield from problems_of_sender("sender_b", self.sender_b)
+        yield from _problems_of_pair("sender_b", self.sender_a, self.sender_b)
+        yield from problems_of_html("html", self.html)
+
+
+@attrs.frozen(kw_only=True)
+class ContentTest(BaseABTest):
+    """An A/B test of the body; the other fields as in ``Campaign``.
+
+    Attributes:
+        html_a: Body of the first half of the test.
+        html_b: Body of the second half.
+        proportion: Share of all mails that is the test, in whole percent, 1 to 99.
+        wait: From the test to the rest; whole hours.
+
+    Raises:
+        InvalidRequest: with everything that is wrong, at once.
+
+    Source: POST /v1/campaign/testing/submit, testingOn 3; documented, see trap T95.
+    """
+
+    plain_kind: ClassVar[str] = "content_test"
+
+    subject: str
+    sender: Sender
+    html_a: str = attrs.field(repr=show_length)
+    html_b: str = attrs.field(repr=show_length)
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from super()._problems()
+        yield from problems_of_line("subject", self.subject)
+        yield from problems_of_sender("sender", self.sender)
+        yield from problems_of_html("html_a", self.html_a)
+        yield from problems_of_html("html_b", self.html_b)
+        yield from _problems_of_pair("html_b", self.html_a, self.html_b)
+
+
+ABTest: TypeAlias = SubjectTest | SenderTest | ContentTest
+Mailing: TypeAlias = Campaign | SubjectTest | SenderTest | ContentTest
+
+
+def _problems_of_proportion(proportion: object) -> Iterator[Problem]:
+    if not isinstance(proportion, int) or isinstance(proportion, bool):
+        yield wrong_type("proportion", proportion, "whole percent, such as 10")
+    elif not 1 <= proportion <= 99:
+        yield Problem("proportion", "range", "must be from 1 to 99 percent")
+
+
+def _problems_of_wait(wait: object) -> Iterator[Problem]:
+    if not isinstance(wait, timedelta):
+        yield wrong_type("wait", wait, "timedelta(hours=…)")
+    elif wait <= timedelta(0) or wait % HOUR:
+        yield Problem("wait", "whole_hours", "must be one or more whole hours")
+
+
+def _problems_of_pair(field: str, a: object, b: object) -> Iterator[Problem]:
+    if a == b:
+        yield Problem(field, "identical", "is the same as A; a test needs a difference")

@@ -1,0 +1,80 @@
+"""The platform's codes: opaque, case-sensitive text, one type each.
+
+A code becomes a segment of a URL's path, so one that would change the path is refused
+before anything is sent. Source: traps T12 and T16, ``OpaqueCode`` in openapi.yaml.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NewType
+
+from newsleopard_async.errors import Problem
+from newsleopard_async.models.rules import problems_of_encoding, refuse, wrong_type
+
+__all__ = [
+    "RESERVED_LIST_CODES",
+    "CampaignSn",
+    "ImportSn",
+    "ListSn",
+    "check_code",
+    "check_list_code",
+    "problems_of_code",
+]
+
+ListSn = NewType("ListSn", str)
+"""Code of a contact list (群組代碼)."""
+
+ImportSn = NewType("ImportSn", str)
+"""Code of an import (匯入代碼)."""
+
+CampaignSn = NewType("CampaignSn", str)
+"""Code of a campaign (活動代碼)."""
+
+RESERVED_LIST_CODES: Final = frozenset({"file", "text", "result", "lists"})
+"""Words that stand in a path where a list's code may stand."""
+
+_DOTS = re.compile(r"\.+")
+_NOT_IN_A_CODE = re.compile(r"[/\\?#\s\x00-\x1f\x7f]")
+_WAY_OUT = "copy it from the answer that issued it"
+
+
+def problems_of_code(field: str, value: object, *, reserved: bool = False) -> Iterator[Problem]:
+    """Yield what keeps a code out of a path: empty, dots only, a separator, white space.
+
+    Args:
+        reserved: Whether ``RESERVED_LIST_CODES`` are refused too, as for the code of a list.
+    """
+    if not isinstance(value, str):
+        yield wrong_type(field, value, "a code as text")
+    elif not value:
+        yield Problem(field, "required", f"is empty; {_WAY_OUT}")
+    elif _DOTS.fullmatch(value):
+        yield Problem(field, "code", f"consists of dots only; {_WAY_OUT}")
+    elif _NOT_IN_A_CODE.search(value):
+        yield Problem(
+            field, "code", f"holds a slash, '?', '#', white space or control character; {_WAY_OUT}"
+        )
+    elif reserved and value in RESERVED_LIST_CODES:
+        yield Problem(field, "reserved", f"is the word {value!r} of a path; {_WAY_OUT}")
+    else:
+        yield from problems_of_encoding(field, value)
+
+
+def check_code(field: str, value: object) -> None:
+    """Refuse an import's or a campaign's code that cannot stand in a path.
+
+    Raises:
+        InvalidRequest: it is empty, dots only, or holds a separator or white space.
+    """
+    refuse(problems_of_code(field, value))
+
+
+def check_list_code(field: str, value: object) -> None:
+    """Refuse a list's code that cannot stand in a path.
+
+    Raises:
+        InvalidRequest: as for ``check_code``, or it is one of ``RESERVED_LIST_CODES``.
+    """
+    refuse(problems_of_code(field, value, reserved=True))

@@ -1,0 +1,103 @@
+"""When a campaign goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import ClassVar, TypeAlias
+from zoneinfo import ZoneInfo
+
+import attrs
+
+from newsleopard_async.errors import Problem
+from newsleopard_async.models.rules import refuse, wrong_type
+from newsleopard_async.models.timezones import Timezone
+from newsleopard_async.plain import Plain
+
+__all__ = ["Schedule", "SendAt", "SendNow"]
+
+
+@attrs.frozen
+class SendNow(Plain):
+    """Send as soon as the platform has accepted the campaign (立即寄送).
+
+    Source: config.schedule.type 0; documented.
+    """
+
+    plain_kind: ClassVar[str] = "now"
+
+
+@attrs.frozen(init=False)
+class SendAt(Plain):
+    """Send at a set time (排程寄送).
+
+    Whether the time lies in the future is checked when the campaign is sent.
+
+    Args:
+        when: Any aware datetime; a naive one, or a local time that the clocks skip, is refused.
+        timezone: What the platform displays; None takes the zone of ``when`` if the platform
+            lists it, otherwise TAIPEI. It never moves the instant.
+
+    Attributes:
+        when: The instant, in UTC.
+        timezone: The zone whose code is sent along.
+
+    Source: config.schedule.type 1; documented. The zone's meaning is not (trap T71).
+    """
+
+    plain_kind: ClassVar[str] = "at"
+
+    when: datetime
+    timezone: Timezone
+
+    def __init__(self, when: datetime, timezone: Timezone | None = None) -> None:
+        refuse([*_problems_of_when(when), *_problems_of_timezone(timezone)])
+        self.__attrs_init__(when.astimezone(UTC), timezone or _zone_of(when))
+
+    @property
+    def local(self) -> datetime:
+        """The instant on the clocks of ``timezone``."""
+        return self.when.astimezone(self.timezone.zone)
+
+
+Schedule: TypeAlias = SendNow | SendAt
+
+
+def _zone_of(when: datetime) -> Timezone:
+    """Return the zone of a datetime; TAIPEI for one that the platform does not list."""
+    name = when.tzinfo.key if isinstance(when.tzinfo, ZoneInfo) else None
+    return Timezone.listed(name or "") or Timezone.TAIPEI
+
+
+def _problems_of_when(when: object) -> Iterator[Problem]:
+    if not isinstance(when, datetime):
+        yield wrong_type("when", when, 'datetime(…, tzinfo=ZoneInfo("Asia/Taipei"))')
+    elif when.utcoffset() is None:
+        yield Problem(
+            "when",
+            "aware",
+            'has no time zone; build it with tzinfo=ZoneInfo("Asia/Taipei") or another zone',
+        )
+    elif not _exists(when):
+        yield Problem(
+            "when",
+            "exists",
+            "is no time on that zone's clocks (skipped in spring, or made with a pytz zone); "
+            "choose another, with a zoneinfo zone",
+        )
+
+
+def _exists(when: datetime) -> bool:
+    """Tell whether the way to UTC and back leads to the same local time."""
+    try:
+        back = when.astimezone(UTC).astimezone(when.tzinfo)
+    except OverflowError:
+        return False
+    return back.replace(tzinfo=None) == when.replace(tzinfo=None)
+
+
+def _problems_of_timezone(timezone: object) -> Iterator[Problem]:
+    if timezone is not None and not isinstance(timezone, Timezone):
+        yield wrong_type(
+            "timezone", timezone, 'a Timezone such as Timezone.of("Asia/Taipei"), or left out'
+        )

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async.models import (
+    CampaignSn,
+    ContactList,
+    ImportResult,
+    ImportSn,
+    ImportStatus,
+    ListSn,
+    ReportLink,
+    ReportType,
+    SentCampaign,
+    UploadTicket,
+    newest_links,
+)
+from newsleopard_async.models.error_codes import ERROR_TEXTS, describe_code
+
+PRESIGNED_URL = "https://key:secret@storage.example/upload/x.csv?X-Amz-Signature=0123#part"
+SHOWN_URL = "https://storage.example/upload/x.csv?…"
+
+
+@pytest.mark.parametrize(
+    ("status", "is_final", "is_success"),
+    [
+        ("PROCESSING", False, False),
+        ("COMPLETE", True, True),
+        ("COMPLETED", True, True),
+        ("DUPLICATE_HEADER", True, False),
+        ("ERROR", True, False),
+        ("MISSING_REQUIRED_DATA", True, False),
+        ("STRANGE", True, False),
+    ],
+)
+def test_state_knows_whether_it_ends(status: str, is_final: bool, is_success: bool) -> None:
+    """Only PROCESSING goes on, and only COMPLETE is a success."""
+    assert ImportStatus(status).is_final is is_final
+    assert ImportStatus(status).is_success is is_success
+
+
+def test_state_is_text() -> None:
+    """A state equals its word; an unknown one is kept and shown."""
+    assert ImportStatus("COMPLETED") == "COMPLETE" == ImportStatus.COMPLETE
+    assert ImportStatus("STRANGE") == "STRANGE"
+    assert not ImportStatus("STRANGE").is_known
+    assert ImportStatus.ERROR.is_known
+    assert repr(ImportStatus.ERROR) == "ImportStatus('ERROR')"
+    assert f"{ImportStatus.ERROR}" == "ERROR"
+
+
+@pytest.mark.parametrize("words", [ImportStatus, ReportType])
+def test_constant_is_its_word(words: type[ImportStatus | ReportType]) -> None:
+    """Each known word has a constant of its own name, and each constant is known."""
+    constants = {name: str(value) for name, value in vars(words).items() if name.isupper()}
+
+    assert {value.upper() for value in constants.values()} == set(constants)
+    assert words.known == set(constants.values())
+
+
+@pytest.mark.parametrize("word", [ImportStatus("STRANGE"), ReportType.OPEN])
+def test_word_survives_copying(word: ImportStatus | ReportType) -> None:
+    """A copy, even across processes, is of the same class."""
+    for twin in (copy.deepcopy(word), pickle.loads(pickle.dumps(word))):  # noqa: S301 - our own
+        assert twin == word
+        assert type(twin) is type(word)
+
+
+def test_report_type_is_open() -> None:
+    """An unknown type of report is kept."""
+    assert ReportType("complain") == ReportType.COMPLAIN
+    assert ReportType.COMPLAIN.is_known
+    assert not ReportType("forward").is_known
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        UploadTicket(import_sn=ImportSn("i"), url=PRESIGNED_URL),
+        ReportLink(type=ReportType.OPEN, url=PRESIGNED_URL),
+        ImportResult(
+            import_sn=ImportSn("i"), status=ImportStatus.COMPLETE, error_url=PRESIGNED_URL
+        ),
+    ],
+)
+def test_presigned_url_is_shown_without_its_query(
+    model: UploadTicket | ReportLink | ImportResult,
+) -> None:
+    """Neither repr nor plain data, which are logged, grant access; the attribute does."""
+    kept = model.error_url if isinstance(model, ImportResult) else model.url
+
+    assert kept == PRESIGNED_URL
+    assert SHOWN_URL in repr(model)
+    assert SHOWN_URL in model.to_dict().values()
+    for secret in ("Signature", "secret", "part"):
+        assert secret not in repr(model)
+        assert secret not in str(model.to_dict())
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ContactList(sn=ListSn("a")),
+        SentCampaign(sn=CampaignSn("a")),
+        ReportLink(type=ReportType.OPEN, url=PRESIGNED_URL),
+        UploadTicket(import_sn=ImportSn("i"), url=PRESIGNED_URL),
+        ImportResult(import_sn=ImportSn("i"), status=ImportStatus.COMPLETE),
+    ],
+)
+def test_answer_cannot_be_changed(model: Any) -> None:
+    """What the server said stays what it said."""
+    for field in attrs.fields(type(model)):
+        with pytest.raises(AttributeError):
+            setattr(model, field.name, None)
+
+
+def test_missing_error_link_is_shown_as_none() -> None:
+    """Where there is nothing to hide, nothing is hidden."""
+    result = ImportResult(import_sn=ImportSn("i"), status=ImportStatus.PROCESSING)
+
+    assert "error_url=None" in repr(result)
+    assert result.to_dict()["error_url"] is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "is_segment"), [(0, False), (1, True), (None, False), (7, False)]
+)
+def test_segment_is_recognised(type_: int | None, is_segment: bool) -> None:
+    """Nothing should be imported into a list that fills itself."""
+    assert ContactList(sn=ListSn("a"), type=type_).is_segment is is_segment
+
+
+def test_newest_link_of_each_type_wins() -> None:
+    """A type that comes twice is taken once; no date is older than any."""
+    old, new = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+    links = [
+        ReportLink(type=ReportType.OPEN, url="https://a.example/1", created=old),
+        ReportLink(type=ReportType.CLICK, url="https://a.example/2"),
+        ReportLink(type=ReportType.OPEN, url="https://a.example/3", created=new),
+        ReportLink(type=ReportType.OPEN, url="https://a.example/4", created=old),
+        ReportLink(type=ReportType.CLICK, url="https://a.example/5", created=old),
+    ]
+
+    assert [link.url[-1] for link in newest_links(links)] == ["3", "5"]
+
+
+@pytest.mark.parametrize("code", ERROR_TEXTS)
+def test_known_code_is_explained_in_both_languages(code: int) -> None:
+    """The platform's text stands beside ours, with the way out."""
+    text = ERROR_TEXTS[code]
+
+    assert describe_code(code) == f"{text.english} ({text.chinese}): {text.advice}"
+
+
+def test_codes_are_the_documented_ones() -> None:
+    """15 codes of the table, and the one of the report pages."""
+    assert sorted(ERROR_TEXTS) == [
+        40001, 40003, 40004, 40007, 40008, 40009, 40010, 40011,
+        40012, 40013, 40014, 40015, 40017, 40019, 40020, 40303,
+    ]  # fmt: skip
+
+
+def test_unknown_code_is_named() -> None:
+    """The list of codes is not closed."""
+    assert "49999" in describe_code(49999)
