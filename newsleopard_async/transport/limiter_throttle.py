@@ -1,0 +1,189 @@
+"""What to do when the server refuses all the same. Numbers only, no waiting.
+
+The rules:
+
+- A refusal at the gateway shuts the gate for all callers. After about 1 s one request goes
+  alone, the probe. If it is accepted, the gate opens. If it is refused, the next one goes
+  about 2 s later, then 4 s, and so on up to 30 s; a longer ``Retry-After`` is kept.
+- Three probes refused in a row, none of them with the text of the second's limit: the
+  day's quota is gone. The gate stays shut, so that the first request of the next day is a
+  probe again, in case the platform's day is not ours.
+- Only the probe's own answer moves the gate. The answers of those that were on their way
+  when it was shut say nothing new.
+- We keep below the limits that we know. So when the gate opens again and three refusals have
+  been seen, the server's true limit is lower: from then on requests go evenly, at 1.1
+  times the interval of the limit, and at twice the interval after each further three. Every
+  50 accepted ones it gets 10 % faster, down to 1.05 times; and it stays even, because a
+  server that had no room for the burst has none later.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import random
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import attrs
+
+__all__ = ["Gate", "Pace", "Step", "probe_delay_s"]
+
+PROBES: Final = 3
+LONGEST_DELAY_S: Final = 30.0
+JITTER: Final = 0.1
+
+REFUSALS: Final = 3
+FIRST_FACTOR: Final = 1.1
+LARGEST_FACTOR: Final = 64.0
+SMALLEST_FACTOR: Final = 1.05
+RECOVERY_COUNT: Final = 50
+RECOVERY: Final = 0.9
+
+
+def probe_delay_s(refused_probes: int) -> float:
+    """Return how long to hold everybody after so many refused probes: 1, 2, 4, … 30 s."""
+    return float(min(2.0 ** min(refused_probes, 10), LONGEST_DELAY_S))
+
+
+class Step(enum.Enum):
+    """Where the gate stands."""
+
+    OPEN = "all may go"
+    SHUT = "none may go until the next probe is due"
+    PROBING = "a probe is on its way"
+    JUDGING = "the probe was answered, and its verdict is due"
+
+
+@attrs.define
+class Gate:
+    """Who may go while the server refuses.
+
+    Attributes:
+        step: Where it stands.
+        probe_at: When the next probe may go, unless open or probing.
+    """
+
+    jitter: Callable[[], float] = random.random
+    step: Step = Step.OPEN
+    probe_at: float = -math.inf
+    _refused_probes: int = 0
+    _strikes: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether all may go."""
+        return self.step is Step.OPEN
+
+    def hold_s(self, now: float) -> float:
+        """Return how long nobody may go, as far as is known; 0 while a probe is on its way."""
+        is_held = self.step in (Step.SHUT, Step.JUDGING)
+        return max(0.0, self.probe_at - now) if is_held else 0.0
+
+    def go_at(self) -> float:
+        """Return when the next request may go: the past, a probe's time, or infinity."""
+        match self.step:
+            case Step.OPEN:
+                return -math.inf
+            case Step.PROBING:
+                return math.inf
+            case _:
+                return self.probe_at
+
+    def pass_one(self) -> bool:
+        """Let a request through; say whether it is the probe."""
+        is_probe = not self.is_open
+        if is_probe:
+            self.step = Step.PROBING
+        return is_probe
+
+    def probe_unsent(self) -> None:
+        """Note that the probe never left: another one may go in its place."""
+        self.step = Step.SHUT
+
+    def probe_settled(self, now: float, *, answered: bool) -> None:
+        """Note that the probe came back, or was lost; without a verdict, another one goes."""
+        self.step = Step.JUDGING if answered else Step.SHUT
+        self._shut_for(now, None)
+
+    def refused(self, now: float, *, daily: bool | None, retry_after_s: float | None) -> bool:
+        """Note a refusal.
+
+        Args:
+            daily: False if it is about the second, True about the day, None if either.
+        Returns: whether the day's quota is gone.
+        """
+        match self.step:
+            case Step.OPEN:
+                self._refused_probes = self._strikes = 0
+                self.step = Step.SHUT
+                self._shut_for(now, retry_after_s)
+            case Step.JUDGING:
+                return self._probe_refused(now, daily, retry_after_s)
+            case _:
+                self.probe_at = max(self.probe_at, now + (retry_after_s or 0.0))
+        return False
+
+    def accepted(self) -> None:
+        """Note an answer that was no refusal: the probe's opens the gate."""
+        if self.step is Step.JUDGING:
+            self.step = Step.OPEN
+
+    def _probe_refused(self, now: float, daily: bool | None, retry_after_s: float | None) -> bool:
+        self._refused_probes += 1
+        self._strikes = 0 if daily is False else self._strikes + 1
+        gone = self._strikes >= PROBES
+        if gone:
+            self._refused_probes = self._strikes = 0
+        self.step = Step.SHUT
+        self._shut_for(now, retry_after_s)
+        return gone
+
+    def _shut_for(self, now: float, retry_after_s: float | None) -> None:
+        delay_s = probe_delay_s(self._refused_probes) * (1 + JITTER * self.jitter())
+        self.probe_at = now + max(delay_s, retry_after_s or 0.0)
+
+
+@attrs.define
+class Pace:
+    """How much slower than the configured limits requests go, if at all.
+
+    Attributes:
+        factor: Interval between two requests in units of a limit's own; 0 lets bursts go.
+    """
+
+    factor: float = 0.0
+    _refusals: int = 0
+    _accepted: int = 0
+
+    def interval_s(self, windows: Iterable[tuple[int, float]]) -> float:
+        """Return the distance that two requests keep under these limits."""
+        return self.factor * max((period_s / count for count, period_s in windows), default=0.0)
+
+    def refused(self) -> None:
+        """Note a refusal, whose meaning is known once the server accepts again."""
+        self._refusals += 1
+
+    def forget_refusals(self) -> None:
+        """Take it that the refusals were about the day, not the rate."""
+        self._refusals = 0
+
+    def accepted(self) -> bool:
+        """Note that the server accepts; say whether requests slow down from now on."""
+        if self._refusals >= REFUSALS:
+            return self._slow_down()
+        self._accepted += 1
+        if self._accepted >= RECOVERY_COUNT:
+            self._recover()
+        return False
+
+    def _slow_down(self) -> bool:
+        was_fast = self.factor == 0
+        self.factor = FIRST_FACTOR if was_fast else min(self.factor * 2, LARGEST_FACTOR)
+        self._refusals = self._accepted = 0
+        return was_fast
+
+    def _recover(self) -> None:
+        self._refusals = self._accepted = 0
+        if self.factor:
+            self.factor = max(self.factor * RECOVERY, SMALLEST_FACTOR)
