@@ -1,0 +1,129 @@
+"""`NewsLeopard`: builds the parts, and owns their lifetime."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+import attrs
+
+from newsleopard_async.clock import Clock, SystemClock
+from newsleopard_async.endpoints.campaigns import Campaigns
+from newsleopard_async.endpoints.contacts import Contacts
+from newsleopard_async.endpoints.reports import Reports
+from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
+from newsleopard_async.models.usage import Usage
+from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.pools import HttpTransport, Pools
+from newsleopard_async.transport.settings import Secret, read_base_url, read_key
+from newsleopard_async.transport.storage import Storage
+
+__all__ = ["NewsLeopard"]
+
+
+class NewsLeopard:
+    """A client of the Campaign API.
+
+    Use it with ``async with``, or call `aclose` at the end. It opens no connection before
+    the first call, and belongs to the event loop of that call. Clients of the same key on
+    one event loop share one rate limit.
+
+    Args:
+        api_key: The key (金鑰); else from ``NEWSLEOPARD_API_KEY``, then ``NL_EDM_API_KEY``.
+        base_url: Where the API is; else from ``NEWSLEOPARD_BASE_URL``, then the platform.
+        rate_limits: How fast requests may go.
+        retry: How requests that may be repeated are repeated.
+        timeouts: How long each wait may last.
+        http_transport: Carries all traffic in the place of our own connections; it is not
+            closed, and fresh connections for what must not be repeated are its duty.
+        allow_http: Allow plain http to a host other than loopback; the key is then readable
+            on the way.
+        clock: Where time comes from.
+
+    Raises:
+        ConfigurationError: no key, a key that no header can carry, or a bad base URL.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        rate_limits: RateLimits | None = None,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        http_transport: HttpTransport | None = None,
+        allow_http: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        # Reporters of errors print the variables of each frame.
+        given = None if api_key is None else Secret(api_key)
+        del api_key
+        api = Api(
+            base_url=read_base_url(base_url, allow_http=allow_http),
+            key=read_key(given),
+            pools=Pools(http_transport),
+            limits=rate_limits or RateLimits.documented(),
+            clock=clock,
+            retry=retry or RetryPolicy(),
+            timeouts=timeouts or Timeouts(),
+        )
+        self._build(api, owner=True)
+
+    def _build(self, api: Api, *, owner: bool) -> None:
+        storage = Storage(pools=api.pools, clock=api.clock, retry=api.retry, timeouts=api.timeouts)
+        self._api = api
+        self._owner = owner
+        self.contacts = Contacts(api, storage)
+        self.campaigns = Campaigns(api)
+        self.reports = Reports(api, storage)
+
+    def __repr__(self) -> str:
+        # Asked for by reporters of errors even where the constructor did not get far.
+        api: Api | None = getattr(self, "_api", None)
+        return "<NewsLeopard>" if api is None else f"<NewsLeopard {api.base_url}>"
+
+    @property
+    def clock(self) -> Clock:
+        """Where this client's time comes from."""
+        return self._api.clock
+
+    @property
+    def usage(self) -> Usage:
+        """The day's requests, as far as this event loop knows; an estimate."""
+        return self._api.limiter.usage
+
+    def with_options(
+        self, *, retry: RetryPolicy | None = None, timeouts: Timeouts | None = None
+    ) -> NewsLeopard:
+        """Return a client with other options over the same connections and limits.
+
+        It lives as long as the client that it was made from; closing it closes nothing.
+        """
+        derived = object.__new__(NewsLeopard)
+        derived._build(
+            attrs.evolve(
+                self._api,
+                retry=retry or self._api.retry,
+                timeouts=timeouts or self._api.timeouts,
+            ),
+            owner=False,
+        )
+        return derived
+
+    async def aclose(self) -> None:
+        """Close the connections; a transport of the caller's stays open."""
+        if self._owner:
+            await self._api.pools.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()

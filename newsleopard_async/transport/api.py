@@ -1,0 +1,237 @@
+"""One request's way: retry( limit( place( send ) ) ), then read.
+
+The limiter sits inside the retry loop: every attempt takes a slot of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+import httpx
+
+from newsleopard_async.clock import Clock
+from newsleopard_async.errors import InvalidRequest, NewsLeopardError
+from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
+from newsleopard_async.transport.http import Bytes, Exchange, perform, read_whole
+from newsleopard_async.transport.inflight import run_to_completion
+from newsleopard_async.transport.interpret import Reading
+from newsleopard_async.transport.limiter import Limiter, Slot, shared_state
+from newsleopard_async.transport.outcome import (
+    Answer,
+    Failure,
+    NotSent,
+    Outcome,
+    classify,
+    throttle_text,
+)
+from newsleopard_async.transport.pools import Pools, Purpose
+from newsleopard_async.transport.request import Kind, Request
+from newsleopard_async.transport.retry import Retrying, retry_after_s
+from newsleopard_async.transport.settings import Secret
+
+__all__ = ["Api", "Landed"]
+
+T = TypeVar("T")
+Landed = Callable[[Any], Awaitable[None]]
+"""Awaited with the model of an answer, before any cancellation of the caller goes on."""
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+def _user_agent() -> str:
+    try:
+        return f"newsleopard-async/{version('newsleopard-async')}"
+    except PackageNotFoundError:
+        return "newsleopard-async"
+
+
+@attrs.frozen(kw_only=True)
+class Api:
+    """Sends requests to the API and reads its answers.
+
+    Attributes:
+        base_url: Scheme, host and any path in front of ``/v1``, without a final slash.
+        key: Sent to that origin only.
+    """
+
+    base_url: str
+    key: Secret
+    pools: Pools
+    limits: RateLimits
+    clock: Clock = attrs.field(repr=False)
+    retry: RetryPolicy
+    timeouts: Timeouts
+
+    @property
+    def limiter(self) -> Limiter:
+        """This client's view of what all clients of its key on this event loop share."""
+        parts = urlsplit(self.base_url)
+        state = shared_state(self.key.value, f"{parts.scheme}://{parts.netloc}", self.clock)
+        return Limiter(self.limits, state, self.clock)
+
+    async def call(self, request: Request[T], *, landed: Landed | None = None) -> T:
+        """Send a request, repeat it where the table allows, and read the answer.
+
+        A submit that was handed to the socket runs to its answer even if the caller is
+        cancelled; the answer then reaches ``landed`` or the log.
+
+        Raises:
+            NewsLeopardError: the one that says what to do.
+        """
+        self.pools.check_usable()
+        content = None if request.body is None else _encode(request.body)
+        retrying = Retrying(self.retry, self.clock)
+
+        async def attempt() -> Outcome:
+            return await self._attempt(request, content, landed, retrying.begin)
+
+        outcome = await retrying(attempt, request.kind, empty_500_once=request.empty_500_once)
+        return self._result(request, outcome)
+
+    def _result(self, request: Request[T], outcome: Outcome) -> T:
+        asked_s = retry_after_s(outcome, self.clock.now())
+        return Reading(self.key.value).result(
+            request, outcome, retry_after_s=self.retry.cap_s if asked_s is None else asked_s
+        )
+
+    async def _attempt(
+        self,
+        request: Request[Any],
+        content: bytes | None,
+        landed: Landed | None,
+        begin: Callable[[], None],
+    ) -> Outcome:
+        slot = await self.limiter.acquire(export_of=request.export_of, polite=request.polite)
+        try:
+            begin()
+            purpose = Purpose.API if request.kind.repeatable else Purpose.ONCE
+            async with self.pools.place(purpose, self.clock, within_s=self.timeouts.pool_s) as free:
+                if not free:
+                    return NotSent(f"no connection became free in {self.timeouts.pool_s:g} s")
+                return await self._carry(request, content, slot, landed)
+        finally:
+            # Does nothing once it is known what became of the request.
+            slot.give_back()
+
+    async def _carry(
+        self, request: Request[Any], content: bytes | None, slot: Slot, landed: Landed | None
+    ) -> Outcome:
+        if request.kind is not Kind.SUBMIT:
+            return await self._send(request, content, slot)
+        return await run_to_completion(
+            functools.partial(self._send_and_land, request, content, slot, landed),
+            when_cancelled=functools.partial(self._note_cancelled, request),
+        )
+
+    async def _send_and_land(
+        self, request: Request[Any], content: bytes | None, slot: Slot, landed: Landed | None
+    ) -> Outcome:
+        outcome = await self._send(request, content, slot)
+        if landed is not None and isinstance(outcome, Answer) and outcome.successful:
+            try:
+                model = self._result(request, outcome)
+            except NewsLeopardError:
+                return outcome
+            try:
+                await landed(model)
+            except BaseException:
+                _log.warning("%s was accepted, but that was not stored: %s", request.name, model)
+                raise
+        return outcome
+
+    def _note_cancelled(self, request: Request[Any], outcome: Outcome) -> None:
+        """Say in the log what the cancelled caller will not see."""
+        try:
+            result = self._result(request, outcome)
+        except NewsLeopardError as error:
+            _log.warning("%s was cancelled in flight; it ended so: %s", request.name, error)
+        else:
+            _log.warning("%s was cancelled in flight, and was accepted: %s", request.name, result)
+
+    async def _send(self, request: Request[Any], content: bytes | None, slot: Slot) -> Outcome:
+        exchange = self._exchange(request, content, slot)
+        try:
+            outcome = await perform(exchange)
+        except BaseException:
+            slot.lost()
+            raise
+        self._settle(slot, outcome)
+        return outcome
+
+    def _settle(self, slot: Slot, outcome: Outcome) -> None:
+        """Tell the limiter what became of the attempt."""
+        match classify(outcome):
+            case Failure.NOT_SENT:
+                slot.give_back()
+            case Failure.REPLY_LOST:
+                slot.lost()
+            case Failure.REFUSED:
+                assert isinstance(outcome, Answer)
+                slot.refused()
+                self.limiter.throttled(
+                    daily=_about_the_day(outcome),
+                    retry_after_s=retry_after_s(outcome, self.clock.now()),
+                )
+            case _:
+                slot.answered()
+                self.limiter.accepted()
+
+    def _exchange(self, request: Request[Any], content: bytes | None, slot: Slot) -> Exchange:
+        parts = urlsplit(self.base_url)
+        purpose = Purpose.API if request.kind.repeatable else Purpose.ONCE
+        t = self.timeouts
+        steps = {"connect": t.connect_s, "read": t.read_s, "write": t.write_s, "pool": t.pool_s}
+        # The wait for a connection has come before, and had its own bound.
+        total_s = sum(steps.values()) - t.pool_s
+        if not request.kind.repeatable:
+            # The answer to what cannot be repeated is worth waiting for: one bound on all.
+            steps["read"] = steps["write"] = total_s = t.submit_s
+        return Exchange(
+            transport=self.pools.transport(purpose, parts.scheme, parts.hostname or ""),
+            request=self._http_request(request, content, steps),
+            clock=self.clock,
+            total_s=total_s,
+            read=read_whole,
+            arrivals=slot,
+        )
+
+    def _http_request(
+        self, request: Request[Any], content: bytes | None, timeout: dict[str, float]
+    ) -> httpx.Request:
+        built = httpx.Request(
+            request.method,
+            self.base_url + request.target,
+            headers={
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "User-Agent": _user_agent(),
+                "x-api-key": self.key.value,
+            },
+            content=content,
+            extensions={"timeout": timeout},
+        )
+        built.stream = Bytes(content or b"")
+        return built
+
+
+def _about_the_day(answer: Answer) -> bool | None:
+    """Whether a refusal is about the day: False for the second's text, None if it may be."""
+    return False if throttle_text(answer.body) == "too many requests" else None
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    with contextlib.suppress(UnicodeEncodeError):
+        return text.encode()
+    # Raised out here: the cause would show the text.
+    raise InvalidRequest.of(
+        "request", "text", "holds half a surrogate pair, which is no character; clean the text"
+    )

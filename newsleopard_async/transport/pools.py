@@ -1,0 +1,193 @@
+"""The connections: three pools, opened when first used, and closed with the client.
+
+The API has one; requests that must not be repeated have another, which keeps no
+connection alive, so that no stale one can make an honest failure look like a lost reply;
+the file storage has a third, bare. Proxy variables are honoured, never for loopback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import ipaddress
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import anyio
+import anyio.lowlevel
+import attrs
+import httpx
+
+from newsleopard_async.clock import Clock
+from newsleopard_async.errors import ConfigurationError
+
+__all__ = ["HttpTransport", "Pools", "Purpose", "is_loopback", "proxy_for", "split_url"]
+
+HttpTransport = httpx.AsyncBaseTransport
+"""What may carry a client's traffic in the place of its own connections."""
+
+_CONNECTIONS: Final = 100
+
+
+class Purpose(enum.Enum):
+    """Which of the three pools."""
+
+    API = "api"
+    ONCE = "once"
+    STORAGE = "storage"
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this very machine, so that plain http leaks nothing."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """Return the proxy that the environment asks for, as the standard library reads it."""
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    # The standard library takes "host:port" too.
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
+
+
+def split_url(url: str) -> SplitResult | None:
+    """Take a URL apart, or return None where the standard library or httpx cannot read it.
+
+    Their errors show the URL, hence go no further.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.hostname, parts.port
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        return None
+    return parts
+
+
+def _try_to_open(
+    purpose: Purpose, proxy: str | None, tls: ssl.SSLContext
+) -> httpx.AsyncHTTPTransport | str:
+    """Open a pool, or name the error; the error itself shows the proxy's password."""
+    if proxy is not None and split_url(proxy) is None:
+        return "InvalidURL"
+    limits = httpx.Limits(
+        # The gate in front of the pool is the bound; the pool's own queue is never used,
+        # since a request cancelled while it waits there can cost the pool a connection.
+        max_connections=_CONNECTIONS,
+        max_keepalive_connections=0 if purpose is Purpose.ONCE else 20,
+        keepalive_expiry=15.0,
+    )
+    try:
+        return httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=proxy)
+    except (ValueError, ImportError) as error:
+        return type(error).__name__
+
+
+def _tls_context() -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR name cannot be used: {error}"
+        ) from None
+
+
+@attrs.define(eq=False)
+class Pools:
+    """The open connections of one client and of all that were made from it.
+
+    Attributes:
+        custom: A transport of the caller's; it then carries everything, and is not closed.
+    """
+
+    custom: httpx.AsyncBaseTransport | None = attrs.field(default=None, repr=False)
+    _open: dict[tuple[Purpose, str | None], httpx.AsyncBaseTransport] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
+    _gates: dict[Purpose, anyio.CapacityLimiter] = attrs.field(factory=dict, init=False, repr=False)
+    _tls: ssl.SSLContext | None = attrs.field(default=None, init=False, repr=False)
+    _loop: object = attrs.field(default=None, init=False, repr=False)
+    _closed: bool = attrs.field(default=False, init=False, repr=False)
+
+    def check_usable(self) -> None:
+        """Refuse use after closing, and on another event loop than the first.
+
+        Raises:
+            ConfigurationError: which of the two it is.
+        """
+        self._check_open()
+        loop = anyio.lowlevel.current_token()
+        self._loop = self._loop or loop
+        if self._loop != loop:
+            raise ConfigurationError(
+                "this client was used on another event loop; make one client for each loop"
+            )
+
+    @contextlib.asynccontextmanager
+    async def place(
+        self, purpose: Purpose, clock: Clock, *, within_s: float
+    ) -> AsyncIterator[bool]:
+        """Hold one of the connections of a pool; gives False if none came free in time."""
+        gate = self._gates.setdefault(purpose, anyio.CapacityLimiter(_CONNECTIONS))
+        borrower = object()
+        with clock.deadline(within_s) as scope:
+            await gate.acquire_on_behalf_of(borrower)
+        if scope.cancelled_caught:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            gate.release_on_behalf_of(borrower)
+
+    def transport(self, purpose: Purpose, scheme: str, host: str) -> httpx.AsyncBaseTransport:
+        """Return what carries a request for a purpose to a host.
+
+        Raises:
+            ConfigurationError: the environment names a proxy or certificates that cannot be
+                used, or the client is closed.
+        """
+        # Whoever stood in line while the client was closed must not open it again.
+        self._check_open()
+        if self.custom is not None:
+            return self.custom
+        # One TLS context for all: building one takes as long as a request.
+        self._tls = self._tls or _tls_context()
+        found = self._find_or_open(purpose, proxy_for(scheme, host), self._tls)
+        if isinstance(found, str):
+            raise ConfigurationError(f"the proxy settings cannot be used: {found}")
+        return found
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError("this client is closed; make a new one")
+
+    def _find_or_open(
+        self, purpose: Purpose, proxy: str | None, tls: ssl.SSLContext
+    ) -> httpx.AsyncBaseTransport | str:
+        if (purpose, proxy) not in self._open:
+            opened = _try_to_open(purpose, proxy, tls)
+            if isinstance(opened, str):
+                return opened
+            self._open[purpose, proxy] = opened
+        return self._open[purpose, proxy]
+
+    async def aclose(self) -> None:
+        """Close every connection; a caller's own transport stays open."""
+        self._closed = True
+        opened, self._open = list(self._open.values()), {}
+        with anyio.CancelScope(shield=True):
+            for transport in opened:
+                # One that fails to close is no reason to leave the others open.
+                with contextlib.suppress(Exception):
+                    await transport.aclose()

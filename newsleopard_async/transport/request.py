@@ -1,0 +1,101 @@
+"""A request is a value: where it goes, what it says, and what may be done when it fails.
+
+The table of what may be repeated is `WHAT_MAY_BE_REPEATED`; the documentation prints it,
+and the tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+import attrs
+
+from newsleopard_async.transport.outcome import Failure
+
+__all__ = ["WHAT_MAY_BE_REPEATED", "Action", "Kind", "Request", "path"]
+
+T = TypeVar("T")
+
+
+class Kind(enum.Enum):
+    """What a request does, as far as repeating it is concerned; a row of the table each."""
+
+    READ = "every GET"
+    IMPORT = "file ticket, text import"
+    UPLOAD = "PUT to storage"
+    CREATE = "create list, export"
+    SUBMIT = "submit, submit A/B"
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a repetition changes nothing, so that a lost reply costs nothing."""
+        return self not in (Kind.CREATE, Kind.SUBMIT)
+
+
+class Action(enum.Enum):
+    """What to do about a failure."""
+
+    REPEAT = "repeat"
+    UNKNOWN = "`OutcomeUnknown`"
+
+
+_REPEATABLE: Final = dict.fromkeys(Failure, Action.REPEAT)
+_AT_MOST_ONCE: Final = {
+    Failure.REFUSED: Action.REPEAT,
+    Failure.NOT_SENT: Action.REPEAT,
+    Failure.SERVER_ERROR: Action.UNKNOWN,
+    Failure.REPLY_LOST: Action.UNKNOWN,
+}
+WHAT_MAY_BE_REPEATED: Final[Mapping[Kind, Mapping[Failure, Action]]] = {
+    kind: _REPEATABLE if kind.repeatable else _AT_MOST_ONCE for kind in Kind
+}
+
+
+@attrs.frozen(kw_only=True)
+class Request(Generic[T]):
+    """One request to the API, without the key.
+
+    Attributes:
+        name: The operation, for logs and errors.
+        method: The HTTP method.
+        path: Below the base URL, percent-encoded; see `path`.
+        decode: Turns the answer's parsed JSON into a model.
+        kind: What may be done when it fails; the default is that nothing may.
+        query: Pairs for the query string; empty values are left out.
+        body: What is sent as JSON, or None for no body; contacts, hence in no repr.
+        ignores_answer: Whether any 2xx is the whole answer (the body is not read).
+        export_of: The campaign whose hourly export this counts against.
+        polite: Whether it lets other requests go first (polls do).
+        hint: What to check when the server answers 400 or 500 without a word.
+        empty_500_once: Whether a 500 without content is repeated only once (T51).
+    """
+
+    name: str
+    method: str
+    path: str
+    decode: Callable[[object], T]
+    kind: Kind = Kind.SUBMIT
+    query: tuple[tuple[str, str], ...] = ()
+    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    ignores_answer: bool = False
+    export_of: str | None = None
+    polite: bool = False
+    hint: str = ""
+    empty_500_once: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def target(self) -> str:
+        """The path with its query."""
+        query = urlencode([pair for pair in self.query if pair[1]])
+        return f"{self.path}?{query}" if query else self.path
+
+
+def path(template: str, **segments: str) -> str:
+    """Fill a path template, percent-encoding each segment (T11)."""
+    return template.format(**{name: quote(value, safe="") for name, value in segments.items()})

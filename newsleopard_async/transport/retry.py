@@ -1,0 +1,141 @@
+"""Whether, when and how often a request is repeated.
+
+`decide` is a pure function of the request, its failure and the attempt; tenacity runs the
+loop, on the client's clock. Waits are exponential with full jitter; a `Retry-After` is
+honoured up to a cap.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, cast
+
+import attrs
+from tenacity import AsyncRetrying, RetryCallState
+
+from newsleopard_async.clock import Clock
+from newsleopard_async.models.options import RetryPolicy
+from newsleopard_async.transport.outcome import Answer, Outcome, classify
+from newsleopard_async.transport.request import WHAT_MAY_BE_REPEATED, Action, Kind
+
+__all__ = ["Retrying", "decide", "retry_after_s"]
+
+_LONGEST_RETRY_AFTER_S: Final = 7 * 86_400.0
+"""A garbled header must not shut the gate of the limiter for ever."""
+
+
+def decide(kind: Kind, outcome: Outcome, attempt: int, *, empty_500_once: bool = False) -> bool:
+    """Say whether the table allows another attempt after this one."""
+    failure = classify(outcome)
+    if failure is None:
+        return False
+    if empty_500_once and _is_empty_500(outcome):
+        return attempt == 1
+    return WHAT_MAY_BE_REPEATED[kind][failure] is Action.REPEAT
+
+
+def _is_empty_500(outcome: Outcome) -> bool:
+    return isinstance(outcome, Answer) and outcome.status == 500 and not outcome.body.strip()
+
+
+def retry_after_s(outcome: Outcome, now: datetime) -> float | None:
+    """Read a ``Retry-After`` header, in seconds or as a date; None where it says nothing."""
+    value = outcome.retry_after if isinstance(outcome, Answer) else None
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return min(float(value), _LONGEST_RETRY_AFTER_S)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return min(max(0.0, (when - now).total_seconds()), _LONGEST_RETRY_AFTER_S)
+
+
+@attrs.define
+class Retrying:
+    """The retry loop around one request's attempts; made anew for each request."""
+
+    policy: RetryPolicy
+    clock: Clock
+    jitter: Callable[[float, float], float] = random.uniform
+    _began_s: float | None = attrs.field(default=None, init=False)
+
+    def begin(self) -> None:
+        """Note that an attempt begins: the total time runs from the first one.
+
+        What it waited for its turn does not count. An attempt that never says so begins
+        when it is called.
+        """
+        if self._began_s is None:
+            self._began_s = self.clock.monotonic()
+
+    async def __call__(
+        self,
+        attempt: Callable[[], Awaitable[Outcome]],
+        kind: Kind,
+        *,
+        empty_500_once: bool = False,
+    ) -> Outcome:
+        """Run attempts until one stands; return the last outcome.
+
+        Raises:
+            RateLimited, DailyQuotaExhausted: from the limiter, inside an attempt.
+        """
+        called_s = self.clock.monotonic()
+
+        def allowed(state: RetryCallState) -> bool:
+            return (
+                state.outcome is not None
+                and not state.outcome.failed
+                and decide(
+                    kind,
+                    state.outcome.result(),
+                    state.attempt_number,
+                    empty_500_once=empty_500_once,
+                )
+            )
+
+        def wait(state: RetryCallState) -> float:
+            return self._wait_s(_outcome(state), state.attempt_number)
+
+        def stop(state: RetryCallState) -> bool:
+            began_s = called_s if self._began_s is None else self._began_s
+            elapsed_s = self.clock.monotonic() - began_s
+            return self._must_stop(_outcome(state), state, elapsed_s)
+
+        loop = AsyncRetrying(
+            sleep=self.clock.sleep,
+            retry=allowed,
+            wait=wait,
+            stop=stop,
+            retry_error_callback=_outcome,
+        )
+        return cast("Outcome", await loop(attempt))
+
+    def _wait_s(self, outcome: Outcome, attempt: int) -> float:
+        asked_s = retry_after_s(outcome, self.clock.now())
+        if asked_s is not None:
+            return asked_s
+        # Two to the power of a large attempt number would not fit a float.
+        bound_s = min(self.policy.cap_s, self.policy.base_s * 2.0 ** min(attempt - 1, 60))
+        return self.jitter(0.0, bound_s)
+
+    def _must_stop(self, outcome: Outcome, state: RetryCallState, elapsed_s: float) -> bool:
+        asked_s = retry_after_s(outcome, self.clock.now()) or 0.0
+        return (
+            state.attempt_number >= self.policy.max_attempts
+            or asked_s > self.policy.retry_after_cap_s
+            or elapsed_s + state.upcoming_sleep > self.policy.max_total_s
+        )
+
+
+def _outcome(state: RetryCallState) -> Any:
+    # tenacity calls this only after an attempt, so that the outcome is always there.
+    assert state.outcome is not None
+    return state.outcome.result()

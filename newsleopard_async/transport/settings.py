@@ -1,0 +1,76 @@
+"""Where the API is and what opens it, from arguments or the environment."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import attrs
+
+from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.transport.pools import is_loopback, split_url
+
+__all__ = ["Secret", "read_base_url", "read_key"]
+
+DEFAULT_BASE_URL: Final = "https://api.newsleopard.com"
+_KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")
+_URL_VARIABLE: Final = "NEWSLEOPARD_BASE_URL"
+
+
+@attrs.frozen(repr=False)
+class Secret:
+    """The key, which shows itself to nobody."""
+
+    value: str
+
+    @property
+    def is_visible_ascii(self) -> bool:
+        """Whether a header can carry it."""
+        return all("!" <= character <= "~" for character in self.value)
+
+    def __repr__(self) -> str:
+        return "•••"
+
+
+def read_key(given: Secret | None) -> Secret:
+    """Find the key, and refuse one that no header can carry, without showing it.
+
+    Raises:
+        ConfigurationError: there is none, or no header can carry it.
+    """
+    key = _trimmed(given)
+    if not key.value:
+        raise ConfigurationError("there is no API key: pass api_key, or set NEWSLEOPARD_API_KEY")
+    if not key.is_visible_ascii:
+        raise ConfigurationError(
+            "the API key has a character that no key has (only visible ASCII is possible); "
+            "was more than the key copied?"
+        )
+    return key
+
+
+def _trimmed(given: Secret | None) -> Secret:
+    if given is not None:
+        return Secret(given.value.strip())
+    found = (os.environ.get(name, "").strip() for name in _KEY_VARIABLES)
+    return Secret(next(filter(None, found), ""))
+
+
+def read_base_url(given: str | None, *, allow_http: bool) -> str:
+    """Check the base URL; it decides where the key goes."""
+    url = given or os.environ.get(_URL_VARIABLE) or DEFAULT_BASE_URL
+    url = url.strip()
+    parts = split_url(url)
+    if parts is None:
+        raise ConfigurationError("base_url cannot be read as a URL")
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ConfigurationError("base_url must begin with https:// and name a host")
+    # An empty one counts too: "https://host?" would swallow every path.
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        raise ConfigurationError("base_url must have no user, query or fragment")
+    if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname)):
+        raise ConfigurationError(
+            "base_url must be https, since plain http shows the key to everybody on the way; "
+            "allow_http=True allows it all the same"
+        )
+    return url.rstrip("/")

@@ -1,0 +1,286 @@
+"""Files to and from presigned URLs: bare requests that carry nothing of ours.
+
+The storage gets no key, no cookie, no header that was not signed, and its URL byte for
+byte. An upload has exactly one Content-Length and is never chunked. What the storage says
+is XML that echoes access keys, hence goes into no message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs
+
+import anyio
+import anyio.to_thread
+import attrs
+import httpx
+
+from newsleopard_async.clock import Clock
+from newsleopard_async.errors import InvalidRequest, StorageError
+from newsleopard_async.models.options import RetryPolicy, Timeouts
+from newsleopard_async.transport.body import Body
+from newsleopard_async.transport.http import Bytes, Exchange, Reader, perform, read_whole
+from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
+from newsleopard_async.transport.pools import Pools, Purpose, is_loopback, split_url
+from newsleopard_async.transport.request import Kind
+from newsleopard_async.transport.retry import Retrying
+
+__all__ = ["Storage"]
+
+_LARGEST_DOWNLOAD_BYTES: Final = 16 * 1024**3
+_NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]")
+
+
+@attrs.frozen
+class _Target:
+    """A presigned URL, taken apart without changing a byte of it."""
+
+    url: str = attrs.field(repr=False)
+    target: str = attrs.field(repr=False)
+    scheme: str
+    host: str
+    authority: str
+    expires: datetime | None
+
+    @classmethod
+    def parse(cls, url: str) -> _Target | None:
+        """Read a URL; None if it is no https URL (plain http goes to loopback only)."""
+        parts = split_url(url)
+        if parts is None or _NOT_IN_A_URL.search(url):
+            return None
+        host = parts.hostname or ""
+        secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+        if not (secure and host):
+            return None
+        rest = url.partition("#")[0].partition("://")[2][len(parts.netloc) :]
+        return cls(
+            url=url,
+            target=rest if rest.startswith("/") else f"/{rest}",
+            scheme=parts.scheme,
+            host=host,
+            authority=parts.netloc.rpartition("@")[2],
+            expires=_expiry(parts.query),
+        )
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether the URL itself says that its time is over."""
+        return self.expires is not None and now >= self.expires
+
+    def request(self, body: Body | None, timeout: dict[str, float]) -> httpx.Request:
+        """Build the request that sends a body, or asks for one, with no header to spare."""
+        headers = {"Host": self.authority}
+        if body is not None:
+            headers["Content-Length"] = str(body.size_bytes)
+        request = httpx.Request(
+            "GET" if body is None else "PUT",
+            self.url,
+            headers=headers,
+            stream=Bytes(b"") if body is None else _BodyStream(body),
+            extensions={"timeout": timeout},
+        )
+        request.url = _ExactURL(self.url, self.target.encode("ascii"))
+        return request
+
+
+class _ExactURL(httpx.URL):
+    """A URL whose target goes out byte for byte.
+
+    httpx normalises the path, which breaks a signature over it. Its extension "target"
+    would go past that too, but httpcore then puts it into a proxy's CONNECT as well.
+    """
+
+    def __init__(self, url: str, target: bytes) -> None:
+        super().__init__(url)
+        self._target = target
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path with its query, as it stood."""
+        return self._target
+
+
+def _expiry(query: str) -> datetime | None:
+    """Read a URL's own end of life, of signature versions 4 and 2."""
+    fields = {name.lower(): values[0] for name, values in parse_qs(query).items()}
+    try:
+        if "x-amz-date" in fields:
+            signed = datetime.strptime(fields["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return signed + timedelta(seconds=int(fields.get("x-amz-expires", "")))
+        return datetime.fromtimestamp(int(fields.get("expires", "")), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+class _BodyStream(httpx.AsyncByteStream):
+    """A body as httpx takes it: it opens anew each time that it is read."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._opened: list[AsyncGenerator[bytes, None]] = []
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._opened.append(self._body.pieces())
+        return self._opened[-1]
+
+    async def aclose(self) -> None:
+        """Close the file also where the storage answered before it had everything."""
+        for pieces in self._opened:
+            await pieces.aclose()
+
+
+@attrs.frozen(kw_only=True)
+class Storage:
+    """Uploads to and downloads from presigned URLs."""
+
+    pools: Pools
+    clock: Clock = attrs.field(repr=False)
+    retry: RetryPolicy
+    timeouts: Timeouts
+
+    async def put(self, url: str, body: Body) -> None:
+        """Upload a body; repeated from its start where no definite answer came.
+
+        Raises:
+            StorageError: refused, or no answer after the retries; `.expired` says whether a
+                fresh URL is the way out.
+            InvalidRequest: what is uploaded changed meanwhile.
+        """
+        found = _Target.parse(url)
+        del url  # Reporters of errors print the variables of each frame.
+        target = self._checked(found)
+
+        async def attempt() -> Outcome:
+            return await self._perform(target, body, read_whole)
+
+        outcome = await Retrying(self.retry, self.clock)(attempt, Kind.UPLOAD)
+        self._check("the upload", target, outcome)
+
+    async def get(self, url: str, destination: Path) -> int:
+        """Download to a file that appears whole or not at all; return its size in bytes.
+
+        Raises:
+            StorageError: refused, cut off after the retries, too large, or not to be written.
+            InvalidRequest: the destination is a folder, or is in none.
+        """
+        found = _Target.parse(url)
+        del url  # As above.
+        target = self._checked(found)
+        async with _new_file(destination) as partial:
+
+            async def attempt() -> Outcome:
+                return await self._perform(target, None, functools.partial(_save, partial))
+
+            outcome = await Retrying(self.retry, self.clock)(attempt, Kind.READ)
+            self._check("the download", target, outcome)
+            return await _publish(partial, destination)
+
+    def _checked(self, target: _Target | None) -> _Target:
+        self.pools.check_usable()
+        if target is None:
+            raise StorageError("the platform gave a storage URL that is no https URL")
+        return target
+
+    def _steps(self) -> dict[str, float]:
+        t = self.timeouts
+        return {
+            "connect": t.connect_s,
+            "read": t.storage_read_s,
+            "write": t.storage_write_s,
+            "pool": t.pool_s,
+        }
+
+    async def _perform(self, target: _Target, body: Body | None, read: Reader) -> Outcome:
+        async with self.pools.place(
+            Purpose.STORAGE, self.clock, within_s=self.timeouts.pool_s
+        ) as free:
+            if not free:
+                return NotSent(f"no connection became free in {self.timeouts.pool_s:g} s")
+            return await perform(
+                Exchange(
+                    transport=self.pools.transport(Purpose.STORAGE, target.scheme, target.host),
+                    # Bound to no name, since reporters of errors print each frame's.
+                    request=target.request(body, self._steps()),
+                    clock=self.clock,
+                    total_s=None,
+                    read=read,
+                )
+            )
+
+    def _check(self, what: str, target: _Target, outcome: Outcome) -> None:
+        if isinstance(outcome, Answer) and outcome.successful:
+            return
+        expired = target.is_expired(self.clock.now())
+        if isinstance(outcome, Answer):
+            said_so = outcome.status == 403 and b"expired" in outcome.body.lower()
+            raise StorageError(
+                f"{what} was refused by the file storage with HTTP {outcome.status}",
+                status=outcome.status,
+                expired=said_so or (outcome.status == 403 and expired),
+            )
+        raise StorageError(f"{what} failed: {outcome.reason}", status=None, expired=expired)
+
+
+@contextlib.asynccontextmanager
+async def _new_file(destination: Path) -> AsyncIterator[Path]:
+    """Name a temporary file beside the destination, and leave none behind."""
+    if await anyio.Path(destination).is_dir():
+        raise InvalidRequest.of("path", "file", f"{destination} is a folder; name the file itself")
+    if not await anyio.Path(destination.parent).is_dir():
+        raise InvalidRequest.of("path", "folder", f"there is no folder {destination.parent}")
+    partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield partial
+    finally:
+        with anyio.CancelScope(shield=True):
+            with contextlib.suppress(OSError):
+                await anyio.Path(partial).unlink(missing_ok=True)
+
+
+async def _save(partial: Path, status: int, pieces: AsyncIterator[bytes]) -> bytes:
+    """Stream a good answer to disk; read any other, which is short and says why."""
+    if not 200 <= status < 300:
+        return await read_whole(status, pieces)
+    size_bytes = 0
+    with _writing():
+        file = await anyio.open_file(partial, "wb")
+    async with file:
+        async for piece in pieces:
+            size_bytes += len(piece)
+            if size_bytes > _LARGEST_DOWNLOAD_BYTES:
+                raise StorageError("the download is larger than any report", status=200)
+            with _writing():
+                await file.write(piece)
+        with _writing():
+            await file.flush()
+    return b""
+
+
+@contextlib.contextmanager
+def _writing() -> Iterator[None]:
+    """Tell an error of the disk from one of the connection, which may be an OSError too."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"the download cannot be written: {error.strerror}") from None
+
+
+async def _publish(partial: Path, destination: Path) -> int:
+    """Give a complete file its name, in one step that a crash cannot cut in two."""
+
+    def publish() -> int:
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        size_bytes = partial.stat().st_size
+        partial.replace(destination)
+        return size_bytes
+
+    with _writing():
+        return await anyio.to_thread.run_sync(publish)

@@ -1,0 +1,210 @@
+"""`NewsLeopard`: builds the parts, and owns their lifetime."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+
+from newsleopard_async import (
+    AuthenticationError,
+    Campaign,
+    CampaignSn,
+    ConfigurationError,
+    ListSn,
+    NewsLeopard,
+    RateLimited,
+    RateLimits,
+    RetryPolicy,
+    Sender,
+    Timeouts,
+)
+from newsleopard_async.clock import SystemClock
+from newsleopard_async.testing import ManualClock
+from tests.transport.loopback import answering, http, serve
+from tests.transport.scripted import KEY, THROTTLED, Scripted, answer, json_answer
+
+NO_LISTS = json_answer(200, [])
+CAMPAIGN = Campaign(
+    name="週年慶",
+    subject="優惠",
+    sender=Sender("電子豹", "service@example.com"),
+    html="<p>hi</p>",
+    lists=(ListSn("l1st"),),
+)
+
+
+@pytest.mark.anyio
+async def test_client_needs_only_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything else has a default; the first connection waits for the first call."""
+    monkeypatch.setenv("NEWSLEOPARD_API_KEY", KEY)
+
+    async with NewsLeopard() as nl:
+        assert repr(nl) == "<NewsLeopard https://api.newsleopard.com>"
+        assert isinstance(nl.clock, SystemClock)
+        assert nl.usage.limit == 10_000
+
+
+@pytest.mark.anyio
+async def test_every_room_of_the_face_speaks_to_the_api() -> None:
+    """Contacts, campaigns and reports go the same way, with the same key."""
+    transport = Scripted(
+        NO_LISTS, json_answer(200, {"sn": "c0de"}), json_answer(200, {"Reports": []})
+    )
+
+    async with NewsLeopard(
+        f" {KEY}\n", base_url="https://api.example.com/", http_transport=transport
+    ) as nl:
+        assert await nl.contacts.list_lists() == ()
+        assert await nl.campaigns.submit(CAMPAIGN) == "c0de"
+        assert await nl.reports.get_links(CampaignSn("c0de")) == ()
+        assert nl.usage.used == 3
+
+    assert [sent.url for sent in transport.sent] == [
+        "https://api.example.com/v1/contacts/lists?size=100&page=0",
+        "https://api.example.com/v1/campaign/normal/submit",
+        "https://api.example.com/v1/report/c0de/link",
+    ]
+    assert {sent.headers["x-api-key"] for sent in transport.sent} == {KEY}
+
+
+@pytest.mark.anyio
+async def test_storage_goes_without_the_key(tmp_path: Path) -> None:
+    """Upload and download share nothing with the API but the client's settings."""
+    async with serve(answering(http(200, b"EMAIL\n"))) as server:
+        ticket = json_answer(200, {"import_sn": "i", "url": f"{server.url}/key?sig=1"})
+        async with NewsLeopard(KEY, http_transport=Scripted(ticket)) as asking:
+            place = await asking.contacts.start_file_import(ListSn("l1st"))
+        async with NewsLeopard(KEY, base_url=server.url, clock=ManualClock()) as nl:
+            await nl.contacts.upload(place, b"EMAIL,NAME\na@example.com,a\n")
+
+    [seen] = server.seen
+    assert seen.line == "PUT /key?sig=1 HTTP/1.1"
+    assert seen.names == ["content-length", "host"]
+
+
+@pytest.mark.anyio
+async def test_wrong_key_is_said_to_be_wrong() -> None:
+    """The whole way from the wire to the error."""
+    nl = NewsLeopard(KEY, http_transport=Scripted(json_answer(403, {"message": "Forbidden"})))
+
+    with pytest.raises(AuthenticationError):
+        await nl.contacts.list_lists()
+
+
+@pytest.mark.anyio
+async def test_options_are_the_callers() -> None:
+    """Retries, timeouts and limits reach the parts that obey them."""
+    clock = ManualClock()
+    transport = Scripted(THROTTLED)
+    nl = NewsLeopard(
+        KEY,
+        http_transport=transport,
+        clock=clock,
+        rate_limits=RateLimits.vendor_2026(),
+        retry=RetryPolicy(max_attempts=2),
+        timeouts=Timeouts(read_s=7),
+    )
+
+    with pytest.raises(RateLimited):
+        await nl.contacts.list_lists()
+
+    assert len(transport.sent) == 2
+    assert transport.sent[0].extensions["timeout"]["read"] == 7
+    assert nl.usage.limit == 300_000
+    assert nl.clock is clock
+
+
+@pytest.mark.anyio
+async def test_derived_client_shares_everything_but_its_options() -> None:
+    """Connections, limits, key and clock are the same."""
+    transport = Scripted(answer(503), answer(503), NO_LISTS)
+    nl = NewsLeopard(KEY, http_transport=transport, clock=ManualClock())
+
+    derived = nl.with_options(timeouts=Timeouts(read_s=7)).with_options(
+        retry=RetryPolicy(max_attempts=3)
+    )
+    await derived.contacts.list_lists()
+
+    assert [sent.extensions["timeout"]["read"] for sent in transport.sent] == [7, 7, 7]
+    assert derived._api.pools is nl._api.pools
+    assert nl.usage.used == derived.usage.used == 3
+    assert derived.clock is nl.clock
+    assert nl._api.retry == RetryPolicy()
+
+
+@pytest.mark.anyio
+async def test_closing_a_derived_client_closes_nothing() -> None:
+    """It lives as long as the client that it was made from."""
+    nl = NewsLeopard(KEY, http_transport=Scripted(NO_LISTS))
+
+    async with nl.with_options(retry=RetryPolicy(max_attempts=1)):
+        pass
+
+    assert await nl.contacts.list_lists() == ()
+
+
+@pytest.mark.anyio
+async def test_closing_a_client_closes_the_derived_ones() -> None:
+    """They have no connections of their own."""
+    nl = NewsLeopard(KEY, http_transport=Scripted(NO_LISTS))
+    derived = nl.with_options()
+
+    await nl.aclose()
+
+    with pytest.raises(ConfigurationError, match="closed"):
+        await derived.contacts.list_lists()
+
+
+@pytest.mark.anyio
+async def test_leaving_the_block_closes_the_client() -> None:
+    """A transport of the caller's stays open."""
+    transport = Scripted(NO_LISTS)
+
+    async with NewsLeopard(KEY, http_transport=transport) as nl:
+        await nl.contacts.list_lists()
+
+    with pytest.raises(ConfigurationError, match="closed"):
+        await nl.contacts.list_lists()
+    assert not transport.is_closed
+
+
+def test_no_key_is_refused_at_once() -> None:
+    """Not at the first call, which may come hours later."""
+    with pytest.raises(ConfigurationError, match="NEWSLEOPARD_API_KEY"):
+        NewsLeopard()
+
+
+@pytest.mark.parametrize("address", ["api.example.com", "http://api.example.com"])
+def test_bad_base_url_is_refused_at_once(address: str) -> None:
+    """It decides where the key goes."""
+    with pytest.raises(ConfigurationError, match="base_url"):
+        NewsLeopard(KEY, base_url=address)
+
+
+def test_plain_http_has_to_be_asked_for() -> None:
+    """And then it is the caller's to answer for."""
+    nl = NewsLeopard(KEY, base_url="http://10.0.0.1", allow_http=True)
+
+    assert repr(nl) == "<NewsLeopard http://10.0.0.1>"
+
+
+@pytest.mark.parametrize("address", [None, "http://api.example.com"])
+def test_refused_set_up_shows_no_key(address: str | None) -> None:
+    """Neither in the error nor in the frames that a reporter of errors prints."""
+    with pytest.raises(ConfigurationError) as caught:
+        NewsLeopard(f"{KEY}密", base_url=address)
+
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [str(frame.locals) for frame in report.stack if frame.filename != __file__]
+    assert len(frames) >= 2
+    assert KEY not in "".join(frames)
+    assert KEY not in f"{caught.value!r} {vars(caught.value)}"
+
+
+def test_repr_and_parts_show_no_key() -> None:
+    """A client that is printed shows where it goes, and not how."""
+    nl = NewsLeopard(KEY)
+
+    assert KEY not in f"{nl!r} {nl} {vars(nl)}"

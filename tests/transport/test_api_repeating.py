@@ -1,0 +1,219 @@
+"""The table of what may be repeated, held against what happens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+
+from newsleopard_async.errors import (
+    APIError,
+    ConnectionFailed,
+    NewsLeopardError,
+    OutcomeUnknown,
+    RateLimited,
+    ServerError,
+    UnexpectedResponse,
+)
+from newsleopard_async.models.options import RetryPolicy
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.outcome import Failure
+from newsleopard_async.transport.request import WHAT_MAY_BE_REPEATED, Action, Kind, Request
+from tests.transport.scripted import (
+    EXPORT,
+    IMPORT,
+    LIST,
+    READ,
+    SUBMIT,
+    THROTTLED,
+    Pieces,
+    Scripted,
+    Step,
+    answer,
+    json_answer,
+    make_api,
+)
+
+pytestmark = pytest.mark.anyio
+
+START = datetime(2026, 1, 5, 2, tzinfo=UTC)
+REQUESTS: dict[Kind, list[Request[Any]]] = {
+    Kind.READ: [READ],
+    Kind.IMPORT: [IMPORT, attrs.evolve(IMPORT, empty_500_once=False)],
+    Kind.CREATE: [LIST, EXPORT],
+    Kind.SUBMIT: [SUBMIT],
+}
+"""The requests of each row that goes to the API; the storage's are tested with it."""
+
+STEPS: dict[Failure, list[Step]] = {
+    Failure.REFUSED: [
+        THROTTLED,
+        answer(429),
+        answer(503, b"Too Many Requests"),
+        json_answer(400, {"message": "limit exceeded"}),
+    ],
+    Failure.NOT_SENT: [httpx.ConnectError("x"), httpx.PoolTimeout("x"), httpx.ProxyError("x")],
+    Failure.SERVER_ERROR: [answer(500, b"x"), answer(502), answer(503), answer(504), answer(408)],
+    Failure.REPLY_LOST: [
+        httpx.ReadTimeout("x"),
+        httpx.WriteError("x"),
+        httpx.RemoteProtocolError("x"),
+        RuntimeError("x"),
+    ],
+}
+CASES = [
+    pytest.param(request, failure, step, action, id=f"{request}-{failure.name}-{number}")
+    for kind, requests in REQUESTS.items()
+    for request in requests
+    for failure, action in WHAT_MAY_BE_REPEATED[kind].items()
+    for number, step in enumerate(STEPS[failure])
+]
+EXPECTED: dict[tuple[Failure, Action], type[NewsLeopardError]] = {
+    (Failure.REFUSED, Action.REPEAT): RateLimited,
+    (Failure.NOT_SENT, Action.REPEAT): ConnectionFailed,
+    (Failure.SERVER_ERROR, Action.REPEAT): ServerError,
+    (Failure.SERVER_ERROR, Action.UNKNOWN): OutcomeUnknown,
+    (Failure.REPLY_LOST, Action.REPEAT): ConnectionFailed,
+    (Failure.REPLY_LOST, Action.UNKNOWN): OutcomeUnknown,
+}
+
+SUCCESS = {
+    str(READ): json_answer(200, []),
+    str(IMPORT): json_answer(200, {"import_sn": "c0de"}),
+    str(LIST): json_answer(200, {"sn": "c0de"}),
+    str(EXPORT): answer(200),
+    str(SUBMIT): json_answer(200, {"sn": "c0de"}),
+}
+
+
+@pytest.mark.parametrize(("request_", "failure", "step", "action"), CASES)
+async def test_table_is_what_happens(
+    request_: Request[Any], failure: Failure, step: Step, action: Action
+) -> None:
+    """Each cell, for each way to fail: how often it is sent, and what the caller hears."""
+    transport = Scripted(step)
+    clock = ManualClock()
+    api = make_api(transport, clock=clock, retry=RetryPolicy(max_attempts=4))
+
+    with pytest.raises(EXPECTED[failure, action]) as caught:
+        await api.call(request_)
+
+    assert type(caught.value) is EXPECTED[failure, action]
+    assert len(transport.sent) == (4 if action is Action.REPEAT else 1)
+    assert clock.monotonic() <= RetryPolicy().max_total_s
+
+
+@pytest.mark.parametrize(("request_", "failure", "step", "action"), CASES)
+async def test_failure_that_passes_is_not_noticed(
+    request_: Request[Any], failure: Failure, step: Step, action: Action
+) -> None:
+    """What may be repeated is, until it is accepted, with the same body."""
+    if action is Action.UNKNOWN:
+        step = httpx.ConnectError("x")
+    transport = Scripted(step, step, SUCCESS[str(request_)])
+
+    await make_api(transport).call(request_)
+
+    assert len(transport.sent) == 3
+    assert len({sent.body for sent in transport.sent}) == 1
+
+
+async def test_refused_submit_is_repeated_until_accepted() -> None:
+    """Refused at the gateway, it had no effect."""
+    transport = Scripted(THROTTLED, answer(429), json_answer(200, {"sn": "c0de"}))
+
+    assert await make_api(transport).call(SUBMIT) == "c0de"
+
+    assert len(transport.sent) == 3
+
+
+@pytest.mark.parametrize(("is_grouped", "attempts"), [(True, 2), (False, 5)])
+async def test_empty_500_of_a_grouped_import(*, is_grouped: bool, attempts: int) -> None:
+    """Exactly one repetition, where it may mean an unknown list (T51)."""
+    transport = Scripted(answer(500))
+    request = attrs.evolve(IMPORT, empty_500_once=is_grouped, hint="check list_sn")
+
+    with pytest.raises(ServerError, match="check list_sn"):
+        await make_api(transport).call(request)
+
+    assert len(transport.sent) == attempts
+
+
+@pytest.mark.parametrize("cut_by", [httpx.ReadError("x"), httpx.ReadTimeout("x"), OSError()])
+@pytest.mark.parametrize("request_", [LIST, EXPORT, SUBMIT], ids=str)
+async def test_cut_body_is_a_lost_reply(request_: Request[Any], cut_by: Exception) -> None:
+    """A success whose body is cut off says nothing about its code."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Pieces(b'{"sn":', cut_by))
+
+    transport = Scripted(handle)
+    with pytest.raises(OutcomeUnknown):
+        await make_api(transport).call(request_)
+
+    assert len(transport.sent) == 1
+
+
+@pytest.mark.parametrize("status", [101, 301, 302, 303, 307, 308])
+async def test_redirect_is_not_followed(status: int) -> None:
+    """It could lead the key, or a campaign, elsewhere."""
+    transport = Scripted(answer(status, headers={"Location": "https://elsewhere.example/"}))
+    api = make_api(transport)
+
+    with pytest.raises(UnexpectedResponse):
+        await api.call(READ)
+    with pytest.raises(OutcomeUnknown):
+        await api.call(SUBMIT)
+
+    assert len(transport.sent) == 2
+
+
+async def test_definite_refusal_is_its_class() -> None:
+    """A 4xx of the application is clear, and is not repeated."""
+    transport = Scripted(json_answer(400, {"code": "40013", "message": "沒有可寄送的名單"}))
+
+    with pytest.raises(APIError, match="40013"):
+        await make_api(transport).call(SUBMIT)
+
+    assert len(transport.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "value", ["42", "Mon, 05 Jan 2026 02:00:42 GMT", "Mon, 05 Jan 2026 10:00:42 +0800"]
+)
+async def test_retry_after_is_honoured(value: str) -> None:
+    """In seconds or as a date, up to the cap."""
+    clock = ManualClock(START)
+    transport = Scripted(answer(429, headers={"Retry-After": value}), SUCCESS[str(SUBMIT)])
+
+    await make_api(transport, clock=clock).call(SUBMIT)
+
+    assert clock.monotonic() == pytest.approx(42)
+
+
+@pytest.mark.parametrize("value", ["3600", "Mon, 05 Jan 2026 03:00:00 GMT"])
+@pytest.mark.parametrize("request_", [READ, SUBMIT], ids=str)
+async def test_retry_after_above_the_cap_is_the_callers(request_: Request[Any], value: str) -> None:
+    """The caller hears at once when to come back."""
+    clock = ManualClock(START)
+    transport = Scripted(answer(429, headers={"Retry-After": value}))
+
+    with pytest.raises(RateLimited) as caught:
+        await make_api(transport, clock=clock).call(request_)
+
+    assert caught.value.retry_after_s == 3600
+    assert len(transport.sent) == 1
+    assert clock.monotonic() == 0
+
+
+async def test_refusal_without_a_time_says_some() -> None:
+    """The longest of our own waits is a fair guess."""
+    api = make_api(Scripted(THROTTLED), retry=RetryPolicy(max_attempts=1, cap_s=17))
+
+    with pytest.raises(RateLimited) as caught:
+        await api.call(READ)
+
+    assert caught.value.retry_after_s == 17

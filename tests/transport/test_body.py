@@ -1,0 +1,257 @@
+"""What an upload sends: it opens anew for every attempt, and must stay what it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.transport.body import Body, BytesBody, open_body
+
+pytestmark = pytest.mark.anyio
+
+PIECE_BYTES = 256 * 1024
+CONTENT = bytes(range(256)) * 2_500
+
+
+async def read(source: Body) -> bytes:
+    """Read a body from its start to its end."""
+    return b"".join([piece async for piece in source.pieces()])
+
+
+async def drain(pieces: AsyncIterator[bytes], given: list[bytes]) -> None:
+    """Read what is left."""
+    async for piece in pieces:
+        given.append(piece)  # noqa: PERF401 - what came before an error must be kept
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file of two and a half pieces."""
+    path = tmp_path / "members.csv"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.mark.parametrize("size_bytes", [1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES])
+@pytest.mark.parametrize("form", ["bytes", "file"])
+async def test_body_is_read_whole_each_time(size_bytes: int, form: str, file: Path) -> None:
+    """A spent body would upload an empty object on the second attempt."""
+    content = CONTENT[:size_bytes]
+    file.write_bytes(content)
+    source = await open_body(content if form == "bytes" else file)
+
+    readings = [await read(source), await read(source)]
+
+    assert source.size_bytes == size_bytes
+    assert readings == [content, content]
+
+
+@pytest.mark.parametrize("form", ["bytes", "file"])
+async def test_body_comes_in_pieces(form: str, file: Path) -> None:
+    """No piece holds up the event loop, or fills the memory."""
+    source = await open_body(CONTENT if form == "bytes" else file)
+
+    sizes = [len(piece) async for piece in source.pieces()]
+
+    assert sizes == [PIECE_BYTES, PIECE_BYTES, len(CONTENT) - 2 * PIECE_BYTES]
+
+
+async def test_readings_do_not_disturb_each_other(file: Path) -> None:
+    """An attempt that was cut off may still be closing when the next one begins."""
+    source = await open_body(file)
+    first = source.pieces()
+    await anext(first)
+
+    assert await read(source) == CONTENT
+    await first.aclose()
+
+
+def make_missing(path: Path) -> Any:
+    """Name a file that is not there."""
+    return path / "nothing.csv"
+
+
+def make_directory(path: Path) -> Any:
+    """Name a folder."""
+    return path
+
+
+def make_empty(path: Path) -> Any:
+    """Make a file without content."""
+    (path / "empty.csv").touch()
+    return path / "empty.csv"
+
+
+def make_impossible(path: Path) -> Any:
+    """Name what no file system can."""
+    return path / "a\x00b.csv"
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (make_missing, "readable"),
+        (make_impossible, "readable"),
+        (make_directory, "file"),
+        (make_empty, "empty"),
+        (lambda _: b"", "empty"),
+        (str, "type"),
+        (lambda _: 7, "type"),
+        (lambda _: None, "type"),
+        (lambda _: bytearray(b"x"), "type"),
+    ],
+)
+async def test_what_cannot_be_uploaded_is_refused(
+    make: Callable[[Path], Any], rule: str, tmp_path: Path
+) -> None:
+    """Before anything is sent, with field and rule."""
+    with pytest.raises(InvalidRequest) as caught:
+        await open_body(make(tmp_path))
+
+    assert [(problem.field, problem.rule) for problem in caught.value.problems] == [
+        ("source", rule)
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX only")
+async def test_pipe_is_refused(tmp_path: Path) -> None:
+    """It has no size, and can be read once."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(InvalidRequest, match="is not a file"):
+        await open_body(tmp_path / "pipe")
+
+
+async def test_link_to_a_file_is_a_file(file: Path) -> None:
+    """Where the system has links, they are followed."""
+    link = file.with_name("link.csv")
+    try:
+        link.symlink_to(file)
+    except OSError:  # Windows wants a privilege for it.
+        pytest.skip("links are not allowed here")
+
+    assert await read(await open_body(link)) == CONTENT
+
+
+def grow(path: Path) -> None:
+    """Append a little."""
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def grow_a_lot(path: Path) -> None:
+    """Append several pieces."""
+    with path.open("ab") as file:
+        file.write(CONTENT)
+
+
+def shrink(path: Path) -> None:
+    """Cut the end off."""
+    os.truncate(path, len(CONTENT) - 1)
+
+
+def shrink_a_lot(path: Path) -> None:
+    """Cut off more than was read."""
+    os.truncate(path, 10)
+
+
+def replace(path: Path) -> None:
+    """Put another file of the same size in its place, as editors do."""
+    other = path.with_name("other")
+    other.write_bytes(CONTENT[::-1])
+    other.replace(path)
+
+
+def rewrite(path: Path) -> None:
+    """Write other content of the same size into the file itself."""
+    with path.open("r+b") as file:
+        file.write(CONTENT[::-1])
+    status = path.stat()
+    # A clock of the file system that stands still for a few ms is not the subject.
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000_000))
+
+
+CHANGES = [grow, grow_a_lot, shrink, shrink_a_lot, replace, rewrite, Path.unlink]
+NOT_ON_WINDOWS = {replace, Path.unlink}
+"""Windows keeps an open file from being removed."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_file_that_changed_before_an_attempt_is_refused(
+    change: Callable[[Path], None], file: Path
+) -> None:
+    """The second attempt must not upload something else than the first."""
+    source = await open_body(file)
+    change(file)
+
+    pieces = source.pieces()
+    with pytest.raises(InvalidRequest) as caught:
+        await anext(pieces)
+
+    [problem] = caught.value.problems
+    assert (problem.field, problem.rule) == ("source", "unchanged")
+    assert "members.csv changed during the upload" in problem.message
+
+
+@pytest.mark.parametrize("pieces_before", [1, 2])
+@pytest.mark.parametrize("change", CHANGES)
+async def test_file_that_changes_during_an_attempt_is_not_finished(
+    change: Callable[[Path], None], pieces_before: int, file: Path
+) -> None:
+    """The last piece is withheld, so that the storage never has the whole of a mixture."""
+    if os.name == "nt" and change in NOT_ON_WINDOWS:
+        pytest.skip("an open file cannot be removed here")
+    pieces = (await open_body(file)).pieces()
+
+    given = [await anext(pieces) for _ in range(pieces_before)]
+    change(file)
+    with pytest.raises(InvalidRequest, match="changed during the upload"):
+        await drain(pieces, given)
+
+    assert sum(map(len, given)) < len(CONTENT)
+
+
+@pytest.mark.parametrize("more_pieces", [1, 2, 3, 4])
+async def test_file_that_grew_by_whole_pieces_is_not_finished(more_pieces: int, file: Path) -> None:
+    """A server takes as many bytes as were announced for the whole."""
+    file.write_bytes(b"x" * 2 * PIECE_BYTES)
+    pieces = (await open_body(file)).pieces()
+
+    given = [await anext(pieces)]
+    with file.open("ab") as appended:
+        appended.write(b"y" * more_pieces * PIECE_BYTES)
+    with pytest.raises(InvalidRequest):
+        await drain(pieces, given)
+
+    assert [len(piece) for piece in given] == [PIECE_BYTES]
+
+
+async def test_reading_that_is_left_closes_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An early refusal leaves no open file behind."""
+    opened: list[Any] = []
+    really_open = anyio.open_file
+
+    async def open_and_note(*args: Any) -> Any:
+        opened.append(await really_open(*args))
+        return opened[-1]
+
+    monkeypatch.setattr(anyio, "open_file", open_and_note)
+    pieces = (await open_body(file)).pieces()
+    await anext(pieces)
+
+    await pieces.aclose()
+
+    assert [file.wrapped.closed for file in opened] == [True]
+
+
+async def test_repr_of_bytes_hides_them() -> None:
+    """They are contact data."""
+    assert "secret" not in repr(BytesBody(b"secret"))

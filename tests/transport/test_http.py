@@ -1,0 +1,371 @@
+"""One attempt: whatever httpx does, an outcome comes out of it."""
+
+from __future__ import annotations
+
+import inspect
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, cast
+
+import anyio
+import h11
+import httpcore
+import httpx
+import pytest
+import respx
+
+from newsleopard_async.errors import InvalidRequest, NewsLeopardError
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport import http
+from newsleopard_async.transport.http import Exchange, perform, read_whole
+from newsleopard_async.transport.outcome import Answer, NotSent, ReplyLost
+from tests.transport.loopback import Seen, serve
+from tests.transport.loopback import http as wire
+from tests.transport.scripted import Handler, Pieces, Scripted, answer
+
+pytestmark = pytest.mark.anyio
+
+NOTHING_LEFT = {
+    "ConnectError",
+    "ConnectTimeout",
+    "InvalidURL",
+    "PoolTimeout",
+    "ProxyError",
+    "UnsupportedProtocol",
+}
+"""The documented list: after these, and no others, the server cannot have the request."""
+
+
+def exceptions_of(module: object) -> list[type[Exception]]:
+    """Return every exception class that a package exports, and all that derive from them."""
+    found = {each for each in vars(module).values() if inspect.isclass(each)}
+    roots = {each for each in found if issubclass(each, Exception)}
+    # h11 refuses to make one of its base class.
+    return sorted(
+        (roots | {sub for root in roots for sub in below(root)}) - {h11.ProtocolError}, key=str
+    )
+
+
+def below(cls: type[Exception]) -> set[type[Exception]]:
+    """Return the classes of httpx and h11 that derive from a class."""
+    direct = {sub for sub in cls.__subclasses__() if sub.__module__.split(".")[0] in OURS}
+    return direct | {sub for each in direct for sub in below(each)}
+
+
+OURS = ("httpx", "httpcore", "h11")
+OTHERS = (
+    OSError,
+    ConnectionResetError,
+    TimeoutError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    AssertionError,
+    ssl.SSLError,
+    anyio.ClosedResourceError,
+    anyio.BrokenResourceError,
+    anyio.EndOfStream,
+)
+EVERYTHING = [
+    *exceptions_of(httpx),
+    *exceptions_of(h11),
+    *exceptions_of(httpcore),
+    *OTHERS,
+]
+
+
+def one(cls: type[Exception]) -> Exception:
+    """Make an exception of a class, whatever its constructor wants."""
+    build = cast("Any", cls)
+    if cls is httpx.HTTPStatusError:
+        request = httpx.Request("GET", "https://x")
+        return cast(
+            "Exception",
+            build("made", request=request, response=httpx.Response(500, request=request)),
+        )
+    try:
+        return cast("Exception", build("made"))
+    except TypeError:
+        return cast("Exception", build())
+
+
+def exchange(
+    transport: httpx.AsyncBaseTransport, *, total_s: float | None = None, **changes: Any
+) -> Exchange:
+    """Build an attempt at a GET."""
+    parts: dict[str, Any] = {
+        "transport": transport,
+        "request": httpx.Request("GET", "https://api.example.com/v1/x"),
+        "clock": ManualClock(),
+        "total_s": total_s,
+        "read": read_whole,
+    }
+    return Exchange(**(parts | changes))
+
+
+def stream_of(stream: Pieces, headers: Mapping[str, str] | None = None) -> Handler:
+    """Script an answer with a body of one's own."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=headers, stream=stream)
+
+    return handle
+
+
+def test_walk_finds_the_exceptions() -> None:
+    """A walk that finds nothing would prove nothing."""
+    names = {cls.__name__ for cls in EVERYTHING}
+
+    assert names > NOTHING_LEFT | {"ReadError", "StreamClosed", "CookieConflict", "DecodingError"}
+    assert h11.LocalProtocolError in EVERYTHING
+    assert len(EVERYTHING) > 50
+
+
+@pytest.mark.parametrize("cls", EVERYTHING)
+async def test_every_exception_is_one_of_two_facts(cls: type[Exception]) -> None:
+    """What is not certain not to have left counts as a lost reply."""
+    outcome = await perform(exchange(Scripted(one(cls))))
+
+    is_unsent = cls.__module__.startswith("httpx") and cls.__name__ in NOTHING_LEFT
+    assert outcome == (NotSent(cls.__name__) if is_unsent else ReplyLost(cls.__name__))
+
+
+@pytest.mark.parametrize("cls", EVERYTHING)
+async def test_every_exception_in_a_body_is_a_lost_reply(cls: type[Exception]) -> None:
+    """Once the answer has begun, nothing is unsent any more."""
+    body = Pieces(b"half of ", one(cls))
+
+    outcome = await perform(exchange(Scripted(stream_of(body))))
+
+    assert outcome == ReplyLost(cls.__name__)
+    assert body.times_closed == 1
+
+
+@pytest.mark.parametrize("cls", [*OTHERS, httpx.ReadError, httpcore.ReadError, httpx.InvalidURL])
+async def test_exception_at_closing_changes_nothing(cls: type[Exception]) -> None:
+    """The answer was read; that its connection does not close well is no news."""
+    body = Pieces(b"all", error_at_close=one(cls))
+
+    outcome = await perform(exchange(Scripted(stream_of(body))))
+
+    assert outcome == Answer(200, b"all")
+
+
+async def test_answer_brings_status_body_and_retry_after() -> None:
+    """What the layers above need is kept of the answer."""
+    transport = Scripted(answer(429, b"slow down", {"Retry-After": "7"}))
+
+    outcome = await perform(exchange(transport))
+
+    assert outcome == Answer(429, b"slow down", "7")
+
+
+async def test_redirect_is_handed_back() -> None:
+    """No redirect is followed: it could carry the key elsewhere."""
+    transport = Scripted(answer(307, headers={"Location": "https://elsewhere.example"}))
+
+    outcome = await perform(exchange(transport))
+
+    assert outcome == Answer(307)
+    assert len(transport.sent) == 1
+
+
+# httpx leaves its own generator to the garbage collector here, which trio points out.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_compressed_body_that_is_none_is_a_lost_reply() -> None:
+    """A body that cannot be decoded did not arrive."""
+    body = Pieces(b"not gzip")
+
+    outcome = await perform(exchange(Scripted(stream_of(body, {"Content-Encoding": "gzip"}))))
+
+    assert outcome == ReplyLost("DecodingError")
+
+
+async def test_body_without_end_is_a_lost_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that would fill the memory is not read to its end."""
+    monkeypatch.setattr(http, "_LARGEST_ANSWER_BYTES", 10)
+    body = Pieces(*[b"12345"] * 3)
+
+    outcome = await perform(exchange(Scripted(stream_of(body))))
+
+    assert outcome == ReplyLost("StreamError")
+    assert body.times_closed == 1
+
+
+async def test_body_of_the_largest_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound itself is allowed."""
+    monkeypatch.setattr(http, "_LARGEST_ANSWER_BYTES", 10)
+
+    outcome = await perform(exchange(Scripted(stream_of(Pieces(b"12345", b"67890")))))
+
+    assert outcome == Answer(200, b"1234567890")
+
+
+class Trickle(httpx.AsyncByteStream):
+    """A body of which a byte comes every second, for ever."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await self._clock.sleep(1)
+            yield b"."
+
+
+async def test_trickling_answer_ends_at_the_total_time() -> None:
+    """Each piece comes in time, and the whole never does."""
+    clock = ManualClock()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Trickle(clock))
+
+    outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=70.5))
+
+    assert outcome == ReplyLost("no whole answer within 70.5 s")
+    assert clock.monotonic() == 70.5
+
+
+async def test_silent_server_ends_at_the_total_time() -> None:
+    """A transport that knows no timeouts is bounded all the same."""
+    clock = ManualClock()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=60))
+
+    assert outcome == ReplyLost("no whole answer within 60 s")
+
+
+class NeverCloses(Pieces):
+    """A body that cannot be closed."""
+
+    async def aclose(self) -> None:
+        """Hang."""
+        await anyio.sleep_forever()
+
+
+async def test_connection_that_does_not_close_holds_nobody_up() -> None:
+    """Giving a connection back has a bound of its own."""
+    clock = ManualClock()
+
+    outcome = await perform(
+        exchange(Scripted(stream_of(NeverCloses(b"all"))), clock=clock, total_s=60)
+    )
+
+    assert outcome == Answer(200, b"all")
+    assert clock.monotonic() == 5
+
+
+async def test_our_own_error_passes_without_its_frames() -> None:
+    """An error of the body being sent arrives as it is, and shows no frame with the URL."""
+    ours = InvalidRequest.of("source", "unchanged", "changed")
+
+    with pytest.raises(InvalidRequest) as caught:
+        await perform(exchange(Scripted(ours)))
+
+    assert caught.value is ours
+    frames = [entry.frame.code.name for entry in caught.traceback]
+    assert "handle_async_request" not in frames
+
+
+async def test_our_own_error_in_reading_passes() -> None:
+    """What the reader of a body refuses is no lost reply."""
+
+    async def refuse(status: int, pieces: AsyncIterator[bytes]) -> bytes:
+        raise NewsLeopardError("refused")
+
+    with pytest.raises(NewsLeopardError, match="refused"):
+        await perform(exchange(Scripted(answer()), read=refuse))
+
+
+class Arrivals:
+    """Notes what the limiter would be told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def sent(self) -> None:
+        """The body has left."""
+        self.told.append("sent")
+
+    def answered(self) -> None:
+        """The head of the answer has come."""
+        self.told.append("answered")
+
+
+async def test_real_transport_tells_when_a_request_left_and_was_answered() -> None:
+    """The limiter learns both from the transport's trace events."""
+    arrivals = Arrivals()
+
+    async def handle(seen: Seen) -> bytes:
+        return wire(200)
+
+    async with serve(handle) as server, httpx.AsyncHTTPTransport() as transport:
+        request = httpx.Request("POST", server.url, content=b"{}")
+        await perform(exchange(transport, request=request, arrivals=arrivals))
+
+    assert arrivals.told[:2] == ["sent", "answered"]
+
+
+async def test_connect_of_a_proxy_is_no_request() -> None:
+    """What is said to a proxy has not reached the platform."""
+    arrivals = Arrivals()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        trace = request.extensions["trace"]
+        for method in (b"CONNECT", b"POST"):
+            about = {"request": httpcore.Request(method, "https://x")}
+            await trace("http11.send_request_headers.started", about)
+            await trace("http11.send_request_headers.complete", {})
+            await trace("http11.send_request_body.complete", {})
+            await trace("http11.receive_response_headers.complete", {})
+            arrivals.told.append(method.decode())
+        raise httpx.ReadError("lost")
+
+    await perform(exchange(Scripted(handle), arrivals=arrivals))
+
+    assert arrivals.told == ["CONNECT", "sent", "answered", "POST"]
+
+
+async def test_answer_itself_counts_where_no_event_is_fired() -> None:
+    """A transport without trace events tells by its answer."""
+    arrivals = Arrivals()
+
+    await perform(exchange(Scripted(answer()), arrivals=arrivals))
+
+    assert arrivals.told == ["answered"]
+
+
+@pytest.mark.parametrize(
+    ("effect", "expected"),
+    [
+        (httpcore.ConnectError("refused"), NotSent("ConnectError")),
+        (httpcore.ReadTimeout("silence"), ReplyLost("ReadTimeout")),
+        (h11.LocalProtocolError("ours"), ReplyLost("LocalProtocolError")),
+        (httpx.Response(201, json={"sn": "x"}), Answer(201, b'{"sn":"x"}')),
+    ],
+)
+async def test_httpx_own_transport_is_called(
+    effect: Exception | httpx.Response, expected: object
+) -> None:
+    """The edge is `AsyncHTTPTransport` itself, without a client around it."""
+    with respx.mock(using="httpcore") as edge:
+        route = edge.get("https://api.example.com/v1/x").mock(side_effect=[effect])
+        async with httpx.AsyncHTTPTransport() as transport:
+            outcome = await perform(exchange(transport))
+
+    assert outcome == expected
+    assert route.call_count == 1
+
+
+def test_repr_of_an_exchange_hides_the_request() -> None:
+    """The request holds the key and the URL."""
+    request = httpx.Request("GET", "https://x/?Signature=s3cret", headers={"x-api-key": "k3y"})
+
+    shown = repr(exchange(Scripted(answer()), request=request))
+
+    assert "s3cret" not in shown
+    assert "k3y" not in shown

@@ -1,0 +1,306 @@
+"""A submit that was handed to the socket runs to its answer, whatever cancels its caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from newsleopard_async.errors import OutcomeUnknown
+from newsleopard_async.models.options import RateLimits
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.inflight import run_to_completion
+from tests.transport.scripted import (
+    LIST,
+    SUBMIT,
+    THROTTLED,
+    Scripted,
+    Step,
+    answer,
+    json_answer,
+    make_api,
+    warnings_in,
+)
+
+ACCEPTED = json_answer(200, {"sn": "c0de"})
+ANSWER_AFTER_S = 10.0
+
+
+class Story:
+    """A submit that is answered after ten seconds, and what happens in which order."""
+
+    def __init__(self, *steps: Step, **options: Any) -> None:
+        self.clock = ManualClock()
+        self.events: list[str] = []
+        self.transport = Scripted(*(self._slow(step) for step in steps or [ACCEPTED]))
+        self.api: Api = make_api(self.transport, clock=self.clock, **options)
+
+    def _slow(self, step: Step) -> Step:
+        async def handle(request: httpx.Request) -> httpx.Response:
+            await self.clock.sleep(ANSWER_AFTER_S)
+            self.events.append("answered")
+            if isinstance(step, Exception):
+                raise step
+            return await step(request)
+
+        return handle
+
+    async def landed(self, model: object) -> None:
+        """Store the code, which takes a while."""
+        await self.clock.sleep(1)
+        self.events.append(f"landed {model}")
+
+    async def submit(self) -> object:
+        """Submit; note how it ended."""
+        try:
+            return await self.api.call(SUBMIT, landed=self.landed)
+        except BaseException as error:
+            self.events.append(type(error).__name__)
+            raise
+
+    @property
+    def sent(self) -> int:
+        """How many requests reached the server."""
+        return len(self.transport.sent)
+
+
+WHOLE_STORY = ["answered", "landed c0de"]
+
+
+@pytest.mark.anyio
+async def test_uncancelled_submit_returns_its_code(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is logged where the caller sees the answer itself."""
+    story = Story()
+
+    assert await story.submit() == "c0de"
+
+    assert story.events == WHOLE_STORY
+    assert warnings_in(caplog) == []
+
+
+@pytest.mark.anyio
+async def test_submit_in_a_cancelled_scope_lands_first(caplog: pytest.LogCaptureFixture) -> None:
+    """The answer is awaited and stored, and then the scope's cancellation goes on."""
+    story = Story()
+
+    with story.clock.deadline(5) as scope:
+        await story.submit()
+
+    assert scope.cancelled_caught
+    assert story.events[:2] == WHOLE_STORY
+    assert story.events[2] in {"CancelledError", "Cancelled"}
+    assert story.sent == 1
+    assert story.clock.monotonic() == 11
+    assert warnings_in(caplog) == [
+        "submit_campaign was cancelled in flight, and was accepted: c0de"
+    ]
+
+
+@pytest.mark.anyio
+async def test_submit_in_a_cancelled_task_group_lands_first(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A sibling's failure does not cut the answer off."""
+    story = Story()
+
+    async def fail() -> None:
+        await story.clock.sleep(5)
+        raise LookupError
+
+    with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 - the group is what raises
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(story.submit)
+            tasks.start_soon(fail)
+
+    assert caught.group_contains(LookupError)
+    assert story.events[:2] == WHOLE_STORY
+    assert "c0de" in warnings_in(caplog)[0]
+
+
+@pytest.mark.anyio
+async def test_cancellation_while_landing_does_not_cut_it_off(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Between the answer and its being stored is no gap."""
+    story = Story()
+
+    with story.clock.deadline(10.5):
+        await story.submit()
+
+    assert story.events[:2] == WHOLE_STORY
+    assert "c0de" in warnings_in(caplog)[0]
+
+
+@pytest.mark.anyio
+async def test_cancelled_submit_without_an_answer_ends_at_its_bound(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A silent server cannot keep a cancelled caller for longer than submit_s."""
+    clock = ManualClock()
+
+    async def never(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    api = make_api(Scripted(never), clock=clock)
+    with clock.deadline(5) as scope:
+        await api.call(SUBMIT)
+
+    assert scope.cancelled_caught
+    assert clock.monotonic() == 60
+    assert "may or may not have taken effect" in warnings_in(caplog)[0]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (httpx.ConnectError("x"), "was not sent"),
+        (httpx.ReadError("x"), "may or may not have taken effect"),
+        (THROTTLED, "too many requests"),
+        (json_answer(400, {"code": "40012"}), "refused with 40012"),
+        (answer(200, b"<html>"), "may or may not have taken effect"),
+    ],
+)
+async def test_log_says_how_a_cancelled_submit_ended(
+    step: Step, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the end, it is in the log, and nothing is repeated for a caller who left."""
+    story = Story(step)
+
+    with story.clock.deadline(5) as scope:
+        await story.submit()
+
+    assert scope.cancelled_caught
+    assert story.sent == 1
+    assert said in warnings_in(caplog)[0]
+
+
+@pytest.mark.anyio
+async def test_code_that_cannot_be_stored_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A store that fails after the answer must not lose the only copy of the code."""
+    story = Story()
+
+    async def fail(model: object) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        await story.api.call(SUBMIT, landed=fail)
+
+    assert story.sent == 1
+    assert warnings_in(caplog) == ["submit_campaign was accepted, but that was not stored: c0de"]
+
+
+@pytest.mark.anyio
+async def test_unreadable_acceptance_does_not_land(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a code there is nothing to store."""
+    story = Story(answer(200, b"{}"))
+
+    with pytest.raises(OutcomeUnknown):
+        await story.submit()
+
+    assert story.events == ["answered", "OutcomeUnknown"]
+
+
+@pytest.mark.anyio
+async def test_submit_in_line_for_a_slot_is_cancelled_at_once() -> None:
+    """What was not handed over yet is not sent, and its place goes to the next one."""
+    story = Story(limits=RateLimits(windows=((1, 100.0),)))
+    await story.submit()
+
+    with story.clock.deadline(50) as scope:
+        await story.submit()
+    waited_until = story.clock.monotonic()
+    await story.submit()
+
+    assert scope.cancelled_caught
+    assert waited_until == 61
+    assert story.sent == 2
+    assert story.clock.monotonic() == pytest.approx(10 + 100.5 + 11)
+
+
+@pytest.mark.anyio
+async def test_submit_in_backoff_is_cancelled_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Between two attempts nothing is in flight."""
+    story = Story(answer(429, headers={"Retry-After": "30"}), ACCEPTED)
+
+    with story.clock.deadline(20) as scope:
+        await story.submit()
+
+    assert scope.cancelled_caught
+    assert story.clock.monotonic() == 20
+    assert story.sent == 1
+    assert warnings_in(caplog) == []
+
+
+@pytest.mark.anyio
+async def test_submit_in_line_for_a_connection_is_cancelled_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Waiting for a place in the pool is not yet being sent."""
+    monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 1)
+    story = Story()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(story.submit)
+        await story.clock.sleep(1)
+        with story.clock.deadline(5) as scope:
+            await story.submit()
+        assert story.clock.monotonic() == 6
+
+    assert scope.cancelled_caught
+    assert story.sent == 1
+
+
+@pytest.mark.anyio
+async def test_submit_of_a_cancelled_caller_does_not_begin() -> None:
+    """Cancelled before, it is as if it had not been called."""
+    story = Story()
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await story.submit()
+
+    assert story.sent == 0
+
+
+@pytest.mark.anyio
+async def test_work_of_a_cancelled_caller_does_not_begin() -> None:
+    """The last look is right before the hand-over."""
+    begun: list[object] = []
+
+    async def work() -> object:
+        begun.append(True)
+        return None
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await run_to_completion(work, when_cancelled=begun.append)
+
+    assert begun == []
+
+
+@pytest.mark.anyio
+async def test_creating_a_list_is_cancelled_in_flight() -> None:
+    """Only submits are worth waiting for; a list is looked up by its name."""
+    story = Story()
+
+    with story.clock.deadline(5) as scope:
+        await story.api.call(LIST)
+
+    assert scope.cancelled_caught
+    assert story.clock.monotonic() == 5
+    assert story.sent == 1
+
+
+@pytest.mark.anyio
+async def test_work_runs_to_its_result() -> None:
+    """Without a cancellation it is a plain call."""
+
+    async def work() -> int:
+        return 7
+
+    assert await run_to_completion(work, when_cancelled=print) == 7

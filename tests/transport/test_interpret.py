@@ -1,0 +1,378 @@
+"""From an outcome to a model, or to the error that says what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsleopard_async.errors import (
+    APIError,
+    AuthenticationError,
+    CampaignNotReportable,
+    ConnectionFailed,
+    FieldError,
+    InsufficientBalance,
+    NewsLeopardError,
+    OutcomeUnknown,
+    RateLimited,
+    ServerError,
+    UnexpectedResponse,
+)
+from newsleopard_async.models.error_codes import ERROR_TEXTS
+from newsleopard_async.transport.interpret import Reading
+from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.request import Request
+from tests.transport.scripted import EXPORT, IMPORT, KEY, LIST, READ, SUBMIT
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "errors.md"
+REPEATABLE = pytest.mark.parametrize("request_", [READ, IMPORT], ids=str)
+AT_MOST_ONCE = pytest.mark.parametrize("request_", [LIST, EXPORT, SUBMIT], ids=str)
+ALL = pytest.mark.parametrize("request_", [READ, IMPORT, LIST, EXPORT, SUBMIT], ids=str)
+
+
+def error_for(request: Request[Any], outcome: Outcome) -> NewsLeopardError:
+    """Return the error that an outcome means."""
+    with pytest.raises(NewsLeopardError) as caught:
+        Reading(KEY).result(request, outcome, retry_after_s=3.0)
+    return caught.value
+
+
+def refusal(request: Request[Any], status: int, **content: Any) -> Any:
+    """Return the error that a JSON body means."""
+    return error_for(request, Answer(status, json.dumps(content).encode()))
+
+
+def published_classes() -> dict[int, str]:
+    """Read the codes and classes off the page about errors."""
+    rows = re.findall(
+        r"^\| (4\d{4}) \|.*\| `(\w+)` \|$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return {int(code): name for code, name in rows}
+
+
+@pytest.mark.source_tree
+def test_every_code_is_raised_as_published() -> None:
+    """The page about errors and the code name the same class for each code."""
+    raised = {code: type(refusal(READ, 400, code=str(code))).__name__ for code in ERROR_TEXTS}
+
+    assert raised == published_classes()
+
+
+@pytest.mark.parametrize("code", sorted(ERROR_TEXTS))
+@pytest.mark.parametrize("request_", [READ, SUBMIT], ids=str)
+def test_code_arrives_with_both_texts(request_: Request[Any], code: int) -> None:
+    """A refusal says its code, the platform's text and ours in English and 中文."""
+    error = refusal(request_, 400, code=code, message="the platform's words")
+
+    assert isinstance(error, APIError)
+    assert (error.status, error.code, error.message) == (400, code, "the platform's words")
+    for part in (str(code), ERROR_TEXTS[code].english, ERROR_TEXTS[code].chinese, error.message):
+        assert part in str(error)
+
+
+@pytest.mark.parametrize("code", sorted(ERROR_TEXTS))
+def test_code_without_a_text_brings_ours(code: int) -> None:
+    """Where the platform says nothing, the message is the table's."""
+    error = refusal(READ, 400, code=code)
+
+    assert error.message == str(ERROR_TEXTS[code])
+
+
+def test_unknown_code_is_a_refusal_like_any_other() -> None:
+    """The list of codes is not closed."""
+    error = refusal(SUBMIT, 400, code=49999)
+
+    assert type(error) is APIError
+    assert error.code == 49999
+    assert "not documented" in str(error)
+
+
+def test_fields_arrive_with_their_rules() -> None:
+    """Paths map to rules (40001)."""
+    error = refusal(SUBMIT, 400, code=40001, invalidFields={"form.name": ["required", "size"]})
+
+    assert isinstance(error, FieldError)
+    assert error.invalid_fields == {"form.name": ("required", "size")}
+
+
+def test_fields_as_text_are_the_message() -> None:
+    """The platform also sends text where fields are documented."""
+    error = refusal(SUBMIT, 400, code=40001, message="欄位錯誤", invalidFields="name is empty")
+
+    assert isinstance(error, FieldError)
+    assert error.invalid_fields == {}
+    assert error.message == "欄位錯誤: name is empty"
+
+
+def test_fields_show_no_address() -> None:
+    """What was in a field may be a person's."""
+    error = refusal(SUBMIT, 400, code=40001, invalidFields={"a@b.example": [f"{KEY} c@d.example"]})
+
+    assert error.invalid_fields == {"•••@•••": ("••• •••@•••",)}
+
+
+@pytest.mark.parametrize("code", [40012, 40017])
+def test_balance_arrives_with_its_counts(code: int) -> None:
+    """How many mails were wanted, and how many are left."""
+    error = refusal(SUBMIT, 400, code=code, recipients="1200", remaining=50)
+
+    assert isinstance(error, InsufficientBalance)
+    assert (error.recipients, error.remaining) == (1200, 50)
+
+
+def test_balance_without_counts_is_unknown() -> None:
+    """What the server leaves out is not zero."""
+    error = refusal(SUBMIT, 400, code=40012)
+
+    assert (error.recipients, error.remaining) == (None, None)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@ALL
+def test_forbidden_without_a_code_is_the_key(request_: Request[Any], status: int) -> None:
+    """Two bodies share status 403; the one without a code means the key (T03)."""
+    error = refusal(request_, status, message="Forbidden")
+
+    assert isinstance(error, AuthenticationError)
+    assert "NEWSLEOPARD_API_KEY" in str(error)
+
+
+def test_forbidden_with_a_code_is_the_campaign() -> None:
+    """The other body of status 403 (T04)."""
+    error = refusal(EXPORT, 403, code="40303", message="bad operation with invalid user state")
+
+    assert isinstance(error, CampaignNotReportable)
+
+
+@ALL
+def test_throttled_request_says_when_to_come_back(request_: Request[Any]) -> None:
+    """A refusal at the gateway is clear, whatever the request."""
+    error = refusal(request_, 429, message="Limit Exceeded")
+
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_s == 3.0
+
+
+@ALL
+def test_request_that_was_not_sent_may_be_called_again(request_: Request[Any]) -> None:
+    """No byte reached the server, whatever the request."""
+    error = error_for(request_, NotSent("ConnectError"))
+
+    assert isinstance(error, ConnectionFailed)
+    assert "was not sent: ConnectError" in str(error)
+
+
+@REPEATABLE
+def test_lost_reply_to_a_repeatable_request_is_no_drama(request_: Request[Any]) -> None:
+    """Calling again changes nothing."""
+    assert isinstance(error_for(request_, ReplyLost("ReadTimeout")), ConnectionFailed)
+
+
+UNCLEAR = [
+    ReplyLost("ReadTimeout"),
+    *[Answer(status) for status in (100, 101, 199, 300, 301, 302, 303, 307, 308, 399)],
+    *[Answer(status) for status in (408, 500, 501, 502, 503, 504, 599)],
+    Answer(500, b'{"code":"40012","message":"x"}'),
+    Answer(408, b'{"code":"40012","message":"x"}'),
+]
+UNREADABLE = [
+    Answer(status, body)
+    for status in (200, 201, 204)
+    for body in (
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"sn":null}',
+        b'{"sn":""}',
+        b'{"sn":7}',
+        b'{"sn":"x"',
+        b"<html>",
+        b"\xff\xfe\xfa",
+        b"[" * 100_000,
+        b'{"message":"Limit Exceeded","x":"y"}',
+    )
+]
+
+
+@pytest.mark.parametrize("outcome", UNCLEAR, ids=repr)
+@AT_MOST_ONCE
+def test_unclear_outcome_is_unknown(request_: Request[Any], outcome: Outcome) -> None:
+    """It may or may not have taken effect, and the error says which request."""
+    error = error_for(request_, outcome)
+
+    assert isinstance(error, OutcomeUnknown)
+    assert error.request == f"POST {request_.path}"
+    assert "do not repeat it" in str(error)
+
+
+@pytest.mark.parametrize("outcome", UNREADABLE, ids=repr)
+@pytest.mark.parametrize("request_", [LIST, SUBMIT], ids=str)
+def test_success_without_its_code_is_unknown(request_: Request[Any], outcome: Outcome) -> None:
+    """Without the code, nobody can tell what was made."""
+    assert isinstance(error_for(request_, outcome), OutcomeUnknown)
+
+
+@pytest.mark.parametrize("outcome", UNREADABLE, ids=repr)
+def test_export_ignores_the_body_of_a_success(outcome: Outcome) -> None:
+    """Any 2xx means that the export began (T110)."""
+    Reading(KEY).result(EXPORT, outcome, retry_after_s=0.0)
+
+
+def test_answer_that_says_more_than_the_throttle_is_read() -> None:
+    """A code beside the throttle's text means that the campaign was taken."""
+    body = b'{"message":"Limit Exceeded","sn":"x"}'
+
+    assert Reading(KEY).result(SUBMIT, Answer(200, body), retry_after_s=0.0) == "x"
+
+
+@pytest.mark.parametrize("status", [100, 199, 300, 301, 302, 304, 307, 308, 399])
+@REPEATABLE
+def test_redirect_of_a_repeatable_request_is_unexpected(
+    request_: Request[Any], status: int
+) -> None:
+    """No redirect is followed."""
+    error = error_for(request_, Answer(status, b"moved"))
+
+    assert isinstance(error, UnexpectedResponse)
+    assert (error.status, error.excerpt) == (status, "moved")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{}", b'{"Lists":{}}', b"[" * 100_000])
+def test_undocumented_success_is_unexpected(body: bytes) -> None:
+    """Fails loudly, with an excerpt."""
+    error = error_for(READ, Answer(200, body))
+
+    assert isinstance(error, UnexpectedResponse)
+    assert error.status == 200
+    assert len(error.excerpt) <= 161
+
+
+def test_reason_of_an_undocumented_answer_says_where() -> None:
+    """The message points at the field."""
+    assert "$.Lists[0].sn is missing" in str(error_for(READ, Answer(200, b'{"Lists":[{}]}')))
+
+
+@pytest.mark.parametrize("status", [408, 500, 503])
+@REPEATABLE
+def test_server_error_keeps_its_text(request_: Request[Any], status: int) -> None:
+    """After the retries, the server's fault is named so."""
+    error = refusal(request_, status, message="out of order")
+
+    assert isinstance(error, ServerError)
+    assert (error.status, error.message) == (status, "out of order")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (404, b"", "list_lists was answered with HTTP 404: check the code"),
+        (404, b"not here", "list_lists was answered with HTTP 404: not here"),
+        (400, b'{"message":"nope"}', "list_lists was answered with HTTP 400: nope"),
+    ],
+)
+def test_refusal_without_a_code_says_what_it_can(status: int, body: bytes, expected: str) -> None:
+    """The text, else the body, else our hint (T13)."""
+    request = attrs.evolve(READ, hint="check the code")
+
+    assert str(error_for(request, Answer(status, body))) == expected
+
+
+def test_refusal_without_anything_says_its_status() -> None:
+    """Without a hint, the status must do."""
+    assert str(error_for(READ, Answer(404))) == "list_lists was answered with HTTP 404"
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"message":"bad key {KEY} of boss@example.com"}}',
+        f"<p>{KEY} https://s3.example/x?X-Amz-Signature={KEY}&a=b boss@example.com",
+        f'{{"code":"40001","message":"{KEY}","invalidFields":{{"x":["{KEY}"]}}}}',
+    ],
+)
+@pytest.mark.parametrize("request_", [READ, IMPORT, LIST, SUBMIT], ids=str)
+def test_echoed_secrets_are_in_no_error(request_: Request[Any], status: int, body: str) -> None:
+    """A server may echo the key, a URL or an address."""
+    error = error_for(request_, Answer(status, body.encode()))
+
+    shown = f"{error} {error!r} {error.args} {vars(error)}"
+    assert KEY not in shown
+    assert "boss@" not in shown
+    assert "Amz" not in shown
+
+
+def test_message_of_a_refusal_is_short() -> None:
+    """A page of HTML in a message is cut."""
+    error = refusal(READ, 400, message="x" * 100_000)
+
+    assert len(error.message) < 600
+    assert len(str(error)) < 700
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+NAMES = ("code", "message", "invalidFields", "sn", "Lists", "recipients", "remaining")
+BODIES = st.binary(max_size=200) | st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        ("code", "message", "invalidFields", "sn", "Lists", "recipients", "remaining"), JSON
+    ),
+).map(lambda content: json.dumps(content).encode())
+
+
+@given(
+    request_=st.sampled_from([READ, IMPORT, LIST, EXPORT, SUBMIT]),
+    status=st.integers(100, 599),
+    body=BODIES,
+)
+def test_no_body_crashes_the_reading(request_: Request[Any], status: int, body: bytes) -> None:
+    """Garbage is an error of ours or a model, and nothing else."""
+    with contextlib.suppress(NewsLeopardError):
+        Reading(KEY).result(request_, Answer(status, body), retry_after_s=0.0)
+
+
+@given(request_=st.sampled_from([LIST, EXPORT, SUBMIT]), status=st.integers(100, 599), body=BODIES)
+def test_definite_is_only_a_4xx_or_a_readable_2xx(
+    request_: Request[Any], status: int, body: bytes
+) -> None:
+    """Whatever else comes, the outcome is unknown."""
+    try:
+        Reading(KEY).result(request_, Answer(status, body), retry_after_s=0.0)
+    except NewsLeopardError as error:
+        heard: type[object] = type(error)
+    else:
+        heard = object
+
+    if 200 <= status < 300:
+        assert heard in {object, OutcomeUnknown, RateLimited}
+    elif 400 <= status < 500 and status != 408:
+        assert heard is not object
+        assert not issubclass(heard, (OutcomeUnknown, ServerError))
+    else:
+        assert heard in {OutcomeUnknown, RateLimited}
+
+
+def test_reading_does_not_show_the_key() -> None:
+    """Not even in its repr."""
+    assert KEY not in repr(Reading(KEY))
+
+
+def test_error_has_no_cause_and_no_context() -> None:
+    """What went wrong in parsing shows the body, so it goes no further."""
+    error = error_for(READ, Answer(200, b"<html>"))
+
+    assert error.__cause__ is None
+    assert error.__context__ is None

@@ -1,0 +1,108 @@
+"""What can become of an attempt, and which failure it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsleopard_async.transport.outcome import (
+    Answer,
+    Failure,
+    NotSent,
+    Outcome,
+    ReplyLost,
+    classify,
+    throttle_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (NotSent("ConnectError"), Failure.NOT_SENT),
+        (ReplyLost("ReadError"), Failure.REPLY_LOST),
+        (Answer(429), Failure.REFUSED),
+        (Answer(429, b'{"code":"40001"}'), Failure.REFUSED),
+        (Answer(503, b'{"message":"Limit Exceeded"}'), Failure.REFUSED),
+        (Answer(408), Failure.SERVER_ERROR),
+        (Answer(500), Failure.SERVER_ERROR),
+        (Answer(599), Failure.SERVER_ERROR),
+        *[(Answer(status), None) for status in (100, 200, 204, 301, 307, 400, 403, 404, 499)],
+    ],
+)
+def test_outcome_is_classified(outcome: Outcome, expected: Failure | None) -> None:
+    """Each outcome is one failure, or an answer to be read."""
+    assert classify(outcome) is expected
+
+
+@pytest.mark.parametrize("status", [200, 301, 400, 403, 404, 429, 500, 503])
+def test_throttle_text_counts_on_any_status(status: int) -> None:
+    """The status of a throttled answer is not documented, so the text decides (T06)."""
+    assert classify(Answer(status, b'{"message":"Limit Exceeded"}')) is Failure.REFUSED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message":"Limit Exceeded"}',
+        b'{"message": " LIMIT exceeded\\n"}',
+        b'"limit exceeded"',
+        b"  Limit Exceeded\r\n",
+        b'{"message":"Too Many Requests"}',
+        b"too many requests",
+    ],
+)
+def test_throttle_text_is_recognised(body: bytes) -> None:
+    """Both texts count, in any case, in JSON or bare."""
+    assert throttle_text(body) in {"limit exceeded", "too many requests"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b'{"message":"Limit Exceeded","sn":"x"}',
+        b'{"message":"Limit Exceeded","code":"40012"}',
+        b'{"message":"Limit Exceeded for size of file"}',
+        b'{"message":{"message":"Limit Exceeded"}}',
+        b'["Limit Exceeded"]',
+        b'{"message":null}',
+        b"\xff\xfe",
+        b"Limit Exceeded" + b" " * 300,
+        b"[" * 199,
+    ],
+)
+def test_text_that_is_not_the_whole_message_is_no_throttle(body: bytes) -> None:
+    """An answer that says more than the throttle's text means something else."""
+    assert throttle_text(body) is None
+
+
+@given(st.binary(max_size=300))
+def test_no_body_crashes_the_search_for_the_text(body: bytes) -> None:
+    """Whatever a proxy puts into a body is read or passed over."""
+    assert throttle_text(body) in {None, "limit exceeded", "too many requests"}
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_no_json_crashes_the_search_for_the_text(content: object) -> None:
+    """A message may be of any JSON type."""
+    body = json.dumps({"message": content}).encode()
+
+    assert throttle_text(body) in {None, "limit exceeded", "too many requests"}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(199, False), (200, True), (299, True), (300, False)]
+)
+def test_successful_is_any_2xx(status: int, expected: bool) -> None:
+    """Only a 2xx is a success."""
+    assert Answer(status).successful is expected
+
+
+def test_repr_of_an_answer_hides_its_body() -> None:
+    """What a server echoes may be contact data or the key."""
+    assert "secret" not in repr(Answer(200, b"secret"))

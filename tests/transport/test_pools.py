@@ -1,0 +1,389 @@
+"""The connections: three pools, proxies, places."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import attrs
+import httpx
+import pytest
+
+from newsleopard_async.clock import SystemClock
+from newsleopard_async.errors import ConfigurationError, ConnectionFailed
+from newsleopard_async.models.options import Timeouts
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.pools import Pools, Purpose, is_loopback, proxy_for, split_url
+from newsleopard_async.transport.request import Request
+from tests.transport.loopback import Seen, http, serve
+from tests.transport.scripted import LIST, READ, SUBMIT, Scripted, json_answer, make_api
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"])
+def test_loopback_is_known(host: str) -> None:
+    """What never leaves the machine."""
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["", "0.0.0.0", "localhost.example", "10.0.0.1", "::", "api"])  # noqa: S104 - is not bound to
+def test_everything_else_is_no_loopback(host: str) -> None:
+    """Names are not resolved: they could lead anywhere."""
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("url", ["https://[", "https://h:port", "https://h\x00", "https://h:99999"])
+def test_unreadable_url_is_none(url: str) -> None:
+    """Neither the standard library's errors nor httpx's go further."""
+    assert split_url(url) is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "scheme", "host", "expected"),
+    [
+        ({}, "https", "api.example", None),
+        ({"https_proxy": "http://p:1"}, "https", "api.example", "http://p:1"),
+        ({"HTTPS_PROXY": "http://p:1"}, "https", "api.example", "http://p:1"),
+        ({"https_proxy": "http://p:1"}, "http", "api.example", None),
+        ({"http_proxy": "http://p:1"}, "https", "api.example", None),
+        ({"all_proxy": "http://a:1"}, "https", "api.example", "http://a:1"),
+        ({"all_proxy": "http://a:1", "https_proxy": "http://p:1"}, "https", "x", "http://p:1"),
+        ({"https_proxy": "p:3128"}, "https", "api.example", "http://p:3128"),
+        ({"https_proxy": ""}, "https", "api.example", None),
+        ({"https_proxy": "http://p:1", "no_proxy": "api.example"}, "https", "api.example", None),
+        ({"https_proxy": "http://p:1", "no_proxy": ".example"}, "https", "api.example", None),
+        ({"https_proxy": "http://p:1", "no_proxy": "*"}, "https", "api.example", None),
+        ({"https_proxy": "http://p:1"}, "https", "localhost", None),
+        ({"all_proxy": "http://p:1"}, "http", "127.0.0.1", None),
+        ({"all_proxy": "http://p:1"}, "http", "::1", None),
+    ],
+)
+def test_proxy_is_the_environments(
+    variables: dict[str, str],
+    scheme: str,
+    host: str,
+    expected: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the standard library reads it, and never for this very machine."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    assert proxy_for(scheme, host) == expected
+
+
+BAD_PROXIES = [
+    "http://user:pa55@[bad",
+    "http://user:pa55@p:port",
+    "ftp://user:pa55@p:1",
+    "socks5://user:pa55@p:1",
+    "http://user:pa55@p\x7f:1",
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("proxy", BAD_PROXIES)
+async def test_bad_proxy_is_named_without_its_password(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The set-up is wrong, and the message shows nothing of it, nor does a reporter of errors."""
+    monkeypatch.setenv("https_proxy", proxy)
+    api = make_api(None)
+
+    with pytest.raises(ConfigurationError, match="proxy") as caught:
+        await api.call(LIST)
+
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    frames = [frame for frame in report.stack if frame.filename != __file__]
+    assert "pa55" not in "".join(str(frame.locals) for frame in frames)
+    assert "pa55" not in repr(caught.value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.anyio
+async def test_bad_certificates_are_the_set_ups_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is not there is no lost reply."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")
+
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        await make_api(None).call(LIST)
+
+
+@pytest.mark.anyio
+async def test_refused_set_up_gives_an_export_its_hour_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was never sent counts as nothing."""
+    api = make_api(None)
+    monkeypatch.setenv("https_proxy", "ftp://p:1")
+
+    for _ in range(2):
+        with pytest.raises(ConfigurationError):
+            await api.call(LIST)
+
+    assert api.limiter.usage.used == 0
+
+
+async def hello(seen: Seen) -> bytes:
+    """Answer as whatever was asked wants it."""
+    return http(200, b'{"sn":"x"}' if seen.line.startswith("POST") else b"[]")
+
+
+@pytest.mark.anyio
+async def test_submit_has_a_new_connection_each_time() -> None:
+    """A stale connection would make an honest failure look like a lost reply."""
+    async with serve(hello) as server:
+        api = make_api(None, base_url=server.url, clock=SystemClock())
+        for _ in range(3):
+            await api.call(SUBMIT)
+            await api.call(LIST)
+        await api.pools.aclose()
+
+    assert [seen.connection for seen in server.seen] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.anyio
+async def test_reads_share_a_connection() -> None:
+    """What may be repeated keeps its connection alive."""
+    async with serve(hello) as server:
+        api = make_api(None, base_url=server.url, clock=SystemClock())
+        for _ in range(3):
+            await api.call(READ)
+        await api.pools.aclose()
+
+    assert [seen.connection for seen in server.seen] == [1, 1, 1]
+
+
+@pytest.mark.anyio
+async def test_pools_are_opened_when_first_used() -> None:
+    """Each purpose has its own, and each is one."""
+    pools = Pools()
+
+    opened = [pools.transport(purpose, "https", "h") for purpose in (*Purpose, *Purpose)]
+    await pools.aclose()
+
+    assert len({id(transport) for transport in opened}) == 3
+    assert opened[:3] == opened[3:]
+
+
+@pytest.mark.anyio
+async def test_custom_transport_carries_everything_and_stays_open() -> None:
+    """It is the caller's."""
+    custom = Scripted(json_answer(200, []))
+    pools = Pools(custom)
+
+    carried = {pools.transport(purpose, "https", "h") for purpose in Purpose}
+    await pools.aclose()
+
+    assert carried == {custom}
+    assert not custom.is_closed
+
+
+@pytest.mark.anyio
+async def test_custom_transport_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the traffic goes is then the caller's affair."""
+    monkeypatch.setenv("https_proxy", BAD_PROXIES[0])
+    custom = Scripted(json_answer(200, []))
+
+    await make_api(custom).call(READ)
+
+    assert len(custom.sent) == 1
+
+
+@pytest.mark.anyio
+async def test_one_pool_that_fails_to_close_does_not_keep_the_others_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Closing never fails: there is nothing left to do about it."""
+    pools = Pools()
+    closed: list[httpx.AsyncHTTPTransport] = []
+
+    async def close(transport: httpx.AsyncHTTPTransport) -> None:
+        closed.append(transport)
+        raise OSError
+
+    for purpose in Purpose:
+        pools.transport(purpose, "https", "h")
+    with monkeypatch.context() as patch:
+        patch.setattr(httpx.AsyncHTTPTransport, "aclose", close)
+        await pools.aclose()
+
+    assert len(closed) == 3
+
+
+@pytest.mark.anyio
+async def test_closed_client_is_refused() -> None:
+    """The message says what to do."""
+    api = make_api(Scripted(json_answer(200, [])))
+    await api.pools.aclose()
+    await api.pools.aclose()
+
+    with pytest.raises(ConfigurationError, match="closed; make a new one"):
+        await api.call(READ)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_custom", [True, False])
+async def test_client_closed_meanwhile_is_not_opened_again(*, is_custom: bool) -> None:
+    """Whoever stood in line while it closed must leave no connection behind."""
+    pools = Pools(Scripted() if is_custom else None)
+    pools.check_usable()
+    await pools.aclose()
+
+    with pytest.raises(ConfigurationError, match="closed"):
+        pools.transport(Purpose.API, "https", "h")
+
+
+@pytest.mark.parametrize("backends", [("asyncio", "asyncio"), ("asyncio", "trio")])
+def test_other_event_loop_is_refused(backends: tuple[str, str]) -> None:
+    """Connections belong to the loop that opened them; sharing them hangs."""
+    api = make_api(Scripted(json_answer(200, [])))
+    first, second = backends
+    anyio.run(api.call, READ, backend=first)
+
+    with pytest.raises(ConfigurationError, match="another event loop"):
+        anyio.run(api.call, READ, backend=second)
+
+
+@pytest.mark.anyio
+async def test_place_that_does_not_come_free_in_time_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing was sent, and calling again is safe."""
+    monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 1)
+    clock = ManualClock()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await clock.sleep(90)
+        return await json_answer(200, {"sn": "x"})(request)
+
+    transport = Scripted(slow)
+    api = make_api(transport, clock=clock, timeouts=Timeouts(submit_s=100))
+    failures: list[ConnectionFailed] = []
+
+    async def second() -> None:
+        try:
+            await api.call(SUBMIT)
+        except ConnectionFailed as error:
+            failures.append(error)
+
+    api = with_one_attempt(api)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(api.call, SUBMIT)
+        await clock.sleep(1)
+        tasks.start_soon(second)
+
+    assert len(transport.sent) == 1
+    assert "no connection became free in 30 s" in str(failures[0])
+
+
+def with_one_attempt(api: Api) -> Api:
+    """Turn repetition off."""
+    return attrs.evolve(api, retry=attrs.evolve(api.retry, max_attempts=1))
+
+
+class Crowd:
+    """A server that answers only once so many requests are there at the same time."""
+
+    def __init__(self) -> None:
+        self.wanted = 0
+        self._waiting = 0
+        self.is_full = anyio.Event()
+
+    def want(self, count: int) -> None:
+        """Answer once ``count`` requests wait together."""
+        self.wanted, self._waiting = count, 0
+        self.is_full = anyio.Event()
+
+    async def handle(self, seen: Seen) -> bytes:
+        """Wait for the others."""
+        self._waiting += 1
+        if self._waiting == self.wanted:
+            self.is_full.set()
+        await self.is_full.wait()
+        return await hello(seen)
+
+
+CROWD = 100
+"""As many connections as a pool has."""
+
+
+async def call_together(api: Api, request: Request[Any], crowd: Crowd, count: int = CROWD) -> None:
+    """Use every connection of a pool at once."""
+    crowd.want(count)
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(api.call, request)
+
+
+@pytest.mark.anyio
+async def test_requests_cancelled_in_line_cost_the_pool_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that is handed on to someone who has just left is not lost.
+
+    httpcore's own queue would lose it (its issue 1093).
+    """
+    monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 20)
+    crowd = Crowd()
+    crowd.want(20)
+    leaving: list[anyio.CancelScope] = []
+
+    async def call() -> None:
+        with anyio.CancelScope() as scope:
+            leaving.append(scope)
+            await api.call(LIST)
+
+    async with serve(crowd.handle) as server:
+        api = make_api(None, base_url=server.url, clock=SystemClock())
+        async with anyio.create_task_group() as tasks:
+            for _ in range(120):
+                tasks.start_soon(call)
+            await crowd.is_full.wait()
+            for scope in leaving[20:]:
+                scope.cancel()
+                await anyio.lowlevel.checkpoint()
+        await call_together(api, LIST, crowd, 20)
+        await api.pools.aclose()
+
+
+@pytest.mark.anyio
+async def test_requests_cancelled_at_every_stage_cost_the_pool_nothing() -> None:
+    """While connecting, sending and waiting: each gives its place back."""
+    crowd = Crowd()
+
+    async def cancelled_after(steps: int) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(api.call, READ)
+            for _ in range(steps):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+    async with serve(crowd.handle) as server:
+        api = make_api(None, base_url=server.url, clock=SystemClock())
+        async with anyio.create_task_group() as tasks:
+            for number in range(CROWD + 50):
+                tasks.start_soon(cancelled_after, number % 60)
+        await call_together(api, READ, crowd)
+        await api.pools.aclose()
+
+
+@pytest.mark.asyncio
+async def test_natively_cancelled_requests_cost_the_pool_nothing() -> None:
+    """The same for asyncio's own cancellation."""
+    crowd = Crowd()
+
+    async with serve(crowd.handle) as server:
+        api = make_api(None, base_url=server.url, clock=SystemClock())
+        calls = [asyncio.create_task(api.call(READ)) for _ in range(CROWD + 50)]
+        for number, call in enumerate(calls):
+            if number % 5 == 0:
+                await asyncio.sleep(0)
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await call_together(api, READ, crowd)
+        await api.pools.aclose()

@@ -1,0 +1,259 @@
+"""Downloads from presigned URLs: a file appears whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import httpx
+import pytest
+
+from newsleopard_async.errors import InvalidRequest, StorageError
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport import storage as module
+from tests.transport.loopback import answering, http, raw_server, serve
+from tests.transport.scripted import Handler, Pieces, Scripted, answer
+from tests.transport.stored import CSV, START, TARGETS, URL, get, make_storage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("target", TARGETS)
+async def test_download_goes_out_as_signed(target: str, tmp_path: Path) -> None:
+    """The same for a GET, which has no body."""
+    async with serve(answering(http(200, CSV))) as server:
+        await get(make_storage(), server.url + target, tmp_path / "report.csv")
+
+    [seen] = server.seen
+    assert seen.line == f"GET {target} HTTP/1.1"
+    assert seen.names == ["host"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder in which an older report lies."""
+    (tmp_path / "report.csv").write_bytes(b"old")
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what lies in a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+async def test_download_replaces_the_file(folder: Path) -> None:
+    """It is as the server has it, and nothing else is left."""
+    content = CSV * 20_000
+
+    async with serve(answering(http(200, content))) as server:
+        size_bytes = await get(make_storage(), f"{server.url}/r", folder / "report.csv")
+
+    assert size_bytes == len(content)
+    assert contents(folder) == {"report.csv": content}
+
+
+async def test_empty_report_is_a_file() -> None:
+    """Nobody opened, and that is a report too."""
+    async with serve(answering(http(200))) as server, anyio.TemporaryDirectory() as folder:
+        assert await get(make_storage(), f"{server.url}/r", Path(folder) / "report.csv") == 0
+        assert contents(Path(folder)) == {"report.csv": b""}
+
+
+CUT = b"HTTP/1.1 200 X\r\nContent-Length: 100\r\nConnection: close\r\n\r\nhalf of it"
+
+
+def cutting(times: int) -> Handler:
+    """Cut the body off so many times."""
+    count = 0
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        nonlocal count
+        count += 1
+        is_cut = count <= times
+        pieces = [b"half", httpx.ReadError("cut")] if is_cut else [CSV]
+        return httpx.Response(200, stream=Pieces(*pieces))
+
+    return handle
+
+
+async def test_cut_download_leaves_nothing(folder: Path) -> None:
+    """Neither a half file nor a temporary one; the old one stays."""
+    transport = Scripted(cutting(times=100))
+
+    with pytest.raises(StorageError, match="the download failed: ReadError") as caught:
+        await get(make_storage(transport), URL, folder / "report.csv")
+
+    assert caught.value.status is None
+    assert len(transport.sent) == 5
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+async def test_connection_cut_on_the_wire_is_noticed(folder: Path) -> None:
+    """Fewer bytes than were announced are no report."""
+
+    async def cut(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(CUT)
+
+    async with raw_server(cut) as url:
+        with pytest.raises(StorageError, match="RemoteProtocolError"):
+            await get(make_storage(attempts=2), f"{url}/r", folder / "report.csv")
+
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+async def test_cut_download_is_repeated_from_its_start(folder: Path) -> None:
+    """The second attempt does not append to the first."""
+    await get(make_storage(Scripted(cutting(times=2))), URL, folder / "report.csv")
+
+    assert contents(folder) == {"report.csv": CSV}
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(302, 1), (403, 1), (404, 1), (500, 5)])
+async def test_refused_download_leaves_nothing(status: int, attempts: int, folder: Path) -> None:
+    """The storage's XML is no report."""
+    async with serve(answering(http(status, b"<Error>s3cr3t</Error>"))) as server:
+        with pytest.raises(StorageError, match=f"HTTP {status}$") as caught:
+            await get(make_storage(), f"{server.url}/r", folder / "report.csv")
+
+    assert caught.value.status == status
+    assert len(server.heads) == attempts
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+class Trickle(httpx.AsyncByteStream):
+    """A body of which a piece comes every ten seconds, for ever."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await self._clock.sleep(10)
+            yield CSV
+
+
+async def test_cancelled_download_leaves_nothing(folder: Path) -> None:
+    """The temporary file goes, whatever ends the download."""
+    clock = ManualClock(START)
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Trickle(clock))
+
+    with clock.deadline(35) as scope:
+        await get(make_storage(Scripted(handle), clock=clock), URL, folder / "report.csv")
+
+    assert scope.cancelled_caught
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+async def test_download_cancelled_while_writing_leaves_nothing(folder: Path) -> None:
+    """A piece on its way to the disk is no exception; the body is closed, too."""
+    body = Pieces(*[b"piece"] * 10)
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=body)
+
+    really_write = anyio.AsyncFile.write
+
+    with anyio.CancelScope() as scope:
+
+        async def write_and_cancel(file: anyio.AsyncFile[bytes], piece: bytes) -> int:
+            scope.cancel()
+            return await really_write(file, piece)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(anyio.AsyncFile, "write", write_and_cancel)
+            await get(make_storage(Scripted(handle)), URL, folder / "report.csv")
+
+    assert scope.cancelled_caught
+    assert body.times_closed == 1
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+async def test_download_without_end_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk is finite."""
+    monkeypatch.setattr(module, "_LARGEST_DOWNLOAD_BYTES", len(CSV))
+
+    with pytest.raises(StorageError, match="larger than any report"):
+        await get(make_storage(Scripted(answer(200, CSV + b"x"))), URL, folder / "report.csv")
+
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+async def test_download_of_the_largest_size_is_taken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bound itself is allowed."""
+    monkeypatch.setattr(module, "_LARGEST_DOWNLOAD_BYTES", len(CSV))
+
+    await get(make_storage(Scripted(answer(200, CSV))), URL, folder / "report.csv")
+
+    assert contents(folder) == {"report.csv": CSV}
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"), [("", "file"), ("missing/report.csv", "folder"), ("report.csv/x", "folder")]
+)
+async def test_impossible_destination_is_refused(name: str, rule: str, folder: Path) -> None:
+    """Before anything is sent."""
+    transport = Scripted(answer())
+
+    with pytest.raises(InvalidRequest) as caught:
+        await get(make_storage(transport), URL, folder / name)
+
+    assert [(problem.field, problem.rule) for problem in caught.value.problems] == [("path", rule)]
+    assert transport.sent == []
+
+
+def fail(*_: object, **__: object) -> None:
+    """Be a disk that is full."""
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "anyio.open_file",
+        "anyio.AsyncFile.write",
+        "anyio.AsyncFile.flush",
+        "os.fsync",
+        "pathlib.Path.replace",
+    ],
+)
+async def test_full_disk_is_named(what: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the connection's fault, so nothing is repeated."""
+    transport = Scripted(answer(200, CSV))
+    monkeypatch.setattr(what, fail)
+
+    with pytest.raises(StorageError, match="cannot be written: No space left"):
+        await get(make_storage(transport), URL, folder / "report.csv")
+
+    assert len(transport.sent) == 1
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+async def test_error_of_the_connection_is_not_the_disks(folder: Path) -> None:
+    """Custom transports raise OSError where httpx has errors of its own."""
+    body = Pieces(b"half", ConnectionResetError("reset"))
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=body)
+
+    with pytest.raises(StorageError, match="the download failed: ConnectionResetError"):
+        await get(make_storage(Scripted(handle)), URL, folder / "report.csv")
+
+
+async def test_temporary_file_that_cannot_be_removed_is_not_the_news(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller hears of what went wrong first."""
+    monkeypatch.setattr(anyio.Path, "unlink", fail)
+
+    with pytest.raises(StorageError, match="HTTP 404"):
+        await get(make_storage(Scripted(answer(404))), URL, folder / "report.csv")
