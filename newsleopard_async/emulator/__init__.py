@@ -1,0 +1,35 @@
+"""A stateful NewsLeopard to test against: in process, or as a server on loopback.
+
+It shares no code with the client: both sides write the wire by hand, so that they cannot
+share a mistake. What the documentation leaves open is decided in one place each, by
+``Switches``; the assumptions are listed in ``docs/emulator.md``.
+"""
+
+from __future__ import annotations
+
+from newsleopard_async.emulator.addressbook import Contact, ContactList
+from newsleopard_async.emulator.campaigns import Campaign
+from newsleopard_async.emulator.emulator import Emulator
+from newsleopard_async.emulator.faults import OPERATIONS
+from newsleopard_async.emulator.imports import ImportJob
+from newsleopard_async.emulator.outbox import Mail, Outbox
+from newsleopard_async.emulator.requestlog import RequestRecord
+from newsleopard_async.emulator.switches import Profile, Switches
+from newsleopard_async.emulator.transport import EmulatorTransport
+from newsleopard_async.emulator.webhooks import Delivery
+
+__all__ = [
+    "OPERATIONS",
+    "Campaign",
+    "Contact",
+    "ContactList",
+    "Delivery",
+    "Emulator",
+    "EmulatorTransport",
+    "ImportJob",
+    "Mail",
+    "Outbox",
+    "Profile",
+    "RequestRecord",
+    "Switches",
+]

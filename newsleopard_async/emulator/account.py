@@ -1,0 +1,82 @@
+"""The platform's state: the parts, and the settling that keeps it a function of the clock."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+import httpx
+
+from newsleopard_async.emulator.addressbook import AddressBook
+from newsleopard_async.emulator.campaigns import Campaigns
+from newsleopard_async.emulator.clock import Clock
+from newsleopard_async.emulator.codes import Codes
+from newsleopard_async.emulator.faults import Faults
+from newsleopard_async.emulator.imports import Imports
+from newsleopard_async.emulator.limits import RateLimiter
+from newsleopard_async.emulator.reports import Reports
+from newsleopard_async.emulator.requestlog import RequestRecord
+from newsleopard_async.emulator.storage import Storage
+from newsleopard_async.emulator.switches import SwitchBoard
+from newsleopard_async.emulator.timeline import Timeline
+from newsleopard_async.emulator.webhooks import Webhooks
+
+__all__ = ["Account"]
+
+
+class Account:
+    """One account of the platform, whole.
+
+    Whoever looks at it or changes it holds ``lock``: a server may run in another thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        board: SwitchBoard,
+        api_keys: tuple[str, ...],
+        seed: int,
+        balance: int,
+        base_url: str,
+        storage_url: str,
+        latency_s: float,
+        webhook_transport: httpx.AsyncBaseTransport | None,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.clock = clock
+        self.board = board
+        self.api_keys = api_keys
+        self.base_url = base_url
+        self.latency_s = latency_s
+        self.log: list[RequestRecord] = []
+        self.faults = Faults()
+        self.limiter = RateLimiter(board)
+        self.codes = Codes(seed)
+        self.timeline = Timeline()
+        self.book = AddressBook()
+        self.webhooks = Webhooks(board, webhook_transport)
+        self.storage = Storage(self.codes, base_url=storage_url)
+        self.imports = Imports(
+            book=self.book,
+            storage=self.storage,
+            timeline=self.timeline,
+            webhooks=self.webhooks,
+            codes=self.codes,
+            board=board,
+        )
+        self.campaigns = Campaigns(
+            book=self.book,
+            timeline=self.timeline,
+            codes=self.codes,
+            board=board,
+            seed=seed,
+            balance=balance,
+        )
+        self.reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
+
+    def settle(self) -> datetime:
+        """Let everything happen that is due, and return the present."""
+        now = self.clock.now()
+        self.timeline.settle(now)
+        return now

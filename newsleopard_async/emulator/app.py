@@ -1,0 +1,128 @@
+"""The Starlette application: the twelve endpoints and the storage beside them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from newsleopard_async.emulator.account import Account
+from newsleopard_async.emulator.blobs import Blob, BlobWriter
+from newsleopard_async.emulator.edge import Edge
+from newsleopard_async.emulator.endpoints import answer
+from newsleopard_async.emulator.operations import PATHS
+from newsleopard_async.emulator.signing import StorageRefusal
+from newsleopard_async.emulator.storage import STORAGE_PREFIX
+from newsleopard_async.emulator.wire import Call, Reply, empty
+
+__all__ = ["build_app"]
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def build_app(account: Account, *, lifespan: Lifespan) -> Starlette:
+    """Build the application of one account."""
+    routes = [_api_route(account, *place) for place in PATHS]
+    routes.append(_storage_route(account))
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Edge, account=account)],
+        exception_handlers={HTTPException: _without_content},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _without_content(request: Request, error: Exception) -> Response:
+    """Answer an unknown route (404) or method (405) with nothing (T13)."""
+    del request
+    assert isinstance(error, HTTPException)
+    return Response(status_code=error.status_code, headers=error.headers)
+
+
+def _api_route(account: Account, method: str, path: str, operation: str) -> Route:
+    async def endpoint(request: Request) -> Response:
+        call = Call(
+            path=request.path_params,
+            query=dict(request.query_params),
+            headers=dict(request.headers),
+            body=await request.body(),
+        )
+        return _response(answer(operation, account, call))
+
+    return _route(path, endpoint, method)
+
+
+def _storage_route(account: Account) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            with account.lock:
+                now = account.settle()
+                path = request.scope["path"]
+                account.storage.check(
+                    request.method, path, request.url.query, dict(request.headers), now=now
+                )
+            if request.method == "PUT":
+                return await _upload(account, request)
+            with account.lock:
+                return _download(account.storage.open(path))
+        except StorageRefusal as refused:
+            return _response(account.storage.refusal(refused))
+        except ClientDisconnect:
+            return _response(empty(400))  # nobody is there to read it
+
+    return _route(STORAGE_PREFIX + "{name:path}", endpoint, "GET", "PUT")
+
+
+def _route(path: str, endpoint: Callable[[Request], object], *methods: str) -> Route:
+    route = Route(path, endpoint, methods=list(methods))
+    if route.methods is not None:
+        route.methods.discard("HEAD")  # which Starlette adds to every GET
+    return route
+
+
+async def _upload(account: Account, request: Request) -> Response:
+    """Take a file, in constant memory."""
+    job = account.imports.check_upload(request.path_params["name"])
+    writer = BlobWriter()
+    async for piece in request.stream():
+        writer.write(piece)
+    blob = writer.close()
+    if blob.size != int(request.headers["content-length"]):
+        raise StorageRefusal(
+            status=400,
+            code="IncompleteBody",
+            message="You did not provide the number of bytes specified by the Content-Length "
+            "HTTP header",
+        )
+    with account.lock:
+        account.imports.upload(job, blob, account.settle())
+    # Not the MD5 that a client may expect, like that of an encrypted bucket.
+    return Response(status_code=200, headers={"ETag": f'"{blob.digest[:32]}"'})
+
+
+def _download(blob: Blob) -> Response:
+    return StreamingResponse(
+        _pieces(blob), media_type="text/csv", headers={"Content-Length": str(blob.size)}
+    )
+
+
+async def _pieces(blob: Blob) -> AsyncIterator[bytes]:
+    for piece in blob.read_chunks():
+        yield piece
+
+
+def _response(reply: Reply) -> Response:
+    return Response(
+        content=reply.body,
+        status_code=reply.status,
+        media_type=reply.media_type,
+        headers=dict(reply.headers),
+    )

@@ -1,0 +1,78 @@
+"""Bytes of any size, in memory while they are few and in a temporary file after that."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import weakref
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = ["Blob", "BlobWriter"]
+
+IN_MEMORY_BYTES: Final = 4_000_000
+CHUNK_BYTES: Final = 65_536
+
+
+class _Spool:
+    """A temporary file that is closed with the last reference to this object."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  # see the class
+        weakref.finalize(self, self.file.close)
+
+
+class Blob:
+    """Bytes that were written once and may be read often."""
+
+    def __init__(self, spool: _Spool, *, size: int, lines: int, digest: str) -> None:
+        self._spool = spool
+        self._file = spool.file
+        self.size = size
+        self.lines = lines
+        self.digest = digest
+
+    def read_lines(self) -> Iterator[bytes]:
+        """Yield the lines; nobody else may read meanwhile."""
+        self._file.seek(0)
+        # Not `yield from`: that would close the file with an abandoned reader.
+        while line := self._file.readline():
+            yield line
+
+    def read_chunks(self) -> Iterator[bytes]:
+        """Yield the bytes in pieces that fit the memory; several may read at once."""
+        for offset in range(0, self.size, CHUNK_BYTES):
+            self._file.seek(offset)
+            yield self._file.read(CHUNK_BYTES)
+
+    def read(self) -> bytes:
+        """Return everything."""
+        return b"".join(self.read_chunks())
+
+
+class BlobWriter:
+    """Takes bytes piece by piece."""
+
+    def __init__(self) -> None:
+        self._spool = _Spool()
+        self._digest = hashlib.sha256()
+        self._lines = 0
+        self.size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Append a piece."""
+        self._spool.file.write(piece)
+        self._digest.update(piece)
+        self._lines += piece.count(b"\n")
+        self.size += len(piece)
+
+    def close(self) -> Blob:
+        """Return what was written."""
+        return Blob(self._spool, size=self.size, lines=self._lines, digest=self._digest.hexdigest())
+
+    @classmethod
+    def of(cls, content: bytes) -> Blob:
+        """Wrap bytes that are there already."""
+        writer = cls()
+        writer.write(content)
+        return writer.close()

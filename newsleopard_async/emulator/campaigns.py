@@ -1,0 +1,251 @@
+"""Campaigns: accepted, sent at their instant, complete when the last mail has gone out."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import deque
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from newsleopard_async.emulator.addressbook import AddressBook, Contact, folded
+from newsleopard_async.emulator.campaignbody import (
+    CampaignBody,
+    check_schedule,
+    check_senders,
+    read_campaign,
+)
+from newsleopard_async.emulator.codes import Codes
+from newsleopard_async.emulator.fields import Refused
+from newsleopard_async.emulator.outbox import placeholders
+from newsleopard_async.emulator.simulate import EXCLUDING_TYPES, Wave, send_wave
+from newsleopard_async.emulator.switches import SwitchBoard
+from newsleopard_async.emulator.timeline import Timeline
+
+__all__ = ["Campaign", "Campaigns"]
+
+FREE_MAILS_PER_DAY: Final = 50
+logger = logging.getLogger("newsleopard_async.emulator")
+
+
+@attrs.define(kw_only=True)
+class Campaign:
+    """An accepted campaign.
+
+    Attributes:
+        sn: Its code.
+        body: What was submitted.
+        accepted: When it was accepted.
+        begins: When it is to be sent.
+        charged: Mails taken off the balance.
+        number: Its place among all campaigns.
+        scripted: The state to end in whatever happens, or None.
+        waves: The mails, once they go out.
+        failed: The final state of a campaign that sent nothing, or not all.
+        sent_end: When the last mail goes out; None until that is known.
+        winner: ``A`` or ``B``, once a test is decided.
+        unknown_placeholders: Names between ``${`` and ``}`` that are no column (T83).
+    """
+
+    sn: str
+    body: CampaignBody
+    accepted: datetime
+    begins: datetime
+    charged: int
+    number: int
+    scripted: str | None = None
+    waves: list[Wave] = attrs.field(factory=list, repr=False)
+    failed: str | None = None
+    sent_end: datetime | None = None
+    winner: str | None = None
+    unknown_placeholders: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``form.name``."""
+        return self.body.name
+
+    @property
+    def sent_begin(self) -> datetime | None:
+        """When the first mail went out, or None."""
+        return self.waves[0].begin if self.waves else None
+
+    def state(self, now: datetime) -> str:
+        """Name the state, as the vendor's notes of 2026 do."""
+        if self.failed is not None:
+            return self.failed
+        if not self.waves:
+            return "PREPARE_TO_SENT"
+        if self.sent_end is not None and self.sent_end <= now:
+            return "COMPLETE"
+        return "TESTING" if self.body.testing_on and self.winner is None else "SENDING"
+
+    def count(self, kind: str, now: datetime, *, variant: int | None = None) -> int:
+        """Count the events of a type so far, of one variant or all."""
+        return sum(
+            wave.count(kind, now)
+            for wave in self.waves
+            if variant is None or wave.variant == variant
+        )
+
+
+class Campaigns:
+    """All campaigns of the account.
+
+    Attributes:
+        balance: Mails that the account may still send.
+    """
+
+    def __init__(
+        self,
+        *,
+        book: AddressBook,
+        timeline: Timeline,
+        codes: Codes,
+        board: SwitchBoard,
+        seed: int,
+        balance: int,
+    ) -> None:
+        self.all: dict[str, Campaign] = {}
+        self.balance = balance
+        self._book = book
+        self._timeline = timeline
+        self._codes = codes
+        self._board = board
+        self._seed = seed
+        self._scripts: deque[str] = deque()
+
+    def script(self, state: str) -> None:
+        """Let the next accepted campaign end in this state, without a mail (T66)."""
+        self._scripts.append(state)
+
+    def submit(self, content: bytes, *, is_test: bool, now: datetime) -> Campaign:
+        """Accept a campaign; every accepted one is new (T64).
+
+        Raises:
+            Refused: with the documented code.
+        """
+        on = self._board.on
+        body = read_campaign(content, is_test=is_test, on=on)
+        begins = check_schedule(body, now)
+        check_senders(body, on)
+        if any(on.invalid_content_marker in variant.html for variant in body.variants):
+            raise Refused(40014)
+        if not self._book.lists.keys() >= {*body.selected, *body.excluded}:
+            raise Refused(40007)
+        recipients = self._book.recipients(body.selected, body.excluded, now)
+        if not recipients:
+            raise Refused(40013)
+        self._check_balance(body, len(recipients), now)
+        return self._accept(body, begins=begins, count=len(recipients), now=now)
+
+    def _check_balance(self, body: CampaignBody, count: int, now: datetime) -> None:
+        remaining = self.balance
+        if self._board.on.free_plan:
+            remaining = min(remaining, FREE_MAILS_PER_DAY - self._charged_since(now))
+        if body.testing_on and remaining < count * body.proportion // 100:
+            raise Refused(40017)
+        if remaining < count:
+            raise Refused(40012, recipients=count, remaining=max(0, remaining))
+
+    def _charged_since(self, now: datetime) -> int:
+        day_ago = now - timedelta(days=1)
+        return sum(item.charged for item in self.all.values() if item.accepted > day_ago)
+
+    def _accept(
+        self, body: CampaignBody, *, begins: datetime, count: int, now: datetime
+    ) -> Campaign:
+        campaign = Campaign(
+            sn=self._codes.sn(),
+            body=body,
+            accepted=now,
+            begins=begins,
+            charged=count,
+            number=len(self.all),
+            scripted=self._scripts.popleft() if self._scripts else None,
+            unknown_placeholders=self._unknown_placeholders(body),
+        )
+        self.all[campaign.sn] = campaign
+        self.balance -= count
+        self._timeline.add(begins, lambda at: self._begin(campaign, at))
+        self._timeline.settle(now)
+        return campaign
+
+    def _unknown_placeholders(self, body: CampaignBody) -> tuple[str, ...]:
+        used = set[str]()
+        for variant in body.variants:
+            used |= placeholders(variant.subject) | placeholders(variant.html)
+        known = {"email", "name", *self._book.columns}
+        unknown = tuple(sorted(name for name in used if folded(name) not in known))
+        if unknown:
+            logger.info("a campaign uses unknown variables: %s", ", ".join(unknown))
+        return unknown
+
+    def _begin(self, campaign: Campaign, at: datetime) -> None:
+        body = campaign.body
+        recipients = self._book.recipients(body.selected, body.excluded, at)
+        if campaign.scripted not in {None, "COMPLETE"}:
+            campaign.failed = campaign.scripted
+        elif not recipients:
+            campaign.failed = "EMPTY_RECIPIENT"
+        elif body.testing_on is None:
+            campaign.sent_end = self._send(campaign, recipients, variant=0, at=at).end
+        else:
+            self._begin_test(campaign, recipients, at)
+
+    def _begin_test(
+        self, campaign: Campaign, recipients: tuple[Contact, ...], at: datetime
+    ) -> None:
+        """Send A and B to a share that the seed picks; the rest waits (T97, T98)."""
+        half = int(len(recipients) * campaign.body.proportion / 100 / 2)
+        if half < 1:
+            campaign.failed = "INSUFFICIENT_RECIPIENT_FOR_TESTING"
+            return
+        picked = list(recipients)
+        random.Random(f"{self._seed}:{campaign.number}:test").shuffle(picked)  # noqa: S311  # a simulation, not a secret
+        waves = [
+            self._send(
+                campaign, tuple(picked[half * place : half * (place + 1)]), variant=place, at=at
+            )
+            for place in (0, 1)
+        ]
+        rest = tuple(picked[half * 2 :])
+        decided = max(at + campaign.body.wait, *(wave.end for wave in waves))
+        self._timeline.add(decided, lambda then: self._end_test(campaign, rest, then))
+
+    def _end_test(self, campaign: Campaign, rest: tuple[Contact, ...], at: datetime) -> None:
+        """Choose by opens, then clicks, then A, and send the rest (T99)."""
+        scores = [
+            (campaign.count("open", at, variant=place), campaign.count("click", at, variant=place))
+            for place in (0, 1)
+        ]
+        winner = 1 if scores[1] > scores[0] else 0
+        campaign.winner = "AB"[winner]
+        left = tuple(item for item in rest if not self._book.is_excluded(item.email, at))
+        campaign.sent_end = self._send(campaign, left, variant=winner, at=at).end if left else at
+
+    def _send(
+        self, campaign: Campaign, recipients: tuple[Contact, ...], *, variant: int, at: datetime
+    ) -> Wave:
+        wave = send_wave(
+            recipients,
+            campaign_sn=campaign.sn,
+            variant=variant,
+            begin=at,
+            seed=f"{self._seed}:{campaign.number}:{len(campaign.waves)}",
+            on=self._board.on,
+        )
+        campaign.waves.append(wave)
+        for kind in EXCLUDING_TYPES:
+            for event in wave.events[kind]:
+                self._book.exclude(
+                    recipients[event.place].email, at + timedelta(seconds=event.after_s)
+                )
+        return wave
+
+    def complete(self, now: datetime) -> list[Campaign]:
+        """Return the campaigns whose sending is over, the newest first (T65)."""
+        done = [item for item in self.all.values() if item.state(now) == "COMPLETE"]
+        return sorted(done, key=lambda item: (item.sent_begin, item.number), reverse=True)

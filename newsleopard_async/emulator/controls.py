@@ -1,0 +1,103 @@
+"""What a test can let go wrong, and how it can decide what the platform will say."""
+
+from __future__ import annotations
+
+from newsleopard_async.emulator.account import Account
+from newsleopard_async.emulator.faults import Fault
+from newsleopard_async.emulator.wire import json_reply
+
+__all__ = ["Controls"]
+
+
+class Controls:
+    """Faults by name: each for the next ``times`` requests of an operation, first in, first out.
+
+    The operations are those of ``OPERATIONS``.
+    """
+
+    _account: Account
+
+    def not_sent(self, operation: str, times: int = 1) -> None:
+        """Let a request never arrive: ``httpx.ConnectError``."""
+        self._add(operation, Fault(kind="not_sent"), times)
+
+    def drop_request(self, operation: str, times: int = 1) -> None:
+        """Let a request arrive and not be processed, and the connection be reset."""
+        self._add(operation, Fault(kind="drop_request"), times)
+
+    def lose_reply_to(self, operation: str, times: int = 1) -> None:
+        """Process a request and drop the connection: ``httpx.RemoteProtocolError``."""
+        self._add(operation, Fault(kind="lose_reply"), times)
+
+    def delay(self, operation: str, seconds: float, times: int = 1) -> None:
+        """Process a request and answer late."""
+        self._add(operation, Fault(kind="delay", seconds=seconds), times)
+
+    def hang(
+        self, operation: str, times: int = 1, *, seconds: float = 60.0, processed: bool = True
+    ) -> None:
+        """Answer a request with silence, and then drop the connection."""
+        fault = Fault(kind="hang", seconds=seconds, processed=processed)
+        self._add(operation, fault, times)
+
+    def fail(
+        self,
+        operation: str,
+        status: int = 500,
+        times: int = 1,
+        body: bytes = b"",
+        *,
+        processed: bool = False,
+    ) -> None:
+        """Answer a request with a status of its own, processed or not."""
+        fault = Fault(kind="answer", status=status, body=body, processed=processed)
+        self._add(operation, fault, times)
+
+    def throttle(
+        self,
+        operation: str | None = None,
+        times: int = 1,
+        *,
+        message: str = "Limit Exceeded",
+        status: int = 429,
+        retry_after: float | str | None = None,
+    ) -> None:
+        """Refuse requests, of one operation or any, as if they came too fast."""
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        body = json_reply({"message": message}).body
+        fault = Fault(kind="answer", status=status, body=body, headers=headers, processed=False)
+        self._add(operation, fault, times)
+
+    def cut_body(self, operation: str, times: int = 1) -> None:
+        """Process a request, announce the whole answer, and send half of it."""
+        self._add(operation, Fault(kind="cut_body"), times)
+
+    def garbage(self, operation: str, times: int = 1) -> None:
+        """Process a request and answer 200 with bytes that are no JSON."""
+        self._add(operation, Fault(kind="garbage"), times)
+
+    def _add(self, operation: str | None, fault: Fault, times: int) -> None:
+        with self._account.lock:
+            self._account.faults.add(operation, fault, times)
+
+    def exhaust_day(self, *, resets_in_s: float = 86_400.0) -> None:
+        """Refuse every request until the day's quota is back."""
+        with self._account.lock:
+            self._account.limiter.exhaust_day(self._account.clock.monotonic(), resets_in_s)
+
+    def stick_import(self, times: int = 1) -> None:
+        """Let the next imports to be uploaded stay PROCESSING for ever."""
+        self._account.imports.stick(times)
+
+    def script_import(self, status: str) -> None:
+        """Let the next import to be uploaded end in this state."""
+        self._account.imports.script(status)
+
+    def script_campaign(self, state: str) -> None:
+        """Let the next accepted campaign end in this state without sending."""
+        self._account.campaigns.script(state)
+
+    def clear_faults(self) -> None:
+        """Forget the faults that have not happened yet."""
+        with self._account.lock:
+            self._account.faults.clear()

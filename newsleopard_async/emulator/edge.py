@@ -1,0 +1,214 @@
+"""What every request passes before its endpoint: log, faults, key, rate limits (T01, T15)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import attrs
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from newsleopard_async.emulator.account import Account
+from newsleopard_async.emulator.faults import GARBAGE, Fault
+from newsleopard_async.emulator.links import LINK, BareLink, Link
+from newsleopard_async.emulator.operations import operation_of
+from newsleopard_async.emulator.requestlog import RequestRecord
+from newsleopard_async.emulator.storage import STORAGE_PREFIX
+from newsleopard_async.emulator.wire import Reply, empty, json_reply
+
+__all__ = ["Edge", "send_reply"]
+
+MAX_BODY_BYTES: Final = 64_000_000
+CUT_SURPLUS_BYTES: Final = 16
+
+
+@attrs.define(kw_only=True)
+class _Exchange:
+    """A request on its way through the edge."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    link: Link
+    record: RequestRecord
+
+
+class Edge:
+    """ASGI middleware: the outermost layer of the emulator."""
+
+    def __init__(self, app: ASGIApp, account: Account) -> None:
+        self._app = app
+        self._account = account
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let something go wrong with it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        account = self._account
+        operation = operation_of(scope["method"], scope["path"])
+        link = scope.get("extensions", {}).get(LINK) or BareLink(account.clock)
+        if account.faults.take(operation, only={"not_sent"}):
+            await link.drop(abruptly=True)
+            return
+        record = self._open_record(scope, operation)
+        exchange = _Exchange(scope=scope, receive=receive, send=send, link=link, record=record)
+        exchange.send = _noting_status(send, record)
+        if account.faults.take(operation, only={"drop_request"}):
+            record.fault = "drop_request"
+            await link.drop(abruptly=True)
+            return
+        await self._pass_gateway(exchange)
+
+    def _open_record(self, scope: Scope, operation: str) -> RequestRecord:
+        headers = dict(Headers(scope=scope).items())
+        query = scope["query_string"].decode("latin-1")
+        record = RequestRecord(
+            operation=operation,
+            method=scope["method"],
+            path=scope["path"],
+            query="" if _is_storage(scope) else query,
+            at=self._account.clock.now(),
+            at_s=self._account.clock.monotonic(),
+            headers={
+                name: "…" if name == "x-api-key" else value for name, value in headers.items()
+            },
+        )
+        self._account.log.append(record)
+        return record
+
+    async def _pass_gateway(self, exchange: _Exchange) -> None:
+        """Check key and limits of an API call; storage has neither."""
+        if not _is_storage(exchange.scope):
+            refused = self._refuse(exchange.scope)
+            body = await _read_body(exchange)
+            if body is None:
+                return
+            exchange.record.body, exchange.record.body_bytes = body, len(body)
+            exchange.receive = _replaying(body)
+            if refused is None and len(body) > MAX_BODY_BYTES:
+                refused = empty(413)
+            if refused is not None:
+                await send_reply(refused, exchange.send)
+                return
+        await self._answer(exchange)
+
+    def _refuse(self, scope: Scope) -> Reply | None:
+        """Return the gateway's refusal: 403 for the key, 429 for the rate."""
+        account = self._account
+        key = Headers(scope=scope).get("x-api-key", "")
+        if key not in account.api_keys:
+            return json_reply({"message": "Forbidden"}, status=403)
+        with account.lock:
+            text = account.limiter.refuse(key, account.clock.monotonic())
+        if text is None:
+            return None
+        return json_reply({"message": text}, status=account.board.on.limit_status)
+
+    async def _answer(self, exchange: _Exchange) -> None:
+        fault = self._account.faults.take(exchange.record.operation)
+        if fault is None:
+            await self._app(exchange.scope, exchange.receive, exchange.send)
+            return
+        exchange.record.fault = fault.kind
+        captured = _Captured()
+        if fault.processed:
+            await self._app(exchange.scope, exchange.receive, captured.take)
+        await _misbehave(exchange, fault, captured)
+
+
+@attrs.define
+class _Captured:
+    """An answer held back."""
+
+    messages: list[Message] = attrs.field(factory=list)
+
+    async def take(self, message: Message) -> None:
+        self.messages.append(message)
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(message.get("body", b"") for message in self.messages)
+
+
+async def _misbehave(exchange: _Exchange, fault: Fault, captured: _Captured) -> None:
+    """Do to an answer what the fault says."""
+    if fault.seconds:
+        await exchange.link.wait(fault.seconds)
+    if fault.kind in {"lose_reply", "hang"}:
+        await exchange.link.drop(abruptly=False)
+    elif fault.kind == "answer":
+        reply = Reply(status=fault.status, body=fault.body, headers=fault.headers)
+        await send_reply(reply, exchange.send)
+    elif fault.kind == "garbage":
+        await send_reply(Reply(status=200, body=GARBAGE), exchange.send)
+    elif fault.kind == "cut_body":
+        await _send_half(captured, exchange)
+    else:
+        for message in captured.messages:
+            await exchange.send(message)
+
+
+async def _send_half(captured: _Captured, exchange: _Exchange) -> None:
+    """Announce the whole answer, send half of it, and drop the connection."""
+    body = captured.body
+    announced = len(body) or CUT_SURPLUS_BYTES
+    start = dict(captured.messages[0])
+    start["headers"] = [
+        (name, value) for name, value in start["headers"] if name != b"content-length"
+    ] + [(b"content-length", str(announced).encode())]
+    await exchange.send(start)
+    await exchange.send(
+        {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
+    )
+    await exchange.link.drop(abruptly=False)
+
+
+async def send_reply(reply: Reply, send: Send) -> None:
+    """Send an answer over ASGI."""
+    headers = {
+        "content-type": reply.media_type,
+        "content-length": str(len(reply.body)),
+        **reply.headers,
+    }
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": reply.status, "headers": raw})
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+
+
+def _is_storage(scope: Scope) -> bool:
+    return str(scope["path"]).startswith(STORAGE_PREFIX)
+
+
+def _noting_status(send: Send, record: RequestRecord) -> Send:
+    async def noting(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            record.status = message["status"]
+        await send(message)
+
+    return noting
+
+
+async def _read_body(exchange: _Exchange) -> bytes | None:
+    """Read a body, of which no more is kept than is needed to see that it is too long."""
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await exchange.receive()
+        if message["type"] != "http.request":
+            return None
+        piece = message.get("body", b"")
+        if size <= MAX_BODY_BYTES:
+            pieces.append(piece)
+            size += len(piece)
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+def _replaying(body: bytes) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return messages.pop() if messages else {"type": "http.disconnect"}
+
+    return receive

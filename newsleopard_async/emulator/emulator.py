@@ -1,0 +1,136 @@
+"""The emulator as tests and the command line use it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, get_args
+
+import anyio
+import attrs
+import httpx
+from starlette.applications import Starlette
+
+from newsleopard_async.emulator.account import Account
+from newsleopard_async.emulator.app import build_app
+from newsleopard_async.emulator.clock import Clock, SystemClock
+from newsleopard_async.emulator.controls import Controls
+from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard, Switches
+from newsleopard_async.emulator.transport import EmulatorTransport
+from newsleopard_async.emulator.truth import Truth
+from newsleopard_async.emulator.webhooks import Delivery
+
+__all__ = ["Emulator"]
+
+BASE_URL: Final = "https://api.newsleopard.com"
+STORAGE_URL: Final = "https://storage.newsleopard.example"
+WEBHOOK_PERIOD_S: Final = 0.25
+
+
+class Emulator(Controls, Truth):
+    """A NewsLeopard of your own: stateful, deterministic, and without a way to the real one.
+
+    Args:
+        api_keys: The keys that it knows; all belong to one account.
+        profile: ``documented``, or the limits of the vendor's notes (``vendor-2026``).
+        clock: Its time; the machine's by default.
+        seed: What codes and readers' behaviour are drawn from.
+        switches: Options in the place of the profile's.
+        balance: Mails that the account may send.
+        base_url: Where the API is, in process.
+        storage_url: Where the storage is, in process.
+        latency_s: What each exchange takes on the clock, in process.
+        webhook_transport: What webhooks go out over; loopback sockets by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_keys: Sequence[str] = ("test-key",),
+        profile: Profile = "documented",
+        clock: Clock | None = None,
+        seed: int = 0,
+        switches: Switches | None = None,
+        balance: int = 1_000_000,
+        base_url: str = BASE_URL,
+        storage_url: str = STORAGE_URL,
+        latency_s: float = 0.0,
+        webhook_transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        if profile not in get_args(Profile):
+            raise ValueError(f"{profile!r} is none of {', '.join(get_args(Profile))}")
+        self._board = SwitchBoard(PROFILES[profile] if switches is None else switches)
+        self._account = Account(
+            clock=clock or SystemClock(),
+            board=self._board,
+            api_keys=tuple(api_keys),
+            seed=seed,
+            balance=balance,
+            base_url=base_url,
+            storage_url=storage_url,
+            latency_s=latency_s,
+            webhook_transport=webhook_transport,
+        )
+        self.app: Starlette = build_app(self._account, lifespan=self._lifespan)
+
+    def transport(self) -> EmulatorTransport:
+        """Return an httpx transport that reaches this emulator, API and storage, in process."""
+        return EmulatorTransport(self._account, self.app)
+
+    @property
+    def clock(self) -> Clock:
+        """Its time."""
+        return self._account.clock
+
+    @property
+    def switches(self) -> Switches:
+        """The options as they stand now."""
+        return self._board.on
+
+    def switch(self, **changes: Any) -> None:
+        """Change options, by the names of ``Switches``."""
+        self._board.on = attrs.evolve(self._board.on, **changes)
+
+    @property
+    def latency_s(self) -> float:
+        """What each exchange takes on the clock, in process."""
+        return self._account.latency_s
+
+    @latency_s.setter
+    def latency_s(self, seconds: float) -> None:
+        self._account.latency_s = seconds
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is."""
+        return self._account.base_url
+
+    @property
+    def storage_url(self) -> str:
+        """Where presigned URLs point."""
+        return self._account.storage.base_url
+
+    def move_to(self, base_url: str, *, storage_url: str) -> None:
+        """Let API and storage be elsewhere, such as at the address that a server listens on."""
+        self._account.base_url = base_url
+        self._account.storage.base_url = storage_url
+
+    async def deliver_webhooks(self) -> tuple[Delivery, ...]:
+        """Deliver the webhooks that are due, once each; a server does so by itself."""
+        with self._account.lock:
+            now = self._account.settle()
+        return await self._account.webhooks.deliver(now)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        del app
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep_delivering)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def _keep_delivering(self) -> None:
+        while True:
+            await anyio.sleep(WEBHOOK_PERIOD_S)
+            if self._account.webhooks.is_waiting or self._account.imports.awaits_webhook:
+                await self.deliver_webhooks()

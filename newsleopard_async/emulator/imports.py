@@ -1,0 +1,205 @@
+"""Imports: jobs whose state follows from the clock (T21 to T23, T44 to T52)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import attrs
+
+from newsleopard_async.emulator.addressbook import AddressBook
+from newsleopard_async.emulator.blobs import Blob
+from newsleopard_async.emulator.codes import Codes
+from newsleopard_async.emulator.csvimport import Judgement, judge
+from newsleopard_async.emulator.signing import StorageRefusal
+from newsleopard_async.emulator.storage import Storage
+from newsleopard_async.emulator.switches import SwitchBoard
+from newsleopard_async.emulator.timeline import Timeline
+from newsleopard_async.emulator.webhooks import Webhooks
+from newsleopard_async.emulator.wire import as_seconds
+
+__all__ = ["ImportJob", "Imports"]
+
+
+@attrs.define(kw_only=True)
+class ImportJob:
+    """One import, from the request for it to its result.
+
+    Attributes:
+        sn: Its code.
+        list_sn: The list that it goes into, or None.
+        created: When it was asked for.
+        webhook_url: Whom to tell.
+        blob: What was uploaded; None before that.
+        due: When the job ends; None while there is no upload, or when it is stuck.
+        scripted: The state to end in whatever the file says, or None.
+        result: What it came to; None until it has ended.
+    """
+
+    sn: str
+    list_sn: str | None
+    created: datetime
+    webhook_url: str | None = None
+    blob: Blob | None = None
+    due: datetime | None = None
+    stuck: bool = False
+    scripted: str | None = None
+    result: Judgement | None = None
+
+    @property
+    def status(self) -> str:
+        """The state's token."""
+        return "PROCESSING" if self.result is None else self.result.status
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a file has arrived and the job has not ended."""
+        return self.blob is not None and self.result is None
+
+
+class Imports:
+    """All imports, done one after the other in order of their uploads (T48)."""
+
+    def __init__(
+        self,
+        *,
+        book: AddressBook,
+        storage: Storage,
+        timeline: Timeline,
+        webhooks: Webhooks,
+        codes: Codes,
+        board: SwitchBoard,
+    ) -> None:
+        self.jobs: dict[str, ImportJob] = {}
+        self._board = board
+        self._book = book
+        self._storage = storage
+        self._timeline = timeline
+        self._webhooks = webhooks
+        self._codes = codes
+        self._busy_until: datetime | None = None
+        self._to_stick = 0
+        self._scripts: deque[str] = deque()
+
+    def stick(self, times: int) -> None:
+        """Let the next uploads never be finished."""
+        self._to_stick += times
+
+    def script(self, status: str) -> None:
+        """Let the next upload end in this state (T44)."""
+        self._scripts.append(status)
+
+    def create(self, list_sn: str | None, webhook_url: str | None, now: datetime) -> ImportJob:
+        """Open an import that waits for its upload."""
+        job = ImportJob(
+            sn=self._codes.import_sn(), list_sn=list_sn, created=now, webhook_url=webhook_url
+        )
+        self.jobs[job.sn] = job
+        return job
+
+    def upload_url(self, job: ImportJob, now: datetime) -> str:
+        """Return where the file is to be PUT."""
+        return self._storage.upload_url(
+            f"imports/{job.sn}.csv", now=now, lifetime_s=self._board.on.upload_lifetime_s
+        )
+
+    def check_upload(self, name: str) -> ImportJob:
+        """Find the import that an upload is for.
+
+        Raises:
+            StorageRefusal: there is none, or its URL has been used up.
+        """
+        job = self.jobs.get(name.removeprefix("imports/").removesuffix(".csv"))
+        if job is None:
+            raise StorageRefusal(
+                status=404, code="NoSuchKey", message="The specified key does not exist."
+            )
+        if job.blob is not None and self._board.on.upload_reuse == "refused":
+            raise StorageRefusal(status=403, code="AccessDenied", message="Access Denied")
+        return job
+
+    def upload(self, job: ImportJob, blob: Blob, now: datetime) -> None:
+        """Take a file, and begin.
+
+        Raises:
+            StorageRefusal: another file was uploaded before.
+        """
+        if job.blob is not None and self._board.on.upload_reuse == "same":
+            if job.blob.digest == blob.digest:
+                return
+            raise StorageRefusal(status=403, code="AccessDenied", message="Access Denied")
+        job.blob = blob
+        job.result = None
+        if self._scripts:
+            job.scripted = self._scripts.popleft()
+        if self._to_stick:
+            self._to_stick -= 1
+            job.stuck = True
+        else:
+            self._begin(job, blob, now)
+
+    def _begin(self, job: ImportJob, blob: Blob, now: datetime) -> None:
+        seconds = self._board.on.import_base_s + blob.lines / self._board.on.import_rows_per_s
+        begin = now if self._busy_until is None else max(now, self._busy_until)
+        job.due = self._busy_until = begin + timedelta(seconds=seconds)
+        self._timeline.add(job.due, lambda at: self._finish(job, blob, at))
+
+    def _finish(self, job: ImportJob, blob: Blob, at: datetime) -> None:
+        """Let the contacts arrive; a file that was replaced meanwhile no longer counts."""
+        if job.blob is not blob or job.result is not None:
+            return
+        found = judge(blob, columns=self._book.columns, switches=self._board.on)
+        if job.scripted is not None:
+            found = attrs.evolve(found, status=job.scripted)
+        job.result = found
+        if found.status == "COMPLETE":
+            self._book.columns.update(found.new_columns)
+            self._book.store(found.contacts.values(), list_sn=job.list_sn, now=at)
+        if found.rejected_file is not None:
+            rejected = found.rejected_file
+            self._storage.offer(f"errors/{job.sn}.csv", lambda: rejected)
+        if job.webhook_url is not None:
+            self._webhooks.schedule(job.webhook_url, at, lambda now: self.as_json(job.sn, now))
+
+    @property
+    def awaits_webhook(self) -> bool:
+        """Whether a running job will have somebody to tell."""
+        return any(job.webhook_url and job.is_running and job.due for job in self.jobs.values())
+
+    def is_filling(self, list_sn: str) -> bool:
+        """Tell whether an import into this list is running (T62)."""
+        return any(job.is_running and job.list_sn == list_sn for job in self.jobs.values())
+
+    def as_json(self, sn: str, now: datetime) -> Mapping[str, object] | None:
+        """Write an import as the wire has it; None for one that is unknown or too old (T50)."""
+        job = self.jobs.get(sn)
+        kept = timedelta(days=self._board.on.import_kept_days)
+        if job is None or now - job.created > kept:
+            return None
+        if job.blob is None and self._board.on.unstarted_import_is_400:
+            return None
+        shown = job.result
+        if job.blob is not None and shown is None and self._board.on.processing_shows_counts:
+            shown = judge(job.blob, columns=self._book.columns, switches=self._board.on)
+        return self._fields(job, shown, now)
+
+    def _fields(
+        self, job: ImportJob, shown: Judgement | None, now: datetime
+    ) -> Mapping[str, object]:
+        found = shown or Judgement(status="PROCESSING")
+        fields: dict[str, object] = {
+            "import_sn": job.sn,
+            "status": job.status,
+            "fileCnt": found.rows,
+            "insertCnt": found.rows - found.duplicates - found.rejected,
+            "duplicateCnt": found.duplicates,
+            "errCnt": found.rejected,
+            "createDate": as_seconds(job.created),
+            "completedDate": None if shown is None else as_seconds(job.due or now),
+        }
+        if job.result is not None and found.rejected:
+            fields["errorDownloadLink"] = self._storage.download_url(
+                f"errors/{job.sn}.csv", now=now, lifetime_s=self._board.on.download_lifetime_s
+            )
+        return fields

@@ -1,0 +1,187 @@
+"""Report exports and their files (T04, T110 to T119).
+
+An export makes a file for each type that has events; a type without new ones since its last
+file keeps that file, and its date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+import attrs
+
+from newsleopard_async.emulator.blobs import Blob, BlobWriter
+from newsleopard_async.emulator.campaigns import Campaign
+from newsleopard_async.emulator.csvfile import write_row
+from newsleopard_async.emulator.fields import Refused
+from newsleopard_async.emulator.simulate import EVENT_TYPES
+from newsleopard_async.emulator.storage import Storage
+from newsleopard_async.emulator.switches import SwitchBoard
+from newsleopard_async.emulator.webhooks import Webhooks
+from newsleopard_async.emulator.wire import as_millis
+
+__all__ = ["Export", "ReportFile", "Reports", "invalid_state"]
+
+COLUMNS: Final = {
+    "delivery": ("EMAIL", "NAME", "DELIVERED_AT"),
+    "open": ("EMAIL", "NAME", "OPENED_AT"),
+    "click": ("EMAIL", "NAME", "CLICKED_AT", "URL"),
+    "bounce": ("EMAIL", "NAME", "BOUNCED_AT", "REASON"),
+    "unsubscribe": ("EMAIL", "NAME", "UNSUBSCRIBED_AT"),
+    "complain": ("EMAIL", "NAME", "COMPLAINED_AT"),
+}
+"""What the emulator's own files hold; the platform's are not documented (T119)."""
+
+BOUNCE_REASON: Final = "550 5.1.1 user unknown"
+_HREF: Final = re.compile(r"""href\s*=\s*["'](https?://[^"'\s]+)""", re.IGNORECASE)
+
+
+@attrs.frozen(kw_only=True)
+class Export:
+    """An export that counted.
+
+    Attributes:
+        at: When it was asked for.
+        delay_s: Until its first type is ready.
+        stagger_s: Until each further one is.
+    """
+
+    at: datetime
+    delay_s: float
+    stagger_s: float
+
+    def ready(self, kind: str) -> datetime:
+        """Return when a type is ready."""
+        return self.at + timedelta(seconds=self.delay_s + self.stagger_s * EVENT_TYPES.index(kind))
+
+
+@attrs.frozen(kw_only=True)
+class ReportFile:
+    """A file of one type.
+
+    Attributes:
+        campaign_sn: Whose.
+        kind: One of the six types.
+        created: Up to when it tells.
+        rows: How many events it holds.
+    """
+
+    campaign_sn: str
+    kind: str
+    created: datetime
+    rows: int
+
+    @property
+    def name(self) -> str:
+        """Its name in the storage."""
+        stamp = f"{self.created:%Y%m%dT%H%M%S}"
+        return f"reports/{self.campaign_sn}/{stamp}-{self.kind}.csv"
+
+
+class Reports:
+    """The exports of each campaign."""
+
+    def __init__(self, *, storage: Storage, webhooks: Webhooks, board: SwitchBoard) -> None:
+        self.exports: dict[str, list[Export]] = {}
+        self._storage = storage
+        self._webhooks = webhooks
+        self._board = board
+        self._last: datetime | None = None
+
+    def export(self, campaign: Campaign, webhook_url: str | None, now: datetime) -> bool:
+        """Start an export; False where it is void, because it comes too soon (T111).
+
+        Raises:
+            Refused: with 40303, where the switch says so.
+        """
+        on = self._board.on
+        earlier = self.exports.setdefault(campaign.sn, [])
+        if earlier and _is_within(now, earlier[-1].at, on.export_per_campaign_s):
+            if on.export_repeat_is_40303:
+                raise invalid_state()
+            return False
+        made = Export(at=now, delay_s=on.report_delay_s, stagger_s=on.report_stagger_s)
+        earlier.append(made)
+        self._last = now
+        if webhook_url is not None:
+            self._webhooks.schedule(
+                webhook_url, made.ready(EVENT_TYPES[-1]), lambda then: self.as_json(campaign, then)
+            )
+        return True
+
+    def is_too_many(self, now: datetime) -> bool:
+        """Tell whether any export would come too soon after the last of all campaigns."""
+        every_s = self._board.on.export_every_s
+        return (
+            every_s is not None and self._last is not None and _is_within(now, self._last, every_s)
+        )
+
+    def files(self, campaign: Campaign, now: datetime) -> Iterator[ReportFile]:
+        """Yield the newest file of each type that has one (T113, T116)."""
+        for kind in EVENT_TYPES:
+            newest = None
+            for export in self.exports.get(campaign.sn, ()):
+                ready = export.ready(kind)
+                rows = campaign.count(kind, ready)
+                if ready <= now and rows > (newest.rows if newest else 0):
+                    newest = ReportFile(
+                        campaign_sn=campaign.sn, kind=kind, created=ready, rows=rows
+                    )
+            if newest is not None:
+                yield newest
+
+    def as_json(self, campaign: Campaign, now: datetime) -> object:
+        """Write the links as the wire has them (T114, T115)."""
+        links = [self._link(campaign, file, now) for file in self.files(campaign, now)]
+        return links if self._board.on.reports_as_array else {"Reports": links}
+
+    def _link(self, campaign: Campaign, file: ReportFile, now: datetime) -> dict[str, str]:
+        on = self._board.on
+        name = file.name.removesuffix("v") if on.odd_links else file.name
+        self._storage.offer(name, _writer_of(campaign, file))
+        url = self._storage.download_url(name, now=now, lifetime_s=on.download_lifetime_s)
+        return {
+            "reportType": file.kind,
+            "link": f":{url}" if on.odd_links else url,
+            "createdDate": as_millis(file.created),
+        }
+
+
+def invalid_state() -> Refused:
+    """Build the refusal for a campaign that has no report (T04)."""
+    return Refused(40303, status=403, message="bad operation with invalid user state")
+
+
+def _is_within(now: datetime, before: datetime, seconds: float) -> bool:
+    return now - before < timedelta(seconds=seconds)
+
+
+def _writer_of(campaign: Campaign, file: ReportFile) -> Callable[[], Blob]:
+    return lambda: write_report(campaign, file)
+
+
+def write_report(campaign: Campaign, file: ReportFile) -> Blob:
+    """Write a report file: UTF-8, times in UTC, in order of time."""
+    writer = BlobWriter()
+    writer.write(write_row(COLUMNS[file.kind]).encode())
+    rows = sorted(
+        (at, contact.email, contact.name, wave.variant)
+        for wave in campaign.waves
+        for at, contact in wave.happened(file.kind, file.created)
+    )
+    for at, email, name, variant in rows:
+        extra = _extra(campaign, file.kind, variant)
+        writer.write(write_row([email, name, as_millis(at), *extra]).encode())
+    return writer.close()
+
+
+def _extra(campaign: Campaign, kind: str, variant: int) -> tuple[str, ...]:
+    if kind == "bounce":
+        return (BOUNCE_REASON,)
+    if kind == "click":
+        found = _HREF.search(campaign.body.variants[variant].html)
+        return (found[1] if found else "https://example.com/",)
+    return ()

@@ -1,0 +1,163 @@
+"""What a test may set: one name for each point that the documentation leaves open.
+
+The defaults are the shapes that the documentation prints. Set them at the start
+(``Emulator(switches=Switches(lists_as_array=True))``) or at any time
+(``emulator.switch(lists_as_array=True)``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+__all__ = ["PROFILES", "Profile", "SwitchBoard", "Switches"]
+
+Profile = Literal["documented", "vendor-2026"]
+
+
+@attrs.frozen(kw_only=True)
+class Switches:
+    """The emulator's options; each names the trap that it belongs to.
+
+    Attributes:
+        requests_per_s: Requests that any sliding second takes, of one key; None for no
+            limit (T05).
+        requests_per_day: The same for any sliding 24 hours (T07).
+        limit_status: Status of a refusal for the rate (T06).
+        second_limit_message: Its text when a second is full (T06).
+        day_limit_message: Its text when a day is full (T06).
+        strict: Refuse what the request schemas of ``openapi.yaml`` refuse (T25, T69, T86, T96).
+        vendor_limits: Apply the lengths, and take the preheader, of the vendor's notes (T81, T82).
+        codes_as_integers: Every ``code`` is a number, not only 40012 (T88).
+        invalid_fields_as_text: ``invalidFields`` is text, as in the printed schema (T89).
+        lists_as_array: Lists come as a bare array, with ``segVersion`` (T54, T57).
+        counts_as_numbers: ``subscribedCnt`` is a number (T55).
+        default_page_size: Lists on a page when the request does not say (T59).
+        missing_accept_is_500: A grouped text import without ``Accept`` gets an empty 500 (T10).
+        text_import_max_bytes: Largest body of a text import (T28).
+        text_import_too_large_code: Code of the refusal (T28).
+        bom_spoils_header: A byte order mark is read as part of EMAIL (T36).
+        predefined_columns: The only custom variables an import may use; None for any (T40).
+        reserved_columns_are_errors: A reserved column name ends the import in ERROR (T41).
+        import_base_s: What an import takes, whatever its size (T08).
+        import_rows_per_s: How many rows it gets through in a second beyond that.
+        import_kept_days: How long its result can be asked for (T50).
+        unstarted_import_is_400: An import without upload is unknown (T23).
+        processing_shows_counts: A running import shows its final counts and a completion
+            time, as the printed sample does (T45).
+        upload_lifetime_s: How long a presigned URL takes an upload (T22).
+        upload_reuse: What a second PUT to one URL gets: ``"same"`` takes the very same bytes
+            again and ignores them, ``"any"`` imports whatever comes, ``"refused"`` takes
+            nothing (T22).
+        download_lifetime_s: How long a presigned link can be fetched (T118).
+        verified_senders: The only addresses, or domains (``@example.com``), that may send;
+            None for all but ``unverified@…`` (T80).
+        denied_domains: Domains that may not send (T80).
+        invalid_content_marker: Text in the HTML that makes it invalid, 40014 (T85).
+        ga_strings_only: ``ga`` flags must be text (T76).
+        refuse_nested_content: ``config.content`` is refused (T95).
+        free_plan: The account may send 50 mails a day (T27).
+        send_base_s: What sending takes, whatever the number of mails.
+        mails_per_s: How many mails go out in a second beyond that.
+        campaigns_shape: Sent campaigns come as ``"array"``, as one ``"object"``, or in a
+            ``"wrapper"`` (T101).
+        bad_dates_are_40020: Malformed or reversed dates are refused (T104).
+        unfinished_is_40303: A campaign that is not complete has no report (T04).
+        export_returns_sn: An export is answered with ``export_sn`` (T110).
+        export_per_campaign_s: An export of one campaign so soon after another is void (T111).
+        export_every_s: An export so soon after one of any campaign is refused as too many
+            requests; None for no such limit (T111).
+        export_repeat_is_40303: A void export is refused instead of ignored (T111).
+        report_delay_s: What an export takes (T112).
+        report_stagger_s: How much later each further type of a report is ready.
+        reports_as_array: Links come as a bare array (T114).
+        odd_links: Links begin with a colon and end in ``.cs`` (T115).
+        webhook_copies: How often each webhook is delivered; 0 loses it (T121).
+        open_share: Share of the delivered mails that are opened.
+        open_share_b: The same for variant B of an A/B test; None for the same share.
+        click_share: Share of the opened mails that are clicked.
+        bounce_share: Share of the mails that bounce.
+        unsubscribe_share: Share of the opened mails whose reader unsubscribes.
+        complain_share: Share of the opened mails whose reader complains.
+        open_delay_s: Mean time from delivery to the first opening.
+    """
+
+    requests_per_s: int | None = 10
+    requests_per_day: int | None = 10_000
+    limit_status: int = 429
+    second_limit_message: str = "Limit Exceeded"
+    day_limit_message: str = "Limit Exceeded"
+    strict: bool = True
+    vendor_limits: bool = False
+    codes_as_integers: bool = False
+    invalid_fields_as_text: bool = False
+    lists_as_array: bool = False
+    counts_as_numbers: bool = False
+    default_page_size: int = 20
+    missing_accept_is_500: bool = False
+    text_import_max_bytes: int = 10_000_000
+    text_import_too_large_code: int = 40010
+    bom_spoils_header: bool = False
+    predefined_columns: tuple[str, ...] | None = None
+    reserved_columns_are_errors: bool = False
+    import_base_s: float = 8.0
+    import_rows_per_s: float = 5_000.0
+    import_kept_days: float = 30.0
+    unstarted_import_is_400: bool = False
+    processing_shows_counts: bool = False
+    upload_lifetime_s: float = 900.0
+    upload_reuse: Literal["same", "any", "refused"] = "same"
+    download_lifetime_s: float = 3_600.0
+    verified_senders: tuple[str, ...] | None = None
+    denied_domains: tuple[str, ...] = ("denied.example",)
+    invalid_content_marker: str = "<!-- 40014 -->"
+    ga_strings_only: bool = False
+    refuse_nested_content: bool = False
+    free_plan: bool = False
+    send_base_s: float = 2.0
+    mails_per_s: float = 10_000.0
+    campaigns_shape: Literal["array", "object", "wrapper"] = "array"
+    bad_dates_are_40020: bool = False
+    unfinished_is_40303: bool = False
+    export_returns_sn: bool = False
+    export_per_campaign_s: float = 3_600.0
+    export_every_s: float | None = None
+    export_repeat_is_40303: bool = False
+    report_delay_s: float = 15.0
+    report_stagger_s: float = 0.0
+    reports_as_array: bool = False
+    odd_links: bool = False
+    webhook_copies: int = 1
+    open_share: float = 0.35
+    open_share_b: float | None = None
+    click_share: float = 0.2
+    bounce_share: float = 0.02
+    unsubscribe_share: float = 0.01
+    complain_share: float = 0.002
+    open_delay_s: float = 7_200.0
+
+
+PROFILES: dict[Profile, Switches] = {
+    "documented": Switches(),
+    "vendor-2026": Switches(
+        requests_per_s=2,
+        requests_per_day=300_000,
+        second_limit_message="too many requests",
+        vendor_limits=True,
+        export_per_campaign_s=10.0,
+        export_every_s=10.0,
+    ),
+}
+"""The switches that each profile sets."""
+
+
+class SwitchBoard:
+    """The switches as they stand at the moment; every part of the emulator looks here.
+
+    Attributes:
+        on: The switches.
+    """
+
+    def __init__(self, switches: Switches) -> None:
+        self.on = switches

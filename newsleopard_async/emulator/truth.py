@@ -1,0 +1,118 @@
+"""What is so: for tests to compare with what a client believes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+
+from newsleopard_async.emulator.account import Account
+from newsleopard_async.emulator.addressbook import Contact, ContactList
+from newsleopard_async.emulator.campaigns import Campaign
+from newsleopard_async.emulator.imports import ImportJob
+from newsleopard_async.emulator.outbox import Mail, Outbox, render_mail
+from newsleopard_async.emulator.requestlog import RequestRecord
+from newsleopard_async.emulator.simulate import Wave
+from newsleopard_async.emulator.webhooks import Delivery
+
+__all__ = ["Truth"]
+
+
+class Truth:
+    """The state at the clock's present; looking at it changes nothing."""
+
+    _account: Account
+
+    @contextmanager
+    def _present(self) -> Iterator[datetime]:
+        """Hold everything still at the clock's present; a server may run in another thread."""
+        with self._account.lock:
+            yield self._account.settle()
+
+    @property
+    def submitted(self) -> int:
+        """How many campaigns were accepted."""
+        return len(self._account.campaigns.all)
+
+    @property
+    def campaigns(self) -> tuple[Campaign, ...]:
+        """The accepted campaigns, the oldest first."""
+        with self._present():
+            return tuple(self._account.campaigns.all.values())
+
+    @property
+    def lists(self) -> tuple[ContactList, ...]:
+        """The lists, the oldest first, with their members."""
+        with self._present():
+            return tuple(self._account.book.lists.values())
+
+    @property
+    def contacts(self) -> Mapping[str, Contact]:
+        """The contacts, by address."""
+        with self._present():
+            return dict(self._account.book.contacts)
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """The addresses that bounced, unsubscribed or complained by now."""
+        book = self._account.book
+        with self._present() as now:
+            return frozenset(email for email in book.excluded_since if book.is_excluded(email, now))
+
+    @property
+    def imports(self) -> tuple[ImportJob, ...]:
+        """The imports, in the order in which they were asked for."""
+        with self._present():
+            return tuple(self._account.imports.jobs.values())
+
+    @property
+    def outbox(self) -> Outbox:
+        """The mails sent by now, rendered when they are looked at."""
+        with self._present() as now:
+            waves = [wave for item in self._account.campaigns.all.values() for wave in item.waves]
+            return Outbox(waves, now=now, render=self._render)
+
+    def _render(self, wave: Wave, index: int) -> Mail:
+        variants = self._account.campaigns.all[wave.campaign_sn].body.variants
+        columns = self._account.book.columns
+        return render_mail(wave, index, variants=variants, columns=columns)
+
+    @property
+    def balance(self) -> int:
+        """Mails that the account may still send."""
+        return self._account.campaigns.balance
+
+    @balance.setter
+    def balance(self, mails: int) -> None:
+        self._account.campaigns.balance = mails
+
+    @property
+    def requests(self) -> tuple[RequestRecord, ...]:
+        """Every request that arrived, in order."""
+        return tuple(self._account.log)
+
+    def count(self, operation: str) -> int:
+        """Count the requests of an operation that arrived."""
+        return sum(record.operation == operation for record in self._account.log)
+
+    @property
+    def leaked_keys(self) -> tuple[str, ...]:
+        """Every API key that was sent to the storage; there should be none."""
+        return tuple(self._account.storage.leaked_keys)
+
+    @property
+    def webhooks(self) -> tuple[Delivery, ...]:
+        """Every webhook that was tried, or refused for its host."""
+        return tuple(self._account.webhooks.deliveries)
+
+    def exclude(self, email: str) -> None:
+        """Let an address be excluded (無效會員) from now on."""
+        with self._present() as now:
+            self._account.book.exclude(email.strip().lower(), now)
+
+    def add_sample_lists(self) -> tuple[ContactList, ...]:
+        """Add the lists of the documentation's examples, with their odd names (T56)."""
+        names = ("測試用", "0305", "0412", "2019-04-01T08:38:32.569Z")
+        account = self._account
+        with self._present() as now:
+            return tuple(account.book.create_list(account.codes.sn(), name, now) for name in names)

@@ -1,0 +1,108 @@
+"""Webhooks: one POST each, to loopback and nowhere else (T120, T121)."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import attrs
+import httpx
+
+from newsleopard_async.emulator.switches import SwitchBoard
+
+__all__ = ["Delivery", "Webhooks", "is_loopback"]
+
+Payload = Callable[[datetime], object]
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """One try to deliver a webhook.
+
+    Attributes:
+        url: Where to.
+        at: When it was due.
+        body: The JSON.
+        status: What the receiver answered; None where nobody did, or nobody was asked.
+        refused: The host is not loopback, and was not contacted.
+    """
+
+    url: str
+    at: datetime
+    body: bytes
+    status: int | None
+    refused: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class _Due:
+    url: str
+    at: datetime
+    payload: Payload
+
+
+def is_loopback(url: str) -> bool:
+    """Tell whether a URL's host is this machine, without asking any name server."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Webhooks:
+    """What is to be delivered, and what became of it."""
+
+    def __init__(
+        self, board: SwitchBoard, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.deliveries: list[Delivery] = []
+        self._board = board
+        self._due: list[_Due] = []
+        self._transport = transport
+        self._lock = threading.Lock()
+
+    def schedule(self, url: str, at: datetime, payload: Payload) -> None:
+        """Deliver something at an instant, as often as the switches say."""
+        with self._lock:
+            due = _Due(url=url, at=at, payload=payload)
+            self._due.extend([due] * self._board.on.webhook_copies)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything is to be delivered, now or later."""
+        return bool(self._due)
+
+    async def deliver(self, now: datetime) -> tuple[Delivery, ...]:
+        """Try everything that is due, once each."""
+        with self._lock:
+            ready = [due for due in self._due if due.at <= now]
+            self._due = [due for due in self._due if due.at > now]
+        made = [await self._deliver_one(due, now) for due in ready]
+        self.deliveries.extend(made)
+        return tuple(made)
+
+    async def _deliver_one(self, due: _Due, now: datetime) -> Delivery:
+        body = json.dumps(due.payload(now), ensure_ascii=False).encode()
+        if not is_loopback(due.url):
+            return Delivery(url=due.url, at=due.at, body=body, status=None, refused=True)
+        status = await self._post(due.url, body)
+        return Delivery(url=due.url, at=due.at, body=body, status=status)
+
+    async def _post(self, url: str, body: bytes) -> int | None:
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with httpx.AsyncClient(transport=self._transport, trust_env=False) as client:
+                answer = await client.post(url, content=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return None
+        return answer.status_code

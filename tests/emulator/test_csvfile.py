@@ -1,0 +1,78 @@
+"""CSV as RFC 4180 has it."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsleopard_async.emulator.blobs import BlobWriter
+from newsleopard_async.emulator.csvfile import MalformedCsv, read_rows, write_row
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+
+
+def read(text: str | bytes) -> list[list[str]]:
+    """Read a whole CSV."""
+    content = text.encode() if isinstance(text, str) else text
+    return list(read_rows(BlobWriter.of(content).read_lines()))
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("", []),
+        ("\n\r\n\n", []),
+        ("a,b", [["a", "b"]]),
+        ("a,b\n", [["a", "b"]]),
+        ("a,b\r\nc,d\r\n", [["a", "b"], ["c", "d"]]),
+        ("a,\n,b\n", [["a", ""], ["", "b"]]),
+        ("a\n\nb\n", [["a"], [""], ["b"]]),
+        ('"a,b",c\n', [["a,b", "c"]]),
+        ('"a ""b""",c\n', [['a "b"', "c"]]),
+        ('"a\nb\r\nc",d\n', [["a\nb\r\nc", "d"]]),
+        ('"",""\n', [["", ""]]),
+        ("a\rb,c\n", [["a\rb", "c"]]),
+        ("a\u2028b\n", [["a\u2028b"]]),
+    ],
+)
+def test_text_is_split_as_the_standard_says(text: str, rows: list[list[str]]) -> None:
+    """Only a line feed ends a row, and quotes protect what is between them."""
+    assert read(text) == rows
+
+
+@pytest.mark.parametrize(
+    "content", ['"a', '"a"b,c\n', 'a"b,c\n', '"a\n' * 3, b"\xff\xfe", b"PK\x03\x04\0\0", b"a\0b"]
+)
+def test_text_that_is_no_csv_is_refused(content: str | bytes) -> None:
+    """Quotes that do not add up, other encodings and binaries are no CSV."""
+    with pytest.raises(MalformedCsv):
+        read(content)
+
+
+def test_quote_without_end_is_refused_before_it_fills_the_memory() -> None:
+    """A stray quote does not make one field of a whole file."""
+    lines = (b'"' if number == 0 else b"x" * 1000 + b"\n" for number in range(10**9))
+
+    with pytest.raises(MalformedCsv):
+        next(read_rows(lines))
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=4), max_size=5))
+def test_written_rows_are_read_back(table: list[list[str]]) -> None:
+    """Writing and reading are inverse, whatever the cells hold."""
+    text = "".join(write_row(row) for row in table)
+
+    assert read(text) == table
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=4), max_size=5))
+def test_reader_agrees_with_the_standard_library(table: list[list[str]]) -> None:
+    """What Python's csv module writes is read as it was meant."""
+    file = io.StringIO(newline="")
+    csv.writer(file, lineterminator="\r\n").writerows(table)
+
+    assert read(file.getvalue()) == table

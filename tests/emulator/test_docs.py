@@ -1,0 +1,59 @@
+"""The documentation names everything that a user may set."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import attrs
+import pytest
+
+from newsleopard_async.emulator import OPERATIONS, Emulator, Switches
+from newsleopard_async.emulator.controls import Controls
+from newsleopard_async.emulator.reports import COLUMNS
+from newsleopard_async.emulator.truth import Truth
+
+pytestmark = pytest.mark.source_tree
+
+DOCS = Path(__file__).parents[2] / "docs" / "emulator.md"
+MENTIONED = set(re.findall(r"`(\w+)", DOCS.read_text(encoding="utf-8")))
+
+
+def _public(*classes: type) -> list[str]:
+    return sorted(name for kind in classes for name in vars(kind) if not name.startswith("_"))
+
+
+@pytest.mark.parametrize("name", [field.name for field in attrs.fields(Switches)])
+def test_switch_is_documented(name: str) -> None:
+    """Every switch stands in the table."""
+    assert name in MENTIONED
+
+
+@pytest.mark.parametrize("name", _public(Controls, Truth))
+def test_fault_and_fact_are_documented(name: str) -> None:
+    """Every fault, and everything that a test can look at, is named."""
+    assert name in MENTIONED
+
+
+@pytest.mark.parametrize("name", [*OPERATIONS, *sum(COLUMNS.values(), ())])
+def test_operation_and_column_are_documented(name: str) -> None:
+    """Operations and columns are named as they are."""
+    assert name in MENTIONED
+
+
+def test_every_switch_is_described_where_it_is_defined() -> None:
+    """The class says of each of its options what it does."""
+    text = Switches.__doc__ or ""
+
+    assert [f.name for f in attrs.fields(Switches) if f"{f.name}:" not in text] == []
+
+
+def test_switch_can_be_set_at_any_time() -> None:
+    """The emulator takes changes by name, and refuses names that it does not know."""
+    emulator = Emulator()
+
+    emulator.switch(lists_as_array=True)
+
+    assert emulator.switches == Switches(lists_as_array=True)
+    with pytest.raises(TypeError):
+        emulator.switch(lists_as_arrays=True)

@@ -1,0 +1,200 @@
+"""Whatever is sent, the emulator answers in a documented shape."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import load_all_checks
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator.codes import Codes
+from newsleopard_async.emulator.operations import PATHS
+from tests.emulator.support import AB_BODY, BODY, Api, changed, make
+
+OPENAPI = Path(__file__).parent.parent / "openapi.yaml"
+CHECKS: list[Any] = [
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+KEY = {"x-api-key": "test-key"}
+UNLIMITED = Switches(requests_per_s=None, requests_per_day=None)
+
+
+@functools.cache
+def _twelve_endpoints() -> dict[str, Any]:
+    """Read the description, without the later endpoints."""
+    raw: dict[str, Any] = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))
+    known = {path for _, path, _ in PATHS}
+    raw["paths"] = {path: item for path, item in raw["paths"].items() if path in known}
+    return raw
+
+
+def _documented(emulator: Emulator) -> Any:
+    """Return the schema of the twelve endpoints, answered by an emulator."""
+    load_all_checks()
+    schema = schemathesis.openapi.from_dict(copy.deepcopy(_twelve_endpoints()))
+    schema.app = emulator.app
+    return schema
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in PATHS])
+def test_fuzzed_request_gets_a_documented_answer(
+    method: str, path: str, mode: GenerationMode
+) -> None:
+    """Only an unknown list makes a server error, and that one has no content."""
+    emulator = Emulator(switches=UNLIMITED)
+    operation = _documented(emulator)[path][method]
+
+    @seed(1)
+    @settings(
+        max_examples=20,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: Any) -> None:
+        response = case.call(headers=KEY)
+
+        case.validate_response(response, checks=CHECKS)
+        if response.status_code >= 500:
+            assert "{list_sn}" in path
+            assert response.content == b""
+
+    check()
+
+
+HOSTILE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.just(10**4000),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=5),
+    st.sampled_from(["\0", "\ud800", "x" * 10_000, "${" * 500, "2026-13-45T99:99:99.00Z"]),
+    st.lists(st.none(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.none(), max_size=2),
+)
+RAW = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from(
+        [
+            b"[" * 200_000,
+            b'{"a":' * 5_000,
+            b'{"name": 1e999}',
+            b'{"name": -Infinity}',
+            b'{"name": "\\ud800"}',
+            b'{"name": "\\udc00\\ud800", "x": "\\ud83d\\ude00"}',
+            b'{"name": "\xed\xa0\x80"}',
+            b'\xef\xbb\xbf{"name": "x"}',
+            '{"name": "x"}'.encode("utf-16"),
+            b'{"name": ' + b"9" * 5_000 + b"}",
+        ]
+    ),
+)
+
+
+def _paths(value: Any, prefix: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if not isinstance(value, dict):
+        return [prefix]
+    inner = [path for name, item in value.items() for path in _paths(item, (*prefix, name))]
+    return [prefix, *inner] if prefix else inner
+
+
+def _send_raw(method: str, path: str, body: bytes, sn: str) -> httpx.Response:
+    """Send bytes to an endpoint of an emulator that has one list of ten."""
+
+    async def send() -> httpx.Response:
+        emulator, _ = make()
+        async with Api(emulator) as api:
+            known = await api.filled_list(10)
+            assert known == sn
+            url = path.replace("{list_sn}", known)
+            return await api._api.request(method, url, content=body)
+
+    return anyio.run(send)
+
+
+def _assert_documented(answer: httpx.Response) -> None:
+    assert answer.status_code < 500
+    if answer.status_code == 400 and answer.content:
+        body = answer.json()
+        assert set(body) <= {"code", "invalidFields", "recipients", "remaining"}
+        assert str(body["code"]) in {"40001", "40003", "40007", "40011", "40013", "40019", "40020"}
+
+
+FUZZ = settings(max_examples=120, database=None, deadline=None, derandomize=True)
+FIRST_LIST = Codes(0)
+FIRST_LIST.access_key_id()
+FIRST_LIST.secret()
+FIRST_SN = FIRST_LIST.sn()
+
+
+@FUZZ
+@given(data=st.data())
+def test_hostile_value_in_a_good_body_gets_a_documented_answer(data: st.DataObject) -> None:
+    """Whatever stands in one field, the answer is a 200 or a refusal with a code."""
+    good = changed(data.draw(st.sampled_from([BODY, AB_BODY])), {"form.selectedLists": [FIRST_SN]})
+    path = ".".join(data.draw(st.sampled_from(_paths(good))))
+    body = changed(good, {path: data.draw(HOSTILE)})
+    kind = "testing" if "testingOn" in good["content"] else "normal"
+
+    answer = _send_raw("POST", f"/v1/campaign/{kind}/submit", json.dumps(body).encode(), FIRST_SN)
+
+    _assert_documented(answer)
+
+
+@FUZZ
+@given(body=RAW, place=st.sampled_from([place for place in PATHS if place[0] == "POST"]))
+def test_bytes_that_are_no_request_get_a_documented_answer(
+    body: bytes, place: tuple[str, str, str]
+) -> None:
+    """Malformed JSON, other encodings, depth and size never make a server error."""
+    method, path, _ = place
+
+    answer = _send_raw(method, path, body, FIRST_SN)
+
+    if answer.status_code == 403:
+        assert answer.json()["code"] == "40303"
+    else:
+        _assert_documented(answer)
+
+
+@FUZZ
+@given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_any_upload_ends_in_a_known_state(content: bytes) -> None:
+    """Every file, text or not, ends in one of the five documented states."""
+
+    async def upload() -> dict[str, Any]:
+        emulator, clock = make()
+        async with Api(emulator) as api:
+            ticket = (await api.post("/v1/contacts/imports/file", {})).json()
+            await api.put(ticket["url"], b"EMAIL,NAME\n" + content)
+            clock.advance(60)
+            return await api.result(ticket["import_sn"])
+
+    result = anyio.run(upload)
+
+    assert result["status"] in {"COMPLETE", "ERROR"}
+    counts = [result[name] for name in ("insertCnt", "duplicateCnt", "errCnt")]
+    assert sum(counts) == result["fileCnt"]

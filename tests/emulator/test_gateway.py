@@ -1,0 +1,210 @@
+"""What is checked before anything else: the key, the rate, the route."""
+
+from __future__ import annotations
+
+import pytest
+
+from newsleopard_async.emulator import Emulator, Switches
+from tests.emulator.support import Api, HandClock, make
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", "Test-Key"])
+@pytest.mark.parametrize("path", ["/v1/contacts/lists", "/v1/report/x/link", "/nowhere"])
+async def test_missing_or_wrong_key_gets_the_documented_403(key: str | None, path: str) -> None:
+    """The key is checked before anything else, and the body is exactly the documented one."""
+    emulator, _ = make()
+
+    async with Api(emulator, key=key) as api:
+        answer = await api.get(path)
+
+    assert answer.status_code == 403
+    assert answer.content == b'{"message":"Forbidden"}'
+
+
+async def test_every_configured_key_is_good() -> None:
+    """Several keys belong to one account."""
+    emulator = Emulator(api_keys=("one", "two"), clock=HandClock())
+
+    async with Api(emulator, key="two") as api:
+        answer = await api.get("/v1/contacts/lists")
+
+    assert answer.status_code == 200
+
+
+async def test_eleventh_request_within_a_second_is_refused_without_counting() -> None:
+    """Ten requests fit any sliding second; one slot frees as the first of them grows old."""
+    clock = HandClock()
+    async with Api(Emulator(clock=clock)) as api:
+        first = await api.get("/v1/contacts/lists")
+        clock.advance(0.5)
+        statuses = [(await api.get("/v1/contacts/lists")).status_code for _ in range(10)]
+        clock.advance(0.5)
+        later = [(await api.get("/v1/contacts/lists")).status_code for _ in range(2)]
+
+    assert first.status_code == 200
+    assert statuses == [200] * 9 + [429]
+    assert later == [200, 429]
+
+
+async def test_limit_of_the_day_is_a_sliding_one() -> None:
+    """After so many requests the body says Limit Exceeded until 24 hours are over."""
+    clock = HandClock()
+    emulator = Emulator(clock=clock, switches=Switches(requests_per_day=3))
+    async with Api(emulator) as api:
+        statuses = [(await api.get("/v1/contacts/lists")).status_code for _ in range(3)]
+        refused = await api.get("/v1/contacts/lists")
+        clock.advance(86_399)
+        still = await api.get("/v1/contacts/lists")
+        clock.advance(1)
+        again = await api.get("/v1/contacts/lists")
+
+    assert statuses == [200] * 3
+    assert (refused.status_code, refused.json()) == (429, {"message": "Limit Exceeded"})
+    assert (still.status_code, again.status_code) == (429, 200)
+
+
+async def test_keys_have_limits_of_their_own() -> None:
+    """What one key sends does not count against another."""
+    emulator = Emulator(api_keys=("a", "b"), clock=HandClock())
+    async with Api(emulator, key="a") as one, Api(emulator, key="b") as other:
+        for _ in range(10):
+            await one.get("/v1/contacts/lists")
+        answer = await other.get("/v1/contacts/lists")
+
+    assert answer.status_code == 200
+
+
+async def test_vendor_profile_allows_two_a_second() -> None:
+    """The profile of the vendor's notes has their limits and their words."""
+    emulator = Emulator(profile="vendor-2026", clock=HandClock())
+    async with Api(emulator) as api:
+        answers = [await api.get("/v1/contacts/lists") for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2].json() == {"message": "too many requests"}
+    assert emulator.switches.requests_per_day == 300_000
+
+
+async def test_limit_status_and_text_can_be_switched() -> None:
+    """Neither status nor wording is documented, so both can be set."""
+    clock = HandClock()
+    emulator = Emulator(clock=clock, switches=Switches(requests_per_s=0))
+    emulator.switch(limit_status=400, second_limit_message="too many requests")
+    async with Api(emulator) as api:
+        answer = await api.get("/v1/contacts/lists")
+
+    assert (answer.status_code, answer.json()) == (400, {"message": "too many requests"})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/contacts/lists/",
+        "/v1//contacts/lists",
+        "//v1/contacts/lists",
+        "/v1/contacts/imports//file",
+        "/v1/contacts/imports/a%2Fb/file",
+        "/v1/balance",
+        "/v1/templates",
+    ],
+)
+async def test_unknown_route_is_404_without_content(path: str) -> None:
+    """Slashes are never collapsed, and the later endpoints are not there."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.post(emulator.base_url + path, {})
+
+    assert (answer.status_code, answer.content) == (404, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/v1/contacts/lists"),
+        ("POST", "/v1/report/campaigns"),
+        ("GET", "/v1/campaign/normal/submit"),
+        ("HEAD", "/v1/contacts/lists"),
+        ("PUT", "/v1/contacts/imports/text"),
+    ],
+)
+async def test_wrong_method_is_405_without_content(method: str, path: str) -> None:
+    """A known path with another method says which would do."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.request(method, path)
+
+    assert (answer.status_code, answer.content) == (405, b"")
+    assert answer.headers["allow"] in {"GET", "POST"}
+
+
+async def test_literal_route_comes_before_a_list_code() -> None:
+    """``/imports/file`` is the import without list, not a list called ``file``."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        plain = await api.post("/v1/contacts/imports/file", {})
+        grouped = await api.post("/v1/contacts/imports/file/file", {})
+
+    assert (plain.status_code, grouped.status_code) == (200, 500)
+
+
+async def test_multipart_body_is_refused() -> None:
+    """A file posted to the API imports nothing (T21)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.post("/v1/contacts/imports/file", files={"file": b"EMAIL,NAME\n"})
+
+    assert (answer.status_code, answer.content) == (415, b"")
+    assert emulator.imports == ()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"1", b"\xff", b'{"name": NaN}', b"[" * 100_000]
+)
+async def test_unreadable_body_is_a_field_error(body: bytes) -> None:
+    """Malformed JSON, or JSON that is no object, gets 40001 and no server error."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.post("/v1/contacts/lists/insert", content=body)
+
+    assert answer.status_code == 400
+    assert answer.json() == {"code": "40001", "invalidFields": {"body": ["NotReadable"]}}
+
+
+async def test_lone_surrogate_is_no_text_and_an_escaped_pair_is() -> None:
+    """Half a character could never be written back; a whole one comes back as itself."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        path = "/v1/contacts/lists/insert"
+        half = await api.post(path, content=rb'{"name": "\ud83d"}')
+        whole = await api.post(path, content=rb'{"name": "\ud83d\ude00"}')
+        lists = (await api.get("/v1/contacts/lists")).json()["Lists"]
+
+    assert (half.status_code, whole.status_code) == (400, 200)
+    assert [item["name"] for item in lists] == ["\N{GRINNING FACE}"]
+
+
+async def test_log_knows_every_request_but_not_the_key() -> None:
+    """Method, path, query, body, status and time are kept; the key is not."""
+    emulator, clock = make()
+    clock.advance(5)
+    async with Api(emulator) as api:
+        await api.post("/v1/contacts/lists/insert", {"name": "一"})
+        await api.get("/v1/contacts/lists", params={"page": "3"})
+
+    first, second = emulator.requests
+    assert (first.operation, first.method, first.status) == ("create_list", "POST", 200)
+    assert first.json == {"name": "一"}
+    assert first.at == clock.now()
+    assert (second.operation, second.query) == ("list_lists", "page=3")
+    assert emulator.count("list_lists") == 1
+    assert "test-key" not in repr(emulator.requests)
+
+
+async def test_unknown_profile_is_refused() -> None:
+    """A misspelt profile does not silently become the default."""
+    with pytest.raises(ValueError, match="vendor-2026"):
+        Emulator(profile="vendor")  # type: ignore[arg-type]  # the subject of the test

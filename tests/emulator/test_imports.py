@@ -1,0 +1,430 @@
+"""Imports: what becomes of a file, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from newsleopard_async.emulator import Emulator, Switches
+from tests.emulator.support import BODY, Api, HandClock, make, rows
+
+pytestmark = pytest.mark.asyncio
+
+
+async def imported(csv: str, **switches: Any) -> tuple[dict[str, Any], Emulator]:
+    """Import a text into a list and return its result once it has ended."""
+    emulator, clock = make(**switches)
+    async with Api(emulator) as api:
+        sn = await api.import_text(csv, await api.create_list())
+        clock.advance(60)
+        return await api.result(sn), emulator
+
+
+async def test_file_is_imported_in_three_steps() -> None:
+    """POST for a URL, PUT the bytes, and the import runs until its instant (T21, T23)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        list_sn = await api.create_list()
+        ticket = (await api.post(f"/v1/contacts/imports/{list_sn}/file", {})).json()
+        before = await api.result(ticket["import_sn"])
+        await api.put(ticket["url"], rows(3).encode())
+        clock.advance(7.9)
+        during = await api.result(ticket["import_sn"])
+        clock.advance(0.2)
+        after = await api.result(ticket["import_sn"])
+
+    nothing = {"fileCnt": 0, "insertCnt": 0, "duplicateCnt": 0, "errCnt": 0}
+    assert set(ticket) == {"import_sn", "url"}
+    assert (
+        before
+        == during
+        == {
+            "import_sn": ticket["import_sn"],
+            "status": "PROCESSING",
+            **nothing,
+            "createDate": "2026-01-05T02:00:00Z",
+            "completedDate": None,
+        }
+    )
+    assert after == {
+        **before,
+        "status": "COMPLETE",
+        "fileCnt": 3,
+        "insertCnt": 3,
+        "completedDate": "2026-01-05T02:00:08Z",
+    }
+    assert list(emulator.lists[0].members) == [f"u{number}@example.com" for number in range(3)]
+
+
+async def test_two_looks_at_one_instant_agree() -> None:
+    """The state is a function of the clock, not of who looks at it."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        sn = await api.import_text("EMAIL,NAME\nx,y\n", await api.create_list())
+        clock.advance(100)
+        first, second = await api.result(sn), await api.result(sn)
+
+    assert first == second
+
+
+async def test_import_without_list_makes_contacts_without_membership() -> None:
+    """The ungrouped import fills the address book alone (T20)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.create_list()
+        await api.import_text(rows(2))
+        clock.advance(60)
+
+    assert len(emulator.contacts) == 2
+    assert not emulator.lists[0].members
+
+
+@pytest.mark.parametrize("kind", ["file", "text"])
+async def test_unknown_list_is_an_empty_500(kind: str) -> None:
+    """A grouped import into an unknown list is the documented 500 without content (T51)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.post(
+            f"/v1/contacts/imports/nobody/{kind}", {} if kind == "file" else {"contacts": "x"}
+        )
+
+    assert (answer.status_code, answer.content) == (500, b"")
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("csv", "status"),
+    [
+        ("EMAIL,NAME\n", "COMPLETE"),
+        ("\ufeffEMAIL,NAME\na@b.cc,x", "COMPLETE"),
+        ("EMAIL,NAME,年齡\na@b.cc,x,1", "COMPLETE"),
+        ("x", "MISSING_REQUIRED_DATA"),
+        ("NAME,EMAIL\nx,a@b.cc", "MISSING_REQUIRED_DATA"),
+        ("EMAIL\na@b.cc", "MISSING_REQUIRED_DATA"),
+        ("email,name\na@b.cc,x", "MISSING_REQUIRED_DATA"),
+        ("EMAIL,AGE,NAME\na@b.cc,1,x", "MISSING_REQUIRED_DATA"),
+        ("EMAIL,NAME,age,AGE \na@b.cc,x,1,2", "DUPLICATE_HEADER"),
+        ("EMAIL,NAME,name\na@b.cc,x,y", "DUPLICATE_HEADER"),
+        ("EMAIL,NAME,\na@b.cc,x,y", "ERROR"),
+        ('EMAIL,NAME\n"a@b.cc,x', "ERROR"),
+    ],
+)
+async def test_header_decides_how_an_import_ends(csv: str, status: str) -> None:
+    """EMAIL and NAME come first, names are unique, and the rest is CSV (T30 to T32)."""
+    result, emulator = await imported(csv)
+
+    assert result["status"] == status
+    if status != "COMPLETE":
+        assert emulator.contacts == {}
+        assert result["fileCnt"] == 0
+
+
+async def test_file_that_is_no_text_ends_in_error() -> None:
+    """A spreadsheet is not read, whatever its name (T30)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        ticket = (await api.post("/v1/contacts/imports/file", {})).json()
+        await api.put(ticket["url"], b"PK\x03\x04\x14\x00\x06\x00\xff")
+        clock.advance(60)
+        result = await api.result(ticket["import_sn"])
+
+    assert result["status"] == "ERROR"
+
+
+async def test_rejected_rows_come_back_as_a_file_with_reasons() -> None:
+    """Each bad row is counted, and its reason stands in a column of the error file (T46, T49)."""
+    csv = 'EMAIL,NAME,AGE\na@b.cc,x,1\n,x,1\nnobody,x,1\na@c.cc,x\na@d.cc,"y,z",1,2\n'
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        sn = await api.import_text(csv, await api.create_list())
+        clock.advance(60)
+        result = await api.result(sn)
+        file = await api.fetch(result["errorDownloadLink"])
+
+    counts = {name: result[name] for name in ("fileCnt", "insertCnt", "duplicateCnt", "errCnt")}
+    assert counts == {"fileCnt": 5, "insertCnt": 1, "duplicateCnt": 0, "errCnt": 4}
+    assert file.text.splitlines() == [
+        "EMAIL,NAME,AGE,REASON",
+        ",x,1,EMPTY_EMAIL",
+        "nobody,x,1,INVALID_EMAIL",
+        "a@c.cc,x,WRONG_COLUMN_COUNT",
+        'a@d.cc,"y,z",1,2,WRONG_COLUMN_COUNT',
+    ]
+
+
+async def test_no_error_link_without_errors() -> None:
+    """The link is left out when every row was good (T49)."""
+    result, _ = await imported(rows(2))
+
+    assert "errorDownloadLink" not in result
+
+
+async def test_last_row_of_an_address_wins() -> None:
+    """Addresses are one when trimmed and in lower case; earlier rows count as duplicates (T47)."""
+    result, emulator = await imported("EMAIL,NAME\nA@b.cc,first\nc@b.cc,\n a@B.cc,last\n")
+
+    assert (result["insertCnt"], result["duplicateCnt"]) == (2, 1)
+    assert emulator.contacts["a@b.cc"].name == "last"
+    assert emulator.contacts["c@b.cc"].name == ""
+
+
+async def test_second_import_updates_and_leaves_other_columns() -> None:
+    """An absent column keeps its value, a blank cell overwrites it (T37)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.import_text("EMAIL,NAME,CITY,SIZE\na@b.cc,x,台北,L\n")
+        await api.import_text("EMAIL,NAME,SIZE\na@b.cc,y,\n")
+        clock.advance(60)
+
+    contact = emulator.contacts["a@b.cc"]
+    assert (contact.name, dict(contact.values)) == ("y", {"city": "台北", "size": ""})
+
+
+async def test_import_adds_memberships_and_takes_none() -> None:
+    """A contact may be in several lists (T19)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        for _ in range(2):
+            await api.import_text(rows(1), await api.create_list())
+        clock.advance(60)
+
+    assert [list(item.members) for item in emulator.lists] == [["u0@example.com"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ("1", "two", "NOT_A_NUMBER:extra"),
+        ("0912345678", "N/A", "NOT_A_NUMBER:extra"),
+        ("2026-01-05", "soon", "NOT_A_DATE:extra"),
+        ("2026-01-05", "7", "NOT_A_DATE:extra"),
+        ("L", "7", None),
+        ("1", "", None),
+        ("1", "-2.5", None),
+        ("2026/1/5", "2026-12-31 23:59", None),
+        ("", "anything", None),
+    ],
+)
+async def test_type_of_a_column_is_inferred_once(
+    first: str, second: str, reason: str | None
+) -> None:
+    """The first import decides on string, number or date; later misfits are rejected (T39)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.import_text(f"EMAIL,NAME,EXTRA\na@b.cc,x,{first}\n")
+        sn = await api.import_text(f"EMAIL,NAME,EXTRA\nc@b.cc,x,{second}\n")
+        clock.advance(60)
+        result = await api.result(sn)
+        errors = (await api.fetch(result["errorDownloadLink"])).text if reason else ""
+
+    assert result["errCnt"] == (0 if reason is None else 1)
+    assert (reason or "") in errors
+
+
+async def test_mixed_values_of_a_first_import_are_text() -> None:
+    """All values of the first import count, so that none of its rows is a misfit."""
+    result, _ = await imported("EMAIL,NAME,X\na@b.cc,x,1\nc@b.cc,x,two\n")
+
+    assert result["errCnt"] == 0
+
+
+async def test_excluded_contact_stays_excluded() -> None:
+    """An import revives nobody (T38)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        list_sn = await api.filled_list(1)
+        emulator.exclude("u0@example.com")
+        await api.filled_list(1)
+        answer = await api.submit(BODY, list_sn)
+
+    assert answer.json() == {"code": "40013"}
+
+
+async def test_imports_are_done_in_order_of_upload() -> None:
+    """One follows the other; the later upload wins, and ends later (T48)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        first, second = [(await api.post("/v1/contacts/imports/file", {})).json() for _ in range(2)]
+        await api.put(second["url"], b"EMAIL,NAME\na@b.cc,early\n")
+        await api.put(first["url"], b"EMAIL,NAME\na@b.cc,late\n")
+        clock.advance(9)
+        states = [(await api.result(item["import_sn"]))["status"] for item in (first, second)]
+        clock.advance(60)
+
+    assert states == ["PROCESSING", "COMPLETE"]
+    assert emulator.contacts["a@b.cc"].name == "late"
+
+
+async def test_submit_before_the_import_ends_finds_nobody() -> None:
+    """Members appear when the job ends (T52)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        sn = await api.create_list()
+        await api.import_text(rows(1), sn)
+        early = await api.submit(BODY, sn)
+        clock.advance(9)
+        late = await api.submit(BODY, sn)
+
+    assert (early.status_code, early.json()) == (400, {"code": "40013"})
+    assert late.status_code == 200
+
+
+async def test_result_is_gone_after_thirty_days() -> None:
+    """Unknown and expired codes get a 400 without content (T50)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        unknown = await api.get("/v1/contacts/imports/result/nobody")
+        sn = await api.import_text(rows(1))
+        clock.advance(30 * 86_400)
+        kept = await api.get(f"/v1/contacts/imports/result/{sn}")
+        clock.advance(1)
+        gone = await api.get(f"/v1/contacts/imports/result/{sn}")
+
+    assert [answer.status_code for answer in (unknown, kept, gone)] == [400, 200, 400]
+    assert (unknown.content, gone.content) == (b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("switches", "csv", "status"),
+    [
+        ({"bom_spoils_header": True}, "\ufeffEMAIL,NAME\n", "MISSING_REQUIRED_DATA"),
+        ({"strict": False}, "email,Name\na@b.cc,x\n", "COMPLETE"),
+        ({"reserved_columns_are_errors": True}, "EMAIL,NAME,Phone\n", "ERROR"),
+        ({}, "EMAIL,NAME,Phone\n", "COMPLETE"),
+        ({"predefined_columns": ("Size",)}, "EMAIL,NAME,SIZE\n", "COMPLETE"),
+        ({"predefined_columns": ("Size",)}, "EMAIL,NAME,CITY\n", "ERROR"),
+    ],
+)
+async def test_switch_changes_what_a_header_may_be(
+    switches: dict[str, Any], csv: str, status: str
+) -> None:
+    """Byte order marks, reserved and predefined names are switches (T36, T40, T41)."""
+    result, _ = await imported(csv, **switches)
+
+    assert result["status"] == status
+
+
+async def test_sample_of_the_documentation_can_be_reproduced() -> None:
+    """The printed sample is PROCESSING with counts and a completion time (T45)."""
+    emulator, _ = make(processing_shows_counts=True)
+    async with Api(emulator) as api:
+        sn = await api.import_text(rows(3))
+        result = await api.result(sn)
+
+    assert (result["status"], result["insertCnt"]) == ("PROCESSING", 3)
+    assert result["completedDate"] is not None
+
+
+async def test_import_without_upload_can_be_unknown() -> None:
+    """Before the PUT the state is not documented (T23)."""
+    emulator, _ = make(unstarted_import_is_400=True)
+    async with Api(emulator) as api:
+        ticket = (await api.post("/v1/contacts/imports/file", {})).json()
+        before = await api.get(f"/v1/contacts/imports/result/{ticket['import_sn']}")
+        await api.put(ticket["url"], rows(1).encode())
+        after = await api.get(f"/v1/contacts/imports/result/{ticket['import_sn']}")
+
+    assert (before.status_code, before.content, after.status_code) == (400, b"", 200)
+
+
+async def test_stuck_import_never_ends_and_holds_up_no_other() -> None:
+    """A scripted fault keeps one import PROCESSING for ever."""
+    emulator, clock = make()
+    emulator.stick_import()
+    async with Api(emulator) as api:
+        stuck, fine = [await api.import_text(rows(1)) for _ in range(2)]
+        clock.advance(20 * 86_400)
+        states = [(await api.result(sn))["status"] for sn in (stuck, fine)]
+
+    assert states == ["PROCESSING", "COMPLETE"]
+
+
+@pytest.mark.parametrize("status", ["ERROR", "COMPLETED", "SOMETHING_NEW"])
+async def test_any_state_can_be_scripted(status: str) -> None:
+    """A test may let an import end in any state, known or not (T44)."""
+    emulator, clock = make()
+    emulator.script_import(status)
+    async with Api(emulator) as api:
+        sn = await api.import_text(rows(1))
+        clock.advance(60)
+        result = await api.result(sn)
+
+    assert result["status"] == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"contacts": ""},
+        {"contacts": None},
+        {"contacts": ["EMAIL,NAME"]},
+        {"contacts": "EMAIL,NAME\n", "webhookUrl": "https://example.com"},
+        {"csvText": "EMAIL,NAME\n"},
+    ],
+)
+async def test_text_import_takes_contacts_and_nothing_else(body: dict[str, Any]) -> None:
+    """A missing or further member is a field error (T24, T25)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.post("/v1/contacts/imports/text", body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "40001")
+
+
+async def test_text_import_above_the_cap_is_refused() -> None:
+    """The whole encoded body counts, and the code is an assumption that can be set (T28)."""
+    emulator, _ = make(text_import_max_bytes=100, text_import_too_large_code=40001)
+    async with Api(emulator) as api:
+        fits = await api.post("/v1/contacts/imports/text", {"contacts": "x" * 85})
+        exceeds = await api.post("/v1/contacts/imports/text", {"contacts": "x" * 86})
+
+    assert (fits.status_code, exceeds.status_code) == (200, 400)
+    assert exceeds.json() == {"code": "40001"}
+
+
+@pytest.mark.parametrize("url", ["", "ftp://example.com", "example.com", 7, None])
+async def test_webhook_that_is_no_url_is_a_field_error(url: object) -> None:
+    """A strict server takes http and https only."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.post("/v1/contacts/imports/file", {"webhookUrl": url})
+
+    assert answer.json() == {"code": "40001", "invalidFields": {"webhookUrl": ["InvalidUrl"]}}
+
+
+async def test_body_of_a_file_import_may_be_absent() -> None:
+    """``{}`` and no body at all are the same (T26)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answers = [await api.post("/v1/contacts/imports/file", content=b) for b in (b"", b"{}")]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_grouped_text_import_without_accept_can_fail() -> None:
+    """The second printed sample lacks Accept and shows an empty 500 (T10)."""
+    emulator, _ = make(missing_accept_is_500=True)
+    async with Api(emulator) as api:
+        path = f"/v1/contacts/imports/{await api.create_list()}/text"
+        with_accept = await api.post(path, {"contacts": rows(1)})
+        del api._api.headers["accept"]
+        without = await api.post(path, {"contacts": rows(1)})
+
+    assert (with_accept.status_code, without.status_code) == (200, 500)
+    assert without.content == b""
+
+
+async def test_large_import_takes_longer() -> None:
+    """The duration grows with the rows, and can be set."""
+    clock = HandClock()
+    emulator = Emulator(clock=clock, switches=Switches(import_base_s=1, import_rows_per_s=10))
+    async with Api(emulator) as api:
+        sn = await api.import_text(rows(100))
+        clock.advance(11)
+        early = await api.result(sn)
+        clock.advance(0.2)
+        late = await api.result(sn)
+
+    assert (early["status"], late["status"]) == ("PROCESSING", "COMPLETE")

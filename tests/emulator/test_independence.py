@@ -1,0 +1,62 @@
+"""The emulator and the client share no code, so that they cannot share a mistake."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import newsleopard_async.emulator as package
+
+MODULES = sorted(Path(package.__file__).parent.glob("*.py"))
+OURS = "newsleopard_async.emulator"
+
+
+def _imported(path: Path) -> set[str]:
+    names = set[str]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_module_imports_nothing_of_the_client(path: Path) -> None:
+    """Within the project, the emulator imports itself alone; cattrs never writes its JSON."""
+    names = _imported(path)
+
+    assert {name for name in names if name.startswith("newsleopard_async")} <= {
+        name for name in names if name == OURS or name.startswith(OURS + ".")
+    }
+    assert "cattrs" not in names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_only_the_server_needs_uvicorn(path: Path) -> None:
+    """In process, no server is loaded."""
+    uses = any(name.partition(".")[0] == "uvicorn" for name in _imported(path))
+
+    assert uses is (path.stem == "server")
+
+
+def test_emulator_in_process_loads_no_server() -> None:
+    """Importing the emulator leaves uvicorn alone, and needs no multipart parser."""
+    code = (
+        "import sys, newsleopard_async.emulator;"
+        "print({'uvicorn', 'multipart', 'python_multipart'} & set(sys.modules))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(package.__file__).parents[2],
+    )
+
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,170 @@
+"""Lists: made, found page by page, and shown in the documented shapes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.emulator.support import BODY, Api, make, rows
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_new_list_is_shown_as_documented() -> None:
+    """The wrapper, text for subscribedCnt, and times without fraction are the sample's."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        sn = await api.create_list("VIP會員名單")
+        answer = await api.get("/v1/contacts/lists")
+
+    assert re.fullmatch(r"[0-9a-f]{32}", sn)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {
+        "Lists": [
+            {
+                "clickedRate": 0,
+                "createDate": "2026-01-05T02:00:00Z",
+                "excludeCnt": 0,
+                "name": "VIP會員名單",
+                "openedRate": 0,
+                "sn": sn,
+                "status": "GENERAL",
+                "subscribedCnt": "0",
+                "type": 0,
+                "updateDate": "2026-01-05T02:00:00Z",
+            }
+        ]
+    }
+
+
+async def test_lists_of_the_same_name_are_two() -> None:
+    """Names are not unique (T53)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        codes = {await api.create_list("same") for _ in range(2)}
+
+    assert len(codes) == 2
+    assert [item.name for item in emulator.lists] == ["same", "same"]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"name": ""}, {"name": None}, {"name": 1}, {"name": "\0", "x": 1}]
+)
+async def test_list_without_a_proper_name_is_a_field_error(body: dict[str, object]) -> None:
+    """The name is text and not empty, and nothing else belongs there."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.post("/v1/contacts/lists/insert", body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "40001")
+    assert emulator.lists == ()
+
+
+async def test_unknown_member_is_ignored_when_lenient() -> None:
+    """A lenient server takes what it knows (T86)."""
+    emulator, _ = make(strict=False)
+    async with Api(emulator) as api:
+        answer = await api.post("/v1/contacts/lists/insert", {"name": "a", "colour": "red"})
+
+    assert answer.status_code == 200
+
+
+async def test_pages_count_from_zero_and_begin_with_the_newest() -> None:
+    """page=0 is the first page; the newest list comes first (T58, T60)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        for number in range(5):
+            await api.create_list(str(number))
+        pages = [
+            (await api.get("/v1/contacts/lists", params={"size": "2", "page": str(page)})).json()
+            for page in range(4)
+        ]
+
+    names = [[item["name"] for item in page["Lists"]] for page in pages]
+    assert names == [["4", "3"], ["2", "1"], ["0"], []]
+
+
+async def test_page_holds_twenty_when_the_request_does_not_say() -> None:
+    """An empty parameter counts as absent (T11, T59)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        for number in range(25):
+            await api.create_list(str(number))
+        answer = await api.get("/v1/contacts/lists?size=&page=")
+
+    assert len(answer.json()["Lists"]) == 20
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["size=x", "size=0", "size=-1", "page=-1", "page=1.0", "page=%D9%A1", "page=" + "9" * 99],
+)
+async def test_page_that_is_no_number_is_refused(query: str) -> None:
+    """Anything but decimal digits answers 400 (T59)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.get(f"/v1/contacts/lists?{query}")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "40001")
+
+
+async def test_array_and_numbers_can_be_switched_on() -> None:
+    """The other documented shape is a bare array with segVersion and numbers (T54 to T57)."""
+    emulator, _ = make(lists_as_array=True, counts_as_numbers=True)
+    async with Api(emulator) as api:
+        await api.create_list()
+        answer = await api.get("/v1/contacts/lists")
+
+    (row,) = answer.json()
+    assert (row["segVersion"], row["subscribedCnt"]) == (-1, 0)
+
+
+async def test_list_is_processing_while_an_import_fills_it() -> None:
+    """The state is PROCESSING until the import ends, and the update is then noted (T62)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        sn = await api.create_list()
+        await api.import_text(rows(3), sn)
+        during = (await api.get("/v1/contacts/lists")).json()["Lists"][0]
+        clock.advance(60)
+        after = (await api.get("/v1/contacts/lists")).json()["Lists"][0]
+
+    assert (during["status"], during["subscribedCnt"]) == ("PROCESSING", "0")
+    assert (after["status"], after["subscribedCnt"]) == ("GENERAL", "3")
+    assert after["updateDate"] == "2026-01-05T02:00:08Z"
+
+
+async def test_excluded_members_are_counted_apart() -> None:
+    """Who unsubscribed is no effective member any more."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        await api.filled_list(3)
+        emulator.exclude(" U1@example.com")
+        row = (await api.get("/v1/contacts/lists")).json()["Lists"][0]
+
+    assert (row["subscribedCnt"], row["excludeCnt"]) == ("2", 1)
+
+
+async def test_rates_are_percent_with_four_decimals() -> None:
+    """Opened and clicked rates are shares of the delivered mails, in percent (T61)."""
+    emulator, clock = make(open_share=0.5, click_share=1.0, bounce_share=0.0)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(300)
+        await api.submit(BODY, sn)
+        clock.advance(10 * 86_400)
+        row = (await api.get("/v1/contacts/lists")).json()["Lists"][0]
+
+    assert 40 < row["openedRate"] < 60
+    assert row["openedRate"] == round(row["openedRate"], 4)
+    assert row["clickedRate"] == row["openedRate"]
+
+
+async def test_sample_lists_have_names_that_look_like_dates() -> None:
+    """Names such as a timestamp and ``0412`` occur in the documentation (T56)."""
+    emulator, _ = make()
+
+    names = [item.name for item in emulator.add_sample_lists()]
+
+    assert "0412" in names
+    assert "2019-04-01T08:38:32.569Z" in names

@@ -1,0 +1,222 @@
+"""Report exports, their links and their files."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import pytest
+
+from newsleopard_async.emulator import Emulator
+from tests.emulator.support import AB_BODY, BODY, Api, HandClock, make
+
+pytestmark = pytest.mark.asyncio
+
+DAY_S = 86_400
+INVALID_STATE = {"code": "40303", "message": "bad operation with invalid user state"}
+
+
+class Sent:
+    """A campaign that a thousand readers got, a day ago."""
+
+    def __init__(self, emulator: Emulator, clock: HandClock, api: Api, sn: str) -> None:
+        self.emulator, self.clock, self.api, self.sn = emulator, clock, api, sn
+
+    @classmethod
+    async def of(cls, body: dict[str, Any] = BODY, **switches: Any) -> Sent:
+        """Send it and let the day pass."""
+        emulator, clock = make(**switches)
+        api = Api(emulator)
+        answer = await api.submit(body, await api.filled_list(1_000))
+        clock.advance(DAY_S)
+        return cls(emulator, clock, api, answer.json()["sn"])
+
+    async def export(self) -> Any:
+        """Ask for an export."""
+        return await self.api.post(f"/v1/report/{self.sn}/export", {})
+
+    async def links(self) -> list[dict[str, str]]:
+        """Ask for the links."""
+        answer = (await self.api.get(f"/v1/report/{self.sn}/link")).json()
+        reports: list[dict[str, str]] = answer if isinstance(answer, list) else answer["Reports"]
+        return reports
+
+
+async def test_export_is_an_empty_200_and_links_follow_later() -> None:
+    """The answer announces JSON and holds none; the files are ready after a while (T110, T112)."""
+    sent = await Sent.of()
+    never = await sent.links()
+
+    answer = await sent.export()
+
+    at_once = await sent.links()
+    sent.clock.advance(15)
+    links = await sent.links()
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == "application/json"
+    assert never == at_once == []
+    assert [set(link) for link in links] == [{"reportType", "link", "createdDate"}] * 6
+    assert {link["createdDate"] for link in links} == {"2026-01-06T02:01:15.000Z"}
+
+
+async def test_files_hold_what_happened() -> None:
+    """Each type has its file, whose rows are the events up to its date (T119)."""
+    sent = await Sent.of()
+    await sent.export()
+    sent.clock.advance(15)
+
+    files = {
+        link["reportType"]: list(
+            csv.DictReader((await sent.api.fetch(link["link"])).text.splitlines())
+        )
+        for link in await sent.links()
+    }
+
+    (campaign,) = sent.emulator.campaigns
+    for kind, rows in files.items():
+        assert len(rows) == campaign.count(kind, sent.clock.now())
+    assert list(files["delivery"][0]) == ["EMAIL", "NAME", "DELIVERED_AT"]
+    assert files["click"][0]["URL"] == "https://example.com/a"
+    assert len(files["delivery"]) + len(files["bounce"]) == 1_000
+    assert {row["EMAIL"] for row in files["click"]} <= {row["EMAIL"] for row in files["open"]}
+
+
+async def test_types_without_events_are_left_out() -> None:
+    """Not every type is always there (T116)."""
+    sent = await Sent.of(bounce_share=0, click_share=0, unsubscribe_share=0, complain_share=0)
+    await sent.export()
+    sent.clock.advance(15)
+
+    assert [link["reportType"] for link in await sent.links()] == ["delivery", "open"]
+
+
+async def test_second_export_within_the_hour_is_void() -> None:
+    """It answers 200 and does nothing (T111)."""
+    sent = await Sent.of()
+    await sent.export()
+    sent.clock.advance(3_599)
+    before = await sent.links()
+
+    void = await sent.export()
+
+    sent.clock.advance(60)
+    after = await sent.links()
+    assert void.status_code == 200
+    assert [link["createdDate"] for link in before] == [link["createdDate"] for link in after]
+
+
+async def test_new_export_makes_files_for_types_with_new_events_only() -> None:
+    """A type in which nothing happened keeps its file and its date (T113)."""
+    sent = await Sent.of()
+    sent.clock.advance(-DAY_S + 600)
+    await sent.export()
+    sent.clock.advance(15)
+    first = {link["reportType"]: link["createdDate"] for link in await sent.links()}
+    sent.clock.advance(7_200)
+    await sent.export()
+    sent.clock.advance(15)
+    second = {link["reportType"]: link["createdDate"] for link in await sent.links()}
+
+    assert first["delivery"] == second["delivery"]
+    assert first["open"] < second["open"]
+
+
+async def test_export_without_any_new_event_changes_nothing() -> None:
+    """An unchanged date is a valid end (T113)."""
+    sent = await Sent.of()
+    sent.clock.advance(30 * DAY_S)
+    await sent.export()
+    sent.clock.advance(3_600)
+    first = [link["createdDate"] for link in await sent.links()]
+    await sent.export()
+    sent.clock.advance(3_600)
+
+    assert [link["createdDate"] for link in await sent.links()] == first
+
+
+async def test_types_can_be_ready_one_after_the_other() -> None:
+    """A look in between sees some of the files."""
+    sent = await Sent.of(report_delay_s=10, report_stagger_s=10)
+    await sent.export()
+    sent.clock.advance(25)
+
+    assert [link["reportType"] for link in await sent.links()] == ["delivery", "open"]
+
+
+@pytest.mark.parametrize("path", ["export", "link"])
+async def test_unknown_campaign_is_40303(path: str) -> None:
+    """Both endpoints answer 403 with a code and a message (T03, T04)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        send = api.get if path == "link" else api.post
+        answer = await send(f"/v1/report/campaign_sn/{path}")
+
+    assert (answer.status_code, answer.json()) == (403, INVALID_STATE)
+
+
+async def test_unfinished_campaign_can_be_40303() -> None:
+    """The message speaks of a state, so a switch refuses a campaign that is not complete (T04)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        sn = (await api.submit(BODY, await api.filled_list(10))).json()["sn"]
+        lenient = await api.get(f"/v1/report/{sn}/link")
+        emulator.switch(unfinished_is_40303=True)
+        early = await api.get(f"/v1/report/{sn}/link")
+        clock.advance(60)
+        late = await api.get(f"/v1/report/{sn}/link")
+
+    assert [answer.status_code for answer in (lenient, early, late)] == [200, 403, 200]
+    assert early.json() == INVALID_STATE
+
+
+async def test_other_shapes_can_be_switched_on() -> None:
+    """A bare array, a leading colon, a cut extension, an export_sn, a refused repeat."""
+    sent = await Sent.of(
+        reports_as_array=True, odd_links=True, export_returns_sn=True, export_repeat_is_40303=True
+    )
+    first = await sent.export()
+    repeat = await sent.export()
+    sent.clock.advance(15)
+
+    answer = (await sent.api.get(f"/v1/report/{sent.sn}/link")).json()
+    link = answer[0]["link"]
+    assert list(first.json()) == ["export_sn"]
+    assert (repeat.status_code, repeat.json()) == (403, INVALID_STATE)
+    assert link.startswith(":https://storage.newsleopard.example/")
+    assert link.partition("?")[0].endswith(".cs")
+    assert (await sent.api.fetch(link[1:])).status_code == 200
+
+
+async def test_vendor_profile_takes_one_export_in_ten_seconds() -> None:
+    """Their limit holds across campaigns, and answers as a limit does (T111)."""
+    emulator, clock = make(export_every_s=10.0, export_per_campaign_s=10.0)
+    async with Api(emulator) as api:
+        list_sn = await api.filled_list(1)
+        one, two = [(await api.submit(BODY, list_sn)).json()["sn"] for _ in range(2)]
+        first = await api.post(f"/v1/report/{one}/export", {})
+        second = await api.post(f"/v1/report/{two}/export", {})
+        clock.advance(10)
+        third = await api.post(f"/v1/report/{two}/export", {})
+
+    assert [answer.status_code for answer in (first, second, third)] == [200, 429, 200]
+
+
+async def test_both_variants_of_a_test_are_in_the_report() -> None:
+    """A report is one, of all waves."""
+    sent = await Sent.of(AB_BODY, bounce_share=0)
+    await sent.export()
+    sent.clock.advance(15)
+
+    (link,) = [item for item in await sent.links() if item["reportType"] == "delivery"]
+    assert len((await sent.api.fetch(link["link"])).text.splitlines()) == 1_001
+
+
+async def test_report_link_expires() -> None:
+    """Links are signed, and short-lived (T118)."""
+    sent = await Sent.of(download_lifetime_s=60)
+    await sent.export()
+    sent.clock.advance(15)
+    link = (await sent.links())[0]["link"]
+    sent.clock.advance(60)
+
+    assert "Request has expired" in (await sent.api.fetch(link)).text

@@ -1,0 +1,383 @@
+"""What becomes of an accepted campaign: mails, readers, and the list of what was sent."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from newsleopard_async.emulator import Emulator, Mail, Switches
+from tests.emulator.support import AB_BODY, BODY, START, Api, HandClock, changed, make
+
+pytestmark = pytest.mark.asyncio
+
+DAY_S = 86_400
+QUIET = {"bounce_share": 0.0, "open_share": 0.0}
+
+
+def scheduled(seconds: float) -> dict[str, Any]:
+    """Return a campaign for so long after the clock's start."""
+    text = f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
+    return changed(BODY, {"config.schedule.type": 1, "config.schedule.scheduleDate": text})
+
+
+async def test_every_accepted_submit_is_a_new_campaign() -> None:
+    """There is no idempotency: the same body twice is two mailings (T64)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(3)
+        codes = {(await api.submit(BODY, sn)).json()["sn"] for _ in range(2)}
+        clock.advance(60)
+
+    assert emulator.submitted == len(codes) == 2
+    assert len(emulator.outbox) == 6
+
+
+async def test_mail_is_rendered_with_the_recipients_values() -> None:
+    """Names are filled into subject and HTML; empty where missing, kept where unknown (T83)."""
+    emulator, clock = make(**QUIET)
+    html = "${NAME}|${ city }|${email}|${SIZE}|${UNKNOWN}|{{NAME}}|${|${}"
+    async with Api(emulator) as api:
+        sn = await api.create_list()
+        await api.import_text("EMAIL,NAME,SIZE\nb@b.cc,小明,\n")
+        await api.import_text("EMAIL,NAME,CITY\na@b.cc,<小華>,台北\n", sn)
+        clock.advance(60)
+        code = (await api.submit(changed(BODY, {"content.htmlContent": html}), sn)).json()["sn"]
+        clock.advance(60)
+
+    assert list(emulator.outbox) == [
+        Mail(
+            to="a@b.cc",
+            name="<小華>",
+            subject="<小華>,您好",
+            sender="電子豹 <service@example.com>",
+            html="<小華>|台北|a@b.cc||${UNKNOWN}|{{NAME}}|${|${}",
+            campaign_sn=code,
+            sent_at=START + timedelta(seconds=62.0001),
+        )
+    ]
+    assert emulator.campaigns[0].unknown_placeholders == ("UNKNOWN",)
+
+
+async def test_recipients_are_the_union_without_the_excluded() -> None:
+    """Each address gets one mail, whoever is in an excluded list or unsubscribed none (T68)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        one = await api.filled_list(4)
+        two = await api.filled_list(6)
+        out = await api.filled_list(1)
+        emulator.exclude("u5@example.com")
+        await api.submit(changed(BODY, {"form.excludeLists": [out]}), one, two, one)
+        clock.advance(60)
+
+    assert [mail.to for mail in emulator.outbox] == [f"u{n}@example.com" for n in (1, 2, 3, 4)]
+
+
+async def test_values_are_those_of_the_moment_of_sending() -> None:
+    """A later import changes no mail that has gone out."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(1)
+        await api.submit(BODY, sn)
+        await api.import_text("EMAIL,NAME\nu0@example.com,renamed\n", sn)
+        clock.advance(60)
+
+    assert emulator.outbox[0].name == "會員0"
+    assert emulator.contacts["u0@example.com"].name == "renamed"
+
+
+async def test_mails_go_out_over_time_and_the_campaign_is_listed_when_complete() -> None:
+    """Sending takes time, in which the campaign cannot be found (T65)."""
+    emulator, clock = make(send_base_s=0, mails_per_s=10, **QUIET)
+    async with Api(emulator) as api:
+        code = (await api.submit(BODY, await api.filled_list(100))).json()["sn"]
+        clock.advance(4.95)
+        halfway = len(emulator.outbox), (await api.get("/v1/report/campaigns")).json()
+        state = emulator.campaigns[0].state(clock.now())
+        clock.advance(5.05)
+        listed = (await api.get("/v1/report/campaigns")).json()
+
+    assert halfway == (49, [])
+    assert state == "SENDING"
+    assert len(emulator.outbox) == 100
+    assert listed == [
+        {
+            "sn": code,
+            "name": "活動名稱",
+            "sentBeginDate": "2026-01-05T02:01:00.000Z",
+            "sentEndDate": "2026-01-05T02:01:10.00Z",
+        }
+    ]
+
+
+async def test_scheduled_campaign_goes_to_who_is_there_at_its_instant() -> None:
+    """Recipients are computed when it is sent, not when it is accepted."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(2)
+        await api.submit(scheduled(3_600), sn)
+        await api.filled_list(0)
+        await api.import_text("EMAIL,NAME\nlate@b.cc,x\n", sn)
+        emulator.exclude("u0@example.com")
+        clock.advance(3_000)
+        before = len(emulator.outbox), emulator.campaigns[0].state(clock.now())
+        clock.advance(3_600)
+
+    assert before == (0, "PREPARE_TO_SENT")
+    assert [mail.to for mail in emulator.outbox] == ["u1@example.com", "late@b.cc"]
+    assert emulator.campaigns[0].sent_begin == START + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(60, 400), (61, 200)])
+async def test_schedule_must_lie_in_the_future(seconds: float, status: int) -> None:
+    """This very moment is too late (T75)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.submit(scheduled(seconds), await api.filled_list(1))
+
+    assert answer.status_code == status
+
+
+async def test_scheduled_campaign_whose_readers_all_left_is_never_listed() -> None:
+    """It ends as EMPTY_RECIPIENT (T66)."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.submit(scheduled(3_600), await api.filled_list(1))
+        emulator.exclude("u0@example.com")
+        clock.advance(7_200)
+        listed = (await api.get("/v1/report/campaigns")).json()
+
+    assert listed == []
+    assert emulator.campaigns[0].state(clock.now()) == "EMPTY_RECIPIENT"
+
+
+async def test_end_of_a_campaign_can_be_scripted() -> None:
+    """A 200 means accepted, not sent: any failure may follow (T66)."""
+    emulator, clock = make()
+    emulator.script_campaign("OVER_LIMIT")
+    async with Api(emulator) as api:
+        sn = await api.filled_list(1)
+        answers = [await api.submit(BODY, sn) for _ in range(2)]
+        clock.advance(60)
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    states = [item.state(clock.now()) for item in emulator.campaigns]
+    assert states == ["OVER_LIMIT", "COMPLETE"]
+    assert len(emulator.outbox) == 1
+
+
+async def test_same_seed_gives_the_same_story() -> None:
+    """Codes, bounces and opens are drawn from the seed alone."""
+
+    async def story(seed: int) -> list[Any]:
+        clock = HandClock()
+        switches = Switches(requests_per_s=None)
+        emulator = Emulator(clock=clock, seed=seed, switches=switches)
+        async with Api(emulator) as api:
+            code = (await api.submit(BODY, await api.filled_list(500))).json()["sn"]
+            clock.advance(DAY_S)
+        campaign = emulator.campaigns[0]
+        kinds = ("delivery", "open", "click", "bounce", "unsubscribe", "complain")
+        return [code, [campaign.count(kind, clock.now()) for kind in kinds], emulator.excluded]
+
+    assert await story(1) == await story(1)
+    assert await story(1) != await story(2)
+
+
+async def test_events_are_spread_over_the_hours_after_sending() -> None:
+    """Opens grow with the clock, and never shrink."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.submit(BODY, await api.filled_list(2_000))
+        campaign = emulator.campaigns[0]
+        counts = []
+        for _ in range(6):
+            clock.advance(3_600)
+            counts.append(campaign.count("open", clock.now()))
+
+    assert counts == sorted(set(counts))
+    assert 500 < counts[-1] < 800
+
+
+async def test_readers_who_bounce_or_leave_are_excluded_from_then_on() -> None:
+    """Bounces, unsubscribes and complaints make 無效會員."""
+    emulator, clock = make(bounce_share=0.1)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(200)
+        await api.submit(BODY, sn)
+        clock.advance(10 * DAY_S)
+        campaign = emulator.campaigns[0]
+        lost = sum(
+            campaign.count(kind, clock.now()) for kind in ("bounce", "unsubscribe", "complain")
+        )
+        await api.submit(BODY, sn)
+
+    assert lost > 10
+    assert len(emulator.excluded) == lost
+    assert emulator.campaigns[1].charged == 200 - lost
+
+
+async def test_ab_test_sends_both_halves_and_the_rest_to_the_winner() -> None:
+    """Half the share each, and after the wait everybody else gets the better one (T97 to T99)."""
+    emulator, clock = make(bounce_share=0.0, open_share=0.0, open_share_b=1.0, open_delay_s=60.0)
+    async with Api(emulator) as api:
+        await api.submit(AB_BODY, await api.filled_list(105))
+        clock.advance(60)
+        test = [mail.variant for mail in emulator.outbox]
+        testing = emulator.campaigns[0].state(clock.now())
+        clock.advance(3_600 - 60 - 1)
+        waiting = len(emulator.outbox)
+        clock.advance(10)
+        listed = (await api.get("/v1/report/campaigns")).json()
+
+    campaign = emulator.campaigns[0]
+    assert test == ["A"] * 5 + ["B"] * 5
+    assert (testing, waiting) == ("TESTING", 10)
+    assert campaign.winner == "B"
+    assert [mail.subject for mail in emulator.outbox[10:]] == ["信件主旨B"] * 95
+    assert len({mail.to for mail in emulator.outbox}) == 105
+    assert [row["sn"] for row in listed] == [campaign.sn]
+
+
+async def test_tie_goes_to_a() -> None:
+    """Without any open or click, A wins (T99)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        await api.submit(AB_BODY, await api.filled_list(100))
+        clock.advance(7_200)
+
+    assert emulator.campaigns[0].winner == "A"
+
+
+async def test_wait_in_days_is_longer() -> None:
+    """The unit 1 counts days (T98)."""
+    emulator, clock = make(**QUIET)
+    body = changed(AB_BODY, {"content.testing.unit": 1})
+    async with Api(emulator) as api:
+        await api.submit(body, await api.filled_list(100))
+        clock.advance(DAY_S - 1)
+        before = len(emulator.outbox)
+        clock.advance(60)
+
+    assert (before, len(emulator.outbox)) == (10, 100)
+
+
+@pytest.mark.parametrize(("proportion", "sent"), [(0, 0), (1, 0), (2, 2), (3.9, 2), (100, 100)])
+async def test_share_of_a_test_is_halved_and_rounded_down(proportion: float, sent: int) -> None:
+    """Too few for either half ends in a state of its own (T97)."""
+    emulator, clock = make(**QUIET)
+    body = changed(AB_BODY, {"content.testing.proportion": proportion})
+    async with Api(emulator) as api:
+        await api.submit(body, await api.filled_list(100))
+        clock.advance(60)
+        tested = len(emulator.outbox)
+        clock.advance(7_200)
+
+    state = emulator.campaigns[0].state(clock.now())
+    assert tested == sent
+    assert state == ("COMPLETE" if sent else "INSUFFICIENT_RECIPIENT_FOR_TESTING")
+
+
+async def test_twenty_thousand_recipients_are_quick() -> None:
+    """Nothing is rendered before it is looked at."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        sn = await api.filled_list(20_000)
+        begin = time.perf_counter()
+        await api.submit(BODY, sn)
+        clock.advance(60)
+        last = emulator.outbox[-1]
+        took_s = time.perf_counter() - begin
+
+    assert len(emulator.outbox) == 20_000
+    assert last.to == "u19999@example.com"
+    assert took_s < 2
+
+
+async def test_outbox_is_a_sequence() -> None:
+    """It has slices, negative places, and an end."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(3)
+        await api.submit(BODY, sn)
+        await api.submit(BODY, sn)
+        clock.advance(60)
+
+    outbox = emulator.outbox
+    assert [mail.to[1] for mail in outbox] == ["0", "1", "2", "0", "1", "2"]
+    assert [mail.to[1] for mail in outbox[2:5]] == ["2", "0", "1"]
+    assert outbox[-1] == outbox[5]
+    with pytest.raises(IndexError):
+        outbox[6]
+
+
+async def sent_campaigns(count: int, **switches: Any) -> tuple[Emulator, HandClock]:
+    """Send so many campaigns, an hour apart, called by their number."""
+    emulator, clock = make(**QUIET, **switches)
+    async with Api(emulator) as api:
+        clock.elapsed_s = -60  # which filling the list takes
+        sn = await api.filled_list(1)
+        for number in range(count):
+            await api.submit(changed(BODY, {"form.name": str(number)}), sn)
+            clock.advance(3_600)
+    return emulator, clock
+
+
+async def names(emulator: Emulator, query: str) -> list[str]:
+    """Ask for sent campaigns and return their names."""
+    async with Api(emulator) as api:
+        answer = await api.get(f"/v1/report/campaigns{query}")
+    return [row["name"] for row in answer.json()]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?startDate=&endDate=",
+        "?startDate=2026-01-05T00:00:00.00Z",
+        "?endDate=2026-01-05T00:00:00.00Z",
+        "?startDate=2026-01-05&endDate=2026-01-06",
+        "?startDate=2026-01-06T00:00:00.00Z&endDate=2026-01-05T00:00:00.00Z",
+    ],
+)
+async def test_without_a_good_range_the_ten_newest_are_listed(query: str) -> None:
+    """No date, one date, or dates that make no range all mean the latest ten (T102 to T104)."""
+    emulator, _ = await sent_campaigns(12)
+
+    assert await names(emulator, query) == [str(number) for number in range(11, 1, -1)]
+
+
+async def test_range_is_by_start_of_sending_with_both_bounds() -> None:
+    """Both ends belong to it, and there are no pages (T106, T107)."""
+    emulator, _ = await sent_campaigns(12)
+
+    narrow = "?startDate=2026-01-05T03:00:00.00Z&endDate=2026-01-05T05:00:00.000Z"
+    wide = "?startDate=2026-01-01T00:00:00.00Z&endDate=2026-01-31T00:00:00.00Z"
+
+    assert await names(emulator, narrow) == ["3", "2", "1"]
+    assert len(await names(emulator, wide)) == 12
+
+
+async def test_bad_dates_can_be_refused() -> None:
+    """The other reading of a malformed range is 40020 (T104)."""
+    emulator, _ = make(bad_dates_are_40020=True)
+    async with Api(emulator) as api:
+        answer = await api.get("/v1/report/campaigns?startDate=x&endDate=y")
+
+    assert (answer.status_code, answer.json()) == (400, {"code": "40020"})
+
+
+@pytest.mark.parametrize("shape", ["object", "wrapper"])
+async def test_sent_campaigns_can_take_their_other_shapes(shape: str) -> None:
+    """The printed sample is a single object (T101)."""
+    emulator, _ = await sent_campaigns(2, campaigns_shape=shape)
+    async with Api(emulator) as api:
+        answer = (await api.get("/v1/report/campaigns")).json()
+
+    if shape == "object":
+        assert answer["name"] == "1"
+    else:
+        assert [row["name"] for row in answer["Campaigns"]] == ["1", "0"]

@@ -1,0 +1,216 @@
+"""The emulator on a real socket."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator.server import running, serve
+from tests.emulator.support import rows
+
+KEY = {"x-api-key": "test-key"}
+RESET = (httpx.NetworkError, httpx.RemoteProtocolError)
+INSERT = "/v1/contacts/lists/insert"
+
+
+def client(url: str) -> httpx.Client:
+    """Return a client that knows nothing of proxies."""
+    return httpx.Client(base_url=url, headers=KEY, trust_env=False, timeout=5)
+
+
+def make(**switches: Any) -> Emulator:
+    """Build an emulator on the machine's clock, which is quick at everything."""
+    quick: dict[str, Any] = {"requests_per_s": None, "import_base_s": 0.0, "report_delay_s": 0.0}
+    return Emulator(switches=Switches(**(quick | switches)))
+
+
+def test_import_runs_over_real_http() -> None:
+    """Presigned URLs point at the server, over plain http on loopback."""
+    emulator = make()
+    with running(emulator) as url, client(url) as http, httpx.Client(trust_env=False) as storage:
+        ticket = http.post("/v1/contacts/imports/file", json={}).json()
+        put = storage.put(ticket["url"], content=rows(3).encode())
+        time.sleep(0.01)
+        result = http.get(f"/v1/contacts/imports/result/{ticket['import_sn']}").json()
+
+    assert url.startswith("http://127.0.0.1:")
+    assert ticket["url"].startswith(f"{url}/_storage/")
+    assert put.status_code == 200
+    assert (result["status"], result["insertCnt"]) == ("COMPLETE", 3)
+
+
+def test_addresses_are_as_before_when_the_server_has_stopped() -> None:
+    """A server only borrows the emulator, and its port is free again."""
+    emulator = make()
+    before = emulator.base_url, emulator.storage_url
+    with running(emulator) as url:
+        during = emulator.base_url, emulator.storage_url
+
+    port = int(url.rpartition(":")[2])
+    assert during == (url, url)
+    assert (emulator.base_url, emulator.storage_url) == before
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_server_stops_when_the_context_raises() -> None:
+    """Whatever happens inside, no thread stays behind."""
+    threads = threading.active_count()
+
+    with pytest.raises(RuntimeError, match="mine"):
+        _fail_while_it_runs()
+
+    assert threading.active_count() == threads
+
+
+def _fail_while_it_runs() -> None:
+    with running(make()) as url, client(url) as http:
+        http.get("/v1/contacts/lists")
+        raise RuntimeError("mine")
+
+
+def test_taken_port_is_an_os_error() -> None:
+    """The reason comes out, not an exit of the process."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(OSError, match=r"."), running(make(), port=port):
+            pass
+
+
+@pytest.mark.asyncio
+async def test_cancelled_server_stops_in_good_order_and_leaves_the_signals() -> None:
+    """Whoever embeds the server cancels it; its signal handlers are its own."""
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    emulator = make()
+    urls: list[str] = []
+
+    async with anyio.create_task_group() as tasks:
+        listening = anyio.Event()
+
+        def ready(url: str) -> None:
+            urls.append(url)
+            listening.set()
+
+        async def task() -> None:
+            await serve(emulator, port=0, ready=ready)
+
+        tasks.start_soon(task)
+        await listening.wait()
+        during = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+        async with httpx.AsyncClient(base_url=urls[0], trust_env=False) as http:
+            answer = await http.get("/v1/contacts/lists")
+        tasks.cancel_scope.cancel()
+
+    assert answer.status_code == 403
+    assert during == handlers
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "made"),
+    [
+        ("not_sent", RESET, 0),
+        ("drop_request", RESET, 0),
+        ("lose_reply_to", httpx.RemoteProtocolError, 1),
+        ("cut_body", httpx.RemoteProtocolError, 1),
+    ],
+)
+def test_dropped_connection_is_one_over_a_socket_too(fault: str, error: Any, made: int) -> None:
+    """A server cannot refuse a connection afterwards, so it resets it unprocessed instead."""
+    emulator = make()
+    getattr(emulator, fault)("create_list")
+    with running(emulator) as url, client(url) as http:
+        with pytest.raises(error):
+            http.post(INSERT, json={"name": "x"})
+        after = http.post(INSERT, json={"name": "y"})
+
+    assert after.status_code == 200
+    assert len(emulator.lists) == made + 1
+
+
+def test_silence_and_delay_are_real_over_a_socket() -> None:
+    """Their seconds are those of the emulator's clock, here the machine's."""
+    emulator = make()
+    emulator.delay("create_list", 0.1)
+    emulator.hang("create_list", seconds=0.1)
+    with running(emulator) as url, client(url) as http:
+        begin = time.monotonic()
+        answer = http.post(INSERT, json={"name": "x"})
+        took_s = time.monotonic() - begin
+        with pytest.raises(httpx.RemoteProtocolError):
+            http.post(INSERT, json={"name": "x"})
+
+    assert answer.status_code == 200
+    assert took_s >= 0.1
+
+
+def test_chunked_upload_is_501_over_a_socket_too() -> None:
+    """The server reads the framing, not the client's intentions."""
+    emulator = make()
+    with running(emulator) as url, client(url) as http, httpx.Client(trust_env=False) as storage:
+        ticket = http.post("/v1/contacts/imports/file", json={}).json()
+        answer = storage.put(ticket["url"], content=iter([b"EMAIL,NAME\n"]))
+
+    assert answer.status_code == 501
+    assert emulator.imports[0].blob is None
+
+
+def test_put_without_length_is_411() -> None:
+    """A bare PUT announces nothing."""
+    with running(make()) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as raw:
+            raw.sendall(b"PUT /_storage/imports/x.csv HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = raw.recv(4096)
+
+    assert head.startswith(b"HTTP/1.1 411 ")
+
+
+@contextmanager
+def receiver() -> Iterator[tuple[str, list[bytes], threading.Event]]:
+    """Run a server that takes one webhook."""
+    bodies: list[bytes] = []
+    arrived = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(204)
+            self.end_headers()
+            arrived.set()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook", bodies, arrived
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_server_delivers_webhooks_by_itself() -> None:
+    """A task of the application's lifespan looks for what is due."""
+    emulator = make()
+    with receiver() as (hook, bodies, arrived), running(emulator) as url, client(url) as http:
+        ticket = http.post("/v1/contacts/imports/file", json={"webhookUrl": hook}).json()
+        httpx.put(ticket["url"], content=rows(1).encode(), trust_env=False)
+        assert arrived.wait(5)
+        result = http.get(f"/v1/contacts/imports/result/{ticket['import_sn']}")
+
+    assert [json.loads(body) for body in bodies] == [result.json()]

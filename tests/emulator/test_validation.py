@@ -1,0 +1,428 @@
+"""Submits are judged with the documented codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.emulator.support import AB_BODY, BODY, Api, changed, make
+
+pytestmark = pytest.mark.asyncio
+
+HTML_TEST = changed(
+    AB_BODY,
+    {
+        "content.subjectA": ...,
+        "content.subjectB": ...,
+        "content.htmlContent": ...,
+        "content.subject": "主旨",
+        "content.htmlContentA": "<p>A</p>",
+        "content.htmlContentB": "<p>B</p>",
+        "content.testingOn": 3,
+    },
+)
+SENDER_TEST = changed(
+    AB_BODY,
+    {
+        "content.subjectA": ...,
+        "content.subjectB": ...,
+        "content.fromName": ...,
+        "content.fromAddress": ...,
+        "content.subject": "主旨",
+        "content.fromNameA": "A",
+        "content.fromNameB": "B",
+        "content.fromAddressA": "a@example.com",
+        "content.fromAddressB": "b@example.com",
+        "content.testingOn": 2,
+    },
+)
+NESTED = changed(HTML_TEST, {"config.content": HTML_TEST["content"], "content": ...})
+
+
+async def judged(body: dict[str, Any], **switches: Any) -> tuple[int, Any]:
+    """Submit a body to a list of one hundred; return status and JSON."""
+    emulator, _ = make(**switches)
+    async with Api(emulator) as api:
+        answer = await api.submit(body, await api.filled_list(100))
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize(
+    "body", [BODY, AB_BODY, SENDER_TEST, HTML_TEST], ids=["plain", "subject", "sender", "html"]
+)
+async def test_documented_body_is_accepted(body: dict[str, Any]) -> None:
+    """All four printed samples pass, the third test in its canonical place."""
+    status, answer = await judged(body)
+
+    assert status == 200
+    assert list(answer) == ["sn"]
+
+
+REQUIRED = {
+    "form": ["NotNull"],
+    "config": ["NotNull"],
+    "content": ["NotNull"],
+    "form.name": ["NotEmpty", "NotNull"],
+    "form.excludeLists": ["NotNull"],
+    "config.schedule": ["NotNull"],
+    "config.ga": ["NotNull"],
+    "config.schedule.type": ["NotNull"],
+    "config.schedule.timezone": ["NotNull"],
+    "config.schedule.scheduleDate": ["NotEmpty", "NotNull"],
+    "config.ga.enable": ["NotNull"],
+    "config.ga.ecommerceEnable": ["NotNull"],
+    "config.ga.utmCampaign": ["NotEmpty", "NotNull"],
+    "content.subject": ["NotEmpty", "NotNull"],
+    "content.fromName": ["NotEmpty", "NotNull"],
+    "content.fromAddress": ["NotEmpty", "NotNull"],
+    "content.htmlContent": ["NotEmpty", "NotNull"],
+    "content.footerLang": ["NotNull"],
+}
+
+
+@pytest.mark.parametrize("value", [..., None], ids=["absent", "null"])
+@pytest.mark.parametrize("path", REQUIRED)
+async def test_missing_field_is_named_with_its_rules(path: str, value: object) -> None:
+    """The answer maps the dotted path to rule names (T89)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        body = changed(BODY, {"form.selectedLists": [await api.filled_list(1)]})
+        answer = await api.submit(changed(body, {path: value}))
+
+    assert answer.status_code == 400
+    assert answer.json() == {"code": "40001", "invalidFields": {path: REQUIRED[path]}}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        ("form.name", "", "NotEmpty"),
+        ("form.name", 7, "InvalidType"),
+        ("form.excludeLists", "Hello, world!", "InvalidType"),
+        ("form.excludeLists", [1], "InvalidType"),
+        ("form.excludeLists", [""], "NotEmpty"),
+        ("form.unknown", 1, "UnknownField"),
+        ("config.schedule.type", 2, "Range"),
+        ("config.schedule.type", "0", "InvalidType"),
+        ("config.schedule.type", True, "InvalidType"),
+        ("config.schedule.timezone", 88, "Range"),
+        ("config.schedule.timezone", -1, "Range"),
+        ("config.schedule.timezone", 21.5, "InvalidType"),
+        ("config.schedule.timezone", 10**400, "Range"),
+        ("config.schedule.scheduleDate", 1, "InvalidType"),
+        ("config.ga.enable", "yes", "InvalidType"),
+        ("config.ga.enable", [], "InvalidType"),
+        ("config.ga.utmContent", "", "NotEmpty"),
+        ("content.subject", "", "NotEmpty"),
+        ("content.htmlContent", "", "NotEmpty"),
+        ("content.footerLang", 2, "Range"),
+        ("content.footerLang", "1", "InvalidType"),
+        ("content.preheader", "x", "UnknownField"),
+        ("config.content", {}, "UnknownField"),
+        ("form", [], "InvalidType"),
+    ],
+)
+async def test_wrong_value_is_named_with_its_rule(path: str, value: object, rule: str) -> None:
+    """Codes are whole numbers from their tables, texts are texts, and nothing is unknown."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        body = changed(BODY, {"form.selectedLists": [await api.filled_list(1)]})
+        answer = await api.submit(changed(body, {path: value}))
+
+    assert answer.json() == {"code": "40001", "invalidFields": {path: [rule]}}
+
+
+async def test_all_fields_are_reported_at_once() -> None:
+    """One answer lists everything, and an empty selection is among it."""
+    status, answer = await judged(changed(BODY, {"content.subject": "", "content.footerLang": 9}))
+
+    assert status == 400
+    assert list(answer["invalidFields"]) == ["content.footerLang", "content.subject"]
+
+
+@pytest.mark.parametrize("enable", ["false", False])
+async def test_utm_values_are_needed_with_ga_only(enable: object) -> None:
+    """Without GA the utm values may be absent; flags are text or booleans (T76, T77)."""
+    body = changed(BODY, {"config.ga": {"enable": enable, "ecommerceEnable": enable}})
+
+    assert (await judged(body))[0] == 200
+    refused = await judged(body, ga_strings_only=True)
+    assert refused[0] == (400 if enable is False else 200)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"config.schedule.scheduleDate": "2026-01-05"}, "40020"),
+        ({"config.schedule.scheduleDate": "2026-01-05T02:00:00Z"}, "40020"),
+        ({"config.schedule.scheduleDate": "2026-01-05T02:00:00.0000Z"}, "40020"),
+        ({"config.schedule.scheduleDate": "2026-01-05T02:00:00.000+00:00"}, "40020"),
+        ({"config.schedule.scheduleDate": "2026-02-30T02:00:00.000Z"}, "40020"),
+        ({"config.schedule.type": 1}, "40019"),
+        ({"content.fromAddress": "nobody"}, "40003"),
+        ({"content.fromAddress": "a@denied.example"}, "40004"),
+        ({"content.fromAddress": "unverified@example.com"}, "40011"),
+        ({"content.htmlContent": "<p><!-- 40014 --></p>"}, "40014"),
+        ({"form.excludeLists": ["Hello, world!"]}, "40007"),
+    ],
+)
+async def test_refusal_has_the_documented_code(changes: dict[str, Any], code: str) -> None:
+    """Each rule of the error table has its code, as text and without a message (T88, T91)."""
+    assert await judged(changed(BODY, changes)) == (400, {"code": code})
+
+
+@pytest.mark.parametrize(
+    "text", ["2019-07-05T06:00:28.000Z", "2019-04-01T08:38:32.00Z", "0001-01-01T00:00:00.00Z"]
+)
+async def test_date_of_an_immediate_send_is_ignored(text: str) -> None:
+    """Only its form counts, which may have two digits or three (T70, T74)."""
+    assert (await judged(changed(BODY, {"config.schedule.scheduleDate": text})))[0] == 200
+
+
+async def test_unknown_selected_list_is_40007() -> None:
+    """Unknown codes are refused wherever they stand."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.submit(BODY, await api.filled_list(1), "nobody")
+
+    assert answer.json() == {"code": "40007"}
+
+
+async def test_no_list_is_a_field_error() -> None:
+    """At least one list is needed (T68)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.submit(BODY)
+
+    assert answer.json()["invalidFields"] == {"form.selectedLists": ["NotEmpty"]}
+
+
+async def test_nobody_to_send_to_is_40013() -> None:
+    """An empty list, or one whose members are all excluded, has no recipients."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        blank = await api.submit(BODY, await api.create_list())
+        full = await api.filled_list(2)
+        excluded = await api.submit(changed(BODY, {"form.excludeLists": [full]}), full)
+
+    assert blank.json() == excluded.json() == {"code": "40013"}
+
+
+async def test_insufficient_balance_says_how_many_as_integers() -> None:
+    """40012 is an integer, with recipients and remaining (T88, T90)."""
+    emulator, _ = make()
+    emulator.balance = 30
+    async with Api(emulator) as api:
+        answer = await api.submit(BODY, await api.filled_list(100))
+
+    assert answer.status_code == 400
+    assert answer.json() == {"code": 40012, "recipients": 100, "remaining": 30}
+
+
+async def test_balance_that_does_not_even_cover_the_test_is_40017() -> None:
+    """An A/B submit has a code of its own for its test mails."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        sn = await api.filled_list(100)
+        emulator.balance = 9
+        poor = await api.submit(AB_BODY, sn)
+        emulator.balance = 10
+        richer = await api.submit(AB_BODY, sn)
+
+    assert poor.json() == {"code": "40017"}
+    assert richer.json() == {"code": 40012, "recipients": 100, "remaining": 10}
+
+
+async def test_balance_decreases_with_every_accepted_campaign() -> None:
+    """Mails are paid for when the campaign is accepted."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        await api.submit(BODY, await api.filled_list(100))
+
+    assert emulator.balance == 1_000_000 - 100
+
+
+async def test_free_plan_sends_fifty_mails_a_day() -> None:
+    """免費會員 50 封/天, here over any 24 hours (T27)."""
+    emulator, clock = make(free_plan=True)
+    async with Api(emulator) as api:
+        small = await api.filled_list(40)
+        answers = [await api.submit(BODY, small) for _ in range(2)]
+        clock.advance(86_400)
+        answers.append(await api.submit(BODY, small))
+
+    assert [answer.status_code for answer in answers] == [200, 400, 200]
+    assert answers[1].json()["code"] == 40012
+    assert answers[1].json()["remaining"] == 10
+
+
+@pytest.mark.parametrize(
+    ("sender", "status"), [("a@shop.tw", 200), ("me@example.com", 200), ("b@example.com", 400)]
+)
+async def test_only_verified_senders_pass_where_they_are_listed(sender: str, status: int) -> None:
+    """The list holds addresses, and domains with their at sign (T80)."""
+    switches = {"verified_senders": ("Me@example.com", "@shop.tw")}
+
+    result = await judged(changed(BODY, {"content.fromAddress": sender}), **switches)
+
+    assert result[0] == status
+
+
+async def test_codes_and_fields_can_take_their_other_shapes() -> None:
+    """Every code a number, and invalidFields a text, are the other documented shapes."""
+    status, answer = await judged(
+        changed(BODY, {"content.subject": ""}),
+        codes_as_integers=True,
+        invalid_fields_as_text=True,
+    )
+
+    assert status == 400
+    assert answer == {"code": 40001, "invalidFields": "欄位相關錯誤訊息"}
+
+
+async def test_lenient_server_ignores_what_it_does_not_know() -> None:
+    """Unknown members pass, and an immediate send needs no date (T69, T82, T86)."""
+    body = changed(
+        BODY,
+        {
+            "content.preheader": "x",
+            "colour": "red",
+            "config.schedule": {"type": 0},
+        },
+    )
+
+    assert (await judged(body, strict=False))[0] == 200
+
+
+async def test_lenient_server_still_wants_the_date_of_a_scheduled_send() -> None:
+    """Only an immediate send may leave it out."""
+    status, answer = await judged(changed(BODY, {"config.schedule": {"type": 1}}), strict=False)
+
+    assert status == 400
+    assert set(answer["invalidFields"]) == {
+        "config.schedule.timezone",
+        "config.schedule.scheduleDate",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "status"),
+    [
+        ("content.subject", "主" * 150, 200),
+        ("content.subject", "主" * 151, 400),
+        ("content.fromName", "x" * 51, 400),
+        ("content.preheader", "x" * 60, 200),
+        ("content.preheader", "x" * 61, 400),
+    ],
+)
+async def test_lengths_of_the_vendors_notes_hold_in_their_profile(
+    path: str, value: str, status: int
+) -> None:
+    """150, 50 and 60 characters; the documentation has no limits (T81, T82)."""
+    body = changed(BODY, {path: value})
+
+    assert (await judged(body, vendor_limits=True))[0] == status
+    if "preheader" not in path:
+        assert (await judged(body))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "invalid"),
+    [
+        (
+            {"content.subjectA": ...},
+            {
+                "content.subjectA": ["InvalidTestingOnFields"],
+                "content": ["InvalidTestingOnFields"],
+            },
+        ),
+        (
+            {"content.subject": "x"},
+            {
+                "content.subject": ["InvalidTestingOnFields"],
+                "content": ["InvalidTestingOnFields"],
+            },
+        ),
+        ({"content.testing": ...}, {"content.testing": ["NotNull"]}),
+        (
+            {"content.testing": {}},
+            {
+                "content.testing.proportion": ["NotNull"],
+                "content.testing.time": ["NotNull"],
+                "content.testing.unit": ["NotNull"],
+            },
+        ),
+        ({"content.testing.proportion": 101}, {"content.testing.proportion": ["Range"]}),
+        ({"content.testing.proportion": "10"}, {"content.testing.proportion": ["InvalidType"]}),
+        ({"content.testing.time": -1}, {"content.testing.time": ["Range"]}),
+        ({"content.testing.time": 10**300}, {"content.testing.time": ["Range"]}),
+        ({"content.testing.unit": 2}, {"content.testing.unit": ["Range"]}),
+        ({"content.testing.x": 1}, {"content.testing.x": ["UnknownField"]}),
+    ],
+)
+async def test_wrong_field_of_a_test_is_named(
+    changes: dict[str, Any], invalid: dict[str, list[str]]
+) -> None:
+    """A variant's own fields name their parent as well, as the documentation shows (T94, T96)."""
+    assert await judged(changed(AB_BODY, changes)) == (
+        400,
+        {"code": "40001", "invalidFields": invalid},
+    )
+
+
+@pytest.mark.parametrize("value", [0, 4, None, ..., "1"])
+async def test_unknown_kind_of_test_is_refused(value: object) -> None:
+    """The kind of test is 1, 2 or 3."""
+    status, answer = await judged(
+        changed(AB_BODY, {"content.testingOn": value, "form.name": "testingOn"})
+    )
+
+    assert status == 400
+    assert answer["invalidFields"]["content"] == ["InvalidTestingOnFields"]
+
+
+async def test_lenient_server_ignores_fields_of_another_variant() -> None:
+    """Mixing is refused by a strict server only (T96)."""
+    assert (await judged(changed(AB_BODY, {"content.subject": "x"}), strict=False))[0] == 200
+
+
+async def test_content_inside_config_is_accepted_and_recorded() -> None:
+    """The printed form of the content test is taken, and the emulator knows which it was (T95)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        sn = await api.filled_list(100)
+        nested, top = [await api.submit(body, sn) for body in (NESTED, HTML_TEST)]
+
+    assert (nested.status_code, top.status_code) == (200, 200)
+    assert [item.body.content_position for item in emulator.campaigns] == ["nested", "top"]
+
+
+@pytest.mark.parametrize(
+    ("body", "switches"),
+    [
+        (NESTED, {"refuse_nested_content": True}),
+        (changed(HTML_TEST, {"config.content": HTML_TEST["content"]}), {}),
+        (changed(HTML_TEST, {"config.content": HTML_TEST["content"]}), {"strict": False}),
+        (changed(NESTED, {"config.content": AB_BODY["content"]}), {}),
+        (changed(NESTED, {"config.content": []}), {}),
+    ],
+    ids=["switched off", "both", "both, lenient", "subject test", "no object"],
+)
+async def test_content_in_the_wrong_place_is_refused(
+    body: dict[str, Any], switches: dict[str, Any]
+) -> None:
+    """The error names content; both places at once never pass (T95)."""
+    status, answer = await judged(body, **switches)
+
+    assert status == 400
+    assert "content" in answer["invalidFields"]
+
+
+async def test_refused_campaign_leaves_no_trace() -> None:
+    """Neither counted, nor paid for, nor sent."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        await api.submit(changed(BODY, {"content.subject": ""}), await api.filled_list(5))
+
+    assert (emulator.submitted, emulator.balance, len(emulator.outbox)) == (0, 1_000_000, 0)

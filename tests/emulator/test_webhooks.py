@@ -1,0 +1,147 @@
+"""Webhooks: one POST to loopback, and never anywhere else."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator.webhooks import is_loopback
+from tests.emulator.support import BODY, Api, HandClock, rows
+
+pytestmark = pytest.mark.asyncio
+
+HOOK = "http://127.0.0.1:9/hook"
+
+
+class Receiver(httpx.AsyncBaseTransport):
+    """Takes webhooks down in the place of a server."""
+
+    def __init__(self, status: int = 204) -> None:
+        self.status = status
+        self.bodies: list[object] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one."""
+        self.bodies.append(json.loads(await request.aread()))
+        return httpx.Response(self.status)
+
+
+class Broken(httpx.AsyncBaseTransport):
+    """Nobody listens."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Fail."""
+        raise httpx.ConnectError("nobody", request=request)
+
+
+def emulator_with(
+    transport: httpx.AsyncBaseTransport, **switches: int
+) -> tuple[Emulator, HandClock]:
+    """Build an emulator whose webhooks go to a transport."""
+    clock = HandClock()
+    options = Switches(requests_per_s=None, **switches)  # type: ignore[arg-type]  # ints all
+    return Emulator(clock=clock, switches=options, webhook_transport=transport), clock
+
+
+async def start_import(api: Api, url: str) -> str:
+    """Upload a file whose import has somebody to tell."""
+    ticket = (await api.post("/v1/contacts/imports/file", {"webhookUrl": url})).json()
+    await api.put(ticket["url"], rows(2).encode())
+    return str(ticket["import_sn"])
+
+
+async def test_import_is_told_when_it_ends() -> None:
+    """The body is the JSON of the matching GET (T120)."""
+    receiver = Receiver()
+    emulator, clock = emulator_with(receiver)
+    async with Api(emulator) as api:
+        sn = await start_import(api, HOOK)
+        early = await emulator.deliver_webhooks()
+        clock.advance(60)
+        (made,) = await emulator.deliver_webhooks()
+        again = await emulator.deliver_webhooks()
+        result = await api.result(sn)
+
+    assert early == again == ()
+    assert (made.url, made.status, made.refused) == (HOOK, 204, False)
+    assert receiver.bodies == [result]
+    assert emulator.webhooks == (made,)
+
+
+async def test_export_is_told_when_its_files_are_ready() -> None:
+    """The body holds the links (T120)."""
+    receiver = Receiver()
+    emulator, clock = emulator_with(receiver)
+    async with Api(emulator) as api:
+        sn = (await api.submit(BODY, await api.filled_list(5))).json()["sn"]
+        clock.advance(3_600)
+        await api.post(f"/v1/report/{sn}/export", {"webhookUrl": HOOK})
+        early = await emulator.deliver_webhooks()
+        clock.advance(15)
+        await emulator.deliver_webhooks()
+        links = (await api.get(f"/v1/report/{sn}/link")).json()
+
+    assert early == ()
+    assert receiver.bodies == [links]
+
+
+@pytest.mark.parametrize(("copies", "tries"), [(0, 0), (1, 1), (2, 2)])
+async def test_webhook_can_be_lost_or_doubled(copies: int, tries: int) -> None:
+    """Neither is documented to be impossible (T121)."""
+    receiver = Receiver(status=500)
+    emulator, clock = emulator_with(receiver, webhook_copies=copies)
+    async with Api(emulator) as api:
+        await start_import(api, HOOK)
+        clock.advance(60)
+        emulator.imports  # noqa: B018  # a look lets the time pass
+        made = await emulator.deliver_webhooks()
+
+    assert len(made) == len(receiver.bodies) == tries
+
+
+async def test_foreign_host_is_recorded_and_never_contacted() -> None:
+    """The emulator reaches nobody but this machine."""
+    receiver = Receiver()
+    emulator, clock = emulator_with(receiver)
+    async with Api(emulator) as api:
+        await start_import(api, "https://yours.webhook.com.tw")
+        clock.advance(60)
+        (made,) = await emulator.deliver_webhooks()
+
+    assert (made.refused, made.status) == (True, None)
+    assert receiver.bodies == []
+
+
+async def test_receiver_that_is_not_there_is_tried_once() -> None:
+    """A failed try is noted and not repeated."""
+    emulator, clock = emulator_with(Broken())
+    async with Api(emulator) as api:
+        await start_import(api, HOOK)
+        clock.advance(60)
+        (made,) = await emulator.deliver_webhooks()
+
+    assert made.status is None
+    assert await emulator.deliver_webhooks() == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://127.0.0.1/x", True),
+        ("http://127.9.9.9:81", True),
+        ("http://localhost:1/x", True),
+        ("https://[::1]/", True),
+        ("http://10.0.0.1/", False),
+        ("http://127.0.0.1.example.com/", False),
+        ("http://localhost.example.com/", False),
+        ("http://user@example.com/127.0.0.1", False),
+        ("http://[::1", False),
+        ("http://", False),
+    ],
+)
+async def test_only_this_machine_is_loopback(url: str, allowed: bool) -> None:
+    """No name but localhost is trusted, and none is looked up."""
+    assert is_loopback(url) is allowed
