@@ -1,0 +1,1 @@
+"""The documented endpoints: one request in, one model out."""

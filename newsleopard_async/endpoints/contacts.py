@@ -1,0 +1,236 @@
+"""名單: contact lists and imports."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.checks.contacts import problems_of_csv_text
+from newsleopard_async.errors import Problem, UnexpectedResponse
+from newsleopard_async.models import (
+    ContactList,
+    ImportResult,
+    ImportSn,
+    ListSn,
+    UploadTicket,
+)
+from newsleopard_async.models.codes import check_code, check_list_code
+from newsleopard_async.models.rules import problems_of_line, problems_of_type, refuse
+from newsleopard_async.transport import codec
+from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.body import open_body
+from newsleopard_async.transport.request import Kind, Request, path
+from newsleopard_async.transport.storage import Storage
+
+__all__ = ["Contacts"]
+
+PAGE_SIZE: Final = 100
+"""Rows asked for in one page of lists; a larger one is not documented to work (T59)."""
+
+_MOST_PAGES: Final = 1_000
+_MOST: Final = 2**31 - 1
+_URL: Final = re.compile(r"https?://[^\s/?#]+([/?#]\S*)?", re.ASCII)
+_LIST_HINT: Final = "check that list_sn is the code of one of your lists"
+
+
+@attrs.frozen
+class Contacts:
+    """Contact lists (群組) and the import of contacts (名單)."""
+
+    _api: Api
+    _storage: Storage
+
+    async def create_list(self, name: str) -> ListSn:
+        """Create an empty contact list (新增群組) and return its code.
+
+        Not repeatable: a second call makes a second list of the same name.
+
+        Raises:
+            OutcomeUnknown: the reply was lost; look the list up by name.
+        Source: POST /v1/contacts/lists/insert; documented
+        """
+        return await self._api.call(
+            Request(
+                name="create_list",
+                method="POST",
+                path="/v1/contacts/lists/insert",
+                kind=Kind.CREATE,
+                body={"name": _line("name", name)},
+                decode=codec.decode_list_sn,
+            )
+        )
+
+    async def list_lists(self, *, page: int = 0, size: int = PAGE_SIZE) -> tuple[ContactList, ...]:
+        """Return one page of the contact lists (查詢群組).
+
+        Args:
+            page: Counted from 0.
+            size: Rows a page, 1 to 100.
+        Source: GET /v1/contacts/lists; documented, order and total are not
+        """
+        _check_page(page, size)
+        return await self._api.call(
+            Request(
+                name="list_lists",
+                method="GET",
+                path="/v1/contacts/lists",
+                kind=Kind.READ,
+                query=(("size", str(size)), ("page", str(page))),
+                decode=codec.decode_lists,
+            )
+        )
+
+    async def iter_lists(self) -> AsyncIterator[ContactList]:
+        """Go through all contact lists, each once, a request a hundred of them.
+
+        Raises:
+            UnexpectedResponse: there is no end to the pages.
+        """
+        seen: set[ListSn] = set()
+        for page in range(_MOST_PAGES):
+            rows = await self.list_lists(page=page)
+            fresh = [row for row in rows if row.sn not in seen]
+            for row in fresh:
+                seen.add(row.sn)
+                yield row
+            # A page of nothing new ends it too: a server that ignores `page` would not.
+            if len(rows) < PAGE_SIZE or not fresh:
+                return
+        raise UnexpectedResponse(f"list_lists has no end after {_MOST_PAGES:,} pages", status=200)
+
+    async def start_file_import(
+        self, list_sn: ListSn | None = None, *, webhook_url: str | None = None
+    ) -> UploadTicket:
+        """Ask for a URL to upload a CSV file to (取得檔案上傳連結).
+
+        Nothing is imported until `upload` has succeeded.
+
+        Args:
+            list_sn: The list to import into; None imports into none, and no campaign can
+                reach contacts that are in no list.
+            webhook_url: Called when the import has ended; a hint at most.
+        Source: POST /v1/contacts/imports[/{list_sn}]/file; documented
+        """
+        return await self._api.call(
+            Request(
+                name="start_file_import",
+                method="POST",
+                path=_import_path(list_sn, "file"),
+                kind=Kind.IMPORT,
+                body=webhook_body(webhook_url),
+                decode=codec.decode_ticket,
+                hint=_LIST_HINT if list_sn else "",
+                empty_500_once=list_sn is not None,
+            )
+        )
+
+    async def upload(self, ticket: UploadTicket, source: os.PathLike[str] | bytes) -> None:
+        """Upload a CSV file to the URL of a ticket; then the import begins.
+
+        The file is streamed, and opened anew for every attempt.
+
+        Args:
+            ticket: From `start_file_import`; its URL lives for a short time.
+            source: A path, or the content itself.
+
+        Raises:
+            StorageError: refused; `.expired` says that a fresh ticket is the way out.
+            InvalidRequest: nothing to upload, or the file changed during the upload.
+        Source: the flow of 匯入名單檔案; documented, the storage's side is not
+        """
+        await self._storage.put(ticket.url, await open_body(source))
+
+    async def import_text(self, csv_text: str, list_sn: ListSn | None = None) -> ImportSn:
+        """Import contacts given as CSV text (匯入名單) and return the import's code.
+
+        Repeatable: contacts are updated by EMAIL.
+
+        Args:
+            csv_text: ``EMAIL,NAME,…`` first, then a row a contact; at most 10 MB as JSON.
+            list_sn: The list to import into; None imports into none.
+        Source: POST /v1/contacts/imports[/{list_sn}]/text; documented
+        """
+        return await self._api.call(
+            Request(
+                name="import_text",
+                method="POST",
+                path=_import_path(list_sn, "text"),
+                kind=Kind.IMPORT,
+                body={"contacts": _checked(csv_text)},
+                decode=codec.decode_import_sn,
+                hint=_LIST_HINT if list_sn else "",
+                empty_500_once=list_sn is not None,
+            )
+        )
+
+    async def get_import(self, import_sn: ImportSn) -> ImportResult:
+        """Return the state of an import (查詢匯入狀態), kept for 30 days.
+
+        Raises:
+            APIError: status 400 without a code: the import is unknown, or too old.
+        Source: GET /v1/contacts/imports/result/{import_sn}; documented
+        """
+        check_code("import_sn", import_sn)
+        return await self._api.call(
+            Request(
+                name="get_import",
+                method="GET",
+                path=path("/v1/contacts/imports/result/{sn}", sn=import_sn),
+                kind=Kind.READ,
+                polite=True,
+                decode=codec.decode_import_result,
+                hint="the import is unknown, or older than 30 days",
+            )
+        )
+
+
+def webhook_body(webhook_url: str | None) -> dict[str, Any]:
+    """Build the body of a job that may call a webhook; ``{}`` where none is asked for (T26)."""
+    if webhook_url is None:
+        return {}
+    refuse(_problems_of_url("webhook_url", webhook_url))
+    return {"webhookUrl": webhook_url}
+
+
+def _problems_of_url(field: str, value: str) -> Iterator[Problem]:
+    found = list(problems_of_line(field, value))
+    yield from found
+    if not found and not (value.isascii() and _URL.fullmatch(value)):
+        yield Problem(field, "url", "must be https:// or http://, a host, and ASCII throughout")
+
+
+def _import_path(list_sn: ListSn | None, form: str) -> str:
+    if list_sn is None:
+        return f"/v1/contacts/imports/{form}"
+    check_list_code("list_sn", list_sn)
+    return path(f"/v1/contacts/imports/{{sn}}/{form}", sn=list_sn)
+
+
+def _line(field: str, value: str) -> str:
+    refuse(problems_of_line(field, value))
+    return value
+
+
+def _check_page(page: int, size: int) -> None:
+    refuse(
+        [
+            *_problems_of_count("page", page, low=0, high=_MOST),
+            *_problems_of_count("size", size, low=1, high=PAGE_SIZE),
+        ]
+    )
+
+
+def _problems_of_count(field: str, value: int, *, low: int, high: int) -> Iterator[Problem]:
+    found = list(problems_of_type(field, value, int, "a whole number"))
+    yield from found
+    if not found and not low <= value <= high:
+        yield Problem(field, "range", f"must be from {low} to {high:,}")
+
+
+def _checked(csv_text: str) -> str:
+    refuse(problems_of_csv_text(csv_text))
+    return csv_text

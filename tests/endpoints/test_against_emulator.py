@@ -1,0 +1,196 @@
+"""Each endpoint does its work at a stateful platform."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+
+from newsleopard_async import (
+    ABTest,
+    CampaignSn,
+    ImportStatus,
+    ReportType,
+    SendAt,
+    with_lists,
+)
+from tests.support import AB_TESTS, CAMPAIGN, connected, csv_of
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.anyio
+async def test_list_is_created_and_listed() -> None:
+    """A new list has the given name, nobody in it, and the code that was returned."""
+    async with connected() as bench:
+        sn = await bench.nl.contacts.create_list("VIP會員名單")
+
+        [row] = await bench.nl.contacts.list_lists()
+
+    assert (row.sn, row.name, row.subscribed_count) == (sn, "VIP會員名單", 0)
+    assert (row.status, row.is_segment, row.created) == ("GENERAL", False, bench.clock.now())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("grouped", [True, False])
+async def test_text_is_imported(grouped: bool) -> None:
+    """Contacts given as text become known, and join the list if one is named."""
+    async with connected() as bench:
+        sn = await bench.nl.contacts.create_list("會員") if grouped else None
+        import_sn = await bench.nl.contacts.import_text(csv_of(3), sn)
+        await bench.clock.sleep(60)
+        result = await bench.nl.contacts.get_import(import_sn)
+
+    assert (result.import_sn, result.status) == (import_sn, ImportStatus.COMPLETE)
+    assert (result.file_count, result.inserted, result.errors) == (3, 3, 0)
+    assert result.error_url is None
+    assert len(bench.emulator.contacts) == 3
+    assert [len(each.members) for each in bench.emulator.lists] == ([3] if grouped else [])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("as_path", [True, False])
+async def test_file_is_uploaded_and_imported(tmp_path: Path, grouped: bool, as_path: bool) -> None:
+    """The import begins with the upload to the ticket's URL, which gets no key."""
+    file = tmp_path / "會員.csv"
+    file.write_text(csv_of(150), encoding="utf-8", newline="")
+    async with connected() as bench:
+        sn = await bench.nl.contacts.create_list("會員") if grouped else None
+        ticket = await bench.nl.contacts.start_file_import(sn)
+        before = await bench.nl.contacts.get_import(ticket.import_sn)
+        await bench.nl.contacts.upload(ticket, file if as_path else file.read_bytes())
+        await bench.clock.sleep(60)
+        result = await bench.nl.contacts.get_import(ticket.import_sn)
+
+    assert (before.status, before.status.is_final) == ("PROCESSING", False)
+    assert (result.status.is_success, result.inserted) == (True, 150)
+    assert len(bench.emulator.contacts) == 150
+
+
+@pytest.mark.anyio
+async def test_upload_carries_nothing_of_ours() -> None:
+    """The storage gets the length and the host, and no other header (T09, T22)."""
+    async with connected() as bench:
+        ticket = await bench.nl.contacts.start_file_import()
+        await bench.nl.contacts.upload(ticket, csv_of(2).encode())
+
+    [record] = [each for each in bench.emulator.requests if each.operation == "upload"]
+    assert record.headers.keys() == {"host", "content-length"}
+
+
+@pytest.mark.anyio
+async def test_rejected_rows_can_be_fetched(tmp_path: Path) -> None:
+    """An import with bad rows says how many, and where they are."""
+    async with connected() as bench:
+        import_sn = await bench.nl.contacts.import_text(csv_of(2) + "nobody,誰\n")
+        await bench.clock.sleep(60)
+        result = await bench.nl.contacts.get_import(import_sn)
+
+    assert (result.status.is_success, result.inserted, result.errors) == (True, 2, 1)
+    assert result.error_url is not None
+    assert "Signature" not in repr(result)
+
+
+@pytest.mark.anyio
+async def test_campaign_is_accepted_and_sent() -> None:
+    """A submitted campaign has a code, goes out, and is then among the finished ones."""
+    async with connected() as bench:
+        ready = with_lists(CAMPAIGN, [await bench.make_list(5)])
+        now = bench.clock.now()
+        sn = await bench.nl.campaigns.submit(ready)
+        await bench.clock.sleep(3_600)
+        listed = await bench.nl.reports.list_campaigns(start=now - DAY, end=now + DAY)
+        latest = await bench.nl.reports.list_campaigns()
+
+    assert [(each.sn, each.name) for each in listed] == [(sn, "週年慶")]
+    assert listed == latest
+    assert listed[0].sent_begin is not None
+    assert bench.emulator.submitted == 1
+    assert bench.emulator.outbox[0].subject == "會員0，您的專屬優惠"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ab_test", AB_TESTS, ids=lambda each: each.plain_kind)
+async def test_ab_test_is_accepted_and_sent(ab_test: ABTest) -> None:
+    """Each kind of A/B test goes out in two variants, and the rest later."""
+    async with connected() as bench:
+        ready = with_lists(ab_test, [await bench.make_list(8)])
+        await bench.nl.campaigns.submit_ab_test(ready)
+        await bench.clock.sleep(60)
+        early = [mail.variant for mail in bench.emulator.outbox]
+        await bench.clock.sleep(86_400)
+
+    assert sorted(early) == ["A", "A", "B", "B"]
+    assert len(bench.emulator.outbox) == 8
+
+
+@pytest.mark.anyio
+async def test_scheduled_campaign_waits_for_its_time() -> None:
+    """A scheduled campaign is accepted now and sent then."""
+    async with connected() as bench:
+        when = bench.clock.now() + timedelta(hours=2)
+        ready = with_lists(CAMPAIGN, [await bench.make_list()])
+        await bench.nl.campaigns.submit(attrs.evolve(ready, schedule=SendAt(when)))
+        await bench.clock.sleep(3_600)
+        early = len(bench.emulator.outbox)
+        await bench.clock.sleep(7_200)
+
+    assert (early, len(bench.emulator.outbox)) == (0, 3)
+    assert bench.emulator.campaigns[0].begins == when
+
+
+@pytest.mark.anyio
+async def test_report_is_exported_and_downloaded(tmp_path: Path) -> None:
+    """There are no links before the export; after it, each can be fetched without the key."""
+    async with connected() as bench:
+        sn = await bench.send()
+        before = await bench.nl.reports.get_links(sn)
+        await bench.nl.reports.export(sn)
+        await bench.clock.sleep(60)
+        links = await bench.nl.reports.get_links(sn)
+        size_bytes = await bench.nl.reports.download(links[0], tmp_path / "delivery.csv")
+
+    assert before == ()
+    assert links[0].type == ReportType.DELIVERY
+    assert {link.type for link in links} <= ReportType.known
+    [record] = [each for each in bench.emulator.requests if each.operation == "download"]
+    assert record.headers.keys() == {"host"}
+    content = (tmp_path / "delivery.csv").read_bytes()
+    assert len(content) == size_bytes
+    assert content.startswith(b"EMAIL,NAME,")
+
+
+@pytest.mark.anyio
+async def test_webhook_of_an_export_and_an_import_is_asked_for() -> None:
+    """The webhook's URL reaches the platform, which then calls it."""
+    hook = "https://yours.webhook.com.tw/hook?id=1"
+    async with connected() as bench:
+        sn = await bench.send()
+        await bench.nl.reports.export(sn, webhook_url=hook)
+        ticket = await bench.nl.contacts.start_file_import(webhook_url=hook)
+        await bench.nl.contacts.upload(ticket, csv_of(1).encode())
+        await bench.clock.sleep(60)
+        await bench.emulator.deliver_webhooks()
+
+    assert [each.url for each in bench.emulator.webhooks] == [hook, hook]
+
+
+@pytest.mark.anyio
+async def test_landed_is_told_the_code_first() -> None:
+    """Whoever wants to store the code is awaited with it before the call returns."""
+    told: list[CampaignSn] = []
+
+    async def landed(sn: CampaignSn) -> None:
+        told.append(sn)
+
+    async with connected() as bench:
+        lists = [await bench.make_list()]
+        first = await bench.nl.campaigns.submit(with_lists(CAMPAIGN, lists), landed=landed)
+        second = await bench.nl.campaigns.submit_ab_test(
+            with_lists(AB_TESTS[0], lists), landed=landed
+        )
+
+    assert told == [first, second]

@@ -1,0 +1,249 @@
+"""Bad input is refused by field and rule, and nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async import (
+    CampaignSn,
+    InvalidRequest,
+    ListSn,
+    NewsLeopard,
+    SendAt,
+    with_lists,
+)
+from tests.support import AB_TESTS, CAMPAIGN, KEY, csv_of, refused, scripted
+
+Call = Callable[[NewsLeopard, Any], Awaitable[object]]
+
+CODES: list[tuple[Any, str]] = [
+    ("", "required"),
+    (".", "code"),
+    ("..", "code"),
+    ("a/b", "code"),
+    ("a\\b", "code"),
+    ("a?b", "code"),
+    ("a#b", "code"),
+    ("a b", "code"),
+    ("a\n", "code"),
+    ("\ud800", "encoding"),
+    (7, "type"),
+]
+CODE_CALLS: dict[str, tuple[str, Call]] = {
+    "file": ("list_sn", lambda nl, code: nl.contacts.start_file_import(code)),
+    "text": ("list_sn", lambda nl, code: nl.contacts.import_text(csv_of(1), code)),
+    "result": ("import_sn", lambda nl, code: nl.contacts.get_import(code)),
+    "export": ("campaign_sn", lambda nl, code: nl.reports.export(code)),
+    "link": ("campaign_sn", lambda nl, code: nl.reports.get_links(code)),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", CODE_CALLS)
+async def test_bad_code_is_refused(name: str) -> None:
+    """A code that would change the path never gets into one (T12)."""
+    field, call = CODE_CALLS[name]
+    async with scripted() as script:
+        for code, rule in CODES:
+            async with refused(script.wire, (field, rule)):
+                await call(script.nl, code)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["file", "text"])
+@pytest.mark.parametrize("code", ["file", "text", "result", "lists"])
+async def test_reserved_word_is_no_list(name: str, code: str) -> None:
+    """The words that stand in a list's place in a path are refused as its code."""
+    async with scripted() as script, refused(script.wire, ("list_sn", "reserved")):
+        await CODE_CALLS[name][1](script.nl, code)
+
+
+APRIL = datetime(2026, 4, 1, tzinfo=UTC)
+TAIPEI = timezone(timedelta(hours=8))
+
+
+class _NoOffset(tzinfo):
+    """A zone that knows no offset, so that its times are naive all the same."""
+
+    def utcoffset(self, when: datetime | None) -> timedelta | None:
+        return None
+
+    def dst(self, when: datetime | None) -> timedelta | None:
+        return None
+
+    def tzname(self, when: datetime | None) -> str | None:
+        return None
+
+
+Rules = list[tuple[str, str]]
+
+NAMES: list[tuple[Any, list[str]]] = [
+    ("", ["required"]),
+    (" \t", ["required", "one_line"]),
+    ("a\nb", ["one_line"]),
+    (None, ["type"]),
+    ("\udc00", ["encoding"]),
+]
+PAGES: list[tuple[dict[str, Any], Rules]] = [
+    ({"page": -1}, [("page", "range")]),
+    ({"page": "0"}, [("page", "type")]),
+    ({"page": 0.5}, [("page", "type")]),
+    ({"page": True}, [("page", "type")]),
+    ({"page": None}, [("page", "type")]),
+    ({"size": 0}, [("size", "range")]),
+    ({"size": 101}, [("size", "range")]),
+    ({"page": -1, "size": 0}, [("page", "range"), ("size", "range")]),
+]
+NAIVE = APRIL.replace(tzinfo=None)
+DATES: list[tuple[dict[str, Any], Rules]] = [
+    ({"start": APRIL}, [("end", "required")]),
+    ({"end": APRIL}, [("start", "required")]),
+    ({"start": NAIVE, "end": APRIL}, [("start", "aware")]),
+    ({"end": NAIVE}, [("start", "required"), ("end", "aware")]),
+    ({"start": APRIL, "end": APRIL.replace(tzinfo=_NoOffset())}, [("end", "aware")]),
+    ({"start": "2026-04-01", "end": APRIL.date()}, [("start", "type"), ("end", "type")]),
+    ({"start": APRIL, "end": APRIL - timedelta(seconds=1)}, [("end", "order")]),
+    ({"start": APRIL, "end": NAIVE.replace(tzinfo=TAIPEI)}, [("end", "order")]),
+]
+CSVS: list[tuple[Any, list[str]]] = [
+    (b"EMAIL,NAME\n", ["type"]),
+    ("", ["required", "required"]),
+    ("EMAIL,NAME\n", ["required"]),
+    ("a@example.com,A\nb@example.com,B", ["required"]),
+    ("NAME,EMAIL\nA,a@example.com", ["order"]),
+    ("email,name\na@example.com,A", ["upper_case"]),
+    ("EMAIL,NAME,City,city \na@example.com,A,B,C", ["duplicate"]),
+    ("EMAIL,NAME\r\na@example.com,A\r\n", ["line_breaks"]),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("name", "rules"), NAMES)
+async def test_bad_name_of_a_list_is_refused(name: Any, rules: list[str]) -> None:
+    """A list's name is one line of text that is not empty."""
+    async with scripted() as script, refused(script.wire, *(("name", rule) for rule in rules)):
+        await script.nl.contacts.create_list(name)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("arguments", "expected"), PAGES)
+async def test_bad_page_is_refused(arguments: dict[str, Any], expected: Rules) -> None:
+    """Pages count from 0 and have 1 to 100 rows, both whole numbers (T58, T59)."""
+    async with scripted() as script, refused(script.wire, *expected):
+        await script.nl.contacts.list_lists(**arguments)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("arguments", "expected"), DATES)
+async def test_bad_range_is_refused(arguments: dict[str, Any], expected: Rules) -> None:
+    """One date alone, which the platform ignores silently, and any other bad range (T103, T104)."""
+    async with scripted() as script, refused(script.wire, *expected):
+        await script.nl.reports.list_campaigns(**arguments)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("csv_text", "rules"), CSVS)
+async def test_bad_csv_text_is_refused(csv_text: Any, rules: list[str]) -> None:
+    """A CSV that the platform would accept and fail to import later is refused now (T31 to T34)."""
+    expected = [("csv_text", rule) for rule in rules]
+    async with scripted() as script, refused(script.wire, *expected):
+        await script.nl.contacts.import_text(csv_text)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("", "required"),
+        ("yours.webhook.com.tw", "url"),
+        ("ftp://yours.webhook.com.tw", "url"),
+        ("https://", "url"),
+        ("https:///path", "url"),
+        ("https://yours.webhook.com.tw/a b", "url"),
+        ("https://電子豹.tw/", "url"),
+        ("https://yours.webhook.com.tw/\n", "one_line"),
+        (443, "type"),
+    ],
+)
+async def test_bad_webhook_is_refused(url: Any, rule: str) -> None:
+    """A webhook needs http or https, a host, and nothing that no URL may hold."""
+    async with scripted() as script:
+        async with refused(script.wire, ("webhook_url", rule)):
+            await script.nl.contacts.start_file_import(webhook_url=url)
+        async with refused(script.wire, ("webhook_url", rule)):
+            await script.nl.reports.export(CampaignSn("a"), webhook_url=url)
+
+
+@pytest.mark.anyio
+async def test_campaign_without_list_is_refused() -> None:
+    """A campaign to nobody is not sent."""
+    async with scripted() as script:
+        async with refused(script.wire, ("lists", "required")):
+            await script.nl.campaigns.submit(CAMPAIGN)
+        async with refused(script.wire, ("lists", "required")):
+            await script.nl.campaigns.submit_ab_test(AB_TESTS[0])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("late_s", [0, 1, 1_000_000])
+async def test_schedule_in_the_past_is_refused(late_s: int) -> None:
+    """A schedule must lie after now, by the client's clock; it is never shifted (T75)."""
+    async with scripted() as script:
+        when = script.clock.now() - timedelta(seconds=late_s)
+        ready = attrs.evolve(CAMPAIGN, lists=[ListSn("a")], schedule=SendAt(when))
+
+        async with refused(script.wire, ("schedule.when", "future")):
+            await script.nl.campaigns.submit(ready)
+
+
+@pytest.mark.anyio
+async def test_everything_wrong_with_a_campaign_is_said_at_once() -> None:
+    """Both what is missing and what is past are named."""
+    async with scripted() as script:
+        ready = attrs.evolve(CAMPAIGN, schedule=SendAt(script.clock.now()))
+
+        async with refused(script.wire, ("lists", "required"), ("schedule.when", "future")):
+            await script.nl.campaigns.submit(ready)
+
+
+@pytest.mark.anyio
+async def test_each_kind_goes_to_its_own_endpoint() -> None:
+    """A test that is given as a campaign, or the other way, is no request that the API knows."""
+    lists = [ListSn("a")]
+    as_campaign: Any = with_lists(AB_TESTS[0], lists)
+    as_test: Any = with_lists(CAMPAIGN, lists)
+    async with scripted() as script:
+        async with refused(script.wire, ("campaign", "type")):
+            await script.nl.campaigns.submit(as_campaign)
+        async with refused(script.wire, ("ab_test", "type")):
+            await script.nl.campaigns.submit_ab_test(as_test)
+
+
+CONSTRUCTIONS: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
+    "naive schedule": ({"schedule": datetime(2027, 1, 5, 10)}, ("schedule", "type")),  # noqa: DTZ001 - refused
+    "overlap": ({"lists": ["a"], "exclude_lists": ["a"]}, ("exclude_lists", "overlap")),
+    "empty subject": ({"subject": ""}, ("subject", "required")),
+    "slashed list": ({"lists": ["a/b"]}, ("lists", "code")),
+    "GA without values": ({"ga": True}, ("ga", "type")),
+}
+
+
+@pytest.mark.parametrize("name", CONSTRUCTIONS)
+def test_campaign_that_is_wrong_by_itself_cannot_be_built(name: str) -> None:
+    """What does not depend on the moment is refused by the constructor."""
+    changes, problem = CONSTRUCTIONS[name]
+
+    with pytest.raises(InvalidRequest) as caught:
+        attrs.evolve(CAMPAIGN, **changes)
+
+    assert problem in [(each.field, each.rule) for each in caught.value.problems]
+
+
+def test_key_is_in_no_repr() -> None:
+    """A client shows where it goes, and not with which key."""
+    assert KEY not in repr(NewsLeopard(KEY))

@@ -1,0 +1,233 @@
+"""Every answer that the documentation prints is understood by the client."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from newsleopard_async import (
+    APIError,
+    AuthenticationError,
+    CampaignNotReportable,
+    CampaignSn,
+    ContactList,
+    FieldError,
+    ImportResult,
+    ImportSn,
+    ImportStatus,
+    InsufficientBalance,
+    ListSn,
+    NewsLeopard,
+    NewsLeopardError,
+    RateLimited,
+    ReportLink,
+    ReportType,
+    RetryPolicy,
+    SentCampaign,
+    UnexpectedResponse,
+    UploadTicket,
+    with_lists,
+)
+from tests.support import AB_TESTS, CAMPAIGN, Reply, scripted
+
+DOCUMENT: Any = yaml.safe_load(
+    Path(__file__).parents[1].joinpath("openapi.yaml").read_text(encoding="utf-8")
+)
+SN = "40280a3c6a0cb8c5016a10142a230002"
+LISTS = [ListSn(SN)]
+CSV = "EMAIL,NAME\na@example.com,A"
+ONCE = RetryPolicy(max_attempts=1)
+ORIGIN = "https://sample.domain/filename"
+
+CALLS: dict[str, Callable[[NewsLeopard], Awaitable[object]]] = {
+    "listSentCampaigns": lambda nl: nl.reports.list_campaigns(),
+    "exportReport": lambda nl: nl.reports.export(CampaignSn(SN)),
+    "getReportLinks": lambda nl: nl.reports.get_links(CampaignSn(SN)),
+    "createFileImport": lambda nl: nl.contacts.start_file_import(),
+    "createFileImportToList": lambda nl: nl.contacts.start_file_import(ListSn(SN)),
+    "importText": lambda nl: nl.contacts.import_text(CSV),
+    "importTextToList": lambda nl: nl.contacts.import_text(CSV, ListSn(SN)),
+    "getImportResult": lambda nl: nl.contacts.get_import(ImportSn(SN)),
+    "createList": lambda nl: nl.contacts.create_list("VIP會員名單"),
+    "listLists": lambda nl: nl.contacts.list_lists(),
+    "submitCampaign": lambda nl: nl.campaigns.submit(with_lists(CAMPAIGN, LISTS)),
+    "submitAbTest": lambda nl: nl.campaigns.submit_ab_test(with_lists(AB_TESTS[0], LISTS)),
+}
+
+
+def utc(*parts: int) -> datetime:
+    """Build a time."""
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]  # ints, in order
+
+
+MARCH = utc(2019, 3, 5, 8, 19, 26)
+APRIL = utc(2019, 4, 1, 8, 38, 32, 569_000)
+SENT = SentCampaign(
+    sn=CampaignSn("402810c26cb86ad7016cb8b2414a0003"),
+    name="活動名稱",
+    sent_begin=APRIL,
+    sent_end=utc(2019, 8, 27, 8, 8, 54, 90_000),
+)
+TICKET = UploadTicket(
+    import_sn=ImportSn("45093ba5-4bb5-47b2-a2c7-40ae4ff646b6"), url="https://s3.amazonaws.com/..."
+)
+SAMPLE_LIST = ContactList(
+    sn=ListSn(SN),
+    name="2019-04-01T08:38:32.569Z",
+    subscribed_count=4963,
+    excluded_count=5,
+    opened_rate_percent=66.6667,
+    clicked_rate_percent=0.0,
+    status="GENERAL",
+    type=0,
+    created=utc(2019, 4, 12, 5, 45, 18),
+    updated=utc(2019, 4, 12, 5, 45, 18),
+)
+EXPECTED: dict[tuple[str, str], object] = {
+    ("listSentCampaigns", "docsSample"): (SENT,),
+    ("listSentCampaigns", "asSchema"): (SENT,),
+    ("getReportLinks", "docsSample"): (
+        ReportLink(type=ReportType.DELIVERY, url=f"{ORIGIN}-delivery.cs", created=APRIL),
+    ),
+    ("getReportLinks", "docsSchemaExample"): tuple(
+        ReportLink(type=ReportType(kind), url=f"{ORIGIN}-{kind}.csv", created=APRIL)
+        for kind in ("delivery", "open", "click", "bounce", "unsubscribe", "complain")
+    ),
+    ("createFileImport", "docs"): TICKET,
+    ("createFileImportToList", "docs"): TICKET,
+    ("importText", "docs"): TICKET.import_sn,
+    ("importTextToList", "docs"): TICKET.import_sn,
+    ("getImportResult", "docsSample"): ImportResult(
+        import_sn=TICKET.import_sn,
+        status=ImportStatus.PROCESSING,
+        file_count=100,
+        inserted=85,
+        duplicates=5,
+        errors=10,
+        created=MARCH,
+        completed=MARCH,
+        error_url="https://s3.amazonaws.com/prod-member-upload/import/xxx/error-file.csv",
+    ),
+    ("createList", "docs"): "群組代碼",
+    ("listLists", "docsSample"): (SAMPLE_LIST,),
+    ("submitCampaign", "docs"): "活動代碼",
+    ("submitAbTest", "docs"): "活動代碼",
+}
+
+
+def followed(node: Any) -> Any:
+    """Follow a reference inside the document."""
+    if "$ref" not in node:
+        return node
+    found = DOCUMENT
+    for part in node["$ref"].removeprefix("#/").split("/"):
+        found = found[part]
+    return followed(found)
+
+
+def examples(status: str) -> Iterator[Any]:
+    """Read the example answers of a status, of the twelve documented operations."""
+    for item in DOCUMENT["paths"].values():
+        for method, operation in item.items():
+            if method in {"get", "post"} and operation.get("x-source") == "seed":
+                answer = followed(operation["responses"].get(status, {}))
+                content = answer.get("content", {}).get("application/json", {})
+                for name, example in content.get("examples", {}).items():
+                    yield pytest.param(operation["operationId"], name, example["value"])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("operation", "name", "answer"), list(examples("200")))
+async def test_example_of_success_is_understood(operation: str, name: str, answer: object) -> None:
+    """What the documentation prints arrives as the model that it means."""
+    async with scripted(Reply(answer)) as script:
+        result = await CALLS[operation](script.nl)
+
+    if (operation, name) == ("listLists", "docsSchemaExample"):
+        assert isinstance(result, tuple)
+        assert [each.name for each in result] == ["0412", "0305", "測試用"]
+        assert [each.subscribed_count for each in result] == [4963, 5, 3]
+    else:
+        assert result == EXPECTED[operation, name]
+
+
+FORBIDDEN = (AuthenticationError, None)
+REFUSALS: dict[str, tuple[type[NewsLeopardError], int | None]] = {
+    "forbidden": FORBIDDEN,
+    "docs40303": (CampaignNotReportable, 40303),
+    "docsSample": (FieldError, 40001),
+    "docsFragment": (FieldError, 40001),
+    "insufficientBalance": (InsufficientBalance, 40012),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", ["400", "403"])
+async def test_example_of_a_refusal_is_understood(status: str) -> None:
+    """Each documented refusal of each operation arrives as its class, with its code."""
+    for operation, name, answer in (each.values for each in examples(status)):
+        async with scripted(Reply(answer, int(status))) as script:
+            error, code = REFUSALS[name]
+            with pytest.raises(error) as caught:
+                await CALLS[operation](script.nl)
+
+        assert isinstance(caught.value, APIError)
+        assert (type(caught.value), caught.value.status) == (error, int(status))
+        assert caught.value.code == code
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply({"message": "Limit Exceeded"}, 429),
+        Reply({"message": "too many requests"}, 429),
+        Reply({"message": "Limit Exceeded"}, 403),
+        Reply(b"limit exceeded", 500),
+        Reply(b"", 429),
+    ],
+)
+async def test_throttle_text_means_rate_limited(reply: Reply) -> None:
+    """The throttle's text counts whatever the status, and so does the status alone (T06)."""
+    for call in CALLS.values():
+        async with scripted(reply, retry=ONCE) as script:
+            with pytest.raises(RateLimited) as caught:
+                await call(script.nl)
+
+        assert caught.value.retry_after_s > 0
+
+
+STRANGE: list[tuple[str, object]] = [
+    ("listSentCampaigns", {"campaigns": [], "others": []}),
+    ("listSentCampaigns", {"total": 3}),
+    ("listSentCampaigns", [{"name": "without a code"}]),
+    ("getReportLinks", {"link": "https://x.example/y"}),
+    ("getReportLinks", [{"reportType": "open", "link": "http://plain.example/y"}]),
+    ("createFileImport", {"import_sn": "1"}),
+    ("createFileImport", {"import_sn": "1", "url": "ftp://x.example/y"}),
+    ("importText", {}),
+    ("importTextToList", {"import_sn": 5}),
+    ("getImportResult", {"import_sn": "1"}),
+    ("getImportResult", {"import_sn": "1", "status": "COMPLETE", "errCnt": "many"}),
+    ("listLists", {"groups": [], "pageInfo": {}}),
+    ("listLists", [{"sn": SN, "createDate": "yesterday"}]),
+    ("listLists", "nothing"),
+    ("listLists", b"<html>"),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("operation", "answer"), STRANGE)
+async def test_undocumented_answer_fails_loudly(operation: str, answer: object) -> None:
+    """Where the documentation does not contradict itself, nothing else is taken."""
+    async with scripted(Reply(answer)) as script:
+        with pytest.raises(UnexpectedResponse) as caught:
+            await CALLS[operation](script.nl)
+
+    assert caught.value.status == 200
+    assert caught.value.excerpt

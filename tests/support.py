@@ -1,0 +1,295 @@
+"""What the tests of the whole client share: an emulator or a script behind a checked wire."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import anyio.lowlevel
+import attrs
+import httpx
+import pytest
+
+from newsleopard_async import (
+    Campaign,
+    CampaignSn,
+    ContentTest,
+    InvalidRequest,
+    ListSn,
+    Mailing,
+    NewsLeopard,
+    RateLimits,
+    RetryPolicy,
+    Sender,
+    SenderTest,
+    SubjectTest,
+    with_lists,
+)
+from newsleopard_async.emulator import Emulator
+from newsleopard_async.emulator.emulator import BASE_URL
+from newsleopard_async.testing import ManualClock
+from tests.requests_schema import RequestMismatch, RequestSchema
+
+__all__ = [
+    "AB_TESTS",
+    "CAMPAIGN",
+    "KEY",
+    "MAILINGS",
+    "SENDER",
+    "Bench",
+    "CheckedTransport",
+    "Reply",
+    "Script",
+    "SentRequest",
+    "connected",
+    "csv_of",
+    "files_in",
+    "refused",
+    "scripted",
+]
+
+KEY: Final = "test-key"
+SENDER: Final = Sender("電子豹", "service@example.com")
+CAMPAIGN: Final = Campaign(
+    name="週年慶", subject="${NAME}，您的專屬優惠", sender=SENDER, html="<p>${NAME}</p>"
+)
+_TEST: Final[dict[str, Any]] = {"name": "測試", "proportion": 50, "wait": timedelta(hours=4)}
+AB_TESTS: Final = (
+    SubjectTest(subject_a="甲", subject_b="乙", sender=SENDER, html="<p>${NAME}</p>", **_TEST),
+    SenderTest(
+        subject="主旨",
+        sender_a=SENDER,
+        sender_b=Sender("電子豹", "news@example.com"),
+        html="<p>${NAME}</p>",
+        **_TEST,
+    ),
+    ContentTest(subject="主旨", sender=SENDER, html_a="<p>甲</p>", html_b="<p>乙</p>", **_TEST),
+)
+MAILINGS: Final[tuple[Mailing, ...]] = (CAMPAIGN, *AB_TESTS)
+
+
+def files_in(folder: Path) -> list[str]:
+    """Name what is in a folder, sorted."""
+    return sorted(each.name for each in folder.iterdir())
+
+
+def csv_of(rows: int) -> str:
+    """Write contacts as CSV."""
+    lines = (f"user{number}@example.com,會員{number}\n" for number in range(rows))
+    return "EMAIL,NAME\n" + "".join(lines)
+
+
+@attrs.frozen(kw_only=True)
+class SentRequest:
+    """A request to the API, as it went out.
+
+    Attributes:
+        operation: Its name in openapi.yaml; empty for one that openapi.yaml does not allow.
+        query: Pairs, decoded.
+        headers: With lower-case names, in order, repetitions kept.
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+@functools.cache
+def _schema() -> RequestSchema:
+    return RequestSchema()
+
+
+class CheckedTransport(httpx.AsyncBaseTransport):
+    """Passes everything on, and notes each API request that openapi.yaml does not allow.
+
+    A mismatch is kept for `check`: an exception here would be a lost reply to the client.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, *, host: str) -> None:
+        self.sent: list[SentRequest] = []
+        self.all_requests = 0
+        self._inner = inner
+        self._host = host
+        self._mismatches: list[RequestMismatch] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Note a request and pass it on."""
+        self.all_requests += 1
+        if request.url.host == self._host:
+            await self._note(request)
+        return await self._inner.handle_async_request(request)
+
+    async def _note(self, request: httpx.Request) -> None:
+        url, body = str(request.url), await request.aread()
+        headers = tuple(request.headers.multi_items())
+        operation = ""
+        try:
+            operation = _schema().check(request.method, url, headers, body)
+        except RequestMismatch as mismatch:
+            self._mismatches.append(mismatch)
+        parts = urlsplit(url)
+        self.sent.append(
+            SentRequest(
+                operation=operation,
+                method=request.method,
+                path=parts.path,
+                query=tuple(parse_qsl(parts.query, keep_blank_values=True)),
+                headers=headers,
+                body=body,
+            )
+        )
+
+    def count(self, operation: str) -> int:
+        """Count the requests of an operation of openapi.yaml."""
+        return sum(request.operation == operation for request in self.sent)
+
+    def check(self) -> None:
+        """Fail if openapi.yaml did not allow a request."""
+        if self._mismatches:
+            raise self._mismatches[0]
+
+
+@attrs.frozen(kw_only=True)
+class Bench:
+    """A client, the emulator that it talks to, and the time of both."""
+
+    nl: NewsLeopard
+    emulator: Emulator
+    clock: ManualClock
+    wire: CheckedTransport
+
+    def unchecked(self, limits: RateLimits | None = None) -> NewsLeopard:
+        """Make another client, whose requests may be what openapi.yaml does not allow."""
+        return NewsLeopard(
+            KEY,
+            http_transport=self.emulator.transport(),
+            clock=self.clock,
+            rate_limits=limits,
+        )
+
+    async def make_list(self, rows: int = 3, name: str = "會員") -> ListSn:
+        """Make a list with members."""
+        sn = await self.nl.contacts.create_list(name)
+        if rows:
+            await self.nl.contacts.import_text(csv_of(rows), sn)
+            await self.clock.sleep(60)
+        return sn
+
+    async def send(
+        self, *, rows: int = 50, name: str = "會員", then_s: float = 86_400
+    ) -> CampaignSn:
+        """Send a campaign to a new list, and let a day pass."""
+        ready = with_lists(CAMPAIGN, [await self.make_list(rows, name)])
+        sn = await self.nl.campaigns.submit(ready)
+        await self.clock.sleep(then_s)
+        return sn
+
+
+@asynccontextmanager
+async def connected(
+    *,
+    clock: ManualClock | None = None,
+    retry: RetryPolicy | None = None,
+    limits: RateLimits | None = None,
+    **options: Any,
+) -> AsyncIterator[Bench]:
+    """Connect a client to an emulator, and check at the end what went over the wire.
+
+    Args:
+        clock: Time of both; a new one by default.
+        retry: The client's.
+        limits: The client's.
+        options: The emulator's.
+    """
+    clock = clock or ManualClock()
+    emulator = Emulator(api_keys=(KEY,), clock=clock, **options)
+    host = urlsplit(emulator.base_url).hostname or ""
+    wire = CheckedTransport(emulator.transport(), host=host)
+    async with NewsLeopard(
+        KEY, http_transport=wire, clock=clock, retry=retry, rate_limits=limits
+    ) as nl:
+        yield Bench(nl=nl, emulator=emulator, clock=clock, wire=wire)
+    wire.check()
+    assert emulator.leaked_keys == ()
+
+
+@attrs.frozen
+class Reply:
+    """An answer of a script; bytes go out as they are, anything else as JSON."""
+
+    content: Any = b""
+    status: int = 200
+    headers: dict[str, str] = attrs.field(factory=dict)
+
+    def response(self) -> httpx.Response:
+        """Build the answer."""
+        raw = isinstance(self.content, bytes)
+        body = self.content if raw else json.dumps(self.content, ensure_ascii=False).encode()
+        return httpx.Response(self.status, headers=self.headers, content=body)
+
+
+class _ScriptedTransport(httpx.AsyncBaseTransport):
+    """Answers from a list, and notes whoever comes after its end."""
+
+    def __init__(self, replies: Sequence[Reply | Exception]) -> None:
+        self.left = list(replies)
+        self.unanswered = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Give the next answer."""
+        await anyio.lowlevel.checkpoint()
+        if not self.left:
+            self.unanswered += 1
+            raise httpx.ConnectError("the script has ended")
+        reply = self.left.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply.response()
+
+
+@attrs.frozen(kw_only=True)
+class Script:
+    """A client whose server answers from a script."""
+
+    nl: NewsLeopard
+    clock: ManualClock
+    wire: CheckedTransport
+
+
+@asynccontextmanager
+async def scripted(
+    *replies: Reply | Exception, retry: RetryPolicy | None = None
+) -> AsyncIterator[Script]:
+    """Connect a client to a server that gives these answers, all of which must be asked for."""
+    clock = ManualClock()
+    server = _ScriptedTransport(replies)
+    wire = CheckedTransport(server, host=urlsplit(BASE_URL).hostname or "")
+    async with NewsLeopard(KEY, http_transport=wire, clock=clock, retry=retry) as nl:
+        yield Script(nl=nl, clock=clock, wire=wire)
+    wire.check()
+    assert (len(server.left), server.unanswered) == (0, 0)
+
+
+@asynccontextmanager
+async def refused(wire: CheckedTransport, *expected: tuple[str, str]) -> AsyncIterator[None]:
+    """Expect ``InvalidRequest`` with these fields and rules, and that nothing is sent."""
+    before = wire.all_requests
+    with pytest.raises(InvalidRequest) as caught:
+        yield
+    assert [(each.field, each.rule) for each in caught.value.problems] == list(expected)
+    assert all(each.message for each in caught.value.problems)
+    assert wire.all_requests == before
