@@ -1,0 +1,31 @@
+"""Pipelines over the endpoints: import contacts, send a campaign, export its report."""
+
+from __future__ import annotations
+
+from newsleopard_async.workflows.events import Event, Progress
+from newsleopard_async.workflows.imports import import_contacts, wait_for_import
+from newsleopard_async.workflows.outcomes import (
+    CampaignReport,
+    ImportReport,
+    ReportFile,
+    ReportState,
+    SendOutcome,
+)
+from newsleopard_async.workflows.reports import export_report, wait_for_report
+from newsleopard_async.workflows.sending import find_campaign, send_campaign
+
+__all__ = [
+    "CampaignReport",
+    "Event",
+    "ImportReport",
+    "Progress",
+    "ReportFile",
+    "ReportState",
+    "SendOutcome",
+    "export_report",
+    "find_campaign",
+    "import_contacts",
+    "send_campaign",
+    "wait_for_import",
+    "wait_for_report",
+]

@@ -1,0 +1,51 @@
+"""What a pipeline tells of its progress."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.plain import Plain
+
+__all__ = ["Event", "Progress", "tell"]
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@attrs.frozen(kw_only=True)
+class Event(Plain):
+    """Something happened in a pipeline.
+
+    Attributes:
+        pipeline: ``import_contacts``, ``send_campaign`` or ``export_report``.
+        step: The step's name, as in ``upload_file``.
+        state: ``started``, ``finished``, ``failed``, or ``waiting`` between two looks.
+        elapsed_s: Seconds since the pipeline began.
+        result: What a finished step gave, as plain data; else what is known of the wait.
+    """
+
+    pipeline: str
+    step: str
+    state: str
+    elapsed_s: float
+    result: Any = None
+
+
+Progress = Callable[[Event], Awaitable[None] | None]
+"""Called with every event; it may be async, and what it raises is logged and goes no further."""
+
+
+async def tell(progress: Progress | None, event: Event) -> None:
+    """Hand an event to whoever asked; nothing that happens there may harm the pipeline."""
+    if progress is None:
+        return
+    try:
+        answer = progress(event)
+        if isawaitable(answer):
+            await answer
+    except Exception:  # noqa: BLE001 - whatever it raises stays here
+        _log.exception("the progress callback failed at %s", event.step)

@@ -1,0 +1,68 @@
+"""Watching a job at the server: ever slower, with jitter, and never for ever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from newsleopard_async.errors import DeadlineExceeded
+from newsleopard_async.models import Polling
+from newsleopard_async.workflows.runner import Runner, Step
+
+__all__ = ["delays_s", "watch"]
+
+Given = TypeVar("Given")
+Gives = TypeVar("Gives")
+
+
+def delays_s(polling: Polling, seed: str) -> Iterator[float]:
+    """Give the waits between looks, without end; the same for the same seed.
+
+    The jitter comes from the job's code, so that many jobs spread out and a pipeline that
+    is run again waits as it did before.
+    """
+    chance = random.Random(seed)  # noqa: S311 - spreads polls, guards nothing
+    wait_s = min(polling.max_s, polling.first_s)
+    while True:
+        yield wait_s * (1 + polling.jitter * chance.uniform(-1, 1))
+        wait_s = min(polling.max_s, wait_s * polling.factor)
+
+
+async def watch(
+    run: Runner,
+    step: Step[Given, Gives],
+    given: Given,
+    *,
+    is_done: Callable[[Gives, float], bool],
+    polling: Polling,
+    what: str,
+) -> Gives:
+    """Repeat a step until its result is final.
+
+    Args:
+        run: Carries it.
+        step: Looks at the job.
+        given: Its input.
+        is_done: Judges a result; gets the seconds since the first look too.
+        polling: How often, and until when.
+        what: The job in a few words, for the error.
+
+    Raises:
+        DeadlineExceeded: the deadline passed; the last result is in `.last`.
+    """
+    began_s = run.monotonic()
+    delays = delays_s(polling, what)
+    while True:
+        result = await run.step(step, given)
+        elapsed_s = run.monotonic() - began_s
+        if is_done(result, elapsed_s):
+            return result
+        left_s = polling.deadline_s - elapsed_s
+        if left_s <= 0:
+            raise DeadlineExceeded(
+                f"{what} was not ready within {polling.deadline_s:g} s; it goes on at the platform",
+                last=result,
+            )
+        wanted_s = polling.max_s if run.quota_is_low() else next(delays)
+        await run.wait(step, min(wanted_s, left_s), result)

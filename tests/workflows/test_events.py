@@ -1,0 +1,211 @@
+"""A pipeline tells of its progress, and nothing that happens to the news harms it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async import ImportFailed, OutcomeUnknown, workflows
+from newsleopard_async.workflows import Event
+from tests.plainness import assert_exactly_plain
+from tests.support import CAMPAIGN, connected, csv_of
+
+
+@attrs.define
+class Recorder:
+    """Keeps every event."""
+
+    events: list[Event] = attrs.field(factory=list)
+
+    def __call__(self, event: Event) -> None:
+        """Keep an event."""
+        self.events.append(event)
+
+    @property
+    def story(self) -> list[str]:
+        """Step and state of each event, repetitions of a look left out."""
+        told = [f"{event.step} {event.state}" for event in self.events]
+        return [each for number, each in enumerate(told) if each not in told[:number]]
+
+
+def steps(*names: str) -> list[str]:
+    """Write the story of steps that succeed."""
+    return [f"{name} {state}" for name in names for state in ("started", "finished")]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("rows", "how"), [(3, "import_text"), (101, "upload_file")])
+async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
+    """Each step starts and finishes, in order; between two looks the pipeline waits."""
+    recorder = Recorder()
+    async with connected() as bench:
+        await workflows.send_campaign(
+            bench.nl, CAMPAIGN, contacts=csv_of(rows), list_name="a", progress=recorder
+        )
+
+    assert recorder.story == [
+        *steps("find_lists", "create_list", how, "get_import"),
+        "get_import waiting",
+        *steps("submit"),
+    ]
+    assert {event.pipeline for event in recorder.events} == {"send_campaign"}
+
+
+@pytest.mark.anyio
+async def test_export_tells_its_steps(tmp_path: Path) -> None:
+    """The links before, the export, the looks, the download."""
+    recorder = Recorder()
+    async with connected() as bench:
+        sn = await bench.send()
+        await workflows.export_report(bench.nl, sn, download_to=tmp_path, progress=recorder)
+
+    assert recorder.story == [
+        *steps("get_report_state", "export_report"),
+        "get_report_state waiting",
+        *steps("download_files"),
+    ]
+    assert {event.pipeline for event in recorder.events} == {"export_report"}
+
+
+@pytest.mark.anyio
+async def test_time_of_events_counts_from_the_beginning() -> None:
+    """Times never go back, and are those of the client's clock."""
+    recorder = Recorder()
+    async with connected() as bench:
+        await bench.clock.sleep(1_000)
+        await workflows.import_contacts(bench.nl, csv_of(101), list_name="a", progress=recorder)
+        elapsed_s = bench.clock.monotonic() - 1_000
+
+    times = [event.elapsed_s for event in recorder.events]
+    assert times == sorted(times)
+    assert (times[0], times[-1]) == (0, elapsed_s)
+
+
+@pytest.mark.anyio
+async def test_waits_are_told_by_their_pipelines() -> None:
+    """The two that only wait have names of their own."""
+    recorder = Recorder()
+    async with connected() as bench:
+        sn = await bench.send()
+        await bench.nl.reports.export(sn)
+        import_sn = await bench.nl.contacts.import_text(csv_of(1))
+        await workflows.wait_for_import(bench.nl, import_sn, progress=recorder)
+        await workflows.wait_for_report(bench.nl, sn, progress=recorder)
+
+    assert recorder.events[0].pipeline == "wait_for_import"
+    assert recorder.events[-1].pipeline == "wait_for_report"
+
+
+@pytest.mark.anyio
+async def test_failed_step_is_told_with_its_error() -> None:
+    """A step that raises is told by the error's class; the error goes on."""
+    recorder = Recorder()
+    async with connected() as bench:
+        bench.emulator.lose_reply_to("submit_campaign")
+        with pytest.raises(OutcomeUnknown):
+            await workflows.send_campaign(
+                bench.nl, CAMPAIGN, contacts=csv_of(1), list_name="a", progress=recorder
+            )
+
+    last = recorder.events[-1]
+    assert (last.step, last.state, last.result) == ("submit", "failed", "OutcomeUnknown")
+
+
+@pytest.mark.anyio
+async def test_failed_import_is_told_by_its_last_look() -> None:
+    """The look itself succeeds: what it saw is the failure."""
+    recorder = Recorder()
+    async with connected() as bench:
+        bench.emulator.script_import("ERROR")
+        with pytest.raises(ImportFailed):
+            await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=recorder)
+
+    assert recorder.events[-1].state == "finished"
+    assert recorder.events[-1].result["status"] == "ERROR"
+
+
+@pytest.mark.anyio
+async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
+    """Every event is JSON of plain types, without contacts, keys and presigned queries."""
+    recorder = Recorder()
+    rejected = csv_of(101) + "nobody,誰\n"
+    async with connected() as bench:
+        outcome = await workflows.send_campaign(
+            bench.nl,
+            CAMPAIGN,
+            contacts=rejected,
+            list_name="a",
+            max_rejected=None,
+            progress=recorder,
+        )
+        await bench.clock.sleep(3_600)
+        await workflows.export_report(
+            bench.nl, outcome.campaign_sn, download_to=tmp_path, progress=recorder
+        )
+
+    for event in recorder.events:
+        assert_exactly_plain(event.to_dict())
+        assert event.to_dict().keys() == {"pipeline", "step", "state", "elapsed_s", "result"}
+    told = json.dumps([event.to_dict() for event in recorder.events], ensure_ascii=False)
+    for secret in ("Signature", "test-key", "@example.com", "會員0"):
+        assert secret not in told
+
+
+@pytest.mark.anyio
+async def test_callback_may_be_async() -> None:
+    """An async callback is awaited before the pipeline goes on."""
+    told: list[str] = []
+    async with connected() as bench:
+
+        async def note(event: Event) -> None:
+            await bench.clock.sleep(1)
+            told.append(f"{event.step} {event.state}")
+
+        await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=note)
+
+    assert told[:4] == steps("find_lists", "create_list")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_callback_that_raises_harms_nothing(
+    is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a callback raises is logged, and the campaign goes out."""
+
+    def fail(event: Event) -> None:
+        raise RuntimeError("the screen is gone")
+
+    async def fail_later(event: Event) -> None:
+        fail(event)
+
+    async with connected() as bench:
+        await workflows.send_campaign(
+            bench.nl,
+            CAMPAIGN,
+            contacts=csv_of(1),
+            list_name="a",
+            progress=fail_later if is_async else fail,
+        )
+
+    assert bench.emulator.submitted == 1
+    assert "the progress callback failed at submit" in caplog.text
+    assert {record.levelno for record in caplog.records} == {logging.ERROR}
+
+
+@pytest.mark.anyio
+async def test_what_the_callback_returns_means_nothing() -> None:
+    """Anything that cannot be awaited is ignored."""
+
+    def count(event: Event) -> Any:
+        return 5
+
+    async with connected() as bench:
+        await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=count)
+
+    assert len(bench.emulator.lists) == 1

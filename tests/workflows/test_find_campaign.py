@@ -1,0 +1,104 @@
+"""Looking for a finished campaign by a marker in its name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async import SendAt, with_lists, workflows
+from tests.support import CAMPAIGN, Reply, connected, refused, scripted
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
+
+
+def windows(requests: Any) -> list[tuple[datetime, datetime]]:
+    """Read the ranges that were asked for."""
+    found = []
+    for request in requests:
+        query = dict(request.query)
+        found.append(
+            (datetime.fromisoformat(query["startDate"]), datetime.fromisoformat(query["endDate"]))
+        )
+    return found
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("days", "months"), [(0, 1), (28, 1), (29, 2), (100, 4), (-5, 0)])
+async def test_range_is_asked_for_month_by_month(days: int, months: int) -> None:
+    """From a day before to a day after now, without a gap, at most 31 days at once (T106, T107)."""
+    since = NOW - days * DAY
+    async with scripted(*[Reply([])] * months) as script:
+        found = await workflows.find_campaign(script.nl, "#7f3a", since=since)
+
+    asked = windows(script.wire.sent)
+    assert found is None
+    assert all(end - begin <= 31 * DAY for begin, end in asked)
+    assert all(one[1] == next_[0] for one, next_ in pairwise(asked))
+    if asked:
+        assert (asked[0][0], asked[-1][1]) == (since - DAY, NOW + DAY)
+
+
+@pytest.mark.anyio
+async def test_first_that_holds_the_marker_is_taken() -> None:
+    """Others are passed over, and no further month is asked for."""
+    first = Reply([{"sn": "a", "name": "週年慶"}, {"sn": "b"}])
+    second = Reply([{"sn": "c", "name": "週年慶 #7f3a"}])
+    async with scripted(first, second) as script:
+        found = await workflows.find_campaign(script.nl, "#7f3a", since=NOW - 90 * DAY)
+
+    assert found is not None
+    assert found.sn == "c"
+
+
+@pytest.mark.anyio
+async def test_finished_campaign_is_found() -> None:
+    """A campaign that was sent is found from the moment of its submit on."""
+    async with connected() as bench:
+        since = bench.clock.now()
+        sn = await bench.send()
+        found = await workflows.find_campaign(bench.nl, "週年", since=since)
+        other = await workflows.find_campaign(bench.nl, "別的", since=since)
+
+    assert found is not None
+    assert (found.sn, found.name) == (sn, "週年慶")
+    assert other is None
+
+
+@pytest.mark.anyio
+async def test_scheduled_campaign_is_not_found() -> None:
+    """What is not sent yet is in no list (T65)."""
+    async with connected() as bench:
+        since = bench.clock.now()
+        later = attrs.evolve(CAMPAIGN, schedule=SendAt(since + 2 * DAY))
+        await bench.nl.campaigns.submit(with_lists(later, [await bench.make_list()]))
+        early = await workflows.find_campaign(bench.nl, "週年慶", since=since)
+        await bench.clock.sleep(3 * 86_400)
+        late = await workflows.find_campaign(bench.nl, "週年慶", since=since)
+
+    assert early is None
+    assert late is not None
+
+
+ARGUMENTS: list[tuple[Any, Any, list[tuple[str, str]]]] = [
+    ("", NOW, [("marker", "required")]),
+    ("  ", NOW, [("marker", "required")]),
+    (None, NOW, [("marker", "type")]),
+    ("a", NOW.replace(tzinfo=None), [("since", "aware")]),
+    ("a", NOW.date(), [("since", "type")]),
+    ("", None, [("marker", "required"), ("since", "type")]),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("marker", "since", "problems"), ARGUMENTS)
+async def test_bad_argument_is_refused(
+    marker: Any, since: Any, problems: list[tuple[str, str]]
+) -> None:
+    """An empty marker would be in every name, and a naive time is no instant."""
+    async with scripted() as script, refused(script.wire, *problems):
+        await workflows.find_campaign(script.nl, marker, since=since)

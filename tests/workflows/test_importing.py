@@ -1,0 +1,392 @@
+"""Contacts get into a list, or it is said why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import (
+    ConnectionFailed,
+    DeadlineExceeded,
+    ImportFailed,
+    ImportIncomplete,
+    ImportSn,
+    InvalidRequest,
+    ListSn,
+    OutcomeUnknown,
+    Polling,
+    ServerError,
+    StorageError,
+    workflows,
+)
+from newsleopard_async.emulator import Switches
+from newsleopard_async.workflows.imports import Target
+from tests.support import Reply, connected, csv_of, refused, scripted
+
+EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+
+FORMS: dict[str, Callable[[Path, str], Any]] = {
+    "path": lambda folder, csv: _write(folder / "會員.csv", csv),
+    "bytes": lambda folder, csv: csv.encode(),
+    "text": lambda folder, csv: csv,
+}
+
+
+def _write(path: Path, csv: str) -> Path:
+    path.write_text(csv, encoding="utf-8", newline="")
+    return path
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("rows", "operation"), [(100, "importTextToList"), (101, "upload")])
+async def test_contacts_are_in_the_new_list(
+    form: str, rows: int, operation: str, tmp_path: Path
+) -> None:
+    """Up to 100 rows go as text, more as a file; both end in the list of the name."""
+    async with connected() as bench:
+        contacts = FORMS[form](tmp_path, csv_of(rows))
+        report = await workflows.import_contacts(bench.nl, contacts, list_name="會員")
+
+    [made] = bench.emulator.lists
+    assert (report.list_sn, made.name, len(made.members)) == (made.sn, "會員", rows)
+    assert (report.result.import_sn, report.result.inserted) == (report.import_sn, rows)
+    assert report.rejected == 0
+    assert bench.wire.count("importTextToList") == (operation == "importTextToList")
+    assert bench.emulator.count("upload") == (operation == "upload")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+async def test_line_ends_of_windows_are_no_part_of_a_value(ends: str) -> None:
+    """What goes as text has line feeds only."""
+    async with connected() as bench:
+        csv = csv_of(3).replace("\n", ends)
+        await workflows.import_contacts(bench.nl, csv, list_name="會員")
+
+    [contact, *_] = bench.emulator.contacts.values()
+    assert contact.name == "會員0"
+
+
+@pytest.mark.anyio
+async def test_list_that_is_named_by_code_is_used() -> None:
+    """A list's code needs no look-up."""
+    async with connected() as bench:
+        sn = await bench.make_list(0)
+        report = await workflows.import_contacts(bench.nl, csv_of(3), list_sn=sn)
+
+    assert report.list_sn == sn
+    assert len(bench.emulator.lists[0].members) == 3
+    assert bench.emulator.count("list_lists") == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("rows", [3, 101])
+async def test_completed_reads_as_complete(rows: int) -> None:
+    """The word that only the vendor's command line knows is a success (T43)."""
+    async with connected() as bench:
+        bench.emulator.script_import("COMPLETED")
+        report = await workflows.import_contacts(bench.nl, csv_of(rows), list_name="會員")
+
+    assert report.result.status == "COMPLETE"
+
+
+STATES = {
+    "DUPLICATE_HEADER": "標頭重複",
+    "ERROR": "匯入失敗",
+    "MISSING_REQUIRED_DATA": "缺少需要的檔案",
+    "STRANGE": "not documented",
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", STATES)
+async def test_every_final_state_ends_the_wait(status: str) -> None:
+    """All states but PROCESSING are final, and all but COMPLETE a failure (T44)."""
+    async with connected() as bench:
+        bench.emulator.script_import(status)
+        with pytest.raises(ImportFailed, match=STATES[status]) as caught:
+            await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+        elapsed_s = bench.clock.monotonic()
+
+    assert not isinstance(caught.value, ImportIncomplete)
+    assert (caught.value.result.status, status in str(caught.value)) == (status, True)
+    assert elapsed_s < 30
+
+
+@pytest.mark.anyio
+async def test_import_that_is_not_known_yet_gets_a_grace() -> None:
+    """An empty 400 right after the upload is no end."""
+    async with connected() as bench:
+        bench.emulator.fail("get_import", 400, times=4)
+        report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+
+    assert report.result.status.is_success
+    assert bench.emulator.count("get_import") == 5
+
+
+@pytest.mark.anyio
+async def test_import_that_stays_unknown_has_failed() -> None:
+    """After the grace, an empty 400 is the end."""
+    async with connected() as bench:
+        bench.emulator.fail("get_import", 400, times=99)
+        with pytest.raises(ImportFailed, match="does not know it") as caught:
+            await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+        elapsed_s = bench.clock.monotonic()
+
+    assert caught.value.result is None
+    assert 60 <= elapsed_s < 90
+
+
+@pytest.mark.anyio
+async def test_other_refusals_of_the_look_are_no_state() -> None:
+    """A key that is refused, or a server that keeps failing, says nothing about the import."""
+    async with connected() as bench:
+        import_sn = await bench.nl.contacts.import_text(csv_of(1))
+        bench.emulator.fail("get_import", 500, times=5)
+        with pytest.raises(ServerError):
+            await workflows.wait_for_import(bench.nl, import_sn)
+
+
+@pytest.mark.anyio
+async def test_import_that_never_ends_reaches_the_deadline() -> None:
+    """The wait ends when it was said to, with what was seen last; the job goes on."""
+    async with connected() as bench:
+        bench.emulator.stick_import()
+        with pytest.raises(DeadlineExceeded, match="within 100 s") as caught:
+            await workflows.import_contacts(
+                bench.nl, csv_of(101), list_name="會員", polling=Polling(deadline_s=100)
+            )
+        elapsed_s = bench.clock.monotonic()
+
+    assert caught.value.last.status == "PROCESSING"
+    assert elapsed_s == pytest.approx(100)
+
+
+@pytest.mark.anyio
+async def test_wait_for_import_goes_on_with_one_begun_elsewhere() -> None:
+    """An import's code is enough to wait for it."""
+    async with connected() as bench:
+        import_sn = await bench.nl.contacts.import_text(csv_of(7))
+        result = await workflows.wait_for_import(bench.nl, import_sn)
+
+    assert (result.import_sn, result.inserted) == (import_sn, 7)
+
+
+@pytest.mark.anyio
+async def test_bad_code_of_an_import_is_refused() -> None:
+    """A code that no path can hold is refused before anything is sent."""
+    async with scripted() as script, refused(script.wire, ("import_sn", "code")):
+        await workflows.wait_for_import(script.nl, ImportSn("a/b"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("times", "tickets"), [(1, 2), (2, 3)])
+async def test_expired_url_is_replaced(times: int, tickets: int) -> None:
+    """A fresh ticket is asked for, and its import is the one that is waited for (T22)."""
+    async with connected() as bench:
+        bench.emulator.fail("upload", 403, times=times, body=EXPIRED)
+        report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+
+    assert bench.emulator.count("start_file_import") == tickets
+    assert report.import_sn == bench.emulator.imports[-1].sn
+    assert report.result.inserted == 101
+
+
+@pytest.mark.anyio
+async def test_url_that_always_expires_is_not_replaced_for_ever() -> None:
+    """Three tickets, and then the storage's refusal."""
+    async with connected(switches=Switches(upload_lifetime_s=0)) as bench:
+        with pytest.raises(StorageError) as caught:
+            await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+
+    assert caught.value.expired
+    assert bench.emulator.count("start_file_import") == 3
+
+
+@pytest.mark.anyio
+async def test_other_refusal_of_the_storage_asks_for_no_ticket() -> None:
+    """Only an expired URL is a reason for a fresh one."""
+    async with connected() as bench:
+        bench.emulator.fail("upload", 403, body=b"<Error>AccessDenied</Error>")
+        with pytest.raises(StorageError) as caught:
+            await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+
+    assert not caught.value.expired
+    assert bench.emulator.count("start_file_import") == 1
+
+
+@pytest.mark.anyio
+async def test_name_that_exists_is_refused() -> None:
+    """A list of the name that is there already is not filled by accident."""
+    async with connected() as bench:
+        sn = await bench.make_list(0)
+        with pytest.raises(InvalidRequest, match=sn) as caught:
+            await workflows.import_contacts(bench.nl, csv_of(1), list_name="會員")
+
+    assert [(each.field, each.rule) for each in caught.value.problems] == [("list_name", "exists")]
+    assert bench.emulator.contacts == {}
+
+
+@pytest.mark.anyio
+async def test_name_that_exists_is_reused_if_asked_for() -> None:
+    """The list of exactly that name is taken; one that only looks alike is not."""
+    async with connected() as bench:
+        await bench.make_list(0, "會員 ")
+        sn = await bench.make_list(2)
+        report = await workflows.import_contacts(
+            bench.nl, csv_of(5), list_name="會員", if_list_exists="reuse"
+        )
+
+    assert report.list_sn == sn
+    assert [len(each.members) for each in bench.emulator.lists] == [0, 5]
+
+
+@pytest.mark.anyio
+async def test_name_that_is_new_is_created_though_reuse_is_allowed() -> None:
+    """Reuse does not mean that a list must be there."""
+    async with connected() as bench:
+        report = await workflows.import_contacts(
+            bench.nl, csv_of(1), list_name="會員", if_list_exists="reuse"
+        )
+
+    assert [each.sn for each in bench.emulator.lists] == [report.list_sn]
+
+
+UNUSABLE = {
+    "ambiguous": [{"sn": "a", "name": "會員"}, {"sn": "b", "name": "會員"}],
+    "segment": [{"sn": "a", "name": "會員", "type": 1}],
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("rule", UNUSABLE)
+async def test_list_that_cannot_be_reused_is_refused(rule: str) -> None:
+    """Two lists of the name, or one that fills itself, are no list to import into (T53, T62)."""
+    async with scripted(Reply({"Lists": UNUSABLE[rule]})) as script:
+        with pytest.raises(InvalidRequest) as caught:
+            await workflows.import_contacts(
+                script.nl, csv_of(1), list_name="會員", if_list_exists="reuse"
+            )
+
+    assert [(each.field, each.rule) for each in caught.value.problems] == [("list_name", rule)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", ["lose_reply_to", "cut_body", "garbage"])
+async def test_lost_reply_to_create_is_looked_up(fault: str) -> None:
+    """A list that may have been made is looked for, and not made again."""
+    async with connected() as bench:
+        getattr(bench.emulator, fault)("create_list")
+        report = await workflows.import_contacts(bench.nl, csv_of(3), list_name="會員")
+
+    [made] = bench.emulator.lists
+    assert (made.sn, len(made.members)) == (report.list_sn, 3)
+    assert bench.emulator.count("create_list") == 1
+
+
+@pytest.mark.anyio
+async def test_list_that_is_not_there_after_a_lost_reply_is_an_open_question() -> None:
+    """It may still be made: the caller hears so, and no second one is asked for."""
+    async with connected() as bench:
+        bench.emulator.drop_request("create_list")
+        with pytest.raises(OutcomeUnknown, match="create_list"):
+            await workflows.import_contacts(bench.nl, csv_of(3), list_name="會員")
+
+    assert bench.emulator.count("create_list") == 1
+    assert bench.emulator.lists == ()
+
+
+@pytest.mark.anyio
+async def test_create_that_was_not_sent_is_sent() -> None:
+    """A request that never left is simply sent again."""
+    async with connected() as bench:
+        bench.emulator.not_sent("create_list", times=2)
+        await workflows.import_contacts(bench.nl, csv_of(3), list_name="會員")
+
+    assert len(bench.emulator.lists) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("operation", ["start_file_import", "upload", "get_import", "list_lists"])
+@pytest.mark.parametrize("fault", ["lose_reply_to", "not_sent", "fail", "cut_body"])
+async def test_import_survives_a_fault_of_every_step(operation: str, fault: str) -> None:
+    """What may be repeated is repeated, and the contacts arrive once."""
+    async with connected() as bench:
+        getattr(bench.emulator, fault)(operation)
+        report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+
+    assert report.result.inserted == 101
+    assert len(bench.emulator.lists) == 1
+
+
+@pytest.mark.anyio
+async def test_dead_platform_is_said() -> None:
+    """A platform that cannot be reached is a failed connection, after the retries."""
+    async with connected() as bench:
+        bench.emulator.not_sent("list_lists", times=99)
+        with pytest.raises(ConnectionFailed):
+            await workflows.import_contacts(bench.nl, csv_of(1), list_name="會員")
+
+
+TARGETS: list[tuple[dict[str, Any], tuple[str, str]]] = [
+    ({}, ("list_sn", "target")),
+    ({"list_sn": "a", "list_name": "b"}, ("list_sn", "target")),
+    ({"list_sn": ""}, ("list_sn", "required")),
+    ({"list_sn": "a/b"}, ("list_sn", "code")),
+    ({"list_sn": "file"}, ("list_sn", "reserved")),
+    ({"list_name": ""}, ("list_name", "required")),
+    ({"list_name": " "}, ("list_name", "required")),
+    ({"list_name": "a\nb"}, ("list_name", "one_line")),
+    ({"list_name": 5}, ("list_name", "type")),
+    ({"list_name": "a", "if_list_exists": "replace"}, ("if_list_exists", "choice")),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("target", "problem"), TARGETS)
+async def test_bad_target_is_refused(target: dict[str, Any], problem: tuple[str, str]) -> None:
+    """Where the contacts go must be clear before anything is sent."""
+    async with scripted() as script, refused(script.wire, problem):
+        await workflows.import_contacts(script.nl, csv_of(1), **target)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("contacts", "rule"),
+    [
+        (b"", "empty"),
+        ("NAME,EMAIL\nA,a@example.com\n", "order"),
+        ("EMAIL,NAME\na@example.com,\rA\n", "line_breaks"),
+        (b"EMAIL,NAME\na@example.com,\xff\n", "encoding"),
+        (Path("there is no such file.csv"), "readable"),
+    ],
+)
+async def test_bad_contacts_make_no_list(contacts: Any, rule: str) -> None:
+    """Contacts are looked at before the list is made, to their last row if they go as text."""
+    async with scripted() as script, refused(script.wire, ("contacts", rule)):
+        await workflows.import_contacts(script.nl, contacts, list_name="會員")
+
+
+@pytest.mark.anyio
+async def test_file_that_vanishes_before_its_upload_is_said(tmp_path: Path) -> None:
+    """A file that is gone when its turn comes is named; nothing was imported."""
+    file = _write(tmp_path / "會員.csv", csv_of(101))
+
+    async def vanish(event: workflows.Event) -> None:
+        if event.step == "create_list":
+            file.unlink(missing_ok=True)
+
+    async with connected() as bench:
+        with pytest.raises(InvalidRequest, match=r"會員\.csv"):
+            await workflows.import_contacts(bench.nl, file, list_name="會員", progress=vanish)
+
+    assert bench.emulator.contacts == {}
+
+
+def test_target_by_code_is_whole() -> None:
+    """A target holds what was asked for."""
+    assert Target(list_sn=ListSn("a")).list_name is None

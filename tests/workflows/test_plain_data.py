@@ -1,0 +1,120 @@
+"""Everything public that has ``to_dict()`` gives exactly plain data."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import attrs
+import pytest
+
+import newsleopard_async
+from newsleopard_async import (
+    CampaignSn,
+    ContactList,
+    FooterLanguage,
+    GoogleAnalytics,
+    ImportResult,
+    ImportSn,
+    ImportStatus,
+    ListSn,
+    ReportLink,
+    ReportType,
+    SendAt,
+    Sender,
+    SendNow,
+    SentCampaign,
+    UploadTicket,
+    workflows,
+)
+from newsleopard_async.models import Usage
+from newsleopard_async.plain import Plain, from_plain
+from newsleopard_async.workflows import (
+    CampaignReport,
+    Event,
+    ImportReport,
+    ReportFile,
+    ReportState,
+    SendOutcome,
+)
+from tests.plainness import assert_exactly_plain
+from tests.support import AB_TESTS, CAMPAIGN, connected
+
+NOW = datetime(2026, 1, 5, 2, 0, 0, 90_000, tzinfo=UTC)
+RESULT = ImportResult(
+    import_sn=ImportSn("i"),
+    status=ImportStatus("STRANGE"),
+    errors=1,
+    created=NOW,
+    error_url="https://s.example/e.csv?Signature=1",
+)
+IMPORT = ImportReport(list_sn=ListSn("a"), import_sn=ImportSn("i"), result=RESULT)
+STATE = ReportState(type=ReportType.OPEN, created=NOW)
+FILE = ReportFile(type=ReportType("odd"), path=Path("a") / "b.csv", size_bytes=3)
+
+EXAMPLES: tuple[Plain, ...] = (
+    attrs.evolve(
+        CAMPAIGN,
+        lists=[ListSn("a")],
+        schedule=SendAt(NOW),
+        ga=GoogleAnalytics(campaign="c", content="d", ecommerce=True),
+        footer=FooterLanguage.ENGLISH,
+    ),
+    *AB_TESTS,
+    ContactList(sn=ListSn("a"), opened_rate_percent=66.6667, created=NOW),
+    GoogleAnalytics(campaign="c", content="d"),
+    RESULT,
+    ReportLink(type=ReportType.OPEN, url="https://s.example/o.csv?Signature=1", created=NOW),
+    SendAt(NOW),
+    SendNow(),
+    Sender("電子豹", "service@example.com"),
+    SentCampaign(sn=CampaignSn("c"), name="週年慶", sent_end=NOW),
+    UploadTicket(import_sn=ImportSn("i"), url="https://s.example/u.csv?Signature=1"),
+    Usage(used=1, limit=None, remaining=None, resets_at=NOW),
+    CampaignReport(campaign_sn=CampaignSn("c"), unchanged=True, available=(STATE,), files=(FILE,)),
+    Event(pipeline="p", step="s", state="finished", elapsed_s=0.5, result=RESULT.to_dict()),
+    IMPORT,
+    FILE,
+    STATE,
+    SendOutcome(campaign_sn=CampaignSn("c"), import_report=IMPORT),
+)
+
+
+def test_every_public_class_has_an_example() -> None:
+    """No model, outcome or event is forgotten here."""
+    faces = [*vars(newsleopard_async).values(), *vars(workflows).values()]
+    public = {each for each in faces if isinstance(each, type) and issubclass(each, Plain)}
+
+    assert public <= {type(example) for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: type(each).__name__)
+def test_data_is_exactly_plain(example: Plain) -> None:
+    """Any JSON writer takes it: text is ``str`` itself, and no subclass."""
+    data = example.to_dict()
+
+    assert_exactly_plain(data)
+    assert "Signature" not in str(data)
+
+
+OUTCOMES = (IMPORT, FILE, STATE, EXAMPLES[-1])
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda each: type(each).__name__)
+def test_outcome_can_be_read_back(outcome: Plain) -> None:
+    """What a pipeline gave is whole again after storage, but for presigned URLs."""
+    again = from_plain(type(outcome), outcome.to_dict())
+
+    assert again.to_dict() == outcome.to_dict()
+    assert type(again) is type(outcome)
+
+
+@pytest.mark.anyio
+async def test_usage_of_a_client_is_plain() -> None:
+    """The day's estimate can be shown as JSON."""
+    async with connected() as bench:
+        await bench.nl.contacts.list_lists()
+        data = bench.nl.usage.to_dict()
+
+    assert_exactly_plain(data)
+    assert data["used"] == 1

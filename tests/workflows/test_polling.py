@@ -1,0 +1,113 @@
+"""Looking at a job ever more rarely, the same way each time, and never for ever."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsleopard_async import DeadlineExceeded, Polling, RateLimits, workflows
+from newsleopard_async.workflows.polling import delays_s
+from tests.support import Bench, connected, csv_of
+
+STEADY = Polling(jitter=0.0)
+
+
+def first(count: int, polling: Polling, seed: str = "import a") -> list[float]:
+    """Return the first waits."""
+    return list(islice(delays_s(polling, seed), count))
+
+
+def test_waits_grow_geometrically_to_the_longest() -> None:
+    """5 s, then each half as long again, and at most a minute."""
+    assert first(9, STEADY) == [5, 7.5, 11.25, 16.875, 25.3125, 37.96875, 56.953125, 60, 60]
+
+
+def test_first_wait_is_never_above_the_longest() -> None:
+    """A longest wait below the first is the longest all the same."""
+    assert first(3, Polling(first_s=90, max_s=30, jitter=0)) == [30, 30, 30]
+
+
+def test_same_job_waits_the_same() -> None:
+    """A pipeline that is run again waits as it did before; another job waits otherwise."""
+    assert first(20, Polling()) == first(20, Polling())
+    assert first(20, Polling()) != first(20, Polling(), "import b")
+
+
+pollings = st.builds(
+    Polling,
+    first_s=st.floats(0.001, 1e6),
+    factor=st.floats(1.0, 1e9),
+    max_s=st.floats(0.001, 1e6),
+    jitter=st.floats(0.0, 0.99),
+)
+
+
+@given(pollings, st.text(max_size=9))
+def test_jitter_stays_within_its_share(polling: Polling, seed: str) -> None:
+    """Each wait is within the jitter's share of the one without, also after many looks."""
+    plain = Polling(first_s=polling.first_s, factor=polling.factor, max_s=polling.max_s, jitter=0.0)
+
+    for varied, steady in zip(first(200, polling, seed), first(200, plain), strict=True):
+        assert steady * (1 - polling.jitter) <= varied <= steady * (1 + polling.jitter)
+        assert 0 < steady <= polling.max_s
+
+
+def test_jitter_spreads_jobs() -> None:
+    """Jobs that begin together do not look together."""
+    waits = {first(1, Polling(), f"import {number}")[0] for number in range(100)}
+
+    assert len(waits) == 100
+    assert min(waits) < 4.6
+    assert max(waits) > 5.4
+
+
+async def looks_of(bench: Bench, polling: Polling) -> list[float]:
+    """Wait in vain for an import; return when it was looked at, from the first look on."""
+    bench.emulator.stick_import()
+    import_sn = await bench.nl.contacts.import_text(csv_of(1))
+    with pytest.raises(DeadlineExceeded):
+        await workflows.wait_for_import(bench.nl, import_sn, polling=polling)
+    times = [each.at_s for each in bench.emulator.requests if each.operation == "get_import"]
+    return [time - times[0] for time in times]
+
+
+@pytest.mark.anyio
+async def test_last_look_is_at_the_deadline() -> None:
+    """The last wait is cut short, so that what is ready by the deadline is seen."""
+    polling = Polling(first_s=10, factor=2, jitter=0, deadline_s=100)
+    async with connected() as bench:
+        assert await looks_of(bench, polling) == [0, 10, 30, 70, 100]
+
+
+@pytest.mark.anyio
+async def test_hour_of_waiting_costs_few_requests() -> None:
+    """An hour of looking costs less than a hundredth of the day's requests (T08)."""
+    async with connected() as bench:
+        assert len(await looks_of(bench, Polling())) < 80
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("used", "second_look_s"), [(80, 5), (92, 60)])
+async def test_looks_are_rare_when_the_quota_is_low(used: int, second_look_s: float) -> None:
+    """In the last tenth of the day's requests, every wait is the longest."""
+    limits = RateLimits(windows=[(10, 1), (100, 86_400)])
+    polling = Polling(jitter=0, deadline_s=120)
+    async with connected(limits=limits) as bench:
+        for _ in range(used - 1):
+            await bench.nl.contacts.list_lists()
+        looks = await looks_of(bench, polling)
+
+    assert looks[1] == pytest.approx(second_look_s)
+
+
+@pytest.mark.anyio
+async def test_quota_without_limit_is_never_low() -> None:
+    """A client without a limit on the day looks as often as it was told to."""
+    limits = RateLimits(windows=[(10, 1)])
+    async with connected(limits=limits) as bench:
+        looks = await looks_of(bench, Polling(jitter=0, deadline_s=20))
+
+    assert looks == [0, 5, 12.5, 20]

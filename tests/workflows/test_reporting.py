@@ -1,0 +1,351 @@
+"""A report is exported, waited for and downloaded, or it is said why not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import (
+    CampaignNotReportable,
+    CampaignSn,
+    DailyQuotaExhausted,
+    DeadlineExceeded,
+    Polling,
+    RateLimits,
+    ReportType,
+    StorageError,
+    workflows,
+)
+from newsleopard_async.emulator import Switches
+from newsleopard_async.workflows.outcomes import ReportState
+from newsleopard_async.workflows.reports import ReportJudge
+from tests.support import Bench, Reply, connected, files_in, refused, scripted
+
+EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+QUIET: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}
+"""Readers who do nothing: there is nothing new after the delivery."""
+
+
+@asynccontextmanager
+async def sent(**switches: Any) -> AsyncIterator[tuple[Bench, CampaignSn]]:
+    """Connect, and have a campaign sent."""
+    async with connected(switches=Switches(**switches)) as bench:
+        yield bench, await bench.send()
+
+
+@pytest.mark.anyio
+async def test_first_export_is_waited_for_and_downloaded(tmp_path: Path) -> None:
+    """Every file of the report is in the folder, which is made if need be."""
+    folder = tmp_path / "reports" / "2026"
+    async with sent() as (bench, sn):
+        report = await workflows.export_report(bench.nl, sn, download_to=folder)
+
+    assert (report.campaign_sn, report.unchanged) == (sn, False)
+    assert [file.type for file in report.files] == [state.type for state in report.available]
+    assert ReportType.DELIVERY in [file.type for file in report.files]
+    assert files_in(folder) == sorted(f"{sn}-{file.type}.csv" for file in report.files)
+    for file in report.files:
+        assert file.path.stat().st_size == file.size_bytes
+        assert file.created is not None
+
+
+@pytest.mark.anyio
+async def test_report_may_stay_where_it_is() -> None:
+    """Without a folder nothing is downloaded."""
+    async with sent() as (bench, sn):
+        report = await workflows.export_report(bench.nl, sn)
+
+    assert report.files == ()
+    assert report.available
+    assert bench.emulator.count("download") == 0
+
+
+@pytest.mark.anyio
+async def test_export_of_nothing_new_gives_the_old_files(tmp_path: Path) -> None:
+    """Nothing new is a valid end, after a while, and is said (T113)."""
+    async with sent(**QUIET) as (bench, sn):
+        first = await workflows.export_report(bench.nl, sn)
+        await bench.clock.sleep(3_700)
+        began_s = bench.clock.monotonic()
+        second = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+        elapsed_s = bench.clock.monotonic() - began_s
+
+    assert (first.unchanged, second.unchanged) == (False, True)
+    assert second.available == first.available
+    assert len(second.files) == 1
+    assert 300 <= elapsed_s < 400
+    assert bench.emulator.count("export_report") == 2
+
+
+@pytest.mark.anyio
+async def test_second_export_within_the_hour_goes_on_to_the_links(tmp_path: Path) -> None:
+    """No second export is sent; the files of the first are the report (T111)."""
+    async with sent() as (bench, sn):
+        await workflows.export_report(bench.nl, sn)
+        report = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+
+    assert report.unchanged
+    assert report.files
+    assert bench.emulator.count("export_report") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", ["lose_reply_to", "cut_body", "fail"])
+async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None:
+    """One export is sent, and the links tell what became of it."""
+    async with sent() as (bench, sn):
+        if fault == "fail":
+            bench.emulator.fail("export_report", 500, processed=True)
+        else:
+            getattr(bench.emulator, fault)("export_report")
+        report = await workflows.export_report(bench.nl, sn)
+
+    assert not report.unchanged
+    assert bench.emulator.count("export_report") == 1
+
+
+@pytest.mark.anyio
+async def test_export_that_never_began_reaches_the_deadline() -> None:
+    """Where there never was a file, none is "not ready", and not a failure (T112, T117)."""
+    async with sent() as (bench, sn):
+        bench.emulator.drop_request("export_report")
+        with pytest.raises(DeadlineExceeded, match="not ready within 600 s") as caught:
+            await workflows.export_report(bench.nl, sn, polling=Polling(deadline_s=600))
+
+    assert caught.value.last == ()
+    assert bench.emulator.count("export_report") == 1
+
+
+@pytest.mark.anyio
+async def test_export_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
+    """The files from before are known, so that only newer ones are the new report."""
+    async with connected() as bench:
+        sn = await bench.send(rows=200, then_s=600)
+        first = await workflows.export_report(bench.nl, sn)
+        await bench.clock.sleep(3_700)
+        bench.emulator.switch(report_delay_s=120.0)
+        second = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+
+    created = {state.type: state.created for state in first.available}
+    newer = {file.type for file in second.files if file.created != created.get(file.type)}
+    assert not second.unchanged
+    assert ReportType.OPEN in newer
+
+
+@pytest.mark.anyio
+async def test_files_that_appear_one_by_one_are_all_waited_for() -> None:
+    """A report is whole when two looks saw the same, not when its first file is there."""
+    everything = {"bounce_share": 0.2, "open_share": 1.0, "click_share": 1.0}
+    readers = {"unsubscribe_share": 0.5, "complain_share": 0.5, "open_delay_s": 60.0}
+    polling = Polling(first_s=10, factor=1, jitter=0)
+    async with sent(report_stagger_s=9.0, **everything, **readers) as (bench, sn):
+        report = await workflows.export_report(bench.nl, sn, polling=polling)
+
+    assert {state.type for state in report.available} == ReportType.known
+
+
+@pytest.mark.anyio
+async def test_links_that_expire_are_fetched_anew(tmp_path: Path) -> None:
+    """What is downloaded already is not downloaded again (T118)."""
+    async with sent() as (bench, sn):
+        bench.emulator.delay("download", 1)  # the first one arrives
+        bench.emulator.fail("download", 403, body=EXPIRED)
+        report = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+
+    assert len(files_in(tmp_path)) == len(report.files) > 1
+    assert bench.emulator.count("download") == len(report.files) + 1
+
+
+@pytest.mark.anyio
+async def test_links_that_always_expire_are_given_up(tmp_path: Path) -> None:
+    """Three sets of links, then the storage's refusal, and no half file."""
+    async with sent(download_lifetime_s=0) as (bench, sn):
+        with pytest.raises(StorageError) as caught:
+            await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+
+    assert caught.value.expired
+    assert bench.emulator.count("download") == 3
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.anyio
+async def test_other_refusal_of_the_storage_ends_it(tmp_path: Path) -> None:
+    """Only expired links are a reason for fresh ones; what is there stays."""
+    async with sent() as (bench, sn):
+        bench.emulator.fail("download", 404)
+        with pytest.raises(StorageError) as caught:
+            await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+
+    assert (caught.value.status, caught.value.expired) == (404, False)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.anyio
+async def test_download_that_is_cut_off_is_repeated(tmp_path: Path) -> None:
+    """A file is whole, whatever happened on the way."""
+    async with sent() as (bench, sn):
+        bench.emulator.cut_body("download", times=2)
+        report = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+
+    content = report.files[0].path.read_bytes()
+    assert content.count(b"\n") == 1 + bench.emulator.campaigns[0].count(
+        "delivery", bench.clock.now()
+    )
+
+
+@pytest.mark.anyio
+async def test_download_that_is_always_cut_off_leaves_nothing(tmp_path: Path) -> None:
+    """Not even a part of a file stays behind."""
+    async with sent() as (bench, sn):
+        bench.emulator.cut_body("download", times=99)
+        with pytest.raises(StorageError):
+            await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+
+    assert files_in(tmp_path) == []
+
+
+HOSTILE = [
+    "../../etc/passwd",
+    "..",
+    "/absolute",
+    "C:\\windows\\system",
+    "a/b",
+    "a_b",
+    "a\x00b",
+    "open\n",
+    "open",
+    "Open",
+    "退信" * 200,
+    "x" * 500,
+    "con:stream",
+]
+
+
+@pytest.mark.anyio
+async def test_hostile_types_stay_in_the_folder(tmp_path: Path) -> None:
+    """What the server calls a report may be anything: each is one file, there and nowhere else."""
+    folder = tmp_path / "reports"
+    date = "2026-01-05T02:00:00Z"
+    links = Reply(
+        [
+            {"reportType": kind, "link": "https://s.example/", "createdDate": date}
+            for kind in HOSTILE
+        ]
+    )
+    files = [Reply(f"{number}".encode()) for number in range(len(HOSTILE))]
+    async with scripted(Reply([]), Reply(), links, links, links, *files) as script:
+        report = await workflows.export_report(script.nl, CampaignSn("a..b:c"), download_to=folder)
+
+    assert files_in(tmp_path) == ["reports"]
+    assert files_in(folder) == sorted(file.path.name for file in report.files)
+    assert len({name.lower() for name in files_in(folder)}) == len(HOSTILE)
+    assert [file.path.read_text() for file in report.files] == [
+        f"{number}" for number in range(len(HOSTILE))
+    ]
+    assert all(name.isascii() and len(name) < 150 for name in files_in(folder))
+
+
+@pytest.mark.anyio
+async def test_folder_that_cannot_be_made_is_refused_first(tmp_path: Path) -> None:
+    """An export can be had once an hour: it is not spent where no file could be written."""
+    (tmp_path / "file").write_bytes(b"")
+    async with scripted() as script:
+        for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+            async with refused(script.wire, ("download_to", "folder")):
+                await workflows.export_report(script.nl, CampaignSn("a"), download_to=folder)
+
+
+@pytest.mark.anyio
+async def test_bad_code_is_refused() -> None:
+    """A code that no path can hold is refused before anything is sent."""
+    async with scripted() as script:
+        async with refused(script.wire, ("campaign_sn", "code")):
+            await workflows.export_report(script.nl, CampaignSn("a/b"))
+        async with refused(script.wire, ("campaign_sn", "required")):
+            await workflows.wait_for_report(script.nl, CampaignSn(""))
+
+
+@pytest.mark.anyio
+async def test_unknown_campaign_is_said() -> None:
+    """The first look at the links says that there is no such campaign; nothing is exported."""
+    async with connected() as bench:
+        with pytest.raises(CampaignNotReportable):
+            await workflows.export_report(bench.nl, CampaignSn("unknown"))
+
+    assert bench.emulator.count("export_report") == 0
+
+
+@pytest.mark.anyio
+async def test_day_that_is_used_up_is_no_reason_to_wait() -> None:
+    """Unlike the hour's limit, the end of the day's requests ends the pipeline."""
+    limits = RateLimits(windows=[(10, 1), (3, 86_400)])
+    events: list[workflows.Event] = []
+    async with sent() as (bench, sn):
+        nl = bench.unchecked(limits)
+        await nl.reports.get_links(sn)
+        await nl.reports.get_links(sn)
+        with pytest.raises(DailyQuotaExhausted):
+            await workflows.export_report(nl, sn, progress=events.append)
+
+    assert (events[-1].step, events[-1].state) == ("export_report", "failed")
+    assert bench.emulator.count("export_report") == 0
+
+
+@pytest.mark.anyio
+async def test_wait_for_report_goes_on_with_one_begun_elsewhere() -> None:
+    """Given the links from before, a report is new when one of them is."""
+    async with sent(**QUIET) as (bench, sn):
+        await bench.nl.reports.export(sn)
+        first = await workflows.wait_for_report(bench.nl, sn)
+        before = await bench.nl.reports.get_links(sn)
+        second = await workflows.wait_for_report(bench.nl, sn, before=before)
+
+    assert (first.unchanged, second.unchanged) == (False, True)
+    assert first.available == second.available
+
+
+NOON = datetime.fromisoformat("2026-01-05T12:00:00+00:00")
+
+
+def state(kind: str, hour: int) -> ReportState:
+    """Build the state of a file by its type and hour."""
+    return ReportState(type=ReportType(kind), created=NOON + timedelta(hours=hour))
+
+
+OLD = (state("delivery", 0), state("open", 0))
+HALF = (state("delivery", 1), state("open", 0))
+NEW = (state("delivery", 1), state("open", 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "looks", "done_at", "changed"),
+    [
+        ((), [(), NEW, NEW], 2, True),
+        ((), [NEW[:1], NEW, NEW], 2, True),
+        (OLD, [OLD, HALF, NEW, NEW], 3, True),
+        (OLD, [NEW, NEW], 1, True),
+        (OLD, [HALF, HALF], 1, True),
+        (OLD, [NEW, tuple(reversed(NEW))], 1, True),
+        (OLD, [OLD] * 6, 5, False),
+        (OLD, [OLD, OLD, OLD, OLD, HALF, NEW, NEW], 6, True),
+        (OLD, [(*OLD, state("click", 1))] * 2, 1, True),
+        ((), [()] * 9, None, False),
+        (OLD, [()] * 9, None, False),
+        (OLD, [OLD[:1]] * 9, 5, False),
+    ],
+)
+def test_report_is_judged_by_its_looks(
+    before: Any, looks: list[Any], done_at: int | None, changed: bool
+) -> None:
+    """New and standing still over two looks is done; so is nothing new for five minutes."""
+    judge = ReportJudge(frozenset(before), 300)
+
+    done = [judge.is_done(each, number * 60.0) for number, each in enumerate(looks)]
+
+    assert (done.index(True) if True in done else None) == done_at
+    assert judge.changed is changed
