@@ -1,0 +1,79 @@
+"""What ``newsleopard`` understands."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+from rich.console import Console
+
+from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
+from newsleopard_async.cli.serve import serve
+from newsleopard_async.emulator import Profile
+from newsleopard_async.errors import NewsLeopardError
+
+__all__ = ["newsleopard"]
+
+_INTERRUPTED = 130
+"""What a shell expects of a command that Ctrl-C ended."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="newsleopard-async", prog_name="newsleopard")
+def newsleopard() -> None:
+    """Send mail through the NewsLeopard (電子豹) Campaign API, or try it without an account."""
+
+
+@newsleopard.command()
+@click.option(
+    "--contacts",
+    type=click.IntRange(1, 100_000),
+    default=CONTACTS,
+    show_default=True,
+    help="How many contacts to make up.",
+)
+@click.option("--pace", type=click.FloatRange(0.01, 1.0), default=1.0, hidden=True)
+def demo(contacts: int, pace: float) -> None:
+    """Run a whole campaign against an emulator on this machine.
+
+    Contacts are made up, imported, mailed and reported on over real HTTP. No account is needed,
+    nothing leaves this machine, and nothing stays behind on it.
+    """
+    console = Console(highlight=False)
+    try:
+        run_demo(console, contacts, pace=pace)
+    except KeyboardInterrupt:
+        _fail(console, "Interrupted. The emulator is stopped and its files are gone.", _INTERRUPTED)
+    except TimeoutError:
+        _fail(console, f"Not done after {LIMIT_S:.0f} s; this machine is very busy.", 1)
+    except NewsLeopardError as error:
+        _fail(console, f"{type(error).__name__}: {error}", 1)
+
+
+@newsleopard.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8025, show_default=True, help="0 for any."
+)
+@click.option(
+    "--api-key", "api_keys", multiple=True, required=True, help="A key to accept; repeatable."
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["documented", "vendor-2026"]),
+    default="documented",
+    show_default=True,
+    help="Whose limits to apply.",
+)
+def emulator(host: str, port: int, api_keys: tuple[str, ...], profile: Profile) -> None:
+    """Serve an emulated NewsLeopard until Ctrl-C."""
+    try:
+        serve(host=host, port=port, api_keys=api_keys, profile=profile)
+    except OSError as error:
+        _fail(Console(stderr=True), f"Cannot listen on {host}:{port}: {error.strerror}", 1)
+
+
+def _fail(console: Console, message: str, code: int) -> NoReturn:
+    console.print(message, style="red", markup=False)
+    sys.exit(code)

@@ -1,0 +1,189 @@
+"""``newsleopard demo``: a whole campaign over real HTTP, against an emulator on this machine."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import anyio
+import attrs
+from rich.console import Console
+
+from newsleopard_async import Campaign, CampaignSn, NewsLeopard, Polling, Sender, workflows
+from newsleopard_async.cli.funnel import addresses_in, read_funnel
+from newsleopard_async.cli.people import read_people, write_people
+from newsleopard_async.cli.steps import Steps
+from newsleopard_async.cli.tables import funnel_table, readers_table
+from newsleopard_async.cli.watching import Watcher
+from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator.server import running
+
+__all__ = ["CONTACTS", "LIMIT_S", "run_demo"]
+
+CONTACTS: Final = 20_000
+LIMIT_S: Final = 60.0
+"""The demonstration gives up after this long."""
+
+KEY: Final = "demo-key"
+READING_S: Final = 3.0
+"""How long the readers get; by then nearly all have opened what they are going to open."""
+
+
+def quick_platform(pace: float) -> Switches:
+    """Make a platform whose jobs take seconds instead of minutes, with readers who open at once.
+
+    Args:
+        pace: All its durations are so many times what the demonstration shows.
+    """
+    return Switches(
+        import_base_s=0.8 * pace,
+        import_rows_per_s=8_000.0 / pace,
+        send_base_s=0.3 * pace,
+        mails_per_s=10_000.0 / pace,
+        open_delay_s=READING_S * pace / 6,
+        report_delay_s=0.8 * pace,
+        report_stagger_s=0.1 * pace,
+    )
+
+
+def quick_polling(pace: float) -> Polling:
+    """Look as often as such a platform deserves."""
+    return Polling(
+        first_s=0.25 * pace,
+        factor=1.1,
+        max_s=0.4 * pace,
+        deadline_s=LIMIT_S,
+        grace_s=5.0,
+        settle_s=10.0,
+    )
+
+
+CAMPAIGN: Final = Campaign(
+    name="週年慶",
+    subject="${NAME}，您的專屬優惠",
+    sender=Sender("電子豹", "service@example.com"),
+    html=(
+        '<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>'
+        "<p>${NAME} 您好，</p><p>${CITY}門市週年慶，您的 ${POINTS} 點可折抵消費。</p>"
+        '<p><a href="https://example.com/anniversary">立即前往</a></p></body></html>'
+    ),
+)
+
+
+def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -> None:
+    """Run the demonstration and print what came of it.
+
+    Args:
+        console: Where to.
+        contacts: How many contacts to make up.
+        pace: Below 1, everything that is waited for is so much quicker.
+    Raises:
+        TimeoutError: it took longer than `LIMIT_S`.
+    """
+    began_s = time.monotonic()
+    console.print(
+        "A whole campaign over HTTP, against an emulator on this machine.\n", style="bold"
+    )
+    emulator = Emulator(api_keys=(KEY,), switches=quick_platform(pace))
+    with tempfile.TemporaryDirectory(prefix="newsleopard-demo-") as folder:
+        with Steps(console) as steps:
+            demo = _Demo(steps, emulator, Path(folder), contacts, pace)
+            files = demo.run()
+        _print_results(console, files, demo.members, contacts)
+    console.print(
+        f"{len(emulator.requests)} requests in {time.monotonic() - began_s:.0f} s. "
+        "No mail left this machine.",
+        style="dim",
+    )
+
+
+@attrs.frozen
+class _Demo:
+    """The parts of one run."""
+
+    steps: Steps
+    emulator: Emulator
+    folder: Path
+    contacts: int
+    pace: float
+
+    @property
+    def members(self) -> Path:
+        """The contact file."""
+        return self.folder / "members.csv"
+
+    def run(self) -> dict[str, Path]:
+        """Do all of it and return the report files by type."""
+        self._write_contacts()
+        with ExitStack() as stack:
+            with self.steps.step("Start the emulator") as step:
+                step.detail = stack.enter_context(running(self.emulator))
+            return anyio.run(self._run_campaign, step.detail)
+
+    async def _run_campaign(self, base_url: str) -> dict[str, Path]:
+        with anyio.fail_after(LIMIT_S):
+            async with NewsLeopard(KEY, base_url=base_url) as nl:
+                campaign_sn = await self._send(nl)
+                await self._watch_mails()
+                await self._let_people_read()
+                return await self._fetch_report(nl, campaign_sn)
+
+    def _write_contacts(self) -> None:
+        with self.steps.step("Make up contacts") as step:
+            size_bytes = write_people(self.members, self.contacts)
+            step.detail = f"{self.contacts:,} rows, {size_bytes:,} bytes"
+
+    async def _send(self, nl: NewsLeopard) -> CampaignSn:
+        with Watcher(self.steps) as watcher:
+            outcome = await workflows.send_campaign(
+                nl,
+                CAMPAIGN,
+                contacts=self.members,
+                list_name="週年慶會員",
+                polling=quick_polling(self.pace),
+                progress=watcher,
+            )
+        return outcome.campaign_sn
+
+    async def _watch_mails(self) -> None:
+        """Wait until all mails are out, reading the emulator's own outbox."""
+        with self.steps.step("Mails go out") as step:
+            while (sent := len(self.emulator.outbox)) < self.contacts:
+                step.detail, step.share = f"{sent:,} mails", sent / self.contacts
+                await anyio.sleep(0.1 * self.pace)
+            step.detail = f"{sent:,} mails"
+
+    async def _let_people_read(self) -> None:
+        with self.steps.step("Readers open and click") as step:
+            began_s, wanted_s = time.monotonic(), READING_S * self.pace
+            while (passed_s := time.monotonic() - began_s) < wanted_s:
+                step.share = passed_s / wanted_s
+                await anyio.sleep(0.1 * self.pace)
+
+    async def _fetch_report(self, nl: NewsLeopard, campaign_sn: CampaignSn) -> dict[str, Path]:
+        with Watcher(self.steps) as watcher:
+            report = await workflows.export_report(
+                nl,
+                campaign_sn,
+                download_to=self.folder / "report",
+                polling=quick_polling(self.pace),
+                progress=watcher,
+            )
+        return {str(file.type): file.path for file in report.files}
+
+
+def _print_results(
+    console: Console, files: Mapping[str, Path], members: Path, contacts: int
+) -> None:
+    known = read_people(members)
+    clicked = addresses_in(files["click"]) if "click" in files else {}
+    readers = [known[address] for address in clicked if address in known]
+    console.print()
+    funnel = read_funnel(files, recipients=contacts)
+    console.print(funnel_table(funnel, CAMPAIGN.name, width=console.width))
+    if readers:
+        console.print(readers_table(readers[:5], width=console.width))

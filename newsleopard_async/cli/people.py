@@ -1,0 +1,62 @@
+"""Made-up contacts with Chinese names, the same ones at each run."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+__all__ = ["Person", "people", "read_people", "write_people"]
+
+_SURNAMES = (
+    *"陳林黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴周徐蘇葉莊呂江",
+    *("歐陽", "司徒", "張簡"),
+)
+_GIVEN = (
+    *("怡君", "欣怡", "雅婷", "淑芬", "美玲", "佳穎", "詩涵", "宜蓁", "思妤", "品妍", "子晴"),
+    *("志明", "俊傑", "建宏", "家豪", "冠宇", "承恩", "宥廷", "柏翰", "宗翰", "品睿", "睿", "安"),
+)
+_CITIES = ("台北市", "新北市", "桃園市", "台中市", "台南市", "高雄市", "新竹縣", "花蓮縣")
+
+
+@attrs.frozen
+class Person:
+    """One contact of the demonstration."""
+
+    email: str
+    name: str
+    city: str
+    points: int
+
+
+def people(count: int, *, seed: int = 0) -> Iterator[Person]:
+    """Make up so many people, each with an address of their own."""
+    chance = random.Random(seed)  # noqa: S311  # made-up people are no secret
+    for number in range(1, count + 1):
+        yield Person(
+            email=f"reader{number:05}@example.com",
+            name=chance.choice(_SURNAMES) + chance.choice(_GIVEN),
+            city=chance.choice(_CITIES),
+            points=chance.randrange(0, 5_000, 10),
+        )
+
+
+def write_people(path: Path, count: int) -> int:
+    """Write a contact file as the platform wants it and return its size in bytes."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["EMAIL", "NAME", "CITY", "POINTS"])
+        writer.writerows(attrs.astuple(person) for person in people(count))
+    return path.stat().st_size
+
+
+def read_people(path: Path) -> dict[str, Person]:
+    """Read a file of `write_people` back, by address."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            row["EMAIL"]: Person(row["EMAIL"], row["NAME"], row["CITY"], int(row["POINTS"]))
+            for row in csv.DictReader(file)
+        }

@@ -1,0 +1,125 @@
+"""``newsleopard`` starts, stops and says what is missing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from newsleopard_async import NewsLeopard
+
+_START = (
+    "import runpy, signal; "
+    # A runner in the background hands its children an ignored SIGINT.
+    "signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('newsleopard_async.cli', run_name='__main__')"
+)
+COMMAND = (sys.executable, "-c", _START)
+
+
+@pytest.mark.parametrize("library", ["click", "rich", "starlette", "uvicorn"])
+def test_missing_extra_is_one_line_with_the_command(library: str) -> None:
+    """Without its extra, the command says in one line how to install it."""
+    code = (
+        f"import sys; sys.modules[{library!r}] = None\n"
+        "from newsleopard_async.cli import main; main()"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert library in run.stderr
+    assert 'pip install "newsleopard-async[cli]"' in run.stderr
+
+
+def test_demo_sends_a_campaign_and_cleans_up(tmp_path: Path) -> None:
+    """The demonstration ends well without a terminal, and leaves no file behind."""
+    run = subprocess.run(
+        [*COMMAND, "demo", "--contacts", "300", "--pace", "0.05"],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=90,
+        env=environment(tmp_path),
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stderr == ""
+    assert re.search(r"Recipients\s+收件人\s+300\s+100.0 %", run.stdout)
+    assert re.search(r"Opened\s+開信\s+[1-9]", run.stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_interrupted_demo_cleans_up(tmp_path: Path) -> None:
+    """Ctrl-C ends the demonstration with 130, without a traceback and without files."""
+    with subprocess.Popen(
+        [*COMMAND, "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env=environment(tmp_path),
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Create the list" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "Interrupted" in out
+    assert err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("profile", ["documented", "vendor-2026"])
+async def test_emulator_serves_a_client(profile: str) -> None:
+    """A client reaches the served emulator with the key that it was given."""
+    with served("--profile", profile) as base_url:
+        async with NewsLeopard("k1", base_url=base_url) as nl:
+            assert await nl.contacts.list_lists() == ()
+
+
+def test_emulator_refuses_another_key() -> None:
+    """A key that was not given gets the platform's 403."""
+    with served() as base_url:
+        answer = httpx.get(f"{base_url}/v1/contacts/lists", headers={"x-api-key": "other"})
+
+    assert answer.status_code == 403
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return an environment whose temporary files go into a folder that a test can look at."""
+    names = ("TMPDIR", "TMP", "TEMP")
+    return os.environ | dict.fromkeys(names, str(folder)) | {"PYTHONIOENCODING": "utf-8"}
+
+
+@contextmanager
+def served(*options: str) -> Iterator[str]:
+    """Run ``newsleopard emulator`` on a free port and give its base URL."""
+    with subprocess.Popen(
+        [*COMMAND, "emulator", "--port", "0", "--api-key", "k1", *options],
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        try:
+            assert found
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
+            assert process.wait(timeout=30) == 0 or sys.platform == "win32"

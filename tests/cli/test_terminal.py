@@ -1,0 +1,151 @@
+"""What the demonstration shows fits the terminal that it is shown on."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from newsleopard_async.cli.funnel import Funnel
+from newsleopard_async.cli.people import people
+from newsleopard_async.cli.steps import Steps
+from newsleopard_async.cli.tables import funnel_table, readers_table
+from newsleopard_async.cli.watching import Watcher
+from newsleopard_async.workflows import Event
+
+FUNNEL = Funnel(
+    recipients=20_000,
+    delivered=19_600,
+    opened=6_900,
+    clicked=1_400,
+    bounced=400,
+    unsubscribed=70,
+    complained=14,
+)
+
+
+def console(width: int = 80, *, terminal: bool = False) -> Console:
+    """Return a console that writes into memory."""
+    return Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
+
+
+def written(on: Console) -> str:
+    """Return what was written so far."""
+    assert isinstance(on.file, io.StringIO)
+    return on.file.getvalue()
+
+
+def event(step: str, state: str, result: object = None) -> Event:
+    """Build an event of a pipeline."""
+    return Event(pipeline="send_campaign", step=step, state=state, elapsed_s=0.0, result=result)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_tables_fit_the_width(width: int) -> None:
+    """No line is wider than the terminal, full-width characters counted double."""
+    screen = console(width)
+
+    screen.print(funnel_table(FUNNEL, "週年慶", width=width))
+    screen.print(readers_table(people(5), width=width))
+
+    assert max(cell_len(line) for line in written(screen).splitlines()) <= width
+    assert "…" not in written(screen)
+
+
+def test_chinese_names_end_in_one_column() -> None:
+    """Right-aligned names of two to four characters end at the same cell."""
+    screen = console()
+    shown = list(people(60))
+
+    screen.print(readers_table(shown, width=80))
+
+    lines = [line for line in written(screen).splitlines() if "@" in line]
+    ends = {
+        cell_len(line[: line.index(person.name) + len(person.name)])
+        for line, person in zip(lines, shown, strict=True)
+    }
+    assert len(ends) == 1
+
+
+def test_step_in_a_pipe_is_one_line() -> None:
+    """Without a terminal each step is written once, when it ends, without control codes."""
+    screen = console()
+
+    with Steps(screen) as steps, steps.step("Make up contacts") as step:
+        step.detail = "20,000 rows"
+
+    [line] = written(screen).splitlines()
+    assert line.startswith("✓ Make up contacts")
+    assert "20,000 rows" in line
+    assert "\x1b" not in line
+
+
+def test_step_that_raises_is_marked_failed() -> None:
+    """The line of what failed says so, and the error goes on."""
+    screen = console()
+
+    with pytest.raises(ValueError, match="broken"), Steps(screen) as steps:  # noqa: SIM117
+        with steps.step("Upload"):
+            raise ValueError("broken")
+
+    assert written(screen).startswith("✗ Upload")
+
+
+@pytest.mark.parametrize("width", [30, 44, 80, 120])
+def test_live_steps_fit_the_width(width: int) -> None:
+    """On a terminal of any width, the moving lines fit it."""
+    screen = console(width)
+    steps = Steps(screen)
+    step = steps.begin("Import the contacts")
+    step.detail, step.share = "12,400 of 20,000 rows", 0.62
+
+    screen.print(steps)
+
+    assert max(cell_len(line) for line in written(screen).splitlines()) <= width
+
+
+def test_repeated_look_keeps_one_line() -> None:
+    """A poll is one line with the latest that is known, ended when the next step begins."""
+    screen = console()
+    half = {"status": "PROCESSING", "file_count": 10, "inserted": 5, "errors": 0}
+    done = {"status": "COMPLETE", "file_count": 10, "inserted": 9, "errors": 1}
+
+    with Steps(screen) as steps, Watcher(steps) as watcher:
+        for state, result in (
+            ("started", None),
+            ("finished", half),
+            ("waiting", half),
+            ("started", None),
+            ("finished", done),
+        ):
+            watcher(event("get_import", state, result))
+        watcher(event("submit", "started"))
+        watcher(event("submit", "finished", "c0ffee"))
+
+    first, second = written(screen).splitlines()
+    assert "9 of 10 rows, 1 rejected" in first
+    assert "campaign c0ffee" in second
+
+
+def test_failed_event_marks_its_line() -> None:
+    """A step that failed is shown as failed, with the class of the error."""
+    screen = console()
+
+    with Steps(screen) as steps, Watcher(steps) as watcher:
+        watcher(event("submit", "started"))
+        watcher(event("submit", "failed", "OutcomeUnknown"))
+
+    assert written(screen).startswith("✗ Submit the campaign")
+    assert "OutcomeUnknown" in written(screen)
+
+
+def test_unknown_step_is_shown_by_its_name() -> None:
+    """A step that this table does not know yet still reads as words."""
+    screen = console()
+
+    with Steps(screen) as steps, Watcher(steps) as watcher:
+        watcher(event("reconcile_later", "finished", {"any": "thing"}))
+
+    assert "Reconcile later" in written(screen)
