@@ -1,0 +1,72 @@
+"""How the documentation is built: ``sphinx-build -W -n docs docs/_build/html``."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from typing import Any
+
+project = "newsleopard-async"
+author = "The newsleopard-async authors"
+project_copyright = "2026, " + author
+release = metadata.version("newsleopard-async")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "newsleopard-async"
+html_show_sphinx = False
+
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_custom_sections = [("Source", "returns_style")]
+
+default_role = "py:obj"
+nitpicky = True
+# Only our own names are resolved: other projects' would need their inventories, from a network.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!newsleopard_async\.).*"),
+    (r"py:.*", r"newsleopard_async\..*\.[A-Z]"),  # type variables
+    (r"py:.*", r"newsleopard_async\.emulator\..*"),  # what the emulator is made of inside
+]
+
+_INLINE_SECTION = re.compile(r"^(Returns|Source|Yields): (.+)$")
+
+
+def _open_inline_sections(
+    _app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]
+) -> None:
+    """Turn our one-line sections (``Returns: the code``) into those that napoleon reads."""
+    opened: list[str] = []
+    is_in_section = False
+    for line in lines:
+        section = _INLINE_SECTION.match(line)
+        if section:
+            opened += ["", f"{section[1]}:", f"    {section[2]}"]
+        elif is_in_section and line.startswith("    "):
+            opened.append(line)
+        else:
+            opened.append(line)
+        is_in_section = bool(section) or (is_in_section and bool(line.strip()))
+    lines[:] = opened
+
+
+def _hide_inner_parts(
+    _app: Any, what: str, name: str, _obj: Any, _options: Any, signature: str, _returns: str
+) -> tuple[str, None] | None:
+    """Leave out what the client builds the endpoints from; nobody else builds one."""
+    is_inner = what == "class" and name.startswith("newsleopard_async.endpoints.")
+    return ("", None) if is_inner and signature else None
+
+
+def setup(app: Any) -> None:
+    """Connect the two; the first runs before napoleon, whose priority is 500."""
+    app.connect("autodoc-process-docstring", _open_inline_sections, priority=400)
+    app.connect("autodoc-process-signature", _hide_inner_parts)

@@ -1,0 +1,66 @@
+"""The examples of the README and the documentation run, as they stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import newsleopard_async
+from newsleopard_async.emulator import Emulator
+from newsleopard_async.testing import ManualClock
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+if not PAGES[0].exists():
+    pytest.skip("the documentation is not beside the tests", allow_module_level=True)
+
+
+def _examples() -> Iterator[Any]:
+    for page in PAGES:
+        blocks = re.findall(
+            r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+        )
+        for number, code in enumerate(blocks, start=1):
+            yield pytest.param(code, id=f"{page.name}-{number}")
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
+    """Put an emulator in the platform's place, and the files that the examples read."""
+    clock = ManualClock()
+    emulator = Emulator(api_keys=["test-key"], clock=clock)
+
+    class Emulated(newsleopard_async.NewsLeopard):
+        def __init__(self, api_key: str | None = None, **options: Any) -> None:
+            super().__init__(
+                api_key, **{"http_transport": emulator.transport(), "clock": clock, **options}
+            )
+
+    monkeypatch.setattr(newsleopard_async, "NewsLeopard", Emulated)
+    monkeypatch.setenv("NEWSLEOPARD_API_KEY", "test-key")
+    monkeypatch.chdir(tmp_path)
+    Path("anniversary.html").write_text("<html><body>${NAME} 您好</body></html>", "utf-8")
+    Path("members.csv").write_text("EMAIL,NAME\nming@example.com,王小明\n", "utf-8")
+    return emulator
+
+
+@pytest.mark.parametrize("code", list(_examples()))
+def test_example_runs(code: str, emulator: Emulator) -> None:
+    """An example runs to its end, by itself, in a folder with the files it names."""
+    exec(compile(code, "<example>", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own
+
+    assert emulator.submitted <= 1
+
+
+def test_first_example_of_the_readme_submits_once(emulator: Emulator) -> None:
+    """The README's first example is a whole campaign."""
+    code = next(_examples()).values[0]
+
+    exec(compile(code, "<example>", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own
+
+    assert emulator.submitted == 1
+    assert len(emulator.contacts) == 1
