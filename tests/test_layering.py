@@ -20,6 +20,7 @@ LEVELS = {
     "client": 5,
     "endpoints": 4,
     "transport": 3,
+    "store": 3,
     "checks": 2,
     "models": 1,
     "errors": 1,

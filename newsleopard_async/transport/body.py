@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 import anyio
-import anyio.to_thread
 import attrs
 
 from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.transport.inflight import in_thread, open_file
 
 __all__ = ["Body", "BytesBody", "FileBody", "open_body"]
 
@@ -91,22 +92,24 @@ class FileBody:
         """
         left_bytes = self.size_bytes
         try:
-            async with await anyio.open_file(self.path, "rb") as file:
-                await self._check(file.wrapped.fileno())
+            async with open_file(self.path, "rb") as file:
+                await self._check(file.fileno())
                 # Never more than the size: a server takes that many bytes for the whole.
-                while left_bytes > _PIECE_BYTES and (piece := await file.read(_PIECE_BYTES)):
+                while left_bytes > _PIECE_BYTES and (
+                    piece := await in_thread(partial(file.read, _PIECE_BYTES))
+                ):
                     left_bytes -= len(piece)
                     yield piece
-                last = await file.read(left_bytes)
+                last = await in_thread(partial(file.read, left_bytes))
                 # By its name too: what is open stays readable when it was replaced.
-                await self._check(file.wrapped.fileno())
+                await self._check(file.fileno())
                 await self._check(self.path)
         except OSError as error:
             raise _changed(self.path, error.strerror or "it cannot be read") from None
         yield last
 
     async def _check(self, file: int | Path) -> None:
-        status = await anyio.to_thread.run_sync(os.stat, file)
+        status = await in_thread(partial(os.stat, file))
         if _Identity.of(status) != self.identity:
             raise _changed(self.path, "it is not the file that the upload began with")
 

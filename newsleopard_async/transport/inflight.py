@@ -1,4 +1,7 @@
-"""A request that must not be repeated runs to its answer, whatever cancels its caller.
+"""What must not be left half done runs to its end, whatever cancels its caller.
+
+That is a request that must not be repeated, and whatever is done in a thread: a thread
+cannot be stopped, and would go on writing, or hold what it opened, behind our back.
 
 On trio a shielded scope is enough. On asyncio it is not: `asyncio.timeout` and
 `Task.cancel` cancel the task itself, past any scope of anyio. There the work gets a task
@@ -8,14 +11,18 @@ of its own, which its caller awaits to the end, however often it is cancelled me
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import math
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import IO, Literal, TypeVar
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
-__all__ = ["run_to_completion"]
+__all__ = ["in_thread", "open_file", "run_to_completion"]
 
 T = TypeVar("T")
 
@@ -25,8 +32,9 @@ async def run_to_completion(
 ) -> T:
     """Run ``work`` to its end; then let a cancellation of the caller go on.
 
-    Whoever is cancelled already does not begin. An error of ``work`` goes before a
-    cancellation.
+    Whoever is cancelled already does not begin. A cancellation goes before whatever
+    ``work`` gave, an error too: on asyncio it strikes only once, and would be lost if the
+    caller handled that error. The error is then the cancellation's context.
 
     Args:
         work: What must not be interrupted; it bounds its own time.
@@ -34,19 +42,57 @@ async def run_to_completion(
             the caller will not see it.
     """
     await anyio.lowlevel.checkpoint_if_cancelled()
-    cancellation: BaseException | None = None
-    with anyio.CancelScope(shield=True):
-        if _on_asyncio():
-            result, cancellation = await _in_own_task(work)
-        else:
-            result = await work()
-    if cancellation is not None:
+    cancellation: asyncio.CancelledError | None = None
+    try:
+        with anyio.CancelScope(shield=True):
+            if _on_asyncio():
+                task, cancellation = await _in_own_task(work)
+                result = task.result()
+            else:
+                result = await work()
+    except Exception:
+        await _go_on(cancellation)
+        raise
+    if cancellation is not None or anyio.current_effective_deadline() == -math.inf:
         when_cancelled(result)
-        raise cancellation
-    if anyio.current_effective_deadline() == -math.inf:
-        when_cancelled(result)
-        await anyio.lowlevel.checkpoint_if_cancelled()
+        await _go_on(cancellation)
     return result
+
+
+async def _go_on(cancellation: asyncio.CancelledError | None) -> None:
+    """Let a cancellation strike that was held up: asyncio's own, or that of a scope."""
+    if cancellation is not None:
+        raise cancellation
+    await anyio.lowlevel.checkpoint_if_cancelled()
+
+
+async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None = None) -> T:
+    """Run blocking work in a thread; a cancellation goes on when it has ended.
+
+    Args:
+        work: What to do.
+        undo: Called with the result if the caller was cancelled meanwhile, since nobody
+            else will see it.
+    """
+    return await run_to_completion(
+        functools.partial(anyio.to_thread.run_sync, work),
+        when_cancelled=undo or (lambda _: None),
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_file(path: Path, mode: Literal["rb", "wb"]) -> AsyncIterator[IO[bytes]]:
+    """Open a file that no cancellation leaves open; read and write it with `in_thread`."""
+
+    def open_it() -> IO[bytes]:
+        return path.open(mode)
+
+    file = await in_thread(open_it, undo=lambda file: file.close())
+    try:
+        yield file
+    finally:
+        with anyio.CancelScope(shield=True):
+            await in_thread(file.close)
 
 
 def _on_asyncio() -> bool:
@@ -58,7 +104,7 @@ def _on_asyncio() -> bool:
 
 async def _in_own_task(
     work: Callable[[], Awaitable[T]],
-) -> tuple[T, asyncio.CancelledError | None]:
+) -> tuple[asyncio.Task[T], asyncio.CancelledError | None]:
     async def run() -> T:
         return await work()
 
@@ -69,4 +115,4 @@ async def _in_own_task(
             await asyncio.wait([task])
         except asyncio.CancelledError as error:
             cancellation = error
-    return task.result(), cancellation
+    return task, cancellation

@@ -19,7 +19,6 @@ from typing import Final
 from urllib.parse import parse_qs
 
 import anyio
-import anyio.to_thread
 import attrs
 import httpx
 
@@ -28,6 +27,7 @@ from newsleopard_async.errors import InvalidRequest, StorageError
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.http import Bytes, Exchange, Reader, perform, read_whole
+from newsleopard_async.transport.inflight import in_thread, open_file
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
 from newsleopard_async.transport.pools import Pools, Purpose, is_loopback, split_url
 from newsleopard_async.transport.request import Kind
@@ -37,6 +37,14 @@ __all__ = ["Storage"]
 
 _LARGEST_DOWNLOAD_BYTES: Final = 16 * 1024**3
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]")
+_OWN_PORTS: Final = {"http": 80, "https": 443}
+_SAYS_EXPIRED: Final = re.compile(
+    rb"<Code>\s*ExpiredToken\s*</Code>|<Message>[^<]*\bexpired\b", re.IGNORECASE
+)
+"""What the storage says of a URL, or of a session token in it, whose time is over.
+
+Only there: the rest of a refusal echoes the request, which may be about "expired.csv".
+"""
 
 
 @attrs.frozen
@@ -60,13 +68,17 @@ class _Target:
         secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
         if not (secure and host):
             return None
+        authority = parts.netloc.rpartition("@")[2]
+        if parts.port == _OWN_PORTS[parts.scheme]:
+            # Signers leave it out of the host that they sign, even where the URL has it.
+            authority = authority.rpartition(":")[0]
         rest = url.partition("#")[0].partition("://")[2][len(parts.netloc) :]
         return cls(
             url=url,
             target=rest if rest.startswith("/") else f"/{rest}",
             scheme=parts.scheme,
             host=host,
-            authority=parts.netloc.rpartition("@")[2],
+            authority=authority,
             expires=_expiry(parts.query),
         )
 
@@ -120,7 +132,11 @@ def _expiry(query: str) -> datetime | None:
 
 
 class _BodyStream(httpx.AsyncByteStream):
-    """A body as httpx takes it: it opens anew each time that it is read."""
+    """A body as httpx takes it: it opens anew each time that it is read.
+
+    httpx drops a body where it stands when a write fails or is cancelled, and the file
+    behind it would stay open until the garbage collector finds it.
+    """
 
     def __init__(self, body: Body) -> None:
         self._body = body
@@ -158,7 +174,8 @@ class Storage:
         target = self._checked(found)
 
         async def attempt() -> Outcome:
-            return await self._perform(target, body, read_whole)
+            outcome = await self._perform(target, body, read_whole)
+            return self._unless_over("the upload", target, outcome)
 
         outcome = await Retrying(self.retry, self.clock)(attempt, Kind.UPLOAD)
         self._check("the upload", target, outcome)
@@ -176,7 +193,8 @@ class Storage:
         async with _new_file(destination) as partial:
 
             async def attempt() -> Outcome:
-                return await self._perform(target, None, functools.partial(_save, partial))
+                outcome = await self._perform(target, None, functools.partial(_save, partial))
+                return self._unless_over("the download", target, outcome)
 
             outcome = await Retrying(self.retry, self.clock)(attempt, Kind.READ)
             self._check("the download", target, outcome)
@@ -214,12 +232,18 @@ class Storage:
                 )
             )
 
+    def _unless_over(self, what: str, target: _Target, outcome: Outcome) -> Outcome:
+        """Pass an outcome on; but no answer from a URL whose time is over is final."""
+        if not isinstance(outcome, Answer) and target.is_expired(self.clock.now()):
+            self._check(what, target, outcome)
+        return outcome
+
     def _check(self, what: str, target: _Target, outcome: Outcome) -> None:
         if isinstance(outcome, Answer) and outcome.successful:
             return
         expired = target.is_expired(self.clock.now())
         if isinstance(outcome, Answer):
-            said_so = outcome.status == 403 and b"expired" in outcome.body.lower()
+            said_so = outcome.status in {400, 403} and bool(_SAYS_EXPIRED.search(outcome.body))
             raise StorageError(
                 f"{what} was refused by the file storage with HTTP {outcome.status}",
                 status=outcome.status,
@@ -241,7 +265,7 @@ async def _new_file(destination: Path) -> AsyncIterator[Path]:
     finally:
         with anyio.CancelScope(shield=True):
             with contextlib.suppress(OSError):
-                await anyio.Path(partial).unlink(missing_ok=True)
+                await in_thread(functools.partial(partial.unlink, missing_ok=True))
 
 
 async def _save(partial: Path, status: int, pieces: AsyncIterator[bytes]) -> bytes:
@@ -249,17 +273,17 @@ async def _save(partial: Path, status: int, pieces: AsyncIterator[bytes]) -> byt
     if not 200 <= status < 300:
         return await read_whole(status, pieces)
     size_bytes = 0
-    with _writing():
-        file = await anyio.open_file(partial, "wb")
-    async with file:
+    async with contextlib.AsyncExitStack() as stack:
+        with _writing():
+            file = await stack.enter_async_context(open_file(partial, "wb"))
         async for piece in pieces:
             size_bytes += len(piece)
             if size_bytes > _LARGEST_DOWNLOAD_BYTES:
                 raise StorageError("the download is larger than any report", status=200)
             with _writing():
-                await file.write(piece)
+                await in_thread(functools.partial(file.write, piece))
         with _writing():
-            await file.flush()
+            await in_thread(file.flush)
     return b""
 
 
@@ -283,4 +307,4 @@ async def _publish(partial: Path, destination: Path) -> int:
         return size_bytes
 
     with _writing():
-        return await anyio.to_thread.run_sync(publish)
+        return await in_thread(publish)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import anyio
 import pytest
 
 from newsleopard_async.errors import InvalidRequest
@@ -236,20 +235,20 @@ async def test_reading_that_is_left_closes_the_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An early refusal leaves no open file behind."""
-    opened: list[Any] = []
-    really_open = anyio.open_file
+    opened: list[IO[Any]] = []
+    really_open = Path.open
 
-    async def open_and_note(*args: Any) -> Any:
-        opened.append(await really_open(*args))
+    def open_and_note(path: Path, mode: str) -> IO[Any]:
+        opened.append(really_open(path, mode))
         return opened[-1]
 
-    monkeypatch.setattr(anyio, "open_file", open_and_note)
+    monkeypatch.setattr(Path, "open", open_and_note)
     pieces = (await open_body(file)).pieces()
     await anext(pieces)
 
     await pieces.aclose()
 
-    assert [file.wrapped.closed for file in opened] == [True]
+    assert [file.closed for file in opened] == [True]
 
 
 async def test_repr_of_bytes_hides_them() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import anyio
 import httpx
 import pytest
 
-from newsleopard_async.errors import OutcomeUnknown
+from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
@@ -20,10 +21,12 @@ from tests.transport.scripted import (
     Scripted,
     Step,
     answer,
+    errors_in,
     json_answer,
     make_api,
     warnings_in,
 )
+from tests.witness import RecordingWitness
 
 ACCEPTED = json_answer(200, {"sn": "c0de"})
 ANSWER_AFTER_S = 10.0
@@ -35,6 +38,7 @@ class Story:
     def __init__(self, *steps: Step, **options: Any) -> None:
         self.clock = ManualClock()
         self.events: list[str] = []
+        self.witness = RecordingWitness(self.events, self._store)
         self.transport = Scripted(*(self._slow(step) for step in steps or [ACCEPTED]))
         self.api: Api = make_api(self.transport, clock=self.clock, **options)
 
@@ -48,15 +52,15 @@ class Story:
 
         return handle
 
-    async def landed(self, model: object) -> None:
+    async def _store(self, said: str) -> None:
         """Store the code, which takes a while."""
-        await self.clock.sleep(1)
-        self.events.append(f"landed {model}")
+        if said.startswith("landed"):
+            await self.clock.sleep(1)
 
     async def submit(self) -> object:
         """Submit; note how it ended."""
         try:
-            return await self.api.call(SUBMIT, landed=self.landed)
+            return await self.api.call(SUBMIT, witness=self.witness)
         except BaseException as error:
             self.events.append(type(error).__name__)
             raise
@@ -67,7 +71,7 @@ class Story:
         return len(self.transport.sent)
 
 
-WHOLE_STORY = ["answered", "landed c0de"]
+WHOLE_STORY = ["departing", "answered", "landed c0de"]
 
 
 @pytest.mark.anyio
@@ -90,8 +94,8 @@ async def test_submit_in_a_cancelled_scope_lands_first(caplog: pytest.LogCapture
         await story.submit()
 
     assert scope.cancelled_caught
-    assert story.events[:2] == WHOLE_STORY
-    assert story.events[2] in {"CancelledError", "Cancelled"}
+    assert story.events[:3] == WHOLE_STORY
+    assert story.events[3] in {"CancelledError", "Cancelled"}
     assert story.sent == 1
     assert story.clock.monotonic() == 11
     assert warnings_in(caplog) == [
@@ -116,7 +120,7 @@ async def test_submit_in_a_cancelled_task_group_lands_first(
             tasks.start_soon(fail)
 
     assert caught.group_contains(LookupError)
-    assert story.events[:2] == WHOLE_STORY
+    assert story.events[:3] == WHOLE_STORY
     assert "c0de" in warnings_in(caplog)[0]
 
 
@@ -130,7 +134,7 @@ async def test_cancellation_while_landing_does_not_cut_it_off(
     with story.clock.deadline(10.5):
         await story.submit()
 
-    assert story.events[:2] == WHOLE_STORY
+    assert story.events[:3] == WHOLE_STORY
     assert "c0de" in warnings_in(caplog)[0]
 
 
@@ -179,19 +183,107 @@ async def test_log_says_how_a_cancelled_submit_ended(
     assert said in warnings_in(caplog)[0]
 
 
+def failing_at(said: str) -> RecordingWitness:
+    """Make a witness whose disk is full when it is told this."""
+
+    async def fail(now_said: str) -> None:
+        if now_said.startswith(said):
+            raise OSError("disk full")
+
+    return RecordingWitness(hook=fail)
+
+
+def hanging_at(said: str) -> RecordingWitness:
+    """Make a witness that never comes back from being told this."""
+
+    async def hang(now_said: str) -> None:
+        if now_said.startswith(said):
+            await anyio.sleep_forever()
+
+    return RecordingWitness(hook=hang)
+
+
 @pytest.mark.anyio
 async def test_code_that_cannot_be_stored_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """A store that fails after the answer must not lose the only copy of the code."""
+    """A store that fails after the answer hides it neither from the caller nor from the log."""
     story = Story()
+    story.witness = failing_at("landed")
 
-    async def fail(model: object) -> None:
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        await story.api.call(SUBMIT, landed=fail)
+    assert await story.submit() == "c0de"
 
     assert story.sent == 1
-    assert warnings_in(caplog) == ["submit_campaign was accepted, but that was not stored: c0de"]
+    assert errors_in(caplog) == ["submit_campaign was accepted: c0de; its witness failed"]
+    assert "disk full" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_code_that_cannot_be_stored_for_a_cancelled_caller_is_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The cancellation goes on, and what the caller does not see is said."""
+    story = Story()
+    story.witness = failing_at("landed")
+
+    with story.clock.deadline(5) as scope:
+        await story.submit()
+
+    assert scope.cancelled_caught
+    assert "c0de" in warnings_in(caplog)[0]
+
+
+@pytest.mark.anyio
+async def test_failure_that_cannot_be_stored_is_still_the_news(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The caller hears of the lost reply, and not of the disk."""
+    story = Story(httpx.ReadError("x"))
+    story.witness = failing_at("missed")
+
+    with pytest.raises(OutcomeUnknown):
+        await story.submit()
+
+    assert "may or may not have taken effect" in errors_in(caplog)[0]
+
+
+@pytest.mark.anyio
+async def test_store_that_hangs_after_the_answer_hides_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It keeps the caller for no longer than submit_s."""
+    story = Story()
+    story.witness = hanging_at("landed")
+
+    assert await story.submit() == "c0de"
+
+    assert story.clock.monotonic() == ANSWER_AFTER_S + 60
+    assert errors_in(caplog) == [
+        "the checkpoint's store did not answer within 60 s after submit_campaign"
+    ]
+
+
+@pytest.mark.anyio
+async def test_intent_that_cannot_be_stored_keeps_from_sending() -> None:
+    """Unstored, a crash would leave nothing to look the campaign up from."""
+    story = Story()
+    story.witness = failing_at("departing")
+
+    with pytest.raises(OSError, match="disk full"):
+        await story.submit()
+
+    assert story.sent == 0
+
+
+@pytest.mark.anyio
+async def test_store_that_hangs_before_the_hand_over_keeps_from_sending() -> None:
+    """That is said after submit_s."""
+    story = Story()
+    story.witness = hanging_at("departing")
+
+    with pytest.raises(ConfigurationError, match="did not answer within 60 s"):
+        await story.submit()
+
+    assert story.sent == 0
+    assert story.clock.monotonic() == 60
 
 
 @pytest.mark.anyio
@@ -202,7 +294,7 @@ async def test_unreadable_acceptance_does_not_land(caplog: pytest.LogCaptureFixt
     with pytest.raises(OutcomeUnknown):
         await story.submit()
 
-    assert story.events == ["answered", "OutcomeUnknown"]
+    assert story.events == ["departing", "answered", "missed OutcomeUnknown", "OutcomeUnknown"]
 
 
 @pytest.mark.anyio
@@ -294,6 +386,37 @@ async def test_creating_a_list_is_cancelled_in_flight() -> None:
     assert scope.cancelled_caught
     assert story.clock.monotonic() == 5
     assert story.sent == 1
+
+
+@pytest.mark.anyio
+async def test_error_of_the_work_goes_to_the_caller() -> None:
+    """Without a cancellation there is nothing before it."""
+
+    async def work() -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await run_to_completion(work, when_cancelled=print)
+
+
+@pytest.mark.anyio
+async def test_cancellation_goes_before_an_error_of_the_work() -> None:
+    """A caller who would handle the error does not go on either."""
+    clock = ManualClock()
+    went_on: list[object] = []
+
+    async def work() -> None:
+        await clock.sleep(10)
+        raise LookupError
+
+    with clock.deadline(5) as scope:
+        with contextlib.suppress(LookupError):
+            await run_to_completion(work, when_cancelled=went_on.append)
+        went_on.append(True)
+
+    assert scope.cancelled_caught
+    assert clock.monotonic() == 10
+    assert went_on == []
 
 
 @pytest.mark.anyio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from newsleopard_async.transport.inflight import run_to_completion
 from tests.transport.scripted import SUBMIT, Scripted, json_answer, make_api, warnings_in
+from tests.witness import RecordingWitness
 
 pytestmark = pytest.mark.asyncio
 
@@ -24,7 +26,7 @@ class Pestered:
         self.transport = Scripted(self._handle)
         self.api = make_api(self.transport)
         self.caller: asyncio.Task[Any] | None = None
-        self.landed: list[object] = []
+        self.witness = RecordingWitness()
         self.times = times
         self.when_started: Callable[[], object] = lambda: None
 
@@ -37,13 +39,10 @@ class Pestered:
             await asyncio.sleep(0)
         return await ACCEPTED(request)
 
-    async def _land(self, model: object) -> None:
-        self.landed.append(model)
-
     async def submit(self) -> object:
         """Submit from whatever task this runs in."""
         self.caller = asyncio.current_task()
-        return await self.api.call(SUBMIT, landed=self._land)
+        return await self.api.call(SUBMIT, witness=self.witness)
 
     async def cancel(self) -> None:
         """Cancel the caller, as often as it takes."""
@@ -55,7 +54,7 @@ class Pestered:
     def check(self, caplog: pytest.LogCaptureFixture) -> None:
         """Assert that the request ran to its answer once, and that no task is left."""
         assert len(self.transport.sent) == 1
-        assert self.landed == ["c0de"]
+        assert self.witness.told == ["departing", "landed c0de"]
         assert [said for said in warnings_in(caplog) if "c0de" in said] == warnings_in(caplog)
         assert len(warnings_in(caplog)) == 1
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -118,8 +117,8 @@ async def test_asyncio_task_group_lands_first(caplog: pytest.LogCaptureFixture) 
     pestered.check(caplog)
 
 
-async def test_error_of_the_work_goes_before_a_cancellation() -> None:
-    """A failure that nobody else will see is not swallowed by a cancellation."""
+async def test_cancellation_goes_before_an_error_of_the_work() -> None:
+    """Asyncio cancels once: were that lost, no timeout would fire for who handles the error."""
     seen: list[object] = []
     gate = asyncio.Event()
 
@@ -127,12 +126,18 @@ async def test_error_of_the_work_goes_before_a_cancellation() -> None:
         await gate.wait()
         raise LookupError
 
-    task = asyncio.create_task(run_to_completion(work, when_cancelled=seen.append))
+    async def handle() -> None:
+        with contextlib.suppress(LookupError):
+            await run_to_completion(work, when_cancelled=seen.append)
+
+    task = asyncio.create_task(handle())
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0)
     gate.set()
 
-    with pytest.raises(LookupError):
+    with pytest.raises(asyncio.CancelledError) as caught:
         await task
+    assert task.cancelled()
+    assert isinstance(caught.value.__context__, LookupError)
     assert seen == []

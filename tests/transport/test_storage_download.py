@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import anyio
 import anyio.abc
+import anyio.from_thread
 import httpx
 import pytest
 
 from newsleopard_async.errors import InvalidRequest, StorageError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import storage as module
+from newsleopard_async.transport.inflight import in_thread
 from tests.transport.loopback import answering, http, raw_server, serve
 from tests.transport.scripted import Handler, Pieces, Scripted, answer
 from tests.transport.stored import CSV, START, TARGETS, URL, get, make_storage
@@ -150,26 +154,33 @@ async def test_cancelled_download_leaves_nothing(folder: Path) -> None:
     assert contents(folder) == {"report.csv": b"old"}
 
 
-async def test_download_cancelled_while_writing_leaves_nothing(folder: Path) -> None:
+async def test_download_cancelled_while_writing_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A piece on its way to the disk is no exception; the body is closed, too."""
     body = Pieces(*[b"piece"] * 10)
 
     async def handle(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=body)
 
-    really_write = anyio.AsyncFile.write
+    written: list[object] = []
 
     with anyio.CancelScope() as scope:
 
-        async def write_and_cancel(file: anyio.AsyncFile[bytes], piece: bytes) -> int:
-            scope.cancel()
-            return await really_write(file, piece)
+        async def cancel_amid(work: Callable[[], Any]) -> Any:
+            def cancelled_work() -> Any:
+                if not written:
+                    anyio.from_thread.run_sync(scope.cancel)
+                written.append(work())
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(anyio.AsyncFile, "write", write_and_cancel)
-            await get(make_storage(Scripted(handle)), URL, folder / "report.csv")
+            return await in_thread(cancelled_work)
+
+        monkeypatch.setattr(module, "in_thread", cancel_amid)
+        await get(make_storage(Scripted(handle)), URL, folder / "report.csv")
 
     assert scope.cancelled_caught
+    # One piece, and then the removal, which gives nothing.
+    assert written == [len(b"piece"), None]
     assert body.times_closed == 1
     assert contents(folder) == {"report.csv": b"old"}
 
@@ -216,23 +227,32 @@ def fail(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+def fill_up_at(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the disk be full at a function, or at a method of an open file."""
+    if "." in what:
+        monkeypatch.setattr(what, fail)
+        return
+    really_open = Path.open
+
+    def open_full(path: Path, mode: str) -> mock.Mock:
+        file = mock.Mock(wraps=really_open(path, mode))
+        file.configure_mock(**{f"{what}.side_effect": fail})
+        return file
+
+    monkeypatch.setattr(Path, "open", open_full)
+
+
 @pytest.mark.parametrize(
-    "what",
-    [
-        "anyio.open_file",
-        "anyio.AsyncFile.write",
-        "anyio.AsyncFile.flush",
-        "os.fsync",
-        "pathlib.Path.replace",
-    ],
+    "what", ["pathlib.Path.open", "write", "flush", "os.fsync", "pathlib.Path.replace"]
 )
 async def test_full_disk_is_named(what: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not the connection's fault, so nothing is repeated."""
     transport = Scripted(answer(200, CSV))
-    monkeypatch.setattr(what, fail)
 
-    with pytest.raises(StorageError, match="cannot be written: No space left"):
-        await get(make_storage(transport), URL, folder / "report.csv")
+    with monkeypatch.context() as patch:
+        fill_up_at(what, patch)
+        with pytest.raises(StorageError, match="cannot be written: No space left"):
+            await get(make_storage(transport), URL, folder / "report.csv")
 
     assert len(transport.sent) == 1
     assert contents(folder) == {"report.csv": b"old"}
@@ -253,7 +273,7 @@ async def test_temporary_file_that_cannot_be_removed_is_not_the_news(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The caller hears of what went wrong first."""
-    monkeypatch.setattr(anyio.Path, "unlink", fail)
+    monkeypatch.setattr(Path, "unlink", fail)
 
     with pytest.raises(StorageError, match="HTTP 404"):
         await get(make_storage(Scripted(answer(404))), URL, folder / "report.csv")
