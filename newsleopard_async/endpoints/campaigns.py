@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import attrs
@@ -18,12 +17,10 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.models.rules import problems_of_type, refuse
 from newsleopard_async.transport import codec
-from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.api import Api, Witness
 from newsleopard_async.transport.request import Kind, Request
 
-__all__ = ["Campaigns", "Landed"]
-
-Landed = Callable[[CampaignSn], Awaitable[None]]
+__all__ = ["Campaigns"]
 
 _AB_TESTS: Final = (SubjectTest, SenderTest, ContentTest)
 
@@ -34,7 +31,7 @@ class Campaigns:
 
     _api: Api
 
-    async def submit(self, campaign: Campaign, *, landed: Landed | None = None) -> CampaignSn:
+    async def submit(self, campaign: Campaign, *, witness: Witness | None = None) -> CampaignSn:
         """Submit a campaign (建立活動並且寄信) and return its code; accepted is not yet sent.
 
         Not repeatable: every accepted call is a further mailing. Once handed to the socket
@@ -42,8 +39,8 @@ class Campaigns:
 
         Args:
             campaign: What to send, to at least one list.
-            landed: Awaited with the code before anything else can happen, a cancellation
-                included; the place to store it.
+            witness: Sees it leave and what becomes of it, even if the caller is cancelled;
+                the place to store its code.
 
         Raises:
             OutcomeUnknown: it may or may not go out; look it up, never repeat it.
@@ -51,16 +48,18 @@ class Campaigns:
         Source: POST /v1/campaign/normal/submit; documented
         """
         refuse(problems_of_type("campaign", campaign, Campaign, "a Campaign"))
-        return await self._submit("submit_campaign", "normal", campaign, landed)
+        return await self._submit("submit_campaign", "normal", campaign, witness)
 
-    async def submit_ab_test(self, ab_test: ABTest, *, landed: Landed | None = None) -> CampaignSn:
+    async def submit_ab_test(
+        self, ab_test: ABTest, *, witness: Witness | None = None
+    ) -> CampaignSn:
         """Submit an A/B test (建立A/B Testing 活動並且寄信) and return its code.
 
         Not repeatable; see `submit`.
 
         Args:
             ab_test: What to send, to at least one list.
-            landed: Awaited with the code before anything else can happen.
+            witness: See `submit`.
 
         Raises:
             OutcomeUnknown: it may or may not go out; look it up, never repeat it.
@@ -68,10 +67,10 @@ class Campaigns:
         Source: POST /v1/campaign/testing/submit; documented
         """
         refuse(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
-        return await self._submit("submit_ab_test", "testing", ab_test, landed)
+        return await self._submit("submit_ab_test", "testing", ab_test, witness)
 
     async def _submit(
-        self, name: str, kind: str, campaign: Campaign | ABTest, landed: Landed | None
+        self, name: str, kind: str, campaign: Campaign | ABTest, witness: Witness | None
     ) -> CampaignSn:
         now = self._api.clock.now()
         refuse(problems_at_send(campaign, now))
@@ -83,4 +82,4 @@ class Campaigns:
             body=codec.encode_submission(campaign, now),
             decode=codec.decode_campaign_sn,
         )
-        return await self._api.call(request, landed=landed)
+        return await self._api.call(request, witness=witness)

@@ -21,7 +21,7 @@ from newsleopard_async.models import (
 from newsleopard_async.models.codes import check_code, check_list_code
 from newsleopard_async.models.rules import problems_of_line, problems_of_type, refuse
 from newsleopard_async.transport import codec
-from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.api import Api, Witness
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.request import Kind, Request, path
 from newsleopard_async.transport.storage import Storage
@@ -44,25 +44,28 @@ class Contacts:
     _api: Api
     _storage: Storage
 
-    async def create_list(self, name: str) -> ListSn:
+    async def create_list(self, name: str, *, witness: Witness | None = None) -> ListSn:
         """Create an empty contact list (新增群組) and return its code.
 
         Not repeatable: a second call makes a second list of the same name.
+
+        Args:
+            name: What it is called; the platform takes a name twice.
+            witness: Sees it leave and what becomes of it.
 
         Raises:
             OutcomeUnknown: the reply was lost; look the list up by name.
         Source: POST /v1/contacts/lists/insert; documented
         """
-        return await self._api.call(
-            Request(
-                name="create_list",
-                method="POST",
-                path="/v1/contacts/lists/insert",
-                kind=Kind.CREATE,
-                body={"name": _line("name", name)},
-                decode=codec.decode_list_sn,
-            )
+        request = Request(
+            name="create_list",
+            method="POST",
+            path="/v1/contacts/lists/insert",
+            kind=Kind.CREATE,
+            body={"name": _line("name", name)},
+            decode=codec.decode_list_sn,
         )
+        return await self._api.call(request, witness=witness)
 
     async def list_lists(self, *, page: int = 0, size: int = PAGE_SIZE) -> tuple[ContactList, ...]:
         """Return one page of the contact lists (查詢群組).

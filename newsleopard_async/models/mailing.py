@@ -47,7 +47,7 @@ class FooterLanguage(IntEnum):
     CHINESE = 1
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class GoogleAnalytics(Plain):
     """Google Analytics tags on the links of a mail; without it, tracking is off.
 
@@ -60,7 +60,7 @@ class GoogleAnalytics(Plain):
 
     campaign: str
     content: str
-    ecommerce: bool = False
+    ecommerce: bool = attrs.field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         refuse(

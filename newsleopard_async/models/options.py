@@ -16,12 +16,18 @@ DAY_S: Final = 86_400.0
 """A limit over this period counts by UTC day; over any other, by a sliding window."""
 
 
+def _is_positive(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) and value > 0
+
+
 def _check_positive(options: object, *names: str) -> None:
     """Refuse durations and counts that are not finite and above zero, all at once."""
     problems = [
         Problem(name, "positive", f"must be a finite number above 0, not {value!r}")
         for name in names
-        if not (math.isfinite(value := getattr(options, name)) and value > 0)
+        if not _is_positive(value := getattr(options, name))
     ]
     if problems:
         raise InvalidRequest(problems)
@@ -82,7 +88,7 @@ def _as_windows(windows: Iterable[tuple[int, float]]) -> tuple[tuple[int, float]
     return tuple((int(count), float(period_s)) for count, period_s in windows)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class RateLimits:
     """How many requests may reach the platform, and how fast.
 
@@ -98,9 +104,9 @@ class RateLimits:
         default=((10, 1.0), (10_000, DAY_S)),
         converter=_as_windows,
     )
-    uplink_s: float = 0.150
-    export_per_campaign_s: float = 3_600.0
-    export_every_s: float | None = None
+    uplink_s: float = attrs.field(default=0.150, kw_only=True)
+    export_per_campaign_s: float = attrs.field(default=3_600.0, kw_only=True)
+    export_every_s: float | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         problems = [

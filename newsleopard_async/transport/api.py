@@ -11,19 +11,20 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 import httpx
 
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import InvalidRequest, NewsLeopardError
+from newsleopard_async.errors import ConfigurationError, InvalidRequest, NewsLeopardError
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
+from newsleopard_async.transport.daylog import DayLog
 from newsleopard_async.transport.http import Bytes, Exchange, perform, read_whole
 from newsleopard_async.transport.inflight import run_to_completion
 from newsleopard_async.transport.interpret import Reading
-from newsleopard_async.transport.limiter import Limiter, Slot, shared_state
+from newsleopard_async.transport.limiter import Limiter, LimiterState, Slot, shared_state
 from newsleopard_async.transport.outcome import (
     Answer,
     Failure,
@@ -37,15 +38,35 @@ from newsleopard_async.transport.request import Kind, Request
 from newsleopard_async.transport.retry import Retrying, retry_after_s
 from newsleopard_async.transport.settings import Secret
 
-__all__ = ["Api", "Landed"]
+__all__ = ["Api", "Witness"]
 
 T = TypeVar("T")
-Landed = Callable[[Any], Awaitable[None]]
-"""Awaited with the model of an answer, before any cancellation of the caller goes on."""
+
+
+class Witness(Protocol):
+    """Sees a request that must not be repeated leave, and what becomes of it.
+
+    Of a submit it sees all, even if the caller is cancelled meanwhile. What it raises once
+    the request was sent is logged, and changes nothing for the caller.
+    """
+
+    async def departing(self) -> None:
+        """The request is about to be handed to the socket; raising keeps it from that."""
+        ...
+
+    async def landed(self, model: Any) -> None:
+        """The answer came, and says that it took effect."""
+        ...
+
+    async def missed(self, error: NewsLeopardError) -> None:
+        """It failed; `OutcomeUnknown` if it may have taken effect all the same."""
+        ...
+
 
 _log: Final = logging.getLogger("newsleopard_async")
 
 
+@functools.cache
 def _user_agent() -> str:
     try:
         return f"newsleopard-async/{version('newsleopard-async')}"
@@ -69,29 +90,38 @@ class Api:
     clock: Clock = attrs.field(repr=False)
     retry: RetryPolicy
     timeouts: Timeouts
+    day_log: DayLog = attrs.field(repr=False, factory=lambda: DayLog(None))
 
     @property
     def limiter(self) -> Limiter:
         """This client's view of what all clients of its key on this event loop share."""
-        parts = urlsplit(self.base_url)
-        state = shared_state(self.key.value, f"{parts.scheme}://{parts.netloc}", self.clock)
-        return Limiter(self.limits, state, self.clock)
+        return Limiter(self.limits, self._state, self.clock)
 
-    async def call(self, request: Request[T], *, landed: Landed | None = None) -> T:
+    @property
+    def _state(self) -> LimiterState:
+        parts = urlsplit(self.base_url)
+        return shared_state(self.key.value, f"{parts.scheme}://{parts.netloc}", self.clock)
+
+    async def keep_count(self, *, at_once: bool = False) -> None:
+        """Keep the day's count of requests, where the caller gave a store for it."""
+        await self.day_log.sync(self._state, self.clock.now(), at_once=at_once)
+
+    async def call(self, request: Request[T], *, witness: Witness | None = None) -> T:
         """Send a request, repeat it where the table allows, and read the answer.
 
         A submit that was handed to the socket runs to its answer even if the caller is
-        cancelled; the answer then reaches ``landed`` or the log.
+        cancelled; what became of it then reaches ``witness`` and the log.
 
         Raises:
             NewsLeopardError: the one that says what to do.
         """
         self.pools.check_usable()
+        await self.keep_count()
         content = None if request.body is None else _encode(request.body)
         retrying = Retrying(self.retry, self.clock)
 
         async def attempt() -> Outcome:
-            return await self._attempt(request, content, landed, retrying.begin)
+            return await self._attempt(request, content, witness, retrying.begin)
 
         outcome = await retrying(attempt, request.kind, empty_500_once=request.empty_500_once)
         return self._result(request, outcome)
@@ -106,7 +136,7 @@ class Api:
         self,
         request: Request[Any],
         content: bytes | None,
-        landed: Landed | None,
+        witness: Witness | None,
         begin: Callable[[], None],
     ) -> Outcome:
         slot = await self.limiter.acquire(export_of=request.export_of, polite=request.polite)
@@ -116,48 +146,71 @@ class Api:
             async with self.pools.place(purpose, self.clock, within_s=self.timeouts.pool_s) as free:
                 if not free:
                     return NotSent(f"no connection became free in {self.timeouts.pool_s:g} s")
-                return await self._carry(request, content, slot, landed)
+                return await self._carry(request, content, slot, witness)
         finally:
             # Does nothing once it is known what became of the request.
             slot.give_back()
 
     async def _carry(
-        self, request: Request[Any], content: bytes | None, slot: Slot, landed: Landed | None
+        self, request: Request[Any], content: bytes | None, slot: Slot, witness: Witness | None
     ) -> Outcome:
+        watched = functools.partial(self._send_watched, request, content, slot, witness)
         if request.kind is not Kind.SUBMIT:
-            return await self._send(request, content, slot)
+            return await watched()
         return await run_to_completion(
-            functools.partial(self._send_and_land, request, content, slot, landed),
-            when_cancelled=functools.partial(self._note_cancelled, request),
+            watched, when_cancelled=functools.partial(self._note_cancelled, request)
         )
 
-    async def _send_and_land(
-        self, request: Request[Any], content: bytes | None, slot: Slot, landed: Landed | None
+    async def _send_watched(
+        self, request: Request[Any], content: bytes | None, slot: Slot, witness: Witness | None
     ) -> Outcome:
-        outcome = await self._send(request, content, slot)
-        if landed is not None and isinstance(outcome, Answer) and outcome.successful:
-            try:
-                model = self._result(request, outcome)
-            except NewsLeopardError:
-                return outcome
-            try:
-                await landed(model)
-            except BaseException:
-                _log.warning("%s was accepted, but that was not stored: %s", request.name, model)
-                raise
+        # Whatever is wrong with the set-up comes before the intent is stored.
+        exchange = self._exchange(request, content, slot)
+        if witness is None:
+            return await self._send(exchange, slot)
+        if not await self._in_time(witness.departing()):
+            raise ConfigurationError(self._too_slow)
+        outcome = await self._send(exchange, slot)
+        # What was done is done; a store that hangs or fails must not hide it.
+        try:
+            if not await self._in_time(self._tell(witness, request, outcome)):
+                _log.error("%s after %s", self._too_slow, request.name)
+        except Exception:  # noqa: BLE001 - whatever a caller's witness raises
+            ended = self._ending(request, outcome)
+            _log.exception("%s %s; its witness failed", request.name, ended)
         return outcome
+
+    async def _tell(self, witness: Witness, request: Request[Any], outcome: Outcome) -> None:
+        try:
+            model = self._result(request, outcome)
+        except NewsLeopardError as error:
+            await witness.missed(error)
+        else:
+            await witness.landed(model)
+
+    async def _in_time(self, noting: Awaitable[None]) -> bool:
+        """Bound what cannot be cancelled; say whether it ended in time."""
+        with self.clock.deadline(self.timeouts.submit_s):
+            await noting
+            return True
+        return False
+
+    @property
+    def _too_slow(self) -> str:
+        return f"the checkpoint's store did not answer within {self.timeouts.submit_s:g} s"
 
     def _note_cancelled(self, request: Request[Any], outcome: Outcome) -> None:
         """Say in the log what the cancelled caller will not see."""
-        try:
-            result = self._result(request, outcome)
-        except NewsLeopardError as error:
-            _log.warning("%s was cancelled in flight; it ended so: %s", request.name, error)
-        else:
-            _log.warning("%s was cancelled in flight, and was accepted: %s", request.name, result)
+        ended = self._ending(request, outcome)
+        _log.warning("%s was cancelled in flight, and %s", request.name, ended)
 
-    async def _send(self, request: Request[Any], content: bytes | None, slot: Slot) -> Outcome:
-        exchange = self._exchange(request, content, slot)
+    def _ending(self, request: Request[Any], outcome: Outcome) -> str:
+        try:
+            return f"was accepted: {self._result(request, outcome)}"
+        except NewsLeopardError as error:
+            return f"ended so: {error}"
+
+    async def _send(self, exchange: Exchange, slot: Slot) -> Outcome:
         try:
             outcome = await perform(exchange)
         except BaseException:
@@ -182,6 +235,9 @@ class Api:
                 )
             case _:
                 slot.answered()
+                if isinstance(outcome, Answer) and 400 <= outcome.status < 500:
+                    # Refused for good, so that no export took place: its hour comes back.
+                    slot.refused()
                 self.limiter.accepted()
 
     def _exchange(self, request: Request[Any], content: bytes | None, slot: Slot) -> Exchange:
@@ -223,8 +279,8 @@ class Api:
 
 
 def _about_the_day(answer: Answer) -> bool | None:
-    """Whether a refusal is about the day: False for the second's text, None if it may be."""
-    return False if throttle_text(answer.body) == "too many requests" else None
+    """Whether a refusal is about the day: None if it may be, by the one text that may mean it."""
+    return None if throttle_text(answer.body) == "limit exceeded" else False
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

@@ -17,6 +17,7 @@ from newsleopard_async.transport.limiter_throttle import Gate, Pace
 from newsleopard_async.transport.quota import (
     Claim,
     DayCount,
+    ExportedLately,
     Exports,
     Passage,
     SlotLog,
@@ -94,12 +95,12 @@ class Ledger:
         """Claim a campaign's export.
 
         Raises:
-            RateLimited: the campaign was exported lately, or is being exported.
+            ExportedLately: the campaign was exported lately, or is being exported.
         """
         period_s = limits.export_per_campaign_s
         wait_s = self.exports.wait_s(campaign_sn, period_s, now)
         if wait_s > 0:
-            raise RateLimited(
+            raise ExportedLately(
                 f"a campaign is exported once in {period_s:g} s at most, and this one may be "
                 f"exported again in {wait_s:.0f} s; its last report is where get_links says",
                 retry_after_s=wait_s,

@@ -25,9 +25,19 @@ from typing import Final
 
 import attrs
 
+from newsleopard_async.errors import RateLimited
 from newsleopard_async.models.options import DAY_S, RateLimits
 
-__all__ = ["Claim", "DayCount", "Exports", "Passage", "SlotLog", "day_allowance", "day_limit"]
+__all__ = [
+    "Claim",
+    "DayCount",
+    "ExportedLately",
+    "Exports",
+    "Passage",
+    "SlotLog",
+    "day_allowance",
+    "day_limit",
+]
 
 MARGIN: Final = 1.005
 """Periods are taken half a percent longer, against clocks that run apart."""
@@ -191,6 +201,10 @@ class DayCount:
 def next_midnight(wall: datetime) -> datetime:
     """Return the next 00:00 UTC."""
     return datetime.combine(wall.date() + timedelta(days=1), time(), UTC)
+
+
+class ExportedLately(RateLimited):
+    """The campaign was exported within the hour, so that the platform has its files."""
 
 
 @attrs.define(eq=False)

@@ -50,7 +50,7 @@ def retry_after_s(outcome: Outcome, now: datetime) -> float | None:
         return min(float(value), _LONGEST_RETRY_AFTER_S)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)

@@ -51,6 +51,8 @@ def read_key(given: Secret | None) -> Secret:
 
 def _trimmed(given: Secret | None) -> Secret:
     if given is not None:
+        if not isinstance(given.value, str):
+            raise ConfigurationError("api_key must be text")
         return Secret(given.value.strip())
     found = (os.environ.get(name, "").strip() for name in _KEY_VARIABLES)
     return Secret(next(filter(None, found), ""))

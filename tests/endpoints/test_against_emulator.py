@@ -10,13 +10,13 @@ import pytest
 
 from newsleopard_async import (
     ABTest,
-    CampaignSn,
     ImportStatus,
     ReportType,
     SendAt,
     with_lists,
 )
 from tests.support import AB_TESTS, CAMPAIGN, connected, csv_of
+from tests.witness import RecordingWitness
 
 DAY = timedelta(days=1)
 
@@ -179,18 +179,15 @@ async def test_webhook_of_an_export_and_an_import_is_asked_for() -> None:
 
 
 @pytest.mark.anyio
-async def test_landed_is_told_the_code_first() -> None:
+async def test_witness_is_told_the_code_first() -> None:
     """Whoever wants to store the code is awaited with it before the call returns."""
-    told: list[CampaignSn] = []
-
-    async def landed(sn: CampaignSn) -> None:
-        told.append(sn)
+    witness = RecordingWitness()
 
     async with connected() as bench:
         lists = [await bench.make_list()]
-        first = await bench.nl.campaigns.submit(with_lists(CAMPAIGN, lists), landed=landed)
+        first = await bench.nl.campaigns.submit(with_lists(CAMPAIGN, lists), witness=witness)
         second = await bench.nl.campaigns.submit_ab_test(
-            with_lists(AB_TESTS[0], lists), landed=landed
+            with_lists(AB_TESTS[0], lists), witness=witness
         )
 
-    assert told == [first, second]
+    assert witness.told == ["departing", f"landed {first}", "departing", f"landed {second}"]

@@ -33,6 +33,7 @@ __all__ = [
     "Scripted",
     "Step",
     "answer",
+    "errors_in",
     "json_answer",
     "make_api",
     "warnings_in",
@@ -196,8 +197,17 @@ def make_api(
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the library's warnings."""
+    return _said(caplog, logging.WARNING)
+
+
+def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the library's errors."""
+    return _said(caplog, logging.ERROR)
+
+
+def _said(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
     return [
         record.getMessage()
         for record in caplog.records
-        if record.name == "newsleopard_async" and record.levelno == logging.WARNING
+        if record.name == "newsleopard_async" and record.levelno == level
     ]

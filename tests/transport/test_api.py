@@ -248,6 +248,8 @@ async def test_user_agent_names_no_version_where_none_is_installed(
         raise PackageNotFoundError
 
     monkeypatch.setattr(module, "version", version)
+    # It is looked up once in a process, and other tests came before.
+    monkeypatch.setattr(module, "_user_agent", module._user_agent.__wrapped__)
     transport = Scripted(json_answer(200, []))
 
     await make_api(transport).call(READ)

@@ -107,6 +107,7 @@ def test_empty_500_of_a_grouped_import_is_repeated_once(
         ("1.5", None),
         ("5, 5", None),
         ("Mon, 99 Jan 2026 02:00:30 GMT", None),
+        ("Mon, 01 Jan 99999999999999 00:00:00 GMT", None),
         ("9" * 400, WEEK_S),
         ("Fri, 31 Dec 9999 23:59:59 GMT", WEEK_S),
     ],

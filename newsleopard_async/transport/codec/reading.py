@@ -92,7 +92,11 @@ def required_text(data: object, path: str) -> str:
 
 def optional_text(data: object, path: str) -> str:
     """Return a text, or an empty one where there is none."""
-    return "" if data is None or data == "" else required_text(data, path)
+    if data is None:
+        return ""
+    if not isinstance(data, str):
+        raise WireError(path, "is no text")
+    return data
 
 
 def count(data: object, path: str) -> int | None:
