@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,9 @@ from newsleopard_async.endpoints.contacts import Contacts
 from newsleopard_async.endpoints.reports import Reports
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.models.usage import Usage
+from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.daylog import DayLog
 from newsleopard_async.transport.pools import HttpTransport, Pools
 from newsleopard_async.transport.settings import Secret, read_base_url, read_key
 from newsleopard_async.transport.storage import Storage
@@ -39,6 +42,8 @@ class NewsLeopard:
         allow_http: Allow plain http to a host other than loopback; the key is then readable
             on the way.
         clock: Where time comes from.
+        usage_store: A path or a store, one for each key, that keeps the day's count of
+            requests between runs; without it every process begins at 0.
 
     Raises:
         ConfigurationError: no key, a key that no header can carry, or a bad base URL.
@@ -55,6 +60,7 @@ class NewsLeopard:
         http_transport: HttpTransport | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
+        usage_store: os.PathLike[str] | Store | None = None,
     ) -> None:
         clock = clock or SystemClock()
         # Reporters of errors print the variables of each frame.
@@ -68,6 +74,7 @@ class NewsLeopard:
             clock=clock,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
+            day_log=DayLog(as_store(usage_store, field="usage_store")),
         )
         self._build(api, owner=True)
 
@@ -114,7 +121,11 @@ class NewsLeopard:
 
     async def aclose(self) -> None:
         """Close the connections; a transport of the caller's stays open."""
-        if self._owner:
+        if not self._owner:
+            return
+        try:
+            await self._api.keep_count(at_once=True)
+        finally:
             await self._api.pools.aclose()
 
     async def __aenter__(self) -> Self:

@@ -1,0 +1,175 @@
+"""Where something small is kept between runs: a file whole after a crash, or the caller's."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import attrs
+
+from newsleopard_async.errors import ConfigurationError, InvalidRequest
+from newsleopard_async.transport.inflight import in_thread
+
+__all__ = ["FileStore", "Store", "as_store", "held"]
+
+
+class Store(Protocol):
+    """Keeps one thing: the checkpoint of a pipeline's run, or the count of a day.
+
+    What `save` raises before a campaign is submitted keeps it from being submitted. Two
+    runs over one store at once are the store's to prevent.
+    """
+
+    async def load(self) -> Mapping[str, Any] | None:
+        """Return what was saved last, or None."""
+        ...
+
+    async def save(self, data: Mapping[str, Any]) -> None:
+        """Keep the data; once this returns, a crash must not lose it."""
+        ...
+
+
+@attrs.frozen
+class FileStore:
+    """A JSON file, replaced whole and flushed to the disk at every change.
+
+    Attributes:
+        path: Where it is.
+        field: What the caller calls it, for an error.
+    """
+
+    path: Path = attrs.field(converter=Path)
+    field: str = "checkpoint"
+
+    async def load(self) -> Mapping[str, Any] | None:
+        """Return what was saved last, or None.
+
+        Raises:
+            InvalidRequest: the file is no JSON object.
+        """
+        try:
+            content = await in_thread(self.path.read_bytes)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unusable(self.path, error) from None
+        try:
+            data = json.loads(content)
+        except ValueError:
+            data = None
+        if not isinstance(data, dict):
+            raise InvalidRequest.of(
+                self.field, "format", f"{self.path} is something else; give another path"
+            )
+        return data
+
+    async def save(self, data: Mapping[str, Any]) -> None:
+        """Replace the file in one step.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        content = json.dumps(data, ensure_ascii=False, indent=1).encode()
+        try:
+            await in_thread(partial(_write_durably, self.path, content))
+        except OSError as error:
+            raise _unusable(self.path, error) from None
+
+
+def as_store(source: os.PathLike[str] | Store | None, *, field: str) -> Store | None:
+    """Take a path, a store, or nothing.
+
+    Raises:
+        InvalidRequest: it is none of these.
+    """
+    if source is None:
+        return None
+    if isinstance(source, os.PathLike):
+        return FileStore(Path(source), field)
+    if hasattr(source, "load") and hasattr(source, "save"):
+        return source
+    raise InvalidRequest.of(
+        field, "type", "must be a Path('…'), or a store with async load() and save()"
+    )
+
+
+@contextlib.asynccontextmanager
+async def held(store: object) -> AsyncIterator[None]:
+    """Keep other runs away from a file's checkpoint for as long as the context lasts.
+
+    The lock goes with the process: nothing is left behind by a crash.
+
+    Raises:
+        InvalidRequest: another run holds it.
+    """
+    if not isinstance(store, FileStore):
+        yield
+        return
+    path = store.path.with_name(f".{store.path.name}.lock")
+    try:
+        # At once and not in a thread: nothing can come between the lock and its release.
+        file = _lock(path)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    if file is None:
+        raise InvalidRequest.of(
+            "checkpoint", "in-use", f"another run is using {store.path}; wait until it has ended"
+        )
+    try:
+        yield
+    finally:
+        file.close()
+
+
+def _unusable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"{path} cannot be used: {error.strerror}")
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    with _folder(path.parent) as folder:
+        if folder is not None:
+            os.fsync(folder)
+
+
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[int | None]:
+    """Open a folder so that a rename in it can be flushed; Windows has no such thing."""
+    if sys.platform == "win32":
+        yield None
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> IO[bytes] | None:
+    """Open and lock a file; None if another run, in whatever process, has it."""
+    file = path.open("ab")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
