@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from newsleopard_async.store import Store
+from newsleopard_async.workflows.checkpoint import Checkpoint
 from newsleopard_async.workflows.events import Event, Progress
 from newsleopard_async.workflows.imports import import_contacts, wait_for_import
 from newsleopard_async.workflows.outcomes import (
@@ -16,12 +18,14 @@ from newsleopard_async.workflows.sending import find_campaign, send_campaign
 
 __all__ = [
     "CampaignReport",
+    "Checkpoint",
     "Event",
     "ImportReport",
     "Progress",
     "ReportFile",
     "ReportState",
     "SendOutcome",
+    "Store",
     "export_report",
     "find_campaign",
     "import_contacts",

@@ -23,9 +23,11 @@ class Event(Plain):
     Attributes:
         pipeline: ``import_contacts``, ``send_campaign`` or ``export_report``.
         step: The step's name, as in ``upload_file``.
-        state: ``started``, ``finished``, ``failed``, or ``waiting`` between two looks.
+        state: ``started``, ``finished``, ``failed``, ``resumed`` where an earlier run
+            finished it, or ``waiting`` between two looks.
         elapsed_s: Seconds since the pipeline began.
-        result: What a finished step gave, as plain data; else what is known of the wait.
+        result: What a finished or resumed step gave, as plain data; the class of a failed
+            one's error; else what is known of the wait.
     """
 
     pipeline: str

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final, Literal
 
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.errors import ImportFailed, InvalidRequest, OutcomeUnknown
+from newsleopard_async.errors import (
+    ImportFailed,
+    InvalidRequest,
+    NewsLeopardError,
+    OutcomeUnknown,
+)
 from newsleopard_async.models import ContactList, ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.codes import check_list_code
 from newsleopard_async.models.rules import problems_of_line, refuse
+from newsleopard_async.plain import Plain
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.events import Progress
+from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.polling import watch
-from newsleopard_async.workflows.runner import LocalRunner, Runner
+from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.source import Contacts, ContactsFile, contacts_file
 
 __all__ = [
@@ -31,9 +40,12 @@ IfListExists = Literal["refuse", "reuse"]
 
 _NOT_KNOWN_YET: Final = "the platform does not know it"
 
+_LISTED_AFTER: Final = timedelta(minutes=2)
+"""A list that was created is listed by then; it is not documented, and usually at once."""
+
 
 @attrs.frozen(kw_only=True)
-class Target:
+class Target(Plain):
     """The list that contacts go into: one that is there, or a new one of a name.
 
     Raises:
@@ -69,6 +81,7 @@ async def import_contacts(
     if_list_exists: IfListExists = "refuse",
     polling: Polling | None = None,
     progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 
@@ -82,15 +95,26 @@ async def import_contacts(
         if_list_exists: What to do where a list of that name is there already.
         polling: How the import is watched.
         progress: Called with every event.
+        checkpoint: A path or a store; run again with it, the import goes on where it was.
 
     Raises:
         ImportFailed: the import ended without success.
+        OutcomeUnknown: whether the list was created is not known yet; run again with the
+            checkpoint, from `.look_again_at` on.
         DeadlineExceeded: it was not done in time; it goes on at the platform.
         InvalidRequest: the contacts or the list cannot be used; nothing was imported.
     """
     target = Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
-    async with contacts_file(contacts) as file:
-        run = LocalRunner(nl, "import_contacts", progress)
+    async with (
+        contacts_file(contacts) as file,
+        running(
+            nl,
+            "import_contacts",
+            input_hash=hash_of(file.sha256, target),
+            checkpoint=checkpoint,
+            progress=progress,
+        ) as run,
+    ):
         joined = await find_or_create(run, target)
         return await import_into(run, file, joined, polling or Polling())
 
@@ -101,7 +125,12 @@ async def import_into(
     """Import the file into a list, and wait."""
     how = steps.import_text if file.as_text else steps.upload_file
     import_sn = await run.step(how, steps.ImportFile(path=file.path, list_sn=list_sn))
-    result = await watch_import(run, import_sn, polling)
+    try:
+        result = await watch_import(run, import_sn, polling)
+    except ImportFailed:
+        # An import may be repeated, and by then what made it fail may have been mended.
+        await run.forget(how)
+        raise
     return ImportReport(list_sn=list_sn, import_sn=import_sn, result=result)
 
 
@@ -113,13 +142,41 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
     there = await run.step(steps.find_lists, target.list_name)
     if there:
         return _choose(there, target)
+    held_since = run.held_since(steps.create_list)
     try:
         return await run.once(steps.create_list, target.list_name)
-    except OutcomeUnknown:
-        made = await run.step(steps.find_lists, target.list_name)
-        if not made:
+    except OutcomeUnknown as unknown:
+        made = await _look_up(run, target.list_name)
+        if made is not None and len(made) == 1:
+            await run.settle(steps.create_list, made[0].sn)
+            return made[0].sn
+        if made:
+            raise _ambiguous(made) from None
+        if made is None or held_since is None or run.now() < held_since + _LISTED_AFTER:
+            unknown.look_again_at = run.now() + _LISTED_AFTER
             raise
-        return made[0].sn
+    # It had time enough to appear, and did not: it was never created.
+    await run.forget(steps.create_list)
+    return await run.once(steps.create_list, target.list_name)
+
+
+async def _look_up(run: Runner, name: str) -> tuple[ContactList, ...] | None:
+    """Look for lists of a name; None where something keeps us from looking.
+
+    Whether the list was created is then as unknown as before, and no other error may hide
+    that.
+    """
+    try:
+        return await run.step(steps.find_lists, name, keep=False)
+    except NewsLeopardError:
+        return None
+
+
+def _ambiguous(lists: tuple[ContactList, ...]) -> InvalidRequest:
+    codes = ", ".join(each.sn for each in lists)
+    return InvalidRequest.of(
+        "list_name", "ambiguous", f"{len(lists)} lists have it ({codes}); give list_sn"
+    )
 
 
 def _choose(there: tuple[ContactList, ...], target: Target) -> ListSn:
@@ -133,9 +190,7 @@ def _choose(there: tuple[ContactList, ...], target: Target) -> ListSn:
             "give its code as list_sn, or pass if_list_exists='reuse'",
         )
     if len(there) > 1:
-        raise InvalidRequest.of(
-            "list_name", "ambiguous", f"{len(there)} lists have it ({codes}); give list_sn"
-        )
+        raise _ambiguous(there)
     if there[0].is_segment:
         raise InvalidRequest.of(
             "list_name", "segment", f"{codes} fills itself; import into an ordinary list"
@@ -149,6 +204,7 @@ async def wait_for_import(
     *,
     polling: Polling | None = None,
     progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
 ) -> ImportResult:
     """Wait until an import has ended with success.
 
@@ -156,8 +212,14 @@ async def wait_for_import(
         ImportFailed: it ended without.
         DeadlineExceeded: it had not ended in time.
     """
-    run = LocalRunner(nl, "wait_for_import", progress)
-    return await watch_import(run, import_sn, polling or Polling())
+    async with running(
+        nl,
+        "wait_for_import",
+        input_hash=hash_of(import_sn),
+        checkpoint=checkpoint,
+        progress=progress,
+    ) as run:
+        return await watch_import(run, import_sn, polling or Polling())
 
 
 async def watch_import(run: Runner, import_sn: ImportSn, polling: Polling) -> ImportResult:
@@ -169,6 +231,9 @@ async def watch_import(run: Runner, import_sn: ImportSn, polling: Polling) -> Im
             return elapsed_s >= polling.grace_s
         return result.status.is_final
 
+    if run.has(steps.get_import):
+        # The platform forgets an import after 30 days; the end of this one was kept.
+        return _successful(import_sn, await run.step(steps.get_import, import_sn))
     result = await watch(
         run,
         steps.get_import,
@@ -177,6 +242,12 @@ async def watch_import(run: Runner, import_sn: ImportSn, polling: Polling) -> Im
         polling=polling,
         what=f"import {import_sn}",
     )
+    ended = _successful(import_sn, result)
+    await run.settle(steps.get_import, ended)
+    return ended
+
+
+def _successful(import_sn: ImportSn, result: ImportResult | None) -> ImportResult:
     if result is None:
         raise ImportFailed(f"import {import_sn}: {_NOT_KNOWN_YET}", result=None)
     if not result.status.is_success:

@@ -54,7 +54,7 @@ async def watch(
     began_s = run.monotonic()
     delays = delays_s(polling, what)
     while True:
-        result = await run.step(step, given)
+        result = await run.step(step, given, keep=False)
         elapsed_s = run.monotonic() - began_s
         if is_done(result, elapsed_s):
             return result

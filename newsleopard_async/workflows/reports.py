@@ -11,10 +11,12 @@ import attrs
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.events import Progress
+from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
 from newsleopard_async.workflows.polling import watch
-from newsleopard_async.workflows.runner import LocalRunner, Runner
+from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["ReportJudge", "export_report", "wait_for_report"]
 
@@ -28,6 +30,7 @@ async def export_report(
     download_to: os.PathLike[str] | None = None,
     polling: Polling | None = None,
     progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
 ) -> CampaignReport:
     """Export a campaign's report, wait until it is there, and download it.
 
@@ -40,6 +43,7 @@ async def export_report(
         download_to: A folder for the files, made if need be; None downloads nothing.
         polling: How the report is watched.
         progress: Called with every event.
+        checkpoint: A path or a store; run again with it, the export goes on where it was.
 
     Raises:
         CampaignNotReportable: unknown, not yours, or not in a state for it.
@@ -47,17 +51,33 @@ async def export_report(
         StorageError: a file could not be downloaded.
         InvalidRequest: the folder cannot be made; nothing was sent.
     """
-    run = LocalRunner(nl, "export_report", progress)
-    if download_to is not None:
-        # Before the export, which can be had once an hour.
-        await steps.make_folder(Path(download_to))
-    before = await run.step(steps.get_report_state, campaign_sn)
-    await run.step(steps.export_report, campaign_sn)
-    report = await _watch_report(run, campaign_sn, before, polling or Polling())
-    if download_to is None:
-        return report
-    given = steps.DownloadFiles(campaign_sn=campaign_sn, folder=Path(download_to))
-    return attrs.evolve(report, files=await run.step(steps.download_files, given))
+    folder = None if download_to is None else Path(download_to)
+    async with running(
+        nl,
+        "export_report",
+        input_hash=hash_of(campaign_sn, folder),
+        checkpoint=checkpoint,
+        progress=progress,
+    ) as run:
+        if folder is not None:
+            # Before the export, which can be had once an hour.
+            await steps.make_folder(folder)
+        before = await run.step(steps.get_report_state, campaign_sn)
+        await _export(run, campaign_sn)
+        report = await _watch_report(run, campaign_sn, before, polling or Polling())
+        if folder is None:
+            return report
+        given = steps.DownloadFiles(campaign_sn=campaign_sn, folder=folder)
+        return attrs.evolve(report, files=await run.step(steps.download_files, given))
+
+
+async def _export(run: Runner, campaign_sn: CampaignSn) -> None:
+    """Begin the export; one that is not known to have begun is begun again by a later run.
+
+    That is harmless: the platform ignores a second export within the hour.
+    """
+    if not await run.step(steps.export_report, campaign_sn):
+        await run.forget(steps.export_report)
 
 
 async def wait_for_report(
@@ -67,6 +87,7 @@ async def wait_for_report(
     before: Iterable[ReportLink] = (),
     polling: Polling | None = None,
     progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
 ) -> CampaignReport:
     """Wait until an export that was begun elsewhere is there.
 
@@ -76,13 +97,20 @@ async def wait_for_report(
         before: The links as they were before the export.
         polling: How the report is watched.
         progress: Called with every event.
+        checkpoint: A path or a store, as for the other pipelines.
 
     Raises:
         DeadlineExceeded: it was not ready in time; that is not a failure.
     """
-    run = LocalRunner(nl, "wait_for_report", progress)
     states = tuple(ReportState(type=link.type, created=link.created) for link in before)
-    return await _watch_report(run, campaign_sn, states, polling or Polling())
+    async with running(
+        nl,
+        "wait_for_report",
+        input_hash=hash_of(campaign_sn),
+        checkpoint=checkpoint,
+        progress=progress,
+    ) as run:
+        return await _watch_report(run, campaign_sn, states, polling or Polling())
 
 
 async def _watch_report(

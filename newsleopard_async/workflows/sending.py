@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from types import EllipsisType
 
 from newsleopard_async.checks.campaign import problems_at_send
 from newsleopard_async.client import NewsLeopard
@@ -18,6 +19,7 @@ from newsleopard_async.models.rules import (
     wrong_type,
 )
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.imports import (
     IfListExists,
@@ -25,14 +27,13 @@ from newsleopard_async.workflows.imports import (
     find_or_create,
     import_into,
 )
+from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
-from newsleopard_async.workflows.runner import LocalRunner
+from newsleopard_async.workflows.polling import watch
+from newsleopard_async.workflows.reconcile import ONE_DAY, submit_once
 from newsleopard_async.workflows.source import Contacts, contacts_file
 
 __all__ = ["find_campaign", "is_complete_enough", "send_campaign"]
-
-_ONE_DAY: Final = timedelta(days=1)
-_ONE_MONTH: Final = timedelta(days=30)
 
 
 async def send_campaign(
@@ -44,8 +45,10 @@ async def send_campaign(
     list_name: str | None = None,
     if_list_exists: IfListExists = "refuse",
     max_rejected: float | None = 0,
+    marker: str | EllipsisType | None = ...,
     polling: Polling | None = None,
     progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
 
@@ -58,31 +61,47 @@ async def send_campaign(
         if_list_exists: What to do where a list of that name is there already.
         max_rejected: Rows that the platform may reject without stopping the send: a number
             of rows, a share below 1, or None for any.
+        marker: What is added to the campaign's name, by which it is found again if the reply
+            to the submit is lost. By default it is made up; a text of your own must be in no
+            other campaign's name; None adds nothing, and the campaign is looked for by its
+            whole name, which is weaker: any other campaign of that name passes for it.
         polling: How the import is watched.
         progress: Called with every event.
+        checkpoint: A path or a store; run again with it, the pipeline goes on where it was,
+            and never submits twice.
 
     Raises:
-        OutcomeUnknown: the reply to the submit was lost; do not send again, look it up.
+        OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
+            (yet); run again with the checkpoint, from `.look_again_at` on.
         ImportIncomplete: too many rows were rejected; nothing was sent.
         ImportFailed: the import ended without success; nothing was sent.
         InvalidRequest: something is wrong with what was given; nothing was sent.
     """
-    run = LocalRunner(nl, "send_campaign", progress)
     refuse(_problems_of_arguments(campaign, max_rejected))
-    if contacts is None:
-        _check_no_target(list_sn, list_name)
-        refuse(problems_at_send(campaign, nl.clock.now()))
-        return SendOutcome(campaign_sn=await run.once(steps.submit, campaign))
-
-    target = Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
-    _check_before_import(campaign, target, nl.clock.now())
-    async with contacts_file(contacts) as file:
-        joined = await find_or_create(run, target)
-        ready = with_lists(campaign, (*campaign.lists, joined))
-        report = await import_into(run, file, joined, polling or Polling())
-    _check_rejected(report, max_rejected)
-    campaign_sn = await run.once(steps.submit, ready)
-    return SendOutcome(campaign_sn=campaign_sn, import_report=report)
+    target = _target(contacts, list_sn, list_name, if_list_exists)
+    async with contextlib.AsyncExitStack() as stack:
+        file = None
+        if contacts is not None:
+            file = await stack.enter_async_context(contacts_file(contacts))
+        run = await stack.enter_async_context(
+            running(
+                nl,
+                "send_campaign",
+                input_hash=hash_of(campaign, file and file.sha256, target, marker is ... or marker),
+                checkpoint=checkpoint,
+                progress=progress,
+            )
+        )
+        if not run.has(steps.submit):
+            _check_before_import(campaign, target, nl.clock.now())
+        report = None
+        if file is not None and target is not None:
+            joined = await find_or_create(run, target)
+            campaign = with_lists(campaign, (*campaign.lists, joined))
+            report = await import_into(run, file, joined, polling or Polling())
+            _check_rejected(report, max_rejected)
+        campaign_sn = await submit_once(run, campaign, marker)
+        return SendOutcome(campaign_sn=campaign_sn, import_report=report)
 
 
 def _problems_of_arguments(campaign: object, max_rejected: object) -> Iterator[Problem]:
@@ -95,7 +114,15 @@ def _problems_of_arguments(campaign: object, max_rejected: object) -> Iterator[P
         yield Problem("max_rejected", "range", "must not be negative; None allows any number")
 
 
-def _check_no_target(list_sn: ListSn | None, list_name: str | None) -> None:
+def _target(
+    contacts: Contacts | None,
+    list_sn: ListSn | None,
+    list_name: str | None,
+    if_list_exists: IfListExists,
+) -> Target | None:
+    """Check where the contacts go, if there are any."""
+    if contacts is not None:
+        return Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
     if list_sn is not None or list_name is not None:
         raise InvalidRequest.of(
             "contacts",
@@ -103,10 +130,14 @@ def _check_no_target(list_sn: ListSn | None, list_name: str | None) -> None:
             "list_sn and list_name say where contacts go, and no contacts are given; "
             "name lists to send to in the campaign itself",
         )
+    return None
 
 
-def _check_before_import(campaign: Mailing, target: Target, now: datetime) -> None:
+def _check_before_import(campaign: Mailing, target: Target | None, now: datetime) -> None:
     """Refuse before the import what the submit would refuse after it."""
+    if target is None:
+        refuse(problems_at_send(campaign, now))
+        return
     if target.list_sn is not None:
         campaign = with_lists(campaign, (*campaign.lists, target.list_sn))
     refuse(
@@ -137,7 +168,15 @@ def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool
     return rejected <= max_rejected
 
 
-async def find_campaign(nl: NewsLeopard, marker: str, *, since: datetime) -> SentCampaign | None:
+async def find_campaign(
+    nl: NewsLeopard,
+    marker: str,
+    *,
+    since: datetime,
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
+) -> SentCampaign | None:
     """Look for a finished campaign whose name holds a marker.
 
     A campaign that is scheduled or still being sent is in no list, and is not found.
@@ -146,21 +185,38 @@ async def find_campaign(nl: NewsLeopard, marker: str, *, since: datetime) -> Sen
         nl: The client.
         marker: A piece of text that no other campaign's name holds.
         since: When it was submitted, or earlier; aware.
+        polling: How often to look, and until when; None looks once.
+        progress: Called with every event.
+        checkpoint: A path or a store, as for the other pipelines.
+    Returns: The campaign, or None if it was not there at the one look.
 
     Raises:
+        DeadlineExceeded: it had not come by the deadline of ``polling``.
         InvalidRequest: no marker, or a time without its zone.
     Source: GET /v1/report/campaigns, asked month by month and a day wider than needed,
         since it is not documented which instant its range means.
     """
     refuse([*problems_of_line("marker", marker), *_problems_of_since(since)])
-    begin, last = since - _ONE_DAY, nl.clock.now() + _ONE_DAY
-    while begin < last:
-        end = min(begin + _ONE_MONTH, last)
-        for each in await nl.reports.list_campaigns(start=begin, end=end):
-            if marker in each.name:
-                return each
-        begin = end
-    return None
+    longest = timedelta(seconds=0 if polling is None else polling.deadline_s)
+    until = nl.clock.now() + longest + ONE_DAY
+    given = steps.FindSent(text=marker, since=since - ONE_DAY, until=until)
+    async with running(
+        nl,
+        "find_campaign",
+        input_hash=hash_of(marker, since),
+        checkpoint=checkpoint,
+        progress=progress,
+    ) as run:
+        if polling is None:
+            return await run.step(steps.find_sent, given, keep=False)
+        return await watch(
+            run,
+            steps.find_sent,
+            given,
+            is_done=lambda found, _: found is not None,
+            polling=polling,
+            what=f"a campaign named {marker}",
+        )
 
 
 def _problems_of_since(since: object) -> Iterator[Problem]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import anyio.to_thread
 import attrs
 
 from newsleopard_async.checks.contacts import (
@@ -22,6 +23,7 @@ from newsleopard_async.checks.contacts import (
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.rules import problems_of_encoding, refuse
 from newsleopard_async.plain import Plain
+from newsleopard_async.transport.inflight import in_thread
 
 __all__ = ["Contacts", "ContactsFile", "contacts_file", "csv_text", "goes_as_text"]
 
@@ -42,10 +44,12 @@ class ContactsFile(Plain):
     Attributes:
         path: Where it is.
         as_text: Whether it is small enough to be imported as text.
+        sha256: Of its content, by which a checkpoint knows it again.
     """
 
     path: Path
     as_text: bool
+    sha256: str
 
 
 def goes_as_text(rows: int, size_bytes: int) -> bool:
@@ -61,14 +65,14 @@ async def contacts_file(contacts: Contacts) -> AsyncIterator[ContactsFile]:
         InvalidRequest: nothing there, a folder, no text, no row, or a wrong header.
     """
     if isinstance(contacts, os.PathLike):
-        yield await anyio.to_thread.run_sync(_look_at, Path(contacts))
+        yield await in_thread(partial(_look_at, Path(contacts)))
         return
     content = _bytes_of(contacts)
     # Made and removed without an await, which is where asyncio's own cancellation could strike
     # whatever shields it: contacts must not stay on the disk.
     folder = tempfile.mkdtemp(prefix="newsleopard-")
     try:
-        yield await anyio.to_thread.run_sync(_spool, content, Path(folder, "contacts.csv"))
+        yield await in_thread(partial(_spool, content, Path(folder, "contacts.csv")))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -100,7 +104,12 @@ def _look_at(path: Path) -> ContactsFile:
     as_text = goes_as_text(rows, size_bytes)
     if as_text:
         csv_text(begin)
-    return ContactsFile(path=path, as_text=as_text)
+    return ContactsFile(path=path, as_text=as_text, sha256=_sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_begin(path: Path) -> tuple[int, bytes]:
@@ -123,11 +132,15 @@ def csv_text(content: bytes) -> str:
     Raises:
         InvalidRequest: it is not UTF-8, or nothing that can be imported as text.
     """
+    bad_at = -1
     try:
         text = content.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise _refuse("encoding", f"is not UTF-8: line {line}; save it as UTF-8") from None
+        bad_at = error.start
+    if bad_at >= 0:
+        # Raised out here: the other error holds the contacts.
+        line = content.count(b"\n", 0, bad_at) + 1
+        raise _refuse("encoding", f"is not UTF-8: line {line}; save it as UTF-8")
     refuse(attrs.evolve(problem, field="contacts") for problem in problems_of_csv_text(text))
     return text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,8 @@ import attrs
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import (
     APIError,
-    DailyQuotaExhausted,
     InvalidRequest,
     OutcomeUnknown,
-    RateLimited,
     StorageError,
 )
 from newsleopard_async.models import (
@@ -29,20 +28,25 @@ from newsleopard_async.models import (
     ListSn,
     Mailing,
     ReportLink,
+    SentCampaign,
     newest_links,
 )
 from newsleopard_async.plain import Plain
+from newsleopard_async.transport.api import Witness
+from newsleopard_async.transport.quota import ExportedLately
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
-from newsleopard_async.workflows.runner import step
+from newsleopard_async.workflows.runner import once_step, step
 from newsleopard_async.workflows.source import csv_text
 
 __all__ = [
     "DownloadFiles",
+    "FindSent",
     "ImportFile",
     "create_list",
     "download_files",
     "export_report",
     "find_lists",
+    "find_sent",
     "get_import",
     "get_report_state",
     "import_text",
@@ -50,6 +54,8 @@ __all__ = [
     "submit",
     "upload_file",
 ]
+
+_ONE_MONTH: Final = timedelta(days=30)
 
 _FRESH_URLS: Final = 3
 """How many presigned URLs one upload or download may use up."""
@@ -61,6 +67,27 @@ class ImportFile(Plain):
 
     path: Path
     list_sn: ListSn
+
+
+@attrs.frozen(kw_only=True)
+class FindSent(Plain):
+    """A campaign to look for among the finished ones.
+
+    Attributes:
+        text: What its name holds, or is.
+        since: Begin of the range to look in.
+        until: End of it.
+        whole_name: Whether the name is the text, not only holds it.
+    """
+
+    text: str
+    since: datetime
+    until: datetime
+    whole_name: bool = False
+
+    def matches(self, name: str) -> bool:
+        """Say whether a campaign of this name is the one."""
+        return name == self.text if self.whole_name else self.text in name
 
 
 @attrs.frozen(kw_only=True)
@@ -77,10 +104,10 @@ async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
     return tuple([each async for each in nl.contacts.iter_lists() if each.name == name])
 
 
-@step(gives=ListSn)
-async def create_list(nl: NewsLeopard, name: str) -> ListSn:
+@once_step(gives=ListSn, request="POST /v1/contacts/lists/insert")
+async def create_list(nl: NewsLeopard, name: str, witness: Witness) -> ListSn:
     """Create a list."""
-    return await nl.contacts.create_list(name)
+    return await nl.contacts.create_list(name, witness=witness)
 
 
 @step(gives=ImportSn)
@@ -109,7 +136,7 @@ async def import_text(nl: NewsLeopard, given: ImportFile) -> ImportSn:
     return await nl.contacts.import_text(text, given.list_sn)
 
 
-@step(gives=ImportResult)
+@step(gives=ImportResult | None)
 async def get_import(nl: NewsLeopard, import_sn: ImportSn) -> ImportResult | None:
     """Return an import's state, or None where the platform does not know it (yet)."""
     try:
@@ -120,12 +147,25 @@ async def get_import(nl: NewsLeopard, import_sn: ImportSn) -> ImportResult | Non
         raise
 
 
-@step(gives=CampaignSn)
-async def submit(nl: NewsLeopard, campaign: Mailing) -> CampaignSn:
+@once_step(gives=CampaignSn, request="POST /v1/campaign/…/submit")
+async def submit(nl: NewsLeopard, campaign: Mailing, witness: Witness) -> CampaignSn:
     """Submit a campaign or an A/B test."""
     if isinstance(campaign, Campaign):
-        return await nl.campaigns.submit(campaign)
-    return await nl.campaigns.submit_ab_test(campaign)
+        return await nl.campaigns.submit(campaign, witness=witness)
+    return await nl.campaigns.submit_ab_test(campaign, witness=witness)
+
+
+@step(gives=SentCampaign | None)
+async def find_sent(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
+    """Look for a finished campaign by what its name holds, month by month."""
+    begin = given.since
+    while begin < given.until:
+        end = min(begin + _ONE_MONTH, given.until)
+        for each in await nl.reports.list_campaigns(start=begin, end=end):
+            if given.matches(each.name):
+                return each
+        begin = end
+    return None
 
 
 @step(gives=tuple[ReportState, ...])
@@ -139,13 +179,12 @@ async def get_report_state(nl: NewsLeopard, campaign_sn: CampaignSn) -> tuple[Re
 async def export_report(nl: NewsLeopard, campaign_sn: CampaignSn) -> bool:
     """Begin an export; False where it is not known to have begun.
 
-    Neither the hour's limit nor a lost reply is the end: the links tell.
+    Neither the hour's limit nor a lost reply is the end: the links tell. A refusal at the
+    gateway is: nothing was exported.
     """
     try:
         await nl.reports.export(campaign_sn)
-    except DailyQuotaExhausted:
-        raise
-    except (RateLimited, OutcomeUnknown):
+    except (ExportedLately, OutcomeUnknown):
         return False
     return True
 

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from newsleopard_async import ImportFailed, OutcomeUnknown, workflows
+from newsleopard_async import ImportFailed, OutcomeUnknown, with_lists, workflows
 from newsleopard_async.workflows import Event
 from tests.plainness import assert_exactly_plain
 from tests.support import CAMPAIGN, connected, csv_of
@@ -103,7 +103,7 @@ async def test_waits_are_told_by_their_pipelines() -> None:
 
 @pytest.mark.anyio
 async def test_failed_step_is_told_with_its_error() -> None:
-    """A step that raises is told by the error's class; the error goes on."""
+    """A step that raises is told by the error's class; what is done about it comes after."""
     recorder = Recorder()
     async with connected() as bench:
         bench.emulator.lose_reply_to("submit_campaign")
@@ -112,8 +112,24 @@ async def test_failed_step_is_told_with_its_error() -> None:
                 bench.nl, CAMPAIGN, contacts=csv_of(1), list_name="a", progress=recorder
             )
 
-    last = recorder.events[-1]
-    assert (last.step, last.state, last.result) == ("submit", "failed", "OutcomeUnknown")
+    failed = [(each.step, each.result) for each in recorder.events if each.state == "failed"]
+    assert failed == [("submit", "OutcomeUnknown")]
+    assert recorder.story[-4:] == ["submit started", "submit failed", *steps("find_sent")]
+
+
+@pytest.mark.anyio
+async def test_step_of_an_earlier_run_is_told_as_resumed(tmp_path: Path) -> None:
+    """What the checkpoint holds is told with its result, and not done again."""
+    recorder = Recorder()
+    async with connected() as bench:
+        ready = with_lists(CAMPAIGN, [await bench.make_list()])
+        kept = tmp_path / "checkpoint.json"
+        await workflows.send_campaign(bench.nl, ready, checkpoint=kept)
+        await workflows.send_campaign(bench.nl, ready, checkpoint=kept, progress=recorder)
+
+    [campaign] = bench.emulator.campaigns
+    [event] = recorder.events
+    assert (event.step, event.state, event.result) == ("submit", "resumed", campaign.sn)
 
 
 @pytest.mark.anyio

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from newsleopard_async import SendAt, with_lists, workflows
+from newsleopard_async import DeadlineExceeded, Polling, SendAt, with_lists, workflows
 from tests.support import CAMPAIGN, Reply, connected, refused, scripted
 
 DAY = timedelta(days=1)
@@ -53,6 +53,31 @@ async def test_first_that_holds_the_marker_is_taken() -> None:
 
     assert found is not None
     assert found.sn == "c"
+
+
+@pytest.mark.anyio
+async def test_campaign_is_looked_for_until_it_is_there() -> None:
+    """With a polling it is waited for."""
+    there = Reply([{"sn": "c", "name": "週年慶 #7f3a"}])
+    async with scripted(Reply([]), Reply([]), there) as script:
+        found = await workflows.find_campaign(
+            script.nl, "#7f3a", since=script.clock.now(), polling=Polling(deadline_s=3_600)
+        )
+
+    assert found is not None
+    assert found.sn == "c"
+
+
+@pytest.mark.anyio
+async def test_campaign_that_does_not_come_is_given_up() -> None:
+    """The deadline of the polling ends the wait."""
+    async with connected() as bench:
+        with pytest.raises(DeadlineExceeded):
+            await workflows.find_campaign(
+                bench.nl, "#7f3a", since=bench.clock.now(), polling=Polling(deadline_s=60)
+            )
+
+    assert bench.clock.monotonic() >= 60
 
 
 @pytest.mark.anyio

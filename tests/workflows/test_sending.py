@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -253,14 +254,19 @@ async def test_excluded_list_of_the_name_is_no_target() -> None:
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 @pytest.mark.parametrize("fault", ["lose_reply_to", "drop_request", "cut_body", "garbage", "fail"])
 async def test_lost_reply_to_submit_is_not_sent_again(mailing: Mailing, fault: str) -> None:
-    """A campaign of which it is not known whether it was accepted is submitted once (T64)."""
+    """It is submitted once, looked for, and the error says under which name (T64)."""
     operation = "submit_campaign" if mailing is CAMPAIGN else "submit_ab_test"
     async with connected() as bench:
         getattr(bench.emulator, fault)(operation)
-        with pytest.raises(OutcomeUnknown, match="do not repeat it") as caught:
+        with pytest.raises(OutcomeUnknown, match="not sent again") as caught:
             await workflows.send_campaign(bench.nl, mailing, contacts=csv_of(9), list_name="a")
 
+    [name] = re.findall(rf"'({mailing.name} \[nl-[0-9a-f]{{8}}\])'", str(caught.value))
     assert caught.value.request.startswith("POST /v1/campaign/")
+    assert "活動列表" in str(caught.value)
+    assert "resolve(" in str(caught.value)
+    assert bench.wire.count("listSentCampaigns") == 1
+    assert [each.body.name for each in bench.emulator.campaigns] in ([], [name])
     assert (submits(bench), bench.emulator.count(operation)) == (1, 1)
     assert bench.emulator.submitted == (fault not in {"drop_request", "fail"})
 

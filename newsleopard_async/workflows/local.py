@@ -1,0 +1,196 @@
+"""The default runner: it just awaits, tells of progress, and keeps a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, TypeVar, cast
+
+import anyio.lowlevel
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
+from newsleopard_async.plain import from_plain, to_plain
+from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Record, opened
+from newsleopard_async.workflows.events import Event, Progress, tell
+from newsleopard_async.workflows.runner import AnyStep, OnceStep, Step
+
+__all__ = ["LocalRunner", "running"]
+
+Given = TypeVar("Given")
+Gives = TypeVar("Gives")
+
+_LOW_QUOTA: Final = 0.1
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@contextlib.asynccontextmanager
+async def running(
+    nl: NewsLeopard,
+    pipeline: str,
+    *,
+    input_hash: str,
+    checkpoint: CheckpointLike | None,
+    progress: Progress | None,
+) -> AsyncIterator[LocalRunner]:
+    """Carry a pipeline here; every error of ours that leaves it has the checkpoint.
+
+    Raises:
+        InvalidRequest: the checkpoint is of something else, or in use.
+    """
+    async with opened(checkpoint, pipeline, input_hash) as kept:
+        try:
+            yield LocalRunner(nl, kept, progress)
+        except NewsLeopardError as error:
+            error.checkpoint = kept
+            raise
+
+
+class LocalRunner:
+    """Carries a pipeline in this task, in this process."""
+
+    def __init__(self, nl: NewsLeopard, checkpoint: Checkpoint, progress: Progress | None) -> None:
+        self._nl = nl
+        self._checkpoint = checkpoint
+        self._progress = progress
+        self._began_s = nl.clock.monotonic()
+
+    @property
+    def token(self) -> str:
+        """Made up for this run, and the same whenever it goes on."""
+        return self._checkpoint.token
+
+    async def step(self, step: Step[Given, Gives], given: Given, *, keep: bool = True) -> Gives:
+        """Run a step, or give what it gave before."""
+        record = self._checkpoint.records.get(step.name) if keep else None
+        if record is not None:
+            return cast("Gives", await self._resumed(step, record))
+        result = await self._run(step, partial(step.run, self._nl, given))
+        if keep:
+            await self.settle(step, result)
+        await self._tell(step, "finished", to_plain(result))
+        return result
+
+    async def once(self, step: OnceStep[Given, Gives], given: Given) -> Gives:
+        """Run a step that must not happen twice, or give what it gave before."""
+        record = self._checkpoint.records.get(step.name)
+        if record is None:
+            noting = _Noting(self._checkpoint, step, self._nl)
+            result = await self._run(step, partial(step.run, self._nl, given, noting))
+            try:
+                await self._tell(step, "finished", to_plain(result))
+                # A pending cancellation must strike here and not where it drops the result.
+                await anyio.lowlevel.checkpoint()
+            except BaseException:
+                # Cancelled since the answer: the caller would never learn what was done.
+                _log.warning("cancelled after %s, which gave: %s", step.name, to_plain(result))
+                raise
+            return result
+        if record.is_done:
+            return cast("Gives", await self._resumed(step, record))
+        raise OutcomeUnknown(
+            f"an earlier run did {step.name} at {record.at:%Y-%m-%d %H:%M} UTC, and it is not "
+            "known what became of it",
+            request=step.request,
+        )
+
+    def has(self, step: AnyStep) -> bool:
+        """Whether something is kept of a step: its result, or that it may have happened."""
+        return step.name in self._checkpoint.records
+
+    def held_since(self, step: AnyStep) -> datetime | None:
+        """Return since when it is not known whether a step happened; None where it is."""
+        record = self._checkpoint.records.get(step.name)
+        return None if record is None or record.is_done else record.at
+
+    async def settle(self, step: AnyStep, result: Any) -> None:
+        """Note what a step gave."""
+        record = Record(state="done", at=self.now(), result=to_plain(result))
+        await self._checkpoint.put(step.name, record)
+
+    async def forget(self, step: AnyStep) -> None:
+        """Note that a step did not happen."""
+        await self._checkpoint.put(step.name, None)
+
+    async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
+        """Let time pass between two looks at a job."""
+        await self._tell(step, "waiting", to_plain(known))
+        await self._nl.clock.sleep(seconds)
+
+    def monotonic(self) -> float:
+        """Return seconds on the client's clock."""
+        return self._nl.clock.monotonic()
+
+    def now(self) -> datetime:
+        """Return the time on the client's clock."""
+        return self._nl.clock.now()
+
+    def quota_is_low(self) -> bool:
+        """Whether less than a tenth of the day's requests is left."""
+        usage = self._nl.usage
+        if usage.limit is None or usage.remaining is None:
+            return False
+        return usage.remaining < usage.limit * _LOW_QUOTA
+
+    async def _resumed(self, step: AnyStep, record: Record) -> Any:
+        await self._tell(step, "resumed", record.result)
+        return from_plain(step.gives, record.result)
+
+    async def _run(self, step: AnyStep, work: Callable[[], Awaitable[Gives]]) -> Gives:
+        """Do a step's work, and tell of its begin and its failure."""
+        await self._tell(step, "started")
+        try:
+            return await work()
+        except Exception as error:
+            await self._tell(step, "failed", type(error).__name__)
+            raise
+
+    async def _tell(self, step: AnyStep, state: str, result: Any = None) -> None:
+        event = Event(
+            pipeline=self._checkpoint.pipeline,
+            step=step.name,
+            state=state,
+            elapsed_s=self.monotonic() - self._began_s,
+            result=result,
+        )
+        await tell(self._progress, event)
+
+
+@attrs.frozen
+class _Noting:
+    """Writes into the checkpoint what becomes of a request that must not be repeated."""
+
+    checkpoint: Checkpoint
+    step: OnceStep[Any, Any]
+    nl: NewsLeopard
+
+    async def departing(self) -> None:
+        """Store the intent; what this raises keeps the request from being sent."""
+        await self.checkpoint.put(self.step.name, Record(state="intent", at=self.nl.clock.now()))
+
+    async def landed(self, model: Any) -> None:
+        """Store the result."""
+        _log.info("%s was accepted: %s", self.step.name, to_plain(model))
+        await self._note(Record(state="done", at=self.nl.clock.now(), result=to_plain(model)))
+
+    async def missed(self, error: NewsLeopardError) -> None:
+        """Take the intent back where it is certain that nothing happened."""
+        if not isinstance(error, OutcomeUnknown):
+            await self._note(None)
+
+    async def _note(self, record: Record | None) -> None:
+        """Store what is already so; a store that fails now must not hide it.
+
+        What stays stored is the intent, from which a later run looks the truth up.
+        """
+        try:
+            await self.checkpoint.put(self.step.name, record)
+        except Exception:  # noqa: BLE001 - whatever a caller's store raises
+            result = None if record is None else record.result
+            _log.exception("no checkpoint could be stored after %s: %s", self.step.name, result)
+            # In this process the truth is known all the same.
+            self.checkpoint.know(self.step.name, record)
