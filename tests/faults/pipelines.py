@@ -1,0 +1,131 @@
+"""The pipelines, as a user would call them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async import (
+    ContentTest,
+    Mailing,
+    NewsLeopard,
+    SendAt,
+    Sender,
+    SenderTest,
+    SubjectTest,
+    workflows,
+)
+from newsleopard_async.testing.clock import START
+from tests.faults.world import (
+    CAMPAIGN,
+    FEW,
+    LIST_NAME,
+    MANY,
+    SENDER,
+    World,
+    csv_of,
+)
+
+__all__ = [
+    "BY_NAME",
+    "PIPELINES",
+    "QUIET_EXPORT",
+    "SUBJECT_TEST",
+    "Pipeline",
+]
+
+_TEST: Final[dict[str, Any]] = {"name": "測試", "proportion": 50, "wait": timedelta(hours=4)}
+_SCHEDULED: Final = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
+SUBJECT_TEST: Final = SubjectTest(
+    subject_a="甲", subject_b="乙", sender=SENDER, html="<p>${NAME}</p>", **_TEST
+)
+_SENDERS: Final = SenderTest(
+    subject="主旨",
+    sender_a=SENDER,
+    sender_b=Sender("電子豹", "news@sender.example"),
+    html="<p>${NAME}</p>",
+    **_TEST,
+)
+_CONTENTS: Final = ContentTest(
+    subject="主旨", sender=SENDER, html_a="<p>甲</p>", html_b="<p>乙</p>", **_TEST
+)
+
+
+@attrs.frozen
+class Pipeline:
+    """A pipeline as a user would call it.
+
+    Attributes:
+        name: For ids.
+        run: Runs it with a client.
+        rows: Contacts that are imported; 0 imports none.
+        recipients: Contacts that a campaign goes to.
+        prepare: Lets be there what must be there before.
+    """
+
+    name: str
+    run: Callable[[NewsLeopard, World], Any] = attrs.field(repr=False)
+    rows: int = 0
+    recipients: int = 0
+    prepare: Callable[[World], None] = attrs.field(repr=False, default=lambda _: None)
+
+    @property
+    def sends(self) -> bool:
+        """Whether it submits a campaign."""
+        return self.recipients > 0
+
+
+def _importing(name: str, rows: int) -> Pipeline:
+    def run(nl: NewsLeopard, at: World) -> Any:
+        return workflows.import_contacts(
+            nl, csv_of(rows), list_name=LIST_NAME, checkpoint=at.checkpoint
+        )
+
+    return Pipeline(name, run, rows)
+
+
+def _sending(name: str, mailing: Mailing, rows: int) -> Pipeline:
+    def run(nl: NewsLeopard, at: World) -> Any:
+        return workflows.send_campaign(
+            nl, mailing, contacts=csv_of(rows), list_name=LIST_NAME, checkpoint=at.checkpoint
+        )
+
+    return Pipeline(name, run, rows, recipients=rows)
+
+
+def _sending_to_list(name: str, mailing: Mailing) -> Pipeline:
+    def run(nl: NewsLeopard, at: World) -> Any:
+        ready = attrs.evolve(mailing, lists=(at.sn,))
+        return workflows.send_campaign(nl, ready, checkpoint=at.checkpoint)
+
+    return Pipeline(name, run, recipients=FEW, prepare=World.add_list)
+
+
+def _exporting(nl: NewsLeopard, at: World) -> Any:
+    return workflows.export_report(
+        nl,
+        at.sn,
+        download_to=at.downloads,
+        checkpoint=at.checkpoint,
+    )
+
+
+PIPELINES: Final = (
+    _importing("import-text", FEW),
+    _importing("import-file", MANY),
+    _sending("send-text", CAMPAIGN, FEW),
+    _sending("send-file", CAMPAIGN, MANY),
+    _sending_to_list("send-to-list", CAMPAIGN),
+    _sending_to_list("send-later", _SCHEDULED),
+    _sending("ab-subject", SUBJECT_TEST, FEW),
+    _sending_to_list("ab-sender", _SENDERS),
+    _sending_to_list("ab-content", _CONTENTS),
+    Pipeline("export", _exporting, prepare=World.add_campaign),
+)
+QUIET_EXPORT: Final = Pipeline("quiet-export", _exporting, prepare=World.add_quiet_campaign)
+"""An export of two files, for tests that run it hundreds of times."""
+
+BY_NAME: Final = {each.name: each for each in (*PIPELINES, QUIET_EXPORT)}

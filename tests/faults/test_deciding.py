@@ -1,0 +1,157 @@
+"""A person decides about a submit of which nobody knows, and about no other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+
+from newsleopard_async import (
+    CampaignSn,
+    InvalidRequest,
+    OutcomeUnknown,
+)
+from newsleopard_async.workflows import Checkpoint
+from tests.faults.sending import (
+    hold,
+    rule_of,
+    send,
+)
+from tests.faults.support import (
+    MemoryStore,
+    World,
+)
+
+
+def test_sent_is_taken_as_said(at: World) -> None:
+    """Who found the campaign in the console gives its code."""
+    error = hold(at)
+    [campaign] = at.emulator.campaigns
+
+    anyio.run(error.checkpoint.resolve, "sent", campaign.sn)
+
+    assert send(at).campaign_sn == campaign.sn
+    assert at.emulator.submitted == 1
+
+
+def test_resubmit_sends_under_a_new_marker(at: World) -> None:
+    """Who did not find it has it sent."""
+    at.emulator.drop_request("submit_campaign")
+    with pytest.raises(OutcomeUnknown) as caught:
+        send(at)
+    token = caught.value.checkpoint.token
+
+    anyio.run(caught.value.checkpoint.resolve, "resubmit")
+    outcome = send(at)
+
+    [campaign] = at.emulator.campaigns
+    assert outcome.campaign_sn == campaign.sn
+    assert token not in campaign.name
+
+
+def test_abandon_ends_it(at: World) -> None:
+    """Nobody goes on by mistake with what was given up."""
+    error = hold(at)
+
+    anyio.run(error.checkpoint.resolve, "abandon")
+
+    with pytest.raises(InvalidRequest) as caught:
+        send(at)
+    assert rule_of(caught) == ("checkpoint", "abandoned")
+    assert at.emulator.submitted == 1
+
+
+def test_decision_without_a_store_is_kept_in_the_checkpoint(at: World) -> None:
+    """The checkpoint of an error can be decided about and given back."""
+    error = hold(at, None)
+    [campaign] = at.emulator.campaigns
+
+    anyio.run(error.checkpoint.resolve, "sent", campaign.sn)
+
+    assert send(at, error.checkpoint).campaign_sn == campaign.sn
+
+
+def test_decision_can_be_made_in_another_process(at: World) -> None:
+    """A checkpoint is read from where it is kept."""
+    hold(at)
+    [campaign] = at.emulator.campaigns
+
+    async def decide() -> None:
+        checkpoint = await Checkpoint.load(at.checkpoint)
+        await checkpoint.resolve("sent", CampaignSn(campaign.sn))
+
+    anyio.run(decide)
+
+    assert send(at).campaign_sn == campaign.sn
+
+
+def test_decision_about_what_is_found_by_now_is_refused(at: World) -> None:
+    """An old error must not make a campaign go out twice that a later run has found."""
+    old = hold(at)
+    at.clock.advance(3_600)
+    send(at)
+
+    with pytest.raises(InvalidRequest) as caught:
+        anyio.run(old.checkpoint.resolve, "resubmit")
+
+    send(at)
+    assert rule_of(caught) == ("checkpoint", "nothing-held")
+    assert at.emulator.submitted == 1
+
+
+def test_decision_that_is_not_stored_is_not_made(at: World) -> None:
+    """Nor does it change the marker by which the campaign is to be found."""
+    store = MemoryStore()
+    error = hold(at, store)
+    token = error.checkpoint.token
+    store.fail_when = lambda _: True
+
+    with pytest.raises(RuntimeError):
+        anyio.run(error.checkpoint.resolve, "resubmit")
+
+    store.fail_when = lambda _: False
+    assert error.checkpoint.token == token
+    at.clock.advance(3_600)
+    send(at, store)
+    assert at.emulator.submitted == 1
+
+
+WRONG_DECISIONS: dict[str, tuple[Any, ...]] = {
+    "decision": ("retry",),
+    "campaign_sn": ("sent",),
+}
+
+
+@pytest.mark.parametrize(("field", "given"), WRONG_DECISIONS.items())
+def test_wrong_decision_is_refused(at: World, field: str, given: tuple[Any, ...]) -> None:
+    """And changes nothing."""
+    error = hold(at)
+    before = at.checkpoint.read_bytes()
+
+    with pytest.raises(InvalidRequest) as caught:
+        anyio.run(error.checkpoint.resolve, *given)
+
+    assert rule_of(caught)[0] == field
+    assert at.checkpoint.read_bytes() == before
+
+
+def test_decision_about_nothing_is_refused(at: World) -> None:
+    """What is sent is sent."""
+    send(at)
+
+    async def decide() -> None:
+        await (await Checkpoint.load(at.checkpoint)).resolve("resubmit")
+
+    with pytest.raises(InvalidRequest) as caught:
+        anyio.run(decide)
+
+    assert rule_of(caught) == ("checkpoint", "nothing-held")
+
+
+def test_checkpoint_that_is_not_there_cannot_be_loaded(at: World) -> None:
+    """A wrong path shows."""
+    with pytest.raises(InvalidRequest) as caught:
+        anyio.run(Checkpoint.load, at.checkpoint)
+
+    assert rule_of(caught) == ("checkpoint", "missing")

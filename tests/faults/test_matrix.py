@@ -1,0 +1,144 @@
+"""Each request of each pipeline fails in each way, and the pipeline goes on to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsleopard_async import store as stores
+from tests.faults.report import play_all, rows
+from tests.faults.support import (
+    BY_NAME,
+    FAULTS,
+    PIPELINES,
+    Case,
+    Gone,
+    Pipeline,
+    Strike,
+    World,
+    cases,
+    check,
+    go_on,
+    live,
+    log_of,
+    play,
+    requests_of,
+    world,
+)
+
+CASES = cases()
+
+
+def run(case: Case, backend: str) -> None:
+    """Play a case and check its end."""
+    with world() as at:
+        story = play(at, case.pipeline, [[Strike(case.at, case.fault)]], backend=backend)
+        check(at, story, log_of(case.pipeline).result)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_one_fault_anywhere_neither_repeats_nor_loses(case: Case) -> None:
+    """Whatever fails, resuming ends as if nothing had, with one campaign at most."""
+    run(case, "asyncio")
+
+
+@pytest.mark.parametrize("case", CASES[::7], ids=str)
+def test_one_fault_on_trio(case: Case) -> None:
+    """The same holds on trio."""
+    run(case, "trio")
+
+
+# At each write of the checkpoint, the process is gone before it, or right after it
+
+
+class Ending:
+    """Lets the process go at one write of the checkpoint, counted from 0."""
+
+    def __init__(self, at: int, *, after: bool) -> None:
+        self.at, self.after = at, after
+        self.count = 0
+        self.left_behind: bytes | None = None
+        self._write: Callable[[Path, bytes], None] = stores._write_durably
+
+    def __call__(self, path: Path, content: bytes) -> None:
+        """Write, or go."""
+        self.count += 1
+        if self.count != self.at + 1:
+            self._write(path, content)
+            return
+        if self.after:
+            self._write(path, content)
+        self.left_behind = path.read_bytes() if path.exists() else b""
+        raise Gone
+
+
+def gone_at_write(at: World, pipeline: Pipeline, ending: Ending) -> bool:
+    """Let the process go at a write; False if it wrote less often."""
+    with mock.patch.object(stores, "_write_durably", ending):
+        ended = live(at, pipeline)
+    if ending.left_behind is None:
+        return False
+    assert isinstance(ended, Gone)
+    at.leave(ending.left_behind)
+    return True
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("name", ["import-file", "send-text", "send-to-list", "export"])
+def test_gone_at_any_write_neither_repeats_nor_loses(name: str, *, after: bool) -> None:
+    """Between any two things that are done, and the notes of them."""
+    pipeline, number, is_struck = BY_NAME[name], 0, True
+    while is_struck:
+        with world() as at:
+            pipeline.prepare(at)
+            is_struck = gone_at_write(at, pipeline, Ending(number, after=after))
+            story = go_on(at, pipeline)
+            check(at, story, log_of(pipeline).result)
+        number += 1
+    assert number > 2
+
+
+# Several faults
+
+
+def strikes_of(pipeline: Pipeline) -> st.SearchStrategy[list[list[Strike]]]:
+    """Draw up to four faults for the first lives of a pipeline."""
+    strike = st.builds(
+        Strike, st.integers(0, len(requests_of(pipeline)) + 2), st.sampled_from(FAULTS)
+    )
+    lives = st.lists(st.lists(strike, min_size=1, max_size=3), min_size=1, max_size=4)
+    return lives.filter(lambda drawn: sum(map(len, drawn)) <= 4)
+
+
+@st.composite
+def trouble(draw: st.DrawFn) -> tuple[Pipeline, list[list[Strike]]]:
+    """Draw a pipeline and what goes wrong with it."""
+    pipeline = draw(st.sampled_from(PIPELINES))
+    return pipeline, draw(strikes_of(pipeline))
+
+
+@settings(max_examples=150)
+@given(drawn=trouble())
+def test_up_to_four_faults_neither_repeat_nor_lose(
+    drawn: tuple[Pipeline, list[list[Strike]]],
+) -> None:
+    """Whatever goes wrong in whatever order, in one life or in four."""
+    pipeline, lives = drawn
+    with world() as at:
+        story = play(at, pipeline, lives)
+        check(at, story, log_of(pipeline).result)
+
+
+def test_report_counts_what_it_played() -> None:
+    """The closing note's table is made of the same cases."""
+    chosen = CASES[:: len(CASES) // 20]
+
+    lines = rows(play_all(chosen))
+
+    assert any(line.startswith(f"{len(chosen)} cases:") for line in lines)
+    assert any("never more than 1 in a case" in line for line in lines)

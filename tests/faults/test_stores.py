@@ -1,0 +1,208 @@
+"""A file that is whole after a crash; and stores that fail, before the submit and after."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import sys
+import types
+from pathlib import Path
+
+import anyio
+import pytest
+
+from newsleopard_async import (
+    ConfigurationError,
+    ImportIncomplete,
+    ListSn,
+    NewsLeopard,
+    NewsLeopardError,
+    OutcomeUnknown,
+    with_lists,
+    workflows,
+)
+from newsleopard_async import store as stores
+from tests.faults.sending import (
+    hold,
+    is_done,
+    is_intent,
+    send,
+    stored,
+)
+from tests.faults.support import (
+    CAMPAIGN,
+    KEY,
+    MANY,
+    Gone,
+    MemoryStore,
+    World,
+    csv_of,
+)
+
+
+@pytest.mark.parametrize("hang", [False, True])
+def test_store_that_fails_before_the_submit_keeps_it_from_being_made(
+    at: World, *, hang: bool
+) -> None:
+    """What cannot be noted is not done."""
+    store = MemoryStore(fail_when=is_intent, hang=hang)
+
+    with pytest.raises(ConfigurationError if hang else RuntimeError, match=r"store|database"):
+        send(at, store)
+
+    assert at.emulator.submitted == 0
+    assert at.emulator.count("submit_campaign") == 0
+
+
+@pytest.mark.parametrize("hang", [False, True])
+def test_store_that_fails_after_the_submit_hides_nothing(
+    at: World, caplog: pytest.LogCaptureFixture, *, hang: bool
+) -> None:
+    """What is done is done: the code is logged and returned, and a later run looks it up."""
+    caplog.set_level(logging.INFO, "newsleopard_async")
+    store = MemoryStore(fail_when=is_done, hang=hang)
+
+    outcome = send(at, store)
+
+    [campaign] = at.emulator.campaigns
+    assert outcome.campaign_sn == campaign.sn
+    assert campaign.sn in caplog.text
+    assert any(each.levelname == "ERROR" for each in caplog.records)
+    assert store.data is not None
+    assert is_intent(store.data)
+    at.clock.advance(3_600)
+    store.fail_when = lambda _: False
+    assert send(at, store).campaign_sn == campaign.sn
+    assert at.emulator.submitted == 1
+
+
+def test_store_that_cannot_forget_the_intent_leaves_it_held(at: World) -> None:
+    """A refused submit whose refusal was not stored is looked up, not sent."""
+    store = MemoryStore()
+    store.fail_when = lambda data: store.data is not None and is_intent(store.data)
+    at.emulator.fail("submit_campaign", 400, body=b'{"code":"40013","message":"x"}')
+    with pytest.raises(NewsLeopardError, match="40013"):
+        send(at, store)
+    store.fail_when = lambda _: False
+
+    with pytest.raises(OutcomeUnknown):
+        send(at, store)
+
+    assert at.emulator.submitted == 0
+
+
+def test_wrong_setup_leaves_no_intent(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails before anything could be sent is not noted as perhaps sent."""
+    monkeypatch.setenv("https_proxy", "socks9://nowhere")
+    ready = with_lists(CAMPAIGN, [ListSn("list")])
+
+    async def main() -> None:
+        async with NewsLeopard(KEY, clock=at.clock) as nl:
+            await workflows.send_campaign(nl, ready, checkpoint=at.checkpoint)
+
+    with pytest.raises(ConfigurationError, match="proxy"):
+        anyio.run(main)
+
+    assert not at.checkpoint.exists() or "submit" not in stored(at)["records"]
+
+
+def test_crash_between_write_and_rename_leaves_the_old_file(
+    at: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is never half written."""
+    store = stores.FileStore(at.checkpoint)
+    anyio.run(store.save, {"old": True})
+
+    def crash(self: Path, target: Path) -> None:
+        raise Gone
+
+    monkeypatch.setattr(Path, "replace", crash)
+    with pytest.raises(Gone):
+        anyio.run(store.save, {"new": "x" * 100_000})
+    monkeypatch.undo()
+
+    assert anyio.run(store.load) == {"old": True}
+    anyio.run(store.save, {"new": 1})
+    assert anyio.run(store.load) == {"new": 1}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be flushed there")
+def test_content_is_flushed_before_the_rename_and_the_folder_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure leaves the old content or the new."""
+    seen: list[str] = []
+    replace = Path.replace
+
+    def note_flush(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        seen.append("flush folder" if is_folder else "flush file")
+
+    def note_rename(self: Path, target: Path) -> Path:
+        seen.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", note_flush)
+    monkeypatch.setattr(Path, "replace", note_rename)
+
+    anyio.run(stores.FileStore(tmp_path / "checkpoint.json").save, {"a": 1})
+
+    assert seen == ["flush file", "rename", "flush folder"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
+def test_file_is_for_its_owner_only(at: World) -> None:
+    """It names lists and campaigns."""
+    hold(at)
+
+    assert stat.S_IMODE(at.checkpoint.stat().st_mode) == 0o600
+
+
+def test_nothing_but_the_file_and_its_lock_is_left(at: World) -> None:
+    """No temporary file stays."""
+    send(at)
+
+    names = sorted(each.name for each in at.folder.iterdir())
+    assert names == [".checkpoint.json.lock", "checkpoint.json"]
+
+
+def test_checkpoint_holds_no_secret(at: World) -> None:
+    """Neither key nor contact nor presigned query is in it, though rows were rejected."""
+    contacts = csv_of(MANY) + ",ohne Adresse\n"
+    with pytest.raises(ImportIncomplete) as caught:
+        send(at, contacts=contacts)
+    assert caught.value.result.error_url is not None
+
+    texts = [at.checkpoint.read_text(), repr(caught.value.checkpoint), str(caught.value)]
+
+    assert "?…" in texts[0]
+    for text in texts:
+        assert KEY not in text
+        assert "@contacts.example" not in text
+        assert "Signature" not in text
+        assert "X-Amz" not in text
+
+
+def test_windows_has_locks_and_flushes_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a file's first byte is locked, and no folder can be flushed."""
+    locked: list[int] = []
+
+    def locking(descriptor: int, mode: int, size_bytes: int) -> None:
+        if locked:
+            raise OSError(13, "Permission denied")
+        locked.append(size_bytes)
+
+    msvcrt = types.SimpleNamespace(locking=locking, LK_NBLCK=2)
+    monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    first, second = (stores._lock(tmp_path / "lock") for _ in range(2))
+    stores._write_durably(tmp_path / "checkpoint.json", b"{}")
+
+    assert first is not None
+    first.close()
+    assert second is None
+    assert (tmp_path / "checkpoint.json").read_bytes() == b"{}"
