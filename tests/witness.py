@@ -1,0 +1,45 @@
+"""A witness of a request that must not be repeated, which notes what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+
+from newsleopard_async.errors import NewsLeopardError
+
+__all__ = ["RecordingWitness"]
+
+
+async def _nothing(said: str) -> None:
+    pass
+
+
+@attrs.define
+class RecordingWitness:
+    """Notes in order that a request departed, and that it landed or missed.
+
+    Attributes:
+        told: ``departing``, then ``landed`` with what it gave or ``missed`` with the error.
+        hook: Awaited with each of these before it is noted; it may take its time, or raise.
+    """
+
+    told: list[str] = attrs.field(factory=list)
+    hook: Callable[[str], Awaitable[None]] = _nothing
+
+    async def departing(self) -> None:
+        """Note that it is about to be sent."""
+        await self._note("departing")
+
+    async def landed(self, model: Any) -> None:
+        """Note what it gave."""
+        await self._note(f"landed {model}")
+
+    async def missed(self, error: NewsLeopardError) -> None:
+        """Note how it failed."""
+        await self._note(f"missed {type(error).__name__}")
+
+    async def _note(self, said: str) -> None:
+        await self.hook(said)
+        self.told.append(said)
