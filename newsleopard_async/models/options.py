@@ -153,5 +153,8 @@ class Polling:
 
     def __attrs_post_init__(self) -> None:
         _check_positive(self, "first_s", "factor", "max_s", "deadline_s", "grace_s", "settle_s")
+        if self.factor < 1:
+            # Ever faster, until the day's quota is gone.
+            raise InvalidRequest.of("factor", "range", "must be at least 1")
         if not 0 <= self.jitter < 1:
             raise InvalidRequest.of("jitter", "share", "must be at least 0 and below 1")

@@ -151,8 +151,10 @@ def _check_before_import(campaign: Mailing, target: Target | None, now: datetime
 def _check_rejected(report: ImportReport, max_rejected: float | None) -> None:
     if is_complete_enough(report, max_rejected):
         return
+    known = report.result.errors is not None
     raise ImportIncomplete(
-        f"{report.rejected} of {report.result.file_count} rows were rejected by the platform, "
+        f"{report.rejected if known else 'an unknown number'} of {report.result.file_count} rows "
+        "were rejected by the platform, "
         f"more than max_rejected={max_rejected}; nothing was sent",
         result=report.result,
     )
@@ -162,6 +164,9 @@ def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool
     """Judge an import by its rejected rows: a number of them, a share, or any."""
     if max_rejected is None:
         return True
+    if report.result.errors is None and report.result.error_url:
+        # Rows were rejected, and the platform does not say how many.
+        return False
     rejected = report.rejected
     if 0 < max_rejected < 1:
         return rejected <= max_rejected * (report.result.file_count or rejected)

@@ -12,6 +12,9 @@ from newsleopard_async import (
     CampaignSn,
     ConfigurationError,
     GoogleAnalytics,
+    ImportResult,
+    ImportSn,
+    ImportStatus,
     InvalidRequest,
     ListSn,
     NewsLeopard,
@@ -23,6 +26,7 @@ from newsleopard_async import (
     Timeouts,
     workflows,
 )
+from newsleopard_async.workflows.sending import is_complete_enough
 from tests.support import CAMPAIGN, Reply, connected, csv_of, scripted
 
 pytestmark = pytest.mark.anyio
@@ -176,3 +180,22 @@ async def test_what_everybody_knows_by_place_goes_by_place() -> None:
     """The two UTM values and the windows of a limit need no names."""
     assert GoogleAnalytics("spring_sale", "logolink").content == "logolink"
     assert RateLimits([(2, 1)]).windows == ((2, 1.0),)
+
+
+@pytest.mark.parametrize(("max_rejected", "is_enough"), [(0, False), (0.5, False), (None, True)])
+async def test_rejected_rows_of_unknown_number_stop_the_send(
+    max_rejected: float | None, is_enough: bool
+) -> None:
+    """A file of rejected rows without a count is no clean import."""
+    result = ImportResult(
+        import_sn=ImportSn("i1"), status=ImportStatus.COMPLETE, error_url="https://x.test/e.csv"
+    )
+    report = workflows.ImportReport(list_sn=ListSn("l1"), import_sn=ImportSn("i1"), result=result)
+
+    assert is_complete_enough(report, max_rejected) is is_enough
+
+
+async def test_polls_cannot_grow_ever_faster() -> None:
+    """A factor below 1 would burn the day's quota."""
+    with pytest.raises(InvalidRequest, match="factor"):
+        Polling(factor=0.9)
