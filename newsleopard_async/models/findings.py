@@ -1,0 +1,147 @@
+"""What a check finds, before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+
+from newsleopard_async.errors import Problem
+from newsleopard_async.plain import Plain, to_plain
+
+__all__ = ["MOST_PLACES", "CheckReport", "ContactsReport", "Finding", "Level"]
+
+Level = Literal["error", "warning", "note"]
+"""An error keeps something from being sent, or loses contacts; a warning is worth a look;
+a note says what was understood, or made good on the way."""
+
+MOST_PLACES: Final = 20
+"""How many places a finding names."""
+
+_SHOWN_PLACES: Final = 3
+_NAMES_LINES: Final = re.compile(r"\blines? \d")
+
+
+@attrs.frozen(kw_only=True)
+class Finding(Plain):
+    """One thing that a check found; of contacts, one for each rule and column.
+
+    Attributes:
+        level: ``error``, ``warning`` or ``note``.
+        rule: The rule's name, stable enough for a program (``invalid-email``).
+        message: What it is and the way out, in a sentence; it shows no contact.
+        field: Where, as the caller wrote it: ``contacts``, ``subject``, ``html_a``.
+        line: The first line that it is in, counted as an editor counts, from 1; None where no
+            line is meant.
+        column: The column of the contacts that it is in; None where no single one is.
+        count: How often it was found.
+        places: The first twenty lines that it is in.
+    """
+
+    level: Level
+    rule: str
+    message: str
+    field: str = "contacts"
+    line: int | None = None
+    column: str | None = None
+    count: int = 1
+    places: tuple[int, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The place in words, such as ``lines 7, 9, … of EMAIL``; empty where there is none."""
+        return " of ".join(filter(None, (self._lines(), self.column)))
+
+    def _lines(self) -> str:
+        if self.line is None:
+            return ""
+        places = self.places or (self.line,)
+        shown = [f"{line:,}" for line in places[:_SHOWN_PLACES]]
+        more = ["…"] if len(places) > len(shown) else []
+        return f"{'line' if len(places) == 1 else 'lines'} {', '.join(shown + more)}"
+
+    @property
+    def told(self) -> str:
+        """The message, and the lines where it does not name them itself."""
+        lines = self._lines()
+        if not lines or _NAMES_LINES.search(self.message):
+            return self.message
+        return f"{self.message} ({lines})"
+
+    def as_problem(self) -> Problem:
+        """Return it as a problem of an ``InvalidRequest``."""
+        return Problem(self.field, self.rule, self.told)
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.field}: {self.rule}: {self.told}"
+
+
+@attrs.frozen(kw_only=True)
+class CheckReport(Plain):
+    """What a check found; an iterable of its findings.
+
+    Attributes:
+        findings: Everything, the errors first.
+    """
+
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether no error was found."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What keeps it from being sent."""
+        return tuple(each for each in self.findings if each.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is worth a look."""
+        return tuple(each for each in self.findings if each.level == "warning")
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self.findings)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.findings)) or "nothing was found"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-safe data, and ``ok`` with them."""
+        return {"ok": self.ok, **to_plain(self)}
+
+
+@attrs.frozen(kw_only=True)
+class ContactsReport(CheckReport):
+    """What a check of contacts found.
+
+    Attributes:
+        rows: Rows of data, as they came in; 0 where nothing could be read.
+        unique: Different addresses among them, trimmed and without regard to case.
+        columns: The columns' names, in the order in which they go out.
+        encoding: The encoding that was taken, by Python's name for it; None where there is
+            none, or none was found.
+        bad_rows: Rows with an error, which the platform would not take.
+        dropped: Rows that ``fix`` dropped, since an earlier one has the address.
+        left_out: Bad rows that ``fix`` left out.
+        left_out_to: The file that they are in.
+        trimmed: Cells that ``fix`` trimmed.
+        size_bytes: Size of the CSV that goes out.
+        requests: Requests that importing these contacts and sending to them is likely to take.
+    """
+
+    rows: int = 0
+    unique: int = 0
+    columns: tuple[str, ...] = ()
+    encoding: str | None = None
+    bad_rows: int = 0
+    dropped: int = 0
+    left_out: int = 0
+    left_out_to: Path | None = None
+    trimmed: int = 0
+    size_bytes: int = 0
+    requests: int = 0
