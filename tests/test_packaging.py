@@ -34,11 +34,13 @@ def test_core_requires_six_packages() -> None:
 
 def test_extras_are_those_of_the_design() -> None:
     """Each extra brings the libraries of its room; the command line serves the emulator too."""
+    check = {"email-validator"}
     emulator = {"starlette", "uvicorn"}
 
+    assert requirements("check") == check
     assert requirements("emulator") == emulator
     assert requirements("cli") == emulator | {"click", "rich"}
-    assert requirements("all") == emulator | {"click", "rich"}
+    assert requirements("all") == check | emulator | {"click", "rich"}
 
 
 def test_package_is_typed() -> None:

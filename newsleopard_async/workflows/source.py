@@ -15,7 +15,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.contacts import (
+from newsleopard_async.checks.contacts.first_look import (
     count_rows,
     problems_of_csv_text,
     problems_of_header,

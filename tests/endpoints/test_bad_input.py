@@ -112,13 +112,13 @@ DATES: list[tuple[dict[str, Any], Rules]] = [
 ]
 CSVS: list[tuple[Any, list[str]]] = [
     (b"EMAIL,NAME\n", ["type"]),
-    ("", ["required", "required"]),
-    ("EMAIL,NAME\n", ["required"]),
-    ("a@example.com,A\nb@example.com,B", ["required"]),
-    ("NAME,EMAIL\nA,a@example.com", ["order"]),
-    ("email,name\na@example.com,A", ["upper_case"]),
-    ("EMAIL,NAME,City,city \na@example.com,A,B,C", ["duplicate"]),
-    ("EMAIL,NAME\r\na@example.com,A\r\n", ["line_breaks"]),
+    ("", ["empty-file"]),
+    ("EMAIL,NAME\n", ["no-rows"]),
+    ("a@example.com,A\nb@example.com,B", ["header-order"]),
+    ("NAME,EMAIL\nA,a@example.com", ["header-order"]),
+    ("email,name\na@example.com,A", ["header-order"]),
+    ("EMAIL,NAME,City,city \na@example.com,A,B,C", ["duplicate-header"]),
+    ("EMAIL,NAME\r\na@example.com,A\r\n", ["line-break"]),
 ]
 
 

@@ -1,0 +1,103 @@
+"""Rows that were read together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import ne
+
+import attrs
+
+__all__ = ["Batch"]
+
+Rows = list[list[str]]
+Columns = Sequence[Sequence[str]]
+
+
+@attrs.define
+class Batch:
+    """Rows, and columns where all rows are of one length; each is made of the other when asked for.
+
+    The header is a row like any other, and blank lines are none.
+
+    Attributes:
+        rows: The cells of each; None where there are the columns.
+        lines: The physical line in which each begins, from 1.
+        text: Where the rows were read from, each line with a line feed.
+        columns: The cells of each column, or None.
+        is_plain: Whether no cell holds a quote or a line break.
+        is_as_read: Whether the rows are the lines of the text.
+        broken: Indices of the rows with a line break in a cell.
+        unclosed: Indices of the rows whose quote is never closed; they are their first line.
+        stray: Indices of the rows with a quote that should have been doubled.
+    """
+
+    _rows: Rows | None
+    lines: Sequence[int]
+    text: str = ""
+    columns: Columns | None = None
+    is_plain: bool = False
+    is_as_read: bool = False
+    broken: Sequence[int] = ()
+    unclosed: Sequence[int] = ()
+    stray: Sequence[int] = ()
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @property
+    def rows(self) -> Rows:
+        """The cells of each row."""
+        if self._rows is None:
+            assert self.columns is not None
+            # A million lists keep the garbage collector busy; most files never need them.
+            self._rows = list(map(list, zip(*self.columns, strict=True)))
+        return self._rows
+
+    def below_first(self) -> Batch:
+        """Return it without its first row."""
+        columns = self.columns
+        return Batch(
+            None if columns is not None else self.rows[1:],
+            self.lines[1:],
+            self.text.partition("\n")[2],
+            columns=None if columns is None else [column[1:] for column in columns],
+            is_plain=self.is_plain,
+            is_as_read=self.is_as_read,
+            broken=[index - 1 for index in self.broken if index],
+            unclosed=[index - 1 for index in self.unclosed if index],
+            stray=[index - 1 for index in self.stray if index],
+        )
+
+    def trimmed(self) -> Batch:
+        """Return it without white space around cells; itself, where there is none."""
+        if self.columns is not None:
+            columns = [list(map(str.strip, column)) for column in self.columns]
+            same = all(new == list(old) for new, old in zip(columns, self.columns, strict=True))
+            return (
+                self if same else attrs.evolve(self, rows=None, columns=columns, is_as_read=False)
+            )
+        rows = [list(map(str.strip, row)) for row in self.rows]
+        return self if rows == self.rows else attrs.evolve(self, rows=rows, is_as_read=False)
+
+    def differences(self, other: Batch) -> Iterator[int]:
+        """Yield for each row how many cells differ from another's."""
+        for row, others in zip(self.rows, other.rows, strict=True):
+            yield sum(map(ne, row, others))
+
+    def without_blank_lines(self) -> Batch:
+        """Leave out rows without a cell, and those of a single one that is blank."""
+        kept = [
+            index for index, row in enumerate(self.rows) if len(row) > 1 or "".join(row).strip()
+        ]
+        if len(kept) == len(self.rows):
+            return self
+        index_of = {old: new for new, old in enumerate(kept)}
+        return attrs.evolve(
+            self,
+            rows=[self.rows[index] for index in kept],
+            lines=[self.lines[index] for index in kept],
+            is_as_read=False,
+            broken=[index_of[index] for index in self.broken if index in index_of],
+            unclosed=[index_of[index] for index in self.unclosed if index in index_of],
+            stray=[index_of[index] for index in self.stray if index in index_of],
+        )

@@ -1,0 +1,179 @@
+"""The rules of the column EMAIL: an address in each row, and each address once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from hashlib import blake2b
+from typing import Final
+
+import attrs
+
+from newsleopard_async.checks.contacts.addresses import (
+    MOST_ADDRESS_CHARS,
+    DeepCheck,
+    is_address,
+    matches_address,
+)
+from newsleopard_async.checks.contacts.tally import Tally, counted
+from newsleopard_async.models.findings import Finding
+
+__all__ = ["Addresses", "JudgedAddresses"]
+
+_COLUMN: Final = "EMAIL"
+_LONGEST_KEPT_BYTES: Final = 31
+
+
+@attrs.frozen
+class JudgedAddresses:
+    """What is wrong with some addresses, by their index.
+
+    Attributes:
+        bad: The rule that each bad one breaks.
+        repeated: Those that an earlier row has.
+    """
+
+    bad: dict[int, str] = attrs.field(factory=dict)
+    repeated: list[int] = attrs.field(factory=list)
+
+
+class Addresses:
+    """Remembers every address, short ones as they are and long ones by a strong hash.
+
+    A million addresses take about 100 MiB; none is ever taken for another.
+
+    Args:
+        deep: A further check of what has the form of an address.
+    """
+
+    def __init__(self, deep: DeepCheck | None = None) -> None:
+        self._deep = deep
+        self._seen: set[bytes] = set()
+        self._missing = Tally()
+        self._invalid = Tally()
+        self._repeated = Tally()
+        self._reasons: dict[str, int] = {}
+
+    @property
+    def unique(self) -> int:
+        """How many different addresses there were."""
+        return len(self._seen)
+
+    def judge(
+        self, cells: Sequence[str], lines: Sequence[int], *, ignored: Collection[int] = ()
+    ) -> JudgedAddresses:
+        """Judge the next addresses.
+
+        Args:
+            ignored: Indices of rows that do not go out, so that a later one repeats nothing.
+        """
+        if self._deep is None and not ignored and self._take_all(cells):
+            return JudgedAddresses()
+        found = JudgedAddresses()
+        for index, cell in enumerate(cells):
+            self._judge_one(found, index, cell.strip(), is_ignored=index in ignored)
+        self._count(found, lines)
+        return found
+
+    def _take_all(self, cells: Sequence[str]) -> bool:
+        """Take addresses of which each is good and new, or none of them."""
+        if max(map(len, cells)) > MOST_ADDRESS_CHARS or not all(map(matches_address, cells)):
+            return False
+        keys = "\n".join(cells).lower().encode().split(b"\n")
+        if max(map(len, keys)) > _LONGEST_KEPT_BYTES:
+            keys = list(map(_shortened, keys))
+        fresh = set(keys)
+        if len(fresh) < len(keys) or not self._seen.isdisjoint(fresh):
+            return False
+        self._seen |= fresh
+        return True
+
+    def _judge_one(
+        self, found: JudgedAddresses, index: int, address: str, *, is_ignored: bool
+    ) -> None:
+        if not address:
+            found.bad[index] = "missing-email"
+        elif not is_address(address) or self._is_refused(address):
+            found.bad[index] = "invalid-email"
+        elif not is_ignored:
+            key = _shortened(address.lower().encode())
+            if key in self._seen:
+                found.repeated.append(index)
+            else:
+                self._seen.add(key)
+
+    def _is_refused(self, address: str) -> bool:
+        reason = None if self._deep is None else self._deep(address)
+        if reason is None:
+            return False
+        self._reasons[reason] = self._reasons.get(reason, 0) + 1
+        return True
+
+    def _count(self, found: JudgedAddresses, lines: Sequence[int]) -> None:
+        for rule, tally in (("missing-email", self._missing), ("invalid-email", self._invalid)):
+            places = [lines[index] for index, broken in found.bad.items() if broken == rule]
+            tally.add(len(places), places)
+        self._repeated.add(len(found.repeated), (lines[index] for index in found.repeated))
+
+    def findings(self, *, left_out: bool, dropped: bool) -> Iterator[Finding]:
+        """Yield what was found.
+
+        Args:
+            left_out: Whether the bad rows were left out.
+            dropped: Whether the repetitions were dropped.
+        """
+        if self._missing.count:
+            yield self._finding_of_missing(left_out)
+        if self._invalid.count:
+            yield self._finding_of_invalid(left_out)
+        if self._repeated.count:
+            yield self._finding_of_repeated(dropped)
+
+    def _finding_of_missing(self, left_out: bool) -> Finding:
+        what = f"{counted(self._missing.count, 'row')} without an address ({self._missing.where})"
+        if left_out:
+            return self._missing.finding(
+                "note", "missing-email", f"had {what}, left out", column=_COLUMN
+            )
+        return self._missing.finding(
+            "error", "missing-email", f"has {what}; fill in EMAIL", column=_COLUMN
+        )
+
+    def _finding_of_invalid(self, left_out: bool) -> Finding:
+        tally = self._invalid
+        what = f"{counted(tally.count, 'row')} whose EMAIL is no address ({tally.where})"
+        reasons = "".join(
+            f"; email-validator on {counted(count, 'row')}: {reason.removesuffix('.')}"
+            for reason, count in self._reasons.items()
+        )
+        if left_out:
+            return tally.finding(
+                "note", "invalid-email", f"had {what}, left out{reasons}", column=_COLUMN
+            )
+        return tally.finding(
+            "error",
+            "invalid-email",
+            f"has {what}; write one as name@example.com and nothing else, in ASCII, at most 64 "
+            f"characters before the @ and {MOST_ADDRESS_CHARS} in all{reasons}",
+            column=_COLUMN,
+        )
+
+    def _finding_of_repeated(self, dropped: bool) -> Finding:
+        tally = self._repeated
+        what = (
+            f"{counted(tally.count, 'row')} whose address an earlier one has, but for case and "
+            f"spaces ({tally.where})"
+        )
+        if dropped:
+            return tally.finding("note", "duplicate-email", f"had {what}, dropped", column=_COLUMN)
+        return tally.finding(
+            "warning",
+            "duplicate-email",
+            f"has {what}; it is assumed that the last one counts, so keep one each, or let "
+            "fix='drop-duplicates' keep the first",
+            column=_COLUMN,
+        )
+
+
+def _shortened(key: bytes) -> bytes:
+    """Keep memory in bounds by a hash that no two addresses share in practice."""
+    return key if len(key) <= _LONGEST_KEPT_BYTES else blake2b(key, digest_size=15).digest()

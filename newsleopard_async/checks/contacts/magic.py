@@ -1,0 +1,93 @@
+"""What a file is that is no text, by how it begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from newsleopard_async.models.findings import Finding
+
+__all__ = ["finding_of_magic"]
+
+_WAY_OUT: Final = (
+    "open it there, choose “Save as” or “Export”, and save it as CSV in UTF-8 "
+    "(Excel: “CSV UTF-8 (comma delimited)”)"
+)
+
+_BINARY: Final[tuple[tuple[bytes, str], ...]] = (
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (b"BZh", "a bzip2 archive; unpack it first"),
+    (b"\xfd7zXZ\x00", "an xz archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
+    (b"Rar!\x1a\x07", "a RAR archive; unpack it first"),
+    (b"%PDF-", "a PDF; export the table that it was made from"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF87a", "a GIF image"),
+    (b"GIF89a", "a GIF image"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90\x00", "a program"),
+    (b"SQLite format 3\x00", "an SQLite database; export the table as CSV"),
+    (b"PAR1\x15", "a Parquet file; export the table as CSV"),
+    (b"{\\rtf", "an RTF document"),
+)
+"""Signatures; each is one that no text with a header begins with."""
+
+_OLE2: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_ZIP_ENTRY: Final = re.compile(rb"PK\x03\x04.{22}(.)(.)..", re.DOTALL)
+_ODS: Final = b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
+_MARKUP: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:(\?xml\b)|!doctype\s+html\b|html\b|table\b)", re.IGNORECASE
+)
+
+
+def finding_of_magic(head: bytes) -> Finding | None:
+    """Name a file that is no CSV, or return None.
+
+    Args:
+        head: The first bytes; 64 KiB tell the kinds of zip archives apart.
+    """
+    if head.startswith(_OLE2):
+        # Excel puts a workbook with a password into such a file, too.
+        return _spreadsheet("an Excel workbook (.xls), or one with a password")
+    if head.startswith(_ZIP):
+        return _finding_of_zip(head)
+    if markup := _MARKUP.match(head):
+        kind = "XML" if markup[1] else "an HTML page, which some systems export under the name .xls"
+        return _spreadsheet(kind)
+    for signature, kind in _BINARY:
+        if head.startswith(signature):
+            return _finding("not-text", f"is no CSV but {kind}")
+    return None
+
+
+def _finding_of_zip(head: bytes) -> Finding:
+    names = tuple(_names_in_zip(head))
+    if _ODS in head[:200]:
+        return _spreadsheet("an OpenDocument workbook (.ods)")
+    if any(name.endswith((b".iwa", b"Index.zip")) for name in names):
+        return _spreadsheet("a Numbers document (.numbers)")
+    if any(name.startswith((b"word/", b"ppt/")) for name in names):
+        return _finding("not-text", "is no CSV but a Word or PowerPoint document")
+    if any(name.startswith((b"xl/", b"[Content_Types].xml", b"docProps/")) for name in names):
+        return _spreadsheet("an Excel workbook (.xlsx)")
+    return _finding("not-text", "is no CSV but a zip archive; unpack it and give the file in it")
+
+
+def _names_in_zip(head: bytes) -> Iterator[bytes]:
+    for entry in _ZIP_ENTRY.finditer(head):
+        size_bytes = entry[1][0] + 256 * entry[2][0]
+        yield head[entry.end() : entry.end() + size_bytes]
+
+
+def _spreadsheet(kind: str) -> Finding:
+    return _finding("spreadsheet-file", f"is no CSV but {kind}; {_WAY_OUT}")
+
+
+def _finding(rule: str, message: str) -> Finding:
+    return Finding(level="error", rule=rule, message=message)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from newsleopard_async.checks.contacts.addresses import is_address, load_deep_check
+from newsleopard_async.checks.contacts.examiner import Examiner
+from newsleopard_async.errors import ConfigurationError
+from tests.checks.contacts.support import check, csv_of, detect, found
+
+LABEL = "x" * 63
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b",
+        "user@example.com",
+        "first.last+tag@sub.example.com.tw",
+        "!#$%&'*+/=?^_`{|}~-.@example.com",
+        "..@example.com",
+        f"{'x' * 64}@example.com",
+        f"a@{LABEL}.{LABEL}.{LABEL}.{'x' * 60}",
+        "a@xn--fiq228c.tw",
+        "A@1-2.3",
+    ],
+)
+def test_address_of_the_pattern_is_one(address: str) -> None:
+    """As browsers judge what is typed into a form."""
+    assert is_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "a",
+        "@",
+        "a@",
+        "@b",
+        "a@b@c",
+        "a b@c",
+        " a@b",
+        "a@b\n",
+        "a@.b",
+        "a@b.",
+        "a@b..c",
+        "a@-b",
+        "a@b-",
+        "a@b_c",
+        f"a@{LABEL}x",
+        f"{'x' * 65}@b",
+        f"a@{LABEL}.{LABEL}.{LABEL}.{'x' * 61}",
+        "使用者@example.com",
+        "a@電子豹.tw",
+        "a＠example.com",
+        '"a"@example.com',
+        "a@[127.0.0.1]",
+        "A <a@example.com>",
+        "a@example.com,b@example.com",
+    ],
+)
+def test_other_text_is_no_address(address: str) -> None:
+    """Nor is one that is too long to travel."""
+    assert not is_address(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("a..b@example.com", "two periods in a row"),
+        ("secret@nodot", "should have a period"),
+        ("secret@x.invalid", "special-use"),
+        ("secret@x.123", "top-level domain"),
+        (".secret@example.com", "start with a period"),
+        ("secret.@example.com", "immediately before"),
+        ("secret@xn--a.com", "It does not follow the standards"),
+    ],
+)
+def test_deep_check_finds_what_the_pattern_lets_through(address: str, reason: str) -> None:
+    """The message gives email-validator's reason, and never the address."""
+    content = csv_of(f"{address},甲", "user@example.com,乙")
+    assert check(content).triples == []
+
+    error = found(check(content, deep=True), "invalid-email")
+
+    assert (error.level, error.places) == ("error", (2,))
+    assert reason in error.message
+    assert "secret" not in error.message
+
+
+def test_deep_check_counts_its_reasons() -> None:
+    """Each once, with the number of its rows, whatever becomes of them."""
+    rows = ["a@nodot,1", "b@nodot,2", "c..d@example.com,3", "none,4", ",5", "e@example.com,6"]
+
+    for fix in ((), ("leave-out-bad-rows",)):
+        message = found(check(csv_of(*rows), deep=True, fix=fix), "invalid-email").message
+
+        assert "email-validator on 2 rows" in message
+        assert "email-validator on 1 row:" in message
+
+
+def test_deep_check_takes_good_addresses() -> None:
+    """And still knows repetitions."""
+    assert load_deep_check()("user@example.com") is None
+    checked = check(csv_of("a@example.com,甲", "A@example.com,甲"), deep=True)
+
+    assert checked.triples == [("warning", "duplicate-email", 1)]
+
+
+def test_deep_check_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read."""
+    monkeypatch.setitem(sys.modules, "email_validator", None)
+
+    with pytest.raises(ConfigurationError, match=r"newsleopard-async\[check\]"):
+        Examiner(detect([csv_of()]), deep=True)
