@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from newsleopard_async.checks.campaign import problems_at_send
-from newsleopard_async.models import Campaign, SendAt, SubjectTest
+from newsleopard_async.models import Campaign, SendAt, SubjectTest, Timezone
 from tests.models.examples import CAMPAIGN, SUBJECT_TEST
 
 NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
@@ -53,3 +53,12 @@ def test_what_is_no_campaign_is_refused() -> None:
     found = [(problem.field, problem.rule) for problem in problems_at_send(body, NOW)]
 
     assert found == [("campaign", "type")]
+
+
+def test_past_at_the_beginning_of_the_calendar_is_refused() -> None:
+    """A time that the zone's clocks cannot show is shown in UTC."""
+    first = SendAt(datetime(1, 1, 1, tzinfo=UTC), Timezone.HONOLULU)
+
+    (problem,) = problems_at_send(Campaign(**CAMPAIGN, schedule=first), NOW)
+
+    assert problem.rule == "future"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from newsleopard_async.checks.campaign.clocks import on_clock
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.ab_test import Mailing
 from newsleopard_async.models.mailing import BaseMailing
 from newsleopard_async.models.rules import problems_of_type
 from newsleopard_async.models.schedule import SendAt
 
-__all__ = ["problems_at_send"]
+__all__ = ["problems_at_send", "problems_of_schedule"]
 
 
 def problems_at_send(campaign: Mailing, now: datetime) -> tuple[Problem, ...]:
@@ -24,7 +25,7 @@ def problems_at_send(campaign: Mailing, now: datetime) -> tuple[Problem, ...]:
         problems_of_type("campaign", campaign, BaseMailing, "a Campaign or A/B test")
     ):
         return found
-    return (*_problems_of_lists(campaign), *_problems_of_schedule(campaign, now))
+    return (*_problems_of_lists(campaign), *problems_of_schedule(campaign, now))
 
 
 def _problems_of_lists(campaign: Mailing) -> Iterator[Problem]:
@@ -36,7 +37,8 @@ def _problems_of_lists(campaign: Mailing) -> Iterator[Problem]:
         )
 
 
-def _problems_of_schedule(campaign: Mailing, now: datetime) -> Iterator[Problem]:
+def problems_of_schedule(campaign: Mailing, now: datetime) -> Iterator[Problem]:
+    """Yield what is wrong with the time of sending, seen from now."""
     schedule = campaign.schedule
     # The time is never shifted silently (T75): somebody may have promised it.
     if isinstance(schedule, SendAt) and schedule.when <= now:
@@ -50,7 +52,8 @@ def _problems_of_schedule(campaign: Mailing, now: datetime) -> Iterator[Problem]
 
 def _both_times(schedule: SendAt) -> str:
     """Show a time on the clocks of its zone and in UTC, where a wrong zone catches the eye."""
-    return f"{_show(schedule.local)} {schedule.timezone.name} ({_show(schedule.when)} UTC)"
+    local = on_clock(schedule.when, schedule.timezone)
+    return f"{_show(local)} {schedule.timezone.name} ({_show(schedule.when)} UTC)"
 
 
 def _show(when: datetime) -> str:

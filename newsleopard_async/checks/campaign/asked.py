@@ -1,0 +1,122 @@
+"""What a rule is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from newsleopard_async.checks.campaign.page import Page, read_page
+from newsleopard_async.checks.campaign.texts import shorten
+from newsleopard_async.models.ab_test import Mailing
+from newsleopard_async.models.findings import MOST_PLACES
+from newsleopard_async.models.sender import Sender
+
+__all__ = ["Asked", "Found", "Hit", "ask", "each", "together"]
+
+MOST_NAMES: Final = 20
+"""How many names get a finding of their own, by rule and field; the rest are counted."""
+
+_EXAMPLES: Final = 3
+
+Hit = tuple[str, int | None]
+"""What was met, as it is to be shown, and its line."""
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Found:
+    """A finding without what the table of the rules knows."""
+
+    field: str
+    message: str
+    lines: tuple[int, ...] = ()
+    count: int = 1
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """A campaign, laid out for the rules, and what is known of its recipients.
+
+    Attributes:
+        subjects: Subject lines by field.
+        senders: Senders by field.
+        pages: The bodies, parsed.
+        columns: Columns of the contacts; None where they are not known.
+        recipients: Their number; None where it is not known.
+        now: The time; None where no clock is to be asked.
+    """
+
+    campaign: Mailing
+    subjects: Mapping[str, str]
+    senders: Mapping[str, Sender]
+    pages: tuple[Page, ...]
+    columns: tuple[str, ...] | None = None
+    recipients: int | None = None
+    now: datetime | None = None
+
+
+def ask(
+    campaign: Mailing,
+    *,
+    columns: tuple[str, ...] | None = None,
+    recipients: int | None = None,
+    now: datetime | None = None,
+) -> Asked:
+    """Lay out a campaign or A/B test; which fields it has depends on its class."""
+    return Asked(
+        campaign=campaign,
+        subjects=_fields_of(campaign, str, "subject", "subject_a", "subject_b"),
+        senders=_fields_of(campaign, Sender, "sender", "sender_a", "sender_b"),
+        pages=tuple(
+            read_page(field, html)
+            for field, html in _fields_of(campaign, str, "html", "html_a", "html_b").items()
+        ),
+        columns=columns,
+        recipients=recipients,
+        now=now,
+    )
+
+
+def _fields_of(campaign: Mailing, cls: type[T], *names: str) -> dict[str, T]:
+    values: Any = ((name, getattr(campaign, name, None)) for name in names)
+    return {name: value for name, value in values if isinstance(value, cls)}
+
+
+def each(field: str, hits: Iterable[Hit], say: Callable[[str], str], rest: str) -> Iterator[Found]:
+    """Yield a finding for each name that was met, and one for all names beyond the first ones.
+
+    Args:
+        say: Makes the message of a name.
+        rest: The message of the others, with ``{}`` for their number.
+    """
+    named: dict[str, list[int | None]] = {}
+    for name, line in hits:
+        named.setdefault(name, []).append(line)
+    for name in list(named)[:MOST_NAMES]:
+        yield _found(field, say(name), named[name])
+    others = list(named)[MOST_NAMES:]
+    if others:
+        lines = [line for name in others for line in named[name]]
+        yield _found(field, rest.replace("{}", f"{len(others):,}"), lines)
+
+
+def together(field: str, hits: Iterable[Hit], message: str) -> Iterator[Found]:
+    """Yield one finding for everything that was met, if anything was.
+
+    Args:
+        message: With ``{}`` where the first few examples go.
+    """
+    all_hits = list(hits)
+    if all_hits:
+        names = list(dict.fromkeys(name for name, _ in all_hits))
+        shown = ", ".join(map(shorten, names[:_EXAMPLES])) + ", …" * (len(names) > _EXAMPLES)
+        yield _found(field, message.replace("{}", shown), [line for _, line in all_hits])
+
+
+def _found(field: str, message: str, lines: list[int | None]) -> Found:
+    distinct = dict.fromkeys(line for line in lines if line is not None)
+    return Found(field, message, tuple(sorted(distinct)[:MOST_PLACES]), len(lines))
