@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from newsleopard_async import workflows
+from newsleopard_async.checks.campaign import check_campaign
+from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import (
     APIError,
@@ -30,8 +32,11 @@ from newsleopard_async.models import (
     ABTest,
     Campaign,
     CampaignSn,
+    CheckReport,
     ContactList,
+    ContactsReport,
     ContentTest,
+    Finding,
     FooterLanguage,
     GoogleAnalytics,
     ImportResult,
@@ -56,6 +61,8 @@ from newsleopard_async.models import (
     check_code,
     with_lists,
 )
+from newsleopard_async.sources.contacts import ContactsSource
+from newsleopard_async.workflows.checking import check_contacts
 
 __all__ = [
     "ABTest",
@@ -64,13 +71,18 @@ __all__ = [
     "Campaign",
     "CampaignNotReportable",
     "CampaignSn",
+    "CheckReport",
     "ConfigurationError",
     "ConnectionFailed",
     "ContactList",
+    "ContactsReport",
+    "ContactsSource",
     "ContentTest",
     "DailyQuotaExhausted",
     "DeadlineExceeded",
     "FieldError",
+    "Finding",
+    "Fix",
     "FooterLanguage",
     "GoogleAnalytics",
     "ImportFailed",
@@ -105,7 +117,9 @@ __all__ = [
     "Timezone",
     "UnexpectedResponse",
     "UploadTicket",
+    "check_campaign",
     "check_code",
+    "check_contacts",
     "with_lists",
     "workflows",
 ]

@@ -12,6 +12,7 @@ from newsleopard_async.models.ab_test import (
 from newsleopard_async.models.campaign import Campaign
 from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn, check_code
 from newsleopard_async.models.contacts import ContactList
+from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
 from newsleopard_async.models.imports import ImportResult, ImportStatus, UploadTicket
 from newsleopard_async.models.mailing import FooterLanguage, GoogleAnalytics, with_lists
 from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts
@@ -25,8 +26,11 @@ __all__ = [
     "ABTest",
     "Campaign",
     "CampaignSn",
+    "CheckReport",
     "ContactList",
+    "ContactsReport",
     "ContentTest",
+    "Finding",
     "FooterLanguage",
     "GoogleAnalytics",
     "ImportResult",

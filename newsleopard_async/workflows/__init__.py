@@ -1,8 +1,9 @@
-"""Pipelines over the endpoints: import contacts, send a campaign, export its report."""
+"""Pipelines over the endpoints: check and import contacts, send a campaign, export its report."""
 
 from __future__ import annotations
 
 from newsleopard_async.store import Store
+from newsleopard_async.workflows.checking import check_contacts
 from newsleopard_async.workflows.checkpoint import Checkpoint
 from newsleopard_async.workflows.events import Event, Progress
 from newsleopard_async.workflows.imports import import_contacts, wait_for_import
@@ -26,6 +27,7 @@ __all__ = [
     "ReportState",
     "SendOutcome",
     "Store",
+    "check_contacts",
     "export_report",
     "find_campaign",
     "import_contacts",

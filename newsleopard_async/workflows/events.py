@@ -21,13 +21,16 @@ class Event(Plain):
     """Something happened in a pipeline.
 
     Attributes:
-        pipeline: ``import_contacts``, ``send_campaign`` or ``export_report``.
-        step: The step's name, as in ``upload_file``.
+        pipeline: ``import_contacts``, ``send_campaign``, ``export_report`` or
+            ``check_contacts``.
+        step: The step's name, as in ``upload_file``; ``check_contacts`` is the first one
+            wherever there are contacts.
         state: ``started``, ``finished``, ``failed``, ``resumed`` where an earlier run
             finished it, or ``waiting`` between two looks.
         elapsed_s: Seconds since the pipeline began.
         result: What a finished or resumed step gave, as plain data; the class of a failed
-            one's error; else what is known of the wait.
+            one's error; else what is known of the wait. Of ``check_contacts``, how far it
+            is: ``bytes`` and ``rows``.
     """
 
     pipeline: str

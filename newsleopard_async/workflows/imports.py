@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final, Literal
 
 import attrs
 
+from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import (
     ImportFailed,
@@ -18,14 +21,18 @@ from newsleopard_async.models import ContactList, ImportResult, ImportSn, ListSn
 from newsleopard_async.models.codes import check_list_code
 from newsleopard_async.models.rules import problems_of_line, refuse
 from newsleopard_async.plain import Plain
+from newsleopard_async.sources.cleaning import CleanContacts
+from newsleopard_async.sources.contacts import Contacts
+from newsleopard_async.sources.examining import faults_of_file
+from newsleopard_async.sources.options import Options
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.checking import Story, log_remarks
 from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.polling import watch
 from newsleopard_async.workflows.runner import Runner
-from newsleopard_async.workflows.source import Contacts, ContactsFile, contacts_file
 
 __all__ = [
     "IfListExists",
@@ -82,20 +89,30 @@ async def import_contacts(
     polling: Polling | None = None,
     progress: Progress | None = None,
     checkpoint: CheckpointLike | None = None,
+    encoding: str | None = None,
+    fix: Fix | Iterable[Fix] = (),
+    left_out_to: os.PathLike[str] | None = None,
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 
+    They are checked first. What makes them unusable as a whole is refused; rows that the
+    platform will not take, and whatever is worth a look, go to the log ``newsleopard_async``.
     Up to 100 rows go as text, more as a file.
 
     Args:
         nl: The client.
-        contacts: A path to a CSV file, or the CSV itself; ``EMAIL,NAME`` first.
+        contacts: A path to a CSV file; the CSV itself, as bytes or text; an open binary file; an
+            iterable, async or not, of mappings or attrs objects; or a `ContactsSource`.
         list_sn: The list to import into.
         list_name: Or the name of a list to create.
         if_list_exists: What to do where a list of that name is there already.
         polling: How the import is watched.
         progress: Called with every event.
-        checkpoint: A path or a store; run again with it, the import goes on where it was.
+        checkpoint: A path or a store; run again with it, the import goes on where it was. The
+            same contacts may then come in another form.
+        encoding: What the contacts are encoded in; None finds it out.
+        fix: What to put right on the way, as for `check_contacts`.
+        left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
 
     Raises:
         ImportFailed: the import ended without success.
@@ -105,26 +122,31 @@ async def import_contacts(
         InvalidRequest: the contacts or the list cannot be used; nothing was imported.
     """
     target = Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
-    async with (
-        contacts_file(contacts) as file,
-        running(
+    options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to)
+    story = Story("import_contacts", progress, nl.clock)
+    async with story.checked(contacts, options) as found:
+        faults = faults_of_file(found.report)
+        refuse(each.as_problem() for each in faults)
+        log_remarks(found.report)
+        clean = CleanContacts.of(found)
+        async with running(
             nl,
             "import_contacts",
-            input_hash=hash_of(file.sha256, target),
+            input_hash=hash_of(clean.sha256, target),
             checkpoint=checkpoint,
-            progress=progress,
-        ) as run,
-    ):
-        joined = await find_or_create(run, target)
-        return await import_into(run, file, joined, polling or Polling())
+            progress=story.go_on(),
+        ) as run:
+            joined = await find_or_create(run, target)
+            report = await import_into(run, clean, joined, polling or Polling())
+            return report
 
 
 async def import_into(
-    run: Runner, file: ContactsFile, list_sn: ListSn, polling: Polling
+    run: Runner, clean: CleanContacts, list_sn: ListSn, polling: Polling
 ) -> ImportReport:
-    """Import the file into a list, and wait."""
-    how = steps.import_text if file.as_text else steps.upload_file
-    import_sn = await run.step(how, steps.ImportFile(path=file.path, list_sn=list_sn))
+    """Import clean contacts into a list, and wait."""
+    how = steps.import_text if clean.as_text else steps.upload_file
+    import_sn = await run.step(how, steps.ImportFile(path=clean.path, list_sn=list_sn))
     try:
         result = await watch_import(run, import_sn, polling)
     except ImportFailed:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from types import EllipsisType
 
-from newsleopard_async.checks.campaign import problems_at_send
+from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
 from newsleopard_async.models import ListSn, Mailing, Polling, SentCampaign, with_lists
@@ -18,7 +20,13 @@ from newsleopard_async.models.rules import (
     refuse,
     wrong_type,
 )
+from newsleopard_async.sources.cleaning import CleanContacts
+from newsleopard_async.sources.contacts import Contacts
+from newsleopard_async.sources.examining import Examination, faults_of_file
+from newsleopard_async.sources.options import Options
+from newsleopard_async.transport.inflight import in_thread
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.checking import Story, log_remarks
 from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.imports import (
@@ -27,11 +35,11 @@ from newsleopard_async.workflows.imports import (
     find_or_create,
     import_into,
 )
+from newsleopard_async.workflows.judging import Judgement, Terms, are_few_enough, judge
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import watch
 from newsleopard_async.workflows.reconcile import ONE_DAY, submit_once
-from newsleopard_async.workflows.source import Contacts, contacts_file
 
 __all__ = ["find_campaign", "is_complete_enough", "send_campaign"]
 
@@ -49,18 +57,30 @@ async def send_campaign(
     polling: Polling | None = None,
     progress: Progress | None = None,
     checkpoint: CheckpointLike | None = None,
+    check: bool = True,
+    strict: bool = False,
+    encoding: str | None = None,
+    fix: Fix | Iterable[Fix] = (),
+    left_out_to: os.PathLike[str] | None = None,
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
+
+    Contacts and campaign are checked first, as by `check_contacts` and `check_campaign`. All
+    their errors come at once, before anything is sent. Warnings and notes go to the log
+    ``newsleopard_async``, unless ``strict`` makes errors of the warnings.
 
     Args:
         nl: The client.
         campaign: What to send; the list that is imported into joins its lists.
-        contacts: A path to a CSV file, or the CSV itself; None sends to the lists as they are.
+        contacts: A path to a CSV file; the CSV itself, as bytes or text; an open binary file; an
+            iterable, async or not, of mappings or attrs objects; or a `ContactsSource`. None
+            sends to the lists as they are.
         list_sn: The list to import into.
         list_name: Or the name of a list to create.
         if_list_exists: What to do where a list of that name is there already.
         max_rejected: Rows that the platform may reject without stopping the send: a number
-            of rows, a share below 1, or None for any.
+            of rows, a share below 1, or None for any. Where the check finds more of them,
+            nothing is imported either.
         marker: What is added to the campaign's name, by which it is found again if the reply
             to the submit is lost. By default it is made up; a text of your own must be in no
             other campaign's name; None adds nothing, and the campaign is looked for by its
@@ -68,7 +88,13 @@ async def send_campaign(
         polling: How the import is watched.
         progress: Called with every event.
         checkpoint: A path or a store; run again with it, the pipeline goes on where it was,
-            and never submits twice.
+            and never submits twice. The same contacts may then come in another form.
+        check: Whether rows and campaign are judged; without it, only what makes the contacts
+            unusable as a whole, and what the submit would refuse, is refused.
+        strict: Whether warnings refuse, too.
+        encoding: What the contacts are encoded in; None finds it out.
+        fix: What to put right on the way, as for `check_contacts`.
+        left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
 
     Raises:
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
@@ -77,35 +103,63 @@ async def send_campaign(
         ImportFailed: the import ended without success; nothing was sent.
         InvalidRequest: something is wrong with what was given; nothing was sent.
     """
-    refuse(_problems_of_arguments(campaign, max_rejected))
+    refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
     target = _target(contacts, list_sn, list_name, if_list_exists)
+    terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
+    options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to, judge=check)
+    story = Story("send_campaign", progress, nl.clock)
     async with contextlib.AsyncExitStack() as stack:
-        file = None
+        found = None
         if contacts is not None:
-            file = await stack.enter_async_context(contacts_file(contacts))
+            found = await stack.enter_async_context(story.checked(contacts, options))
+        judged = partial(_judge, nl, campaign, found, target, terms)
+        if found is not None and faults_of_file(found.report):
+            # There is no telling what was begun with them.
+            refuse((await judged()).problems)
         run = await stack.enter_async_context(
             running(
                 nl,
                 "send_campaign",
-                input_hash=hash_of(campaign, file and file.sha256, target, marker is ... or marker),
+                input_hash=hash_of(
+                    campaign, found and found.sha256, target, marker is ... or marker
+                ),
                 checkpoint=checkpoint,
-                progress=progress,
+                progress=story.go_on(),
             )
         )
         if not run.has(steps.submit):
-            _check_before_import(campaign, target, nl.clock.now())
+            judgement = await judged()
+            refuse(judgement.problems)
+            log_remarks(judgement.remarks)
         report = None
-        if file is not None and target is not None:
+        if found is not None and target is not None:
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
-            report = await import_into(run, file, joined, polling or Polling())
+            report = await import_into(run, CleanContacts.of(found), joined, polling or Polling())
             _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)
         return SendOutcome(campaign_sn=campaign_sn, import_report=report)
 
 
-def _problems_of_arguments(campaign: object, max_rejected: object) -> Iterator[Problem]:
+async def _judge(
+    nl: NewsLeopard,
+    campaign: Mailing,
+    found: Examination | None,
+    target: Target | None,
+    terms: Terms,
+) -> Judgement:
+    """Judge in a thread, since a mail may be long."""
+    report = None if found is None else found.report
+    now = nl.clock.now()
+    return await in_thread(partial(judge, campaign, report, target=target, now=now, terms=terms))
+
+
+def _problems_of_arguments(
+    campaign: object, max_rejected: object, *, check: object, strict: object
+) -> Iterator[Problem]:
     yield from problems_of_type("campaign", campaign, BaseMailing, "a campaign or an A/B test")
+    yield from problems_of_type("check", check, bool, "True or False")
+    yield from problems_of_type("strict", strict, bool, "True or False")
     if max_rejected is None:
         return
     if isinstance(max_rejected, bool) or not isinstance(max_rejected, (int, float)):
@@ -133,28 +187,13 @@ def _target(
     return None
 
 
-def _check_before_import(campaign: Mailing, target: Target | None, now: datetime) -> None:
-    """Refuse before the import what the submit would refuse after it."""
-    if target is None:
-        refuse(problems_at_send(campaign, now))
-        return
-    if target.list_sn is not None:
-        campaign = with_lists(campaign, (*campaign.lists, target.list_sn))
-    refuse(
-        problem
-        for problem in problems_at_send(campaign, now)
-        # One without a list is still to get the one that is imported into.
-        if (problem.field, problem.rule) != ("lists", "required")
-    )
-
-
 def _check_rejected(report: ImportReport, max_rejected: float | None) -> None:
     if is_complete_enough(report, max_rejected):
         return
     known = report.result.errors is not None
+    rejected = report.rejected if known else "an unknown number"
     raise ImportIncomplete(
-        f"{report.rejected if known else 'an unknown number'} of {report.result.file_count} rows "
-        "were rejected by the platform, "
+        f"{rejected} of {report.result.file_count} rows were rejected by the platform, "
         f"more than max_rejected={max_rejected}; nothing was sent",
         result=report.result,
     )
@@ -167,10 +206,7 @@ def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool
     if report.result.errors is None and report.result.error_url:
         # Rows were rejected, and the platform does not say how many.
         return False
-    rejected = report.rejected
-    if 0 < max_rejected < 1:
-        return rejected <= max_rejected * (report.result.file_count or rejected)
-    return rejected <= max_rejected
+    return are_few_enough(report.rejected, report.result.file_count, max_rejected)
 
 
 async def find_campaign(

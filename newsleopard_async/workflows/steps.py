@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import anyio
-import anyio.to_thread
 import attrs
 
 from newsleopard_async.client import NewsLeopard
@@ -33,10 +32,10 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.plain import Plain
 from newsleopard_async.transport.api import Witness
+from newsleopard_async.transport.inflight import in_thread
 from newsleopard_async.transport.quota import ExportedLately
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
 from newsleopard_async.workflows.runner import once_step, step
-from newsleopard_async.workflows.source import csv_text
 
 __all__ = [
     "DownloadFiles",
@@ -63,7 +62,7 @@ _FRESH_URLS: Final = 3
 
 @attrs.frozen(kw_only=True)
 class ImportFile(Plain):
-    """A CSV file and the list that it goes into."""
+    """A clean CSV file and the list that it goes into."""
 
     path: Path
     list_sn: ListSn
@@ -131,9 +130,9 @@ async def upload_file(nl: NewsLeopard, given: ImportFile) -> ImportSn:
 
 @step(gives=ImportSn)
 async def import_text(nl: NewsLeopard, given: ImportFile) -> ImportSn:
-    """Import a small file as text, with the line ends that the platform asks for."""
-    text = csv_text(await anyio.Path(given.path).read_bytes())
-    return await nl.contacts.import_text(text, given.list_sn)
+    """Import a small file as text; it is clean already."""
+    content = await in_thread(given.path.read_bytes)
+    return await nl.contacts.import_text(content.decode(), given.list_sn)
 
 
 @step(gives=ImportResult | None)

@@ -49,7 +49,7 @@ async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
         )
 
     assert recorder.story == [
-        *steps("find_lists", "create_list", how, "get_import"),
+        *steps("check_contacts", "find_lists", "create_list", how, "get_import"),
         "get_import waiting",
         *steps("submit"),
     ]
@@ -184,7 +184,7 @@ async def test_callback_may_be_async() -> None:
 
         await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=note)
 
-    assert told[:4] == steps("find_lists", "create_list")
+    assert told[:4] == steps("check_contacts", "find_lists")
 
 
 @pytest.mark.anyio
@@ -206,6 +206,7 @@ async def test_callback_that_raises_harms_nothing(
             CAMPAIGN,
             contacts=csv_of(1),
             list_name="a",
+            check=False,
             progress=fail_later if is_async else fail,
         )
 

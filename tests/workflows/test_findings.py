@@ -80,7 +80,7 @@ async def test_wordless_429s_do_not_lock_the_day() -> None:
 async def test_encoding_error_keeps_the_contacts_to_itself(tmp_path: Path) -> None:
     """No exception that hangs on the error holds what was in the file."""
     source = tmp_path / "members.csv"
-    source.write_bytes("EMAIL,NAME\nming@example.com,王小明\n".encode("big5"))
+    source.write_bytes("EMAIL,NAME\nming@example.com,王小明\n".encode("big5") + b"\xff")
 
     async with connected() as bench:
         with pytest.raises(InvalidRequest) as caught:

@@ -1,0 +1,182 @@
+"""Contacts read twice, in constant memory: how are they encoded, then what is in them.
+
+A file is read where it stands, and must stay as it was; whatever can be read only once is put
+into a file of ours first. Each piece is judged in a thread, so that the event loop goes on, and
+a cancellation waits for one piece at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import attrs
+
+from newsleopard_async.checks.contacts.encoding import Detected, EncodingDetector
+from newsleopard_async.checks.contacts.examiner import Examined, Examiner
+from newsleopard_async.checks.contacts.rules import ROW_RULES
+from newsleopard_async.models.findings import ContactsReport, Finding
+from newsleopard_async.sources.contacts import ContactsSource, as_source
+from newsleopard_async.sources.files import PIECE_BYTES, PathSource, RegularFile
+from newsleopard_async.sources.options import Options
+from newsleopard_async.sources.outputs import publish
+from newsleopard_async.sources.spool import new_file, private_folder, spool, writing
+from newsleopard_async.transport.inflight import in_thread
+
+__all__ = ["Examination", "OnProgress", "examined", "faults_of_file"]
+
+
+class OnProgress(Protocol):
+    """Told now and then how far it is."""
+
+    async def __call__(self, *, size_bytes: int, rows: int) -> None:
+        """Take note.
+
+        Args:
+            size_bytes: Bytes read so far; they are read twice, and counted from 0 each time.
+            rows: Rows that go out so far; 0 as long as only the encoding is looked at.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Examination:
+    """What came of it.
+
+    Attributes:
+        report: What was found.
+        path: The clean CSV, for as long as the context lasts.
+            If they are unusable, there is nothing of use in it.
+        sha256: Of the clean CSV.
+        read_bytes: How many bytes came in.
+    """
+
+    report: ContactsReport
+    path: Path
+    sha256: str
+    read_bytes: int
+
+
+def faults_of_file(report: ContactsReport) -> tuple[Finding, ...]:
+    """Return the errors that make contacts unusable as a whole, those of single rows aside."""
+    # A rule of rows may also say that the header has no end, and then there are no rows.
+    return tuple(
+        each for each in report.errors if each.rule not in ROW_RULES or not report.bad_rows
+    )
+
+
+@contextlib.asynccontextmanager
+async def examined(
+    contacts: object, options: Options, *, on_progress: OnProgress | None = None
+) -> AsyncIterator[Examination]:
+    """Examine contacts; what was made of them is there for as long as the context lasts.
+
+    Raises:
+        InvalidRequest: they cannot be read at all, or an option does not go with them.
+        ConfigurationError: the temporary folder cannot be written.
+    """
+    source = as_source(contacts)
+    if isinstance(source, PathSource):
+        # What is not there is said before anything that would go beside it.
+        await RegularFile.at(source.path)
+    options = await options.fitted(source)
+    with private_folder() as folder:
+        work = _Work(folder=folder, options=options, on_progress=on_progress)
+        detected, raw = await work.detect(source)
+        report = await work.examine(detected, raw)
+        report = await work.publish(report)
+        yield Examination(
+            report=report,
+            path=work.clean,
+            sha256=work.sha256.hexdigest(),
+            read_bytes=work.size_bytes,
+        )
+
+
+@attrs.define(kw_only=True)
+class _Work:
+    """The two readings, and the files that come of them."""
+
+    folder: Path
+    options: Options
+    on_progress: OnProgress | None
+    sha256: Any = attrs.field(factory=hashlib.sha256)
+    size_bytes: int = 0
+    rows: int = 0
+
+    @property
+    def clean(self) -> Path:
+        return self.folder / "contacts.csv"
+
+    @property
+    def left_out(self) -> Path:
+        return self.folder / "left-out.csv"
+
+    async def detect(self, source: ContactsSource) -> tuple[Detected, RegularFile]:
+        """Find out the encoding, and have something that can be read again."""
+        detector = EncodingDetector(self.options.encoding)
+
+        async def look(piece: bytes) -> bool:
+            await self._tell(piece)
+            return await in_thread(partial(detector.feed, piece))
+
+        if isinstance(source, PathSource):
+            raw = await RegularFile.at(source.path)
+            async with contextlib.aclosing(raw.pieces()) as pieces:
+                async for piece in pieces:
+                    if not await look(piece):
+                        break
+        else:
+            raw = await spool(source, self.folder / "raw", look)
+        return await in_thread(detector.finish), raw
+
+    async def examine(self, detected: Detected, raw: RegularFile) -> ContactsReport:
+        """Judge what is in it, and write what goes out."""
+        if detected.encoding is None:
+            return ContactsReport(findings=detected.findings)
+        options = self.options
+        examiner = await in_thread(
+            partial(Examiner, detected, fix=options.fix, judge=options.judges, deep=options.deep)
+        )
+        self.size_bytes = 0
+        async with (
+            new_file(self.clean) as clean,
+            new_file(self.left_out) as left_out,
+            contextlib.aclosing(raw.pieces()) as pieces,
+        ):
+            async for piece in pieces:
+                await self._tell(piece)
+                examine = partial(examiner.feed, piece)
+                await in_thread(partial(self._take, examine, clean, left_out))
+            await in_thread(partial(self._take, examiner.finish, clean, left_out))
+        return await in_thread(examiner.report)
+
+    async def publish(self, report: ContactsReport) -> ContactsReport:
+        """Put the files where the caller wants them."""
+        options = self.options
+        if report.left_out and options.left_out_to is not None:
+            await publish("left_out_to", self.left_out, options.left_out_to)
+            report = attrs.evolve(report, left_out_to=options.left_out_to)
+        if options.write_to is not None and not faults_of_file(report):
+            await publish("write_to", self.clean, options.write_to)
+        return report
+
+    def _take(self, examine: Callable[[], Examined], clean: IO[bytes], left_out: IO[bytes]) -> None:
+        """Examine a piece and write what comes of it, in a thread."""
+        found = examine()
+        self.sha256.update(found.clean)
+        self.rows += found.clean.count(b"\n")
+        with writing():
+            clean.write(found.clean)
+            left_out.write(found.left_out)
+
+    async def _tell(self, piece: bytes) -> None:
+        self.size_bytes += len(piece)
+        # What is less than a piece is done before anybody could look.
+        if self.on_progress is not None and len(piece) == PIECE_BYTES:
+            # The header is a line, too.
+            await self.on_progress(size_bytes=self.size_bytes, rows=max(0, self.rows - 1))

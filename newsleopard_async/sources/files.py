@@ -1,0 +1,201 @@
+"""Contacts that are in a file, at a path or open, read off the event loop."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import stat
+from collections.abc import AsyncGenerator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import attrs
+
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.transport.inflight import in_thread, open_file
+
+__all__ = [
+    "PIECE_BYTES",
+    "BinaryFile",
+    "BinaryFileSource",
+    "BytesSource",
+    "PathSource",
+    "RegularFile",
+    "TextSource",
+    "changed",
+]
+
+PIECE_BYTES: Final = 1024 * 1024
+"""How much is read, and judged, at once."""
+
+
+class BinaryFile(Protocol):
+    """A file that is open for reading bytes; whatever has ``read(size)``."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """Return at most ``size`` bytes, and none at the end."""
+        ...
+
+
+@attrs.frozen
+class _Identity:
+    """What tells one state of a file from another, as far as the file system does."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> _Identity:
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@attrs.frozen
+class RegularFile:
+    """A file that is read more than once, and must stay as it was when it was first seen."""
+
+    path: Path
+    identity: _Identity = attrs.field(repr=False)
+
+    @classmethod
+    async def at(cls, path: Path) -> RegularFile:
+        """Look at a file.
+
+        Raises:
+            InvalidRequest: there is none, or it is a folder, or can be read only once.
+        """
+        try:
+            status = await in_thread(path.stat)
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
+        if stat.S_ISDIR(status.st_mode):
+            raise _refusal("file", f"{path} is a folder; name the CSV file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise _refusal("file", f"{path} is no ordinary file; open it and give it open")
+        return cls(path, _Identity.of(status))
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read it from its start.
+
+        Raises:
+            InvalidRequest: it cannot be read, or is no longer what it was.
+        """
+        left_bytes = self.identity.size_bytes
+        try:
+            async with open_file(self.path, "rb") as file:
+                await self._check(file.fileno())
+                # A file that somebody writes to may grow for ever.
+                while left_bytes >= 0 and (
+                    piece := await in_thread(partial(file.read, PIECE_BYTES))
+                ):
+                    left_bytes -= len(piece)
+                    yield piece
+                # By its name: what is open stays as it was when it was replaced.
+                await self._check(self.path)
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+
+    async def _check(self, file: int | Path) -> None:
+        status = await in_thread(partial(os.stat, file))
+        if _Identity.of(status) != self.identity:
+            raise changed(self.path)
+
+
+@attrs.frozen
+class PathSource:
+    """A CSV file by its path."""
+
+    path: Path
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read it once."""
+        file = await RegularFile.at(self.path)
+        async for piece in file.pieces():
+            yield piece
+
+
+@attrs.frozen
+class BytesSource:
+    """A CSV as bytes in memory."""
+
+    content: bytes = attrs.field(repr=False)
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Cut it into pieces."""
+        for begin in range(0, len(self.content), PIECE_BYTES):
+            yield self.content[begin : begin + PIECE_BYTES]
+
+
+@attrs.frozen
+class TextSource:
+    """A CSV as text in memory."""
+
+    text: str = attrs.field(repr=False)
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Encode it piece by piece, so that it is not there twice."""
+        for begin in range(0, len(self.text), PIECE_BYTES):
+            yield self.text[begin : begin + PIECE_BYTES].encode()
+
+
+@attrs.frozen
+class BinaryFileSource:
+    """An open file, read from where it stands; whoever opened it closes it."""
+
+    file: BinaryFile = attrs.field(repr=False)
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read it to its end.
+
+        Raises:
+            InvalidRequest: it is closed, not open for reading, or gives no bytes.
+        """
+        # Of no size first: a file in text mode tells itself apart before it decodes anything.
+        await in_thread(partial(_read, self.file, 0))
+        while piece := await in_thread(partial(_read, self.file, PIECE_BYTES)):
+            yield piece
+
+
+def _read(file: BinaryFile, size: int) -> bytes:
+    piece: Any = None
+    why = ""
+    try:
+        piece = file.read(size)
+    except ValueError:
+        why = "it is closed, or not open for reading"
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    if why:
+        # Raised out here: what a file of somebody else's raised may hold contacts.
+        raise _refusal("readable", f"is an open file that cannot be read: {why}")
+    if isinstance(piece, bytes):
+        return piece
+    if inspect.iscoroutine(piece):
+        piece.close()
+    raise _refusal("type", _why_no_bytes(piece))
+
+
+def _why_no_bytes(piece: object) -> str:
+    if isinstance(piece, str):
+        return "is a file in text mode; open it with mode='rb', or give its path as Path('…')"
+    if inspect.isawaitable(piece):
+        return "is an async file; give its path as Path('…'), or a file of open(…, 'rb')"
+    return f"is an open file whose read() gives {type(piece).__name__} and not bytes"
+
+
+def changed(path: Path) -> InvalidRequest:
+    """Build the error for a file that did not stay as it was."""
+    return _refusal(
+        "unchanged", f"{path} changed while it was read; call again once nothing writes to it"
+    )
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> InvalidRequest:
+    why = error.strerror if isinstance(error, OSError) else error
+    return _refusal("readable", f"{path} cannot be read: {why}")
+
+
+def _refusal(rule: str, message: str) -> InvalidRequest:
+    return InvalidRequest.of("contacts", rule, message)

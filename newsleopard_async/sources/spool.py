@@ -1,0 +1,119 @@
+"""Contacts that can be read only once, put into a file of ours that can be read again."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from newsleopard_async.errors import ConfigurationError, InvalidRequest
+from newsleopard_async.sources.contacts import ContactsSource
+from newsleopard_async.sources.files import PIECE_BYTES, RegularFile
+from newsleopard_async.transport.inflight import in_thread, open_file
+
+__all__ = ["Look", "in_pieces", "new_file", "private_folder", "spool", "writing"]
+
+Look = Callable[[bytes], Awaitable[bool]]
+"""Looks at a piece; False where no further one needs to be read."""
+
+
+@contextlib.contextmanager
+def private_folder() -> Iterator[Path]:
+    """Make a folder that nobody else can look into, and remove it with all that is in it.
+
+    Made and removed without an await, which is where asyncio's own cancellation could strike
+    whatever shields it: contacts must not stay on the disk.
+    """
+    with writing():
+        folder = tempfile.mkdtemp(prefix="newsleopard-")
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """Tell an error of the temporary folder from one of whoever gives the contacts.
+
+    Raises:
+        ConfigurationError: nothing can be written there.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"contacts cannot be put into the temporary folder: {error.strerror}; free some of "
+            "its space, or name another folder in TMPDIR"
+        ) from None
+
+
+@contextlib.asynccontextmanager
+async def new_file(path: Path) -> AsyncIterator[IO[bytes]]:
+    """Open a file of ours to write to; write to it within `writing`.
+
+    Raises:
+        ConfigurationError: nothing can be written there.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        with writing():
+            file = await stack.enter_async_context(open_file(path, "wb"))
+        closing = stack.pop_all()
+    try:
+        yield file
+    finally:
+        # What is written last may find the disk full only now.
+        with writing():
+            await closing.aclose()
+
+
+async def spool(source: ContactsSource, path: Path, look: Look) -> RegularFile:
+    """Write what a source gives to a file, and look at each piece on the way.
+
+    Raises:
+        InvalidRequest: it gives something else than bytes.
+        ConfigurationError: the file cannot be written.
+    """
+    async with new_file(path) as file, in_pieces(source) as pieces:
+        async for piece in pieces:
+            with writing():
+                await in_thread(partial(file.write, piece))
+            if not await look(piece):
+                break
+    return await RegularFile.at(path)
+
+
+@contextlib.asynccontextmanager
+async def in_pieces(source: ContactsSource) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Give what a source gives in pieces of one size, whatever sizes it likes itself."""
+    pieces: Any = source.csv_pieces()
+    if not hasattr(pieces, "__aiter__"):
+        if hasattr(pieces, "close"):
+            pieces.close()
+        raise _wrong("csv_pieces() must be an async generator, or return an async iterator")
+    async with contextlib.AsyncExitStack() as stack:
+        if hasattr(pieces, "aclose"):
+            await stack.enter_async_context(contextlib.aclosing(pieces))
+        yield await stack.enter_async_context(contextlib.aclosing(_even(pieces)))
+
+
+async def _even(pieces: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
+    """Gather what is small, and cut what is large."""
+    gathered = bytearray()
+    async for piece in pieces:
+        if not isinstance(piece, bytes):
+            raise _wrong(f"csv_pieces() gives {type(piece).__name__} and not bytes")
+        gathered += piece
+        for begin in range(0, len(gathered) - PIECE_BYTES + 1, PIECE_BYTES):
+            yield bytes(gathered[begin : begin + PIECE_BYTES])
+        del gathered[: len(gathered) // PIECE_BYTES * PIECE_BYTES]
+    if gathered:
+        yield bytes(gathered)
+
+
+def _wrong(message: str) -> InvalidRequest:
+    return InvalidRequest.of("contacts", "type", message)

@@ -1,0 +1,148 @@
+"""Check contacts before anything is sent, alone or as the first step of a pipeline."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.checks.contacts.examiner import Fix
+from newsleopard_async.clock import Clock, SystemClock
+from newsleopard_async.models.findings import ContactsReport, Finding
+from newsleopard_async.sources.contacts import Contacts
+from newsleopard_async.sources.examining import Examination, examined
+from newsleopard_async.sources.options import Options
+from newsleopard_async.workflows.events import Event, Progress, tell
+
+__all__ = ["Story", "check_contacts", "log_remarks"]
+
+_STEP: Final = "check_contacts"
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+async def check_contacts(
+    source: Contacts,
+    *,
+    encoding: str | None = None,
+    fix: Fix | Iterable[Fix] = (),
+    left_out_to: os.PathLike[str] | None = None,
+    write_to: os.PathLike[str] | None = None,
+    deep: bool = False,
+    progress: Progress | None = None,
+) -> ContactsReport:
+    """Read contacts, and say everything that is wrong with them or worth a look.
+
+    Nothing is sent, and the event loop is not held up: they are read in threads, piece by
+    piece, in constant memory but for a key of each address. Whatever their content is, it is
+    reported and not raised.
+
+    Args:
+        source: A path to a CSV file; the CSV itself, as bytes or text; an open binary file; an
+            iterable, async or not, of mappings or attrs objects; or a `ContactsSource`. What
+            can be read only once is used up.
+        encoding: What it is encoded in: UTF-8, UTF-16, Big5, CP950 or Big5-HKSCS. None finds
+            it out, and the report says what it took.
+        fix: What to put right in what goes out. ``trim`` removes the white space around
+            cells; ``drop-duplicates`` keeps the first row of each address;
+            ``leave-out-bad-rows`` puts the rows that the platform would not take into a file.
+            What is dropped, left out or trimmed is counted in the report.
+        left_out_to: That file: the rows as they came, with their LINE and the REASON. Beside
+            ``members.csv`` it is ``members.left-out.csv`` by default; where no path is given,
+            it must be named. It appears whole, replacing an older one, and only if a row is
+            left out.
+        write_to: A file for the CSV as it would go out: UTF-8, ``EMAIL,NAME`` first. It
+            appears whole, unless the contacts cannot be used at all.
+        deep: Whether to judge addresses by email-validator, too, which the extra ``check``
+            brings.
+        progress: Called with events of the step ``check_contacts``, the ``bytes`` read and the
+            ``rows`` seen in their results. Everything is read twice.
+    Returns: The findings, and what the contacts are: their number, their columns, their encoding.
+
+    Raises:
+        InvalidRequest: nothing can be read, an argument is wrong, a file cannot be written, or
+            what is read was changed meanwhile.
+        ConfigurationError: email-validator is missing, or the temporary folder cannot be used.
+    """
+    options = Options(
+        encoding=encoding, fix=fix, deep=deep, left_out_to=left_out_to, write_to=write_to
+    )
+    async with Story(_STEP, progress, SystemClock()).checked(source, options) as found:
+        return found.report
+
+
+@attrs.frozen
+class Story:
+    """Tells of the check, which comes before a runner tells of its steps.
+
+    Attributes:
+        pipeline: The pipeline that it is the first step of.
+        progress: Whom to tell.
+        clock: By which time passes.
+    """
+
+    pipeline: str
+    progress: Progress | None
+    clock: Clock
+    _began_s: float = attrs.field(init=False)
+
+    @_began_s.default
+    def _begin(self) -> float:
+        return self.clock.monotonic()
+
+    @contextlib.asynccontextmanager
+    async def checked(self, contacts: Contacts, options: Options) -> AsyncIterator[Examination]:
+        """Examine contacts and tell of it; what comes of them lasts as long as the context.
+
+        Raises:
+            InvalidRequest: nothing can be read, or an option does not go with it.
+            ConfigurationError: what is needed is missing.
+        """
+        await self._tell("started")
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                found = await stack.enter_async_context(
+                    examined(contacts, options, on_progress=self._waiting)
+                )
+            except Exception as error:
+                await self._tell("failed", type(error).__name__)
+                raise
+            await self._tell("finished", _how_far(found.read_bytes, found.report.rows))
+            yield found
+
+    def go_on(self) -> Progress | None:
+        """Return what tells of the steps that follow, in the time since the beginning."""
+        progress = self.progress
+        if progress is None:
+            return None
+        return lambda event: progress(attrs.evolve(event, elapsed_s=self._elapsed_s()))
+
+    async def _waiting(self, *, size_bytes: int, rows: int) -> None:
+        await self._tell("waiting", _how_far(size_bytes, rows))
+
+    async def _tell(self, state: str, result: Any = None) -> None:
+        event = Event(
+            pipeline=self.pipeline,
+            step=_STEP,
+            state=state,
+            elapsed_s=self._elapsed_s(),
+            result=result,
+        )
+        await tell(self.progress, event)
+
+    def _elapsed_s(self) -> float:
+        return self.clock.monotonic() - self._began_s
+
+
+def _how_far(size_bytes: int, rows: int) -> dict[str, int]:
+    return {"bytes": size_bytes, "rows": rows}
+
+
+def log_remarks(remarks: Iterable[Finding]) -> None:
+    """Log what keeps nothing from going on, a line each; no contact is in a finding."""
+    for each in remarks:
+        level = logging.INFO if each.level == "note" else logging.WARNING
+        _log.log(level, "%s: %s (%s)", each.field, each.message, each.rule)

@@ -1,0 +1,320 @@
+"""The pipelines check before they send: everything at once, and nothing has happened yet."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async import Campaign, ImportIncomplete, InvalidRequest, SendAt, workflows
+from newsleopard_async.workflows import Event
+from tests.sources.support import CSV, FORMS, ROWS, later, persons, written
+from tests.support import CAMPAIGN, Bench, connected, csv_of, files_in, refused
+
+CLEAN: Campaign = attrs.evolve(
+    CAMPAIGN,
+    html='<html><head><meta charset="utf-8"></head><body><p>${NAME} 您好</p></body></html>',
+)
+"""A campaign of which the check has nothing to say."""
+
+BAD = csv_of(18) + "nobody,誰\nnobody@,誰\n"
+"""Twenty rows, of which two are no good."""
+
+
+async def send(bench: Bench, campaign: Campaign = CLEAN, **options: Any) -> Any:
+    """Send to a new list."""
+    options = {"contacts": csv_of(3), "list_name": "a", **options}
+    return await workflows.send_campaign(bench.nl, campaign, **options)
+
+
+def warnings_in(log: pytest.LogCaptureFixture) -> list[str]:
+    """Return the rules of what was logged as a warning."""
+    messages = [each.getMessage() for each in log.records if each.levelno == logging.WARNING]
+    assert not any("user" in message or "會員0" in message for message in messages)
+    return [message.rpartition("(")[2].rstrip(")") for message in messages]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", FORMS)
+async def test_contacts_of_every_form_are_imported(form: str, tmp_path: Path) -> None:
+    """Whatever they come in, they are in the list."""
+    async with connected() as bench:
+        report = await workflows.import_contacts(bench.nl, FORMS[form](tmp_path), list_name="會員")
+
+    assert report.result.inserted == 2
+    assert [each.name for each in bench.emulator.contacts.values()] == ["王小明", "李小美, 二"]
+
+
+@pytest.mark.anyio
+async def test_contacts_are_the_same_in_another_form(tmp_path: Path) -> None:
+    """A checkpoint knows contacts by what goes out, so that a run goes on with any form."""
+    kept = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        first = await send(bench, contacts=written(tmp_path), checkpoint=kept)
+        before = len(bench.emulator.requests)
+        others = [
+            await send(bench, contacts=contacts, checkpoint=kept)
+            for contacts in (CSV, CSV.encode("utf-16"), list(ROWS), later(persons()))
+        ]
+        with pytest.raises(InvalidRequest, match="other input"):
+            await send(bench, contacts=csv_of(2), checkpoint=kept)
+
+    assert {each.campaign_sn for each in others} == {first.campaign_sn}
+    assert len(bench.emulator.requests) == before
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("max_rejected", [0, 1, 0.09])
+async def test_bad_rows_are_refused_before_anything_is_sent(max_rejected: float) -> None:
+    """What the platform would reject in the end is known at the beginning."""
+    async with connected() as bench, refused(bench.wire, ("contacts", "invalid-email")):
+        await send(bench, contacts=BAD, max_rejected=max_rejected)
+
+    assert bench.emulator.requests == ()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("max_rejected", [2, 0.1, None])
+async def test_bad_rows_that_are_allowed_go_to_the_platform(
+    max_rejected: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its own count is the one that decides then."""
+    async with connected() as bench:
+        outcome = await send(bench, contacts=BAD, max_rejected=max_rejected)
+        rejected = [row async for row in outcome.import_report.rejected()]
+
+    assert outcome.import_report.rejected_count == 2
+    assert [row.line for row in rejected] == [20, 21]
+    assert bench.emulator.submitted == 1
+    assert warnings_in(caplog) == ["invalid-email"]
+
+
+@pytest.mark.anyio
+async def test_rows_that_the_platform_alone_rejects_stop_the_send() -> None:
+    """What the check does not foresee is still counted."""
+    # The platform knows the column as one of numbers, from an earlier import.
+    async with connected() as bench:
+        await workflows.import_contacts(
+            bench.nl, [{"email": "a@example.com", "name": "A", "age": 30}], list_name="b"
+        )
+        with pytest.raises(ImportIncomplete, match="1 of 1 rows"):
+            await send(bench, contacts=[{"email": "b@example.com", "name": "B", "age": "old"}])
+
+    assert bench.emulator.submitted == 0
+
+
+@pytest.mark.anyio
+async def test_everything_that_is_wrong_comes_at_once() -> None:
+    """Faults of the file, of rows, of the campaign and of the time."""
+    async with connected() as bench:
+        wrong = attrs.evolve(
+            CLEAN, subject="${會員等級}", schedule=SendAt(bench.clock.now() - timedelta(hours=1))
+        )
+        async with refused(
+            bench.wire,
+            ("contacts", "line-break"),
+            ("contacts", "invalid-email"),
+            ("subject", "unknown-placeholder"),
+            ("schedule.when", "future"),
+        ):
+            await send(bench, wrong, contacts=BAD + 'a@example.com,"A\nB"\n')
+        async with refused(bench.wire, ("contacts", "header-order"), ("schedule.when", "future")):
+            await send(bench, wrong, contacts="EMAIL\na@example.com\n")
+
+    assert bench.emulator.requests == ()
+
+
+@pytest.mark.anyio
+async def test_campaign_is_checked_without_contacts() -> None:
+    """Nothing is known of the columns of a list then."""
+    async with connected() as bench:
+        ready = attrs.evolve(CLEAN, subject="${會員等級}", lists=[await bench.make_list()])
+        poor = attrs.evolve(ready, html="<p>甲</p><script></script>")
+        with pytest.raises(InvalidRequest) as caught:
+            await workflows.send_campaign(bench.nl, poor, strict=True)
+        await workflows.send_campaign(bench.nl, ready, strict=True)
+
+    assert ("html", "script") in [(each.field, each.rule) for each in caught.value.problems]
+    assert bench.emulator.submitted == 1
+
+
+@pytest.mark.anyio
+async def test_strict_makes_errors_of_warnings() -> None:
+    """Those of contacts and campaign, all at once; a note is none."""
+    contacts = csv_of(2).replace(",", ";") + "USER0@example.com;\n"
+    async with connected() as bench:
+        poor = attrs.evolve(CLEAN, html="<html><body>${NAME}<script></script></body></html>")
+        async with refused(
+            bench.wire,
+            ("contacts", "duplicate-email"),
+            ("contacts", "empty-name"),
+            ("html", "script"),
+        ):
+            await send(bench, poor, contacts=contacts, strict=True)
+
+    assert bench.emulator.requests == ()
+
+
+@pytest.mark.anyio
+async def test_warnings_are_logged_and_notes_too(caplog: pytest.LogCaptureFixture) -> None:
+    """A line each, without a contact in it."""
+    caplog.set_level(logging.INFO, "newsleopard_async")
+    contacts = csv_of(2).replace(",", ";") + "USER0@example.com;\n"
+    async with connected() as bench:
+        await send(bench, contacts=contacts)
+
+    assert warnings_in(caplog) == ["duplicate-email", "empty-name"]
+    notes = [each.getMessage() for each in caplog.records if each.levelno == logging.INFO]
+    assert any("semicolons" in note for note in notes)
+
+
+@pytest.mark.anyio
+async def test_check_may_be_turned_off(caplog: pytest.LogCaptureFixture) -> None:
+    """Then rows and campaign are not looked at, and what is unusable is refused all the same."""
+    wrong = attrs.evolve(CLEAN, subject="${會員等級}")
+    async with connected() as bench:
+        async with refused(bench.wire, ("contacts", "header-order")):
+            await send(bench, wrong, contacts="EMAIL\na@example.com\n", check=False)
+        with pytest.raises(ImportIncomplete):
+            await send(bench, wrong, contacts=BAD, check=False)
+        await send(bench, wrong, contacts=csv_of(3), list_name="b", check=False)
+
+    assert bench.emulator.submitted == 1
+    assert warnings_in(caplog) == []
+
+
+@pytest.mark.anyio
+async def test_campaign_that_was_submitted_is_not_judged_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A run that finds everything done says so, whatever the time and the terms are now."""
+    kept = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        soon = attrs.evolve(CAMPAIGN, schedule=SendAt(bench.clock.now() + timedelta(hours=1)))
+        first = await send(bench, soon, contacts=BAD, max_rejected=None, checkpoint=kept)
+        await bench.clock.sleep(7_200)
+        caplog.clear()
+        second = await send(
+            bench, soon, contacts=BAD, max_rejected=None, checkpoint=kept, strict=True
+        )
+
+    assert second.campaign_sn == first.campaign_sn
+    assert bench.emulator.submitted == 1
+    assert warnings_in(caplog) == []
+
+
+@pytest.mark.anyio
+async def test_contacts_that_broke_since_are_said_to_be_broken(tmp_path: Path) -> None:
+    """A run that is to go on with them says what is wrong, and not only that they are others."""
+    kept = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        await send(bench, contacts=written(tmp_path), checkpoint=kept)
+        async with refused(bench.wire, ("contacts", "empty-file")):
+            await send(bench, contacts=written(tmp_path, b""), checkpoint=kept)
+
+
+@pytest.mark.anyio
+async def test_rows_are_put_right_on_the_way(tmp_path: Path) -> None:
+    """What is dropped or left out does not go out, and is counted."""
+    path = written(tmp_path, (BAD + "USER0@example.com,again\n").encode("utf-16"))
+    async with connected() as bench:
+        outcome = await send(bench, contacts=path, fix=["leave-out-bad-rows", "drop-duplicates"])
+
+    assert outcome.import_report.result.inserted == 18
+    assert outcome.import_report.rejected_count == 0
+    assert files_in(tmp_path) == ["members.csv", "members.left-out.csv"]
+
+
+@pytest.mark.anyio
+async def test_rows_are_put_right_though_they_are_not_checked(tmp_path: Path) -> None:
+    """To drop a row, it must be known."""
+    async with connected() as bench:
+        outcome = await send(
+            bench,
+            contacts=BAD,
+            check=False,
+            fix="leave-out-bad-rows",
+            left_out_to=tmp_path / "bad.csv",
+        )
+
+    assert outcome.import_report.result.inserted == 18
+
+
+@pytest.mark.anyio
+async def test_encoding_may_be_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Found out, it is warned of; said, it is not."""
+    big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("big5")
+    async with connected() as bench:
+        await send(bench, contacts=big5)
+        assert warnings_in(caplog) == ["encoding"]
+        caplog.clear()
+        await send(bench, contacts=big5, list_name="b", encoding="big5", strict=True)
+        await workflows.import_contacts(bench.nl, big5, list_name="c", encoding="big5")
+
+    assert warnings_in(caplog) == []
+    assert [each.name for each in bench.emulator.contacts.values()] == ["王小明"]
+
+
+@pytest.mark.anyio
+async def test_import_leaves_bad_rows_to_the_platform(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is sent to anybody, so that they are only remarked on."""
+    async with connected() as bench:
+        report = await workflows.import_contacts(bench.nl, BAD, list_name="a")
+        rejected = [row async for row in report.rejected()]
+
+    assert report.rejected_count == 2
+    assert [row.line for row in rejected] == [20, 21]
+    assert warnings_in(caplog) == ["invalid-email"]
+
+
+@pytest.mark.anyio
+async def test_import_puts_rows_right(tmp_path: Path) -> None:
+    """As a send does."""
+    left_out_to = tmp_path / "bad.csv"
+    async with connected() as bench:
+        report = await workflows.import_contacts(
+            bench.nl, BAD, list_name="a", fix="leave-out-bad-rows", left_out_to=left_out_to
+        )
+
+    assert (report.rejected_count, report.result.inserted) == (0, 18)
+    assert left_out_to.read_text(encoding="utf-8").count("\n") == 3
+
+
+@pytest.mark.anyio
+async def test_time_of_events_includes_the_check() -> None:
+    """The check is the first step, and time goes on from it."""
+    told: list[Event] = []
+    async with connected() as bench:
+
+        async def slow(event: Event) -> None:
+            told.append(event)
+            await bench.clock.sleep(10)
+
+        await send(bench, progress=slow)
+
+    assert [(each.step, each.state) for each in told[:2]] == [
+        ("check_contacts", "started"),
+        ("check_contacts", "finished"),
+    ]
+    assert told[1].result == {"bytes": len(csv_of(3).encode()), "rows": 3}
+    times = [each.elapsed_s for each in told]
+    assert times == sorted(times)
+    assert times[:3] == [0, 10, 20]
+
+
+@pytest.mark.anyio
+async def test_check_that_fails_is_told() -> None:
+    """Nothing follows it."""
+    told: list[Event] = []
+    async with connected() as bench:
+        with pytest.raises(InvalidRequest):
+            await send(bench, contacts=Path("there is no such file.csv"), progress=told.append)
+
+    assert [(each.pipeline, each.step, each.state) for each in told] == [
+        ("send_campaign", "check_contacts", "started"),
+        ("send_campaign", "check_contacts", "failed"),
+    ]
