@@ -288,7 +288,15 @@ class ImportFailed(NewsLeopardError):
 
 
 class ImportIncomplete(ImportFailed):
-    """The import is complete, but more rows were rejected than the caller allows."""
+    """The import is complete, but more rows were rejected than the caller allows.
+
+    Attributes:
+        report: The ``ImportReport``; ``report.rejected()`` gives the rows.
+    """
+
+    def __init__(self, message: str, *, result: Any, report: Any = None) -> None:
+        super().__init__(message, result=result)
+        self.report = report
 
 
 class DeadlineExceeded(NewsLeopardError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, aclosing
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,8 @@ import attrs
 from rich.console import Console
 
 from newsleopard_async import Campaign, CampaignSn, NewsLeopard, Polling, Sender, workflows
-from newsleopard_async.cli.funnel import addresses_in, read_funnel
-from newsleopard_async.cli.people import read_people, write_people
+from newsleopard_async.cli.funnel import Funnel
+from newsleopard_async.cli.people import Person, read_people, write_people
 from newsleopard_async.cli.steps import Steps
 from newsleopard_async.cli.tables import funnel_table, readers_table
 from newsleopard_async.cli.watching import Watcher
@@ -27,6 +27,9 @@ __all__ = ["CONTACTS", "LIMIT_S", "run_demo"]
 CONTACTS: Final = 20_000
 LIMIT_S: Final = 60.0
 """The demonstration gives up after this long."""
+
+SHOWN_READERS: Final = 5
+"""How many of those who clicked are shown."""
 
 KEY: Final = "demo-key"
 READING_S: Final = 3.0
@@ -68,7 +71,7 @@ CAMPAIGN: Final = Campaign(
     sender=Sender("電子豹", "service@example.com"),
     html=(
         '<!DOCTYPE html><html><head><meta charset="utf-8"></head><body>'
-        "<p>${NAME} 您好，</p><p>${CITY}門市週年慶，您的 ${POINTS} 點可折抵消費。</p>"
+        "<p>${NAME} 您好，</p><p>${STORE}門市週年慶，您的 ${POINTS} 點可折抵消費。</p>"
         '<p><a href="https://example.com/anniversary">立即前往</a></p></body></html>'
     ),
 )
@@ -92,13 +95,21 @@ def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -
     with tempfile.TemporaryDirectory(prefix="newsleopard-demo-") as folder:
         with Steps(console) as steps:
             demo = _Demo(steps, emulator, Path(folder), contacts, pace)
-            files = demo.run()
-        _print_results(console, files, demo.members, contacts)
+            results = demo.run()
+        _print_results(console, results)
     console.print(
         f"{len(emulator.requests)} requests in {time.monotonic() - began_s:.0f} s. "
         "No mail left this machine.",
         style="dim",
     )
+
+
+@attrs.frozen
+class _Results:
+    """What came of the campaign: in numbers, and who was the first to click."""
+
+    funnel: Funnel
+    readers: Sequence[Person]
 
 
 @attrs.frozen
@@ -116,21 +127,21 @@ class _Demo:
         """The contact file."""
         return self.folder / "members.csv"
 
-    def run(self) -> dict[str, Path]:
-        """Do all of it and return the report files by type."""
+    def run(self) -> _Results:
+        """Do all of it and return what came of it."""
         self._write_contacts()
         with ExitStack() as stack:
             with self.steps.step("Start the emulator") as step:
                 step.detail = stack.enter_context(running(self.emulator))
             return anyio.run(self._run_campaign, step.detail)
 
-    async def _run_campaign(self, base_url: str) -> dict[str, Path]:
+    async def _run_campaign(self, base_url: str) -> _Results:
         with anyio.fail_after(LIMIT_S):
             async with NewsLeopard(KEY, base_url=base_url) as nl:
                 campaign_sn = await self._send(nl)
                 await self._watch_mails()
                 await self._let_people_read()
-                return await self._fetch_report(nl, campaign_sn)
+                return await self._read(await self._fetch_report(nl, campaign_sn))
 
     def _write_contacts(self) -> None:
         with self.steps.step("Make up contacts") as step:
@@ -164,26 +175,32 @@ class _Demo:
                 step.share = passed_s / wanted_s
                 await anyio.sleep(0.1 * self.pace)
 
-    async def _fetch_report(self, nl: NewsLeopard, campaign_sn: CampaignSn) -> dict[str, Path]:
+    async def _fetch_report(
+        self, nl: NewsLeopard, campaign_sn: CampaignSn
+    ) -> workflows.CampaignReport:
         with Watcher(self.steps) as watcher:
-            report = await workflows.export_report(
+            return await workflows.export_report(
                 nl,
                 campaign_sn,
                 download_to=self.folder / "report",
                 polling=quick_polling(self.pace),
                 progress=watcher,
             )
-        return {str(file.type): file.path for file in report.files}
+
+    async def _read(self, report: workflows.CampaignReport) -> _Results:
+        """Read the report's files, before their folder goes."""
+        funnel = Funnel.of(await report.summary(), recipients=self.contacts)
+        known, readers = read_people(self.members), list[Person]()
+        async with aclosing(report.rows("click")) as clicks:
+            async for click in clicks:
+                if len(readers) == SHOWN_READERS:
+                    break
+                readers.append(known[click.email])
+        return _Results(funnel, readers)
 
 
-def _print_results(
-    console: Console, files: Mapping[str, Path], members: Path, contacts: int
-) -> None:
-    known = read_people(members)
-    clicked = addresses_in(files["click"]) if "click" in files else {}
-    readers = [known[address] for address in clicked if address in known]
+def _print_results(console: Console, results: _Results) -> None:
     console.print()
-    funnel = read_funnel(files, recipients=contacts)
-    console.print(funnel_table(funnel, CAMPAIGN.name, width=console.width))
-    if readers:
-        console.print(readers_table(readers[:5], width=console.width))
+    console.print(funnel_table(results.funnel, CAMPAIGN.name, width=console.width))
+    if results.readers:
+        console.print(readers_table(results.readers, width=console.width))

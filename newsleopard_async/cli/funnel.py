@@ -1,14 +1,14 @@
-"""What became of a campaign's mails, counted from its report files."""
+"""What became of a campaign's mails, of which all were seen to go out."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping
-from pathlib import Path
+from typing import Self
 
 import attrs
 
-__all__ = ["Funnel", "Stage", "addresses_in", "read_funnel"]
+from newsleopard_async.models.report_summary import ReportSummary
+
+__all__ = ["Funnel", "Stage"]
 
 
 @attrs.frozen
@@ -47,6 +47,22 @@ class Funnel:
     unsubscribed: int
     complained: int
 
+    @classmethod
+    def of(cls, summary: ReportSummary, *, recipients: int) -> Self:
+        """Take over a report's numbers; a type without a file counts as nobody.
+
+        The emulator makes a file of whatever happened.
+        """
+        return cls(
+            recipients=recipients,
+            delivered=summary.delivered or 0,
+            opened=summary.opened or 0,
+            clicked=summary.clicked or 0,
+            bounced=summary.bounced or 0,
+            unsubscribed=summary.unsubscribed or 0,
+            complained=summary.complained or 0,
+        )
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The lines in their order, each with what its rate is a share of."""
@@ -60,45 +76,3 @@ class Funnel:
             Stage("Unsubscribed", "取消訂閱", self.unsubscribed, *got),
             Stage("Complained", "抱怨", self.complained, *got),
         )
-
-
-def read_funnel(files: Mapping[str, Path], *, recipients: int) -> Funnel:
-    """Count the recipients in each report file; a type without a file counts as nobody.
-
-    Args:
-        files: Report files by type (``delivery``, ``open``, …).
-    """
-    counts = {kind: len(addresses_in(path)) for kind, path in files.items()}
-    return Funnel(
-        recipients=recipients,
-        delivered=counts.get("delivery", 0),
-        opened=counts.get("open", 0),
-        clicked=counts.get("click", 0),
-        bounced=counts.get("bounce", 0),
-        unsubscribed=counts.get("unsubscribe", 0),
-        complained=counts.get("complain", 0),
-    )
-
-
-def addresses_in(path: Path) -> dict[str, None]:
-    """Return the addresses in a report file, once each, in the order of the file.
-
-    The columns of report files are not documented (T119), so the address is looked for by
-    its name first, and then by its shape.
-    """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        header = [name.strip().upper() for name in next(rows, [])]
-        column = header.index("EMAIL") if "EMAIL" in header else None
-        found: dict[str, None] = {}
-        for row in rows:
-            address = _address(row, column)
-            if address:
-                found[address.lower()] = None
-        return found
-
-
-def _address(row: list[str], column: int | None) -> str | None:
-    if column is None:
-        return next((cell.strip() for cell in row if "@" in cell), None)
-    return row[column].strip() if column < len(row) else None

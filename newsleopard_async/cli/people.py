@@ -19,7 +19,7 @@ _GIVEN = (
     *("怡君", "欣怡", "雅婷", "淑芬", "美玲", "佳穎", "詩涵", "宜蓁", "思妤", "品妍", "子晴"),
     *("志明", "俊傑", "建宏", "家豪", "冠宇", "承恩", "宥廷", "柏翰", "宗翰", "品睿", "睿", "安"),
 )
-_CITIES = ("台北市", "新北市", "桃園市", "台中市", "台南市", "高雄市", "新竹縣", "花蓮縣")
+_STORES = ("台北市", "新北市", "桃園市", "台中市", "台南市", "高雄市", "新竹縣", "花蓮縣")
 
 
 @attrs.frozen
@@ -28,7 +28,7 @@ class Person:
 
     email: str
     name: str
-    city: str
+    store: str
     points: int
 
 
@@ -39,7 +39,7 @@ def people(count: int, *, seed: int = 0) -> Iterator[Person]:
         yield Person(
             email=f"reader{number:05}@example.com",
             name=chance.choice(_SURNAMES) + chance.choice(_GIVEN),
-            city=chance.choice(_CITIES),
+            store=chance.choice(_STORES),
             points=chance.randrange(0, 5_000, 10),
         )
 
@@ -48,7 +48,7 @@ def write_people(path: Path, count: int) -> int:
     """Write a contact file as the platform wants it and return its size in bytes."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["EMAIL", "NAME", "CITY", "POINTS"])
+        writer.writerow(["EMAIL", "NAME", "STORE", "POINTS"])
         writer.writerows(attrs.astuple(person) for person in people(count))
     return path.stat().st_size
 
@@ -57,6 +57,6 @@ def read_people(path: Path) -> dict[str, Person]:
     """Read a file of `write_people` back, by address."""
     with path.open(encoding="utf-8", newline="") as file:
         return {
-            row["EMAIL"]: Person(row["EMAIL"], row["NAME"], row["CITY"], int(row["POINTS"]))
+            row["EMAIL"]: Person(row["EMAIL"], row["NAME"], row["STORE"], int(row["POINTS"]))
             for row in csv.DictReader(file)
         }

@@ -41,14 +41,14 @@ def _rate(stage: Stage) -> str:
 def readers_table(readers: Iterable[Person], *, width: int) -> Table:
     """Lay out some of those who clicked; the fields are those that the mails were filled with."""
     table = _table("First to click")
-    for name in ("NAME", "CITY", "POINTS"):
+    for name in ("NAME", "STORE", "POINTS"):
         table.add_column(name, justify="right", no_wrap=True)
     if width >= _WIDE_COLUMNS:
         table.add_column("EMAIL", style="dim", no_wrap=True)
     for person in readers:
         email = [person.email] if width >= _WIDE_COLUMNS else []
         table.add_row(
-            *(Text(cell) for cell in (person.name, person.city, f"{person.points:,}", *email))
+            *(Text(cell) for cell in (person.name, person.store, f"{person.points:,}", *email))
         )
     return table
 

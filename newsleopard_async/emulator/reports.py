@@ -6,6 +6,7 @@ file keeps that file, and its date.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -141,7 +142,7 @@ class Reports:
     def _link(self, campaign: Campaign, file: ReportFile, now: datetime) -> dict[str, str]:
         on = self._board.on
         name = file.name.removesuffix("v") if on.odd_links else file.name
-        self._storage.offer(name, _writer_of(campaign, file))
+        self._storage.offer(name, _writer_of(campaign, file, on.report_encoding))
         url = self._storage.download_url(name, now=now, lifetime_s=on.download_lifetime_s)
         return {
             "reportType": file.kind,
@@ -159,14 +160,15 @@ def _is_within(now: datetime, before: datetime, seconds: float) -> bool:
     return now - before < timedelta(seconds=seconds)
 
 
-def _writer_of(campaign: Campaign, file: ReportFile) -> Callable[[], Blob]:
-    return lambda: write_report(campaign, file)
+def _writer_of(campaign: Campaign, file: ReportFile, encoding: str) -> Callable[[], Blob]:
+    return lambda: write_report(campaign, file, encoding)
 
 
-def write_report(campaign: Campaign, file: ReportFile) -> Blob:
-    """Write a report file: UTF-8, times in UTC, in order of time."""
+def write_report(campaign: Campaign, file: ReportFile, encoding: str) -> Blob:
+    """Write a report file: times in UTC, in order of time."""
     writer = BlobWriter()
-    writer.write(write_row(COLUMNS[file.kind]).encode())
+    encoder = codecs.getincrementalencoder(encoding)(errors="replace")
+    writer.write(encoder.encode(write_row(COLUMNS[file.kind])))
     rows = sorted(
         (at, contact.email, contact.name, wave.variant)
         for wave in campaign.waves
@@ -174,7 +176,7 @@ def write_report(campaign: Campaign, file: ReportFile) -> Blob:
     )
     for at, email, name, variant in rows:
         extra = _extra(campaign, file.kind, variant)
-        writer.write(write_row([email, name, as_millis(at), *extra]).encode())
+        writer.write(encoder.encode(write_row([email, name, as_millis(at), *extra])))
     return writer.close()
 
 

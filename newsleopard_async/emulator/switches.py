@@ -71,6 +71,8 @@ class Switches:
         export_repeat_is_40303: A void export is refused instead of ignored (T111).
         report_delay_s: What an export takes (T112).
         report_stagger_s: How much later each further type of a report is ready.
+        report_encoding: Encoding of the report files, by Python's name; a mark goes with those
+            that have one, and what it cannot hold becomes ``?`` (T119).
         reports_as_array: Links come as a bare array (T114).
         odd_links: Links begin with a colon and end in ``.cs`` (T115).
         webhook_copies: How often each webhook is delivered; 0 loses it (T121).
@@ -126,6 +128,7 @@ class Switches:
     export_repeat_is_40303: bool = False
     report_delay_s: float = 15.0
     report_stagger_s: float = 0.0
+    report_encoding: str = "utf-8"
     reports_as_array: bool = False
     odd_links: bool = False
     webhook_copies: int = 1

@@ -16,6 +16,8 @@ from newsleopard_async.models.findings import CheckReport, ContactsReport, Findi
 from newsleopard_async.models.imports import ImportResult, ImportStatus, UploadTicket
 from newsleopard_async.models.mailing import FooterLanguage, GoogleAnalytics, with_lists
 from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts
+from newsleopard_async.models.report_rows import RejectedRow, ReportRow
+from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.models.reports import ReportLink, ReportType, SentCampaign, newest_links
 from newsleopard_async.models.schedule import Schedule, SendAt, SendNow
 from newsleopard_async.models.sender import Sender
@@ -40,7 +42,10 @@ __all__ = [
     "Mailing",
     "Polling",
     "RateLimits",
+    "RejectedRow",
     "ReportLink",
+    "ReportRow",
+    "ReportSummary",
     "ReportType",
     "RetryPolicy",
     "Schedule",

@@ -138,7 +138,7 @@ async def import_contacts(
         ) as run:
             joined = await find_or_create(run, target)
             report = await import_into(run, clean, joined, polling or Polling())
-            return report
+            return report.bind(nl, contacts, encoding=encoding)
 
 
 async def import_into(

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import CampaignSn, ImportResult, ImportSn, ListSn, ReportType
-from newsleopard_async.plain import Plain
+from newsleopard_async.models.report_rows import RejectedRow, ReportRow
+from newsleopard_async.models.report_summary import ReportSummary
+from newsleopard_async.models.rules import problems_of_type, refuse
+from newsleopard_async.plain import LIVE, Plain
+from newsleopard_async.results.csv_rows import Rereadable
+from newsleopard_async.results.report_files import count_report, report_rows
+from newsleopard_async.workflows.rejected import rejected_rows
 
 __all__ = ["CampaignReport", "ImportReport", "ReportFile", "ReportState", "SendOutcome"]
+
+
+@attrs.frozen
+class _Bound:
+    """What a report needs of this process to look further."""
+
+    nl: NewsLeopard | None = None
+    contacts: Rereadable | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -26,11 +45,65 @@ class ImportReport(Plain):
     list_sn: ListSn
     import_sn: ImportSn
     result: ImportResult
+    # A `_Bound` or None; of no matter to whoever reads the signature.
+    _bound: Any = attrs.field(default=None, eq=False, repr=False, metadata=LIVE)
 
     @property
-    def rejected(self) -> int:
+    def rejected_count(self) -> int:
         """Rows that the platform did not take; 0 where it did not say."""
         return self.result.errors or 0
+
+    def bind(
+        self, nl: NewsLeopard, contacts: object = None, *, encoding: str | None = None
+    ) -> ImportReport:
+        """Return the same report, able to fetch its rejected rows; the pipelines do this.
+
+        What it is bound to lives in this process only: it is no part of the data, of
+        comparisons, or of a copy made by ``copy`` or ``pickle``.
+
+        Args:
+            nl: The client.
+            contacts: What was imported. A path, bytes, text, or a list or tuple of records is
+                kept, and read again to find the rows' lines; anything else cannot be.
+            encoding: The encoding of the contacts, as it was said for the import.
+        """
+        return attrs.evolve(self, bound=_Bound(nl, Rereadable.of(contacts, encoding)))
+
+    def rejected(
+        self, nl: NewsLeopard | None = None, *, encoding: str | None = None
+    ) -> AsyncGenerator[RejectedRow, None]:
+        """Go through the rows that the platform rejected: ``async for row in …``.
+
+        The platform's file is downloaded for as long as that takes; its link is fetched
+        anew where it has expired. A row's line is found by its address and cells in the
+        contacts as they were given, where those are there to be read again. That takes one
+        pass over them and a few hundred bytes of memory a rejected row; of more than 100,000
+        rejected rows all come without lines. To stop early, use ``contextlib.aclosing``, so
+        that the file is removed at once.
+
+        Args:
+            nl: The client, for a report that is not bound to one, as after `from_plain`.
+            encoding: The file's, where it cannot be found out.
+
+        Raises:
+            InvalidRequest: no client; or the file is no text in a known encoding.
+            StorageError: the platform gives no file, or it cannot be downloaded.
+            APIError: status 400 without a code: the platform forgets an import after 30 days.
+        """
+        bound: _Bound = self._bound or _Bound()
+        client = nl or bound.nl
+        if not isinstance(client, NewsLeopard):
+            raise InvalidRequest.of(
+                "nl", "required", "a report that was stored has no client; give it a NewsLeopard"
+            )
+        return rejected_rows(client, self.result, bound.contacts, encoding)
+
+    def __reduce__(self) -> tuple[Callable[[], ImportReport], tuple[()]]:
+        """Copy the data across processes, where no client can go."""
+        data = partial(
+            ImportReport, list_sn=self.list_sn, import_sn=self.import_sn, result=self.result
+        )
+        return data, ()
 
 
 @attrs.frozen(kw_only=True)
@@ -86,3 +159,84 @@ class CampaignReport(Plain):
     unchanged: bool
     available: tuple[ReportState, ...] = ()
     files: tuple[ReportFile, ...] = ()
+
+    def rows(
+        self,
+        type: ReportType | str,  # noqa: A002 - as it is called everywhere
+        *,
+        zone: tzinfo = UTC,
+        encoding: str | None = None,
+    ) -> AsyncGenerator[ReportRow, None]:
+        """Go through a report file: ``async for row in report.rows("open")``.
+
+        The files' form is not documented: columns are recognised by their names in English
+        and 中文, times in many forms, and whatever else there is stands in a row's
+        ``values``. A known type without a file has no row.
+
+        Args:
+            type: ``delivery``, ``open``, ``click``, ``bounce``, ``unsubscribe``, ``complain``,
+                or another that there is a file of.
+            zone: The zone of times that name none; that it is UTC, as everywhere at the
+                platform, is an assumption.
+            encoding: The file's, where it cannot be found out.
+
+        Raises:
+            InvalidRequest: nothing was downloaded; there is no such type; the file is gone,
+                or is no text in a known encoding.
+        """
+        refuse(
+            [
+                *problems_of_type("type", type, str, "a type of report, as text"),
+                *problems_of_type("zone", zone, tzinfo, "a zone, as ZoneInfo('Asia/Taipei')"),
+            ]
+        )
+        paths = self._paths()
+        if type in paths:
+            return report_rows(paths[type], zone=zone, encoding=encoding)
+        if type in ReportType.known:
+            return _no_rows()
+        known = ", ".join(sorted(ReportType.known))
+        raise InvalidRequest.of("type", "choice", f"is none of {known}, nor is there a file of it")
+
+    async def summary(self, *, encoding: str | None = None) -> ReportSummary:
+        """Count the addresses in each file, off the event loop.
+
+        An address takes some hundred bytes of memory while its file is counted.
+
+        Args:
+            encoding: The files', where it cannot be found out.
+
+        Raises:
+            InvalidRequest: nothing was downloaded; a file is gone, or is no text in a known
+                encoding.
+        """
+        addresses: dict[str, int] = {}
+        events: dict[str, int] = {}
+        for kind, path in self._paths().items():
+            tally = await count_report(path, encoding=encoding)
+            addresses[kind], events[kind] = len(tally.addresses), tally.rows
+        return ReportSummary(
+            campaign_sn=self.campaign_sn,
+            delivered=addresses.get(ReportType.DELIVERY),
+            opened=addresses.get(ReportType.OPEN),
+            clicked=addresses.get(ReportType.CLICK),
+            bounced=addresses.get(ReportType.BOUNCE),
+            unsubscribed=addresses.get(ReportType.UNSUBSCRIBE),
+            complained=addresses.get(ReportType.COMPLAIN),
+            events=events,
+        )
+
+    def _paths(self) -> dict[str, Path]:
+        if not self.files:
+            raise InvalidRequest.of(
+                "download_to",
+                "required",
+                "the files of this report were not downloaded; give export_report a folder",
+            )
+        return {str(file.type): file.path for file in self.files}
+
+
+async def _no_rows() -> AsyncGenerator[ReportRow, None]:
+    """Give nothing; the platform makes no file of what did not happen (T116)."""
+    return
+    yield  # Makes it a generator.

@@ -136,6 +136,7 @@ async def send_campaign(
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await import_into(run, CleanContacts.of(found), joined, polling or Polling())
+            report = report.bind(nl, contacts, encoding=encoding)
             _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)
         return SendOutcome(campaign_sn=campaign_sn, import_report=report)
@@ -191,11 +192,12 @@ def _check_rejected(report: ImportReport, max_rejected: float | None) -> None:
     if is_complete_enough(report, max_rejected):
         return
     known = report.result.errors is not None
-    rejected = report.rejected if known else "an unknown number"
+    rejected = report.rejected_count if known else "an unknown number"
     raise ImportIncomplete(
         f"{rejected} of {report.result.file_count} rows were rejected by the platform, "
         f"more than max_rejected={max_rejected}; nothing was sent",
         result=report.result,
+        report=report,
     )
 
 
@@ -206,7 +208,7 @@ def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool
     if report.result.errors is None and report.result.error_url:
         # Rows were rejected, and the platform does not say how many.
         return False
-    return are_few_enough(report.rejected, report.result.file_count, max_rejected)
+    return are_few_enough(report.rejected_count, report.result.file_count, max_rejected)
 
 
 async def find_campaign(

@@ -1,48 +1,34 @@
-"""The funnel is counted from report files, whatever their columns."""
+"""The funnel is a report's summary, beside the number of mails that went out."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from newsleopard_async.cli.funnel import Funnel, addresses_in, read_funnel
+from newsleopard_async import CampaignSn
+from newsleopard_async.cli.funnel import Funnel
+from newsleopard_async.models.report_summary import ReportSummary
 
 
-def report(folder: Path, name: str, text: str) -> Path:
-    """Write a report file."""
-    path = folder / f"{name}.csv"
-    path.write_text(text, encoding="utf-8")
-    return path
+def test_funnel_takes_over_the_summary() -> None:
+    """Each number stands in its line."""
+    summary = ReportSummary(
+        campaign_sn=CampaignSn("c"),
+        delivered=6,
+        opened=5,
+        clicked=4,
+        bounced=3,
+        unsubscribed=2,
+        complained=1,
+    )
+
+    funnel = Funnel.of(summary, recipients=9)
+
+    assert [stage.count for stage in funnel.stages] == [9, 6, 5, 4, 3, 2, 1]
 
 
-def test_recipient_who_opens_twice_counts_once(tmp_path: Path) -> None:
-    """The funnel counts recipients, not events."""
-    path = report(tmp_path, "open", "EMAIL,TIME\na@example.com,1\nA@example.com,2\n")
+def test_missing_type_counts_as_nobody() -> None:
+    """The emulator makes no file of a type that nothing happened of."""
+    funnel = Funnel.of(ReportSummary(campaign_sn=CampaignSn("c"), delivered=1), recipients=2)
 
-    assert list(addresses_in(path)) == ["a@example.com"]
-
-
-def test_address_is_found_without_its_column_name(tmp_path: Path) -> None:
-    """Report columns are not documented, so the shape of an address will do."""
-    path = report(tmp_path, "open", "時間,信箱\n1,a@example.com\n2,–\n")
-
-    assert list(addresses_in(path)) == ["a@example.com"]
-
-
-@pytest.mark.parametrize("text", ["", "EMAIL\n", "\ufeffEMAIL,NAME\n", "TIME,EMAIL\n1\n"])
-def test_file_without_addresses_counts_as_nobody(tmp_path: Path, text: str) -> None:
-    """An empty file, or a row that is too short, is no recipient."""
-    assert addresses_in(report(tmp_path, "open", text)) == {}
-
-
-def test_missing_type_counts_as_nobody(tmp_path: Path) -> None:
-    """The platform makes no file of a type that nothing happened of."""
-    files = {"delivery": report(tmp_path, "delivery", "EMAIL\na@example.com\n")}
-
-    funnel = read_funnel(files, recipients=2)
-
-    assert (funnel.recipients, funnel.delivered, funnel.complained) == (2, 1, 0)
+    assert [stage.count for stage in funnel.stages] == [2, 1, 0, 0, 0, 0, 0]
 
 
 def test_rates_have_their_own_base() -> None:

@@ -11,7 +11,10 @@ import pytest
 import newsleopard_async
 from newsleopard_async import (
     CampaignSn,
+    CheckReport,
     ContactList,
+    ContactsReport,
+    Finding,
     FooterLanguage,
     GoogleAnalytics,
     ImportResult,
@@ -28,6 +31,8 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.models import Usage
+from newsleopard_async.models.report_rows import RejectedRow, ReportRow
+from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.workflows import (
     CampaignReport,
@@ -50,6 +55,14 @@ RESULT = ImportResult(
 )
 IMPORT = ImportReport(list_sn=ListSn("a"), import_sn=ImportSn("i"), result=RESULT)
 STATE = ReportState(type=ReportType.OPEN, created=NOW)
+FINDING = Finding(
+    level="warning", rule="empty-name", message="has no name", line=7, column="NAME", places=(7,)
+)
+SUMMARY = ReportSummary(campaign_sn=CampaignSn("c"), delivered=1, events={"delivery": 2})
+ROWS = (
+    RejectedRow(line=2, email="nobody", reason="INVALID_EMAIL", values={"EMAIL": "nobody"}),
+    ReportRow(email="a@example.com", at=NOW, url="https://example.com/", values={"A": "1"}),
+)
 FILE = ReportFile(type=ReportType("odd"), path=Path("a") / "b.csv", size_bytes=3)
 
 EXAMPLES: tuple[Plain, ...] = (
@@ -76,6 +89,11 @@ EXAMPLES: tuple[Plain, ...] = (
     IMPORT,
     FILE,
     STATE,
+    SUMMARY,
+    *ROWS,
+    FINDING,
+    CheckReport(findings=(FINDING,)),
+    ContactsReport(findings=(FINDING,), columns=("EMAIL", "NAME"), left_out_to=Path("a.csv")),
     SendOutcome(campaign_sn=CampaignSn("c"), import_report=IMPORT),
 )
 
@@ -97,7 +115,7 @@ def test_data_is_exactly_plain(example: Plain) -> None:
     assert "Signature" not in str(data)
 
 
-OUTCOMES = (IMPORT, FILE, STATE, EXAMPLES[-1])
+OUTCOMES = (IMPORT, FILE, STATE, SUMMARY, *ROWS, EXAMPLES[-1])
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES, ids=lambda each: type(each).__name__)

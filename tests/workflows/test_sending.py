@@ -139,22 +139,29 @@ REJECTED = csv_of(18) + "nobody,誰\n@,誰\n"
 async def test_rejected_rows_decide_about_sending(
     max_rejected: float | None, is_sent: bool
 ) -> None:
-    """A number of rows, a share of them, or any number may be rejected."""
+    """A number of rows, a share of them, or any number may be rejected, whatever the check says."""
     raised = None
     async with connected() as bench:
         try:
             outcome = await workflows.send_campaign(
-                bench.nl, CAMPAIGN, contacts=REJECTED, list_name="a", max_rejected=max_rejected
+                bench.nl,
+                CAMPAIGN,
+                contacts=REJECTED,
+                list_name="a",
+                max_rejected=max_rejected,
+                check=False,
             )
             assert outcome.import_report is not None
-            assert outcome.import_report.rejected == 2
+            assert outcome.import_report.rejected_count == 2
         except ImportIncomplete as error:
             raised = error
+            lines = [row.line async for row in error.report.rejected()]
 
     assert (raised is None, submits(bench)) == (is_sent, is_sent)
     if raised is not None:
         assert (raised.result.errors, raised.result.status) == (2, "COMPLETE")
         assert "2 of 20 rows" in str(raised)
+        assert lines == [20, 21]
 
 
 @pytest.mark.parametrize(
@@ -190,12 +197,14 @@ INVALID: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"list_sn": "a"}, [("contacts", "required")]),
     ({"contacts": csv_of(3)}, [("list_sn", "target")]),
     ({**IMPORTING, "list_sn": "a"}, [("list_sn", "target")]),
-    ({**IMPORTING, "contacts": "a\nb"}, [("contacts", "required")]),
+    ({**IMPORTING, "contacts": "a\nb"}, [("contacts", "header-order")]),
     ({**IMPORTING, "campaign": "週年慶"}, [("campaign", "type")]),
     ({**IMPORTING, "max_rejected": -1}, [("max_rejected", "range")]),
     ({**IMPORTING, "max_rejected": math.nan}, [("max_rejected", "range")]),
     ({**IMPORTING, "max_rejected": "1%"}, [("max_rejected", "type")]),
     ({**IMPORTING, "max_rejected": True}, [("max_rejected", "type")]),
+    ({**IMPORTING, "check": None}, [("check", "type")]),
+    ({**IMPORTING, "strict": 1}, [("strict", "type")]),
     ({"campaign": None, "max_rejected": -1}, [("campaign", "type"), ("max_rejected", "range")]),
 ]
 

@@ -1,0 +1,1 @@
+"""What the platform gives back in files: read, whatever their form, and counted."""

@@ -1,0 +1,84 @@
+"""Rows of a CSV that can be read again: a file, or contacts as the caller still has them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.checks.contacts.records import iterate_rows
+from newsleopard_async.results.columns import NumberedRow
+from newsleopard_async.sources.records import RecordWriter
+
+__all__ = ["Rereadable", "rows_of_file"]
+
+_PIECE_BYTES: Final = 256 * 1024
+
+Pieces = Callable[[], Iterable[bytes]]
+
+
+def rows_of_file(path: Path, encoding: str | None = None) -> Generator[NumberedRow, None, None]:
+    """Read a file; it is open until the generator ends or is closed.
+
+    Raises:
+        InvalidRequest: it is no text in a known encoding.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+
+        def pieces() -> Iterator[bytes]:
+            file.seek(0)
+            return iter(partial(file.read, _PIECE_BYTES), b"")
+
+        yield from iterate_rows(pieces, encoding)
+
+
+@attrs.frozen
+class Rereadable:
+    """Contacts that can be read a second time, as nothing that is gone through once can.
+
+    Attributes:
+        contacts: A path, bytes, text, or a list or tuple of records.
+        encoding: The encoding of bytes, where the caller said it.
+    """
+
+    contacts: Any = attrs.field(repr=False)
+    encoding: str | None = None
+
+    @classmethod
+    def of(cls, contacts: object, encoding: str | None = None) -> Rereadable | None:
+        """Keep contacts, if they can be read again."""
+        again = (os.PathLike, bytes, bytearray, memoryview, str, list, tuple)
+        return cls(contacts, encoding) if isinstance(contacts, again) else None
+
+    def rows(self) -> Generator[NumberedRow, None, None]:
+        """Read them from the start, header first; record n is line n + 1.
+
+        Raises:
+            InvalidRequest: they are no contacts, or no longer.
+            OSError: the file cannot be read.
+        """
+        match self.contacts:
+            case os.PathLike():
+                yield from rows_of_file(Path(os.fsdecode(self.contacts)), self.encoding)
+            case str():
+                yield from iterate_rows(partial(_cut, self.contacts.encode()), "utf-8")
+            case bytes() | bytearray() | memoryview():
+                yield from iterate_rows(partial(_cut, bytes(self.contacts)), self.encoding)
+            case _:
+                rows = iterate_rows(partial(_written, self.contacts), "utf-8")
+                # By its number: a record may be of several lines as it goes out.
+                yield from zip(count(1), (cells for _, cells in rows), strict=False)
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    return (content[begin : begin + _PIECE_BYTES] for begin in range(0, len(content), _PIECE_BYTES))
+
+
+def _written(records: Iterable[Any]) -> Iterator[bytes]:
+    return iter(partial(RecordWriter().write_some, iter(records)), b"")

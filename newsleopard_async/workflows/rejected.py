@@ -1,0 +1,240 @@
+"""The rows that an import rejected: fetched, read, and found again in the contacts.
+
+The platform's file is a CSV of the failed rows with their reasons; no more is known of it (T49).
+It is personal data, and is on the disk only while it is read.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.errors import InvalidRequest, StorageError
+from newsleopard_async.models import ImportResult, ReportLink, ReportType
+from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.plain import redact_url
+from newsleopard_async.results.columns import (
+    EMAIL,
+    NAME,
+    REASON,
+    NumberedRow,
+    cell_at,
+    column_of,
+    folded,
+    not_blank,
+    read_header,
+    values_of,
+)
+from newsleopard_async.results.csv_rows import Rereadable, rows_of_file
+from newsleopard_async.results.lines import LineFinder
+from newsleopard_async.results.slices import next_slice, run_through
+
+__all__ = ["MOST_ROWS_WITH_LINES", "rejected_rows"]
+
+MOST_ROWS_WITH_LINES: Final = 100_000
+"""Of more rejected rows than this the lines are not looked for: each takes some 400 bytes."""
+
+_FRESH_LINKS: Final = 3
+"""How many fresh links one download may use up."""
+
+_REFUSED: Final = 300
+"""From here on a status is a refusal."""
+
+_REJECTED: Final = ReportType("rejected")
+
+
+async def rejected_rows(
+    nl: NewsLeopard,
+    result: ImportResult,
+    contacts: Rereadable | None,
+    encoding: str | None = None,
+) -> AsyncGenerator[RejectedRow, None]:
+    """Fetch the file of an import's rejected rows, and go through it.
+
+    Args:
+        contacts: The contacts that were imported, to find the rows' lines in.
+        encoding: The file's, where it cannot be found out.
+
+    Raises:
+        StorageError: there is no file, or it cannot be downloaded.
+        APIError: status 400 without a code: the import is older than 30 days.
+        InvalidRequest: the file is no text in a known encoding.
+    """
+    if not (result.error_url or result.errors):
+        return
+    # Made and removed without an await, which is where asyncio's own cancellation could strike
+    # whatever shields it: contacts must not stay on the disk.
+    folder = tempfile.mkdtemp(prefix="newsleopard-")
+    try:
+        path = Path(folder, "rejected.csv")
+        await _download(nl, result, path)
+        file = _RejectedFile(path, contacts, encoding)
+        with closing(file.find_lines()) as work:
+            await run_through(work)
+        with closing(file.read()) as rows:
+            while some := await next_slice(rows):
+                for row in some:
+                    yield row
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _download(nl: NewsLeopard, result: ImportResult, path: Path) -> None:
+    """Download by the link that is known, if it still works, else by a fresh one."""
+    known = _link(result)
+    if known is not None and await _is_downloaded(nl, known, path):
+        return
+    left = _FRESH_LINKS
+    while True:
+        left -= 1
+        fresh = _link(await nl.contacts.get_import(result.import_sn))
+        if fresh is None:
+            raise StorageError(
+                f"the platform gives no file of the rows of import {result.import_sn} that it "
+                "rejected; look at the import in the console"
+            )
+        try:
+            await nl.reports.download(fresh, path)
+        except StorageError as error:
+            if not (error.expired and left):
+                raise
+        else:
+            return
+
+
+async def _is_downloaded(nl: NewsLeopard, link: ReportLink, path: Path) -> bool:
+    """Try a link that may have been kept for long."""
+    try:
+        await nl.reports.download(link, path)
+    except StorageError as error:
+        if error.expired or (error.status or 0) >= _REFUSED:
+            return False
+        raise
+    return True
+
+
+def _link(result: ImportResult) -> ReportLink | None:
+    """Return the link to the file, unless there is none or its query was cut off."""
+    url = result.error_url
+    if not url or ("?" in url and redact_url(url) == url):
+        return None
+    return ReportLink(type=_REJECTED, url=url)
+
+
+@attrs.define
+class _RejectedFile:
+    """The platform's file on this disk, and the contacts that its rows came from."""
+
+    path: Path
+    contacts: Rereadable | None
+    encoding: str | None = None
+    _given: tuple[str, ...] | None = attrs.field(default=None, init=False)
+    _lines: Sequence[int] = attrs.field(default=(), init=False)
+
+    def find_lines(self) -> Generator[None, None, None]:
+        """Look the rows up in the contacts; it may be interrupted wherever it yields.
+
+        The contacts may be gone since, or be other ones: then nothing is found.
+        """
+        if self.contacts is None:
+            return
+        with suppress(OSError, InvalidRequest), closing(self.contacts.rows()) as given:
+            self._given, rows = read_header(given)
+            with closing(rows_of_file(self.path, self.encoding)) as rejected:
+                table = _Table.of(rejected, self._given)
+                finder = LineFinder.between(table.names, self._given)
+                for cells in table.rows:
+                    if len(finder.lines) == MOST_ROWS_WITH_LINES:
+                        return
+                    finder.expect(table.split(cells)[0])
+                    yield
+            for line, cells in rows:
+                finder.see(line, cells)
+                if finder.is_done:
+                    break
+                yield
+            finder.finish()
+            self._lines = finder.lines
+
+    def read(self) -> Generator[RejectedRow, None, None]:
+        """Go through the file."""
+        with closing(rows_of_file(self.path, self.encoding)) as rejected:
+            table = _Table.of(rejected, self._given)
+            for number, cells in enumerate(table.rows):
+                yield table.row(cells, line=self._lines[number] if self._lines else 0)
+
+
+@attrs.frozen
+class _Table:
+    """The rejected rows, and what their columns are.
+
+    Attributes:
+        names: The columns, but for the reason.
+        reason: The place of the reason among all columns, or None.
+        is_last: Whether it is the last one: then it ends a row of too many or too few cells too.
+        rows: The cells of each row.
+    """
+
+    names: tuple[str, ...]
+    email: int
+    reason: int | None
+    is_last: bool
+    rows: Iterator[list[str]]
+
+    @classmethod
+    def of(cls, rejected: Iterator[NumberedRow], given: Sequence[str] | None) -> _Table:
+        names, rows = read_header(rejected)
+        reason = _reason_column(names, given)
+        rest = tuple(name for place, name in enumerate(names) if place != reason)
+        return cls(
+            names=rest,
+            email=column_of(rest, EMAIL) or 0,
+            reason=reason,
+            is_last=reason == len(rest),
+            rows=(cells for _, cells in not_blank(rows)),
+        )
+
+    def split(self, cells: list[str]) -> tuple[list[str], str | None]:
+        """Take the reason out of a row."""
+        place = len(cells) - 1 if self.is_last and len(cells) > 1 else self.reason
+        if place is None or place >= len(cells):
+            return cells, None
+        return cells[:place] + cells[place + 1 :], cells[place].strip() or None
+
+    def row(self, cells: list[str], *, line: int) -> RejectedRow:
+        """Build what the caller gets."""
+        rest, reason = self.split(cells)
+        return RejectedRow(
+            line=line or None,
+            email=cell_at(rest, self.email),
+            reason=reason,
+            values=values_of(self.names, rest),
+        )
+
+
+def _reason_column(names: Sequence[str], given: Sequence[str] | None) -> int | None:
+    """Return the place of the column that says why.
+
+    It is one that the contacts did not have; of several, the one that is called so, or the
+    last. Where the contacts are not known, it is any but the two that are always there.
+    """
+    if given is None:
+        always = (column_of(names, EMAIL), column_of(names, NAME))
+        given = [names[place] for place in always if place is not None]
+    known = Counter(map(folded, given))
+    others = []
+    for place, name in enumerate(names):
+        if known[folded(name)]:
+            known[folded(name)] -= 1
+        else:
+            others.append(place)
+    named = column_of([names[place] for place in others], REASON)
+    return None if not others else others[-1 if named is None else named]

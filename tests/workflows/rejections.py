@@ -1,0 +1,69 @@
+"""What the tests of rejected rows share: an import of which some rows are rejected."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.workflows import ImportReport
+from tests.support import Bench, connected
+
+__all__ = ["CSV", "TRUTH", "facts", "imported", "rejecting", "rows_of", "served"]
+
+CSV = (
+    "EMAIL,NAME,POINTS\n"
+    "a@example.com,甲,1\n"
+    "nobody,乙,2\n"
+    '"b@example.com","丙, 丁",3\n'
+    ",戊,4\n"
+    "c@example.com\n"
+    "nobody,己,5\n"
+    "d@example.com,庚,6,7\n"
+)
+TRUTH = [
+    (3, "nobody", "INVALID_EMAIL"),
+    (5, "", "EMPTY_EMAIL"),
+    (6, "c@example.com", "WRONG_COLUMN_COUNT"),
+    (7, "nobody", "INVALID_EMAIL"),
+    (8, "d@example.com", "WRONG_COLUMN_COUNT"),
+]
+"""What the platform rejects of it: the line, the address and the reason."""
+
+
+async def imported(bench: Bench, content: str = CSV) -> ImportReport:
+    """Import contacts as a script without this library would: nobody looks at them before."""
+    list_sn = await bench.nl.contacts.create_list("會員")
+    ticket = await bench.nl.contacts.start_file_import(list_sn)
+    await bench.nl.contacts.upload(ticket, content.encode())
+    await bench.clock.sleep(60)
+    result = await bench.nl.contacts.get_import(ticket.import_sn)
+    return ImportReport(list_sn=list_sn, import_sn=ticket.import_sn, result=result)
+
+
+@asynccontextmanager
+async def rejecting(
+    content: str = CSV, *, contacts: object = CSV
+) -> AsyncIterator[tuple[Bench, ImportReport]]:
+    """Import contacts of which some are rejected; the report is bound to ``contacts``."""
+    async with connected() as bench:
+        yield bench, (await imported(bench, content)).bind(bench.nl, contacts)
+
+
+async def rows_of(report: ImportReport, *given: Any, **options: Any) -> list[RejectedRow]:
+    """Go through all rejected rows."""
+    return [row async for row in report.rejected(*given, **options)]
+
+
+def facts(rows: list[RejectedRow]) -> list[tuple[int | None, str, str | None]]:
+    """Return what is known of each row."""
+    return [(row.line, row.email, row.reason) for row in rows]
+
+
+async def served(file: str | bytes, contacts: object = None, **options: Any) -> list[RejectedRow]:
+    """Go through a file of rejected rows as the platform might write it."""
+    content = file if isinstance(file, bytes) else file.encode()
+    async with rejecting(contacts=contacts) as (bench, report):
+        bench.emulator.fail("download", 200, body=content)
+        return await rows_of(report, **options)

@@ -1,0 +1,289 @@
+"""The rows that the platform rejected are read, and found in the contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async import InvalidRequest
+from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.plain import from_plain
+from newsleopard_async.workflows import rejected
+from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, served
+
+
+@pytest.mark.anyio
+async def test_rows_are_those_that_the_platform_rejected() -> None:
+    """Each with its line in the contacts, its address, its reason and its cells."""
+    async with rejecting() as (bench, report):
+        rows = await rows_of(report)
+        (job,) = bench.emulator.imports
+
+    assert facts(rows) == TRUTH
+    assert job.result is not None
+    assert report.rejected_count == job.result.rejected == len(rows)
+    assert rows[0].values == {"EMAIL": "nobody", "NAME": "乙", "POINTS": "2"}
+    assert rows[2].values == {"EMAIL": "c@example.com"}
+    assert rows[4].values["column 4"] == "7"
+
+
+@attrs.frozen
+class Person:
+    """A record of the caller's."""
+
+    email: str
+    name: str
+    points: int
+
+
+PEOPLE = [Person("a@example.com", "甲", 1), Person("nobody", "乙", 2), Person("x", "丙\n丁", 3)]
+TABLE = 'EMAIL,NAME,points\na@example.com,甲,1\nnobody,乙,2\nx,"丙\n丁",3\ny,戊,4\n'
+
+Build = Callable[[Path], Any]
+FORMS: dict[str, Build] = {
+    "text": lambda path: TABLE,
+    "bytes": lambda path: TABLE.encode(),
+    "bytearray": lambda path: bytearray(TABLE.encode()),
+    "path": lambda path: path.write_text(TABLE, "utf-8") and path,
+    "records": lambda path: [attrs.asdict(each) for each in (*PEOPLE, Person("y", "戊", 4))],
+    "objects": lambda path: (*PEOPLE, Person("y", "戊", 4)),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", FORMS)
+async def test_lines_are_found_in_every_form_of_contacts(form: str, tmp_path: Path) -> None:
+    """Lines are an editor's; of records, the first is in line 2 and each takes one."""
+    contacts = FORMS[form](tmp_path / "members.csv")
+    async with rejecting(TABLE, contacts=contacts) as (_, report):
+        rows = await rows_of(report)
+
+    last = 5 if form in ("records", "objects") else 6
+    assert [(row.line, row.email) for row in rows] == [(3, "nobody"), (4, "x"), (last, "y")]
+
+
+GIVEN = 'NAME;EMAIL;POINTS\r\n甲;a@example.com;1\r\n"乙\r\n丙";nobody;2\r\n丁;x;3\r\n'
+"""As the caller has them, of which the platform got the same in its own form."""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
+async def test_lines_are_those_of_the_contacts_as_they_were_given(
+    encoding: str, tmp_path: Path
+) -> None:
+    """In their encoding, order, separator and line ends, though the platform got others."""
+    path = tmp_path / "members.csv"
+    path.write_bytes(GIVEN.encode(encoding))
+    sent = 'EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,"乙\n丙",2\nx,丁,3\n'
+    async with rejecting(sent, contacts=path) as (_, report):
+        rows = await rows_of(report)
+
+    assert [(row.line, row.email) for row in rows] == [(3, "nobody"), (5, "x")]
+
+
+@pytest.mark.anyio
+async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path) -> None:
+    """What could not be found out before the import cannot be found out after it."""
+    contacts = CSV.encode("utf-16-le")
+    async with rejecting(contacts=contacts) as (bench, report):
+        unsaid = await rows_of(report)
+        said = await rows_of(report.bind(bench.nl, contacts, encoding="utf-16-le"))
+
+    assert {row.line for row in unsaid} == {None}
+    assert facts(said) == TRUTH
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+async def test_file_may_be_of_any_encoding(encoding: str, end: str) -> None:
+    """The platform's file is not documented (T49)."""
+    lines = ("EMAIL,NAME,POINTS,原因", '"nobody","乙",2,"信箱, 不對"', "")
+
+    (row,) = await served(end.join(lines).encode(encoding), CSV)
+
+    assert (row.line, row.email, row.reason) == (3, "nobody", "信箱, 不對")
+    assert row.values == {"EMAIL": "nobody", "NAME": "乙", "POINTS": "2"}
+
+
+@pytest.mark.anyio
+async def test_encoding_of_the_file_can_be_said() -> None:
+    """Where it cannot be found out, the error says so, and shows no contact."""
+    content = "EMAIL,NAME,原因\nming@example.com,甲,不對\n".encode("utf-16-le")
+
+    with pytest.raises(InvalidRequest) as caught:
+        await served(content, CSV)
+    (row,) = await served(content, CSV, encoding="utf-16-le")
+
+    assert "encoding=" in str(caught.value)
+    assert "ming" not in str(caught.value)
+    assert row.reason == "不對"
+
+
+REASONS = [
+    ("EMAIL,NAME,POINTS,why", "x,X,1,bad", "bad"),
+    ("why,POINTS,NAME,EMAIL", "bad,1,X,x", "bad"),
+    ("email,name,points,STATUS,Error_Message", "x,X,1,4,bad", "bad"),
+    ("EMAIL,NAME,POINTS,錯誤原因,ROW", "x,X,1,bad,4", "bad"),
+    ("EMAIL,NAME,POINTS,ROW,STATUS", "x,X,1,4,bad", "bad"),
+    ("EMAIL,NAME,POINTS", "x,X,1", None),
+    ("EMAIL,NAME,POINTS,POINTS", "x,X,1,bad", "bad"),
+    ("EMAIL,NAME,POINTS,Points", "x,X,1,bad", "bad"),
+    ("EMAIL,NAME,POINTS,REASON", "x,X,1,", None),
+    ("REASON,EMAIL,NAME,POINTS", "bad,x,X,1", "bad"),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("header", "row", "reason"), REASONS)
+async def test_reason_is_the_column_that_the_contacts_had_not(
+    header: str, row: str, reason: str | None
+) -> None:
+    """Of several, the one that is called so, else the last; of none, none."""
+    (found,) = await served(f"{header}\n{row}\n", "EMAIL,NAME,POINTS\nx,X,1\n")
+
+    assert (found.line, found.email, found.reason) == (2, "x", reason)
+    assert "bad" not in found.values.values()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("header", "row", "reason"),
+    [
+        ("EMAIL,NAME,POINTS,REASON,X", "x,X,1,bad,2", "bad"),
+        ("EMAIL,NAME,why", "x,X,bad", "bad"),
+        ("why,E-mail,姓名", "bad,x,X", "bad"),
+        ("EMAIL,NAME", "x,X", None),
+        ("EMAIL", "x", None),
+        ("EMAIL_ERROR,EMAIL", "bad,x", "bad"),
+    ],
+)
+async def test_reason_is_found_without_the_contacts(
+    header: str, row: str, reason: str | None
+) -> None:
+    """By its name, else it is the last; the address and the name are no reason."""
+    (found,) = await served(f"{header}\n{row}\n")
+
+    assert (found.line, found.email, found.reason) == (None, "x", reason)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("x,bad", ("x", "bad")),
+        ("x,X,1,2,3,bad", ("x", "bad")),
+        ("x", ("x", None)),
+    ],
+)
+async def test_reason_ends_a_row_of_any_length(row: str, expected: tuple[str, str | None]) -> None:
+    """A row is rejected for its number of cells, and the reason comes after them."""
+    (found,) = await served(f"EMAIL,NAME,POINTS,REASON\n{row}\n", CSV)
+
+    assert (found.email, found.reason) == expected
+
+
+@pytest.mark.anyio
+async def test_reason_in_front_may_be_missing() -> None:
+    """A row that ends before its reason has none."""
+    (found,) = await served("EMAIL,REASON,NAME,POINTS\nx\n", CSV)
+
+    assert (found.email, found.reason) == ("x", None)
+
+
+@pytest.mark.anyio
+async def test_file_without_a_header_loses_no_row() -> None:
+    """The address is then the first cell, and the reason the last."""
+    rows = await served("a@example.com,甲,1,bad\n\nb@example.com,乙,2,worse\n", CSV)
+
+    assert facts(rows) == [(2, "a@example.com", "bad"), (4, "b@example.com", "worse")]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"EMAIL,REASON\n", b"\n \n"])
+async def test_empty_file_has_no_row(content: bytes) -> None:
+    """Whatever the platform counted."""
+    assert await served(content, CSV) == []
+
+
+@pytest.mark.anyio
+async def test_row_of_a_repeated_address_is_told_by_its_cells() -> None:
+    """Of one address a row may be good and another not; the platform may write it otherwise."""
+    contacts = "EMAIL,NAME,POINTS\nA@x.tw,A,1\na@x.tw,A,one\nb@x.tw,B,1.50\nc@x.tw,C,1\n"
+    file = "EMAIL,NAME,POINTS,REASON\na@x.tw,A,one,n\na@x.tw,A,?,n\nb@x.tw,B,1.5,n\nd@x.tw,D,1,n\n"
+
+    rows = await served(file, contacts)
+
+    assert [row.line for row in rows] == [3, None, 4, None]
+
+
+def gone(folder: Path) -> Path:
+    """Name a file that is not there."""
+    return folder / "gone.csv"
+
+
+def binary(folder: Path) -> Path:
+    """Write a file that is none of contacts any more."""
+    path = folder / "members.csv"
+    path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 9)
+    return path
+
+
+OTHERS: dict[str, Build] = {
+    "a file that is gone": gone,
+    "a folder": lambda folder: folder,
+    "a file that became binary": binary,
+    "other contacts": lambda folder: "EMAIL,NAME\nother@example.com,他\n",
+    "nothing": lambda folder: b"",
+    "records that are none": lambda folder: ["EMAIL,NAME\n", 5],
+    "what is gone through once": lambda folder: iter([{"EMAIL": "nobody", "NAME": "乙"}]),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("contacts", OTHERS)
+async def test_contacts_that_cannot_be_read_again_are_no_error(
+    contacts: str, tmp_path: Path
+) -> None:
+    """The rows come without their lines."""
+    async with rejecting(contacts=OTHERS[contacts](tmp_path)) as (_, report):
+        rows = await rows_of(report)
+
+    assert facts(rows) == [(None, email, reason) for _, email, reason in TRUTH]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("most", "with_lines"), [(5, True), (4, False)])
+async def test_lines_of_very_many_rows_are_not_looked_for(
+    most: int, with_lines: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows come, and memory has a bound."""
+    monkeypatch.setattr(rejected, "MOST_ROWS_WITH_LINES", most)
+    async with rejecting() as (_, report):
+        rows = await rows_of(report)
+
+    assert [email for _, email, _ in facts(rows)] == [email for _, email, _ in TRUTH]
+    assert all((row.line is not None) is with_lines for row in rows)
+
+
+@pytest.mark.anyio
+async def test_row_shows_no_contact() -> None:
+    """The line and the reason, without what the reason quotes of the row."""
+    quoting = "\"'nobody' (乙, 0912345678) is no address; write to help@x.tw\""
+    contacts = "EMAIL,NAME,PHONE,SEX\nnobody,乙,0912345678,s\n"
+    file = f"EMAIL,NAME,PHONE,SEX,REASON\nnobody,乙,0912345678,s,{quoting}\n"
+    (row,) = await served(file, contacts)
+
+    shown = f"{row!r} {row}"
+
+    assert row.reason is not None
+    assert "nobody" in row.reason
+    assert "RejectedRow(line=2" in shown
+    assert "is no address" in shown
+    assert not any(each in shown for each in ("nobody", "乙", "0912", "@"))
+    assert from_plain(RejectedRow, row.to_dict()) == row
+    assert "None" in repr(RejectedRow())
