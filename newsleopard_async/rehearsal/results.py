@@ -1,0 +1,198 @@
+"""What came of a run, gathered for whoever asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import attrs
+
+from newsleopard_async.checks.campaign import check_campaign
+from newsleopard_async.emulator import Campaign as AcceptedCampaign
+from newsleopard_async.emulator import Mail
+from newsleopard_async.models import Mailing, SendAt, Timezone
+from newsleopard_async.models.ab_test import BaseABTest
+from newsleopard_async.models.findings import CheckReport, ContactsReport
+from newsleopard_async.rehearsal.assumed import Facts, assumptions
+from newsleopard_async.rehearsal.model import Rehearsal, RehearsedMail, RehearsedTest
+from newsleopard_async.rehearsal.stage import Stage
+from newsleopard_async.workflows.imports import Target
+from newsleopard_async.workflows.judging import Terms, judge
+from newsleopard_async.workflows.sending import is_complete_enough
+
+__all__ = ["Asked", "Judged", "judge_both", "result_of"]
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """What the caller wants to know.
+
+    Attributes:
+        campaign: What is to be sent.
+        began: When the rehearsal begins.
+        mails: How many mails to render.
+        strict: Whether a warning keeps it from going out.
+        max_rejected: How many refused rows do not.
+    """
+
+    campaign: Mailing
+    began: datetime
+    mails: int
+    strict: bool
+    max_rejected: float | None
+
+    @property
+    def goes_out_at(self) -> datetime:
+        """The set time, or the begin."""
+        schedule = self.campaign.schedule
+        return schedule.when if isinstance(schedule, SendAt) else self.began
+
+    @property
+    def wait(self) -> timedelta:
+        """From a test to the rest of the mails."""
+        return self.campaign.wait if isinstance(self.campaign, BaseABTest) else timedelta()
+
+
+@attrs.frozen(kw_only=True)
+class Judged:
+    """What the checks say.
+
+    Attributes:
+        campaign: What was found in the campaign.
+        may_go: Whether ``send_campaign`` would go on from there.
+    """
+
+    campaign: CheckReport
+    may_go: bool
+
+
+def judge_both(asked: Asked, contacts: ContactsReport) -> Judged:
+    """Judge campaign and contacts as ``send_campaign`` does."""
+    target = Target(list_name=asked.campaign.name)
+    terms = Terms(strict=asked.strict, max_rejected=asked.max_rejected)
+    judgement = judge(asked.campaign, contacts, target=target, now=asked.began, terms=terms)
+    report = check_campaign(
+        asked.campaign,
+        columns=contacts.columns or None,
+        # Members of other lists are not known here.
+        recipients=None if asked.campaign.lists else contacts.unique,
+        now=asked.began,
+    )
+    return Judged(campaign=report, may_go=not judgement.problems)
+
+
+def result_of(asked: Asked, stage: Stage, contacts: ContactsReport, judged: Judged) -> Rehearsal:
+    """Gather what a run came to."""
+    problem = stage.problem or _problem_of_rejected(asked, stage)
+    imported = stage.imported.result if stage.imported else None
+    campaign = stage.accepted
+    shown = Rehearsal(
+        ok=problem is None and judged.may_go,
+        contacts=contacts,
+        campaign=judged.campaign,
+        problem=problem,
+        name=asked.campaign.name,
+        began=asked.began,
+        requests=stage.requests,
+        quota_used=stage.quota_used,
+        quota_limit=stage.quota_limit,
+        duplicates=(imported and imported.duplicates) or 0,
+        rejected=(imported and imported.errors) or 0,
+        rejected_for=stage.rejected_for,
+        rejected_rows=stage.rejected_rows,
+        is_scheduled=isinstance(asked.campaign.schedule, SendAt),
+        timezone=_timezone_of(asked.campaign).zone_name,
+        accepted_after=stage.accepted_after,
+        duration=stage.duration,
+        unfilled=campaign.unknown_placeholders if campaign else (),
+        mails=tuple(map(_shown_mail, stage.first_mails(asked.mails))),
+        assumed=assumptions(_facts_of(asked, stage)),
+    )
+    return _with_sending(shown, stage, campaign) if campaign and campaign.waves else shown
+
+
+def _problem_of_rejected(asked: Asked, stage: Stage) -> str | None:
+    report = stage.imported
+    if report is None or is_complete_enough(report, asked.max_rejected):
+        return None
+    return (
+        f"{report.rejected_count:,} of {report.result.file_count:,} rows would be refused, more "
+        f"than max_rejected={asked.max_rejected}; send_campaign would stop before the campaign"
+    )
+
+
+def _timezone_of(campaign: Mailing) -> Timezone:
+    schedule = campaign.schedule
+    return schedule.timezone if isinstance(schedule, SendAt) else Timezone.TAIPEI
+
+
+def _shown_mail(mail: Mail) -> RehearsedMail:
+    return RehearsedMail(
+        to=mail.to,
+        name=mail.name,
+        sender=mail.sender,
+        subject=mail.subject,
+        html=mail.html,
+        sent_at=mail.sent_at,
+        variant=mail.variant,
+    )
+
+
+def _with_sending(shown: Rehearsal, stage: Stage, campaign: AcceptedCampaign) -> Rehearsal:
+    waves = campaign.waves
+    recipients = sum(len(wave.recipients) for wave in waves)
+    return attrs.evolve(
+        shown,
+        recipients=recipients,
+        excluded=sum(len(each.members) for each in stage.emulator.lists) - recipients,
+        goes_out_at=waves[0].begin,
+        sent_by=campaign.sent_end,
+        test=_test_of(campaign),
+    )
+
+
+def _test_of(campaign: AcceptedCampaign) -> RehearsedTest | None:
+    if campaign.winner is None:
+        return None
+    a, b, *rest = campaign.waves
+    return RehearsedTest(
+        a=len(a.recipients),
+        b=len(b.recipients),
+        rest=sum(len(wave.recipients) for wave in rest),
+        rest_goes_out_at=a.begin + campaign.body.wait,
+        winner=campaign.winner,
+    )
+
+
+def _facts_of(asked: Asked, stage: Stage) -> Facts:
+    campaign, accepted, imported = asked.campaign, stage.accepted, stage.imported
+    cells = list(_cells(stage))
+    return Facts(
+        on=stage.emulator.switches,
+        is_vendor=stage.is_vendor,
+        rows=imported is not None and bool(imported.result.file_count),
+        duplicates=imported is not None and bool(imported.result.duplicates),
+        rejected=imported is not None and bool(imported.rejected_count),
+        columns=any(contact.values for contact in stage.emulator.contacts.values()),
+        blanks="" in cells,
+        markup=any(char in cell for cell in cells for char in "&<>"),
+        placeholders=any("${" in text for text in _texts_of(campaign)),
+        unfilled=accepted is not None and bool(accepted.unknown_placeholders),
+        other_lists=bool(campaign.lists or campaign.exclude_lists),
+        is_scheduled=isinstance(campaign.schedule, SendAt),
+        is_test=isinstance(campaign, BaseABTest),
+        tracks_links=campaign.ga is not None,
+        is_sent=accepted is not None and bool(accepted.waves),
+    )
+
+
+def _cells(stage: Stage) -> Iterator[str]:
+    for contact in stage.emulator.contacts.values():
+        yield contact.name
+        yield from contact.values.values()
+
+
+def _texts_of(campaign: Mailing) -> Iterator[str]:
+    for field in attrs.fields(type(campaign)):
+        if field.name.startswith(("subject", "html")):
+            yield getattr(campaign, field.name)

@@ -1,0 +1,158 @@
+"""Rehearse a campaign: check it, run the real pipeline on a stage, tell what happened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final, get_args
+
+from newsleopard_async.checks.contacts.examiner import Fix
+from newsleopard_async.emulator import Profile
+from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.models import Mailing, Polling
+from newsleopard_async.models.findings import ContactsReport
+from newsleopard_async.models.mailing import BaseMailing
+from newsleopard_async.models.rules import problems_of_type, refuse, wrong_type
+from newsleopard_async.rehearsal.intake import check_taken, take
+from newsleopard_async.rehearsal.model import Rehearsal
+from newsleopard_async.rehearsal.pages import write_pages
+from newsleopard_async.rehearsal.quiet import quiet
+from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
+from newsleopard_async.rehearsal.stage import Stage
+from newsleopard_async.sources.contacts import Contacts
+from newsleopard_async.sources.examining import faults_of_file
+from newsleopard_async.sources.options import Options
+from newsleopard_async.sources.spool import private_folder
+from newsleopard_async.transport.inflight import in_thread
+from newsleopard_async.workflows.events import Progress
+
+__all__ = ["rehearse"]
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Beyond this, a calendar soon comes to its end."""
+
+
+async def rehearse(
+    campaign: Mailing,
+    contacts: Contacts,
+    *,
+    mails: int = 3,
+    folder: os.PathLike[str] | None = None,
+    now: datetime | None = None,
+    encoding: str | None = None,
+    fix: Fix | Iterable[Fix] = (),
+    strict: bool = False,
+    max_rejected: float | None = 0,
+    profile: Profile = "documented",
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+) -> Rehearsal:
+    """Show what would happen if these contacts were imported and this campaign sent to them.
+
+    The real pipeline runs against an emulator in this process and in this event loop, on a
+    clock that jumps over every wait. No socket is opened, and no setting of the environment is
+    read.
+
+    Args:
+        campaign: A campaign or an A/B test. Lists that it names itself are not known here.
+        contacts: As ``send_campaign`` has them; what can be read only once is used up.
+        mails: How many mails to render; of a test, so many of each variant.
+        folder: Where to write them as HTML files, made if need be; None writes none.
+        now: When the rehearsal begins, aware; None is the present.
+        encoding: As ``send_campaign`` has it.
+        fix: As ``send_campaign`` has it, but no file is written beside the input.
+        strict: Whether a warning keeps it from going out.
+        max_rejected: As ``send_campaign`` has it. What would be too many is a problem, and
+            the rest is shown all the same.
+        profile: Which limits hold: the ``documented`` ones, or ``vendor-2026``.
+        polling: How jobs are watched.
+        progress: Called with every event of the pipelines.
+    Returns: What would happen; with what the checks found, and what keeps it from going out.
+
+    Raises:
+        InvalidRequest: an argument cannot be used.
+        ConfigurationError: the temporary folder cannot be written.
+    """
+    began = datetime.now(UTC) if now is None else now
+    asked = Asked(
+        campaign=campaign, began=began, mails=mails, strict=strict, max_rejected=max_rejected
+    )
+    refuse(_problems_of_arguments(asked, folder, profile))
+    options = Options(encoding=encoding, fix=fix)
+    pages = None if folder is None else await in_thread(partial(_make_folder, folder))
+    stage = Stage.at(began, profile, campaign, polling=polling, progress=progress)
+    with private_folder() as scratch:
+        taken = await take(contacts, options, scratch)
+        found = await check_taken(taken, progress)
+        judged = await in_thread(partial(judge_both, asked, found))
+        stage.problem = _reason_to_stop(asked, found)
+        if stage.problem is None:
+            with quiet():
+                await stage.run(campaign, taken)
+        shown = await in_thread(partial(result_of, asked, stage, found, judged))
+    if pages is not None:
+        shown = await in_thread(partial(write_pages, shown, pages))
+    return shown
+
+
+def _reason_to_stop(asked: Asked, found: ContactsReport) -> str | None:
+    """Say why there is nothing to run."""
+    if faults_of_file(found):
+        return "the contacts cannot be used; nothing was tried"
+    if max(asked.began, asked.goes_out_at) >= LATEST - min(asked.wait, LATEST - EARLIEST):
+        return f"it would go out after the year {LATEST:%Y}; nothing was tried"
+    return None
+
+
+def _problems_of_arguments(asked: Asked, folder: object, profile: object) -> Iterator[Problem]:
+    yield from problems_of_type(
+        "campaign", asked.campaign, BaseMailing, "a Campaign or an A/B test"
+    )
+    yield from _problems_of_now(asked.began)
+    yield from _problems_of_mails(asked.mails)
+    yield from _problems_of_max_rejected(asked.max_rejected)
+    yield from problems_of_type("strict", asked.strict, bool, "True or False")
+    if folder is not None:
+        yield from problems_of_type("folder", folder, os.PathLike, "a Path('…'), or None")
+    if profile not in get_args(Profile):
+        yield Problem("profile", "choice", f"must be one of {', '.join(get_args(Profile))}")
+
+
+def _problems_of_now(now: object) -> Iterator[Problem]:
+    if not isinstance(now, datetime):
+        yield wrong_type("now", now, "a datetime with a time zone, or None")
+    elif now.utcoffset() is None:
+        yield Problem("now", "aware", "has no time zone; give it one, as in tzinfo=UTC")
+    elif not EARLIEST <= now < LATEST:
+        yield Problem("now", "range", f"must be from {EARLIEST:%Y} to before {LATEST:%Y}")
+
+
+def _problems_of_mails(mails: object) -> Iterator[Problem]:
+    if isinstance(mails, bool) or not isinstance(mails, int):
+        yield wrong_type("mails", mails, "a number of mails")
+    elif mails < 0:
+        yield Problem("mails", "range", "must not be negative")
+
+
+def _problems_of_max_rejected(limit: object) -> Iterator[Problem]:
+    if limit is None:
+        return
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
+        yield wrong_type("max_rejected", limit, "a number of rows, a share, or None")
+    elif not limit >= 0:  # which NaN is not, either
+        yield Problem("max_rejected", "range", "must not be negative; None allows any number")
+
+
+def _make_folder(folder: os.PathLike[str]) -> Path:
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{path} cannot be made: {error.strerror}"
+    else:
+        return path
+    raise InvalidRequest.of("folder", "writable", reason)

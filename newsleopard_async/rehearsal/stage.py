@@ -1,0 +1,281 @@
+"""The stage: the real pipeline against an emulator, on a clock that is held."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import anyio.lowlevel
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.emulator import Campaign as AcceptedCampaign
+from newsleopard_async.emulator import Emulator, Mail, Profile
+from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.models import (
+    CampaignSn,
+    ImportSn,
+    ListSn,
+    Mailing,
+    Polling,
+    RateLimits,
+    Sender,
+    SenderTest,
+    with_lists,
+)
+from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.rehearsal.intake import Taken
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.workflows import export_report, send_campaign
+from newsleopard_async.workflows.events import Progress
+from newsleopard_async.workflows.outcomes import ImportReport
+
+__all__ = ["Stage"]
+
+KEY: Final = "rehearsal"
+BASE_URL: Final = "https://api.rehearsal.invalid"
+STORAGE_URL: Final = "https://storage.rehearsal.invalid"
+"""No machine ever has such a name: a request that went astray would go nowhere."""
+
+LIST_NAME: Final = "rehearsal"
+BALANCE: Final = 1_000_000_000
+OF_STORAGE: Final = frozenset({"upload", "download"})
+"""Operations that do not count against the day's limit."""
+
+READING: Final = timedelta(days=1)
+"""How long after the last mail the report is exported."""
+
+ROUNDING_S: Final = 0.001
+
+MOST_ROWS: Final = 20
+"""How many rejected rows are shown."""
+
+
+class StageClock(ManualClock):
+    """A clock for one pipeline, whose time does not depend on what else the event loop does.
+
+    Whoever sleeps on it is the only one who does, so that time can jump at once. What waits
+    for an event with a deadline is left to the clock's own rule, which is to wait until
+    every task is blocked: requests that the limits hold back do.
+    """
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass; a deadline on the way strikes when it is over."""
+        if seconds > 0:
+            self.advance(seconds)
+        await anyio.lowlevel.checkpoint()
+
+
+@attrs.define
+class Stage:
+    """An emulator with a client, and what comes of a run.
+
+    Attributes:
+        emulator: The platform.
+        clock: Its time, and the client's.
+        is_vendor: Whether the limits of the vendor's notes hold, and not the documented ones.
+        polling: How jobs are watched.
+        progress: Called with every event.
+        imported: The import, once it is done.
+        rejected_rows: The first rows that it refused.
+        rejected_for: How many rows for which reason.
+        accepted_after: How long it took until the campaign was accepted.
+        duration: How long it took until the report was there.
+        problem: What kept the run from going on.
+    """
+
+    emulator: Emulator
+    clock: StageClock
+    is_vendor: bool
+    polling: Polling | None
+    progress: Progress | None
+    imported: ImportReport | None = None
+    rejected_rows: tuple[RejectedRow, ...] = ()
+    rejected_for: Mapping[str, int] = attrs.field(factory=dict)
+    accepted_after: timedelta | None = None
+    duration: timedelta | None = None
+    problem: str | None = None
+
+    @classmethod
+    def at(
+        cls,
+        now: datetime,
+        profile: Profile,
+        campaign: Mailing,
+        *,
+        polling: Polling | None,
+        progress: Progress | None,
+    ) -> Stage:
+        """Build a platform that refuses no sender and no content."""
+        clock = StageClock(start=now)
+        emulator = Emulator(
+            api_keys=(KEY,),
+            profile=profile,
+            clock=clock,
+            balance=BALANCE,
+            base_url=BASE_URL,
+            storage_url=STORAGE_URL,
+        )
+        emulator.switch(
+            verified_senders=tuple(sender.address for sender in _senders_of(campaign)),
+            denied_domains=(),
+            # In no mail.
+            invalid_content_marker=secrets.token_hex(),
+        )
+        is_vendor = profile == "vendor-2026"
+        return cls(emulator, clock, is_vendor, polling=polling, progress=progress)
+
+    async def run(self, campaign: Mailing, taken: Taken) -> None:
+        """Send the campaign, let the time pass, fetch the report; a problem ends it."""
+        async with NewsLeopard(
+            KEY,
+            base_url=BASE_URL,
+            http_transport=self.emulator.transport(),
+            rate_limits=RateLimits.vendor_2026() if self.is_vendor else None,
+            clock=self.clock,
+        ) as nl:
+            try:
+                campaign_sn = await self._send(nl, campaign, taken)
+                if await self._goes_out():
+                    await self._report(nl, campaign_sn, taken.scratch / "report")
+            except NewsLeopardError as error:
+                self.problem = f"{type(error).__name__}: {error}"
+
+    async def _send(self, nl: NewsLeopard, campaign: Mailing, taken: Taken) -> CampaignSn:
+        try:
+            outcome = await send_campaign(
+                nl,
+                # The emulator knows no list but the one that is imported into.
+                with_lists(attrs.evolve(campaign, exclude_lists=()), ()),
+                contacts=taken.clean,
+                list_name=LIST_NAME,
+                # Whatever the checks found, it is to be seen what comes of it.
+                check=False,
+                max_rejected=None,
+                polling=self.polling,
+                progress=self.progress,
+            )
+        except NewsLeopardError:
+            # Rows that were refused may be the reason.
+            self.imported = await self._find_import(nl)
+            await self._read_rejected(nl, taken)
+            raise
+        self.accepted_after = timedelta(seconds=self.clock.monotonic())
+        self.imported = outcome.import_report
+        await self._read_rejected(nl, taken)
+        return outcome.campaign_sn
+
+    async def _find_import(self, nl: NewsLeopard) -> ImportReport | None:
+        """Return the import of a pipeline that failed after it."""
+        for job in self.emulator.imports:
+            if job.status == "COMPLETE" and job.list_sn is not None:
+                result = await nl.contacts.get_import(ImportSn(job.sn))
+                return ImportReport(
+                    list_sn=ListSn(job.list_sn), import_sn=result.import_sn, result=result
+                )
+        return None
+
+    async def _read_rejected(self, nl: NewsLeopard, taken: Taken) -> None:
+        if self.imported is None or not self.imported.rejected_count:
+            return
+        # Lines are those of what the caller gave, and not of what went out.
+        report = self.imported.bind(nl, taken.contacts, encoding=taken.options.encoding)
+        rows: list[RejectedRow] = []
+        reasons = Counter[str]()
+        async with contextlib.aclosing(report.rejected()) as rejected:
+            async for row in rejected:
+                reasons[row.reason or ""] += 1
+                if len(rows) < MOST_ROWS:
+                    rows.append(row)
+        self.rejected_rows, self.rejected_for = tuple(rows), dict(reasons.most_common())
+
+    async def _goes_out(self) -> bool:
+        """Let the time pass until the last mail is out; False where none goes."""
+        campaign = self.accepted
+        assert campaign is not None
+        await self._until(campaign.begins)
+        waves = self.emulator.campaigns[0].waves
+        if campaign.failed is None and campaign.sent_end is None:
+            # A test: the rest is decided on when the wait is over.
+            await self._until(max(wave.end for wave in waves))
+            await self._until(campaign.begins + campaign.body.wait)
+            _ = self.emulator.campaigns  # looking lets happen what is due
+        if campaign.failed is not None:
+            self.problem = _explain_failure(campaign.failed)
+            return False
+        assert campaign.sent_end is not None
+        await self._until(campaign.sent_end)
+        return True
+
+    async def _report(self, nl: NewsLeopard, campaign_sn: CampaignSn, folder: Path) -> None:
+        await self.clock.sleep(READING.total_seconds())
+        await export_report(
+            nl,
+            campaign_sn,
+            download_to=folder,
+            polling=self.polling,
+            progress=self.progress,
+        )
+        self.duration = timedelta(seconds=self.clock.monotonic())
+
+    async def _until(self, instant: datetime) -> None:
+        left_s = (instant - self.clock.now()).total_seconds()
+        # A clock that counts seconds in floats may else stop a little before.
+        await self.clock.sleep(left_s + ROUNDING_S)
+
+    @property
+    def accepted(self) -> AcceptedCampaign | None:
+        """The campaign as the platform has it, at the clock's present."""
+        return next(iter(self.emulator.campaigns), None)
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """Requests by the emulator's name for them, in the order of the first of each."""
+        return dict(Counter(each.operation for each in self.emulator.requests))
+
+    @property
+    def quota_used(self) -> int:
+        """The most requests of one day that count."""
+        days = Counter(
+            each.at.date() for each in self.emulator.requests if each.operation not in OF_STORAGE
+        )
+        return max(days.values(), default=0)
+
+    @property
+    def quota_limit(self) -> int:
+        """The day's limit."""
+        return self.emulator.switches.requests_per_day or 0
+
+    def first_mails(self, count: int) -> tuple[Mail, ...]:
+        """Return the first mails, of each variant of a test."""
+        campaign = self.accepted
+        waves = () if campaign is None else campaign.waves[: len(campaign.body.variants)]
+        outbox, start = self.emulator.outbox, 0
+        found: list[Mail] = []
+        for wave in waves:
+            size = len(wave.recipients)
+            found += outbox[start : start + min(count, size)]
+            start += size
+        return tuple(found)
+
+
+def _senders_of(campaign: Mailing) -> Iterable[Sender]:
+    if isinstance(campaign, SenderTest):
+        return campaign.sender_a, campaign.sender_b
+    return (campaign.sender,)
+
+
+def _explain_failure(state: str) -> str:
+    reasons = {
+        "EMPTY_RECIPIENT": "nobody is left to send to",
+        "INSUFFICIENT_RECIPIENT_FOR_TESTING": (
+            "the test's share of the recipients is too small for two halves; "
+            "raise proportion, or send without a test"
+        ),
+    }
+    return f"the campaign would be accepted and end as {state}: {reasons.get(state, 'unsent')}"

@@ -1,0 +1,87 @@
+"""What is assumed is said where it matters, and only there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async.emulator import Switches
+from newsleopard_async.rehearsal.assumed import Facts, assumptions
+
+NOTHING = Facts(on=Switches(), is_vendor=False)
+SENT = attrs.evolve(NOTHING, rows=True, is_sent=True)
+
+
+def said(facts: Facts, words: str) -> bool:
+    """Tell whether a sentence with these words is among them."""
+    return any(words in each for each in assumptions(facts))
+
+
+def test_account_is_always_assumed() -> None:
+    """Nobody knows the real account here."""
+    [sentence] = assumptions(NOTHING)
+
+    assert "account is a new one" in sentence
+
+
+@pytest.mark.parametrize(
+    ("fact", "words"),
+    [
+        ("other_lists", "lists that the campaign names"),
+        ("rows", "An import takes 8 s and a second for each 5,000 rows"),
+        ("rows", "00:00 UTC"),
+        ("is_vendor", "vendor's notes of 2026"),
+        ("duplicates", "the last one wins"),
+        ("rejected", "A row is refused"),
+        ("columns", "all its cells fit"),
+        ("blanks", "A blank cell"),
+        ("placeholders", "The name in ${…}"),
+        ("unfilled", "stays as it is"),
+        ("is_scheduled", "The instant"),
+    ],
+)
+def test_sentence_comes_with_its_fact(fact: str, words: str) -> None:
+    """A sentence is there if what it is about came to pass, and else not."""
+    changes: dict[str, Any] = {fact: True}
+
+    assert not said(NOTHING, words)
+    assert said(attrs.evolve(NOTHING, **changes), words)
+
+
+@pytest.mark.parametrize(
+    ("fact", "words"),
+    [
+        ("is_test", "drawn by chance, two halves"),
+        ("is_test", "who wins here says nothing"),
+        ("tracks_links", "Google Analytics"),
+    ],
+)
+def test_sentence_about_mails_needs_mails(fact: str, words: str) -> None:
+    """What concerns the mails is said where mails went out."""
+    changes: dict[str, Any] = {fact: True}
+
+    assert not said(attrs.evolve(NOTHING, **changes), words)
+    assert said(attrs.evolve(SENT, **changes), words)
+    assert not said(SENT, words)
+
+
+def test_values_in_html_matter_with_placeholders() -> None:
+    """That nothing is escaped matters where a cell has markup, and a mail shows cells."""
+    assert not said(attrs.evolve(SENT, markup=True), "not escaped")
+    assert said(attrs.evolve(SENT, markup=True, placeholders=True), "not escaped")
+
+
+def test_immediate_campaign_begins_at_once() -> None:
+    """Only one without a time begins when it is accepted."""
+    assert said(SENT, "An immediate campaign")
+    assert not said(attrs.evolve(SENT, is_scheduled=True), "An immediate campaign")
+
+
+def test_figures_are_those_of_the_emulator() -> None:
+    """A sentence's numbers are the options that the run had."""
+    on = Switches(mails_per_s=50, send_base_s=3, report_delay_s=7.5)
+
+    assert said(attrs.evolve(SENT, on=on), "Sending takes 3 s and a second for each 50 mails")
+    assert said(attrs.evolve(SENT, on=on), "ready after 7.5 s")

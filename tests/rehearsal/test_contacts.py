@@ -1,0 +1,160 @@
+"""Contacts of any kind are rehearsed, and the rows that would be refused are shown."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rehearsal.support import rehearsed
+from tests.support import CAMPAIGN, csv_of, files_in
+
+pytestmark = pytest.mark.anyio
+
+
+HEADER = "EMAIL,NAME,CITY\n"
+BAD_ROWS = HEADER + "a@example.com,甲,台北\nnowhere,乙,台南\nb@example.com,丙\nc@example.com,丁,\n"
+
+
+async def test_rejected_rows_are_shown_with_lines_and_reasons() -> None:
+    """What the platform would not take is counted by reason, and named by line."""
+    shown = await rehearsed(CAMPAIGN, BAD_ROWS)
+
+    assert (shown.recipients, shown.rejected) == (2, 2)
+    assert shown.rejected_for == {"INVALID_EMAIL": 1, "WRONG_COLUMN_COUNT": 1}
+    assert [(row.line, row.reason) for row in shown.rejected_rows] == [
+        (3, "INVALID_EMAIL"),
+        (4, "WRONG_COLUMN_COUNT"),
+    ]
+    assert not shown.ok
+    assert shown.contacts.bad_rows == 2
+    assert shown.problem is not None
+    assert "2 of 4 rows would be refused" in shown.problem
+
+
+@pytest.mark.parametrize("max_rejected", [2, 0.5, None])
+async def test_rejected_rows_that_are_allowed_keep_nothing(max_rejected: float | None) -> None:
+    """With leave to lose rows, the rehearsal says that it would go out, as it would."""
+    shown = await rehearsed(CAMPAIGN, BAD_ROWS, max_rejected=max_rejected)
+
+    assert (shown.ok, shown.problem, shown.rejected) == (True, None, 2)
+
+
+async def test_lines_are_those_of_the_input() -> None:
+    """A row is named by its line in what was given, not in what would go out."""
+    text = "EMAIL,NAME\na@example.com,甲\na@example.com,甲\nnowhere,無\n"
+
+    shown = await rehearsed(CAMPAIGN, text, fix="drop-duplicates", max_rejected=None)
+
+    assert [row.line for row in shown.rejected_rows] == [4]
+
+
+async def test_only_so_many_rejected_rows_are_listed() -> None:
+    """Thousands of bad rows are counted, and twenty are shown."""
+    shown = await rehearsed(CAMPAIGN, csv_of(2) + "nowhere,無\n" * 30, max_rejected=None)
+
+    assert shown.rejected == 30
+    assert shown.rejected_for == {"INVALID_EMAIL": 30}
+    assert [row.line for row in shown.rejected_rows] == list(range(4, 24))
+
+
+async def test_rejection_of_every_row_is_explained() -> None:
+    """Where nobody is left to send to, the rows that were refused say why."""
+    shown = await rehearsed(CAMPAIGN, "EMAIL,NAME\nnowhere,無\n")
+
+    assert shown.problem is not None
+    assert "40013" in shown.problem
+    assert (shown.recipients, shown.rejected, len(shown.rejected_rows)) == (0, 1, 1)
+    assert shown.goes_out_at is None
+
+
+async def test_repeated_address_gets_one_mail() -> None:
+    """Rows of one address make one mail, of the last one, and are counted."""
+    text = "EMAIL,NAME\na@example.com,甲\nb@example.com,乙\nA@example.com ,丙\n"
+
+    shown = await rehearsed(CAMPAIGN, text)
+
+    assert (shown.recipients, shown.duplicates) == (2, 1)
+    assert {mail.name for mail in shown.mails} == {"乙", "丙"}
+
+
+@pytest.mark.parametrize(
+    "contacts", ["", "EMAIL,NAME\n", b"PK\x03\x04 no text", "a@example.com,甲\nb@example.com,乙\n"]
+)
+async def test_unusable_contacts_are_said_and_nothing_is_tried(contacts: str | bytes) -> None:
+    """What cannot be read as contacts is a finding; there is nothing to run."""
+    shown = await rehearsed(CAMPAIGN, contacts)
+
+    assert (shown.ok, shown.contacts.ok) == (False, False)
+    assert shown.problem == "the contacts cannot be used; nothing was tried"
+    assert (shown.requests, shown.mails, shown.recipients) == ({}, (), 0)
+
+
+def _mappings() -> Iterator[Mapping[str, Any]]:
+    yield from ({"email": f"u{number}@example.com", "name": "王"} for number in range(4))
+
+
+async def _async_mappings() -> AsyncIterator[Mapping[str, Any]]:
+    for each in _mappings():
+        yield each
+
+
+class OnceOnly:
+    """A source that cannot be gone through again."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    async def csv_pieces(self) -> AsyncIterator[bytes]:
+        """Give four contacts, once."""
+        self.times += 1
+        assert self.times == 1
+        yield b"EMAIL,NAME\n"
+        for number in range(4):
+            yield f"u{number}@example.com,王\n".encode()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_mappings, _async_mappings, OnceOnly, lambda: list(_mappings()), lambda: csv_of(4).encode()],
+)
+async def test_contacts_may_be_anything(make: Callable[[], Any]) -> None:
+    """Contacts that can be read only once are read once."""
+    shown = await rehearsed(CAMPAIGN, make())
+
+    assert (shown.ok, shown.recipients, len(shown.mails)) == (True, 4, 3)
+
+
+async def test_contacts_may_be_an_open_file(tmp_path: Path) -> None:
+    """An open file is read from where it stands."""
+    path = tmp_path / "members.csv"
+    path.write_text(csv_of(4), encoding="utf-8")
+
+    with path.open("rb") as file:
+        shown = await rehearsed(CAMPAIGN, file)
+
+    assert (shown.ok, shown.recipients) == (True, 4)
+
+
+async def test_encoding_is_the_callers_word() -> None:
+    """Big5 that the caller names is read as Big5."""
+    shown = await rehearsed(CAMPAIGN, csv_of(2).encode("big5"), encoding="big5")
+
+    assert shown.ok
+    assert shown.mails[0].name == "會員0"
+
+
+async def test_fixes_hold_and_write_nothing_beside_the_input(tmp_path: Path) -> None:
+    """What is dropped or left out is counted; the file that keeps it is not written."""
+    path = tmp_path / "members.csv"
+    path.write_text(BAD_ROWS + "a@example.com,甲,台北\n", encoding="utf-8")
+
+    shown = await rehearsed(CAMPAIGN, path, fix=["drop-duplicates", "leave-out-bad-rows"])
+
+    assert (shown.ok, shown.recipients, shown.rejected, shown.duplicates) == (True, 2, 0, 0)
+    assert (shown.contacts.dropped, shown.contacts.left_out) == (1, 2)
+    assert shown.contacts.left_out_to is None
+    assert files_in(tmp_path) == ["members.csv"]
+    assert "/" not in str([each.message for each in shown.contacts])

@@ -1,0 +1,200 @@
+"""A rehearsal stays in the process, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import anyio
+import attrs
+import pytest
+
+from newsleopard_async import SendAt
+from newsleopard_async.rehearsal import rehearse
+from newsleopard_async.workflows.events import Event
+from tests.support import AB_TESTS, CAMPAIGN, csv_of, files_in
+
+pytestmark = pytest.mark.anyio
+
+NOW = datetime(2026, 6, 1, 1, tzinfo=UTC)
+BAD = csv_of(150) + "nowhere,無\n"
+
+
+class SocketOpenedError(AssertionError):
+    """Somebody opened a socket."""
+
+
+def _refuse(*args: object, **options: object) -> Any:
+    raise SocketOpenedError
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give temporary files a folder that the test can look into."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def _records() -> Iterator[dict[str, str]]:
+    yield from ({"email": f"u{number}@example.com", "name": "王"} for number in range(150))
+
+
+async def test_no_socket_is_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With sockets that cannot be made, all of it works: check, send, wait, report, files."""
+    # The event loop has its own by now.
+    monkeypatch.setattr(socket, "socket", _refuse)
+    monkeypatch.setattr(socket, "socketpair", _refuse)
+    monkeypatch.setattr(socket, "create_connection", _refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", _refuse)
+
+    shown = await rehearse(CAMPAIGN, BAD, now=NOW, max_rejected=None, folder=tmp_path)
+
+    monkeypatch.undo()
+    assert (shown.ok, shown.recipients, shown.rejected) == (True, 150, 1)
+
+
+async def test_nothing_of_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the key, nor the base URL, nor a proxy of the machine plays a part."""
+    monkeypatch.setenv("NEWSLEOPARD_API_KEY", "not a key \N{SNOWMAN}")
+    monkeypatch.setenv("NEWSLEOPARD_BASE_URL", "no url")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("SSL_CERT_FILE", "/not/there")
+
+    shown = await rehearse(CAMPAIGN, csv_of(120), now=NOW)
+
+    assert shown.ok
+
+
+async def test_nothing_is_left_behind(temporary: Path, tmp_path: Path) -> None:
+    """The copies of the contacts and the report are gone when it is done."""
+    path = tmp_path / "members.csv"
+    path.write_text(BAD, encoding="utf-8")
+
+    await rehearse(CAMPAIGN, path, now=NOW, fix=["leave-out-bad-rows"])
+    await rehearse(CAMPAIGN, _records(), now=NOW)
+
+    assert files_in(temporary) == []
+    assert files_in(tmp_path) == ["members.csv", "temporary"]
+
+
+async def test_folder_is_not_made_for_a_wrong_argument(tmp_path: Path) -> None:
+    """What is refused leaves no folder either."""
+    with pytest.raises(ValueError, match="mails"):
+        await rehearse(CAMPAIGN, csv_of(1), folder=tmp_path / "new", mails=-1)
+
+    assert files_in(tmp_path) == []
+
+
+async def test_cancellation_leaves_nothing_behind(temporary: Path) -> None:
+    """Wherever in the pipelines it is cancelled, no file stays."""
+    later = SendAt(datetime(2026, 8, 1, 10, tzinfo=ZoneInfo("Asia/Taipei")))
+    campaign = type(CAMPAIGN)(
+        name="a", subject="b", sender=CAMPAIGN.sender, html="<p>${NAME}</p>", schedule=later
+    )
+
+    place = 0
+    while await _cancelled_at(place, campaign):
+        assert files_in(temporary) == []
+        place += 1
+
+    assert place > 10
+    assert files_in(temporary) == []
+
+
+async def _cancelled_at(place: int, campaign: Any) -> bool:
+    """Rehearse, and cancel at an event; False where there is no such event any more."""
+    seen = 0
+
+    def count(event: Event) -> None:
+        nonlocal seen
+        if seen == place:
+            scope.cancel()
+        seen += 1
+
+    with anyio.CancelScope() as scope:
+        await rehearse(campaign, _records(), now=NOW, progress=count)
+    return scope.cancelled_caught
+
+
+async def test_contacts_beside_which_nothing_can_be_written_are_rehearsed(tmp_path: Path) -> None:
+    """A folder that is only for reading is no hindrance."""
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    path = folder / "members.csv"
+    path.write_text(BAD, encoding="utf-8")
+    folder.chmod(0o500)
+
+    try:
+        shown = await rehearse(CAMPAIGN, path, now=NOW, fix=["leave-out-bad-rows"])
+    finally:
+        folder.chmod(0o700)
+
+    assert (shown.ok, shown.contacts.left_out) == (True, 1)
+    assert os.listdir(folder) == ["members.csv"]  # noqa: PTH208 - its rights may be odd
+
+
+async def test_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """A file in the place of the folder is said before anything is run."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(ValueError, match="folder"):
+        await rehearse(CAMPAIGN, csv_of(1), now=NOW, folder=tmp_path / "file" / "mails")
+
+
+async def test_mails_are_files_to_open(tmp_path: Path) -> None:
+    """Each mail is a page with its header above it, in a folder that is made."""
+    folder = tmp_path / "new" / "folder"
+
+    shown = await rehearse(CAMPAIGN, csv_of(9), now=NOW, folder=folder)
+
+    assert files_in(folder) == ["mail-1.html", "mail-2.html", "mail-3.html"]
+    assert [mail.path for mail in shown.mails] == [folder / name for name in files_in(folder)]
+    page = (folder / "mail-2.html").read_text(encoding="utf-8-sig")
+    assert page.endswith("</pre><p>會員1</p>")
+    assert "From:     電子豹 &lt;service@example.com&gt;\n" in page
+    assert "To:       會員1 &lt;user1@example.com&gt;\n" in page
+    assert "Subject:  會員1，您的專屬優惠\n" in page
+    assert "When:     2026-06-01 09:00 Asia/Taipei (2026-06-01 01:00 UTC)" in page
+    assert str(folder / "mail-1.html") in str(shown)
+
+
+async def test_charset_that_the_mail_declares_does_not_garble_its_page(tmp_path: Path) -> None:
+    """The file begins with the mark of UTF-8, which goes before what a mail says of itself."""
+    html = '<html><head><meta charset="big5"></head><body>${NAME}</body></html>'
+    campaign = attrs.evolve(CAMPAIGN, html=html)
+
+    await rehearse(campaign, csv_of(1), now=NOW, folder=tmp_path)
+
+    assert (tmp_path / "mail-1.html").read_bytes().startswith(codecs.BOM_UTF8)
+
+
+async def test_mails_of_a_test_are_named_by_variant(tmp_path: Path) -> None:
+    """Of a test there are files of A and of B."""
+    await rehearse(AB_TESTS[1], csv_of(20), now=NOW, folder=tmp_path, mails=2)
+
+    assert files_in(tmp_path) == [
+        "mail-1-a.html",
+        "mail-1-b.html",
+        "mail-2-a.html",
+        "mail-2-b.html",
+    ]
+    page = (tmp_path / "mail-1-b.html").read_text(encoding="utf-8-sig")
+    assert "Variant:  B" in page
+    assert "&lt;news@example.com&gt;" in page
+
+
+async def test_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """A folder in the place of a file is an error of the caller's."""
+    (tmp_path / "mail-1.html").mkdir()
+
+    with pytest.raises(ValueError, match=r"mail-1\.html cannot be written"):
+        await rehearse(CAMPAIGN, csv_of(1), now=NOW, folder=tmp_path)

@@ -1,0 +1,109 @@
+"""A rehearsal runs the real pipeline, beside whatever else there is to do."""
+
+from __future__ import annotations
+
+import threading
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import attrs
+import pytest
+
+from newsleopard_async import (
+    Polling,
+)
+from newsleopard_async.rehearsal import Rehearsal
+from newsleopard_async.workflows.events import Event
+from tests.rehearsal.support import IN_A_YEAR, changed, rehearsed
+from tests.support import CAMPAIGN, csv_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_problem_of_the_pipeline_is_told() -> None:
+    """An error of ours that the real call would raise is a sentence of the rehearsal."""
+    polling = Polling(first_s=0.1, max_s=0.1, deadline_s=1)
+
+    shown = await rehearsed(CAMPAIGN, csv_of(3), polling=polling)
+
+    assert not shown.ok
+    assert shown.problem is not None
+    assert shown.problem.startswith("DeadlineExceeded: import ")
+
+
+async def test_progress_is_told() -> None:
+    """The caller hears of the steps of the real pipelines."""
+    events: list[Event] = []
+
+    await rehearsed(CAMPAIGN, csv_of(3), progress=events.append)
+
+    assert {event.pipeline for event in events} >= {"send_campaign", "export_report"}
+
+
+async def test_other_work_of_the_event_loop_does_not_hold_it_up() -> None:
+    """A task that never rests, and a thread that never ends, are none of its business."""
+    done, released = False, threading.Event()
+
+    async def never_rest() -> None:
+        while not done:
+            await anyio.lowlevel.checkpoint()
+
+    async def hold_a_thread() -> None:
+        await anyio.to_thread.run_sync(released.wait)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(never_rest)
+        tasks.start_soon(hold_a_thread)
+        try:
+            shown = await rehearsed(changed(schedule=IN_A_YEAR), csv_of(150))
+        finally:
+            done = True
+            released.set()
+
+    assert shown.ok
+
+
+async def test_rehearsals_do_not_disturb_each_other() -> None:
+    """Two at the same time come to what each comes to alone."""
+    shown: dict[int, Rehearsal] = {}
+
+    async def keep(count: int) -> None:
+        shown[count] = await rehearsed(CAMPAIGN, csv_of(count))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep, 3)
+        tasks.start_soon(keep, 150)
+
+    assert [shown[count].recipients for count in (3, 150)] == [3, 150]
+    alone = await rehearsed(CAMPAIGN, csv_of(150))
+    assert attrs.evolve(shown[150], duration=None) == attrs.evolve(alone, duration=None)
+
+
+async def test_nothing_is_logged_as_if_it_had_happened(caplog: pytest.LogCaptureFixture) -> None:
+    """A log that says that a campaign was accepted must mean it."""
+    caplog.set_level("DEBUG")
+
+    shown = await rehearsed(changed(html="<p>${NMAE}</p>"), "EMAIL,NAME\na@example.com,\n")
+
+    assert shown.recipients == 1
+    assert [each.message for each in caplog.records if each.name.startswith("newsleopard")] == []
+
+
+async def test_error_of_a_callback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What goes wrong in the caller's own code is not kept quiet, and harms nothing."""
+
+    def fail(event: Event) -> None:
+        raise ZeroDivisionError
+
+    shown = await rehearsed(CAMPAIGN, csv_of(2), progress=fail)
+
+    assert shown.ok
+    assert any("submit" in each.message for each in caplog.records)
+
+
+async def test_twenty_thousand_contacts_are_rehearsed() -> None:
+    """A mailing of the usual size is no more than a test."""
+    shown = await rehearsed(changed(schedule=IN_A_YEAR), csv_of(20_000))
+
+    assert (shown.ok, shown.recipients) == (True, 20_000)
