@@ -1,0 +1,134 @@
+"""``newsleopard check``: a file of contacts judged before anything is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio
+import attrs
+import click
+from rich import box
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
+from newsleopard_async.workflows import Event
+
+__all__ = ["CheckOptions", "findings_table", "run_check", "summary_table"]
+
+_STYLES: Final = {"error": "bold red", "warning": "yellow", "note": "dim"}
+_WIDE_COLUMNS: Final = 80
+
+
+@attrs.frozen(kw_only=True)
+class CheckOptions:
+    """What the command was told; as the arguments of `check_contacts`."""
+
+    encoding: str | None = None
+    fix: Sequence[Fix] = ()
+    left_out_to: Path | None = None
+    write_to: Path | None = None
+    deep: bool = False
+    strict: bool = False
+    as_json: bool = False
+
+
+def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
+    """Check a file, print what was found, and say whether it may be sent."""
+    with console.status(f"Reading {path.name}") as status:
+        report = anyio.run(_check, path, options, status)
+    if options.as_json:
+        click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        _print(console, path, report)
+    return report.ok and not (options.strict and report.warnings)
+
+
+async def _check(path: Path, options: CheckOptions, status: Status) -> ContactsReport:
+    def show(event: Event) -> None:
+        if event.state == "waiting":
+            status.update(f"Reading {path.name}: {event.result['rows']:,} rows")
+
+    return await check_contacts(
+        path,
+        encoding=options.encoding,
+        fix=options.fix,
+        left_out_to=options.left_out_to,
+        write_to=options.write_to,
+        deep=options.deep,
+        progress=show,
+    )
+
+
+def _print(console: Console, path: Path, report: ContactsReport) -> None:
+    console.print(summary_table(report, title=path.name))
+    if report.findings:
+        console.print(findings_table(report.findings, width=console.width))
+    errors, warnings = len(report.errors), len(report.warnings)
+    if errors:
+        console.print(f"{_count(errors, 'error')} to mend before it is sent.", style="red")
+    elif warnings:
+        console.print(f"It can be sent; {_count(warnings, 'warning')} to look at.", style="yellow")
+    else:
+        console.print("It can be sent.", style="green")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def summary_table(report: ContactsReport, *, title: str) -> Table:
+    """Lay out what the contacts are, whatever was found in them."""
+    table = Table(
+        title=Text(title), title_justify="left", title_style="bold", box=None, show_header=False
+    )
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, value in _facts(report):
+        table.add_row(name, Text(value))
+    return table
+
+
+def _facts(report: ContactsReport) -> list[tuple[str, str]]:
+    facts = [
+        ("Rows", f"{report.rows:,}"),
+        ("Addresses", f"{report.unique:,} different"),
+        ("Columns", ", ".join(report.columns) or "–"),
+        ("Encoding", report.encoding or "–"),
+        ("To upload", f"{report.size_bytes:,} bytes"),
+        ("Requests", f"about {report.requests:,} for import and campaign"),
+    ]
+    if report.trimmed:
+        facts.append(("Trimmed", f"{report.trimmed:,} cells"))
+    if report.dropped:
+        facts.append(("Dropped", f"{report.dropped:,} rows of a repeated address"))
+    if report.left_out:
+        facts.append(("Left out", f"{report.left_out:,} rows, in {report.left_out_to}"))
+    return facts
+
+
+def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
+    """Lay out findings, a row each; their messages name the places.
+
+    A narrow terminal has the message below the rule, and not beside it.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    if width < _WIDE_COLUMNS:
+        table.add_column("Found", overflow="fold")
+        for finding in findings:
+            title = Text(f"{finding.level} {finding.rule}\n", style=_STYLES[finding.level])
+            table.add_row(title + Text(finding.message, style="not bold"), end_section=True)
+        return table
+    table.add_column("Level", no_wrap=True)
+    table.add_column("Rule", no_wrap=True)
+    table.add_column("Times", justify="right", no_wrap=True)
+    table.add_column("What", overflow="fold")
+    for finding in findings:
+        level = Text(finding.level, style=_STYLES[finding.level])
+        table.add_row(level, finding.rule, f"{finding.count:,}", Text(finding.message))
+    return table
