@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from newsleopard_async.sources.cleaning import CleanContacts, clean_contacts
+from newsleopard_async.sources.cleaning import CleanContacts
 from newsleopard_async.sources.contacts import Contacts, ContactsSource
 
-__all__ = ["CleanContacts", "Contacts", "ContactsSource", "clean_contacts"]
+__all__ = ["CleanContacts", "Contacts", "ContactsSource"]

@@ -1,28 +1,16 @@
-"""Contacts from anywhere made one clean CSV file, or a refusal that names everything."""
+"""One clean CSV file, which contacts from anywhere became, and how it is to be imported."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.models.findings import ContactsReport
-from newsleopard_async.models.rules import refuse
-from newsleopard_async.sources.contacts import Contacts
-from newsleopard_async.sources.examining import (
-    Examination,
-    OnProgress,
-    examined,
-    faults_of_file,
-)
-from newsleopard_async.sources.options import Options
+from newsleopard_async.sources.examining import Examination
 
-__all__ = ["CleanContacts", "clean_contacts", "goes_as_text"]
+__all__ = ["CleanContacts", "goes_as_text"]
 
 _MOST_TEXT_ROWS: Final = 100
 """Above this the platform advises a file (建議筆數 > 100)."""
@@ -69,37 +57,3 @@ class CleanContacts:
 def goes_as_text(rows: int, size_bytes: int) -> bool:
     """Choose between the two kinds of import: text for the small, a file for the rest."""
     return rows <= _MOST_TEXT_ROWS and size_bytes <= _LARGEST_TEXT_BYTES
-
-
-@contextlib.asynccontextmanager
-async def clean_contacts(
-    contacts: Contacts,
-    *,
-    encoding: str | None = None,
-    fix: Fix | Iterable[Fix] = (),
-    judge: bool = True,
-    left_out_to: os.PathLike[str] | None = None,
-    deep: bool = False,
-    on_progress: OnProgress | None = None,
-) -> AsyncIterator[CleanContacts]:
-    """Give contacts as a clean CSV file, for as long as the context lasts.
-
-    What is wrong with single rows is in the report, and no reason to refuse.
-
-    Args:
-        contacts: Whatever they come in.
-        encoding: What they are encoded in; None finds it out.
-        fix: What is to be made good.
-        judge: Whether rows are judged at all.
-        left_out_to: The file for rows that are left out; by default beside a path.
-        deep: Whether addresses are judged by email-validator as well.
-        on_progress: Told now and then how far it is.
-
-    Raises:
-        InvalidRequest: they cannot be read, or not be used as a whole; nothing is left behind.
-        ConfigurationError: the temporary folder cannot be written, or email-validator is missing.
-    """
-    options = Options(encoding=encoding, fix=fix, judge=judge, deep=deep, left_out_to=left_out_to)
-    async with examined(contacts, options, on_progress=on_progress) as found:
-        refuse(each.as_problem() for each in faults_of_file(found.report))
-        yield CleanContacts.of(found)

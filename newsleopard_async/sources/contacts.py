@@ -61,6 +61,12 @@ an iterable, async or not, of mappings or attrs objects; or a `ContactsSource`.
 
 An iterable that is not async is gone through in threads, batch by batch. A database that minds
 being used in another thread must be told: ``sqlite3.connect(…, check_same_thread=False)``.
+
+No thread can be interrupted: a cancellation waits until the one ``next()`` of such an iterable,
+or the one ``read()`` of an open file, that is under way has returned.
+
+A generator, and whatever async iterator has ``aclose()``, is closed when reading ends before it
+does. An open file is left open.
 """
 
 

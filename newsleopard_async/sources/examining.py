@@ -53,12 +53,35 @@ class Examination:
             If they are unusable, there is nothing of use in it.
         sha256: Of the clean CSV.
         read_bytes: How many bytes came in.
+        left_out: The rows that are left out, until they are published.
+        write_to: Where the caller wants the clean CSV, too.
     """
 
     report: ContactsReport
     path: Path
     sha256: str
     read_bytes: int
+    left_out: Path
+    write_to: Path | None
+
+    async def publish(self) -> None:
+        """Put the files where the caller wants them, once; none of unusable contacts.
+
+        Raises:
+            InvalidRequest: one cannot be written.
+        """
+        if faults_of_file(self.report):
+            return
+        if self.report.left_out_to is not None:
+            await publish("left_out_to", self.left_out, self.report.left_out_to)
+            await _remove(self.left_out)
+        if self.write_to is not None:
+            await publish("write_to", self.path, self.write_to)
+
+
+async def _remove(path: Path) -> None:
+    """Remove a file of ours as soon as it is of no use: contacts are in it."""
+    await in_thread(partial(path.unlink, missing_ok=True))
 
 
 def faults_of_file(report: ContactsReport) -> tuple[Finding, ...]:
@@ -75,6 +98,8 @@ async def examined(
 ) -> AsyncIterator[Examination]:
     """Examine contacts; what was made of them is there for as long as the context lasts.
 
+    The caller's own files are not touched before `Examination.publish`.
+
     Raises:
         InvalidRequest: they cannot be read at all, or an option does not go with them.
         ConfigurationError: the temporary folder cannot be written.
@@ -88,12 +113,14 @@ async def examined(
         work = _Work(folder=folder, options=options, on_progress=on_progress)
         detected, raw = await work.detect(source)
         report = await work.examine(detected, raw)
-        report = await work.publish(report)
+        await work.tidy(report)
         yield Examination(
             report=report,
             path=work.clean,
             sha256=work.sha256.hexdigest(),
             read_bytes=work.size_bytes,
+            left_out=work.left_out,
+            write_to=options.write_to,
         )
 
 
@@ -107,10 +134,15 @@ class _Work:
     sha256: Any = attrs.field(factory=hashlib.sha256)
     size_bytes: int = 0
     rows: int = 0
+    comes_slowly: bool = False
 
     @property
     def clean(self) -> Path:
         return self.folder / "contacts.csv"
+
+    @property
+    def raw(self) -> Path:
+        return self.folder / "raw"
 
     @property
     def left_out(self) -> Path:
@@ -131,7 +163,7 @@ class _Work:
                     if not await look(piece):
                         break
         else:
-            raw = await spool(source, self.folder / "raw", look)
+            raw = await spool(source, self.raw, look)
         return await in_thread(detector.finish), raw
 
     async def examine(self, detected: Detected, raw: RegularFile) -> ContactsReport:
@@ -143,6 +175,7 @@ class _Work:
             partial(Examiner, detected, fix=options.fix, judge=options.judges, deep=options.deep)
         )
         self.size_bytes = 0
+        self.comes_slowly = False
         async with (
             new_file(self.clean) as clean,
             new_file(self.left_out) as left_out,
@@ -153,17 +186,19 @@ class _Work:
                 examine = partial(examiner.feed, piece)
                 await in_thread(partial(self._take, examine, clean, left_out))
             await in_thread(partial(self._take, examiner.finish, clean, left_out))
-        return await in_thread(examiner.report)
+        return self._named(await in_thread(examiner.report))
 
-    async def publish(self, report: ContactsReport) -> ContactsReport:
-        """Put the files where the caller wants them."""
-        options = self.options
-        if report.left_out and options.left_out_to is not None:
-            await publish("left_out_to", self.left_out, options.left_out_to)
-            report = attrs.evolve(report, left_out_to=options.left_out_to)
-        if options.write_to is not None and not faults_of_file(report):
-            await publish("write_to", self.clean, options.write_to)
-        return report
+    def _named(self, report: ContactsReport) -> ContactsReport:
+        """Name the file that the rows which are left out are to go into, if they do."""
+        if not report.left_out or faults_of_file(report):
+            return report
+        return attrs.evolve(report, left_out_to=self.options.left_out_to)
+
+    async def tidy(self, report: ContactsReport) -> None:
+        """Leave nothing of the contacts on the disk but what is still to be used."""
+        await _remove(self.raw)
+        if report.left_out_to is None:
+            await _remove(self.left_out)
 
     def _take(self, examine: Callable[[], Examined], clean: IO[bytes], left_out: IO[bytes]) -> None:
         """Examine a piece and write what comes of it, in a thread."""
@@ -177,6 +212,9 @@ class _Work:
     async def _tell(self, piece: bytes) -> None:
         self.size_bytes += len(piece)
         # What is less than a piece is done before anybody could look.
-        if self.on_progress is not None and len(piece) == PIECE_BYTES:
+        is_whole = len(piece) == PIECE_BYTES
+        if self.on_progress is not None and (is_whole or self.comes_slowly):
             # The header is a line, too.
             await self.on_progress(size_bytes=self.size_bytes, rows=max(0, self.rows - 1))
+        # Something small is the end, unless more comes after it.
+        self.comes_slowly = not is_whole

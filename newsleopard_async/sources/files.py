@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 import os
 import stat
 from collections.abc import AsyncGenerator
@@ -31,7 +33,10 @@ PIECE_BYTES: Final = 1024 * 1024
 
 
 class BinaryFile(Protocol):
-    """A file that is open for reading bytes; whatever has ``read(size)``."""
+    """A file that is open for reading bytes; whatever has ``read(size)``.
+
+    If it has ``read1(size)``, that is asked first, since it does not wait for all of it.
+    """
 
     def read(self, size: int, /) -> bytes | None:
         """Return at most ``size`` bytes, and none at the end."""
@@ -73,7 +78,7 @@ class RegularFile:
         if stat.S_ISDIR(status.st_mode):
             raise _refusal("file", f"{path} is a folder; name the CSV file in it")
         if not stat.S_ISREG(status.st_mode):
-            raise _refusal("file", f"{path} is no ordinary file; open it and give it open")
+            raise _no_ordinary_file(path)
         return cls(path, _Identity.of(status))
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -92,10 +97,16 @@ class RegularFile:
                 ):
                     left_bytes -= len(piece)
                     yield piece
-                # By its name: what is open stays as it was when it was replaced.
-                await self._check(self.path)
+                await self._check_end(left_bytes)
         except OSError as error:
             raise _unreadable(self.path, error) from None
+
+    async def _check_end(self, left_bytes: int) -> None:
+        # By its name: what is open stays as it was when it was replaced.
+        await self._check(self.path)
+        if left_bytes:
+            # What the system makes up as it is read, as below /proc, is of no size.
+            raise _no_ordinary_file(self.path)
 
     async def _check(self, file: int | Path) -> None:
         status = await in_thread(partial(os.stat, file))
@@ -112,8 +123,9 @@ class PathSource:
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
         """Read it once."""
         file = await RegularFile.at(self.path)
-        async for piece in file.pieces():
-            yield piece
+        async with contextlib.aclosing(file.pieces()) as pieces:
+            async for piece in pieces:
+                yield piece
 
 
 @attrs.frozen
@@ -162,11 +174,9 @@ def _read(file: BinaryFile, size: int) -> bytes:
     piece: Any = None
     why = ""
     try:
-        piece = file.read(size)
-    except ValueError:
-        why = "it is closed, or not open for reading"
-    except OSError as error:
-        why = error.strerror or type(error).__name__
+        piece = _asked(file, size)
+    except Exception as error:  # noqa: BLE001 - whatever somebody else's file may raise
+        why = _why_unread(error)
     if why:
         # Raised out here: what a file of somebody else's raised may hold contacts.
         raise _refusal("readable", f"is an open file that cannot be read: {why}")
@@ -175,6 +185,27 @@ def _read(file: BinaryFile, size: int) -> bytes:
     if inspect.iscoroutine(piece):
         piece.close()
     raise _refusal("type", _why_no_bytes(piece))
+
+
+def _asked(file: BinaryFile, size: int) -> object:
+    """Ask for what is there already; a pipe's read() would wait until it is all there."""
+    read1 = getattr(file, "read1", None)
+    if size and callable(read1):
+        # Not every kind of file that has it can do it.
+        with contextlib.suppress(io.UnsupportedOperation):
+            if piece := read1(size):
+                return piece
+    # Nothing from read1() may be the end, or a pipe that does not block: read() tells them apart.
+    return file.read(size)
+
+
+def _why_unread(error: Exception) -> str:
+    """Say why a file gives nothing, in no word of its own."""
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return "it is closed, or not open for reading"
+    if isinstance(error, OSError) and isinstance(error.errno, int):
+        return os.strerror(error.errno)
+    return type(error).__name__
 
 
 def _why_no_bytes(piece: object) -> str:
@@ -190,6 +221,10 @@ def changed(path: Path) -> InvalidRequest:
     return _refusal(
         "unchanged", f"{path} changed while it was read; call again once nothing writes to it"
     )
+
+
+def _no_ordinary_file(path: Path) -> InvalidRequest:
+    return _refusal("file", f"{path} is no ordinary file; open it and give it open")
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> InvalidRequest:

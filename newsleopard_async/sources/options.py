@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -93,7 +94,7 @@ class Options:
             await check_output("left_out_to", left_out_to, read, self.write_to)
         encoding = self.encoding
         if is_decoded(source):
-            if encoding not in {None, _UTF8}:
+            if encoding is not None and not _is_utf8(encoding):
                 raise InvalidRequest.of(
                     "encoding", "text", "is for bytes, and text and records have none; leave it out"
                 )
@@ -111,6 +112,14 @@ class Options:
             "must name a file for the rows that are left out, where no path was given beside "
             "which it could be",
         )
+
+
+def _is_utf8(encoding: str) -> bool:
+    try:
+        return codecs.lookup(encoding).name in {_UTF8, "utf-8-sig"}
+    except (LookupError, TypeError, ValueError):
+        # No name at all, or that of nothing.
+        return False
 
 
 def _file_of(source: ContactsSource) -> object:

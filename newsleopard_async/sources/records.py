@@ -5,9 +5,15 @@ The first record names the columns. ``EMAIL`` and ``NAME`` may be in any case an
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
     Iterable,
     Iterator,
     Mapping,
@@ -17,6 +23,7 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final
 
+import anyio
 import attrs
 
 from newsleopard_async.errors import InvalidRequest
@@ -29,6 +36,9 @@ _FIRST: Final = ("EMAIL", "NAME")
 
 _BATCH: Final = 500
 """Records taken at once: what a thread waits for is not interrupted meanwhile."""
+
+_BATCH_S: Final = 0.1
+"""How long they are taken at once, for the same reason, but for the one that is waited for."""
 
 _MOST_KEYS_SHOWN: Final = 5
 
@@ -51,15 +61,42 @@ class RecordsSource:
         """
         writer = RecordWriter()
         if isinstance(self.records, AsyncIterable):
-            async for record in self.records:
-                yield writer.write(record)
+            async with _taken_later(self.records) as taken_later:
+                async for record in taken_later:
+                    yield writer.write(record)
         else:
-            records = await in_thread(partial(iter, self.records))
-            while batch := await in_thread(partial(writer.write_some, records)):
-                yield batch
+            async with _taken(self.records) as taken:
+                while batch := await in_thread(partial(writer.write_some, taken)):
+                    yield batch
         if not writer.count:
             # There is no contact, and no column whose name is missing.
             yield csv_row(_FIRST).encode()
+
+
+@contextlib.asynccontextmanager
+async def _taken_later(records: AsyncIterable[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    """Iterate, and close what can be closed: nobody else would before the garbage collector."""
+    iterator: Any = aiter(records)
+    async with contextlib.AsyncExitStack() as stack:
+        if hasattr(iterator, "aclose"):
+            await stack.enter_async_context(contextlib.aclosing(iterator))
+        yield iterator
+
+
+@contextlib.asynccontextmanager
+async def _taken(records: Iterable[Any]) -> AsyncIterator[Iterator[Any]]:
+    """Iterate in threads, and close a generator there, where it may do what blocks."""
+    iterator = await in_thread(partial(iter, records))
+    try:
+        yield iterator
+    finally:
+        if inspect.isgenerator(iterator):
+            with anyio.CancelScope(shield=True):
+                await in_thread(iterator.close)
+
+
+Get = Callable[[Any], object]
+"""Gives a record's value by its key."""
 
 
 @attrs.define
@@ -75,49 +112,65 @@ class RecordWriter:
 
     def write_some(self, records: Iterator[Any]) -> bytes:
         """Write the next ones of an iterator; nothing at its end."""
-        return b"".join([self.write(record) for record in islice(records, _BATCH)])
+        until_s = time.monotonic() + _BATCH_S
+        rows = []
+        for record in islice(records, _BATCH):
+            rows.append(self.write(record))
+            if time.monotonic() >= until_s:
+                break
+        return b"".join(rows)
 
     def write(self, record: Any) -> bytes:
         """Write a record.
 
         Raises:
-            InvalidRequest: it is no record, or has other columns than the first, or a value
-                that is no text.
+            InvalidRequest: it is no record, or cannot be read, or has other columns than the
+                first, or a value that is no text.
         """
         self.count += 1
-        values = self._values_of(record)
+        keys, get = self._opened(record)
         if self.count > 1:
-            self._check_keys(values)
-            return self._row(values)
-        self._keys = self._columns_of(values)
-        return self._encoded(_header(self._keys)) + self._row(values)
+            self._check_keys(keys)
+            return self._row(get)
+        self._keys = self._columns_of(keys)
+        return self._encoded(_header(self._keys)) + self._row(get)
 
-    def _values_of(self, record: Any) -> Mapping[Any, Any]:
-        if isinstance(record, Mapping):
-            return record
-        if attrs.has(type(record)):
-            return {field.name: getattr(record, field.name) for field in attrs.fields(type(record))}
-        if is_record(record):
-            # What a database gives is seldom a Mapping, but can be asked like one.
-            return {key: record[key] for key in record.keys()}  # noqa: SIM118 - iterates values
+    def _opened(self, record: Any) -> tuple[Collection[Any], Get]:
+        """Return the keys of a record, and what gives its values."""
+        opened = None
+        why = ""
+        try:
+            opened = _open(record)
+        except Exception as error:  # noqa: BLE001 - whatever somebody else's record may raise
+            why = f"cannot be read: {type(error).__name__}"
+        if opened is not None:
+            return opened
+        # Raised out here: the other error may hold the contact.
+        if why:
+            raise self._refusal("readable", why)
         raise self._refusal("type", f"is of type {type(record).__name__}; {_way_out(record)}")
 
-    def _columns_of(self, values: Mapping[Any, Any]) -> tuple[str, ...]:
-        for key in values:
+    def _columns_of(self, keys: Collection[Any]) -> tuple[str, ...]:
+        for key in keys:
             if not isinstance(key, str):
                 raise self._refusal(
                     "columns", f"has a {type(key).__name__} for a column's name; name it by text"
                 )
-        return _first_two_first(tuple(values))
+        if len(set(keys)) < len(keys):
+            # By its name only the first of them could be had.
+            raise self._refusal(
+                "columns", "has columns of the same name; give each its own, as by AS in SQL"
+            )
+        return _first_two_first(tuple(keys))
 
-    def _check_keys(self, values: Mapping[Any, Any]) -> None:
-        if len(values) == len(self._keys) and all(key in values for key in self._keys):
+    def _check_keys(self, keys: Collection[Any]) -> None:
+        if len(keys) == len(self._keys) and all(key in keys for key in self._keys):
             return
-        missing = [key for key in self._keys if key not in values]
-        more = [key for key in values if key not in self._keys]
+        missing = [key for key in self._keys if key not in keys]
+        more = [key for key in keys if key not in self._keys]
         found = [
-            *(f"lacks {_shown(missing)}" for _ in missing[:1]),
-            *(f"has {_shown(more)} besides" for _ in more[:1]),
+            *(f"lacks {self._shown(missing)}" for _ in missing[:1]),
+            *(f"has {self._shown(more)} besides" for _ in more[:1]),
         ]
         raise self._refusal(
             "columns",
@@ -125,14 +178,33 @@ class RecordWriter:
             "keys, with None for an empty cell",
         )
 
-    def _row(self, values: Mapping[Any, Any]) -> bytes:
-        cells = []
-        for key in self._keys:
-            try:
-                cells.append(cell_of(values[key]))
-            except CellError as error:
-                raise self._refusal("value", f"column {_shown([key])} {error}") from None
-        return self._encoded(cells)
+    def _row(self, get: Get) -> bytes:
+        cells: list[str] = []
+        why = ""
+        try:
+            for key in self._keys:
+                cells.append(cell_of(get(key)))  # noqa: PERF401 - how many there are is the column
+        except CellError as error:
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever somebody else's value may raise
+            why = f"cannot be read: {type(error).__name__}"
+        if not why:
+            return self._encoded(cells)
+        # Raised out here: the other error may hold the contact.
+        raise self._refusal("value", f"column {self._column(len(cells))} {why}")
+
+    def _column(self, place: int) -> str:
+        return self._shown([self._keys[place]]) if self._has_header else str(place + 1)
+
+    def _shown(self, keys: Sequence[object]) -> str:
+        """Name columns, or count them where a contact was taken for the header."""
+        if self._has_header:
+            return _shown(keys)
+        return f"{len(keys):,} column{'s'[: len(keys) != 1]}"
+
+    @property
+    def _has_header(self) -> bool:
+        return any(_place(key) == 0 for key in self._keys)
 
     def _encoded(self, cells: Sequence[str]) -> bytes:
         bad = -1
@@ -154,6 +226,20 @@ class RecordWriter:
 def is_record(value: object) -> bool:
     """Tell whether a value has named fields: a mapping, what looks like one, or an attrs object."""
     return (hasattr(value, "keys") and hasattr(value, "__getitem__")) or attrs.has(type(value))
+
+
+def _open(record: Any) -> tuple[Collection[Any], Get] | None:
+    """Return the keys of a record, and what gives its values; None of what is no record."""
+    if isinstance(record, Mapping):
+        return dict.fromkeys(record), record.__getitem__
+    if attrs.has(type(record)):
+        return dict.fromkeys(each.name for each in attrs.fields(type(record))), partial(
+            getattr, record
+        )
+    if is_record(record):
+        # What a database gives is seldom a Mapping, but can be asked like one.
+        return tuple(record.keys()), record.__getitem__
+    return None
 
 
 def _header(keys: Iterable[str]) -> list[str]:
@@ -180,9 +266,14 @@ def _is_encodable(cell: str) -> bool:
 
 def _shown(keys: Iterable[object]) -> str:
     """Name columns; one that may be a contact, as where a file had no header, is hidden."""
-    names = [repr(key) if "@" not in str(key) else "…" for key in keys]
+    names = [repr(key) if _is_shown(key) else "…" for key in keys]
     more = ["…"] if len(names) > _MOST_KEYS_SHOWN else []
     return ", ".join(names[:_MOST_KEYS_SHOWN] + more)
+
+
+def _is_shown(key: object) -> bool:
+    # csv.DictReader has None for the cells that are too many.
+    return key is None or (isinstance(key, str) and "@" not in key)
 
 
 def _way_out(record: object) -> str:

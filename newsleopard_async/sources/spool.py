@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from newsleopard_async.errors import ConfigurationError, InvalidRequest
 from newsleopard_async.sources.contacts import ContactsSource
@@ -16,6 +17,9 @@ from newsleopard_async.sources.files import PIECE_BYTES, RegularFile
 from newsleopard_async.transport.inflight import in_thread, open_file
 
 __all__ = ["Look", "in_pieces", "new_file", "private_folder", "spool", "writing"]
+
+_GATHER_S: Final = 0.5
+"""How long what is small is gathered; progress is told, and judging begins, without the rest."""
 
 Look = Callable[[bytes], Awaitable[bool]]
 """Looks at a piece; False where no further one needs to be read."""
@@ -102,8 +106,9 @@ async def in_pieces(source: ContactsSource) -> AsyncIterator[AsyncIterator[bytes
 
 
 async def _even(pieces: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
-    """Gather what is small, and cut what is large."""
+    """Gather what is small, but not for long, and cut what is large."""
     gathered = bytearray()
+    begun_s = time.monotonic()
     async for piece in pieces:
         if not isinstance(piece, bytes):
             raise _wrong(f"csv_pieces() gives {type(piece).__name__} and not bytes")
@@ -111,6 +116,10 @@ async def _even(pieces: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
         for begin in range(0, len(gathered) - PIECE_BYTES + 1, PIECE_BYTES):
             yield bytes(gathered[begin : begin + PIECE_BYTES])
         del gathered[: len(gathered) // PIECE_BYTES * PIECE_BYTES]
+        if gathered and time.monotonic() - begun_s >= _GATHER_S:
+            yield bytes(gathered)
+            gathered.clear()
+            begun_s = time.monotonic()
     if gathered:
         yield bytes(gathered)
 

@@ -13,10 +13,11 @@ import attrs
 from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.models.findings import ContactsReport, Finding
+from newsleopard_async.models.rules import refuse
 from newsleopard_async.sources.contacts import Contacts
 from newsleopard_async.sources.examining import Examination, examined
 from newsleopard_async.sources.options import Options
-from newsleopard_async.workflows.events import Event, Progress, tell
+from newsleopard_async.workflows.events import Event, Progress, problems_of_progress, tell
 
 __all__ = ["Story", "check_contacts", "log_remarks"]
 
@@ -71,6 +72,7 @@ async def check_contacts(
         encoding=encoding, fix=fix, deep=deep, left_out_to=left_out_to, write_to=write_to
     )
     async with Story(_STEP, progress, SystemClock()).checked(source, options) as found:
+        await found.publish()
         return found.report
 
 
@@ -101,6 +103,7 @@ class Story:
             InvalidRequest: nothing can be read, or an option does not go with it.
             ConfigurationError: what is needed is missing.
         """
+        refuse(problems_of_progress(self.progress))
         await self._tell("started")
         async with contextlib.AsyncExitStack() as stack:
             try:

@@ -16,19 +16,28 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import attrs
 
-from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.plain import Plain, from_plain, to_plain
 from newsleopard_async.store import Store, as_store, held
 
-__all__ = ["Checkpoint", "CheckpointLike", "Record", "hash_of", "opened"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointLike",
+    "Record",
+    "hash_of",
+    "opened",
+    "problems_of_same_file",
+    "with_checkpoint",
+]
 
 VERSION: Final = 1
 SUBMIT: Final = "submit"
@@ -240,12 +249,20 @@ class Checkpoint:
                 "checkpoint", "pipeline", f"is of {self.pipeline}, not of {pipeline}"
             )
         if self.input_hash != input_hash:
-            raise InvalidRequest.of(
-                "checkpoint",
-                "other-input",
-                "was made for other input; give the same campaign, contacts and lists to go "
-                "on, or another checkpoint to begin anew",
+            raise InvalidRequest.of("checkpoint", "other-input", self._explain_other_input())
+
+    def _explain_other_input(self) -> str:
+        given = "campaign, contacts (with the same fix= and encoding=) and lists"
+        if SUBMIT in self.records:
+            # Whoever began anew now might send a second time.
+            return (
+                f"was made for other input, and its campaign was submitted or may have been; give "
+                f"the same {given} to find out, and do not begin anew before"
             )
+        return (
+            f"was made for other input; give the same {given} to go on, or another checkpoint to "
+            "begin anew"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -270,6 +287,27 @@ def hash_of(*parts: Any) -> str:
     """Hash what a pipeline is asked to do, whatever order its fields are in."""
     text = json.dumps([to_plain(part) for part in parts], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def problems_of_same_file(
+    field: str, path: object, checkpoint: CheckpointLike | None
+) -> Iterator[Problem]:
+    """Yield a problem if a file that is written would replace the checkpoint."""
+    if not (isinstance(path, os.PathLike) and isinstance(checkpoint, os.PathLike)):
+        return
+    if Path(path).resolve() == Path(checkpoint).resolve():
+        yield Problem(field, "same-file", "is the checkpoint; name another file")
+
+
+async def with_checkpoint(error: InvalidRequest, given: CheckpointLike | None) -> InvalidRequest:
+    """Return an error of a run that could not even begin, with what earlier runs have done."""
+    if isinstance(given, Checkpoint):
+        error.checkpoint = given
+    elif given is not None:
+        # Whatever is wrong with it, the error itself is the news.
+        with contextlib.suppress(Exception):
+            error.checkpoint = await Checkpoint.load(given)
+    return error
 
 
 @contextlib.asynccontextmanager

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from inspect import isawaitable
 from typing import Any, Final
 
 import attrs
 
+from newsleopard_async.errors import Problem
+from newsleopard_async.models.rules import wrong_type
 from newsleopard_async.plain import Plain
 
-__all__ = ["Event", "Progress", "tell"]
+__all__ = ["Event", "Progress", "problems_of_progress", "tell"]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
@@ -42,6 +44,12 @@ class Event(Plain):
 
 Progress = Callable[[Event], Awaitable[None] | None]
 """Called with every event; it may be async, and what it raises is logged and goes no further."""
+
+
+def problems_of_progress(progress: object) -> Iterator[Problem]:
+    """Yield a problem unless it can be called, if it is there at all."""
+    if progress is not None and not callable(progress):
+        yield wrong_type("progress", progress, "a function of an event")
 
 
 async def tell(progress: Progress | None, event: Event) -> None:

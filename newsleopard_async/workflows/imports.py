@@ -27,11 +27,16 @@ from newsleopard_async.sources.examining import faults_of_file
 from newsleopard_async.sources.options import Options
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import Story, log_remarks
-from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
+from newsleopard_async.workflows.checkpoint import (
+    CheckpointLike,
+    hash_of,
+    problems_of_same_file,
+    with_checkpoint,
+)
 from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
-from newsleopard_async.workflows.polling import watch
+from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = [
@@ -122,11 +127,18 @@ async def import_contacts(
         InvalidRequest: the contacts or the list cannot be used; nothing was imported.
     """
     target = Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
+    refuse(
+        [
+            *problems_of_polling(polling),
+            *problems_of_same_file("left_out_to", left_out_to, checkpoint),
+        ]
+    )
     options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to)
     story = Story("import_contacts", progress, nl.clock)
     async with story.checked(contacts, options) as found:
-        faults = faults_of_file(found.report)
-        refuse(each.as_problem() for each in faults)
+        if faults := faults_of_file(found.report):
+            error = InvalidRequest(each.as_problem() for each in faults)
+            raise await with_checkpoint(error, checkpoint)
         log_remarks(found.report)
         clean = CleanContacts.of(found)
         async with running(
@@ -136,6 +148,7 @@ async def import_contacts(
             checkpoint=checkpoint,
             progress=story.go_on(),
         ) as run:
+            await found.publish()
             joined = await find_or_create(run, target)
             report = await import_into(run, clean, joined, polling or Polling())
             return report.bind(nl, contacts, encoding=encoding)
@@ -234,6 +247,7 @@ async def wait_for_import(
         ImportFailed: it ended without.
         DeadlineExceeded: it had not ended in time.
     """
+    refuse(problems_of_polling(polling))
     async with running(
         nl,
         "wait_for_import",

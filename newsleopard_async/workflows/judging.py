@@ -138,5 +138,6 @@ def are_few_enough(rejected: int, rows: int | None, max_rejected: float | None) 
     if max_rejected is None:
         return True
     if 0 < max_rejected < 1:
-        return rejected <= max_rejected * (rows or rejected)
+        # As a quotient: 29 of 100 is 0.29 to the last bit, and 0.29 * 100 is less than 29.
+        return rejected == 0 or rejected / (rows or rejected) <= max_rejected
     return rejected <= max_rejected

@@ -14,9 +14,10 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
+from newsleopard_async.models.rules import refuse
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Record, opened
-from newsleopard_async.workflows.events import Event, Progress, tell
+from newsleopard_async.workflows.events import Event, Progress, problems_of_progress, tell
 from newsleopard_async.workflows.runner import AnyStep, OnceStep, Step
 
 __all__ = ["LocalRunner", "running"]
@@ -42,6 +43,7 @@ async def running(
     Raises:
         InvalidRequest: the checkpoint is of something else, or in use.
     """
+    refuse(problems_of_progress(progress))
     async with opened(checkpoint, pipeline, input_hash) as kept:
         try:
             yield LocalRunner(nl, kept, progress)

@@ -6,14 +6,21 @@ import random
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from newsleopard_async.errors import DeadlineExceeded
+from newsleopard_async.errors import DeadlineExceeded, Problem
 from newsleopard_async.models import Polling
+from newsleopard_async.models.rules import problems_of_type
 from newsleopard_async.workflows.runner import Runner, Step
 
-__all__ = ["delays_s", "watch"]
+__all__ = ["delays_s", "problems_of_polling", "watch"]
 
 Given = TypeVar("Given")
 Gives = TypeVar("Gives")
+
+
+def problems_of_polling(polling: object) -> Iterator[Problem]:
+    """Yield a problem unless it says how to poll; it is needed only when much has been done."""
+    if polling is not None:
+        yield from problems_of_type("polling", polling, Polling, "Polling(…)")
 
 
 def delays_s(polling: Polling, seed: str) -> Iterator[float]:

@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.errors import InvalidRequest, NewsLeopardError, OutcomeUnknown
+from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
 from newsleopard_async.models import Campaign, CampaignSn, Mailing, SendAt, SentCampaign
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.runner import Runner
@@ -57,8 +57,6 @@ def marked(campaign: Mailing, text: str | None) -> Mailing:
     """Put the marker into the campaign's name, which its recipients do not see."""
     if text is None:
         return campaign
-    if not text.strip():
-        raise InvalidRequest.of("marker", "required", "must be text that is not empty, or None")
     if text in campaign.name:
         return campaign
     return attrs.evolve(campaign, name=f"{campaign.name} {text}")

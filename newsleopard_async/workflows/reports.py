@@ -10,12 +10,13 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
+from newsleopard_async.models.rules import refuse
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
-from newsleopard_async.workflows.polling import watch
+from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["ReportJudge", "export_report", "wait_for_report"]
@@ -51,6 +52,7 @@ async def export_report(
         StorageError: a file could not be downloaded.
         InvalidRequest: the folder cannot be made; nothing was sent.
     """
+    refuse(problems_of_polling(polling))
     folder = None if download_to is None else Path(download_to)
     async with running(
         nl,
@@ -102,6 +104,7 @@ async def wait_for_report(
     Raises:
         DeadlineExceeded: it was not ready in time; that is not a failure.
     """
+    refuse(problems_of_polling(polling))
     states = tuple(ReportState(type=link.type, created=link.created) for link in before)
     async with running(
         nl,

@@ -27,7 +27,12 @@ from newsleopard_async.sources.options import Options
 from newsleopard_async.transport.inflight import in_thread
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import Story, log_remarks
-from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
+from newsleopard_async.workflows.checkpoint import (
+    CheckpointLike,
+    hash_of,
+    problems_of_same_file,
+    with_checkpoint,
+)
 from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.imports import (
     IfListExists,
@@ -38,7 +43,7 @@ from newsleopard_async.workflows.imports import (
 from newsleopard_async.workflows.judging import Judgement, Terms, are_few_enough, judge
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
-from newsleopard_async.workflows.polling import watch
+from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.reconcile import ONE_DAY, submit_once
 
 __all__ = ["find_campaign", "is_complete_enough", "send_campaign"]
@@ -101,9 +106,11 @@ async def send_campaign(
             (yet); run again with the checkpoint, from `.look_again_at` on.
         ImportIncomplete: too many rows were rejected; nothing was sent.
         ImportFailed: the import ended without success; nothing was sent.
-        InvalidRequest: something is wrong with what was given; nothing was sent.
+        InvalidRequest: something is wrong with what was given; this run sent nothing. What
+            an earlier one did is in `.checkpoint`, where one was given.
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
+    refuse(_problems_of_options(marker, polling, left_out_to, checkpoint))
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to, judge=check)
@@ -114,8 +121,8 @@ async def send_campaign(
             found = await stack.enter_async_context(story.checked(contacts, options))
         judged = partial(_judge, nl, campaign, found, target, terms)
         if found is not None and faults_of_file(found.report):
-            # There is no telling what was begun with them.
-            refuse((await judged()).problems)
+            # There is no telling what was begun with them, but a checkpoint says whether it was.
+            raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
         run = await stack.enter_async_context(
             running(
                 nl,
@@ -127,19 +134,28 @@ async def send_campaign(
                 progress=story.go_on(),
             )
         )
-        if not run.has(steps.submit):
-            judgement = await judged()
-            refuse(judgement.problems)
-            log_remarks(judgement.remarks)
+        # What was submitted, or may have been, is looked up and no longer judged.
+        is_new = not run.has(steps.submit)
+        if is_new:
+            await _pass(await judged(), found)
         report = None
         if found is not None and target is not None:
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await import_into(run, CleanContacts.of(found), joined, polling or Polling())
             report = report.bind(nl, contacts, encoding=encoding)
-            _check_rejected(report, max_rejected)
+            if is_new:
+                _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)
         return SendOutcome(campaign_sn=campaign_sn, import_report=report)
+
+
+async def _pass(judgement: Judgement, found: Examination | None) -> None:
+    """Refuse what was judged, or tell what there is to tell and go on."""
+    refuse(judgement.problems)
+    log_remarks(judgement.remarks)
+    if found is not None:
+        await found.publish()
 
 
 async def _judge(
@@ -167,6 +183,16 @@ def _problems_of_arguments(
         yield wrong_type("max_rejected", max_rejected, "a number of rows, a share, or None")
     elif not max_rejected >= 0:  # which NaN is not, either
         yield Problem("max_rejected", "range", "must not be negative; None allows any number")
+
+
+def _problems_of_options(
+    marker: object, polling: object, left_out_to: object, checkpoint: CheckpointLike | None
+) -> Iterator[Problem]:
+    """Yield what else would only be noticed when much has been done."""
+    if marker is not None and not isinstance(marker, EllipsisType):
+        yield from problems_of_line("marker", marker)
+    yield from problems_of_polling(polling)
+    yield from problems_of_same_file("left_out_to", left_out_to, checkpoint)
 
 
 def _target(
@@ -239,7 +265,13 @@ async def find_campaign(
     Source: GET /v1/report/campaigns, asked month by month and a day wider than needed,
         since it is not documented which instant its range means.
     """
-    refuse([*problems_of_line("marker", marker), *_problems_of_since(since)])
+    refuse(
+        [
+            *problems_of_line("marker", marker),
+            *_problems_of_since(since),
+            *problems_of_polling(polling),
+        ]
+    )
     longest = timedelta(seconds=0 if polling is None else polling.deadline_s)
     until = nl.clock.now() + longest + ONE_DAY
     given = steps.FindSent(text=marker, since=since - ONE_DAY, until=until)

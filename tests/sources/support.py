@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,11 @@ import attrs
 import pytest
 
 from newsleopard_async import InvalidRequest
+from newsleopard_async.models.rules import refuse
+from newsleopard_async.sources import CleanContacts
 from newsleopard_async.sources.contacts import as_source
+from newsleopard_async.sources.examining import examined, faults_of_file
+from newsleopard_async.sources.options import Options
 
 Row = Mapping[str, Any]
 
@@ -109,3 +113,14 @@ async def refusal_of(contacts: Any) -> tuple[str, str]:
     [problem] = caught.value.problems
     assert problem.field == "contacts"
     return problem.rule, problem.message
+
+
+@asynccontextmanager
+async def clean_contacts(
+    contacts: Any, *, on_progress: Any = None, **options: Any
+) -> AsyncIterator[CleanContacts]:
+    """Take contacts as a pipeline does: examine them, refuse what is unusable, publish."""
+    async with examined(contacts, Options(**options), on_progress=on_progress) as found:
+        refuse(each.as_problem() for each in faults_of_file(found.report))
+        await found.publish()
+        yield CleanContacts.of(found)

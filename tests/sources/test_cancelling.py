@@ -15,8 +15,7 @@ import anyio.to_thread
 import attrs
 import pytest
 
-from newsleopard_async.sources import clean_contacts
-from tests.sources.support import ROWS, written
+from tests.sources.support import ROWS, clean_contacts, written
 from tests.support import files_in
 
 CONTENT = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n".encode()

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.sources import clean_contacts
 from newsleopard_async.sources.cleaning import goes_as_text
 from newsleopard_async.sources.files import PIECE_BYTES
-from tests.sources.support import CSV, FORMS, ROWS, Pieces, later, written
+from tests.sources.support import CSV, FORMS, ROWS, Pieces, clean_contacts, later, written
 from tests.support import csv_of, files_in
 
 BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\nmei@example.com,李小美\n"
@@ -118,7 +117,7 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
     "archive": (b"PK\x03\x04" + bytes(100), ["not-text"]),
     "not to be decoded": (b"EMAIL,NAME\nming@example.com,\xff\xff\n", ["encoding"]),
     "several faults": (
-        'EMAIL,NAME,a,A,\nming@example.com,"王\n小明",,,\n',
+        "EMAIL,NAME,a,A,\nming@example.com,王小明,,,\n",
         ["duplicate-header", "empty-header"],
     ),
     "line break": ('EMAIL,NAME\nming@example.com,"王\n小明"\n', ["line-break"]),
@@ -186,15 +185,6 @@ async def test_no_file_is_made_where_no_row_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_rows_that_are_all_left_out_are_still_to_be_seen(tmp_path: Path) -> None:
-    """Nobody is left to send to, and the file says why."""
-    path = written(tmp_path, b"EMAIL,NAME\nnobody,A\n")
-
-    assert await problems_of(path, fix="leave-out-bad-rows") == [("contacts", "no-rows")]
-    assert (tmp_path / "members.left-out.csv").read_text(encoding="utf-8").count("\n") == 2
-
-
-@pytest.mark.anyio
 async def test_left_out_file_must_be_named_without_a_path(tmp_path: Path) -> None:
     """There is nothing beside which it could be."""
     named = tmp_path / "bad.csv"
@@ -221,11 +211,11 @@ async def test_addresses_may_be_judged_deeper() -> None:
 @pytest.mark.anyio
 async def test_encoding_that_is_said_is_obeyed() -> None:
     """It is checked by its name, and by the bytes."""
-    big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("big5")
+    big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("cp950")
 
-    _, clean = await cleaned(big5, encoding="BIG5")
+    _, clean = await cleaned(big5, encoding="CP950")
 
-    assert clean.report.encoding == "big5"
+    assert clean.report.encoding == "cp950"
     assert clean.report.warnings == ()
     assert await problems_of(big5, encoding="utf-8") == [("contacts", "encoding")]
     assert await problems_of(big5, encoding="latin-1") == [("encoding", "choice")]
@@ -249,6 +239,20 @@ async def test_progress_is_told_of_both_readings(spooled: bool, tmp_path: Path) 
     assert [size_bytes for size_bytes, _ in told] == pieces * 2
     assert [rows for _, rows in told[: len(pieces) + 1]] == [0] * (len(pieces) + 1)
     assert 0 < told[-1][1] < 80_000
+
+
+@pytest.mark.anyio
+async def test_what_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """An archive tells itself by its first bytes, however long it is."""
+    told: list[int] = []
+
+    async def tell(*, size_bytes: int, rows: int) -> None:
+        told.append(size_bytes)
+
+    archive = written(tmp_path, b"PK\x03\x04" + bytes(4 * PIECE_BYTES))
+
+    assert await problems_of(archive, on_progress=tell) == [("contacts", "not-text")]
+    assert told == [PIECE_BYTES]
 
 
 @pytest.mark.anyio

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import socket
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,13 @@ from typing import Any
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.sources.files import PIECE_BYTES, PathSource, RegularFile
+from newsleopard_async.sources.files import (
+    PIECE_BYTES,
+    BinaryFileSource,
+    PathSource,
+    RegularFile,
+    _Identity,
+)
 from tests.sources.support import CSV, read, refusal_of, written
 
 LARGE = b"x" * (2 * PIECE_BYTES + 5)
@@ -111,6 +119,29 @@ OPEN: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "closed": (closed, "readable", "it is closed, or not open for reading"),
     "for writing": (for_writing, "readable", "it is closed, or not open for reading"),
     "broken": (lambda _: Giving(OSError(5, "Input/output error")), "readable", "Input/output"),
+    "broken in its own words": (
+        lambda _: Giving(OSError(5, "ming@example.com")),
+        "readable",
+        "Input/output",
+    ),
+    "broken without a number": (
+        lambda _: Giving(OSError("ming@example.com")),
+        "readable",
+        "OSError",
+    ),
+    "cut short": (
+        lambda _: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(CSV.encode())[:-9])),
+        "readable",
+        "EOFError",
+    ),
+    "damaged": (lambda _: Giving(zlib.error("ming@example.com")), "readable", "error"),
+    "not decoded": (
+        lambda _: Giving(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "ming@example.com")),
+        "readable",
+        "UnicodeDecodeError",
+    ),
+    "without a key": (lambda _: Giving(KeyError("ming@example.com")), "readable", "KeyError"),
+    "at no end": (lambda _: Giving(StopIteration()), "readable", "StopIteration"),
     "broken without a word": (lambda _: Giving(ConnectionError()), "readable", "ConnectionError"),
     "text mode": (as_text, "type", "is a file in text mode; open it with mode='rb'"),
     "text in memory": (lambda _: io.StringIO(CSV), "type", "in text mode"),
@@ -132,6 +163,54 @@ async def test_open_file_that_cannot_be_read_is_refused(name: str, tmp_path: Pat
 
     assert found == rule
     assert says in message
+    assert "example.com" not in message
+
+
+class Pipe:
+    """An open file that gives what is there, or waits for all of it."""
+
+    def __init__(self, *given: bytes, at_end: Any = b"") -> None:
+        self.given = [*given, b""]
+        self.at_end = at_end
+
+    def read1(self, size: int, /) -> bytes:
+        """Give what is there."""
+        return self.given.pop(0)
+
+    def read(self, size: int, /) -> Any:
+        """Wait for all of it, which must not be before the end."""
+        assert not size or not self.given
+        return self.at_end if size else b""
+
+
+@pytest.mark.anyio
+async def test_what_is_there_of_an_open_file_comes_through() -> None:
+    """A pipe is not waited for until there is a MiB."""
+    source = BinaryFileSource(Pipe(b"EMAIL", b",NAME\n"))
+
+    assert [piece async for piece in source.csv_pieces()] == [b"EMAIL", b",NAME\n"]
+
+
+@pytest.mark.anyio
+async def test_open_file_that_has_nothing_yet_is_not_at_its_end() -> None:
+    """What a pipe that does not block is still to give must not be cut off."""
+    rule, message = await refusal_of(Pipe(b"EMAIL,NAME\n", at_end=None))
+
+    assert rule == "type"
+    assert "gives NoneType" in message
+
+
+@pytest.mark.anyio
+async def test_open_file_that_cannot_give_what_is_there_is_read() -> None:
+    """A kind of file may have a method that it cannot do."""
+
+    class Whole(io.BufferedIOBase):
+        content = io.BytesIO(CSV.encode())
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            return self.content.read(size)
+
+    assert await read(Whole()) == CSV.encode()
 
 
 @pytest.mark.anyio
@@ -219,6 +298,21 @@ async def test_file_that_changes_is_refused(name: str, when: str, tmp_path: Path
         await read_it()
 
     assert caught.value.problems[0].rule == "unchanged"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size_bytes", [0, 5, 4 * PIECE_BYTES])
+async def test_file_of_another_size_than_it_says_is_refused(
+    size_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made up as it is read, as below /proc, is not cut off where it says it ends."""
+    said = _Identity(device=1, inode=1, size_bytes=size_bytes, modified_ns=0)
+    monkeypatch.setattr(_Identity, "of", lambda _: said)
+
+    rule, message = await refusal_of(written(tmp_path, LARGE))
+
+    assert rule == "file"
+    assert "is no ordinary file; open it and give it open" in message
 
 
 @pytest.mark.anyio

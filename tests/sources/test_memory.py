@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from newsleopard_async.sources import clean_contacts
+from tests.sources.support import clean_contacts
 
 _MIB: Final = 1024 * 1024
 SIZE_MIB: Final = 200

@@ -112,8 +112,11 @@ async def test_text_has_no_encoding(contacts: Any) -> None:
     source = as_source(contacts)
 
     assert (await Options().fitted(source)).encoding == "utf-8"
-    assert (await Options(encoding="utf-8").fitted(source)).encoding == "utf-8"
-    with pytest.raises(InvalidRequest) as caught:
-        await Options(encoding="big5").fitted(source)
-    assert problems_of(caught.value) == [("encoding", "text")]
+    for name in ("utf-8", "UTF-8", "utf8", "utf_8_sig"):
+        assert (await Options(encoding=name).fitted(source)).encoding == "utf-8"
+    other: Any
+    for other in ("big5", "none", "a\0b", "字", ["utf-8"], 5):
+        with pytest.raises(InvalidRequest) as caught:
+            await Options(encoding=other).fitted(source)
+        assert problems_of(caught.value) == [("encoding", "text")]
     assert (await Options(encoding="big5").fitted(as_source(io.BytesIO()))).encoding == "big5"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import math
+import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from itertools import count
 from typing import Any
 
@@ -15,7 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsleopard_async import InvalidRequest
 from newsleopard_async.checks.contacts.records import iterate_rows
+from newsleopard_async.sources import records as records_module
 from newsleopard_async.sources.records import RecordsSource, RecordWriter
 from tests.sources.support import CSV, ROWS, Person, later, read, refusal_of
 
@@ -74,6 +79,21 @@ REFUSED: dict[str, tuple[list[Any], str, str]] = {
         "columns",
         "lacks 'EMAIL' and has … besides",
     ),
+    "key that is a number": (
+        [{"EMAIL": 1}, {"EMAIL": 1, 912345678: 2, None: 3}],
+        "columns",
+        "record 2 .* has …, None besides;",
+    ),
+    "first record taken for the header": (
+        [{"王小明": 1, "臺北": 2}, {"李小美": 1, "臺北": 2, "高雄": 3}],
+        "columns",
+        "lacks 1 column and has 2 columns besides;",
+    ),
+    "value below what was taken for the header": (
+        [{"王小明": 1, "臺北": [2]}],
+        "value",
+        "record 1 column 2 is a list; give text",
+    ),
     "value": (
         [ROWS[0], {**ROWS[0], "city": ["臺北"]}],
         "value",
@@ -102,6 +122,70 @@ async def test_bad_record_is_refused_by_its_number(name: str, is_async: bool) ->
     assert "example.com" not in message
 
 
+class Raising(dict[str, Any]):
+    """A record whose last value cannot be read."""
+
+    def __getitem__(self, key: str) -> Any:
+        """Give it, or fail as what is loaded only when it is asked for may."""
+        if key == "city":
+            raise StopIteration("ming@example.com")
+        return super().__getitem__(key)
+
+
+@attrs.define
+class Unset:
+    """An object whose last value was never set."""
+
+    email: str = "ming@example.com"
+    name: str = "王小明"
+    city: str = attrs.field(init=False)
+
+
+class Nowhere(datetime):
+    """A time that does not know its zone."""
+
+    def utcoffset(self) -> None:
+        """Fail, as a time that is none may."""
+        raise ValueError("ming@example.com")
+
+
+class Keyless(Mapping[str, Any]):
+    """A record that does not give its keys."""
+
+    def __iter__(self) -> Iterator[str]:
+        """Fail."""
+        raise ConnectionError("ming@example.com")
+
+    __getitem__ = __len__ = None  # type: ignore[assignment]  # never asked
+
+
+UNREADABLE: dict[str, tuple[Any, str, str]] = {
+    "value": (Raising(ROWS[0]), "value", "record 1 column 'city' cannot be read: StopIteration"),
+    "attribute": (Unset(), "value", "record 1 column 'city' cannot be read: AttributeError"),
+    "time": (
+        {"EMAIL": "ming@example.com", "NAME": Nowhere(2027, 1, 1)},
+        "value",
+        "record 1 column 'NAME' cannot be read: ValueError",
+    ),
+    "keys": (Keyless(), "readable", "record 1 cannot be read: ConnectionError"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_record_that_cannot_be_read_is_refused(name: str, is_async: bool) -> None:
+    """The type of the error is named; the error itself may hold the contact."""
+    record, rule, says = UNREADABLE[name]
+
+    with pytest.raises(InvalidRequest) as caught:
+        await read(later([record]) if is_async else [record])
+
+    [problem] = caught.value.problems
+    assert (problem.rule, problem.message) == (rule, says)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
 @pytest.mark.anyio
 async def test_error_of_half_a_character_keeps_the_contact_to_itself() -> None:
     """No exception that hangs on the error holds what was in the record."""
@@ -127,10 +211,16 @@ async def test_blocking_iterable_does_not_run_in_the_event_loop() -> None:
     assert threading.get_ident() not in threads
 
 
+def contact(number: int) -> dict[str, str]:
+    """Make a contact."""
+    return {"EMAIL": f"user{number}@example.com", "NAME": ""}
+
+
 @pytest.mark.anyio
-async def test_endless_iterable_is_read_batch_by_batch() -> None:
+async def test_endless_iterable_is_read_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes is passed on before the end; and a cancellation strikes between two batches."""
-    records = ({"EMAIL": f"user{number}@example.com", "NAME": ""} for number in count())
+    monkeypatch.setattr(records_module, "_BATCH_S", math.inf)
+    records = map(contact, count())
     with anyio.move_on_after(5) as scope:
         async for piece in RecordsSource(records).csv_pieces():
             assert piece.count(b"\n") == 501
@@ -216,3 +306,16 @@ def test_any_records_are_what_the_standard_library_reads(records: list[dict[str,
     rows = list(csv.DictReader(io.StringIO(content, newline="")))
 
     assert rows == records
+
+
+@pytest.mark.anyio
+async def test_database_columns_of_one_name_are_refused() -> None:
+    """Of two columns called name, a row gives only one by its name; the other would be lost."""
+    database = sqlite3.connect(":memory:", check_same_thread=False)
+    database.row_factory = sqlite3.Row
+    try:
+        rows = database.execute("SELECT 'a@example.com' EMAIL, 'A' NAME, 'B' NAME")
+        with pytest.raises(InvalidRequest, match="columns of the same name"):
+            await read(rows)
+    finally:
+        database.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async import ConfigurationError, InvalidRequest
+from newsleopard_async.sources import spool as spool_module
 from newsleopard_async.sources.files import PIECE_BYTES
 from newsleopard_async.sources.spool import in_pieces, new_file, private_folder, spool, writing
 from tests.sources.support import Pieces
@@ -53,8 +55,12 @@ class Plain:
         ((b"a", b"b" * (3 * PIECE_BYTES), b"c"), [PIECE_BYTES] * 3 + [2]),
     ],
 )
-async def test_pieces_are_of_one_size(given: tuple[bytes, ...], sizes: list[int]) -> None:
+async def test_pieces_are_of_one_size(
+    given: tuple[bytes, ...], sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However a source cuts what it gives, a thread is asked once a piece."""
+    monkeypatch.setattr(spool_module, "_GATHER_S", math.inf)
+
     async with in_pieces(Pieces(given)) as pieces:
         found = [piece async for piece in pieces]
 

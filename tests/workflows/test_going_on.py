@@ -1,0 +1,228 @@
+"""A run that goes on believes its checkpoint, whatever it was called with this time."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import (
+    ImportIncomplete,
+    InvalidRequest,
+    NewsLeopardError,
+    OutcomeUnknown,
+    workflows,
+)
+from newsleopard_async.workflows import Checkpoint, ImportReport, SendOutcome
+from tests.support import CAMPAIGN, Bench, connected, csv_of
+
+ONE_DAY_S = 86_400
+ONE_BAD = csv_of(3) + "nobody,誰\n"
+
+
+async def send(bench: Bench, **options: Any) -> SendOutcome:
+    """Send to a new list."""
+    options = {"contacts": ONE_BAD, "list_name": "會員", "max_rejected": 1, **options}
+    return await workflows.send_campaign(bench.nl, CAMPAIGN, **options)
+
+
+async def import_only(bench: Bench, **options: Any) -> ImportReport:
+    """Import into a new list."""
+    options = {"contacts": ONE_BAD, "list_name": "會員", **options}
+    return await workflows.import_contacts(bench.nl, **options)
+
+
+PIPELINES: dict[str, Any] = {"send": send, "import": import_only}
+
+
+async def lose_submit(bench: Bench, kept: Path) -> None:
+    """Send, and lose the reply."""
+    bench.emulator.lose_reply_to("submit_campaign")
+    with pytest.raises(OutcomeUnknown):
+        await send(bench, checkpoint=kept)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stricter", [{"max_rejected": 0}, {"strict": True}])
+async def test_held_submit_is_looked_up_whatever_may_be_rejected_now(
+    stricter: dict[str, Any], tmp_path: Path
+) -> None:
+    """Nobody is told that nothing was sent while a campaign may be on its way."""
+    kept = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        await lose_submit(bench, kept)
+        await bench.clock.sleep(ONE_DAY_S)
+
+        outcome = await send(bench, checkpoint=kept, **stricter)
+
+    assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
+    assert bench.emulator.submitted == 1
+
+
+@pytest.mark.anyio
+async def test_finished_send_gives_its_outcome_whatever_may_be_rejected_now(tmp_path: Path) -> None:
+    """A campaign that was sent was sent, also by stricter terms."""
+    kept = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        first = await send(bench, checkpoint=kept)
+
+        second = await send(bench, checkpoint=kept, max_rejected=0)
+
+    assert second.campaign_sn == first.campaign_sn
+    assert bench.emulator.submitted == 1
+
+
+@pytest.mark.anyio
+async def test_other_input_of_a_held_submit_is_no_reason_to_begin_anew(tmp_path: Path) -> None:
+    """Contacts that were mended since are other contacts; another checkpoint would send twice."""
+    kept = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        await lose_submit(bench, kept)
+
+        with pytest.raises(InvalidRequest, match="do not begin anew"):
+            await send(bench, checkpoint=kept, contacts=csv_of(3))
+
+    assert bench.emulator.submitted == 1
+
+
+@pytest.mark.anyio
+async def test_other_input_before_a_submit_may_begin_anew(tmp_path: Path) -> None:
+    """As long as nothing was submitted, the way out is a checkpoint of its own."""
+    kept = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        with pytest.raises(ImportIncomplete):
+            await send(bench, checkpoint=kept, max_rejected=0, check=False)
+
+        with pytest.raises(InvalidRequest, match="another checkpoint to begin anew"):
+            await send(bench, checkpoint=kept, contacts=csv_of(3))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("as_object", [False, True])
+async def test_unusable_contacts_still_tell_what_was_done(as_object: bool, tmp_path: Path) -> None:
+    """An iterator that is used up is no CSV; the error has the checkpoint of the run before."""
+    kept = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        await lose_submit(bench, kept)
+        given = await Checkpoint.load(kept) if as_object else kept
+
+        with pytest.raises(InvalidRequest) as caught:
+            await send(bench, checkpoint=given, contacts=iter(()))
+
+    assert "submit" in caught.value.checkpoint.records
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pipeline", PIPELINES)
+async def test_unusable_contacts_without_a_checkpoint_are_refused(
+    pipeline: str, tmp_path: Path
+) -> None:
+    """Where there is no checkpoint, or nothing in it, the error has none."""
+    missing = tmp_path / "missing.json"
+    async with connected() as bench:
+        for kept in (None, missing):
+            with pytest.raises(InvalidRequest) as caught:
+                await PIPELINES[pipeline](bench, checkpoint=kept, contacts=b"")
+
+            assert caught.value.checkpoint is None
+
+    assert bench.emulator.requests == ()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ({"marker": 5}, ["marker"]),
+        ({"marker": " "}, ["marker"]),
+        ({"marker": "a\nb"}, ["marker"]),
+        ({"marker": "", "polling": 5}, ["marker", "polling"]),
+        ({"progress": 5}, ["progress"]),
+    ],
+)
+async def test_option_needed_late_is_refused_at_once(
+    options: dict[str, Any], fields: list[str]
+) -> None:
+    """What is used only after the import is looked at before it."""
+    async with connected() as bench:
+        with pytest.raises(InvalidRequest) as caught:
+            await send(bench, **options)
+
+    assert [each.field for each in caught.value.problems] == fields
+    assert bench.emulator.requests == ()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("option", ["polling", "progress"])
+async def test_other_pipelines_refuse_it_too(option: str) -> None:
+    """Nothing is asked of the platform with a way of watching that is none."""
+    wrong: dict[str, Any] = {option: 5}
+    async with connected() as bench:
+        nl, campaign_sn = bench.nl, await bench.send()
+        before = len(bench.emulator.requests)
+        for call in (
+            workflows.import_contacts(nl, csv_of(1), list_name="a", **wrong),
+            workflows.wait_for_import(nl, bench.emulator.imports[0].sn, **wrong),  # type: ignore[arg-type]  # the emulator's codes are bare text
+            workflows.export_report(nl, campaign_sn, **wrong),
+            workflows.wait_for_report(nl, campaign_sn, **wrong),
+            workflows.find_campaign(nl, "nl", since=bench.clock.now(), **wrong),
+        ):
+            with pytest.raises(InvalidRequest, match=option):
+                await call
+
+    assert len(bench.emulator.requests) == before
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pipeline", PIPELINES)
+async def test_left_out_rows_do_not_replace_the_checkpoint(pipeline: str, tmp_path: Path) -> None:
+    """Two files of one name would leave one, and it would be the wrong one."""
+    kept = tmp_path / "checkpoint.json"
+    options: dict[str, Any] = {
+        "checkpoint": kept,
+        "left_out_to": tmp_path / "x" / ".." / kept.name,
+        "fix": "leave-out-bad-rows",
+    }
+    async with connected() as bench:
+        with pytest.raises(InvalidRequest, match="is the checkpoint"):
+            await PIPELINES[pipeline](bench, **options)
+
+    assert not kept.exists()
+
+
+@pytest.mark.anyio
+async def test_refused_send_leaves_the_left_out_rows_of_an_earlier_one(tmp_path: Path) -> None:
+    """The file says who got no mail of the last one; a run that sends nothing does not write it."""
+    left_out = tmp_path / "left-out.csv"
+    options: dict[str, Any] = {"fix": "leave-out-bad-rows", "left_out_to": left_out}
+    async with connected() as bench:
+        await send(bench, **options)
+        before = left_out.read_text("utf-8")
+        with contextlib.suppress(NewsLeopardError):
+            await send(
+                bench, contacts=csv_of(3) + "nobody2,誰\n", marker=None, strict=True, **options
+            )
+
+    assert "nobody" in before
+    assert left_out.read_text("utf-8") == before
+
+
+@pytest.mark.anyio
+async def test_finished_send_leaves_the_left_out_rows_as_they_are(tmp_path: Path) -> None:
+    """Going on with what is done changes no file; somebody may have corrected it meanwhile."""
+    left_out = tmp_path / "left-out.csv"
+    options: dict[str, Any] = {
+        "checkpoint": tmp_path / "checkpoint.json",
+        "fix": "leave-out-bad-rows",
+        "left_out_to": left_out,
+    }
+    async with connected() as bench:
+        first = await send(bench, **options)
+        left_out.write_text("corrected", "utf-8")
+
+        second = await send(bench, contacts=csv_of(3) + "else,誰\n", **options)
+
+    assert second.campaign_sn == first.campaign_sn
+    assert left_out.read_text("utf-8") == "corrected"
