@@ -22,6 +22,13 @@ __all__ = [
 ]
 
 _HANDLER: Final = re.compile(r"on[a-z]{3,}")
+_FONTS: Final = re.compile(
+    r"(?:https?:)?//(?:fonts\.googleapis\.com|fonts\.gstatic\.com|use\.typekit\.net"
+    r"|fonts\.bunny\.net)(?:[/?#:]|$)",
+    re.IGNORECASE,
+)
+"""Where style sheets are that hold fonts only: a mail without them is read all the same."""
+
 _LINKING: Final = ("href", "src", "action", "formaction", "background")
 
 
@@ -104,11 +111,16 @@ def find_style_links(asked: Asked) -> Iterator[Found]:
             (
                 (tag.attributes.get("href", ""), tag.line)
                 for tag in page.all_of("link")
-                if "stylesheet" in tag.attributes.get("rel", "").lower().split()
+                if _is_style_sheet(tag)
             ),
             "has an external style sheet ({}), which many mail programs do not load; write the "
             "styles into the HTML",
         )
+
+
+def _is_style_sheet(tag: Tag) -> bool:
+    is_sheet = "stylesheet" in tag.attributes.get("rel", "").lower().split()
+    return is_sheet and not _FONTS.match(tag.attributes.get("href", "").strip())
 
 
 def find_data_images(asked: Asked) -> Iterator[Found]:

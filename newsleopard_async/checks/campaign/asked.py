@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -9,12 +10,12 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from newsleopard_async.checks.campaign.page import Page, read_page
-from newsleopard_async.checks.campaign.texts import shorten
+from newsleopard_async.checks.campaign.texts import shorten, with_lines
 from newsleopard_async.models.ab_test import Mailing
 from newsleopard_async.models.findings import MOST_PLACES
 from newsleopard_async.models.sender import Sender
 
-__all__ = ["Asked", "Found", "Hit", "ask", "each", "together"]
+__all__ = ["Asked", "Found", "Hit", "Match", "ask", "each", "matches_of", "together"]
 
 MOST_NAMES: Final = 20
 """How many names get a finding of their own, by rule and field; the rest are counted."""
@@ -23,6 +24,9 @@ _EXAMPLES: Final = 3
 
 Hit = tuple[str, int | None]
 """What was met, as it is to be shown, and its line."""
+
+Match = tuple[re.Match[str], int | None]
+"""A match and its line, which a subject has none of."""
 
 T = TypeVar("T")
 
@@ -86,6 +90,14 @@ def _fields_of(campaign: Mailing, cls: type[T], *names: str) -> dict[str, T]:
     return {name: value for name, value in values if isinstance(value, cls)}
 
 
+def matches_of(asked: Asked, pattern: re.Pattern[str]) -> Iterator[tuple[str, Iterable[Match]]]:
+    """Look for a pattern in the subjects and in the HTML as it stands, field by field."""
+    for field, subject in asked.subjects.items():
+        yield field, ((match, None) for match in pattern.finditer(subject))
+    for page in asked.pages:
+        yield page.field, with_lines(pattern.finditer(page.source))
+
+
 def each(field: str, hits: Iterable[Hit], say: Callable[[str], str], rest: str) -> Iterator[Found]:
     """Yield a finding for each name that was met, and one for all names beyond the first ones.
 
@@ -96,10 +108,11 @@ def each(field: str, hits: Iterable[Hit], say: Callable[[str], str], rest: str) 
     named: dict[str, list[int | None]] = {}
     for name, line in hits:
         named.setdefault(name, []).append(line)
-    for name in list(named)[:MOST_NAMES]:
+    # One left over is told like the rest: nothing is shorter than its name.
+    most = MOST_NAMES if len(named) > MOST_NAMES + 1 else len(named)
+    for name in list(named)[:most]:
         yield _found(field, say(name), named[name])
-    others = list(named)[MOST_NAMES:]
-    if others:
+    if others := list(named)[most:]:
         lines = [line for name in others for line in named[name]]
         yield _found(field, rest.replace("{}", f"{len(others):,}"), lines)
 

@@ -9,6 +9,7 @@ from newsleopard_async.checks.campaign.asked import Asked, Found
 from newsleopard_async.checks.campaign.markup import Piece
 from newsleopard_async.checks.campaign.page import Page
 from newsleopard_async.checks.campaign.texts import fold
+from newsleopard_async.checks.contacts.tally import counted
 from newsleopard_async.models.ab_test import BaseABTest
 from newsleopard_async.models.sender import Sender
 
@@ -22,6 +23,9 @@ __all__ = [
 
 FEW: Final = 100
 """Fewer in each half, and what differs is chance: at 20 % opens, half of them more or less."""
+
+MOST_PERCENT: Final = 99
+"""The largest share that a test may have; the main send is the rest."""
 
 
 def find_same(asked: Asked) -> Iterator[Found]:
@@ -94,10 +98,18 @@ def find_too_small_test(asked: Asked) -> Iterator[Found]:
     if asked.recipients and _half_of(asked) == 0:
         yield Found(
             "proportion",
-            f"of {asked.recipients:,} recipients leaves nobody for each half of the test, and the "
-            "platform stops such a test (INSUFFICIENT_RECIPIENT_FOR_TESTING); raise it, or send "
-            "a Campaign",
+            f"is too small for {counted(asked.recipients, 'recipient')}: each half of the test "
+            "would have nobody to go to, and the platform stops such a test "
+            f"(INSUFFICIENT_RECIPIENT_FOR_TESTING); {_way_out(asked.recipients)}",
         )
+
+
+def _way_out(recipients: int) -> str:
+    """Say what would do: the least share that gives each half of a test somebody."""
+    least = -(-200 // recipients)
+    if least > MOST_PERCENT:
+        return "send a Campaign"
+    return f"make it {least} or more, or send a Campaign"
 
 
 def find_small_test(asked: Asked) -> Iterator[Found]:
@@ -106,8 +118,8 @@ def find_small_test(asked: Asked) -> Iterator[Found]:
     if half is not None and 0 < half < FEW:
         yield Found(
             "proportion",
-            f"puts {half} recipients into each half of the test, where a difference is mostly "
-            f"chance; {FEW} or more would say more",
+            f"puts {counted(half, 'recipient')} into each half of the test, where a difference is "
+            f"mostly chance; {FEW} or more would say more",
         )
 
 

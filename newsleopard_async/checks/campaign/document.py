@@ -28,7 +28,11 @@ CLIPPED_BYTES: Final = 102 * 1024
 
 _CHARSET: Final = re.compile(r"charset\s*=\s*['\"]?\s*([\w-]+)", re.IGNORECASE)
 _UTF8: Final = frozenset({"utf-8", "utf8"})
-_UNSUBSCRIBE: Final = re.compile(r"(?<!\$\{)(?<!\$\{ )unsubscribe|取消訂閱|取消订阅", re.IGNORECASE)
+_UNSUBSCRIBE: Final = re.compile(
+    r"(?<!\$\{)(?<!\$\{ )unsubscribe|取消訂閱|取消订阅|退[訂订](?![房票位單单金費费])",
+    re.IGNORECASE,
+)
+"""Rooms, tickets and deposits are cancelled with the same word."""
 
 
 def find_fragment(asked: Asked) -> Iterator[Found]:
@@ -58,7 +62,7 @@ def find_unclosed(asked: Asked) -> Iterator[Found]:
 def find_no_text(asked: Asked) -> Iterator[Found]:
     """Find mails of images only, or of nothing."""
     for page in asked.pages:
-        if not page.texts:
+        if not page.shows_text:
             yield Found(
                 page.field,
                 "has no text, so that nothing is read where images are blocked, and spam filters "

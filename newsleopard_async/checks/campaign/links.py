@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from newsleopard_async.checks.campaign.asked import Asked, Found, together
 from newsleopard_async.checks.campaign.page import Page
@@ -58,13 +59,20 @@ def find_missing_anchors(asked: Asked) -> Iterator[Found]:
         places = _places_of(page) if anchors else frozenset()
         yield from together(
             page.field,
-            ((link.url, link.line) for link in anchors if link.url[1:].lower() not in places),
+            ((link.url, link.line) for link in anchors if _place_of(link.url).isdisjoint(places)),
             "has links to places that are not in the mail ({}); give the place that id",
         )
 
 
+def _place_of(url: str) -> frozenset[str]:
+    """Return the names that a link may mean: as it stands, and with its escapes resolved."""
+    name = url[1:]
+    return frozenset({name.lower(), unquote(name).lower()})
+
+
 def _places_of(page: Page) -> frozenset[str]:
-    names = (tag.attributes.get(name, "") for tag in page.attributed for name in ("id", "name"))
+    tags = (*page.attributed, *page.outlook.attributed)
+    names = (tag.attributes.get(name, "") for tag in tags for name in ("id", "name"))
     return frozenset({"top", *map(str.lower, names)})
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import attrs
 
-__all__ = ["Piece", "Tag"]
+__all__ = ["INLINE_TAG", "Content", "Piece", "Tag"]
+
+INLINE_TAG: Final = (
+    r"<(?:!--\n{0,50}--|/?(?:a|abbr|b|big|br|code|del|em|font|i|ins|mark|o:p|s|small|span|strike"
+    r"|strong|sub|sup|tt|u|wbr)\b[^<>]{0,500})>"
+)
+"""The pattern of a tag, or comment, that may stand inside a word."""
 
 
 @attrs.frozen
@@ -24,3 +31,12 @@ class Piece:
 
     text: str
     line: int
+
+
+@attrs.frozen
+class Content:
+    """What is seen of some HTML, the tags that have attributes, and the style sheets."""
+
+    texts: Sequence[Piece]
+    attributed: Sequence[Tag]
+    styles: Sequence[Piece]

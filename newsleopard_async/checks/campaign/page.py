@@ -6,7 +6,9 @@ The rules of reading:
 - whatever the parser makes of a fault is taken: nothing raises, and the time grows with the
   length (the parser is never told that the text has ended inside a tag or comment, since
   it would then look for the end again from every later ``<``);
-- what nobody sees is no text: comments, and the contents of style, script and title.
+- what nobody sees is no text: comments, and the contents of style, script and title;
+- what Outlook alone reads, in comments of its own, is kept apart: it repeats what the others
+  are shown, and has tags that are closed in a later comment.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.campaign.markup import Piece, Tag
+from newsleopard_async.checks.campaign.markup import Content, Piece, Tag
 from newsleopard_async.checks.campaign.references import Reference, images_of, links_of
+from newsleopard_async.checks.campaign.shown import Shown
 
 __all__ = ["Page", "read_page"]
 
@@ -48,11 +51,13 @@ class Page:
         tags: All start tags.
         attributed: Those of them that have attributes.
         named: The same by their name.
-        links: Where it leads to.
-        images: What is loaded with it.
+        links: Where it leads to, from Outlook too.
+        images: What is loaded with it, by Outlook too.
         texts: What is seen, character references resolved.
+        shows_text: Whether one of them is displayed, and has more than blanks.
         styles: The contents of the style sheets in it.
         conditionals: Comments for Outlook, with their contents as they stand.
+        outlook: The same, parsed.
         unclosed_at: The line of a tag, comment or element that is still open at the end,
             and so hides whatever follows.
     """
@@ -66,8 +71,10 @@ class Page:
     links: Sequence[Reference]
     images: Sequence[Reference]
     texts: Sequence[Piece]
+    shows_text: bool
     styles: Sequence[Piece]
     conditionals: Sequence[Piece]
+    outlook: Content
     unclosed_at: int | None
 
     def all_of(self, *names: str) -> Iterator[Tag]:
@@ -81,7 +88,9 @@ def read_page(field: str, html: str) -> Page:
     text = html.replace("\r\n", "\n").replace("\r", "\n")
     reader = _Reader(_ENDLESS_REFERENCE.sub("&#0", text))
     reader.read()
-    attributed = [tag for tag in reader.tags if tag.attributes]
+    attributed = reader.attributed()
+    outlook = _read_for_outlook(reader.conditionals)
+    all_attributed = [*attributed, *outlook.attributed]
     return Page(
         field=field,
         size_bytes=len(html.encode()),
@@ -89,12 +98,26 @@ def read_page(field: str, html: str) -> Page:
         tags=reader.tags,
         attributed=attributed,
         named=_by_name(reader.tags),
-        links=tuple(links_of(attributed)),
-        images=tuple(images_of(attributed, reader.styles)),
+        links=tuple(links_of(all_attributed)),
+        images=tuple(images_of(all_attributed, [*reader.styles, *outlook.styles])),
         texts=reader.texts,
+        shows_text=reader.shown.anything,
         styles=reader.styles,
         conditionals=reader.conditionals,
+        outlook=outlook,
         unclosed_at=reader.unclosed_at,
+    )
+
+
+def _read_for_outlook(comments: Sequence[Piece]) -> Content:
+    """Parse each comment by itself, so that what one leaves open does not swallow the next."""
+    readers = [_Reader(comment.text, first_line=comment.line) for comment in comments]
+    for reader in readers:
+        reader.read()
+    return Content(
+        texts=list(chain.from_iterable(reader.texts for reader in readers)),
+        attributed=list(chain.from_iterable(reader.attributed() for reader in readers)),
+        styles=list(chain.from_iterable(reader.styles for reader in readers)),
     )
 
 
@@ -106,16 +129,22 @@ def _by_name(tags: Sequence[Tag]) -> Mapping[str, Sequence[Tag]]:
 
 
 class _Reader(HTMLParser):
-    """Collects what the rules look at; for one use."""
+    """Collects what the rules look at; for one use.
 
-    def __init__(self, html: str) -> None:
+    Args:
+        first_line: The line that the HTML begins in.
+    """
+
+    def __init__(self, html: str, *, first_line: int = 1) -> None:
         super().__init__(convert_charrefs=True)
         self.tags: list[Tag] = []
         self.texts: list[Piece] = []
         self.styles: list[Piece] = []
         self.conditionals: list[Piece] = []
         self.unclosed_at: int | None = None
+        self.shown = Shown()
         self._html = html
+        self._lines_before = first_line - 1
         self._line_starts = [0, *accumulate(len(line) + 1 for line in html.split("\n"))]
         self._hidden: list[tuple[int, int]] = []
         self._unseen: Tag | None = None
@@ -141,15 +170,21 @@ class _Reader(HTMLParser):
             done = end
         return "".join([*kept, self._html[done:]])
 
+    def attributed(self) -> list[Tag]:
+        """Return the tags that have attributes."""
+        return [tag for tag in self.tags if tag.attributes]
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         # Where an attribute is there twice, the first one counts.
         attributes = {name: value or "" for name, value in reversed(attrs)}
         found = Tag(tag, self._line, attributes)
         self.tags.append(found)
+        self.shown.open(found)
         if tag in _UNSEEN:
             self._unseen = self._unseen or found
 
     def handle_endtag(self, tag: str) -> None:
+        self.shown.close(tag)
         if self._unseen is not None and self._unseen.name == tag:
             self._unseen = None
 
@@ -158,6 +193,7 @@ class _Reader(HTMLParser):
             self._handle_unseen(self._unseen.name, data)
         elif not data.isspace():
             self.texts.append(Piece(data, self._line))
+            self.shown.take(data)
 
     def handle_comment(self, data: str) -> None:
         if _CONDITIONAL.match(data):
@@ -174,7 +210,7 @@ class _Reader(HTMLParser):
 
     @property
     def _line(self) -> int:
-        return self.getpos()[0]
+        return self.getpos()[0] + self._lines_before
 
     def _handle_unseen(self, name: str, data: str) -> None:
         if name == "style":

@@ -8,17 +8,17 @@ platform reads, without scripts and comments, which nobody sees.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
-from newsleopard_async.checks.campaign.asked import Asked, Found, Hit, each
+from newsleopard_async.checks.campaign.asked import Asked, Found, Hit, each, matches_of
+from newsleopard_async.checks.campaign.disguised import find_split
 from newsleopard_async.checks.campaign.names import Kind, KnownNames
 from newsleopard_async.checks.campaign.page import Page
-from newsleopard_async.checks.campaign.texts import shorten, with_lines
+from newsleopard_async.checks.campaign.texts import shorten
 
 __all__ = [
-    "find_encoded",
     "find_full_width",
     "find_in_sender",
     "find_in_url",
@@ -29,13 +29,9 @@ __all__ = [
 ]
 
 _PLACEHOLDER: Final = re.compile(r"\$\{((?:[^{}$]|\$(?!\{)){0,200})(\}?)")
-_ENCODED: Final = re.compile(r"(?:\$|%24)(?:\{|%7B)([\w .-]{1,60})(?:\}|%7D)", re.IGNORECASE)
 _FULL_WIDTH: Final = re.compile(r"[$＄﹩][{｛﹛]([^{}｛｝﹛﹜\n<>]{1,100})[}｝﹜]")
 _TAG_OR_BREAK: Final = re.compile(r"[<>\n]")
 _ASCII_MARKS: Final = ("$", "{", "}")
-
-Match = tuple[re.Match[str], int | None]
-"""A match and its line, which a subject has none of."""
 
 
 def find_unknown(asked: Asked) -> Iterator[Found]:
@@ -84,9 +80,10 @@ def _say_of_platform(_: KnownNames, name: str) -> str:
 def find_malformed(asked: Asked) -> Iterator[Found]:
     """Find placeholders without a name or an end, or with something else inside."""
     rest = "has {} more faulty placeholders; write a column's name between the braces"
-    for field, matches in _matches(asked, _PLACEHOLDER):
+    for field, matches in matches_of(asked, _PLACEHOLDER):
         hits = ((match[0], line) for match, line in matches if not _is_well_formed(match))
         yield from each(field, hits, _say_malformed, rest)
+    yield from find_split(asked)
 
 
 def _say_malformed(shown: str) -> str:
@@ -100,23 +97,10 @@ def _say_malformed(shown: str) -> str:
     )
 
 
-def find_encoded(asked: Asked) -> Iterator[Found]:
-    """Find placeholders that an editor has percent-encoded in a link."""
-    rest = "has {} more percent-encoded placeholders; write them as ${…}"
-    for field, matches in _matches(asked, _ENCODED):
-        hits = ((match[0], line) for match, line in matches if not _is_plain(match))
-        yield from each(field, hits, _say_encoded, rest)
-
-
-def _say_encoded(shown: str) -> str:
-    name = _ENCODED.sub(r"${\1}", shown)
-    return f"has {shown}, which is percent-encoded and will not be replaced; write {name}"
-
-
 def find_full_width(asked: Asked) -> Iterator[Found]:
     """Find placeholders in full-width characters."""
     rest = "has {} more placeholders in full-width characters; write ${…} in half-width ones"
-    for field, matches in _matches(asked, _FULL_WIDTH):
+    for field, matches in matches_of(asked, _FULL_WIDTH):
         hits = ((match[0], line) for match, line in matches if not _is_plain(match))
         yield from each(field, hits, _say_full_width, rest)
 
@@ -167,20 +151,13 @@ def _of_kind(
     if asked.columns is None:
         return
     known = KnownNames.of(asked.columns)
-    for field, matches in _matches(asked, _PLACEHOLDER):
+    for field, matches in matches_of(asked, _PLACEHOLDER):
         hits = (
             (match[1], line)
             for match, line in matches
             if _is_well_formed(match) and known.kind_of(match[1]) == kind
         )
         yield from each(field, hits, partial(say, known), rest)
-
-
-def _matches(asked: Asked, pattern: re.Pattern[str]) -> Iterator[tuple[str, Iterable[Match]]]:
-    for field, subject in asked.subjects.items():
-        yield field, ((match, None) for match in pattern.finditer(subject))
-    for page in asked.pages:
-        yield page.field, with_lines(pattern.finditer(page.source))
 
 
 def _is_well_formed(match: re.Match[str]) -> bool:

@@ -24,12 +24,20 @@ _FILLED_IN: Final = ("${", "{{", "{%", "*|", "%%", "[[", "＄", "$%7b", "%24", "
 
 _LOCAL: Final = frozenset({"file", "cid", "blob", "localhost"})
 _WEB: Final = ("http", "https")
+_NOTHING: Final = ("", "#", "mailto:", "tel:", "sms:")
 _SIMILAR: Final = 0.8
 _LONGEST_JUDGED: Final = 2_000
 
+_OF_OUTLOOK: Final = "v:"
+"""How the shapes begin that Outlook draws, its buttons and backgrounds among them."""
+
 _STYLE_URL: Final = re.compile(r"\burl\(\s*['\"]?\s*([^'\")\s]+)", re.IGNORECASE)
 _IN_HOST: Final = re.compile(r"[${}%*|\[<]")
-_NOT_IN_HOST: Final = re.compile(r"[\s\\\"'<>]")
+_NOT_IN_HOST: Final = re.compile(r"[\s\\\"'<>,，、。．｡]")
+_BAD_PORT: Final = re.compile(r":(?![0-9]*$)[^:@\]${}%*|\[<]*$")
+"""A port that is neither a number nor filled in."""
+
+_URL_IN_SET: Final = re.compile(r"[^\s,]\S*")
 
 
 @attrs.frozen
@@ -55,7 +63,8 @@ class Reference:
 def links_of(tags: Iterable[Tag]) -> Iterator[Reference]:
     """Yield the links."""
     for tag in tags:
-        if tag.name in ("a", "area") and "href" in tag.attributes:
+        can_link = tag.name in ("a", "area") or tag.name.startswith(_OF_OUTLOOK)
+        if can_link and "href" in tag.attributes:
             yield Reference.of(tag.attributes["href"], tag.line)
 
 
@@ -73,6 +82,8 @@ def _images_of_tag(tag: Tag) -> Iterator[str]:
     if tag.name in ("img", "input", "source"):
         yield attributes.get("src", "")
         yield from _candidates(attributes.get("srcset", ""))
+    elif tag.name.startswith(_OF_OUTLOOK) and "src" in attributes:
+        yield attributes["src"]
     if background := attributes.get("background"):
         yield background
     if style := attributes.get("style"):
@@ -80,12 +91,15 @@ def _images_of_tag(tag: Tag) -> Iterator[str]:
 
 
 def _candidates(srcset: str) -> Iterator[str]:
-    """Yield the URLs of ``a.png 1x, b.png 2x``; one with the image in it has commas itself."""
-    if srcset.lstrip().lower().startswith("data:"):
-        yield srcset
-        return
-    for candidate in srcset.split(","):
-        yield from candidate.split()[:1]
+    """Yield the URLs of ``a.png 1x, b.png 2x``, as a browser reads them.
+
+    A comma inside a URL is part of it, and one at its end ends it.
+    """
+    at = 0
+    while at >= 0 and (match := _URL_IN_SET.search(srcset, at)):
+        url = match[0].rstrip(",")
+        yield url
+        at = match.end() if url != match[0] else srcset.find(",", match.end())
 
 
 def verdict_on(url: str) -> Verdict:
@@ -95,7 +109,7 @@ def verdict_on(url: str) -> Verdict:
 
 @lru_cache(maxsize=1_000)
 def _verdict_on_start(start: str) -> Verdict:
-    if start in ("", "#"):
+    if start.lower() in _NOTHING:
         return "empty"
     if start.startswith("#"):
         return "anchor"
@@ -108,7 +122,9 @@ def _verdict_on_start(start: str) -> Verdict:
         host = parts.hostname
     except ValueError:
         return "bad"
-    return _verdict_on_host(host) if parts.scheme in _WEB else _verdict_on_scheme(parts.scheme)
+    if parts.scheme not in _WEB:
+        return _verdict_on_scheme(parts.scheme)
+    return "bad" if _BAD_PORT.search(parts.netloc) else _verdict_on_host(host)
 
 
 def _verdict_on_scheme(scheme: str) -> Verdict:
@@ -124,7 +140,7 @@ def _verdict_on_scheme(scheme: str) -> Verdict:
 
 
 def _verdict_on_host(host: str | None) -> Verdict:
-    if not host:
+    if not host or host in _WEB:  # the latter is a scheme that is written twice
         return "bad"
     if _IN_HOST.search(host):
         return "fine"

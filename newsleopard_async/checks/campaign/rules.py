@@ -10,6 +10,7 @@ import attrs
 from newsleopard_async.checks.campaign import (
     active,
     comparing,
+    disguised,
     document,
     foreign,
     links,
@@ -83,19 +84,21 @@ RULES: Final = (
     Rule(
         "malformed-placeholder",
         "warning",
-        "a `${` without a name or a closing brace, or with a tag or line break inside",
+        "a `${` without a name or a closing brace, or with a tag or line break inside, or between "
+        "its signs",
         placeholders.find_malformed,
     ),
     Rule(
         "encoded-placeholder",
         "warning",
-        "a percent-encoded placeholder, `%24%7BNAME%7D`",
-        placeholders.find_encoded,
+        "a placeholder in percent-encoding or character references, `%24%7BNAME%7D`, `&#36;{NAME}`",
+        disguised.find_encoded,
     ),
     Rule(
         "foreign-placeholder",
         "warning",
-        r"another product's syntax: `{{…}}`, `{%…%}`, `%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`",
+        r"another product's syntax: `{{…}}`, `{%…%}`, `%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`; around a "
+        "column's name also `{…}`, `$ {…}`, `％…％`",
         foreign.find_foreign,
     ),
     Rule(
@@ -150,7 +153,9 @@ RULES: Final = (
         "a tag, comment, `<style>`, `<script>` or `<title>` that is open at the end",
         document.find_unclosed,
     ),
-    Rule("no-text", "warning", "no text, only images or nothing", document.find_no_text),
+    Rule(
+        "no-text", "warning", "no text that is shown, only images or nothing", document.find_no_text
+    ),
     Rule("clipped", "warning", "HTML over 102 KB, which Gmail clips", document.find_clipped),
     Rule(
         "other-charset",
@@ -170,7 +175,12 @@ RULES: Final = (
         "`<iframe>`, `<object>`, `<embed>`, `<video>`, `<audio>`",
         active.find_embedded,
     ),
-    Rule("external-style", "warning", "a linked style sheet", active.find_style_links),
+    Rule(
+        "external-style",
+        "warning",
+        "a linked style sheet, unless it is of a font host",
+        active.find_style_links,
+    ),
     Rule("data-image", "warning", "an image as a `data:` URL", active.find_data_images),
     Rule(
         "relative-link",
@@ -185,7 +195,12 @@ RULES: Final = (
         links.find_local,
     ),
     Rule("bad-link", "warning", "a link or image path that is no URL", links.find_bad),
-    Rule("empty-link", "warning", "a link to nothing, or to `#` alone", links.find_empty),
+    Rule(
+        "empty-link",
+        "warning",
+        "a link to nothing, or to `#`, `mailto:` or `tel:` alone",
+        links.find_empty,
+    ),
     Rule(
         "reserved-placeholder",
         "note",

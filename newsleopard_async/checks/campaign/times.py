@@ -12,6 +12,7 @@ from typing import Final
 from newsleopard_async.checks.campaign.asked import Asked, Found
 from newsleopard_async.checks.campaign.clocks import on_clock, spell
 from newsleopard_async.checks.campaign.sending import problems_of_schedule
+from newsleopard_async.checks.contacts.tally import counted
 from newsleopard_async.models.ab_test import BaseABTest
 from newsleopard_async.models.schedule import SendAt
 from newsleopard_async.models.timezones import Timezone
@@ -45,8 +46,8 @@ def find_short_lead(asked: Asked) -> Iterator[Found]:
     if lead is not None and timedelta(0) < lead < LEAD:
         yield Found(
             FIELD,
-            f"is only {_minutes(lead)} from now, and the platform may not take it; leave at "
-            f"least {_minutes(LEAD)}, or use SendNow()",
+            f"is {_minutes(lead)} from now, and the platform may not take it; leave at least "
+            f"{_minutes(LEAD)}, or use SendNow()",
         )
 
 
@@ -65,7 +66,8 @@ def _lead_of(asked: Asked) -> timedelta | None:
 
 
 def _minutes(lead: timedelta) -> str:
-    return f"{lead // timedelta(minutes=1)} minutes"
+    whole = lead // timedelta(minutes=1)
+    return counted(whole, "minute") if whole else "less than a minute"
 
 
 def find_ambiguous_time(asked: Asked) -> Iterator[Found]:

@@ -108,7 +108,28 @@ def test_messages_show_the_numbers() -> None:
     too_small = finding_of("test-too-small", subject_test(), recipients=12)
 
     assert "puts 50 recipients into each half" in small.message
-    assert "of 12 recipients leaves nobody" in too_small.message
+    assert "is too small for 12 recipients: each half" in too_small.message
+    assert too_small.message.endswith("; make it 17 or more, or send a Campaign")
+
+
+def test_one_recipient_is_spelt_as_one() -> None:
+    """A number of one has a noun of one, and no share helps a test of one."""
+    small = finding_of("small-test", subject_test(), recipients=20)
+    too_small = finding_of("test-too-small", subject_test(), recipients=1)
+
+    assert "puts 1 recipient into each half" in small.message
+    assert "is too small for 1 recipient: " in too_small.message
+    assert too_small.message.endswith("; send a Campaign")
+
+
+def test_share_that_is_said_to_do_is_enough() -> None:
+    """The way out leads out."""
+    mailing = subject_test(proportion=67)
+
+    assert rules_of(mailing, recipients=3) == [("note", "small-test", "proportion", None)]
+    assert "make it 67 or more" in (
+        finding_of("test-too-small", subject_test(), recipients=3).message
+    )
 
 
 def test_campaign_has_no_halves() -> None:

@@ -67,6 +67,19 @@ def test_end_of_the_text_is_no_open_tag(end: str) -> None:
         ("<style>p {}</style><!-- x -->", True),
         ("文", False),
         ("${CONTENT}", False),
+        ("&zwnj;&#847;&#8203;&shy;&nbsp;&#xfeff;", True),
+        ("&zwnj;x", False),
+        ("<div style='display:none'>文</div>", True),
+        ("<div style='color:red; DISPLAY : none !important'><b>文</b></div>\n", True),
+        ("<div style='display:none'><div>a</div>b</div>", True),
+        ("<div style='display:none'><div>a</div></div>b", False),
+        ("<div style='display:none'>a</div><div>b</div>", False),
+        ("<div style='display:none'>a</div><div style='display:none'>b</div>", True),
+        ("<img style='display:none' alt='' src='https://a.example/x.png'>文", False),
+        ("<div style='display:none'><br></div></div>文", False),
+        ("<p style='display:none'>a<p>b", False),
+        ("<p style='display:none'>&zwnj;<p>", True),
+        ("<p style='display:nonexistent'>a</p>", False),
     ],
 )
 def test_mail_without_text_is_found(body: str, is_found: bool) -> None:
@@ -169,7 +182,11 @@ def test_images_without_alt_are_counted() -> None:
         ("取消订阅", [OWN]),
         ("<a href='https://a.example/UNSUBSCRIBE?x=1'>x</a>", [OWN]),
         ("<a href='${UNSUBSCRIBE}'>x</a> ${UNSUBSCRIBE}", []),
+        ("若不想再收到，請<a href='https://a.example/x'>退訂</a>", [OWN]),
+        ("退订", [OWN]),
+        ("退訂電子報", [OWN]),
         ("退訂房間請來電", []),
+        ("退訂金", []),
     ],
 )
 def test_footer_of_its_own_is_noted(body: str, expected: list[object]) -> None:

@@ -29,6 +29,17 @@ FOREIGN = ("warning", "foreign-placeholder", "html", 2)
         "<a href='https://a.example/?u={{id}}'>x</a>",
         "<a href='https://a.example/?u=%%id%%'>x</a>",
         "<p style='color:{{color}}'>x</p>",
+        "{{<b>name</b>}}",
+        "{{ <span style='color:red'>first</span> name }}",
+        "<!--[if mso]>{{name}}<![endif]-->",
+        "<!--[if mso]><img src='https://a.example/' alt='%NAME%'><![endif]-->",
+        "{NAME}",
+        "{ city }",
+        "$ {NAME}",
+        "$&nbsp;{會員等級}",
+        "｛NAME｝",
+        "％NAME％",
+        "％會員等級％",
     ],
 )
 def test_syntax_of_other_products_is_found(body: str) -> None:
@@ -52,6 +63,8 @@ def test_syntax_of_other_products_is_found(body: str) -> None:
         "<!-- {{x}} %NAME% -->",
         "{x} [x] [[限時優惠]] a[b[0]] * | %s 5 %",
         "{ {x} } [[]] %% ** ||",
+        "{x} $ {x} {NAMES} {} ％x％ 50％NAME",
+        "<p style='{NAME}'>x</p>",
     ],
 )
 def test_ordinary_text_is_left_alone(body: str) -> None:
@@ -75,6 +88,8 @@ def test_percent_sign_in_a_url_or_style_is_no_mark(attribute: str) -> None:
         ("{{city}} 您好", "write ${CITY}"),
         ("*|FNAME|* 您好", "write ${NAME}"),
         ("%%zzz%%", "write ${…} with the name of a column"),
+        ("$ {name}", "write ${NAME}"),
+        ("％會員等級％", "write ${會員等級}"),
     ],
 )
 def test_subject_is_looked_at(subject: str, says: str) -> None:
@@ -90,3 +105,28 @@ def test_line_is_that_of_the_text() -> None:
     finding = finding_of("foreign-placeholder", campaign(html=html("a\nb\n{{x}} c\n{{x}}")))
 
     assert (finding.line, finding.count, finding.places) == (4, 2, (4, 5))
+
+
+def test_column_is_suggested_without_the_tags() -> None:
+    """What an editor has put inside is no part of the name."""
+    finding = finding_of(
+        "foreign-placeholder", campaign(html=html("{{<b>city</b>}}")), columns=COLUMNS
+    )
+
+    assert "has {{<b>city</b>}}, " in finding.message
+    assert finding.message.endswith("; write ${CITY}")
+
+
+def test_line_of_a_text_for_outlook_is_its_own() -> None:
+    """A comment of many lines is counted within."""
+    body = "<!--[if mso]>\n<p>\n{{x}}</p><![endif]-->"
+
+    assert finding_of("foreign-placeholder", campaign(html=html(body))).line == 4
+
+
+@pytest.mark.parametrize("columns", [None, (), ("",)])
+def test_columns_that_all_contacts_have_are_known(columns: tuple[str, ...] | None) -> None:
+    """Without the columns, marks around EMAIL and NAME still are placeholders."""
+    found = rules_of(campaign(html=html("{EMAIL} {CITY} {}")), columns=columns)
+
+    assert found == [FOREIGN]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from newsleopard_async.checks.campaign.page import read_page
 from tests.checks.campaign.examples import campaign, finding_of, html, rules_of
 
 WARNING_RULES = {
@@ -45,8 +46,14 @@ WARNING_RULES = {
         "http://[x]/",
         "htp://www.example.com",
         "htttps://www.example.com",
+        "https://www。example。com",
+        "https://www，example",
+        "http://https://www.example.com",
+        "https://HTTP//www.example.com",
+        "https://www.example.com:abc/x",
+        "https://localhost:80a",
     ],
-    "empty-link": ["", " ", "#"],
+    "empty-link": ["", " ", "#", "mailto:", "TEL:", "sms:"],
 }
 
 
@@ -69,6 +76,9 @@ def test_link_that_leads_nowhere_is_found(url: str, rule: str) -> None:
         " https://www.example.com ",
         "https://8.8.8.8/x",
         "https://[2001:4860:4860::8888]/x",
+        "https://www.example.com:/x",
+        "https://a:b@www.example.com/x",
+        "https://www.example.com/a:b?c=d:e",
         "https://例え.jp/週年慶",
         "${LINK}",
         "${BASE}/x",
@@ -81,16 +91,22 @@ def test_link_that_leads_nowhere_is_found(url: str, rule: str) -> None:
         "#place",
         "#PLACE",
         "#other",
+        "#%70lace",
+        "#100%25",
+        "#50%",
     ],
 )
 def test_link_that_leads_somewhere_is_left_alone(url: str) -> None:
     """What a mail program can open, or may open once it is filled in, is fine."""
-    body = f'<a href="{url}">x</a><a id="place"></a><a name="other"></a>'
+    places = '<a id="place"></a><a name="other"></a><i id="100%"></i><i id="50%"></i>'
+    body = f'<a href="{url}">x</a>{places}'
 
     assert rules_of(campaign(html=html(body))) == []
 
 
-@pytest.mark.parametrize("host", ["${HOST}", "${SHOP}.example.com", "{{host}}"])
+@pytest.mark.parametrize(
+    "host", ["${HOST}", "${SHOP}.example.com", "{{host}}", "www.example.com:${PORT}"]
+)
 def test_host_that_is_filled_in_is_not_judged(host: str) -> None:
     """Nothing is known of a host before the mail goes out."""
     found = rules_of(campaign(html=html(f'<a href="https://{host}/x">x</a>')))
@@ -113,6 +129,68 @@ def test_host_that_is_filled_in_is_not_judged(host: str) -> None:
 def test_path_of_an_image_is_looked_at(body: str) -> None:
     """Images have more places for an address than src."""
     assert rules_of(campaign(html=html(body))) == [("warning", "relative-link", "html", 2)]
+
+
+@pytest.mark.parametrize(
+    ("srcset", "relative"),
+    [
+        ("https://a.example/w_1,h_2/x.png 1x, https://a.example/w_3,h_4/x.png 2x", []),
+        ("https://a.example/x.png 1x,https://a.example/y.png 2x", []),
+        ("https://a.example/x.png, https://a.example/y.png 2x", []),
+        ("https://a.example/x.png?a=1,b 100w, w_1,h_2/x.png 200w", ["w_1,h_2/x.png"]),
+        ("x.png, , y.png 2x,", ["x.png", "y.png"]),
+        ("x.png,y.png 2x", ["x.png,y.png"]),
+        ("data:image/png;base64,AA,AA 1x, x.png 2x", ["x.png"]),
+        (" , ", []),
+        ("", []),
+    ],
+)
+def test_set_of_images_is_read_as_a_browser_does(srcset: str, relative: list[str]) -> None:
+    """Services that resize images have commas in their addresses."""
+    page = read_page("html", f"<source src='https://a.example/' srcset='{srcset}'>")
+
+    assert [image.url for image in page.images if image.verdict == "relative"] == relative
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "a href='x.html'",
+        "v:roundrect href='/x'",
+        "img src='x.png'",
+        "v:fill src='x.png'",
+        "td background='x.png'",
+        "td style='background:url(x.png)'",
+    ],
+)
+def test_link_for_outlook_alone_is_looked_at(tag: str) -> None:
+    """What other programs take for a comment is the mail of the readers of Outlook."""
+    body = f"<!--[if mso]>\n<{tag}><![endif]-->"
+
+    assert rules_of(campaign(html=html(body))) == [("warning", "relative-link", "html", 3)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<v:roundrect xmlns:v="urn:schemas-microsoft-com:vml" href="https://a.example">x',
+        '<v:fill src="https://a.example/x.png" type="frame"/><v:textbox inset="0,0">',
+        "<xml><o:AllowPNG/><o:PixelsPerInch>96</o:PixelsPerInch></xml>",
+        "<table width='600'><tr><td style='width:50%'>",
+        "<a href='https://a.example'>x<b",
+        "<img><script>x</script><form>",
+    ],
+)
+def test_markup_for_outlook_alone_is_left_alone(content: str) -> None:
+    """It is half of something, in a vocabulary of its own."""
+    assert rules_of(campaign(html=html(f"<!--[if mso]>{content}<![endif]-->"))) == []
+
+
+def test_place_that_only_outlook_has_is_a_place() -> None:
+    """A link within the mail is not said to lead nowhere where it leads somewhere."""
+    body = '<a href="#x">x</a><!--[if mso]><a name="x"></a><![endif]-->'
+
+    assert rules_of(campaign(html=html(body))) == []
 
 
 def test_line_in_a_style_sheet_is_its_own() -> None:

@@ -28,8 +28,19 @@ DENSE = [
         "url(",
         "&",
         "&#1",
+        "&#36;",
+        "$<b>",
+        "${<b>",
+        "${a<b>",
+        "%24%7b",
+        "{{<b>",
+        "$ ",
+        "{NAME",
+        "％NAME",
     ),
     *("<!x>", "<!--x-->", "<style>{{</style>", "<a href='#x'>", "\n", "<script></script>"),
+    *("<!--[if mso]><a href=x>{{<![endif]-->", "<img srcset='a,,,,b ,,,,'>", "&zwnj;"),
+    *("<p style='display:none'>", "<p style='display: none'>x</p>", "a href='http://a:b:'>"),
     "<title>",
 ]
 
@@ -110,6 +121,21 @@ def test_what_nobody_sees_is_no_text() -> None:
 
     assert "".join(piece.text for piece in page.texts).split() == ["e&fg", "<", "h"]
     assert [piece.text for piece in page.styles] == ["b"]
+
+
+def test_content_of_a_comment_for_outlook_is_read_by_itself() -> None:
+    """What one comment leaves open does not swallow the next, nor the mail."""
+    page = read_page(
+        "html",
+        "<!--[if mso]><p a='><![endif]-->\n<!--[if mso]><b c=d>e&amp;f\n<i>g<style>h</style>"
+        "<![endif]-->i<!--[if !mso]><!--><u><!--<![endif]-->",
+    )
+
+    assert [tag.name for tag in page.tags] == ["u"]
+    assert [(tag.name, tag.line) for tag in page.outlook.attributed] == [("b", 2)]
+    assert {("e&f\n", 2), ("g", 3)} < {(each.text, each.line) for each in page.outlook.texts}
+    assert [(piece.text, piece.line) for piece in page.outlook.styles] == [("h", 3)]
+    assert page.unclosed_at is None
 
 
 def test_source_keeps_the_lines_of_what_is_left_out() -> None:

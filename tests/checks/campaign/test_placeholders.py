@@ -28,7 +28,7 @@ IN_URL = ("note", "placeholder-in-url", "html", 2)
     ("body", "expected"),
     [
         ("${NAME} ${EMAIL} ${CITY} ${會員等級} ${Birth Day}", []),
-        ("NT$${CITY} $5 {x} $ {CITY} ${CITY}}", []),
+        ("NT$${CITY} $5 {x} $ {x} ${CITY}}", []),
         ("${CITTY}", [UNKNOWN]),
         ("${CITTY} ${CITTY}", [UNKNOWN]),
         ("${A} ${B}", [UNKNOWN, UNKNOWN]),
@@ -56,6 +56,8 @@ IN_URL = ("note", "placeholder-in-url", "html", 2)
         ("$｛NAME｝", [FULL_WIDTH]),
         ("＄{NAME}", [FULL_WIDTH]),
         ("＄100｛含稅｝", []),
+        ("$<b>{NAME", []),
+        ("NT$</td><td>{x}", []),
         ("%24%7BNAME%7D", [ENCODED]),
         ("<a href='https://a.example/?n=$%7bNAME%7d'>x</a>", [ENCODED]),
         ("<a href='https://a.example/?n=${NAME}'>x</a>", [IN_URL]),
@@ -230,6 +232,18 @@ def test_names_beyond_the_first_twenty_are_summed_up() -> None:
     assert len(of_names) == 21
     assert of_names[-1].message.startswith("has 5 more placeholders")
     assert of_names[-1].count == 5
+
+
+@pytest.mark.parametrize(("names", "findings"), [(20, 20), (21, 21), (22, 21)])
+def test_one_name_is_never_summed_up(names: int, findings: int) -> None:
+    """Its name says more than "1 more placeholders"."""
+    subject = " ".join(f"${{{number}}}" for number in range(names))
+
+    report = check_campaign(campaign(subject=subject), columns=())
+
+    of_names = [each for each in report if each.rule == "unknown-placeholder"]
+    assert len(of_names) == findings
+    assert of_names[-1].message.startswith("has 2 more" if names == 22 else "has ${")
 
 
 def test_many_lines_are_counted_and_the_first_named() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -82,8 +83,24 @@ def test_short_lead_is_told_in_minutes() -> None:
 
     message = finding_of("short-lead", mailing, now=NOW).message
 
-    assert "only 4 minutes from now" in message
+    assert message.startswith("is 4 minutes from now")
     assert "at least 10 minutes" in message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (1, "is less than a minute from now"),
+        (59, "is less than a minute from now"),
+        (60, "is 1 minute from now"),
+        (120, "is 2 minutes from now"),
+    ],
+)
+def test_last_minutes_are_spelt_as_people_say_them(seconds: int, says: str) -> None:
+    """A minute is one, and no minutes are a little less."""
+    mailing = campaign(schedule=SendAt(NOW + timedelta(seconds=seconds)))
+
+    assert finding_of("short-lead", mailing, now=NOW).message.startswith(f"{says}, ")
 
 
 @pytest.mark.parametrize("schedule", [SendAt(NOW - timedelta(days=1)), SendAt(NOW)])
@@ -145,3 +162,11 @@ def test_ends_of_the_calendar_are_told() -> None:
 def test_send_now_has_no_time_to_judge() -> None:
     """A campaign for now says nothing of its time."""
     assert rules_of(campaign(), now=NOW) == []
+
+
+def test_send_asks_for_a_campaign_with_lists() -> None:
+    """The check of the send is for what the constructor does not see."""
+    body: Any = {"form": {}}
+
+    assert [each.field for each in problems_at_send(body, NOW)] == ["campaign"]
+    assert [each.rule for each in problems_at_send(campaign(), NOW)] == ["required"]
