@@ -70,7 +70,8 @@ class Rehearsal(Plain):
         ok: Whether ``send_campaign`` with the same arguments would send it.
         contacts: What the check of the contacts found.
         campaign: What the check of the campaign found.
-        problem: What keeps it from going out though it was tried, in a sentence; else None.
+        problem: What the run stumbled over, or how many warnings ``strict`` makes errors, in a
+            sentence; else None.
         name: The campaign's own name.
         began: When the rehearsal began, on its own clock, UTC.
         requests: The requests of the whole job, report included, by their names in the
@@ -78,7 +79,6 @@ class Rehearsal(Plain):
         quota_used: The most requests of any day (UTC) that count against the day's limit.
         quota_limit: The day's limit.
         recipients: Mails that would go out.
-        excluded: Contacts taken in that would get none.
         duplicates: Rows that a later row of the same address would replace.
         rejected: Rows that would be refused.
         rejected_for: How many of them for which reason.
@@ -105,7 +105,6 @@ class Rehearsal(Plain):
     quota_used: int = 0
     quota_limit: int
     recipients: int = 0
-    excluded: int = 0
     duplicates: int = 0
     rejected: int = 0
     rejected_for: Mapping[str, int] = attrs.field(factory=dict, hash=False)

@@ -9,7 +9,12 @@ mark, which goes before any charset that the mail declares.
 from __future__ import annotations
 
 import html
+import os
+import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
@@ -31,17 +36,22 @@ _STYLE: Final = (
     "font:13px/1.6 monospace!important;color:#222!important;background:#f3f3f3!important;"
     "padding:12px 16px!important;border-bottom:1px solid #bbb!important;text-align:left!important"
 )
+_OWN_NAME: Final = re.compile(r"mail-[1-9][0-9]*(-[ab])?\.html")
+_PRIVATE: Final = 0o600
+"""Only their owner may read mails, which are personal data; Windows has no such rights."""
+
 _PIECE_CHARS: Final = 65_536
 _MOST_CHARS: Final = 1_048_576
 """How far ``<body>`` is looked for."""
 
 
 def write_pages(shown: Rehearsal, folder: Path) -> Rehearsal:
-    """Write each mail into a folder, and note its path.
+    """Write each mail into a folder, in place of those of an earlier rehearsal, and note its path.
 
     Raises:
         InvalidRequest: nothing can be written there.
     """
+    _remove_old(folder)
     numbers = Counter[str]()
     mails = []
     for mail in shown.mails:
@@ -64,9 +74,27 @@ def _head_of(mail: RehearsedMail, shown: Rehearsal) -> str:
     return "\n".join(aligned((f"{name}:", text) for name, text in fields.items() if text))
 
 
+def _remove_old(folder: Path) -> None:
+    """Remove mails that would else pass for those of this rehearsal; any other file stays."""
+    with _refusing(folder):
+        for path in list(folder.iterdir()):
+            if _OWN_NAME.fullmatch(path.name) and (path.is_symlink() or path.is_file()):
+                path.unlink()
+
+
 def _write(path: Path, page: str) -> None:
+    with (
+        _refusing(path),
+        open(path, "wb", opener=partial(os.open, mode=_PRIVATE)) as file,
+    ):
+        file.write(page.encode("utf-8-sig"))
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Say of a file or folder that cannot be written that it is the caller's to change."""
     try:
-        path.write_bytes(page.encode("utf-8-sig"))
+        yield
     except OSError as error:
         reason = f"{path} cannot be written: {error.strerror}"
     else:

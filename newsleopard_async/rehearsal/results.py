@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import attrs
@@ -12,10 +12,12 @@ from newsleopard_async.emulator import Campaign as AcceptedCampaign
 from newsleopard_async.emulator import Mail
 from newsleopard_async.models import Mailing, SendAt, Timezone
 from newsleopard_async.models.ab_test import BaseABTest
-from newsleopard_async.models.findings import CheckReport, ContactsReport
+from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
 from newsleopard_async.rehearsal.assumed import Facts, assumptions
 from newsleopard_async.rehearsal.model import Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
+from newsleopard_async.rehearsal.summary import ASSUMED
+from newsleopard_async.sources.examining import faults_of_file
 from newsleopard_async.workflows.imports import Target
 from newsleopard_async.workflows.judging import Terms, judge
 from newsleopard_async.workflows.sending import is_complete_enough
@@ -74,16 +76,25 @@ def judge_both(asked: Asked, contacts: ContactsReport) -> Judged:
     report = check_campaign(
         asked.campaign,
         columns=contacts.columns or None,
-        # Members of other lists are not known here.
-        recipients=None if asked.campaign.lists else contacts.unique,
+        recipients=_recipients(asked, contacts),
         now=asked.began,
     )
     return Judged(campaign=report, may_go=not judgement.problems)
 
 
+def _recipients(asked: Asked, contacts: ContactsReport) -> int | None:
+    """Return how many it goes to; None where that is not known."""
+    # Nobody here knows the members of other lists, nor who is in a file that cannot be read.
+    return None if asked.campaign.lists or faults_of_file(contacts) else contacts.unique
+
+
 def result_of(asked: Asked, stage: Stage, contacts: ContactsReport, judged: Judged) -> Rehearsal:
     """Gather what a run came to."""
-    problem = stage.problem or _problem_of_rejected(asked, stage)
+    problem = (
+        stage.problem
+        or _problem_of_rejected(asked, stage)
+        or _problem_of_warnings(asked, (*contacts, *judged.campaign))
+    )
     imported = stage.imported.result if stage.imported else None
     campaign = stage.accepted
     shown = Rehearsal(
@@ -108,17 +119,27 @@ def result_of(asked: Asked, stage: Stage, contacts: ContactsReport, judged: Judg
         mails=tuple(map(_shown_mail, stage.first_mails(asked.mails))),
         assumed=assumptions(_facts_of(asked, stage)),
     )
-    return _with_sending(shown, stage, campaign) if campaign and campaign.waves else shown
+    return _with_sending(shown, campaign) if campaign and campaign.waves else shown
 
 
 def _problem_of_rejected(asked: Asked, stage: Stage) -> str | None:
     report = stage.imported
     if report is None or is_complete_enough(report, asked.max_rejected):
         return None
+    rows = f"{report.rejected_count:,} of {report.result.file_count:,} rows"
     return (
-        f"{report.rejected_count:,} of {report.result.file_count:,} rows would be refused, more "
-        f"than max_rejected={asked.max_rejected}; send_campaign would stop before the campaign"
+        f"{rows} would be refused{ASSUMED}, more than max_rejected={asked.max_rejected}; "
+        "send_campaign would stop before the campaign"
     )
+
+
+def _problem_of_warnings(asked: Asked, found: Iterable[Finding]) -> str | None:
+    count = sum(each.level == "warning" for each in found)
+    if not (asked.strict and count):
+        return None
+    if count == 1:
+        return "1 warning, which strict=True makes an error"
+    return f"{count:,} warnings, which strict=True makes errors"
 
 
 def _timezone_of(campaign: Mailing) -> Timezone:
@@ -138,13 +159,11 @@ def _shown_mail(mail: Mail) -> RehearsedMail:
     )
 
 
-def _with_sending(shown: Rehearsal, stage: Stage, campaign: AcceptedCampaign) -> Rehearsal:
+def _with_sending(shown: Rehearsal, campaign: AcceptedCampaign) -> Rehearsal:
     waves = campaign.waves
-    recipients = sum(len(wave.recipients) for wave in waves)
     return attrs.evolve(
         shown,
-        recipients=recipients,
-        excluded=sum(len(each.members) for each in stage.emulator.lists) - recipients,
+        recipients=sum(len(wave.recipients) for wave in waves),
         goes_out_at=waves[0].begin,
         sent_by=campaign.sent_end,
         test=_test_of(campaign),

@@ -27,7 +27,8 @@ from newsleopard_async.sources.examining import faults_of_file
 from newsleopard_async.sources.options import Options
 from newsleopard_async.sources.spool import private_folder
 from newsleopard_async.transport.inflight import in_thread
-from newsleopard_async.workflows.events import Progress
+from newsleopard_async.workflows.events import Progress, problems_of_progress
+from newsleopard_async.workflows.polling import problems_of_polling
 
 __all__ = ["rehearse"]
 
@@ -61,7 +62,8 @@ async def rehearse(
         campaign: A campaign or an A/B test. Lists that it names itself are not known here.
         contacts: As ``send_campaign`` has them; what can be read only once is used up.
         mails: How many mails to render; of a test, so many of each variant.
-        folder: Where to write them as HTML files, made if need be; None writes none.
+        folder: Where to write them as HTML files, made if need be; those of an earlier
+            rehearsal there are removed. None writes none.
         now: When the rehearsal begins, aware; None is the present.
         encoding: As ``send_campaign`` has it.
         fix: As ``send_campaign`` has it, but no file is written beside the input.
@@ -81,7 +83,13 @@ async def rehearse(
     asked = Asked(
         campaign=campaign, began=began, mails=mails, strict=strict, max_rejected=max_rejected
     )
-    refuse(_problems_of_arguments(asked, folder, profile))
+    refuse(
+        [
+            *_problems_of_arguments(asked, folder, profile),
+            *problems_of_polling(polling),
+            *problems_of_progress(progress),
+        ]
+    )
     options = Options(encoding=encoding, fix=fix)
     pages = None if folder is None else await in_thread(partial(_make_folder, folder))
     stage = Stage.at(began, profile, campaign, polling=polling, progress=progress)

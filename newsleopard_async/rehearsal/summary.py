@@ -12,7 +12,7 @@ from newsleopard_async.models.findings import Finding
 if TYPE_CHECKING:
     from newsleopard_async.rehearsal.model import Rehearsal, RehearsedTest
 
-__all__ = ["aligned", "show_both_times", "summarize", "width_of"]
+__all__ = ["ASSUMED", "aligned", "show_both_times", "summarize", "width_of"]
 
 ASSUMED: Final = " (assumed)"
 LINE_COLUMNS: Final = 100
@@ -48,11 +48,12 @@ def _facts(shown: Rehearsal) -> Lines:
 def _show_contacts(shown: Rehearsal) -> str:
     found = shown.contacts
     addresses = "address" if found.unique == 1 else "addresses"
+    cells = "cell" if found.trimmed == 1 else "cells"
     known = f"{_rows(found.rows)}, {found.unique:,} different {addresses}"
     changes = {
         "dropped": found.dropped,
         "left out": found.left_out,
-        "cells trimmed": found.trimmed,
+        f"{cells} trimmed": found.trimmed,
     }
     extra = [f"{count:,} {what}" for what, count in changes.items() if count]
     return ", ".join([known, *([found.encoding] if found.encoding else []), *extra])
@@ -77,16 +78,13 @@ def _show_rejected(shown: Rehearsal) -> str:
     named = lines[:MOST_LINES_NAMED]
     if not named:
         return counts
-    more = ", …" if shown.rejected > len(named) else ""
-    return f"{counts}; in line {', '.join(named)}{more}"
+    places = [*named, "…"] if shown.rejected > len(named) else named
+    return f"{counts}; in {'line' if len(places) == 1 else 'lines'} {', '.join(places)}"
 
 
 def _facts_of_the_mails(shown: Rehearsal, goes_out_at: datetime) -> Lines:
     yield "Recipients", f"{shown.recipients:,}{ASSUMED}"
-    if shown.excluded:
-        yield "Excluded", f"{shown.excluded:,} contacts{ASSUMED}"
-    label = "" if shown.is_scheduled else ASSUMED
-    yield "Goes out", show_both_times(goes_out_at, shown) + label
+    yield "Goes out", show_both_times(goes_out_at, shown) + ASSUMED
     if shown.test is not None:
         yield from _facts_of_the_test(shown, shown.test)
     if shown.sent_by is not None:
@@ -100,9 +98,13 @@ def _facts_of_the_mails(shown: Rehearsal, goes_out_at: datetime) -> Lines:
 
 
 def _facts_of_the_test(shown: Rehearsal, test: RehearsedTest) -> Lines:
-    yield "A/B test", f"{test.a:,} get A, {test.b:,} get B{ASSUMED}"
+    yield "A/B test", f"{_get(test.a)} A, {_get(test.b)} B{ASSUMED}"
     at = show_both_times(test.rest_goes_out_at, shown)
     yield "The rest", f"{test.rest:,} at {at}{ASSUMED}; here they got {test.winner}{ASSUMED}"
+
+
+def _get(count: int) -> str:
+    return f"{count:,} gets" if count == 1 else f"{count:,} get"
 
 
 def _show_mails(shown: Rehearsal) -> str:

@@ -17,6 +17,13 @@ pytestmark = pytest.mark.anyio
 HEADER = "EMAIL,NAME,CITY\n"
 BAD_ROWS = HEADER + "a@example.com,甲,台北\nnowhere,乙,台南\nb@example.com,丙\nc@example.com,丁,\n"
 
+UNUSABLE = [
+    "",
+    "EMAIL,NAME\n",
+    b"PK\x03\x04 no text",
+    "a@example.com,甲\nb@example.com,乙\n",
+]
+
 
 async def test_rejected_rows_are_shown_with_lines_and_reasons() -> None:
     """What the platform would not take is counted by reason, and named by line."""
@@ -31,7 +38,7 @@ async def test_rejected_rows_are_shown_with_lines_and_reasons() -> None:
     assert not shown.ok
     assert shown.contacts.bad_rows == 2
     assert shown.problem is not None
-    assert "2 of 4 rows would be refused" in shown.problem
+    assert "2 of 4 rows would be refused (assumed)" in shown.problem
 
 
 @pytest.mark.parametrize("max_rejected", [2, 0.5, None])
@@ -80,9 +87,17 @@ async def test_repeated_address_gets_one_mail() -> None:
     assert {mail.name for mail in shown.mails} == {"乙", "丙"}
 
 
-@pytest.mark.parametrize(
-    "contacts", ["", "EMAIL,NAME\n", b"PK\x03\x04 no text", "a@example.com,甲\nb@example.com,乙\n"]
-)
+@pytest.mark.parametrize("contacts", UNUSABLE)
+async def test_unusable_contacts_are_not_said_to_be_nobody(contacts: str | bytes) -> None:
+    """Of a file that cannot be read, nobody knows how many are in it; one error is enough."""
+    shown = await rehearsed(CAMPAIGN, contacts)
+
+    assert len(shown.contacts.errors) == 1
+    assert shown.campaign.errors == ()
+    assert "no-recipients" not in str(shown)
+
+
+@pytest.mark.parametrize("contacts", UNUSABLE)
 async def test_unusable_contacts_are_said_and_nothing_is_tried(contacts: str | bytes) -> None:
     """What cannot be read as contacts is a finding; there is nothing to run."""
     shown = await rehearsed(CAMPAIGN, contacts)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import os
 import socket
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -86,11 +88,15 @@ async def test_nothing_is_left_behind(temporary: Path, tmp_path: Path) -> None:
     assert files_in(tmp_path) == ["members.csv", "temporary"]
 
 
-async def test_folder_is_not_made_for_a_wrong_argument(tmp_path: Path) -> None:
-    """What is refused leaves no folder either."""
-    with pytest.raises(ValueError, match="mails"):
-        await rehearse(CAMPAIGN, csv_of(1), folder=tmp_path / "new", mails=-1)
+@pytest.mark.parametrize("option", [{"mails": -1}, {"polling": 3}, {"progress": 3}])
+async def test_nothing_is_done_for_a_wrong_argument(option: dict[str, Any], tmp_path: Path) -> None:
+    """What is refused makes no folder, and uses no contacts up."""
+    records = _records()
 
+    with pytest.raises(ValueError, match=next(iter(option))):
+        await rehearse(CAMPAIGN, records, folder=tmp_path / "new", **option)
+
+    assert len(list(records)) == 150
     assert files_in(tmp_path) == []
 
 
@@ -190,6 +196,51 @@ async def test_mails_of_a_test_are_named_by_variant(tmp_path: Path) -> None:
     page = (tmp_path / "mail-1-b.html").read_text(encoding="utf-8-sig")
     assert "Variant:  B" in page
     assert "&lt;news@example.com&gt;" in page
+
+
+async def test_mails_of_an_earlier_rehearsal_are_removed(tmp_path: Path) -> None:
+    """What lies in the folder afterwards is of this rehearsal, whichever kind the earlier was."""
+    await rehearse(AB_TESTS[1], csv_of(20), now=NOW, folder=tmp_path)
+    await rehearse(CAMPAIGN, csv_of(12), now=NOW, folder=tmp_path, mails=12)
+
+    await rehearse(CAMPAIGN, csv_of(1), now=NOW, folder=tmp_path)
+
+    assert files_in(tmp_path) == ["mail-1.html"]
+
+
+async def test_mails_of_an_earlier_rehearsal_are_removed_where_none_goes_out(
+    tmp_path: Path,
+) -> None:
+    """Without a mail of its own, a rehearsal does not show those of another."""
+    await rehearse(CAMPAIGN, csv_of(3), now=NOW, folder=tmp_path)
+
+    await rehearse(CAMPAIGN, "", now=NOW, folder=tmp_path)
+
+    assert files_in(tmp_path) == []
+
+
+async def test_other_files_of_the_folder_stay(tmp_path: Path) -> None:
+    """Only files of exactly the names that mails get are removed."""
+    others = ["mail-0.html", "mail-01.html", "mail-2-c.html", "mail-2.html.bak", "mail.html"]
+    for name in [*others, "mail-2.html"]:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "mail-3.html").mkdir()
+
+    await rehearse(CAMPAIGN, csv_of(1), now=NOW, folder=tmp_path)
+
+    assert files_in(tmp_path) == sorted([*others, "mail-1.html", "mail-3.html"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its files have no such rights")
+async def test_mails_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """A mail shows a contact: others on the machine cannot read it, even where they could."""
+    (tmp_path / "mail-1.html").write_text("an old one")
+    (tmp_path / "mail-1.html").chmod(0o644)
+
+    await rehearse(CAMPAIGN, csv_of(2), now=NOW, folder=tmp_path)
+
+    modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in files_in(tmp_path)}
+    assert modes == {0o600}
 
 
 async def test_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tests.support import AB_TESTS, CAMPAIGN, csv_of
 pytestmark = pytest.mark.anyio
 
 
+PAGE = "<!DOCTYPE html><html><head><title>a</title></head><body><p>${NAME}</p></body></html>"
 REQUESTS = {"list_lists": 1, "create_list": 1, "submit_campaign": 1, "export_report": 1}
 
 
@@ -35,7 +36,7 @@ async def test_campaign_is_shown_as_it_would_go() -> None:
     shown = await rehearsed(changed(schedule=IN_A_YEAR), csv_of(150))
 
     assert (shown.ok, shown.problem) == (True, None)
-    assert (shown.recipients, shown.excluded, shown.duplicates, shown.rejected) == (150, 0, 0, 0)
+    assert (shown.recipients, shown.duplicates, shown.rejected) == (150, 0, 0)
     assert (shown.contacts.rows, shown.contacts.unique) == (150, 150)
     assert shown.goes_out_at == IN_A_YEAR.when
     assert (shown.is_scheduled, shown.timezone) == (True, "Asia/Taipei")
@@ -190,12 +191,35 @@ async def test_any_sender_is_taken_for_verified(address: str) -> None:
 
 async def test_warning_stops_only_the_strict() -> None:
     """What is worth a look keeps it from going out where the caller is strict."""
-    text = "EMAIL,NAME\na@example.com,\n"
+    campaign, text = changed(html=PAGE), "EMAIL,NAME\na@example.com,\n"
 
-    loose = await rehearsed(CAMPAIGN, text)
-    strict = await rehearsed(CAMPAIGN, text, strict=True)
+    loose = await rehearsed(campaign, text)
+    strict = await rehearsed(campaign, text, strict=True)
 
-    assert (loose.ok, strict.ok) == (True, False)
+    assert (loose.ok, loose.problem) == (True, None)
+    assert (strict.ok, strict.problem) == (False, "1 warning, which strict=True makes an error")
+    assert "\nProblem     1 warning, which strict=True" in str(strict)
+
+
+async def test_warnings_of_both_checks_are_counted_for_the_strict() -> None:
+    """Those of the contacts and those of the campaign are told together."""
+    html = PAGE.replace("<p>", "<p><script>x</script>")
+
+    shown = await rehearsed(changed(html=html), "EMAIL,NAME\na@example.com,\n", strict=True)
+
+    assert (shown.contacts.ok, shown.campaign.ok) == (True, True)
+    assert len(shown.contacts.warnings) == 1
+    count = 1 + len(shown.campaign.warnings)
+    assert count > 1
+    assert shown.problem == f"{count} warnings, which strict=True makes errors"
+
+
+async def test_strict_is_no_problem_without_a_warning() -> None:
+    """A note keeps nobody, however strict."""
+    shown = await rehearsed(changed(html=PAGE), csv_of(3).encode("utf-8-sig"), strict=True)
+
+    assert [each.level for each in shown.contacts] == ["note"]
+    assert (shown.ok, shown.problem) == (True, None)
 
 
 async def test_limits_are_those_of_the_profile() -> None:
@@ -233,6 +257,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"max_rejected": "all"}, "max_rejected", "type"),
     ({"fix": "everything"}, "fix", "choice"),
     ({"fix": 3}, "fix", "choice"),
+    ({"polling": 3}, "polling", "type"),
+    ({"progress": 3}, "progress", "type"),
     ({"campaign": "a campaign"}, "campaign", "type"),
     ({"contacts": 3}, "contacts", "type"),
     ({"contacts": Path("not-there.csv")}, "contacts", "readable"),

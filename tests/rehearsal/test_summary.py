@@ -55,7 +55,7 @@ def test_summary_is_a_page_of_aligned_lines() -> None:
         "Requests    1,201 (assumed): list_lists=1, get_import=1,200\n"
         "Quota       1,150 of 10,000 requests a day (assumed)\n"
         "Recipients  3,980 (assumed)\n"
-        "Goes out    2027-01-05 10:00 Asia/Taipei (2027-01-05 02:00 UTC)\n"
+        "Goes out    2027-01-05 10:00 Asia/Taipei (2027-01-05 02:00 UTC) (assumed)\n"
         "All out by  2027-01-05 10:03 Asia/Taipei (2027-01-05 02:03 UTC) (assumed)\n"
         "Accepted    after 13 s (assumed)\n"
         "Whole job   25 h 05 min, report included (assumed)\n"
@@ -75,6 +75,20 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
         "1 row, 1 different address, 2 dropped, 3 left out, 4 cells trimmed",
     ),
     (
+        {"contacts": ContactsReport(rows=2, unique=2, trimmed=1)},
+        "Contacts",
+        "2 rows, 2 different addresses, 1 cell trimmed",
+    ),
+    (
+        {
+            "rejected": 2,
+            "rejected_for": {"X": 2},
+            "rejected_rows": (RejectedRow(line=7), RejectedRow()),
+        },
+        "Rejected",
+        "2 rows (assumed): X=2; in lines 7, …",
+    ),
+    (
         {"rejected": 1, "rejected_for": {"X": 1}, "rejected_rows": (RejectedRow(line=7),)},
         "Rejected",
         "1 row (assumed): X=1; in line 7",
@@ -86,7 +100,7 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
             "rejected_rows": tuple(RejectedRow(line=line) for line in range(2, 22)),
         },
         "Rejected",
-        "30 rows (assumed): X=29, Y=1; in line 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …",
+        "30 rows (assumed): X=29, Y=1; in lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …",
     ),
     (
         {"rejected": 2, "rejected_for": {"X": 2}, "rejected_rows": (RejectedRow(), RejectedRow())},
@@ -94,7 +108,6 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
         "2 rows (assumed): X=2",
     ),
     ({"duplicates": 2}, "Repeated", "2 rows, replaced by a later one (assumed)"),
-    ({"excluded": 2}, "Excluded", "2 contacts (assumed)"),
     (
         {"is_scheduled": False},
         "Goes out",
@@ -104,6 +117,11 @@ CHANGES: list[tuple[dict[str, Any], str, str]] = [
         {"test": RehearsedTest(a=5, b=5, rest=90, rest_goes_out_at=WHEN, winner="B")},
         "A/B test",
         "5 get A, 5 get B (assumed)",
+    ),
+    (
+        {"test": RehearsedTest(a=1, b=1, rest=2, rest_goes_out_at=WHEN, winner="B")},
+        "A/B test",
+        "1 gets A, 1 gets B (assumed)",
     ),
     ({"duration": timedelta(minutes=5)}, "Whole job", "5 min, report included (assumed)"),
     ({"duration": timedelta(days=365)}, "Whole job", "365.0 days, report included (assumed)"),

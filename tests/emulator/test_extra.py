@@ -1,0 +1,51 @@
+"""Without its extra, the emulator says in one sentence how to get it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+WAY_OUT = (
+    "the emulator and rehearsals need starlette, which an extra brings: "
+    'pip install "newsleopard-async[emulator]"'
+)
+SHOW = """
+import sys
+sys.modules[{library!r}] = None
+try:
+    import {room}
+except ModuleNotFoundError as missing:
+    print(type(missing).__name__, missing.name.partition(".")[0], missing, sep="|")
+"""
+
+
+def _told(room: str, *, without: str) -> list[str]:
+    """Import in a fresh interpreter that lacks a library; return the error in three parts."""
+    run = subprocess.run(
+        [sys.executable, "-c", SHOW.format(room=room, library=without)],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    )
+    return run.stdout.strip().split("|")
+
+
+@pytest.mark.parametrize("room", ["newsleopard_async.emulator", "newsleopard_async.rehearsal"])
+def test_missing_extra_is_told_with_the_way_out(room: str) -> None:
+    """It is still the error of a missing module, and names it, for whoever looks at that."""
+    assert _told(room, without="starlette") == [
+        "ModuleNotFoundError",
+        "starlette",
+        WAY_OUT,
+    ]
+
+
+def test_other_missing_module_is_told_as_it_is() -> None:
+    """The extra is no way out where something else is missing."""
+    kind, name, message = _told("newsleopard_async.emulator", without="h11")
+
+    assert (kind, name) == ("ModuleNotFoundError", "h11")
+    assert "pip install" not in message
