@@ -45,7 +45,7 @@ def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
     if options.as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
-        _print(console, path, report)
+        _print(console, path, report, strict=options.strict)
     return report.ok and not (options.strict and report.warnings)
 
 
@@ -65,13 +65,14 @@ async def _check(path: Path, options: CheckOptions, status: Status) -> ContactsR
     )
 
 
-def _print(console: Console, path: Path, report: ContactsReport) -> None:
+def _print(console: Console, path: Path, report: ContactsReport, *, strict: bool) -> None:
     console.print(summary_table(report, title=path.name))
     if report.findings:
         console.print(findings_table(report.findings, width=console.width))
     errors, warnings = len(report.errors), len(report.warnings)
-    if errors:
-        console.print(f"{_count(errors, 'error')} to mend before it is sent.", style="red")
+    if errors or (strict and warnings):
+        found = _count(errors, "error") if errors else _count(warnings, "warning")
+        console.print(f"{found} to mend before it is sent.", style="red")
     elif warnings:
         console.print(f"It can be sent; {_count(warnings, 'warning')} to look at.", style="yellow")
     else:
@@ -98,7 +99,7 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
     facts = [
         ("Rows", f"{report.rows:,}"),
         ("Addresses", f"{report.unique:,} different"),
-        ("Columns", ", ".join(report.columns) or "–"),
+        ("Columns", ", ".join(map(_shown, report.columns)) or "–"),
         ("Encoding", report.encoding or "–"),
         ("To upload", f"{report.size_bytes:,} bytes"),
         ("Requests", f"about {report.requests:,} for import and campaign"),
@@ -110,6 +111,11 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
     if report.left_out:
         facts.append(("Left out", f"{report.left_out:,} rows, in {report.left_out_to}"))
     return facts
+
+
+def _shown(name: str) -> str:
+    """Escape what a terminal would obey: the file may come from anybody."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
 
 
 def findings_table(findings: Sequence[Finding], *, width: int) -> Table:

@@ -49,6 +49,15 @@ def test_warning_passes_unless_strict(tmp_path: Path) -> None:
 
     assert (lenient.exit_code, strict.exit_code) == (0, 1)
     assert "1 warning to look at" in lenient.output
+    assert "1 warning to mend" in strict.output
+
+
+def test_terminal_obeys_no_column_name(tmp_path: Path) -> None:
+    """A name with an escape sequence is shown, and not carried out."""
+    result = check(tmp_path, CLEAN.replace("STORE", "A\x1b[31mB"))
+
+    assert "\x1b" not in result.output
+    assert r"A\x1b[31mB" in result.output
 
 
 def test_json_is_the_report(tmp_path: Path) -> None:
