@@ -17,7 +17,8 @@ class ReportSummary(Plain):
     """How many addresses each report file lists, each counted once, whatever its case.
 
     A number is None where the platform gave no file of that type: probably it happened to
-    nobody, but the platform does not say so (T116). A rate is in percent, and None where it
+    nobody, but the platform does not say so (T116). It is None, too, where the file has rows and
+    in them not one address that is recognised (T119). A rate is in percent, and None where it
     would rest on a number that is not known, or be a share of nothing. The two halves of an
     A/B test are one here, since the files do not tell them apart.
 

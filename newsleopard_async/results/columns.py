@@ -1,7 +1,6 @@
-"""Columns of files whose form is not documented, recognised by their names (T49, T119).
+"""Headers and cells of files whose form is not documented (T49, T119).
 
-Names are compared trimmed and without regard to case, in English and 中文. A first row that
-holds an address is no header: the columns are then called by their place.
+A first row that holds an address is no header: the columns are then called by their place.
 """
 
 from __future__ import annotations
@@ -12,43 +11,26 @@ from itertools import chain
 from typing import Final
 
 __all__ = [
-    "EMAIL",
-    "NAME",
-    "REASON",
-    "URL",
     "NumberedRow",
     "cell_at",
-    "column_of",
     "folded",
     "has_address",
+    "is_clear_beginning",
     "not_blank",
+    "place_name",
     "read_header",
-    "time_column_of",
     "values_of",
 ]
 
 NumberedRow = tuple[int, list[str]]
 """A row's cells, and the line that it begins in."""
 
-Patterns = tuple[re.Pattern[str], ...]
-
-EMAIL: Final[Patterns] = (
-    re.compile(r"^e-?mail$", re.IGNORECASE),
-    re.compile(r"^mail([ _-]?address)?$|e-?mail|recipient|信箱|電子郵件|電郵", re.IGNORECASE),
-)
-NAME: Final[Patterns] = (re.compile(r"^((full[ _-]?)?name|姓名|名字|名稱)$", re.IGNORECASE),)
-REASON: Final[Patterns] = (re.compile(r"reason|error|原因|錯誤", re.IGNORECASE),)
-URL: Final[Patterns] = (
-    re.compile(r"^(url|link)$", re.IGNORECASE),
-    re.compile(r"url|link|連結|網址", re.IGNORECASE),
-)
-_TIME: Final = re.compile(
-    r"(?:^|[\W_])(?i:at|on)$|[a-z]At$|(?i:time|date|stamp)$|(?:時間|日期|時刻)$"
-)
-_EVENT: Final = re.compile(
-    r"deliver|sent|open|click|bounce|unsub|complain|spam|event|到達|送達|開信|點擊|退信|取消|抱怨",
+_HEADER_CELL: Final = re.compile(
+    r"(e-?)?mail([ _-]?address)?|(電子)?(信箱|郵件|郵箱)(地址)?|電郵|"
+    r"(full[ _-]?)?name|姓名|名字|名稱",
     re.IGNORECASE,
 )
+"""What a column is called and next to no cell is, though a reason may speak of e-mail."""
 
 
 def folded(name: str) -> str:
@@ -61,11 +43,22 @@ def has_address(cell: str) -> bool:
     return "@" in cell
 
 
-def read_header(rows: Iterator[NumberedRow]) -> tuple[tuple[str, ...], Iterator[NumberedRow]]:
-    """Take the header off; return the columns' names, each once, and the rows below it."""
+def is_clear_beginning(cells: Sequence[str]) -> bool:
+    """Whether a first row is beyond doubt a header, or beyond doubt none."""
+    return any(has_address(cell) or _HEADER_CELL.fullmatch(cell.strip()) for cell in cells)
+
+
+def read_header(
+    rows: Iterator[NumberedRow], *, has_header: bool = True
+) -> tuple[tuple[str, ...], Iterator[NumberedRow]]:
+    """Take the header off; return the columns' names, each once, and the rows below it.
+
+    Args:
+        has_header: Whether the first row is one, unless it has an address.
+    """
     for first in not_blank(rows):
         cells = first[1]
-        if any(map(has_address, cells)):
+        if not has_header or any(map(has_address, cells)):
             return _names([""] * len(cells)), chain([first], rows)
         return _names(cells), rows
     return (), rows
@@ -80,32 +73,13 @@ def _names(header: Iterable[str]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for place, cell in enumerate(header):
         name = cell.strip()
-        names[name if name and name not in names else _place_name(place)] = None
+        names[name if name and name not in names else place_name(place)] = None
     return tuple(names)
 
 
-def _place_name(place: int) -> str:
+def place_name(place: int) -> str:
+    """Return what a column without a name is called."""
     return f"column {place + 1}"
-
-
-def column_of(names: Sequence[str], patterns: Patterns) -> int | None:
-    """Return the place of the first column that fits, the better patterns first."""
-    return next(
-        (
-            place
-            for pattern in patterns
-            for place, name in enumerate(names)
-            if pattern.search(name.strip())
-        ),
-        None,
-    )
-
-
-def time_column_of(names: Sequence[str]) -> int | None:
-    """Return the place of the column that says when; a contact may have dates of its own."""
-    places = [place for place, name in enumerate(names) if _TIME.search(name.strip())]
-    of_events = [place for place in places if _EVENT.search(names[place])]
-    return next(iter(of_events or places), None)
 
 
 def cell_at(cells: Sequence[str], place: int | None) -> str:
@@ -117,5 +91,5 @@ def values_of(names: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
     """Return the cells by column; those beyond the header are called by their place."""
     values = dict(zip(names, cells, strict=False))
     for place in range(len(names), len(cells)):
-        values[_place_name(place)] = cells[place]
+        values[place_name(place)] = cells[place]
     return values

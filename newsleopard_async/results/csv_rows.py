@@ -9,8 +9,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
-
 from newsleopard_async.checks.contacts.records import iterate_rows
 from newsleopard_async.results.columns import NumberedRow
 from newsleopard_async.sources.records import RecordWriter
@@ -38,17 +36,25 @@ def rows_of_file(path: Path, encoding: str | None = None) -> Generator[NumberedR
         yield from iterate_rows(pieces, encoding)
 
 
-@attrs.frozen
 class Rereadable:
     """Contacts that can be read a second time, as nothing that is gone through once can.
 
-    Attributes:
+    No attrs class: `attrs.asdict` and whatever else walks through those would show them.
+
+    Args:
         contacts: A path, bytes, text, or a list or tuple of records.
         encoding: The encoding of bytes, where the caller said it.
     """
 
-    contacts: Any = attrs.field(repr=False)
-    encoding: str | None = None
+    __slots__ = ("_contacts", "_encoding")
+
+    def __init__(self, contacts: Any, encoding: str | None = None) -> None:
+        self._contacts = contacts
+        self._encoding = encoding
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "<…>"
 
     @classmethod
     def of(cls, contacts: object, encoding: str | None = None) -> Rereadable | None:
@@ -62,16 +68,17 @@ class Rereadable:
         Raises:
             InvalidRequest: they are no contacts, or no longer.
             OSError: the file cannot be read.
+            Exception: whatever the caller's own objects raise.
         """
-        match self.contacts:
+        match self._contacts:
             case os.PathLike():
-                yield from rows_of_file(Path(os.fsdecode(self.contacts)), self.encoding)
+                yield from rows_of_file(Path(os.fsdecode(self._contacts)), self._encoding)
             case str():
-                yield from iterate_rows(partial(_cut, self.contacts.encode()), "utf-8")
+                yield from iterate_rows(partial(_cut, self._contacts.encode()), "utf-8")
             case bytes() | bytearray() | memoryview():
-                yield from iterate_rows(partial(_cut, bytes(self.contacts)), self.encoding)
+                yield from iterate_rows(partial(_cut, bytes(self._contacts)), self._encoding)
             case _:
-                rows = iterate_rows(partial(_written, self.contacts), "utf-8")
+                rows = iterate_rows(partial(_written, self._contacts), "utf-8")
                 # By its number: a record may be of several lines as it goes out.
                 yield from zip(count(1), (cells for _, cells in rows), strict=False)
 
@@ -81,4 +88,7 @@ def _cut(content: bytes) -> Iterator[bytes]:
 
 
 def _written(records: Iterable[Any]) -> Iterator[bytes]:
-    return iter(partial(RecordWriter().write_some, iter(records)), b"")
+    writer, left = RecordWriter(), iter(records)
+    # In a generator a record's own StopIteration is an error, and not the end.
+    while piece := writer.write_some(left):
+        yield piece

@@ -19,7 +19,8 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.results.columns import EMAIL, cell_at, column_of, folded
+from newsleopard_async.results.columns import cell_at, folded
+from newsleopard_async.results.meanings import email_column
 
 __all__ = ["LineFinder", "address_key"]
 
@@ -52,7 +53,7 @@ class _Side:
     @classmethod
     def of(cls, names: Sequence[str], shared: Sequence[str]) -> _Side:
         places = {folded(name): place for place, name in enumerate(names)}
-        email = column_of(names, EMAIL) or 0
+        email = email_column(names) or 0
         return cls(email, tuple(places[name] for name in shared if places[name] != email))
 
     def address(self, cells: Sequence[str]) -> bytes:

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import tzinfo
 from pathlib import Path
+from typing import Final
 
 import attrs
 
-from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models.report_rows import ReportRow
 from newsleopard_async.results.columns import (
-    EMAIL,
-    NAME,
-    REASON,
-    URL,
     cell_at,
-    column_of,
-    has_address,
     not_blank,
     read_header,
-    time_column_of,
     values_of,
 )
 from newsleopard_async.results.csv_rows import rows_of_file
 from newsleopard_async.results.lines import address_key
+from newsleopard_async.results.meanings import (
+    address_columns,
+    is_address,
+    is_url,
+    name_column,
+    other_address_columns,
+    reason_column,
+    url_columns,
+)
 from newsleopard_async.results.slices import next_slice, run_through
-from newsleopard_async.results.times import read_time
+from newsleopard_async.results.time_columns import TimeColumn, time_columns, time_of
 
 __all__ = ["Tally", "count_report", "report_rows"]
+
+_REMEDY: Final = re.compile("; |, which ")
+"""Where a message of a file goes on to what its owner can do."""
 
 
 async def report_rows(
@@ -62,6 +69,11 @@ class Tally:
     rows: int = 0
     addresses: set[bytes] = attrs.field(factory=set)
 
+    @property
+    def people(self) -> int | None:
+        """How many addresses there are; None where there are rows, and no address was found."""
+        return len(self.addresses) or (None if self.rows else 0)
+
 
 async def count_report(path: Path, *, encoding: str | None) -> Tally:
     """Count a report file, off the event loop.
@@ -77,38 +89,50 @@ async def count_report(path: Path, *, encoding: str | None) -> Tally:
 
 @attrs.frozen
 class _Columns:
-    """The places of the columns that have a meaning, where they are there."""
+    """The places of the columns that have a meaning; of several, the best comes first.
+
+    Attributes:
+        strangers: Those of addresses that are not the recipient's.
+    """
 
     names: tuple[str, ...]
-    email: int | None
+    emails: tuple[int, ...]
+    strangers: frozenset[int]
     name: int | None
-    at: int | None
-    url: int | None
+    at: tuple[TimeColumn, ...]
+    urls: tuple[int, ...]
     reason: int | None
 
     @classmethod
     def of(cls, names: tuple[str, ...]) -> _Columns:
         return cls(
             names=names,
-            email=column_of(names, EMAIL),
-            name=column_of(names, NAME),
-            at=time_column_of(names),
-            url=column_of(names, URL),
-            reason=column_of(names, REASON),
+            emails=address_columns(names),
+            strangers=other_address_columns(names),
+            name=name_column(names),
+            at=time_columns(names),
+            urls=url_columns(names),
+            reason=reason_column(names),
         )
 
     def email_of(self, cells: Sequence[str]) -> str:
-        """Return the address: by the name of its column, else by its shape."""
-        if self.email is not None:
-            return cell_at(cells, self.email)
-        return next((cell.strip() for cell in cells if has_address(cell)), "")
+        """Return the address: in the column that is called so, else the first that looks so."""
+        for place in (*self.emails, *range(len(cells))):
+            if place not in self.strangers and is_address(cell := cell_at(cells, place)):
+                return cell
+        return ""
+
+    def url_of(self, cells: Sequence[str]) -> str | None:
+        """Return where a link leads, and not what stands on it."""
+        found = (cell_at(cells, place) for place in self.urls)
+        return next(filter(is_url, found), None)
 
     def row(self, cells: Sequence[str], zone: tzinfo) -> ReportRow:
         return ReportRow(
             email=self.email_of(cells),
             name=cell_at(cells, self.name),
-            at=read_time(cell_at(cells, self.at), zone),
-            url=cell_at(cells, self.url) or None,
+            at=time_of(self.at, cells, zone),
+            url=self.url_of(cells),
             reason=cell_at(cells, self.reason) or None,
             values=values_of(self.names, cells),
         )
@@ -125,7 +149,7 @@ def _count(path: Path, encoding: str | None, tally: Tally) -> Generator[None, No
         for cells in rows:
             tally.rows += 1
             email = columns.email_of(cells)
-            if has_address(email):
+            if email:
                 tally.addresses.add(address_key(email))
             yield
 
@@ -139,9 +163,22 @@ def _table(
         with closing(rows_of_file(path, encoding)) as file:
             names, rows = read_header(file)
             yield _Columns.of(names), (cells for _, cells in not_blank(rows))
+    except InvalidRequest as error:
+        raise InvalidRequest(_problem_of(path, each) for each in error.problems) from None
     except OSError as error:
         raise InvalidRequest.of(
             "files",
             "readable",
             f"{path} cannot be read: {error.strerror}; download the report again",
         ) from None
+
+
+def _problem_of(path: Path, problem: Problem) -> Problem:
+    """Say of a report what is said of a file of contacts, which its owner could mend."""
+    if problem.field != "file":
+        return problem
+    message = problem.message
+    if problem.rule != "encoding":
+        what = _REMEDY.split(message, maxsplit=1)[0]
+        message = f"{what}; download the report again, or make a CSV in UTF-8 of it"
+    return Problem("files", problem.rule, f"{path} {message}")

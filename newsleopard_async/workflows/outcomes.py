@@ -24,12 +24,25 @@ from newsleopard_async.workflows.rejected import rejected_rows
 __all__ = ["CampaignReport", "ImportReport", "ReportFile", "ReportState", "SendOutcome"]
 
 
-@attrs.frozen
 class _Bound:
-    """What a report needs of this process to look further."""
+    """What a report needs of this process to look further.
 
-    nl: NewsLeopard | None = None
-    contacts: Rereadable | None = None
+    No attrs class: `attrs.asdict` and whatever else walks through those would show it.
+    """
+
+    __slots__ = ("contacts", "nl")
+
+    def __init__(self, nl: NewsLeopard | None = None, contacts: Rereadable | None = None) -> None:
+        self.nl = nl
+        self.contacts = contacts
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "<…>"
+
+    def __reduce__(self) -> tuple[type[_Bound], tuple[()]]:
+        """Copy nothing, where what `attrs.asdict` made of a report is copied or pickled."""
+        return _Bound, ()
 
 
 @attrs.frozen(kw_only=True)
@@ -76,10 +89,12 @@ class ImportReport(Plain):
 
         The platform's file is downloaded for as long as that takes; its link is fetched
         anew where it has expired. A row's line is found by its address and cells in the
-        contacts as they were given, where those are there to be read again. That takes one
-        pass over them and a few hundred bytes of memory a rejected row; of more than 100,000
+        contacts as they were given, where those are there to be read again; whatever goes
+        wrong with that, the rows come all the same, without lines. It takes one pass over
+        the contacts and a few hundred bytes of memory a rejected row; of more than 100,000
         rejected rows all come without lines. To stop early, use ``contextlib.aclosing``, so
-        that the file is removed at once.
+        that the file is removed at once. Where the platform counts rejected rows and its file
+        has none, the log has a warning.
 
         Args:
             nl: The client, for a report that is not bound to one, as after `from_plain`.
@@ -210,11 +225,11 @@ class CampaignReport(Plain):
             InvalidRequest: nothing was downloaded; a file is gone, or is no text in a known
                 encoding.
         """
-        addresses: dict[str, int] = {}
+        addresses: dict[str, int | None] = {}
         events: dict[str, int] = {}
         for kind, path in self._paths().items():
             tally = await count_report(path, encoding=encoding)
-            addresses[kind], events[kind] = len(tally.addresses), tally.rows
+            addresses[kind], events[kind] = tally.people, tally.rows
         return ReportSummary(
             campaign_sn=self.campaign_sn,
             delivered=addresses.get(ReportType.DELIVERY),

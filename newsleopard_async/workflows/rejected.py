@@ -6,38 +6,45 @@ It is personal data, and is on the disk only while it is read.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.errors import InvalidRequest, StorageError
+from newsleopard_async.errors import StorageError
 from newsleopard_async.models import ImportResult, ReportLink, ReportType
 from newsleopard_async.models.report_rows import RejectedRow
 from newsleopard_async.plain import redact_url
 from newsleopard_async.results.columns import (
-    EMAIL,
-    NAME,
-    REASON,
     NumberedRow,
     cell_at,
-    column_of,
     folded,
+    is_clear_beginning,
     not_blank,
+    place_name,
     read_header,
     values_of,
 )
 from newsleopard_async.results.csv_rows import Rereadable, rows_of_file
 from newsleopard_async.results.lines import LineFinder
+from newsleopard_async.results.meanings import (
+    address_columns,
+    email_column,
+    name_column,
+    reason_column,
+)
 from newsleopard_async.results.slices import next_slice, run_through
 
 __all__ = ["MOST_ROWS_WITH_LINES", "rejected_rows"]
+
+_log: Final = logging.getLogger("newsleopard_async")
 
 MOST_ROWS_WITH_LINES: Final = 100_000
 """Of more rejected rows than this the lines are not looked for: each takes some 400 bytes."""
@@ -77,14 +84,26 @@ async def rejected_rows(
         path = Path(folder, "rejected.csv")
         await _download(nl, result, path)
         file = _RejectedFile(path, contacts, encoding)
-        with closing(file.find_lines()) as work:
-            await run_through(work)
+        for work in (file.look_for_header(result.errors or 0), file.find_lines()):
+            with closing(work):
+                await run_through(work)
         with closing(file.read()) as rows:
             while some := await next_slice(rows):
                 for row in some:
                     yield row
+        if file.is_empty and result.errors:
+            _warn_of_no_row(result)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _warn_of_no_row(result: ImportResult) -> None:
+    _log.warning(
+        "the platform counts %s rejected rows in import %s, and its file of them has none; "
+        "look at the import in the console",
+        result.errors,
+        result.import_sn,
+    )
 
 
 async def _download(nl: NewsLeopard, result: ImportResult, path: Path) -> None:
@@ -131,45 +150,111 @@ def _link(result: ImportResult) -> ReportLink | None:
 
 @attrs.define
 class _RejectedFile:
-    """The platform's file on this disk, and the contacts that its rows came from."""
+    """The platform's file on this disk, and the contacts that its rows came from.
+
+    Attributes:
+        is_empty: Whether there was no row, once it was read.
+    """
 
     path: Path
     contacts: Rereadable | None
     encoding: str | None = None
+    is_empty: bool = attrs.field(default=False, init=False)
+    _has_header: bool = attrs.field(default=True, init=False)
     _given: tuple[str, ...] | None = attrs.field(default=None, init=False)
     _lines: Sequence[int] = attrs.field(default=(), init=False)
 
+    def look_for_header(self, errors: int) -> Generator[None, None, None]:
+        """Tell a header from a row without an address, of which there are no more than errors.
+
+        It may be interrupted wherever it yields, as `find_lines` may.
+        """
+        with closing(rows_of_file(self.path, self.encoding)) as rejected:
+            count = 0
+            for _, cells in not_blank(rejected):
+                if not count and is_clear_beginning(cells):
+                    return
+                count += 1
+                yield
+            self._has_header = count > errors
+
     def find_lines(self) -> Generator[None, None, None]:
-        """Look the rows up in the contacts; it may be interrupted wherever it yields.
+        """Look the rows up in the contacts.
 
         The contacts may be gone since, or be other ones: then nothing is found.
         """
         if self.contacts is None:
             return
-        with suppress(OSError, InvalidRequest), closing(self.contacts.rows()) as given:
-            self._given, rows = read_header(given)
-            with closing(rows_of_file(self.path, self.encoding)) as rejected:
-                table = _Table.of(rejected, self._given)
-                finder = LineFinder.between(table.names, self._given)
-                for cells in table.rows:
-                    if len(finder.lines) == MOST_ROWS_WITH_LINES:
-                        return
-                    finder.expect(table.split(cells)[0])
-                    yield
+        with closing(_Given(self.contacts)) as given:
+            names, rows = read_header(given.rows)
+            if not names:
+                return
+            self._given = names
+            finder = yield from self._finder(names)
+            if finder is None:
+                return
             for line, cells in rows:
                 finder.see(line, cells)
                 if finder.is_done:
                     break
                 yield
             finder.finish()
-            self._lines = finder.lines
+            self._lines = () if given.is_broken else finder.lines
+
+    def _finder(self, given: Sequence[str]) -> Generator[None, None, LineFinder | None]:
+        """Expect all rejected rows, unless they are too many."""
+        with self._table() as table:
+            finder = LineFinder.between(table.names, given)
+            for cells in table.rows:
+                if len(finder.lines) == MOST_ROWS_WITH_LINES:
+                    return None
+                finder.expect(table.split(cells)[0])
+                yield
+        return finder
 
     def read(self) -> Generator[RejectedRow, None, None]:
         """Go through the file."""
-        with closing(rows_of_file(self.path, self.encoding)) as rejected:
-            table = _Table.of(rejected, self._given)
+        self.is_empty = True
+        with self._table() as table:
             for number, cells in enumerate(table.rows):
+                self.is_empty = False
                 yield table.row(cells, line=self._lines[number] if self._lines else 0)
+
+    @contextmanager
+    def _table(self) -> Iterator[_Table]:
+        with closing(rows_of_file(self.path, self.encoding)) as rejected:
+            yield _Table.of(rejected, self._given, has_header=self._has_header)
+
+
+class _Given:
+    """The contacts' rows, which end where those cannot be read.
+
+    Args:
+        contacts: They are the caller's, and may raise anything: it costs no rejected row.
+
+    Attributes:
+        rows: Header first.
+        is_broken: Whether they ended so.
+    """
+
+    def __init__(self, contacts: Rereadable) -> None:
+        self.rows = self._read(contacts)
+        self.is_broken = False
+
+    def _read(self, contacts: Rereadable) -> Generator[NumberedRow, None, None]:
+        try:
+            yield from contacts.rows()
+        except Exception as error:  # noqa: BLE001 - whatever the caller's own objects raise
+            self.is_broken = True
+            # Its text may show a contact.
+            _log.info(
+                "contacts cannot be read again (%s); rejected rows come without lines",
+                type(error).__name__,
+            )
+
+    def close(self) -> None:
+        """Close the file, if it is one."""
+        self.rows.close()
 
 
 @attrs.frozen
@@ -190,13 +275,15 @@ class _Table:
     rows: Iterator[list[str]]
 
     @classmethod
-    def of(cls, rejected: Iterator[NumberedRow], given: Sequence[str] | None) -> _Table:
-        names, rows = read_header(rejected)
+    def of(
+        cls, rejected: Iterator[NumberedRow], given: Sequence[str] | None, *, has_header: bool
+    ) -> _Table:
+        names, rows = read_header(rejected, has_header=has_header)
         reason = _reason_column(names, given)
         rest = tuple(name for place, name in enumerate(names) if place != reason)
         return cls(
             names=rest,
-            email=column_of(rest, EMAIL) or 0,
+            email=email_column(rest) or 0,
             reason=reason,
             is_last=reason == len(rest),
             rows=(cells for _, cells in not_blank(rows)),
@@ -223,18 +310,21 @@ class _Table:
 def _reason_column(names: Sequence[str], given: Sequence[str] | None) -> int | None:
     """Return the place of the column that says why.
 
-    It is one that the contacts did not have; of several, the one that is called so, or the
-    last. Where the contacts are not known, it is any but the two that are always there.
+    It is one that the contacts did not have, and no address; of several, the one that is called
+    so, or the last. Where the contacts are not known, it is any but the two that are always
+    there. Cells without any name in a single column are addresses.
     """
+    if list(names) == [place_name(0)]:
+        return None
     if given is None:
-        always = (column_of(names, EMAIL), column_of(names, NAME))
+        always = (email_column(names), name_column(names))
         given = [names[place] for place in always if place is not None]
-    known = Counter(map(folded, given))
+    known, addresses = Counter(map(folded, given)), address_columns(names)
     others = []
     for place, name in enumerate(names):
         if known[folded(name)]:
             known[folded(name)] -= 1
-        else:
+        elif place not in addresses:
             others.append(place)
-    named = column_of([names[place] for place in others], REASON)
+    named = reason_column([names[place] for place in others])
     return None if not others else others[-1 if named is None else named]

@@ -61,9 +61,11 @@ def facts(rows: list[RejectedRow]) -> list[tuple[int | None, str, str | None]]:
     return [(row.line, row.email, row.reason) for row in rows]
 
 
-async def served(file: str | bytes, contacts: object = None, **options: Any) -> list[RejectedRow]:
-    """Go through a file of rejected rows as the platform might write it."""
+async def served(
+    file: str | bytes, contacts: object = None, *, sent: str = CSV, **options: Any
+) -> list[RejectedRow]:
+    """Go through a file of rejected rows as the platform might write it, of what was sent."""
     content = file if isinstance(file, bytes) else file.encode()
-    async with rejecting(contacts=contacts) as (bench, report):
+    async with rejecting(sent, contacts=contacts) as (bench, report):
         bench.emulator.fail("download", 200, body=content)
         return await rows_of(report, **options)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,33 @@ async def test_reason_is_found_without_the_contacts(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("contacts", ["EMAIL,NAME,POINTS\nnobody,X,1\n", None])
+@pytest.mark.parametrize(
+    ("header", "row", "reason"),
+    [
+        ("Error Email,Error Reason", "nobody,bad nobody", "bad nobody"),
+        ("Error Reason,Error Email", "bad nobody,nobody", "bad nobody"),
+        ("錯誤Email,錯誤原因", "nobody,bad", "bad"),
+        ("錯誤信箱,說明", "nobody,bad", "bad"),
+        ("Error Email,NAME", "nobody,X", None),
+        ("EMAIL,Error Email", "nobody,nobody", None),
+        ("收件人,EMAIL,原因", "甲,nobody,bad", "bad"),
+        ("Error Email,errorCode,errorMessage", "nobody,550,bad", "bad"),
+    ],
+)
+async def test_address_is_never_the_reason(
+    header: str, row: str, reason: str | None, contacts: str | None
+) -> None:
+    """Whatever its column is called; so the row shows no contact."""
+    sent = "EMAIL,NAME,POINTS\nnobody,X,1\n"
+
+    (found,) = await served(f"{header}\n{row}\n", contacts, sent=sent)
+
+    assert (found.line, found.email, found.reason) == (2 if contacts else None, "nobody", reason)
+    assert "nobody" not in repr(found)
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
@@ -203,11 +232,82 @@ async def test_file_without_a_header_loses_no_row() -> None:
     assert facts(rows) == [(2, "a@example.com", "bad"), (4, "b@example.com", "worse")]
 
 
+ONE = "EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,乙,2\n"
+"""Contacts of which one is rejected."""
+
+
 @pytest.mark.anyio
-@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"EMAIL,REASON\n", b"\n \n"])
-async def test_empty_file_has_no_row(content: bytes) -> None:
-    """Whatever the platform counted."""
-    assert await served(content, CSV) == []
+@pytest.mark.parametrize("contacts", [ONE, None])
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("nobody,乙,2,bad e-mail\n", ("nobody", "bad e-mail")),
+        ("nobody\n", ("nobody", None)),
+        ("REASON,POINTS,NAME,EMAIL\nbad,2,乙,nobody\n", ("nobody", "bad")),
+        ("電子信箱,原因\nnobody,bad\n", ("nobody", "bad")),
+        ("ADDRESS,REASON\nnobody,bad\n", ("nobody", "bad")),
+    ],
+)
+async def test_only_row_is_no_header(
+    file: str, expected: tuple[str, str | None], contacts: str | None
+) -> None:
+    """Of a file without a header, whose address is none; headers go by names or by the count."""
+    (row,) = await served(file, contacts, sent=ONE)
+
+    assert (row.email, row.reason) == expected
+    assert row.line == (3 if contacts else None)
+
+
+@pytest.mark.anyio
+async def test_no_more_rows_than_errors_are_no_header() -> None:
+    """A file without a header may have many rows, and none with an address."""
+    file = "".join(f"{row[1] or '-'},{row[2]}\n" for row in TRUTH)
+
+    rows = await served(file)
+
+    assert [row.reason for row in rows] == [reason for _, _, reason in TRUTH]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "content", [b"", b"\xef\xbb\xbf", b"EMAIL,REASON\n", "姓名,信箱\n".encode(), b"\n \n"]
+)
+async def test_empty_file_is_warned_of(content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """It has no row, though the platform counted some: that is never passed over in silence."""
+    async with rejecting() as (bench, report):
+        bench.emulator.fail("download", 200, body=content)
+        rows = await rows_of(report)
+
+    (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert rows == []
+    assert warning.name == "newsleopard_async"
+    assert f"counts 5 rejected rows in import {report.import_sn}," in warning.getMessage()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("errors", [0, None])
+async def test_empty_file_of_no_errors_is_not_warned_of(
+    errors: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The platform may give a file in any case; of no count, nothing is missing."""
+    async with rejecting() as (bench, report):
+        bench.emulator.fail("download", 200, body=b"ADDRESS,REASON\n")
+        result = attrs.evolve(report.result, errors=errors)
+        rows = await rows_of(attrs.evolve(report, result=result))
+
+    assert rows == []
+    assert [each for each in caplog.records if each.levelno == logging.WARNING] == []
+
+
+@pytest.mark.anyio
+async def test_rows_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    """However early the reader goes."""
+    async with rejecting() as (_, report):
+        await rows_of(report)
+        async with aclosing(report.rejected()) as rows:
+            await anext(rows)
+
+    assert [each for each in caplog.records if each.levelno == logging.WARNING] == []
 
 
 @pytest.mark.anyio
@@ -219,41 +319,6 @@ async def test_row_of_a_repeated_address_is_told_by_its_cells() -> None:
     rows = await served(file, contacts)
 
     assert [row.line for row in rows] == [3, None, 4, None]
-
-
-def gone(folder: Path) -> Path:
-    """Name a file that is not there."""
-    return folder / "gone.csv"
-
-
-def binary(folder: Path) -> Path:
-    """Write a file that is none of contacts any more."""
-    path = folder / "members.csv"
-    path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 9)
-    return path
-
-
-OTHERS: dict[str, Build] = {
-    "a file that is gone": gone,
-    "a folder": lambda folder: folder,
-    "a file that became binary": binary,
-    "other contacts": lambda folder: "EMAIL,NAME\nother@example.com,他\n",
-    "nothing": lambda folder: b"",
-    "records that are none": lambda folder: ["EMAIL,NAME\n", 5],
-    "what is gone through once": lambda folder: iter([{"EMAIL": "nobody", "NAME": "乙"}]),
-}
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("contacts", OTHERS)
-async def test_contacts_that_cannot_be_read_again_are_no_error(
-    contacts: str, tmp_path: Path
-) -> None:
-    """The rows come without their lines."""
-    async with rejecting(contacts=OTHERS[contacts](tmp_path)) as (_, report):
-        rows = await rows_of(report)
-
-    assert facts(rows) == [(None, email, reason) for _, email, reason in TRUTH]
 
 
 @pytest.mark.anyio

@@ -13,6 +13,7 @@ import pytest
 
 from newsleopard_async import (
     APIError,
+    CampaignSn,
     ImportResult,
     ImportSn,
     ImportStatus,
@@ -22,9 +23,10 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.plain import from_plain
-from newsleopard_async.workflows import ImportReport
+from newsleopard_async.results.csv_rows import Rereadable
+from newsleopard_async.workflows import ImportReport, SendOutcome
 from tests.support import Reply, connected, scripted
-from tests.workflows.rejections import TRUTH, facts, rejecting, rows_of
+from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
@@ -193,6 +195,33 @@ async def test_binding_is_no_part_of_the_data() -> None:
             assert each == report
             with pytest.raises(InvalidRequest):
                 each.rejected()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("contacts", [CSV.encode(), CSV, [{"EMAIL": "nobody", "NAME": "乙"}]])
+async def test_no_walk_through_a_report_shows_its_contacts(contacts: Any) -> None:
+    """Structured loggers take attrs classes apart, and show whatever is in them."""
+    async with rejecting(contacts=contacts) as (_, report):
+        outcome = SendOutcome(campaign_sn=CampaignSn("c"), import_report=report)
+        walks = [attrs.asdict(outcome), attrs.astuple(outcome), attrs.astuple(report)]
+        bound = attrs.asdict(report)["_bound"]
+
+    shown = f"{attrs.asdict(report)} {walks} {Rereadable(contacts)}"
+    assert not any(each in shown for each in ("nobody", "乙", "\\xe4\\xb9\\x99"))
+    assert repr(bound) == "<…>"
+    assert not hasattr(bound, "__dict__")
+
+
+@pytest.mark.anyio
+async def test_no_copy_of_a_walk_holds_the_contacts() -> None:
+    """What a logger hands to another process or thread is the data alone."""
+    async with rejecting() as (_, report):
+        walked = attrs.asdict(report)
+        pickled = pickle.dumps(walked)
+        copied = copy.deepcopy(walked)
+
+    assert b"nobody" not in pickled
+    assert (copied["_bound"].nl, copied["_bound"].contacts) == (None, None)
 
 
 @pytest.mark.anyio

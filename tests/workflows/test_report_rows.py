@@ -121,11 +121,11 @@ COLUMNS = [
     ("EMAIL,NAME,OPENED_AT", "a@x.tw,A,2026-01-05 02:00", ("a@x.tw", "A", TWO)),
     ("\ufeffemail;name;time", "a@x.tw;A;2026-01-05 02:00", ("a@x.tw", "A", TWO)),
     ("開信時間\t姓名\t信箱", "2026-01-05 02:00\tA\ta@x.tw", ("a@x.tw", "A", TWO)),
-    ('"E-mail"," Full Name"," createDate"', 'a@x.tw,"A, B",1767578400', ("a@x.tw", "A, B", TWO)),
+    ('"E-mail"," Full Name"," openDate"', 'a@x.tw,"A, B",1767578400', ("a@x.tw", "A, B", TWO)),
     ("Name,Recipient,openedAt", "A,a@x.tw,2026-01-05T02:00Z", ("a@x.tw", "A", TWO)),
     ("EMAIL_KIND,EMAIL", "work,a@x.tw", ("a@x.tw", "", None)),
     ("EMAIL,REGISTER_DATE,OPEN_TIME", "a@x.tw,2020-01-01,2026-01-05 02:00", ("a@x.tw", "", TWO)),
-    ("EMAIL,BIRTHDAY_DATE", "a@x.tw,2026-01-05 02:00", ("a@x.tw", "", TWO)),
+    ("EMAIL,BIRTHDAY_DATE", "a@x.tw,2026-01-05 02:00", ("a@x.tw", "", None)),
     ("EMAIL,FORMAT,STAT", "a@x.tw,2026-01-05,2026-01-05", ("a@x.tw", "", None)),
     ("EMAIL,TIME", "a@x.tw,soon", ("a@x.tw", "", None)),
     ("EMAIL,TIME", "a@x.tw", ("a@x.tw", "", None)),
@@ -225,6 +225,17 @@ async def test_address_counts_once(tmp_path: Path) -> None:
 
     assert (summary.delivered, summary.opened) == (2, 2)
     assert summary.events == {"delivery": 2, "open": 4}
+
+
+@pytest.mark.anyio
+async def test_rows_without_any_address_are_of_an_unknown_number(tmp_path: Path) -> None:
+    """Not of nobody; the rows are counted all the same (T119)."""
+    report = report_of(tmp_path, open="Email Status\nopened\n", click="EMAIL\n")
+
+    summary = await report.summary()
+
+    assert (summary.opened, summary.clicked) == (None, 0)
+    assert summary.events == {"open": 1, "click": 0}
 
 
 @pytest.mark.anyio

@@ -1,0 +1,112 @@
+"""Rejected rows come whatever became of the contacts, and never despite their own file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import InvalidRequest
+from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, served
+
+Build = Callable[[Path], Any]
+
+
+def gone(folder: Path) -> Path:
+    """Name a file that is not there."""
+    return folder / "gone.csv"
+
+
+def binary(folder: Path) -> Path:
+    """Write a file that is none of contacts any more."""
+    path = folder / "members.csv"
+    path.write_bytes(b"PK\x03\x04" + bytes(range(256)) * 9)
+    return path
+
+
+OTHERS: dict[str, Build] = {
+    "a file that is gone": gone,
+    "a folder": lambda folder: folder,
+    "a file that became binary": binary,
+    "other contacts": lambda folder: "EMAIL,NAME\nother@example.com,他\n",
+    "nothing": lambda folder: b"",
+    "records that are none": lambda folder: ["EMAIL,NAME\n", 5],
+    "what is gone through once": lambda folder: iter([{"EMAIL": "nobody", "NAME": "乙"}]),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("contacts", OTHERS)
+async def test_contacts_that_cannot_be_read_again_are_no_error(
+    contacts: str, tmp_path: Path
+) -> None:
+    """The rows come without their lines."""
+    async with rejecting(contacts=OTHERS[contacts](tmp_path)) as (_, report):
+        rows = await rows_of(report)
+
+    assert facts(rows) == [(None, email, reason) for _, email, reason in TRUTH]
+
+
+class Raising(dict[str, str]):
+    """A record that is detached from its database by the time it is read again."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(EMAIL="nobody", NAME="乙", POINTS="2")
+        self.error = error
+
+    def __getitem__(self, key: str) -> str:
+        """Raise, as it showed the contact."""
+        raise self.error
+
+
+class Pathless(os.PathLike[str]):
+    """A path of a volume that is no longer there."""
+
+    def __fspath__(self) -> str:
+        """Raise."""
+        raise LookupError("nobody 乙")
+
+
+GOOD = {"EMAIL": "a@example.com", "NAME": "甲", "POINTS": "1"}
+RAISING: dict[str, Any] = {
+    "the first record": [Raising(RuntimeError("nobody 乙"))],
+    "a later record": [GOOD, {**GOOD, "EMAIL": "nobody"}, Raising(AttributeError("nobody 乙"))],
+    "a record's end": [GOOD, {**GOOD, "EMAIL": "nobody"}, Raising(StopIteration("nobody 乙"))],
+    "a path": Pathless(),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("contacts", RAISING)
+async def test_whatever_the_contacts_raise_costs_no_row(
+    contacts: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rows come without their lines, and the log says so without a contact."""
+    caplog.set_level(logging.INFO)
+    async with rejecting(contacts=RAISING[contacts]) as (_, report):
+        rows = await rows_of(report)
+
+    assert facts(rows) == [(None, email, reason) for _, email, reason in TRUTH]
+    assert "cannot be read again" in caplog.text
+    assert not any(each in caplog.text for each in ("nobody", "乙"))
+
+
+@pytest.mark.anyio
+async def test_contacts_that_cannot_be_read_again_are_not_taken_for_empty() -> None:
+    """The reason is then told as without any contacts."""
+    (row,) = await served("REASON,E-mail,姓名\nbad,x,X\n", Pathless())
+
+    assert (row.email, row.reason) == ("x", "bad")
+
+
+@pytest.mark.anyio
+async def test_file_that_cannot_be_read_is_an_error_before_the_contacts_are_looked_at() -> None:
+    """What the platform gave is never passed over, even while its rows are looked up."""
+    with pytest.raises(InvalidRequest) as caught:
+        await served(b"PK\x03\x04" + bytes(range(256)) * 9, CSV)
+
+    assert [each.rule for each in caught.value.problems] == ["not-text"]
