@@ -145,3 +145,8 @@ class ContactsReport(CheckReport):
     trimmed: int = 0
     size_bytes: int = 0
     requests: int = 0
+
+    def __str__(self) -> str:
+        columns = ", ".join(self.columns) or "unknown"
+        counts = f"rows: {self.rows:,}; different addresses: {self.unique:,}; columns: {columns}"
+        return f"{counts}\n{super().__str__()}"

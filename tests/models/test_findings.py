@@ -64,6 +64,21 @@ def test_report_reads_as_lines() -> None:
     assert str(CheckReport()) == "nothing was found"
 
 
+def test_report_of_contacts_says_what_they_are_first() -> None:
+    """Who prints it learns how many there are, found or not found."""
+    empty = ContactsReport()
+    report = ContactsReport(findings=(NOTE,), rows=1_000, unique=999, columns=("EMAIL", "NAME"))
+
+    assert str(empty).splitlines() == [
+        "rows: 0; different addresses: 0; columns: unknown",
+        "nothing was found",
+    ]
+    assert str(report).splitlines() == [
+        "rows: 1,000; different addresses: 999; columns: EMAIL, NAME",
+        str(NOTE),
+    ]
+
+
 def test_report_is_json_with_its_verdict() -> None:
     """A pipeline reads ``ok`` without knowing the levels."""
     report = ContactsReport(
