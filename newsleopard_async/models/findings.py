@@ -120,7 +120,7 @@ class ContactsReport(CheckReport):
     """What a check of contacts found.
 
     Attributes:
-        rows: Rows of data, as they came in; 0 where nothing could be read.
+        rows: Rows of data as they came in, blank ones aside; 0 where nothing could be read.
         unique: Different addresses among them, trimmed and without regard to case.
         columns: The columns' names, in the order in which they go out.
         encoding: The encoding that was taken, by Python's name for it; None where there is
@@ -129,7 +129,8 @@ class ContactsReport(CheckReport):
         dropped: Rows that ``fix`` dropped, since an earlier one has the address.
         left_out: Bad rows that ``fix`` left out.
         left_out_to: The file that they are in.
-        trimmed: Cells that ``fix`` trimmed.
+        trimmed: Cells without the white space that was around them: addresses always, others
+            where ``fix`` says so.
         size_bytes: Size of the CSV that goes out.
         requests: Requests that importing these contacts and sending to them is likely to take.
     """

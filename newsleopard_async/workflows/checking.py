@@ -45,8 +45,8 @@ async def check_contacts(
         source: A path to a CSV file; the CSV itself, as bytes or text; an open binary file; an
             iterable, async or not, of mappings or attrs objects; or a `ContactsSource`. What
             can be read only once is used up.
-        encoding: What it is encoded in: UTF-8, UTF-16, Big5, CP950 or Big5-HKSCS. None finds
-            it out, and the report says what it took.
+        encoding: What it is encoded in: UTF-8, UTF-16, Big5-HKSCS, or Big5, which is read as
+            its superset CP950. None finds it out, and the report says what it took.
         fix: What to put right in what goes out. ``trim`` removes the white space around
             cells; ``drop-duplicates`` keeps the first row of each address;
             ``leave-out-bad-rows`` puts the rows that the platform would not take into a file.

@@ -8,7 +8,13 @@ from typing import Final
 
 from newsleopard_async.errors import ConfigurationError
 
-__all__ = ["MOST_ADDRESS_CHARS", "DeepCheck", "is_address", "load_deep_check", "matches_address"]
+__all__ = [
+    "MOST_ADDRESS_CHARS",
+    "DeepCheck",
+    "is_address",
+    "load_deep_check",
+    "matches_public_address",
+]
 
 MOST_ADDRESS_CHARS: Final = 254
 """RFC 5321, 4.5.3.1.3: a path of 256 octets, angle brackets and all."""
@@ -16,7 +22,11 @@ MOST_ADDRESS_CHARS: Final = 254
 # https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address, and at most 64
 # characters before the @ (RFC 5321, 4.5.3.1.1).
 _LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-_ADDRESS: Final = re.compile(rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}(?:\.{_LABEL})*")
+_BEGINNING: Final = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}"
+_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})*")
+# With a dot in the domain, and more than one letter after the last: no mail goes to a top-level
+# domain itself, and none of those has a single letter.
+_PUBLIC_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})+(?<=[^.].)")
 
 DeepCheck = Callable[[str], str | None]
 """Returns why an address is none, in words that do not show it, or None."""
@@ -37,13 +47,13 @@ _REASONS: Final = frozenset(
 )
 _OTHER_REASON: Final = "It does not follow the standards."
 
-matches_address = _ADDRESS.fullmatch
-"""The pattern without the length of the whole."""
+matches_public_address = _PUBLIC_ADDRESS.fullmatch
+"""The pattern of those that exist outside of one network, without the length of the whole."""
 
 
 def is_address(text: str) -> bool:
     """Tell whether a text is a bare address, as browsers judge it, of a length that travels."""
-    return len(text) <= MOST_ADDRESS_CHARS and matches_address(text) is not None
+    return len(text) <= MOST_ADDRESS_CHARS and _ADDRESS.fullmatch(text) is not None
 
 
 def load_deep_check() -> DeepCheck:

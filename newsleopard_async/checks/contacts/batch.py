@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from operator import ne
+from collections.abc import Collection, Iterator, Sequence
+from operator import is_, ne
 
 import attrs
 
@@ -79,6 +79,23 @@ class Batch:
         rows = [list(map(str.strip, row)) for row in self.rows]
         return self if rows == self.rows else attrs.evolve(self, rows=rows, is_as_read=False)
 
+    def stripped(self, at: int) -> Batch:
+        """Return it without white space around the cells of one column; itself, without any."""
+        if self.columns is not None:
+            cells = list(map(str.strip, self.columns[at]))
+            if all(map(is_, cells, self.columns[at])):
+                return self
+            columns = [*self.columns[:at], cells, *self.columns[at + 1 :]]
+            return attrs.evolve(self, rows=None, columns=columns, is_as_read=False)
+        # Where a quote is never closed, nobody knows which cell is which.
+        unclosed = frozenset(self.unclosed)
+        rows = [
+            row if index in unclosed else _stripped(row, at) for index, row in enumerate(self.rows)
+        ]
+        if all(map(is_, rows, self.rows)):
+            return self
+        return attrs.evolve(self, rows=rows, is_as_read=False)
+
     def differences(self, other: Batch) -> Iterator[int]:
         """Yield for each row how many cells differ from another's."""
         for row, others in zip(self.rows, other.rows, strict=True):
@@ -86,18 +103,47 @@ class Batch:
 
     def without_blank_lines(self) -> Batch:
         """Leave out rows without a cell, and those of a single one that is blank."""
-        kept = [
-            index for index, row in enumerate(self.rows) if len(row) > 1 or "".join(row).strip()
+        blank = [
+            index
+            for index, row in enumerate(self.rows)
+            if len(row) < 2 and not "".join(row).strip()
         ]
-        if len(kept) == len(self.rows):
+        return self.without(blank)
+
+    def blank_rows(self) -> list[int]:
+        """Return the indices of the rows that hold separators and blanks alone."""
+        if self.columns is None:
+            return [index for index, row in enumerate(self.rows) if not "".join(row).strip()]
+        first = self.columns[0]
+        if all(map(str.strip, first)):
+            return []
+        return [
+            index
+            for index, cell in enumerate(first)
+            if not cell.strip() and not any(column[index].strip() for column in self.columns)
+        ]
+
+    def without(self, indices: Collection[int]) -> Batch:
+        """Leave out some rows."""
+        if not indices:
             return self
+        removed = frozenset(indices)
+        kept = [index for index in range(len(self)) if index not in removed]
         index_of = {old: new for new, old in enumerate(kept)}
+        columns = self.columns
         return attrs.evolve(
             self,
-            rows=[self.rows[index] for index in kept],
+            rows=[self.rows[index] for index in kept] if columns is None else None,
             lines=[self.lines[index] for index in kept],
+            columns=columns and [[column[index] for index in kept] for column in columns],
             is_as_read=False,
             broken=[index_of[index] for index in self.broken if index in index_of],
             unclosed=[index_of[index] for index in self.unclosed if index in index_of],
             stray=[index_of[index] for index in self.stray if index in index_of],
         )
+
+
+def _stripped(row: list[str], at: int) -> list[str]:
+    if len(row) <= at or (cell := row[at].strip()) == row[at]:
+        return row
+    return [*row[:at], cell, *row[at + 1 :]]

@@ -9,16 +9,20 @@ from typing import Final, Protocol
 
 import attrs
 
-from newsleopard_async.checks.contacts.tally import Tally, counted
+from newsleopard_async.checks.contacts.tally import Tally, counted, either
 from newsleopard_async.models.findings import Finding
 
 __all__ = ["NUMBER", "CellRule", "Cells", "EmptyName", "Formula"]
 
-NUMBER: Final = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
+NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
+"""With commas between thousands, or without."""
 
 # The beginnings that make spreadsheets execute a cell, OWASP's "CSV injection".
 _FORMULA_HINT: Final = re.compile(r"\n[-=+@\t\r]")
-_HARMLESS: Final = re.compile(r"[-+]?[0-9][0-9,]*(?:\.[0-9]+)?%?|[-+]+")
+# It takes a call, a sheet, another program or an operator to execute anything.
+_HARMLESS: Final = re.compile(r"[-+]+[^-+*/^&=<>(){}!|]*|@[\w.\s]*")
+_PHONE: Final = re.compile(r"\+[0-9 ().\u00a0-]+(?:(?:#|ext\.?|分機) *[0-9]+)? *", re.IGNORECASE)
+_FEWEST_PHONE_DIGITS: Final = 7
 
 
 @attrs.frozen
@@ -112,12 +116,18 @@ class Formula:
                 "warning",
                 "formula",
                 f"has {counted(self._formulas.count, 'cell')} in {self._column} "
-                f"({self._formulas.where}) that a spreadsheet would execute, since they begin "
-                "with =, +, -, @ or a tab; look whether they are meant",
+                f"({self._formulas.where}) that a spreadsheet would execute, since "
+                f"{either(self._formulas.count, 'it begins', 'they begin')} with =, +, -, @ or a "
+                f"tab; look whether {either(self._formulas.count, 'it is', 'they are')} meant",
                 column=self._column,
             )
 
 
 def _is_formula(cell: str) -> bool:
     is_suspect = cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return is_suspect and _HARMLESS.fullmatch(cell) is None
+    return is_suspect and _HARMLESS.fullmatch(cell) is None and not _is_phone(cell)
+
+
+def _is_phone(cell: str) -> bool:
+    digits = sum(map(str.isdigit, cell))
+    return digits >= _FEWEST_PHONE_DIGITS and _PHONE.fullmatch(cell) is not None

@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 import attrs
 
+from newsleopard_async.checks.contacts.big5 import Big5Traits, find_misread, is_of_eten
+
 __all__ = ["BadBytes", "Measure", "StrictDecoder", "count_ends"]
 
 MOST_LINE_BYTES: Final = 1024 * 1024
@@ -23,11 +25,13 @@ class BadBytes:
     Attributes:
         before: What was decoded together with them and stands before them, in UTF-8.
         hex: The bytes themselves, at most four.
+        is_of_eten: Whether they seem to be Big5 all the same, of an extension that CP950 lacks.
     """
 
     codec: str
     before: bytes
     hex: str
+    is_of_eten: bool
 
 
 class StrictDecoder:
@@ -36,11 +40,13 @@ class StrictDecoder:
     Attributes:
         codec: The encoding.
         failed: Where it ended, or None.
+        traits: What there is to tell of text in CP950; None for other encodings.
     """
 
     def __init__(self, codec: str) -> None:
         self.codec = codec
         self.failed: BadBytes | None = None
+        self.traits = Big5Traits() if codec == "cp950" else None
         self._is_wide = codec.startswith("utf-16")
         self._decoder = codecs.getincrementaldecoder(codec)()
 
@@ -49,18 +55,38 @@ class StrictDecoder:
         if self._is_wide:
             return self._decode(block, is_last).encode()
         # Most files are mostly ASCII, which need not be decoded to be judged.
-        if not block.isascii() or self._decoder.getstate()[0]:
-            self._decode(block, is_last)
+        is_plain = block.isascii() and not self._decoder.getstate()[0]
+        text = block.decode("ascii") if is_plain else self._decode(block, is_last)
+        if self.traits is not None:
+            self.traits.add(block, text)
+            if not text.isascii():
+                self._look_for_misread(text)
         return block
 
     def _decode(self, block: bytes, is_last: bool) -> str:
+        """Decode the next bytes, or those before the first bad ones."""
         try:
             return self._decoder.decode(block, is_last)
         except UnicodeDecodeError as error:
-            bad = error.object[error.start : error.end][:_MOST_SHOWN_BYTES]
-            before = error.object[: error.start].decode(self.codec).encode()
-            self.failed = BadBytes(self.codec, before, bad.hex(" "))
-        return ""
+            begin, whole = error.start, error.object
+            bad = whole[begin : error.end][:_MOST_SHOWN_BYTES]
+        before = whole[:begin].decode(self.codec)
+        pair = whole[begin : begin + 2]
+        self._fail(before, pair if self.codec == "cp950" and is_of_eten(pair) else bad)
+        return before
+
+    def _look_for_misread(self, text: str) -> None:
+        if (misread := find_misread(text)) is not None:
+            self._fail(text[: misread.start()], misread[0].encode(self.codec))
+
+    def _fail(self, before: str, bad: bytes) -> None:
+        is_eten = self.codec == "cp950" and is_of_eten(bad)
+        if is_eten:
+            # Hanzi and hangul have these bytes, too; who has them is not sent to yet another Big5.
+            traits = Big5Traits()
+            traits.add(before.encode(self.codec), before)
+            is_eten = traits.lookalike() is None
+        self.failed = BadBytes(self.codec, before.encode(), bad.hex(" "), is_eten)
 
 
 class Measure:

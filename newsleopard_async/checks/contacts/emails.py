@@ -12,9 +12,9 @@ from newsleopard_async.checks.contacts.addresses import (
     MOST_ADDRESS_CHARS,
     DeepCheck,
     is_address,
-    matches_address,
+    matches_public_address,
 )
-from newsleopard_async.checks.contacts.tally import Tally, counted
+from newsleopard_async.checks.contacts.tally import Tally, counted, either
 from newsleopard_async.models.findings import Finding
 
 __all__ = ["Addresses", "JudgedAddresses"]
@@ -30,10 +30,12 @@ class JudgedAddresses:
     Attributes:
         bad: The rule that each bad one breaks.
         repeated: Those that an earlier row has.
+        doubtful: Those that nobody on the internet has, and that may be good in one network.
     """
 
     bad: dict[int, str] = attrs.field(factory=dict)
     repeated: list[int] = attrs.field(factory=list)
+    doubtful: list[int] = attrs.field(factory=list)
 
 
 class Addresses:
@@ -43,13 +45,20 @@ class Addresses:
 
     Args:
         deep: A further check of what has the form of an address.
+        left_out: Whether the bad rows are left out.
+        dropped: Whether the repetitions are dropped.
     """
 
-    def __init__(self, deep: DeepCheck | None = None) -> None:
+    def __init__(
+        self, deep: DeepCheck | None = None, *, left_out: bool = False, dropped: bool = False
+    ) -> None:
         self._deep = deep
+        self._left_out = left_out
+        self._dropped = dropped
         self._seen: set[bytes] = set()
         self._missing = Tally()
         self._invalid = Tally()
+        self._doubtful = Tally()
         self._repeated = Tally()
         self._reasons: dict[str, int] = {}
 
@@ -61,7 +70,7 @@ class Addresses:
     def judge(
         self, cells: Sequence[str], lines: Sequence[int], *, ignored: Collection[int] = ()
     ) -> JudgedAddresses:
-        """Judge the next addresses.
+        """Judge the next addresses, which have no blanks around them.
 
         Args:
             ignored: Indices of rows that do not go out, so that a later one repeats nothing.
@@ -70,13 +79,13 @@ class Addresses:
             return JudgedAddresses()
         found = JudgedAddresses()
         for index, cell in enumerate(cells):
-            self._judge_one(found, index, cell.strip(), is_ignored=index in ignored)
+            self._judge_one(found, index, cell, is_ignored=index in ignored)
         self._count(found, lines)
         return found
 
     def _take_all(self, cells: Sequence[str]) -> bool:
         """Take addresses of which each is good and new, or none of them."""
-        if max(map(len, cells)) > MOST_ADDRESS_CHARS or not all(map(matches_address, cells)):
+        if max(map(len, cells)) > MOST_ADDRESS_CHARS or not all(map(matches_public_address, cells)):
             return False
         keys = "\n".join(cells).lower().encode().split(b"\n")
         if max(map(len, keys)) > _LONGEST_KEPT_BYTES:
@@ -96,10 +105,12 @@ class Addresses:
             found.bad[index] = "invalid-email"
         elif not is_ignored:
             key = _shortened(address.lower().encode())
-            if key in self._seen:
+            is_repeated = key in self._seen
+            if is_repeated:
                 found.repeated.append(index)
-            else:
-                self._seen.add(key)
+            self._seen.add(key)
+            if not (is_repeated and self._dropped) and matches_public_address(address) is None:
+                found.doubtful.append(index)
 
     def _is_refused(self, address: str) -> bool:
         reason = None if self._deep is None else self._deep(address)
@@ -113,24 +124,22 @@ class Addresses:
             places = [lines[index] for index, broken in found.bad.items() if broken == rule]
             tally.add(len(places), places)
         self._repeated.add(len(found.repeated), (lines[index] for index in found.repeated))
+        self._doubtful.add(len(found.doubtful), (lines[index] for index in found.doubtful))
 
-    def findings(self, *, left_out: bool, dropped: bool) -> Iterator[Finding]:
-        """Yield what was found.
-
-        Args:
-            left_out: Whether the bad rows were left out.
-            dropped: Whether the repetitions were dropped.
-        """
+    def findings(self) -> Iterator[Finding]:
+        """Yield what was found."""
         if self._missing.count:
-            yield self._finding_of_missing(left_out)
+            yield self._finding_of_missing()
         if self._invalid.count:
-            yield self._finding_of_invalid(left_out)
+            yield self._finding_of_invalid()
+        if self._doubtful.count:
+            yield self._finding_of_doubtful()
         if self._repeated.count:
-            yield self._finding_of_repeated(dropped)
+            yield self._finding_of_repeated()
 
-    def _finding_of_missing(self, left_out: bool) -> Finding:
+    def _finding_of_missing(self) -> Finding:
         what = f"{counted(self._missing.count, 'row')} without an address ({self._missing.where})"
-        if left_out:
+        if self._left_out:
             return self._missing.finding(
                 "note", "missing-email", f"had {what}, left out", column=_COLUMN
             )
@@ -138,14 +147,14 @@ class Addresses:
             "error", "missing-email", f"has {what}; fill in EMAIL", column=_COLUMN
         )
 
-    def _finding_of_invalid(self, left_out: bool) -> Finding:
+    def _finding_of_invalid(self) -> Finding:
         tally = self._invalid
         what = f"{counted(tally.count, 'row')} whose EMAIL is no address ({tally.where})"
         reasons = "".join(
             f"; email-validator on {counted(count, 'row')}: {reason.removesuffix('.')}"
             for reason, count in self._reasons.items()
         )
-        if left_out:
+        if self._left_out:
             return tally.finding(
                 "note", "invalid-email", f"had {what}, left out{reasons}", column=_COLUMN
             )
@@ -157,19 +166,36 @@ class Addresses:
             column=_COLUMN,
         )
 
-    def _finding_of_repeated(self, dropped: bool) -> Finding:
+    def _finding_of_doubtful(self) -> Finding:
+        tally = self._doubtful
+        return tally.finding(
+            "warning",
+            "invalid-email",
+            f"has {counted(tally.count, 'row')} ({tally.where}) with an address that nobody on the "
+            "internet has, since its domain has no dot, or a single letter after the last; look "
+            f"whether {either(tally.count, 'it was', 'they were')} cut off",
+            column=_COLUMN,
+        )
+
+    def _finding_of_repeated(self) -> Finding:
         tally = self._repeated
         what = (
             f"{counted(tally.count, 'row')} whose address an earlier one has, but for case and "
             f"spaces ({tally.where})"
         )
-        if dropped:
-            return tally.finding("note", "duplicate-email", f"had {what}, dropped", column=_COLUMN)
+        if self._dropped:
+            return tally.finding(
+                "note",
+                "duplicate-email",
+                f"had {what}, dropped; the first of each stays, though the platform is assumed to "
+                "keep the last",
+                column=_COLUMN,
+            )
         return tally.finding(
             "warning",
             "duplicate-email",
-            f"has {what}; it is assumed that the last one counts, so keep one each, or let "
-            "fix='drop-duplicates' keep the first",
+            f"has {what}; the platform is assumed to keep the last, so keep one each, or let "
+            "fix='drop-duplicates' keep the first, even where a later one is better",
             column=_COLUMN,
         )
 

@@ -5,8 +5,12 @@ The rules, in this order:
 1. What begins like a workbook, an archive or an image is no text.
 2. An encoding that the caller says is obeyed, and so is a mark.
 3. UTF-8, where all of the file is UTF-8.
-4. CP950 (Big5), where all of the file is CP950; a warning says that it was taken.
+4. CP950 (Big5), where all of the file is CP950; a warning says that it was taken. Where it may
+   as well be GB2312, EUC-KR or Latin-1, the caller has to say it.
 5. Anything else is refused, with the line and the bytes.
+
+Who says Big5 means what Windows writes: CP950, which has all of it and the characters 碁, 恒, 裏,
+粧, 嫺, 銹, 墻 and €. Kana and Cyrillic are of Big5-HKSCS, and only read as such.
 """
 
 from __future__ import annotations
@@ -34,7 +38,10 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _UTF32_MARKS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
-_NAMES: Final = {"cp950": "CP950 (Big5)", "big5": "Big5", "big5hkscs": "Big5-HKSCS"}
+_NAMES: Final = {"cp950": "CP950 (Big5)", "big5hkscs": "Big5-HKSCS"}
+_MEANT: Final = {"utf-8-sig": "utf-8", "big5": "cp950"}
+"""What callers mean by a name."""
+
 _CONTROLS: Final = bytes({*range(32), 127} - set(b"\t\n\r"))
 
 
@@ -58,6 +65,7 @@ class Detected:
 class _Place:
     line: int
     hex: str
+    is_of_eten: bool
 
     def __str__(self) -> str:
         return f"{self.line} has the bytes {self.hex}"
@@ -101,6 +109,8 @@ class EncodingDetector:
             self._fatal = _error(
                 "empty-file", "has no content; begin with a line EMAIL,NAME, then one a contact"
             )
+        if self._fatal is None:
+            self._fatal = self._ambiguous(self._decoders[0])
         if self._fatal is not None:
             return Detected(encoding=None, findings=(self._fatal,))
         codec = self._decoders[0].codec
@@ -172,7 +182,7 @@ class EncodingDetector:
             if (bad := decoder.failed) is not None:
                 self._decoders.remove(decoder)
                 line = self._measure.lines + self._measure.lines_in(bad.before) + 1
-                self._failed[bad.codec] = _Place(line, bad.hex)
+                self._failed[bad.codec] = _Place(line, bad.hex, bad.is_of_eten)
         if not self._decoders:
             self._fatal = self._undecodable(block)
             return
@@ -190,14 +200,35 @@ class EncodingDetector:
         tried = "".join(
             f", and line {self._failed[other]}, which are no {_name(other)}" for other in others
         )
-        remedy = (
-            "leave encoding= out, or say the right one"
-            if self._said
-            else "save it as UTF-8, or say its encoding= if it is another"
-        )
         return _error(
             "encoding",
-            f"cannot be decoded: line {place}, which are no {_name(codec)}{tried}; {remedy}",
+            f"cannot be decoded: line {place}, which are no {_name(codec)}{tried}; "
+            f"{self._remedy()}",
+            line=place.line,
+        )
+
+    def _remedy(self) -> str:
+        if any(place.is_of_eten for place in self._failed.values()):
+            if self._said:
+                return "say encoding='big5hkscs', which has them, or save it as UTF-8"
+            return (
+                "if it is Big5 with Japanese or Cyrillic letters, say encoding='big5hkscs', "
+                "which has them; otherwise save it as UTF-8"
+            )
+        if self._said:
+            return "leave encoding= out, or say the right one"
+        return "save it as UTF-8, or say its encoding= if it is another"
+
+    def _ambiguous(self, decoder: StrictDecoder) -> Finding | None:
+        """Return why nobody can tell that this encoding, which fits, is the right one."""
+        lookalike = decoder.traits and decoder.traits.lookalike()
+        if self._said or not lookalike:
+            return None
+        place = self._failed["utf-8"]
+        return _error(
+            "encoding",
+            f"is not UTF-8 (line {place}), and fits {_name(decoder.codec)}, but {lookalike} as "
+            f"well; say encoding={decoder.codec!r} if it is Big5, or save it as UTF-8",
             line=place.line,
         )
 
@@ -229,7 +260,7 @@ def _codec_said(encoding: object) -> str:
             name = codecs.lookup(encoding).name
         except LookupError:
             name = ""
-    name = {"utf-8-sig": "utf-8"}.get(name, name)
+    name = _MEANT.get(name, name)
     if name in ENCODINGS:
         return name
     raise InvalidRequest.of(

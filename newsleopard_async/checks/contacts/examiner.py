@@ -12,7 +12,7 @@ from newsleopard_async.checks.contacts.batch import Batch
 from newsleopard_async.checks.contacts.blocks import BLOCK_BYTES
 from newsleopard_async.checks.contacts.encoding import Detected
 from newsleopard_async.checks.contacts.estimate import estimated_requests
-from newsleopard_async.checks.contacts.header import Header, read_header
+from newsleopard_async.checks.contacts.header import REQUIRED, Header, read_header
 from newsleopard_async.checks.contacts.records import RecordReader
 from newsleopard_async.checks.contacts.rules import CONTACT_RULES
 from newsleopard_async.checks.contacts.table import Options, Table
@@ -107,6 +107,7 @@ class Examiner:
                 encoding=self._detected.encoding,
             )
         table = self._table
+        going = table.rows - table.dropped - table.left_out if self._header.is_usable else 0
         return ContactsReport(
             findings=findings,
             rows=table.rows,
@@ -118,7 +119,7 @@ class Examiner:
             left_out=table.left_out,
             trimmed=table.trimmed,
             size_bytes=self._size_bytes,
-            requests=estimated_requests(table.rows - table.dropped - table.left_out),
+            requests=estimated_requests(going),
         )
 
     def _examine(self, batch: Batch) -> tuple[bytes, bytes]:
@@ -127,7 +128,7 @@ class Examiner:
             first = self._begin(batch)
             batch = batch.below_first()
         if self._table is None:
-            self._unread_rows += len(batch)
+            self._unread_rows += len(batch) - len(batch.blank_rows())
             return b"", b""
         clean, left_out = self._table.examine(batch)
         clean = first + clean
@@ -145,7 +146,8 @@ class Examiner:
             separator=reader.separator,
             is_broken=0 in batch.broken or 0 in batch.unclosed,
         )
-        if not self._header.is_usable:
+        judges = self._options.judge and self._header.index_of(REQUIRED[0]) is not None
+        if not self._header.is_usable and not judges:
             return b""
         self._table = Table(self._header, separator=reader.separator, options=self._options)
         return self._table.header()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.contacts.names import RESERVED, folded, near_miss
+from newsleopard_async.checks.contacts.names import RESERVED, folded, near_miss, shown
 from newsleopard_async.checks.contacts.separators import COMMA, KNOWN, foreign_separator
+from newsleopard_async.checks.contacts.tally import counted, either
 from newsleopard_async.models.findings import Finding, Level
 
 __all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "read_header"]
@@ -24,7 +24,8 @@ class Header:
 
     Attributes:
         cells: Their names as they stand, but for blanks around them.
-        order: Where in a row each cell stands that goes out: EMAIL, NAME, and the rest.
+        order: Where in a row each cell stands that goes out: EMAIL, NAME, and the rest; empty
+            where one of the two is missing.
         findings: What is wrong with it, or was put right.
     """
 
@@ -34,13 +35,27 @@ class Header:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the rows below can be read by it."""
+        """Whether the rows below can go out by it."""
         return all(finding.level != "error" for finding in self.findings)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names as they go out."""
         return (*REQUIRED, *(self.cells[index] for index in self.order[2:])) if self.order else ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the columns are called in messages, in the order of the file."""
+        labels = [shown(cell) or f"column {index}" for index, cell in enumerate(self.cells, 1)]
+        for name in REQUIRED:
+            if (index := self.index_of(name)) is not None:
+                labels[index] = name
+        return tuple(labels)
+
+    def index_of(self, name: str) -> int | None:
+        """Return where in the file the first column of a name is."""
+        names = [folded(cell) for cell in self.cells]
+        return names.index(folded(name)) if folded(name) in names else None
 
 
 def read_header(
@@ -61,7 +76,7 @@ def read_header(
     names = [folded(cell) for cell in cells]
     missing = [name for name in REQUIRED if folded(name) not in names]
     if missing:
-        return Header(findings=(_at(_finding_of_missing(missing, cells, text), line),))
+        return _incomplete(cells, missing, line=line, text=text)
     first = [names.index(folded(name)) for name in REQUIRED]
     order = (*first, *(index for index in range(len(cells)) if index not in first))
     found = (
@@ -69,6 +84,15 @@ def read_header(
         *_findings_of_form(text, separator),
     )
     return Header(cells=cells, order=order, findings=tuple(_at(finding, line) for finding in found))
+
+
+def _incomplete(cells: tuple[str, ...], missing: Sequence[str], *, line: int, text: str) -> Header:
+    """Say what is missing; where there are addresses at least, the rows can still be judged."""
+    finding = _at(_finding_of_missing(missing, cells, text), line)
+    if finding.rule != "header-order" or REQUIRED[0] in missing or "@" in text:
+        return Header(findings=(finding,))
+    others = (_at(other, line) for other in _findings_of_names(cells))
+    return Header(cells=cells, findings=(finding, *others))
 
 
 def _at(finding: Finding, line: int) -> Finding:
@@ -113,7 +137,7 @@ def _finding_of_missing(missing: Sequence[str], cells: Sequence[str], text: str)
         )
     is_header = len(missing) < len(REQUIRED)
     hints = "".join(
-        f"; rename the column {near} to {name}"
+        f"; rename the column {shown(near)} to {name}"
         for name in missing
         if (near := near_miss(name, cells, is_header=is_header)) is not None
     )
@@ -126,29 +150,41 @@ def _finding_of_missing(missing: Sequence[str], cells: Sequence[str], text: str)
 
 
 def _findings_of_names(cells: Sequence[str]) -> Iterator[Finding]:
-    times = Counter(map(folded, cells))
-    if "" in times:
-        yield attrs.evolve(
-            _finding("error", "empty-header", "has a column without a name; name it or remove it"),
-            count=times[""],
-        )
-    twice = list(dict.fromkeys(cell for cell in cells if cell and times[folded(cell)] > 1))
-    if twice:
-        yield _finding(
-            "error",
-            "duplicate-header",
-            f"has columns of the same name but for case and spaces: {', '.join(twice)}; rename or "
-            "remove all but one",
-        )
+    columns: dict[str, list[str]] = {}
+    for cell in cells:
+        columns.setdefault(folded(cell), []).append(cell)
+    nameless = columns.pop("", [])
+    if nameless:
+        yield _finding_of_nameless(len(nameless))
+    yield from (_finding_of_same(same) for same in columns.values() if len(same) > 1)
     for cell in cells:
         if folded(cell) in RESERVED:
             yield _finding(
                 "warning",
                 "reserved-header",
-                f"has a column {cell}, a name that the platform reserves for itself; what it does "
-                "with it is unknown, so choose another, unless you mean its own field",
-                column=cell,
+                f"has a column {shown(cell)}, a name that the platform reserves for itself; what "
+                "it does with it is unknown, so choose another, unless you mean its own field",
+                column=shown(cell),
             )
+
+
+def _finding_of_nameless(count: int) -> Finding:
+    what = either(count, "a column", counted(count, "column"))
+    it = either(count, "it", "each")
+    message = f"has {what} without a name; name {it} or remove {it}"
+    return attrs.evolve(_finding("error", "empty-header", message), count=count)
+
+
+def _finding_of_same(same: Sequence[str]) -> Finding:
+    spellings = " or ".join(dict.fromkeys(map(shown, same)))
+    finding = _finding(
+        "error",
+        "duplicate-header",
+        f"has {len(same)} columns of the name {spellings}, where case and spaces make no "
+        "difference; rename or remove all but one",
+        column=shown(same[0]),
+    )
+    return attrs.evolve(finding, count=len(same))
 
 
 def _findings_of_form(text: str, separator: str) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from itertools import compress
 from typing import Final, Literal
 
 from newsleopard_async.checks.contacts.cells import NUMBER, Cells
-from newsleopard_async.checks.contacts.tally import Tally, counted
+from newsleopard_async.checks.contacts.tally import Tally, counted, either
 from newsleopard_async.models.findings import Finding
 
 __all__ = ["ColumnType"]
@@ -25,7 +25,7 @@ Kind = Literal["", "number", "date", "text"]
 _DATE: Final = re.compile(
     r"[0-9]{4}(?P<dash>[-/])(?:0?[1-9]|1[0-2])(?P=dash)(?:0?[1-9]|[12][0-9]|3[01])"
     r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
-    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+    r"(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 # Blanks of the same line only, and possessive: many blank cells must not be gone over many times.
 _BLANKS: Final = r"[^\S\n]*+"
@@ -97,12 +97,14 @@ class ColumnType:
             yield self._finding_of_lost_zeros()
 
     def _finding_of_others(self, inferred: str, others: Tally) -> Finding:
+        are_none = either(others.count, f"is no {inferred}", f"are no {inferred}s")
+        rows = either(others.count, "this row", "these rows")
         return others.finding(
             "warning",
             "mixed-type",
-            f"has {counted(others.count, 'value')} in {self._column} ({others.where}) that are no "
-            f"{inferred}s, though its first value or most of them are; at a first import the "
-            f"platform is assumed to make it a column of {inferred}s and to refuse these rows",
+            f"has {counted(others.count, 'value')} in {self._column} ({others.where}) that "
+            f"{are_none}, though the column's first value or most of them are; at a first import "
+            f"the platform is assumed to make it a column of {inferred}s and to refuse {rows}",
             column=self._column,
         )
 
@@ -113,22 +115,25 @@ class ColumnType:
             if self._lost.count
             else ""
         )
+        begin = either(self._zeros.count, "begins", "begin")
+        them = either(self._zeros.count, "it so that it is no number", "them as no numbers")
         return self._zeros.finding(
             "warning",
             "leading-zero",
             f"has {counted(self._zeros.count, 'value')} in {self._column} ({self._zeros.where}) "
-            "that begin with a zero, which a column of numbers is assumed not to keep; where it "
-            f"matters, write them so that they are no numbers, as in 0912-345-678{lost}",
+            f"that {begin} with a zero, which a column of numbers is assumed not to keep; where it "
+            f"matters, write {them}, as in 0912-345-678{lost}",
             column=self._column,
         )
 
     def _finding_of_lost_zeros(self) -> Finding:
+        look = either(self._lost.count, "looks like a mobile number", "look like mobile numbers")
         return self._lost.finding(
             "warning",
             "leading-zero",
             f"has {counted(self._lost.count, 'value')} in {self._column} ({self._lost.where}) "
-            "of nine digits from 9 on, which look like mobile numbers whose zero a spreadsheet "
-            "dropped; format the column as text there, and export it again",
+            f"of nine digits from 9 on, which {look} whose zero a spreadsheet dropped; format the "
+            "column as text there, and export it again",
             column=self._column,
         )
 

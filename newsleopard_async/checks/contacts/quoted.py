@@ -7,7 +7,11 @@ The rules:
 3. A quoted cell may go on in the next lines, for 64 KiB. Where it ends in no proper way, its
    quote was never closed: the line that it began in is a row by itself, and reading goes on
    with the next line, so that one lone quote spoils one row.
-4. Going back costs time. Where it comes to more than the length of the text, no cell goes on in
+4. Nor was it closed, where the quote that closes it is one of another row: where the cell holds
+   what looks like rows, each a line with an address for a cell, or where its last line looks
+   like one and the row is longer than the header. So no lone quote swallows the rows up to the
+   next one.
+5. Going back costs time. Where it comes to more than the length of the text, no cell goes on in
    the next line any more, so that no file takes more than a few times as long as another.
 """
 
@@ -52,10 +56,12 @@ class QuotedReader:
 
     Args:
         separator: Between cells, a single character.
+        width: How many cells the header has, where it is known.
     """
 
-    def __init__(self, separator: str) -> None:
+    def __init__(self, separator: str, *, width: int | None = None) -> None:
         self._separator = separator
+        self._width = width
         self._position_chars = 0
         self._wasted_chars = 0
 
@@ -104,7 +110,7 @@ class QuotedReader:
                 self._take_plain(found, lines[start], start)
                 start += 1
                 continue
-            source = _Lines(lines, start, self._most_chars())
+            source = _Lines(lines, start, self._separator, self._most_chars())
             try:
                 row = next(csv.reader(source, delimiter=self._separator, strict=True))
             except csv.Error:
@@ -112,13 +118,21 @@ class QuotedReader:
                     break
                 taken = self._recover(found, source)
             else:
-                taken = self._take(found, source, row)
+                is_one = source.taken == 1 or self._is_one_row(source, row)
+                taken = self._take(found, source, row) if is_one else self._recover(found, source)
             start += taken
         return found, "".join(f"{line}\n" for line in lines[start:])
 
     def _most_chars(self) -> int:
         allowed = FREE_WASTE_CHARS + self._position_chars
         return MOST_RECORD_CHARS if self._wasted_chars <= allowed else 0
+
+    def _is_one_row(self, source: _Lines, row: list[str]) -> bool:
+        """Tell whether a row over several lines holds no other."""
+        is_long = self._width is not None and len(row) > self._width
+        if is_long and _is_row(source.last, self._separator):
+            return False
+        return not any(_holds_rows(cell, self._separator) for cell in row if "\n" in cell)
 
     def _take_plain(self, found: Rows, line: str, start: int) -> None:
         found.rows.append(line.split(self._separator))
@@ -160,18 +174,24 @@ class _Lines:
         ran_out: Whether one more was asked for than there are.
     """
 
-    def __init__(self, lines: list[str], start: int, most_chars: int) -> None:
+    def __init__(self, lines: list[str], start: int, separator: str, most_chars: int) -> None:
         self.start = start
         self.taken = 0
         self.taken_chars = 0
         self.ran_out = False
         self._lines = lines
+        self._separator = separator
         self._most_chars = most_chars
 
     @property
     def first(self) -> str:
         """The first line."""
         return self._lines[self.start]
+
+    @property
+    def last(self) -> str:
+        """The last line that was taken."""
+        return self._lines[self.start + self.taken - 1]
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -182,10 +202,38 @@ class _Lines:
         if self.start + self.taken == len(self._lines):
             self.ran_out = True
             raise StopIteration
-        line = self._lines[self.start + self.taken] + "\n"
+        line = self._lines[self.start + self.taken]
+        # All of it would belong to the cell; to see it here saves reading on and going back.
+        if self.taken and '"' not in line and _is_row(line, self._separator):
+            raise StopIteration
+        line += "\n"
         self.taken += 1
         self.taken_chars += len(line)
         return line
+
+
+def _holds_rows(cell: str, separator: str) -> bool:
+    """Tell whether the lines of a cell look like rows."""
+    if "@" not in cell:
+        return False
+    first, *others = cell.split("\n")
+    # The first line is the rest of one, so that what stands before a separator is no whole cell.
+    rest = first.partition(separator)[2]
+    return _has_address(rest, separator) or any(_is_row(line, separator) for line in others)
+
+
+def _is_row(line: str, separator: str) -> bool:
+    return separator in line and _has_address(line, separator)
+
+
+def _has_address(line: str, separator: str) -> bool:
+    return "@" in line and any(map(_is_like_address, line.split(separator)))
+
+
+def _is_like_address(cell: str) -> bool:
+    words = cell.replace('"', " ").split()
+    local, _, domain = words[0].partition("@") if len(words) == 1 else ("", "", "")
+    return bool(local) and "." in domain.strip(".")
 
 
 def split_line(line: str, separator: str) -> tuple[list[str], bool]:

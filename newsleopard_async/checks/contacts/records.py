@@ -53,7 +53,7 @@ class RecordReader:
 
     @property
     def has_mixed_line_ends(self) -> bool:
-        """Whether the lines so far end in more than one way, those inside of cells aside."""
+        """Whether the lines so far end in more than one way, and no cell is to blame for it."""
         return isinstance(self._decoder.newlines, tuple) and not self._has_broken_rows
 
     def feed(self, piece: bytes) -> list[Batch]:
@@ -101,8 +101,10 @@ class RecordReader:
             if line.strip() and hint is None:
                 self.first_line = line
                 self.separator = self.separator or choose_separator(line)
-                self._quoted = QuotedReader(self.separator)
-                self._width = len(split_line(line, self.separator)[0])
+                cells, is_closed = split_line(line, self.separator)
+                self._width = len(cells)
+                width = self._width if is_closed else None
+                self._quoted = QuotedReader(self.separator, width=width)
                 break
             self.separator = self.separator or hint
             self._next_line += 1
@@ -127,7 +129,7 @@ class RecordReader:
 
     def _read_quoted(self, quoted: QuotedReader, text: str, is_last: bool) -> Batch:
         found, rest = quoted.read(text, is_last=is_last)
-        self._has_broken_rows = self._has_broken_rows or bool(found.broken)
+        self._has_broken_rows |= bool(found.broken or found.unclosed)
         self._rest = rest + self._rest
         text = text.removesuffix(rest)
         begin = self._next_line

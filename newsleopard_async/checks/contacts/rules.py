@@ -16,8 +16,8 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
     RuleInfo(
         "encoding",
         "error, warning or note",
-        "bytes of no encoding that is taken (error); CP950 found by decoding all of it "
-        "(warning); UTF-16, or an encoding that was said (note)",
+        "bytes of no encoding that is taken, or of several alike (error); CP950 found by decoding "
+        "all of it (warning); UTF-16, or an encoding that was said (note)",
     ),
     RuleInfo("byte-order-mark", "note", "a mark before UTF-8, which is left out"),
     RuleInfo(
@@ -45,8 +45,16 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
         "several kinds (note)",
     ),
     RuleInfo("null-byte", "error", "a NUL, which a damaged export leaves"),
-    RuleInfo("missing-email", "error", "a row without an address"),
-    RuleInfo("invalid-email", "error", "an address that is none"),
+    RuleInfo(
+        "missing-email",
+        "error or note",
+        "a row without an address (error); blank rows, which are left out (note)",
+    ),
+    RuleInfo(
+        "invalid-email",
+        "error or warning",
+        "an address that is none (error), or that nobody on the internet has (warning)",
+    ),
     RuleInfo("duplicate-email", "warning", "an address that an earlier row has"),
     RuleInfo("empty-name", "warning", "a contact without a name"),
     RuleInfo(

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from newsleopard_async.checks.contacts.batch import Batch
-from newsleopard_async.checks.contacts.tally import Tally, counted
+from newsleopard_async.checks.contacts.tally import Tally, counted, either
 from newsleopard_async.models.findings import Finding
 
 __all__ = ["Shapes"]
-
-_LEAVE_OUT: Final = "or let fix='leave-out-bad-rows' leave them out"
 
 
 class Shapes:
     """Looks at rows as they were read.
 
     Args:
-        names: Of the columns, in the order of the file.
+        names: Of the columns, as they are shown, in the order of the file.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -77,7 +74,7 @@ class Shapes:
                 "column-count",
                 f"{counted(self._counts.count, 'row')} of more or fewer cells than the "
                 f"{len(self._names)} of the header ({self._counts.where})",
-                f"put quotes around cells that hold a separator, {_LEAVE_OUT}",
+                "put quotes around cells that hold a separator",
                 left_out=left_out,
             )
         if self._unclosed.count:
@@ -86,7 +83,7 @@ class Shapes:
                 "line-break",
                 f"{counted(self._unclosed.count, 'row')} with a quote that is opened and never "
                 f"closed ({self._unclosed.where})",
-                f"close it or double it, {_LEAVE_OUT}",
+                "close it or double it",
                 left_out=left_out,
             )
         yield from self._findings_of_characters(left_out)
@@ -106,7 +103,7 @@ class Shapes:
                 "line-break",
                 f"{counted(tally.count, 'row')} with a line break inside the cell {column} "
                 f"({tally.where})",
-                f"put a space in its place, {_LEAVE_OUT}",
+                "put a space in its place",
                 column=column,
                 left_out=left_out,
             )
@@ -116,7 +113,7 @@ class Shapes:
                 "null-byte",
                 f"{counted(tally.count, 'row')} with a NUL in {column} ({tally.where}), as damaged "
                 "exports have",
-                f"export it again, {_LEAVE_OUT}",
+                "export it again",
                 column=column,
                 left_out=left_out,
             )
@@ -127,4 +124,6 @@ def _finding(
 ) -> Finding:
     if left_out:
         return tally.finding("note", rule, f"had {what}, left out", column=column)
-    return tally.finding("error", rule, f"has {what}; {remedy}", column=column)
+    them = either(tally.count, "it", "them")
+    message = f"has {what}; {remedy}, or let fix='leave-out-bad-rows' leave {them} out"
+    return tally.finding("error", rule, message, column=column)

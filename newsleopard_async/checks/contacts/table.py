@@ -16,6 +16,7 @@ from newsleopard_async.checks.contacts.header import REQUIRED, Header
 from newsleopard_async.checks.contacts.inference import ColumnType
 from newsleopard_async.checks.contacts.rules import ROW_RULES
 from newsleopard_async.checks.contacts.shapes import Shapes
+from newsleopard_async.checks.contacts.tally import Tally, counted, either
 from newsleopard_async.checks.contacts.writing import CleanWriter, LeftOutWriter
 from newsleopard_async.models.findings import Finding
 
@@ -46,10 +47,10 @@ class Options:
 
 
 class Table:
-    """Takes the rows below one header.
+    """Takes the rows below one header; where they cannot go out by it, they are only judged.
 
     Attributes:
-        rows: How many there were.
+        rows: How many there were, blank ones aside.
         bad_rows: Of these, how many the platform would reject.
         dropped: How many an earlier one made superfluous.
         left_out: How many were written elsewhere.
@@ -58,12 +59,19 @@ class Table:
 
     def __init__(self, header: Header, *, separator: str, options: Options) -> None:
         self.rows = self.bad_rows = self.dropped = self.left_out = self.trimmed = 0
+        if not header.is_usable:
+            options = attrs.evolve(options, drop_duplicates=False, leave_out=False)
+        email_index = header.index_of(REQUIRED[0])
+        assert email_index is not None  # without it, there is nothing to judge by
         self._options = options
-        self._email_index = header.order[0]
-        self._addresses = Addresses(options.deep)
-        self._shapes = Shapes(header.cells)
+        self._email_index = email_index
+        self._addresses = Addresses(
+            options.deep, left_out=options.leave_out, dropped=options.drop_duplicates
+        )
+        self._blank = Tally()
+        self._shapes = Shapes(header.labels)
         self._rules = tuple(_rules_of(header))
-        self._clean = CleanWriter(header, separator)
+        self._clean = CleanWriter(header, separator) if header.is_usable else None
         self._left_out = LeftOutWriter(header)
 
     @property
@@ -73,21 +81,29 @@ class Table:
 
     def header(self) -> bytes:
         """Write the header that goes out."""
-        return self._clean.header()
+        return b"" if self._clean is None else self._clean.header()
 
     def examine(self, batch: Batch) -> tuple[bytes, bytes]:
         """Return the next rows that go out, and those that are left out."""
+        batch = self._without_blank_rows(batch)
         self.rows += len(batch)
-        mended = batch.trimmed() if self._options.trim else batch
+        mended = batch.trimmed() if self._options.trim else batch.stripped(self._email_index)
         reasons: Mapping[int, Sequence[str]] = {}
         removed: Collection[int] = ()
         if self._options.judge:
             reasons, removed = self._judge(mended)
+        if self._clean is None:
+            return b"", b""
         if mended is not batch:
             differences = enumerate(mended.differences(batch))
             self.trimmed += sum(count for index, count in differences if index not in removed)
         left_out = self._left_out.write(batch, reasons if self._options.leave_out else {})
         return self._clean.write(mended, removed=removed), left_out
+
+    def _without_blank_rows(self, batch: Batch) -> Batch:
+        blank = batch.blank_rows()
+        self._blank.add(len(blank), (batch.lines[index] for index in blank))
+        return batch.without(blank)
 
     def _judge(self, batch: Batch) -> tuple[Mapping[int, Sequence[str]], Collection[int]]:
         """Return why rows are bad, and which rows do not go out."""
@@ -128,11 +144,15 @@ class Table:
 
     def findings(self) -> Iterator[Finding]:
         """Yield everything that was found in the rows."""
-        left_out = self._options.leave_out
-        yield from self._shapes.findings(left_out=left_out)
-        yield from self._addresses.findings(
-            left_out=left_out, dropped=self._options.drop_duplicates
-        )
+        yield from self._shapes.findings(left_out=self._options.leave_out)
+        if self._blank.count:
+            yield self._blank.finding(
+                "note",
+                "missing-email",
+                f"has {counted(self._blank.count, 'blank row')} ({self._blank.where}), which "
+                f"{either(self._blank.count, 'is', 'are')} left out",
+            )
+        yield from self._addresses.findings()
         for rules in self._rules:
             for rule in rules:
                 yield from rule.findings()
@@ -172,12 +192,12 @@ class _Frame:
 
 def _rules_of(header: Header) -> Iterator[tuple[CellRule, ...]]:
     """Build the rules of each column, in the order of the file."""
-    email, name, *_ = header.order
-    for index, column in enumerate(header.cells):
+    email, name = map(header.index_of, REQUIRED)
+    for index, column in enumerate(header.labels):
         if index == email:
-            yield tuple(rule(REQUIRED[0]) for rule in _RULES_OF_EMAIL)
+            yield tuple(rule(column) for rule in _RULES_OF_EMAIL)
         elif index == name:
-            yield tuple(rule(REQUIRED[1]) for rule in _RULES_OF_NAME)
+            yield tuple(rule(column) for rule in _RULES_OF_NAME)
         else:
             yield tuple(rule(column) for rule in _RULES_OF_OTHERS)
 

@@ -10,7 +10,7 @@ import attrs
 
 from newsleopard_async.models.findings import MOST_PLACES, Finding, Level
 
-__all__ = ["Tally", "counted"]
+__all__ = ["Tally", "counted", "either"]
 
 _MOST_SHOWN: Final = 5
 
@@ -58,3 +58,8 @@ class Tally:
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun: ``1 row``, ``2,000 rows``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def either(number: int, one: str, many: str) -> str:
+    """Choose what agrees with a number: ``begins`` with 1, ``begin`` with 2."""
+    return one if number == 1 else many

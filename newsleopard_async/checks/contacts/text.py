@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from newsleopard_async.checks.contacts.header import REQUIRED
-from newsleopard_async.checks.contacts.names import folded
+from newsleopard_async.checks.contacts.names import folded, shown
 from newsleopard_async.checks.contacts.separators import (
     COMMA,
     KNOWN,
@@ -94,7 +94,7 @@ def _problems_of_names(line: str) -> Iterator[Problem]:
     times = Counter(map(folded, names))
     if "" in times:
         yield _problem("empty-header", "has a column without a name; name it or remove it")
-    twice = sorted(name for name, count in times.items() if name and count > 1)
+    twice = sorted(shown(name) for name, count in times.items() if name and count > 1)
     if twice:
         yield _problem(
             "duplicate-header",

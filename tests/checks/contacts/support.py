@@ -12,7 +12,7 @@ from newsleopard_async.checks.contacts import blocks
 from newsleopard_async.checks.contacts.blocks import BLOCK_BYTES
 from newsleopard_async.checks.contacts.encoding import Detected, EncodingDetector
 from newsleopard_async.checks.contacts.examiner import Examiner
-from newsleopard_async.models.findings import ContactsReport, Finding
+from newsleopard_async.models.findings import ContactsReport, Finding, Level
 
 __all__ = ["Checked", "check", "csv_of", "detect", "found", "in_pieces"]
 
@@ -80,11 +80,13 @@ def check(
     )
 
 
-def found(checked: Checked, rule: str, *, column: str | None = None) -> Finding:
+def found(
+    checked: Checked, rule: str, *, column: str | None = None, level: Level | None = None
+) -> Finding:
     """Return the single finding of a rule."""
     [finding] = [
         each
         for each in checked.report
-        if each.rule == rule and (column is None or each.column == column)
+        if each.rule == rule and column in {None, each.column} and level in {None, each.level}
     ]
     return finding

@@ -81,7 +81,7 @@ def test_other_text_is_no_address(address: str) -> None:
 def test_deep_check_finds_what_the_pattern_lets_through(address: str, reason: str) -> None:
     """The message gives email-validator's reason, and never the address."""
     content = csv_of(f"{address},甲", "user@example.com,乙")
-    assert check(content).triples == []
+    assert check(content).report.ok
 
     error = found(check(content, deep=True), "invalid-email")
 
@@ -115,3 +115,35 @@ def test_deep_check_without_its_library_names_the_extra(monkeypatch: pytest.Monk
 
     with pytest.raises(ConfigurationError, match=r"newsleopard-async\[check\]"):
         Examiner(detect([csv_of()]), deep=True)
+
+
+@pytest.mark.parametrize("address", ["secret@gmail", "secret@gmail.c", "a@1-2.3", " secret@gmail "])
+def test_address_that_nobody_on_the_internet_has_is_a_warning(address: str) -> None:
+    """It is good in one network at most; its row goes out, and counts as any other."""
+    content = csv_of("b@example.com,乙", f"{address},甲", "secret@example.tw,丙")
+
+    checked = check(content, fix="leave-out-bad-rows")
+
+    warning = found(checked, "invalid-email")
+    assert checked.triples == [("warning", "invalid-email", 1)]
+    assert (warning.places, warning.column) == ((3,), "EMAIL")
+    assert "nobody on the internet" in warning.message
+    assert "secret" not in warning.message
+    assert (checked.report.bad_rows, checked.report.unique) == (0, 3)
+    assert checked.clean.decode().splitlines()[2] == f"{address.strip()},甲"
+
+
+def test_warning_of_addresses_stands_beside_the_error() -> None:
+    """The rule has a finding of each level."""
+    checked = check(csv_of("none,甲", "a@gmail,乙", "b@gmail,丙"))
+
+    assert found(checked, "invalid-email", level="error").places == (2,)
+    assert found(checked, "invalid-email", level="warning").places == (3, 4)
+
+
+@pytest.mark.parametrize(("fix", "count"), [((), 2), ("drop-duplicates", 1)])
+def test_warning_of_addresses_counts_what_goes_out(fix: str, count: int) -> None:
+    """A repetition that is dropped goes to nobody."""
+    checked = check(csv_of("a@gmail,甲", "a@gmail,甲"), fix=fix)
+
+    assert found(checked, "invalid-email").count == count

@@ -17,8 +17,9 @@ def check_column(*values: str, name: str = "X", block_bytes: int = BLOCK_BYTES) 
     [
         ["甲", "乙1", "1丙"],
         ["1", "-2", "+3.5", "", " 4 "],
+        ["980", "1,280", "3,450", "-1,234,567.5"],
         ["2026-01-05", "2026/1/5", "", "2026-01-05 10:00", "2026-01-05T10:00:00.5Z"],
-        ["2026-01-05 10:00:00+08:00", "2026-01-05 10:00+0800"],
+        ["2026-01-05 10:00:00+08:00", "2026-01-05 10:00+0800", "2026-01-05 10:00:01 +0800"],
         ["", " ", ""],
         ["甲", "1", "2026-01-05", "乙", "丙"],
         ["2026-13-01", "20260105甲", "2026-01/05"],
@@ -39,6 +40,7 @@ def test_column_of_one_kind_is_no_finding(values: list[str]) -> None:
         (["", "1", "甲", "乙"], "numbers", (4, 5)),
         (["2026-01-05", "2026-01-06", "soon", "5"], "dates", (4, 5)),
         (["1", "2026-01-05", "2026-01-06"], "dates", (2,)),
+        (["1", "1,28", "1,2345", "2,345"], "numbers", (3, 4)),
         (["甲", "2026-01-05", " 2026-01-06 "], "dates", (2,)),
     ],
 )
@@ -51,7 +53,7 @@ def test_other_values_in_a_column_of_numbers_or_dates_are_a_warning(
     warning = found(checked, "mixed-type")
     assert checked.triples == [("warning", "mixed-type", len(places))]
     assert (warning.column, warning.places) == ("X", places)
-    assert f"no {kind}" in warning.message
+    assert f"a column of {kind}" in warning.message
     assert "assumed" in warning.message
 
 
@@ -132,7 +134,21 @@ def test_zeros_kept_and_lost_are_one_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["=1+1", "+cmd|x", "-2+3", "@SUM(1)", "\tx", "-a", "+886-912-345-678"]
+    "cell",
+    [
+        "=1+1",
+        "+cmd|x",
+        "-2+3",
+        "@SUM(1)",
+        "\tx",
+        "=x",
+        "-a(1)",
+        "+A1*2",
+        "@x!A1",
+        "@a-b",
+        "+1-2",
+        "+886-912-345-678-x",
+    ],
 )
 def test_cell_that_a_spreadsheet_would_execute_is_a_warning(cell: str) -> None:
     """In any column."""
@@ -144,16 +160,40 @@ def test_cell_that_a_spreadsheet_would_execute_is_a_warning(cell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["-5", "+886912345678", "-1.5", "-1,000", "-5%", "-", "--", "a=b", "x@y", " =1"]
+    "cell",
+    [
+        "-5",
+        "-1.5",
+        "-1,000",
+        "-5%",
+        "-",
+        "--",
+        "a=b",
+        "x@y",
+        " =1",
+        "- 無",
+        "-無",
+        "-NT$100",
+        "-1,200元",
+        "@shop123",
+        "@amy.lin_1",
+        "@電子豹",
+        "+886912345678",
+        "+886 912 345 678",
+        "+886-912-345-678",
+        "+886 (0)2 2345-6789 #12",
+        "+886-2-2345-6789分機12",
+        "(02) 2345-6789",
+    ],
 )
-def test_numbers_and_dashes_are_no_formulas(cell: str) -> None:
-    """A sign before a number is a sign."""
+def test_numbers_phones_names_and_dashes_are_no_formulas(cell: str) -> None:
+    """A sign before what nothing executes is a sign."""
     assert check(csv_of(f'a@example.com,甲,"{cell}"', header="EMAIL,NAME,X")).triples == []
 
 
 def test_formula_in_name_and_address_is_a_warning_of_its_column() -> None:
-    """An address may begin with a plus."""
-    checked = check(csv_of("+a@example.com,=x"))
+    """An address may begin with anything, and is harmless with a plus."""
+    checked = check(csv_of("=a@example.com,=x", "+b@example.com,x"))
 
     assert found(checked, "formula", column="EMAIL").places == (2,)
     assert found(checked, "formula", column="NAME").places == (2,)
@@ -177,3 +217,25 @@ def test_each_column_has_its_own_findings() -> None:
         ("leading-zero", "c", (3, 4)),
         ("formula", "c", (2,)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "words"),
+    [
+        ("mixed-type", ["1", "x", "2"], ("(line 3) that is no number,", "this row")),
+        ("mixed-type", ["1", "x", "y"], ("(lines 3, 4) that are no numbers,", "these rows")),
+        ("leading-zero", ["01", "1"], ("that begins with a zero", "write it so")),
+        ("leading-zero", ["01", "02"], ("that begin with a zero", "write them as")),
+        ("leading-zero", ["912345678"], ("which looks like a mobile number whose",)),
+        ("leading-zero", ["912345678"] * 2, ("which look like mobile numbers whose",)),
+        ("formula", ["=x"], ("since it begins with", "whether it is meant")),
+        ("formula", ["=x", "=y"], ("since they begin with", "whether they are meant")),
+    ],
+)
+def test_message_agrees_with_its_number(
+    rule: str, values: list[str], words: tuple[str, ...]
+) -> None:
+    """One value begins, two begin."""
+    message = found(check_column(*values, name="手機"), rule).message
+
+    assert [each for each in words if each not in message] == []

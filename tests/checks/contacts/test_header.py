@@ -93,11 +93,11 @@ def test_other_separator_is_an_error(header: str, name: str) -> None:
     ],
 )
 def test_missing_column_is_an_error_with_its_way_out(header: str, hint: str) -> None:
-    """A near miss is suggested; the rows are only counted."""
+    """A near miss is suggested; nothing goes out."""
     checked = check(csv_of(ROW, ROW, header=header))
 
-    [finding] = checked.report
-    assert (finding.level, finding.rule, finding.line) == ("error", "header-order", 1)
+    finding = found(checked, "header-order")
+    assert (finding.level, finding.line) == ("error", 1)
     assert hint in finding.message
     assert (checked.clean, checked.report.rows, checked.report.columns) == (b"", 2, ())
     assert checked.report.requests == 0
@@ -116,18 +116,25 @@ def test_first_line_that_may_be_a_contact_is_not_shown(first: str) -> None:
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("EMAIL,NAME,a, A ", [("error", "duplicate-header", 1)]),
-        ("EMAIL,NAME,email", [("error", "duplicate-header", 1)]),
+        ("EMAIL,NAME,a, A ", [("error", "duplicate-header", 2)]),
+        ("EMAIL,NAME,email", [("error", "duplicate-header", 2)]),
+        (
+            "EMAIL,NAME,a,b,A,B,a",
+            [("error", "duplicate-header", 3), ("error", "duplicate-header", 2)],
+        ),
         ("EMAIL,NAME,", [("error", "empty-header", 1)]),
         ("EMAIL,NAME,, ,x", [("error", "empty-header", 2)]),
-        ("name,email,,b,B", [("error", "duplicate-header", 1), ("error", "empty-header", 1)]),
+        ("name,email,,b,B", [("error", "duplicate-header", 2), ("error", "empty-header", 1)]),
     ],
 )
 def test_columns_without_a_name_of_their_own_are_errors(
     header: str, expected: list[Triple]
 ) -> None:
-    """All faults of the header come at once; the rows below are only counted."""
-    checked = check(csv_of("1,2,3,4,5", header=header))
+    """All faults of the header come at once, and nothing goes out."""
+    row = ROW + ",x" * (header.count(",") - 1)
+    row = "甲,a@example.com,x,y,z" if header.startswith("name") else row
+
+    checked = check(csv_of(row, header=header))
 
     errors = [each for each in checked.triples if each[0] == "error"]
     assert errors == expected
@@ -136,10 +143,121 @@ def test_columns_without_a_name_of_their_own_are_errors(
 
 
 def test_columns_of_the_same_name_are_named() -> None:
-    """As they are written, each once."""
-    message = found(check(csv_of(header="EMAIL,NAME,a,A,b,a")), "duplicate-header").message
+    """As they are written, each once, in a finding of each name."""
+    checked = check(csv_of(ROW, header="EMAIL,NAME,a,A,b,c,c,a"))
 
-    assert ": a, A; " in message
+    of_a = found(checked, "duplicate-header", column="a")
+    of_c = found(checked, "duplicate-header", column="c")
+    assert (of_a.count, of_a.line, of_c.count) == (3, 1, 2)
+    assert "3 columns of the name a or A, " in of_a.message
+    assert "2 columns of the name c, " in of_c.message
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [("EMAIL,NAME,", "has a column without a name"), ("EMAIL,NAME,,", "2 columns without a name")],
+)
+def test_columns_without_a_name_are_counted(header: str, words: str) -> None:
+    """In a message that agrees with the number."""
+    assert words in found(check(csv_of(ROW, header=header)), "empty-header").message
+
+
+@pytest.mark.parametrize("fix", [(), ("trim", "drop-duplicates", "leave-out-bad-rows")])
+@pytest.mark.parametrize(
+    ("header", "rule"),
+    [
+        ("EMAIL,NAME,Shop,shop", "duplicate-header"),
+        ("EMAIL,NAME,Shop,", "empty-header"),
+        ("EMAIL,姓名,Shop,x", "header-order"),
+    ],
+)
+def test_rows_below_a_faulty_header_are_judged(
+    header: str, rule: str, fix: tuple[str, ...]
+) -> None:
+    """All faults come at once; nothing goes out, so nothing is left out or dropped."""
+    rows = ["nope,A,1,2", "a@example.com,=x,1,2", "A@example.com ,B,1,2", ",,,", "x", ",A,x,2"]
+
+    checked = check(csv_of(*rows, header=header), fix=fix)
+
+    report = checked.report
+    rules = {(each.level, each.rule): each.places for each in report}
+    assert rules["error", rule] == (1,)
+    assert rules["error", "invalid-email"] == (2,)
+    assert rules["error", "missing-email"] == (7,)
+    assert rules["error", "column-count"] == (6,)
+    assert rules["warning", "duplicate-email"] == (4,)
+    assert rules["warning", "mixed-type"] == (7,)
+    assert rules["warning", "formula"] == (3,)
+    assert rules["note", "missing-email"] == (5,)
+    assert (report.rows, report.unique, report.bad_rows) == (5, 1, 3)
+    assert (report.dropped, report.left_out, report.trimmed) == (0, 0, 0)
+    assert (report.size_bytes, report.requests) == (0, 0)
+    assert (checked.clean, checked.left_out) == (b"", b"")
+
+
+def test_rows_below_a_header_without_addresses_are_only_counted() -> None:
+    """There is nothing to judge them by; blank ones are none."""
+    checked = check(csv_of("nope,A", ",", "=x,B", header="信箱,NAME"))
+
+    assert checked.triples == [("error", "header-order", 1)]
+    assert checked.report.rows == 2
+
+
+def test_rows_below_a_faulty_header_are_not_judged_unasked() -> None:
+    """The header's own faults are all that counts."""
+    checked = check(csv_of("nope,A,1", header="EMAIL,NAME,name"), judge=False)
+
+    assert checked.triples == [("error", "duplicate-header", 2)]
+    assert (checked.report.rows, checked.report.unique, checked.clean) == (1, 0, b"")
+
+
+def test_header_without_names_has_its_other_faults_told() -> None:
+    """It is surely a header, since EMAIL is there."""
+    checked = check(csv_of("a@example.com,x,y,z", header="EMAIL,a,A,city"))
+
+    assert checked.triples == [
+        ("error", "header-order", 1),
+        ("error", "duplicate-header", 2),
+        ("warning", "reserved-header", 1),
+    ]
+
+
+def test_column_without_a_name_is_called_by_its_place() -> None:
+    """A message needs a word for it."""
+    checked = check(csv_of(f"{ROW},=x", header="EMAIL,NAME,"))
+
+    assert found(checked, "formula").column == "column 3"
+    assert "1 cell in column 3" in found(checked, "formula").message
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("\x1b]0;x\x07", r"\x1b]0;x\x07"),
+        ("a\u202eb", r"a\u202eb"),
+        ("a\x85b", r"a\x85b"),
+        ("門\u3000市", "門\u3000市"),
+    ],
+)
+def test_column_name_is_shown_without_control_characters(name: str, label: str) -> None:
+    """A terminal does not obey it; the report's columns have it as it is."""
+    rows = [f'{ROW},1,"x\n"', "b@example.com,甲,x,=x", "c@example.com,甲,2,\0"]
+    checked = check(csv_of(*rows, header=f"EMAIL,NAME,{name},x{name}"))
+    doubled = check(csv_of(*rows, header=f"EMAIL,NAME,{name},{name}"))
+
+    assert checked.report.columns == ("EMAIL", "NAME", name, f"x{name}")
+    assert found(checked, "mixed-type").column == label
+    shown = f"{checked.report}{doubled.report}".replace("\n", "")
+    assert {each.column for each in checked.report} == {label, f"x{label}"}
+    assert found(doubled, "duplicate-header").column == label
+    assert shown.replace("\u3000", "").isprintable()
+
+
+def test_near_miss_is_shown_without_control_characters() -> None:
+    """It is a column's name, too."""
+    message = found(check(csv_of(ROW, header="EMAIL,na\x1bme")), "header-order").message
+
+    assert r"rename the column na\x1bme to NAME" in message
 
 
 def test_reserved_names_are_warnings() -> None:

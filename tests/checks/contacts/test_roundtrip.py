@@ -20,9 +20,10 @@ CELLS = st.text(
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[list[str]]:
-    """Make rows of the same length, of two cells at least."""
+    """Make rows of the same length, of two cells at least, of which the second is not blank."""
     width = draw(st.integers(2, 5))
-    return draw(st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=10))
+    rows = st.lists(CELLS, min_size=width, max_size=width).filter(lambda row: row[1].strip())
+    return draw(st.lists(rows, max_size=10))
 
 
 @attrs.frozen(kw_only=True)
@@ -66,14 +67,15 @@ def header_of(rows: list[list[str]]) -> list[str]:
 def test_any_table_comes_out_as_it_went_in(
     rows: list[list[str]], dialect: Dialect, block_bytes: int
 ) -> None:
-    """Through reader and writer, in any of the encodings, every cell is the same."""
+    """Every cell is the same, in any of the encodings, but for white space around addresses."""
     table = [header_of(rows), *rows]
 
     checked = check(dialect.write(table), block_bytes=block_bytes)
 
+    expected = [[email.strip(), *others] for email, *others in table]
     again = csv.reader(io.StringIO(checked.clean.decode(), newline=""), strict=True)
-    assert list(again) == table
-    assert list(read_rows(io.BytesIO(checked.clean))) == table
+    assert list(again) == expected
+    assert list(read_rows(io.BytesIO(checked.clean))) == expected
     assert checked.report.rows == len(rows)
 
 

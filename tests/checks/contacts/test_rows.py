@@ -38,10 +38,10 @@ def test_report_counts_what_came_in() -> None:
 
     report = checked.report
     assert (report.rows, report.unique, report.bad_rows) == (5, 1, 3)
-    assert (report.dropped, report.left_out, report.trimmed) == (0, 0, 0)
+    assert (report.dropped, report.left_out, report.trimmed) == (0, 0, 1)
     assert report.columns == ("EMAIL", "NAME")
-    assert checked.clean == content
-    assert report.size_bytes == len(content)
+    assert checked.clean == content.replace(b" ,", b",")
+    assert report.size_bytes == len(content) - 1
     assert report.requests == 7
 
 
@@ -61,7 +61,7 @@ def test_findings_stand_in_the_order_of_their_weight() -> None:
     ]
 
 
-@pytest.mark.parametrize("row", ["a@example.com", "a@example.com,甲,x", ",,", "a@example.com;甲"])
+@pytest.mark.parametrize("row", ["a@example.com", "a@example.com,甲,x", ",,x", "a@example.com;甲"])
 def test_row_of_another_number_of_cells_is_an_error(row: str) -> None:
     """It is one of the rows that the platform would reject."""
     checked = check(csv_of(GOOD, row, "b@example.com,乙"))
@@ -84,14 +84,14 @@ def test_first_twenty_places_are_named_and_all_are_counted() -> None:
 def test_line_break_inside_a_cell_is_an_error_of_its_column() -> None:
     """The line is the one in which the row begins."""
     checked = check(
-        csv_of('a@example.com,"甲\n乙"', 'b@example.com,"x"', '"c@example.com\n","y\nz"')
+        csv_of('a@example.com,"甲\n乙"', 'b@example.com,"x"', '"c@\nexample.com","y\nz"')
     )
 
     of_name = found(checked, "line-break", column="NAME")
     of_email = found(checked, "line-break", column="EMAIL")
     assert (of_name.level, of_name.places, of_name.count) == ("error", (2, 5), 2)
     assert (of_email.level, of_email.places) == ("error", (5,))
-    assert checked.report.bad_rows == 0
+    assert checked.report.bad_rows == 1
 
 
 def test_line_break_beyond_the_last_column_is_an_error_of_the_last() -> None:
@@ -104,7 +104,7 @@ def test_line_break_beyond_the_last_column_is_an_error_of_the_last() -> None:
 
 def test_quote_that_is_never_closed_is_an_error_of_one_row() -> None:
     """What stands below it is judged as if it were not there."""
-    checked = check(csv_of('a@example.com,"甲', '"b@example.com', "c@example.com,丙", "d@e,丁"))
+    checked = check(csv_of('a@example.com,"甲', '"b@example.com', "c@example.com,丙", "d@e.tw,丁"))
 
     error = found(checked, "line-break")
     assert (error.level, error.places, error.column) == ("error", (2, 3), None)
@@ -207,7 +207,7 @@ def test_address_repeated_across_blocks_is_found() -> None:
 
 def test_bad_addresses_are_not_repeated() -> None:
     """What is no address repeats none."""
-    checked = check(csv_of("x,甲", "x,乙", ",", ","))
+    checked = check(csv_of("x,甲", "x,乙", ",x", ",x", "y,"))
 
     assert [each.rule for each in checked.report] == [
         "missing-email",
@@ -276,3 +276,52 @@ def test_rules_of_rows_are_in_the_table() -> None:
 
     assert len(set(names)) == len(names) == 23
     assert set(names) >= ROW_RULES
+
+
+BLANK_ROWS = pytest.mark.parametrize("blank", [",", " ,\u3000", ",,,", '"",""', '"\n",'])
+
+
+@BLANK_ROWS
+@pytest.mark.parametrize("judge", [True, False])
+def test_blank_rows_are_left_out_and_counted(blank: str, judge: bool) -> None:
+    """Excel leaves them below the last contact; nobody is missing."""
+    lines = 1 + blank.count("\n")
+
+    checked = check(csv_of(GOOD, blank, "b@example.com,乙", blank, "none,丙"), judge=judge)
+
+    note = found(checked, "missing-email")
+    assert (note.level, note.count, note.column) == ("note", 2, None)
+    assert note.places == (3, 4 + lines)
+    assert "has 2 blank rows (lines" in note.message
+    assert "which are left out" in note.message
+    assert (checked.report.rows, checked.report.left_out) == (3, 0)
+    assert checked.clean == csv_of(GOOD, "b@example.com,乙", "none,丙")
+    if judge:
+        assert checked.report.bad_rows == 1
+        assert found(checked, "invalid-email").places == (4 + 2 * lines,)
+
+
+@BLANK_ROWS
+def test_file_of_blank_rows_alone_has_no_rows(blank: str) -> None:
+    """One of them is written of as one."""
+    checked = check(csv_of(blank))
+
+    assert checked.triples == [("error", "no-rows", 1), ("note", "missing-email", 1)]
+    assert "1 blank row (line 2), which is left out" in found(checked, "missing-email").message
+
+
+def test_row_of_anything_but_an_address_is_not_blank() -> None:
+    """Somebody would be lost."""
+    checked = check(csv_of(",,x", ",,", ",乙,", header="EMAIL,NAME,X"))
+
+    assert found(checked, "missing-email", level="error").places == (2, 4)
+    assert found(checked, "missing-email", level="note").places == (3,)
+    assert (checked.report.rows, checked.report.bad_rows) == (2, 2)
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "leave it out"), (2, "leave them out")])
+def test_way_out_of_a_bad_row_agrees_with_the_number(count: int, words: str) -> None:
+    """One row is left out, or several are."""
+    message = found(check(csv_of(GOOD, *["x"] * count)), "column-count").message
+
+    assert message.endswith(f"or let fix='leave-out-bad-rows' {words}")

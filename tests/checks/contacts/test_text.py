@@ -95,3 +95,10 @@ def test_rules_are_those_of_the_contact_check() -> None:
     texts = ["", "X", "EMAIL;NAME", "EMAIL,NAME\r\n", "EMAIL,NAME,,a,a\n", "\ufeffEMAIL,NAME"]
 
     assert {problem.rule for text in texts for problem in problems_of_csv_text(text)} <= known
+
+
+def test_column_name_is_shown_without_control_characters() -> None:
+    """A terminal does not obey it."""
+    [problem] = problems_of_csv_text(f"EMAIL,NAME,a\x1b,A\x1b\n{ROW}")
+
+    assert r": a\x1b;" in problem.message

@@ -1,0 +1,79 @@
+"""Where Big5 is not what it seems: bytes that several encodings read, each as something else."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["Big5Traits", "find_misread", "is_of_eten"]
+
+_FEWEST_CHARS: Final = 16
+"""Of so many characters of Big5, hardly ever none has a second byte in the range of ASCII."""
+
+_HIGH: Final = bytes(range(0x80, 0x100))
+_NEIGHBOURS: Final = re.compile(r"[^\x00-\x7f]{2}")
+_AFTER_LETTER: Final = re.compile(r"[A-Za-z][^\x00-\x7f]")
+
+
+def _misread() -> re.Pattern[str]:
+    pairs = b"".join(
+        bytes((lead, trail))
+        for lead in (0xC6, 0xC7)
+        for trail in (*range(0x40, 0x7F), *range(0xA1, 0xFF))
+        if lead > 0xC6 or trail >= 0xA1
+    )
+    return re.compile(f"[{re.escape(pairs.decode('cp950', 'ignore'))}]")
+
+
+_MISREAD: Final = _misread()
+
+
+def find_misread(text: str) -> re.Match[str] | None:
+    """Find the first character that Python's CP950 reads as no other system does.
+
+    Kana, Cyrillic and circled digits stand in an extension of Big5 (ETEN). Windows has none of
+    it, and Python has it in another order, so that one kana would come out as another. No other
+    bytes come out as one of these characters.
+    """
+    return _MISREAD.search(text)
+
+
+def is_of_eten(pair: bytes) -> bool:
+    """Tell whether two bytes are a character of the extension."""
+    if not b"\xc6\xa1" <= pair <= b"\xc8\xfe":
+        return False
+    return bool(pair.decode("big5hkscs", "ignore"))
+
+
+class Big5Traits:
+    """Watches text that CP950 decodes, to tell what else it may be."""
+
+    def __init__(self) -> None:
+        self._bytes = self._high_bytes = self._chars = 0
+        self._last = ""
+        self._has_neighbours = False
+        self._is_after_letter = False
+
+    def add(self, block: bytes, text: str) -> None:
+        """Count the next bytes, and what they were decoded to."""
+        self._bytes += len(block)
+        self._chars += len(text)
+        if not block.isascii():
+            self._high_bytes += len(block) - len(block.translate(None, _HIGH))
+        if not self._has_neighbours and not text.isascii():
+            near = self._last + text
+            self._has_neighbours = _NEIGHBOURS.search(near) is not None
+            self._is_after_letter = self._is_after_letter or bool(_AFTER_LETTER.search(near))
+        self._last = text[-1:] or self._last
+
+    def lookalike(self) -> str | None:
+        """Name what the text, once it is complete, may be as well as Big5."""
+        # A character is two bytes, and its second one may be ASCII's; its first one never is.
+        double_chars = self._bytes - self._chars
+        low_bytes = 2 * double_chars - self._high_bytes
+        if double_chars >= _FEWEST_CHARS and low_bytes == 0:
+            return "GB2312 and EUC-KR"
+        # The é of Renée takes the next letter with it; Chinese seldom stands so, and alone.
+        if low_bytes == double_chars and self._is_after_letter and not self._has_neighbours:
+            return "Latin-1"
+        return None
