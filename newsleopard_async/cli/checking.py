@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
+from newsleopard_async.models.showing import shown
 from newsleopard_async.workflows import Event
 
 __all__ = ["CheckOptions", "findings_table", "run_check", "summary_table"]
@@ -99,7 +100,7 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
     facts = [
         ("Rows", f"{report.rows:,}"),
         ("Addresses", f"{report.unique:,} different"),
-        ("Columns", ", ".join(map(_shown, report.columns)) or "–"),
+        ("Columns", ", ".join(map(shown, report.columns)) or "–"),
         ("Encoding", report.encoding or "–"),
         ("To upload", f"{report.size_bytes:,} bytes"),
         ("Requests", f"about {report.requests:,} for import and campaign"),
@@ -111,11 +112,6 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
     if report.left_out:
         facts.append(("Left out", f"{report.left_out:,} rows, in {report.left_out_to}"))
     return facts
-
-
-def _shown(name: str) -> str:
-    """Escape what a terminal would obey: the file may come from anybody."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
 
 
 def findings_table(findings: Sequence[Finding], *, width: int) -> Table:

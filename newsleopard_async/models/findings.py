@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from newsleopard_async.errors import Problem
+from newsleopard_async.models.showing import shown
 from newsleopard_async.plain import Plain, to_plain
 
 __all__ = ["MOST_PLACES", "CheckReport", "ContactsReport", "Finding", "Level"]
@@ -148,6 +149,6 @@ class ContactsReport(CheckReport):
     requests: int = 0
 
     def __str__(self) -> str:
-        columns = ", ".join(self.columns) or "unknown"
+        columns = ", ".join(map(shown, self.columns)) or "unknown"
         counts = f"rows: {self.rows:,}; different addresses: {self.unique:,}; columns: {columns}"
         return f"{counts}\n{super().__str__()}"

@@ -7,10 +7,11 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.contacts.names import RESERVED, folded, near_miss, shown
+from newsleopard_async.checks.contacts.names import RESERVED, folded, near_miss
 from newsleopard_async.checks.contacts.separators import COMMA, KNOWN, foreign_separator
 from newsleopard_async.checks.contacts.tally import counted, either
 from newsleopard_async.models.findings import Finding, Level
+from newsleopard_async.models.showing import shown
 
 __all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "read_header"]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Final
 
-__all__ = ["RESERVED", "folded", "near_miss", "shown"]
+__all__ = ["RESERVED", "folded", "near_miss"]
 
 
 def _words(text: str) -> list[str]:
@@ -48,19 +47,6 @@ _NO_LETTER: Final = re.compile(r"[\W_]+")
 def folded(name: str) -> str:
     """Return a name as it is compared: without blanks around it, and without regard to case."""
     return name.strip().casefold()
-
-
-def shown(name: str) -> str:
-    """Return a name as messages show it: nothing in it steers a terminal, or hides."""
-    if name.isprintable():
-        return name
-    return "".join(map(_shown_character, name))
-
-
-def _shown_character(character: str) -> str:
-    if character.isprintable() or unicodedata.category(character) == "Zs":
-        return character
-    return character.encode("unicode_escape").decode()
 
 
 def near_miss(wanted: str, names: Sequence[str], *, is_header: bool) -> str | None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from newsleopard_async.checks.contacts.header import REQUIRED
-from newsleopard_async.checks.contacts.names import folded, shown
+from newsleopard_async.checks.contacts.names import folded
 from newsleopard_async.checks.contacts.separators import (
     COMMA,
     KNOWN,
@@ -25,6 +25,7 @@ from newsleopard_async.checks.contacts.separators import (
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.mailing import MAX_BODY_BYTES
 from newsleopard_async.models.rules import problems_of_encoding, wrong_type
+from newsleopard_async.models.showing import shown
 
 __all__ = ["problems_of_csv_text"]
 
