@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,13 @@ def persons() -> list[Person]:
     return [Person(email=row["EMAIL"], name=row["NAME"], city=row["city"]) for row in ROWS]
 
 
-def cursor() -> sqlite3.Cursor:
+def queried() -> Iterator[sqlite3.Row]:
     """Ask a database for the rows; what it gives is like a mapping, and none."""
-    connection = sqlite3.connect(":memory:", check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    connection.execute("CREATE TABLE people (name TEXT, email TEXT, city TEXT)")
-    connection.executemany("INSERT INTO people VALUES (:NAME, :EMAIL, :city)", ROWS)
-    return connection.execute("SELECT name, email, city FROM people ORDER BY rowid")
+    with closing(sqlite3.connect(":memory:", check_same_thread=False)) as database:
+        database.row_factory = sqlite3.Row
+        database.execute("CREATE TABLE people (name TEXT, email TEXT, city TEXT)")
+        database.executemany("INSERT INTO people VALUES (:NAME, :EMAIL, :city)", ROWS)
+        yield from database.execute("SELECT name, email, city FROM people ORDER BY rowid")
 
 
 def written(folder: Path, content: bytes = CSV.encode(), name: str = "members.csv") -> Path:
@@ -93,7 +93,7 @@ FORMS: dict[str, Build] = {
     "list of mappings": lambda folder: list(ROWS),
     "generator of mappings": lambda folder: (row for row in ROWS),
     "async generator of mappings": lambda folder: later(ROWS),
-    "database": lambda folder: cursor(),
+    "database": lambda folder: queried(),
     "list of objects": lambda folder: persons(),
     "async generator of objects": lambda folder: later(persons()),
 }
