@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.transport.identity import FileIdentity
 from newsleopard_async.transport.inflight import in_thread, open_file
 
 __all__ = [
@@ -44,25 +45,11 @@ class BinaryFile(Protocol):
 
 
 @attrs.frozen
-class _Identity:
-    """What tells one state of a file from another, as far as the file system does."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> _Identity:
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-@attrs.frozen
 class RegularFile:
     """A file that is read more than once, and must stay as it was when it was first seen."""
 
     path: Path
-    identity: _Identity = attrs.field(repr=False)
+    identity: FileIdentity = attrs.field(repr=False)
 
     @classmethod
     async def at(cls, path: Path) -> RegularFile:
@@ -79,7 +66,7 @@ class RegularFile:
             raise _refusal("file", f"{path} is a folder; name the CSV file in it")
         if not stat.S_ISREG(status.st_mode):
             raise _no_ordinary_file(path)
-        return cls(path, _Identity.of(status))
+        return cls(path, FileIdentity.of(status))
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Read it from its start.
@@ -110,7 +97,7 @@ class RegularFile:
 
     async def _check(self, file: int | Path) -> None:
         status = await in_thread(partial(os.stat, file))
-        if _Identity.of(status) != self.identity:
+        if FileIdentity.of(status) != self.identity:
             raise changed(self.path)
 
 

@@ -17,6 +17,7 @@ import anyio
 import attrs
 
 from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.transport.identity import FileIdentity
 from newsleopard_async.transport.inflight import in_thread, open_file
 
 __all__ = ["Body", "BytesBody", "FileBody", "open_body"]
@@ -59,25 +60,11 @@ class BytesBody:
 
 
 @attrs.frozen
-class _Identity:
-    """What tells one state of a file from another, as far as the file system does."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> _Identity:
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-@attrs.frozen
 class FileBody:
     """A file, read off the event loop, that must stay as it was when it was first seen."""
 
     path: Path
-    identity: _Identity = attrs.field(repr=False)
+    identity: FileIdentity = attrs.field(repr=False)
 
     @property
     def size_bytes(self) -> int:
@@ -110,7 +97,7 @@ class FileBody:
 
     async def _check(self, file: int | Path) -> None:
         status = await in_thread(partial(os.stat, file))
-        if _Identity.of(status) != self.identity:
+        if FileIdentity.of(status) != self.identity:
             raise _changed(self.path, "it is not the file that the upload began with")
 
 
@@ -153,4 +140,4 @@ async def _open_file(path: Path) -> FileBody:
         raise InvalidRequest.of("source", "readable", f"{path} cannot be read: {why}") from None
     if not stat.S_ISREG(status.st_mode):
         raise InvalidRequest.of("source", "file", f"{path} is not a file; name the CSV itself")
-    return FileBody(path, _Identity.of(status))
+    return FileBody(path, FileIdentity.of(status))

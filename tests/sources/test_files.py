@@ -21,8 +21,8 @@ from newsleopard_async.sources.files import (
     BinaryFileSource,
     PathSource,
     RegularFile,
-    _Identity,
 )
+from newsleopard_async.transport.identity import FileIdentity
 from tests.sources.support import CSV, read, refusal_of, written
 
 LARGE = b"x" * (2 * PIECE_BYTES + 5)
@@ -306,8 +306,8 @@ async def test_file_of_another_size_than_it_says_is_refused(
     size_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is made up as it is read, as below /proc, is not cut off where it says it ends."""
-    said = _Identity(device=1, inode=1, size_bytes=size_bytes, modified_ns=0)
-    monkeypatch.setattr(_Identity, "of", lambda _: said)
+    said = FileIdentity(device=1, inode=1, size_bytes=size_bytes, modified_ns=0)
+    monkeypatch.setattr(FileIdentity, "of", lambda _: said)
 
     rule, message = await refusal_of(written(tmp_path, LARGE))
 
