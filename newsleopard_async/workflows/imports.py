@@ -23,7 +23,7 @@ from newsleopard_async.models.rules import problems_of_line, refuse
 from newsleopard_async.plain import Plain
 from newsleopard_async.sources.cleaning import CleanContacts
 from newsleopard_async.sources.contacts import Contacts
-from newsleopard_async.sources.examining import faults_of_file
+from newsleopard_async.sources.examining import Examination, faults_of_file
 from newsleopard_async.sources.options import Options
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import Story, log_remarks
@@ -45,6 +45,7 @@ __all__ = [
     "find_or_create",
     "import_contacts",
     "import_into",
+    "publish_unless_imported",
     "wait_for_import",
 ]
 
@@ -148,10 +149,19 @@ async def import_contacts(
             checkpoint=checkpoint,
             progress=story.go_on(),
         ) as run:
-            await found.publish()
+            await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
             report = await import_into(run, clean, joined, polling or Polling())
             return report.bind(nl, contacts, encoding=encoding)
+
+
+async def publish_unless_imported(run: Runner, found: Examination) -> None:
+    """Write the file of rows that are left out, as long as it is of this import.
+
+    What was imported before has its file; somebody may have corrected rows in it since.
+    """
+    if not (run.has(steps.import_text) or run.has(steps.upload_file)):
+        await found.publish()
 
 
 async def import_into(

@@ -39,6 +39,7 @@ from newsleopard_async.workflows.imports import (
     Target,
     find_or_create,
     import_into,
+    publish_unless_imported,
 )
 from newsleopard_async.workflows.judging import Judgement, Terms, are_few_enough, judge
 from newsleopard_async.workflows.local import running
@@ -137,9 +138,12 @@ async def send_campaign(
         # What was submitted, or may have been, is looked up and no longer judged.
         is_new = not run.has(steps.submit)
         if is_new:
-            await _pass(await judged(), found)
+            judgement = await judged()
+            refuse(judgement.problems)
+            log_remarks(judgement.remarks)
         report = None
         if found is not None and target is not None:
+            await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await import_into(run, CleanContacts.of(found), joined, polling or Polling())
@@ -148,14 +152,6 @@ async def send_campaign(
                 _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)
         return SendOutcome(campaign_sn=campaign_sn, import_report=report)
-
-
-async def _pass(judgement: Judgement, found: Examination | None) -> None:
-    """Refuse what was judged, or tell what there is to tell and go on."""
-    refuse(judgement.problems)
-    log_remarks(judgement.remarks)
-    if found is not None:
-        await found.publish()
 
 
 async def _judge(
