@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+import anyio.lowlevel
 import attrs
 import httpx
 
@@ -24,7 +25,7 @@ from newsleopard_async.transport.daylog import DayLog
 from newsleopard_async.transport.http import Bytes, Exchange, perform, read_whole
 from newsleopard_async.transport.inflight import run_to_completion
 from newsleopard_async.transport.interpret import Reading
-from newsleopard_async.transport.limiter import Limiter, LimiterState, Slot, shared_state
+from newsleopard_async.transport.limiter import Limiter, Slot, shared_state
 from newsleopard_async.transport.outcome import (
     Answer,
     Failure,
@@ -91,20 +92,25 @@ class Api:
     retry: RetryPolicy
     timeouts: Timeouts
     day_log: DayLog = attrs.field(repr=False, factory=lambda: DayLog(None))
+    _limiters: dict[object, Limiter] = attrs.field(init=False, repr=False, factory=dict)
 
     @property
     def limiter(self) -> Limiter:
-        """This client's view of what all clients of its key on this event loop share."""
-        return Limiter(self.limits, self._state, self.clock)
+        """This client's view of what all clients of its key on this event loop share.
 
-    @property
-    def _state(self) -> LimiterState:
-        parts = urlsplit(self.base_url)
-        return shared_state(self.key.value, f"{parts.scheme}://{parts.netloc}", self.clock)
+        There is one for each event loop that asks; requests go on the first one's only.
+        """
+        loop = anyio.lowlevel.current_token()
+        if loop not in self._limiters:
+            parts = urlsplit(self.base_url)
+            origin = f"{parts.scheme}://{parts.netloc}"
+            state = shared_state(self.key.value, origin, self.clock)
+            self._limiters[loop] = Limiter(self.limits, state, self.clock)
+        return self._limiters[loop]
 
     async def keep_count(self, *, at_once: bool = False) -> None:
         """Keep the day's count of requests, where the caller gave a store for it."""
-        await self.day_log.sync(self._state, self.clock.now(), at_once=at_once)
+        await self.day_log.sync(self.limiter.state, self.clock.now(), at_once=at_once)
 
     async def call(self, request: Request[T], *, witness: Witness | None = None) -> T:
         """Send a request, repeat it where the table allows, and read the answer.

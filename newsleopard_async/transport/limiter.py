@@ -235,6 +235,7 @@ class Limiter:
     """One client's limits over the shared state of its key and origin.
 
     Args:
+        state: The shared state.
         longest_hold_s: Holds of the server's (``Retry-After``) that are longer raise
             ``RateLimited`` instead of being waited for.
     """
@@ -248,7 +249,7 @@ class Limiter:
         longest_hold_s: float = LONGEST_HOLD_S,
     ) -> None:
         self._limits = limits
-        self._state = state
+        self.state = state
         self._clock = clock
         self._firm = Demand(limits, False, longest_hold_s)
         self._polite = Demand(limits, True, longest_hold_s)
@@ -268,9 +269,9 @@ class Limiter:
         claim = None
         if export_of is not None:
             now = self._clock.monotonic()
-            claim = self._state.ledger.claim_export(export_of, self._limits, now)
+            claim = self.state.ledger.claim_export(export_of, self._limits, now)
         demand = self._polite if polite else self._firm
-        return Slot(self._state, await self._state.wait(demand, claim))
+        return Slot(self.state, await self.state.wait(demand, claim))
 
     def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> None:
         """Note that the gateway refused; to be called after the slot's own end.
@@ -279,25 +280,25 @@ class Limiter:
             daily: False if the refusal is about the second, True if about the day, None if
                 its text may mean either.
         """
-        self._state.ledger.throttled(
+        self.state.ledger.throttled(
             self._clock.monotonic(), self._clock.now(), daily=daily, retry_after_s=retry_after_s
         )
-        self._state.serve()
+        self.state.serve()
 
     def accepted(self) -> None:
         """Note an answer that was no refusal; to be called after the slot's own end."""
-        if self._state.ledger.accepted():
+        if self.state.ledger.accepted():
             _log.warning(
                 "the server throttles below the configured limits; from now on requests go "
                 "evenly, one in %.3f s",
-                self._state.ledger.pace.interval_s(sliding_windows(self._limits)),
+                self.state.ledger.pace.interval_s(sliding_windows(self._limits)),
             )
-        self._state.serve()
+        self.state.serve()
 
     @property
     def usage(self) -> Usage:
         """The day's estimate."""
-        return self._state.ledger.usage(self._limits, self._clock.now())
+        return self.state.ledger.usage(self._limits, self._clock.now())
 
 
 class Slot:

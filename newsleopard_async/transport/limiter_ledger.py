@@ -30,9 +30,12 @@ from newsleopard_async.transport.quota import (
 __all__ = ["Demand", "Ledger"]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(cache_hash=True)
 class Demand:
     """Whose request it is that asks for a place, as far as the books are concerned.
+
+    Compared by value: the books are asked once for all requests of one kind that wait, however
+    many clients and calls they come from.
 
     Attributes:
         limits: The limits that it is judged by.
