@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import attrs
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import ConfigurationError, InvalidRequest
-from newsleopard_async.transport.inflight import in_thread
+from newsleopard_async.files import lock, write_durably
 
 __all__ = ["FileStore", "Store", "as_store", "held"]
 
@@ -77,7 +77,7 @@ class FileStore:
         """
         content = json.dumps(data, ensure_ascii=False, indent=1).encode()
         try:
-            await in_thread(partial(_write_durably, self.path, content))
+            await in_thread(partial(write_durably, self.path, content))
         except OSError as error:
             raise _unusable(self.path, error) from None
 
@@ -114,7 +114,7 @@ async def held(store: object) -> AsyncIterator[None]:
     path = store.path.with_name(f".{store.path.name}.lock")
     try:
         # At once and not in a thread: nothing can come between the lock and its release.
-        file = _lock(path)
+        file = lock(path)
     except OSError as error:
         raise _unusable(path, error) from None
     if file is None:
@@ -129,47 +129,3 @@ async def held(store: object) -> AsyncIterator[None]:
 
 def _unusable(path: Path, error: OSError) -> ConfigurationError:
     return ConfigurationError(f"{path} cannot be used: {error.strerror}")
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    with _folder(path.parent) as folder:
-        if folder is not None:
-            os.fsync(folder)
-
-
-@contextlib.contextmanager
-def _folder(path: Path) -> Iterator[int | None]:
-    """Open a folder so that a rename in it can be flushed; Windows has no such thing."""
-    if sys.platform == "win32":
-        yield None
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _lock(path: Path) -> IO[bytes] | None:
-    """Open and lock a file; None if another run, in whatever process, has it."""
-    file = path.open("ab")
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    return file

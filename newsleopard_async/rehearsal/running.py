@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.emulator import Profile
 from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.files import private_folder
 from newsleopard_async.models import Mailing, Polling
 from newsleopard_async.models.findings import ContactsReport
 from newsleopard_async.models.mailing import BaseMailing
@@ -25,8 +27,6 @@ from newsleopard_async.rehearsal.stage import Stage
 from newsleopard_async.sources.contacts import Contacts
 from newsleopard_async.sources.examining import faults_of_file
 from newsleopard_async.sources.options import Options
-from newsleopard_async.sources.spool import private_folder
-from newsleopard_async.transport.inflight import in_thread
 from newsleopard_async.workflows.events import Progress, problems_of_progress
 from newsleopard_async.workflows.polling import problems_of_polling
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final, TypeVar
 
-from newsleopard_async.transport.inflight import in_thread
+from newsleopard_async.aio import in_thread
 
 __all__ = ["SLICE_ITEMS", "next_slice", "run_through"]
 

@@ -16,16 +16,17 @@ from typing import IO, Any, Protocol
 
 import attrs
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.checks.contacts.encoding import Detected, EncodingDetector
 from newsleopard_async.checks.contacts.examiner import Examined, Examiner
 from newsleopard_async.checks.contacts.rules import ROW_RULES
+from newsleopard_async.files import new_file, private_folder, writing
 from newsleopard_async.models.findings import ContactsReport, Finding
 from newsleopard_async.sources.contacts import ContactsSource, as_source
 from newsleopard_async.sources.files import PIECE_BYTES, PathSource, RegularFile
 from newsleopard_async.sources.options import Options
 from newsleopard_async.sources.outputs import publish
-from newsleopard_async.sources.spool import new_file, private_folder, spool, writing
-from newsleopard_async.transport.inflight import in_thread
+from newsleopard_async.sources.spool import spool
 
 __all__ = ["Examination", "OnProgress", "examined", "faults_of_file"]
 

@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 
 import attrs
 
+from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.transport.identity import FileIdentity
-from newsleopard_async.transport.inflight import in_thread, open_file
+from newsleopard_async.files import FileIdentity
 
 __all__ = [
     "PIECE_BYTES",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from functools import partial
 from pathlib import Path
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.transport.inflight import in_thread
+from newsleopard_async.files import copy_durably
 
 __all__ = ["check_output", "left_out_beside", "publish"]
 
@@ -64,23 +63,8 @@ async def publish(field: str, source: Path, path: Path) -> None:
         InvalidRequest: it cannot be written.
     """
     try:
-        await in_thread(partial(_copy, source, path))
+        await in_thread(partial(copy_durably, source, path))
     except OSError as error:
         raise InvalidRequest.of(
             field, "writable", f"{path} cannot be written: {error.strerror}; name another file"
         ) from None
-
-
-def _copy(source: Path, path: Path) -> None:
-    """Copy under another name first, in one piece of work that no cancellation cuts in two."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as target, source.open("rb") as file:
-            shutil.copyfileobj(file, target)
-            target.flush()
-            os.fsync(target.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

@@ -26,9 +26,9 @@ from typing import Any, Final
 import anyio
 import attrs
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.sources.cells import CellError, cell_of, csv_row
-from newsleopard_async.transport.inflight import in_thread
 
 __all__ = ["RecordWriter", "RecordsSource", "is_record"]
 

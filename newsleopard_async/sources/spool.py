@@ -3,76 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
-from newsleopard_async.errors import ConfigurationError, InvalidRequest
+from newsleopard_async.aio import in_thread
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.files import new_file, writing
 from newsleopard_async.sources.contacts import ContactsSource
 from newsleopard_async.sources.files import PIECE_BYTES, RegularFile
-from newsleopard_async.transport.inflight import in_thread, open_file
 
-__all__ = ["Look", "in_pieces", "new_file", "private_folder", "spool", "writing"]
+__all__ = ["Look", "in_pieces", "spool"]
 
 _GATHER_S: Final = 0.5
 """How long what is small is gathered; progress is told, and judging begins, without the rest."""
 
 Look = Callable[[bytes], Awaitable[bool]]
 """Looks at a piece; False where no further one needs to be read."""
-
-
-@contextlib.contextmanager
-def private_folder() -> Iterator[Path]:
-    """Make a folder that nobody else can look into, and remove it with all that is in it.
-
-    Made and removed without an await, which is where asyncio's own cancellation could strike
-    whatever shields it: contacts must not stay on the disk.
-    """
-    with writing():
-        folder = tempfile.mkdtemp(prefix="newsleopard-")
-    try:
-        yield Path(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def writing() -> Iterator[None]:
-    """Tell an error of the temporary folder from one of whoever gives the contacts.
-
-    Raises:
-        ConfigurationError: nothing can be written there.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise ConfigurationError(
-            f"contacts cannot be put into the temporary folder: {error.strerror}; free some of "
-            "its space, or name another folder in TMPDIR"
-        ) from None
-
-
-@contextlib.asynccontextmanager
-async def new_file(path: Path) -> AsyncIterator[IO[bytes]]:
-    """Open a file of ours to write to; write to it within `writing`.
-
-    Raises:
-        ConfigurationError: nothing can be written there.
-    """
-    async with contextlib.AsyncExitStack() as stack:
-        with writing():
-            file = await stack.enter_async_context(open_file(path, "wb"))
-        closing = stack.pop_all()
-    try:
-        yield file
-    finally:
-        # What is written last may find the disk full only now.
-        with writing():
-            await closing.aclose()
 
 
 async def spool(source: ContactsSource, path: Path, look: Look) -> RegularFile:

@@ -16,9 +16,9 @@ from typing import Final, Protocol
 import anyio
 import attrs
 
+from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.transport.identity import FileIdentity
-from newsleopard_async.transport.inflight import in_thread, open_file
+from newsleopard_async.files import FileIdentity
 
 __all__ = ["Body", "BytesBody", "FileBody", "open_body"]
 

@@ -22,12 +22,12 @@ import anyio
 import attrs
 import httpx
 
+from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import InvalidRequest, StorageError
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.http import Bytes, Exchange, Reader, perform, read_whole
-from newsleopard_async.transport.inflight import in_thread, open_file
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
 from newsleopard_async.transport.pools import Pools, Purpose, is_loopback, split_url
 from newsleopard_async.transport.request import Kind

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from types import EllipsisType
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
@@ -24,7 +25,6 @@ from newsleopard_async.sources.cleaning import CleanContacts
 from newsleopard_async.sources.contacts import Contacts
 from newsleopard_async.sources.examining import Examination, faults_of_file
 from newsleopard_async.sources.options import Options
-from newsleopard_async.transport.inflight import in_thread
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import Story, log_remarks
 from newsleopard_async.workflows.checkpoint import (

@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 import attrs
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import (
     APIError,
@@ -32,7 +33,6 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.plain import Plain
 from newsleopard_async.transport.api import Witness
-from newsleopard_async.transport.inflight import in_thread
 from newsleopard_async.transport.quota import ExportedLately
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
 from newsleopard_async.workflows.runner import once_step, step

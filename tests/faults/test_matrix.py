@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newsleopard_async import files
 from newsleopard_async import store as stores
 from tests.faults.report import play_all, rows
 from tests.faults.support import (
@@ -63,7 +64,7 @@ class Ending:
         self.at, self.after = at, after
         self.count = 0
         self.left_behind: bytes | None = None
-        self._write: Callable[[Path, bytes], None] = stores._write_durably
+        self._write: Callable[[Path, bytes], None] = files.write_durably
 
     def __call__(self, path: Path, content: bytes) -> None:
         """Write, or go."""
@@ -79,7 +80,7 @@ class Ending:
 
 def gone_at_write(at: World, pipeline: Pipeline, ending: Ending) -> bool:
     """Let the process go at a write; False if it wrote less often."""
-    with mock.patch.object(stores, "_write_durably", ending):
+    with mock.patch.object(stores, "write_durably", ending):
         ended = live(at, pipeline)
     if ending.left_behind is None:
         return False

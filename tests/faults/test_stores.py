@@ -19,6 +19,7 @@ from newsleopard_async import (
     NewsLeopard,
     NewsLeopardError,
     OutcomeUnknown,
+    files,
     with_lists,
     workflows,
 )
@@ -199,8 +200,8 @@ def test_windows_has_locks_and_flushes_of_its_own(
     monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
     monkeypatch.setattr(sys, "platform", "win32")
 
-    first, second = (stores._lock(tmp_path / "lock") for _ in range(2))
-    stores._write_durably(tmp_path / "checkpoint.json", b"{}")
+    first, second = (files.lock(tmp_path / "lock") for _ in range(2))
+    files.write_durably(tmp_path / "checkpoint.json", b"{}")
 
     assert first is not None
     first.close()

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from newsleopard_async import InvalidRequest
+from newsleopard_async.files import FileIdentity
 from newsleopard_async.sources.files import (
     PIECE_BYTES,
     BinaryFileSource,
     PathSource,
     RegularFile,
 )
-from newsleopard_async.transport.identity import FileIdentity
 from tests.sources.support import CSV, read, refusal_of, written
 
 LARGE = b"x" * (2 * PIECE_BYTES + 5)

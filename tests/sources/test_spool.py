@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from newsleopard_async import ConfigurationError, InvalidRequest
+from newsleopard_async.files import new_file, private_folder, writing
 from newsleopard_async.sources import spool as spool_module
 from newsleopard_async.sources.files import PIECE_BYTES
-from newsleopard_async.sources.spool import in_pieces, new_file, private_folder, spool, writing
+from newsleopard_async.sources.spool import in_pieces, spool
 from tests.sources.support import Pieces
 from tests.support import files_in
 

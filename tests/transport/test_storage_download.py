@@ -13,10 +13,10 @@ import anyio.from_thread
 import httpx
 import pytest
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import InvalidRequest, StorageError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import storage as module
-from newsleopard_async.transport.inflight import in_thread
 from tests.transport.loopback import answering, http, raw_server, serve
 from tests.transport.scripted import Handler, Pieces, Scripted, answer
 from tests.transport.stored import CSV, START, TARGETS, URL, get, make_storage

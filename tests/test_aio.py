@@ -9,11 +9,11 @@ import anyio
 import httpx
 import pytest
 
+from newsleopard_async.aio import run_to_completion
 from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
-from newsleopard_async.transport.inflight import run_to_completion
 from tests.transport.scripted import (
     LIST,
     SUBMIT,

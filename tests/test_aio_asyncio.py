@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from newsleopard_async.transport.inflight import run_to_completion
+from newsleopard_async.aio import run_to_completion
 from tests.transport.scripted import SUBMIT, Scripted, json_answer, make_api, warnings_in
 from tests.witness import RecordingWitness
 
