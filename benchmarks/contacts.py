@@ -65,8 +65,8 @@ def check_contacts(path: Path) -> int:
 
 def examine(path: Path) -> int:
     """Check without files and event loop: the pure core."""
-    from newsleopard_async.checks.contacts.encoding import EncodingDetector
-    from newsleopard_async.checks.contacts.examiner import Examiner
+    from newsleopard_async.contacts.csv.encoding import EncodingDetector
+    from newsleopard_async.contacts.rules.examiner import Examiner
 
     detector = EncodingDetector()
     with path.open("rb") as file:

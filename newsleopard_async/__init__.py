@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from newsleopard_async import workflows
 from newsleopard_async.checks.campaign import check_campaign
-from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.sources import ContactsSource
 from newsleopard_async.errors import (
     APIError,
     AuthenticationError,
@@ -64,7 +64,7 @@ from newsleopard_async.models import (
     check_code,
     with_lists,
 )
-from newsleopard_async.sources.contacts import ContactsSource
+from newsleopard_async.models.findings import Fix
 from newsleopard_async.workflows.checking import check_contacts
 
 __all__ = [

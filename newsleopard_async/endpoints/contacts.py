@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from newsleopard_async.checks.contacts import problems_of_csv_text
+from newsleopard_async.contacts.rules.text import problems_of_csv_text
 from newsleopard_async.errors import Problem, UnexpectedResponse
 from newsleopard_async.models import (
     ContactList,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import attrs
 
 from newsleopard_async.models.codes import ListSn
 from newsleopard_async.plain import Plain
 
-__all__ = ["ContactList"]
+__all__ = ["RESERVED_COLUMNS", "ContactList"]
 
 
 @attrs.frozen(kw_only=True)
@@ -45,3 +46,15 @@ class ContactList(Plain):
     def is_segment(self) -> bool:
         """Whether the list fills itself, so that nothing should be imported into it."""
         return self.type == 1
+
+
+_RESERVED: Final = """
+address app_host birthday campaign campaignname city country country_code cyberbiz_id
+easystore_id facebook_id gender line_display_name line_uid link_text link_url mail_hash
+nl_estimate_point nl_is_recipient_unique nl_subscribe_form_sn oncemode phone qdm_id
+register_date reporttype s:wh s__id schedule_date shopline_id subject unsubscribe
+unsubscribe_en unsubscribe_ja user waca_id
+"""
+
+RESERVED_COLUMNS: Final = frozenset(_RESERVED.split())
+"""The names that the vendor's notes of 2026 reserve, besides EMAIL and NAME (T41)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,7 +13,18 @@ from newsleopard_async.errors import Problem
 from newsleopard_async.models.showing import shown
 from newsleopard_async.plain import Plain, to_plain
 
-__all__ = ["MOST_PLACES", "CheckReport", "ContactsReport", "Finding", "Level"]
+__all__ = [
+    "MOST_PLACES",
+    "CheckReport",
+    "ContactsReport",
+    "Finding",
+    "Fix",
+    "Level",
+    "RuleInfo",
+    "counted",
+    "either",
+    "rules_table",
+]
 
 Level = Literal["error", "warning", "note"]
 """An error keeps something from being sent, or loses contacts; a warning is worth a look;
@@ -152,3 +163,38 @@ class ContactsReport(CheckReport):
         columns = ", ".join(map(shown, self.columns)) or "unknown"
         counts = f"rows: {self.rows:,}; different addresses: {self.unique:,}; columns: {columns}"
         return f"{counts}\n{super().__str__()}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def either(number: int, one: str, many: str) -> str:
+    """Choose what agrees with a number: ``begins`` with 1, ``begin`` with 2."""
+    return one if number == 1 else many
+
+
+Fix = Literal["trim", "drop-duplicates", "leave-out-bad-rows"]
+"""What may be put right on the way out."""
+
+
+@attrs.frozen
+class RuleInfo:
+    """One rule of a check.
+
+    Attributes:
+        name: As it stands in `Finding.rule`.
+        level: As it stands in `Finding.level`; where it depends, all of them.
+        says: What it finds, in a clause.
+    """
+
+    name: str
+    level: str
+    says: str
+
+
+def rules_table(rules: Iterable[RuleInfo]) -> str:
+    """Write rules as the table that the documentation prints."""
+    rows = [f"| `{rule.name}` | {rule.level} | {rule.says} |" for rule in rules]
+    return "\n".join(["| rule | level | what it finds |", "|---|---|---|", *rows])

@@ -8,12 +8,17 @@ from pathlib import Path
 import attrs
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.checks.contacts.encoding import EncodingDetector
+from newsleopard_async.contacts.csv.encoding import EncodingDetector
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.sources import (
+    BytesSource,
+    Contacts,
+    PathSource,
+    TextSource,
+    as_source,
+)
+from newsleopard_async.contacts.spool import spool
 from newsleopard_async.models.findings import ContactsReport
-from newsleopard_async.sources.contacts import Contacts, as_source
-from newsleopard_async.sources.files import BytesSource, PathSource, TextSource
-from newsleopard_async.sources.options import Options
-from newsleopard_async.sources.spool import spool
 from newsleopard_async.workflows.checking import check_contacts
 from newsleopard_async.workflows.events import Progress
 

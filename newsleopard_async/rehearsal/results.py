@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from newsleopard_async.checks.campaign import check_campaign
+from newsleopard_async.contacts.examine import faults_of_file
 from newsleopard_async.emulator import Campaign as AcceptedCampaign
 from newsleopard_async.emulator import Mail
 from newsleopard_async.models import Mailing, SendAt, Timezone
@@ -17,7 +18,6 @@ from newsleopard_async.rehearsal.assumed import Facts, assumptions
 from newsleopard_async.rehearsal.model import Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
 from newsleopard_async.rehearsal.summary import ASSUMED
-from newsleopard_async.sources.examining import faults_of_file
 from newsleopard_async.workflows.imports import Target
 from newsleopard_async.workflows.judging import Terms, judge
 from newsleopard_async.workflows.sending import is_complete_enough

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Final, get_args
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.checks.contacts.examiner import Fix
+from newsleopard_async.contacts.examine import faults_of_file
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.emulator import Profile
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.files import private_folder
 from newsleopard_async.models import Mailing, Polling
-from newsleopard_async.models.findings import ContactsReport
+from newsleopard_async.models.findings import ContactsReport, Fix
 from newsleopard_async.models.mailing import BaseMailing
 from newsleopard_async.models.rules import problems_of_type, refuse, wrong_type
 from newsleopard_async.rehearsal.intake import check_taken, take
@@ -24,9 +26,6 @@ from newsleopard_async.rehearsal.pages import write_pages
 from newsleopard_async.rehearsal.quiet import quiet
 from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
 from newsleopard_async.rehearsal.stage import Stage
-from newsleopard_async.sources.contacts import Contacts
-from newsleopard_async.sources.examining import faults_of_file
-from newsleopard_async.sources.options import Options
 from newsleopard_async.workflows.events import Progress, problems_of_progress
 from newsleopard_async.workflows.polling import problems_of_polling
 

@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from newsleopard_async.checks.contacts.records import iterate_rows
+from newsleopard_async.contacts.csv.reader import iterate_rows
+from newsleopard_async.contacts.records import RecordWriter
 from newsleopard_async.results.columns import NumberedRow
-from newsleopard_async.sources.records import RecordWriter
 
 __all__ = ["Rereadable", "rows_of_file"]
 

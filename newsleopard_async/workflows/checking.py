@@ -10,13 +10,12 @@ from typing import Any, Final
 
 import attrs
 
-from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.clock import Clock, SystemClock
-from newsleopard_async.models.findings import ContactsReport, Finding
+from newsleopard_async.contacts.examine import Examination, examined
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.models.rules import refuse
-from newsleopard_async.sources.contacts import Contacts
-from newsleopard_async.sources.examining import Examination, examined
-from newsleopard_async.sources.options import Options
 from newsleopard_async.workflows.events import Event, Progress, problems_of_progress, tell
 
 __all__ = ["Story", "check_contacts", "log_remarks"]

@@ -9,8 +9,10 @@ from typing import Final, Literal
 
 import attrs
 
-from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.examine import CleanContacts, Examination, faults_of_file
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import (
     ImportFailed,
     InvalidRequest,
@@ -19,12 +21,9 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.models import ContactList, ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.codes import check_list_code
+from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.rules import problems_of_line, refuse
 from newsleopard_async.plain import Plain
-from newsleopard_async.sources.cleaning import CleanContacts
-from newsleopard_async.sources.contacts import Contacts
-from newsleopard_async.sources.examining import Examination, faults_of_file
-from newsleopard_async.sources.options import Options
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import Story, log_remarks
 from newsleopard_async.workflows.checkpoint import (

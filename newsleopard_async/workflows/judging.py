@@ -15,10 +15,10 @@ from datetime import datetime
 import attrs
 
 from newsleopard_async.checks.campaign import check_campaign, problems_at_send
+from newsleopard_async.contacts.examine import faults_of_file
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import Mailing, with_lists
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
-from newsleopard_async.sources.examining import faults_of_file
 from newsleopard_async.workflows.imports import Target
 
 __all__ = ["Judgement", "Terms", "are_few_enough", "judge"]

@@ -10,10 +10,13 @@ from functools import partial
 from types import EllipsisType
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.checks.contacts.examiner import Fix
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.examine import CleanContacts, Examination, faults_of_file
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
 from newsleopard_async.models import ListSn, Mailing, Polling, SentCampaign, with_lists
+from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.mailing import BaseMailing
 from newsleopard_async.models.rules import (
     problems_of_line,
@@ -21,10 +24,6 @@ from newsleopard_async.models.rules import (
     refuse,
     wrong_type,
 )
-from newsleopard_async.sources.cleaning import CleanContacts
-from newsleopard_async.sources.contacts import Contacts
-from newsleopard_async.sources.examining import Examination, faults_of_file
-from newsleopard_async.sources.options import Options
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import Story, log_remarks
 from newsleopard_async.workflows.checkpoint import (

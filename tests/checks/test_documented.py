@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from newsleopard_async.checks.campaign import CAMPAIGN_RULES
-from newsleopard_async.checks.contacts import CONTACT_RULES
-from newsleopard_async.checks.rule_info import RuleInfo, rules_table
+from newsleopard_async.contacts.rules import CONTACT_RULES
+from newsleopard_async.models.findings import RuleInfo, rules_table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "checks.md"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pytest
 
-from newsleopard_async.checks.contacts.names import RESERVED
+from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from newsleopard_async.results.time_columns import time_columns, time_of
 
 TAIPEI = timezone(timedelta(hours=8))
@@ -67,7 +67,7 @@ def test_column_of_something_else_is_none(header: str) -> None:
     assert time_columns(header.split(",")) == ()
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
+@pytest.mark.parametrize("name", sorted(RESERVED_COLUMNS))
 def test_reserved_column_is_none(name: str) -> None:
     """The platform's own columns are of the contact (section 2.10)."""
     assert time_columns([name, name.upper()]) == ()

@@ -12,7 +12,7 @@ import pytest
 
 from newsleopard_async import Campaign, ImportIncomplete, InvalidRequest, SendAt, workflows
 from newsleopard_async.workflows import Event
-from tests.sources.support import CSV, FORMS, ROWS, later, persons, written
+from tests.contacts.examples import CSV, FORMS, ROWS, later, persons, written
 from tests.support import CAMPAIGN, Bench, connected, csv_of, files_in, refused
 
 CLEAN: Campaign = attrs.evolve(

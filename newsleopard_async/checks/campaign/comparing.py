@@ -9,8 +9,8 @@ from newsleopard_async.checks.campaign.asked import Asked, Found
 from newsleopard_async.checks.campaign.markup import Piece
 from newsleopard_async.checks.campaign.page import Page
 from newsleopard_async.checks.campaign.texts import fold
-from newsleopard_async.checks.contacts.tally import counted
 from newsleopard_async.models.ab_test import BaseABTest
+from newsleopard_async.models.findings import counted
 from newsleopard_async.models.sender import Sender
 
 __all__ = [

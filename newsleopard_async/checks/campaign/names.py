@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import attrs
 
-from newsleopard_async.checks.contacts.names import RESERVED
+from newsleopard_async.models.contacts import RESERVED_COLUMNS
 
 __all__ = ["OBLIGATORY", "Kind", "KnownNames", "likely_name"]
 
@@ -76,7 +76,7 @@ class KnownNames:
             return "known"
         if self.same_but_for_case(name):
             return "case"
-        return "reserved" if name.strip().casefold() in RESERVED else "unknown"
+        return "reserved" if name.strip().casefold() in RESERVED_COLUMNS else "unknown"
 
     def same_but_for_case(self, name: str) -> str | None:
         """Return the column of that name without regard to case and surrounding spaces."""

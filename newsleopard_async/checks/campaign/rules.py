@@ -20,8 +20,7 @@ from newsleopard_async.checks.campaign import (
     wording,
 )
 from newsleopard_async.checks.campaign.asked import Asked, Found
-from newsleopard_async.checks.rule_info import RuleInfo
-from newsleopard_async.models.findings import Finding, Level
+from newsleopard_async.models.findings import Finding, Level, RuleInfo
 
 __all__ = ["CAMPAIGN_RULES", "RULES", "Rule"]
 

@@ -12,8 +12,8 @@ from typing import Final
 from newsleopard_async.checks.campaign.asked import Asked, Found
 from newsleopard_async.checks.campaign.clocks import on_clock, spell
 from newsleopard_async.checks.campaign.sending import problems_of_schedule
-from newsleopard_async.checks.contacts.tally import counted
 from newsleopard_async.models.ab_test import BaseABTest
+from newsleopard_async.models.findings import counted
 from newsleopard_async.models.schedule import SendAt
 from newsleopard_async.models.timezones import Timezone
 

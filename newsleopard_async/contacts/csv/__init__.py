@@ -1,0 +1,1 @@
+"""The CSV itself: how it is encoded, its rows, and the CSV that goes out."""

@@ -1,0 +1,62 @@
+"""How columns are separated, and by what their names are told apart."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from newsleopard_async.contacts.csv.quoted import split_line
+
+__all__ = ["COMMA", "KNOWN", "choose_separator", "folded", "foreign_separator", "hinted_separator"]
+
+
+def folded(name: str) -> str:
+    """Return a name as it is compared: without blanks around it, and without regard to case."""
+    return name.strip().casefold()
+
+
+COMMA: Final = ","
+
+KNOWN: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
+"""The separators that are taken; spreadsheets write no others."""
+
+_FOREIGN: Final = {
+    "|": "bars",
+    "，": "full-width commas",
+    "；": "full-width semicolons",
+    "、": "ideographic commas",
+    ":": "colons",
+}
+"""What people separate columns by, and no spreadsheet reads."""
+
+_HINT: Final = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
+_WANTED: Final = frozenset({"email", "name"})
+
+
+def hinted_separator(line: str) -> str | None:
+    """Return the separator of a line such as ``sep=;``, which Excel writes above a header."""
+    hint = _HINT.fullmatch(line)
+    return None if hint is None else hint[1]
+
+
+def choose_separator(header: str) -> str:
+    """Return the separator that makes most sense of a header; a comma where none does."""
+
+    def sense(separator: str) -> tuple[int, int]:
+        cells = _folded_cells(header, separator)
+        return len(_WANTED.intersection(cells)), len(cells)
+
+    # The first of equals is the comma.
+    return max(KNOWN, key=sense)
+
+
+def foreign_separator(header: str) -> str | None:
+    """Return the name of what separates the columns, where it is none that is taken."""
+    for separator, name in _FOREIGN.items():
+        if separator in header and "email" in _folded_cells(header, separator):
+            return name
+    return None
+
+
+def _folded_cells(header: str, separator: str) -> list[str]:
+    return list(map(folded, split_line(header, separator)[0]))

@@ -1,0 +1,143 @@
+"""Bytes decoded strictly and measured, block by block, without being kept."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final, Literal
+
+import attrs
+
+from newsleopard_async.contacts.csv.big5 import Big5Traits, find_misread, is_of_eten
+
+__all__ = ["BadBytes", "Measure", "StrictDecoder", "count_ends"]
+
+MOST_LINE_BYTES: Final = 1024 * 1024
+"""A longer line is taken to have no end; no contact comes near it."""
+
+_MOST_SHOWN_BYTES: Final = 4
+_SEPARATORS: Final = (b",", b";", b"\t", b"|")
+
+
+@attrs.frozen
+class BadBytes:
+    """The first bytes that are not of an encoding.
+
+    Attributes:
+        before: What was decoded together with them and stands before them, in UTF-8.
+        hex: The bytes themselves, at most four.
+        is_of_eten: Whether they seem to be Big5 all the same, of an extension that CP950 lacks.
+    """
+
+    codec: str
+    before: bytes
+    hex: str
+    is_of_eten: bool
+
+
+class StrictDecoder:
+    """Decodes until the first bytes that are not of the encoding.
+
+    Attributes:
+        codec: The encoding.
+        failed: Where it ended, or None.
+        traits: What there is to tell of text in CP950; None for other encodings.
+    """
+
+    def __init__(self, codec: str) -> None:
+        self.codec = codec
+        self.failed: BadBytes | None = None
+        self.traits = Big5Traits() if codec == "cp950" else None
+        self._is_wide = codec.startswith("utf-16")
+        self._decoder = codecs.getincrementaldecoder(codec)()
+
+    def decode(self, block: bytes, *, is_last: bool = False) -> bytes:
+        """Decode the next bytes, and return them in an encoding whose line ends are ASCII's."""
+        if self._is_wide:
+            return self._decode(block, is_last).encode()
+        # Most files are mostly ASCII, which need not be decoded to be judged.
+        is_plain = block.isascii() and not self._decoder.getstate()[0]
+        text = block.decode("ascii") if is_plain else self._decode(block, is_last)
+        if self.traits is not None:
+            self.traits.add(block, text)
+            if not text.isascii():
+                self._look_for_misread(text)
+        return block
+
+    def _decode(self, block: bytes, is_last: bool) -> str:
+        """Decode the next bytes, or those before the first bad ones."""
+        try:
+            return self._decoder.decode(block, is_last)
+        except UnicodeDecodeError as error:
+            begin, whole = error.start, error.object
+            bad = whole[begin : error.end][:_MOST_SHOWN_BYTES]
+        before = whole[:begin].decode(self.codec)
+        pair = whole[begin : begin + 2]
+        self._fail(before, pair if self.codec == "cp950" and is_of_eten(pair) else bad)
+        return before
+
+    def _look_for_misread(self, text: str) -> None:
+        if (misread := find_misread(text)) is not None:
+            self._fail(text[: misread.start()], misread[0].encode(self.codec))
+
+    def _fail(self, before: str, bad: bytes) -> None:
+        is_eten = self.codec == "cp950" and is_of_eten(bad)
+        if is_eten:
+            # Hanzi and hangul have these bytes, too; who has them is not sent to yet another Big5.
+            traits = Big5Traits()
+            traits.add(before.encode(self.codec), before)
+            is_eten = traits.lookalike() is None
+        self.failed = BadBytes(self.codec, before.encode(), bad.hex(" "), is_eten)
+
+
+class Measure:
+    """Counts lines, and sees where one does not end.
+
+    Attributes:
+        lines: Line ends so far: LF, CRLF or CR.
+        is_blank: Whether there was nothing but blank space.
+        endless: Set where a line goes on for over 1 MiB: whether it is one of many columns.
+    """
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.is_blank = True
+        self.endless: Literal["columns", "text"] | None = None
+        self._line_bytes = 0
+        self._ends_in_cr = False
+
+    def add(self, block: bytes) -> None:
+        """Measure the next bytes."""
+        self.is_blank = self.is_blank and not block.strip()
+        first, last = _ends(block)
+        if self._line_bytes + first > MOST_LINE_BYTES:
+            self.endless = _kind_of_line(block)
+            return
+        self._line_bytes = len(block) - last - 1 + (self._line_bytes if last < 0 else 0)
+        self.lines += self.lines_in(block)
+        self._ends_in_cr = block.endswith(b"\r")
+
+    def lines_in(self, block: bytes) -> int:
+        """Count the line ends in what follows; the two of CRLF may stand in two blocks."""
+        return count_ends(block) - (self._ends_in_cr and block.startswith(b"\n"))
+
+
+def count_ends(block: bytes) -> int:
+    """Count the line ends: LF, CRLF or CR."""
+    lines = block.count(b"\n")
+    if b"\r" in block:
+        lines += block.count(b"\r") - block.count(b"\r\n")
+    return lines
+
+
+def _ends(block: bytes) -> tuple[int, int]:
+    """Return where the first line end is, or the length; and the last one, or -1."""
+    first, last = block.find(b"\n"), block.rfind(b"\n")
+    if b"\r" in block:
+        other = block.find(b"\r")
+        first, last = other if first < 0 else min(first, other), max(last, block.rfind(b"\r"))
+    return len(block) if first < 0 else first, last
+
+
+def _kind_of_line(block: bytes) -> Literal["columns", "text"]:
+    separators = max(block.count(separator) for separator in _SEPARATORS)
+    return "columns" if separators * 1_000 > len(block) else "text"

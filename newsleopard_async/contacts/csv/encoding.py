@@ -1,0 +1,349 @@
+"""In which encoding a CSV is, found by strict decoding of all of it and never by guessing.
+
+The rules, in this order:
+
+1. What begins like a workbook, an archive or an image is no text.
+2. An encoding that the caller says is obeyed, and so is a mark.
+3. UTF-8, where all of the file is UTF-8.
+4. CP950 (Big5), where all of the file is CP950; a warning says that it was taken. Where it may
+   as well be GB2312, EUC-KR or Latin-1, the caller has to say it.
+5. Anything else is refused, with the line and the bytes.
+
+Who says Big5 means what Windows writes: CP950, which has all of it and the characters 碁, 恒, 裏,
+粧, 嫺, 銹, 墻 and €. Kana and Cyrillic are of Big5-HKSCS, and only read as such.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from newsleopard_async.contacts.csv.decoding import Measure, StrictDecoder
+from newsleopard_async.contacts.csv.magic import finding_of_magic
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.findings import Finding, Level
+
+__all__ = ["BLOCK_BYTES", "ENCODINGS", "Blocks", "Detected", "EncodingDetector"]
+
+BLOCK_BYTES: Final = 256 * 1024
+
+
+class Blocks:
+    """Cuts what it is fed, and holds less than a block."""
+
+    def __init__(self) -> None:
+        self._size_bytes = BLOCK_BYTES
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        """Yield the blocks that are full; to be iterated to its end, or not fed again."""
+        self._held.append(piece)
+        self._held_bytes += len(piece)
+        if self._held_bytes < self._size_bytes:
+            return
+        whole = b"".join(self._held)
+        end = len(whole) - len(whole) % self._size_bytes
+        self._held = [whole[end:]]
+        self._held_bytes = len(whole) - end
+        for begin in range(0, end, self._size_bytes):
+            yield whole[begin : begin + self._size_bytes]
+
+    def rest(self) -> bytes:
+        """Return what is left, once."""
+        rest = b"".join(self._held)
+        self._held, self._held_bytes = [], 0
+        return rest
+
+
+ENCODINGS: Final = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "big5", "cp950", "big5hkscs")
+"""The encodings that a caller may say, by the names that Python gives them."""
+
+_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_UTF32_MARKS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+_NAMES: Final = {"cp950": "CP950 (Big5)", "big5hkscs": "Big5-HKSCS"}
+_MEANT: Final = {"utf-8-sig": "utf-8", "big5": "cp950"}
+"""What callers mean by a name."""
+
+_CONTROLS: Final = bytes({*range(32), 127} - set(b"\t\n\r"))
+
+
+@attrs.frozen(kw_only=True)
+class Detected:
+    """How to read a file.
+
+    Attributes:
+        encoding: The codec for all that follows the mark; None where the file cannot be
+            read, and the findings say why.
+        mark_bytes: Length of the mark at the beginning, which is no part of the text.
+        findings: What there is to say of it.
+    """
+
+    encoding: str | None
+    mark_bytes: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+@attrs.frozen
+class _Place:
+    line: int
+    hex: str
+    is_of_eten: bool
+
+    def __str__(self) -> str:
+        return f"{self.line} has the bytes {self.hex}"
+
+
+class EncodingDetector:
+    """Reads a file once, in constant memory, and says how to decode it.
+
+    Args:
+        encoding: What the caller says that it is, by any name that Python knows; None to
+            find out.
+
+    Raises:
+        InvalidRequest: no such encoding, or none that is taken.
+    """
+
+    def __init__(self, encoding: str | None = None) -> None:
+        self._said = None if encoding is None else _codec_said(encoding)
+        self._blocks = Blocks()
+        self._has_begun = False
+        self._mark_bytes = 0
+        self._marked: str | None = None
+        self._decoders: list[StrictDecoder] = []
+        self._failed: dict[str, _Place] = {}
+        self._measure = Measure()
+        self._fatal: Finding | None = None
+
+    def feed(self, piece: bytes) -> bool:
+        """Take the next bytes; False where enough is known and the rest need not be read."""
+        for block in self._blocks.feed(piece):
+            if self._fatal is not None:
+                break
+            self._judge(block)
+        return self._fatal is None
+
+    def finish(self) -> Detected:
+        """Say how to read the file, once all of it was fed, or as much as was asked for."""
+        if self._fatal is None:
+            self._judge(self._blocks.rest(), is_last=True)
+        if self._fatal is None and self._measure.is_blank:
+            self._fatal = _error(
+                "empty-file", "has no content; begin with a line EMAIL,NAME, then one a contact"
+            )
+        if self._fatal is None:
+            self._fatal = self._ambiguous(self._decoders[0])
+        if self._fatal is not None:
+            return Detected(encoding=None, findings=(self._fatal,))
+        codec = self._decoders[0].codec
+        return Detected(
+            encoding=codec, mark_bytes=self._mark_bytes, findings=tuple(self._remarks(codec))
+        )
+
+    def _judge(self, block: bytes, *, is_last: bool = False) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            self._begin(block)
+            block = block[self._mark_bytes :]
+        if self._fatal is None:
+            self._decode(block, is_last=is_last)
+
+    def _begin(self, head: bytes) -> None:
+        """Decide by the beginning which encodings can be meant at all."""
+        self._read_mark(head)
+        self._fatal = finding_of_magic(head) or self._contradiction(head)
+        known = self._said or self._marked
+        wanted = (known,) if known else ("utf-8", "cp950")
+        if self._fatal is None:
+            self._decoders = [StrictDecoder(codec) for codec in wanted]
+
+    def _read_mark(self, head: bytes) -> None:
+        for mark, codec in _MARKS:
+            if head.startswith(mark):
+                self._marked = codec
+                # Files that were joined may have several.
+                while head.startswith(mark, self._mark_bytes):
+                    self._mark_bytes += len(mark)
+        if self._said == "utf-16" and (self._marked or "").startswith("utf-16"):
+            self._said = self._marked
+
+    def _contradiction(self, head: bytes) -> Finding | None:
+        """Return why the beginning rules out every encoding that could be meant."""
+        if head.startswith(_UTF32_MARKS):
+            return _error("encoding", "is UTF-32; save it as UTF-8")
+        if self._marked is not None:
+            return self._wrong_mark(self._marked)
+        if self._said in {"utf-16-le", "utf-16-be"}:
+            return None
+        if (unmarked := _unmarked_utf16(head)) is not None:
+            return _error(
+                "encoding",
+                f"looks like UTF-16 without a mark; say encoding={unmarked!r}, or save it as UTF-8",
+            )
+        if self._said == "utf-16":
+            return _error(
+                "encoding",
+                "has no mark to say which UTF-16 it is; say encoding='utf-16-le' or 'utf-16-be'",
+            )
+        return _BINARY if _is_binary(head, most_percent=25) else None
+
+    def _wrong_mark(self, marked: str) -> Finding | None:
+        if self._said in {None, marked}:
+            return None
+        return _error(
+            "encoding",
+            f"begins with the mark of {_name(marked)}, which is not the encoding= that you say; "
+            "leave it out",
+        )
+
+    def _decode(self, block: bytes, *, is_last: bool) -> None:
+        """Decode on in every encoding that is left."""
+        measured = block
+        for decoder in tuple(self._decoders):
+            measured = decoder.decode(block, is_last=is_last)
+            if (bad := decoder.failed) is not None:
+                self._decoders.remove(decoder)
+                line = self._measure.lines + self._measure.lines_in(bad.before) + 1
+                self._failed[bad.codec] = _Place(line, bad.hex, bad.is_of_eten)
+        if not self._decoders:
+            self._fatal = self._undecodable(block)
+            return
+        self._measure.add(measured)
+        if self._measure.endless is not None:
+            self._fatal = _endless(self._measure.endless, self._measure.lines + 1)
+
+    def _undecodable(self, block: bytes) -> Finding:
+        is_wide = any(codec.startswith("utf-16") for codec in self._failed)
+        if not is_wide and _is_binary(block, most_percent=4):
+            return _BINARY
+        # UTF-8 first, which it should be, whichever failed first.
+        codec, *others = sorted(self._failed, key=lambda codec: codec != "utf-8")
+        place = self._failed[codec]
+        tried = "".join(
+            f", and line {self._failed[other]}, which are no {_name(other)}" for other in others
+        )
+        return _error(
+            "encoding",
+            f"cannot be decoded: line {place}, which are no {_name(codec)}{tried}; "
+            f"{self._remedy()}",
+            line=place.line,
+        )
+
+    def _remedy(self) -> str:
+        if any(place.is_of_eten for place in self._failed.values()):
+            if self._said:
+                return "say encoding='big5hkscs', which has them, or save it as UTF-8"
+            return (
+                "if it is Big5 with Japanese or Cyrillic letters, say encoding='big5hkscs', "
+                "which has them; otherwise save it as UTF-8"
+            )
+        if self._said:
+            return "leave encoding= out, or say the right one"
+        return "save it as UTF-8, or say its encoding= if it is another"
+
+    def _ambiguous(self, decoder: StrictDecoder) -> Finding | None:
+        """Return why nobody can tell that this encoding, which fits, is the right one."""
+        lookalike = decoder.traits and decoder.traits.lookalike()
+        if self._said or not lookalike:
+            return None
+        place = self._failed["utf-8"]
+        return _error(
+            "encoding",
+            f"is not UTF-8 (line {place}), and fits {_name(decoder.codec)}, but {lookalike} as "
+            f"well; say encoding={decoder.codec!r} if it is Big5, or save it as UTF-8",
+            line=place.line,
+        )
+
+    def _remarks(self, codec: str) -> Iterator[Finding]:
+        if self._marked == "utf-8":
+            yield _finding(
+                "note", "byte-order-mark", "begins with a byte order mark, which is left out"
+            )
+        if codec == "utf-8":
+            return
+        if self._said or self._marked:
+            by = "as you say" if self._said else "by its mark"
+            yield _finding("note", "encoding", f"is {_name(codec)} {by}; UTF-8 goes out")
+            return
+        place = self._failed["utf-8"]
+        yield _finding(
+            "warning",
+            "encoding",
+            f"is not UTF-8 (line {place}), and was read as {_name(codec)}, which fits all of it; "
+            f"look whether the names are right, and say encoding={codec!r}, or save it as UTF-8",
+            line=place.line,
+        )
+
+
+def _codec_said(encoding: object) -> str:
+    name = ""
+    if isinstance(encoding, str) and encoding.isascii() and "\0" not in encoding:
+        try:
+            name = codecs.lookup(encoding).name
+        except LookupError:
+            name = ""
+    name = _MEANT.get(name, name)
+    if name in ENCODINGS:
+        return name
+    raise InvalidRequest.of(
+        "encoding", "choice", f"must be one of {', '.join(ENCODINGS)}, not {encoding!r:.40}"
+    )
+
+
+def _name(codec: str) -> str:
+    return _NAMES.get(codec, codec.upper())
+
+
+def _unmarked_utf16(head: bytes) -> str | None:
+    """Recognise UTF-16 by its NULs: ASCII has one in every second byte."""
+    pairs = len(head) // 2
+    high, low = head[0 : 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
+    if pairs < 2 or max(high, low) * 5 < pairs or min(high, low) * 10 > max(high, low):
+        return None
+    codec = "utf-16-le" if low > high else "utf-16-be"
+    is_binary = _is_binary(head.decode(codec, "replace").encode(), most_percent=4)
+    return None if is_binary else codec
+
+
+def _is_binary(block: bytes, *, most_percent: int) -> bool:
+    """Tell by the share of control characters; a stray one or two make no binary file."""
+    controls = len(block) - len(block.translate(None, _CONTROLS))
+    return controls >= 4 and controls * 100 > len(block) * most_percent
+
+
+def _endless(kind: str, line: int) -> Finding:
+    if kind == "columns":
+        return _error(
+            "column-count",
+            f"has over 1 MiB in line {line}, full of separators; at most 1,000 columns are taken, "
+            "so look whether the line ends were lost",
+            line=line,
+        )
+    return _error(
+        "not-text",
+        f"has over 1 MiB in line {line} and no end of it, which is no CSV; write one contact a "
+        "line",
+        line=line,
+    )
+
+
+def _error(rule: str, message: str, *, line: int | None = None) -> Finding:
+    return _finding("error", rule, message, line=line)
+
+
+def _finding(level: Level, rule: str, message: str, *, line: int | None = None) -> Finding:
+    places = () if line is None else (line,)
+    return Finding(level=level, rule=rule, message=message, line=line, places=places)
+
+
+_BINARY: Final = _error(
+    "not-text", "is no text but binary data; export the contacts as CSV in UTF-8"
+)

@@ -1,0 +1,185 @@
+"""The rows of a CSV and the lines that they stand in, read piece by piece."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Callable, Iterable, Iterator
+from operator import methodcaller
+from typing import Final
+
+import attrs
+
+from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.csv.columns import COMMA, choose_separator, hinted_separator
+from newsleopard_async.contacts.csv.encoding import Blocks, Detected, EncodingDetector
+from newsleopard_async.contacts.csv.quoted import QuotedReader, split_line
+from newsleopard_async.errors import InvalidRequest
+
+__all__ = ["RecordReader", "iterate_rows"]
+
+_FILE_FIELD: Final = "file"
+
+
+class RecordReader:
+    """Makes rows of bytes that were looked at before; memory does not grow with the file.
+
+    Args:
+        detected: How to decode them.
+        separator: Between cells; read off the header where it is None.
+
+    Attributes:
+        separator: As it was read off the header, once there was one.
+        first_line: The first line that is not blank, as it stands.
+    """
+
+    def __init__(self, detected: Detected, *, separator: str | None = None) -> None:
+        self.separator = separator
+        self.first_line = ""
+        codec = codecs.getincrementaldecoder(detected.encoding or "utf-8")()
+        self._decoder = io.IncrementalNewlineDecoder(codec, translate=True)
+        self._mark_bytes = detected.mark_bytes
+        self._blocks = Blocks()
+        self._quoted: QuotedReader | None = None
+        self._width = 0
+        self._rest = ""
+        self._next_line = 1
+        self._has_broken_rows = False
+
+    @property
+    def has_mixed_line_ends(self) -> bool:
+        """Whether the lines so far end in more than one way, and no cell is to blame for it."""
+        return isinstance(self._decoder.newlines, tuple) and not self._has_broken_rows
+
+    def feed(self, piece: bytes) -> list[Batch]:
+        """Take the next bytes, and return the rows that are complete."""
+        batches = [self._read(block) for block in self._blocks.feed(piece)]
+        return [batch for batch in batches if batch.lines]
+
+    def finish(self) -> list[Batch]:
+        """Return the rows that are left."""
+        batch = self._read(self._blocks.rest(), is_last=True)
+        return [batch] if batch.lines else []
+
+    def _read(self, block: bytes, *, is_last: bool = False) -> Batch:
+        text = self._rest + self._decode(block, is_last)
+        if is_last and text and not text.endswith("\n"):
+            text += "\n"
+        end = text.rfind("\n") + 1
+        self._rest = text[end:]
+        text = text[:end]
+        if self._quoted is None:
+            text = self._begin(text)
+        if self._quoted is None:
+            return Batch([], ())
+        if '"' in text:
+            return self._read_quoted(self._quoted, text, is_last)
+        self._quoted.skip(len(text))
+        return self._read_plain(text)
+
+    def _decode(self, block: bytes, is_last: bool) -> str:
+        skipped = min(self._mark_bytes, len(block))
+        self._mark_bytes -= skipped
+        try:
+            return self._decoder.decode(block[skipped:], is_last)
+        except UnicodeDecodeError:
+            pass
+        # Raised out here: the other error holds the contacts.
+        raise InvalidRequest.of("contacts", "encoding", "was changed while it was read; try again")
+
+    def _begin(self, text: str) -> str:
+        """Look for the header, and return the text from there on."""
+        begin = 0
+        while (end := text.find("\n", begin)) >= 0:
+            line = text[begin:end]
+            hint = hinted_separator(line) if self.separator is None else None
+            if line.strip() and hint is None:
+                self.first_line = line
+                self.separator = self.separator or choose_separator(line)
+                cells, is_closed = split_line(line, self.separator)
+                self._width = len(cells)
+                width = self._width if is_closed else None
+                self._quoted = QuotedReader(self.separator, width=width)
+                break
+            self.separator = self.separator or hint
+            self._next_line += 1
+            begin = end + 1
+        return text[begin:]
+
+    def _read_plain(self, text: str) -> Batch:
+        separator = self.separator or COMMA
+        lines = text.split("\n")
+        lines.pop()
+        begin = self._next_line
+        self._next_line += len(lines)
+        numbers = range(begin, self._next_line)
+        if self._width > 1 and {self._width - 1}.issuperset(map(_counter(separator), lines)):
+            cells = text.replace("\n", separator).split(separator)
+            cells.pop()
+            columns = [cells[column :: self._width] for column in range(self._width)]
+            return Batch(None, numbers, text, columns=columns, is_plain=True, is_as_read=True)
+        rows = [line.split(separator) for line in lines]
+        batch = Batch(rows, numbers, text, is_plain=True, is_as_read=True)
+        return batch.without_blank_lines()
+
+    def _read_quoted(self, quoted: QuotedReader, text: str, is_last: bool) -> Batch:
+        found, rest = quoted.read(text, is_last=is_last)
+        self._has_broken_rows |= bool(found.broken or found.unclosed)
+        self._rest = rest + self._rest
+        text = text.removesuffix(rest)
+        begin = self._next_line
+        self._next_line += text.count("\n")
+        batch = Batch(
+            found.rows,
+            [begin + line for line in found.lines],
+            text,
+            broken=found.broken,
+            unclosed=found.unclosed,
+            stray=found.stray,
+        )
+        return batch.without_blank_lines()
+
+
+def iterate_rows(
+    pieces: Callable[[], Iterable[bytes]], encoding: str | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line and the cells of each row of a file, whatever its encoding and quotes.
+
+    Args:
+        pieces: Gives the file from its beginning; it is called twice.
+        encoding: As for `EncodingDetector`.
+
+    Raises:
+        InvalidRequest: it is no text, or of no encoding that is known; an empty one has no row.
+    """
+    detector = EncodingDetector(encoding)
+    for piece in pieces():
+        if not detector.feed(piece):
+            break
+    detected = detector.finish()
+    if detected.encoding is None:
+        _refuse_unless_empty(detected)
+        return
+    reader = RecordReader(detected)
+    for piece in pieces():
+        yield from _rows_of(reader.feed(piece))
+    yield from _rows_of(reader.finish())
+
+
+def _rows_of(batches: Iterable[Batch]) -> Iterator[tuple[int, list[str]]]:
+    for batch in batches:
+        yield from zip(batch.lines, batch.rows, strict=True)
+
+
+def _refuse_unless_empty(detected: Detected) -> None:
+    problems = [
+        attrs.evolve(finding, field=_FILE_FIELD).as_problem()
+        for finding in detected.findings
+        if finding.rule != "empty-file"
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def _counter(separator: str) -> Callable[[str], int]:
+    return methodcaller("count", separator)

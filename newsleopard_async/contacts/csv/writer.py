@@ -1,0 +1,118 @@
+"""The two files that are written: the CSV that goes out, and the rows that are left out of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
+
+from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.csv.columns import COMMA, folded
+from newsleopard_async.contacts.rules.header import Header
+
+__all__ = ["CleanWriter", "LeftOutWriter"]
+
+
+class _Rows:
+    """Writes rows by RFC 4180, with line feeds and no more quotes than it takes."""
+
+    def __init__(self) -> None:
+        self._text = io.StringIO(newline="")
+        self._writer = csv.writer(self._text, lineterminator="\n")
+
+    def write(self, rows: Iterable[Iterable[str]]) -> bytes:
+        self._writer.writerows(rows)
+        written = self._text.getvalue()
+        self._text.seek(0)
+        self._text.truncate()
+        return written.encode()
+
+
+class CleanWriter:
+    """Writes what goes out: EMAIL, NAME, and the other columns in their order."""
+
+    def __init__(self, header: Header, separator: str) -> None:
+        self._header = header
+        self._separator = separator
+        self._rows = _Rows()
+        self._in_order = itemgetter(*header.order)
+        self._is_ordered = header.order == tuple(range(len(header.order)))
+
+    def header(self) -> bytes:
+        """Write the first line."""
+        return self._rows.write([self._header.names])
+
+    def write(self, batch: Batch, *, removed: Collection[int] = ()) -> bytes:
+        """Write rows.
+
+        Args:
+            removed: Indices of those that do not go out.
+        """
+        has_commas = self._separator != COMMA and COMMA in batch.text
+        if batch.is_as_read and self._is_ordered and self._separator == COMMA and not removed:
+            return batch.text.encode()
+        rows: Sequence[Sequence[str]] = batch.rows
+        if removed:
+            rows = [row for index, row in enumerate(rows) if index not in removed]
+        if not self._is_ordered:
+            rows = [self._reordered(row) for row in rows]
+        if batch.is_plain and rows and not has_commas:
+            # No cell holds what would have to be quoted.
+            return ("\n".join(map(COMMA.join, rows)) + "\n").encode()
+        return self._rows.write(rows)
+
+    def _reordered(self, row: Sequence[str]) -> Sequence[str]:
+        order = self._header.order
+        if len(row) == len(order):
+            cells: Sequence[str] = self._in_order(row)
+            return cells
+        # As many cells as it had, so that the platform finds the same fault.
+        return [*(row[index] for index in order if index < len(row)), *row[len(order) :]]
+
+
+class LeftOutWriter:
+    """Writes the rows that are left out: as they were, with their line and the reason.
+
+    The two stand below the header's columns; what a row has beyond those follows after them.
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._names = header.cells
+        self._rows = _Rows()
+        self._has_begun = False
+
+    def write(self, batch: Batch, reasons: Mapping[int, Sequence[str]]) -> bytes:
+        """Write rows.
+
+        Args:
+            reasons: Why, by their index.
+        """
+        if not reasons:
+            return b""
+        rows = self._with_reasons(batch, reasons)
+        if self._has_begun:
+            return self._rows.write(rows)
+        self._has_begun = True
+        return self._rows.write([self._first_row(), *rows])
+
+    def _first_row(self) -> list[str]:
+        taken = set(map(folded, self._names))
+        own = ("LINE", "REASON")
+        return [*self._names, *(_free(name, taken) for name in own)]
+
+    def _with_reasons(
+        self, batch: Batch, reasons: Mapping[int, Sequence[str]]
+    ) -> Iterator[list[str]]:
+        width = len(self._names)
+        for index in sorted(reasons):
+            row = batch.rows[index]
+            missing = [""] * (width - len(row))
+            why = " ".join(reasons[index])
+            yield [*row[:width], *missing, str(batch.lines[index]), why, *row[width:]]
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    while folded(name) in taken:
+        name += "_"
+    return name

@@ -1,0 +1,281 @@
+"""Contacts read twice, in constant memory: how are they encoded, then what is in them.
+
+A file is read where it stands, and must stay as it was; whatever can be read only once is put
+into a file of ours first. Each piece is judged in a thread, so that the event loop goes on, and
+a cancellation waits for one piece at most.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Final, Protocol
+
+import attrs
+
+from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.csv.encoding import Detected, EncodingDetector
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.outputs import publish
+from newsleopard_async.contacts.rules import ROW_RULES
+from newsleopard_async.contacts.rules.examiner import Examined, Examiner
+from newsleopard_async.contacts.sources import (
+    PIECE_BYTES,
+    ContactsSource,
+    PathSource,
+    RegularFile,
+    as_source,
+)
+from newsleopard_async.contacts.spool import spool
+from newsleopard_async.files import new_file, private_folder, writing
+from newsleopard_async.models.findings import ContactsReport, Finding
+
+__all__ = [
+    "CleanContacts",
+    "Examination",
+    "OnProgress",
+    "examined",
+    "faults_of_file",
+    "goes_as_text",
+]
+
+
+class OnProgress(Protocol):
+    """Told now and then how far it is."""
+
+    async def __call__(self, *, size_bytes: int, rows: int) -> None:
+        """Take note.
+
+        Args:
+            size_bytes: Bytes read so far; they are read twice, and counted from 0 each time.
+            rows: Rows that go out so far; 0 as long as only the encoding is looked at.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Examination:
+    """What came of it.
+
+    Attributes:
+        report: What was found.
+        path: The clean CSV, for as long as the context lasts.
+            If they are unusable, there is nothing of use in it.
+        sha256: Of the clean CSV.
+        read_bytes: How many bytes came in.
+        left_out: The rows that are left out, until they are published.
+        write_to: Where the caller wants the clean CSV, too.
+    """
+
+    report: ContactsReport
+    path: Path
+    sha256: str
+    read_bytes: int
+    left_out: Path
+    write_to: Path | None
+
+    async def publish(self) -> None:
+        """Put the files where the caller wants them, once; none of unusable contacts.
+
+        Raises:
+            InvalidRequest: one cannot be written.
+        """
+        if faults_of_file(self.report):
+            return
+        if self.report.left_out_to is not None:
+            await publish("left_out_to", self.left_out, self.report.left_out_to)
+            await _remove(self.left_out)
+        if self.write_to is not None:
+            await publish("write_to", self.path, self.write_to)
+
+
+async def _remove(path: Path) -> None:
+    """Remove a file of ours as soon as it is of no use: contacts are in it."""
+    await in_thread(partial(path.unlink, missing_ok=True))
+
+
+def faults_of_file(report: ContactsReport) -> tuple[Finding, ...]:
+    """Return the errors that make contacts unusable as a whole, those of single rows aside."""
+    # A rule of rows may also say that the header has no end, and then there are no rows.
+    return tuple(
+        each for each in report.errors if each.rule not in ROW_RULES or not report.bad_rows
+    )
+
+
+@contextlib.asynccontextmanager
+async def examined(
+    contacts: object, options: Options, *, on_progress: OnProgress | None = None
+) -> AsyncIterator[Examination]:
+    """Examine contacts; what was made of them is there for as long as the context lasts.
+
+    The caller's own files are not touched before `Examination.publish`.
+
+    Raises:
+        InvalidRequest: they cannot be read at all, or an option does not go with them.
+        ConfigurationError: the temporary folder cannot be written.
+    """
+    source = as_source(contacts)
+    if isinstance(source, PathSource):
+        # What is not there is said before anything that would go beside it.
+        await RegularFile.at(source.path)
+    options = await options.fitted(source)
+    with private_folder() as folder:
+        work = _Work(folder=folder, options=options, on_progress=on_progress)
+        detected, raw = await work.detect(source)
+        report = await work.examine(detected, raw)
+        await work.tidy(report)
+        yield Examination(
+            report=report,
+            path=work.clean,
+            sha256=work.sha256.hexdigest(),
+            read_bytes=work.size_bytes,
+            left_out=work.left_out,
+            write_to=options.write_to,
+        )
+
+
+@attrs.define(kw_only=True)
+class _Work:
+    """The two readings, and the files that come of them."""
+
+    folder: Path
+    options: Options
+    on_progress: OnProgress | None
+    sha256: Any = attrs.field(factory=hashlib.sha256)
+    size_bytes: int = 0
+    rows: int = 0
+    comes_slowly: bool = False
+
+    @property
+    def clean(self) -> Path:
+        return self.folder / "contacts.csv"
+
+    @property
+    def raw(self) -> Path:
+        return self.folder / "raw"
+
+    @property
+    def left_out(self) -> Path:
+        return self.folder / "left-out.csv"
+
+    async def detect(self, source: ContactsSource) -> tuple[Detected, RegularFile]:
+        """Find out the encoding, and have something that can be read again."""
+        detector = EncodingDetector(self.options.encoding)
+
+        async def look(piece: bytes) -> bool:
+            await self._tell(piece)
+            return await in_thread(partial(detector.feed, piece))
+
+        if isinstance(source, PathSource):
+            raw = await RegularFile.at(source.path)
+            async with contextlib.aclosing(raw.pieces()) as pieces:
+                async for piece in pieces:
+                    if not await look(piece):
+                        break
+        else:
+            raw = await spool(source, self.raw, look)
+        return await in_thread(detector.finish), raw
+
+    async def examine(self, detected: Detected, raw: RegularFile) -> ContactsReport:
+        """Judge what is in it, and write what goes out."""
+        if detected.encoding is None:
+            return ContactsReport(findings=detected.findings)
+        options = self.options
+        examiner = await in_thread(
+            partial(Examiner, detected, fix=options.fix, judge=options.judges, deep=options.deep)
+        )
+        self.size_bytes = 0
+        self.comes_slowly = False
+        async with (
+            new_file(self.clean) as clean,
+            new_file(self.left_out) as left_out,
+            contextlib.aclosing(raw.pieces()) as pieces,
+        ):
+            async for piece in pieces:
+                await self._tell(piece)
+                examine = partial(examiner.feed, piece)
+                await in_thread(partial(self._take, examine, clean, left_out))
+            await in_thread(partial(self._take, examiner.finish, clean, left_out))
+        return self._named(await in_thread(examiner.report))
+
+    def _named(self, report: ContactsReport) -> ContactsReport:
+        """Name the file that the rows which are left out are to go into, if they do."""
+        if not report.left_out or faults_of_file(report):
+            return report
+        return attrs.evolve(report, left_out_to=self.options.left_out_to)
+
+    async def tidy(self, report: ContactsReport) -> None:
+        """Leave nothing of the contacts on the disk but what is still to be used."""
+        await _remove(self.raw)
+        if report.left_out_to is None:
+            await _remove(self.left_out)
+
+    def _take(self, examine: Callable[[], Examined], clean: IO[bytes], left_out: IO[bytes]) -> None:
+        """Examine a piece and write what comes of it, in a thread."""
+        found = examine()
+        self.sha256.update(found.clean)
+        self.rows += found.clean.count(b"\n")
+        with writing():
+            clean.write(found.clean)
+            left_out.write(found.left_out)
+
+    async def _tell(self, piece: bytes) -> None:
+        self.size_bytes += len(piece)
+        # What is less than a piece is done before anybody could look.
+        is_whole = len(piece) == PIECE_BYTES
+        if self.on_progress is not None and (is_whole or self.comes_slowly):
+            # The header is a line, too.
+            await self.on_progress(size_bytes=self.size_bytes, rows=max(0, self.rows - 1))
+        # Something small is the end, unless more comes after it.
+        self.comes_slowly = not is_whole
+
+
+_MOST_TEXT_ROWS: Final = 100
+"""Above this the platform advises a file (建議筆數 > 100)."""
+
+
+_LARGEST_TEXT_BYTES: Final = 1_600_000
+"""A sixth of the documented 10 MB, since JSON may write a byte in six."""
+
+
+@attrs.frozen(kw_only=True)
+class CleanContacts:
+    """A CSV as the platform wants it.
+
+    Attributes:
+        path: Where it is, in a folder that nobody else can look into.
+        rows: Rows in it.
+        as_text: Whether it is small enough to be imported as text.
+        sha256: Of its content, by which a checkpoint knows it again, whatever form the
+            contacts come in.
+        report: What was found in what came in.
+    """
+
+    path: Path
+    rows: int
+    as_text: bool
+    sha256: str
+    report: ContactsReport
+
+    @classmethod
+    def of(cls, found: Examination) -> CleanContacts:
+        """Take over what was examined, and has no fault as a whole."""
+        report = found.report
+        rows = report.rows - report.dropped - report.left_out
+        # A text whose header has this in it passes for one whose line feeds were lost.
+        is_plain = not any("\\n" in column for column in report.columns)
+        return cls(
+            path=found.path,
+            rows=rows,
+            as_text=is_plain and goes_as_text(rows, report.size_bytes),
+            sha256=found.sha256,
+            report=report,
+        )
+
+
+def goes_as_text(rows: int, size_bytes: int) -> bool:
+    """Choose between the two kinds of import: text for the small, a file for the rest."""
+    return rows <= _MOST_TEXT_ROWS and size_bytes <= _LARGEST_TEXT_BYTES

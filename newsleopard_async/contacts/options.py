@@ -1,0 +1,136 @@
+"""How contacts are to be read, and what is to be made of them."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, get_args
+
+import attrs
+
+from newsleopard_async.contacts.outputs import check_output, left_out_beside
+from newsleopard_async.contacts.sources import (
+    BinaryFileSource,
+    ContactsSource,
+    PathSource,
+    is_decoded,
+)
+from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.models.findings import Fix
+from newsleopard_async.models.rules import problems_of_type, refuse
+
+__all__ = ["Options"]
+
+_LEAVE_OUT: Final = "leave-out-bad-rows"
+_FIXES: Final = get_args(Fix)
+_UTF8: Final = "utf-8"
+
+
+def _as_path(path: os.PathLike[str] | None) -> Path | None:
+    return Path(os.fsdecode(path)) if isinstance(path, os.PathLike) else path
+
+
+def _as_tuple(fix: Fix | Iterable[Fix]) -> tuple[Fix, ...]:
+    """Take one or several; whatever else it is, is refused as a fix that there is not."""
+    if isinstance(fix, str) or not isinstance(fix, Iterable):
+        return (fix,)
+    return tuple(fix)
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """What the caller may say of contacts, beyond where they are.
+
+    Attributes:
+        encoding: What they are encoded in; None finds it out.
+        fix: What is to be made good.
+        judge: Whether rows are judged, or only what makes a file unusable is looked for; to
+            put them right, they are judged in any case.
+        deep: Whether addresses are judged by email-validator as well.
+        left_out_to: A file for the rows that are left out.
+        write_to: A file for the clean CSV.
+
+    Raises:
+        InvalidRequest: one of them is of another type, or no such thing can be made good.
+    """
+
+    encoding: str | None = None
+    fix: tuple[Fix, ...] = attrs.field(default=(), converter=_as_tuple)
+    judge: bool = True
+    deep: bool = False
+    left_out_to: Path | None = attrs.field(default=None, converter=_as_path)
+    write_to: Path | None = attrs.field(default=None, converter=_as_path)
+
+    def __attrs_post_init__(self) -> None:
+        refuse(self._problems())
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from problems_of_type("deep", self.deep, bool, "True or False")
+        for name in ("left_out_to", "write_to"):
+            if (path := getattr(self, name)) is not None:
+                yield from problems_of_type(name, path, Path, "a Path('…')")
+        if any(each not in _FIXES for each in self.fix):
+            yield Problem("fix", "choice", f"must be some of {', '.join(_FIXES)}")
+
+    @property
+    def judges(self) -> bool:
+        """Whether rows are judged."""
+        return self.judge or any(each != "trim" for each in self.fix)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether bad rows are left out."""
+        return _LEAVE_OUT in self.fix
+
+    async def fitted(self, source: ContactsSource) -> Options:
+        """Return what is left open decided for a source.
+
+        Raises:
+            InvalidRequest: they do not go with it, or a file could not be written.
+        """
+        left_out_to = self._left_out_to(source) if self.leaves_out else None
+        read = _file_of(source)
+        if self.write_to is not None:
+            await check_output("write_to", self.write_to, read)
+        if left_out_to is not None:
+            await check_output("left_out_to", left_out_to, read, self.write_to)
+        encoding = self.encoding
+        if is_decoded(source):
+            if encoding is not None and not _is_utf8(encoding):
+                raise InvalidRequest.of(
+                    "encoding", "text", "is for bytes, and text and records have none; leave it out"
+                )
+            encoding = _UTF8
+        return attrs.evolve(self, left_out_to=left_out_to, encoding=encoding)
+
+    def _left_out_to(self, source: ContactsSource) -> Path:
+        if self.left_out_to is not None:
+            return self.left_out_to
+        if isinstance(source, PathSource):
+            return left_out_beside(source.path)
+        raise InvalidRequest.of(
+            "left_out_to",
+            "required",
+            "must name a file for the rows that are left out, where no path was given beside "
+            "which it could be",
+        )
+
+
+def _is_utf8(encoding: str) -> bool:
+    try:
+        return codecs.lookup(encoding).name in {_UTF8, "utf-8-sig"}
+    except (LookupError, TypeError, ValueError):
+        # No name at all, or that of nothing.
+        return False
+
+
+def _file_of(source: ContactsSource) -> object:
+    match source:
+        case PathSource():
+            return source.path
+        case BinaryFileSource():
+            return source.file
+        case _:
+            return None

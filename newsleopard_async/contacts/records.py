@@ -1,0 +1,284 @@
+"""Contacts as records: mappings or attrs objects, in any iterable, written as a CSV.
+
+The first record names the columns. ``EMAIL`` and ``NAME`` may be in any case and in any place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import time
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+import anyio
+import attrs
+
+from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.cells import CellError, cell_of, csv_row
+from newsleopard_async.errors import InvalidRequest
+
+__all__ = ["RecordWriter", "RecordsSource", "is_record"]
+
+_FIRST: Final = ("EMAIL", "NAME")
+
+_BATCH: Final = 500
+"""Records taken at once: what a thread waits for is not interrupted meanwhile."""
+
+_BATCH_S: Final = 0.1
+"""How long they are taken at once, for the same reason, but for the one that is waited for."""
+
+_MOST_KEYS_SHOWN: Final = 5
+
+
+@attrs.frozen
+class RecordsSource:
+    """Records, written as a CSV in UTF-8.
+
+    One after another is taken, in a thread where the iterable is no async one, since a database
+    cursor may block.
+    """
+
+    records: Iterable[Any] | AsyncIterable[Any] = attrs.field(repr=False)
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Write the records, a batch at a time.
+
+        Raises:
+            InvalidRequest: something among them is no record, or is not like the first.
+        """
+        writer = RecordWriter()
+        if isinstance(self.records, AsyncIterable):
+            async with _taken_later(self.records) as taken_later:
+                async for record in taken_later:
+                    yield writer.write(record)
+        else:
+            async with _taken(self.records) as taken:
+                while batch := await in_thread(partial(writer.write_some, taken)):
+                    yield batch
+        if not writer.count:
+            # There is no contact, and no column whose name is missing.
+            yield csv_row(_FIRST).encode()
+
+
+@contextlib.asynccontextmanager
+async def _taken_later(records: AsyncIterable[Any]) -> AsyncIterator[AsyncIterator[Any]]:
+    """Iterate, and close what can be closed: nobody else would before the garbage collector."""
+    iterator: Any = aiter(records)
+    async with contextlib.AsyncExitStack() as stack:
+        if hasattr(iterator, "aclose"):
+            await stack.enter_async_context(contextlib.aclosing(iterator))
+        yield iterator
+
+
+@contextlib.asynccontextmanager
+async def _taken(records: Iterable[Any]) -> AsyncIterator[Iterator[Any]]:
+    """Iterate in threads, and close a generator there, where it may do what blocks."""
+    iterator = await in_thread(partial(iter, records))
+    try:
+        yield iterator
+    finally:
+        if inspect.isgenerator(iterator):
+            with anyio.CancelScope(shield=True):
+                await in_thread(iterator.close)
+
+
+Get = Callable[[Any], object]
+"""Gives a record's value by its key."""
+
+
+@attrs.define
+class RecordWriter:
+    """Writes one record after another; the first brings the header with it.
+
+    Attributes:
+        count: How many were written.
+    """
+
+    count: int = attrs.field(default=0, init=False)
+    _keys: tuple[str, ...] = attrs.field(default=(), init=False)
+
+    def write_some(self, records: Iterator[Any]) -> bytes:
+        """Write the next ones of an iterator; nothing at its end."""
+        until_s = time.monotonic() + _BATCH_S
+        rows = []
+        for record in islice(records, _BATCH):
+            rows.append(self.write(record))
+            if time.monotonic() >= until_s:
+                break
+        return b"".join(rows)
+
+    def write(self, record: Any) -> bytes:
+        """Write a record.
+
+        Raises:
+            InvalidRequest: it is no record, or cannot be read, or has other columns than the
+                first, or a value that is no text.
+        """
+        self.count += 1
+        keys, get = self._opened(record)
+        if self.count > 1:
+            self._check_keys(keys)
+            return self._row(get)
+        self._keys = self._columns_of(keys)
+        return self._encoded(_header(self._keys)) + self._row(get)
+
+    def _opened(self, record: Any) -> tuple[Collection[Any], Get]:
+        """Return the keys of a record, and what gives its values."""
+        opened = None
+        why = ""
+        try:
+            opened = _open(record)
+        except Exception as error:  # noqa: BLE001 - whatever somebody else's record may raise
+            why = f"cannot be read: {type(error).__name__}"
+        if opened is not None:
+            return opened
+        # Raised out here: the other error may hold the contact.
+        if why:
+            raise self._refusal("readable", why)
+        raise self._refusal("type", f"is of type {type(record).__name__}; {_way_out(record)}")
+
+    def _columns_of(self, keys: Collection[Any]) -> tuple[str, ...]:
+        for key in keys:
+            if not isinstance(key, str):
+                raise self._refusal(
+                    "columns", f"has a {type(key).__name__} for a column's name; name it by text"
+                )
+        if len(set(keys)) < len(keys):
+            # By its name only the first of them could be had.
+            raise self._refusal(
+                "columns", "has columns of the same name; give each its own, as by AS in SQL"
+            )
+        return _first_two_first(tuple(keys))
+
+    def _check_keys(self, keys: Collection[Any]) -> None:
+        if len(keys) == len(self._keys) and all(key in keys for key in self._keys):
+            return
+        missing = [key for key in self._keys if key not in keys]
+        more = [key for key in keys if key not in self._keys]
+        found = [
+            *(f"lacks {self._shown(missing)}" for _ in missing[:1]),
+            *(f"has {self._shown(more)} besides" for _ in more[:1]),
+        ]
+        raise self._refusal(
+            "columns",
+            f"has other columns than the first: {' and '.join(found)}; give each record the same "
+            "keys, with None for an empty cell",
+        )
+
+    def _row(self, get: Get) -> bytes:
+        cells: list[str] = []
+        why = ""
+        try:
+            for key in self._keys:
+                cells.append(cell_of(get(key)))  # noqa: PERF401 - how many there are is the column
+        except CellError as error:
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - whatever somebody else's value may raise
+            why = f"cannot be read: {type(error).__name__}"
+        if not why:
+            return self._encoded(cells)
+        # Raised out here: the other error may hold the contact.
+        raise self._refusal("value", f"column {self._column(len(cells))} {why}")
+
+    def _column(self, place: int) -> str:
+        return self._shown([self._keys[place]]) if self._has_header else str(place + 1)
+
+    def _shown(self, keys: Sequence[object]) -> str:
+        """Name columns, or count them where a contact was taken for the header."""
+        if self._has_header:
+            return _shown(keys)
+        return f"{len(keys):,} column{'s'[: len(keys) != 1]}"
+
+    @property
+    def _has_header(self) -> bool:
+        return any(_place(key) == 0 for key in self._keys)
+
+    def _encoded(self, cells: Sequence[str]) -> bytes:
+        bad = -1
+        try:
+            return csv_row(cells).encode()
+        except UnicodeEncodeError:
+            bad = next(i for i, cell in enumerate(cells) if not _is_encodable(cell))
+        # Raised out here: the other error holds the contact.
+        raise self._refusal(
+            "encoding",
+            f"column {bad + 1} holds half a surrogate pair, which no UTF-8 can carry; decode the "
+            "source again",
+        )
+
+    def _refusal(self, rule: str, message: str) -> InvalidRequest:
+        return InvalidRequest.of("contacts", rule, f"record {self.count:,} {message}")
+
+
+def is_record(value: object) -> bool:
+    """Tell whether a value has named fields: a mapping, what looks like one, or an attrs object."""
+    return (hasattr(value, "keys") and hasattr(value, "__getitem__")) or attrs.has(type(value))
+
+
+def _open(record: Any) -> tuple[Collection[Any], Get] | None:
+    """Return the keys of a record, and what gives its values; None of what is no record."""
+    if isinstance(record, Mapping):
+        return dict.fromkeys(record), record.__getitem__
+    if attrs.has(type(record)):
+        return dict.fromkeys(each.name for each in attrs.fields(type(record))), partial(
+            getattr, record
+        )
+    if is_record(record):
+        # What a database gives is seldom a Mapping, but can be asked like one.
+        return tuple(record.keys()), record.__getitem__
+    return None
+
+
+def _header(keys: Iterable[str]) -> list[str]:
+    return [key.strip().upper() if _place(key) < len(_FIRST) else key for key in keys]
+
+
+def _place(key: str) -> int:
+    name = key.strip().upper()
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+
+def _first_two_first(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Put the two that the platform wants in front; a mapping's order means nothing."""
+    return tuple(sorted(keys, key=_place))
+
+
+def _is_encodable(cell: str) -> bool:
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(keys: Iterable[object]) -> str:
+    """Name columns; one that may be a contact, as where a file had no header, is hidden."""
+    names = [repr(key) if _is_shown(key) else "…" for key in keys]
+    more = ["…"] if len(names) > _MOST_KEYS_SHOWN else []
+    return ", ".join(names[:_MOST_KEYS_SHOWN] + more)
+
+
+def _is_shown(key: object) -> bool:
+    # csv.DictReader has None for the cells that are too many.
+    return key is None or (isinstance(key, str) and "@" not in key)
+
+
+def _way_out(record: object) -> str:
+    if isinstance(record, (bytes, bytearray, memoryview)):
+        return "pieces of a CSV come from an object with csv_pieces(), as ContactsSource says"
+    if isinstance(record, str):
+        return "join lines of a CSV to one text, or give mappings such as {'EMAIL': …, 'NAME': …}"
+    return "give mappings such as {'EMAIL': …, 'NAME': …}, or attrs objects"

@@ -1,0 +1,75 @@
+"""The rules of contacts: what is judged here, rule by rule, as the documentation prints them.
+
+`text` is for a CSV that is to be imported exactly as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from newsleopard_async.models.findings import RuleInfo
+
+__all__ = ["CONTACT_RULES", "ROW_RULES"]
+
+CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
+    RuleInfo("not-text", "error", "binary data, an archive, an image, or a line without an end"),
+    RuleInfo("spreadsheet-file", "error", "a workbook instead of the CSV exported from it"),
+    RuleInfo("empty-file", "error", "no bytes, or nothing but blank space"),
+    RuleInfo("no-rows", "error", "a header, and no contact below it"),
+    RuleInfo(
+        "encoding",
+        "error, warning or note",
+        "bytes of no encoding that is taken, or of several alike (error); CP950 found by decoding "
+        "all of it (warning); UTF-16, or an encoding that was said (note)",
+    ),
+    RuleInfo("byte-order-mark", "note", "a mark before UTF-8, which is left out"),
+    RuleInfo(
+        "separator",
+        "note or error",
+        "semicolons or tabs between the columns, for which commas go out (note), or others (error)",
+    ),
+    RuleInfo(
+        "header-order",
+        "note or error",
+        "EMAIL and NAME in another place or form, which is put right (note), or missing (error)",
+    ),
+    RuleInfo("duplicate-header", "error", "columns of the same name but for case and spaces"),
+    RuleInfo("empty-header", "error", "a column without a name"),
+    RuleInfo("reserved-header", "warning", "a name that the platform reserves for itself"),
+    RuleInfo(
+        "column-count",
+        "error",
+        "a row with more or fewer cells than the header; over 1,000 columns",
+    ),
+    RuleInfo(
+        "line-break",
+        "error or note",
+        "a line break inside a cell, or a quote that is never closed (error); line ends of "
+        "several kinds (note)",
+    ),
+    RuleInfo("null-byte", "error", "a NUL, which a damaged export leaves"),
+    RuleInfo(
+        "missing-email",
+        "error or note",
+        "a row without an address (error); blank rows, which are left out (note)",
+    ),
+    RuleInfo(
+        "invalid-email",
+        "error or warning",
+        "an address that is none (error), or that nobody on the internet has (warning)",
+    ),
+    RuleInfo("duplicate-email", "warning", "an address that an earlier row has"),
+    RuleInfo("empty-name", "warning", "a contact without a name"),
+    RuleInfo(
+        "mixed-type",
+        "warning",
+        "another value in a column of numbers or dates, whose row the platform may refuse",
+    ),
+    RuleInfo("leading-zero", "warning", "a zero that a column of numbers would lose, or has lost"),
+    RuleInfo("formula", "warning", "a cell that a spreadsheet would execute"),
+    RuleInfo("quote", "note", "a quote that should have been doubled; it stays in the cell"),
+    RuleInfo("too-large-for-text", "note", "too large for an import as text; it goes as a file"),
+)
+
+ROW_RULES: Final = frozenset({"column-count", "missing-email", "invalid-email"})
+"""The rules by which the platform would reject a row."""

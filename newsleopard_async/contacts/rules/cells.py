@@ -1,0 +1,133 @@
+"""The rules of every column's cells: names, formulas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import compress
+from typing import Final, Protocol
+
+import attrs
+
+from newsleopard_async.contacts.rules.tally import Tally
+from newsleopard_async.models.findings import Finding, counted, either
+
+__all__ = ["NUMBER", "CellRule", "Cells", "EmptyName", "Formula"]
+
+NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
+"""With commas between thousands, or without."""
+
+# The beginnings that make spreadsheets execute a cell, OWASP's "CSV injection".
+_FORMULA_HINT: Final = re.compile(r"\n[-=+@\t\r]")
+# It takes a call, a sheet, another program or an operator to execute anything.
+_HARMLESS: Final = re.compile(r"[-+]+[^-+*/^&=<>(){}!|]*|@[\w.\s]*")
+_PHONE: Final = re.compile(r"\+[0-9 ().\u00a0-]+(?:(?:#|ext\.?|分機) *[0-9]+)? *", re.IGNORECASE)
+_FEWEST_PHONE_DIGITS: Final = 7
+
+
+@attrs.frozen
+class Cells:
+    """Cells of one column that were read together.
+
+    Attributes:
+        cells: As they stand in the rows.
+        lines: The line of each.
+        joined: All of them, each after a line feed, to be searched in one go.
+    """
+
+    cells: Sequence[str]
+    lines: Sequence[int]
+    joined: str
+
+    @classmethod
+    def of(cls, cells: Sequence[str], lines: Sequence[int]) -> Cells:
+        """Join cells."""
+        return cls(cells, lines, "\n" + "\n".join(cells))
+
+    def filled(self) -> Cells:
+        """Return those that are not empty."""
+        if all(self.cells):
+            return self
+        return Cells.of(list(filter(None, self.cells)), list(compress(self.lines, self.cells)))
+
+
+class CellRule(Protocol):
+    """Looks at the cells of one column, batch by batch."""
+
+    def __init__(self, column: str) -> None: ...
+
+    def look(self, cells: Cells) -> None:
+        """Take the next cells."""
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what was found, once everything was looked at."""
+
+
+class EmptyName:
+    """``empty-name``: a contact without a name."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        self._empty = Tally()
+
+    def look(self, cells: Cells) -> None:
+        """Take the next names."""
+        if not all(map(str.strip, cells.cells)):
+            empty = [
+                line
+                for cell, line in zip(cells.cells, cells.lines, strict=True)
+                if not cell.strip()
+            ]
+            self._empty.add(len(empty), empty)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield how many have none."""
+        if self._empty.count:
+            yield self._empty.finding(
+                "warning",
+                "empty-name",
+                f"has {counted(self._empty.count, 'row')} without a {self._column} "
+                f"({self._empty.where}), where ${{{self._column}}} would show nothing; fill it in",
+                column=self._column,
+            )
+
+
+class Formula:
+    """``formula``: a cell that a spreadsheet would execute."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        self._formulas = Tally()
+
+    def look(self, cells: Cells) -> None:
+        """Take the next cells."""
+        if _FORMULA_HINT.search(cells.joined):
+            formulas = [
+                line
+                for cell, line in zip(cells.cells, cells.lines, strict=True)
+                if _is_formula(cell)
+            ]
+            self._formulas.add(len(formulas), formulas)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield how many there are."""
+        if self._formulas.count:
+            yield self._formulas.finding(
+                "warning",
+                "formula",
+                f"has {counted(self._formulas.count, 'cell')} in {self._column} "
+                f"({self._formulas.where}) that a spreadsheet would execute, since "
+                f"{either(self._formulas.count, 'it begins', 'they begin')} with =, +, -, @ or a "
+                f"tab; look whether {either(self._formulas.count, 'it is', 'they are')} meant",
+                column=self._column,
+            )
+
+
+def _is_formula(cell: str) -> bool:
+    is_suspect = cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return is_suspect and _HARMLESS.fullmatch(cell) is None and not _is_phone(cell)
+
+
+def _is_phone(cell: str) -> bool:
+    digits = sum(map(str.isdigit, cell))
+    return digits >= _FEWEST_PHONE_DIGITS and _PHONE.fullmatch(cell) is not None

@@ -1,0 +1,162 @@
+"""``mixed-type`` and ``leading-zero``: what the type that a column is given does to its values.
+
+The platform infers the type of a custom column from the data of its first import, and refuses
+rows with other values (T39); how it infers is not described. Assumed here: from the first value,
+or from most of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import compress
+from typing import Final, Literal
+
+from newsleopard_async.contacts.rules.cells import NUMBER, Cells
+from newsleopard_async.contacts.rules.tally import Tally
+from newsleopard_async.models.findings import Finding, counted, either
+
+__all__ = ["ColumnType"]
+
+Kind = Literal["", "number", "date", "text"]
+"""Of a value; the first is a blank one's."""
+
+_DATE: Final = re.compile(
+    r"[0-9]{4}(?P<dash>[-/])(?:0?[1-9]|1[0-2])(?P=dash)(?:0?[1-9]|[12][0-9]|3[01])"
+    r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
+    r"(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+# Blanks of the same line only, and possessive: many blank cells must not be gone over many times.
+_BLANKS: Final = r"[^\S\n]*+"
+_NUMBER_OR_DATE: Final = re.compile(
+    rf"\n{_BLANKS}(?:{NUMBER.pattern}|{_DATE.pattern}){_BLANKS}(?:\n|\Z)"
+)
+_LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]+)?")
+_LEADING_ZERO_HINT: Final = re.compile(rf"\n{_BLANKS}[+-]?0[0-9]")
+_LOST_ZERO: Final = re.compile(r"9[0-9]{8}")
+_PHONE: Final = re.compile(
+    r"(?<![a-z])(?:(?:cell|mobile|tele)?_?phone|mobile|tel)|電話|手機|行動", re.IGNORECASE
+)
+
+
+class ColumnType:
+    """What a custom column holds: numbers, dates or text."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        self._is_phone = _PHONE.search(column) is not None
+        self._first: Kind = ""
+        self._counts: Counter[Kind] = Counter()
+        self._others: dict[Kind, Tally] = {"number": Tally(), "date": Tally()}
+        self._zeros = Tally()
+        self._lost = Tally()
+
+    def look(self, cells: Cells) -> None:
+        """Take the next values."""
+        cells = cells.filled()
+        kind = _kind_of_all(cells)
+        if kind is None:
+            kinds = [_kind(cell.strip()) for cell in cells.cells]
+            counts = Counter(kinds)
+        else:
+            kinds = [kind] * len(cells.cells)
+            counts = Counter({kind: len(kinds)})
+        self._first = self._first or next(filter(None, kinds), "")
+        self._counts += counts
+        for wanted, tally in self._others.items():
+            others = len(kinds) - counts[""] - counts[wanted]
+            if others:
+                is_other = (kind not in {"", wanted} for kind in kinds)
+                tally.add(others, compress(cells.lines, is_other))
+        if counts["number"]:
+            self._look_at_zeros(cells)
+
+    def _look_at_zeros(self, cells: Cells) -> None:
+        if _LEADING_ZERO_HINT.search(cells.joined):
+            self._zeros.add(*_matching(_LEADING_ZERO, cells))
+        if self._is_phone:
+            self._lost.add(*_matching(_LOST_ZERO, cells))
+
+    def _inferred(self) -> Kind:
+        values = sum(count for kind, count in self._counts.items() if kind)
+        for kind in self._others:
+            if self._counts[kind] * 2 > values:
+                return kind
+        return self._first
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what an inferred type would do."""
+        inferred = self._inferred()
+        others = self._others.get(inferred)
+        if others is not None and others.count:
+            yield self._finding_of_others(inferred, others)
+        if inferred == "number" and self._zeros.count:
+            yield self._finding_of_zeros()
+        elif self._lost.count:
+            yield self._finding_of_lost_zeros()
+
+    def _finding_of_others(self, inferred: str, others: Tally) -> Finding:
+        are_none = either(others.count, f"is no {inferred}", f"are no {inferred}s")
+        rows = either(others.count, "this row", "these rows")
+        return others.finding(
+            "warning",
+            "mixed-type",
+            f"has {counted(others.count, 'value')} in {self._column} ({others.where}) that "
+            f"{are_none}, though the column's first value or most of them are; at a first import "
+            f"the platform is assumed to make it a column of {inferred}s and to refuse {rows}",
+            column=self._column,
+        )
+
+    def _finding_of_zeros(self) -> Finding:
+        lost = (
+            f"; {counted(self._lost.count, 'value')} ({self._lost.where}) without one may have "
+            "lost it already"
+            if self._lost.count
+            else ""
+        )
+        begin = either(self._zeros.count, "begins", "begin")
+        them = either(self._zeros.count, "it so that it is no number", "them as no numbers")
+        return self._zeros.finding(
+            "warning",
+            "leading-zero",
+            f"has {counted(self._zeros.count, 'value')} in {self._column} ({self._zeros.where}) "
+            f"that {begin} with a zero, which a column of numbers is assumed not to keep; where it "
+            f"matters, write {them}, as in 0912-345-678{lost}",
+            column=self._column,
+        )
+
+    def _finding_of_lost_zeros(self) -> Finding:
+        look = either(self._lost.count, "looks like a mobile number", "look like mobile numbers")
+        return self._lost.finding(
+            "warning",
+            "leading-zero",
+            f"has {counted(self._lost.count, 'value')} in {self._column} ({self._lost.where}) "
+            f"of nine digits from 9 on, which {look} whose zero a spreadsheet dropped; format the "
+            "column as text there, and export it again",
+            column=self._column,
+        )
+
+
+def _matching(pattern: re.Pattern[str], cells: Cells) -> tuple[int, list[int]]:
+    """Return how many cells match but for blanks, and their lines."""
+    matches = map(pattern.fullmatch, map(str.strip, cells.cells))
+    lines = list(compress(cells.lines, matches))
+    return len(lines), lines
+
+
+def _kind_of_all(cells: Cells) -> Kind | None:
+    """Return the kind that all of the values have, or None where it takes a look at each."""
+    if _NUMBER_OR_DATE.search(cells.joined) is None:
+        return "text" if all(map(str.strip, cells.cells)) else None
+    if all(map(NUMBER.fullmatch, cells.cells)):
+        return "number"
+    return "date" if all(map(_DATE.fullmatch, cells.cells)) else None
+
+
+def _kind(value: str) -> Kind:
+    if not value:
+        return ""
+    if NUMBER.fullmatch(value):
+        return "number"
+    return "date" if _DATE.fullmatch(value) else "text"

@@ -1,0 +1,287 @@
+"""The rules of the column EMAIL: an address in each row, and each address once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from hashlib import blake2b
+from typing import Final
+
+import attrs
+
+from newsleopard_async.contacts.rules.tally import Tally
+from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.models.findings import Finding, counted, either
+
+__all__ = [
+    "MOST_ADDRESS_CHARS",
+    "Addresses",
+    "DeepCheck",
+    "JudgedAddresses",
+    "is_address",
+    "load_deep_check",
+    "matches_public_address",
+]
+
+_COLUMN: Final = "EMAIL"
+_LONGEST_KEPT_BYTES: Final = 31
+
+
+@attrs.frozen
+class JudgedAddresses:
+    """What is wrong with some addresses, by their index.
+
+    Attributes:
+        bad: The rule that each bad one breaks.
+        repeated: Those that an earlier row has.
+        doubtful: Those that nobody on the internet has, and that may be good in one network.
+    """
+
+    bad: dict[int, str] = attrs.field(factory=dict)
+    repeated: list[int] = attrs.field(factory=list)
+    doubtful: list[int] = attrs.field(factory=list)
+
+
+class Addresses:
+    """Remembers every address, short ones as they are and long ones by a strong hash.
+
+    A million addresses take about 100 MiB; none is ever taken for another.
+
+    Args:
+        deep: A further check of what has the form of an address.
+        left_out: Whether the bad rows are left out.
+        dropped: Whether the repetitions are dropped.
+    """
+
+    def __init__(
+        self, deep: DeepCheck | None = None, *, left_out: bool = False, dropped: bool = False
+    ) -> None:
+        self._deep = deep
+        self._left_out = left_out
+        self._dropped = dropped
+        self._seen: set[bytes] = set()
+        self._missing = Tally()
+        self._invalid = Tally()
+        self._doubtful = Tally()
+        self._repeated = Tally()
+        self._reasons: dict[str, int] = {}
+
+    @property
+    def unique(self) -> int:
+        """How many different addresses there were."""
+        return len(self._seen)
+
+    def judge(
+        self, cells: Sequence[str], lines: Sequence[int], *, ignored: Collection[int] = ()
+    ) -> JudgedAddresses:
+        """Judge the next addresses, which have no blanks around them.
+
+        Args:
+            ignored: Indices of rows that do not go out, so that a later one repeats nothing.
+        """
+        if self._deep is None and not ignored and self._take_all(cells):
+            return JudgedAddresses()
+        found = JudgedAddresses()
+        for index, cell in enumerate(cells):
+            self._judge_one(found, index, cell, is_ignored=index in ignored)
+        self._count(found, lines)
+        return found
+
+    def _take_all(self, cells: Sequence[str]) -> bool:
+        """Take addresses of which each is good and new, or none of them."""
+        if max(map(len, cells)) > MOST_ADDRESS_CHARS or not all(map(matches_public_address, cells)):
+            return False
+        keys = "\n".join(cells).lower().encode().split(b"\n")
+        if max(map(len, keys)) > _LONGEST_KEPT_BYTES:
+            keys = list(map(_shortened, keys))
+        fresh = set(keys)
+        if len(fresh) < len(keys) or not self._seen.isdisjoint(fresh):
+            return False
+        self._seen |= fresh
+        return True
+
+    def _judge_one(
+        self, found: JudgedAddresses, index: int, address: str, *, is_ignored: bool
+    ) -> None:
+        if not address:
+            found.bad[index] = "missing-email"
+        elif not is_address(address) or self._is_refused(address):
+            found.bad[index] = "invalid-email"
+        elif not is_ignored:
+            key = _shortened(address.lower().encode())
+            is_repeated = key in self._seen
+            if is_repeated:
+                found.repeated.append(index)
+            self._seen.add(key)
+            if not (is_repeated and self._dropped) and matches_public_address(address) is None:
+                found.doubtful.append(index)
+
+    def _is_refused(self, address: str) -> bool:
+        reason = None if self._deep is None else self._deep(address)
+        if reason is None:
+            return False
+        self._reasons[reason] = self._reasons.get(reason, 0) + 1
+        return True
+
+    def _count(self, found: JudgedAddresses, lines: Sequence[int]) -> None:
+        for rule, tally in (("missing-email", self._missing), ("invalid-email", self._invalid)):
+            places = [lines[index] for index, broken in found.bad.items() if broken == rule]
+            tally.add(len(places), places)
+        self._repeated.add(len(found.repeated), (lines[index] for index in found.repeated))
+        self._doubtful.add(len(found.doubtful), (lines[index] for index in found.doubtful))
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what was found."""
+        if self._missing.count:
+            yield self._finding_of_missing()
+        if self._invalid.count:
+            yield self._finding_of_invalid()
+        if self._doubtful.count:
+            yield self._finding_of_doubtful()
+        if self._repeated.count:
+            yield self._finding_of_repeated()
+
+    def _finding_of_missing(self) -> Finding:
+        what = f"{counted(self._missing.count, 'row')} without an address ({self._missing.where})"
+        if self._left_out:
+            return self._missing.finding(
+                "note", "missing-email", f"had {what}, left out", column=_COLUMN
+            )
+        return self._missing.finding(
+            "error", "missing-email", f"has {what}; fill in EMAIL", column=_COLUMN
+        )
+
+    def _finding_of_invalid(self) -> Finding:
+        tally = self._invalid
+        what = f"{counted(tally.count, 'row')} whose EMAIL is no address ({tally.where})"
+        reasons = "".join(
+            f"; email-validator on {counted(count, 'row')}: {reason.removesuffix('.')}"
+            for reason, count in self._reasons.items()
+        )
+        if self._left_out:
+            return tally.finding(
+                "note", "invalid-email", f"had {what}, left out{reasons}", column=_COLUMN
+            )
+        return tally.finding(
+            "error",
+            "invalid-email",
+            f"has {what}; write one as name@example.com and nothing else, in ASCII, at most 64 "
+            f"characters before the @ and {MOST_ADDRESS_CHARS} in all{reasons}",
+            column=_COLUMN,
+        )
+
+    def _finding_of_doubtful(self) -> Finding:
+        tally = self._doubtful
+        return tally.finding(
+            "warning",
+            "invalid-email",
+            f"has {counted(tally.count, 'row')} ({tally.where}) with an address that nobody on the "
+            "internet has, since its domain has no dot, or a single letter after the last; look "
+            f"whether {either(tally.count, 'it was', 'they were')} cut off",
+            column=_COLUMN,
+        )
+
+    def _finding_of_repeated(self) -> Finding:
+        tally = self._repeated
+        what = (
+            f"{counted(tally.count, 'row')} whose address an earlier one has, but for case and "
+            f"spaces ({tally.where})"
+        )
+        if self._dropped:
+            return tally.finding(
+                "note",
+                "duplicate-email",
+                f"had {what}, dropped; the first of each stays, though the platform is assumed to "
+                "keep the last",
+                column=_COLUMN,
+            )
+        return tally.finding(
+            "warning",
+            "duplicate-email",
+            f"has {what}; the platform is assumed to keep the last, so keep one each, or let "
+            "fix='drop-duplicates' keep the first, even where a later one is better",
+            column=_COLUMN,
+        )
+
+
+def _shortened(key: bytes) -> bytes:
+    """Keep memory in bounds by a hash that no two addresses share in practice."""
+    return key if len(key) <= _LONGEST_KEPT_BYTES else blake2b(key, digest_size=15).digest()
+
+
+MOST_ADDRESS_CHARS: Final = 254
+"""RFC 5321, 4.5.3.1.3: a path of 256 octets, angle brackets and all."""
+
+
+# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address, and at most 64
+# characters before the @ (RFC 5321, 4.5.3.1.1).
+_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+
+
+_BEGINNING: Final = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}"
+
+
+_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})*")
+
+
+# With a dot in the domain, and more than one letter after the last: no mail goes to a top-level
+# domain itself, and none of those has a single letter.
+_PUBLIC_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})+(?<=[^.].)")
+
+
+DeepCheck = Callable[[str], str | None]
+"""Returns why an address is none, in words that do not show it, or None."""
+
+
+_RESERVED_DOMAIN: Final = (
+    "The part after the @-sign is a special-use or reserved name that cannot be used with email."
+)
+
+
+# The only texts of email-validator that are shown: others quote the address.
+_REASONS: Final = frozenset(
+    {
+        "An email address cannot start with a period.",
+        "An email address cannot have a period immediately before the @-sign.",
+        "An email address cannot have two periods in a row.",
+        "The part after the @-sign is not valid. It should have a period.",
+        "The part after the @-sign is not valid. It is not within a valid top-level domain.",
+        _RESERVED_DOMAIN,
+    }
+)
+
+
+_OTHER_REASON: Final = "It does not follow the standards."
+
+
+matches_public_address = _PUBLIC_ADDRESS.fullmatch
+"""The pattern of those that exist outside of one network, without the length of the whole."""
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text is a bare address, as browsers judge it, of a length that travels."""
+    return len(text) <= MOST_ADDRESS_CHARS and _ADDRESS.fullmatch(text) is not None
+
+
+def load_deep_check() -> DeepCheck:
+    """Return the check by email-validator, which asks no server.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        from email_validator import EmailNotValidError, validate_email
+    except ImportError:
+        raise ConfigurationError(
+            "deep=True needs email-validator: pip install 'newsleopard-async[check]'"
+        ) from None
+
+    def check(address: str) -> str | None:
+        try:
+            validate_email(address, check_deliverability=False)
+        except EmailNotValidError as error:
+            reason = str(error)
+            return reason if reason in _REASONS else _OTHER_REASON
+        return None
+
+    return check

@@ -1,0 +1,237 @@
+"""Contacts decoded, parsed, judged, mended and written again, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, get_args
+
+import attrs
+
+from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected
+from newsleopard_async.contacts.csv.reader import RecordReader
+from newsleopard_async.contacts.rules import CONTACT_RULES
+from newsleopard_async.contacts.rules.emails import load_deep_check
+from newsleopard_async.contacts.rules.header import REQUIRED, Header, read_header
+from newsleopard_async.contacts.rules.table import Options, Table
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.findings import ContactsReport, Finding, Fix, Level
+from newsleopard_async.models.mailing import MAX_BODY_BYTES
+from newsleopard_async.models.options import Polling
+
+__all__ = ["Examined", "Examiner", "estimated_requests"]
+
+
+_FIXES: Final[tuple[Fix, ...]] = get_args(Fix)
+_LEVELS: Final = ("error", "warning", "note")
+_RULES: Final = tuple(rule.name for rule in CONTACT_RULES)
+_ESCAPED: Final = (b"\n", b'"', b"\\", b"\t")
+"""What takes a byte more in JSON."""
+_BODY_BYTES: Final = len(b'{"contacts": ""}')
+
+
+@attrs.frozen
+class Examined:
+    """What goes out of the bytes that came in.
+
+    Attributes:
+        clean: To be appended to the CSV that is uploaded.
+        left_out: To be appended to the file of the rows that are left out.
+    """
+
+    clean: bytes = b""
+    left_out: bytes = b""
+
+
+class Examiner:
+    """Takes the bytes of a file that was detected, from its beginning.
+
+    Args:
+        detected: How to decode them.
+        fix: What to put right.
+        judge: Whether to look at the rows; without it, only at what makes a file unreadable or
+            its header wrong.
+        deep: Whether to judge addresses by email-validator, too.
+
+    Raises:
+        ConfigurationError: email-validator is asked for, and not installed.
+        InvalidRequest: no such fix.
+    """
+
+    def __init__(
+        self,
+        detected: Detected,
+        *,
+        fix: Fix | Iterable[Fix] = (),
+        judge: bool = True,
+        deep: bool = False,
+    ) -> None:
+        self._detected = detected
+        self._options = _options(fix, judge=judge, deep=deep)
+        self._reader = RecordReader(detected)
+        self._header: Header | None = None
+        self._table: Table | None = None
+        self._unread_rows = 0
+        self._size_bytes = 0
+        self._escaped_bytes = 0
+
+    def feed(self, piece: bytes) -> Examined:
+        """Take the next bytes."""
+        examined: list[tuple[bytes, bytes]] = []
+        if self._detected.encoding is None:
+            return Examined()
+        # A block at a time, so that no more than its rows are there at once.
+        for begin in range(0, len(piece), BLOCK_BYTES):
+            batches = self._reader.feed(piece[begin : begin + BLOCK_BYTES])
+            examined += map(self._examine, batches)
+        return _joined(examined)
+
+    def finish(self) -> Examined:
+        """Take the end of the file."""
+        if self._detected.encoding is None:
+            return Examined()
+        return _joined(list(map(self._examine, self._reader.finish())))
+
+    def report(self) -> ContactsReport:
+        """Say what was found, once it is finished; the caller adds where the rest went."""
+        findings = tuple(sorted(self._findings(), key=_rank))
+        if self._header is None or self._table is None:
+            columns = () if self._header is None else self._header.names
+            return ContactsReport(
+                findings=findings,
+                rows=self._unread_rows,
+                columns=columns,
+                encoding=self._detected.encoding,
+            )
+        table = self._table
+        going = table.rows - table.dropped - table.left_out if self._header.is_usable else 0
+        return ContactsReport(
+            findings=findings,
+            rows=table.rows,
+            unique=table.unique,
+            columns=self._header.names,
+            encoding=self._detected.encoding,
+            bad_rows=table.bad_rows,
+            dropped=table.dropped,
+            left_out=table.left_out,
+            trimmed=table.trimmed,
+            size_bytes=self._size_bytes,
+            requests=estimated_requests(going),
+        )
+
+    def _examine(self, batch: Batch) -> tuple[bytes, bytes]:
+        first = b""
+        if self._header is None:
+            first = self._begin(batch)
+            batch = batch.below_first()
+        if self._table is None:
+            self._unread_rows += len(batch) - len(batch.blank_rows())
+            return b"", b""
+        clean, left_out = self._table.examine(batch)
+        clean = first + clean
+        self._measure(clean)
+        return clean, left_out
+
+    def _begin(self, batch: Batch) -> bytes:
+        """Read the header, and return it as it goes out."""
+        reader = self._reader
+        assert reader.separator is not None  # there is a row
+        self._header = read_header(
+            batch.rows[0],
+            line=batch.lines[0],
+            text=reader.first_line,
+            separator=reader.separator,
+            is_broken=0 in batch.broken or 0 in batch.unclosed,
+        )
+        judges = self._options.judge and self._header.index_of(REQUIRED[0]) is not None
+        if not self._header.is_usable and not judges:
+            return b""
+        self._table = Table(self._header, separator=reader.separator, options=self._options)
+        return self._table.header()
+
+    def _measure(self, clean: bytes) -> None:
+        self._size_bytes += len(clean)
+        if self._size_bytes <= MAX_BODY_BYTES:
+            self._escaped_bytes += sum(map(clean.count, _ESCAPED))
+
+    def _findings(self) -> Iterator[Finding]:
+        yield from self._detected.findings
+        if self._detected.encoding is None:
+            return
+        if self._header is None:
+            yield _finding("error", "empty-file", "has no header; begin with a line EMAIL,NAME")
+            return
+        if self._reader.has_mixed_line_ends:
+            yield _finding(
+                "note", "line-break", "ends its lines in several ways; line feeds go out"
+            )
+        yield from self._header.findings
+        if self._table is not None:
+            yield from self._table.findings()
+            yield from self._findings_of_size(self._table)
+
+    def _findings_of_size(self, table: Table) -> Iterator[Finding]:
+        if table.rows == 0:
+            yield _finding("error", "no-rows", "has a header and no contact below it")
+        elif table.rows == table.left_out:
+            yield _finding("error", "no-rows", "has no row that is not left out")
+        if self._size_bytes + self._escaped_bytes + _BODY_BYTES > MAX_BODY_BYTES:
+            yield _finding(
+                "note",
+                "too-large-for-text",
+                f"makes a request over {MAX_BODY_BYTES:,} bytes as text; it goes as a file",
+            )
+
+
+def _options(fix: Fix | Iterable[Fix], *, judge: bool, deep: bool) -> Options:
+    wanted = (fix,) if isinstance(fix, str) else tuple(fix)
+    if any(each not in _FIXES for each in wanted):
+        raise InvalidRequest.of("fix", "choice", f"must be some of {', '.join(_FIXES)}")
+    return Options(
+        trim="trim" in wanted,
+        drop_duplicates="drop-duplicates" in wanted,
+        leave_out="leave-out-bad-rows" in wanted,
+        judge=judge,
+        deep=load_deep_check() if deep else None,
+    )
+
+
+def _joined(examined: Sequence[tuple[bytes, bytes]]) -> Examined:
+    return Examined(
+        b"".join(clean for clean, _ in examined), b"".join(left_out for _, left_out in examined)
+    )
+
+
+def _rank(finding: Finding) -> tuple[int, int]:
+    return _LEVELS.index(finding.level), _RULES.index(finding.rule)
+
+
+def _finding(level: Level, rule: str, message: str) -> Finding:
+    return Finding(level=level, rule=rule, message=message)
+
+
+_FIXED: Final = 4
+"""The list is looked up and made, the import is begun, the campaign is submitted.
+
+The upload of a file goes to the storage, which is not the API's.
+"""
+
+# Nobody documents how long an import takes; these are guesses on the slow side.
+_IMPORT_S: Final = 8.0
+_ROWS_PER_S: Final = 5_000
+
+
+def estimated_requests(rows: int) -> int:
+    """Estimate the requests of importing so many rows into a new list and sending to it."""
+    return _FIXED + _polls(_IMPORT_S + rows / _ROWS_PER_S) if rows else 0
+
+
+def _polls(job_s: float) -> int:
+    """Count the looks at a job of so many seconds, by the default polling."""
+    polling = Polling()
+    polls, elapsed_s, wait_s = 1, 0.0, polling.first_s
+    while elapsed_s < min(job_s, polling.deadline_s):
+        elapsed_s += wait_s
+        wait_s = min(polling.max_s, wait_s * polling.factor)
+        polls += 1
+    return polls

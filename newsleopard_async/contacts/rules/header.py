@@ -1,0 +1,203 @@
+"""The rules of the first line: where the columns are, and whether they can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from newsleopard_async.contacts.csv.columns import COMMA, KNOWN, folded, foreign_separator
+from newsleopard_async.contacts.rules.names import near_miss
+from newsleopard_async.models.contacts import RESERVED_COLUMNS
+from newsleopard_async.models.findings import Finding, Level, counted, either
+from newsleopard_async.models.showing import shown
+
+__all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "read_header"]
+
+
+MOST_COLUMNS: Final = 1_000
+REQUIRED: Final = ("EMAIL", "NAME")
+
+
+@attrs.frozen(kw_only=True)
+class Header:
+    """The columns of a file.
+
+    Attributes:
+        cells: Their names as they stand, but for blanks around them.
+        order: Where in a row each cell stands that goes out: EMAIL, NAME, and the rest; empty
+            where one of the two is missing.
+        findings: What is wrong with it, or was put right.
+    """
+
+    cells: tuple[str, ...] = ()
+    order: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the rows below can go out by it."""
+        return all(finding.level != "error" for finding in self.findings)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names as they go out."""
+        return (*REQUIRED, *(self.cells[index] for index in self.order[2:])) if self.order else ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the columns are called in messages, in the order of the file."""
+        labels = [shown(cell) or f"column {index}" for index, cell in enumerate(self.cells, 1)]
+        for name in REQUIRED:
+            if (index := self.index_of(name)) is not None:
+                labels[index] = name
+        return tuple(labels)
+
+    def index_of(self, name: str) -> int | None:
+        """Return where in the file the first column of a name is."""
+        names = [folded(cell) for cell in self.cells]
+        return names.index(folded(name)) if folded(name) in names else None
+
+
+def read_header(
+    row: Sequence[str], *, line: int, text: str, separator: str, is_broken: bool = False
+) -> Header:
+    """Read the first row.
+
+    Args:
+        line: Where it is.
+        text: The line as it stands.
+        separator: Between its cells.
+        is_broken: Whether a quote in it goes on in the next line, or is never closed.
+    """
+    fatal = _fatal(row, separator, is_broken=is_broken)
+    if fatal is not None:
+        return Header(findings=(_at(fatal, line),))
+    cells = tuple(cell.strip().strip("\ufeff\u200b").strip() for cell in row)
+    names = [folded(cell) for cell in cells]
+    missing = [name for name in REQUIRED if folded(name) not in names]
+    if missing:
+        return _incomplete(cells, missing, line=line, text=text)
+    first = [names.index(folded(name)) for name in REQUIRED]
+    order = (*first, *(index for index in range(len(cells)) if index not in first))
+    found = (
+        *_findings_of_names(cells),
+        *_findings_of_form(text, separator),
+    )
+    return Header(cells=cells, order=order, findings=tuple(_at(finding, line) for finding in found))
+
+
+def _incomplete(cells: tuple[str, ...], missing: Sequence[str], *, line: int, text: str) -> Header:
+    """Say what is missing; where there are addresses at least, the rows can still be judged."""
+    finding = _at(_finding_of_missing(missing, cells, text), line)
+    if finding.rule != "header-order" or REQUIRED[0] in missing or "@" in text:
+        return Header(findings=(finding,))
+    others = (_at(other, line) for other in _findings_of_names(cells))
+    return Header(cells=cells, findings=(finding, *others))
+
+
+def _at(finding: Finding, line: int) -> Finding:
+    return attrs.evolve(finding, line=line, places=(line,))
+
+
+def _finding(level: Level, rule: str, message: str, *, column: str | None = None) -> Finding:
+    return Finding(level=level, rule=rule, message=message, column=column)
+
+
+def _fatal(row: Sequence[str], separator: str, *, is_broken: bool) -> Finding | None:
+    """Return why a first line cannot be a header, whatever its names."""
+    if "\0" in "".join(row):
+        return _finding("error", "null-byte", "has a NUL in its header; export it again")
+    if is_broken:
+        return _finding(
+            "error",
+            "line-break",
+            "has a quote in its header that is not closed in the same line; close it",
+        )
+    if len(row) > MOST_COLUMNS:
+        return _finding(
+            "error",
+            "column-count",
+            f"has {len(row):,} columns; at most {MOST_COLUMNS:,} are taken, so look whether the "
+            "line ends were lost",
+        )
+    if separator not in KNOWN:
+        return _finding("error", "separator", f"separates columns by {separator}; use commas")
+    return None
+
+
+def _finding_of_missing(missing: Sequence[str], cells: Sequence[str], text: str) -> Finding:
+    """Say what is missing; a first line without both columns may be a contact, so it is hidden."""
+    if (foreign := foreign_separator(text)) is not None:
+        return _finding("error", "separator", f"separates columns by {foreign}; use commas")
+    if "@" in text:
+        return _finding(
+            "error",
+            "header-order",
+            "has no header: its first line looks like a contact; put a line EMAIL,NAME above it",
+        )
+    is_header = len(missing) < len(REQUIRED)
+    hints = "".join(
+        f"; rename the column {shown(near)} to {name}"
+        for name in missing
+        if (near := near_miss(name, cells, is_header=is_header)) is not None
+    )
+    return _finding(
+        "error",
+        "header-order",
+        f"has no column {' and no column '.join(missing)} in its first line"
+        f"{hints or '; begin with EMAIL,NAME'}",
+    )
+
+
+def _findings_of_names(cells: Sequence[str]) -> Iterator[Finding]:
+    columns: dict[str, list[str]] = {}
+    for cell in cells:
+        columns.setdefault(folded(cell), []).append(cell)
+    nameless = columns.pop("", [])
+    if nameless:
+        yield _finding_of_nameless(len(nameless))
+    yield from (_finding_of_same(same) for same in columns.values() if len(same) > 1)
+    for cell in cells:
+        if folded(cell) in RESERVED_COLUMNS:
+            yield _finding(
+                "warning",
+                "reserved-header",
+                f"has a column {shown(cell)}, a name that the platform reserves for itself; what "
+                "it does with it is unknown, so choose another, unless you mean its own field",
+                column=shown(cell),
+            )
+
+
+def _finding_of_nameless(count: int) -> Finding:
+    what = either(count, "a column", counted(count, "column"))
+    it = either(count, "it", "each")
+    message = f"has {what} without a name; name {it} or remove {it}"
+    return attrs.evolve(_finding("error", "empty-header", message), count=count)
+
+
+def _finding_of_same(same: Sequence[str]) -> Finding:
+    spellings = " or ".join(dict.fromkeys(map(shown, same)))
+    finding = _finding(
+        "error",
+        "duplicate-header",
+        f"has {len(same)} columns of the name {spellings}, where case and spaces make no "
+        "difference; rename or remove all but one",
+        column=shown(same[0]),
+    )
+    return attrs.evolve(finding, count=len(same))
+
+
+def _findings_of_form(text: str, separator: str) -> Iterator[Finding]:
+    """Say what is put right; nothing where the line goes out as it came in."""
+    if separator != COMMA:
+        name = KNOWN[separator]
+        yield _finding("note", "separator", f"separates columns by {name}; commas go out")
+    beginning = separator.join(REQUIRED)
+    if text != beginning and not text.startswith(beginning + separator):
+        yield _finding(
+            "note",
+            "header-order",
+            "does not begin with a bare EMAIL,NAME; what goes out does",
+        )

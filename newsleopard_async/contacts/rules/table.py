@@ -1,0 +1,216 @@
+"""The rows below a header: judged, mended and written again, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import compress
+from typing import Final
+
+import attrs
+
+from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.csv.writer import CleanWriter, LeftOutWriter
+from newsleopard_async.contacts.rules import ROW_RULES
+from newsleopard_async.contacts.rules.cells import CellRule, Cells, EmptyName, Formula
+from newsleopard_async.contacts.rules.column_types import ColumnType
+from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck
+from newsleopard_async.contacts.rules.header import REQUIRED, Header
+from newsleopard_async.contacts.rules.shapes import Shapes
+from newsleopard_async.contacts.rules.tally import Tally
+from newsleopard_async.models.findings import Finding, counted, either
+
+__all__ = ["Options", "Table"]
+
+_RULES_OF_EMAIL: Final[tuple[type[CellRule], ...]] = (Formula,)
+_RULES_OF_NAME: Final[tuple[type[CellRule], ...]] = (EmptyName, Formula)
+_RULES_OF_OTHERS: Final[tuple[type[CellRule], ...]] = (ColumnType, Formula)
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """What to do with the rows.
+
+    Attributes:
+        trim: Take away white space around every cell.
+        drop_duplicates: Keep the first row of each address.
+        leave_out: Write bad rows elsewhere.
+        judge: Look at the rows at all.
+        deep: A further check of addresses.
+    """
+
+    trim: bool = False
+    drop_duplicates: bool = False
+    leave_out: bool = False
+    judge: bool = True
+    deep: DeepCheck | None = None
+
+
+class Table:
+    """Takes the rows below one header; where they cannot go out by it, they are only judged.
+
+    Attributes:
+        rows: How many there were, blank ones aside.
+        bad_rows: Of these, how many the platform would reject.
+        dropped: How many an earlier one made superfluous.
+        left_out: How many were written elsewhere.
+        trimmed: How many cells were trimmed.
+    """
+
+    def __init__(self, header: Header, *, separator: str, options: Options) -> None:
+        self.rows = self.bad_rows = self.dropped = self.left_out = self.trimmed = 0
+        if not header.is_usable:
+            options = attrs.evolve(options, drop_duplicates=False, leave_out=False)
+        email_index = header.index_of(REQUIRED[0])
+        assert email_index is not None  # without it, there is nothing to judge by
+        self._options = options
+        self._email_index = email_index
+        self._addresses = Addresses(
+            options.deep, left_out=options.leave_out, dropped=options.drop_duplicates
+        )
+        self._blank = Tally()
+        self._shapes = Shapes(header.labels)
+        self._rules = tuple(_rules_of(header))
+        self._clean = CleanWriter(header, separator) if header.is_usable else None
+        self._left_out = LeftOutWriter(header)
+
+    @property
+    def unique(self) -> int:
+        """How many different addresses there were."""
+        return self._addresses.unique
+
+    def header(self) -> bytes:
+        """Write the header that goes out."""
+        return b"" if self._clean is None else self._clean.header()
+
+    def examine(self, batch: Batch) -> tuple[bytes, bytes]:
+        """Return the next rows that go out, and those that are left out."""
+        batch = self._without_blank_rows(batch)
+        self.rows += len(batch)
+        mended = batch.trimmed() if self._options.trim else batch.stripped(self._email_index)
+        reasons: Mapping[int, Sequence[str]] = {}
+        removed: Collection[int] = ()
+        if self._options.judge:
+            reasons, removed = self._judge(mended)
+        if self._clean is None:
+            return b"", b""
+        if mended is not batch:
+            differences = enumerate(mended.differences(batch))
+            self.trimmed += sum(count for index, count in differences if index not in removed)
+        left_out = self._left_out.write(batch, reasons if self._options.leave_out else {})
+        return self._clean.write(mended, removed=removed), left_out
+
+    def _without_blank_rows(self, batch: Batch) -> Batch:
+        blank = batch.blank_rows()
+        self._blank.add(len(blank), (batch.lines[index] for index in blank))
+        return batch.without(blank)
+
+    def _judge(self, batch: Batch) -> tuple[Mapping[int, Sequence[str]], Collection[int]]:
+        """Return why rows are bad, and which rows do not go out."""
+        reasons = self._shapes.look(batch)
+        removed: set[int] = set()
+        if (frame := _frame_of(batch, width=len(self._rules))) is not None:
+            removed = self._judge_addresses(frame, reasons)
+            self._look_at_columns(frame, removed)
+        self.bad_rows += sum(not ROW_RULES.isdisjoint(broken) for broken in reasons.values())
+        if self._options.leave_out:
+            self.left_out += len(reasons)
+            removed.update(reasons)
+        return reasons, removed
+
+    def _judge_addresses(self, frame: _Frame, reasons: dict[int, list[str]]) -> set[int]:
+        """Add to the reasons, and return the rows that are not looked at any further."""
+        leave_out = self._options.leave_out
+        ignored = frame.positions(reasons) if leave_out else ()
+        found = self._addresses.judge(
+            frame.columns[self._email_index], frame.lines, ignored=ignored
+        )
+        for position, rule in found.bad.items():
+            reasons.setdefault(frame.indices[position], []).append(rule)
+        removed = set(reasons) if leave_out else set()
+        if self._options.drop_duplicates:
+            self.dropped += len(found.repeated)
+            removed.update(frame.indices[position] for position in found.repeated)
+        return removed
+
+    def _look_at_columns(self, frame: _Frame, removed: Collection[int]) -> None:
+        frame = frame.without(removed)
+        if not frame.indices:
+            return
+        for rules, column in zip(self._rules, frame.columns, strict=True):
+            cells = Cells.of(column, frame.lines)
+            for rule in rules:
+                rule.look(cells)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield everything that was found in the rows."""
+        yield from self._shapes.findings(left_out=self._options.leave_out)
+        if self._blank.count:
+            yield self._blank.finding(
+                "note",
+                "missing-email",
+                f"has {counted(self._blank.count, 'blank row')} ({self._blank.where}), which "
+                f"{either(self._blank.count, 'is', 'are')} left out",
+            )
+        yield from self._addresses.findings()
+        for rules in self._rules:
+            for rule in rules:
+                yield from rule.findings()
+
+
+@attrs.frozen
+class _Frame:
+    """Rows of one length, column by column; a position is one in `indices`.
+
+    Attributes:
+        columns: The cells.
+        lines: Where each row begins.
+        indices: Which row of the batch each is.
+    """
+
+    columns: Sequence[Sequence[str]]
+    lines: Sequence[int]
+    indices: Sequence[int]
+
+    def positions(self, indices: Collection[int]) -> frozenset[int]:
+        """Return where these rows are."""
+        if not indices:
+            return frozenset()
+        return frozenset(at for at, index in enumerate(self.indices) if index in indices)
+
+    def without(self, indices: Collection[int]) -> _Frame:
+        """Return the other rows."""
+        if not indices:
+            return self
+        is_kept = [index not in indices for index in self.indices]
+        return _Frame(
+            [list(compress(column, is_kept)) for column in self.columns],
+            list(compress(self.lines, is_kept)),
+            list(compress(self.indices, is_kept)),
+        )
+
+
+def _rules_of(header: Header) -> Iterator[tuple[CellRule, ...]]:
+    """Build the rules of each column, in the order of the file."""
+    email, name = map(header.index_of, REQUIRED)
+    for index, column in enumerate(header.labels):
+        if index == email:
+            yield tuple(rule(column) for rule in _RULES_OF_EMAIL)
+        elif index == name:
+            yield tuple(rule(column) for rule in _RULES_OF_NAME)
+        else:
+            yield tuple(rule(column) for rule in _RULES_OF_OTHERS)
+
+
+def _frame_of(batch: Batch, *, width: int) -> _Frame | None:
+    """Take the rows that can be judged column by column; None where there are none."""
+    if batch.columns is not None:
+        return _Frame(batch.columns, batch.lines, range(len(batch))) if batch.lines else None
+    # Where a quote is never closed, nobody knows which cell is which.
+    unclosed = frozenset(batch.unclosed)
+    indices = [
+        index for index, row in enumerate(batch.rows) if len(row) == width and index not in unclosed
+    ]
+    if not indices:
+        return None
+    columns = tuple(zip(*(batch.rows[index] for index in indices), strict=True))
+    return _Frame(columns, [batch.lines[index] for index in indices], indices)

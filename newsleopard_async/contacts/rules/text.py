@@ -1,0 +1,122 @@
+"""CSV as text, for an import of exactly this text: nothing is put right, everything is said.
+
+The platform wants ``EMAIL,NAME`` first, in this very form (T31), no header twice (T32), UTF-8
+without byte order mark (T36), and line feeds between rows (T34). It accepts anything else, and
+only minutes later says that the import has failed. The rules have the names of the contact
+check's, and no message shows a contact.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from newsleopard_async.contacts.csv.columns import (
+    COMMA,
+    KNOWN,
+    choose_separator,
+    folded,
+    foreign_separator,
+)
+from newsleopard_async.contacts.rules.header import REQUIRED
+from newsleopard_async.errors import Problem
+from newsleopard_async.models.mailing import MAX_BODY_BYTES
+from newsleopard_async.models.rules import problems_of_encoding, wrong_type
+from newsleopard_async.models.showing import shown
+
+__all__ = ["problems_of_csv_text"]
+
+_FIELD: Final = "csv_text"
+_BEGINNING: Final = ",".join(REQUIRED)
+
+
+def problems_of_csv_text(csv_text: object) -> tuple[Problem, ...]:
+    """Return what keeps a CSV text from being imported as text."""
+    if not isinstance(csv_text, str):
+        return (wrong_type(_FIELD, csv_text, 'CSV as text, "EMAIL,NAME\\n…"'),)
+    if not csv_text.strip():
+        return (_problem("empty-file", "is empty; begin with a line EMAIL,NAME"),)
+    header, _, rows = csv_text.partition("\n")
+    return (*_problems_of_header(header), *_problems_of_rows(csv_text, rows))
+
+
+def _problem(rule: str, message: str) -> Problem:
+    return Problem(_FIELD, rule, message)
+
+
+def _problems_of_header(line: str) -> Iterator[Problem]:
+    line = line.removesuffix("\r")
+    if not line.strip():
+        yield _problem("header-order", "begins with an empty line; begin with EMAIL,NAME")
+    elif line.startswith("\ufeff"):
+        yield _problem(
+            "byte-order-mark",
+            "begins with a byte order mark, which would spoil the header EMAIL; decode the file "
+            "as utf-8-sig",
+        )
+    elif "\r" in line or "\\n" in line:
+        yield _problem(
+            "line-break", "does not end its header with a line feed; write one, no \\r or \\\\n"
+        )
+    elif line != _BEGINNING and not line.startswith(_BEGINNING + COMMA):
+        yield _problem_of_beginning(line)
+    else:
+        yield from _problems_of_names(line)
+
+
+def _problem_of_beginning(line: str) -> Problem:
+    """Say why a line does not begin with the two columns; it may be a contact, so it is hidden."""
+    separator = KNOWN[choose_separator(line)]
+    if (other := foreign_separator(line)) or separator != KNOWN[COMMA]:
+        return _problem("separator", f"separates columns by {other or separator}; use commas")
+    columns = [column.strip(' \t"') for column in line.split(COMMA)]
+    upper = [column.upper() for column in columns]
+    if tuple(columns[:2]) == REQUIRED:
+        message = "has quotes or spaces around EMAIL or NAME; write the two bare: EMAIL,NAME"
+    elif tuple(upper[:2]) == REQUIRED:
+        message = "does not write EMAIL,NAME in upper case; do so"
+    elif set(REQUIRED) <= set(upper):
+        message = "has EMAIL and NAME elsewhere; make them the first two columns"
+    else:
+        missing = " and ".join(name for name in REQUIRED if name not in upper)
+        message = f"has no column {missing} in its first line; begin with EMAIL,NAME"
+    return _problem("header-order", message)
+
+
+def _problems_of_names(line: str) -> Iterator[Problem]:
+    try:
+        names = next(csv.reader([line], strict=True))
+    except csv.Error:
+        yield _problem("line-break", "has a quote in its header that is never closed; close it")
+        return
+    times = Counter(map(folded, names))
+    if "" in times:
+        yield _problem("empty-header", "has a column without a name; name it or remove it")
+    twice = sorted(shown(name) for name, count in times.items() if name and count > 1)
+    if twice:
+        yield _problem(
+            "duplicate-header",
+            f"has columns of the same name but for case and spaces: {', '.join(twice)}; rename "
+            "all but one",
+        )
+
+
+def _problems_of_rows(csv_text: str, rows: str) -> Iterator[Problem]:
+    if not rows.strip():
+        yield _problem("no-rows", "has no row after its header; give at least one contact")
+    if "\r" in csv_text:
+        yield _problem("line-break", "has carriage returns; end each row with a line feed only")
+    encoding = list(problems_of_encoding(_FIELD, csv_text))
+    yield from encoding
+    if not encoding and _body_bytes(csv_text) > MAX_BODY_BYTES:
+        yield _problem(
+            "too-large-for-text",
+            f"makes a request over {MAX_BODY_BYTES:,} bytes; use a file import",
+        )
+
+
+def _body_bytes(csv_text: str) -> int:
+    return len(json.dumps({"contacts": csv_text}, ensure_ascii=False).encode())

@@ -1,0 +1,325 @@
+"""What contacts may be given as, the one interface behind it, and those in files and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import os
+import stat
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
+
+import attrs
+
+from newsleopard_async.aio import in_thread, open_file
+from newsleopard_async.contacts.records import RecordsSource, is_record
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.files import FileIdentity
+from newsleopard_async.models.rules import problems_of_encoding, refuse
+
+__all__ = [
+    "PIECE_BYTES",
+    "BinaryFile",
+    "BinaryFileSource",
+    "BytesSource",
+    "Contacts",
+    "ContactsSource",
+    "PathSource",
+    "RegularFile",
+    "TextSource",
+    "as_source",
+    "changed",
+    "is_decoded",
+]
+
+PIECE_BYTES: Final = 1024 * 1024
+"""How much is read, and judged, at once."""
+
+
+class BinaryFile(Protocol):
+    """A file that is open for reading bytes; whatever has ``read(size)``.
+
+    If it has ``read1(size)``, that is asked first, since it does not wait for all of it.
+    """
+
+    def read(self, size: int, /) -> bytes | None:
+        """Return at most ``size`` bytes, and none at the end."""
+        ...
+
+
+@attrs.frozen
+class RegularFile:
+    """A file that is read more than once, and must stay as it was when it was first seen."""
+
+    path: Path
+    identity: FileIdentity = attrs.field(repr=False)
+
+    @classmethod
+    async def at(cls, path: Path) -> RegularFile:
+        """Look at a file.
+
+        Raises:
+            InvalidRequest: there is none, or it is a folder, or can be read only once.
+        """
+        try:
+            status = await in_thread(path.stat)
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from None
+        if stat.S_ISDIR(status.st_mode):
+            raise _refusal("file", f"{path} is a folder; name the CSV file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise _no_ordinary_file(path)
+        return cls(path, FileIdentity.of(status))
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read it from its start.
+
+        Raises:
+            InvalidRequest: it cannot be read, or is no longer what it was.
+        """
+        left_bytes = self.identity.size_bytes
+        try:
+            async with open_file(self.path, "rb") as file:
+                await self._check(file.fileno())
+                # A file that somebody writes to may grow for ever.
+                while left_bytes >= 0 and (
+                    piece := await in_thread(partial(file.read, PIECE_BYTES))
+                ):
+                    left_bytes -= len(piece)
+                    yield piece
+                await self._check_end(left_bytes)
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+
+    async def _check_end(self, left_bytes: int) -> None:
+        # By its name: what is open stays as it was when it was replaced.
+        await self._check(self.path)
+        if left_bytes:
+            # What the system makes up as it is read, as below /proc, is of no size.
+            raise _no_ordinary_file(self.path)
+
+    async def _check(self, file: int | Path) -> None:
+        status = await in_thread(partial(os.stat, file))
+        if FileIdentity.of(status) != self.identity:
+            raise changed(self.path)
+
+
+@attrs.frozen
+class PathSource:
+    """A CSV file by its path."""
+
+    path: Path
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read it once."""
+        file = await RegularFile.at(self.path)
+        async with contextlib.aclosing(file.pieces()) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+@attrs.frozen
+class BytesSource:
+    """A CSV as bytes in memory."""
+
+    content: bytes = attrs.field(repr=False)
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Cut it into pieces."""
+        for begin in range(0, len(self.content), PIECE_BYTES):
+            yield self.content[begin : begin + PIECE_BYTES]
+
+
+@attrs.frozen
+class TextSource:
+    """A CSV as text in memory."""
+
+    text: str = attrs.field(repr=False)
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Encode it piece by piece, so that it is not there twice."""
+        for begin in range(0, len(self.text), PIECE_BYTES):
+            yield self.text[begin : begin + PIECE_BYTES].encode()
+
+
+@attrs.frozen
+class BinaryFileSource:
+    """An open file, read from where it stands; whoever opened it closes it."""
+
+    file: BinaryFile = attrs.field(repr=False)
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read it to its end.
+
+        Raises:
+            InvalidRequest: it is closed, not open for reading, or gives no bytes.
+        """
+        # Of no size first: a file in text mode tells itself apart before it decodes anything.
+        await in_thread(partial(_read, self.file, 0))
+        while piece := await in_thread(partial(_read, self.file, PIECE_BYTES)):
+            yield piece
+
+
+def _read(file: BinaryFile, size: int) -> bytes:
+    piece: Any = None
+    why = ""
+    try:
+        piece = _asked(file, size)
+    except Exception as error:  # noqa: BLE001 - whatever somebody else's file may raise
+        why = _why_unread(error)
+    if why:
+        # Raised out here: what a file of somebody else's raised may hold contacts.
+        raise _refusal("readable", f"is an open file that cannot be read: {why}")
+    if isinstance(piece, bytes):
+        return piece
+    if inspect.iscoroutine(piece):
+        piece.close()
+    raise _refusal("type", _why_no_bytes(piece))
+
+
+def _asked(file: BinaryFile, size: int) -> object:
+    """Ask for what is there already; a pipe's read() would wait until it is all there."""
+    read1 = getattr(file, "read1", None)
+    if size and callable(read1):
+        # Not every kind of file that has it can do it.
+        with contextlib.suppress(io.UnsupportedOperation):
+            if piece := read1(size):
+                return piece
+    # Nothing from read1() may be the end, or a pipe that does not block: read() tells them apart.
+    return file.read(size)
+
+
+def _why_unread(error: Exception) -> str:
+    """Say why a file gives nothing, in no word of its own."""
+    if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+        return "it is closed, or not open for reading"
+    if isinstance(error, OSError) and isinstance(error.errno, int):
+        return os.strerror(error.errno)
+    return type(error).__name__
+
+
+def _why_no_bytes(piece: object) -> str:
+    if isinstance(piece, str):
+        return "is a file in text mode; open it with mode='rb', or give its path as Path('…')"
+    if inspect.isawaitable(piece):
+        return "is an async file; give its path as Path('…'), or a file of open(…, 'rb')"
+    return f"is an open file whose read() gives {type(piece).__name__} and not bytes"
+
+
+def changed(path: Path) -> InvalidRequest:
+    """Build the error for a file that did not stay as it was."""
+    return _refusal(
+        "unchanged", f"{path} changed while it was read; call again once nothing writes to it"
+    )
+
+
+def _no_ordinary_file(path: Path) -> InvalidRequest:
+    return _refusal("file", f"{path} is no ordinary file; open it and give it open")
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> InvalidRequest:
+    why = error.strerror if isinstance(error, OSError) else error
+    return _refusal("readable", f"{path} cannot be read: {why}")
+
+
+@runtime_checkable
+class ContactsSource(Protocol):
+    """Where contacts come from; write your own for an object store, a queue, a service.
+
+    ::
+
+        class FromBucket:
+            async def csv_pieces(self) -> AsyncIterator[bytes]:
+                async with bucket.open("members.csv") as body:
+                    async for piece in body:
+                        yield piece
+    """
+
+    def csv_pieces(self) -> AsyncIterator[bytes]:
+        """Return the CSV, header first, in pieces of any size.
+
+        It is called once, and an async generator is closed if it is not read to its end. What
+        it raises goes on to the caller as it is.
+        """
+        ...
+
+
+Contacts = (
+    os.PathLike[str]
+    | bytes
+    | str
+    | BinaryFile
+    | ContactsSource
+    | Iterable[Mapping[str, Any]]
+    | AsyncIterable[Mapping[str, Any]]
+    | Iterable[attrs.AttrsInstance]
+    | AsyncIterable[attrs.AttrsInstance]
+)
+"""A path to a CSV file; the CSV itself, as bytes or text; a file that is open for reading bytes;
+an iterable, async or not, of mappings or attrs objects; or a `ContactsSource`.
+
+An iterable that is not async is gone through in threads, batch by batch. A database that minds
+being used in another thread must be told: ``sqlite3.connect(…, check_same_thread=False)``.
+
+No thread can be interrupted: a cancellation waits until the one ``next()`` of such an iterable,
+or the one ``read()`` of an open file, that is under way has returned.
+
+A generator, and whatever async iterator has ``aclose()``, is closed when reading ends before it
+does. An open file is left open.
+"""
+
+
+def as_source(contacts: object) -> ContactsSource:
+    """Find out where contacts come from.
+
+    Raises:
+        InvalidRequest: nowhere; it says what to give in its place.
+    """
+    match contacts:
+        case type():
+            raise _refusal("type", f"is the class {contacts.__name__}; give an object of it")
+        case os.PathLike():
+            return PathSource(Path(os.fsdecode(contacts)))
+        case bytes() | bytearray() | memoryview():
+            return BytesSource(bytes(contacts))
+        case str():
+            return _text_source(contacts)
+        case ContactsSource():
+            return contacts
+        case _ if callable(getattr(contacts, "read", None)):
+            return BinaryFileSource(contacts)  # type: ignore[arg-type]  # it has read()
+        case _:
+            return _records_source(contacts)
+
+
+def is_decoded(source: ContactsSource) -> bool:
+    """Whether the encoding is known, since it was text that it came from."""
+    return isinstance(source, (TextSource, RecordsSource))
+
+
+def _text_source(text: str) -> TextSource:
+    if text and "\n" not in text and "\r" not in text:
+        raise _refusal("text", "is text of one line; a file is given as Path('…')")
+    refuse(problems_of_encoding("contacts", text))
+    return TextSource(text)
+
+
+def _records_source(contacts: object) -> RecordsSource:
+    if isinstance(contacts, Mapping):
+        raise _refusal("type", "is one mapping; give a list of them, one a contact")
+    if isinstance(contacts, (Iterable, AsyncIterable)):
+        return RecordsSource(contacts)
+    if is_record(contacts):
+        raise _refusal("type", "is one record; give a list of them, one a contact")
+    raise _refusal(
+        "type",
+        "must be a path, bytes, text, an open binary file, an iterable of mappings or a "
+        f"ContactsSource, not {type(contacts).__name__}",
+    )
+
+
+def _refusal(rule: str, message: str) -> InvalidRequest:
+    return InvalidRequest.of("contacts", rule, message)

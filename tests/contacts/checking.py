@@ -1,0 +1,91 @@
+"""Contacts checked in a single call, as the drivers of the package do it in several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from unittest import mock
+
+import attrs
+
+from newsleopard_async.contacts.csv import encoding as blocks
+from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected, EncodingDetector
+from newsleopard_async.contacts.rules.examiner import Examiner
+from newsleopard_async.models.findings import ContactsReport, Finding, Level
+
+__all__ = ["Checked", "check", "csv_of", "detect", "found", "in_pieces"]
+
+Triple = tuple[str, str, int]
+
+
+@attrs.frozen
+class Checked:
+    """What came of a check."""
+
+    report: ContactsReport
+    clean: bytes
+    left_out: bytes
+
+    @property
+    def triples(self) -> list[Triple]:
+        """Level, rule and count of each finding."""
+        return [(each.level, each.rule, each.count) for each in self.report]
+
+
+def csv_of(*rows: str, header: str = "EMAIL,NAME") -> bytes:
+    """Write lines under a header."""
+    return "".join(f"{line}\n" for line in (header, *rows)).encode()
+
+
+def in_pieces(content: bytes, size_bytes: int) -> Iterator[bytes]:
+    """Cut a file."""
+    for begin in range(0, len(content), size_bytes):
+        yield content[begin : begin + size_bytes]
+
+
+def detect(pieces: Iterable[bytes], encoding: str | None = None) -> Detected:
+    """Find out how a file is encoded."""
+    detector = EncodingDetector(encoding)
+    for piece in pieces:
+        if not detector.feed(piece):
+            break
+    return detector.finish()
+
+
+def check(
+    content: bytes,
+    *,
+    encoding: str | None = None,
+    piece_bytes: int = 1 << 30,
+    block_bytes: int = BLOCK_BYTES,
+    **options: Any,
+) -> Checked:
+    """Detect and examine a file.
+
+    Args:
+        piece_bytes: Size of the pieces that it comes in.
+        block_bytes: Size of the blocks in which they are examined.
+        options: Those of `Examiner`.
+    """
+    detected = detect(in_pieces(content, piece_bytes), encoding)
+    with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
+        examiner = Examiner(detected, **options)
+    examined = [examiner.feed(piece) for piece in in_pieces(content, piece_bytes)]
+    examined.append(examiner.finish())
+    return Checked(
+        examiner.report(),
+        b"".join(each.clean for each in examined),
+        b"".join(each.left_out for each in examined),
+    )
+
+
+def found(
+    checked: Checked, rule: str, *, column: str | None = None, level: Level | None = None
+) -> Finding:
+    """Return the single finding of a rule."""
+    [finding] = [
+        each
+        for each in checked.report
+        if each.rule == rule and column in {None, each.column} and level in {None, each.level}
+    ]
+    return finding

@@ -1,0 +1,42 @@
+"""Rows of a text read in a single call, in blocks of any size."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+from newsleopard_async.contacts.csv import encoding as blocks
+from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected
+from newsleopard_async.contacts.csv.reader import RecordReader
+
+__all__ = ["UTF8", "batches", "marked", "read"]
+
+UTF8 = Detected(encoding="utf-8")
+Row = tuple[int, list[str]]
+
+
+def batches(
+    text: str, *, separator: str | None = None, block_bytes: int = BLOCK_BYTES
+) -> list[Batch]:
+    """Read a text."""
+    with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
+        reader = RecordReader(UTF8, separator=separator)
+    return [*reader.feed(text.encode()), *reader.finish()]
+
+
+def read(text: str, *, separator: str | None = None, block_bytes: int = BLOCK_BYTES) -> list[Row]:
+    """Read the lines and cells of a text."""
+    return [
+        row
+        for batch in batches(text, separator=separator, block_bytes=block_bytes)
+        for row in zip(batch.lines, batch.rows, strict=True)
+    ]
+
+
+def marked(text: str, name: str, *, block_bytes: int = BLOCK_BYTES) -> list[int]:
+    """Return the lines of the rows that are marked so."""
+    return [
+        batch.lines[index]
+        for batch in batches(text, block_bytes=block_bytes)
+        for index in getattr(batch, name)
+    ]

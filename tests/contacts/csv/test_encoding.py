@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import codecs
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, ENCODINGS, EncodingDetector
+from newsleopard_async.errors import InvalidRequest
+from tests.contacts.checking import check, csv_of, detect, found
+
+MIB = 1024 * 1024
+TABLE = "EMAIL,NAME,城市\na@example.com,王小明,台北市\nb@example.com,陳怡君,高雄市\n"
+
+
+def test_utf8_is_taken_without_a_word() -> None:
+    """What is as it should be has no finding."""
+    detected = detect([TABLE.encode()])
+
+    assert (detected.encoding, detected.mark_bytes, detected.findings) == ("utf-8", 0, ())
+
+
+def test_mark_of_utf8_is_noted_and_left_out() -> None:
+    """Excel's "CSV UTF-8" writes one; two of them come from joined files."""
+    for marks in (1, 2):
+        checked = check(codecs.BOM_UTF8 * marks + TABLE.encode())
+
+        assert checked.triples == [("note", "byte-order-mark", 1)]
+        assert checked.clean == TABLE.encode()
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf16_with_mark_is_read_and_noted(codec: str) -> None:
+    """Excel's "Unicode Text" is such a file."""
+    checked = check("\ufeff".encode(codec) + TABLE.encode(codec))
+
+    assert checked.triples == [("note", "encoding", 1)]
+    assert checked.report.encoding == codec
+    assert checked.clean == TABLE.encode()
+
+
+def test_cp950_is_taken_with_a_warning_that_names_it() -> None:
+    """Nothing is guessed silently: the report says what was taken, and how to say it."""
+    checked = check(TABLE.encode("cp950"))
+
+    warning = found(checked, "encoding")
+    assert (warning.level, warning.line) == ("warning", 1)
+    assert "encoding='cp950'" in warning.message
+    assert checked.report.encoding == "cp950"
+    assert checked.clean == TABLE.encode()
+
+
+@pytest.mark.parametrize("said", ["CP950", "Big5-HKSCS", "ms950"])
+def test_said_encoding_is_a_note(said: str) -> None:
+    """Any name that Python knows for one of the encodings is obeyed."""
+    checked = check(TABLE.encode("big5"), encoding=said)
+
+    assert checked.triples == [("note", "encoding", 1)]
+    assert checked.report.encoding == codecs.lookup(said).name
+    assert checked.clean == TABLE.encode()
+
+
+@pytest.mark.parametrize("said", ["utf-8", "UTF8", "utf_8_sig"])
+def test_said_utf8_is_no_finding(said: str) -> None:
+    """What would be found out anyway needs no remark."""
+    assert check(TABLE.encode(), encoding=said).triples == []
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_said_utf16_may_have_a_mark_or_none(codec: str) -> None:
+    """The order of the bytes said, the mark is only confirmation."""
+    for content in (TABLE.encode(codec), ("\ufeff" + TABLE).encode(codec)):
+        checked = check(content, encoding=codec)
+
+        assert checked.triples == [("note", "encoding", 1)]
+        assert checked.clean == TABLE.encode()
+
+
+def test_said_utf16_is_read_by_its_mark() -> None:
+    """The name without an order needs a mark."""
+    assert check(TABLE.encode("utf-16"), encoding="utf-16").clean == TABLE.encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (codecs.BOM_UTF8 + TABLE.encode(), "utf-16"),
+        (codecs.BOM_UTF8 + TABLE.encode(), "cp950"),
+        (codecs.BOM_UTF16_LE + TABLE.encode("utf-16-le"), "utf-16-be"),
+        (codecs.BOM_UTF16_LE + TABLE.encode("utf-16-le"), "utf-8"),
+    ],
+)
+def test_mark_that_contradicts_is_an_error(content: bytes, said: str) -> None:
+    """Neither the caller nor the mark is overruled."""
+    detected = detect([content], said)
+
+    assert detected.encoding is None
+    assert "mark of UTF-" in detected.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "message"),
+    [
+        (TABLE.encode("utf-16-le"), None, "say encoding='utf-16-le'"),
+        (TABLE.encode("utf-16-be"), None, "say encoding='utf-16-be'"),
+        (TABLE.encode("utf-16-le"), "utf-16", "say encoding='utf-16-le'"),
+        ("信箱，姓名".encode("utf-16-le"), "utf-16", "'utf-16-le' or 'utf-16-be'"),
+        (TABLE.encode("utf-32"), None, "UTF-32"),
+        (codecs.BOM_UTF32_BE + TABLE.encode("utf-32-be"), None, "UTF-32"),
+    ],
+)
+def test_wide_encoding_without_a_mark_has_to_be_said(
+    content: bytes, said: str | None, message: str
+) -> None:
+    """It is recognised by its NULs, and not read on a suspicion."""
+    detected = detect([content], said)
+
+    [finding] = detected.findings
+    assert (finding.level, finding.rule) == ("error", "encoding")
+    assert message in finding.message
+
+
+def test_bad_bytes_are_named_with_their_line() -> None:
+    """The first bytes that are not UTF-8, and those that are not CP950."""
+    content = TABLE.encode() + b"c@example.com,\xff\xfe,x\r\n"
+
+    [finding] = detect([content]).findings
+
+    assert (finding.level, finding.rule, finding.line) == ("error", "encoding", 4)
+    assert "line 4 has the bytes ff, which are no UTF-8" in finding.message
+    assert "line 1 has the bytes e5, which are no CP950 (Big5)" in finding.message
+
+
+def test_bad_bytes_are_found_deep_in_the_file() -> None:
+    """The whole file is decoded, whatever its beginning looks like, and lines are counted on."""
+    row = "a@example.com,王小明\r\n".encode()
+    content = b"EMAIL,NAME\r\n" + row * 100_000 + b"b@example.com,\xe4\xbd\n"
+
+    for piece_bytes in (len(content), 100_003):
+        pieces = [content[at : at + piece_bytes] for at in range(0, len(content), piece_bytes)]
+        [finding] = detect(pieces).findings
+
+        assert finding.line == 100_002
+        assert "e4 bd" in finding.message
+
+
+def test_character_cut_off_at_the_end_is_an_error() -> None:
+    """Half a character is no character."""
+    [finding] = detect(["EMAIL,NAME\na@example.com,王".encode()[:-1]]).findings
+
+    assert (finding.rule, finding.line) == ("encoding", 2)
+
+
+def test_character_cut_off_at_the_end_of_a_block_is_found_there() -> None:
+    """What follows is plain ASCII, which is not decoded unless a character is open."""
+    first = b"EMAIL,NAME\n".ljust(BLOCK_BYTES - 2, b"x") + "王".encode()[:2]
+
+    [finding] = detect([first + b"\na@example.com,x\n" * 100_000]).findings
+
+    assert (finding.rule, finding.line) == ("encoding", 2)
+
+
+@pytest.mark.parametrize("said", ["utf-8", "big5"])
+def test_said_encoding_is_obeyed_strictly(said: str) -> None:
+    """Where it does not fit, no other is tried."""
+    content = TABLE.encode("big5" if said == "utf-8" else "utf-8")
+
+    [finding] = detect([content], said).findings
+
+    assert (finding.level, finding.rule) == ("error", "encoding")
+    assert "leave encoding= out" in finding.message
+
+
+def test_bad_utf16_is_an_error_with_its_line() -> None:
+    """An odd number of bytes, or half a surrogate pair."""
+    mark = codecs.BOM_UTF16_LE
+    for bad in (b"\x00", b"\x00\xd8a\x00"):
+        [finding] = detect([mark + TABLE.encode("utf-16-le") + bad]).findings
+
+        assert (finding.rule, finding.line) == ("encoding", 4)
+
+
+@pytest.mark.parametrize("said", ["latin-1", "gbk", "no such", "", "a\0b", "信", 7, "x" * 100_000])
+def test_other_encoding_is_refused_by_the_name_of_the_argument(said: object) -> None:
+    """What is not taken is refused before a byte is read."""
+    with pytest.raises(InvalidRequest) as caught:
+        EncodingDetector(said)  # type: ignore[arg-type]  # the point
+
+    [problem] = caught.value.problems
+    assert problem.field == "encoding"
+    assert all(name in problem.message for name in ENCODINGS)
+    assert len(problem.message) < 300
+
+
+@pytest.mark.parametrize("content", [b"", b" ", b"\n\r\n\t ", codecs.BOM_UTF8, codecs.BOM_UTF16_LE])
+def test_nothing_but_blanks_is_an_empty_file(content: bytes) -> None:
+    """A mark is no content either."""
+    detected = detect([content])
+
+    assert detected.encoding is None
+    assert [each.rule for each in detected.findings] == ["empty-file"]
+
+
+def test_no_piece_at_all_is_an_empty_file() -> None:
+    """A source may yield nothing."""
+    assert [each.rule for each in detect([]).findings] == ["empty-file"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bytes(range(256)) * 40,
+        b"\0" * 100,
+        b"\x00\x01\x02\x03" * 100,
+        csv_of("a@example.com,x") + bytes(range(256)) * 4,
+        b"text" * 70_000 + b"\n" + bytes(range(256)) * 4000,
+    ],
+)
+def test_binary_data_is_no_text(content: bytes) -> None:
+    """Whether it can be decoded or not."""
+    detected = detect([content])
+
+    assert [each.rule for each in detected.findings] == ["not-text"]
+
+
+def test_stray_control_characters_do_not_make_it_binary() -> None:
+    """A few are a fault of rows, which the rules of rows find."""
+    assert detect([csv_of("a@example.com,\0\0\x01\x02")]).encoding == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"), [(b"x" * 1000, "not-text"), (b"a," * 500, "column-count")]
+)
+def test_line_of_two_gigabytes_stops_at_once(line: bytes, rule: str) -> None:
+    """After a mebibyte without an end nothing more is read; memory stays small."""
+    asked = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal asked
+        yield b"EMAIL,NAME\n"
+        for _ in range(2_000_000):
+            asked += 1
+            yield line
+
+    tracemalloc.start()
+    detected = detect(pieces())
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert asked < 2 * MIB / 1000
+    assert peak_bytes < 2 * MIB
+    [finding] = detected.findings
+    assert (finding.level, finding.rule, finding.line) == ("error", rule, 2)
+
+
+def test_header_of_ten_million_columns_stops_at_once() -> None:
+    """Nobody counts them all."""
+    asked = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal asked
+        yield b"EMAIL,NAME"
+        for column in range(0, 10_000_000, 1_000):
+            asked += 1
+            yield b"".join(b",column%d" % (column + more) for more in range(1_000))
+
+    [finding] = detect(pieces()).findings
+
+    assert asked < 200
+    assert (finding.level, finding.rule, finding.line) == ("error", "column-count", 1)
+    assert "1,000 columns" in finding.message
+
+
+def test_piece_of_many_megabytes_is_looked_at_in_blocks() -> None:
+    """A line without an end is found in a single piece, too, and only where it is one."""
+    lines = b"x" * (MIB - 10) + b"\n"
+
+    assert detect([lines * 3]).encoding == "utf-8"
+    assert detect([lines * 3 + b"x" * (2 * MIB)]).findings[0].line == 4
+
+
+def test_nothing_is_taken_after_the_end_is_known() -> None:
+    """A driver that feeds on changes nothing."""
+    detector = EncodingDetector()
+    assert not detector.feed(b"x" * (2 * MIB))
+    assert not detector.feed(b"\n" * MIB)
+
+    assert [each.rule for each in detector.finish().findings] == ["not-text"]
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_lines_are_counted_across_blocks(end: str) -> None:
+    """The two characters of a line end may stand in two blocks."""
+    block = 256 * 1024
+    for shift in range(4):
+        first = "x" * (block - shift) + end
+        content = first.encode() + b"\xff"
+
+        [finding] = detect([content]).findings
+
+        assert finding.line == 2

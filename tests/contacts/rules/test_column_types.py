@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import pytest
+
+from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES
+from tests.contacts.checking import Checked, check, csv_of, found
+
+
+def check_column(*values: str, name: str = "X", block_bytes: int = BLOCK_BYTES) -> Checked:
+    """Check contacts of which one custom column has these values."""
+    rows = [f'user{index}@example.com,甲,"{value}"' for index, value in enumerate(values)]
+    return check(csv_of(*rows, header=f"EMAIL,NAME,{name}"), block_bytes=block_bytes)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["甲", "乙1", "1丙"],
+        ["1", "-2", "+3.5", "", " 4 "],
+        ["980", "1,280", "3,450", "-1,234,567.5"],
+        ["2026-01-05", "2026/1/5", "", "2026-01-05 10:00", "2026-01-05T10:00:00.5Z"],
+        ["2026-01-05 10:00:00+08:00", "2026-01-05 10:00+0800", "2026-01-05 10:00:01 +0800"],
+        ["", " ", ""],
+        ["甲", "1", "2026-01-05", "乙", "丙"],
+        ["2026-13-01", "20260105甲", "2026-01/05"],
+        ["0", "0.5", "10"],
+    ],
+)
+def test_column_of_one_kind_is_no_finding(values: list[str]) -> None:
+    """Blank cells have no kind; text may hold anything."""
+    assert check_column(*values).triples == []
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "places"),
+    [
+        (["1", "甲", "2", "2026-01-05"], "numbers", (3, 5)),
+        (["1", "甲", "乙", "丙"], "numbers", (3, 4, 5)),
+        (["甲", "1", "2", "3"], "numbers", (2,)),
+        (["", "1", "甲", "乙"], "numbers", (4, 5)),
+        (["2026-01-05", "2026-01-06", "soon", "5"], "dates", (4, 5)),
+        (["1", "2026-01-05", "2026-01-06"], "dates", (2,)),
+        (["1", "1,28", "1,2345", "2,345"], "numbers", (3, 4)),
+        (["甲", "2026-01-05", " 2026-01-06 "], "dates", (2,)),
+    ],
+)
+def test_other_values_in_a_column_of_numbers_or_dates_are_a_warning(
+    values: list[str], kind: str, places: tuple[int, ...]
+) -> None:
+    """By the first value or most of them, as the platform is assumed to infer it (T39)."""
+    checked = check_column(*values)
+
+    warning = found(checked, "mixed-type")
+    assert checked.triples == [("warning", "mixed-type", len(places))]
+    assert (warning.column, warning.places) == ("X", places)
+    assert f"a column of {kind}" in warning.message
+    assert "assumed" in warning.message
+
+
+@pytest.mark.parametrize("block_bytes", [1, 30, 64])
+def test_kind_is_inferred_from_the_whole_column(block_bytes: int) -> None:
+    """Blocks of numbers alone, of text alone and of both come to the same."""
+    values = ["1", "2", "甲", "乙", "", "3", "x1", "4", "5", "2026-01-05", "6"]
+
+    report = check_column(*values, block_bytes=block_bytes).report
+
+    assert report == check_column(*values).report
+    assert found(Checked(report, b"", b""), "mixed-type").places == (4, 5, 8, 11)
+
+
+def test_first_places_of_others_are_kept() -> None:
+    """Twenty of them, whichever blocks they are in."""
+    values = ["1", *["甲"] * 30, *["2"] * 40]
+
+    warning = found(check_column(*values, block_bytes=50), "mixed-type")
+
+    assert warning.count == 30
+    assert warning.places == tuple(range(3, 23))
+
+
+def test_name_and_email_have_no_kind() -> None:
+    """They are the platform's own."""
+    assert check(csv_of("a@example.com,1", "b@example.com,甲", "c@example.com,007")).triples == []
+
+
+@pytest.mark.parametrize(
+    ("values", "places"),
+    [
+        (["0912345678", "0223456789"], (2, 3)),
+        (["1", " 007 ", "00", "0"], (3, 4)),
+        (["01", "甲", "02"], (2, 4)),
+        (["1", "-05", "00.5"], (3, 4)),
+    ],
+)
+def test_leading_zero_in_a_column_of_numbers_is_a_warning(
+    values: list[str], places: tuple[int, ...]
+) -> None:
+    """A number does not keep it."""
+    warning = found(check_column(*values), "leading-zero")
+
+    assert (warning.level, warning.column, warning.places) == ("warning", "X", places)
+
+
+def test_leading_zero_in_a_column_of_text_is_no_finding() -> None:
+    """Text keeps it."""
+    assert check_column("0912-345-678", "007", "甲").triples == []
+
+
+@pytest.mark.parametrize(
+    "name", ["手機", "聯絡電話", "Mobile", "cell_phone", "cellphone", "Tel", "行動電話", "my phone"]
+)
+def test_zero_that_is_lost_already_is_a_warning(name: str) -> None:
+    """Nine digits from 9 on in a column of phone numbers."""
+    checked = check_column("912345678", "987654321", "223456789", name=name)
+
+    warning = found(checked, "leading-zero")
+    assert (warning.level, warning.column, warning.places) == ("warning", name, (2, 3))
+    assert "spreadsheet" in warning.message
+
+
+@pytest.mark.parametrize("name", ["points", "hotel", "身高"])
+def test_nine_digits_elsewhere_are_a_number(name: str) -> None:
+    """Only a phone number has lost a zero."""
+    assert check_column("912345678", name=name).triples == []
+
+
+def test_zeros_kept_and_lost_are_one_finding() -> None:
+    """Both are said in one message."""
+    checked = check_column("0912345678", "987654321", name="手機")
+
+    warning = found(checked, "leading-zero")
+    assert (warning.count, warning.places) == (1, (2,))
+    assert "lost it already" in warning.message
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "=1+1",
+        "+cmd|x",
+        "-2+3",
+        "@SUM(1)",
+        "\tx",
+        "=x",
+        "-a(1)",
+        "+A1*2",
+        "@x!A1",
+        "@a-b",
+        "+1-2",
+        "+886-912-345-678-x",
+    ],
+)
+def test_cell_that_a_spreadsheet_would_execute_is_a_warning(cell: str) -> None:
+    """In any column."""
+    checked = check(csv_of("a@example.com,甲,x", f"b@example.com,乙,{cell}", header="EMAIL,NAME,X"))
+
+    warning = found(checked, "formula")
+    assert checked.triples == [("warning", "formula", 1)]
+    assert (warning.level, warning.column, warning.places) == ("warning", "X", (3,))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "-5",
+        "-1.5",
+        "-1,000",
+        "-5%",
+        "-",
+        "--",
+        "a=b",
+        "x@y",
+        " =1",
+        "- 無",
+        "-無",
+        "-NT$100",
+        "-1,200元",
+        "@shop123",
+        "@amy.lin_1",
+        "@電子豹",
+        "+886912345678",
+        "+886 912 345 678",
+        "+886-912-345-678",
+        "+886 (0)2 2345-6789 #12",
+        "+886-2-2345-6789分機12",
+        "(02) 2345-6789",
+    ],
+)
+def test_numbers_phones_names_and_dashes_are_no_formulas(cell: str) -> None:
+    """A sign before what nothing executes is a sign."""
+    assert check(csv_of(f'a@example.com,甲,"{cell}"', header="EMAIL,NAME,X")).triples == []
+
+
+def test_formula_in_name_and_address_is_a_warning_of_its_column() -> None:
+    """An address may begin with anything, and is harmless with a plus."""
+    checked = check(csv_of("=a@example.com,=x", "+b@example.com,x"))
+
+    assert found(checked, "formula", column="EMAIL").places == (2,)
+    assert found(checked, "formula", column="NAME").places == (2,)
+
+
+def test_each_column_has_its_own_findings() -> None:
+    """One for each rule and column."""
+    content = csv_of(
+        "a@example.com,甲,1,x,=1",
+        "b@example.com,乙,x,2026-01-05,01",
+        "c@example.com,丙,2,2026-01-06,02",
+        header="EMAIL,NAME,a,b,c",
+    )
+
+    checked = check(content)
+
+    assert [(each.rule, each.column, each.places) for each in checked.report] == [
+        ("mixed-type", "a", (3,)),
+        ("mixed-type", "b", (2,)),
+        ("mixed-type", "c", (2,)),
+        ("leading-zero", "c", (3, 4)),
+        ("formula", "c", (2,)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "values", "words"),
+    [
+        ("mixed-type", ["1", "x", "2"], ("(line 3) that is no number,", "this row")),
+        ("mixed-type", ["1", "x", "y"], ("(lines 3, 4) that are no numbers,", "these rows")),
+        ("leading-zero", ["01", "1"], ("that begins with a zero", "write it so")),
+        ("leading-zero", ["01", "02"], ("that begin with a zero", "write them as")),
+        ("leading-zero", ["912345678"], ("which looks like a mobile number whose",)),
+        ("leading-zero", ["912345678"] * 2, ("which look like mobile numbers whose",)),
+        ("formula", ["=x"], ("since it begins with", "whether it is meant")),
+        ("formula", ["=x", "=y"], ("since they begin with", "whether they are meant")),
+    ],
+)
+def test_message_agrees_with_its_number(
+    rule: str, values: list[str], words: tuple[str, ...]
+) -> None:
+    """One value begins, two begin."""
+    message = found(check_column(*values, name="手機"), rule).message
+
+    assert [each for each in words if each not in message] == []

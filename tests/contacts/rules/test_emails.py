@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from newsleopard_async.contacts.rules.emails import is_address, load_deep_check
+from newsleopard_async.contacts.rules.examiner import Examiner
+from newsleopard_async.errors import ConfigurationError
+from tests.contacts.checking import check, csv_of, detect, found
+
+LABEL = "x" * 63
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@b",
+        "user@example.com",
+        "first.last+tag@sub.example.com.tw",
+        "!#$%&'*+/=?^_`{|}~-.@example.com",
+        "..@example.com",
+        f"{'x' * 64}@example.com",
+        f"a@{LABEL}.{LABEL}.{LABEL}.{'x' * 60}",
+        "a@xn--fiq228c.tw",
+        "A@1-2.3",
+    ],
+)
+def test_address_of_the_pattern_is_one(address: str) -> None:
+    """As browsers judge what is typed into a form."""
+    assert is_address(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "a",
+        "@",
+        "a@",
+        "@b",
+        "a@b@c",
+        "a b@c",
+        " a@b",
+        "a@b\n",
+        "a@.b",
+        "a@b.",
+        "a@b..c",
+        "a@-b",
+        "a@b-",
+        "a@b_c",
+        f"a@{LABEL}x",
+        f"{'x' * 65}@b",
+        f"a@{LABEL}.{LABEL}.{LABEL}.{'x' * 61}",
+        "使用者@example.com",
+        "a@電子豹.tw",
+        "a＠example.com",
+        '"a"@example.com',
+        "a@[127.0.0.1]",
+        "A <a@example.com>",
+        "a@example.com,b@example.com",
+    ],
+)
+def test_other_text_is_no_address(address: str) -> None:
+    """Nor is one that is too long to travel."""
+    assert not is_address(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("a..b@example.com", "two periods in a row"),
+        ("secret@nodot", "should have a period"),
+        ("secret@x.invalid", "special-use"),
+        ("secret@x.123", "top-level domain"),
+        (".secret@example.com", "start with a period"),
+        ("secret.@example.com", "immediately before"),
+        ("secret@xn--a.com", "It does not follow the standards"),
+    ],
+)
+def test_deep_check_finds_what_the_pattern_lets_through(address: str, reason: str) -> None:
+    """The message gives email-validator's reason, and never the address."""
+    content = csv_of(f"{address},甲", "user@example.com,乙")
+    assert check(content).report.ok
+
+    error = found(check(content, deep=True), "invalid-email")
+
+    assert (error.level, error.places) == ("error", (2,))
+    assert reason in error.message
+    assert "secret" not in error.message
+
+
+def test_deep_check_counts_its_reasons() -> None:
+    """Each once, with the number of its rows, whatever becomes of them."""
+    rows = ["a@nodot,1", "b@nodot,2", "c..d@example.com,3", "none,4", ",5", "e@example.com,6"]
+
+    for fix in ((), ("leave-out-bad-rows",)):
+        message = found(check(csv_of(*rows), deep=True, fix=fix), "invalid-email").message
+
+        assert "email-validator on 2 rows" in message
+        assert "email-validator on 1 row:" in message
+
+
+def test_deep_check_takes_good_addresses() -> None:
+    """And still knows repetitions."""
+    assert load_deep_check()("user@example.com") is None
+    checked = check(csv_of("a@example.com,甲", "A@example.com,甲"), deep=True)
+
+    assert checked.triples == [("warning", "duplicate-email", 1)]
+
+
+def test_deep_check_without_its_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read."""
+    monkeypatch.setitem(sys.modules, "email_validator", None)
+
+    with pytest.raises(ConfigurationError, match=r"newsleopard-async\[check\]"):
+        Examiner(detect([csv_of()]), deep=True)
+
+
+@pytest.mark.parametrize("address", ["secret@gmail", "secret@gmail.c", "a@1-2.3", " secret@gmail "])
+def test_address_that_nobody_on_the_internet_has_is_a_warning(address: str) -> None:
+    """It is good in one network at most; its row goes out, and counts as any other."""
+    content = csv_of("b@example.com,乙", f"{address},甲", "secret@example.tw,丙")
+
+    checked = check(content, fix="leave-out-bad-rows")
+
+    warning = found(checked, "invalid-email")
+    assert checked.triples == [("warning", "invalid-email", 1)]
+    assert (warning.places, warning.column) == ((3,), "EMAIL")
+    assert "nobody on the internet" in warning.message
+    assert "secret" not in warning.message
+    assert (checked.report.bad_rows, checked.report.unique) == (0, 3)
+    assert checked.clean.decode().splitlines()[2] == f"{address.strip()},甲"
+
+
+def test_warning_of_addresses_stands_beside_the_error() -> None:
+    """The rule has a finding of each level."""
+    checked = check(csv_of("none,甲", "a@gmail,乙", "b@gmail,丙"))
+
+    assert found(checked, "invalid-email", level="error").places == (2,)
+    assert found(checked, "invalid-email", level="warning").places == (3, 4)
+
+
+@pytest.mark.parametrize(("fix", "count"), [((), 2), ("drop-duplicates", 1)])
+def test_warning_of_addresses_counts_what_goes_out(fix: str, count: int) -> None:
+    """A repetition that is dropped goes to nobody."""
+    checked = check(csv_of("a@gmail,甲", "a@gmail,甲"), fix=fix)
+
+    assert found(checked, "invalid-email").count == count

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import csv
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsleopard_async.contacts.rules.examiner import Examiner
+from newsleopard_async.errors import InvalidRequest
+from tests.contacts.checking import Checked, check, csv_of, detect, found
+
+GOOD = "a@example.com,甲"
+ALL = ("trim", "drop-duplicates", "leave-out-bad-rows")
+
+
+def rows_of(content: bytes) -> list[list[str]]:
+    """Read rows by the standard library."""
+    return list(csv.reader(content.decode().splitlines(keepends=True), strict=True))
+
+
+def test_trimming_takes_away_blanks_around_every_cell() -> None:
+    """And counts the cells."""
+    checked = check(
+        csv_of(" a@example.com ,\t甲\u3000,x", "b@example.com,乙 丙, ", header="EMAIL,NAME,X"),
+        fix="trim",
+    )
+
+    assert checked.clean == csv_of(
+        "a@example.com,甲,x", "b@example.com,乙 丙,", header="EMAIL,NAME,X"
+    )
+    assert checked.report.trimmed == 3
+    assert checked.triples == []
+
+
+@pytest.mark.parametrize("judge", [True, False])
+@pytest.mark.parametrize(
+    "address", [" a@example.com", "a@example.com\u00a0", '"a@example.com\u3000"']
+)
+def test_address_goes_out_without_blanks_whatever_is_asked(address: str, judge: bool) -> None:
+    """As it was judged, and counted; all else goes out as it came in."""
+    rows = ["b@example.com, 乙", f"{address}, 甲 "]
+
+    checked = check(csv_of(*rows), judge=judge)
+
+    assert checked.clean == csv_of("b@example.com, 乙", "a@example.com, 甲 ")
+    assert checked.report.trimmed == 1
+    assert checked.triples == []
+
+
+def test_address_of_a_row_that_is_not_understood_goes_out_as_it_came() -> None:
+    """One without that cell, or with a quote that is never closed."""
+    content = csv_of('"x" y', "甲", '甲, a@example.com ,"x', header="NAME,EMAIL,X")
+
+    assert check(content).report.trimmed == 0
+
+
+def test_trimming_takes_away_line_breaks_around_cells() -> None:
+    """What is no longer inside of a cell is no fault of it."""
+    checked = check(csv_of('a@example.com,"甲\n"', '"b@example.com","x\ny"'), fix=("trim",))
+
+    assert found(checked, "line-break").places == (4,)
+    assert checked.clean == csv_of("a@example.com,甲", 'b@example.com,"x\ny"')
+
+
+def test_trimmed_rows_of_another_number_of_cells_stay_as_many() -> None:
+    """They remain an error."""
+    checked = check(csv_of(" x ", GOOD), fix=["trim"])
+
+    assert checked.clean == csv_of("x", GOOD)
+    assert checked.triples == [("error", "column-count", 1)]
+
+
+def test_first_row_of_an_address_is_kept() -> None:
+    """A note says how many were dropped, and where."""
+    rows = ["a@example.com,1", "b@example.com,2", "A@example.com ,3", "a@example.com,4"]
+
+    checked = check(csv_of(*rows), fix="drop-duplicates")
+
+    note = found(checked, "duplicate-email")
+    assert checked.clean == csv_of(*rows[:2])
+    assert (note.level, note.count, note.places) == ("note", 2, (4, 5))
+    assert "dropped; the first of each stays, though the platform is assumed" in note.message
+    assert (checked.report.rows, checked.report.dropped, checked.report.unique) == (4, 2, 2)
+    assert checked.left_out == b""
+
+
+def test_bad_rows_are_left_out_as_they_were() -> None:
+    """With their line and the reason, below the columns of the input."""
+    content = csv_of(
+        "甲,a@example.com",
+        " 乙 ,none",
+        "丁,",
+        "x",
+        "丙,b@example.com,more,and",
+        header="name,email",
+    )
+
+    checked = check(content, fix="leave-out-bad-rows")
+
+    assert checked.clean == csv_of("a@example.com,甲")
+    assert rows_of(checked.left_out) == [
+        ["name", "email", "LINE", "REASON"],
+        [" 乙 ", "none", "3", "invalid-email"],
+        ["丁", "", "4", "missing-email"],
+        ["x", "", "5", "column-count"],
+        ["丙", "b@example.com", "6", "column-count", "more", "and"],
+    ]
+    assert checked.report.left_out == checked.report.bad_rows == 4
+    assert checked.report.ok
+    assert all("left out" in each.message for each in checked.report if each.rule != "header-order")
+
+
+def test_rows_with_line_breaks_and_nuls_are_left_out_too() -> None:
+    """They are no rows that the platform would reject, but none that it should get."""
+    rows = [GOOD, 'b@example.com,"x\ny"', "c@example.com,\0", 'd@example.com,"open', 'none,"x\n\0"']
+
+    checked = check(csv_of(*rows), fix="leave-out-bad-rows")
+
+    assert checked.clean == csv_of(GOOD)
+    assert rows_of(checked.left_out)[1:] == [
+        ["b@example.com", "x\ny", "3", "line-break"],
+        ["c@example.com", "\0", "5", "null-byte"],
+        ["d@example.com", '"open', "6", "line-break"],
+        ["none", "x\n\0", "7", "line-break null-byte invalid-email"],
+    ]
+    assert (checked.report.left_out, checked.report.bad_rows) == (4, 1)
+    assert {level for level, _, _ in checked.triples} == {"note"}
+
+
+def test_row_that_is_left_out_repeats_nothing() -> None:
+    """The next row of its address is the first that goes out."""
+    rows = ['a@example.com,"x\ny"', GOOD, GOOD]
+
+    checked = check(csv_of(*rows), fix=ALL)
+
+    assert checked.clean == csv_of(GOOD)
+    assert (checked.report.left_out, checked.report.dropped) == (1, 1)
+    assert found(checked, "duplicate-email").places == (5,)
+
+
+def test_what_does_not_go_out_has_no_other_finding() -> None:
+    """A column is judged by the rows that are left."""
+    rows = ["a@example.com,甲,1", "none,,x", "a@example.com,,=y", "b@example.com,乙,2"]
+
+    checked = check(csv_of(*rows, header="EMAIL,NAME,X"), fix=ALL)
+
+    assert [each.rule for each in checked.report] == ["invalid-email", "duplicate-email"]
+
+
+def test_left_out_file_may_be_checked_again() -> None:
+    """Its own columns get other names the second time."""
+    once = check(csv_of("none,甲", GOOD), fix="leave-out-bad-rows")
+
+    again = check(once.left_out, fix="leave-out-bad-rows")
+
+    assert rows_of(again.left_out)[0] == ["EMAIL", "NAME", "LINE", "REASON", "LINE_", "REASON_"]
+
+
+def test_file_of_bad_rows_alone_has_no_rows() -> None:
+    """Where all of them are left out, nobody would get the mail."""
+    checked = check(csv_of("none,甲", "x"), fix="leave-out-bad-rows")
+
+    assert not checked.report.ok
+    assert found(checked, "no-rows").level == "error"
+    assert checked.report.requests == 0
+
+
+def test_only_a_header_is_written_for_bad_rows_in_blocks() -> None:
+    """Once, however many blocks there are."""
+    rows = [f"none{index},甲" for index in range(30)]
+
+    checked = check(csv_of(GOOD, *rows), fix=ALL, block_bytes=50)
+
+    assert len(rows_of(checked.left_out)) == 31
+    assert checked.clean == csv_of(GOOD)
+
+
+def test_other_fix_is_refused() -> None:
+    """By the name of the argument."""
+    with pytest.raises(InvalidRequest) as caught:
+        Examiner(detect([csv_of(GOOD)]), fix=["trim", "guess"])  # type: ignore[list-item]  # the point
+
+    assert [problem.field for problem in caught.value.problems] == ["fix"]
+
+
+CELLS = st.sampled_from(
+    [
+        "a@example.com",
+        "A@example.com ",
+        "b@example.com",
+        "none",
+        "",
+        " ",
+        "甲",
+        "x,y",
+        '5"',
+        "=1",
+        "7",
+    ]
+)
+
+
+@given(
+    rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=12),
+    header=st.sampled_from(["EMAIL,NAME,X", "X,name,email"]),
+    fix=st.sets(st.sampled_from(ALL)),
+    block_bytes=st.integers(20, 200),
+)
+def test_fixes_lose_nothing(
+    rows: list[list[str]], header: str, fix: set[str], block_bytes: int
+) -> None:
+    """Each row that came in went out, was left out with all of its cells, or was counted."""
+    rows = [row for row in rows if "".join(row).strip()]
+    lines = [",".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' for cell in row) for row in rows]
+
+    checked = check(csv_of(*lines, header=header), fix=fix, block_bytes=block_bytes)
+
+    report = checked.report
+    clean, left_out = rows_of(checked.clean)[1:], rows_of(checked.left_out)[1:]
+    assert report.rows == len(rows)
+    assert len(clean) + report.dropped + report.left_out == len(rows)
+    assert len(left_out) == report.left_out
+    if not fix:
+        at = header.lower().split(",").index("email")
+        expected = [[*row[:at], *map(str.strip, row[at : at + 1]), *row[at + 1 :]] for row in rows]
+        assert sorted(map(sorted, clean)) == sorted(map(sorted, expected))
+    if "drop-duplicates" not in fix:
+        assert letters(clean) + letters([row[:3] + row[5:] for row in left_out]) == letters(rows)
+
+
+def letters(rows: list[list[str]]) -> Counter[str]:
+    """Count what is no white space."""
+    return Counter(letter for row in rows for cell in row for letter in cell if letter.strip())
+
+
+def test_fixed_file_needs_no_fix() -> None:
+    """What goes out is as it should be."""
+    content = csv_of(
+        " a@example.com,甲 ", "a@example.com,乙", "none,丙", 'b@example.com,"x\ny"', "x"
+    )
+
+    fixed = check(content, fix=ALL)
+    again = check(fixed.clean, fix=ALL)
+
+    assert again == Checked(again.report, fixed.clean, b"")
+    assert again.triples == []

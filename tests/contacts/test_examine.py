@@ -1,0 +1,301 @@
+"""Contacts in any form become one clean CSV file, or a refusal that names everything."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import InvalidRequest
+from newsleopard_async.contacts.examine import goes_as_text
+from newsleopard_async.contacts.sources import PIECE_BYTES
+from tests.contacts.examples import CSV, FORMS, ROWS, Pieces, clean_contacts, later, written
+from tests.support import csv_of, files_in
+
+BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\nmei@example.com,李小美\n"
+
+
+async def cleaned(contacts: Any, **options: Any) -> tuple[str, Any]:
+    """Return the clean CSV, and what is said of it."""
+    async with clean_contacts(contacts, **options) as clean:
+        return clean.path.read_text(encoding="utf-8"), clean
+
+
+async def problems_of(contacts: Any, **options: Any) -> list[tuple[str, str]]:
+    """Return field and rule of what is refused."""
+    with pytest.raises(InvalidRequest) as caught:
+        await cleaned(contacts, **options)
+    return [(each.field, each.rule) for each in caught.value.problems]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", FORMS)
+async def test_contacts_of_every_form_become_the_same_file(
+    form: str, tmp_path: Path, temporary: Path
+) -> None:
+    """It is there for as long as the context lasts, and known again by its hash."""
+    contacts = FORMS[form](tmp_path)
+
+    content, clean = await cleaned(contacts)
+
+    assert (content, clean.rows, clean.as_text) == (CSV, 2, True)
+    assert clean.sha256 == hashlib.sha256(CSV.encode()).hexdigest()
+    assert (clean.report.rows, clean.report.unique) == (2, 2)
+    assert clean.report.columns == ("EMAIL", "NAME", "city")
+    assert files_in(temporary) == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("cp950"),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.replace(",", ";").encode(),
+    ],
+)
+async def test_what_goes_out_is_one_form_of_csv(encode: Callable[[str], bytes]) -> None:
+    """UTF-8 without a mark, commas and line feeds, however it comes in."""
+    text = "EMAIL,NAME\nming@example.com,王小明\n"
+
+    assert (await cleaned(encode(text)))[0] == text
+
+
+@pytest.mark.anyio
+async def test_open_file_stays_open(tmp_path: Path) -> None:
+    """Whoever opened it closes it."""
+    with written(tmp_path).open("rb") as file:
+        await cleaned(file)
+
+        assert not file.closed
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("rows", "as_text"), [(100, True), (101, False)])
+async def test_up_to_a_hundred_rows_go_as_text(rows: int, as_text: bool) -> None:
+    """The platform advises a file for more (T29); what is dropped does not count."""
+    contacts = csv_of(rows) + "USER0@example.com,again\n"
+
+    _, clean = await cleaned(contacts, fix="drop-duplicates")
+
+    assert (clean.rows, clean.as_text, clean.report.dropped) == (rows, as_text, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "size_bytes", "as_text"),
+    [
+        (1, 1, True),
+        (100, 1_600_000, True),
+        (101, 1_600_000, False),
+        (100, 1_600_001, False),
+    ],
+)
+def test_few_and_small_rows_go_as_text(rows: int, size_bytes: int, as_text: bool) -> None:
+    """Both the number of rows and the size must be small, since JSON may blow it up (T28)."""
+    assert goes_as_text(rows, size_bytes) is as_text
+
+
+@pytest.mark.anyio
+async def test_column_that_looks_like_a_lost_line_feed_goes_as_a_file() -> None:
+    """A text with such a header would be refused once the list is made."""
+    _, clean = await cleaned([{"email": "a@example.com", "name": "A", "C:\\new": 1}])
+
+    assert not clean.as_text
+
+
+REFUSED: dict[str, tuple[Any, list[str]]] = {
+    "nothing": (b"", ["empty-file"]),
+    "header alone": ("EMAIL,NAME\n", ["no-rows"]),
+    "no record": ([], ["no-rows"]),
+    "no header": ("\n\nming@example.com,王小明\n", ["header-order"]),
+    "archive": (b"PK\x03\x04" + bytes(100), ["not-text"]),
+    "not to be decoded": (b"EMAIL,NAME\nming@example.com,\xff\xff\n", ["encoding"]),
+    "several faults": (
+        "EMAIL,NAME,a,A,\nming@example.com,王小明,,,\n",
+        ["duplicate-header", "empty-header"],
+    ),
+    "line break": ('EMAIL,NAME\nming@example.com,"王\n小明"\n', ["line-break"]),
+    "too many columns": ("EMAIL,NAME," + ",".join(map(str, range(999))) + "\n", ["column-count"]),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", REFUSED)
+async def test_unusable_contacts_are_refused(name: str, temporary: Path) -> None:
+    """Every fault is named at once, and no temporary file is left."""
+    contacts, rules = REFUSED[name]
+
+    assert await problems_of(contacts) == [("contacts", rule) for rule in rules]
+    assert files_in(temporary) == []
+
+
+@pytest.mark.anyio
+async def test_rows_that_the_platform_would_reject_are_reported() -> None:
+    """They are no reason to refuse: whether they are too many is for the caller to say."""
+    content, clean = await cleaned(BAD)
+
+    assert content == BAD
+    assert [(each.rule, each.places) for each in clean.report.errors] == [("invalid-email", (3,))]
+    assert clean.report.bad_rows == 1
+
+
+@pytest.mark.anyio
+async def test_rows_may_be_left_unjudged() -> None:
+    """Then only what makes the whole unusable is looked for."""
+    _, clean = await cleaned(BAD, judge=False)
+
+    assert clean.report.findings == ()
+    assert clean.rows == 3
+
+
+@pytest.mark.anyio
+async def test_rows_are_left_out_into_a_file_beside_the_input(tmp_path: Path) -> None:
+    """It has the rows as they were, with line and reason, and replaces an older one."""
+    path = written(tmp_path, BAD.encode())
+    beside = written(tmp_path, b"old", "members.left-out.csv")
+
+    content, clean = await cleaned(path, fix="leave-out-bad-rows")
+
+    assert content == BAD.replace("nobody,誰\n", "")
+    assert beside.read_text(encoding="utf-8") == (
+        "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"
+    )
+    assert (clean.rows, clean.report.left_out, clean.report.left_out_to) == (2, 1, beside)
+    assert files_in(tmp_path) == ["members.csv", "members.left-out.csv", "temporary"]
+
+
+@pytest.mark.anyio
+async def test_no_file_is_made_where_no_row_is_left_out(tmp_path: Path) -> None:
+    """Neither of good rows, nor of none at all."""
+    path = written(tmp_path)
+    unusable = written(tmp_path, b"EMAIL\nnobody\n", "bad.csv")
+
+    _, clean = await cleaned(path, fix="leave-out-bad-rows")
+    problems = await problems_of(unusable, fix="leave-out-bad-rows")
+
+    assert clean.report.left_out_to is None
+    assert problems == [("contacts", "header-order")]
+    assert files_in(tmp_path) == ["bad.csv", "members.csv", "temporary"]
+
+
+@pytest.mark.anyio
+async def test_left_out_file_must_be_named_without_a_path(tmp_path: Path) -> None:
+    """There is nothing beside which it could be."""
+    named = tmp_path / "bad.csv"
+
+    problems = await problems_of(BAD, fix="leave-out-bad-rows")
+    _, clean = await cleaned(BAD, fix="leave-out-bad-rows", left_out_to=named)
+
+    assert problems == [("left_out_to", "required")]
+    assert clean.report.left_out_to == named
+    assert named.exists()
+
+
+@pytest.mark.anyio
+async def test_addresses_may_be_judged_deeper() -> None:
+    """What email-validator refuses is a bad row, too."""
+    contacts = "EMAIL,NAME\nming@localhost,王小明\n"
+
+    _, clean = await cleaned(contacts)
+    _, deep = await cleaned(contacts, deep=True)
+
+    assert (clean.report.bad_rows, deep.report.bad_rows) == (0, 1)
+
+
+@pytest.mark.anyio
+async def test_encoding_that_is_said_is_obeyed() -> None:
+    """It is checked by its name, and by the bytes."""
+    big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("cp950")
+
+    _, clean = await cleaned(big5, encoding="CP950")
+
+    assert clean.report.encoding == "cp950"
+    assert clean.report.warnings == ()
+    assert await problems_of(big5, encoding="utf-8") == [("contacts", "encoding")]
+    assert await problems_of(big5, encoding="latin-1") == [("encoding", "choice")]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("spooled", [False, True])
+async def test_progress_is_told_of_both_readings(spooled: bool, tmp_path: Path) -> None:
+    """The bytes count from 0 for each; the rows are those that go out so far."""
+    told: list[tuple[int, int]] = []
+
+    async def tell(*, size_bytes: int, rows: int) -> None:
+        told.append((size_bytes, rows))
+
+    content = csv_of(80_000).encode()
+    pieces = [PIECE_BYTES * (number + 1) for number in range(len(content) // PIECE_BYTES)]
+    contacts = Pieces((content,)) if spooled else written(tmp_path, content)
+
+    await cleaned(contacts, on_progress=tell)
+
+    assert [size_bytes for size_bytes, _ in told] == pieces * 2
+    assert [rows for _, rows in told[: len(pieces) + 1]] == [0] * (len(pieces) + 1)
+    assert 0 < told[-1][1] < 80_000
+
+
+@pytest.mark.anyio
+async def test_what_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
+    """An archive tells itself by its first bytes, however long it is."""
+    told: list[int] = []
+
+    async def tell(*, size_bytes: int, rows: int) -> None:
+        told.append(size_bytes)
+
+    archive = written(tmp_path, b"PK\x03\x04" + bytes(4 * PIECE_BYTES))
+
+    assert await problems_of(archive, on_progress=tell) == [("contacts", "not-text")]
+    assert told == [PIECE_BYTES]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("when", [1, 2])
+async def test_file_that_changes_between_the_readings_is_refused(
+    when: int, tmp_path: Path, temporary: Path
+) -> None:
+    """What was detected and what is sent are the same bytes."""
+    path = written(tmp_path, csv_of(35_000).encode())
+    told = 0
+
+    async def change(*, size_bytes: int, rows: int) -> None:
+        nonlocal told
+        told += 1
+        if told == when:
+            with path.open("ab") as file:
+                file.write(b"b@example.com,B\n")
+
+    assert await problems_of(path, on_progress=change) == [("contacts", "unchanged")]
+    assert files_in(temporary) == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "build", [lambda: CSV, lambda: io.BytesIO(CSV.encode()), lambda: later(ROWS)]
+)
+async def test_nothing_stays_after_an_error(build: Callable[[], Any], temporary: Path) -> None:
+    """Whatever happens meanwhile, the contacts do not stay on the disk."""
+
+    async def use() -> None:
+        async with clean_contacts(build()) as clean:
+            assert files_in(temporary) != []
+            clean.rows / 0
+
+    with pytest.raises(ZeroDivisionError):
+        await use()
+
+    assert files_in(temporary) == []
+
+
+@pytest.mark.anyio
+async def test_file_that_is_not_there_is_said_before_what_goes_beside_it(tmp_path: Path) -> None:
+    """The folder of both is wrong, and it is the contacts' path that somebody wrote."""
+    path = tmp_path / "none" / "members.csv"
+
+    assert await problems_of(path, fix="leave-out-bad-rows") == [("contacts", "readable")]

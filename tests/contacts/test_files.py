@@ -1,0 +1,329 @@
+"""Files are read off the event loop, and must stay as they are meanwhile."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import socket
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import InvalidRequest
+from newsleopard_async.contacts.sources import (
+    PIECE_BYTES,
+    BinaryFileSource,
+    PathSource,
+    RegularFile,
+)
+from newsleopard_async.files import FileIdentity
+from tests.contacts.examples import CSV, read, refusal_of, written
+
+LARGE = b"x" * (2 * PIECE_BYTES + 5)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("content", [b"", b"EMAIL", LARGE])
+async def test_file_is_read_in_pieces(content: bytes, tmp_path: Path) -> None:
+    """A path, bytes and an open file give the same bytes."""
+    path = written(tmp_path, content)
+    with path.open("rb") as file:
+        found = [await read(form) for form in (path, content, file)]
+
+    assert found == [content] * 3
+
+
+@pytest.mark.anyio
+async def test_text_is_encoded_piece_by_piece() -> None:
+    """Text of any length is UTF-8, however it is cut."""
+    text = "王小明\n" * PIECE_BYTES
+
+    assert await read(text) == text.encode()
+
+
+@pytest.mark.anyio
+async def test_open_file_is_read_from_where_it_stands_and_stays_open(tmp_path: Path) -> None:
+    """Whoever opened it may go on with it, and closes it."""
+    with written(tmp_path, b"skip" + CSV.encode()).open("rb") as file:
+        file.seek(4)
+        found = await read(file)
+
+        assert (found, file.closed, file.tell()) == (CSV.encode(), False, len(found) + 4)
+
+
+@pytest.mark.anyio
+async def test_file_that_gives_little_at_once_is_read_to_its_end() -> None:
+    """A pipe gives what it has."""
+
+    class Slow:
+        def __init__(self) -> None:
+            self.left = [b"", b"EMAIL", b",NAME\n", b""]
+
+        def read(self, size: int, /) -> bytes:
+            return self.left.pop(0)
+
+    assert await read(Slow()) == b"EMAIL,NAME\n"
+
+
+class Giving:
+    """An open file that gives something else."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def read(self, size: int, /) -> Any:
+        """Give it, or raise it."""
+        if isinstance(self.given, Exception):
+            raise self.given
+        return self.given
+
+
+class Later:
+    """An async file."""
+
+    async def read(self, size: int, /) -> bytes:
+        """Give nothing."""
+        return b""
+
+
+class Promise:
+    """Something that can be awaited and is no coroutine."""
+
+    def __await__(self) -> Any:
+        yield
+
+
+def closed(folder: Path) -> Any:
+    """Open a file and close it."""
+    with written(folder).open("rb") as file:
+        return file
+
+
+def for_writing(folder: Path) -> Any:
+    """Open a file for writing."""
+    return tempfile.TemporaryFile("wb", buffering=0)
+
+
+def as_text(folder: Path) -> Any:
+    """Open a file whose text is in another encoding than it says."""
+    return io.TextIOWrapper(io.BytesIO("會員".encode("big5")), encoding="utf-8")
+
+
+OPEN: dict[str, tuple[Callable[[Path], Any], str, str]] = {
+    "closed": (closed, "readable", "it is closed, or not open for reading"),
+    "for writing": (for_writing, "readable", "it is closed, or not open for reading"),
+    "broken": (lambda _: Giving(OSError(5, "Input/output error")), "readable", "Input/output"),
+    "broken in its own words": (
+        lambda _: Giving(OSError(5, "ming@example.com")),
+        "readable",
+        "Input/output",
+    ),
+    "broken without a number": (
+        lambda _: Giving(OSError("ming@example.com")),
+        "readable",
+        "OSError",
+    ),
+    "cut short": (
+        lambda _: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(CSV.encode())[:-9])),
+        "readable",
+        "EOFError",
+    ),
+    "damaged": (lambda _: Giving(zlib.error("ming@example.com")), "readable", "error"),
+    "not decoded": (
+        lambda _: Giving(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "ming@example.com")),
+        "readable",
+        "UnicodeDecodeError",
+    ),
+    "without a key": (lambda _: Giving(KeyError("ming@example.com")), "readable", "KeyError"),
+    "at no end": (lambda _: Giving(StopIteration()), "readable", "StopIteration"),
+    "broken without a word": (lambda _: Giving(ConnectionError()), "readable", "ConnectionError"),
+    "text mode": (as_text, "type", "is a file in text mode; open it with mode='rb'"),
+    "text in memory": (lambda _: io.StringIO(CSV), "type", "in text mode"),
+    "async": (lambda _: Later(), "type", "is an async file; give its path"),
+    "async of another kind": (lambda _: Giving(Promise()), "type", "is an async file"),
+    "not ready": (lambda _: Giving(None), "type", "whose read() gives NoneType and not bytes"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", OPEN)
+async def test_open_file_that_cannot_be_read_is_refused(name: str, tmp_path: Path) -> None:
+    """What it is and the way out are said."""
+    build, rule, says = OPEN[name]
+    file = build(tmp_path)
+
+    found, message = await refusal_of(file)
+    getattr(file, "close", lambda: None)()
+
+    assert found == rule
+    assert says in message
+    assert "example.com" not in message
+
+
+class Pipe:
+    """An open file that gives what is there, or waits for all of it."""
+
+    def __init__(self, *given: bytes, at_end: Any = b"") -> None:
+        self.given = [*given, b""]
+        self.at_end = at_end
+
+    def read1(self, size: int, /) -> bytes:
+        """Give what is there."""
+        return self.given.pop(0)
+
+    def read(self, size: int, /) -> Any:
+        """Wait for all of it, which must not be before the end."""
+        assert not size or not self.given
+        return self.at_end if size else b""
+
+
+@pytest.mark.anyio
+async def test_what_is_there_of_an_open_file_comes_through() -> None:
+    """A pipe is not waited for until there is a MiB."""
+    source = BinaryFileSource(Pipe(b"EMAIL", b",NAME\n"))
+
+    assert [piece async for piece in source.csv_pieces()] == [b"EMAIL", b",NAME\n"]
+
+
+@pytest.mark.anyio
+async def test_open_file_that_has_nothing_yet_is_not_at_its_end() -> None:
+    """What a pipe that does not block is still to give must not be cut off."""
+    rule, message = await refusal_of(Pipe(b"EMAIL,NAME\n", at_end=None))
+
+    assert rule == "type"
+    assert "gives NoneType" in message
+
+
+@pytest.mark.anyio
+async def test_open_file_that_cannot_give_what_is_there_is_read() -> None:
+    """A kind of file may have a method that it cannot do."""
+
+    class Whole(io.BufferedIOBase):
+        content = io.BytesIO(CSV.encode())
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            return self.content.read(size)
+
+    assert await read(Whole()) == CSV.encode()
+
+
+@pytest.mark.anyio
+async def test_error_of_a_foreign_file_keeps_the_contacts_to_itself() -> None:
+    """What somebody else's file raised may hold what was read."""
+    error = UnicodeDecodeError("utf-8", "王小明".encode("big5"), 0, 1, "invalid start byte")
+    with pytest.raises(InvalidRequest) as caught:
+        await read(Giving(error))
+
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.anyio
+async def test_path_without_a_file_is_refused(tmp_path: Path) -> None:
+    """A file that is not there, a folder, and what no file can be called."""
+    found = [await refusal_of(path) for path in (tmp_path / "none.csv", tmp_path, Path("a\0b"))]
+
+    assert [rule for rule, _ in found] == ["readable", "file", "readable"]
+    assert "none.csv cannot be read" in found[0][1]
+    assert "is a folder; name the CSV file in it" in found[1][1]
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
+async def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
+    """A pipe or a socket can be read only once, and opening it may wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(tmp_path / "socket"))
+
+        found = [await refusal_of(tmp_path / name) for name in ("pipe", "socket")]
+
+    assert [rule for rule, _ in found] == ["file", "file"]
+    assert "open it and give it open" in found[0][1]
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+async def test_file_that_may_not_be_opened_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there, and that is all that can be said."""
+    path = written(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+
+    assert await refusal_of(path) == ("readable", f"{path} cannot be read: Permission denied")
+
+
+def grow(file: Path, size_bytes: int) -> None:
+    """Append to a file."""
+    with file.open("ab") as end:
+        end.write(b"x" * size_bytes)
+
+
+Change = Callable[[Path], object]
+CHANGES: dict[str, Change] = {
+    "grows": lambda file: grow(file, 1),
+    "grows faster than it is read": lambda file: grow(file, 2 * PIECE_BYTES),
+    "shrinks": lambda file: os.truncate(file, PIECE_BYTES),
+    "is touched": lambda file: os.utime(file, ns=(0, 0)),
+    "is replaced": lambda file: written(file.parent, LARGE, "new").replace(file),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+async def test_file_that_changes_is_refused(name: str, when: str, tmp_path: Path) -> None:
+    """A file that is no longer the one that was looked at is named; no half of it counts."""
+    path = written(tmp_path, LARGE)
+    file = await RegularFile.at(path)
+    if when == "before":
+        CHANGES[name](path)
+
+    async def read_it() -> None:
+        async for _ in file.pieces():
+            if when == "meanwhile":
+                CHANGES[name](path)
+
+    with pytest.raises(InvalidRequest, match="changed while it was read") as caught:
+        await read_it()
+
+    assert caught.value.problems[0].rule == "unchanged"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("size_bytes", [0, 5, 4 * PIECE_BYTES])
+async def test_file_of_another_size_than_it_says_is_refused(
+    size_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made up as it is read, as below /proc, is not cut off where it says it ends."""
+    said = FileIdentity(device=1, inode=1, size_bytes=size_bytes, modified_ns=0)
+    monkeypatch.setattr(FileIdentity, "of", lambda _: said)
+
+    rule, message = await refusal_of(written(tmp_path, LARGE))
+
+    assert rule == "file"
+    assert "is no ordinary file; open it and give it open" in message
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps an open file")
+async def test_file_that_vanishes_is_refused(tmp_path: Path) -> None:
+    """A file that is taken away meanwhile is not there to be sent."""
+    path = written(tmp_path, LARGE)
+
+    async def read_it() -> None:
+        async for _ in PathSource(path).csv_pieces():
+            path.unlink(missing_ok=True)
+
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        await read_it()

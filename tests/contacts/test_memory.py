@@ -1,0 +1,41 @@
+"""The size of contacts does not matter to memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import AsyncIterator
+from typing import Final
+
+import pytest
+
+from tests.contacts.examples import clean_contacts
+
+_MIB: Final = 1024 * 1024
+SIZE_MIB: Final = 200
+
+
+class Large:
+    """A source that makes its rows when they are asked for; the same address in each."""
+
+    async def csv_pieces(self) -> AsyncIterator[bytes]:
+        """Give 200 MiB."""
+        yield b"EMAIL,NAME\n"
+        row = b"ming@example.com," + b"x" * 4_000 + b"\n"
+        piece = row * (_MIB // len(row))
+        for _ in range(SIZE_MIB * _MIB // len(piece)):
+            yield piece
+
+
+@pytest.mark.anyio
+async def test_large_source_is_read_in_constant_memory() -> None:
+    """A source of 200 MiB needs a few pieces of memory, also to be written again."""
+    tracemalloc.start()
+    try:
+        async with clean_contacts(Large()) as clean:
+            _, peak_bytes = tracemalloc.get_traced_memory()
+            size_bytes = clean.path.stat().st_size
+    finally:
+        tracemalloc.stop()
+
+    assert size_bytes > (SIZE_MIB - 2) * _MIB
+    assert peak_bytes < 20 * _MIB

@@ -1,0 +1,122 @@
+"""Options are refused by name, before anything is read."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import Fix, InvalidRequest
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.sources import as_source
+from tests.contacts.examples import CSV, ROWS, written
+
+
+def problems_of(error: InvalidRequest) -> list[tuple[str, str]]:
+    """Return field and rule of each problem."""
+    return [(each.field, each.rule) for each in error.problems]
+
+
+@pytest.mark.parametrize(
+    ("options", "problems"),
+    [
+        ({"fix": "repair"}, [("fix", "choice")]),
+        ({"fix": ["trim", "repair"]}, [("fix", "choice")]),
+        ({"fix": [["trim"]]}, [("fix", "choice")]),
+        ({"fix": None}, [("fix", "choice")]),
+        ({"fix": 5}, [("fix", "choice")]),
+        ({"deep": "yes"}, [("deep", "type")]),
+        ({"left_out_to": "bad.csv"}, [("left_out_to", "type")]),
+        (
+            {"write_to": "good.csv", "deep": 1, "fix": "all"},
+            [("deep", "type"), ("write_to", "type"), ("fix", "choice")],
+        ),
+    ],
+)
+def test_bad_option_is_refused(options: Any, problems: list[tuple[str, str]]) -> None:
+    """All of them at once."""
+    with pytest.raises(InvalidRequest) as caught:
+        Options(**options)
+
+    assert problems_of(caught.value) == problems
+
+
+@pytest.mark.parametrize(
+    ("fix", "judges", "leaves_out"),
+    [
+        ((), False, False),
+        ("trim", False, False),
+        (["drop-duplicates"], True, False),
+        (iter(["trim", "leave-out-bad-rows"]), True, True),
+    ],
+)
+def test_what_is_put_right_is_judged(fix: Any, judges: bool, leaves_out: bool) -> None:
+    """One fix may be given without a list; what drops rows must know them."""
+    options = Options(fix=fix, judge=False)
+
+    assert (options.judges, options.leaves_out) == (judges, leaves_out)
+    assert Options(fix=options.fix).judges
+
+
+@pytest.mark.anyio
+async def test_left_out_file_is_beside_a_path_or_named(tmp_path: Path) -> None:
+    """Where there is no path, it must be named; and it is none where nothing is left out."""
+    options = Options(fix="leave-out-bad-rows")
+    source = as_source(written(tmp_path))
+    named = tmp_path / "bad.csv"
+
+    beside = await options.fitted(source)
+    elsewhere = await Options(fix="leave-out-bad-rows", left_out_to=named).fitted(source)
+    nowhere = await Options(left_out_to=named).fitted(source)
+    with pytest.raises(InvalidRequest) as caught:
+        await options.fitted(as_source(CSV))
+
+    assert beside.left_out_to == tmp_path / "members.left-out.csv"
+    assert elsewhere.left_out_to == named
+    assert nowhere.left_out_to is None
+    assert problems_of(caught.value) == [("left_out_to", "required")]
+
+
+@pytest.mark.anyio
+async def test_outputs_must_not_be_what_is_read(tmp_path: Path) -> None:
+    """Neither the input, by its path or open, nor each other."""
+    path, out = written(tmp_path), tmp_path / "out.csv"
+    leave_out: Fix = "leave-out-bad-rows"
+
+    found = []
+    with path.open("rb") as file:
+        for contacts, options in (
+            (path, Options(write_to=path)),
+            (file, Options(write_to=path)),
+            (path, Options(fix=leave_out, left_out_to=path)),
+            (path, Options(fix=leave_out, left_out_to=out, write_to=out)),
+        ):
+            with pytest.raises(InvalidRequest) as caught:
+                await options.fitted(as_source(contacts))
+            found += problems_of(caught.value)
+
+    assert found == [
+        ("write_to", "same-file"),
+        ("write_to", "same-file"),
+        ("left_out_to", "same-file"),
+        ("left_out_to", "same-file"),
+    ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("contacts", [CSV, list(ROWS)])
+async def test_text_has_no_encoding(contacts: Any) -> None:
+    """It is UTF-8 here, and to say another is a mistake."""
+    source = as_source(contacts)
+
+    assert (await Options().fitted(source)).encoding == "utf-8"
+    for name in ("utf-8", "UTF-8", "utf8", "utf_8_sig"):
+        assert (await Options(encoding=name).fitted(source)).encoding == "utf-8"
+    other: Any
+    for other in ("big5", "none", "a\0b", "字", ["utf-8"], 5):
+        with pytest.raises(InvalidRequest) as caught:
+            await Options(encoding=other).fitted(source)
+        assert problems_of(caught.value) == [("encoding", "text")]
+    assert (await Options(encoding="big5").fitted(as_source(io.BytesIO()))).encoding == "big5"

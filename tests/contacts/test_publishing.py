@@ -1,0 +1,69 @@
+"""The caller's own files are written when the caller has decided, and ours are gone in time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async.contacts.examine import examined
+from newsleopard_async.contacts.options import Options
+from tests.contacts.examples import FORMS, clean_contacts, written
+from tests.support import files_in
+
+BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n"
+LEFT_OUT = "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"
+
+
+def ours(temporary: Path) -> list[str]:
+    """Return what of the contacts is in the temporary folder."""
+    [folder] = temporary.iterdir()
+    return files_in(folder)
+
+
+@pytest.mark.anyio
+async def test_files_are_the_callers_once_published(tmp_path: Path, temporary: Path) -> None:
+    """Until then an older one stays; the report names the file from the start."""
+    clean = tmp_path / "clean.csv"
+    beside = written(tmp_path, b"old", "bad.csv")
+    options = Options(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
+
+    async with examined(BAD, options) as found:
+        before = (clean.exists(), beside.read_bytes(), ours(temporary))
+        await found.publish()
+        after = ours(temporary)
+
+    assert found.report.left_out_to == beside
+    assert before == (False, b"old", ["contacts.csv", "left-out.csv"])
+    assert clean.read_text(encoding="utf-8") == BAD.replace("nobody,誰\n", "")
+    assert beside.read_text(encoding="utf-8") == LEFT_OUT
+    assert after == ["contacts.csv"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("contacts", ["EMAIL,NAME\nnobody,誰\n", b"PK\x03\x04" + bytes(9)])
+async def test_nothing_is_published_of_unusable_contacts(
+    contacts: Any, tmp_path: Path, temporary: Path
+) -> None:
+    """No file is named that is not there, an older one stays, and nothing is kept."""
+    beside = written(tmp_path, b"old", "bad.csv")
+    clean = tmp_path / "clean.csv"
+    options = Options(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
+
+    async with examined(contacts, options) as found:
+        await found.publish()
+        assert set(ours(temporary)) <= {"contacts.csv"}
+
+    assert found.report.left_out_to is None
+    assert (clean.exists(), beside.read_bytes()) == (False, b"old")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", FORMS)
+async def test_only_the_clean_file_lives_as_long_as_the_context(
+    form: str, tmp_path: Path, temporary: Path
+) -> None:
+    """A pipeline may take hours, and contacts are on the disk no more often than they must."""
+    async with clean_contacts(FORMS[form](tmp_path)):
+        assert ours(temporary) == ["contacts.csv"]

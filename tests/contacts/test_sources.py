@@ -1,0 +1,124 @@
+"""Contacts may be given in many forms; anything else is told what to give in its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async import ContactsSource, InvalidRequest
+from newsleopard_async.contacts.sources import as_source, is_decoded
+from tests.contacts.examples import (
+    CSV,
+    FORMS,
+    ROWS,
+    Person,
+    Pieces,
+    later,
+    persons,
+    read,
+    refusal_of,
+    written,
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", FORMS)
+async def test_contacts_of_every_form_are_the_same(form: str, tmp_path: Path) -> None:
+    """One interface is behind all of them."""
+    contacts = FORMS[form](tmp_path)
+
+    found = (await read(contacts)).decode()
+
+    assert found.replace("\r\n", "\n") == CSV
+    assert isinstance(as_source(contacts), ContactsSource)
+
+
+@pytest.mark.parametrize(
+    ("contacts", "expected"),
+    [
+        (CSV, True),
+        (list(ROWS), True),
+        (persons(), True),
+        (CSV.encode(), False),
+        (Path("members.csv"), False),
+        (Pieces(()), False),
+    ],
+)
+def test_text_needs_no_encoding(contacts: Any, expected: bool) -> None:
+    """What was text before has none to be found out."""
+    assert is_decoded(as_source(contacts)) is expected
+
+
+@pytest.mark.anyio
+async def test_path_of_another_kind_is_a_path(tmp_path: Path) -> None:
+    """Whatever the system takes for a path, bytes of one too."""
+    written(tmp_path)
+
+    with os.scandir(os.fsencode(tmp_path)) as entries:
+        found = [await read(entry) for entry in entries if entry.is_file()]
+
+    assert found == [CSV.encode()]
+
+
+def coroutine() -> Any:
+    """Call an async function, and forget to await it."""
+
+    async def rows() -> list[dict[str, str]]:
+        return list(ROWS)
+
+    return rows()
+
+
+REFUSED: dict[str, tuple[Any, str, str]] = {
+    "name of a file": ("members.csv", "text", "a file is given as Path('…')"),
+    "header": ("EMAIL,NAME", "text", "is text of one line"),
+    "half a character": ("EMAIL,NAME\n\ud800", "encoding", "surrogate"),
+    "nothing": (None, "type", "must be a path, bytes, text, an open binary file"),
+    "number": (5, "type", "not int"),
+    "one mapping": (ROWS[0], "type", "is one mapping; give a list of them"),
+    "one object": (Person("王小明", "ming@example.com"), "type", "is one record; give a list"),
+    "class": (Pieces, "type", "is the class Pieces; give an object of it"),
+    "function": (persons, "type", "not function"),
+    "async function": (later, "type", "not function"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", REFUSED)
+async def test_what_is_no_contacts_is_refused(name: str) -> None:
+    """What it is and the way out are said, and no contact is shown."""
+    contacts, rule, says = REFUSED[name]
+
+    found, message = await refusal_of(contacts)
+
+    assert found == rule
+    assert says in message
+    assert "example.com" not in message
+
+
+def test_coroutine_is_refused() -> None:
+    """Something that was not awaited is no contacts yet."""
+    contacts = coroutine()
+    with pytest.raises(InvalidRequest, match="not coroutine"):
+        as_source(contacts)
+    contacts.close()
+
+
+@pytest.mark.anyio
+async def test_source_may_be_iterable_too() -> None:
+    """What it says itself goes before what it could be taken for."""
+
+    @attrs.frozen
+    class Both:
+        def __iter__(self) -> Any:
+            raise AssertionError
+
+        async def csv_pieces(self) -> AsyncIterator[bytes]:
+            yield CSV.encode()
+
+    assert await read(Both()) == CSV.encode()
