@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from newsleopard_async import workflows
-from newsleopard_async.checks.campaign import check_campaign
+from newsleopard_async.checks import check_campaign
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.sources import ContactsSource
 from newsleopard_async.errors import (

@@ -12,8 +12,7 @@ from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.endpoints.campaigns import Campaigns
 from newsleopard_async.endpoints.contacts import Contacts
 from newsleopard_async.endpoints.reports import Reports
-from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
-from newsleopard_async.models.usage import Usage
+from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
 from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.daylog import DayLog

@@ -19,7 +19,7 @@ from newsleopard_async.contacts.sources import (
 )
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.rules import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_type, refuse
 
 __all__ = ["Options"]
 

@@ -18,7 +18,7 @@ from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.contacts.records import RecordsSource, is_record
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import FileIdentity
-from newsleopard_async.models.rules import problems_of_encoding, refuse
+from newsleopard_async.models.validation import problems_of_encoding, refuse
 
 __all__ = [
     "PIECE_BYTES",

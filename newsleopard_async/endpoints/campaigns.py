@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.campaign import problems_at_send
+from newsleopard_async.checks import problems_at_send
 from newsleopard_async.models import (
     ABTest,
     Campaign,
@@ -15,7 +15,7 @@ from newsleopard_async.models import (
     SenderTest,
     SubjectTest,
 )
-from newsleopard_async.models.rules import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.transport import codec
 from newsleopard_async.transport.api import Api, Witness
 from newsleopard_async.transport.request import Kind, Request

@@ -19,7 +19,7 @@ from newsleopard_async.models import (
     UploadTicket,
 )
 from newsleopard_async.models.codes import check_code, check_list_code
-from newsleopard_async.models.rules import problems_of_line, problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
 from newsleopard_async.transport import codec
 from newsleopard_async.transport.api import Api, Witness
 from newsleopard_async.transport.body import open_body

@@ -13,7 +13,7 @@ from newsleopard_async.endpoints.contacts import webhook_body
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import CampaignSn, ReportLink, SentCampaign
 from newsleopard_async.models.codes import check_code
-from newsleopard_async.models.rules import refuse, wrong_type
+from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.transport import codec
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.request import Kind, Request, path

@@ -9,20 +9,28 @@ from newsleopard_async.models.ab_test import (
     SenderTest,
     SubjectTest,
 )
-from newsleopard_async.models.campaign import Campaign
+from newsleopard_async.models.campaign import (
+    Campaign,
+    FooterLanguage,
+    GoogleAnalytics,
+    Sender,
+    with_lists,
+)
 from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn, check_code
-from newsleopard_async.models.contacts import ContactList
+from newsleopard_async.models.contacts import ContactList, ImportResult, ImportStatus, UploadTicket
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
-from newsleopard_async.models.imports import ImportResult, ImportStatus, UploadTicket
-from newsleopard_async.models.mailing import FooterLanguage, GoogleAnalytics, with_lists
-from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts
-from newsleopard_async.models.report_rows import RejectedRow, ReportRow
+from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts, Usage
 from newsleopard_async.models.report_summary import ReportSummary
-from newsleopard_async.models.reports import ReportLink, ReportType, SentCampaign, newest_links
+from newsleopard_async.models.reports import (
+    RejectedRow,
+    ReportLink,
+    ReportRow,
+    ReportType,
+    SentCampaign,
+    newest_links,
+)
 from newsleopard_async.models.schedule import Schedule, SendAt, SendNow
-from newsleopard_async.models.sender import Sender
 from newsleopard_async.models.timezones import Timezone
-from newsleopard_async.models.usage import Usage
 
 __all__ = [
     "ABTest",

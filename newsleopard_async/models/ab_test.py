@@ -13,15 +13,15 @@ from typing import ClassVar, TypeAlias
 import attrs
 
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.campaign import Campaign
-from newsleopard_async.models.mailing import (
+from newsleopard_async.models.campaign import (
     BaseMailing,
+    Campaign,
+    Sender,
     problems_of_html,
     problems_of_sender,
     show_length,
 )
-from newsleopard_async.models.rules import problems_of_line, wrong_type
-from newsleopard_async.models.sender import Sender
+from newsleopard_async.models.validation import problems_of_line, wrong_type
 
 __all__ = ["ABTest", "BaseABTest", "ContentTest", "Mailing", "SenderTest", "SubjectTest"]
 

@@ -1,23 +1,209 @@
-"""A campaign: one mailing, the same for everybody."""
+"""A campaign, and what it shares with an A/B test: sender, lists, schedule, Google Analytics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+import json
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import attrs
 
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.mailing import (
-    BaseMailing,
-    problems_of_html,
-    problems_of_sender,
-    show_length,
+from newsleopard_async.models.codes import ListSn, problems_of_code
+from newsleopard_async.models.schedule import Schedule, SendAt, SendNow
+from newsleopard_async.models.validation import (
+    problems_of_address,
+    problems_of_line,
+    problems_of_text,
+    problems_of_type,
+    refuse,
+    wrong_type,
 )
-from newsleopard_async.models.rules import problems_of_line
-from newsleopard_async.models.sender import Sender
+from newsleopard_async.plain import Plain, to_plain
 
-__all__ = ["Campaign"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "BaseMailing",
+    "Campaign",
+    "FooterLanguage",
+    "GoogleAnalytics",
+    "Sender",
+    "problems_of_html",
+    "problems_of_sender",
+    "show_length",
+    "with_lists",
+]
+
+MAX_BODY_BYTES: Final = 10_000_000
+"""Largest body that is sent. Source: ``10 mb`` of the text import (T28), used for all (T85)."""
+
+_WIRE_MARGIN_BYTES: Final = 1_000
+"""The wire's names are longer than ours; no body grows by more than this."""
+
+
+class FooterLanguage(IntEnum):
+    """Language of the footer with the unsubscribe link. Source: content.footerLang."""
+
+    ENGLISH = 0
+    CHINESE = 1
+
+
+@attrs.frozen
+class GoogleAnalytics(Plain):
+    """Google Analytics tags on the links of a mail; without it, tracking is off.
+
+    Attributes:
+        campaign: The ``utm_campaign`` value.
+        content: The ``utm_content`` value.
+        ecommerce: Whether to track e-commerce as well.
+    Source: config.ga; documented.
+    """
+
+    campaign: str
+    content: str
+    ecommerce: bool = attrs.field(default=False, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        refuse(
+            [
+                *problems_of_line("campaign", self.campaign),
+                *problems_of_line("content", self.content),
+                *problems_of_type("ecommerce", self.ecommerce, bool, "True or False"),
+            ]
+        )
+
+
+def show_length(html: object) -> str:
+    """Stand in for an HTML text in a repr, which would drown everything else."""
+    return f"<{len(html)} characters>" if isinstance(html, str) else repr(html)
+
+
+def _unique(codes: Iterable[ListSn]) -> tuple[ListSn, ...]:
+    """Return the codes once each, in order.
+
+    A value of another type is handed on as it is, for the check to name it.
+    """
+    if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
+        return cast("tuple[ListSn, ...]", codes)
+    given = tuple(codes)
+    return tuple(code for place, code in enumerate(given) if code not in given[:place])
+
+
+@attrs.frozen(kw_only=True)
+class BaseMailing(Plain):
+    """Fields and checks that a campaign shares with the A/B tests.
+
+    Attributes:
+        name: The campaign's own name, which recipients do not see.
+        lists: Codes of the lists to send to; may stay empty until it is sent.
+        exclude_lists: Codes of the lists whose members are left out.
+        schedule: When to send.
+        ga: Google Analytics, or None for off.
+        footer: Language of the footer.
+    """
+
+    name: str
+    lists: tuple[ListSn, ...] = attrs.field(default=(), converter=_unique)
+    exclude_lists: tuple[ListSn, ...] = attrs.field(default=(), converter=_unique)
+    schedule: Schedule = attrs.field(factory=SendNow)
+    ga: GoogleAnalytics | None = None
+    footer: FooterLanguage = FooterLanguage.CHINESE
+
+    def __attrs_post_init__(self) -> None:
+        refuse(self._problems())
+        refuse(self._problems_of_size())
+
+    def _problems(self) -> Iterator[Problem]:
+        """Yield what is wrong; a subclass adds its own fields."""
+        yield from problems_of_line("name", self.name)
+        yield from _problems_of_lists("lists", self.lists)
+        yield from _problems_of_lists("exclude_lists", self.exclude_lists)
+        yield from _problems_of_overlap(self.lists, self.exclude_lists)
+        yield from problems_of_type(
+            "schedule", self.schedule, (SendNow, SendAt), "SendNow() or SendAt(when)"
+        )
+        if self.ga is not None:
+            yield from problems_of_type("ga", self.ga, GoogleAnalytics, "GoogleAnalytics(…)")
+        yield from problems_of_type("footer", self.footer, FooterLanguage, "a FooterLanguage")
+
+    def _problems_of_size(self) -> Iterator[Problem]:
+        size_bytes = len(json.dumps(to_plain(self), ensure_ascii=False).encode())
+        if size_bytes + _WIRE_MARGIN_BYTES > MAX_BODY_BYTES:
+            yield Problem(
+                "html",
+                "too_large",
+                f"makes a request of about {size_bytes:,} bytes, and {MAX_BODY_BYTES:,} are "
+                "allowed; link to images instead of embedding them",
+            )
+
+
+def _problems_of_lists(field: str, codes: object) -> Iterator[Problem]:
+    if not isinstance(codes, tuple):
+        yield wrong_type(field, codes, f"several codes, as in {field}=[sn]")
+        return
+    for code in codes:
+        yield from problems_of_code(field, code, reserved=True)
+
+
+def _problems_of_overlap(lists: object, excluded: object) -> Iterator[Problem]:
+    if not isinstance(lists, tuple) or not isinstance(excluded, tuple):
+        return
+    both = [code for code in lists if code in excluded]
+    if both:
+        yield Problem(
+            "exclude_lists",
+            "overlap",
+            f"names lists that are selected too: {', '.join(map(str, both))}; "
+            "keep each in one of the two",
+        )
+
+
+def problems_of_sender(field: str, value: object) -> Iterator[Problem]:
+    """Yield a problem unless the value is a Sender, which has checked itself."""
+    return problems_of_type(field, value, Sender, "Sender(name, address)")
+
+
+def problems_of_html(field: str, value: object) -> Iterator[Problem]:
+    """Yield what is wrong with the body of a mail."""
+    return problems_of_text(
+        field, value, wanted='HTML as text (a file: Path(…).read_text(encoding="utf-8"))'
+    )
+
+
+M = TypeVar("M", bound=BaseMailing)
+
+
+def with_lists(mailing: M, lists: Iterable[ListSn]) -> M:
+    """Return a copy that goes to these lists.
+
+    Raises:
+        InvalidRequest: a code is bad, or a list is excluded too.
+    """
+    changes: dict[str, Any] = {"lists": lists}
+    return attrs.evolve(mailing, **changes)
+
+
+@attrs.frozen
+class Sender(Plain):
+    """The sender (寄件人) as the recipient sees it.
+
+    Attributes:
+        name: Shown name; the platform's notes recommend at most 50 characters.
+        address: Mail address; it must have passed 寄件人驗證 in the console.
+    Source: content.fromName, content.fromAddress; documented.
+    """
+
+    name: str
+    address: str
+
+    def __attrs_post_init__(self) -> None:
+        refuse(
+            [
+                *problems_of_line("name", self.name),
+                *problems_of_address("address", self.address),
+            ]
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final, NewType
+from typing import ClassVar, Final, NewType
 
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.rules import problems_of_encoding, refuse, wrong_type
+from newsleopard_async.models.validation import problems_of_encoding, refuse, wrong_type
 
 __all__ = [
     "RESERVED_LIST_CODES",
     "CampaignSn",
     "ImportSn",
     "ListSn",
+    "Token",
     "check_code",
     "check_list_code",
     "problems_of_code",
@@ -78,3 +79,19 @@ def check_list_code(field: str, value: object) -> None:
         InvalidRequest: as for ``check_code``, or it is one of ``RESERVED_LIST_CODES``.
     """
     refuse(problems_of_code(field, value, reserved=True))
+
+
+class Token(str):
+    """A word of the platform: equal to its text, and not limited to the known words."""
+
+    __slots__ = ()
+
+    known: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether this version of the library knows the word."""
+        return self in self.known
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"

@@ -1,16 +1,16 @@
-"""Contact lists, as the server describes them."""
+"""Contact lists and imports, as the server describes them."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final, Self
 
 import attrs
 
-from newsleopard_async.models.codes import ListSn
-from newsleopard_async.plain import Plain
+from newsleopard_async.models.codes import ImportSn, ListSn, Token
+from newsleopard_async.plain import PRESIGNED, Plain, redact_url
 
-__all__ = ["RESERVED_COLUMNS", "ContactList"]
+__all__ = ["RESERVED_COLUMNS", "ContactList", "ImportResult", "ImportStatus", "UploadTicket"]
 
 
 @attrs.frozen(kw_only=True)
@@ -58,3 +58,106 @@ unsubscribe_en unsubscribe_ja user waca_id
 
 RESERVED_COLUMNS: Final = frozenset(_RESERVED.split())
 """The names that the vendor's notes of 2026 reserve, besides EMAIL and NAME (T41)."""
+
+
+def _show_url(url: str | None) -> str:
+    return repr(redact_url(url)) if url else repr(url)
+
+
+@attrs.frozen(kw_only=True)
+class UploadTicket(Plain):
+    """Where to upload a file of contacts; nothing is imported until it is there.
+
+    ``repr`` and ``to_dict()`` hide the query of the URL, so that a ticket read back from
+    plain data can no longer be used.
+
+    Attributes:
+        import_sn: Code of the import (匯入代碼).
+        url: Where to PUT the file. It holds its own authorisation: keep it secret.
+    Source: POST /v1/contacts/imports/…/file; documented.
+    """
+
+    import_sn: ImportSn
+    url: str = attrs.field(repr=_show_url, metadata=PRESIGNED)
+
+
+class ImportStatus(Token):
+    """State of an import: text that knows what it means.
+
+    An unknown word is kept, is final, and is no success; ``COMPLETED`` reads as
+    ``COMPLETE``. Source: 狀態值; documented, finality inferred (traps T43, T44).
+    """
+
+    __slots__ = ()
+
+    PROCESSING: ClassVar[ImportStatus]
+    COMPLETE: ClassVar[ImportStatus]
+    DUPLICATE_HEADER: ClassVar[ImportStatus]
+    ERROR: ClassVar[ImportStatus]
+    MISSING_REQUIRED_DATA: ClassVar[ImportStatus]
+
+    known = frozenset(
+        {"PROCESSING", "COMPLETE", "DUPLICATE_HEADER", "ERROR", "MISSING_REQUIRED_DATA"}
+    )
+
+    def __new__(cls, word: str) -> Self:
+        """Keep the word, but for the one that only the vendor's command line uses."""
+        return super().__new__(cls, "COMPLETE" if word == "COMPLETED" else word)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the import has ended, well or not."""
+        return self != "PROCESSING"
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the import has ended well; single rows may still have been rejected."""
+        return self == "COMPLETE"
+
+
+ImportStatus.PROCESSING = ImportStatus("PROCESSING")
+
+
+ImportStatus.COMPLETE = ImportStatus("COMPLETE")
+
+
+ImportStatus.DUPLICATE_HEADER = ImportStatus("DUPLICATE_HEADER")
+
+
+ImportStatus.ERROR = ImportStatus("ERROR")
+
+
+ImportStatus.MISSING_REQUIRED_DATA = ImportStatus("MISSING_REQUIRED_DATA")
+
+
+@attrs.frozen(kw_only=True)
+class ImportResult(Plain):
+    """How far an import is. Counts that the server leaves out are None: unknown, not 0.
+
+    Only ``status`` says whether it has ended; the sample of the documentation has full
+    counts and a completion time while it is still processing (T45). No sum of the counts
+    is promised (T46).
+
+    Attributes:
+        import_sn: Code of the import (匯入代碼).
+        status: Its state.
+        file_count: Rows in the file (檔案筆數).
+        inserted: Rows taken in (新增筆數).
+        duplicates: Repeated rows (重複筆數).
+        errors: Rejected rows (錯誤筆數).
+        created: When it was requested, UTC.
+        completed: When it ended, UTC.
+        error_url: CSV of the rejected rows, or None. Personal data and secret; ``repr`` and
+            ``to_dict()`` hide its query.
+    Source: GET /v1/contacts/imports/result/{import_sn}; documented.
+    """
+
+    import_sn: ImportSn
+    status: ImportStatus
+    file_count: int | None = None
+    inserted: int | None = None
+    duplicates: int | None = None
+    errors: int | None = None
+    created: datetime | None = None
+    completed: datetime | None = None
+    error_url: str | None = attrs.field(default=None, repr=_show_url, metadata=PRESIGNED)

@@ -1,16 +1,18 @@
-"""What a caller may tune, as plain values; every duration is in seconds."""
+"""What a caller may tune, as plain values, and the count of the day; durations are in seconds."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 import attrs
 
 from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.plain import Plain
 
-__all__ = ["Polling", "RateLimits", "RetryPolicy", "Timeouts"]
+__all__ = ["Polling", "RateLimits", "RetryPolicy", "Timeouts", "Usage"]
 
 DAY_S: Final = 86_400.0
 """A limit over this period counts by UTC day; over any other, by a sliding window."""
@@ -158,3 +160,24 @@ class Polling:
             raise InvalidRequest.of("factor", "range", "must be at least 1")
         if not 0 <= self.jitter < 1:
             raise InvalidRequest.of("jitter", "share", "must be at least 0 and below 1")
+
+
+@attrs.frozen(kw_only=True)
+class Usage(Plain):
+    """The day's requests as this process counts them: an estimate.
+
+    Other processes with the same key are not seen, and the platform does not say how it
+    counts. Some requests of the limit stay in hand, so that ``used`` and ``remaining`` do
+    not add up to ``limit``.
+
+    Attributes:
+        used: Requests of this UTC day, those on their way included.
+        limit: The day's limit, or None where the client has none.
+        remaining: Requests that may still go, or None where the client has no limit.
+        resets_at: When the count begins anew: the next 00:00 UTC.
+    """
+
+    used: int
+    limit: int | None
+    remaining: int | None
+    resets_at: datetime

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.rules import refuse, wrong_type
 from newsleopard_async.models.timezones import Timezone
+from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.plain import Plain
 
-__all__ = ["Schedule", "SendAt", "SendNow"]
+__all__ = ["Schedule", "SendAt", "SendNow", "on_clock", "spell"]
 
 
 @attrs.frozen
@@ -101,3 +101,27 @@ def _problems_of_timezone(timezone: object) -> Iterator[Problem]:
         yield wrong_type(
             "timezone", timezone, 'a Timezone such as Timezone.of("Asia/Taipei"), or left out'
         )
+
+
+_WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+"""In English wherever it runs, which ``%a`` is not."""
+
+
+def on_clock(when: datetime, timezone: Timezone) -> datetime:
+    """Return a time on a zone's clocks; at the ends of the calendar, in UTC."""
+    try:
+        return when.astimezone(timezone.zone)
+    except OverflowError:
+        return when.astimezone(UTC)
+
+
+def spell(when: datetime, timezone: Timezone) -> str:
+    """Spell out a time on both clocks, where a wrong zone catches the eye."""
+    return (
+        f"{_show(on_clock(when, timezone))} on the clocks of {timezone.name} "
+        f"({timezone.zone_name}), which is {_show(when.astimezone(UTC))} UTC"
+    )
+
+
+def _show(when: datetime) -> str:
+    return f"{_WEEKDAYS[when.weekday()]} {when:%Y-%m-%d %H:%M:%S}"

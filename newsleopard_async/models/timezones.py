@@ -15,7 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.models.rules import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_type, refuse
 
 __all__ = ["Timezone"]
 

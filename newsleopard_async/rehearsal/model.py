@@ -11,7 +11,7 @@ import attrs
 
 from newsleopard_async.models import Timezone
 from newsleopard_async.models.findings import CheckReport, ContactsReport
-from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.plain import Plain, to_plain
 from newsleopard_async.rehearsal.summary import summarize
 

@@ -17,9 +17,9 @@ from newsleopard_async.emulator import Profile
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.files import private_folder
 from newsleopard_async.models import Mailing, Polling
+from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import ContactsReport, Fix
-from newsleopard_async.models.mailing import BaseMailing
-from newsleopard_async.models.rules import problems_of_type, refuse, wrong_type
+from newsleopard_async.models.validation import problems_of_type, refuse, wrong_type
 from newsleopard_async.rehearsal.intake import check_taken, take
 from newsleopard_async.rehearsal.model import Rehearsal
 from newsleopard_async.rehearsal.pages import write_pages

@@ -28,7 +28,7 @@ from newsleopard_async.models import (
     SenderTest,
     with_lists,
 )
-from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.rehearsal.intake import Taken
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import export_report, send_campaign

@@ -12,7 +12,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.errors import InvalidRequest, Problem
-from newsleopard_async.models.report_rows import ReportRow
+from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.results.columns import (
     cell_at,
     not_blank,

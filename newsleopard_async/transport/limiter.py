@@ -34,8 +34,7 @@ import attrs
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import RateLimited
-from newsleopard_async.models.options import RateLimits
-from newsleopard_async.models.usage import Usage
+from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limiter_ledger import Demand, Ledger
 from newsleopard_async.transport.quota import Claim, Passage, sliding_windows
 

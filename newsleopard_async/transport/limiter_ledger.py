@@ -11,8 +11,7 @@ from datetime import datetime
 import attrs
 
 from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
-from newsleopard_async.models.options import RateLimits
-from newsleopard_async.models.usage import Usage
+from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limiter_throttle import Gate, Pace
 from newsleopard_async.transport.quota import (
     Claim,

@@ -15,7 +15,7 @@ from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
-from newsleopard_async.models.rules import refuse
+from newsleopard_async.models.validation import refuse
 from newsleopard_async.workflows.events import Event, Progress, problems_of_progress, tell
 
 __all__ = ["Story", "check_contacts", "log_remarks"]

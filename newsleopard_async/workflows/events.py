@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.rules import wrong_type
+from newsleopard_async.models.validation import wrong_type
 from newsleopard_async.plain import Plain
 
 __all__ = ["Event", "Progress", "problems_of_progress", "tell"]

@@ -22,7 +22,7 @@ from newsleopard_async.errors import (
 from newsleopard_async.models import ContactList, ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.codes import check_list_code
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.rules import problems_of_line, refuse
+from newsleopard_async.models.validation import problems_of_line, refuse
 from newsleopard_async.plain import Plain
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import Story, log_remarks

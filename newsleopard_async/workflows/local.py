@@ -14,7 +14,7 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
-from newsleopard_async.models.rules import refuse
+from newsleopard_async.models.validation import refuse
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Record, opened
 from newsleopard_async.workflows.events import Event, Progress, problems_of_progress, tell

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from newsleopard_async.errors import DeadlineExceeded, Problem
 from newsleopard_async.models import Polling
-from newsleopard_async.models.rules import problems_of_type
+from newsleopard_async.models.validation import problems_of_type
 from newsleopard_async.workflows.runner import Runner, Step
 
 __all__ = ["delays_s", "problems_of_polling", "watch"]

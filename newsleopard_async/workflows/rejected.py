@@ -20,7 +20,7 @@ import attrs
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import StorageError
 from newsleopard_async.models import ImportResult, ReportLink, ReportType
-from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.plain import redact_url
 from newsleopard_async.results.columns import (
     NumberedRow,

@@ -10,7 +10,7 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
-from newsleopard_async.models.rules import refuse
+from newsleopard_async.models.validation import refuse
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.events import Progress

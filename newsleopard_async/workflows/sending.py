@@ -16,9 +16,9 @@ from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
 from newsleopard_async.models import ListSn, Mailing, Polling, SentCampaign, with_lists
+from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.mailing import BaseMailing
-from newsleopard_async.models.rules import (
+from newsleopard_async.models.validation import (
     problems_of_line,
     problems_of_type,
     refuse,

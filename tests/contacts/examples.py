@@ -17,7 +17,7 @@ from newsleopard_async import InvalidRequest
 from newsleopard_async.contacts.examine import CleanContacts, examined, faults_of_file
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import as_source
-from newsleopard_async.models.rules import refuse
+from newsleopard_async.models.validation import refuse
 
 Row = Mapping[str, Any]
 

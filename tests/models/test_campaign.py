@@ -20,7 +20,7 @@ from newsleopard_async.models import (
     SendNow,
     with_lists,
 )
-from newsleopard_async.models.mailing import MAX_BODY_BYTES, show_length
+from newsleopard_async.models.campaign import MAX_BODY_BYTES, show_length
 from newsleopard_async.plain import to_plain
 from newsleopard_async.transport.codec import encode_submission
 from tests.models.examples import CAMPAIGN, SENDER, problems_of

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
-from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.rehearsal import Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.summary import LINE_COLUMNS, aligned, width_of
 

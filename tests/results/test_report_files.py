@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.models.report_rows import ReportRow
+from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.results.report_files import Tally, count_report, report_rows
 
 

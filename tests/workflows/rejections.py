@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.workflows import ImportReport
 from tests.support import Bench, connected
 

@@ -31,8 +31,8 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.models import Usage
-from newsleopard_async.models.report_rows import RejectedRow, ReportRow
 from newsleopard_async.models.report_summary import ReportSummary
+from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.workflows import (
     CampaignReport,

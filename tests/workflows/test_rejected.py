@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.models.report_rows import RejectedRow
+from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.plain import from_plain
 from newsleopard_async.workflows import rejected
 from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, served

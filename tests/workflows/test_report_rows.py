@@ -16,7 +16,7 @@ import pytest
 
 from newsleopard_async import CampaignSn, InvalidRequest, ReportType, workflows
 from newsleopard_async.emulator import Switches
-from newsleopard_async.models.report_rows import ReportRow
+from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.plain import from_plain
 from newsleopard_async.results import report_files
 from newsleopard_async.results.columns import read_header

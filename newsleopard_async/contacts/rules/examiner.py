@@ -15,8 +15,8 @@ from newsleopard_async.contacts.rules.emails import load_deep_check
 from newsleopard_async.contacts.rules.header import REQUIRED, Header, read_header
 from newsleopard_async.contacts.rules.table import Options, Table
 from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.campaign import MAX_BODY_BYTES
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix, Level
-from newsleopard_async.models.mailing import MAX_BODY_BYTES
 from newsleopard_async.models.options import Polling
 
 __all__ = ["Examined", "Examiner", "estimated_requests"]

@@ -11,7 +11,7 @@ from newsleopard_async.contacts.csv.columns import COMMA, KNOWN, folded, foreign
 from newsleopard_async.contacts.rules.names import near_miss
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from newsleopard_async.models.findings import Finding, Level, counted, either
-from newsleopard_async.models.showing import shown
+from newsleopard_async.models.validation import shown
 
 __all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "read_header"]
 

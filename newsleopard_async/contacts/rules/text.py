@@ -23,9 +23,8 @@ from newsleopard_async.contacts.csv.columns import (
 )
 from newsleopard_async.contacts.rules.header import REQUIRED
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.mailing import MAX_BODY_BYTES
-from newsleopard_async.models.rules import problems_of_encoding, wrong_type
-from newsleopard_async.models.showing import shown
+from newsleopard_async.models.campaign import MAX_BODY_BYTES
+from newsleopard_async.models.validation import problems_of_encoding, shown, wrong_type
 
 __all__ = ["problems_of_csv_text"]
 

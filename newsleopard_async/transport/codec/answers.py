@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn
-from newsleopard_async.models.contacts import ContactList
-from newsleopard_async.models.imports import ImportResult, ImportStatus, UploadTicket
+from newsleopard_async.models.contacts import ContactList, ImportResult, ImportStatus, UploadTicket
 from newsleopard_async.models.reports import ReportLink, ReportType, SentCampaign
 from newsleopard_async.transport.codec.reading import (
     WireError,

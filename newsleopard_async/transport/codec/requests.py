@@ -21,10 +21,8 @@ from newsleopard_async.models.ab_test import (
     SenderTest,
     SubjectTest,
 )
-from newsleopard_async.models.campaign import Campaign
-from newsleopard_async.models.mailing import BaseMailing, GoogleAnalytics
+from newsleopard_async.models.campaign import BaseMailing, Campaign, GoogleAnalytics, Sender
 from newsleopard_async.models.schedule import Schedule, SendAt
-from newsleopard_async.models.sender import Sender
 from newsleopard_async.models.timezones import Timezone
 
 __all__ = [

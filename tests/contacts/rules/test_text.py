@@ -4,7 +4,7 @@ import pytest
 
 from newsleopard_async.contacts.rules import CONTACT_RULES
 from newsleopard_async.contacts.rules.text import problems_of_csv_text
-from newsleopard_async.models.mailing import MAX_BODY_BYTES
+from newsleopard_async.models.campaign import MAX_BODY_BYTES
 
 ROW = "a@example.com,甲\n"
 

@@ -1,0 +1,130 @@
+"""Whether an A/B test can show anything: two that differ, and people enough."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Final
+
+from newsleopard_async.checks.context import Asked, Found
+from newsleopard_async.checks.markup import Piece, fold
+from newsleopard_async.checks.page import Page
+from newsleopard_async.models.ab_test import BaseABTest
+from newsleopard_async.models.campaign import Sender
+from newsleopard_async.models.findings import counted
+
+__all__ = [
+    "find_nobody",
+    "find_same",
+    "find_same_text",
+    "find_small_test",
+    "find_too_small_test",
+]
+
+FEW: Final = 100
+"""Fewer in each half, and what differs is chance: at 20 % opens, half of them more or less."""
+
+MOST_PERCENT: Final = 99
+"""The largest share that a test may have; the main send is the rest."""
+
+
+def find_same(asked: Asked) -> Iterator[Found]:
+    """Find an A and a B that differ in nothing but white space and case."""
+    for field, is_same in _pairs(asked):
+        if is_same:
+            yield Found(
+                field,
+                "differs from A in white space and case at most, which hardly anybody will see; "
+                "make a difference",
+            )
+
+
+def _pairs(asked: Asked) -> Iterator[tuple[str, bool]]:
+    subjects, senders = asked.subjects, asked.senders
+    if "subject_b" in subjects:
+        yield "subject_b", fold(subjects["subject_a"]) == fold(subjects["subject_b"])
+    if "sender_b" in senders:
+        yield "sender_b", _shown_of(senders["sender_a"]) == _shown_of(senders["sender_b"])
+    for a, b in _bodies(asked):
+        yield "html_b", _look_of(a) == _look_of(b)
+
+
+def find_same_text(asked: Asked) -> Iterator[Found]:
+    """Find two bodies that say the same and look different, which may be meant."""
+    for a, b in _bodies(asked):
+        words = _words(a.texts)
+        if words and words == _words(b.texts) and _look_of(a) != _look_of(b):
+            yield Found(
+                "html_b",
+                "has the same text as A, so that the test is of images, links and layout only",
+            )
+
+
+def _bodies(asked: Asked) -> Iterator[tuple[Page, Page]]:
+    """Yield the bodies of A and B where the test is of the body."""
+    if len(asked.pages) == 2:
+        yield asked.pages[0], asked.pages[1]
+
+
+def _look_of(page: Page) -> Hashable:
+    """Return what a mail program makes a mail's looks from."""
+    return (
+        _words(page.texts),
+        _words(page.styles),
+        _words(page.conditionals),
+        tuple(
+            (tag.name, tuple(sorted((name, fold(v)) for name, v in tag.attributes.items())))
+            for tag in page.tags
+        ),
+    )
+
+
+def _words(pieces: Iterable[Piece]) -> str:
+    return fold(" ".join(piece.text for piece in pieces))
+
+
+def _shown_of(sender: Sender) -> tuple[str, str]:
+    return fold(sender.name), fold(sender.address)
+
+
+def find_nobody(asked: Asked) -> Iterator[Found]:
+    """Find a campaign without recipients."""
+    if asked.recipients == 0:
+        yield Found("recipients", "are none, so there is nobody to send to; add contacts")
+
+
+def find_too_small_test(asked: Asked) -> Iterator[Found]:
+    """Find a test whose share leaves a half of it without recipients (T97)."""
+    if asked.recipients and _half_of(asked) == 0:
+        yield Found(
+            "proportion",
+            f"is too small for {counted(asked.recipients, 'recipient')}: each half of the test "
+            "would have nobody to go to, and the platform stops such a test "
+            f"(INSUFFICIENT_RECIPIENT_FOR_TESTING); {_way_out(asked.recipients)}",
+        )
+
+
+def _way_out(recipients: int) -> str:
+    """Say what would do: the least share that gives each half of a test somebody."""
+    least = -(-200 // recipients)
+    if least > MOST_PERCENT:
+        return "send a Campaign"
+    return f"make it {least} or more, or send a Campaign"
+
+
+def find_small_test(asked: Asked) -> Iterator[Found]:
+    """Find a test too small to tell a difference from chance."""
+    half = _half_of(asked)
+    if half is not None and 0 < half < FEW:
+        yield Found(
+            "proportion",
+            f"puts {counted(half, 'recipient')} into each half of the test, where a difference is "
+            f"mostly chance; {FEW} or more would say more",
+        )
+
+
+def _half_of(asked: Asked) -> int | None:
+    """Return how many get A; None where it is no test, or nothing is known."""
+    campaign = asked.campaign
+    if asked.recipients is None or not isinstance(campaign, BaseABTest):
+        return None
+    return asked.recipients * campaign.proportion // 200

@@ -1,0 +1,59 @@
+"""What a campaign needs at the moment it is sent, beyond what its constructor checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from newsleopard_async.errors import Problem
+from newsleopard_async.models.ab_test import Mailing
+from newsleopard_async.models.campaign import BaseMailing
+from newsleopard_async.models.schedule import SendAt, on_clock
+from newsleopard_async.models.validation import problems_of_type
+
+__all__ = ["problems_at_send", "problems_of_schedule"]
+
+
+def problems_at_send(campaign: Mailing, now: datetime) -> tuple[Problem, ...]:
+    """Return what keeps a campaign or A/B test from being sent now.
+
+    Args:
+        now: Aware.
+    """
+    if found := tuple(
+        problems_of_type("campaign", campaign, BaseMailing, "a Campaign or A/B test")
+    ):
+        return found
+    return (*_problems_of_lists(campaign), *problems_of_schedule(campaign, now))
+
+
+def _problems_of_lists(campaign: Mailing) -> Iterator[Problem]:
+    if not campaign.lists:
+        yield Problem(
+            "lists",
+            "required",
+            "names no list; give at least one, as in with_lists(campaign, [sn])",
+        )
+
+
+def problems_of_schedule(campaign: Mailing, now: datetime) -> Iterator[Problem]:
+    """Yield what is wrong with the time of sending, seen from now."""
+    schedule = campaign.schedule
+    # The time is never shifted silently (T75): somebody may have promised it.
+    if isinstance(schedule, SendAt) and schedule.when <= now:
+        yield Problem(
+            "schedule.when",
+            "future",
+            f"is {_both_times(schedule)}, which is not after now, {_show(now.astimezone(UTC))} "
+            "UTC; choose a later time, or SendNow()",
+        )
+
+
+def _both_times(schedule: SendAt) -> str:
+    """Show a time on the clocks of its zone and in UTC, where a wrong zone catches the eye."""
+    local = on_clock(schedule.when, schedule.timezone)
+    return f"{_show(local)} {schedule.timezone.name} ({_show(schedule.when)} UTC)"
+
+
+def _show(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,87 @@
+"""What stands beside the body: subject, sender, and the values of Google Analytics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from newsleopard_async.checks.context import Asked, Found, together
+
+__all__ = [
+    "find_awkward_values",
+    "find_long_sender",
+    "find_long_subject",
+    "find_no_links",
+    "find_tagged_links",
+]
+
+_AWKWARD: Final = (
+    (re.compile(r"\s"), "spaces"),
+    (re.compile(r"[&?#]"), "&, ? or #"),
+)
+_TAGGED: Final = re.compile(r"[?&;]utm_[a-z]", re.IGNORECASE)
+
+
+def find_awkward_values(asked: Asked) -> Iterator[Found]:
+    """Find values that may come out of a URL changed, or cut off."""
+    ga = asked.campaign.ga
+    if ga is None:
+        return
+    for field, value in (("ga.campaign", ga.campaign), ("ga.content", ga.content)):
+        if has := [name for pattern, name in _AWKWARD if pattern.search(value)]:
+            yield Found(
+                field,
+                f"has {' and '.join(has)}, which may cut it off or change it in a link; write "
+                "_ or - in their place",
+            )
+
+
+def find_no_links(asked: Asked) -> Iterator[Found]:
+    """Find bodies without a link that could be tracked."""
+    if asked.campaign.ga is None:
+        return
+    for page in asked.pages:
+        if not any(link.opens_web for link in page.links):
+            yield Found(
+                page.field, "has no http link for Google Analytics to tag; add one, or leave ga out"
+            )
+
+
+def find_tagged_links(asked: Asked) -> Iterator[Found]:
+    """Find links that are tagged by hand."""
+    if asked.campaign.ga is None:
+        return
+    for page in asked.pages:
+        yield from together(
+            page.field,
+            ((link.url, link.line) for link in page.links if _TAGGED.search(link.url)),
+            "has links with utm_ parameters of their own ({}), and ga adds its own to them; take "
+            "the ones in the HTML out, or leave ga out",
+        )
+
+
+MOST_OF_SUBJECT: Final = 150
+
+MOST_OF_SENDER: Final = 50
+"""Characters that the vendor's notes allow, counted as code points (T81)."""
+
+
+def find_long_subject(asked: Asked) -> Iterator[Found]:
+    """Find subjects over the length of the notes."""
+    for field, subject in asked.subjects.items():
+        yield from _too_long(field, subject, MOST_OF_SUBJECT)
+
+
+def find_long_sender(asked: Asked) -> Iterator[Found]:
+    """Find names of senders over the length of the notes."""
+    for field, sender in asked.senders.items():
+        yield from _too_long(f"{field}.name", sender.name, MOST_OF_SENDER)
+
+
+def _too_long(field: str, text: str, most: int) -> Iterator[Found]:
+    if len(text) > most:
+        yield Found(
+            field,
+            f"has {len(text):,} characters, and the platform's notes allow {most}; shorten it",
+        )

@@ -1,0 +1,83 @@
+"""Links and images that lead nowhere from a recipient's mail program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from newsleopard_async.checks.context import Asked, Found, together
+from newsleopard_async.checks.page import Page
+from newsleopard_async.checks.urls import Verdict
+
+__all__ = ["find_bad", "find_empty", "find_local", "find_missing_anchors", "find_relative"]
+
+
+def find_relative(asked: Asked) -> Iterator[Found]:
+    """Find URLs that only mean something on a web page."""
+    return _find(
+        asked,
+        "relative",
+        "has relative links or image paths ({}), which lead nowhere from a mail; write them in "
+        "full, from https:// on",
+    )
+
+
+def find_local(asked: Asked) -> Iterator[Found]:
+    """Find URLs that only mean something on one machine or network."""
+    return _find(
+        asked,
+        "local",
+        "has links or images on a machine or network that recipients do not reach ({}); put them "
+        "on a public server",
+    )
+
+
+def find_bad(asked: Asked) -> Iterator[Found]:
+    """Find URLs that nothing can be made of."""
+    return _find(
+        asked,
+        "bad",
+        "has links or image paths that are no URL ({}); write them as https://host/path",
+    )
+
+
+def find_empty(asked: Asked) -> Iterator[Found]:
+    """Find links that were never filled in."""
+    for page in asked.pages:
+        links = (link for link in page.links if link.verdict == "empty")
+        yield from together(
+            page.field,
+            ((f'href="{link.url}"', link.line) for link in links),
+            "has links that lead nowhere ({}); give them an address, or take them out",
+        )
+
+
+def find_missing_anchors(asked: Asked) -> Iterator[Found]:
+    """Find links to a place in the mail that is not there."""
+    for page in asked.pages:
+        anchors = [link for link in page.links if link.verdict == "anchor"]
+        places = _places_of(page) if anchors else frozenset()
+        yield from together(
+            page.field,
+            ((link.url, link.line) for link in anchors if _place_of(link.url).isdisjoint(places)),
+            "has links to places that are not in the mail ({}); give the place that id",
+        )
+
+
+def _place_of(url: str) -> frozenset[str]:
+    """Return the names that a link may mean: as it stands, and with its escapes resolved."""
+    name = url[1:]
+    return frozenset({name.lower(), unquote(name).lower()})
+
+
+def _places_of(page: Page) -> frozenset[str]:
+    tags = (*page.attributed, *page.outlook.attributed)
+    names = (tag.attributes.get(name, "") for tag in tags for name in ("id", "name"))
+    return frozenset({"top", *map(str.lower, names)})
+
+
+def _find(asked: Asked, verdict: Verdict, message: str) -> Iterator[Found]:
+    for page in asked.pages:
+        references = (*page.links, *page.images)
+        hits = ((each.url, each.line) for each in references if each.verdict == verdict)
+        yield from together(page.field, hits, message)

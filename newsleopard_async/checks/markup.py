@@ -1,0 +1,69 @@
+"""What a page of HTML consists of, as far as the rules ask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import attrs
+
+__all__ = ["INLINE_TAG", "Content", "Piece", "Tag", "fold", "shorten", "with_lines"]
+
+INLINE_TAG: Final = (
+    r"<(?:!--\n{0,50}--|/?(?:a|abbr|b|big|br|code|del|em|font|i|ins|mark|o:p|s|small|span|strike"
+    r"|strong|sub|sup|tt|u|wbr)\b[^<>]{0,500})>"
+)
+"""The pattern of a tag, or comment, that may stand inside a word."""
+
+
+@attrs.frozen
+class Tag:
+    """A start tag; names are in lower case, a value that is missing is empty."""
+
+    name: str
+    line: int
+    attributes: Mapping[str, str]
+
+
+@attrs.frozen
+class Piece:
+    """A run of text, and the line that it begins in."""
+
+    text: str
+    line: int
+
+
+@attrs.frozen
+class Content:
+    """What is seen of some HTML, the tags that have attributes, and the style sheets."""
+
+    texts: Sequence[Piece]
+    attributed: Sequence[Tag]
+    styles: Sequence[Piece]
+
+
+def fold(text: str) -> str:
+    """Return a text without white space and case."""
+    return "".join(text.split()).casefold()
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """Return a text in one line and of bounded length, fit for a message."""
+    line = " ".join(text[: most * 4].split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def with_lines(
+    matches: Iterable[re.Match[str]], line: int = 1
+) -> Iterator[tuple[re.Match[str], int]]:
+    """Number the matches of one text, in order, by the lines that they begin in.
+
+    Args:
+        line: The line that the text begins in.
+    """
+    at = 0
+    for match in matches:
+        line += match.string.count("\n", at, match.start())
+        at = match.start()
+        yield match, line

@@ -1,0 +1,248 @@
+"""Whether each ``${…}`` will be replaced.
+
+The platform replaces by name, from the columns of the contacts; case, missing values, defaults
+and escaping are not described (T83, T84). Looked at is the HTML as it stands, which is what the
+platform reads, without scripts and comments, which nobody sees.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+from urllib.parse import unquote
+
+from newsleopard_async.checks.context import Asked, Found, Hit, each, matches_of
+from newsleopard_async.checks.markup import INLINE_TAG, shorten
+from newsleopard_async.checks.names import Kind, KnownNames
+from newsleopard_async.checks.page import Page
+
+__all__ = [
+    "find_encoded",
+    "find_full_width",
+    "find_in_sender",
+    "find_in_url",
+    "find_malformed",
+    "find_of_other_case",
+    "find_of_platform",
+    "find_split",
+    "find_unknown",
+]
+
+_PLACEHOLDER: Final = re.compile(r"\$\{((?:[^{}$]|\$(?!\{)){0,200})(\}?)")
+_FULL_WIDTH: Final = re.compile(r"[$＄﹩][{｛﹛]([^{}｛｝﹛﹜\n<>]{1,100})[}｝﹜]")
+_TAG_OR_BREAK: Final = re.compile(r"[<>\n]")
+_ASCII_MARKS: Final = ("$", "{", "}")
+
+
+def find_unknown(asked: Asked) -> Iterator[Found]:
+    """Find placeholders that no column fills."""
+    rest = "has {} more placeholders that no column fills; add the columns, or take them out"
+    return _of_kind(asked, "unknown", _say_unknown, rest)
+
+
+def _say_unknown(known: KnownNames, name: str) -> str:
+    nearest = known.nearest(name)
+    way_out = (
+        f"did you mean {_braced(nearest)}?"
+        if nearest
+        else "add it to the contacts, or take the placeholder out"
+    )
+    return f"has {_braced(name)}, and the contacts have no such column; {way_out}"
+
+
+def find_of_other_case(asked: Asked) -> Iterator[Found]:
+    """Find placeholders that differ from their column in case or surrounding spaces only."""
+    rest = "has {} more placeholders that differ from a column in case or spaces; write them alike"
+    return _of_kind(asked, "case", _say_of_other_case, rest)
+
+
+def _say_of_other_case(known: KnownNames, name: str) -> str:
+    column = known.same_but_for_case(name) or name
+    return (
+        f"has ${{{name}}}, and the column is {shorten(column)}; write {_braced(column)}, since "
+        "whether the platform minds case and spaces is not described"
+    )
+
+
+def find_of_platform(asked: Asked) -> Iterator[Found]:
+    """Find placeholders with a name of the platform's own that is no column."""
+    rest = "has {} more placeholders with a name of the platform's own; look at a test mail"
+    return _of_kind(asked, "reserved", _say_of_platform, rest)
+
+
+def _say_of_platform(_: KnownNames, name: str) -> str:
+    return (
+        f"has {_braced(name)}, a name of the platform's own, and the contacts have no such "
+        "column; what fills it is not described, so look at a test mail"
+    )
+
+
+def find_malformed(asked: Asked) -> Iterator[Found]:
+    """Find placeholders without a name or an end, or with something else inside."""
+    rest = "has {} more faulty placeholders; write a column's name between the braces"
+    for field, matches in matches_of(asked, _PLACEHOLDER):
+        hits = ((match[0], line) for match, line in matches if not _is_well_formed(match))
+        yield from each(field, hits, _say_malformed, rest)
+    yield from find_split(asked)
+
+
+def _say_malformed(shown: str) -> str:
+    if not shown.endswith("}"):
+        return f"has {shorten(shown, 30)} without a closing brace; close it after the name"
+    if not shown[2:-1].strip():
+        return f"has {shorten(shown)} without a name; write a column's name between the braces"
+    return (
+        f"has {shorten(shown)} with a tag or line break inside, as editors put it there; write "
+        "the column's name alone between the braces"
+    )
+
+
+def find_full_width(asked: Asked) -> Iterator[Found]:
+    """Find placeholders in full-width characters."""
+    rest = "has {} more placeholders in full-width characters; write ${…} in half-width ones"
+    for field, matches in matches_of(asked, _FULL_WIDTH):
+        hits = ((match[0], line) for match, line in matches if not _is_plain(match))
+        yield from each(field, hits, _say_full_width, rest)
+
+
+def _say_full_width(shown: str) -> str:
+    return (
+        f"has {shown} in full-width characters, which will not be replaced; write "
+        f"{_braced(shown[2:-1].strip())}"
+    )
+
+
+def find_in_url(asked: Asked) -> Iterator[Found]:
+    """Find placeholders inside a URL, which values may break."""
+    rest = "has {} more placeholders inside a URL; give those columns values that are encoded"
+    for page in asked.pages:
+        yield from each(page.field, _names_in_urls(page), _say_in_url, rest)
+
+
+def _names_in_urls(page: Page) -> Iterator[Hit]:
+    for reference in (*page.links, *page.images):
+        if reference.url[:4].lower() == "http":
+            for match in _PLACEHOLDER.finditer(reference.url):
+                yield match[1], reference.line
+
+
+def _say_in_url(name: str) -> str:
+    return (
+        f"has {_braced(name)} inside a URL, and whether the platform encodes its value is not "
+        "described; give that column values that are encoded already"
+    )
+
+
+def find_in_sender(asked: Asked) -> Iterator[Found]:
+    """Find placeholders in a sender's name."""
+    for field, sender in asked.senders.items():
+        if match := _PLACEHOLDER.search(sender.name):
+            yield Found(
+                f"{field}.name",
+                f"has {shorten(match[0])}, and placeholders are described for subject and HTML "
+                "only; write the name out",
+            )
+
+
+def _of_kind(
+    asked: Asked, kind: Kind, say: Callable[[KnownNames, str], str], rest: str
+) -> Iterator[Found]:
+    """Yield the placeholders of a kind; without the columns, no name is judged."""
+    if asked.columns is None:
+        return
+    known = KnownNames.of(asked.columns)
+    for field, matches in matches_of(asked, _PLACEHOLDER):
+        hits = (
+            (match[1], line)
+            for match, line in matches
+            if _is_well_formed(match) and known.kind_of(match[1]) == kind
+        )
+        yield from each(field, hits, partial(say, known), rest)
+
+
+def _is_well_formed(match: re.Match[str]) -> bool:
+    name, end = match.groups()
+    return bool(end and name.strip()) and not _TAG_OR_BREAK.search(name)
+
+
+def _is_plain(match: re.Match[str]) -> bool:
+    shown = match[0]
+    return (shown[0], shown[1], shown[-1]) == _ASCII_MARKS
+
+
+def _braced(name: str) -> str:
+    return f"${{{shorten(name)}}}"
+
+
+# Placeholders that a recipient sees as such, and the platform does not.
+#
+# It reads the HTML as it stands (T83), where an editor has written ``&#36;{NAME}`` or
+# ``%24%7BNAME%7D``, or has put tags between the signs. A whole ``${…}`` with a tag inside is one
+# that the platform does see, and is judged with the others.
+
+
+def _sign(char: str, *names: str) -> str:
+    """Return the pattern of a character that may be written in any way."""
+    code = ord(char)
+    number = rf"&#(?:0{{0,8}}{code}(?![0-9])|x0{{0,8}}{code:x}(?![0-9a-f]));?"
+    return rf"(?:{re.escape(char)}|%{code:x}|{number}|&(?:{'|'.join(names)});)"
+
+
+_IN_NAME: Final = rf"[\w .:|-]|%[0-9a-f]{{2}}|&[#\w]{{1,30}};|{INLINE_TAG}"
+
+_DISGUISED: Final = re.compile(
+    rf"{_sign('$', 'dollar')}(?:{INLINE_TAG}){{0,10}}{_sign('{', 'lcub', 'lbrace')}"
+    rf"((?:{_IN_NAME}){{1,80}}?){_sign('}', 'rcub', 'rbrace')}",
+    re.IGNORECASE,
+)
+_TAG: Final = re.compile(INLINE_TAG, re.IGNORECASE)
+
+
+def find_encoded(asked: Asked) -> Iterator[Found]:
+    """Find placeholders in percent-encoding, as in a link, or in character references."""
+    rest = "has {} more encoded placeholders; write them as ${…}"
+    for field, matches in matches_of(asked, _DISGUISED):
+        hits = (
+            (match[0], line)
+            for match, line in matches
+            if _is_disguised(match[0]) and "<" not in match[0]
+        )
+        yield from each(field, hits, _say_encoded, rest)
+
+
+def _say_encoded(shown: str) -> str:
+    how = "written in character references" if "&" in shown else "percent-encoded"
+    return f"has {shorten(shown)}, which is {how} and will not be replaced; write {_plain(shown)}"
+
+
+def find_split(asked: Asked) -> Iterator[Found]:
+    """Find placeholders with tags between their signs."""
+    rest = "has {} more placeholders with tags between their signs; take the tags out"
+    for field, matches in matches_of(asked, _DISGUISED):
+        hits = (
+            (match[0], line)
+            for match, line in matches
+            if _is_disguised(match[0]) and "<" in match[0]
+        )
+        yield from each(field, hits, _say_split, rest)
+
+
+def _say_split(shown: str) -> str:
+    return (
+        f"has {shorten(shown)} with tags between its signs, as editors put them there, and it "
+        f"will not be replaced; write {_plain(shown)}"
+    )
+
+
+def _is_disguised(shown: str) -> bool:
+    is_whole = shown.endswith("}") or "<" in shown
+    return not (shown.startswith("${") and is_whole)
+
+
+def _plain(shown: str) -> str:
+    """Return a placeholder as it is to be written."""
+    plain = unquote(html.unescape(_TAG.sub("", shown)))
+    return f"${{{shorten(plain[2:-1])}}}"

@@ -1,0 +1,251 @@
+"""Every rule for a campaign, in the order in which its findings are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import attrs
+
+from newsleopard_async.checks import (
+    ab_tests,
+    document,
+    foreign,
+    headers,
+    links,
+    placeholders,
+    schedule,
+    scripts,
+)
+from newsleopard_async.checks.context import Asked, Found
+from newsleopard_async.models.findings import Finding, Level, RuleInfo
+
+__all__ = ["CAMPAIGN_RULES", "RULES", "Rule"]
+
+
+@attrs.frozen
+class Rule:
+    """A rule: what its findings are called, and the function that makes them."""
+
+    name: str
+    level: Level
+    says: str
+    find: Callable[[Asked], Iterator[Found]]
+
+    @property
+    def info(self) -> RuleInfo:
+        """The row of the documentation's table."""
+        return RuleInfo(self.name, self.level, self.says)
+
+    def findings(self, asked: Asked) -> Iterator[Finding]:
+        """Yield what the rule finds."""
+        for found in self.find(asked):
+            yield Finding(
+                level=self.level,
+                rule=self.name,
+                message=found.message,
+                field=found.field,
+                line=found.lines[0] if found.lines else None,
+                count=found.count,
+                places=found.lines,
+            )
+
+
+RULES: Final = (
+    Rule("no-recipients", "error", "there is nobody to send to", ab_tests.find_nobody),
+    Rule("future", "error", "the time of sending is not in the future", schedule.find_past_time),
+    Rule(
+        "unknown-placeholder",
+        "error",
+        "a `${…}` that no column of the contacts fills; near misses are suggested",
+        placeholders.find_unknown,
+    ),
+    Rule(
+        "full-width-placeholder",
+        "error",
+        "a `＄｛…｝`, which is not replaced",
+        placeholders.find_full_width,
+    ),
+    Rule(
+        "test-too-small",
+        "error",
+        "the share of an A/B test leaves a half of it without recipients",
+        ab_tests.find_too_small_test,
+    ),
+    Rule(
+        "placeholder-case",
+        "warning",
+        "a `${…}` that differs from its column in case or surrounding spaces",
+        placeholders.find_of_other_case,
+    ),
+    Rule(
+        "malformed-placeholder",
+        "warning",
+        "a `${` without a name or a closing brace, or with a tag or line break inside, or between "
+        "its signs",
+        placeholders.find_malformed,
+    ),
+    Rule(
+        "encoded-placeholder",
+        "warning",
+        "a placeholder in percent-encoding or character references, `%24%7BNAME%7D`, `&#36;{NAME}`",
+        placeholders.find_encoded,
+    ),
+    Rule(
+        "foreign-placeholder",
+        "warning",
+        r"another product's syntax: `{{…}}`, `{%…%}`, `%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`; around a "
+        "column's name also `{…}`, `$ {…}`, `％…％`",
+        foreign.find_foreign,
+    ),
+    Rule(
+        "placeholder-in-sender",
+        "warning",
+        "a `${…}` in a sender's name",
+        placeholders.find_in_sender,
+    ),
+    Rule("subject-length", "warning", "a subject over 150 characters", headers.find_long_subject),
+    Rule(
+        "sender-name-length",
+        "warning",
+        "a sender's name over 50 characters",
+        headers.find_long_sender,
+    ),
+    Rule("short-lead", "warning", "less than 10 minutes until the send", schedule.find_short_lead),
+    Rule("far-future", "warning", "more than a year until the send", schedule.find_far_time),
+    Rule(
+        "ambiguous-time",
+        "warning",
+        "a local time that the clocks show twice, when they are set back",
+        schedule.find_ambiguous_time,
+    ),
+    Rule(
+        "ga-value",
+        "warning",
+        "a Google Analytics value with spaces, or one of `&?#`",
+        headers.find_awkward_values,
+    ),
+    Rule(
+        "ga-without-links",
+        "warning",
+        "Google Analytics is on, and there is no link to tag",
+        headers.find_no_links,
+    ),
+    Rule(
+        "ga-tagged-links",
+        "warning",
+        "Google Analytics is on, and links carry `utm_` parameters already",
+        headers.find_tagged_links,
+    ),
+    Rule(
+        "same-variants",
+        "warning",
+        "A and B differ in nothing but white space and case",
+        ab_tests.find_same,
+    ),
+    Rule("html-fragment", "warning", "HTML without `<html>` or `<body>`", document.find_fragment),
+    Rule(
+        "unclosed-html",
+        "warning",
+        "a tag, comment, `<style>`, `<script>` or `<title>` that is open at the end",
+        document.find_unclosed,
+    ),
+    Rule(
+        "no-text", "warning", "no text that is shown, only images or nothing", document.find_no_text
+    ),
+    Rule("clipped", "warning", "HTML over 102 KB, which Gmail clips", document.find_clipped),
+    Rule(
+        "other-charset",
+        "warning",
+        "a `<meta>` with another character set than UTF-8",
+        document.find_other_charset,
+    ),
+    Rule("missing-alt", "warning", "an image without `alt`", document.find_no_alt),
+    Rule("missing-src", "warning", "an image without an address", document.find_no_source),
+    Rule("script", "warning", "a `<script>`", scripts.find_scripts),
+    Rule("event-handler", "warning", "a script in an attribute, `on…=`", scripts.find_handlers),
+    Rule("script-link", "warning", "a `javascript:` link", scripts.find_script_links),
+    Rule("form", "warning", "a form or a field of one", scripts.find_forms),
+    Rule(
+        "embedded-content",
+        "warning",
+        "`<iframe>`, `<object>`, `<embed>`, `<video>`, `<audio>`",
+        scripts.find_embedded,
+    ),
+    Rule(
+        "external-style",
+        "warning",
+        "a linked style sheet, unless it is of a font host",
+        scripts.find_style_links,
+    ),
+    Rule("data-image", "warning", "an image as a `data:` URL", scripts.find_data_images),
+    Rule(
+        "relative-link",
+        "warning",
+        "a relative or protocol-relative link or image path",
+        links.find_relative,
+    ),
+    Rule(
+        "local-link",
+        "warning",
+        "a link or image on the author's machine or network (`file:`, `C:\\`, `localhost`, `cid:`)",
+        links.find_local,
+    ),
+    Rule("bad-link", "warning", "a link or image path that is no URL", links.find_bad),
+    Rule(
+        "empty-link",
+        "warning",
+        "a link to nothing, or to `#`, `mailto:` or `tel:` alone",
+        links.find_empty,
+    ),
+    Rule(
+        "reserved-placeholder",
+        "note",
+        "a `${…}` with a name of the platform's own that is no column",
+        placeholders.find_of_platform,
+    ),
+    Rule(
+        "placeholder-in-url",
+        "note",
+        "a `${…}` inside a URL, whose value may need encoding",
+        placeholders.find_in_url,
+    ),
+    Rule("send-time", "note", "when it goes out, in local time and UTC", schedule.tell_time),
+    Rule(
+        "main-send-time", "note", "when the rest of an A/B test goes out", schedule.find_main_send
+    ),
+    Rule(
+        "small-test",
+        "note",
+        "fewer than 100 recipients in each half of an A/B test",
+        ab_tests.find_small_test,
+    ),
+    Rule(
+        "same-text",
+        "note",
+        "A and B have the same text, and other images, links or layout",
+        ab_tests.find_same_text,
+    ),
+    Rule(
+        "missing-charset",
+        "note",
+        "text outside ASCII, and no `<meta charset>`",
+        document.find_no_charset,
+    ),
+    Rule(
+        "missing-anchor",
+        "note",
+        "a `#…` link to a place that is not in the mail",
+        links.find_missing_anchors,
+    ),
+    Rule(
+        "own-unsubscribe",
+        "note",
+        "an unsubscribe link or footer beside the platform's",
+        document.find_own_unsubscribe,
+    ),
+)
+"""The errors first, then the warnings, then the notes."""
+
+CAMPAIGN_RULES: Final = tuple(rule.info for rule in RULES)
+"""The same as the documentation prints it."""

@@ -1,0 +1,111 @@
+"""When a campaign goes out, spelt out where a wrong zone catches the eye.
+
+The time is never moved (T75): somebody may have promised it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from newsleopard_async.checks.at_send import problems_of_schedule
+from newsleopard_async.checks.context import Asked, Found
+from newsleopard_async.models.ab_test import BaseABTest
+from newsleopard_async.models.findings import counted
+from newsleopard_async.models.schedule import SendAt, on_clock, spell
+from newsleopard_async.models.timezones import Timezone
+
+__all__ = [
+    "find_ambiguous_time",
+    "find_far_time",
+    "find_main_send",
+    "find_past_time",
+    "find_short_lead",
+    "tell_time",
+]
+
+FIELD: Final = "schedule.when"
+LEAD: Final = timedelta(minutes=10)
+"""The least time between the submit and the send. Source: recommended, T75."""
+
+FAR: Final = timedelta(days=366)
+
+
+def find_past_time(asked: Asked) -> Iterator[Found]:
+    """Find a time that is not in the future."""
+    if asked.now is not None:
+        for problem in problems_of_schedule(asked.campaign, asked.now):
+            yield Found(problem.field, problem.message)
+
+
+def find_short_lead(asked: Asked) -> Iterator[Found]:
+    """Find a time that comes before the contacts are likely to be ready."""
+    lead = _lead_of(asked)
+    if lead is not None and timedelta(0) < lead < LEAD:
+        yield Found(
+            FIELD,
+            f"is {_minutes(lead)} from now, and the platform may not take it; leave at least "
+            f"{_minutes(LEAD)}, or use SendNow()",
+        )
+
+
+def find_far_time(asked: Asked) -> Iterator[Found]:
+    """Find a time so far away that its year is probably a slip."""
+    lead = _lead_of(asked)
+    if lead is not None and lead > FAR:
+        yield Found(FIELD, f"is {lead.days:,} days from now; look at the year once more")
+
+
+def _lead_of(asked: Asked) -> timedelta | None:
+    schedule = asked.campaign.schedule
+    if asked.now is None or not isinstance(schedule, SendAt):
+        return None
+    return schedule.when - asked.now
+
+
+def _minutes(lead: timedelta) -> str:
+    whole = lead // timedelta(minutes=1)
+    return counted(whole, "minute") if whole else "less than a minute"
+
+
+def find_ambiguous_time(asked: Asked) -> Iterator[Found]:
+    """Find a local time that the clocks show twice, when they are set back."""
+    schedule = asked.campaign.schedule
+    if not isinstance(schedule, SendAt):
+        return
+    local = on_clock(schedule.when, schedule.timezone)
+    if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+        which = "second" if local.fold else "first"
+        yield Found(
+            FIELD,
+            f"is a time that the clocks of {schedule.timezone.name} show twice that day, and the "
+            f"{which} is taken; give it in UTC if that is not the one",
+        )
+
+
+def tell_time(asked: Asked) -> Iterator[Found]:
+    """Spell out when the campaign goes out."""
+    schedule = asked.campaign.schedule
+    if asked.now is not None and isinstance(schedule, SendAt):
+        yield Found(FIELD, f"is {spell(schedule.when, schedule.timezone)}")
+
+
+def find_main_send(asked: Asked) -> Iterator[Found]:
+    """Tell when the rest of an A/B test goes out, whose clock is said to start with the test."""
+    campaign = asked.campaign
+    if asked.now is None or not isinstance(campaign, BaseABTest):
+        return
+    schedule = campaign.schedule
+    if isinstance(schedule, SendAt):
+        when = _spell_later(schedule.when, campaign.wait, schedule.timezone)
+    else:
+        when = f"about {_spell_later(asked.now, campaign.wait, Timezone.TAIPEI)}"
+    yield Found("wait", f"puts the main send at {when}")
+
+
+def _spell_later(start: datetime, wait: timedelta, timezone: Timezone) -> str:
+    try:
+        return spell(start + wait, timezone)
+    except OverflowError:
+        return "a time after the year 9999; shorten it"

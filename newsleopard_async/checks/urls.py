@@ -1,0 +1,157 @@
+"""Where a mail points to: its links and its images, and what is to be said of a URL."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import attrs
+
+from newsleopard_async.checks.markup import Piece, Tag, with_lines
+
+__all__ = ["Reference", "Verdict", "images_of", "links_of", "verdict_on"]
+
+Verdict = Literal["fine", "empty", "anchor", "script", "data", "local", "bad", "relative"]
+
+_FILLED_IN: Final = ("${", "{{", "{%", "*|", "%%", "[[", "＄", "$%7b", "%24", "<%")
+"""How a URL begins that is a placeholder, in whatever syntax: nothing is known of it."""
+
+_LOCAL: Final = frozenset({"file", "cid", "blob", "localhost"})
+_WEB: Final = ("http", "https")
+_NOTHING: Final = ("", "#", "mailto:", "tel:", "sms:")
+_SIMILAR: Final = 0.8
+_LONGEST_JUDGED: Final = 2_000
+
+_OF_OUTLOOK: Final = "v:"
+"""How the shapes begin that Outlook draws, its buttons and backgrounds among them."""
+
+_STYLE_URL: Final = re.compile(r"\burl\(\s*['\"]?\s*([^'\")\s]+)", re.IGNORECASE)
+_IN_HOST: Final = re.compile(r"[${}%*|\[<]")
+_NOT_IN_HOST: Final = re.compile(r"[\s\\\"'<>,，、。．｡]")
+_BAD_PORT: Final = re.compile(r":(?![0-9]*$)[^:@\]${}%*|\[<]*$")
+"""A port that is neither a number nor filled in."""
+
+_URL_IN_SET: Final = re.compile(r"[^\s,]\S*")
+
+
+@attrs.frozen
+class Reference:
+    """A URL in a mail, its line, and what is to be said of it."""
+
+    url: str
+    line: int
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, url: str, line: int) -> Reference:
+        """Judge a URL as it stands in the HTML."""
+        stripped = url.strip()
+        return cls(stripped, line, verdict_on(stripped))
+
+    @property
+    def opens_web(self) -> bool:
+        """Whether it is a web page, or may become one."""
+        return self.url[:10].lower().startswith(("http://", "https://", *_FILLED_IN))
+
+
+def links_of(tags: Iterable[Tag]) -> Iterator[Reference]:
+    """Yield the links."""
+    for tag in tags:
+        can_link = tag.name in ("a", "area") or tag.name.startswith(_OF_OUTLOOK)
+        if can_link and "href" in tag.attributes:
+            yield Reference.of(tag.attributes["href"], tag.line)
+
+
+def images_of(tags: Iterable[Tag], styles: Iterable[Piece]) -> Iterator[Reference]:
+    """Yield the images, those of backgrounds and styles too."""
+    for tag in tags:
+        yield from (Reference.of(url, tag.line) for url in _images_of_tag(tag))
+    for piece in styles:
+        for match, line in with_lines(_STYLE_URL.finditer(piece.text), piece.line):
+            yield Reference.of(match[1], line)
+
+
+def _images_of_tag(tag: Tag) -> Iterator[str]:
+    attributes = tag.attributes
+    if tag.name in ("img", "input", "source"):
+        yield attributes.get("src", "")
+        yield from _candidates(attributes.get("srcset", ""))
+    elif tag.name.startswith(_OF_OUTLOOK) and "src" in attributes:
+        yield attributes["src"]
+    if background := attributes.get("background"):
+        yield background
+    if style := attributes.get("style"):
+        yield from _STYLE_URL.findall(style)
+
+
+def _candidates(srcset: str) -> Iterator[str]:
+    """Yield the URLs of ``a.png 1x, b.png 2x``, as a browser reads them.
+
+    A comma inside a URL is part of it, and one at its end ends it.
+    """
+    at = 0
+    while at >= 0 and (match := _URL_IN_SET.search(srcset, at)):
+        url = match[0].rstrip(",")
+        yield url
+        at = match.end() if url != match[0] else srcset.find(",", match.end())
+
+
+def verdict_on(url: str) -> Verdict:
+    """Judge a URL by what a mail program can make of it, far from its author's machine."""
+    return _verdict_on_start(url[:_LONGEST_JUDGED])
+
+
+@lru_cache(maxsize=1_000)
+def _verdict_on_start(start: str) -> Verdict:
+    if start.lower() in _NOTHING:
+        return "empty"
+    if start.startswith("#"):
+        return "anchor"
+    if start.lower().startswith(_FILLED_IN):
+        return "fine"
+    if start.startswith("\\\\"):
+        return "local"
+    try:
+        parts = urlsplit(start)
+        host = parts.hostname
+    except ValueError:
+        return "bad"
+    if parts.scheme not in _WEB:
+        return _verdict_on_scheme(parts.scheme)
+    return "bad" if _BAD_PORT.search(parts.netloc) else _verdict_on_host(host)
+
+
+def _verdict_on_scheme(scheme: str) -> Verdict:
+    if not scheme or "." in scheme:  # the latter is a host before a port
+        return "relative"
+    if scheme in ("javascript", "vbscript"):
+        return "script"
+    if scheme == "data":
+        return "data"
+    if scheme in _LOCAL or len(scheme) == 1:  # the latter is a drive of Windows
+        return "local"
+    return "bad" if difflib.get_close_matches(scheme, _WEB, cutoff=_SIMILAR) else "fine"
+
+
+def _verdict_on_host(host: str | None) -> Verdict:
+    if not host or host in _WEB:  # the latter is a scheme that is written twice
+        return "bad"
+    if _IN_HOST.search(host):
+        return "fine"
+    if _NOT_IN_HOST.search(host):
+        return "bad"
+    return "local" if _is_local(host) else "fine"
+
+
+@lru_cache(maxsize=1_000)
+def _is_local(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        name = host.rstrip(".")
+        return "." not in name or name.endswith((".localhost", ".local", ".lan", ".internal"))

@@ -1,0 +1,110 @@
+"""Rules that values obey before they are sent; each yields every problem it finds."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from newsleopard_async.errors import InvalidRequest, Problem
+
+__all__ = [
+    "problems_of_address",
+    "problems_of_encoding",
+    "problems_of_line",
+    "problems_of_text",
+    "problems_of_type",
+    "refuse",
+    "shown",
+    "wrong_type",
+]
+
+# The line separators that are no control characters break a header line all the same.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_ADDRESS = re.compile(
+    r"(?P<local>[^\s@<>()\[\],;:\\\"]{1,64})@(?P<domain>[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)"
+)
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """Raise one InvalidRequest with all the problems, if there are any."""
+    found = tuple(problems)
+    if found:
+        raise InvalidRequest(found)
+
+
+def wrong_type(field: str, value: object, wanted: str) -> Problem:
+    """Build the problem of a value of another type; the value itself is not shown."""
+    return Problem(field, "type", f"must be {wanted}, not {type(value).__name__}")
+
+
+def problems_of_type(
+    field: str, value: object, cls: type | tuple[type, ...], wanted: str
+) -> Iterator[Problem]:
+    """Yield a problem unless the value is of the class; a bool is no number."""
+    if not isinstance(value, cls) or (isinstance(value, bool) and cls is not bool):
+        yield wrong_type(field, value, wanted)
+
+
+def problems_of_text(field: str, value: object, *, wanted: str = "text") -> Iterator[Problem]:
+    """Yield what is wrong with a text that may have several lines."""
+    if not isinstance(value, str):
+        yield wrong_type(field, value, wanted)
+    elif not value.strip():
+        yield Problem(field, "required", "is empty; give it a text")
+    else:
+        yield from problems_of_encoding(field, value)
+
+
+def problems_of_line(field: str, value: object) -> Iterator[Problem]:
+    """Yield what is wrong with a text of one line, such as one that becomes a mail header."""
+    yield from problems_of_text(field, value)
+    if isinstance(value, str) and _CONTROL.search(value):
+        yield Problem(field, "one_line", "holds a line break or control character; remove it")
+
+
+def problems_of_encoding(field: str, value: str) -> Iterator[Problem]:
+    """Yield a problem if the text cannot be sent as UTF-8."""
+    if _SURROGATE.search(value):
+        yield Problem(
+            field,
+            "encoding",
+            "holds half a surrogate pair, which no UTF-8 can carry; decode the source again",
+        )
+
+
+def problems_of_address(field: str, value: object) -> Iterator[Problem]:
+    """Yield what is wrong with the mail address of a sender."""
+    found = list(problems_of_line(field, value))
+    yield from found
+    if not found and isinstance(value, str):
+        yield from _problems_of_address_text(field, value)
+
+
+def _problems_of_address_text(field: str, value: str) -> Iterator[Problem]:
+    if not value.isascii():
+        yield Problem(
+            field, "ascii", "holds a character outside ASCII (perhaps ＠); write a domain as xn--…"
+        )
+    elif not (match := _ADDRESS.fullmatch(value)) or _has_bad_dots(match["local"]):
+        yield Problem(
+            field, "address", "is no bare mail address; write it as name@example.com, nothing else"
+        )
+
+
+def _has_bad_dots(local: str) -> bool:
+    return local.startswith(".") or local.endswith(".") or ".." in local
+
+
+def shown(name: str) -> str:
+    """Return a name as messages show it: nothing in it steers a terminal, or hides."""
+    if name.isprintable():
+        return name
+    return "".join(map(_shown_character, name))
+
+
+def _shown_character(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode()
