@@ -35,7 +35,7 @@ import attrs
 
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.models.options import RateLimits
-from newsleopard_async.transport.limiter import Limiter, LimiterState
+from newsleopard_async.transport.limits.queue import Limiter, LimiterState
 
 RATE: Final = 10
 PERIOD_S: Final = 1.0

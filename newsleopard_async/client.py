@@ -15,7 +15,7 @@ from newsleopard_async.endpoints.reports import Reports
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
 from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.api import Api
-from newsleopard_async.transport.daylog import DayLog
+from newsleopard_async.transport.limits.daylog import DayLog
 from newsleopard_async.transport.pools import HttpTransport, Pools
 from newsleopard_async.transport.settings import Secret, read_base_url, read_key
 from newsleopard_async.transport.storage import Storage

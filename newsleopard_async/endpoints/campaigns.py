@@ -16,7 +16,7 @@ from newsleopard_async.models import (
     SubjectTest,
 )
 from newsleopard_async.models.validation import problems_of_type, refuse
-from newsleopard_async.transport import codec
+from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api, Witness
 from newsleopard_async.transport.request import Kind, Request
 
@@ -79,7 +79,7 @@ class Campaigns:
             method="POST",
             path=f"/v1/campaign/{kind}/submit",
             kind=Kind.SUBMIT,
-            body=codec.encode_submission(campaign, now),
-            decode=codec.decode_campaign_sn,
+            body=wire.encode_submission(campaign, now),
+            decode=wire.decode_campaign_sn,
         )
         return await self._api.call(request, witness=witness)

@@ -20,7 +20,7 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.models.codes import check_code, check_list_code
 from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
-from newsleopard_async.transport import codec
+from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api, Witness
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.request import Kind, Request, path
@@ -63,7 +63,7 @@ class Contacts:
             path="/v1/contacts/lists/insert",
             kind=Kind.CREATE,
             body={"name": _line("name", name)},
-            decode=codec.decode_list_sn,
+            decode=wire.decode_list_sn,
         )
         return await self._api.call(request, witness=witness)
 
@@ -83,7 +83,7 @@ class Contacts:
                 path="/v1/contacts/lists",
                 kind=Kind.READ,
                 query=(("size", str(size)), ("page", str(page))),
-                decode=codec.decode_lists,
+                decode=wire.decode_lists,
             )
         )
 
@@ -125,7 +125,7 @@ class Contacts:
                 path=_import_path(list_sn, "file"),
                 kind=Kind.IMPORT,
                 body=webhook_body(webhook_url),
-                decode=codec.decode_ticket,
+                decode=wire.decode_ticket,
                 hint=_LIST_HINT if list_sn else "",
                 empty_500_once=list_sn is not None,
             )
@@ -164,7 +164,7 @@ class Contacts:
                 path=_import_path(list_sn, "text"),
                 kind=Kind.IMPORT,
                 body={"contacts": _checked(csv_text)},
-                decode=codec.decode_import_sn,
+                decode=wire.decode_import_sn,
                 hint=_LIST_HINT if list_sn else "",
                 empty_500_once=list_sn is not None,
             )
@@ -185,7 +185,7 @@ class Contacts:
                 path=path("/v1/contacts/imports/result/{sn}", sn=import_sn),
                 kind=Kind.READ,
                 polite=True,
-                decode=codec.decode_import_result,
+                decode=wire.decode_import_result,
                 hint="the import is unknown, or older than 30 days",
             )
         )

@@ -14,7 +14,7 @@ from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import CampaignSn, ReportLink, SentCampaign
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import refuse, wrong_type
-from newsleopard_async.transport import codec
+from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.request import Kind, Request, path
 from newsleopard_async.transport.storage import Storage
@@ -50,7 +50,7 @@ class Reports:
                 path="/v1/report/campaigns",
                 kind=Kind.READ,
                 query=_range(start, end),
-                decode=codec.decode_sent_campaigns,
+                decode=wire.decode_sent_campaigns,
             )
         )
 
@@ -98,7 +98,7 @@ class Reports:
                 path=path("/v1/report/{sn}/link", sn=campaign_sn),
                 kind=Kind.READ,
                 polite=True,
-                decode=codec.decode_links,
+                decode=wire.decode_links,
             )
         )
 
@@ -133,8 +133,8 @@ def _range(start: datetime | None, end: datetime | None) -> tuple[tuple[str, str
     if end < start:
         raise InvalidRequest.of("end", "order", "must not be before start")
     return (
-        ("startDate", codec.format_query_date(start)),
-        ("endDate", codec.format_query_date(end)),
+        ("startDate", wire.format_query_date(start)),
+        ("endDate", wire.format_query_date(end)),
     )
 
 

@@ -20,7 +20,7 @@ from newsleopard_async.contacts.sources import (
 from newsleopard_async.contacts.spool import spool
 from newsleopard_async.models.findings import ContactsReport
 from newsleopard_async.workflows.checking import check_contacts
-from newsleopard_async.workflows.events import Progress
+from newsleopard_async.workflows.progress import Progress
 
 __all__ = ["Taken", "check_taken", "take"]
 

@@ -18,9 +18,9 @@ from newsleopard_async.rehearsal.assumed import Facts, assumptions
 from newsleopard_async.rehearsal.model import Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
 from newsleopard_async.rehearsal.summary import ASSUMED
-from newsleopard_async.workflows.imports import Target
-from newsleopard_async.workflows.judging import Terms, judge
+from newsleopard_async.workflows.importing import Target
 from newsleopard_async.workflows.sending import is_complete_enough
+from newsleopard_async.workflows.verdict import Terms, judge
 
 __all__ = ["Asked", "Judged", "judge_both", "result_of"]
 

@@ -26,8 +26,8 @@ from newsleopard_async.rehearsal.pages import write_pages
 from newsleopard_async.rehearsal.quiet import quiet
 from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
 from newsleopard_async.rehearsal.stage import Stage
-from newsleopard_async.workflows.events import Progress, problems_of_progress
 from newsleopard_async.workflows.polling import problems_of_polling
+from newsleopard_async.workflows.progress import Progress, problems_of_progress
 
 __all__ = ["rehearse"]
 

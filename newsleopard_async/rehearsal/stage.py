@@ -32,8 +32,8 @@ from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.rehearsal.intake import Taken
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import export_report, send_campaign
-from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.outcomes import ImportReport
+from newsleopard_async.workflows.progress import Progress
 
 __all__ = ["Stage"]
 

@@ -22,10 +22,10 @@ from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError, InvalidRequest, NewsLeopardError
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
-from newsleopard_async.transport.daylog import DayLog
 from newsleopard_async.transport.http import Bytes, Exchange, perform, read_whole
 from newsleopard_async.transport.interpret import Reading
-from newsleopard_async.transport.limiter import Limiter, Slot, shared_state
+from newsleopard_async.transport.limits.daylog import DayLog
+from newsleopard_async.transport.limits.queue import Limiter, Slot, shared_state
 from newsleopard_async.transport.outcome import (
     Answer,
     Failure,

@@ -23,10 +23,10 @@ from newsleopard_async.errors import (
     UnexpectedResponse,
 )
 from newsleopard_async.models.error_codes import describe_code
-from newsleopard_async.transport.codec import ErrorBody, WireError, decode_error
 from newsleopard_async.transport.outcome import Answer, Failure, Outcome, classify
 from newsleopard_async.transport.redact import excerpt, redact
 from newsleopard_async.transport.request import Request
+from newsleopard_async.transport.wire import ErrorBody, WireError, decode_error
 
 __all__ = ["Reading"]
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import enum
-import ipaddress
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 import anyio
 import anyio.lowlevel
@@ -23,8 +20,9 @@ import httpx
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.transport.urls import proxy_for, split_url
 
-__all__ = ["HttpTransport", "Pools", "Purpose", "is_loopback", "proxy_for", "split_url"]
+__all__ = ["HttpTransport", "Pools", "Purpose"]
 
 HttpTransport = httpx.AsyncBaseTransport
 """What may carry a client's traffic in the place of its own connections."""
@@ -38,40 +36,6 @@ class Purpose(enum.Enum):
     API = "api"
     ONCE = "once"
     STORAGE = "storage"
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host is this very machine, so that plain http leaks nothing."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def proxy_for(scheme: str, host: str) -> str | None:
-    """Return the proxy that the environment asks for, as the standard library reads it."""
-    if is_loopback(host) or urllib.request.proxy_bypass(host):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    # The standard library takes "host:port" too.
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
-
-
-def split_url(url: str) -> SplitResult | None:
-    """Take a URL apart, or return None where the standard library or httpx cannot read it.
-
-    Their errors show the URL, hence go no further.
-    """
-    try:
-        parts = urlsplit(url)
-        _ = parts.hostname, parts.port
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL):
-        return None
-    return parts
 
 
 def _try_to_open(

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.errors import ConfigurationError
-from newsleopard_async.transport.pools import is_loopback, split_url
+from newsleopard_async.transport.urls import is_loopback, split_url
 
 __all__ = ["Secret", "read_base_url", "read_key"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from newsleopard_async.store import Store
 from newsleopard_async.workflows.checking import check_contacts
 from newsleopard_async.workflows.checkpoint import Checkpoint
-from newsleopard_async.workflows.events import Event, Progress
-from newsleopard_async.workflows.imports import import_contacts, wait_for_import
+from newsleopard_async.workflows.importing import import_contacts, wait_for_import
 from newsleopard_async.workflows.outcomes import (
     CampaignReport,
     ImportReport,
@@ -14,7 +13,8 @@ from newsleopard_async.workflows.outcomes import (
     ReportState,
     SendOutcome,
 )
-from newsleopard_async.workflows.reports import export_report, wait_for_report
+from newsleopard_async.workflows.progress import Event, Progress
+from newsleopard_async.workflows.reporting import export_report, wait_for_report
 from newsleopard_async.workflows.sending import find_campaign, send_campaign
 
 __all__ = [

@@ -16,7 +16,7 @@ from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.models.validation import refuse
-from newsleopard_async.workflows.events import Event, Progress, problems_of_progress, tell
+from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress, tell
 
 __all__ = ["Story", "check_contacts", "log_remarks"]
 

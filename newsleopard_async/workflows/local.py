@@ -17,7 +17,7 @@ from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
 from newsleopard_async.models.validation import refuse
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Record, opened
-from newsleopard_async.workflows.events import Event, Progress, problems_of_progress, tell
+from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress, tell
 from newsleopard_async.workflows.runner import AnyStep, OnceStep, Step
 
 __all__ = ["LocalRunner", "running"]

@@ -11,14 +11,14 @@ from typing import Any
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.downloads.report import count_report, report_rows
+from newsleopard_async.downloads.rows import Rereadable
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import CampaignSn, ImportResult, ImportSn, ListSn, ReportType
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.plain import LIVE, Plain
-from newsleopard_async.results.csv_rows import Rereadable
-from newsleopard_async.results.report_files import count_report, report_rows
 from newsleopard_async.workflows.rejected import rejected_rows
 
 __all__ = ["CampaignReport", "ImportReport", "ReportFile", "ReportState", "SendOutcome"]

@@ -32,19 +32,19 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.events import Progress
-from newsleopard_async.workflows.imports import (
+from newsleopard_async.workflows.importing import (
     IfListExists,
     Target,
     find_or_create,
     import_into,
     publish_unless_imported,
 )
-from newsleopard_async.workflows.judging import Judgement, Terms, are_few_enough, judge
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
+from newsleopard_async.workflows.progress import Progress
 from newsleopard_async.workflows.reconcile import ONE_DAY, submit_once
+from newsleopard_async.workflows.verdict import Judgement, Terms, are_few_enough, judge
 
 __all__ = ["find_campaign", "is_complete_enough", "send_campaign"]
 

@@ -25,7 +25,7 @@ import trio.lowlevel
 
 from newsleopard_async import NewsLeopard
 from newsleopard_async.store import FileStore, held
-from newsleopard_async.transport.limiter import LimiterState
+from newsleopard_async.transport.limits.queue import LimiterState
 from tests.faults.support import (
     BY_NAME,
     CAMPAIGN,

@@ -20,7 +20,7 @@ import pytest
 
 from newsleopard_async import SendAt
 from newsleopard_async.rehearsal import rehearse
-from newsleopard_async.workflows.events import Event
+from newsleopard_async.workflows.progress import Event
 from tests.support import AB_TESTS, CAMPAIGN, csv_of, files_in
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ from newsleopard_async import (
     Polling,
 )
 from newsleopard_async.rehearsal import Rehearsal
-from newsleopard_async.workflows.events import Event
+from newsleopard_async.workflows.progress import Event
 from tests.rehearsal.support import IN_A_YEAR, changed, rehearsed
 from tests.support import CAMPAIGN, csv_of
 

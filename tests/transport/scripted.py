@@ -14,7 +14,7 @@ import pytest
 from newsleopard_async.clock import Clock
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport import codec
+from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.pools import Pools
 from newsleopard_async.transport.request import Kind, Request
@@ -42,14 +42,12 @@ __all__ = [
 KEY = "k3y-Th4t-Nobody-May-See"
 UNLIMITED = RateLimits(windows=())
 
-READ = Request(
-    name="list_lists", method="GET", path="/r", decode=codec.decode_lists, kind=Kind.READ
-)
+READ = Request(name="list_lists", method="GET", path="/r", decode=wire.decode_lists, kind=Kind.READ)
 IMPORT = Request(
     name="import_text",
     method="POST",
     path="/i",
-    decode=codec.decode_import_sn,
+    decode=wire.decode_import_sn,
     kind=Kind.IMPORT,
     body={"contacts": "EMAIL,NAME"},
     empty_500_once=True,
@@ -58,7 +56,7 @@ LIST = Request(
     name="create_list",
     method="POST",
     path="/c",
-    decode=codec.decode_list_sn,
+    decode=wire.decode_list_sn,
     kind=Kind.CREATE,
     body={"name": "週年慶"},
 )
@@ -76,7 +74,7 @@ SUBMIT = Request(
     name="submit_campaign",
     method="POST",
     path="/s",
-    decode=codec.decode_campaign_sn,
+    decode=wire.decode_campaign_sn,
     kind=Kind.SUBMIT,
     body={"form": {}},
 )

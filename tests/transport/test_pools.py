@@ -17,8 +17,9 @@ from newsleopard_async.errors import ConfigurationError, ConnectionFailed
 from newsleopard_async.models.options import Timeouts
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
-from newsleopard_async.transport.pools import Pools, Purpose, is_loopback, proxy_for, split_url
+from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.request import Request
+from newsleopard_async.transport.urls import is_loopback, proxy_for, split_url
 from tests.transport.loopback import Seen, http, serve
 from tests.transport.scripted import LIST, READ, SUBMIT, Scripted, json_answer, make_api
 

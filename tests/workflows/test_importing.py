@@ -23,7 +23,7 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.emulator import Switches
-from newsleopard_async.workflows.imports import Target
+from newsleopard_async.workflows.importing import Target
 from tests.support import Reply, connected, csv_of, refused, scripted
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"

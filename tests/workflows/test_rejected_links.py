@@ -22,8 +22,8 @@ from newsleopard_async import (
     StorageError,
     workflows,
 )
+from newsleopard_async.downloads.rows import Rereadable
 from newsleopard_async.plain import from_plain
-from newsleopard_async.results.csv_rows import Rereadable
 from newsleopard_async.workflows import ImportReport, SendOutcome
 from tests.support import Reply, connected, scripted
 from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of

@@ -15,11 +15,11 @@ import anyio
 import pytest
 
 from newsleopard_async import CampaignSn, InvalidRequest, ReportType, workflows
+from newsleopard_async.downloads import report as report_files
+from newsleopard_async.downloads.columns import read_header
 from newsleopard_async.emulator import Switches
 from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.plain import from_plain
-from newsleopard_async.results import report_files
-from newsleopard_async.results.columns import read_header
 from newsleopard_async.workflows import CampaignReport, ReportFile
 from tests.support import Bench, connected
 

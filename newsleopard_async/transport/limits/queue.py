@@ -1,0 +1,351 @@
+"""The rate limiter: who waits, and who is next.
+
+Each attempt takes a slot below the retry loop, and says what became of it. Who may go and
+when is decided by the books (`state`, with `windows`, `day`, `exports` and `gate`), from
+numbers alone; here is the waiting, on asyncio and on trio.
+
+The rules of the line:
+
+- First come, first served. Polls (``polite``) stand behind everybody else.
+- An export that waits for its distance from the last one lets others pass.
+- Only the first in line keeps an alarm. Whatever changes the books serves the line again
+  and sets the alarm anew; no task of our own runs.
+- Whoever leaves without having sent, by cancellation or an error, gives the place back,
+  and the next one is served.
+- Whoever cannot go today is told at once, also those in the middle of the line.
+
+A wait for an answer has no bound here: the transport's timeouts bound it, and every slot
+ends in exactly one of `Slot.answered`, `Slot.refused`, `Slot.lost` and `Slot.give_back`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+import attrs
+
+from newsleopard_async.clock import Clock
+from newsleopard_async.errors import RateLimited
+from newsleopard_async.models.options import RateLimits, Usage
+from newsleopard_async.transport.limits.state import Demand, Ledger
+from newsleopard_async.transport.limits.windows import Claim, Passage, sliding_windows
+
+__all__ = ["Limiter", "LimiterState", "Slot", "shared_state"]
+
+LONGEST_HOLD_S: Final = 60.0
+"""A longer ``Retry-After`` is not waited for: every caller gets ``RateLimited`` at once."""
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@attrs.define(eq=False)
+class _Waiter:
+    """Someone in line.
+
+    Attributes:
+        woken: Set when there is something to do; made anew for each wait.
+        alarm_at: When the waiter looks again by itself.
+        passage: Given when it may go.
+        error: Given when waiting makes no sense.
+    """
+
+    demand: Demand
+    claim: Claim | None
+    woken: anyio.Event = attrs.field(factory=anyio.Event)
+    alarm_at: float = math.inf
+    passage: Passage | None = None
+    error: RateLimited | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        return self.passage is not None or self.error is not None
+
+
+class LimiterState:
+    """What the clients of one key share: the books and the line.
+
+    Belongs to one event loop.
+
+    Args:
+        day_used: Requests of this UTC day that went out before, as a caller's store has it.
+    """
+
+    def __init__(self, clock: Clock, *, day_used: int = 0) -> None:
+        self.clock = clock
+        self.ledger = Ledger(day_used=day_used)
+        self._firm: dict[_Waiter, None] = {}
+        self._polite: dict[_Waiter, None] = {}
+        self._demands: Counter[Demand] = Counter()
+        self._next_at = math.inf
+
+    @property
+    def day_used(self) -> int:
+        """Requests of this UTC day, those on their way included."""
+        return self.ledger.day.used(self.clock.now())
+
+    def seed_day(self, used: int) -> None:
+        """Count at least ``used`` requests on this UTC day."""
+        self.ledger.day.seed(used, self.clock.now())
+        self.serve()
+
+    async def wait(self, demand: Demand, claim: Claim | None) -> Passage:
+        """Stand in line until the request may go.
+
+        Raises:
+            RateLimited: waiting makes no sense.
+        """
+        waiter = _Waiter(demand, claim)
+        kept = False
+        self._join(waiter)
+        try:
+            await self._stand(waiter)
+            if waiter.error is not None:
+                raise waiter.error
+            assert waiter.passage is not None
+            kept = True
+            return waiter.passage
+        finally:
+            if not kept:
+                self._withdraw(waiter)
+
+    async def _stand(self, waiter: _Waiter) -> None:
+        self.serve()
+        if waiter.is_decided:
+            await anyio.lowlevel.cancel_shielded_checkpoint()
+        while not waiter.is_decided:
+            await self._doze(waiter)
+            self.serve()
+
+    async def _doze(self, waiter: _Waiter) -> None:
+        """Wait until woken; the first in line also by its alarm."""
+        waiter.woken = anyio.Event()
+        waiter.alarm_at = self._next_at if waiter is self._first() else math.inf
+        with self.clock.deadline(waiter.alarm_at - self.clock.monotonic()):
+            await waiter.woken.wait()
+
+    def serve(self) -> None:
+        """Let everybody go who may, in order; the first of the others gets the alarm."""
+        while (waiter := self._next_to_go()) is not None:
+            self._decide(waiter, passage=self.ledger.take(waiter.claim, self.clock.monotonic()))
+        first = self._first()
+        if first is not None and first.alarm_at != self._next_at:
+            first.woken.set()
+
+    def _next_to_go(self) -> _Waiter | None:
+        """Return who may go now; if nobody, note when to look again."""
+        self._dismiss()
+        now = self.clock.monotonic()
+        self._next_at = math.inf
+        for waiter in self._in_line():
+            go_at = self.ledger.go_at(waiter.demand, now)
+            if go_at > now:
+                self._next_at = min(self._next_at, go_at)
+                return None
+            if waiter.claim is not None:
+                go_at = self.ledger.export_go_at(waiter.demand, now)
+            if go_at <= now:
+                return waiter
+            self._next_at = min(self._next_at, go_at)
+        return None
+
+    def _dismiss(self) -> None:
+        """Tell those who wait in vain."""
+        now, wall = self.clock.monotonic(), self.clock.now()
+        in_vain = {
+            demand for demand in self._demands if self.ledger.refusal(demand, now, wall) is not None
+        }
+        if not in_vain:
+            return
+        for waiter in tuple(self._in_line()):
+            if waiter.demand in in_vain:
+                self._decide(waiter, error=self.ledger.refusal(waiter.demand, now, wall))
+
+    def _decide(
+        self, waiter: _Waiter, *, passage: Passage | None = None, error: RateLimited | None = None
+    ) -> None:
+        waiter.passage, waiter.error = passage, error
+        self._leave(waiter)
+        waiter.woken.set()
+
+    def _withdraw(self, waiter: _Waiter) -> None:
+        """Undo what a waiter took that does not go."""
+        if waiter.passage is not None:
+            self.ledger.give_back(waiter.passage)
+        else:
+            if waiter.error is None:
+                self._leave(waiter)
+            if waiter.claim is not None:
+                self.ledger.exports.restore(waiter.claim)
+        self.serve()
+
+    def _join(self, waiter: _Waiter) -> None:
+        self._line_of(waiter)[waiter] = None
+        self._demands[waiter.demand] += 1
+
+    def _leave(self, waiter: _Waiter) -> None:
+        del self._line_of(waiter)[waiter]
+        self._demands[waiter.demand] -= 1
+        if not self._demands[waiter.demand]:
+            del self._demands[waiter.demand]
+
+    def _in_line(self) -> Iterator[_Waiter]:
+        return chain(self._firm, self._polite)
+
+    def _first(self) -> _Waiter | None:
+        return next(self._in_line(), None)
+
+    def _line_of(self, waiter: _Waiter) -> dict[_Waiter, None]:
+        return self._polite if waiter.demand.polite else self._firm
+
+
+_states: Final = anyio.lowlevel.RunVar[list[tuple[str, str, LimiterState]]](
+    "newsleopard_async_limiter_states"
+)
+
+
+def shared_state(key: str, origin: str, clock: Clock) -> LimiterState:
+    """Return the state of a key at an origin, on this event loop and clock.
+
+    It outlives its clients, so that closing one and opening another cannot burst; another
+    event loop begins with an empty one. Only a hash of the key is kept.
+    """
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    states = _states.get(None)
+    if states is None:
+        states = []
+        _states.set(states)
+    for known_digest, known_origin, state in states:
+        if (known_digest, known_origin) == (digest, origin) and state.clock == clock:
+            return state
+    state = LimiterState(clock)
+    states.append((digest, origin, state))
+    return state
+
+
+class Limiter:
+    """One client's limits over the shared state of its key and origin.
+
+    Args:
+        state: The shared state.
+        longest_hold_s: Holds of the server's (``Retry-After``) that are longer raise
+            ``RateLimited`` instead of being waited for.
+    """
+
+    def __init__(
+        self,
+        limits: RateLimits,
+        state: LimiterState,
+        clock: Clock,
+        *,
+        longest_hold_s: float = LONGEST_HOLD_S,
+    ) -> None:
+        self._limits = limits
+        self.state = state
+        self._clock = clock
+        self._firm = Demand(limits, False, longest_hold_s)
+        self._polite = Demand(limits, True, longest_hold_s)
+
+    async def acquire(self, *, export_of: str | None = None, polite: bool = False) -> Slot:
+        """Wait for a slot; cancelled, it takes none.
+
+        Args:
+            export_of: The campaign, if the request is its export.
+            polite: Let others go first, and leave them the last hundredth of the day.
+
+        Raises:
+            DailyQuotaExhausted: the day is used up; at once, and also while in line.
+            RateLimited: the campaign was exported lately, or the server asks for a long hold.
+        """
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        claim = None
+        if export_of is not None:
+            now = self._clock.monotonic()
+            claim = self.state.ledger.claim_export(export_of, self._limits, now)
+        demand = self._polite if polite else self._firm
+        return Slot(self.state, await self.state.wait(demand, claim))
+
+    def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> None:
+        """Note that the gateway refused; to be called after the slot's own end.
+
+        Args:
+            daily: False if the refusal is about the second, True if about the day, None if
+                its text may mean either.
+        """
+        self.state.ledger.throttled(
+            self._clock.monotonic(), self._clock.now(), daily=daily, retry_after_s=retry_after_s
+        )
+        self.state.serve()
+
+    def accepted(self) -> None:
+        """Note an answer that was no refusal; to be called after the slot's own end."""
+        if self.state.ledger.accepted():
+            _log.warning(
+                "the server throttles below the configured limits; from now on requests go "
+                "evenly, one in %.3f s",
+                self.state.ledger.pace.interval_s(sliding_windows(self._limits)),
+            )
+        self.state.serve()
+
+    @property
+    def usage(self) -> Usage:
+        """The day's estimate."""
+        return self.state.ledger.usage(self._limits, self._clock.now())
+
+
+class Slot:
+    """A place that a request has taken; the first end it is told is the one that counts."""
+
+    def __init__(self, state: LimiterState, passage: Passage) -> None:
+        self._state = state
+        self._passage = passage
+        self._is_open = True
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether this request goes alone, to see if the server accepts requests again."""
+        return self._passage.is_probe
+
+    def sent(self) -> None:
+        """Note that the body's last byte has left."""
+        if self._is_open:
+            clock = self._state.clock
+            self._state.ledger.sent(self._passage, clock.monotonic(), clock.now())
+            self._state.serve()
+
+    def answered(self) -> None:
+        """Note that the answer's head came."""
+        self._settle(answered=True)
+
+    def lost(self) -> None:
+        """Note that no answer will come, though the request may have arrived."""
+        self._settle(answered=False)
+
+    def refused(self) -> None:
+        """Note a refusal at the gateway: an export gets its campaign's turn back."""
+        self._settle(answered=True)
+        self._state.ledger.restore_export(self._passage)
+        self._state.serve()
+
+    def give_back(self) -> None:
+        """Undo what a request took that was never sent; one that was sent is lost."""
+        if self._passage.is_sent:
+            self.lost()
+        elif self._is_open:
+            self._is_open = False
+            self._state.ledger.give_back(self._passage)
+            self._state.serve()
+
+    def _settle(self, *, answered: bool) -> None:
+        if self._is_open:
+            self._is_open = False
+            now, wall = self._state.clock.monotonic(), self._state.clock.now()
+            self._state.ledger.settle(self._passage, now, wall, answered=answered)
+            self._state.serve()

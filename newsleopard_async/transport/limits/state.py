@@ -1,0 +1,203 @@
+"""The books of one key: who may go, and when. Numbers only, no waiting.
+
+Clients of the same key share the books, and each is judged by its own limits.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+import attrs
+
+from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
+from newsleopard_async.models.options import RateLimits, Usage
+from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit, next_midnight
+from newsleopard_async.transport.limits.exports import ExportedLately, Exports
+from newsleopard_async.transport.limits.gate import Gate, Pace
+from newsleopard_async.transport.limits.windows import Claim, Passage, SlotLog, sliding_windows
+
+__all__ = ["Demand", "Ledger"]
+
+
+@attrs.frozen(cache_hash=True)
+class Demand:
+    """Whose request it is that asks for a place, as far as the books are concerned.
+
+    Compared by value: the books are asked once for all requests of one kind that wait, however
+    many clients and calls they come from.
+
+    Attributes:
+        limits: The limits that it is judged by.
+        polite: Whether it lets others go first, as polls do.
+        longest_hold_s: Holds of the server's that are longer are not waited for.
+    """
+
+    limits: RateLimits
+    polite: bool
+    longest_hold_s: float
+
+
+class Ledger:
+    """What has gone, and what may go.
+
+    Every method takes its time from the caller: ``now`` is monotonic, ``wall`` is UTC.
+    """
+
+    def __init__(self, *, day_used: int = 0) -> None:
+        self.day = DayCount(day_used)
+        self.gate = Gate()
+        self.pace = Pace()
+        self.exports = Exports()
+        self._log = SlotLog()
+        self._last_went_at = -math.inf
+
+    def refusal(self, demand: Demand, now: float, wall: datetime) -> RateLimited | None:
+        """Return the error for a request that is not worth waiting with, or None."""
+        if self.day.is_gone(wall):
+            return _day_is_gone(wall)
+        limit = day_limit(demand.limits)
+        if limit is not None and self._left(demand, limit, wall) <= 0:
+            return _day_is_used_up(limit, wall, polite=demand.polite)
+        hold_s = self.gate.hold_s(now)
+        if hold_s > demand.longest_hold_s:
+            return RateLimited(
+                f"the server asks for no requests for {hold_s:.0f} s", retry_after_s=hold_s
+            )
+        return None
+
+    def go_at(self, demand: Demand, now: float) -> float:
+        """Return when the next request may go; infinity while only an answer can tell."""
+        limits = demand.limits
+        windows = tuple(sliding_windows(limits))
+        paced_at = self._last_went_at + self.pace.interval_s(windows)
+        free_at = (
+            self._log.next_free_at(count, period_s, limits.uplink_s, now)
+            for count, period_s in windows
+        )
+        return max(self.gate.go_at(), paced_at, *free_at)
+
+    def export_go_at(self, demand: Demand, now: float) -> float:
+        """Return when the next export, of whatever campaign, keeps its distance."""
+        limits = demand.limits
+        if limits.export_every_s is None:
+            return -math.inf
+        return self.exports.log.next_free_at(1, limits.export_every_s, limits.uplink_s, now)
+
+    def claim_export(self, campaign_sn: str, limits: RateLimits, now: float) -> Claim:
+        """Claim a campaign's export.
+
+        Raises:
+            ExportedLately: the campaign was exported lately, or is being exported.
+        """
+        period_s = limits.export_per_campaign_s
+        wait_s = self.exports.wait_s(campaign_sn, period_s, now)
+        if wait_s > 0:
+            raise ExportedLately(
+                f"a campaign is exported once in {period_s:g} s at most, and this one may be "
+                f"exported again in {wait_s:.0f} s; its last report is where get_links says",
+                retry_after_s=wait_s,
+            )
+        return self.exports.claim(campaign_sn, period_s, now)
+
+    def take(self, claim: Claim | None, now: float) -> Passage:
+        """Let a request go."""
+        passage = Passage(claim, is_probe=self.gate.pass_one())
+        self._log.add(passage)
+        if claim is not None:
+            self.exports.log.add(passage)
+        self.day.reserve()
+        self._last_went_at = now
+        return passage
+
+    def sent(self, passage: Passage, now: float, wall: datetime) -> None:
+        """Note that the whole of a request has left."""
+        if not passage.is_sent:
+            self.day.note_sent(wall)
+        passage.sent_at = now
+
+    def settle(self, passage: Passage, now: float, wall: datetime, *, answered: bool) -> None:
+        """Note that a request was answered, or that no answer will come."""
+        if not passage.is_sent:
+            self.day.note_sent(wall)
+        if answered:
+            passage.answered_at = now
+        else:
+            passage.lost_at = now
+        self._log.settle(passage)
+        if passage.claim is not None:
+            self.exports.log.settle(passage)
+            passage.claim.settled_at = now
+        if passage.is_probe:
+            self.gate.probe_settled(now, answered=answered)
+
+    def give_back(self, passage: Passage) -> None:
+        """Undo a request that was never sent."""
+        self._log.drop(passage)
+        self.day.give_back()
+        self.restore_export(passage)
+        if passage.is_probe:
+            self.gate.probe_unsent()
+
+    def restore_export(self, passage: Passage) -> None:
+        """Undo what a request counts as an export."""
+        if passage.claim is not None:
+            self.exports.log.drop(passage)
+            self.exports.restore(passage.claim)
+
+    def throttled(
+        self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None
+    ) -> None:
+        """Note a refusal at the gateway."""
+        self.pace.refused()
+        if self.gate.refused(now, daily=daily, retry_after_s=retry_after_s):
+            self.pace.forget_refusals()
+            self.day.declare_gone(wall)
+
+    def accepted(self) -> bool:
+        """Note an answer that was no refusal; say whether requests slow down from now on."""
+        self.gate.accepted()
+        return self.gate.is_open and self.pace.accepted()
+
+    def usage(self, limits: RateLimits, wall: datetime) -> Usage:
+        """Return the day's estimate under some limits."""
+        limit = day_limit(limits)
+        remaining = None if limit is None else self._left(Demand(limits, False, 0.0), limit, wall)
+        return Usage(
+            used=self.day.used(wall),
+            limit=limit,
+            remaining=remaining,
+            resets_at=next_midnight(wall),
+        )
+
+    def _left(self, demand: Demand, limit: int, wall: datetime) -> int:
+        """Return how many requests of the day's limit are left."""
+        if self.day.is_gone(wall):
+            return 0
+        return max(0, day_allowance(limit, polite=demand.polite) - self.day.used(wall))
+
+
+def _day_is_gone(wall: datetime) -> DailyQuotaExhausted:
+    return _exhausted(
+        "the server has refused every probe, so the day's requests seem to be used up", wall
+    )
+
+
+def _day_is_used_up(limit: int, wall: datetime, *, polite: bool) -> DailyQuotaExhausted:
+    allowance = day_allowance(limit, polite=polite)
+    if polite:
+        return _exhausted(
+            f"{allowance} of the day's {limit} requests are used, and the last are not for polls",
+            wall,
+        )
+    return _exhausted(f"{allowance} of the day's {limit} requests are used, all that we send", wall)
+
+
+def _exhausted(why: str, wall: datetime) -> DailyQuotaExhausted:
+    resets_at = next_midnight(wall)
+    return DailyQuotaExhausted(
+        f"{why}; they come back at {resets_at:%Y-%m-%d %H:%M} UTC at a guess, "
+        "since the platform does not say when its day begins",
+        retry_after_s=(resets_at - wall).total_seconds(),
+        resets_at=resets_at,
+    )

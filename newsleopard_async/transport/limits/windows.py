@@ -1,0 +1,134 @@
+"""Sliding windows of requests. Numbers only, no waiting.
+
+The rule: a request counts against a sliding window until the window's period, and half a percent
+of it, has passed since it can last have reached the server. That is the earlier of the
+answer and of the body's last byte leaving plus the uplink's longest delay; while neither
+is known, it counts. So any two requests of which the second needed the first one's place
+arrive at the server more than a period apart, however the network delays them; and as
+many as the window allows still go at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from newsleopard_async.models.options import DAY_S, RateLimits
+
+__all__ = ["Claim", "Passage", "SlotLog", "sliding_windows"]
+
+MARGIN: Final = 1.005
+"""Periods are taken half a percent longer, against clocks that run apart."""
+
+
+@attrs.define(eq=False)
+class Passage:
+    """One request on its way, and what is known of when it was at the server.
+
+    Attributes:
+        claim: The export's claim on its campaign.
+        is_probe: Whether it goes alone to see if the server accepts requests again.
+        sent_at: When the body's last byte left; infinite while it has not.
+        answered_at: When the answer's head came.
+        lost_at: When it was given up.
+    """
+
+    claim: Claim | None = None
+    is_probe: bool = False
+    sent_at: float = math.inf
+    answered_at: float = math.inf
+    lost_at: float = math.inf
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the whole of it has left."""
+        return self.sent_at < math.inf
+
+    @property
+    def settled_at(self) -> float:
+        """When its fate was known; infinite while it is not."""
+        return min(self.answered_at, self.lost_at)
+
+    def frees_at(self, period_s: float, uplink_s: float) -> float:
+        """Return when it stops counting against a window; infinite while nothing is known."""
+        arrived_by = min(self.answered_at, min(self.sent_at, self.lost_at) + uplink_s)
+        return arrived_by + period_s * MARGIN
+
+
+class SlotLog:
+    """The requests that may count against a sliding window, of whatever length."""
+
+    def __init__(self) -> None:
+        self._open: dict[Passage, None] = {}
+        self._settled: deque[Passage] = deque()
+        self._longest_s = 0.0
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._settled)
+
+    def add(self, passage: Passage) -> None:
+        """Enter a request that goes now."""
+        self._open[passage] = None
+
+    def settle(self, passage: Passage) -> None:
+        """Note that a request's fate is known, and forget what counts nowhere any more."""
+        del self._open[passage]
+        self._settled.append(passage)
+        while self._settled[0].settled_at + self._longest_s < passage.settled_at:
+            self._settled.popleft()
+
+    def drop(self, passage: Passage) -> None:
+        """Take a request out, as if it had never been."""
+        if passage in self._open:
+            del self._open[passage]
+        elif passage in self._settled:
+            self._settled.remove(passage)
+
+    def next_free_at(self, count: int, period_s: float, uplink_s: float, now: float) -> float:
+        """Return when a window of ``count`` requests in ``period_s`` takes one more.
+
+        Returns: the past if it does already, infinity while only an answer can tell.
+        """
+        reach_s = period_s * MARGIN + uplink_s
+        self._longest_s = max(self._longest_s, reach_s)
+        if len(self) < count:
+            return -math.inf
+        frees = (passage.frees_at(period_s, uplink_s) for passage in self._since(now - reach_s))
+        holding = sorted(free_at for free_at in frees if free_at > now)
+        return holding[-count] if len(holding) >= count else -math.inf
+
+    def _since(self, instant: float) -> Iterator[Passage]:
+        """Yield the open ones, and the settled ones that were not settled before ``instant``."""
+        yield from self._open
+        for passage in reversed(self._settled):
+            if passage.settled_at < instant:
+                return
+            yield passage
+
+
+def sliding_windows(limits: RateLimits) -> Iterator[tuple[int, float]]:
+    """Yield the limits that slide, which are all but the day's."""
+    return (window for window in limits.windows if window[1] != DAY_S)
+
+
+@attrs.define(eq=False)
+class Claim:
+    """An export's claim on its campaign.
+
+    Attributes:
+        campaign_sn: The campaign.
+        previous: The claim before this one, which counts again if this one is given back.
+        settled_at: When it can last have reached the server; infinite while it may yet.
+    """
+
+    campaign_sn: str
+    previous: Claim | None
+    settled_at: float = math.inf
+
+    def free_at(self, period_s: float, now: float) -> float:
+        """Return when the campaign may be exported again; what is on its way is as if new."""
+        return min(self.settled_at, now) + period_s

@@ -1,0 +1,309 @@
+"""Import contacts: list → upload (or text) → wait until the platform has taken them in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final, Literal
+
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.examine import CleanContacts, Examination, faults_of_file
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.errors import (
+    ImportFailed,
+    InvalidRequest,
+    NewsLeopardError,
+    OutcomeUnknown,
+)
+from newsleopard_async.models import ContactList, ImportResult, ImportSn, ListSn, Polling
+from newsleopard_async.models.codes import check_list_code
+from newsleopard_async.models.findings import Fix
+from newsleopard_async.models.validation import problems_of_line, refuse
+from newsleopard_async.plain import Plain
+from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.checking import Story, log_remarks
+from newsleopard_async.workflows.checkpoint import (
+    CheckpointLike,
+    hash_of,
+    problems_of_same_file,
+    with_checkpoint,
+)
+from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.outcomes import ImportReport
+from newsleopard_async.workflows.polling import problems_of_polling, watch
+from newsleopard_async.workflows.progress import Progress
+from newsleopard_async.workflows.runner import Runner
+
+__all__ = [
+    "IfListExists",
+    "Target",
+    "find_or_create",
+    "import_contacts",
+    "import_into",
+    "publish_unless_imported",
+    "wait_for_import",
+]
+
+IfListExists = Literal["refuse", "reuse"]
+
+_NOT_KNOWN_YET: Final = "the platform does not know it"
+
+_LISTED_AFTER: Final = timedelta(minutes=2)
+"""A list that was created is listed by then; it is not documented, and usually at once."""
+
+
+@attrs.frozen(kw_only=True)
+class Target(Plain):
+    """The list that contacts go into: one that is there, or a new one of a name.
+
+    Raises:
+        InvalidRequest: neither or both are given, or one cannot be used.
+    """
+
+    list_sn: ListSn | None = None
+    list_name: str | None = None
+    if_list_exists: IfListExists = "refuse"
+
+    def __attrs_post_init__(self) -> None:
+        if (self.list_sn is None) == (self.list_name is None):
+            raise InvalidRequest.of(
+                "list_sn",
+                "target",
+                "give either list_sn, or list_name for a new list; "
+                "no campaign can reach contacts that are in no list",
+            )
+        if self.list_sn is not None:
+            check_list_code("list_sn", self.list_sn)
+        else:
+            refuse(problems_of_line("list_name", self.list_name))
+        if self.if_list_exists not in ("refuse", "reuse"):
+            raise InvalidRequest.of("if_list_exists", "choice", "must be 'refuse' or 'reuse'")
+
+
+async def import_contacts(
+    nl: NewsLeopard,
+    contacts: Contacts,
+    *,
+    list_sn: ListSn | None = None,
+    list_name: str | None = None,
+    if_list_exists: IfListExists = "refuse",
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
+    encoding: str | None = None,
+    fix: Fix | Iterable[Fix] = (),
+    left_out_to: os.PathLike[str] | None = None,
+) -> ImportReport:
+    """Import contacts into a list and wait until they are in.
+
+    They are checked first. What makes them unusable as a whole is refused; rows that the
+    platform will not take, and whatever is worth a look, go to the log ``newsleopard_async``.
+    Up to 100 rows go as text, more as a file.
+
+    Args:
+        nl: The client.
+        contacts: A path to a CSV file; the CSV itself, as bytes or text; an open binary file; an
+            iterable, async or not, of mappings or attrs objects; or a `ContactsSource`.
+        list_sn: The list to import into.
+        list_name: Or the name of a list to create.
+        if_list_exists: What to do where a list of that name is there already.
+        polling: How the import is watched.
+        progress: Called with every event.
+        checkpoint: A path or a store; run again with it, the import goes on where it was. The
+            same contacts may then come in another form.
+        encoding: What the contacts are encoded in; None finds it out.
+        fix: What to put right on the way, as for `check_contacts`.
+        left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
+
+    Raises:
+        ImportFailed: the import ended without success.
+        OutcomeUnknown: whether the list was created is not known yet; run again with the
+            checkpoint, from `.look_again_at` on.
+        DeadlineExceeded: it was not done in time; it goes on at the platform.
+        InvalidRequest: the contacts or the list cannot be used; nothing was imported.
+    """
+    target = Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
+    refuse(
+        [
+            *problems_of_polling(polling),
+            *problems_of_same_file("left_out_to", left_out_to, checkpoint),
+        ]
+    )
+    options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to)
+    story = Story("import_contacts", progress, nl.clock)
+    async with story.checked(contacts, options) as found:
+        if faults := faults_of_file(found.report):
+            error = InvalidRequest(each.as_problem() for each in faults)
+            raise await with_checkpoint(error, checkpoint)
+        log_remarks(found.report)
+        clean = CleanContacts.of(found)
+        async with running(
+            nl,
+            "import_contacts",
+            input_hash=hash_of(clean.sha256, target),
+            checkpoint=checkpoint,
+            progress=story.go_on(),
+        ) as run:
+            await publish_unless_imported(run, found)
+            joined = await find_or_create(run, target)
+            report = await import_into(run, clean, joined, polling or Polling())
+            return report.bind(nl, contacts, encoding=encoding)
+
+
+async def publish_unless_imported(run: Runner, found: Examination) -> None:
+    """Write the file of rows that are left out, as long as it is of this import.
+
+    What was imported before has its file; somebody may have corrected rows in it since.
+    """
+    if not (run.has(steps.import_text) or run.has(steps.upload_file)):
+        await found.publish()
+
+
+async def import_into(
+    run: Runner, clean: CleanContacts, list_sn: ListSn, polling: Polling
+) -> ImportReport:
+    """Import clean contacts into a list, and wait."""
+    how = steps.import_text if clean.as_text else steps.upload_file
+    import_sn = await run.step(how, steps.ImportFile(path=clean.path, list_sn=list_sn))
+    try:
+        result = await watch_import(run, import_sn, polling)
+    except ImportFailed:
+        # An import may be repeated, and by then what made it fail may have been mended.
+        await run.forget(how)
+        raise
+    return ImportReport(list_sn=list_sn, import_sn=import_sn, result=result)
+
+
+async def find_or_create(run: Runner, target: Target) -> ListSn:
+    """Look a name up before a list is created, and after a lost reply."""
+    if target.list_sn is not None:
+        return target.list_sn
+    assert target.list_name is not None
+    there = await run.step(steps.find_lists, target.list_name)
+    if there:
+        return _choose(there, target)
+    held_since = run.held_since(steps.create_list)
+    try:
+        return await run.once(steps.create_list, target.list_name)
+    except OutcomeUnknown as unknown:
+        made = await _look_up(run, target.list_name)
+        if made is not None and len(made) == 1:
+            await run.settle(steps.create_list, made[0].sn)
+            return made[0].sn
+        if made:
+            raise _ambiguous(made) from None
+        if made is None or held_since is None or run.now() < held_since + _LISTED_AFTER:
+            unknown.look_again_at = run.now() + _LISTED_AFTER
+            raise
+    # It had time enough to appear, and did not: it was never created.
+    await run.forget(steps.create_list)
+    return await run.once(steps.create_list, target.list_name)
+
+
+async def _look_up(run: Runner, name: str) -> tuple[ContactList, ...] | None:
+    """Look for lists of a name; None where something keeps us from looking.
+
+    Whether the list was created is then as unknown as before, and no other error may hide
+    that.
+    """
+    try:
+        return await run.step(steps.find_lists, name, keep=False)
+    except NewsLeopardError:
+        return None
+
+
+def _ambiguous(lists: tuple[ContactList, ...]) -> InvalidRequest:
+    codes = ", ".join(each.sn for each in lists)
+    return InvalidRequest.of(
+        "list_name", "ambiguous", f"{len(lists)} lists have it ({codes}); give list_sn"
+    )
+
+
+def _choose(there: tuple[ContactList, ...], target: Target) -> ListSn:
+    """Decide about lists that have the wanted name already."""
+    codes = ", ".join(each.sn for each in there)
+    if target.if_list_exists == "refuse":
+        raise InvalidRequest.of(
+            "list_name",
+            "exists",
+            f"there is a list of this name already ({codes}); choose another name, "
+            "give its code as list_sn, or pass if_list_exists='reuse'",
+        )
+    if len(there) > 1:
+        raise _ambiguous(there)
+    if there[0].is_segment:
+        raise InvalidRequest.of(
+            "list_name", "segment", f"{codes} fills itself; import into an ordinary list"
+        )
+    return there[0].sn
+
+
+async def wait_for_import(
+    nl: NewsLeopard,
+    import_sn: ImportSn,
+    *,
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
+) -> ImportResult:
+    """Wait until an import has ended with success.
+
+    Raises:
+        ImportFailed: it ended without.
+        DeadlineExceeded: it had not ended in time.
+    """
+    refuse(problems_of_polling(polling))
+    async with running(
+        nl,
+        "wait_for_import",
+        input_hash=hash_of(import_sn),
+        checkpoint=checkpoint,
+        progress=progress,
+    ) as run:
+        return await watch_import(run, import_sn, polling or Polling())
+
+
+async def watch_import(run: Runner, import_sn: ImportSn, polling: Polling) -> ImportResult:
+    """Look until the state is final; every state but PROCESSING is."""
+
+    def is_done(result: ImportResult | None, elapsed_s: float) -> bool:
+        if result is None:
+            # Right after the upload the platform may not know its own code yet.
+            return elapsed_s >= polling.grace_s
+        return result.status.is_final
+
+    if run.has(steps.get_import):
+        # The platform forgets an import after 30 days; the end of this one was kept.
+        return _successful(import_sn, await run.step(steps.get_import, import_sn))
+    result = await watch(
+        run,
+        steps.get_import,
+        import_sn,
+        is_done=is_done,
+        polling=polling,
+        what=f"import {import_sn}",
+    )
+    ended = _successful(import_sn, result)
+    await run.settle(steps.get_import, ended)
+    return ended
+
+
+def _successful(import_sn: ImportSn, result: ImportResult | None) -> ImportResult:
+    if result is None:
+        raise ImportFailed(f"import {import_sn}: {_NOT_KNOWN_YET}", result=None)
+    if not result.status.is_success:
+        raise ImportFailed(_explain(result), result=result)
+    return result
+
+
+def _explain(result: ImportResult) -> str:
+    advice = {
+        "DUPLICATE_HEADER": "two columns have the same name (標頭重複)",
+        "MISSING_REQUIRED_DATA": "the header does not begin with EMAIL,NAME (缺少需要的檔案)",
+        "ERROR": "the file could not be read as CSV, or a column must be set up first (匯入失敗)",
+    }.get(result.status, "a state that is not documented")
+    return f"import {result.import_sn} ended as {result.status}: {advice}"

@@ -1,0 +1,143 @@
+"""Whether a campaign may go out to its contacts, by what the checks find; nothing is done here.
+
+The rules:
+
+- what makes the contacts unusable as a whole, and whatever the submit would refuse, refuses;
+- rows that the platform would reject refuse unless `max_rejected` allows for them;
+- the campaign's errors refuse, unless the check is turned off;
+- warnings refuse if the caller is strict.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from newsleopard_async.checks import check_campaign, problems_at_send
+from newsleopard_async.contacts.examine import faults_of_file
+from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.models import Mailing, with_lists
+from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
+from newsleopard_async.workflows.importing import Target
+
+__all__ = ["Judgement", "Terms", "are_few_enough", "judge"]
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    """What the caller lets pass.
+
+    Attributes:
+        check: Whether the campaign and the rows are judged at all.
+        strict: Whether warnings refuse.
+        max_rejected: How many rows the platform may reject; see `are_few_enough`.
+    """
+
+    check: bool = True
+    strict: bool = False
+    max_rejected: float | None = 0
+
+
+@attrs.frozen(kw_only=True)
+class Judgement:
+    """What comes of the checks.
+
+    Attributes:
+        problems: What refuses; nothing may be sent unless it is empty.
+        remarks: What else was found.
+    """
+
+    problems: tuple[Problem, ...]
+    remarks: tuple[Finding, ...]
+
+
+def judge(
+    campaign: Mailing,
+    report: ContactsReport | None,
+    *,
+    target: Target | None,
+    now: datetime,
+    terms: Terms,
+) -> Judgement:
+    """Judge a campaign and its contacts together.
+
+    Args:
+        campaign: What is to be sent.
+        report: What was found in its contacts; None where there are none.
+        target: The list that they go into.
+        now: Aware.
+        terms: What the caller lets pass.
+    """
+    at_send = _problems_at_send(campaign, target, now)
+    # The time of sending is looked at by both.
+    known = {(each.field, each.rule) for each in at_send}
+    of_campaign = _check(campaign, report, target, now) if terms.check else ()
+    found = (
+        *(report or ()),
+        *(each for each in of_campaign if (each.field, each.rule) not in known),
+    )
+    tolerated = () if report is None else _tolerated(report, terms)
+    refused = [each for each in found if _refuses(each, terms) and each not in tolerated]
+    return Judgement(
+        problems=(*(each.as_problem() for each in refused), *at_send),
+        remarks=tuple(each for each in found if each not in refused),
+    )
+
+
+def _problems_at_send(campaign: Mailing, target: Target | None, now: datetime) -> list[Problem]:
+    """Return what the submit would refuse after the import."""
+    found: list[Problem] = []
+    if target is not None and target.list_sn is not None:
+        try:
+            campaign = with_lists(campaign, (*campaign.lists, target.list_sn))
+        except InvalidRequest as error:
+            found.extend(error.problems)
+    found.extend(problems_at_send(campaign, now))
+    if target is None:
+        return found
+    # One without a list is still to get the one that is imported into.
+    return [each for each in found if (each.field, each.rule) != ("lists", "required")]
+
+
+def _check(
+    campaign: Mailing, report: ContactsReport | None, target: Target | None, now: datetime
+) -> CheckReport:
+    # Without a header that can be read, nothing is known of the columns.
+    columns = None if report is None else report.columns or None
+    recipients = _recipients(campaign, report, target)
+    return check_campaign(campaign, columns=columns, recipients=recipients, now=now)
+
+
+def _recipients(
+    campaign: Mailing, report: ContactsReport | None, target: Target | None
+) -> int | None:
+    """Return how many it goes to; None where a list may have members that nobody here knows."""
+    is_new = target is not None and target.list_sn is None and target.if_list_exists == "refuse"
+    if report is None or faults_of_file(report) or not is_new or campaign.lists:
+        return None
+    return report.unique
+
+
+def _refuses(finding: Finding, terms: Terms) -> bool:
+    return finding.level == "error" or (finding.level == "warning" and terms.strict)
+
+
+def _tolerated(report: ContactsReport, terms: Terms) -> tuple[Finding, ...]:
+    """Return the errors of rows, if the platform may reject as many."""
+    if terms.check and not are_few_enough(
+        report.bad_rows, report.rows - report.dropped, terms.max_rejected
+    ):
+        return ()
+    faults = faults_of_file(report)
+    return tuple(each for each in report.errors if each not in faults)
+
+
+def are_few_enough(rejected: int, rows: int | None, max_rejected: float | None) -> bool:
+    """Judge rejected rows by their number, or their share of all; None allows any."""
+    if max_rejected is None:
+        return True
+    if 0 < max_rejected < 1:
+        # As a quotient: 29 of 100 is 0.29 to the last bit, and 0.29 * 100 is less than 29.
+        return rejected == 0 or rejected / (rows or rejected) <= max_rejected
+    return rejected <= max_rejected

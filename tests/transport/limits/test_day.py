@@ -1,0 +1,331 @@
+"""The day's requests: what is counted, denied, given back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import anyio
+import pytest
+
+from newsleopard_async.errors import DailyQuotaExhausted
+from newsleopard_async.models.options import RateLimits
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit
+from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot
+from newsleopard_async.transport.limits.windows import Passage, SlotLog
+
+DAY_S = 86_400.0
+HOUR_S = 3_600.0
+MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
+    """Build the only client of a new state."""
+    return Limiter(RateLimits(windows=windows), LimiterState(clock), clock)
+
+
+async def exchange(limiter: Limiter) -> None:
+    """Send a request that is answered at once."""
+    slot = await limiter.acquire()
+    slot.sent()
+    slot.answered()
+
+
+async def be_denied(limiter: Limiter, *, polite: bool = False) -> None:
+    """Ask for a slot on a day that is used up."""
+    with pytest.raises(DailyQuotaExhausted):
+        await limiter.acquire(polite=polite)
+
+
+@pytest.mark.parametrize(
+    ("limit", "polite", "allowance"),
+    [
+        (10_000, False, 9_950),
+        (10_000, True, 9_900),
+        (300_000, False, 298_500),
+        (399, False, 398),
+        (199, False, 199),
+        (99, True, 99),
+        (1, False, 1),
+        (1, True, 1),
+    ],
+)
+def test_half_a_percent_stays_in_hand(limit: int, polite: bool, allowance: int) -> None:
+    """Half a percent of a day, and for polls a whole one, is kept back, rounded down."""
+    assert day_allowance(limit, polite=polite) == allowance
+
+
+@pytest.mark.anyio
+async def test_used_up_day_is_an_error_at_once() -> None:
+    """When the day is used up, the caller learns when to come back, and does not wait."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock, (2, DAY_S))
+    await exchange(limiter)
+    await exchange(limiter)
+
+    with pytest.raises(DailyQuotaExhausted, match="2 of the day's 2 requests") as caught:
+        await limiter.acquire()
+
+    assert caught.value.resets_at == MIDNIGHT
+    assert caught.value.retry_after_s == 12 * HOUR_S
+    assert clock.now() == NOON
+
+
+@pytest.mark.anyio
+async def test_used_up_day_is_told_to_everybody_in_line() -> None:
+    """Those who wait for a slot learn of the day's end when it comes, not when it is their turn."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock, (1, 60), (2, DAY_S))
+    await exchange(limiter)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(exchange, limiter)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(4):
+            tasks.start_soon(be_denied, limiter)
+
+    assert clock.monotonic() == pytest.approx(60.3)
+    assert limiter.usage.used == 2
+
+
+@pytest.mark.anyio
+async def test_requests_go_again_after_midnight() -> None:
+    """The count begins anew at 00:00 UTC."""
+    clock = ManualClock(MIDNIGHT - timedelta(seconds=10))
+    limiter = make_limiter(clock, (1, DAY_S))
+    await exchange(limiter)
+
+    await clock.sleep(9.9)
+    await be_denied(limiter)
+    await clock.sleep(0.1)
+    await exchange(limiter)
+
+    assert limiter.usage.used == 1
+    assert limiter.usage.resets_at == MIDNIGHT + timedelta(days=1)
+
+
+@pytest.mark.anyio
+async def test_slot_held_across_midnight_counts_on_the_day_it_was_sent() -> None:
+    """Taken yesterday and sent today, a request is one of today's."""
+    clock = ManualClock(MIDNIGHT - timedelta(seconds=1))
+    limiter = make_limiter(clock, (10, DAY_S))
+    await exchange(limiter)
+    held = await limiter.acquire()
+
+    await clock.sleep(2)
+    before = limiter.usage.used
+    held.sent()
+    after = limiter.usage.used
+    held.answered()
+
+    assert (before, after, limiter.usage.used) == (1, 1, 1)
+
+
+@pytest.mark.anyio
+async def test_request_answered_before_midnight_is_none_of_the_next_days() -> None:
+    """Where nothing tells the sending, the answer does, and the day is over for it."""
+    clock = ManualClock(MIDNIGHT - timedelta(seconds=1))
+    limiter = make_limiter(clock, (10, DAY_S))
+    (await limiter.acquire()).answered()
+
+    await clock.sleep(2)
+
+    assert limiter.usage.used == 0
+
+
+@pytest.mark.anyio
+async def test_every_attempt_that_was_sent_counts() -> None:
+    """Refused and lost ones count; one that was never sent does not."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, DAY_S))
+
+    for end in (Slot.answered, Slot.refused, Slot.lost, Slot.give_back):
+        end(await limiter.acquire())
+
+    assert limiter.usage.used == 3
+
+
+@pytest.mark.anyio
+async def test_polls_are_denied_the_last_hundredth() -> None:
+    """The last requests of a day are for others than polls."""
+    clock = ManualClock()
+    state = LimiterState(clock, day_used=9_899)
+    limiter = Limiter(RateLimits(windows=((10_000, DAY_S),)), state, clock)
+
+    await limiter.acquire(polite=True)
+    with pytest.raises(DailyQuotaExhausted, match="not for polls"):
+        await limiter.acquire(polite=True)
+    await limiter.acquire()
+
+    assert state.day_used == 9_901
+
+
+@pytest.mark.anyio
+async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
+    """A poll behind others is told when the last hundredth begins, not when it is its turn."""
+    clock = ManualClock()
+    state = LimiterState(clock, day_used=97)
+    limiter = Limiter(RateLimits(windows=((1, 60), (100, DAY_S))), state, clock)
+    await exchange(limiter)
+    denied_at: list[float] = []
+
+    async def poll() -> None:
+        await be_denied(limiter, polite=True)
+        denied_at.append(clock.monotonic())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(exchange, limiter)
+        tasks.start_soon(poll)
+        await clock.sleep(1)
+        state.seed_day(99)
+
+    assert denied_at == [1.0]
+    assert clock.monotonic() == pytest.approx(60.3)
+
+
+@pytest.mark.anyio
+async def test_usage_is_the_days_estimate() -> None:
+    """Usage says what is used, what may still go, and when it begins anew; JSON-safe."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock, (1_000, DAY_S))
+    await exchange(limiter)
+    await limiter.acquire()
+
+    assert limiter.usage.to_dict() == {
+        "used": 2,
+        "limit": 1_000,
+        "remaining": 993,
+        "resets_at": "2026-01-06T00:00:00Z",
+    }
+
+
+@pytest.mark.anyio
+async def test_usage_without_a_daily_limit_has_no_remainder() -> None:
+    """Where the client has no limit a day, there is nothing to be left."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, 1))
+    await exchange(limiter)
+
+    usage = limiter.usage
+
+    assert (usage.used, usage.limit, usage.remaining) == (1, None, None)
+
+
+@pytest.mark.anyio
+async def test_seed_is_the_least_that_counts() -> None:
+    """A stored count is taken over once, however many clients bring it."""
+    clock = ManualClock()
+    state = LimiterState(clock)
+    limiter = Limiter(RateLimits(windows=((10, DAY_S),)), state, clock)
+
+    state.seed_day(7)
+    state.seed_day(7)
+    await exchange(limiter)
+    state.seed_day(5)
+
+    assert state.day_used == 8
+
+
+@pytest.mark.anyio
+async def test_seed_that_uses_up_the_day_ends_the_waiting() -> None:
+    """A count that comes in late is told to those in line."""
+    clock = ManualClock()
+    state = LimiterState(clock)
+    limiter = Limiter(RateLimits(windows=((1, 60), (10, DAY_S))), state, clock)
+    await exchange(limiter)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(be_denied, limiter)
+        await clock.sleep(1)
+        state.seed_day(10)
+
+    assert clock.monotonic() == 1.0
+
+
+def test_seed_is_about_the_first_day_only() -> None:
+    """What was used before the start is no part of the next day."""
+    day = DayCount(used=40)
+
+    today = day.used(NOON)
+
+    assert today == 40
+    assert day.used(MIDNIGHT) == 0
+
+
+def test_first_word_of_a_day_counts_on_that_day() -> None:
+    """What was reserved yesterday and is sent as today's first event is one of today's."""
+    day = DayCount()
+    day.used(NOON)
+    day.reserve()
+
+    day.note_sent(MIDNIGHT)
+
+    assert day.used(MIDNIGHT) == 1
+
+
+def test_day_that_is_lost_with_its_first_word_is_that_day() -> None:
+    """A refusal just after midnight ends the new day, not the old one."""
+    day = DayCount()
+    day.used(NOON)
+
+    day.declare_gone(MIDNIGHT)
+
+    assert day.is_gone(MIDNIGHT)
+    assert not day.is_gone(MIDNIGHT + timedelta(days=1))
+
+
+def test_tightest_limit_a_day_is_the_one() -> None:
+    """Of several limits a day the smallest holds."""
+    limits = RateLimits(windows=((30, DAY_S), (10, DAY_S), (20, 1)))
+
+    assert day_limit(limits) == 10
+
+
+def test_lost_request_counts_to_its_last_moment() -> None:
+    """The log looks back as far as the longest delay of a request that was lost."""
+    log = SlotLog()
+    log.add(lost := Passage())
+    lost.lost_at = 0.0
+    log.settle(lost)
+
+    free_at = log.next_free_at(1, 1, 0.15, now=1.1549)
+
+    assert free_at == pytest.approx(1.155)
+
+
+def test_past_requests_are_forgotten() -> None:
+    """What counts against no window any more takes no memory."""
+    log = SlotLog()
+
+    for number in range(1_000):
+        log.next_free_at(10, 1, 0.15, now=float(number))
+        log.add(passage := Passage())
+        passage.answered_at = float(number)
+        log.settle(passage)
+
+    assert len(log) <= 3
+
+
+@pytest.mark.anyio
+async def test_client_that_runs_for_long_keeps_few_requests() -> None:
+    """The books forget what is over, exports included."""
+    clock = ManualClock()
+    limits = RateLimits(windows=((1, 1),), export_every_s=1.0)
+    state = LimiterState(clock)
+    limiter = Limiter(limits, state, clock)
+
+    for number in range(50):
+        (await limiter.acquire(export_of=f"c{number}")).answered()
+
+    assert len(state.ledger._log) <= 3
+    assert len(state.ledger.exports.log) <= 3
+
+
+def test_request_that_was_forgotten_can_be_taken_out() -> None:
+    """Taking out what is no longer in the log changes nothing."""
+    log = SlotLog()
+
+    log.drop(Passage())
+
+    assert len(log) == 0

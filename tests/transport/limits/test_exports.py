@@ -1,0 +1,229 @@
+"""The exports: one of a campaign in an hour, and the distance between any two."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import anyio
+import pytest
+
+from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
+from newsleopard_async.models.options import RateLimits
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.limits.exports import Exports
+from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot
+
+DAY_S = 86_400.0
+HOUR_S = 3_600.0
+
+
+def make_limiter(
+    clock: ManualClock, *windows: tuple[int, float], export_every_s: float | None = None
+) -> Limiter:
+    """Build the only client of a new state."""
+    limits = RateLimits(windows=windows, export_every_s=export_every_s)
+    return Limiter(limits, LimiterState(clock), clock)
+
+
+async def exchange(limiter: Limiter, *, export_of: str | None = None) -> Slot:
+    """Send a request that is answered at once."""
+    slot = await limiter.acquire(export_of=export_of)
+    slot.sent()
+    slot.answered()
+    return slot
+
+
+@pytest.mark.anyio
+async def test_second_export_of_a_campaign_is_refused_at_once() -> None:
+    """Within the hour a campaign is not exported again, and nothing is taken for it."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, DAY_S))
+    await exchange(limiter, export_of="c1")
+    await clock.sleep(600)
+
+    with pytest.raises(RateLimited, match="exported again in 3000 s") as caught:
+        await limiter.acquire(export_of="c1")
+
+    assert caught.value.retry_after_s == 3_000
+    assert not isinstance(caught.value, DailyQuotaExhausted)
+    assert limiter.usage.used == 1
+    assert clock.monotonic() == 600
+
+
+@pytest.mark.anyio
+async def test_campaign_is_exported_again_after_its_hour() -> None:
+    """An hour after the answer the same campaign goes again; another one goes at once."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, DAY_S))
+    await exchange(limiter, export_of="c1")
+    await exchange(limiter, export_of="c2")
+
+    await clock.sleep(HOUR_S)
+    await exchange(limiter, export_of="c1")
+
+    assert limiter.usage.used == 3
+
+
+@pytest.mark.anyio
+async def test_export_on_its_way_keeps_a_second_one_out() -> None:
+    """As long as an export may yet reach the server, its hour has not begun to pass."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, DAY_S))
+    slot = await limiter.acquire(export_of="c1")
+    await clock.sleep(2 * HOUR_S)
+
+    with pytest.raises(RateLimited) as caught:
+        await limiter.acquire(export_of="c1")
+    slot.lost()
+
+    assert caught.value.retry_after_s == HOUR_S
+
+
+@pytest.mark.anyio
+async def test_export_in_line_keeps_a_second_one_out_until_it_leaves() -> None:
+    """The claim is made when an export gets in line, and given back if it leaves unsent."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 60))
+    await exchange(limiter)
+
+    with clock.deadline(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(exchange, limiter)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(lambda: exchange(limiter, export_of="c1"))
+            await clock.sleep(1)
+            with pytest.raises(RateLimited):
+                await limiter.acquire(export_of="c1")
+            await anyio.sleep_forever()
+    await exchange(limiter, export_of="c1")
+
+    assert clock.monotonic() == pytest.approx(60.3)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("end", "used"),
+    [pytest.param(Slot.give_back, 1, id="not sent"), pytest.param(Slot.refused, 2, id="refused")],
+)
+async def test_export_that_did_not_count_gives_its_hour_back(
+    end: Callable[[Slot], None], used: int
+) -> None:
+    """Not sent or refused at the gateway, an export may be tried again at once."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, 1), (10, DAY_S), export_every_s=10.0)
+    slot = await limiter.acquire(export_of="c1")
+
+    end(slot)
+    await exchange(limiter, export_of="c1")
+
+    assert clock.monotonic() == 0.0
+    assert limiter.usage.used == used
+
+
+@pytest.mark.anyio
+async def test_refusal_that_is_known_after_the_answers_head_gives_the_hour_back() -> None:
+    """Answered first, and then seen to be a refusal: the export may be tried again."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, 1), export_every_s=10.0)
+    slot = await exchange(limiter, export_of="c1")
+
+    slot.refused()
+    await exchange(limiter, export_of="c1")
+
+    assert clock.monotonic() == 0.0
+
+
+@pytest.mark.anyio
+async def test_refused_export_lets_the_next_one_in_line_go_at_once() -> None:
+    """The distance that a refused export kept from others is given back, too."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, 1), export_every_s=10.0)
+    slot = await exchange(limiter, export_of="c1")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(functools.partial(exchange, limiter, export_of="c2"))
+        await clock.sleep(2)
+        slot.refused()
+
+    assert clock.monotonic() == 2.0
+
+
+@pytest.mark.anyio
+async def test_late_word_about_an_old_export_leaves_the_new_one_alone() -> None:
+    """Giving back an export that another one has followed changes nothing."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, 1))
+    old = await exchange(limiter, export_of="c1")
+    await clock.sleep(HOUR_S)
+    await exchange(limiter, export_of="c1")
+
+    old.refused()
+
+    with pytest.raises(RateLimited):
+        await limiter.acquire(export_of="c1")
+
+
+@pytest.mark.anyio
+async def test_claim_given_back_leaves_the_one_before() -> None:
+    """Where two clients differ in the hour, an export that failed restores the older claim."""
+    clock = ManualClock()
+    state = LimiterState(clock)
+    hourly = Limiter(RateLimits(windows=()), state, clock)
+    often = Limiter(RateLimits(windows=(), export_per_campaign_s=10), state, clock)
+    await exchange(hourly, export_of="c1")
+    await clock.sleep(10)
+
+    (await often.acquire(export_of="c1")).give_back()
+
+    with pytest.raises(RateLimited) as caught:
+        await hourly.acquire(export_of="c1")
+    assert caught.value.retry_after_s == HOUR_S - 10
+
+
+@pytest.mark.anyio
+async def test_exports_keep_their_distance_and_let_others_pass() -> None:
+    """An export that waits for its distance does not hold up the requests behind it."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, 1), export_every_s=10.0)
+    went: list[tuple[str, float]] = []
+
+    async def call(name: str, export_of: str | None) -> None:
+        await exchange(limiter, export_of=export_of)
+        went.append((name, clock.monotonic()))
+
+    await exchange(limiter, export_of="c0")
+    async with anyio.create_task_group() as tasks:
+        for name in ("export 1", "export 2", "request"):
+            tasks.start_soon(call, name, name if name != "request" else None)
+            await clock.sleep(0.001)
+
+    expected = [("request", 0.002), ("export 1", 10.05), ("export 2", 20.1)]
+    assert [name for name, _ in went] == [name for name, _ in expected]
+    assert [at for _, at in went] == pytest.approx([at for _, at in expected])
+
+
+@pytest.mark.anyio
+async def test_export_distance_counts_exports_of_other_clients() -> None:
+    """A client that keeps a distance keeps it from those that do not."""
+    clock = ManualClock()
+    state = LimiterState(clock)
+    careless = Limiter(RateLimits(windows=()), state, clock)
+    careful = Limiter(RateLimits(windows=(), export_every_s=10), state, clock)
+    await exchange(careful, export_of="c0")
+    await clock.sleep(60)
+    await exchange(careless, export_of="c1")
+
+    await exchange(careful, export_of="c2")
+
+    assert clock.monotonic() == pytest.approx(70.05)
+
+
+def test_past_exports_are_forgotten() -> None:
+    """What no longer keeps anybody out takes no memory."""
+    exports = Exports()
+
+    for number in range(100):
+        exports.claim(f"c{number}", 10, now=float(number)).settled_at = float(number)
+
+    assert len(exports) <= 11

@@ -1,0 +1,394 @@
+"""Waiting for a slot: windows, order, cancellation, the shared state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import anyio
+import anyio.abc
+import attrs
+import pytest
+
+from newsleopard_async.clock import SystemClock
+from newsleopard_async.models.options import RateLimits
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.limits import queue as limiter_module
+from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot, shared_state
+
+PERIOD_S = 1.005
+UPLINK_S = 0.150
+
+
+def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
+    """Build the only client of a new state."""
+    return Limiter(RateLimits(windows=windows), LimiterState(clock), clock)
+
+
+async def exchange(limiter: Limiter, *, polite: bool = False) -> Slot:
+    """Send a request that is answered at once."""
+    slot = await limiter.acquire(polite=polite)
+    slot.sent()
+    slot.answered()
+    return slot
+
+
+@attrs.define
+class Line:
+    """Callers of a limiter, started one after the other, and the order in which they go."""
+
+    limiter: Limiter
+    tasks: anyio.abc.TaskGroup
+    went: list[str] = attrs.field(factory=list)
+    scopes: dict[str, anyio.CancelScope] = attrs.field(factory=dict)
+
+    async def join(self, *names: str, polite: bool = False) -> None:
+        """Start callers; each is in line before the next one starts."""
+        for name in names:
+            self.tasks.start_soon(self._call, name, polite)
+            await anyio.wait_all_tasks_blocked()
+
+    async def _call(self, name: str, polite: bool) -> None:
+        with anyio.CancelScope() as self.scopes[name]:
+            await exchange(self.limiter, polite=polite)
+            self.went.append(name)
+
+
+@pytest.mark.anyio
+async def test_first_n_go_at_once() -> None:
+    """The burst is kept: as many as the window allows need not wait."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, 1))
+
+    for _ in range(10):
+        await limiter.acquire()
+
+    assert clock.monotonic() == 0.0
+
+
+def never(_: Slot) -> None:
+    """Leave a slot as it is."""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("at_start", "after_s", "then", "next_at"),
+    [
+        pytest.param(never, 0.3, Slot.answered, 0.3 + PERIOD_S, id="answered"),
+        pytest.param(Slot.sent, 9.0, never, PERIOD_S + UPLINK_S, id="sent, unanswered"),
+        pytest.param(Slot.sent, 0.1, Slot.answered, 0.1 + PERIOD_S, id="answered soon"),
+        pytest.param(Slot.sent, 0.5, Slot.answered, PERIOD_S + UPLINK_S, id="answered late"),
+        pytest.param(never, 30.0, Slot.lost, 30 + PERIOD_S + UPLINK_S, id="lost"),
+        pytest.param(Slot.sent, 0.5, Slot.lost, PERIOD_S + UPLINK_S, id="sent, then lost"),
+        pytest.param(never, 5.0, Slot.refused, 5 + PERIOD_S, id="refused"),
+        pytest.param(never, 5.0, Slot.give_back, 5.0, id="given back"),
+        pytest.param(Slot.sent, 0.5, Slot.give_back, PERIOD_S + UPLINK_S, id="sent after all"),
+    ],
+)
+async def test_slot_frees_by_the_earlier_of_answer_and_sending(
+    at_start: Callable[[Slot], None],
+    after_s: float,
+    then: Callable[[Slot], None],
+    next_at: float,
+) -> None:
+    """A slot is free a period after the request can last have reached the server."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 1))
+    slot = await limiter.acquire()
+    at_start(slot)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(limiter.acquire)
+        await clock.sleep(after_s)
+        then(slot)
+
+    assert clock.monotonic() == pytest.approx(max(next_at, after_s))
+
+
+@pytest.mark.anyio
+async def test_word_of_the_sending_sets_the_alarm_of_those_in_line() -> None:
+    """Who waited without knowing for how long goes once the sent request's time is over."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 1))
+    slot = await limiter.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(limiter.acquire)
+        await clock.sleep(3)
+        slot.sent()
+
+    assert clock.monotonic() == pytest.approx(3 + PERIOD_S + UPLINK_S)
+
+
+@pytest.mark.anyio
+async def test_slot_is_held_until_its_fate_is_known() -> None:
+    """While a request was neither sent nor answered, nobody takes its place."""
+    clock = ManualClock(auto_advance=False)
+    limiter = make_limiter(clock, (1, 1))
+    slot = await limiter.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(limiter, tasks)
+        await line.join("next")
+        clock.advance(3_600)
+        await anyio.wait_all_tasks_blocked()
+        held = list(line.went)
+        slot.give_back()
+
+    assert held == []
+    assert line.went == ["next"]
+
+
+@pytest.mark.anyio
+async def test_every_window_is_kept() -> None:
+    """A request goes when the last of its windows lets it."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (2, 1), (3, 10))
+    went_at: list[float] = []
+
+    for _ in range(5):
+        await exchange(limiter)
+        went_at.append(clock.monotonic())
+
+    assert went_at == pytest.approx([0, 0, PERIOD_S, 10.05, 10.05])
+
+
+@pytest.mark.anyio
+async def test_clients_of_one_state_are_judged_by_their_own_limits() -> None:
+    """Every client counts the requests of all, each against its own windows."""
+    clock = ManualClock()
+    state = LimiterState(clock)
+    wide = Limiter(RateLimits(windows=((3, 1),)), state, clock)
+    narrow = Limiter(RateLimits(windows=((1, 5),)), state, clock)
+
+    await exchange(narrow)
+    await exchange(wide)
+    await exchange(wide)
+    wide_went_at = clock.monotonic()
+    await exchange(narrow)
+
+    assert wide_went_at == 0.0
+    assert clock.monotonic() == pytest.approx(5.025)
+
+
+@pytest.mark.anyio
+async def test_first_come_first_served() -> None:
+    """Callers go in the order in which they came, one window at a time."""
+    clock = ManualClock(auto_advance=False)
+    limiter = make_limiter(clock, (1, 1))
+    await exchange(limiter)
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(limiter, tasks)
+        await line.join("a", "b", "c")
+        for _ in range(3):
+            clock.advance(PERIOD_S)
+            await anyio.wait_all_tasks_blocked()
+
+    assert line.went == ["a", "b", "c"]
+
+
+@pytest.mark.anyio
+async def test_polls_let_others_go_first() -> None:
+    """A polite caller that came first goes last."""
+    clock = ManualClock(auto_advance=False)
+    limiter = make_limiter(clock, (1, 1))
+    await exchange(limiter)
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(limiter, tasks)
+        await line.join("poll 1", "poll 2", polite=True)
+        await line.join("a", "b")
+        for _ in range(4):
+            clock.advance(PERIOD_S)
+            await anyio.wait_all_tasks_blocked()
+
+    assert line.went == ["a", "b", "poll 1", "poll 2"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("leaving", ["a", "b", "c"])
+async def test_cancelled_waiter_leaves_its_place_to_the_next(leaving: str) -> None:
+    """Whoever leaves the line, the others go in order and no later than without it."""
+    clock = ManualClock(auto_advance=False)
+    limiter = make_limiter(clock, (1, 1))
+    await exchange(limiter)
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(limiter, tasks)
+        await line.join("a", "b", "c")
+        line.scopes[leaving].cancel()
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(2):
+            clock.advance(PERIOD_S)
+            await anyio.wait_all_tasks_blocked()
+
+    assert line.went == [name for name in "abc" if name != leaving]
+
+
+@pytest.mark.anyio
+async def test_cancelled_before_it_begins_takes_nothing() -> None:
+    """A caller that is cancelled already takes no slot."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 1))
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await limiter.acquire()
+    await limiter.acquire()
+
+    assert scope.cancelled_caught
+    assert clock.monotonic() == 0.0
+    assert limiter.usage.used == 1
+
+
+@pytest.mark.asyncio
+async def test_task_cancelled_at_the_moment_of_its_turn_gives_it_back() -> None:
+    """A turn that comes together with asyncio's own cancellation goes to the next."""
+    clock = ManualClock(auto_advance=False)
+    limiter = make_limiter(clock, (1, 1))
+    slot = await limiter.acquire()
+    leaving = asyncio.create_task(limiter.acquire())
+    next_one = asyncio.create_task(limiter.acquire())
+    await anyio.wait_all_tasks_blocked()
+
+    slot.give_back()
+    leaving.cancel()
+    await next_one
+
+    assert leaving.cancelled()
+    assert limiter.usage.used == 1
+
+
+@pytest.mark.asyncio
+async def test_task_cancelled_right_after_a_turn_without_wait_gives_it_back() -> None:
+    """Even a turn that came at once is not lost with asyncio's own cancellation."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 1))
+    leaving = asyncio.create_task(limiter.acquire())
+    await asyncio.sleep(0)
+
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    await limiter.acquire()
+
+    assert leaving.cancelled()
+    assert clock.monotonic() == 0.0
+
+
+@pytest.mark.anyio
+async def test_acquire_is_a_checkpoint() -> None:
+    """Even a caller that need not wait lets others run."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1_000_000, 1))
+    ran = anyio.Event()
+
+    async def other() -> None:
+        ran.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(other)
+        while not ran.is_set():
+            await limiter.acquire()
+
+    assert limiter.usage.used < 10
+
+
+@pytest.mark.anyio
+async def test_only_the_first_end_of_a_slot_counts() -> None:
+    """What comes after a slot's end, as a body that breaks off, changes nothing."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 1), (10, 86_400))
+    slot = await exchange(limiter)
+
+    await clock.sleep(0.5)
+    slot.sent()
+    slot.lost()
+    slot.answered()
+    slot.give_back()
+    await limiter.acquire()
+
+    assert clock.monotonic() == pytest.approx(PERIOD_S)
+    assert limiter.usage.used == 2
+
+
+@pytest.mark.anyio
+async def test_slot_of_an_untraced_request_ends_once_too() -> None:
+    """Where no one says when a request was sent, giving it back after its answer is no use."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 1), (10, 86_400))
+    slot = await limiter.acquire()
+    slot.answered()
+
+    slot.give_back()
+    await limiter.acquire()
+
+    assert clock.monotonic() == pytest.approx(PERIOD_S)
+    assert limiter.usage.used == 2
+
+
+@pytest.mark.anyio
+async def test_last_byte_counts_when_sending_is_told_twice() -> None:
+    """A second word about the sending moves its instant, and the request counts once."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 1), (10, 86_400))
+    slot = await limiter.acquire()
+
+    slot.sent()
+    await clock.sleep(0.5)
+    slot.sent()
+    await limiter.acquire()
+
+    assert clock.monotonic() == pytest.approx(0.5 + PERIOD_S + UPLINK_S)
+    assert limiter.usage.used == 2
+
+
+@pytest.mark.anyio
+async def test_closing_and_reopening_cannot_burst() -> None:
+    """A key's state outlives the client, so that a second client waits for the first one's."""
+    clock = ManualClock()
+    limits = RateLimits(windows=((1, 1),))
+    first = Limiter(limits, shared_state("key", "https://api", clock), clock)
+    await exchange(first)
+    del first
+
+    second = Limiter(limits, shared_state("key", "https://api", clock), clock)
+    await exchange(second)
+
+    assert clock.monotonic() == pytest.approx(PERIOD_S)
+
+
+@pytest.mark.anyio
+async def test_each_key_origin_and_clock_has_its_own_state() -> None:
+    """Only the same key, at the same origin, on an equal clock, shares limits."""
+    clock, other_clock = ManualClock(), ManualClock()
+
+    state = shared_state("key", "https://api", clock)
+
+    assert shared_state("key", "https://api", clock) is state
+    assert shared_state("other", "https://api", clock) is not state
+    assert shared_state("key", "https://other", clock) is not state
+    assert shared_state("key", "https://api", other_clock) is not state
+    assert shared_state("key", "o", SystemClock()) is shared_state("key", "o", SystemClock())
+
+
+def test_each_event_loop_has_its_own_state() -> None:
+    """A state is never shared by two event loops, whose primitives would hang."""
+    clock = ManualClock()
+
+    async def get() -> LimiterState:
+        return shared_state("key", "https://api", clock)
+
+    assert anyio.run(get) is not anyio.run(get)
+
+
+@pytest.mark.anyio
+async def test_state_keeps_no_key() -> None:
+    """Only a hash of the key is kept."""
+    clock = ManualClock()
+
+    state = shared_state("a-secret-key", "https://api", clock)
+    everything = repr([limiter_module._states.get(), vars(state)])
+
+    assert "https://api" in everything
+    assert "a-secret-key" not in everything

@@ -1,0 +1,294 @@
+"""What follows a refusal: the hold, the probes, the end of the day, the slower pace."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import anyio
+import pytest
+
+from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
+from newsleopard_async.models.options import RateLimits
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
+JITTER = 0.1
+
+
+def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
+    """Build the only client of a new state."""
+    limits = RateLimits(windows=windows or ((10, 1), (10_000, 86_400)))
+    return Limiter(limits, LimiterState(clock), clock)
+
+
+async def exchange(limiter: Limiter) -> Slot:
+    """Send a request that is accepted at once."""
+    slot = await limiter.acquire()
+    slot.sent()
+    slot.answered()
+    limiter.accepted()
+    return slot
+
+
+async def be_refused(
+    limiter: Limiter, *, daily: bool | None = None, retry_after_s: float | None = None
+) -> None:
+    """Send a request that is refused at once."""
+    slot = await limiter.acquire()
+    slot.sent()
+    slot.refused()
+    limiter.throttled(daily=daily, retry_after_s=retry_after_s)
+
+
+async def lose_the_day(limiter: Limiter) -> None:
+    """Send requests that are refused, until the day is given up."""
+    with pytest.raises(DailyQuotaExhausted) as caught:
+        await _be_refused_for_ever(limiter)
+    assert caught.value.resets_at == MIDNIGHT
+
+
+async def _be_refused_for_ever(limiter: Limiter) -> None:
+    while True:
+        await be_refused(limiter)
+
+
+@pytest.mark.anyio
+async def test_refusal_holds_everybody_until_a_probe_is_accepted() -> None:
+    """After a refusal one request goes alone; accepted, it lets all others go."""
+    clock = ManualClock()
+    limiter = make_limiter(clock)
+    await be_refused(limiter)
+    went: list[tuple[bool, float]] = []
+
+    async def call() -> None:
+        slot = await limiter.acquire()
+        went.append((slot.is_probe, clock.monotonic()))
+        await clock.sleep(0.5)
+        slot.answered()
+        limiter.accepted()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(call)
+
+    (first_is_probe, probe_at), *rest = went
+    assert first_is_probe
+    assert 1 <= probe_at <= 1 + JITTER
+    assert rest == [(False, probe_at + 0.5)] * 4
+
+
+@pytest.mark.anyio
+async def test_three_refused_probes_end_the_day_for_everybody() -> None:
+    """Refused after 1, 2 and 4 s: all who wait, and all who come, learn that the day is gone."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock)
+    gone_at: list[float] = []
+
+    async def call() -> None:
+        await lose_the_day(limiter)
+        gone_at.append(clock.monotonic())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(call)
+    with pytest.raises(DailyQuotaExhausted, match="at a guess"):
+        await limiter.acquire()
+
+    assert len(set(gone_at)) == 1
+    assert len(gone_at) == 5
+    assert 7 <= gone_at[0] <= 7 * (1 + JITTER)
+    assert limiter.usage.remaining == 0
+
+
+@pytest.mark.anyio
+async def test_first_request_after_a_lost_day_goes_alone() -> None:
+    """The reset is a guess, so that the first request of the next day is a probe."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock)
+    await lose_the_day(limiter)
+
+    await clock.sleep(12 * 3_600)
+    probe = await exchange(limiter)
+    other = await exchange(limiter)
+
+    assert probe.is_probe
+    assert not other.is_probe
+
+
+@pytest.mark.anyio
+async def test_refusals_about_the_second_never_end_the_day() -> None:
+    """However often the server says "too many requests", the day is not given up."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock)
+
+    for _ in range(8):
+        await be_refused(limiter, daily=False)
+    await exchange(limiter)
+
+    assert clock.monotonic() > 1 + 2 + 4 + 8 + 16 + 30 + 30 + 30
+
+
+@pytest.mark.anyio
+async def test_longer_retry_after_is_waited_for() -> None:
+    """A Retry-After above our own delay is kept."""
+    clock = ManualClock()
+    limiter = make_limiter(clock)
+    await be_refused(limiter, retry_after_s=45.0)
+
+    await exchange(limiter)
+
+    assert clock.monotonic() == 45.0
+
+
+@pytest.mark.anyio
+async def test_very_long_retry_after_is_an_error_for_everybody() -> None:
+    """Nobody waits silently for an hour: those in line and those who come are told."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 60))
+    slot = await limiter.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_expect_hold, limiter, 3_600.0)
+        await anyio.wait_all_tasks_blocked()
+        slot.refused()
+        limiter.throttled(daily=None, retry_after_s=3_600.0)
+    await clock.sleep(600)
+    await _expect_hold(limiter, 3_000.0)
+
+    assert clock.monotonic() == 600
+
+
+async def _expect_hold(limiter: Limiter, hold_s: float) -> None:
+    with pytest.raises(RateLimited, match="asks for no requests") as caught:
+        await limiter.acquire()
+    assert not isinstance(caught.value, DailyQuotaExhausted)
+    assert caught.value.retry_after_s == hold_s
+
+
+@pytest.mark.anyio
+async def test_hold_that_is_known_late_is_told_to_those_in_line() -> None:
+    """A refusal that is read some time after the answer's head still reaches all who wait."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 60))
+    slot = await limiter.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_expect_hold, limiter, 3_600.0)
+        slot.answered()
+        await clock.sleep(2)
+        limiter.throttled(daily=None, retry_after_s=3_600.0)
+
+    assert clock.monotonic() == 2.0
+
+
+@pytest.mark.anyio
+async def test_acceptance_that_is_known_late_lets_all_go_at_once() -> None:
+    """The probe's verdict opens the gate when it is read, before another probe is due."""
+    clock = ManualClock()
+    limiter = make_limiter(clock)
+    await be_refused(limiter)
+    probe = await limiter.acquire()
+    probe_at = clock.monotonic()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(limiter.acquire)
+        probe.answered()
+        await clock.sleep(0.5)
+        limiter.accepted()
+
+    assert clock.monotonic() == probe_at + 0.5
+
+
+@pytest.mark.anyio
+async def test_lost_probe_is_followed_by_another() -> None:
+    """A probe whose answer is lost says nothing; after the same delay another one goes."""
+    clock = ManualClock()
+    limiter = make_limiter(clock)
+    await be_refused(limiter)
+
+    probe = await limiter.acquire()
+    lost_at = clock.monotonic()
+    probe.lost()
+    second = await exchange(limiter)
+
+    assert second.is_probe
+    assert 1 <= clock.monotonic() - lost_at <= 1 + JITTER
+
+
+@pytest.mark.anyio
+async def test_probe_without_a_verdict_is_followed_by_another() -> None:
+    """Nobody waits for ever for the verdict of a probe whose caller went away."""
+    clock = ManualClock()
+    limiter = make_limiter(clock)
+    await be_refused(limiter)
+
+    (await limiter.acquire()).answered()
+    second = await exchange(limiter)
+    third = await exchange(limiter)
+
+    assert second.is_probe
+    assert not third.is_probe
+
+
+@pytest.mark.anyio
+async def test_probe_that_was_not_sent_is_replaced_at_once() -> None:
+    """A probe that never left costs no further wait."""
+    clock = ManualClock()
+    limiter = make_limiter(clock)
+    await be_refused(limiter)
+    probe = await limiter.acquire()
+    given_back_at = clock.monotonic()
+
+    probe.give_back()
+    second = await exchange(limiter)
+
+    assert second.is_probe
+    assert clock.monotonic() == given_back_at
+
+
+@pytest.mark.anyio
+async def test_throttled_below_the_limits_slows_down_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Three refusals, then an acceptance: requests go evenly, and one warning tells it."""
+    clock = ManualClock()
+    limiter = make_limiter(clock)
+
+    async def throttle_thrice() -> None:
+        for _ in range(3):
+            await be_refused(limiter, daily=False)
+        await exchange(limiter)
+
+    await throttle_thrice()
+    await clock.sleep(10)
+    went_at: list[float] = []
+    for _ in range(5):
+        await exchange(limiter)
+        went_at.append(clock.monotonic())
+    await throttle_thrice()
+
+    gaps = [later - earlier for earlier, later in pairwise(went_at)]
+    assert gaps == pytest.approx([0.11] * 4)
+    assert [(record.name, record.levelno) for record in caplog.records] == [
+        ("newsleopard_async", logging.WARNING)
+    ]
+    assert "one in 0.110 s" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_refusals_about_the_day_do_not_slow_the_pace() -> None:
+    """What the day's end has refused says nothing about the rate."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock)
+    await lose_the_day(limiter)
+    await clock.sleep(12 * 3_600)
+    woke_at = clock.monotonic()
+
+    for _ in range(5):
+        await exchange(limiter)
+
+    assert clock.monotonic() == woke_at
