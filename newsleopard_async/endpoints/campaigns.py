@@ -17,7 +17,8 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.transport import wire
-from newsleopard_async.transport.api import Api, Witness
+from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.attempt import Witness
 from newsleopard_async.transport.request import Kind, Request
 
 __all__ = ["Campaigns"]

@@ -21,7 +21,8 @@ from newsleopard_async.models import (
 from newsleopard_async.models.codes import check_code, check_list_code
 from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
 from newsleopard_async.transport import wire
-from newsleopard_async.transport.api import Api, Witness
+from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.attempt import Witness
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.request import Kind, Request, path
 from newsleopard_async.transport.storage import Storage

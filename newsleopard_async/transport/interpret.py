@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
 
 import attrs
 
@@ -23,14 +24,38 @@ from newsleopard_async.errors import (
     UnexpectedResponse,
 )
 from newsleopard_async.models.error_codes import describe_code
-from newsleopard_async.transport.outcome import Answer, Failure, Outcome, classify
+from newsleopard_async.transport.outcome import Answer, Failure, Outcome, retry_after_s
 from newsleopard_async.transport.redact import excerpt, redact
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.wire import ErrorBody, WireError, decode_error
 
-__all__ = ["Reading"]
+__all__ = ["Reading", "Result"]
 
 T = TypeVar("T")
+
+
+@attrs.frozen
+class Result(Generic[T]):
+    """What became of a request, understood once.
+
+    Attributes:
+        outcome: Of its last attempt.
+        error: What says what to do, or None if it took effect.
+    """
+
+    outcome: Outcome
+    _model: T | None = None
+    error: NewsLeopardError | None = None
+
+    def get(self) -> T:
+        """Return the model that the request was made for.
+
+        Raises:
+            NewsLeopardError: the one that says what to do.
+        """
+        if self.error is not None:
+            raise self.error
+        return cast("T", self._model)
 
 
 @attrs.frozen
@@ -39,51 +64,43 @@ class Reading:
 
     Attributes:
         secret: The key, which a server may echo.
+        cap_s: How long to wait after a refusal that does not say it.
     """
 
     secret: str = attrs.field(repr=False)
+    cap_s: float
 
-    def result(self, request: Request[T], outcome: Outcome, *, retry_after_s: float) -> T:
-        """Return the model that a request was made for.
+    def result(self, request: Request[T], outcome: Outcome, now: datetime) -> Result[T]:
+        """Understand an outcome; ``now`` is what a date in ``Retry-After`` is counted from."""
+        answer = outcome if isinstance(outcome, Answer) else None
+        if answer is None or answer.failure is not None or not answer.successful:
+            return Result(outcome, error=self._failed(request, outcome, now))
+        model, why = self._decode(request, answer)
+        if why is None:
+            return Result(outcome, model)
+        if not request.kind.repeatable:
+            return Result(outcome, error=self._unknown(request, outcome))
+        unexpected = f"the answer to {request.name} is not as documented: {why}"
+        return Result(outcome, error=self._unexpected(unexpected, answer))
 
-        Raises:
-            NewsLeopardError: the one that says what to do.
-        """
-        failure = classify(outcome)
-        if failure is Failure.REFUSED:
-            raise RateLimited(
+    def _failed(self, request: Request[Any], outcome: Outcome, now: datetime) -> NewsLeopardError:
+        if outcome.failure is Failure.REFUSED:
+            asked_s = retry_after_s(outcome, now)
+            return RateLimited(
                 f"the platform keeps refusing {request.name}: too many requests",
-                retry_after_s=retry_after_s,
+                retry_after_s=self.cap_s if asked_s is None else asked_s,
             )
-        if failure is Failure.NOT_SENT:
-            raise ConnectionFailed(
+        if outcome.failure is Failure.NOT_SENT:
+            return ConnectionFailed(
                 f"{request.name} was not sent: {_reason(outcome)}; calling again is safe"
             )
-        if not request.kind.repeatable and self._is_unclear(request, outcome):
-            raise self._unknown(request, outcome)
-        if failure is Failure.REPLY_LOST:
-            raise ConnectionFailed(
+        if not request.kind.repeatable and not _is_definite(outcome):
+            return self._unknown(request, outcome)
+        if not isinstance(outcome, Answer):
+            return ConnectionFailed(
                 f"no answer to {request.name}: {_reason(outcome)}; calling again is safe"
             )
-        assert isinstance(outcome, Answer)
-        if outcome.successful:
-            return self._decode(request, outcome)
-        raise self._refusal(request, outcome, failure)
-
-    def _is_unclear(self, request: Request[Any], outcome: Outcome) -> bool:
-        """Whether a request that must not be repeated may have taken effect or not.
-
-        Only a readable success and a definite refusal are clear.
-        """
-        if not isinstance(outcome, Answer) or classify(outcome) is not None:
-            return True
-        if outcome.successful:
-            try:
-                self._decode(request, outcome)
-            except UnexpectedResponse:
-                return True
-            return False
-        return not 400 <= outcome.status < 500
+        return self._refusal(request, outcome)
 
     def _unknown(self, request: Request[Any], outcome: Outcome) -> OutcomeUnknown:
         said = (
@@ -97,30 +114,26 @@ class Reading:
             request=str(request),
         )
 
-    def _decode(self, request: Request[T], answer: Answer) -> T:
+    def _decode(self, request: Request[Any], answer: Answer) -> tuple[Any, str | None]:
+        """Return the model, or why there is none; the answer itself is in no cause."""
         if request.ignores_answer:
-            return request.decode(None)
+            return request.decode(None), None
         try:
-            return request.decode(json.loads(answer.body))
+            return request.decode(json.loads(answer.body)), None
         except WireError as error:
-            why = redact(str(error), self.secret)
+            return None, redact(str(error), self.secret)
         except (ValueError, RecursionError):
-            why = "it is not JSON"
-        raise UnexpectedResponse(
-            f"the answer to {request.name} is not as documented: {why}",
-            status=answer.status,
-            excerpt=excerpt(answer.body, self.secret),
+            return None, "it is not JSON"
+
+    def _unexpected(self, message: str, answer: Answer) -> UnexpectedResponse:
+        return UnexpectedResponse(
+            message, status=answer.status, excerpt=excerpt(answer.body, self.secret)
         )
 
-    def _refusal(
-        self, request: Request[Any], answer: Answer, failure: Failure | None
-    ) -> NewsLeopardError:
+    def _refusal(self, request: Request[Any], answer: Answer) -> NewsLeopardError:
         if 100 <= answer.status < 400:
-            return UnexpectedResponse(
-                f"the answer to {request.name} is HTTP {answer.status}, which is never followed",
-                status=answer.status,
-                excerpt=excerpt(answer.body, self.secret),
-            )
+            never = f"the answer to {request.name} is HTTP {answer.status}, which is never followed"
+            return self._unexpected(never, answer)
         body = decode_error(_parsed(answer.body))
         said = redact(body.message or "", self.secret)
         ours = describe_code(body.code) if body.code is not None else ""
@@ -130,7 +143,7 @@ class Reading:
             code=body.code,
             message=said or ours,
         )
-        if failure is Failure.SERVER_ERROR:
+        if answer.failure is Failure.SERVER_ERROR:
             return ServerError(**facts.arguments())
         return _refused(facts, body, self._clean(body.invalid_fields))
 
@@ -195,6 +208,11 @@ def _parsed(body: bytes) -> object:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def _is_definite(outcome: Outcome) -> bool:
+    """Whether a request surely did not take effect, though it may have been seen."""
+    return isinstance(outcome, Answer) and outcome.failure is None and 400 <= outcome.status < 500
 
 
 def _reason(outcome: Outcome) -> str:

@@ -7,15 +7,30 @@ seen the request) or `ReplyLost` (it may have). Nothing above sees an exception 
 from __future__ import annotations
 
 import enum
+import functools
 import json
-from typing import Final
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import ClassVar, Final
 
 import attrs
 
-__all__ = ["Answer", "Failure", "NotSent", "Outcome", "ReplyLost", "classify", "throttle_text"]
+__all__ = ["Answer", "Failure", "NotSent", "Outcome", "ReplyLost", "retry_after_s", "throttle_text"]
 
 _THROTTLE_TEXTS: Final = frozenset({"limit exceeded", "too many requests"})
 _LONGEST_THROTTLE_BODY: Final = 200
+
+_LONGEST_RETRY_AFTER_S: Final = 7 * 86_400.0
+"""A garbled header must not shut the gate of the limiter for ever."""
+
+
+class Failure(enum.Enum):
+    """The ways to fail that are worth telling apart; a column of the table each."""
+
+    REFUSED = "refused at the gateway"
+    NOT_SENT = "not sent"
+    SERVER_ERROR = "5xx"
+    REPLY_LOST = "reply lost"
 
 
 @attrs.frozen
@@ -31,12 +46,23 @@ class Answer:
         """Whether the status is a 2xx."""
         return 200 <= self.status < 300
 
+    @functools.cached_property
+    def failure(self) -> Failure | None:
+        """The failure, or None for an answer that is to be read."""
+        if self.status == 429 or throttle_text(self.body):
+            return Failure.REFUSED
+        # 408 is the server's own "I gave up on you": it may have begun all the same.
+        if self.status >= 500 or self.status == 408:
+            return Failure.SERVER_ERROR
+        return None
+
 
 @attrs.frozen
 class NotSent:
     """The request did not reach the server."""
 
     reason: str
+    failure: ClassVar[Failure] = Failure.NOT_SENT
 
 
 @attrs.frozen
@@ -44,34 +70,10 @@ class ReplyLost:
     """The request may have reached the server; its reply did not arrive whole."""
 
     reason: str
+    failure: ClassVar[Failure] = Failure.REPLY_LOST
 
 
 Outcome = Answer | NotSent | ReplyLost
-
-
-class Failure(enum.Enum):
-    """The ways to fail that are worth telling apart; a column of the table each."""
-
-    REFUSED = "refused at the gateway"
-    NOT_SENT = "not sent"
-    SERVER_ERROR = "5xx"
-    REPLY_LOST = "reply lost"
-
-
-def classify(outcome: Outcome) -> Failure | None:
-    """Name the failure, or None for an answer that is to be read."""
-    match outcome:
-        case NotSent():
-            return Failure.NOT_SENT
-        case ReplyLost():
-            return Failure.REPLY_LOST
-        case Answer() if outcome.status == 429 or throttle_text(outcome.body):
-            return Failure.REFUSED
-        # 408 is the server's own "I gave up on you": it may have begun all the same.
-        case Answer() if outcome.status >= 500 or outcome.status == 408:
-            return Failure.SERVER_ERROR
-        case _:
-            return None
 
 
 def throttle_text(body: bytes) -> str | None:
@@ -87,3 +89,19 @@ def throttle_text(body: bytes) -> str | None:
         parsed = parsed["message"]
     folded = parsed.strip().lower() if isinstance(parsed, str) else ""
     return folded if folded in _THROTTLE_TEXTS else None
+
+
+def retry_after_s(outcome: Outcome, now: datetime) -> float | None:
+    """Read a ``Retry-After`` header, in seconds or as a date; None where it says nothing."""
+    value = outcome.retry_after if isinstance(outcome, Answer) else None
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return min(float(value), _LONGEST_RETRY_AFTER_S)
+    try:
+        when = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return min(max(0.0, (when - now).total_seconds()), _LONGEST_RETRY_AFTER_S)

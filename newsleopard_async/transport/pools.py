@@ -20,6 +20,7 @@ import httpx
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.transport.request import Kind
 from newsleopard_async.transport.urls import proxy_for, split_url
 
 __all__ = ["HttpTransport", "Pools", "Purpose"]
@@ -36,6 +37,11 @@ class Purpose(enum.Enum):
     API = "api"
     ONCE = "once"
     STORAGE = "storage"
+
+    @classmethod
+    def of(cls, kind: Kind) -> Purpose:
+        """Return the pool of the API that carries requests of a kind."""
+        return cls.API if kind.repeatable else cls.ONCE
 
 
 def _try_to_open(

@@ -9,52 +9,30 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import attrs
 from tenacity import AsyncRetrying, RetryCallState
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.models.options import RetryPolicy
-from newsleopard_async.transport.outcome import Answer, Outcome, classify
+from newsleopard_async.transport.outcome import Answer, Outcome, retry_after_s
 from newsleopard_async.transport.request import WHAT_MAY_BE_REPEATED, Action, Kind
 
-__all__ = ["Retrying", "decide", "retry_after_s"]
-
-_LONGEST_RETRY_AFTER_S: Final = 7 * 86_400.0
-"""A garbled header must not shut the gate of the limiter for ever."""
+__all__ = ["Retrying", "decide"]
 
 
 def decide(kind: Kind, outcome: Outcome, attempt: int, *, empty_500_once: bool = False) -> bool:
     """Say whether the table allows another attempt after this one."""
-    failure = classify(outcome)
-    if failure is None:
+    if outcome.failure is None:
         return False
     if empty_500_once and _is_empty_500(outcome):
         return attempt == 1
-    return WHAT_MAY_BE_REPEATED[kind][failure] is Action.REPEAT
+    return WHAT_MAY_BE_REPEATED[kind][outcome.failure] is Action.REPEAT
 
 
 def _is_empty_500(outcome: Outcome) -> bool:
     return isinstance(outcome, Answer) and outcome.status == 500 and not outcome.body.strip()
-
-
-def retry_after_s(outcome: Outcome, now: datetime) -> float | None:
-    """Read a ``Retry-After`` header, in seconds or as a date; None where it says nothing."""
-    value = outcome.retry_after if isinstance(outcome, Answer) else None
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return min(float(value), _LONGEST_RETRY_AFTER_S)
-    try:
-        when = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return min(max(0.0, (when - now).total_seconds()), _LONGEST_RETRY_AFTER_S)
 
 
 @attrs.define

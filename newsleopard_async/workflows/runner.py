@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.transport.api import Witness
+from newsleopard_async.transport.attempt import Witness
 
 __all__ = ["STEPS", "OnceStep", "Runner", "Step", "once_step", "step"]
 

@@ -32,7 +32,7 @@ from newsleopard_async.models import (
     newest_links,
 )
 from newsleopard_async.plain import Plain
-from newsleopard_async.transport.api import Witness
+from newsleopard_async.transport.attempt import Witness
 from newsleopard_async.transport.limits.exports import ExportedLately
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
 from newsleopard_async.workflows.runner import once_step, step

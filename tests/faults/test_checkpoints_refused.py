@@ -185,7 +185,7 @@ def test_file_that_cannot_be_replaced_keeps_from_sending(
         if b'"submit"' in content:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stores, "_write_durably", full)
+    monkeypatch.setattr(stores, "write_durably", full)
 
     with pytest.raises(ConfigurationError, match="No space left"):
         send(at)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import attrs
 import pytest
@@ -32,16 +33,23 @@ from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyL
 from newsleopard_async.transport.request import Request
 from tests.transport.scripted import EXPORT, IMPORT, KEY, LIST, READ, SUBMIT
 
+T = TypeVar("T")
+NOW: Final = datetime(2026, 1, 5, 2, tzinfo=UTC)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "errors.md"
 REPEATABLE = pytest.mark.parametrize("request_", [READ, IMPORT], ids=str)
 AT_MOST_ONCE = pytest.mark.parametrize("request_", [LIST, EXPORT, SUBMIT], ids=str)
 ALL = pytest.mark.parametrize("request_", [READ, IMPORT, LIST, EXPORT, SUBMIT], ids=str)
 
 
+def read(request: Request[T], outcome: Outcome) -> T:
+    """Return the model that an outcome means, or raise the error."""
+    return Reading(KEY, cap_s=3.0).result(request, outcome, NOW).get()
+
+
 def error_for(request: Request[Any], outcome: Outcome) -> NewsLeopardError:
     """Return the error that an outcome means."""
     with pytest.raises(NewsLeopardError) as caught:
-        Reading(KEY).result(request, outcome, retry_after_s=3.0)
+        read(request, outcome)
     return caught.value
 
 
@@ -224,14 +232,14 @@ def test_success_without_its_code_is_unknown(request_: Request[Any], outcome: Ou
 @pytest.mark.parametrize("outcome", UNREADABLE, ids=repr)
 def test_export_ignores_the_body_of_a_success(outcome: Outcome) -> None:
     """Any 2xx means that the export began (T110)."""
-    Reading(KEY).result(EXPORT, outcome, retry_after_s=0.0)
+    read(EXPORT, outcome)
 
 
 def test_answer_that_says_more_than_the_throttle_is_read() -> None:
     """A code beside the throttle's text means that the campaign was taken."""
     body = b'{"message":"Limit Exceeded","sn":"x"}'
 
-    assert Reading(KEY).result(SUBMIT, Answer(200, body), retry_after_s=0.0) == "x"
+    assert read(SUBMIT, Answer(200, body)) == "x"
 
 
 @pytest.mark.parametrize("status", [100, 199, 300, 301, 302, 304, 307, 308, 399])
@@ -341,7 +349,7 @@ BODIES = st.binary(max_size=200) | st.fixed_dictionaries(
 def test_no_body_crashes_the_reading(request_: Request[Any], status: int, body: bytes) -> None:
     """Garbage is an error of ours or a model, and nothing else."""
     with contextlib.suppress(NewsLeopardError):
-        Reading(KEY).result(request_, Answer(status, body), retry_after_s=0.0)
+        read(request_, Answer(status, body))
 
 
 @given(request_=st.sampled_from([LIST, EXPORT, SUBMIT]), status=st.integers(100, 599), body=BODIES)
@@ -350,7 +358,7 @@ def test_definite_is_only_a_4xx_or_a_readable_2xx(
 ) -> None:
     """Whatever else comes, the outcome is unknown."""
     try:
-        Reading(KEY).result(request_, Answer(status, body), retry_after_s=0.0)
+        read(request_, Answer(status, body))
     except NewsLeopardError as error:
         heard: type[object] = type(error)
     else:
@@ -367,7 +375,7 @@ def test_definite_is_only_a_4xx_or_a_readable_2xx(
 
 def test_reading_does_not_show_the_key() -> None:
     """Not even in its repr."""
-    assert KEY not in repr(Reading(KEY))
+    assert KEY not in repr(Reading(KEY, cap_s=3.0))
 
 
 def test_error_has_no_cause_and_no_context() -> None:

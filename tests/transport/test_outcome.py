@@ -14,7 +14,6 @@ from newsleopard_async.transport.outcome import (
     NotSent,
     Outcome,
     ReplyLost,
-    classify,
     throttle_text,
 )
 
@@ -35,13 +34,13 @@ from newsleopard_async.transport.outcome import (
 )
 def test_outcome_is_classified(outcome: Outcome, expected: Failure | None) -> None:
     """Each outcome is one failure, or an answer to be read."""
-    assert classify(outcome) is expected
+    assert outcome.failure is expected
 
 
 @pytest.mark.parametrize("status", [200, 301, 400, 403, 404, 429, 500, 503])
 def test_throttle_text_counts_on_any_status(status: int) -> None:
     """The status of a throttled answer is not documented, so the text decides (T06)."""
-    assert classify(Answer(status, b'{"message":"Limit Exceeded"}')) is Failure.REFUSED
+    assert Answer(status, b'{"message":"Limit Exceeded"}').failure is Failure.REFUSED
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from newsleopard_async.models.options import RetryPolicy
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost, retry_after_s
 from newsleopard_async.transport.request import Kind
-from newsleopard_async.transport.retry import Retrying, decide, retry_after_s
+from newsleopard_async.transport.retry import Retrying, decide
 
 NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 GOOD = Answer(200, b"{}")

@@ -133,6 +133,8 @@ class LimiterState:
 
     def serve(self) -> None:
         """Let everybody go who may, in order; the first of the others gets the alarm."""
+        if not self._demands:
+            return
         while (waiter := self._next_to_go()) is not None:
             self._decide(waiter, passage=self.ledger.take(waiter.claim, self.clock.monotonic()))
         first = self._first()

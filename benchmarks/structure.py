@@ -1,0 +1,138 @@
+"""The house in numbers: files, rooms, what a client loads, what a submit calls.
+
+    python -m benchmarks.structure
+
+It measures the package that it can import, and the source tree in the current folder. Counts are
+the same on any machine; only the last line is a time, a median of interleaved runs.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import anyio
+import httpx
+
+PACKAGE: Final = "newsleopard_async"
+RUNS: Final = 15
+DEPENDENCIES: Final = "import httpx, anyio, attrs, cattrs, cattrs.preconf.json, tenacity"
+FACE: Final = "from newsleopard_async import NewsLeopard"
+ONE_CALL: Final = """
+import sys, anyio, httpx
+from newsleopard_async import NewsLeopard
+async def main():
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=[]))
+    async with NewsLeopard("key", http_transport=transport) as nl:
+        await nl.contacts.list_lists()
+anyio.run(main)
+print(sum(name.partition(".")[0] == "newsleopard_async" for name in sys.modules))
+"""
+
+
+def lines_of(folder: Path) -> int:
+    """Count the lines of all Python files below a folder, or of one file."""
+    files = [folder] if folder.is_file() else folder.rglob("*.py")
+    return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
+
+
+def rooms() -> dict[str, int]:
+    """Count the lines of each room, which is a folder or file right below the package."""
+    return {
+        each.name: lines_of(each)
+        for each in Path(PACKAGE).iterdir()
+        if each.suffix == ".py" or (each.is_dir() and each.name != "__pycache__")
+    }
+
+
+def run(code: str) -> str:
+    """Run code in a fresh interpreter."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def import_ms() -> tuple[float, float]:
+    """Time two imports in turn, each in a fresh interpreter: the dependencies, and the client."""
+    took: dict[str, list[float]] = {DEPENDENCIES: [], FACE: []}
+    clock = "import time; began = time.perf_counter(); "
+    for _ in range(RUNS):
+        for code, times in took.items():
+            before = "" if code is DEPENDENCIES else f"{DEPENDENCIES}; "
+            times.append(float(run(f"{before}{clock}{code}; print(time.perf_counter() - began)")))
+    return statistics.median(took[DEPENDENCIES]) * 1e3, statistics.median(took[FACE]) * 1e3
+
+
+class Observer:
+    """Sees a submit, as a pipeline's does."""
+
+    async def departing(self) -> None:
+        """See it leave."""
+
+    async def landed(self, model: Any) -> None:
+        """See it land."""
+
+    async def missed(self, error: Exception) -> None:
+        """See it fail."""
+
+
+async def submit() -> Counter[str]:
+    """Count the functions of the package that an observed submit calls."""
+    from newsleopard_async import Campaign, ListSn, NewsLeopard, Sender
+
+    campaign = Campaign(
+        name="週年慶",
+        subject="主旨",
+        sender=Sender("電子豹", "service@example.com"),
+        html="<p>內容</p>",
+        lists=(ListSn("list"),),
+    )
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json={"sn": "campaign"}))
+    called: Counter[str] = Counter()
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        code = frame.f_code
+        if event == "call" and f"/{PACKAGE}/" in code.co_filename.replace("\\", "/"):
+            called[code.co_qualname] += 1
+
+    async with NewsLeopard("key", http_transport=transport) as nl:
+        parameters = nl.campaigns.submit.__kwdefaults__ or {}
+        [name] = parameters
+        await nl.campaigns.submit(campaign, **{name: Observer()})  # what is made once is made
+        sys.setprofile(note)
+        try:
+            await nl.campaigns.submit(campaign, **{name: Observer()})
+        finally:
+            sys.setprofile(None)
+    return called
+
+
+def main() -> None:
+    """Print the table."""
+    by_room = rooms()
+    total = sum(by_room.values())
+    largest = max(by_room, key=lambda name: by_room[name])
+    called = anyio.run(submit)
+    dependencies, face = import_ms()
+    rows = {
+        "files of the package": sum(1 for _ in Path(PACKAGE).rglob("*.py")),
+        "lines of the package": total,
+        "lines of the tests": lines_of(Path("tests")),
+        "largest room": f"{largest}, {by_room[largest] / total:.1%} of the lines",
+        "own modules after one list_lists()": int(run(ONE_CALL)),
+        "own calls of an observed submit": sum(called.values()),
+        "times its answer is decoded": called["decode_campaign_sn"],
+        "import over the dependencies, ms": f"{face:.1f} (dependencies alone {dependencies:.0f})",
+    }
+    for name, value in rows.items():
+        print(f"{name:40}{value:>12,}" if isinstance(value, int) else f"{name:40}{value}")
+    print(json.dumps(dict(sorted(by_room.items(), key=lambda item: -item[1]))))
+
+
+if __name__ == "__main__":
+    main()
