@@ -108,28 +108,30 @@ class Api:
 
     def _attempt(self, request: Request[T], witness: Witness | None) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)
-        reading = Reading(self.key.value, self.retry.cap_s)
+        reading, purpose = Reading(self.key.value, self.retry.cap_s), Purpose.of(request.kind)
         return Attempt(
             request=request,
             witness=witness,
             limiter=self.limiter,
             pools=self.pools,
+            purpose=purpose,
             clock=self.clock,
             timeouts=self.timeouts,
-            exchange=lambda slot: self._exchange(request, content, slot),
+            exchange=lambda slot: self._exchange(request, content, purpose, slot),
             read=lambda outcome: reading.result(request, outcome, self.clock.now()),
         )
 
-    def _exchange(self, request: Request[Any], content: bytes | None, slot: Slot) -> Exchange:
+    def _exchange(
+        self, request: Request[Any], content: bytes | None, purpose: Purpose, slot: Slot
+    ) -> Exchange:
         parts = urlsplit(self.base_url)
         t = self.timeouts
         steps = {"connect": t.connect_s, "read": t.read_s, "write": t.write_s, "pool": t.pool_s}
         # The wait for a connection has come before, and had its own bound.
         total_s = sum(steps.values()) - t.pool_s
-        if not request.kind.repeatable:
+        if purpose is Purpose.ONCE:
             # The answer to what cannot be repeated is worth waiting for: one bound on all.
             steps["read"] = steps["write"] = total_s = t.submit_s
-        purpose = Purpose.of(request.kind)
         return Exchange(
             transport=self.pools.transport(purpose, parts.scheme, parts.hostname or ""),
             request=self._http_request(request, content, steps),

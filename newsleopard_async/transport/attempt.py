@@ -66,6 +66,7 @@ class Attempt(Generic[T]):
         witness: Sees it leave and what becomes of it, or None.
         limiter: Gives it its turn.
         pools: Have the connections.
+        purpose: Which of them.
         clock: Bounds the waits.
         timeouts: How long they may be.
         exchange: Builds what goes over the wire; it tells the slot of its way.
@@ -76,6 +77,7 @@ class Attempt(Generic[T]):
     witness: Witness | None
     limiter: Limiter
     pools: Pools
+    purpose: Purpose
     clock: Clock
     timeouts: Timeouts
     exchange: Callable[[Slot], Exchange]
@@ -95,8 +97,7 @@ class Attempt(Generic[T]):
         slot = await self.limiter.acquire(export_of=request.export_of, polite=request.polite)
         try:
             begin()
-            purpose = Purpose.of(request.kind)
-            async with self.pools.place(purpose, self.clock, within_s=pool_s) as free:
+            async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:
                 if not free:
                     return self.read(NotSent(f"no connection became free in {pool_s:g} s"))
                 return await self._carry(slot)

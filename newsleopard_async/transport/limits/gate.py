@@ -158,6 +158,8 @@ class Pace:
 
     def interval_s(self, windows: Iterable[tuple[int, float]]) -> float:
         """Return the distance that two requests keep under these limits."""
+        if not self.factor:
+            return 0.0
         return self.factor * max((period_s / count for count, period_s in windows), default=0.0)
 
     def refused(self) -> None:

@@ -120,6 +120,7 @@ class LimiterState:
         self.serve()
         if waiter.is_decided:
             await anyio.lowlevel.cancel_shielded_checkpoint()
+            return
         while not waiter.is_decided:
             await self._doze(waiter)
             self.serve()
@@ -133,11 +134,9 @@ class LimiterState:
 
     def serve(self) -> None:
         """Let everybody go who may, in order; the first of the others gets the alarm."""
-        if not self._demands:
-            return
-        while (waiter := self._next_to_go()) is not None:
+        while self._demands and (waiter := self._next_to_go()) is not None:
             self._decide(waiter, passage=self.ledger.take(waiter.claim, self.clock.monotonic()))
-        first = self._first()
+        first = self._first() if self._demands else None
         if first is not None and first.alarm_at != self._next_at:
             first.woken.set()
 

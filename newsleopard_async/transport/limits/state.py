@@ -5,6 +5,7 @@ Clients of the same key share the books, and each is judged by its own limits.
 
 from __future__ import annotations
 
+import functools
 import math
 from datetime import datetime
 
@@ -37,6 +38,22 @@ class Demand:
     polite: bool
     longest_hold_s: float
 
+    # Asked at every request, and always the same.
+    @functools.cached_property
+    def windows(self) -> tuple[tuple[int, float], ...]:
+        """The limits that slide."""
+        return tuple(sliding_windows(self.limits))
+
+    @functools.cached_property
+    def day_limit(self) -> int | None:
+        """The requests that are allowed in a day, or None."""
+        return day_limit(self.limits)
+
+    @functools.cached_property
+    def day_allowance(self) -> int:
+        """How many of them we let go."""
+        return day_allowance(self.day_limit or 0, polite=self.polite)
+
 
 class Ledger:
     """What has gone, and what may go.
@@ -56,9 +73,9 @@ class Ledger:
         """Return the error for a request that is not worth waiting with, or None."""
         if self.day.is_gone(wall):
             return _day_is_gone(wall)
-        limit = day_limit(demand.limits)
-        if limit is not None and self._left(demand, limit, wall) <= 0:
-            return _day_is_used_up(limit, wall, polite=demand.polite)
+        limit = demand.day_limit
+        if limit is not None and self.day.used(wall) >= demand.day_allowance:
+            return _day_is_used_up(limit, demand, wall)
         hold_s = self.gate.hold_s(now)
         if hold_s > demand.longest_hold_s:
             return RateLimited(
@@ -68,14 +85,12 @@ class Ledger:
 
     def go_at(self, demand: Demand, now: float) -> float:
         """Return when the next request may go; infinity while only an answer can tell."""
-        limits = demand.limits
-        windows = tuple(sliding_windows(limits))
-        paced_at = self._last_went_at + self.pace.interval_s(windows)
-        free_at = (
-            self._log.next_free_at(count, period_s, limits.uplink_s, now)
-            for count, period_s in windows
-        )
-        return max(self.gate.go_at(), paced_at, *free_at)
+        paced_at = self._last_went_at + self.pace.interval_s(demand.windows)
+        go_at = max(self.gate.go_at(), paced_at)
+        for count, period_s in demand.windows:
+            free_at = self._log.next_free_at(count, period_s, demand.limits.uplink_s, now)
+            go_at = max(go_at, free_at)
+        return go_at
 
     def export_go_at(self, demand: Demand, now: float) -> float:
         """Return when the next export, of whatever campaign, keeps its distance."""
@@ -161,20 +176,14 @@ class Ledger:
 
     def usage(self, limits: RateLimits, wall: datetime) -> Usage:
         """Return the day's estimate under some limits."""
-        limit = day_limit(limits)
-        remaining = None if limit is None else self._left(Demand(limits, False, 0.0), limit, wall)
+        demand, used = Demand(limits, False, 0.0), self.day.used(wall)
+        left = 0 if self.day.is_gone(wall) else max(0, demand.day_allowance - used)
         return Usage(
-            used=self.day.used(wall),
-            limit=limit,
-            remaining=remaining,
+            used=used,
+            limit=demand.day_limit,
+            remaining=None if demand.day_limit is None else left,
             resets_at=next_midnight(wall),
         )
-
-    def _left(self, demand: Demand, limit: int, wall: datetime) -> int:
-        """Return how many requests of the day's limit are left."""
-        if self.day.is_gone(wall):
-            return 0
-        return max(0, day_allowance(limit, polite=demand.polite) - self.day.used(wall))
 
 
 def _day_is_gone(wall: datetime) -> DailyQuotaExhausted:
@@ -183,9 +192,9 @@ def _day_is_gone(wall: datetime) -> DailyQuotaExhausted:
     )
 
 
-def _day_is_used_up(limit: int, wall: datetime, *, polite: bool) -> DailyQuotaExhausted:
-    allowance = day_allowance(limit, polite=polite)
-    if polite:
+def _day_is_used_up(limit: int, demand: Demand, wall: datetime) -> DailyQuotaExhausted:
+    allowance = demand.day_allowance
+    if demand.polite:
         return _exhausted(
             f"{allowance} of the day's {limit} requests are used, and the last are not for polls",
             wall,
