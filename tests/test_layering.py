@@ -27,6 +27,7 @@ LEVELS = {
     "models": 1,
     "errors": 1,
     "aio": 1,
+    "lazy": 1,
     "files": 1,
     "clock": 1,
     "plain": 1,

@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.checks import problems_at_send
+from newsleopard_async.checks.at_send import problems_at_send
 from newsleopard_async.models import (
     ABTest,
     Campaign,

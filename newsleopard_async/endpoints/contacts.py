@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import attrs
 
-from newsleopard_async.contacts.rules.text import problems_of_csv_text
 from newsleopard_async.errors import Problem, UnexpectedResponse
 from newsleopard_async.models import (
     ContactList,
@@ -236,5 +235,8 @@ def _problems_of_count(field: str, value: int, *, low: int, high: int) -> Iterat
 
 
 def _checked(csv_text: str) -> str:
+    # A client that imports no text has no need of the rules of contacts.
+    from newsleopard_async.contacts.rules.text import problems_of_csv_text
+
     refuse(problems_of_csv_text(csv_text))
     return csv_text

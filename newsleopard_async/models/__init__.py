@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
-from newsleopard_async.models.ab_test import (
-    ABTest,
-    ContentTest,
-    Mailing,
-    SenderTest,
-    SubjectTest,
-)
-from newsleopard_async.models.campaign import (
-    Campaign,
-    FooterLanguage,
-    GoogleAnalytics,
-    Sender,
-    with_lists,
-)
-from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn, check_code
-from newsleopard_async.models.contacts import ContactList, ImportResult, ImportStatus, UploadTicket
-from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
-from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts, Usage
-from newsleopard_async.models.report_summary import ReportSummary
-from newsleopard_async.models.reports import (
-    RejectedRow,
-    ReportLink,
-    ReportRow,
-    ReportType,
-    SentCampaign,
-    newest_links,
-)
-from newsleopard_async.models.schedule import Schedule, SendAt, SendNow
-from newsleopard_async.models.timezones import Timezone
+from typing import TYPE_CHECKING
+
+from newsleopard_async.lazy import names_from
+
+if TYPE_CHECKING:
+    from newsleopard_async.models.ab_test import (
+        ABTest,
+        ContentTest,
+        Mailing,
+        SenderTest,
+        SubjectTest,
+    )
+    from newsleopard_async.models.campaign import (
+        Campaign,
+        FooterLanguage,
+        GoogleAnalytics,
+        Sender,
+        with_lists,
+    )
+    from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn, check_code
+    from newsleopard_async.models.contacts import (
+        ContactList,
+        ImportResult,
+        ImportStatus,
+        UploadTicket,
+    )
+    from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
+    from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts, Usage
+    from newsleopard_async.models.report_summary import ReportSummary
+    from newsleopard_async.models.reports import (
+        RejectedRow,
+        ReportLink,
+        ReportRow,
+        ReportType,
+        SentCampaign,
+        newest_links,
+    )
+    from newsleopard_async.models.schedule import Schedule, SendAt, SendNow
+    from newsleopard_async.models.timezones import Timezone
 
 __all__ = [
     "ABTest",
@@ -71,3 +81,26 @@ __all__ = [
     "newest_links",
     "with_lists",
 ]
+
+_MODULES = {
+    "models.ab_test": ("ABTest", "ContentTest", "Mailing", "SenderTest", "SubjectTest"),
+    "models.campaign": ("Campaign", "FooterLanguage", "GoogleAnalytics", "Sender", "with_lists"),
+    "models.codes": ("CampaignSn", "ImportSn", "ListSn", "check_code"),
+    "models.contacts": ("ContactList", "ImportResult", "ImportStatus", "UploadTicket"),
+    "models.findings": ("CheckReport", "ContactsReport", "Finding"),
+    "models.options": ("Polling", "RateLimits", "RetryPolicy", "Timeouts", "Usage"),
+    "models.report_summary": ("ReportSummary",),
+    "models.reports": (
+        "RejectedRow",
+        "ReportLink",
+        "ReportRow",
+        "ReportType",
+        "SentCampaign",
+        "newest_links",
+    ),
+    "models.schedule": ("Schedule", "SendAt", "SendNow"),
+    "models.timezones": ("Timezone",),
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = names_from(__name__, _MODULES)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from newsleopard_async.checks import check_campaign
+from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.contacts.examine import faults_of_file
 from newsleopard_async.emulator import Campaign as AcceptedCampaign
 from newsleopard_async.emulator import Mail

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from newsleopard_async.store import Store
-from newsleopard_async.workflows.checking import check_contacts
-from newsleopard_async.workflows.checkpoint import Checkpoint
-from newsleopard_async.workflows.importing import import_contacts, wait_for_import
-from newsleopard_async.workflows.outcomes import (
-    CampaignReport,
-    ImportReport,
-    ReportFile,
-    ReportState,
-    SendOutcome,
-)
-from newsleopard_async.workflows.progress import Event, Progress
-from newsleopard_async.workflows.reporting import export_report, wait_for_report
-from newsleopard_async.workflows.sending import find_campaign, send_campaign
+from typing import TYPE_CHECKING
+
+from newsleopard_async.lazy import names_from
+
+if TYPE_CHECKING:
+    from newsleopard_async.store import Store
+    from newsleopard_async.workflows.checking import check_contacts
+    from newsleopard_async.workflows.checkpoint import Checkpoint
+    from newsleopard_async.workflows.importing import import_contacts, wait_for_import
+    from newsleopard_async.workflows.outcomes import (
+        CampaignReport,
+        ImportReport,
+        ReportFile,
+        ReportState,
+        SendOutcome,
+    )
+    from newsleopard_async.workflows.progress import Event, Progress
+    from newsleopard_async.workflows.reporting import export_report, wait_for_report
+    from newsleopard_async.workflows.sending import find_campaign, send_campaign
 
 __all__ = [
     "CampaignReport",
@@ -35,3 +40,23 @@ __all__ = [
     "wait_for_import",
     "wait_for_report",
 ]
+
+_MODULES = {
+    "store": ("Store",),
+    "workflows.checking": ("check_contacts",),
+    "workflows.checkpoint": ("Checkpoint",),
+    "workflows.importing": ("import_contacts", "wait_for_import"),
+    "workflows.outcomes": (
+        "CampaignReport",
+        "ImportReport",
+        "ReportFile",
+        "ReportState",
+        "SendOutcome",
+    ),
+    "workflows.progress": ("Event", "Progress"),
+    "workflows.reporting": ("export_report", "wait_for_report"),
+    "workflows.sending": ("find_campaign", "send_campaign"),
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = names_from(__name__, _MODULES)

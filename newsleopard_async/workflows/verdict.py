@@ -14,7 +14,8 @@ from datetime import datetime
 
 import attrs
 
-from newsleopard_async.checks import check_campaign, problems_at_send
+from newsleopard_async.checks.at_send import problems_at_send
+from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.contacts.examine import faults_of_file
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import Mailing, with_lists

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from newsleopard_async.checks import check_campaign
+from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.models import (
     Campaign,
     ContentTest,

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsleopard_async.checks import problems_at_send
+from newsleopard_async.checks.at_send import problems_at_send
 from newsleopard_async.models import Campaign, SendAt, SubjectTest, Timezone
 from tests.models.examples import CAMPAIGN, SUBJECT_TEST
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsleopard_async.checks import CAMPAIGN_RULES, check_campaign
-from newsleopard_async.checks.rules import RULES
+from newsleopard_async.checks.check import check_campaign
+from newsleopard_async.checks.rules import CAMPAIGN_RULES, RULES
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import GoogleAnalytics, Mailing, SendAt, Sender
 from newsleopard_async.models.findings import MOST_PLACES

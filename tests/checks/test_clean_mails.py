@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from newsleopard_async.checks import check_campaign
+from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.models import GoogleAnalytics, SendAt
 from tests.checks.examples import NOW, campaign
 

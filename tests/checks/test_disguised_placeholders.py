@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsleopard_async.checks import check_campaign
+from newsleopard_async.checks.check import check_campaign
 from tests.checks.examples import COLUMNS, campaign, finding_of, html, rules_of
 
 ENCODED = ("warning", "encoded-placeholder", "html", 2)

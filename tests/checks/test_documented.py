@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from newsleopard_async.checks import CAMPAIGN_RULES
+from newsleopard_async.checks.rules import CAMPAIGN_RULES
 from newsleopard_async.contacts.rules import CONTACT_RULES
 from newsleopard_async.models.findings import RuleInfo, rules_table
 

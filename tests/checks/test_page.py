@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from newsleopard_async.checks import check_campaign
+from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.checks.page import read_page
 from tests.checks.examples import COLUMNS, NOW, campaign, rules_of
 

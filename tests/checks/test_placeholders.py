@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsleopard_async.checks import check_campaign
+from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.models import Sender
 from tests.checks.examples import (
     COLUMNS,

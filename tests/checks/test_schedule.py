@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from newsleopard_async.checks import problems_at_send
+from newsleopard_async.checks.at_send import problems_at_send
 from newsleopard_async.models import SendAt, Timezone
 from tests.checks.examples import NOW, campaign, finding_of, rules_of, subject_test
 
