@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from newsleopard_async import workflows
     from newsleopard_async.checks.check import check_campaign
     from newsleopard_async.client import NewsLeopard
+    from newsleopard_async.clock import Clock
     from newsleopard_async.contacts.sources import ContactsSource
     from newsleopard_async.errors import (
         APIError,
@@ -66,10 +67,15 @@ if TYPE_CHECKING:
         Timeouts,
         Timezone,
         UploadTicket,
+        Usage,
         check_code,
         with_lists,
     )
     from newsleopard_async.models.findings import Fix
+    from newsleopard_async.plain import from_plain
+    from newsleopard_async.store import Store
+    from newsleopard_async.transport.pools import HttpTransport
+    from newsleopard_async.version import __version__
     from newsleopard_async.workflows.checking import check_contacts
 
 __all__ = [
@@ -80,6 +86,7 @@ __all__ = [
     "CampaignNotReportable",
     "CampaignSn",
     "CheckReport",
+    "Clock",
     "ConfigurationError",
     "ConnectionFailed",
     "ContactList",
@@ -93,6 +100,7 @@ __all__ = [
     "Fix",
     "FooterLanguage",
     "GoogleAnalytics",
+    "HttpTransport",
     "ImportFailed",
     "ImportIncomplete",
     "ImportResult",
@@ -123,14 +131,18 @@ __all__ = [
     "SentCampaign",
     "ServerError",
     "StorageError",
+    "Store",
     "SubjectTest",
     "Timeouts",
     "Timezone",
     "UnexpectedResponse",
     "UploadTicket",
+    "Usage",
+    "__version__",
     "check_campaign",
     "check_code",
     "check_contacts",
+    "from_plain",
     "with_lists",
     "workflows",
 ]
@@ -139,6 +151,7 @@ _MODULES = {
     "workflows": (),
     "checks.check": ("check_campaign",),
     "client": ("NewsLeopard",),
+    "clock": ("Clock",),
     "contacts.sources": ("ContactsSource",),
     "errors": (
         "APIError",
@@ -195,10 +208,15 @@ _MODULES = {
         "Timeouts",
         "Timezone",
         "UploadTicket",
+        "Usage",
         "check_code",
         "with_lists",
     ),
     "models.findings": ("Fix",),
+    "plain": ("from_plain",),
+    "store": ("Store",),
+    "transport.pools": ("HttpTransport",),
+    "version": ("__version__",),
     "workflows.checking": ("check_contacts",),
 }
 

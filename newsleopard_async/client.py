@@ -81,9 +81,9 @@ class NewsLeopard:
         storage = Storage(pools=api.pools, clock=api.clock, retry=api.retry, timeouts=api.timeouts)
         self._api = api
         self._owner = owner
-        self.contacts = Contacts(api, storage)
-        self.campaigns = Campaigns(api)
-        self.reports = Reports(api, storage)
+        self.contacts: Contacts = Contacts(api, storage)
+        self.campaigns: Campaigns = Campaigns(api)
+        self.reports: Reports = Reports(api, storage)
 
     def __repr__(self) -> str:
         # Asked for by reporters of errors even where the constructor did not get far.

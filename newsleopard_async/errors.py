@@ -110,7 +110,7 @@ class InvalidRequest(NewsLeopardError, ValueError):
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("; ".join(str(problem) for problem in self.problems))
 
     @classmethod
@@ -182,7 +182,7 @@ class APIError(NewsLeopardError):
         self, sentence: str, *, status: int, code: int | None = None, message: str = ""
     ) -> None:
         super().__init__(sentence)
-        self.message = message or sentence
+        self.message: str = message or sentence
         self.status = status
         self.code = code
 
@@ -209,7 +209,7 @@ class FieldError(APIError):
         invalid_fields: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__(sentence, status=status, code=code, message=message)
-        self.invalid_fields = dict(invalid_fields or {})
+        self.invalid_fields: dict[str, tuple[str, ...]] = dict(invalid_fields or {})
 
 
 class SenderNotVerified(APIError):

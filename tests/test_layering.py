@@ -28,6 +28,7 @@ LEVELS = {
     "errors": 1,
     "aio": 1,
     "lazy": 1,
+    "version": 1,
     "files": 1,
     "clock": 1,
     "plain": 1,

@@ -96,7 +96,7 @@ class ImportStatus(Token):
     ERROR: ClassVar[ImportStatus]
     MISSING_REQUIRED_DATA: ClassVar[ImportStatus]
 
-    known = frozenset(
+    known: ClassVar[frozenset[str]] = frozenset(
         {"PROCESSING", "COMPLETE", "DUPLICATE_HEADER", "ERROR", "MISSING_REQUIRED_DATA"}
     )
 

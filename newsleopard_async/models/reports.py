@@ -50,7 +50,9 @@ class ReportType(Token):
     UNSUBSCRIBE: ClassVar[ReportType]
     COMPLAIN: ClassVar[ReportType]
 
-    known = frozenset({"delivery", "open", "click", "bounce", "unsubscribe", "complain"})
+    known: ClassVar[frozenset[str]] = frozenset(
+        {"delivery", "open", "click", "bounce", "unsubscribe", "complain"}
+    )
 
 
 ReportType.DELIVERY = ReportType("delivery")

@@ -6,10 +6,8 @@ Every attempt takes a turn of its own, so the limiter sits inside the retry loop
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,18 +28,11 @@ from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.settings import Secret
+from newsleopard_async.version import __version__
 
 __all__ = ["Api"]
 
 T = TypeVar("T")
-
-
-@functools.cache
-def _user_agent() -> str:
-    try:
-        return f"newsleopard-async/{version('newsleopard-async')}"
-    except PackageNotFoundError:
-        return "newsleopard-async"
 
 
 @attrs.frozen(kw_only=True)
@@ -150,7 +141,7 @@ class Api:
             headers={
                 "Content-Type": "application/json",
                 "Accept": "application/json",
-                "User-Agent": _user_agent(),
+                "User-Agent": f"newsleopard-async/{__version__}",
                 "x-api-key": self.key.value,
             },
             content=content,

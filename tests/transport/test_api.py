@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import anyio
@@ -11,6 +10,7 @@ import attrs
 import httpx
 import pytest
 
+from newsleopard_async import __version__
 from newsleopard_async.errors import (
     APIError,
     ConnectionFailed,
@@ -20,7 +20,6 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport import api as module
 from newsleopard_async.transport.limits.queue import Limiter
 from newsleopard_async.transport.request import Request
 from tests.transport.loopback import Seen, http, serve
@@ -239,19 +238,10 @@ async def test_text_that_is_none_is_refused() -> None:
     assert transport.sent == []
 
 
-async def test_user_agent_names_no_version_where_none_is_installed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A copy that was never installed works, too."""
-
-    def version(name: str) -> str:
-        raise PackageNotFoundError
-
-    monkeypatch.setattr(module, "version", version)
-    # It is looked up once in a process, and other tests came before.
-    monkeypatch.setattr(module, "_user_agent", module._user_agent.__wrapped__)
+async def test_user_agent_names_the_version() -> None:
+    """The platform's owner can tell who calls."""
     transport = Scripted(json_answer(200, []))
 
     await make_api(transport).call(READ)
 
-    assert transport.sent[0].headers["user-agent"] == "newsleopard-async"
+    assert transport.sent[0].headers["user-agent"] == f"newsleopard-async/{__version__}"

@@ -24,7 +24,7 @@ class Exports:
     """
 
     def __init__(self) -> None:
-        self.log = SlotLog()
+        self.log: SlotLog = SlotLog()
         self._claims: dict[str, Claim] = {}
         self._longest_s = 0.0
 

@@ -80,7 +80,7 @@ class LimiterState:
 
     def __init__(self, clock: Clock, *, day_used: int = 0) -> None:
         self.clock = clock
-        self.ledger = Ledger(day_used=day_used)
+        self.ledger: Ledger = Ledger(day_used=day_used)
         self._firm: dict[_Waiter, None] = {}
         self._polite: dict[_Waiter, None] = {}
         self._demands: Counter[Demand] = Counter()

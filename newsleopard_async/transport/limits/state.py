@@ -62,10 +62,10 @@ class Ledger:
     """
 
     def __init__(self, *, day_used: int = 0) -> None:
-        self.day = DayCount(day_used)
-        self.gate = Gate()
-        self.pace = Pace()
-        self.exports = Exports()
+        self.day: DayCount = DayCount(day_used)
+        self.gate: Gate = Gate()
+        self.pace: Pace = Pace()
+        self.exports: Exports = Exports()
         self._log = SlotLog()
         self._last_went_at = -math.inf
 
