@@ -260,7 +260,7 @@ def test_planted_violation_is_found(module: str, source: str) -> None:
         ("plain", "from cattrs import Converter"),
         ("aio", "import asyncio, trio"),
         ("models.campaign", "from newsleopard_async.errors import InvalidRequest"),
-        ("emulator.app", "from newsleopard_async.emulator.wire import lists"),
+        ("emulator.app", "from newsleopard_async.emulator.http.messages import lists"),
         ("cli.demo", "from newsleopard_async import NewsLeopard\nimport rich"),
         ("", "from newsleopard_async import workflows"),
     ],

@@ -8,16 +8,15 @@ share a mistake. What the documentation leaves open is decided in one place each
 from __future__ import annotations
 
 try:
-    from newsleopard_async.emulator.addressbook import Contact, ContactList
-    from newsleopard_async.emulator.campaigns import Campaign
     from newsleopard_async.emulator.emulator import Emulator
-    from newsleopard_async.emulator.faults import OPERATIONS
-    from newsleopard_async.emulator.imports import ImportJob
-    from newsleopard_async.emulator.outbox import Mail, Outbox
-    from newsleopard_async.emulator.requestlog import RequestRecord
+    from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
+    from newsleopard_async.emulator.platform.addressbook import Contact, ContactList
+    from newsleopard_async.emulator.platform.campaigns import Campaign
+    from newsleopard_async.emulator.platform.gateway import OPERATIONS, RequestRecord
+    from newsleopard_async.emulator.platform.imports import ImportJob
+    from newsleopard_async.emulator.platform.outbox import Mail, Outbox
+    from newsleopard_async.emulator.platform.webhooks import Delivery
     from newsleopard_async.emulator.switches import Profile, Switches
-    from newsleopard_async.emulator.transport import EmulatorTransport
-    from newsleopard_async.emulator.webhooks import Delivery
 except ModuleNotFoundError as missing:
     if (missing.name or "").partition(".")[0] != "starlette":
         raise

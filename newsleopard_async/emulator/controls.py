@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from newsleopard_async.emulator.account import Account
-from newsleopard_async.emulator.faults import Fault
-from newsleopard_async.emulator.wire import json_reply
+from newsleopard_async.emulator.http.messages import json_reply
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.gateway import Fault
 
 __all__ = ["Controls"]
 

@@ -11,14 +11,14 @@ import attrs
 import httpx
 from starlette.applications import Starlette
 
-from newsleopard_async.emulator.account import Account
-from newsleopard_async.emulator.app import build_app
-from newsleopard_async.emulator.clock import Clock, SystemClock
 from newsleopard_async.emulator.controls import Controls
+from newsleopard_async.emulator.http.app import build_app
+from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.timeline import Clock, SystemClock
+from newsleopard_async.emulator.platform.webhooks import Delivery
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard, Switches
-from newsleopard_async.emulator.transport import EmulatorTransport
 from newsleopard_async.emulator.truth import Truth
-from newsleopard_async.emulator.webhooks import Delivery
 
 __all__ = ["Emulator"]
 

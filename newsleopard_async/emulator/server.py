@@ -16,9 +16,9 @@ from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from newsleopard_async.emulator.clock import Clock
 from newsleopard_async.emulator.emulator import Emulator
-from newsleopard_async.emulator.links import LINK
+from newsleopard_async.emulator.http.edge import LINK
+from newsleopard_async.emulator.platform.timeline import Clock
 
 __all__ = ["running", "serve"]
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
-from newsleopard_async.emulator.account import Account
-from newsleopard_async.emulator.addressbook import Contact, ContactList
-from newsleopard_async.emulator.campaigns import Campaign
-from newsleopard_async.emulator.imports import ImportJob
-from newsleopard_async.emulator.outbox import Mail, Outbox, render_mail
-from newsleopard_async.emulator.requestlog import RequestRecord
-from newsleopard_async.emulator.simulate import Wave
-from newsleopard_async.emulator.webhooks import Delivery
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.addressbook import Contact, ContactList
+from newsleopard_async.emulator.platform.campaigns import Campaign
+from newsleopard_async.emulator.platform.gateway import RequestRecord
+from newsleopard_async.emulator.platform.imports import ImportJob
+from newsleopard_async.emulator.platform.outbox import Mail, Outbox, render_mail
+from newsleopard_async.emulator.platform.readers import Wave
+from newsleopard_async.emulator.platform.webhooks import Delivery
 
 __all__ = ["Truth"]
 

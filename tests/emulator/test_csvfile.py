@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsleopard_async.emulator.blobs import BlobWriter
-from newsleopard_async.emulator.csvfile import MalformedCsv, read_rows, write_row
+from newsleopard_async.emulator.platform.blobs import BlobWriter
+from newsleopard_async.emulator.platform.csvfile import MalformedCsv, read_rows, write_row
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 

@@ -10,7 +10,7 @@ import pytest
 
 from newsleopard_async.emulator import OPERATIONS, Emulator, Switches
 from newsleopard_async.emulator.controls import Controls
-from newsleopard_async.emulator.reports import COLUMNS
+from newsleopard_async.emulator.platform.reports import COLUMNS
 from newsleopard_async.emulator.truth import Truth
 
 pytestmark = pytest.mark.source_tree

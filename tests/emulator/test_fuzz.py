@@ -24,8 +24,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from newsleopard_async.emulator import Emulator, Switches
-from newsleopard_async.emulator.codes import Codes
-from newsleopard_async.emulator.operations import PATHS
+from newsleopard_async.emulator.platform.gateway import PATHS
+from newsleopard_async.emulator.platform.notation import Codes
 from tests.emulator.support import AB_BODY, BODY, Api, changed, make
 
 OPENAPI = Path(__file__).parent.parent / "openapi.yaml"

@@ -11,7 +11,7 @@ import pytest
 
 import newsleopard_async.emulator as package
 
-MODULES = sorted(Path(package.__file__).parent.glob("*.py"))
+MODULES = sorted(Path(package.__file__).parent.rglob("*.py"))
 OURS = "newsleopard_async.emulator"
 
 

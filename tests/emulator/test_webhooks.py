@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
-from newsleopard_async.emulator.webhooks import is_loopback
+from newsleopard_async.emulator.platform.webhooks import is_loopback
 from tests.emulator.support import BODY, Api, HandClock, rows
 
 pytestmark = pytest.mark.asyncio

@@ -9,7 +9,7 @@ import attrs
 import httpx
 
 from newsleopard_async.emulator import Emulator
-from newsleopard_async.emulator.operations import operation_of
+from newsleopard_async.emulator.platform.gateway import operation_of
 from tests.faults.world import (
     World,
 )

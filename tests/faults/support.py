@@ -21,7 +21,7 @@ from newsleopard_async import (
     RateLimited,
     workflows,
 )
-from newsleopard_async.emulator.faults import GARBAGE
+from newsleopard_async.emulator.platform.gateway import GARBAGE
 from tests.faults.faults import FAULTS, Fault, Gone, Strike, Wire
 from tests.faults.pipelines import BY_NAME, PIPELINES, QUIET_EXPORT, SUBJECT_TEST, Pipeline
 from tests.faults.world import (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsleopard_async.emulator.csvfile import read_rows
+from newsleopard_async.emulator.platform.csvfile import read_rows
 from tests.contacts.checking import check
 
 # The csv module of Python 3.11 reads NUL, the platform does not; half a pair is no text.

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from newsleopard_async.emulator import csvimport
+from newsleopard_async.emulator.platform import csvimport
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from tests.contacts.checking import Triple, check, csv_of, found
 

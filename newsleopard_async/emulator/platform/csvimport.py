@@ -9,9 +9,9 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.emulator.addressbook import Contact, folded
-from newsleopard_async.emulator.blobs import Blob, BlobWriter
-from newsleopard_async.emulator.csvfile import MalformedCsv, read_rows, write_row
+from newsleopard_async.emulator.platform.addressbook import Contact, folded
+from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
+from newsleopard_async.emulator.platform.csvfile import MalformedCsv, read_rows, write_row
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["RESERVED_COLUMNS", "Judgement", "is_email", "judge"]

@@ -1,69 +1,52 @@
-"""The wire's JSON, written by hand: answers, refusals and the three forms of a timestamp."""
+"""How the platform writes codes, JSON, and the three forms of a timestamp; by hand.
+
+Codes are 32 hex digits or UUIDs, all drawn from the seed (T16).
+"""
 
 from __future__ import annotations
 
 import json
+import random
 import re
-from collections.abc import Mapping
+import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import attrs
-
 __all__ = [
-    "Call",
+    "Codes",
     "MalformedBody",
-    "Reply",
     "as_centis",
     "as_millis",
     "as_seconds",
-    "empty",
-    "json_reply",
     "parse_instant",
     "parse_json",
 ]
 
-JSON_TYPE: Final = "application/json"
 _ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89abAB-F]")
 _INSTANT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{2,3})Z", re.ASCII)
 
 
-@attrs.frozen(kw_only=True)
-class Call:
-    """A request that passed the gateway.
+class Codes:
+    """A source of codes; the same seed gives the same codes in the same order."""
 
-    Attributes:
-        path: Values of the path's placeholders.
-        query: Query parameters; of several with one name the last counts.
-        headers: With lower-case names.
-        body: As it came.
-    """
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(f"codes:{seed}")  # noqa: S311  # reproducible on purpose
 
-    path: Mapping[str, str]
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
+    def sn(self) -> str:
+        """Return a code of a list or a campaign."""
+        return f"{self._random.getrandbits(128):032x}"
 
+    def import_sn(self) -> str:
+        """Return a code of an import."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
-@attrs.frozen(kw_only=True)
-class Reply:
-    """An answer."""
+    def access_key_id(self) -> str:
+        """Return an access key id of the storage, which is no secret but looks like one."""
+        return "AKIA" + "".join(self._random.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", k=16))
 
-    status: int
-    body: bytes = b""
-    media_type: str = JSON_TYPE
-    headers: Mapping[str, str] = attrs.field(factory=dict)
-
-
-def json_reply(value: object, *, status: int = 200) -> Reply:
-    """Build an answer with a JSON body."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Reply(status=status, body=text.encode())
-
-
-def empty(status: int) -> Reply:
-    """Build an answer without content, which announces JSON all the same (T14)."""
-    return Reply(status=status)
+    def secret(self) -> bytes:
+        """Return the secret that signs storage URLs."""
+        return self._random.randbytes(32)
 
 
 class MalformedBody(Exception):

@@ -12,14 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from newsleopard_async.emulator.account import Account
-from newsleopard_async.emulator.blobs import Blob, BlobWriter
-from newsleopard_async.emulator.edge import Edge
-from newsleopard_async.emulator.endpoints import answer
-from newsleopard_async.emulator.operations import PATHS
-from newsleopard_async.emulator.signing import StorageRefusal
-from newsleopard_async.emulator.storage import STORAGE_PREFIX
-from newsleopard_async.emulator.wire import Call, Reply, empty
+from newsleopard_async.emulator.http.edge import Edge
+from newsleopard_async.emulator.http.messages import Call, Reply, empty
+from newsleopard_async.emulator.http.operations import answer
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
+from newsleopard_async.emulator.platform.gateway import PATHS
+from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX, StorageRefusal
 
 __all__ = ["build_app"]
 

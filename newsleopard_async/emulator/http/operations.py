@@ -6,22 +6,19 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from newsleopard_async.emulator.account import Account
-from newsleopard_async.emulator.addressbook import ContactList
-from newsleopard_async.emulator.blobs import BlobWriter
-from newsleopard_async.emulator.campaigns import Campaign
-from newsleopard_async.emulator.fields import FieldCheck, Refused, refusal
-from newsleopard_async.emulator.reports import invalid_state
-from newsleopard_async.emulator.wire import (
-    Call,
-    Reply,
+from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_reply, refusal
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.addressbook import ContactList
+from newsleopard_async.emulator.platform.blobs import BlobWriter
+from newsleopard_async.emulator.platform.campaigns import Campaign
+from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
+from newsleopard_async.emulator.platform.notation import (
     as_centis,
     as_millis,
     as_seconds,
-    empty,
-    json_reply,
     parse_instant,
 )
+from newsleopard_async.emulator.platform.reports import invalid_state
 
 __all__ = ["ENDPOINTS", "answer"]
 

@@ -10,19 +10,19 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.emulator.addressbook import AddressBook, Contact, folded
-from newsleopard_async.emulator.campaignbody import (
+from newsleopard_async.emulator.platform.addressbook import AddressBook, Contact, folded
+from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.platform.notation import Codes
+from newsleopard_async.emulator.platform.outbox import placeholders
+from newsleopard_async.emulator.platform.readers import EXCLUDING_TYPES, Wave, send_wave
+from newsleopard_async.emulator.platform.submission import (
     CampaignBody,
     check_schedule,
     check_senders,
     read_campaign,
 )
-from newsleopard_async.emulator.codes import Codes
-from newsleopard_async.emulator.fields import Refused
-from newsleopard_async.emulator.outbox import placeholders
-from newsleopard_async.emulator.simulate import EXCLUDING_TYPES, Wave, send_wave
+from newsleopard_async.emulator.platform.timeline import Timeline
 from newsleopard_async.emulator.switches import SwitchBoard
-from newsleopard_async.emulator.timeline import Timeline
 
 __all__ = ["Campaign", "Campaigns"]
 

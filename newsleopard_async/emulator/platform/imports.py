@@ -8,16 +8,14 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from newsleopard_async.emulator.addressbook import AddressBook
-from newsleopard_async.emulator.blobs import Blob
-from newsleopard_async.emulator.codes import Codes
-from newsleopard_async.emulator.csvimport import Judgement, judge
-from newsleopard_async.emulator.signing import StorageRefusal
-from newsleopard_async.emulator.storage import Storage
+from newsleopard_async.emulator.platform.addressbook import AddressBook
+from newsleopard_async.emulator.platform.blobs import Blob
+from newsleopard_async.emulator.platform.csvimport import Judgement, judge
+from newsleopard_async.emulator.platform.notation import Codes, as_seconds
+from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
+from newsleopard_async.emulator.platform.timeline import Timeline
+from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
-from newsleopard_async.emulator.timeline import Timeline
-from newsleopard_async.emulator.webhooks import Webhooks
-from newsleopard_async.emulator.wire import as_seconds
 
 __all__ = ["ImportJob", "Imports"]
 

@@ -2,21 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsleopard_async.emulator.account import Account
-from newsleopard_async.emulator.faults import GARBAGE, Fault
-from newsleopard_async.emulator.links import LINK, BareLink, Link
-from newsleopard_async.emulator.operations import operation_of
-from newsleopard_async.emulator.requestlog import RequestRecord
-from newsleopard_async.emulator.storage import STORAGE_PREFIX
-from newsleopard_async.emulator.wire import Reply, empty, json_reply
+from newsleopard_async.emulator.http.messages import Reply, empty, json_reply
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.gateway import GARBAGE, Fault, RequestRecord, operation_of
+from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
+from newsleopard_async.emulator.platform.timeline import Clock
 
-__all__ = ["Edge", "send_reply"]
+__all__ = ["LINK", "BareLink", "Dropped", "Edge", "Link", "send_reply"]
+
+LINK: Final = "newsleopard_async.emulator.link"
+"""Under this name a transport or server puts its link into the scope's extensions."""
+
+
+class Dropped(Exception):
+    """The connection is gone; nothing more can be said over it."""
+
+
+class Link(Protocol):
+    """What a fault needs of a connection."""
+
+    async def wait(self, seconds: float) -> None:
+        """Keep the client waiting."""
+        ...
+
+    async def drop(self, *, abruptly: bool) -> None:
+        """Close the connection without (or amid) an answer; the caller says nothing after it."""
+        ...
+
+
+class BareLink:
+    """The link of a server that offers none: it can wait, and fail."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def wait(self, seconds: float) -> None:
+        """Keep the client waiting."""
+        await self._clock.sleep(seconds)
+
+    async def drop(self, *, abruptly: bool) -> None:
+        """Fail, which most servers turn into a 500."""
+        raise Dropped("abruptly" if abruptly else "after the request")
+
 
 MAX_BODY_BYTES: Final = 64_000_000
 CUT_SURPLUS_BYTES: Final = 16

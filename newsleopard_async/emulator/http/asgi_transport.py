@@ -18,10 +18,10 @@ import h11
 import httpx
 from starlette.types import ASGIApp, Message, Scope
 
-from newsleopard_async.emulator.account import Account
-from newsleopard_async.emulator.clock import Clock
-from newsleopard_async.emulator.links import LINK, Dropped
-from newsleopard_async.emulator.operations import operation_of
+from newsleopard_async.emulator.http.edge import LINK, Dropped
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.gateway import operation_of
+from newsleopard_async.emulator.platform.timeline import Clock
 
 __all__ = ["EmulatorTransport"]
 

@@ -7,19 +7,16 @@ from datetime import datetime
 
 import httpx
 
-from newsleopard_async.emulator.addressbook import AddressBook
-from newsleopard_async.emulator.campaigns import Campaigns
-from newsleopard_async.emulator.clock import Clock
-from newsleopard_async.emulator.codes import Codes
-from newsleopard_async.emulator.faults import Faults
-from newsleopard_async.emulator.imports import Imports
-from newsleopard_async.emulator.limits import RateLimiter
-from newsleopard_async.emulator.reports import Reports
-from newsleopard_async.emulator.requestlog import RequestRecord
-from newsleopard_async.emulator.storage import Storage
+from newsleopard_async.emulator.platform.addressbook import AddressBook
+from newsleopard_async.emulator.platform.campaigns import Campaigns
+from newsleopard_async.emulator.platform.gateway import Faults, RateLimiter, RequestRecord
+from newsleopard_async.emulator.platform.imports import Imports
+from newsleopard_async.emulator.platform.notation import Codes
+from newsleopard_async.emulator.platform.reports import Reports
+from newsleopard_async.emulator.platform.storage import Storage
+from newsleopard_async.emulator.platform.timeline import Clock, Timeline
+from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
-from newsleopard_async.emulator.timeline import Timeline
-from newsleopard_async.emulator.webhooks import Webhooks
 
 __all__ = ["Account"]
 

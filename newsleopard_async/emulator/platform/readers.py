@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import attrs
 
-from newsleopard_async.emulator.addressbook import Contact
+from newsleopard_async.emulator.platform.addressbook import Contact
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["EVENT_TYPES", "Event", "Wave", "send_wave"]

@@ -1,4 +1,4 @@
-"""Field rules, and the answer that lists what is wrong (40001, T88 to T91)."""
+"""Field rules, and the refusal that lists what is wrong (40001, T88 to T91)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from newsleopard_async.emulator.platform.notation import MalformedBody, parse_json
 from newsleopard_async.emulator.switches import Switches
-from newsleopard_async.emulator.wire import MalformedBody, Reply, json_reply, parse_json
 
-__all__ = ["FieldCheck", "Refused", "refusal"]
+__all__ = ["FieldCheck", "Refused"]
 
 logger = logging.getLogger("newsleopard_async.emulator")
 
@@ -31,16 +31,6 @@ class Refused(Exception):
         self.code = code
         self.status = status
         self.extra = extra
-
-
-def refusal(refused: Refused, on: Switches) -> Reply:
-    """Write a refusal: the code is text, but a number for 40012 (T88)."""
-    as_number = on.codes_as_integers or refused.code == 40012
-    body: dict[str, object] = {"code": refused.code if as_number else str(refused.code)}
-    body.update(refused.extra)
-    if on.invalid_fields_as_text and "invalidFields" in body:
-        body["invalidFields"] = "欄位相關錯誤訊息"
-    return json_reply(body, status=refused.status)
 
 
 class FieldCheck:

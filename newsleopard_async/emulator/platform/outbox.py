@@ -11,9 +11,9 @@ from typing import Final, overload
 
 import attrs
 
-from newsleopard_async.emulator.addressbook import Contact, folded
-from newsleopard_async.emulator.campaignbody import Variant
-from newsleopard_async.emulator.simulate import Wave
+from newsleopard_async.emulator.platform.addressbook import Contact, folded
+from newsleopard_async.emulator.platform.readers import Wave
+from newsleopard_async.emulator.platform.submission import Variant
 
 __all__ = ["Mail", "Outbox", "fill_in", "placeholders", "render_mail"]
 

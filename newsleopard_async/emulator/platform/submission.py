@@ -8,10 +8,10 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from newsleopard_async.emulator.csvimport import is_email
-from newsleopard_async.emulator.fields import FieldCheck, Refused
+from newsleopard_async.emulator.platform.csvimport import is_email
+from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
+from newsleopard_async.emulator.platform.notation import parse_instant
 from newsleopard_async.emulator.switches import Switches
-from newsleopard_async.emulator.wire import parse_instant
 
 __all__ = ["CampaignBody", "Variant", "check_schedule", "check_senders", "read_campaign"]
 

@@ -14,15 +14,15 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.emulator.blobs import Blob, BlobWriter
-from newsleopard_async.emulator.campaigns import Campaign
-from newsleopard_async.emulator.csvfile import write_row
-from newsleopard_async.emulator.fields import Refused
-from newsleopard_async.emulator.simulate import EVENT_TYPES
-from newsleopard_async.emulator.storage import Storage
+from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
+from newsleopard_async.emulator.platform.campaigns import Campaign
+from newsleopard_async.emulator.platform.csvfile import write_row
+from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.platform.notation import as_millis
+from newsleopard_async.emulator.platform.readers import EVENT_TYPES
+from newsleopard_async.emulator.platform.storage import Storage
+from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
-from newsleopard_async.emulator.webhooks import Webhooks
-from newsleopard_async.emulator.wire import as_millis
 
 __all__ = ["Export", "ReportFile", "Reports", "invalid_state"]
 

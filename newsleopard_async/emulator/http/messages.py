@@ -1,0 +1,64 @@
+"""A request that passed the gateway, and the answers and refusals in JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.switches import Switches
+
+__all__ = ["Call", "Reply", "empty", "json_reply", "refusal"]
+
+JSON_TYPE: Final = "application/json"
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A request that passed the gateway.
+
+    Attributes:
+        path: Values of the path's placeholders.
+        query: Query parameters; of several with one name the last counts.
+        headers: With lower-case names.
+        body: As it came.
+    """
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """An answer."""
+
+    status: int
+    body: bytes = b""
+    media_type: str = JSON_TYPE
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def json_reply(value: object, *, status: int = 200) -> Reply:
+    """Build an answer with a JSON body."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Reply(status=status, body=text.encode())
+
+
+def empty(status: int) -> Reply:
+    """Build an answer without content, which announces JSON all the same (T14)."""
+    return Reply(status=status)
+
+
+def refusal(refused: Refused, on: Switches) -> Reply:
+    """Write a refusal: the code is text, but a number for 40012 (T88)."""
+    as_number = on.codes_as_integers or refused.code == 40012
+    body: dict[str, object] = {"code": refused.code if as_number else str(refused.code)}
+    body.update(refused.extra)
+    if on.invalid_fields_as_text and "invalidFields" in body:
+        body["invalidFields"] = "欄位相關錯誤訊息"
+    return json_reply(body, status=refused.status)

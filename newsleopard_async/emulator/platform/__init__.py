@@ -1,0 +1,1 @@
+"""What NewsLeopard keeps and does: account, contacts, campaigns, readers, reports and files."""

@@ -1,0 +1,218 @@
+"""The gateway of the API: operations, faults, rate limits, and the log of requests.
+
+The limits hold for any sliding second and any sliding 24 hours, each key for itself (T05 to
+T07). A refused request does not count; whether it does is not documented. Which operation a
+request is: literal paths first, and ``//`` is never one slash (T12).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import attrs
+
+from newsleopard_async.emulator.platform.notation import parse_json
+from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
+from newsleopard_async.emulator.switches import SwitchBoard
+
+__all__ = [
+    "DAY_S",
+    "GARBAGE",
+    "OPERATIONS",
+    "PATHS",
+    "Fault",
+    "FaultKind",
+    "Faults",
+    "RateLimiter",
+    "RequestRecord",
+    "operation_of",
+]
+
+PATHS: Final[tuple[tuple[str, str, str], ...]] = (
+    ("GET", "/v1/report/campaigns", "list_campaigns"),
+    ("POST", "/v1/report/{campaign_sn}/export", "export_report"),
+    ("GET", "/v1/report/{campaign_sn}/link", "get_links"),
+    ("POST", "/v1/contacts/imports/file", "start_file_import"),
+    ("POST", "/v1/contacts/imports/text", "import_text"),
+    ("GET", "/v1/contacts/imports/result/{import_sn}", "get_import"),
+    ("POST", "/v1/contacts/imports/{list_sn}/file", "start_file_import"),
+    ("POST", "/v1/contacts/imports/{list_sn}/text", "import_text"),
+    ("POST", "/v1/contacts/lists/insert", "create_list"),
+    ("GET", "/v1/contacts/lists", "list_lists"),
+    ("POST", "/v1/campaign/normal/submit", "submit_campaign"),
+    ("POST", "/v1/campaign/testing/submit", "submit_ab_test"),
+)
+"""Method, path and name of each endpoint, in the order in which they are tried."""
+
+
+def operation_of(method: str, path: str) -> str:
+    """Name the operation; ``unknown`` where there is none."""
+    if path.startswith(STORAGE_PREFIX):
+        return {"PUT": "upload", "GET": "download"}.get(method, "unknown")
+    for known_method, template, name in PATHS:
+        if method == known_method and _matches(template, path):
+            return name
+    return "unknown"
+
+
+def _matches(template: str, path: str) -> bool:
+    wanted, given = template.split("/"), path.split("/")
+    return len(wanted) == len(given) and all(
+        (part.startswith("{") and value) or part == value
+        for part, value in zip(wanted, given, strict=True)
+    )
+
+
+FaultKind = Literal[
+    "not_sent", "drop_request", "lose_reply", "delay", "hang", "answer", "cut_body", "garbage"
+]
+
+OPERATIONS: Final = (
+    "list_campaigns",
+    "export_report",
+    "get_links",
+    "start_file_import",
+    "import_text",
+    "get_import",
+    "create_list",
+    "list_lists",
+    "submit_campaign",
+    "submit_ab_test",
+    "upload",
+    "download",
+)
+"""Names of everything that can be asked of the API and its storage."""
+
+GARBAGE: Final = b'{"sn": "\xff\xfe\xfa'
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: What.
+        seconds: How long, of a delay or a silence.
+        status: What is answered instead.
+        body: What is answered instead.
+        headers: What is answered instead.
+        processed: The request takes effect all the same.
+    """
+
+    kind: FaultKind
+    seconds: float = 0.0
+    status: int = 500
+    body: bytes = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    processed: bool = True
+
+
+class Faults:
+    """A queue for each operation, and one for whatever comes."""
+
+    def __init__(self) -> None:
+        self._queues: defaultdict[str | None, deque[Fault]] = defaultdict(deque)
+
+    def add(self, operation: str | None, fault: Fault, times: int) -> None:
+        """Let a fault happen to the next requests of an operation; None means of any.
+
+        Raises:
+            ValueError: there is no such operation.
+        """
+        if operation is not None and operation not in OPERATIONS:
+            raise ValueError(f"{operation!r} is none of {', '.join(OPERATIONS)}")
+        self._queues[operation].extend([fault] * times)
+
+    def take(self, operation: str, *, only: Collection[FaultKind] | None = None) -> Fault | None:
+        """Return what goes wrong with a request, if anything.
+
+        Args:
+            operation: Whose request it is.
+            only: Kinds to look for; the next fault stays queued if it is another.
+        """
+        for name in (operation, None):
+            queue = self._queues[name]
+            if queue:
+                return queue.popleft() if only is None or queue[0].kind in only else None
+        return None
+
+    def clear(self) -> None:
+        """Let everything go well again."""
+        self._queues.clear()
+
+
+DAY_S: Final = 86_400.0
+
+
+class RateLimiter:
+    """Counts what each key sends."""
+
+    def __init__(self, board: SwitchBoard) -> None:
+        self._board = board
+        self._second: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._day: defaultdict[str, deque[float]] = defaultdict(deque)
+        self._exhausted_until: float | None = None
+
+    def exhaust_day(self, now_s: float, resets_in_s: float) -> None:
+        """Use up the day of every key."""
+        self._exhausted_until = now_s + resets_in_s
+
+    def refuse(self, key: str, now_s: float) -> str | None:
+        """Count a request, and return None; or return the text that refuses it."""
+        on = self._board.on
+        day, second = self._day[key], self._second[key]
+        _forget(day, now_s - DAY_S)
+        _forget(second, now_s - 1.0)
+        if self._exhausted_until is not None and now_s < self._exhausted_until:
+            return on.day_limit_message
+        if on.requests_per_day is not None and len(day) >= on.requests_per_day:
+            return on.day_limit_message
+        if on.requests_per_s is not None and len(second) >= on.requests_per_s:
+            return on.second_limit_message
+        day.append(now_s)
+        second.append(now_s)
+        return None
+
+
+def _forget(instants: deque[float], until: float) -> None:
+    while instants and instants[0] <= until:
+        instants.popleft()
+
+
+@attrs.define(kw_only=True)
+class RequestRecord:
+    """One request.
+
+    Attributes:
+        operation: Its name; ``unknown`` where nothing answers to method and path.
+        method: The HTTP method.
+        path: The path, decoded.
+        query: The query as it came; of storage without its signature.
+        at: When it arrived.
+        at_s: The same on the clock that never goes back.
+        headers: With lower-case names, and without the key's value.
+        body: What came; empty for uploads.
+        body_bytes: How much came.
+        status: What was answered; None while nothing was, or where the connection was dropped.
+        fault: What was made to go wrong, or None.
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: str
+    at: datetime
+    at_s: float
+    headers: Mapping[str, str]
+    body: bytes = attrs.field(default=b"", repr=False)
+    body_bytes: int = 0
+    status: int | None = None
+    fault: str | None = None
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return parse_json(self.body)
