@@ -13,6 +13,8 @@ import newsleopard_async.emulator as package
 
 MODULES = sorted(Path(package.__file__).parent.rglob("*.py"))
 OURS = "newsleopard_async.emulator"
+BELOW = {"platform": {"platform", "switches"}, "http": {"http", "platform", "switches"}}
+"""What each folder may import of the emulator."""
 
 
 def _imported(path: Path) -> set[str]:
@@ -34,6 +36,16 @@ def test_module_imports_nothing_of_the_client(path: Path) -> None:
         name for name in names if name == OURS or name.startswith(OURS + ".")
     }
     assert "cattrs" not in names
+
+
+@pytest.mark.parametrize(("folder", "allowed"), BELOW.items())
+def test_folder_imports_only_what_is_below_it(folder: str, allowed: set[str]) -> None:
+    """The platform does not know how it is reached, and neither folder what is on top of it."""
+    imported = set[str]().union(
+        *(_imported(path) for path in MODULES if path.parent.name == folder)
+    )
+
+    assert {name.split(".")[2] for name in imported if name.startswith(OURS + ".")} <= allowed
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from newsleopard_async.emulator.http.edge import Edge
-from newsleopard_async.emulator.http.messages import Call, Reply, empty
+from newsleopard_async.emulator.http.messages import JSON_TYPE, Call, Reply, empty
 from newsleopard_async.emulator.http.operations import answer
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
@@ -21,6 +22,8 @@ from newsleopard_async.emulator.platform.gateway import PATHS
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX, StorageRefusal
 
 __all__ = ["build_app"]
+
+XML_TYPE: Final = "application/xml"
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -73,7 +76,7 @@ def _storage_route(account: Account) -> Route:
             with account.lock:
                 return _download(account.storage.open(path))
         except StorageRefusal as refused:
-            return _response(account.storage.refusal(refused))
+            return Response(account.storage.explain(refused), refused.status, media_type=XML_TYPE)
         except ClientDisconnect:
             return _response(empty(400))  # nobody is there to read it
 
@@ -96,10 +99,9 @@ async def _upload(account: Account, request: Request) -> Response:
     blob = writer.close()
     if blob.size != int(request.headers["content-length"]):
         raise StorageRefusal(
-            status=400,
-            code="IncompleteBody",
-            message="You did not provide the number of bytes specified by the Content-Length "
-            "HTTP header",
+            400,
+            "IncompleteBody",
+            "You did not provide the number of bytes specified by the Content-Length HTTP header",
         )
     with account.lock:
         account.imports.upload(job, blob, account.settle())
@@ -122,6 +124,6 @@ def _response(reply: Reply) -> Response:
     return Response(
         content=reply.body,
         status_code=reply.status,
-        media_type=reply.media_type,
+        media_type=JSON_TYPE,
         headers=dict(reply.headers),
     )

@@ -8,7 +8,7 @@ import attrs
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsleopard_async.emulator.http.messages import Reply, empty, json_reply
+from newsleopard_async.emulator.http.messages import JSON_TYPE, Reply, empty, json_reply
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import GARBAGE, Fault, RequestRecord, operation_of
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
@@ -200,7 +200,7 @@ async def _send_half(captured: _Captured, exchange: _Exchange) -> None:
 async def send_reply(reply: Reply, send: Send) -> None:
     """Send an answer over ASGI."""
     headers = {
-        "content-type": reply.media_type,
+        "content-type": JSON_TYPE,
         "content-length": str(len(reply.body)),
         **reply.headers,
     }

@@ -11,7 +11,7 @@ import attrs
 from newsleopard_async.emulator.platform.fields import Refused
 from newsleopard_async.emulator.switches import Switches
 
-__all__ = ["Call", "Reply", "empty", "json_reply", "refusal"]
+__all__ = ["JSON_TYPE", "Call", "Reply", "empty", "json_reply", "refusal"]
 
 JSON_TYPE: Final = "application/json"
 
@@ -35,11 +35,10 @@ class Call:
 
 @attrs.frozen(kw_only=True)
 class Reply:
-    """An answer."""
+    """An answer; it announces JSON whatever it holds."""
 
     status: int
     body: bytes = b""
-    media_type: str = JSON_TYPE
     headers: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -50,7 +49,7 @@ def json_reply(value: object, *, status: int = 200) -> Reply:
 
 
 def empty(status: int) -> Reply:
-    """Build an answer without content, which announces JSON all the same (T14)."""
+    """Build an answer without content (T14)."""
     return Reply(status=status)
 
 

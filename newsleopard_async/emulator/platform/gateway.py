@@ -47,6 +47,9 @@ PATHS: Final[tuple[tuple[str, str, str], ...]] = (
 )
 """Method, path and name of each endpoint, in the order in which they are tried."""
 
+OPERATIONS: Final = (*dict.fromkeys(name for _, _, name in PATHS), "upload", "download")
+"""Names of everything that can be asked of the API and its storage."""
+
 
 def operation_of(method: str, path: str) -> str:
     """Name the operation; ``unknown`` where there is none."""
@@ -69,22 +72,6 @@ def _matches(template: str, path: str) -> bool:
 FaultKind = Literal[
     "not_sent", "drop_request", "lose_reply", "delay", "hang", "answer", "cut_body", "garbage"
 ]
-
-OPERATIONS: Final = (
-    "list_campaigns",
-    "export_report",
-    "get_links",
-    "start_file_import",
-    "import_text",
-    "get_import",
-    "create_list",
-    "list_lists",
-    "submit_campaign",
-    "submit_ab_test",
-    "upload",
-    "download",
-)
-"""Names of everything that can be asked of the API and its storage."""
 
 GARBAGE: Final = b'{"sn": "\xff\xfe\xfa'
 

@@ -110,11 +110,9 @@ class Imports:
         """
         job = self.jobs.get(name.removeprefix("imports/").removesuffix(".csv"))
         if job is None:
-            raise StorageRefusal(
-                status=404, code="NoSuchKey", message="The specified key does not exist."
-            )
+            raise StorageRefusal(404, "NoSuchKey", "The specified key does not exist.")
         if job.blob is not None and self._board.on.upload_reuse == "refused":
-            raise StorageRefusal(status=403, code="AccessDenied", message="Access Denied")
+            raise StorageRefusal(403, "AccessDenied", "Access Denied")
         return job
 
     def upload(self, job: ImportJob, blob: Blob, now: datetime) -> None:
@@ -126,7 +124,7 @@ class Imports:
         if job.blob is not None and self._board.on.upload_reuse == "same":
             if job.blob.digest == blob.digest:
                 return
-            raise StorageRefusal(status=403, code="AccessDenied", message="Access Denied")
+            raise StorageRefusal(403, "AccessDenied", "Access Denied")
         job.blob = blob
         job.result = None
         if self._scripts:

@@ -22,7 +22,6 @@ from xml.sax.saxutils import escape
 
 import attrs
 
-from newsleopard_async.emulator.http.messages import Reply
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.notation import Codes
 
@@ -32,7 +31,7 @@ _SIGNATURE: Final = "X-Amz-Signature"
 _DATE_FORM: Final = "%Y%m%dT%H%M%SZ"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class StorageRefusal(Exception):
     """The storage says no, in XML.
 
@@ -80,15 +79,15 @@ class Signer:
         pairs = parse_qsl(query, keep_blank_values=True)
         given = dict(pairs).get(_SIGNATURE)
         if given is None:
-            raise StorageRefusal(status=403, code="AccessDenied", message="Access Denied")
+            raise StorageRefusal(403, "AccessDenied", "Access Denied")
         signed = urlencode([(name, value) for name, value in pairs if name != _SIGNATURE])
         if not hmac.compare_digest(
             self._sign(method, path, signed).encode(), given.encode("utf-8", "replace")
         ):
             raise StorageRefusal(
-                status=403,
-                code="SignatureDoesNotMatch",
-                message="The request signature we calculated does not match the signature you "
+                403,
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match the signature you "
                 "provided. Check your key and signing method.",
                 details={"SignatureProvided": given},
             )
@@ -99,9 +98,9 @@ class Signer:
         expires = begin + timedelta(seconds=int(fields["X-Amz-Expires"]))
         if now >= expires:
             raise StorageRefusal(
-                status=403,
-                code="AccessDenied",
-                message="Request has expired",
+                403,
+                "AccessDenied",
+                "Request has expired",
                 details={
                     "X-Amz-Expires": fields["X-Amz-Expires"],
                     "Expires": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
@@ -160,18 +159,16 @@ class Storage:
         key = headers.get("x-api-key")
         if key is not None:
             self.leaked_keys.append(key)
-            raise StorageRefusal(
-                status=400, code="InvalidRequest", message="An API key has no business here"
-            )
+            raise StorageRefusal(400, "InvalidRequest", "An API key has no business here")
         if method == "PUT":
             _check_length(headers)
         self._signer.check(method, path, query, now=now)
         unsigned = [name for name in headers if name.startswith(_UNSIGNED_REFUSED)]
         if unsigned:
             raise StorageRefusal(
-                status=403,
-                code="AccessDenied",
-                message="There were headers present in the request which were not signed",
+                403,
+                "AccessDenied",
+                "There were headers present in the request which were not signed",
                 details={"HeadersNotSigned": ", ".join(unsigned)},
             )
 
@@ -183,12 +180,10 @@ class Storage:
         """
         read = self._readers.get(path.removeprefix(STORAGE_PREFIX))
         if read is None:
-            raise StorageRefusal(
-                status=404, code="NoSuchKey", message="The specified key does not exist."
-            )
+            raise StorageRefusal(404, "NoSuchKey", "The specified key does not exist.")
         return read()
 
-    def refusal(self, refused: StorageRefusal) -> Reply:
+    def explain(self, refused: StorageRefusal) -> bytes:
         """Write a refusal as S3 does: in XML, with the access key id in it."""
         elements = {
             "Code": refused.code,
@@ -198,35 +193,31 @@ class Storage:
             "RequestId": self._codes.sn()[:16].upper(),
         }
         inner = "".join(f"<{name}>{_xml_text(text)}</{name}>" for name, text in elements.items())
-        return Reply(
-            status=refused.status,
-            body=f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode(),
-            media_type="application/xml",
-        )
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{inner}</Error>'.encode()
 
 
 def _check_length(headers: Mapping[str, str]) -> None:
     if "transfer-encoding" in headers:
         raise StorageRefusal(
-            status=501,
-            code="NotImplemented",
-            message="A header you provided implies functionality that is not implemented",
+            501,
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented",
             details={"Header": "Transfer-Encoding"},
         )
     length = headers.get("content-length")
     if length is None:
         raise StorageRefusal(
-            status=411,
-            code="MissingContentLength",
-            message="You must provide the Content-Length HTTP header.",
+            411,
+            "MissingContentLength",
+            "You must provide the Content-Length HTTP header.",
         )
     if not (length.isascii() and length.isdigit()):
-        raise StorageRefusal(status=400, code="BadRequest", message="Bad Content-Length")
+        raise StorageRefusal(400, "BadRequest", "Bad Content-Length")
     if len(length) > 15 or int(length) > MAX_UPLOAD_BYTES:
         raise StorageRefusal(
-            status=400,
-            code="EntityTooLarge",
-            message="Your proposed upload exceeds the maximum allowed size",
+            400,
+            "EntityTooLarge",
+            "Your proposed upload exceeds the maximum allowed size",
         )
 
 
