@@ -22,8 +22,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.rehearsal.model import Rehearsal, RehearsedMail
-from newsleopard_async.rehearsal.summary import aligned, show_both_times
+from newsleopard_async.rehearsal.model import Rehearsal, RehearsedMail, aligned, show_both_times
 
 __all__ = ["page_of", "write_pages"]
 

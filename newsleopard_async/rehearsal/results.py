@@ -15,9 +15,8 @@ from newsleopard_async.models import Mailing, SendAt, Timezone
 from newsleopard_async.models.ab_test import BaseABTest
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
 from newsleopard_async.rehearsal.assumed import Facts, assumptions
-from newsleopard_async.rehearsal.model import Rehearsal, RehearsedMail, RehearsedTest
+from newsleopard_async.rehearsal.model import ASSUMED, Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
-from newsleopard_async.rehearsal.summary import ASSUMED
 from newsleopard_async.workflows.importing import Target
 from newsleopard_async.workflows.sending import is_complete_enough
 from newsleopard_async.workflows.verdict import Terms, judge

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,12 +23,10 @@ from newsleopard_async.models import Mailing, Polling
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import ContactsReport, Fix
 from newsleopard_async.models.validation import problems_of_type, refuse, wrong_type
-from newsleopard_async.rehearsal.intake import check_taken, take
 from newsleopard_async.rehearsal.model import Rehearsal
 from newsleopard_async.rehearsal.pages import write_pages
-from newsleopard_async.rehearsal.quiet import quiet
 from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
-from newsleopard_async.rehearsal.stage import Stage
+from newsleopard_async.rehearsal.stage import Stage, check_taken, take
 from newsleopard_async.workflows.polling import problems_of_polling
 from newsleopard_async.workflows.progress import Progress, problems_of_progress
 
@@ -98,7 +99,7 @@ async def rehearse(
         judged = await in_thread(partial(judge_both, asked, found))
         stage.problem = _reason_to_stop(asked, found)
         if stage.problem is None:
-            with quiet():
+            with _quiet():
                 await stage.run(campaign, taken)
         shown = await in_thread(partial(result_of, asked, stage, found, judged))
     if pages is not None:
@@ -163,3 +164,34 @@ def _make_folder(folder: os.PathLike[str]) -> Path:
     else:
         return path
     raise InvalidRequest.of("folder", "writable", reason)
+
+
+_LOGGERS: Final = ("newsleopard_async", "newsleopard_async.emulator")
+_is_on_stage: Final = ContextVar("newsleopard_async_is_on_stage", default=False)
+
+
+class _NotOnStage(logging.Filter):
+    """Lets pass what is logged elsewhere, and errors."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.ERROR or not _is_on_stage.get()
+
+
+_FILTER: Final = _NotOnStage()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Log nothing below an error from this task and what it begins.
+
+    A log that says that a campaign was accepted must mean it. What a rehearsal finds is in the
+    rehearsal; errors, such as those of a caller's callback, are logged all the same.
+    """
+    for name in _LOGGERS:
+        # Adding the same filter again changes nothing.
+        logging.getLogger(name).addFilter(_FILTER)
+    token = _is_on_stage.set(True)
+    try:
+        yield
+    finally:
+        _is_on_stage.reset(token)

@@ -1,4 +1,7 @@
-"""The stage: the real pipeline against an emulator, on a clock that is held."""
+"""The stage: the real pipeline against an emulator, on a clock that is held.
+
+The contacts are read twice: by the check, and for the lines of rows that are refused.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,25 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import anyio.lowlevel
 import attrs
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.csv.encoding import EncodingDetector
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.sources import (
+    BytesSource,
+    Contacts,
+    PathSource,
+    TextSource,
+    as_source,
+)
+from newsleopard_async.contacts.spool import spool
 from newsleopard_async.emulator import Campaign as AcceptedCampaign
 from newsleopard_async.emulator import Emulator, Mail, Profile
 from newsleopard_async.errors import NewsLeopardError
@@ -28,14 +43,15 @@ from newsleopard_async.models import (
     SenderTest,
     with_lists,
 )
+from newsleopard_async.models.findings import ContactsReport
 from newsleopard_async.models.reports import RejectedRow
-from newsleopard_async.rehearsal.intake import Taken
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import export_report, send_campaign
+from newsleopard_async.workflows.checking import check_contacts
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.progress import Progress
 
-__all__ = ["Stage"]
+__all__ = ["Stage", "Taken", "check_taken", "take"]
 
 KEY: Final = "rehearsal"
 BASE_URL: Final = "https://api.rehearsal.invalid"
@@ -54,6 +70,61 @@ ROUNDING_S: Final = 0.001
 
 MOST_ROWS: Final = 20
 """How many rejected rows are shown."""
+
+
+@attrs.frozen(kw_only=True)
+class Taken:
+    """Contacts that may be read more than once, and how.
+
+    Attributes:
+        contacts: What they are in.
+        options: What the caller said of them; what is left out goes into the scratch folder.
+        scratch: A folder of our own.
+    """
+
+    contacts: Path | bytes | str
+    options: Options
+    scratch: Path
+
+    @property
+    def clean(self) -> Path:
+        """The CSV that goes out, once the contacts were checked and can be used."""
+        return self.scratch / "contacts.csv"
+
+
+async def take(contacts: Contacts, options: Options, scratch: Path) -> Taken:
+    """Put what can be read only once into the scratch folder.
+
+    Raises:
+        InvalidRequest: they are nothing to read from, or the options do not go with them.
+    """
+    options = attrs.evolve(options, left_out_to=scratch / "left-out.csv")
+    source = as_source(contacts)
+    fitted = await options.fitted(source)
+    match source:
+        case PathSource(path=again) | BytesSource(content=again) | TextSource(text=again):
+            return Taken(contacts=again, options=options, scratch=scratch)
+        case _:
+            detector = EncodingDetector(fitted.encoding)
+
+            async def look(piece: bytes) -> bool:
+                return await in_thread(partial(detector.feed, piece))
+
+            file = await spool(source, scratch / "spooled", look)
+            return Taken(contacts=file.path, options=fitted, scratch=scratch)
+
+
+async def check_taken(taken: Taken, progress: Progress | None) -> ContactsReport:
+    """Check the contacts and write what goes out; the rows that are left out are not kept."""
+    report = await check_contacts(
+        taken.contacts,
+        encoding=taken.options.encoding,
+        fix=taken.options.fix,
+        left_out_to=taken.options.left_out_to,
+        write_to=taken.clean,
+        progress=progress,
+    )
+    return attrs.evolve(report, left_out_to=None)
 
 
 class StageClock(ManualClock):

@@ -12,7 +12,7 @@ import pytest
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.rehearsal import Rehearsal, RehearsedMail, RehearsedTest
-from newsleopard_async.rehearsal.summary import LINE_COLUMNS, aligned, width_of
+from newsleopard_async.rehearsal.model import LINE_COLUMNS, aligned, width_of
 
 WHEN = datetime(2027, 1, 5, 2, tzinfo=UTC)
 MAIL = RehearsedMail(
