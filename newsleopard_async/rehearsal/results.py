@@ -7,21 +7,19 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from newsleopard_async.checks.check import check_campaign
-from newsleopard_async.contacts.examine import faults_of_file
 from newsleopard_async.emulator import Campaign as AcceptedCampaign
 from newsleopard_async.emulator import Mail
 from newsleopard_async.models import Mailing, SendAt, Timezone
 from newsleopard_async.models.ab_test import BaseABTest
-from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
+from newsleopard_async.models.findings import ContactsReport, Finding
 from newsleopard_async.rehearsal.assumed import Facts, assumptions
 from newsleopard_async.rehearsal.model import ASSUMED, Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
 from newsleopard_async.workflows.importing import Target
 from newsleopard_async.workflows.sending import is_complete_enough
-from newsleopard_async.workflows.verdict import Terms, judge
+from newsleopard_async.workflows.verdict import Judgement, Terms, judge
 
-__all__ = ["Asked", "Judged", "judge_both", "result_of"]
+__all__ = ["Asked", "judge_both", "result_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -54,52 +52,28 @@ class Asked:
         return self.campaign.wait if isinstance(self.campaign, BaseABTest) else timedelta()
 
 
-@attrs.frozen(kw_only=True)
-class Judged:
-    """What the checks say.
-
-    Attributes:
-        campaign: What was found in the campaign.
-        may_go: Whether ``send_campaign`` would go on from there.
-    """
-
-    campaign: CheckReport
-    may_go: bool
-
-
-def judge_both(asked: Asked, contacts: ContactsReport) -> Judged:
+def judge_both(asked: Asked, contacts: ContactsReport) -> Judgement:
     """Judge campaign and contacts as ``send_campaign`` does."""
     target = Target(list_name=asked.campaign.name)
     terms = Terms(strict=asked.strict, max_rejected=asked.max_rejected)
-    judgement = judge(asked.campaign, contacts, target=target, now=asked.began, terms=terms)
-    report = check_campaign(
-        asked.campaign,
-        columns=contacts.columns or None,
-        recipients=_recipients(asked, contacts),
-        now=asked.began,
-    )
-    return Judged(campaign=report, may_go=not judgement.problems)
+    return judge(asked.campaign, contacts, target=target, now=asked.began, terms=terms)
 
 
-def _recipients(asked: Asked, contacts: ContactsReport) -> int | None:
-    """Return how many it goes to; None where that is not known."""
-    # Nobody here knows the members of other lists, nor who is in a file that cannot be read.
-    return None if asked.campaign.lists or faults_of_file(contacts) else contacts.unique
-
-
-def result_of(asked: Asked, stage: Stage, contacts: ContactsReport, judged: Judged) -> Rehearsal:
+def result_of(
+    asked: Asked, stage: Stage, contacts: ContactsReport, judgement: Judgement
+) -> Rehearsal:
     """Gather what a run came to."""
     problem = (
         stage.problem
         or _problem_of_rejected(asked, stage)
-        or _problem_of_warnings(asked, (*contacts, *judged.campaign))
+        or _problem_of_warnings(asked, (*contacts, *judgement.campaign))
     )
     imported = stage.imported.result if stage.imported else None
     campaign = stage.accepted
     shown = Rehearsal(
-        ok=problem is None and judged.may_go,
+        ok=problem is None and not judgement.problems,
         contacts=contacts,
-        campaign=judged.campaign,
+        campaign=judgement.campaign,
         problem=problem,
         name=asked.campaign.name,
         began=asked.began,

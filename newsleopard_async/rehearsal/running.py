@@ -96,12 +96,12 @@ async def rehearse(
     with private_folder() as scratch:
         taken = await take(contacts, options, scratch)
         found = await check_taken(taken, progress)
-        judged = await in_thread(partial(judge_both, asked, found))
+        judgement = await in_thread(partial(judge_both, asked, found))
         stage.problem = _reason_to_stop(asked, found)
         if stage.problem is None:
             with _quiet():
                 await stage.run(campaign, taken)
-        shown = await in_thread(partial(result_of, asked, stage, found, judged))
+        shown = await in_thread(partial(result_of, asked, stage, found, judgement))
     if pages is not None:
         shown = await in_thread(partial(write_pages, shown, pages))
     return shown

@@ -47,10 +47,12 @@ class Judgement:
     Attributes:
         problems: What refuses; nothing may be sent unless it is empty.
         remarks: What else was found.
+        campaign: What the check of the campaign found, if it was asked for.
     """
 
     problems: tuple[Problem, ...]
     remarks: tuple[Finding, ...]
+    campaign: CheckReport = attrs.field(factory=CheckReport)
 
 
 def judge(
@@ -73,7 +75,7 @@ def judge(
     at_send = _problems_at_send(campaign, target, now)
     # The time of sending is looked at by both.
     known = {(each.field, each.rule) for each in at_send}
-    of_campaign = _check(campaign, report, target, now) if terms.check else ()
+    of_campaign = _check(campaign, report, target, now) if terms.check else CheckReport()
     found = (
         *(report or ()),
         *(each for each in of_campaign if (each.field, each.rule) not in known),
@@ -83,6 +85,7 @@ def judge(
     return Judgement(
         problems=(*(each.as_problem() for each in refused), *at_send),
         remarks=tuple(each for each in found if each not in refused),
+        campaign=of_campaign,
     )
 
 

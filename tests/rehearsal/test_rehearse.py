@@ -19,6 +19,8 @@ from newsleopard_async import (
     SendAt,
     Sender,
 )
+from newsleopard_async.checks import context
+from newsleopard_async.checks.page import Page, read_page
 from newsleopard_async.rehearsal import rehearse
 from tests.plainness import assert_exactly_plain
 from tests.rehearsal.support import IN_A_YEAR, NOW, changed, rehearsed
@@ -43,6 +45,22 @@ async def test_campaign_is_shown_as_it_would_go() -> None:
     assert shown.requests.items() >= REQUESTS.items()
     assert shown.requests["upload"] == 1
     assert shown.requests_total == sum(shown.requests.values())
+
+
+async def test_each_body_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The findings that are shown are those that the campaign was judged by."""
+    parsed: list[str] = []
+
+    def count(field: str, html: str) -> Page:
+        parsed.append(field)
+        return read_page(field, html)
+
+    monkeypatch.setattr(context, "read_page", count)
+
+    await rehearsed(CAMPAIGN)
+    await rehearsed(AB_TESTS[2])
+
+    assert parsed == ["html", "html_a", "html_b"]
 
 
 async def test_mails_are_filled_with_the_first_rows() -> None:
