@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import anyio
 import click
 from rich.console import Console
 
 from newsleopard_async.cli.checking import CheckOptions, run_check
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
-from newsleopard_async.cli.serve import serve
-from newsleopard_async.emulator import Profile
+from newsleopard_async.emulator import Emulator, Profile
+from newsleopard_async.emulator import server as emulator_server
 from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.transport.urls import is_loopback
 
 __all__ = ["newsleopard"]
 
@@ -71,9 +75,27 @@ def demo(contacts: int, pace: float) -> None:
 def emulator(host: str, port: int, api_keys: tuple[str, ...], profile: Profile) -> None:
     """Serve an emulated NewsLeopard until Ctrl-C."""
     try:
-        serve(host=host, port=port, api_keys=api_keys, profile=profile)
+        _serve(host=host, port=port, api_keys=api_keys, profile=profile)
     except OSError as error:
         _fail(Console(stderr=True), f"Cannot listen on {host}:{port}: {error.strerror}", 1)
+
+
+def _serve(*, host: str, port: int, api_keys: tuple[str, ...], profile: Profile) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    emulator = Emulator(api_keys=api_keys, profile=profile)
+    if not is_loopback(host):
+        print(f"Anybody who reaches {host} can use this emulator.", file=sys.stderr)
+
+    def announce(base_url: str) -> None:
+        print(f"Emulating NewsLeopard ({profile}) at {base_url} (Ctrl-C stops)", flush=True)
+
+    until_stopped = partial(emulator_server.serve, emulator, host=host, port=port, ready=announce)
+    with contextlib.suppress(KeyboardInterrupt):
+        anyio.run(until_stopped)
 
 
 @newsleopard.command()

@@ -14,10 +14,15 @@ import attrs
 from rich.console import Console
 
 from newsleopard_async import Campaign, CampaignSn, NewsLeopard, Polling, Sender, workflows
-from newsleopard_async.cli.funnel import Funnel
-from newsleopard_async.cli.people import Person, read_people, write_people
+from newsleopard_async.cli.audience import (
+    Funnel,
+    Person,
+    funnel_table,
+    read_people,
+    readers_table,
+    write_people,
+)
 from newsleopard_async.cli.steps import Steps
-from newsleopard_async.cli.tables import funnel_table, readers_table
 from newsleopard_async.cli.watching import Watcher
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running

@@ -8,10 +8,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from newsleopard_async.cli.funnel import Funnel
-from newsleopard_async.cli.people import people
+from newsleopard_async.cli.audience import Funnel, funnel_table, people, readers_table
 from newsleopard_async.cli.steps import Steps
-from newsleopard_async.cli.tables import funnel_table, readers_table
 from newsleopard_async.cli.watching import Watcher
 from newsleopard_async.workflows import Event
 

@@ -1,0 +1,191 @@
+"""The audience of the demonstration: made-up contacts, what became of their mails, the tables.
+
+The contacts have Chinese names, the same ones at each run.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+import attrs
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from newsleopard_async.models.report_summary import ReportSummary
+
+__all__ = [
+    "Funnel",
+    "Person",
+    "Stage",
+    "funnel_table",
+    "people",
+    "read_people",
+    "readers_table",
+    "write_people",
+]
+
+_SURNAMES = (
+    *"陳林黃張李王吳劉蔡楊許鄭謝郭洪曾邱廖賴周徐蘇葉莊呂江",
+    *("歐陽", "司徒", "張簡"),
+)
+_GIVEN = (
+    *("怡君", "欣怡", "雅婷", "淑芬", "美玲", "佳穎", "詩涵", "宜蓁", "思妤", "品妍", "子晴"),
+    *("志明", "俊傑", "建宏", "家豪", "冠宇", "承恩", "宥廷", "柏翰", "宗翰", "品睿", "睿", "安"),
+)
+_STORES = ("台北市", "新北市", "桃園市", "台中市", "台南市", "高雄市", "新竹縣", "花蓮縣")
+
+
+@attrs.frozen
+class Person:
+    """One contact of the demonstration."""
+
+    email: str
+    name: str
+    store: str
+    points: int
+
+
+def people(count: int, *, seed: int = 0) -> Iterator[Person]:
+    """Make up so many people, each with an address of their own."""
+    chance = random.Random(seed)  # noqa: S311  # made-up people are no secret
+    for number in range(1, count + 1):
+        yield Person(
+            email=f"reader{number:05}@example.com",
+            name=chance.choice(_SURNAMES) + chance.choice(_GIVEN),
+            store=chance.choice(_STORES),
+            points=chance.randrange(0, 5_000, 10),
+        )
+
+
+def write_people(path: Path, count: int) -> int:
+    """Write a contact file as the platform wants it and return its size in bytes."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["EMAIL", "NAME", "STORE", "POINTS"])
+        writer.writerows(attrs.astuple(person) for person in people(count))
+    return path.stat().st_size
+
+
+def read_people(path: Path) -> dict[str, Person]:
+    """Read a file of `write_people` back, by address."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return {
+            row["EMAIL"]: Person(row["EMAIL"], row["NAME"], row["STORE"], int(row["POINTS"]))
+            for row in csv.DictReader(file)
+        }
+
+
+@attrs.frozen
+class Stage:
+    """One line of the funnel.
+
+    Attributes:
+        title: What happened to the mails.
+        chinese: The platform's word for it.
+        count: To how many recipients, each counted once.
+        base: Of how many the rate is a share.
+        of: What those are called.
+    """
+
+    title: str
+    chinese: str
+    count: int
+    base: int
+    of: str
+
+    @property
+    def rate_percent(self) -> float | None:
+        """The share of the base, or None where that is empty."""
+        return 100 * self.count / self.base if self.base else None
+
+
+@attrs.frozen(kw_only=True)
+class Funnel:
+    """How many recipients came how far."""
+
+    recipients: int
+    delivered: int
+    opened: int
+    clicked: int
+    bounced: int
+    unsubscribed: int
+    complained: int
+
+    @classmethod
+    def of(cls, summary: ReportSummary, *, recipients: int) -> Self:
+        """Take over a report's numbers; a type without a file counts as nobody.
+
+        The emulator makes a file of whatever happened.
+        """
+        return cls(
+            recipients=recipients,
+            delivered=summary.delivered or 0,
+            opened=summary.opened or 0,
+            clicked=summary.clicked or 0,
+            bounced=summary.bounced or 0,
+            unsubscribed=summary.unsubscribed or 0,
+            complained=summary.complained or 0,
+        )
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The lines in their order, each with what its rate is a share of."""
+        sent, got = (self.recipients, "recipients"), (self.delivered, "delivered")
+        return (
+            Stage("Recipients", "收件人", self.recipients, *sent),
+            Stage("Delivered", "到達", self.delivered, *sent),
+            Stage("Opened", "開信", self.opened, *got),
+            Stage("Clicked", "點擊", self.clicked, *got),
+            Stage("Bounced", "退信", self.bounced, *sent),
+            Stage("Unsubscribed", "取消訂閱", self.unsubscribed, *got),
+            Stage("Complained", "抱怨", self.complained, *got),
+        )
+
+
+_WIDE_COLUMNS = 64
+_MEDIUM_COLUMNS = 46
+
+
+def funnel_table(funnel: Funnel, campaign: str, *, width: int) -> Table:
+    """Lay the funnel out, a line a stage; a narrow terminal gets fewer columns."""
+    table = _table(f"What became of {campaign}")
+    table.add_column("", no_wrap=True)
+    if width >= _MEDIUM_COLUMNS:
+        table.add_column("中文", justify="right", no_wrap=True)
+    table.add_column("Mails", justify="right", no_wrap=True)
+    table.add_column("Rate", justify="right", no_wrap=True)
+    if width >= _WIDE_COLUMNS:
+        table.add_column("", style="dim", no_wrap=True)
+    for stage in funnel.stages:
+        chinese = [stage.chinese] if width >= _MEDIUM_COLUMNS else []
+        base = [f"of {stage.of}"] if width >= _WIDE_COLUMNS else []
+        table.add_row(stage.title, *chinese, f"{stage.count:,}", _rate(stage), *base)
+    return table
+
+
+def _rate(stage: Stage) -> str:
+    return "–" if stage.rate_percent is None else f"{stage.rate_percent:.1f} %"
+
+
+def readers_table(readers: Iterable[Person], *, width: int) -> Table:
+    """Lay out some of those who clicked; the fields are those that the mails were filled with."""
+    table = _table("First to click")
+    for name in ("NAME", "STORE", "POINTS"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if width >= _WIDE_COLUMNS:
+        table.add_column("EMAIL", style="dim", no_wrap=True)
+    for person in readers:
+        email = [person.email] if width >= _WIDE_COLUMNS else []
+        table.add_row(
+            *(Text(cell) for cell in (person.name, person.store, f"{person.points:,}", *email))
+        )
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
