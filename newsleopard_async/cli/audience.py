@@ -9,7 +9,6 @@ import csv
 import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
 
 import attrs
 from rich import box
@@ -19,13 +18,13 @@ from rich.text import Text
 from newsleopard_async.models.report_summary import ReportSummary
 
 __all__ = [
-    "Funnel",
     "Person",
     "Stage",
     "funnel_table",
     "people",
     "read_people",
     "readers_table",
+    "stages_of",
     "write_people",
 ]
 
@@ -104,54 +103,28 @@ class Stage:
         return 100 * self.count / self.base if self.base else None
 
 
-@attrs.frozen(kw_only=True)
-class Funnel:
-    """How many recipients came how far."""
+def stages_of(summary: ReportSummary, *, recipients: int) -> tuple[Stage, ...]:
+    """Return the lines of the funnel in their order; a type without a file counts as nobody.
 
-    recipients: int
-    delivered: int
-    opened: int
-    clicked: int
-    bounced: int
-    unsubscribed: int
-    complained: int
-
-    @classmethod
-    def of(cls, summary: ReportSummary, *, recipients: int) -> Self:
-        """Take over a report's numbers; a type without a file counts as nobody.
-
-        The emulator makes a file of whatever happened.
-        """
-        return cls(
-            recipients=recipients,
-            delivered=summary.delivered or 0,
-            opened=summary.opened or 0,
-            clicked=summary.clicked or 0,
-            bounced=summary.bounced or 0,
-            unsubscribed=summary.unsubscribed or 0,
-            complained=summary.complained or 0,
-        )
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """The lines in their order, each with what its rate is a share of."""
-        sent, got = (self.recipients, "recipients"), (self.delivered, "delivered")
-        return (
-            Stage("Recipients", "收件人", self.recipients, *sent),
-            Stage("Delivered", "到達", self.delivered, *sent),
-            Stage("Opened", "開信", self.opened, *got),
-            Stage("Clicked", "點擊", self.clicked, *got),
-            Stage("Bounced", "退信", self.bounced, *sent),
-            Stage("Unsubscribed", "取消訂閱", self.unsubscribed, *got),
-            Stage("Complained", "抱怨", self.complained, *got),
-        )
+    The emulator makes a file of whatever happened.
+    """
+    sent, got = (recipients, "recipients"), (summary.delivered or 0, "delivered")
+    return (
+        Stage("Recipients", "收件人", recipients, *sent),
+        Stage("Delivered", "到達", summary.delivered or 0, *sent),
+        Stage("Opened", "開信", summary.opened or 0, *got),
+        Stage("Clicked", "點擊", summary.clicked or 0, *got),
+        Stage("Bounced", "退信", summary.bounced or 0, *sent),
+        Stage("Unsubscribed", "取消訂閱", summary.unsubscribed or 0, *got),
+        Stage("Complained", "抱怨", summary.complained or 0, *got),
+    )
 
 
 _WIDE_COLUMNS = 64
 _MEDIUM_COLUMNS = 46
 
 
-def funnel_table(funnel: Funnel, campaign: str, *, width: int) -> Table:
+def funnel_table(funnel: Iterable[Stage], campaign: str, *, width: int) -> Table:
     """Lay the funnel out, a line a stage; a narrow terminal gets fewer columns."""
     table = _table(f"What became of {campaign}")
     table.add_column("", no_wrap=True)
@@ -161,7 +134,7 @@ def funnel_table(funnel: Funnel, campaign: str, *, width: int) -> Table:
     table.add_column("Rate", justify="right", no_wrap=True)
     if width >= _WIDE_COLUMNS:
         table.add_column("", style="dim", no_wrap=True)
-    for stage in funnel.stages:
+    for stage in funnel:
         chinese = [stage.chinese] if width >= _MEDIUM_COLUMNS else []
         base = [f"of {stage.of}"] if width >= _WIDE_COLUMNS else []
         table.add_row(stage.title, *chinese, f"{stage.count:,}", _rate(stage), *base)

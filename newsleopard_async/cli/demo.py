@@ -15,11 +15,12 @@ from rich.console import Console
 
 from newsleopard_async import Campaign, CampaignSn, NewsLeopard, Polling, Sender, workflows
 from newsleopard_async.cli.audience import (
-    Funnel,
     Person,
+    Stage,
     funnel_table,
     read_people,
     readers_table,
+    stages_of,
     write_people,
 )
 from newsleopard_async.cli.steps import Steps
@@ -113,7 +114,7 @@ def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -
 class _Results:
     """What came of the campaign: in numbers, and who was the first to click."""
 
-    funnel: Funnel
+    funnel: Sequence[Stage]
     readers: Sequence[Person]
 
 
@@ -194,7 +195,7 @@ class _Demo:
 
     async def _read(self, report: workflows.CampaignReport) -> _Results:
         """Read the report's files, before their folder goes."""
-        funnel = Funnel.of(await report.summary(), recipients=self.contacts)
+        funnel = stages_of(await report.summary(), recipients=self.contacts)
         known, readers = read_people(self.members), list[Person]()
         async with aclosing(report.rows("click")) as clicks:
             async for click in clicks:

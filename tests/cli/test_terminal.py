@@ -8,13 +8,15 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from newsleopard_async.cli.audience import Funnel, funnel_table, people, readers_table
+from newsleopard_async import CampaignSn
+from newsleopard_async.cli.audience import funnel_table, people, readers_table, stages_of
 from newsleopard_async.cli.steps import Steps
 from newsleopard_async.cli.watching import Watcher
+from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.workflows import Event
 
-FUNNEL = Funnel(
-    recipients=20_000,
+SUMMARY = ReportSummary(
+    campaign_sn=CampaignSn("c"),
     delivered=19_600,
     opened=6_900,
     clicked=1_400,
@@ -22,6 +24,7 @@ FUNNEL = Funnel(
     unsubscribed=70,
     complained=14,
 )
+FUNNEL = stages_of(SUMMARY, recipients=20_000)
 
 
 def console(width: int = 80, *, terminal: bool = False) -> Console:
