@@ -29,6 +29,7 @@ from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
 from newsleopard_async.rehearsal.stage import Stage, check_taken, take
 from newsleopard_async.workflows.polling import problems_of_polling
 from newsleopard_async.workflows.progress import Progress, problems_of_progress
+from newsleopard_async.workflows.verdict import problems_of_max_rejected
 
 __all__ = ["rehearse"]
 
@@ -122,7 +123,7 @@ def _problems_of_arguments(asked: Asked, folder: object, profile: object) -> Ite
     )
     yield from _problems_of_now(asked.began)
     yield from _problems_of_mails(asked.mails)
-    yield from _problems_of_max_rejected(asked.max_rejected)
+    yield from problems_of_max_rejected(asked.max_rejected)
     yield from problems_of_type("strict", asked.strict, bool, "True or False")
     if folder is not None:
         yield from problems_of_type("folder", folder, os.PathLike, "a Path('…'), or None")
@@ -144,15 +145,6 @@ def _problems_of_mails(mails: object) -> Iterator[Problem]:
         yield wrong_type("mails", mails, "a number of mails")
     elif mails < 0:
         yield Problem("mails", "range", "must not be negative")
-
-
-def _problems_of_max_rejected(limit: object) -> Iterator[Problem]:
-    if limit is None:
-        return
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
-        yield wrong_type("max_rejected", limit, "a number of rows, a share, or None")
-    elif not limit >= 0:  # which NaN is not, either
-        yield Problem("max_rejected", "range", "must not be negative; None allows any number")
 
 
 def _make_folder(folder: os.PathLike[str]) -> Path:

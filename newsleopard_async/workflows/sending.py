@@ -44,7 +44,13 @@ from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.progress import Progress
 from newsleopard_async.workflows.reconcile import ONE_DAY, submit_once
-from newsleopard_async.workflows.verdict import Judgement, Terms, are_few_enough, judge
+from newsleopard_async.workflows.verdict import (
+    Judgement,
+    Terms,
+    are_few_enough,
+    judge,
+    problems_of_max_rejected,
+)
 
 __all__ = ["find_campaign", "is_complete_enough", "send_campaign"]
 
@@ -172,12 +178,7 @@ def _problems_of_arguments(
     yield from problems_of_type("campaign", campaign, BaseMailing, "a campaign or an A/B test")
     yield from problems_of_type("check", check, bool, "True or False")
     yield from problems_of_type("strict", strict, bool, "True or False")
-    if max_rejected is None:
-        return
-    if isinstance(max_rejected, bool) or not isinstance(max_rejected, (int, float)):
-        yield wrong_type("max_rejected", max_rejected, "a number of rows, a share, or None")
-    elif not max_rejected >= 0:  # which NaN is not, either
-        yield Problem("max_rejected", "range", "must not be negative; None allows any number")
+    yield from problems_of_max_rejected(max_rejected)
 
 
 def _problems_of_options(
