@@ -23,8 +23,7 @@ from newsleopard_async.cli.audience import (
     stages_of,
     write_people,
 )
-from newsleopard_async.cli.steps import Steps
-from newsleopard_async.cli.watching import Watcher
+from newsleopard_async.cli.terminal import Steps, Watcher
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
 

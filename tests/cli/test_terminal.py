@@ -10,8 +10,7 @@ from rich.console import Console
 
 from newsleopard_async import CampaignSn
 from newsleopard_async.cli.audience import funnel_table, people, readers_table, stages_of
-from newsleopard_async.cli.steps import Steps
-from newsleopard_async.cli.watching import Watcher
+from newsleopard_async.cli.terminal import Steps, Watcher
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.workflows import Event
 
