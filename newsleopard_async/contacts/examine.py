@@ -18,8 +18,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.encoding import Detected, EncodingDetector
-from newsleopard_async.contacts.options import Options
-from newsleopard_async.contacts.outputs import publish
+from newsleopard_async.contacts.options import Options, publish
 from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.examiner import Examined, Examiner
 from newsleopard_async.contacts.sources import (
@@ -28,8 +27,8 @@ from newsleopard_async.contacts.sources import (
     PathSource,
     RegularFile,
     as_source,
+    spool,
 )
-from newsleopard_async.contacts.spool import spool
 from newsleopard_async.files import new_file, private_folder, writing
 from newsleopard_async.models.findings import ContactsReport, Finding
 

@@ -1,4 +1,7 @@
-"""What contacts may be given as, the one interface behind it, and those in files and memory."""
+"""What contacts may be given as, and the one interface behind it.
+
+What can be read only once is put into a file of ours, which can be read again.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,16 @@ import inspect
 import io
 import os
 import stat
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+import time
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
@@ -17,7 +29,7 @@ import attrs
 from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.contacts.records import RecordsSource, is_record
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.files import FileIdentity
+from newsleopard_async.files import FileIdentity, new_file, writing
 from newsleopard_async.models.validation import problems_of_encoding, refuse
 
 __all__ = [
@@ -27,16 +39,25 @@ __all__ = [
     "BytesSource",
     "Contacts",
     "ContactsSource",
+    "Look",
     "PathSource",
     "RegularFile",
     "TextSource",
     "as_source",
     "changed",
+    "in_pieces",
     "is_decoded",
+    "spool",
 ]
 
 PIECE_BYTES: Final = 1024 * 1024
 """How much is read, and judged, at once."""
+
+_GATHER_S: Final = 0.5
+"""How long what is small is gathered; progress is told, and judging begins, without the rest."""
+
+Look = Callable[[bytes], Awaitable[bool]]
+"""Looks at a piece; False where no further one needs to be read."""
 
 
 class BinaryFile(Protocol):
@@ -323,3 +344,56 @@ def _records_source(contacts: object) -> RecordsSource:
 
 def _refusal(rule: str, message: str) -> InvalidRequest:
     return InvalidRequest.of("contacts", rule, message)
+
+
+async def spool(source: ContactsSource, path: Path, look: Look) -> RegularFile:
+    """Write what a source gives to a file, and look at each piece on the way.
+
+    Raises:
+        InvalidRequest: it gives something else than bytes.
+        ConfigurationError: the file cannot be written.
+    """
+    async with new_file(path) as file, in_pieces(source) as pieces:
+        async for piece in pieces:
+            with writing():
+                await in_thread(partial(file.write, piece))
+            if not await look(piece):
+                break
+    return await RegularFile.at(path)
+
+
+@contextlib.asynccontextmanager
+async def in_pieces(source: ContactsSource) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Give what a source gives in pieces of one size, whatever sizes it likes itself."""
+    pieces: Any = source.csv_pieces()
+    if not hasattr(pieces, "__aiter__"):
+        if hasattr(pieces, "close"):
+            pieces.close()
+        raise _wrong("csv_pieces() must be an async generator, or return an async iterator")
+    async with contextlib.AsyncExitStack() as stack:
+        if hasattr(pieces, "aclose"):
+            await stack.enter_async_context(contextlib.aclosing(pieces))
+        yield await stack.enter_async_context(contextlib.aclosing(_even(pieces)))
+
+
+async def _even(pieces: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
+    """Gather what is small, but not for long, and cut what is large."""
+    gathered = bytearray()
+    begun_s = time.monotonic()
+    async for piece in pieces:
+        if not isinstance(piece, bytes):
+            raise _wrong(f"csv_pieces() gives {type(piece).__name__} and not bytes")
+        gathered += piece
+        for begin in range(0, len(gathered) - PIECE_BYTES + 1, PIECE_BYTES):
+            yield bytes(gathered[begin : begin + PIECE_BYTES])
+        del gathered[: len(gathered) // PIECE_BYTES * PIECE_BYTES]
+        if gathered and time.monotonic() - begun_s >= _GATHER_S:
+            yield bytes(gathered)
+            gathered.clear()
+            begun_s = time.monotonic()
+    if gathered:
+        yield bytes(gathered)
+
+
+def _wrong(message: str) -> InvalidRequest:
+    return InvalidRequest.of("contacts", "type", message)

@@ -28,7 +28,7 @@ from newsleopard_async.contacts.sources import (
     TextSource,
     as_source,
 )
-from newsleopard_async.contacts.spool import spool
+from newsleopard_async.contacts.sources import spool
 from newsleopard_async.emulator import Campaign as AcceptedCampaign
 from newsleopard_async.emulator import Emulator, Mail, Profile
 from newsleopard_async.errors import NewsLeopardError

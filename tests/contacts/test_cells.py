@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from newsleopard_async.contacts.cells import CellError, cell_of, csv_row
+from newsleopard_async.contacts.records import CellError, cell_of, csv_row
 
 
 class Plan(str, Enum):  # noqa: UP042 - the kind whose text is another than its value

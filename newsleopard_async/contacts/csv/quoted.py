@@ -26,7 +26,9 @@ from typing import Final
 
 import attrs
 
-__all__ = ["QuotedReader", "Rows", "split_line"]
+from newsleopard_async.contacts.csv.separators import split_line
+
+__all__ = ["QuotedReader", "Rows"]
 
 MOST_RECORD_CHARS: Final = 64 * 1024
 FREE_WASTE_CHARS: Final = 8 * 1024 * 1024
@@ -234,36 +236,6 @@ def _is_like_address(cell: str) -> bool:
     words = cell.replace('"', " ").split()
     local, _, domain = words[0].partition("@") if len(words) == 1 else ("", "", "")
     return bool(local) and "." in domain.strip(".")
-
-
-def split_line(line: str, separator: str) -> tuple[list[str], bool]:
-    """Read a line as a row, whatever its quotes.
-
-    Returns: The cells, and whether each quote that was opened is closed.
-    """
-    quoted, is_closed = _quoted_cell(separator), True
-    cells, position = [], 0
-    while True:
-        match = quoted.match(line, position) if is_closed else None
-        if match is not None:
-            cells.append(match[1].replace('""', '"'))
-            end = match.end()
-        else:
-            end = line.find(separator, position)
-            end = len(line) if end < 0 else end
-            # Where the quote of one cell is not closed to the end of the line, no other is.
-            is_closed = is_closed and not line.startswith('"', position)
-            cells.append(line[position:end])
-        if end == len(line):
-            return cells, is_closed
-        position = end + 1
-
-
-@cache
-def _quoted_cell(separator: str) -> re.Pattern[str]:
-    end = re.escape(separator)
-    # Possessive, so that a quote without an end is given up in one go.
-    return re.compile(rf'"((?:[^"]++|""|"(?=[^"{end}]))*+)"(?={end}|\Z)')
 
 
 @cache

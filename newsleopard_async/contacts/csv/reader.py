@@ -11,9 +11,14 @@ from typing import Final
 import attrs
 
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.csv.columns import COMMA, choose_separator, hinted_separator
 from newsleopard_async.contacts.csv.encoding import Blocks, Detected, EncodingDetector
-from newsleopard_async.contacts.csv.quoted import QuotedReader, split_line
+from newsleopard_async.contacts.csv.quoted import QuotedReader
+from newsleopard_async.contacts.csv.separators import (
+    COMMA,
+    choose_separator,
+    hinted_separator,
+    split_line,
+)
 from newsleopard_async.errors import InvalidRequest
 
 __all__ = ["RecordReader", "iterate_rows"]

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.csv.columns import COMMA, folded
+from newsleopard_async.contacts.csv.separators import COMMA, folded
 from newsleopard_async.contacts.rules.header import Header
 
 __all__ = ["CleanWriter", "LeftOutWriter"]

@@ -1,18 +1,60 @@
-"""The rules of every column's cells: names, formulas."""
+"""The rules of every column's cells: names, formulas; and how often a rule found something."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import compress
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, islice
 from typing import Final, Protocol
 
 import attrs
 
-from newsleopard_async.contacts.rules.tally import Tally
-from newsleopard_async.models.findings import Finding, counted, either
+from newsleopard_async.models.findings import MOST_PLACES, Finding, Level, counted, either
 
-__all__ = ["NUMBER", "CellRule", "Cells", "EmptyName", "Formula"]
+__all__ = ["NUMBER", "CellRule", "Cells", "EmptyName", "Formula", "Tally"]
+
+_MOST_SHOWN: Final = 5
+
+
+@attrs.define
+class Tally:
+    """Counts everything, and keeps the first places; fed in the order of the lines.
+
+    Attributes:
+        count: How often it was found.
+        places: The first lines, at most twenty.
+    """
+
+    count: int = 0
+    places: list[int] = attrs.field(factory=list)
+
+    def add(self, count: int, lines: Iterable[int]) -> None:
+        """Count so many more, of which the lines are read no further than is needed."""
+        self.count += count
+        self.places.extend(islice(lines, MOST_PLACES - len(self.places)))
+
+    @property
+    def where(self) -> str:
+        """The lines for a message: the first five, and how many more."""
+        shown = ", ".join(map(str, self.places[:_MOST_SHOWN]))
+        more = self.count - _MOST_SHOWN
+        rest = f" and {more:,} more" if more > 0 else ""
+        return f"{'line' if self.count == 1 else 'lines'} {shown}{rest}"
+
+    def finding(
+        self, level: Level, rule: str, message: str, *, column: str | None = None
+    ) -> Finding:
+        """Make a finding of it."""
+        return Finding(
+            level=level,
+            rule=rule,
+            message=message,
+            line=self.places[0],
+            column=column,
+            count=self.count,
+            places=tuple(self.places),
+        )
+
 
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 """With commas between thousands, or without."""

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from itertools import compress
 from typing import Final, Literal
 
-from newsleopard_async.contacts.rules.cells import NUMBER, Cells
-from newsleopard_async.contacts.rules.tally import Tally
+from newsleopard_async.contacts.rules.cells import NUMBER, Cells, Tally
 from newsleopard_async.models.findings import Finding, counted, either
 
 __all__ = ["ColumnType"]

@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.contacts.rules.tally import Tally
+from newsleopard_async.contacts.rules.cells import Tally
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.models.findings import Finding, counted, either
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.rules.tally import Tally
+from newsleopard_async.contacts.rules.cells import Tally
 from newsleopard_async.models.findings import Finding, counted, either
 
 __all__ = ["Shapes"]

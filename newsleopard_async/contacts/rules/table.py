@@ -11,12 +11,11 @@ import attrs
 from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.csv.writer import CleanWriter, LeftOutWriter
 from newsleopard_async.contacts.rules import ROW_RULES
-from newsleopard_async.contacts.rules.cells import CellRule, Cells, EmptyName, Formula
+from newsleopard_async.contacts.rules.cells import CellRule, Cells, EmptyName, Formula, Tally
 from newsleopard_async.contacts.rules.column_types import ColumnType
 from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
 from newsleopard_async.contacts.rules.shapes import Shapes
-from newsleopard_async.contacts.rules.tally import Tally
 from newsleopard_async.models.findings import Finding, counted, either
 
 __all__ = ["Options", "Table"]

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from newsleopard_async.contacts.csv.columns import (
+from newsleopard_async.contacts.csv.separators import (
     COMMA,
     KNOWN,
     choose_separator,

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
-from newsleopard_async.contacts.csv.quoted import split_line
-
-__all__ = ["COMMA", "KNOWN", "choose_separator", "folded", "foreign_separator", "hinted_separator"]
+__all__ = [
+    "COMMA",
+    "KNOWN",
+    "choose_separator",
+    "folded",
+    "foreign_separator",
+    "hinted_separator",
+    "split_line",
+]
 
 
 def folded(name: str) -> str:
@@ -60,3 +67,33 @@ def foreign_separator(header: str) -> str | None:
 
 def _folded_cells(header: str, separator: str) -> list[str]:
     return list(map(folded, split_line(header, separator)[0]))
+
+
+def split_line(line: str, separator: str) -> tuple[list[str], bool]:
+    """Read a line as a row, whatever its quotes.
+
+    Returns: The cells, and whether each quote that was opened is closed.
+    """
+    quoted, is_closed = _quoted_cell(separator), True
+    cells, position = [], 0
+    while True:
+        match = quoted.match(line, position) if is_closed else None
+        if match is not None:
+            cells.append(match[1].replace('""', '"'))
+            end = match.end()
+        else:
+            end = line.find(separator, position)
+            end = len(line) if end < 0 else end
+            # Where the quote of one cell is not closed to the end of the line, no other is.
+            is_closed = is_closed and not line.startswith('"', position)
+            cells.append(line[position:end])
+        if end == len(line):
+            return cells, is_closed
+        position = end + 1
+
+
+@cache
+def _quoted_cell(separator: str) -> re.Pattern[str]:
+    end = re.escape(separator)
+    # Possessive, so that a quote without an end is given up in one go.
+    return re.compile(rf'"((?:[^"]++|""|"(?=[^"{end}]))*+)"(?={end}|\Z)')
