@@ -9,7 +9,6 @@ import attrs
 
 __all__ = ["Batch"]
 
-Rows = list[list[str]]
 Columns = Sequence[Sequence[str]]
 
 
@@ -31,7 +30,7 @@ class Batch:
         stray: Indices of the rows with a quote that should have been doubled.
     """
 
-    _rows: Rows | None
+    _rows: list[list[str]] | None
     lines: Sequence[int]
     text: str = ""
     columns: Columns | None = None
@@ -45,7 +44,7 @@ class Batch:
         return len(self.lines)
 
     @property
-    def rows(self) -> Rows:
+    def rows(self) -> list[list[str]]:
         """The cells of each row."""
         if self._rows is None:
             assert self.columns is not None

@@ -21,12 +21,12 @@ from newsleopard_async.contacts.csv.separators import (
 )
 from newsleopard_async.errors import InvalidRequest
 
-__all__ = ["RecordReader", "iterate_rows"]
+__all__ = ["RowReader", "iterate_rows"]
 
 _FILE_FIELD: Final = "file"
 
 
-class RecordReader:
+class RowReader:
     """Makes rows of bytes that were looked at before; memory does not grow with the file.
 
     Args:
@@ -165,7 +165,7 @@ def iterate_rows(
     if detected.encoding is None:
         _refuse_unless_empty(detected)
         return
-    reader = RecordReader(detected)
+    reader = RowReader(detected)
     for piece in pieces():
         yield from _rows_of(reader.feed(piece))
     yield from _rows_of(reader.finish())

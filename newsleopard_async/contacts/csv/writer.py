@@ -9,7 +9,6 @@ from operator import itemgetter
 
 from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.csv.separators import COMMA, folded
-from newsleopard_async.contacts.rules.header import Header
 
 __all__ = ["CleanWriter", "LeftOutWriter"]
 
@@ -30,18 +29,25 @@ class _Rows:
 
 
 class CleanWriter:
-    """Writes what goes out: EMAIL, NAME, and the other columns in their order."""
+    """Writes what goes out: EMAIL, NAME, and the other columns in their order.
 
-    def __init__(self, header: Header, separator: str) -> None:
-        self._header = header
+    Args:
+        names: Of the columns, as they go out.
+        order: Where in a row the cell of each of them stands.
+        separator: What stood between the cells.
+    """
+
+    def __init__(self, names: Sequence[str], order: Sequence[int], *, separator: str) -> None:
+        self._names = names
+        self._order = order
         self._separator = separator
         self._rows = _Rows()
-        self._in_order = itemgetter(*header.order)
-        self._is_ordered = header.order == tuple(range(len(header.order)))
+        self._in_order = itemgetter(*order)
+        self._is_ordered = list(order) == list(range(len(order)))
 
     def header(self) -> bytes:
         """Write the first line."""
-        return self._rows.write([self._header.names])
+        return self._rows.write([self._names])
 
     def write(self, batch: Batch, *, removed: Collection[int] = ()) -> bytes:
         """Write rows.
@@ -63,7 +69,7 @@ class CleanWriter:
         return self._rows.write(rows)
 
     def _reordered(self, row: Sequence[str]) -> Sequence[str]:
-        order = self._header.order
+        order = self._order
         if len(row) == len(order):
             cells: Sequence[str] = self._in_order(row)
             return cells
@@ -75,10 +81,13 @@ class LeftOutWriter:
     """Writes the rows that are left out: as they were, with their line and the reason.
 
     The two stand below the header's columns; what a row has beyond those follows after them.
+
+    Args:
+        names: Of the columns, as they stand in the header.
     """
 
-    def __init__(self, header: Header) -> None:
-        self._names = header.cells
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
         self._rows = _Rows()
         self._has_begun = False
 

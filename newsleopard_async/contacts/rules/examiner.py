@@ -9,7 +9,7 @@ import attrs
 
 from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected
-from newsleopard_async.contacts.csv.reader import RecordReader
+from newsleopard_async.contacts.csv.reader import RowReader
 from newsleopard_async.contacts.rules import CONTACT_RULES
 from newsleopard_async.contacts.rules.emails import load_deep_check
 from newsleopard_async.contacts.rules.header import REQUIRED, Header, read_header
@@ -68,7 +68,7 @@ class Examiner:
     ) -> None:
         self._detected = detected
         self._options = _options(fix, judge=judge, deep=deep)
-        self._reader = RecordReader(detected)
+        self._reader = RowReader(detected)
         self._header: Header | None = None
         self._table: Table | None = None
         self._unread_rows = 0

@@ -69,8 +69,12 @@ class Table:
         self._blank = Tally()
         self._shapes = Shapes(header.labels)
         self._rules = tuple(_rules_of(header))
-        self._clean = CleanWriter(header, separator) if header.is_usable else None
-        self._left_out = LeftOutWriter(header)
+        self._clean = (
+            CleanWriter(header.names, header.order, separator=separator)
+            if header.is_usable
+            else None
+        )
+        self._left_out = LeftOutWriter(header.cells)
 
     @property
     def unique(self) -> int:

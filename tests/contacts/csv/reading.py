@@ -7,7 +7,7 @@ from unittest import mock
 from newsleopard_async.contacts.csv import encoding as blocks
 from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected
-from newsleopard_async.contacts.csv.reader import RecordReader
+from newsleopard_async.contacts.csv.reader import RowReader
 
 __all__ = ["UTF8", "batches", "marked", "read"]
 
@@ -20,7 +20,7 @@ def batches(
 ) -> list[Batch]:
     """Read a text."""
     with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
-        reader = RecordReader(UTF8, separator=separator)
+        reader = RowReader(UTF8, separator=separator)
     return [*reader.feed(text.encode()), *reader.finish()]
 
 

@@ -14,7 +14,7 @@ from newsleopard_async.contacts.csv import encoding as blocks
 from newsleopard_async.contacts.csv import quoted
 from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES
 from newsleopard_async.contacts.csv.quoted import QuotedReader
-from newsleopard_async.contacts.csv.reader import RecordReader, iterate_rows
+from newsleopard_async.contacts.csv.reader import RowReader, iterate_rows
 from newsleopard_async.errors import InvalidRequest
 from tests.contacts.checking import detect, in_pieces
 from tests.contacts.csv.reading import UTF8, batches, marked, read
@@ -31,7 +31,7 @@ def test_rows_end_with_any_line_end(end: str, last: bool) -> None:
 
 def test_mixed_line_ends_are_known() -> None:
     """A reader says whether there were several kinds."""
-    reader = RecordReader(UTF8)
+    reader = RowReader(UTF8)
     reader.feed(b"a,b\nc,d\r\n")
     reader.finish()
 
@@ -71,7 +71,7 @@ def test_row_of_empty_cells_is_a_row() -> None:
 )
 def test_separator_is_read_off_the_header(header: str, separator: str) -> None:
     """The one that makes columns of the names that there must be."""
-    reader = RecordReader(UTF8)
+    reader = RowReader(UTF8)
     reader.feed(f"{header}\nx\n".encode())
     reader.finish()
 
@@ -171,7 +171,7 @@ def test_cell_longer_than_the_csv_module_takes_is_read() -> None:
 
 def test_unclosed_quote_says_nothing_of_line_ends() -> None:
     """The breaks that it took in are its fault, and one finding says so."""
-    reader = RecordReader(UTF8)
+    reader = RowReader(UTF8)
     reader.feed(b'EMAIL,NAME\r\na@example.com,"A\nb@example.com,B\r\n')
     reader.finish()
 
@@ -255,7 +255,7 @@ def test_line_longer_than_a_block_is_put_together() -> None:
 
 def test_file_that_changed_in_between_is_refused() -> None:
     """What was decoded once has to decode again; the message shows nothing of it."""
-    reader = RecordReader(UTF8)
+    reader = RowReader(UTF8)
 
     with pytest.raises(InvalidRequest, match="was changed") as caught:
         _ = [*reader.feed(b"EMAIL,NAME\nsecret@example.com,\xff\n"), *reader.finish()]
@@ -308,7 +308,7 @@ def test_mark_is_no_part_of_the_first_cell() -> None:
     content = "\ufeffEMAIL,NAME\n".encode()
     detected = detect([content])
     with mock.patch.object(blocks, "BLOCK_BYTES", 1):
-        reader = RecordReader(detected)
+        reader = RowReader(detected)
 
     [batch] = [*reader.feed(content), *reader.finish()]
 
