@@ -10,6 +10,7 @@ import attrs
 
 from newsleopard_async.contacts.csv import encoding as blocks
 from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected, EncodingDetector
+from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.rules.examiner import Examiner
 from newsleopard_async.models.findings import ContactsReport, Finding, Level
 
@@ -58,6 +59,7 @@ def check(
     encoding: str | None = None,
     piece_bytes: int = 1 << 30,
     block_bytes: int = BLOCK_BYTES,
+    fix: Any = (),
     **options: Any,
 ) -> Checked:
     """Detect and examine a file.
@@ -65,11 +67,12 @@ def check(
     Args:
         piece_bytes: Size of the pieces that it comes in.
         block_bytes: Size of the blocks in which they are examined.
-        options: Those of `Examiner`.
+        fix: What to put right.
+        options: Others of `Examiner`.
     """
     detected = detect(in_pieces(content, piece_bytes), encoding)
     with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
-        examiner = Examiner(detected, **options)
+        examiner = Examiner(detected, fix=Options(fix=fix).fix, **options)
     examined = [examiner.feed(piece) for piece in in_pieces(content, piece_bytes)]
     examined.append(examiner.finish())
     return Checked(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, get_args
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
 import attrs
 
@@ -13,8 +13,7 @@ from newsleopard_async.contacts.csv.reader import RowReader
 from newsleopard_async.contacts.rules import CONTACT_RULES
 from newsleopard_async.contacts.rules.emails import load_deep_check
 from newsleopard_async.contacts.rules.header import REQUIRED, Header, read_header
-from newsleopard_async.contacts.rules.table import Options, Table
-from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.contacts.rules.table import Table
 from newsleopard_async.models.campaign import MAX_BODY_BYTES
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix, Level
 from newsleopard_async.models.options import Polling
@@ -22,7 +21,6 @@ from newsleopard_async.models.options import Polling
 __all__ = ["Examined", "Examiner", "estimated_requests"]
 
 
-_FIXES: Final[tuple[Fix, ...]] = get_args(Fix)
 _LEVELS: Final = ("error", "warning", "note")
 _RULES: Final = tuple(rule.name for rule in CONTACT_RULES)
 _ESCAPED: Final = (b"\n", b'"', b"\\", b"\t")
@@ -55,19 +53,20 @@ class Examiner:
 
     Raises:
         ConfigurationError: email-validator is asked for, and not installed.
-        InvalidRequest: no such fix.
     """
 
     def __init__(
         self,
         detected: Detected,
         *,
-        fix: Fix | Iterable[Fix] = (),
+        fix: Collection[Fix] = (),
         judge: bool = True,
         deep: bool = False,
     ) -> None:
         self._detected = detected
-        self._options = _options(fix, judge=judge, deep=deep)
+        self._fix = fix
+        self._judge = judge
+        self._deep = load_deep_check() if deep else None
         self._reader = RowReader(detected)
         self._header: Header | None = None
         self._table: Table | None = None
@@ -143,10 +142,16 @@ class Examiner:
             separator=reader.separator,
             is_broken=0 in batch.broken or 0 in batch.unclosed,
         )
-        judges = self._options.judge and self._header.index_of(REQUIRED[0]) is not None
+        judges = self._judge and self._header.index_of(REQUIRED[0]) is not None
         if not self._header.is_usable and not judges:
             return b""
-        self._table = Table(self._header, separator=reader.separator, options=self._options)
+        self._table = Table(
+            self._header,
+            separator=reader.separator,
+            fix=self._fix,
+            judge=self._judge,
+            deep=self._deep,
+        )
         return self._table.header()
 
     def _measure(self, clean: bytes) -> None:
@@ -181,19 +186,6 @@ class Examiner:
                 "too-large-for-text",
                 f"makes a request over {MAX_BODY_BYTES:,} bytes as text; it goes as a file",
             )
-
-
-def _options(fix: Fix | Iterable[Fix], *, judge: bool, deep: bool) -> Options:
-    wanted = (fix,) if isinstance(fix, str) else tuple(fix)
-    if any(each not in _FIXES for each in wanted):
-        raise InvalidRequest.of("fix", "choice", f"must be some of {', '.join(_FIXES)}")
-    return Options(
-        trim="trim" in wanted,
-        drop_duplicates="drop-duplicates" in wanted,
-        leave_out="leave-out-bad-rows" in wanted,
-        judge=judge,
-        deep=load_deep_check() if deep else None,
-    )
 
 
 def _joined(examined: Sequence[tuple[bytes, bytes]]) -> Examined:

@@ -16,36 +16,24 @@ from newsleopard_async.contacts.rules.column_types import ColumnType
 from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
 from newsleopard_async.contacts.rules.shapes import Shapes
-from newsleopard_async.models.findings import Finding, counted, either
+from newsleopard_async.models.findings import Finding, Fix, counted, either
 
-__all__ = ["Options", "Table"]
+__all__ = ["Table"]
 
 _RULES_OF_EMAIL: Final[tuple[type[CellRule], ...]] = (Formula,)
 _RULES_OF_NAME: Final[tuple[type[CellRule], ...]] = (EmptyName, Formula)
 _RULES_OF_OTHERS: Final[tuple[type[CellRule], ...]] = (ColumnType, Formula)
 
 
-@attrs.frozen(kw_only=True)
-class Options:
-    """What to do with the rows.
-
-    Attributes:
-        trim: Take away white space around every cell.
-        drop_duplicates: Keep the first row of each address.
-        leave_out: Write bad rows elsewhere.
-        judge: Look at the rows at all.
-        deep: A further check of addresses.
-    """
-
-    trim: bool = False
-    drop_duplicates: bool = False
-    leave_out: bool = False
-    judge: bool = True
-    deep: DeepCheck | None = None
-
-
 class Table:
-    """Takes the rows below one header; where they cannot go out by it, they are only judged.
+    """Takes the rows below one header; if they cannot go out by it, they are only judged.
+
+    Args:
+        header: The header.
+        separator: What stands between the cells.
+        fix: What to put right.
+        judge: Whether to look at the rows at all.
+        deep: A further check of addresses.
 
     Attributes:
         rows: How many there were, blank ones aside.
@@ -55,17 +43,24 @@ class Table:
         trimmed: How many cells were trimmed.
     """
 
-    def __init__(self, header: Header, *, separator: str, options: Options) -> None:
+    def __init__(
+        self,
+        header: Header,
+        *,
+        separator: str,
+        fix: Collection[Fix] = (),
+        judge: bool = True,
+        deep: DeepCheck | None = None,
+    ) -> None:
         self.rows = self.bad_rows = self.dropped = self.left_out = self.trimmed = 0
-        if not header.is_usable:
-            options = attrs.evolve(options, drop_duplicates=False, leave_out=False)
         email_index = header.index_of(REQUIRED[0])
         assert email_index is not None  # without it, there is nothing to judge by
-        self._options = options
+        self._trims = "trim" in fix
+        self._drops = header.is_usable and "drop-duplicates" in fix
+        self._leaves_out = header.is_usable and "leave-out-bad-rows" in fix
+        self._judges = judge
         self._email_index = email_index
-        self._addresses = Addresses(
-            options.deep, left_out=options.leave_out, dropped=options.drop_duplicates
-        )
+        self._addresses = Addresses(deep, left_out=self._leaves_out, dropped=self._drops)
         self._blank = Tally()
         self._shapes = Shapes(header.labels)
         self._rules = tuple(_rules_of(header))
@@ -89,17 +84,17 @@ class Table:
         """Return the next rows that go out, and those that are left out."""
         batch = self._without_blank_rows(batch)
         self.rows += len(batch)
-        mended = batch.trimmed() if self._options.trim else batch.stripped(self._email_index)
+        mended = batch.trimmed() if self._trims else batch.stripped(self._email_index)
         reasons: Mapping[int, Sequence[str]] = {}
         removed: Collection[int] = ()
-        if self._options.judge:
+        if self._judges:
             reasons, removed = self._judge(mended)
         if self._clean is None:
             return b"", b""
         if mended is not batch:
             differences = enumerate(mended.differences(batch))
             self.trimmed += sum(count for index, count in differences if index not in removed)
-        left_out = self._left_out.write(batch, reasons if self._options.leave_out else {})
+        left_out = self._left_out.write(batch, reasons if self._leaves_out else {})
         return self._clean.write(mended, removed=removed), left_out
 
     def _without_blank_rows(self, batch: Batch) -> Batch:
@@ -115,22 +110,21 @@ class Table:
             removed = self._judge_addresses(frame, reasons)
             self._look_at_columns(frame, removed)
         self.bad_rows += sum(not ROW_RULES.isdisjoint(broken) for broken in reasons.values())
-        if self._options.leave_out:
+        if self._leaves_out:
             self.left_out += len(reasons)
             removed.update(reasons)
         return reasons, removed
 
     def _judge_addresses(self, frame: _Frame, reasons: dict[int, list[str]]) -> set[int]:
         """Add to the reasons, and return the rows that are not looked at any further."""
-        leave_out = self._options.leave_out
-        ignored = frame.positions(reasons) if leave_out else ()
+        ignored = frame.positions(reasons) if self._leaves_out else ()
         found = self._addresses.judge(
             frame.columns[self._email_index], frame.lines, ignored=ignored
         )
         for position, rule in found.bad.items():
             reasons.setdefault(frame.indices[position], []).append(rule)
-        removed = set(reasons) if leave_out else set()
-        if self._options.drop_duplicates:
+        removed = set(reasons) if self._leaves_out else set()
+        if self._drops:
             self.dropped += len(found.repeated)
             removed.update(frame.indices[position] for position in found.repeated)
         return removed
@@ -146,7 +140,7 @@ class Table:
 
     def findings(self) -> Iterator[Finding]:
         """Yield everything that was found in the rows."""
-        yield from self._shapes.findings(left_out=self._options.leave_out)
+        yield from self._shapes.findings(left_out=self._leaves_out)
         if self._blank.count:
             yield self._blank.finding(
                 "note",

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsleopard_async.contacts.rules.examiner import Examiner
-from newsleopard_async.errors import InvalidRequest
-from tests.contacts.checking import Checked, check, csv_of, detect, found
+from tests.contacts.checking import Checked, check, csv_of, found
 
 GOOD = "a@example.com,甲"
 ALL = ("trim", "drop-duplicates", "leave-out-bad-rows")
@@ -175,14 +173,6 @@ def test_only_a_header_is_written_for_bad_rows_in_blocks() -> None:
 
     assert len(rows_of(checked.left_out)) == 31
     assert checked.clean == csv_of(GOOD)
-
-
-def test_other_fix_is_refused() -> None:
-    """By the name of the argument."""
-    with pytest.raises(InvalidRequest) as caught:
-        Examiner(detect([csv_of(GOOD)]), fix=["trim", "guess"])  # type: ignore[list-item]  # the point
-
-    assert [problem.field for problem in caught.value.problems] == ["fix"]
 
 
 CELLS = st.sampled_from(
