@@ -19,7 +19,6 @@ import attrs
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.encoding import Detected, EncodingDetector
 from newsleopard_async.contacts.options import Options, publish
-from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.examiner import Examined, Examiner
 from newsleopard_async.contacts.sources import (
     PIECE_BYTES,
@@ -30,14 +29,13 @@ from newsleopard_async.contacts.sources import (
     spool,
 )
 from newsleopard_async.files import new_file, private_folder, writing
-from newsleopard_async.models.findings import ContactsReport, Finding
+from newsleopard_async.models.findings import ContactsReport
 
 __all__ = [
     "CleanContacts",
     "Examination",
     "OnProgress",
     "examined",
-    "faults_of_file",
     "goes_as_text",
 ]
 
@@ -82,7 +80,7 @@ class Examination:
         Raises:
             InvalidRequest: one cannot be written.
         """
-        if faults_of_file(self.report):
+        if self.report.fatal_errors:
             return
         if self.report.left_out_to is not None:
             await publish("left_out_to", self.left_out, self.report.left_out_to)
@@ -94,14 +92,6 @@ class Examination:
 async def _remove(path: Path) -> None:
     """Remove a file of ours as soon as it is of no use: contacts are in it."""
     await in_thread(partial(path.unlink, missing_ok=True))
-
-
-def faults_of_file(report: ContactsReport) -> tuple[Finding, ...]:
-    """Return the errors that make contacts unusable as a whole, those of single rows aside."""
-    # A rule of rows may also say that the header has no end, and then there are no rows.
-    return tuple(
-        each for each in report.errors if each.rule not in ROW_RULES or not report.bad_rows
-    )
 
 
 @contextlib.asynccontextmanager
@@ -202,7 +192,7 @@ class _Work:
 
     def _named(self, report: ContactsReport) -> ContactsReport:
         """Name the file that the rows which are left out are to go into, if they do."""
-        if not report.left_out or faults_of_file(report):
+        if not report.left_out or report.fatal_errors:
             return report
         return attrs.evolve(report, left_out_to=self.options.left_out_to)
 

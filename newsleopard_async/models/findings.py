@@ -21,6 +21,7 @@ __all__ = [
     "Fix",
     "Level",
     "RuleInfo",
+    "Scope",
     "counted",
     "either",
     "rules_table",
@@ -29,6 +30,9 @@ __all__ = [
 Level = Literal["error", "warning", "note"]
 """An error keeps something from being sent, or loses contacts; a warning is worth a look;
 a note says what was understood, or made good on the way."""
+
+Scope = Literal["whole", "rows"]
+"""What a finding is about: what was checked as a whole, or single rows of contacts."""
 
 MOST_PLACES: Final = 20
 """How many places a finding names."""
@@ -51,6 +55,10 @@ class Finding(Plain):
         column: The column of the contacts that it is in; None where no single one is.
         count: How often it was found.
         places: The first twenty lines that it is in.
+        scope: ``rows`` if it is about single rows of contacts: an error of rows costs these rows
+            and no others. ``whole`` if it is about all that was checked: an error of the whole
+            makes it unusable, even if a single line causes it, such as a quote that is never
+            closed.
     """
 
     level: Level
@@ -61,6 +69,7 @@ class Finding(Plain):
     column: str | None = None
     count: int = 1
     places: tuple[int, ...] = ()
+    scope: Scope = "whole"
 
     @property
     def where(self) -> str:
@@ -158,6 +167,11 @@ class ContactsReport(CheckReport):
     trimmed: int = 0
     size_bytes: int = 0
     requests: int = 0
+
+    @property
+    def fatal_errors(self) -> tuple[Finding, ...]:
+        """The errors that make the contacts unusable as a whole; those of single rows aside."""
+        return tuple(each for each in self.errors if each.scope == "whole")
 
     def __str__(self) -> str:
         columns = ", ".join(map(shown, self.columns)) or "unknown"

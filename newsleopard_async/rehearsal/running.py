@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, get_args
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.contacts.examine import faults_of_file
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.emulator import Profile
@@ -110,7 +109,7 @@ async def rehearse(
 
 def _reason_to_stop(asked: Asked, found: ContactsReport) -> str | None:
     """Say why there is nothing to run."""
-    if faults_of_file(found):
+    if found.fatal_errors:
         return "the contacts cannot be used; nothing was tried"
     if max(asked.began, asked.goes_out_at) >= LATEST - min(asked.wait, LATEST - EARLIEST):
         return f"it would go out after the year {LATEST:%Y}; nothing was tried"

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.examine import CleanContacts, Examination, faults_of_file
+from newsleopard_async.contacts.examine import CleanContacts, Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import (
@@ -136,7 +136,7 @@ async def import_contacts(
     options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to)
     story = Story("import_contacts", progress, nl.clock)
     async with story.checked(contacts, options) as found:
-        if faults := faults_of_file(found.report):
+        if faults := found.report.fatal_errors:
             error = InvalidRequest(each.as_problem() for each in faults)
             raise await with_checkpoint(error, checkpoint)
         log_remarks(found.report)

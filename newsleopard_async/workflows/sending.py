@@ -11,7 +11,7 @@ from types import EllipsisType
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.examine import CleanContacts, Examination, faults_of_file
+from newsleopard_async.contacts.examine import CleanContacts, Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
@@ -126,7 +126,7 @@ async def send_campaign(
         if contacts is not None:
             found = await stack.enter_async_context(story.checked(contacts, options))
         judged = partial(_judge, nl, campaign, found, target, terms)
-        if found is not None and faults_of_file(found.report):
+        if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
             raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
         run = await stack.enter_async_context(

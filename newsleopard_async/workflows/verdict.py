@@ -17,7 +17,6 @@ import attrs
 
 from newsleopard_async.checks.at_send import problems_at_send
 from newsleopard_async.checks.check import check_campaign
-from newsleopard_async.contacts.examine import faults_of_file
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import Mailing, with_lists
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
@@ -120,7 +119,7 @@ def _recipients(
 ) -> int | None:
     """Return how many it goes to; None where a list may have members that nobody here knows."""
     is_new = target is not None and target.list_sn is None and target.if_list_exists == "refuse"
-    if report is None or faults_of_file(report) or not is_new or campaign.lists:
+    if report is None or report.fatal_errors or not is_new or campaign.lists:
         return None
     return report.unique
 
@@ -135,8 +134,7 @@ def _tolerated(report: ContactsReport, terms: Terms) -> tuple[Finding, ...]:
         report.bad_rows, report.rows - report.dropped, terms.max_rejected
     ):
         return ()
-    faults = faults_of_file(report)
-    return tuple(each for each in report.errors if each not in faults)
+    return tuple(each for each in report.errors if each.scope == "rows")
 
 
 def problems_of_max_rejected(limit: object) -> Iterator[Problem]:

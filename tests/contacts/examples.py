@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.contacts.examine import CleanContacts, examined, faults_of_file
+from newsleopard_async.contacts.examine import CleanContacts, examined
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import as_source
 from newsleopard_async.models.validation import refuse
@@ -120,6 +120,6 @@ async def clean_contacts(
 ) -> AsyncIterator[CleanContacts]:
     """Take contacts as a pipeline does: examine them, refuse what is unusable, publish."""
     async with examined(contacts, Options(**options), on_progress=on_progress) as found:
-        refuse(each.as_problem() for each in faults_of_file(found.report))
+        refuse(each.as_problem() for each in found.report.fatal_errors)
         await found.publish()
         yield CleanContacts.of(found)

@@ -31,7 +31,7 @@ GOOD = Campaign(
 )
 COLUMNS = ("EMAIL", "NAME")
 CLEAN = ContactsReport(rows=10, unique=10, columns=COLUMNS, encoding="utf-8")
-ROWS = Finding(level="error", rule="invalid-email", message="has 2 rows", count=2)
+ROWS = Finding(level="error", rule="invalid-email", message="has 2 rows", count=2, scope="rows")
 BAD_ROWS = attrs.evolve(CLEAN, findings=(ROWS,), bad_rows=2)
 FAULT = Finding(level="error", rule="line-break", message="has a line break")
 WARNING = Finding(level="warning", rule="empty-name", message="has 1 row without a name")

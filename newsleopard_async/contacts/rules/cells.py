@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from newsleopard_async.models.findings import MOST_PLACES, Finding, Level, counted, either
+from newsleopard_async.models.findings import MOST_PLACES, Finding, Level, Scope, counted, either
 
 __all__ = ["NUMBER", "CellRule", "Cells", "EmptyName", "Formula", "Tally"]
 
@@ -42,7 +42,13 @@ class Tally:
         return f"{'line' if self.count == 1 else 'lines'} {shown}{rest}"
 
     def finding(
-        self, level: Level, rule: str, message: str, *, column: str | None = None
+        self,
+        level: Level,
+        rule: str,
+        message: str,
+        *,
+        column: str | None = None,
+        scope: Scope = "rows",
     ) -> Finding:
         """Make a finding of it."""
         return Finding(
@@ -53,6 +59,7 @@ class Tally:
             column=column,
             count=self.count,
             places=tuple(self.places),
+            scope=scope,
         )
 
 

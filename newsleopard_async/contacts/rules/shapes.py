@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.cells import Tally
-from newsleopard_async.models.findings import Finding, counted, either
+from newsleopard_async.models.findings import Finding, Scope, counted, either
 
 __all__ = ["Shapes"]
 
@@ -126,4 +127,6 @@ def _finding(
         return tally.finding("note", rule, f"had {what}, left out", column=column)
     them = either(tally.count, "it", "them")
     message = f"has {what}; {remedy}, or let fix='leave-out-bad-rows' leave {them} out"
-    return tally.finding("error", rule, message, column=column)
+    # The platform rejects a row by its number of cells; what a NUL or a line break does is unknown.
+    scope: Scope = "rows" if rule in ROW_RULES else "whole"
+    return tally.finding("error", rule, message, column=column, scope=scope)

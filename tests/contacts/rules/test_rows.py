@@ -270,6 +270,28 @@ def test_row_of_another_number_of_cells_keeps_its_number() -> None:
     assert clean == ["EMAIL,NAME,X", "x,甲", "a@example.com,甲,x,y", "甲", "b@example.com,乙,y"]
 
 
+@pytest.mark.parametrize(
+    ("content", "rule", "scope"),
+    [
+        (csv_of("none,甲"), "invalid-email", "rows"),
+        (csv_of(",甲"), "missing-email", "rows"),
+        (csv_of(GOOD, "a"), "column-count", "rows"),
+        (csv_of(GOOD, header="EMAIL,NAME" + ",X" * 1_000), "column-count", "whole"),
+        (csv_of(GOOD, 'b@example.com,"乙\n二"'), "line-break", "whole"),
+        (csv_of(GOOD, "b@example.com,\0"), "null-byte", "whole"),
+        (csv_of(GOOD, header="EMAIL"), "header-order", "whole"),
+    ],
+)
+def test_error_of_rows_is_told_from_one_of_the_whole(content: bytes, rule: str, scope: str) -> None:
+    """Only an error of the whole makes contacts unusable."""
+    checked = check(content)
+
+    error = found(checked, rule)
+
+    assert error.scope == scope
+    assert (error in checked.report.fatal_errors) == (scope == "whole")
+
+
 def test_rules_of_rows_are_in_the_table() -> None:
     """Every rule has one row in the table."""
     names = [rule.name for rule in CONTACT_RULES]
