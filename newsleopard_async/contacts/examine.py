@@ -32,12 +32,18 @@ from newsleopard_async.files import new_file, private_folder, writing
 from newsleopard_async.models.findings import ContactsReport
 
 __all__ = [
-    "CleanContacts",
     "Examination",
     "OnProgress",
     "examined",
     "goes_as_text",
 ]
+
+
+_MOST_TEXT_ROWS: Final = 100
+"""Above this the platform advises a file (建議筆數 > 100)."""
+
+_LARGEST_TEXT_BYTES: Final = 1_600_000
+"""A sixth of the documented 10 MB, since JSON may write a byte in six."""
 
 
 class OnProgress(Protocol):
@@ -55,13 +61,14 @@ class OnProgress(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Examination:
-    """What came of it.
+    """What came of it: a CSV as the platform wants it, unless the contacts are unusable.
 
     Attributes:
         report: What was found.
-        path: The clean CSV, for as long as the context lasts.
-            If they are unusable, there is nothing of use in it.
-        sha256: Of the clean CSV.
+        path: The clean CSV, for as long as the context lasts, in a folder that nobody else can
+            look into. If the contacts are unusable, there is nothing of use in it.
+        sha256: Of the clean CSV, by which a checkpoint knows it again, whatever form the
+            contacts come in.
         read_bytes: How many bytes came in.
         left_out: The rows that are left out, until they are published.
         write_to: Where the caller wants the clean CSV, too.
@@ -73,6 +80,18 @@ class Examination:
     read_bytes: int
     left_out: Path
     write_to: Path | None
+
+    @property
+    def rows(self) -> int:
+        """Rows in the clean CSV."""
+        return self.report.rows - self.report.dropped - self.report.left_out
+
+    @property
+    def as_text(self) -> bool:
+        """Whether the clean CSV is small enough to be imported as text."""
+        # A text whose header has this in it passes for one whose line feeds were lost.
+        is_plain = not any("\\n" in column for column in self.report.columns)
+        return is_plain and goes_as_text(self.rows, self.report.size_bytes)
 
     async def publish(self) -> None:
         """Put the files where the caller wants them, once; none of unusable contacts.
@@ -92,6 +111,11 @@ class Examination:
 async def _remove(path: Path) -> None:
     """Remove a file of ours as soon as it is of no use: contacts are in it."""
     await in_thread(partial(path.unlink, missing_ok=True))
+
+
+def goes_as_text(rows: int, size_bytes: int) -> bool:
+    """Choose between the two kinds of import: text for the small, a file for the rest."""
+    return rows <= _MOST_TEXT_ROWS and size_bytes <= _LARGEST_TEXT_BYTES
 
 
 @contextlib.asynccontextmanager
@@ -220,51 +244,3 @@ class _Work:
             await self.on_progress(size_bytes=self.size_bytes, rows=max(0, self.rows - 1))
         # Something small is the end, unless more comes after it.
         self.comes_slowly = not is_whole
-
-
-_MOST_TEXT_ROWS: Final = 100
-"""Above this the platform advises a file (建議筆數 > 100)."""
-
-
-_LARGEST_TEXT_BYTES: Final = 1_600_000
-"""A sixth of the documented 10 MB, since JSON may write a byte in six."""
-
-
-@attrs.frozen(kw_only=True)
-class CleanContacts:
-    """A CSV as the platform wants it.
-
-    Attributes:
-        path: Where it is, in a folder that nobody else can look into.
-        rows: Rows in it.
-        as_text: Whether it is small enough to be imported as text.
-        sha256: Of its content, by which a checkpoint knows it again, whatever form the
-            contacts come in.
-        report: What was found in what came in.
-    """
-
-    path: Path
-    rows: int
-    as_text: bool
-    sha256: str
-    report: ContactsReport
-
-    @classmethod
-    def of(cls, found: Examination) -> CleanContacts:
-        """Take over what was examined, and has no fault as a whole."""
-        report = found.report
-        rows = report.rows - report.dropped - report.left_out
-        # A text whose header has this in it passes for one whose line feeds were lost.
-        is_plain = not any("\\n" in column for column in report.columns)
-        return cls(
-            path=found.path,
-            rows=rows,
-            as_text=is_plain and goes_as_text(rows, report.size_bytes),
-            sha256=found.sha256,
-            report=report,
-        )
-
-
-def goes_as_text(rows: int, size_bytes: int) -> bool:
-    """Choose between the two kinds of import: text for the small, a file for the rest."""
-    return rows <= _MOST_TEXT_ROWS and size_bytes <= _LARGEST_TEXT_BYTES

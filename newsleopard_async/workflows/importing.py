@@ -10,7 +10,7 @@ from typing import Final, Literal
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.examine import CleanContacts, Examination
+from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import (
@@ -140,17 +140,16 @@ async def import_contacts(
             error = InvalidRequest(each.as_problem() for each in faults)
             raise await with_checkpoint(error, checkpoint)
         log_remarks(found.report)
-        clean = CleanContacts.of(found)
         async with running(
             nl,
             "import_contacts",
-            input_hash=hash_of(clean.sha256, target),
+            input_hash=hash_of(found.sha256, target),
             checkpoint=checkpoint,
             progress=story.go_on(),
         ) as run:
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
-            report = await import_into(run, clean, joined, polling or Polling())
+            report = await import_into(run, found, joined, polling or Polling())
             return report.bind(nl, contacts, encoding=encoding)
 
 
@@ -164,7 +163,7 @@ async def publish_unless_imported(run: Runner, found: Examination) -> None:
 
 
 async def import_into(
-    run: Runner, clean: CleanContacts, list_sn: ListSn, polling: Polling
+    run: Runner, clean: Examination, list_sn: ListSn, polling: Polling
 ) -> ImportReport:
     """Import clean contacts into a list, and wait."""
     how = steps.import_text if clean.as_text else steps.upload_file

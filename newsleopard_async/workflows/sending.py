@@ -11,7 +11,7 @@ from types import EllipsisType
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.examine import CleanContacts, Examination
+from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
@@ -151,7 +151,7 @@ async def send_campaign(
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
-            report = await import_into(run, CleanContacts.of(found), joined, polling or Polling())
+            report = await import_into(run, found, joined, polling or Polling())
             report = report.bind(nl, contacts, encoding=encoding)
             if is_new:
                 _check_rejected(report, max_rejected)

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.contacts.examine import CleanContacts, examined
+from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import as_source
 from newsleopard_async.models.validation import refuse
@@ -117,9 +117,9 @@ async def refusal_of(contacts: Any) -> tuple[str, str]:
 @asynccontextmanager
 async def clean_contacts(
     contacts: Any, *, on_progress: Any = None, **options: Any
-) -> AsyncIterator[CleanContacts]:
+) -> AsyncIterator[Examination]:
     """Take contacts as a pipeline does: examine them, refuse what is unusable, publish."""
     async with examined(contacts, Options(**options), on_progress=on_progress) as found:
         refuse(each.as_problem() for each in found.report.fatal_errors)
         await found.publish()
-        yield CleanContacts.of(found)
+        yield found
