@@ -88,7 +88,13 @@ class Header:
 
 
 def read_header(
-    row: Sequence[str], *, line: int, text: str, separator: str, is_broken: bool = False
+    row: Sequence[str],
+    *,
+    line: int,
+    text: str,
+    separator: str,
+    is_broken: bool,
+    goes_as_it_is: bool = False,
 ) -> Header:
     """Read the first row.
 
@@ -97,6 +103,7 @@ def read_header(
         text: The line as it stands.
         separator: Between its cells.
         is_broken: Whether a quote in it goes on in the next line, or is never closed.
+        goes_as_it_is: Whether nothing is put right, so that it must have the platform's form.
     """
     fatal = _fatal(row, separator, is_broken=is_broken)
     if fatal is not None:
@@ -110,7 +117,7 @@ def read_header(
     order = (*first, *(index for index in range(len(cells)) if index not in first))
     found = (
         *_findings_of_names(cells),
-        *_findings_of_form(text, separator),
+        *_findings_of_form(text, separator, goes_as_it_is=goes_as_it_is),
     )
     return Header(cells=cells, order=order, findings=tuple(_at(finding, line) for finding in found))
 
@@ -216,18 +223,16 @@ def _finding_of_same(same: Sequence[str]) -> Finding:
     return attrs.evolve(finding, count=len(same))
 
 
-def _findings_of_form(text: str, separator: str) -> Iterator[Finding]:
-    """Say what is put right; nothing where the line goes out as it came in."""
+def _findings_of_form(text: str, separator: str, *, goes_as_it_is: bool) -> Iterator[Finding]:
+    """Say in what the line differs from the platform's form, which is put right if it can be."""
+    level: Level = "error" if goes_as_it_is else "note"
     if separator != COMMA:
-        name = KNOWN[separator]
-        yield _finding("note", "separator", f"separates columns by {name}; commas go out")
+        way_out = "use commas" if goes_as_it_is else "commas go out"
+        yield _finding(level, "separator", f"separates columns by {KNOWN[separator]}; {way_out}")
     beginning = separator.join(REQUIRED)
     if text != beginning and not text.startswith(beginning + separator):
-        yield _finding(
-            "note",
-            "header-order",
-            "does not begin with a bare EMAIL,NAME; what goes out does",
-        )
+        way_out = "write them first, in upper case" if goes_as_it_is else "what goes out does"
+        yield _finding(level, "header-order", f"does not begin with a bare EMAIL,NAME; {way_out}")
 
 
 def _near_miss(wanted: str, names: Sequence[str], *, is_header: bool) -> str | None:

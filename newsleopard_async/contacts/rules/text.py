@@ -10,26 +10,18 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from newsleopard_async.contacts.csv.separators import (
-    COMMA,
-    KNOWN,
-    choose_separator,
-    folded,
-    foreign_separator,
-)
-from newsleopard_async.contacts.rules.header import REQUIRED
+from newsleopard_async.contacts.csv.separators import choose_separator
+from newsleopard_async.contacts.rules.header import Header, read_header
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.campaign import MAX_BODY_BYTES
-from newsleopard_async.models.validation import problems_of_encoding, shown, wrong_type
+from newsleopard_async.models.validation import problems_of_encoding, wrong_type
 
 __all__ = ["problems_of_csv_text"]
 
 _FIELD: Final = "csv_text"
-_BEGINNING: Final = ",".join(REQUIRED)
 
 
 def problems_of_csv_text(csv_text: object) -> tuple[Problem, ...]:
@@ -60,47 +52,20 @@ def _problems_of_header(line: str) -> Iterator[Problem]:
         yield _problem(
             "line-break", "does not end its header with a line feed; write one, no \\r or \\\\n"
         )
-    elif line != _BEGINNING and not line.startswith(_BEGINNING + COMMA):
-        yield _problem_of_beginning(line)
     else:
-        yield from _problems_of_names(line)
+        findings = _read_header(line).findings
+        yield from (_problem(each.rule, each.message) for each in findings if each.level == "error")
 
 
-def _problem_of_beginning(line: str) -> Problem:
-    """Say why a line does not begin with the two columns; it may be a contact, so it is hidden."""
-    separator = KNOWN[choose_separator(line)]
-    if (other := foreign_separator(line)) or separator != KNOWN[COMMA]:
-        return _problem("separator", f"separates columns by {other or separator}; use commas")
-    columns = [column.strip(' \t"') for column in line.split(COMMA)]
-    upper = [column.upper() for column in columns]
-    if tuple(columns[:2]) == REQUIRED:
-        message = "has quotes or spaces around EMAIL or NAME; write the two bare: EMAIL,NAME"
-    elif tuple(upper[:2]) == REQUIRED:
-        message = "does not write EMAIL,NAME in upper case; do so"
-    elif set(REQUIRED) <= set(upper):
-        message = "has EMAIL and NAME elsewhere; make them the first two columns"
-    else:
-        missing = " and ".join(name for name in REQUIRED if name not in upper)
-        message = f"has no column {missing} in its first line; begin with EMAIL,NAME"
-    return _problem("header-order", message)
-
-
-def _problems_of_names(line: str) -> Iterator[Problem]:
+def _read_header(line: str) -> Header:
+    separator = choose_separator(line)
     try:
-        names = next(csv.reader([line], strict=True))
+        row, is_broken = next(csv.reader([line], delimiter=separator, strict=True)), False
     except csv.Error:
-        yield _problem("line-break", "has a quote in its header that is never closed; close it")
-        return
-    times = Counter(map(folded, names))
-    if "" in times:
-        yield _problem("empty-header", "has a column without a name; name it or remove it")
-    twice = sorted(shown(name) for name, count in times.items() if name and count > 1)
-    if twice:
-        yield _problem(
-            "duplicate-header",
-            f"has columns of the same name but for case and spaces: {', '.join(twice)}; rename "
-            "all but one",
-        )
+        row, is_broken = [], True
+    return read_header(
+        row, line=1, text=line, separator=separator, is_broken=is_broken, goes_as_it_is=True
+    )
 
 
 def _problems_of_rows(csv_text: str, rows: str) -> Iterator[Problem]:
