@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar, Literal, Self
 
+import anyio
 import attrs
 
-from newsleopard_async.aio import open_file
-from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.aio import in_thread, open_file
+from newsleopard_async.errors import ConfigurationError, InvalidRequest
 
 __all__ = [
     "FileIdentity",
+    "StableFile",
+    "Unusable",
     "copy_durably",
     "lock",
     "new_file",
     "open_folder",
+    "part_of",
     "private_folder",
+    "put_in_place",
     "write_durably",
     "writing",
 ]
@@ -44,18 +52,145 @@ class FileIdentity:
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file in one step that a crash cannot cut in two."""
-    partial = path.with_name(f".{path.name}.part")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
+Unusable = Literal["unreadable", "folder", "special", "lost", "changed"]
+"""Why a file cannot be used: at the first look it is unreadable, a folder, or something that can
+be read only once; when it is read, the system gives an error, or it is no longer the same."""
+
+
+@attrs.frozen
+class StableFile(abc.ABC):
+    """A file that is read more than once, and must stay as it was when it was first seen.
+
+    A subclass says how large the pieces are, and words the refusals.
+    """
+
+    piece_bytes: ClassVar[int]
+
+    path: Path
+    identity: FileIdentity = attrs.field(repr=False)
+
+    @classmethod
+    @abc.abstractmethod
+    def refusal(cls, path: Path, why: Unusable, system: str = "") -> InvalidRequest:
+        """Build the error for a file that cannot be used.
+
+        Args:
+            path: The file.
+            why: What is wrong with it.
+            system: What the system says, if it does.
+        """
+
+    @classmethod
+    async def at(cls, path: Path) -> Self:
+        """Look at a file.
+
+        Raises:
+            InvalidRequest: there is none, or it is a folder, or can be read only once.
+        """
+        try:
+            status = await in_thread(path.stat)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise cls.refusal(path, "unreadable", str(why)) from None
+        if not stat.S_ISREG(status.st_mode):
+            raise cls.refusal(path, "folder" if stat.S_ISDIR(status.st_mode) else "special")
+        return cls(path, FileIdentity.of(status))
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes a reading gives."""
+        return self.identity.size_bytes
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read it from its start; the last piece comes only if the file is still the same.
+
+        Raises:
+            InvalidRequest: it cannot be read, or is no longer what it was.
+        """
+        left_bytes = self.size_bytes
+        reading = self._read()
+        try:
+            while True:
+                piece = await in_thread(partial(next, reading))
+                left_bytes -= len(piece)
+                yield piece
+                if not left_bytes:
+                    return
+        finally:
+            if left_bytes:
+                with anyio.CancelScope(shield=True):
+                    await in_thread(reading.close)
+
+    def _read(self) -> Generator[bytes, None, None]:
+        """Yield as many bytes as there were at the first look, in threads."""
+        left_bytes = self.size_bytes
+        try:
+            with self.path.open("rb") as file:
+                self._check(os.fstat(file.fileno()))
+                # Never more than the size: a server takes that many bytes for the whole.
+                while left_bytes > self.piece_bytes and (piece := file.read(self.piece_bytes)):
+                    left_bytes -= len(piece)
+                    yield piece
+                last = file.read(left_bytes + 1)
+                self._check(os.fstat(file.fileno()))
+                # By its name too: what is open stays readable when it was replaced.
+                self._check(self.path.stat())
+        except OSError as error:
+            raise self.refusal(self.path, "lost", error.strerror or "it cannot be read") from None
+        if len(last) != left_bytes:
+            # What the system makes up as it is read, as below /proc, is of another size.
+            raise self.refusal(self.path, "special")
+        yield last
+
+    def _check(self, status: os.stat_result) -> None:
+        if FileIdentity.of(status) != self.identity:
+            raise self.refusal(self.path, "changed")
+
+
+def part_of(path: Path) -> Path:
+    """Name the file that `put_in_place` is to rename, beside its place and used by no one else."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def put_in_place(part: Path, path: Path) -> int:
+    """Give a complete file its name, in one step that a crash cannot cut in two.
+
+    Returns: Its size in bytes.
+    """
+    with part.open("rb+") as file:
         os.fsync(file.fileno())
-    partial.replace(path)
+        size_bytes = os.fstat(file.fileno()).st_size
+    part.replace(path)
     with open_folder(path.parent) as folder:
         if folder is not None:
             os.fsync(folder)
+    return size_bytes
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Write a private file that takes the place of another, whole or not at all."""
+    part = part_of(path)
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        put_in_place(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file by new content, in one piece of work that no cancellation cuts in two."""
+    with _replacing(path) as file:
+        file.write(content)
+
+
+def copy_durably(source: Path, path: Path) -> None:
+    """Replace a file by a copy of another, as `write_durably` does."""
+    with source.open("rb") as content, _replacing(path) as file:
+        shutil.copyfileobj(content, file)
 
 
 @contextlib.contextmanager
@@ -106,7 +241,7 @@ def private_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """Tell an error of the temporary folder from one of whoever gives the contacts.
+    """Tell an error of the temporary folder from one of whoever gives the content.
 
     Raises:
         ConfigurationError: nothing can be written there.
@@ -115,8 +250,8 @@ def writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigurationError(
-            f"contacts cannot be put into the temporary folder: {error.strerror}; free some of "
-            "its space, or name another folder in TMPDIR"
+            f"nothing can be put into the temporary folder: {error.strerror}; free some of its "
+            "space, or name another folder in TMPDIR"
         ) from None
 
 
@@ -137,18 +272,3 @@ async def new_file(path: Path) -> AsyncIterator[IO[bytes]]:
         # What is written last may find the disk full only now.
         with writing():
             await closing.aclose()
-
-
-def copy_durably(source: Path, path: Path) -> None:
-    """Copy under another name first, in one piece of work that no cancellation cuts in two."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as target, source.open("rb") as file:
-            shutil.copyfileobj(file, target)
-            target.flush()
-            os.fsync(target.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

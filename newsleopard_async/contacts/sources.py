@@ -9,7 +9,6 @@ import contextlib
 import inspect
 import io
 import os
-import stat
 import time
 from collections.abc import (
     AsyncGenerator,
@@ -22,14 +21,14 @@ from collections.abc import (
 )
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 
 import attrs
 
-from newsleopard_async.aio import in_thread, open_file
+from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.records import RecordsSource, is_record
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.files import FileIdentity, new_file, writing
+from newsleopard_async.files import StableFile, Unusable, new_file, writing
 from newsleopard_async.models.validation import problems_of_encoding, refuse
 
 __all__ = [
@@ -44,7 +43,6 @@ __all__ = [
     "RegularFile",
     "TextSource",
     "as_source",
-    "changed",
     "in_pieces",
     "is_decoded",
     "spool",
@@ -72,60 +70,26 @@ class BinaryFile(Protocol):
 
 
 @attrs.frozen
-class RegularFile:
-    """A file that is read more than once, and must stay as it was when it was first seen."""
+class RegularFile(StableFile):
+    """A CSV file that is read more than once, and must stay as it was when it was first seen."""
 
-    path: Path
-    identity: FileIdentity = attrs.field(repr=False)
+    piece_bytes: ClassVar[int] = PIECE_BYTES
 
     @classmethod
-    async def at(cls, path: Path) -> RegularFile:
-        """Look at a file.
-
-        Raises:
-            InvalidRequest: there is none, or it is a folder, or can be read only once.
-        """
-        try:
-            status = await in_thread(path.stat)
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from None
-        if stat.S_ISDIR(status.st_mode):
-            raise _refusal("file", f"{path} is a folder; name the CSV file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise _no_ordinary_file(path)
-        return cls(path, FileIdentity.of(status))
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read it from its start.
-
-        Raises:
-            InvalidRequest: it cannot be read, or is no longer what it was.
-        """
-        left_bytes = self.identity.size_bytes
-        try:
-            async with open_file(self.path, "rb") as file:
-                await self._check(file.fileno())
-                # A file that somebody writes to may grow for ever.
-                while left_bytes >= 0 and (
-                    piece := await in_thread(partial(file.read, PIECE_BYTES))
-                ):
-                    left_bytes -= len(piece)
-                    yield piece
-                await self._check_end(left_bytes)
-        except OSError as error:
-            raise _unreadable(self.path, error) from None
-
-    async def _check_end(self, left_bytes: int) -> None:
-        # By its name: what is open stays as it was when it was replaced.
-        await self._check(self.path)
-        if left_bytes:
-            # What the system makes up as it is read, as below /proc, is of no size.
-            raise _no_ordinary_file(self.path)
-
-    async def _check(self, file: int | Path) -> None:
-        status = await in_thread(partial(os.stat, file))
-        if FileIdentity.of(status) != self.identity:
-            raise changed(self.path)
+    def refusal(cls, path: Path, why: Unusable, system: str = "") -> InvalidRequest:
+        """Build the error for a file that contacts cannot be read from."""
+        match why:
+            case "folder":
+                return _refusal("file", f"{path} is a folder; name the CSV file in it")
+            case "special":
+                return _refusal("file", f"{path} is no ordinary file; open it and give it open")
+            case "changed":
+                return _refusal(
+                    "unchanged",
+                    f"{path} changed while it was read; call again once nothing writes to it",
+                )
+            case _:
+                return _refusal("readable", f"{path} cannot be read: {system}")
 
 
 @attrs.frozen
@@ -228,22 +192,6 @@ def _why_no_bytes(piece: object) -> str:
     if inspect.isawaitable(piece):
         return "is an async file; give its path as Path('…'), or a file of open(…, 'rb')"
     return f"is an open file whose read() gives {type(piece).__name__} and not bytes"
-
-
-def changed(path: Path) -> InvalidRequest:
-    """Build the error for a file that did not stay as it was."""
-    return _refusal(
-        "unchanged", f"{path} changed while it was read; call again once nothing writes to it"
-    )
-
-
-def _no_ordinary_file(path: Path) -> InvalidRequest:
-    return _refusal("file", f"{path} is no ordinary file; open it and give it open")
-
-
-def _unreadable(path: Path, error: OSError | ValueError) -> InvalidRequest:
-    why = error.strerror if isinstance(error, OSError) else error
-    return _refusal("readable", f"{path} cannot be read: {why}")
 
 
 @runtime_checkable

@@ -7,18 +7,14 @@ spent one would upload an empty object. So a body opens anew for every attempt.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import AsyncGenerator
-from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
-import anyio
 import attrs
 
-from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.files import FileIdentity
+from newsleopard_async.files import StableFile, Unusable
 
 __all__ = ["Body", "BytesBody", "FileBody", "open_body"]
 
@@ -60,54 +56,25 @@ class BytesBody:
 
 
 @attrs.frozen
-class FileBody:
+class FileBody(StableFile):
     """A file, read off the event loop, that must stay as it was when it was first seen."""
 
-    path: Path
-    identity: FileIdentity = attrs.field(repr=False)
+    piece_bytes: ClassVar[int] = _PIECE_BYTES
 
-    @property
-    def size_bytes(self) -> int:
-        """How many bytes a reading gives."""
-        return self.identity.size_bytes
-
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Read from the start; the last piece goes only if the file is still the same.
-
-        Raises:
-            InvalidRequest: the file changed or vanished.
-        """
-        left_bytes = self.size_bytes
-        try:
-            async with open_file(self.path, "rb") as file:
-                await self._check(file.fileno())
-                # Never more than the size: a server takes that many bytes for the whole.
-                while left_bytes > _PIECE_BYTES and (
-                    piece := await in_thread(partial(file.read, _PIECE_BYTES))
-                ):
-                    left_bytes -= len(piece)
-                    yield piece
-                last = await in_thread(partial(file.read, left_bytes))
-                # By its name too: what is open stays readable when it was replaced.
-                await self._check(file.fileno())
-                await self._check(self.path)
-        except OSError as error:
-            raise _changed(self.path, error.strerror or "it cannot be read") from None
-        yield last
-
-    async def _check(self, file: int | Path) -> None:
-        status = await in_thread(partial(os.stat, file))
-        if FileIdentity.of(status) != self.identity:
-            raise _changed(self.path, "it is not the file that the upload began with")
-
-
-def _changed(path: Path, why: str) -> InvalidRequest:
-    return InvalidRequest.of(
-        "source",
-        "unchanged",
-        f"{path.name} changed during the upload ({why}); "
-        "nothing was imported; call again once nothing writes to it",
-    )
+    @classmethod
+    def refusal(cls, path: Path, why: Unusable, system: str = "") -> InvalidRequest:
+        """Build the error for a file that cannot be uploaded."""
+        if why == "unreadable":
+            return InvalidRequest.of("source", "readable", f"{path} cannot be read: {system}")
+        if why in {"folder", "special"}:
+            return InvalidRequest.of("source", "file", f"{path} is not a file; name the CSV itself")
+        changed = system or "it is not the file that the upload began with"
+        return InvalidRequest.of(
+            "source",
+            "unchanged",
+            f"{path.name} changed during the upload ({changed}); "
+            "nothing was imported; call again once nothing writes to it",
+        )
 
 
 async def open_body(source: os.PathLike[str] | bytes) -> Body:
@@ -122,7 +89,7 @@ async def open_body(source: os.PathLike[str] | bytes) -> Body:
     if isinstance(source, bytes):
         body: Body = BytesBody(source)
     elif isinstance(source, os.PathLike):
-        body = await _open_file(Path(source))
+        body = await FileBody.at(Path(source))
     else:
         raise InvalidRequest.of(
             "source", "type", f"must be a path or bytes, not {type(source).__name__}"
@@ -130,14 +97,3 @@ async def open_body(source: os.PathLike[str] | bytes) -> Body:
     if body.size_bytes == 0:
         raise InvalidRequest.of("source", "empty", "there is nothing in it to upload")
     return body
-
-
-async def _open_file(path: Path) -> FileBody:
-    try:
-        status = await anyio.Path(path).stat()
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InvalidRequest.of("source", "readable", f"{path} cannot be read: {why}") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise InvalidRequest.of("source", "file", f"{path} is not a file; name the CSV itself")
-    return FileBody(path, FileIdentity.of(status))

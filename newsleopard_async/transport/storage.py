@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import re
-import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +23,7 @@ import httpx
 from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import InvalidRequest, StorageError
+from newsleopard_async.files import part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.http import Bytes, Exchange, Reader, perform, read_whole
@@ -199,7 +198,8 @@ class Storage:
 
             outcome = await Retrying(self.retry, self.clock)(attempt, Kind.READ)
             self._check("the download", target, outcome)
-            return await _publish(partial, destination)
+            with _writing():
+                return await in_thread(functools.partial(put_in_place, partial, destination))
 
     def _checked(self, target: _Target | None) -> _Target:
         self.pools.check_usable()
@@ -260,7 +260,7 @@ async def _new_file(destination: Path) -> AsyncIterator[Path]:
         raise InvalidRequest.of("path", "file", f"{destination} is a folder; name the file itself")
     if not await anyio.Path(destination.parent).is_dir():
         raise InvalidRequest.of("path", "folder", f"there is no folder {destination.parent}")
-    partial = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.part")
+    partial = part_of(destination)
     try:
         yield partial
     finally:
@@ -295,17 +295,3 @@ def _writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(f"the download cannot be written: {error.strerror}") from None
-
-
-async def _publish(partial: Path, destination: Path) -> int:
-    """Give a complete file its name, in one step that a crash cannot cut in two."""
-
-    def publish() -> int:
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        size_bytes = partial.stat().st_size
-        partial.replace(destination)
-        return size_bytes
-
-    with _writing():
-        return await in_thread(publish)

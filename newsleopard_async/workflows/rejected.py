@@ -7,8 +7,6 @@ It is personal data, and is on the disk only while it is read.
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +16,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.downloads.rejected_file import RejectedFile
 from newsleopard_async.downloads.rows import Rereadable, next_slice, run_through
 from newsleopard_async.errors import StorageError
+from newsleopard_async.files import private_folder
 from newsleopard_async.models import ImportResult, ReportLink, ReportType
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.plain import redact_url
@@ -52,14 +51,12 @@ async def rejected_rows(
         StorageError: there is no file, or it cannot be downloaded.
         APIError: status 400 without a code: the import is older than 30 days.
         InvalidRequest: the file is no text in a known encoding.
+        ConfigurationError: the temporary folder cannot be written.
     """
     if not (result.error_url or result.errors):
         return
-    # Made and removed without an await, which is where asyncio's own cancellation could strike
-    # whatever shields it: contacts must not stay on the disk.
-    folder = tempfile.mkdtemp(prefix="newsleopard-")
-    try:
-        path = Path(folder, "rejected.csv")
+    with private_folder() as folder:
+        path = folder / "rejected.csv"
         await _download(nl, result, path)
         file = RejectedFile(path, contacts, encoding)
         for work in (file.look_for_header(result.errors or 0), file.find_lines()):
@@ -71,8 +68,6 @@ async def rejected_rows(
                     yield row
         if file.is_empty and result.errors:
             _warn_of_no_row(result)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _warn_of_no_row(result: ImportResult) -> None:
