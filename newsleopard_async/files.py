@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, ClassVar, Literal, Self
@@ -18,22 +18,21 @@ from typing import IO, ClassVar, Literal, Self
 import anyio
 import attrs
 
-from newsleopard_async.aio import in_thread, open_file
+from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import ConfigurationError, InvalidRequest
 
 __all__ = [
     "FileIdentity",
     "StableFile",
     "Unusable",
+    "append",
     "copy_durably",
     "lock",
-    "new_file",
     "open_folder",
     "part_of",
     "private_folder",
     "put_in_place",
     "write_durably",
-    "writing",
 ]
 
 
@@ -231,7 +230,7 @@ def private_folder() -> Iterator[Path]:
     Made and removed without an await, which is where asyncio's own cancellation could strike
     whatever shields it: contacts must not stay on the disk.
     """
-    with writing():
+    with _writing():
         folder = tempfile.mkdtemp(prefix="newsleopard-")
     try:
         yield Path(folder)
@@ -240,12 +239,8 @@ def private_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writing() -> Iterator[None]:
-    """Tell an error of the temporary folder from one of whoever gives the content.
-
-    Raises:
-        ConfigurationError: nothing can be written there.
-    """
+def _writing() -> Iterator[None]:
+    """Tell an error of the temporary folder from one of whoever gives the content."""
     try:
         yield
     except OSError as error:
@@ -255,20 +250,12 @@ def writing() -> Iterator[None]:
         ) from None
 
 
-@contextlib.asynccontextmanager
-async def new_file(path: Path) -> AsyncIterator[IO[bytes]]:
-    """Open a file of ours to write to; write to it within `writing`.
+def append(path: Path, content: bytes) -> None:
+    """Add to a file in a folder of ours, and make it if there is none.
 
     Raises:
         ConfigurationError: nothing can be written there.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        with writing():
-            file = await stack.enter_async_context(open_file(path, "wb"))
-        closing = stack.pop_all()
-    try:
-        yield file
-    finally:
-        # What is written last may find the disk full only now.
-        with writing():
-            await closing.aclose()
+    # What is written last may find the disk full only when the file is closed.
+    with _writing(), path.open("ab") as file:
+        file.write(content)

@@ -12,23 +12,22 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.contacts.csv.encoding import Detected, EncodingDetector
+from newsleopard_async.contacts.csv.encoding import EncodingDetector
 from newsleopard_async.contacts.options import Options, publish
 from newsleopard_async.contacts.rules.examiner import Examined, Examiner
 from newsleopard_async.contacts.sources import (
     PIECE_BYTES,
-    ContactsSource,
     PathSource,
     RegularFile,
     as_source,
     spool,
 )
-from newsleopard_async.files import new_file, private_folder, writing
+from newsleopard_async.files import append, private_folder
 from newsleopard_async.models.findings import ContactsReport
 
 __all__ = [
@@ -103,14 +102,10 @@ class Examination:
             return
         if self.report.left_out_to is not None:
             await publish("left_out_to", self.left_out, self.report.left_out_to)
-            await _remove(self.left_out)
+            # Contacts are in it.
+            await in_thread(self.left_out.unlink)
         if self.write_to is not None:
             await publish("write_to", self.path, self.write_to)
-
-
-async def _remove(path: Path) -> None:
-    """Remove a file of ours as soon as it is of no use: contacts are in it."""
-    await in_thread(partial(path.unlink, missing_ok=True))
 
 
 def goes_as_text(rows: int, size_bytes: int) -> bool:
@@ -131,15 +126,17 @@ async def examined(
         ConfigurationError: the temporary folder cannot be written.
     """
     source = as_source(contacts)
-    if isinstance(source, PathSource):
-        # What is not there is said before anything that would go beside it.
-        await RegularFile.at(source.path)
+    # What is not there is said before anything that would go beside it.
+    file = await RegularFile.at(source.path) if isinstance(source, PathSource) else None
     options = await options.fitted(source)
     with private_folder() as folder:
         work = _Work(folder=folder, options=options, on_progress=on_progress)
-        detected, raw = await work.detect(source)
-        report = await work.examine(detected, raw)
-        await work.tidy(report)
+        detector = EncodingDetector(options.encoding)
+        if file is None:
+            file = await spool(source, work.raw, detector.feed, tell=work.tell)
+        else:
+            await work.detect(detector, file)
+        report = await work.examine(detector, file)
         yield Examination(
             report=report,
             path=work.clean,
@@ -174,68 +171,50 @@ class _Work:
     def left_out(self) -> Path:
         return self.folder / "left-out.csv"
 
-    async def detect(self, source: ContactsSource) -> tuple[Detected, RegularFile]:
-        """Find out the encoding, and have something that can be read again."""
-        detector = EncodingDetector(self.options.encoding)
-
-        async def look(piece: bytes) -> bool:
-            await self._tell(piece)
-            return await in_thread(partial(detector.feed, piece))
-
-        if isinstance(source, PathSource):
-            raw = await RegularFile.at(source.path)
-            async with contextlib.aclosing(raw.pieces()) as pieces:
-                async for piece in pieces:
-                    if not await look(piece):
-                        break
-        else:
-            raw = await spool(source, self.raw, look)
-        return await in_thread(detector.finish), raw
-
-    async def examine(self, detected: Detected, raw: RegularFile) -> ContactsReport:
-        """Judge what is in it, and write what goes out."""
-        if detected.encoding is None:
-            return ContactsReport(findings=detected.findings)
-        options = self.options
-        examiner = await in_thread(
-            partial(Examiner, detected, fix=options.fix, judge=options.judges, deep=options.deep)
-        )
-        self.size_bytes = 0
-        self.comes_slowly = False
-        async with (
-            new_file(self.clean) as clean,
-            new_file(self.left_out) as left_out,
-            contextlib.aclosing(raw.pieces()) as pieces,
-        ):
+    async def detect(self, detector: EncodingDetector, file: RegularFile) -> None:
+        """Read a file for its encoding, as far as it takes."""
+        async with contextlib.aclosing(file.pieces()) as pieces:
             async for piece in pieces:
-                await self._tell(piece)
-                examine = partial(examiner.feed, piece)
-                await in_thread(partial(self._take, examine, clean, left_out))
-            await in_thread(partial(self._take, examiner.finish, clean, left_out))
-        return self._named(await in_thread(examiner.report))
+                await self.tell(piece)
+                if not await in_thread(partial(detector.feed, piece)):
+                    break
 
-    def _named(self, report: ContactsReport) -> ContactsReport:
-        """Name the file that the rows which are left out are to go into, if they do."""
-        if not report.left_out or report.fatal_errors:
-            return report
-        return attrs.evolve(report, left_out_to=self.options.left_out_to)
+    async def examine(self, detector: EncodingDetector, file: RegularFile) -> ContactsReport:
+        """Judge what is in it, and write what goes out."""
+        examiner = await in_thread(partial(self._begin, detector))
+        if examiner.is_readable:
+            self.size_bytes, self.comes_slowly = 0, False
+            async with contextlib.aclosing(file.pieces()) as pieces:
+                async for piece in pieces:
+                    await self.tell(piece)
+                    await in_thread(partial(self._take, partial(examiner.feed, piece)))
+        return await in_thread(partial(self._finish, examiner))
 
-    async def tidy(self, report: ContactsReport) -> None:
-        """Leave nothing of the contacts on the disk but what is still to be used."""
-        await _remove(self.raw)
-        if report.left_out_to is None:
-            await _remove(self.left_out)
+    def _begin(self, detector: EncodingDetector) -> Examiner:
+        options = self.options
+        return Examiner(detector.finish(), fix=options.fix, judge=options.judges, deep=options.deep)
 
-    def _take(self, examine: Callable[[], Examined], clean: IO[bytes], left_out: IO[bytes]) -> None:
-        """Examine a piece and write what comes of it, in a thread."""
+    def _take(self, examine: Callable[[], Examined]) -> None:
+        """Examine a piece and write what comes of it."""
         found = examine()
         self.sha256.update(found.clean)
         self.rows += found.clean.count(b"\n")
-        with writing():
-            clean.write(found.clean)
-            left_out.write(found.left_out)
+        append(self.clean, found.clean)
+        if found.left_out:
+            append(self.left_out, found.left_out)
 
-    async def _tell(self, piece: bytes) -> None:
+    def _finish(self, examiner: Examiner) -> ContactsReport:
+        """Leave nothing of the contacts on the disk but what is still to be used."""
+        self._take(examiner.finish)
+        report = examiner.report()
+        self.raw.unlink(missing_ok=True)
+        if report.left_out and not report.fatal_errors:
+            return attrs.evolve(report, left_out_to=self.options.left_out_to)
+        self.left_out.unlink(missing_ok=True)
+        return report
+
+    async def tell(self, piece: bytes) -> None:
+        """Count a piece, and tell how far it is."""
         self.size_bytes += len(piece)
         # What is less than a piece is done before anybody could look.
         is_whole = len(piece) == PIECE_BYTES

@@ -28,7 +28,7 @@ import attrs
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.records import RecordsSource, is_record
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.files import StableFile, Unusable, new_file, writing
+from newsleopard_async.files import StableFile, Unusable, append
 from newsleopard_async.models.validation import problems_of_encoding, refuse
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "BytesSource",
     "Contacts",
     "ContactsSource",
-    "Look",
     "PathSource",
     "RegularFile",
     "TextSource",
@@ -53,9 +52,6 @@ PIECE_BYTES: Final = 1024 * 1024
 
 _GATHER_S: Final = 0.5
 """How long what is small is gathered; progress is told, and judging begins, without the rest."""
-
-Look = Callable[[bytes], Awaitable[bool]]
-"""Looks at a piece; False where no further one needs to be read."""
 
 
 class BinaryFile(Protocol):
@@ -294,18 +290,37 @@ def _refusal(rule: str, message: str) -> InvalidRequest:
     return InvalidRequest.of("contacts", rule, message)
 
 
-async def spool(source: ContactsSource, path: Path, look: Look) -> RegularFile:
+async def spool(
+    source: ContactsSource,
+    path: Path,
+    look: Callable[[bytes], bool],
+    *,
+    tell: Callable[[bytes], Awaitable[None]] | None = None,
+) -> RegularFile:
     """Write what a source gives to a file, and look at each piece on the way.
+
+    Args:
+        source: The source.
+        path: The file, in a folder of ours.
+        look: Called in a thread with each piece; False if no further one needs to be read.
+        tell: Told of each piece before.
 
     Raises:
         InvalidRequest: it gives something else than bytes.
         ConfigurationError: the file cannot be written.
     """
-    async with new_file(path) as file, in_pieces(source) as pieces:
+
+    def keep(piece: bytes) -> bool:
+        append(path, piece)
+        return look(piece)
+
+    # Made first, since there may be no piece, and the folder no place to write to.
+    await in_thread(partial(append, path, b""))
+    async with in_pieces(source) as pieces:
         async for piece in pieces:
-            with writing():
-                await in_thread(partial(file.write, piece))
-            if not await look(piece):
+            if tell is not None:
+                await tell(piece)
+            if not await in_thread(partial(keep, piece)):
                 break
     return await RegularFile.at(path)
 

@@ -10,14 +10,12 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 import anyio.lowlevel
 import attrs
 
-from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.csv.encoding import EncodingDetector
 from newsleopard_async.contacts.options import Options
@@ -27,8 +25,8 @@ from newsleopard_async.contacts.sources import (
     PathSource,
     TextSource,
     as_source,
+    spool,
 )
-from newsleopard_async.contacts.sources import spool
 from newsleopard_async.emulator import Campaign as AcceptedCampaign
 from newsleopard_async.emulator import Emulator, Mail, Profile
 from newsleopard_async.errors import NewsLeopardError
@@ -106,11 +104,7 @@ async def take(contacts: Contacts, options: Options, scratch: Path) -> Taken:
             return Taken(contacts=again, options=options, scratch=scratch)
         case _:
             detector = EncodingDetector(fitted.encoding)
-
-            async def look(piece: bytes) -> bool:
-                return await in_thread(partial(detector.feed, piece))
-
-            file = await spool(source, scratch / "spooled", look)
+            file = await spool(source, scratch / "spooled", detector.feed)
             return Taken(contacts=file.path, options=fitted, scratch=scratch)
 
 

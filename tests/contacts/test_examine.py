@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from newsleopard_async import InvalidRequest
@@ -15,6 +16,9 @@ from newsleopard_async.contacts.examine import goes_as_text
 from newsleopard_async.contacts.sources import PIECE_BYTES
 from tests.contacts.examples import CSV, FORMS, ROWS, Pieces, clean_contacts, later, written
 from tests.support import csv_of, files_in
+
+MOST_HOPS = 10
+"""To threads and back: chosen, so that a small file takes a few and no more."""
 
 BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\nmei@example.com,李小美\n"
 
@@ -299,3 +303,22 @@ async def test_file_that_is_not_there_is_said_before_what_goes_beside_it(tmp_pat
     path = tmp_path / "none" / "members.csv"
 
     assert await problems_of(path, fix="leave-out-bad-rows") == [("contacts", "readable")]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("form", ["path", "bytes", "text", "list of mappings"])
+async def test_small_contacts_take_few_threads(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hop to a thread and back costs as much as examining many rows."""
+    hops: list[object] = []
+    run_sync = anyio.to_thread.run_sync
+
+    async def counting(work: Callable[[], Any]) -> Any:
+        hops.append(work)
+        return await run_sync(work)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", counting)
+    await cleaned(FORMS[form](tmp_path))
+
+    assert len(hops) <= MOST_HOPS

@@ -14,12 +14,12 @@ import pytest
 from newsleopard_async import ConfigurationError, InvalidRequest
 from newsleopard_async.contacts import sources
 from newsleopard_async.contacts.sources import PIECE_BYTES, in_pieces, spool
-from newsleopard_async.files import new_file, private_folder, writing
+from newsleopard_async.files import append, private_folder
 from tests.contacts.examples import Pieces
 from tests.support import files_in
 
 
-async def see_all(piece: bytes) -> bool:
+def see_all(piece: bytes) -> bool:
     """Want every piece."""
     return True
 
@@ -90,7 +90,7 @@ async def test_source_is_closed_once_enough_is_known(tmp_path: Path) -> None:
             finally:
                 closed.append(True)
 
-    async def see_one(piece: bytes) -> bool:
+    def see_one(piece: bytes) -> bool:
         return False
 
     await spool(Endless(), tmp_path / "raw", see_one)
@@ -151,19 +151,12 @@ async def test_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         await spool(Pieces(()), tmp_path / "none" / "raw", see_all)
 
 
-@pytest.mark.anyio
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to be had")
 @pytest.mark.parametrize("size_bytes", [1, PIECE_BYTES])
-async def test_full_disk_is_said(size_bytes: int) -> None:
+def test_full_disk_is_said(size_bytes: int) -> None:
     """A disk may be found full when a piece is written, or only at the end."""
-
-    async def write() -> None:
-        async with new_file(Path("/dev/full")) as file:
-            with writing():
-                file.write(b"x" * size_bytes)
-
     with pytest.raises(ConfigurationError, match="No space left"):
-        await write()
+        append(Path("/dev/full"), b"x" * size_bytes)
 
 
 def test_no_temporary_folder_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

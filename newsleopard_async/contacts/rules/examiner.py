@@ -74,10 +74,15 @@ class Examiner:
         self._size_bytes = 0
         self._escaped_bytes = 0
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether the file can be decoded; otherwise there is nothing to be taken of it."""
+        return self._detected.encoding is not None
+
     def feed(self, piece: bytes) -> Examined:
         """Take the next bytes."""
         examined: list[tuple[bytes, bytes]] = []
-        if self._detected.encoding is None:
+        if not self.is_readable:
             return Examined()
         # A block at a time, so that no more than its rows are there at once.
         for begin in range(0, len(piece), BLOCK_BYTES):
@@ -87,7 +92,7 @@ class Examiner:
 
     def finish(self) -> Examined:
         """Take the end of the file."""
-        if self._detected.encoding is None:
+        if not self.is_readable:
             return Examined()
         return _joined(list(map(self._examine, self._reader.finish())))
 
@@ -161,7 +166,7 @@ class Examiner:
 
     def _findings(self) -> Iterator[Finding]:
         yield from self._detected.findings
-        if self._detected.encoding is None:
+        if not self.is_readable:
             return
         if self._header is None:
             yield _finding("error", "empty-file", "has no header; begin with a line EMAIL,NAME")
