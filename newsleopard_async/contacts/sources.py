@@ -332,7 +332,9 @@ async def in_pieces(source: ContactsSource) -> AsyncIterator[AsyncIterator[bytes
     if not hasattr(pieces, "__aiter__"):
         if hasattr(pieces, "close"):
             pieces.close()
-        raise _wrong("csv_pieces() must be an async generator, or return an async iterator")
+        raise _refusal(
+            "type", "csv_pieces() must be an async generator, or return an async iterator"
+        )
     async with contextlib.AsyncExitStack() as stack:
         if hasattr(pieces, "aclose"):
             await stack.enter_async_context(contextlib.aclosing(pieces))
@@ -345,7 +347,7 @@ async def _even(pieces: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
     begun_s = time.monotonic()
     async for piece in pieces:
         if not isinstance(piece, bytes):
-            raise _wrong(f"csv_pieces() gives {type(piece).__name__} and not bytes")
+            raise _refusal("type", f"csv_pieces() gives {type(piece).__name__} and not bytes")
         gathered += piece
         for begin in range(0, len(gathered) - PIECE_BYTES + 1, PIECE_BYTES):
             yield bytes(gathered[begin : begin + PIECE_BYTES])
@@ -356,7 +358,3 @@ async def _even(pieces: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
             begun_s = time.monotonic()
     if gathered:
         yield bytes(gathered)
-
-
-def _wrong(message: str) -> InvalidRequest:
-    return InvalidRequest.of("contacts", "type", message)

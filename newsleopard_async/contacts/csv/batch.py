@@ -54,17 +54,8 @@ class Batch:
 
     def below_first(self) -> Batch:
         """Return it without its first row."""
-        columns = self.columns
-        return Batch(
-            None if columns is not None else self.rows[1:],
-            self.lines[1:],
-            self.text.partition("\n")[2],
-            columns=None if columns is None else [column[1:] for column in columns],
-            is_plain=self.is_plain,
-            is_as_read=self.is_as_read,
-            broken=[index - 1 for index in self.broken if index],
-            unclosed=[index - 1 for index in self.unclosed if index],
-            stray=[index - 1 for index in self.stray if index],
+        return attrs.evolve(
+            self.without((0,)), text=self.text.partition("\n")[2], is_as_read=self.is_as_read
         )
 
     def trimmed(self) -> Batch:

@@ -62,6 +62,31 @@ class Tally:
             scope=scope,
         )
 
+    def error(
+        self,
+        rule: str,
+        says: str,
+        remedy: str,
+        *,
+        left_out: bool,
+        column: str | None = None,
+        scope: Scope = "rows",
+    ) -> Finding:
+        """Make an error of bad rows; a note if they were left out.
+
+        Args:
+            rule: The rule.
+            says: What the rows are, such as ``without an address``.
+            remedy: What to do about them.
+            left_out: Whether they were left out.
+            column: The column that it is about.
+            scope: What the error is about.
+        """
+        what = f"{counted(self.count, 'row')} {says} ({self.where})"
+        if left_out:
+            return self.finding("note", rule, f"had {what}, left out", column=column)
+        return self.finding("error", rule, f"has {what}; {remedy}", column=column, scope=scope)
+
 
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 """With commas between thousands, or without."""

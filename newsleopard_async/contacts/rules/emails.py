@@ -26,6 +26,42 @@ __all__ = [
 _COLUMN: Final = "EMAIL"
 _LONGEST_KEPT_BYTES: Final = 31
 
+MOST_ADDRESS_CHARS: Final = 254
+"""RFC 5321, 4.5.3.1.3: a path of 256 octets, angle brackets and all."""
+
+# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address, and at most 64
+# characters before the @ (RFC 5321, 4.5.3.1.1).
+_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_BEGINNING: Final = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}"
+_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})*")
+# With a dot in the domain, and more than one letter after the last: no mail goes to a top-level
+# domain itself, and none of those has a single letter.
+_PUBLIC_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})+(?<=[^.].)")
+
+DeepCheck = Callable[[str], str | None]
+"""Returns why an address is none, in words that do not show it, or None."""
+
+_RESERVED_DOMAIN: Final = (
+    "The part after the @-sign is a special-use or reserved name that cannot be used with email."
+)
+
+# The only texts of email-validator that are shown: others quote the address.
+_REASONS: Final = frozenset(
+    {
+        "An email address cannot start with a period.",
+        "An email address cannot have a period immediately before the @-sign.",
+        "An email address cannot have two periods in a row.",
+        "The part after the @-sign is not valid. It should have a period.",
+        "The part after the @-sign is not valid. It is not within a valid top-level domain.",
+        _RESERVED_DOMAIN,
+    }
+)
+
+_OTHER_REASON: Final = "It does not follow the standards."
+
+matches_public_address = _PUBLIC_ADDRESS.fullmatch
+"""The pattern of those that exist outside of one network, without the length of the whole."""
+
 
 @attrs.frozen
 class JudgedAddresses:
@@ -142,33 +178,28 @@ class Addresses:
             yield self._finding_of_repeated()
 
     def _finding_of_missing(self) -> Finding:
-        what = f"{counted(self._missing.count, 'row')} without an address ({self._missing.where})"
-        if self._left_out:
-            return self._missing.finding(
-                "note", "missing-email", f"had {what}, left out", column=_COLUMN
-            )
-        return self._missing.finding(
-            "error", "missing-email", f"has {what}; fill in EMAIL", column=_COLUMN
+        return self._missing.error(
+            "missing-email",
+            "without an address",
+            "fill in EMAIL",
+            left_out=self._left_out,
+            column=_COLUMN,
         )
 
     def _finding_of_invalid(self) -> Finding:
-        tally = self._invalid
-        what = f"{counted(tally.count, 'row')} whose EMAIL is no address ({tally.where})"
+        finding = self._invalid.error(
+            "invalid-email",
+            "whose EMAIL is no address",
+            "write one as name@example.com and nothing else, in ASCII, at most 64 characters "
+            f"before the @ and {MOST_ADDRESS_CHARS} in all",
+            left_out=self._left_out,
+            column=_COLUMN,
+        )
         reasons = "".join(
             f"; email-validator on {counted(count, 'row')}: {reason.removesuffix('.')}"
             for reason, count in self._reasons.items()
         )
-        if self._left_out:
-            return tally.finding(
-                "note", "invalid-email", f"had {what}, left out{reasons}", column=_COLUMN
-            )
-        return tally.finding(
-            "error",
-            "invalid-email",
-            f"has {what}; write one as name@example.com and nothing else, in ASCII, at most 64 "
-            f"characters before the @ and {MOST_ADDRESS_CHARS} in all{reasons}",
-            column=_COLUMN,
-        )
+        return attrs.evolve(finding, message=finding.message + reasons)
 
     def _finding_of_doubtful(self) -> Finding:
         tally = self._doubtful
@@ -207,55 +238,6 @@ class Addresses:
 def _shortened(key: bytes) -> bytes:
     """Keep memory in bounds by a hash that no two addresses share in practice."""
     return key if len(key) <= _LONGEST_KEPT_BYTES else blake2b(key, digest_size=15).digest()
-
-
-MOST_ADDRESS_CHARS: Final = 254
-"""RFC 5321, 4.5.3.1.3: a path of 256 octets, angle brackets and all."""
-
-
-# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address, and at most 64
-# characters before the @ (RFC 5321, 4.5.3.1.1).
-_LABEL: Final = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-
-
-_BEGINNING: Final = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_LABEL}"
-
-
-_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})*")
-
-
-# With a dot in the domain, and more than one letter after the last: no mail goes to a top-level
-# domain itself, and none of those has a single letter.
-_PUBLIC_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})+(?<=[^.].)")
-
-
-DeepCheck = Callable[[str], str | None]
-"""Returns why an address is none, in words that do not show it, or None."""
-
-
-_RESERVED_DOMAIN: Final = (
-    "The part after the @-sign is a special-use or reserved name that cannot be used with email."
-)
-
-
-# The only texts of email-validator that are shown: others quote the address.
-_REASONS: Final = frozenset(
-    {
-        "An email address cannot start with a period.",
-        "An email address cannot have a period immediately before the @-sign.",
-        "An email address cannot have two periods in a row.",
-        "The part after the @-sign is not valid. It should have a period.",
-        "The part after the @-sign is not valid. It is not within a valid top-level domain.",
-        _RESERVED_DOMAIN,
-    }
-)
-
-
-_OTHER_REASON: Final = "It does not follow the standards."
-
-
-matches_public_address = _PUBLIC_ADDRESS.fullmatch
-"""The pattern of those that exist outside of one network, without the length of the whole."""
 
 
 def is_address(text: str) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.cells import Tally
-from newsleopard_async.models.findings import Finding, Scope, counted, either
+from newsleopard_async.models.findings import Finding, counted, either
 
 __all__ = ["Shapes"]
 
@@ -70,22 +69,19 @@ class Shapes:
             left_out: Whether the rows were left out.
         """
         if self._counts.count:
-            yield _finding(
-                self._counts,
+            yield self._counts.error(
                 "column-count",
-                f"{counted(self._counts.count, 'row')} of more or fewer cells than the "
-                f"{len(self._names)} of the header ({self._counts.where})",
-                "put quotes around cells that hold a separator",
+                f"of more or fewer cells than the {len(self._names)} of the header",
+                "put quotes around cells that hold a separator" + _or_leave_out(self._counts),
                 left_out=left_out,
             )
         if self._unclosed.count:
-            yield _finding(
-                self._unclosed,
+            yield self._unclosed.error(
                 "line-break",
-                f"{counted(self._unclosed.count, 'row')} with a quote that is opened and never "
-                f"closed ({self._unclosed.where})",
-                "close it or double it",
+                "with a quote that is opened and never closed",
+                "close it or double it" + _or_leave_out(self._unclosed),
                 left_out=left_out,
+                scope="whole",
             )
         yield from self._findings_of_characters(left_out)
         if self._stray.count:
@@ -98,35 +94,26 @@ class Shapes:
             )
 
     def _findings_of_characters(self, left_out: bool) -> Iterator[Finding]:
+        # The platform rejects a row of other cells; what it does with these is unknown.
         for column, tally in self._breaks.items():
-            yield _finding(
-                tally,
+            yield tally.error(
                 "line-break",
-                f"{counted(tally.count, 'row')} with a line break inside the cell {column} "
-                f"({tally.where})",
-                "put a space in its place",
-                column=column,
+                f"with a line break inside the cell {column}",
+                "put a space in its place" + _or_leave_out(tally),
                 left_out=left_out,
+                column=column,
+                scope="whole",
             )
         for column, tally in self._nuls.items():
-            yield _finding(
-                tally,
+            yield tally.error(
                 "null-byte",
-                f"{counted(tally.count, 'row')} with a NUL in {column} ({tally.where}), as damaged "
-                "exports have",
-                "export it again",
-                column=column,
+                f"with a NUL in {column}, as damaged exports have",
+                "export it again" + _or_leave_out(tally),
                 left_out=left_out,
+                column=column,
+                scope="whole",
             )
 
 
-def _finding(
-    tally: Tally, rule: str, what: str, remedy: str, *, left_out: bool, column: str | None = None
-) -> Finding:
-    if left_out:
-        return tally.finding("note", rule, f"had {what}, left out", column=column)
-    them = either(tally.count, "it", "them")
-    message = f"has {what}; {remedy}, or let fix='leave-out-bad-rows' leave {them} out"
-    # The platform rejects a row by its number of cells; what a NUL or a line break does is unknown.
-    scope: Scope = "rows" if rule in ROW_RULES else "whole"
-    return tally.finding("error", rule, message, column=column, scope=scope)
+def _or_leave_out(tally: Tally) -> str:
+    return f", or let fix='leave-out-bad-rows' leave {either(tally.count, 'it', 'them')} out"
