@@ -73,7 +73,8 @@ def check(
     detected = detect(in_pieces(content, piece_bytes), encoding)
     with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
         examiner = Examiner(detected, fix=Options(fix=fix).fix, **options)
-    examined = [examiner.feed(piece) for piece in in_pieces(content, piece_bytes)]
+    pieces = in_pieces(content, piece_bytes) if examiner.is_readable else ()
+    examined = [examiner.feed(piece) for piece in pieces]
     examined.append(examiner.finish())
     return Checked(
         examiner.report(),

@@ -81,9 +81,7 @@ class Examiner:
 
     def feed(self, piece: bytes) -> Examined:
         """Take the next bytes."""
-        examined: list[tuple[bytes, bytes]] = []
-        if not self.is_readable:
-            return Examined()
+        examined: list[Examined] = []
         # A block at a time, so that no more than its rows are there at once.
         for begin in range(0, len(piece), BLOCK_BYTES):
             batches = self._reader.feed(piece[begin : begin + BLOCK_BYTES])
@@ -92,29 +90,24 @@ class Examiner:
 
     def finish(self) -> Examined:
         """Take the end of the file."""
-        if not self.is_readable:
-            return Examined()
         return _joined(list(map(self._examine, self._reader.finish())))
 
     def report(self) -> ContactsReport:
         """Say what was found, once it is finished; the caller adds where the rest went."""
-        findings = tuple(sorted(self._findings(), key=_rank))
-        if self._header is None or self._table is None:
-            columns = () if self._header is None else self._header.names
-            return ContactsReport(
-                findings=findings,
-                rows=self._unread_rows,
-                columns=columns,
-                encoding=self._detected.encoding,
-            )
-        table = self._table
-        going = table.rows - table.dropped - table.left_out if self._header.is_usable else 0
-        return ContactsReport(
-            findings=findings,
+        header, table = self._header, self._table
+        report = ContactsReport(
+            findings=tuple(sorted(self._findings(), key=_rank)),
+            rows=self._unread_rows,
+            columns=() if header is None else header.names,
+            encoding=self._detected.encoding,
+        )
+        if header is None or table is None:
+            return report
+        going = table.rows - table.dropped - table.left_out if header.is_usable else 0
+        return attrs.evolve(
+            report,
             rows=table.rows,
             unique=table.unique,
-            columns=self._header.names,
-            encoding=self._detected.encoding,
             bad_rows=table.bad_rows,
             dropped=table.dropped,
             left_out=table.left_out,
@@ -123,18 +116,17 @@ class Examiner:
             requests=estimated_requests(going),
         )
 
-    def _examine(self, batch: Batch) -> tuple[bytes, bytes]:
+    def _examine(self, batch: Batch) -> Examined:
         first = b""
         if self._header is None:
             first = self._begin(batch)
             batch = batch.below_first()
         if self._table is None:
             self._unread_rows += len(batch) - len(batch.blank_rows())
-            return b"", b""
+            return Examined()
         clean, left_out = self._table.examine(batch)
-        clean = first + clean
-        self._measure(clean)
-        return clean, left_out
+        self._measure(first + clean)
+        return Examined(first + clean, left_out)
 
     def _begin(self, batch: Batch) -> bytes:
         """Read the header, and return it as it goes out."""
@@ -193,9 +185,9 @@ class Examiner:
             )
 
 
-def _joined(examined: Sequence[tuple[bytes, bytes]]) -> Examined:
+def _joined(examined: Sequence[Examined]) -> Examined:
     return Examined(
-        b"".join(clean for clean, _ in examined), b"".join(left_out for _, left_out in examined)
+        b"".join(each.clean for each in examined), b"".join(each.left_out for each in examined)
     )
 
 
