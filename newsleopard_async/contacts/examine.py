@@ -30,13 +30,7 @@ from newsleopard_async.contacts.sources import (
 from newsleopard_async.files import append, private_folder
 from newsleopard_async.models.findings import ContactsReport
 
-__all__ = [
-    "Examination",
-    "OnProgress",
-    "examined",
-    "goes_as_text",
-]
-
+__all__ = ["Examination", "OnProgress", "examined", "goes_as_text"]
 
 _MOST_TEXT_ROWS: Final = 100
 """Above this the platform advises a file (建議筆數 > 100)."""
@@ -135,7 +129,7 @@ async def examined(
         if file is None:
             file = await spool(source, work.raw, detector.feed, tell=work.tell)
         else:
-            await work.detect(detector, file)
+            await work.read(file, detector.feed)
         report = await work.examine(detector, file)
         yield Examination(
             report=report,
@@ -171,12 +165,12 @@ class _Work:
     def left_out(self) -> Path:
         return self.folder / "left-out.csv"
 
-    async def detect(self, detector: EncodingDetector, file: RegularFile) -> None:
-        """Read a file for its encoding, as far as it takes."""
+    async def read(self, file: RegularFile, look: Callable[[bytes], bool]) -> None:
+        """Look at each piece in a thread, as long as a further one needs to be read."""
         async with contextlib.aclosing(file.pieces()) as pieces:
             async for piece in pieces:
                 await self.tell(piece)
-                if not await in_thread(partial(detector.feed, piece)):
+                if not await in_thread(partial(look, piece)):
                     break
 
     async def examine(self, detector: EncodingDetector, file: RegularFile) -> ContactsReport:
@@ -184,28 +178,25 @@ class _Work:
         examiner = await in_thread(partial(self._begin, detector))
         if examiner.is_readable:
             self.size_bytes, self.comes_slowly = 0, False
-            async with contextlib.aclosing(file.pieces()) as pieces:
-                async for piece in pieces:
-                    await self.tell(piece)
-                    await in_thread(partial(self._take, partial(examiner.feed, piece)))
+            await self.read(file, lambda piece: self._write(examiner.feed(piece)))
         return await in_thread(partial(self._finish, examiner))
 
     def _begin(self, detector: EncodingDetector) -> Examiner:
         options = self.options
         return Examiner(detector.finish(), fix=options.fix, judge=options.judges, deep=options.deep)
 
-    def _take(self, examine: Callable[[], Examined]) -> None:
-        """Examine a piece and write what comes of it."""
-        found = examine()
+    def _write(self, found: Examined) -> bool:
+        """Write what goes out of a piece; the next one is wanted in any case."""
         self.sha256.update(found.clean)
         self.rows += found.clean.count(b"\n")
         append(self.clean, found.clean)
         if found.left_out:
             append(self.left_out, found.left_out)
+        return True
 
     def _finish(self, examiner: Examiner) -> ContactsReport:
         """Leave nothing of the contacts on the disk but what is still to be used."""
-        self._take(examiner.finish)
+        self._write(examiner.finish())
         report = examiner.report()
         self.raw.unlink(missing_ok=True)
         if report.left_out and not report.fatal_errors:

@@ -51,6 +51,7 @@ _BATCH_S: Final = 0.1
 
 _MOST_KEYS_SHOWN: Final = 5
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _TO_QUOTE: Final = re.compile(r'["\r\n;|\t，]')
 """The separators of others too: a header with one in it must not pass for theirs."""
 
@@ -219,11 +220,10 @@ class RecordWriter:
         return any(_place(key) == 0 for key in self._keys)
 
     def _encoded(self, cells: Sequence[str]) -> bytes:
-        bad = -1
         try:
             return csv_row(cells).encode()
         except UnicodeEncodeError:
-            bad = next(i for i, cell in enumerate(cells) if not _is_encodable(cell))
+            bad = next(i for i, cell in enumerate(cells) if _SURROGATE.search(cell))
         # Raised out here: the other error holds the contact.
         raise self._refusal(
             "encoding",
@@ -266,14 +266,6 @@ def _place(key: str) -> int:
 def _first_two_first(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Put the two that the platform wants in front; a mapping's order means nothing."""
     return tuple(sorted(keys, key=_place))
-
-
-def _is_encodable(cell: str) -> bool:
-    try:
-        cell.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _shown(keys: Iterable[object]) -> str:

@@ -6,7 +6,6 @@ import codecs
 import io
 from collections.abc import Callable, Iterable, Iterator
 from operator import methodcaller
-from typing import Final
 
 import attrs
 
@@ -20,10 +19,9 @@ from newsleopard_async.contacts.csv.separators import (
     split_line,
 )
 from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.validation import refuse
 
 __all__ = ["RowReader", "iterate_rows"]
-
-_FILE_FIELD: Final = "file"
 
 
 class RowReader:
@@ -31,15 +29,14 @@ class RowReader:
 
     Args:
         detected: How to decode them.
-        separator: Between cells; read off the header where it is None.
 
     Attributes:
         separator: As it was read off the header, once there was one.
         first_line: The first line that is not blank, as it stands.
     """
 
-    def __init__(self, detected: Detected, *, separator: str | None = None) -> None:
-        self.separator = separator
+    def __init__(self, detected: Detected) -> None:
+        self.separator: str | None = None
         self.first_line = ""
         codec = codecs.getincrementaldecoder(detected.encoding or "utf-8")()
         self._decoder = io.IncrementalNewlineDecoder(codec, translate=True)
@@ -118,7 +115,9 @@ class RowReader:
         begin = self._next_line
         self._next_line += len(lines)
         numbers = range(begin, self._next_line)
-        if self._width > 1 and {self._width - 1}.issuperset(map(_counter(separator), lines)):
+        if self._width > 1 and {self._width - 1}.issuperset(
+            map(methodcaller("count", separator), lines)
+        ):
             cells = text.replace("\n", separator).split(separator)
             cells.pop()
             columns = [cells[column :: self._width] for column in range(self._width)]
@@ -163,7 +162,11 @@ def iterate_rows(
             break
     detected = detector.finish()
     if detected.encoding is None:
-        _refuse_unless_empty(detected)
+        refuse(
+            attrs.evolve(finding, field="file").as_problem()
+            for finding in detected.findings
+            if finding.rule != "empty-file"
+        )
         return
     reader = RowReader(detected)
     for piece in pieces():
@@ -174,17 +177,3 @@ def iterate_rows(
 def _rows_of(batches: Iterable[Batch]) -> Iterator[tuple[int, list[str]]]:
     for batch in batches:
         yield from zip(batch.lines, batch.rows, strict=True)
-
-
-def _refuse_unless_empty(detected: Detected) -> None:
-    problems = [
-        attrs.evolve(finding, field=_FILE_FIELD).as_problem()
-        for finding in detected.findings
-        if finding.rule != "empty-file"
-    ]
-    if problems:
-        raise InvalidRequest(problems)
-
-
-def _counter(separator: str) -> Callable[[str], int]:
-    return methodcaller("count", separator)

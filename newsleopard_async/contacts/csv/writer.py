@@ -13,21 +13,6 @@ from newsleopard_async.contacts.csv.separators import COMMA, folded
 __all__ = ["CleanWriter", "LeftOutWriter"]
 
 
-class _Rows:
-    """Writes rows by RFC 4180, with line feeds and no more quotes than it takes."""
-
-    def __init__(self) -> None:
-        self._text = io.StringIO(newline="")
-        self._writer = csv.writer(self._text, lineterminator="\n")
-
-    def write(self, rows: Iterable[Iterable[str]]) -> bytes:
-        self._writer.writerows(rows)
-        written = self._text.getvalue()
-        self._text.seek(0)
-        self._text.truncate()
-        return written.encode()
-
-
 class CleanWriter:
     """Writes what goes out: EMAIL, NAME, and the other columns in their order.
 
@@ -41,13 +26,12 @@ class CleanWriter:
         self._names = names
         self._order = order
         self._separator = separator
-        self._rows = _Rows()
         self._in_order = itemgetter(*order)
         self._is_ordered = list(order) == list(range(len(order)))
 
     def header(self) -> bytes:
         """Write the first line."""
-        return self._rows.write([self._names])
+        return _written([self._names])
 
     def write(self, batch: Batch, *, removed: Collection[int] = ()) -> bytes:
         """Write rows.
@@ -66,7 +50,7 @@ class CleanWriter:
         if batch.is_plain and rows and not has_commas:
             # No cell holds what would have to be quoted.
             return ("\n".join(map(COMMA.join, rows)) + "\n").encode()
-        return self._rows.write(rows)
+        return _written(rows)
 
     def _reordered(self, row: Sequence[str]) -> Sequence[str]:
         order = self._order
@@ -88,7 +72,6 @@ class LeftOutWriter:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._rows = _Rows()
         self._has_begun = False
 
     def write(self, batch: Batch, reasons: Mapping[int, Sequence[str]]) -> bytes:
@@ -101,9 +84,9 @@ class LeftOutWriter:
             return b""
         rows = self._with_reasons(batch, reasons)
         if self._has_begun:
-            return self._rows.write(rows)
+            return _written(rows)
         self._has_begun = True
-        return self._rows.write([self._first_row(), *rows])
+        return _written([self._first_row(), *rows])
 
     def _first_row(self) -> list[str]:
         taken = set(map(folded, self._names))
@@ -125,3 +108,10 @@ def _free(name: str, taken: Collection[str]) -> str:
     while folded(name) in taken:
         name += "_"
     return name
+
+
+def _written(rows: Iterable[Iterable[str]]) -> bytes:
+    """Write rows by RFC 4180, with line feeds and no more quotes than it takes."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress, islice
 from typing import Final, Protocol
 
@@ -118,6 +118,10 @@ class Cells:
         """Join cells."""
         return cls(cells, lines, "\n" + "\n".join(cells))
 
+    def lines_of(self, is_meant: Callable[[str], object]) -> list[int]:
+        """Return the lines of the cells that a condition holds for."""
+        return [line for cell, line in zip(self.cells, self.lines, strict=True) if is_meant(cell)]
+
     def filled(self) -> Cells:
         """Return those that are not empty."""
         if all(self.cells):
@@ -147,11 +151,7 @@ class EmptyName:
     def look(self, cells: Cells) -> None:
         """Take the next names."""
         if not all(map(str.strip, cells.cells)):
-            empty = [
-                line
-                for cell, line in zip(cells.cells, cells.lines, strict=True)
-                if not cell.strip()
-            ]
+            empty = cells.lines_of(lambda cell: not cell.strip())
             self._empty.add(len(empty), empty)
 
     def findings(self) -> Iterator[Finding]:
@@ -176,11 +176,7 @@ class Formula:
     def look(self, cells: Cells) -> None:
         """Take the next cells."""
         if _FORMULA_HINT.search(cells.joined):
-            formulas = [
-                line
-                for cell, line in zip(cells.cells, cells.lines, strict=True)
-                if _is_formula(cell)
-            ]
+            formulas = cells.lines_of(_is_formula)
             self._formulas.add(len(formulas), formulas)
 
     def findings(self) -> Iterator[Finding]:

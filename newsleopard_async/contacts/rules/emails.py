@@ -89,9 +89,7 @@ class Addresses:
         dropped: Whether the repetitions are dropped.
     """
 
-    def __init__(
-        self, deep: DeepCheck | None = None, *, left_out: bool = False, dropped: bool = False
-    ) -> None:
+    def __init__(self, deep: DeepCheck | None, *, left_out: bool, dropped: bool) -> None:
         self._deep = deep
         self._left_out = left_out
         self._dropped = dropped
@@ -169,22 +167,19 @@ class Addresses:
     def findings(self) -> Iterator[Finding]:
         """Yield what was found."""
         if self._missing.count:
-            yield self._finding_of_missing()
+            yield self._missing.error(
+                "missing-email",
+                "without an address",
+                "fill in EMAIL",
+                left_out=self._left_out,
+                column=_COLUMN,
+            )
         if self._invalid.count:
             yield self._finding_of_invalid()
         if self._doubtful.count:
             yield self._finding_of_doubtful()
         if self._repeated.count:
             yield self._finding_of_repeated()
-
-    def _finding_of_missing(self) -> Finding:
-        return self._missing.error(
-            "missing-email",
-            "without an address",
-            "fill in EMAIL",
-            left_out=self._left_out,
-            column=_COLUMN,
-        )
 
     def _finding_of_invalid(self) -> Finding:
         finding = self._invalid.error(

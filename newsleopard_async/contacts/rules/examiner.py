@@ -20,7 +20,6 @@ from newsleopard_async.models.options import Polling
 
 __all__ = ["Examined", "Examiner", "estimated_requests"]
 
-
 _LEVELS: Final = ("error", "warning", "note")
 _RULES: Final = tuple(rule.name for rule in CONTACT_RULES)
 _ESCAPED: Final = (b"\n", b'"', b"\\", b"\t")

@@ -19,7 +19,6 @@ from newsleopard_async.models.validation import shown
 
 __all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "read_header"]
 
-
 MOST_COLUMNS: Final = 1_000
 REQUIRED: Final = ("EMAIL", "NAME")
 
@@ -107,32 +106,29 @@ def read_header(
     """
     fatal = _fatal(row, separator, is_broken=is_broken)
     if fatal is not None:
-        return Header(findings=(_at(fatal, line),))
-    cells = tuple(cell.strip().strip("\ufeff\u200b").strip() for cell in row)
+        header = Header(findings=(fatal,))
+    else:
+        cells = tuple(cell.strip().strip("\ufeff\u200b").strip() for cell in row)
+        header = _read_names(cells, text, separator, goes_as_it_is=goes_as_it_is)
+    findings = (attrs.evolve(each, line=line, places=(line,)) for each in header.findings)
+    return attrs.evolve(header, findings=tuple(findings))
+
+
+def _read_names(
+    cells: tuple[str, ...], text: str, separator: str, *, goes_as_it_is: bool
+) -> Header:
     names = [folded(cell) for cell in cells]
     missing = [name for name in REQUIRED if folded(name) not in names]
     if missing:
-        return _incomplete(cells, missing, line=line, text=text)
+        finding = _finding_of_missing(missing, cells, text)
+        if finding.rule != "header-order" or REQUIRED[0] in missing or "@" in text:
+            return Header(findings=(finding,))
+        # There are addresses at least, so that the rows can still be judged.
+        return Header(cells=cells, findings=(finding, *_findings_of_names(cells)))
     first = [names.index(folded(name)) for name in REQUIRED]
     order = (*first, *(index for index in range(len(cells)) if index not in first))
-    found = (
-        *_findings_of_names(cells),
-        *_findings_of_form(text, separator, goes_as_it_is=goes_as_it_is),
-    )
-    return Header(cells=cells, order=order, findings=tuple(_at(finding, line) for finding in found))
-
-
-def _incomplete(cells: tuple[str, ...], missing: Sequence[str], *, line: int, text: str) -> Header:
-    """Say what is missing; where there are addresses at least, the rows can still be judged."""
-    finding = _at(_finding_of_missing(missing, cells, text), line)
-    if finding.rule != "header-order" or REQUIRED[0] in missing or "@" in text:
-        return Header(findings=(finding,))
-    others = (_at(other, line) for other in _findings_of_names(cells))
-    return Header(cells=cells, findings=(finding, *others))
-
-
-def _at(finding: Finding, line: int) -> Finding:
-    return attrs.evolve(finding, line=line, places=(line,))
+    form = _findings_of_form(text, separator, goes_as_it_is=goes_as_it_is)
+    return Header(cells=cells, order=order, findings=(*_findings_of_names(cells), *form))
 
 
 def _finding(level: Level, rule: str, message: str, *, column: str | None = None) -> Finding:

@@ -117,7 +117,9 @@ class Table:
 
     def _judge_addresses(self, frame: _Frame, reasons: dict[int, list[str]]) -> set[int]:
         """Add to the reasons, and return the rows that are not looked at any further."""
-        ignored = frame.positions(reasons) if self._leaves_out else ()
+        ignored: Collection[int] = ()
+        if self._leaves_out and reasons:
+            ignored = {at for at, index in enumerate(frame.indices) if index in reasons}
         found = self._addresses.judge(
             frame.columns[self._email_index], frame.lines, ignored=ignored
         )
@@ -167,12 +169,6 @@ class _Frame:
     columns: Sequence[Sequence[str]]
     lines: Sequence[int]
     indices: Sequence[int]
-
-    def positions(self, indices: Collection[int]) -> frozenset[int]:
-        """Return where these rows are."""
-        if not indices:
-            return frozenset()
-        return frozenset(at for at, index in enumerate(self.indices) if index in indices)
 
     def without(self, indices: Collection[int]) -> _Frame:
         """Return the other rows."""

@@ -20,7 +20,8 @@ def batches(
 ) -> list[Batch]:
     """Read a text."""
     with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
-        reader = RowReader(UTF8, separator=separator)
+        reader = RowReader(UTF8)
+        reader.separator = separator
     return [*reader.feed(text.encode()), *reader.finish()]
 
 
