@@ -291,7 +291,7 @@ class ImportIncomplete(ImportFailed):
     """The import is complete, but more rows were rejected than the caller allows.
 
     Attributes:
-        report: The ``ImportReport``; ``report.rejected()`` gives the rows.
+        report: The ``ImportReport``; ``workflows.rejected_rows`` gives the rows.
     """
 
     def __init__(self, message: str, *, result: Any, report: Any = None) -> None:

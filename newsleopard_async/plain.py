@@ -10,8 +10,7 @@ The rules:
   read back by it;
 - a field marked ``PRESIGNED`` is cut to ``https://host/path?…``, because plain data is
   logged and stored, and such a URL is a key. It is the one datum that does not survive
-  the way there and back: an ``UploadTicket`` that was read back cannot be used;
-- a field marked ``LIVE`` is no data: it is left out, and has its default when read back.
+  the way there and back: an ``UploadTicket`` that was read back cannot be used.
 
 Reading is strict: a missing or unknown key, or a value of another type, is refused.
 """
@@ -37,7 +36,7 @@ from cattrs.preconf.json import make_converter
 
 from newsleopard_async.errors import InvalidRequest, Problem
 
-__all__ = ["LIVE", "PRESIGNED", "Plain", "from_plain", "redact_url", "to_plain"]
+__all__ = ["PRESIGNED", "Plain", "from_plain", "redact_url", "to_plain"]
 
 T = TypeVar("T")
 Read = Callable[[Any, Any], Any]
@@ -45,10 +44,6 @@ Read = Callable[[Any, Any], Any]
 KIND: Final = "kind"
 PRESIGNED: Final[Mapping[str, bool]] = {"presigned": True}
 """Metadata of an attrs field whose URL carries its own authorisation."""
-
-LIVE: Final[Mapping[str, bool]] = {"live": True}
-"""Metadata of an attrs field that lives in this process only, such as a client; it must have
-a default."""
 
 
 class Plain:
@@ -147,24 +142,13 @@ def _write_model(cls: type, converter: Converter) -> Callable[[Any], dict[str, A
         for field in attrs.fields(cls)
         if field.metadata.get("presigned")
     }
-    write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(
-        cls, converter, **hidden, **_left_out(cls)
-    )
+    write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(cls, converter, **hidden)
     kind = getattr(cls, "plain_kind", None)
     return write if kind is None else lambda value: {KIND: kind, **write(value)}
 
 
-def _left_out(cls: type) -> dict[str, Any]:
-    """Tell cattrs to pass over the fields that are no data, on the way there and back."""
-    return {
-        field.name: override(omit=True) for field in attrs.fields(cls) if field.metadata.get("live")
-    }
-
-
 def _read_model(cls: type, converter: Converter) -> Read:
-    read: Read = make_dict_structure_fn(
-        cls, converter, _cattrs_forbid_extra_keys=True, **_left_out(cls)
-    )
+    read: Read = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
     kind = getattr(cls, "plain_kind", None)
 
     def structure(data: Any, _: Any) -> Any:

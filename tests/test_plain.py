@@ -33,7 +33,7 @@ from newsleopard_async.models import (
     Timeouts,
     Timezone,
 )
-from newsleopard_async.plain import LIVE, Plain, from_plain, redact_url, to_plain
+from newsleopard_async.plain import Plain, from_plain, redact_url, to_plain
 from tests.models.examples import CAMPAIGN
 from tests.models.strategies import ab_tests, answers, campaigns, instants
 
@@ -79,14 +79,6 @@ class Everything(Plain):
     pair: tuple[int, float] = (1, 2.0)
     counts: Mapping[str, int] = attrs.field(factory=lambda: {"a": 1})
     anything: Any = None
-
-
-@attrs.frozen(kw_only=True)
-class Alive(Plain):
-    """Data, and what belongs to this process."""
-
-    number: int
-    _client: Any = attrs.field(default=None, eq=False, repr=False, metadata=LIVE)
 
 
 def round_trip(cls: Any, value: object) -> Any:
@@ -273,24 +265,6 @@ def test_error_keeps_nothing_of_the_data() -> None:
     assert "secret" not in str(caught.value)
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
-
-
-def test_what_lives_in_this_process_is_no_data() -> None:
-    """It is not written, whatever it is, and has its default when the rest is read back."""
-    alive = Alive(number=1, client=object())
-
-    again = round_trip(Alive, alive)
-
-    assert alive.to_dict() == {"number": 1}
-    assert again == alive
-    assert again._client is None
-
-
-@pytest.mark.parametrize("key", ["client", "_client"])
-def test_what_lives_elsewhere_is_not_read(key: str) -> None:
-    """Data cannot put something in its place."""
-    with pytest.raises(InvalidRequest, match=f"unknown keys: {key}"):
-        from_plain(Alive, {"number": 1, key: "x"})
 
 
 @pytest.mark.parametrize(

@@ -40,22 +40,14 @@ def rows_of_file(path: Path, encoding: str | None = None) -> Generator[NumberedR
 class Rereadable:
     """Contacts that can be read a second time, as nothing that is gone through once can.
 
-    No attrs class: `attrs.asdict` and whatever else walks through those would show them.
-
     Args:
         contacts: A path, bytes, text, or a list or tuple of records.
         encoding: The encoding of bytes, where the caller said it.
     """
 
-    __slots__ = ("_contacts", "_encoding")
-
     def __init__(self, contacts: Any, encoding: str | None = None) -> None:
         self._contacts = contacts
         self._encoding = encoding
-
-    def __repr__(self) -> str:
-        """Show nothing."""
-        return "<…>"
 
     @classmethod
     def of(cls, contacts: object, encoding: str | None = None) -> Rereadable | None:

@@ -44,7 +44,7 @@ from newsleopard_async.models import (
 from newsleopard_async.models.findings import ContactsReport
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.workflows import export_report, send_campaign
+from newsleopard_async.workflows import export_report, rejected_rows, send_campaign
 from newsleopard_async.workflows.checking import check_contacts
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.progress import Progress
@@ -249,10 +249,15 @@ class Stage:
         if self.imported is None or not self.imported.rejected_count:
             return
         # Lines are those of what the caller gave, and not of what went out.
-        report = self.imported.bind(nl, taken.contacts, encoding=taken.options.encoding)
+        given = rejected_rows(
+            nl,
+            self.imported,
+            contacts=taken.contacts,
+            contacts_encoding=taken.options.encoding,
+        )
         rows: list[RejectedRow] = []
         reasons = Counter[str]()
-        async with contextlib.aclosing(report.rejected()) as rejected:
+        async with contextlib.aclosing(given) as rejected:
             async for row in rejected:
                 reasons[row.reason or ""] += 1
                 if len(rows) < MOST_ROWS:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         SendOutcome,
     )
     from newsleopard_async.workflows.progress import Event, Progress
+    from newsleopard_async.workflows.rejected import rejected_rows
     from newsleopard_async.workflows.reporting import export_report, wait_for_report
     from newsleopard_async.workflows.sending import find_campaign, send_campaign
 
@@ -36,6 +37,7 @@ __all__ = [
     "export_report",
     "find_campaign",
     "import_contacts",
+    "rejected_rows",
     "send_campaign",
     "wait_for_import",
     "wait_for_report",
@@ -54,6 +56,7 @@ _MODULES = {
         "SendOutcome",
     ),
     "workflows.progress": ("Event", "Progress"),
+    "workflows.rejected": ("rejected_rows",),
     "workflows.reporting": ("export_report", "wait_for_report"),
     "workflows.sending": ("find_campaign", "send_campaign"),
 }

@@ -149,8 +149,7 @@ async def import_contacts(
         ) as run:
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
-            report = await import_into(run, found, joined, polling or Polling())
-            return report.bind(nl, contacts, encoding=encoding)
+            return await import_into(run, found, joined, polling or Polling())
 
 
 async def publish_unless_imported(run: Runner, found: Examination) -> None:

@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, tzinfo
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from newsleopard_async.client import NewsLeopard
 from newsleopard_async.downloads.report import count_report, report_rows
-from newsleopard_async.downloads.rows import Rereadable
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import CampaignSn, ImportResult, ImportSn, ListSn, ReportType
 from newsleopard_async.models.report_summary import ReportSummary
-from newsleopard_async.models.reports import RejectedRow, ReportRow
+from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.models.validation import problems_of_type, refuse
-from newsleopard_async.plain import LIVE, Plain
-from newsleopard_async.workflows.rejected import rejected_rows
+from newsleopard_async.plain import Plain
 
 __all__ = ["CampaignReport", "ImportReport", "ReportFile", "ReportState", "SendOutcome"]
-
-
-class _Bound:
-    """What a report needs of this process to look further.
-
-    No attrs class: `attrs.asdict` and whatever else walks through those would show it.
-    """
-
-    __slots__ = ("contacts", "nl")
-
-    def __init__(self, nl: NewsLeopard | None = None, contacts: Rereadable | None = None) -> None:
-        self.nl = nl
-        self.contacts = contacts
-
-    def __repr__(self) -> str:
-        """Show nothing."""
-        return "<…>"
-
-    def __reduce__(self) -> tuple[type[_Bound], tuple[()]]:
-        """Copy nothing, where what `attrs.asdict` made of a report is copied or pickled."""
-        return _Bound, ()
 
 
 @attrs.frozen(kw_only=True)
@@ -58,67 +32,11 @@ class ImportReport(Plain):
     list_sn: ListSn
     import_sn: ImportSn
     result: ImportResult
-    # A `_Bound` or None; of no matter to whoever reads the signature.
-    _bound: Any = attrs.field(default=None, eq=False, repr=False, metadata=LIVE)
 
     @property
     def rejected_count(self) -> int:
         """Rows that the platform did not take; 0 where it did not say."""
         return self.result.errors or 0
-
-    def bind(
-        self, nl: NewsLeopard, contacts: object = None, *, encoding: str | None = None
-    ) -> ImportReport:
-        """Return the same report, able to fetch its rejected rows; the pipelines do this.
-
-        What it is bound to lives in this process only: it is no part of the data, of
-        comparisons, or of a copy made by ``copy`` or ``pickle``.
-
-        Args:
-            nl: The client.
-            contacts: What was imported. A path, bytes, text, or a list or tuple of records is
-                kept, and read again to find the rows' lines; anything else cannot be.
-            encoding: The encoding of the contacts, as it was said for the import.
-        """
-        return attrs.evolve(self, bound=_Bound(nl, Rereadable.of(contacts, encoding)))
-
-    def rejected(
-        self, nl: NewsLeopard | None = None, *, encoding: str | None = None
-    ) -> AsyncGenerator[RejectedRow, None]:
-        """Go through the rows that the platform rejected: ``async for row in …``.
-
-        The platform's file is downloaded for as long as that takes; its link is fetched
-        anew where it has expired. A row's line is found by its address and cells in the
-        contacts as they were given, where those are there to be read again; whatever goes
-        wrong with that, the rows come all the same, without lines. It takes one pass over
-        the contacts and a few hundred bytes of memory a rejected row; of more than 100,000
-        rejected rows all come without lines. To stop early, use ``contextlib.aclosing``, so
-        that the file is removed at once. Where the platform counts rejected rows and its file
-        has none, the log has a warning.
-
-        Args:
-            nl: The client, for a report that is not bound to one, as after `from_plain`.
-            encoding: The file's, where it cannot be found out.
-
-        Raises:
-            InvalidRequest: no client; or the file is no text in a known encoding.
-            StorageError: the platform gives no file, or it cannot be downloaded.
-            APIError: status 400 without a code: the platform forgets an import after 30 days.
-        """
-        bound: _Bound = self._bound or _Bound()
-        client = nl or bound.nl
-        if not isinstance(client, NewsLeopard):
-            raise InvalidRequest.of(
-                "nl", "required", "a report that was stored has no client; give it a NewsLeopard"
-            )
-        return rejected_rows(client, self.result, bound.contacts, encoding)
-
-    def __reduce__(self) -> tuple[Callable[[], ImportReport], tuple[()]]:
-        """Copy the data across processes, where no client can go."""
-        data = partial(
-            ImportReport, list_sn=self.list_sn, import_sn=self.import_sn, result=self.result
-        )
-        return data, ()
 
 
 @attrs.frozen(kw_only=True)

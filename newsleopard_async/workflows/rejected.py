@@ -19,7 +19,9 @@ from newsleopard_async.errors import StorageError
 from newsleopard_async.files import private_folder
 from newsleopard_async.models import ImportResult, ReportLink, ReportType
 from newsleopard_async.models.reports import RejectedRow
+from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.plain import redact_url
+from newsleopard_async.workflows.outcomes import ImportReport
 
 __all__ = ["rejected_rows"]
 
@@ -35,24 +37,52 @@ _REFUSED: Final = 300
 _REJECTED: Final = ReportType("rejected")
 
 
-async def rejected_rows(
+def rejected_rows(
     nl: NewsLeopard,
-    result: ImportResult,
-    contacts: Rereadable | None,
+    report: ImportReport | ImportResult,
+    *,
+    contacts: object = None,
+    contacts_encoding: str | None = None,
     encoding: str | None = None,
 ) -> AsyncGenerator[RejectedRow, None]:
-    """Fetch the file of an import's rejected rows, and go through it.
+    """Go through the rows that the platform rejected, in an ``async for``.
+
+    The platform's file is downloaded for as long as that takes; if its link has expired, a
+    fresh one is fetched. A row's line is found by its address and cells in the contacts as
+    they were given. If they cannot be read again, the rows come all the same, without lines.
+    That takes one pass over the contacts and a few hundred bytes of memory a rejected row; if
+    there are more than 100,000 rejected rows, all come without lines. To stop early, use
+    ``contextlib.aclosing``, so that the file is removed at once. If the platform counts
+    rejected rows and its file has none, a warning is logged.
 
     Args:
-        contacts: The contacts that were imported, to find the rows' lines in.
-        encoding: The file's, where it cannot be found out.
+        nl: The client.
+        report: The report of the import, also one that was stored, or its result.
+        contacts: What was imported, to find the rows' lines in: a path, bytes, text, or a list
+            or tuple of records. Anything else can be read only once, and gives no lines.
+        contacts_encoding: The encoding of the contacts, as it was given for the import.
+        encoding: The encoding of the platform's file, if it cannot be found out.
 
     Raises:
-        StorageError: there is no file, or it cannot be downloaded.
-        APIError: status 400 without a code: the import is older than 30 days.
-        InvalidRequest: the file is no text in a known encoding.
+        InvalidRequest: an argument is wrong; or the file is no text in a known encoding.
+        StorageError: the platform gives no file, or it cannot be downloaded.
+        APIError: status 400 without a code: the platform forgets an import after 30 days.
         ConfigurationError: the temporary folder cannot be written.
     """
+    reports = (ImportReport, ImportResult)
+    refuse(
+        [
+            *problems_of_type("nl", nl, NewsLeopard, "a NewsLeopard client"),
+            *problems_of_type("report", report, reports, "an ImportReport or an ImportResult"),
+        ]
+    )
+    result = report.result if isinstance(report, ImportReport) else report
+    return _rows(nl, result, Rereadable.of(contacts, contacts_encoding), encoding)
+
+
+async def _rows(
+    nl: NewsLeopard, result: ImportResult, contacts: Rereadable | None, encoding: str | None
+) -> AsyncGenerator[RejectedRow, None]:
     if not (result.error_url or result.errors):
         return
     with private_folder() as folder:

@@ -152,7 +152,6 @@ async def send_campaign(
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await import_into(run, found, joined, polling or Polling())
-            report = report.bind(nl, contacts, encoding=encoding)
             if is_new:
                 _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from newsleopard_async import ImportResult, NewsLeopard
 from newsleopard_async.models.reports import RejectedRow
-from newsleopard_async.workflows import ImportReport
+from newsleopard_async.workflows import ImportReport, rejected_rows
 from tests.support import Bench, connected
 
 __all__ = ["CSV", "TRUTH", "facts", "imported", "rejecting", "rows_of", "served"]
@@ -44,16 +45,18 @@ async def imported(bench: Bench, content: str = CSV) -> ImportReport:
 
 @asynccontextmanager
 async def rejecting(
-    content: str = CSV, *, contacts: object = CSV
+    content: str = CSV,
 ) -> AsyncIterator[tuple[Bench, ImportReport]]:
-    """Import contacts of which some are rejected; the report is bound to ``contacts``."""
+    """Import contacts of which some are rejected."""
     async with connected() as bench:
-        yield bench, (await imported(bench, content)).bind(bench.nl, contacts)
+        yield bench, await imported(bench, content)
 
 
-async def rows_of(report: ImportReport, *given: Any, **options: Any) -> list[RejectedRow]:
+async def rows_of(
+    nl: NewsLeopard, report: ImportReport | ImportResult, contacts: object = CSV, **options: Any
+) -> list[RejectedRow]:
     """Go through all rejected rows."""
-    return [row async for row in report.rejected(*given, **options)]
+    return [row async for row in rejected_rows(nl, report, contacts=contacts, **options)]
 
 
 def facts(rows: list[RejectedRow]) -> list[tuple[int | None, str, str | None]]:
@@ -66,6 +69,6 @@ async def served(
 ) -> list[RejectedRow]:
     """Go through a file of rejected rows as the platform might write it, of what was sent."""
     content = file if isinstance(file, bytes) else file.encode()
-    async with rejecting(sent, contacts=contacts) as (bench, report):
+    async with rejecting(sent) as (bench, report):
         bench.emulator.fail("download", 200, body=content)
-        return await rows_of(report, **options)
+        return await rows_of(bench.nl, report, contacts, **options)

@@ -14,6 +14,7 @@ from newsleopard_async import Campaign, ImportIncomplete, InvalidRequest, SendAt
 from newsleopard_async.workflows import Event
 from tests.contacts.examples import CSV, FORMS, ROWS, later, persons, written
 from tests.support import CAMPAIGN, Bench, connected, csv_of, files_in, refused
+from tests.workflows.rejections import rows_of
 
 CLEAN: Campaign = attrs.evolve(
     CAMPAIGN,
@@ -85,7 +86,7 @@ async def test_bad_rows_that_are_allowed_go_to_the_platform(
     """Its own count is the one that decides then."""
     async with connected() as bench:
         outcome = await send(bench, contacts=BAD, max_rejected=max_rejected)
-        rejected = [row async for row in outcome.import_report.rejected()]
+        rejected = await rows_of(bench.nl, outcome.import_report, BAD)
 
     assert outcome.import_report.rejected_count == 2
     assert [row.line for row in rejected] == [20, 21]
@@ -264,7 +265,7 @@ async def test_import_leaves_bad_rows_to_the_platform(caplog: pytest.LogCaptureF
     """Nothing is sent to anybody, so that they are only remarked on."""
     async with connected() as bench:
         report = await workflows.import_contacts(bench.nl, BAD, list_name="a")
-        rejected = [row async for row in report.rejected()]
+        rejected = await rows_of(bench.nl, report, BAD)
 
     assert report.rejected_count == 2
     assert [row.line for row in rejected] == [20, 21]

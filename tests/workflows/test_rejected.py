@@ -12,9 +12,10 @@ import attrs
 import pytest
 
 from newsleopard_async import InvalidRequest
+from newsleopard_async.downloads import rejected_file
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.plain import from_plain
-from newsleopard_async.workflows import rejected
+from newsleopard_async.workflows import rejected_rows
 from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, served
 
 
@@ -22,7 +23,7 @@ from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, se
 async def test_rows_are_those_that_the_platform_rejected() -> None:
     """Each with its line in the contacts, its address, its reason and its cells."""
     async with rejecting() as (bench, report):
-        rows = await rows_of(report)
+        rows = await rows_of(bench.nl, report)
         (job,) = bench.emulator.imports
 
     assert facts(rows) == TRUTH
@@ -61,8 +62,8 @@ FORMS: dict[str, Build] = {
 async def test_lines_are_found_in_every_form_of_contacts(form: str, tmp_path: Path) -> None:
     """Lines are an editor's; of records, the first is in line 2 and each takes one."""
     contacts = FORMS[form](tmp_path / "members.csv")
-    async with rejecting(TABLE, contacts=contacts) as (_, report):
-        rows = await rows_of(report)
+    async with rejecting(TABLE) as (bench, report):
+        rows = await rows_of(bench.nl, report, contacts)
 
     last = 5 if form in ("records", "objects") else 6
     assert [(row.line, row.email) for row in rows] == [(3, "nobody"), (4, "x"), (last, "y")]
@@ -81,8 +82,8 @@ async def test_lines_are_those_of_the_contacts_as_they_were_given(
     path = tmp_path / "members.csv"
     path.write_bytes(GIVEN.encode(encoding))
     sent = 'EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,"乙\n丙",2\nx,丁,3\n'
-    async with rejecting(sent, contacts=path) as (_, report):
-        rows = await rows_of(report)
+    async with rejecting(sent) as (bench, report):
+        rows = await rows_of(bench.nl, report, path)
 
     assert [(row.line, row.email) for row in rows] == [(3, "nobody"), (5, "x")]
 
@@ -91,9 +92,9 @@ async def test_lines_are_those_of_the_contacts_as_they_were_given(
 async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path) -> None:
     """What could not be found out before the import cannot be found out after it."""
     contacts = CSV.encode("utf-16-le")
-    async with rejecting(contacts=contacts) as (bench, report):
-        unsaid = await rows_of(report)
-        said = await rows_of(report.bind(bench.nl, contacts, encoding="utf-16-le"))
+    async with rejecting() as (bench, report):
+        unsaid = await rows_of(bench.nl, report, contacts)
+        said = await rows_of(bench.nl, report, contacts, contacts_encoding="utf-16-le")
 
     assert {row.line for row in unsaid} == {None}
     assert facts(said) == TRUTH
@@ -276,7 +277,7 @@ async def test_empty_file_is_warned_of(content: bytes, caplog: pytest.LogCapture
     """It has no row, though the platform counted some: that is never passed over in silence."""
     async with rejecting() as (bench, report):
         bench.emulator.fail("download", 200, body=content)
-        rows = await rows_of(report)
+        rows = await rows_of(bench.nl, report)
 
     (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert rows == []
@@ -293,7 +294,7 @@ async def test_empty_file_of_no_errors_is_not_warned_of(
     async with rejecting() as (bench, report):
         bench.emulator.fail("download", 200, body=b"ADDRESS,REASON\n")
         result = attrs.evolve(report.result, errors=errors)
-        rows = await rows_of(attrs.evolve(report, result=result))
+        rows = await rows_of(bench.nl, attrs.evolve(report, result=result))
 
     assert rows == []
     assert [each for each in caplog.records if each.levelno == logging.WARNING] == []
@@ -302,9 +303,9 @@ async def test_empty_file_of_no_errors_is_not_warned_of(
 @pytest.mark.anyio
 async def test_rows_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """However early the reader goes."""
-    async with rejecting() as (_, report):
-        await rows_of(report)
-        async with aclosing(report.rejected()) as rows:
+    async with rejecting() as (bench, report):
+        await rows_of(bench.nl, report)
+        async with aclosing(rejected_rows(bench.nl, report)) as rows:
             await anext(rows)
 
     assert [each for each in caplog.records if each.levelno == logging.WARNING] == []
@@ -327,9 +328,9 @@ async def test_lines_of_very_many_rows_are_not_looked_for(
     most: int, with_lines: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All rows come, and memory has a bound."""
-    monkeypatch.setattr(rejected, "MOST_ROWS_WITH_LINES", most)
-    async with rejecting() as (_, report):
-        rows = await rows_of(report)
+    monkeypatch.setattr(rejected_file, "MOST_ROWS_WITH_LINES", most)
+    async with rejecting() as (bench, report):
+        rows = await rows_of(bench.nl, report)
 
     assert [email for _, email, _ in facts(rows)] == [email for _, email, _ in TRUTH]
     assert all((row.line is not None) is with_lines for row in rows)

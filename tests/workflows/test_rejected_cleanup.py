@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.workflows import ImportReport
+from newsleopard_async.workflows import ImportReport, rejected_rows
 from tests.support import KEY, files_in
 from tests.workflows.rejections import TRUTH, facts, rejecting, rows_of
 
@@ -36,8 +36,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 @pytest.mark.anyio
 async def test_file_is_private_while_it_is_read(temporary: Path) -> None:
     """Nobody else may look at it, and it goes with the last row or an early end."""
-    async with rejecting() as (_, report):
-        async with aclosing(report.rejected()) as rows:
+    async with rejecting() as (bench, report):
+        async with aclosing(rejected_rows(bench.nl, report)) as rows:
             async for _row in rows:
                 (folder,) = temporary.iterdir()
                 assert os.name == "nt" or folder.stat().st_mode & 0o077 == 0
@@ -50,8 +50,8 @@ async def test_file_is_private_while_it_is_read(temporary: Path) -> None:
 @pytest.mark.asyncio
 async def test_file_goes_where_the_loop_was_just_left(temporary: Path) -> None:
     """Without `aclosing`, asyncio closes what nobody holds any more."""
-    async with rejecting() as (_, report):
-        async for _row in report.rejected():
+    async with rejecting() as (bench, report):
+        async for _row in rejected_rows(bench.nl, report):
             break
         gc.collect()
         await anyio.wait_all_tasks_blocked()
@@ -123,7 +123,7 @@ async def check_each_await(
                 return result
 
             monkeypatch.setattr(anyio.to_thread, "run_sync", tripping)
-            rows = await run(wire, lambda report=report, nl=nl: rows_of(report, nl))
+            rows = await run(wire, lambda report=report, nl=nl: rows_of(nl, report))
             monkeypatch.setattr(anyio.to_thread, "run_sync", run_sync)
         assert files_in(temporary) == [], f"cancelled at await {at}"
         if at is None:
@@ -155,10 +155,10 @@ async def test_failing_reader_leaves_no_file() -> None:
     """What the caller's own loop raises goes on to them."""
 
     async def read(report: ImportReport) -> None:
-        async with aclosing(report.rejected()) as rows:
+        async with aclosing(rejected_rows(bench.nl, report)) as rows:
             async for row in rows:
-                raise ZeroDivisionError(row.line)
+                raise ZeroDivisionError(row.reason)
 
-    async with rejecting() as (_, report):
-        with pytest.raises(ZeroDivisionError, match="3"):
+    async with rejecting() as (bench, report):
+        with pytest.raises(ZeroDivisionError, match="INVALID_EMAIL"):
             await read(report)

@@ -45,8 +45,8 @@ async def test_contacts_that_cannot_be_read_again_are_no_error(
     contacts: str, tmp_path: Path
 ) -> None:
     """The rows come without their lines."""
-    async with rejecting(contacts=OTHERS[contacts](tmp_path)) as (_, report):
-        rows = await rows_of(report)
+    async with rejecting() as (bench, report):
+        rows = await rows_of(bench.nl, report, OTHERS[contacts](tmp_path))
 
     assert facts(rows) == [(None, email, reason) for _, email, reason in TRUTH]
 
@@ -87,8 +87,8 @@ async def test_whatever_the_contacts_raise_costs_no_row(
 ) -> None:
     """The rows come without their lines, and the log says so without a contact."""
     caplog.set_level(logging.INFO)
-    async with rejecting(contacts=RAISING[contacts]) as (_, report):
-        rows = await rows_of(report)
+    async with rejecting() as (bench, report):
+        rows = await rows_of(bench.nl, report, RAISING[contacts])
 
     assert facts(rows) == [(None, email, reason) for _, email, reason in TRUTH]
     assert "cannot be read again" in caplog.text

@@ -32,6 +32,7 @@ from newsleopard_async import (
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.sending import is_complete_enough
 from tests.support import CAMPAIGN, MAILINGS, Bench, connected, csv_of, refused, scripted
+from tests.workflows.rejections import rows_of
 
 LIST = ListSn("a")
 SUBMITS = ("submitCampaign", "submitAbTest")
@@ -155,7 +156,7 @@ async def test_rejected_rows_decide_about_sending(
             assert outcome.import_report.rejected_count == 2
         except ImportIncomplete as error:
             raised = error
-            lines = [row.line async for row in error.report.rejected()]
+            lines = [row.line for row in await rows_of(bench.nl, error.report, REJECTED)]
 
     assert (raised is None, submits(bench)) == (is_sent, is_sent)
     if raised is not None:
