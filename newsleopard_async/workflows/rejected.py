@@ -22,14 +22,12 @@ from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.plain import redact_url
 from newsleopard_async.workflows.outcomes import ImportReport
+from newsleopard_async.workflows.steps import with_fresh_url
 
 __all__ = ["rejected_rows"]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
-
-_FRESH_LINKS: Final = 3
-"""How many fresh links one download may use up."""
 
 _REFUSED: Final = 300
 """From here on a status is a refusal."""
@@ -114,22 +112,17 @@ async def _download(nl: NewsLeopard, result: ImportResult, path: Path) -> None:
     known = _link(result)
     if known is not None and await _is_downloaded(nl, known, path):
         return
-    left = _FRESH_LINKS
-    while True:
-        left -= 1
+
+    async def download() -> None:
         fresh = _link(await nl.contacts.get_import(result.import_sn))
         if fresh is None:
             raise StorageError(
                 f"the platform gives no file of the rows of import {result.import_sn} that it "
                 "rejected; look at the import in the console"
             )
-        try:
-            await nl.reports.download(fresh, path)
-        except StorageError as error:
-            if not (error.expired and left):
-                raise
-        else:
-            return
+        await nl.reports.download(fresh, path)
+
+    await with_fresh_url(download)
 
 
 async def _is_downloaded(nl: NewsLeopard, link: ReportLink, path: Path) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 import attrs
@@ -52,12 +53,19 @@ __all__ = [
     "make_folder",
     "submit",
     "upload_file",
+    "with_fresh_url",
 ]
+
+T = TypeVar("T")
 
 _ONE_MONTH: Final = timedelta(days=30)
 
 _FRESH_URLS: Final = 3
-"""How many presigned URLs one upload or download may use up."""
+"""How many presigned URLs one upload or download may use up.
+
+Chosen: how long one lives is not documented (T22). If three in a row expire before they are
+used, the next one will, too.
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -97,6 +105,21 @@ class DownloadFiles(Plain):
     folder: Path
 
 
+async def with_fresh_url(work: Callable[[], Awaitable[T]]) -> T:
+    """Do work that asks for a presigned URL and uses it; do it again if the URL has expired.
+
+    Raises:
+        StorageError: it failed otherwise, or too many URLs have expired.
+    """
+    for _ in range(_FRESH_URLS - 1):
+        try:
+            return await work()
+        except StorageError as error:
+            if not error.expired:
+                raise
+    return await work()
+
+
 @step(gives=tuple[ContactList, ...])
 async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
     """Return every list of exactly this name."""
@@ -111,21 +134,14 @@ async def create_list(nl: NewsLeopard, name: str, witness: Witness) -> ListSn:
 
 @step(gives=ImportSn)
 async def upload_file(nl: NewsLeopard, given: ImportFile) -> ImportSn:
-    """Ask for an upload URL and use it; one step, since the URL expires.
+    """Ask for an upload URL and use it; one step, since the URL expires."""
 
-    Where it expired all the same, a fresh one is asked for, a few times.
-    """
-    left = _FRESH_URLS
-    while True:
-        left -= 1
+    async def upload() -> ImportSn:
         ticket = await nl.contacts.start_file_import(given.list_sn)
-        try:
-            await nl.contacts.upload(ticket, given.path)
-        except StorageError as error:
-            if not (error.expired and left):
-                raise
-        else:
-            return ticket.import_sn
+        await nl.contacts.upload(ticket, given.path)
+        return ticket.import_sn
+
+    return await with_fresh_url(upload)
 
 
 @step(gives=ImportSn)
@@ -193,19 +209,14 @@ async def download_files(nl: NewsLeopard, given: DownloadFiles) -> tuple[ReportF
     """Download every report file; links are fetched here, since they expire."""
     await make_folder(given.folder)
     done: dict[str, ReportFile] = {}
-    left = _FRESH_URLS
-    while True:
-        left -= 1
-        links = newest_links(await nl.reports.get_links(given.campaign_sn))
-        try:
-            for link in links:
-                if link.type not in done:
-                    done[link.type] = await _download(nl, given, link)
-        except StorageError as error:
-            if not (error.expired and left):
-                raise
-        else:
-            return tuple(done.values())
+
+    async def download() -> tuple[ReportFile, ...]:
+        for link in newest_links(await nl.reports.get_links(given.campaign_sn)):
+            if link.type not in done:
+                done[link.type] = await _download(nl, given, link)
+        return tuple(done.values())
+
+    return await with_fresh_url(download)
 
 
 async def _download(nl: NewsLeopard, given: DownloadFiles, link: ReportLink) -> ReportFile:
