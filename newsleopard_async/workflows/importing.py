@@ -186,7 +186,7 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
         return _choose(there, target)
     held_since = run.held_since(steps.create_list)
     try:
-        return await run.once(steps.create_list, target.list_name)
+        return await run.step(steps.create_list, target.list_name)
     except OutcomeUnknown as unknown:
         made = await _look_up(run, target.list_name)
         if made is not None and len(made) == 1:
@@ -199,7 +199,7 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
             raise
     # It had time enough to appear, and did not: it was never created.
     await run.forget(steps.create_list)
-    return await run.once(steps.create_list, target.list_name)
+    return await run.step(steps.create_list, target.list_name)
 
 
 async def _look_up(run: Runner, name: str) -> tuple[ContactList, ...] | None:

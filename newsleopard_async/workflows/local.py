@@ -18,7 +18,7 @@ from newsleopard_async.models.validation import refuse
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Record, opened
 from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress, tell
-from newsleopard_async.workflows.runner import AnyStep, OnceStep, Step
+from newsleopard_async.workflows.runner import AnyStep, Step
 
 __all__ = ["LocalRunner", "running"]
 
@@ -67,7 +67,13 @@ class LocalRunner:
         return self._checkpoint.token
 
     async def step(self, step: Step[Given, Gives], given: Given, *, keep: bool = True) -> Gives:
-        """Run a step, or give what it gave before."""
+        """Run a step, or give what it gave before.
+
+        Raises:
+            OutcomeUnknown: it must not happen twice, and may have happened.
+        """
+        if step.request is not None:
+            return await self._once(step, given, step.request)
         record = self._checkpoint.records.get(step.name) if keep else None
         if record is not None:
             return cast("Gives", await self._resumed(step, record))
@@ -77,7 +83,7 @@ class LocalRunner:
         await self._tell(step, "finished", to_plain(result))
         return result
 
-    async def once(self, step: OnceStep[Given, Gives], given: Given) -> Gives:
+    async def _once(self, step: Step[Given, Gives], given: Given, request: str) -> Gives:
         """Run a step that must not happen twice, or give what it gave before."""
         record = self._checkpoint.records.get(step.name)
         if record is None:
@@ -97,7 +103,7 @@ class LocalRunner:
         raise OutcomeUnknown(
             f"an earlier run did {step.name} at {record.at:%Y-%m-%d %H:%M} UTC, and it is not "
             "known what became of it",
-            request=step.request,
+            request=request,
         )
 
     def has(self, step: AnyStep) -> bool:
@@ -167,7 +173,7 @@ class _Noting:
     """Writes into the checkpoint what becomes of a request that must not be repeated."""
 
     checkpoint: Checkpoint
-    step: OnceStep[Any, Any]
+    step: AnyStep
     nl: NewsLeopard
 
     async def departing(self) -> None:

@@ -38,7 +38,7 @@ async def submit_once(
     text = f"[nl-{run.token}]" if isinstance(marker, EllipsisType) else marker
     ready = marked(campaign, text)
     try:
-        return await run.once(steps.submit, ready)
+        return await run.step(steps.submit, ready)
     except OutcomeUnknown as unknown:
         seen = "it is not among the finished ones"
         found = None

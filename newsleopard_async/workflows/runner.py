@@ -1,90 +1,58 @@
-"""The seam that carries a pipeline: run a step, run one at most once, let time pass.
+"""The seam that carries a pipeline: run a step, at most once if need be, and let time pass.
 
-A pipeline is plain code over a runner; a step is a registered module-level function of a
-client and plain data, giving plain data. The pipeline knows nothing of how it is carried.
+A pipeline is plain code over a runner; a step is a module-level function of a client and
+plain data, giving plain data. The pipeline knows nothing of how it is carried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, Protocol, TypeVar
 
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.transport.attempt import Witness
 
-__all__ = ["STEPS", "OnceStep", "Runner", "Step", "once_step", "step"]
+__all__ = ["AnyStep", "Runner", "Step", "step"]
 
 Given = TypeVar("Given")
 Gives = TypeVar("Gives")
 
 
+Run = Callable[Concatenate[NewsLeopard, Given, ...], Awaitable[Gives]]
+
+
 @attrs.frozen
 class Step(Generic[Given, Gives]):
-    """A named piece of work of a pipeline whose repetition changes nothing.
+    """A named piece of work of a pipeline.
 
     Attributes:
         name: By which a record of it is found again.
         run: What it does.
         gives: The type of its result, by which a record is read back.
+        request: The request that must not happen twice, for an error: ``run`` then takes a
+            `Witness` that sees it happen. None if repeating the step changes nothing.
     """
 
     name: str
-    run: Callable[[NewsLeopard, Given], Awaitable[Gives]]
+    run: Run[Given, Gives]
     gives: Any
+    request: str | None = None
 
 
-@attrs.frozen
-class OnceStep(Generic[Given, Gives]):
-    """A named piece of work that must not happen twice; it lets a witness see it happen.
-
-    Attributes:
-        name: By which a record of it is found again.
-        run: What it does.
-        gives: The type of its result, by which a record is read back.
-        request: What it sends, for an error.
-    """
-
-    name: str
-    run: Callable[[NewsLeopard, Given, Witness], Awaitable[Gives]]
-    gives: Any
-    request: str
-
-
-AnyStep = Step[Any, Any] | OnceStep[Any, Any]
-
-STEPS: Final[dict[str, AnyStep]] = {}
-"""Every step by its name, for a runner that has only the name."""
+AnyStep = Step[Any, Any]
 
 
 def step(
-    gives: Any,
-) -> Callable[[Callable[[NewsLeopard, Given], Awaitable[Gives]]], Step[Given, Gives]]:
-    """Register a module-level function as the step of its name."""
+    gives: Any, *, request: str | None = None
+) -> Callable[[Run[Given, Gives]], Step[Given, Gives]]:
+    """Make a step of a module-level function, under its name."""
 
-    def register(run: Callable[[NewsLeopard, Given], Awaitable[Gives]]) -> Step[Given, Gives]:
-        registered = Step(run.__name__, run, gives)
-        STEPS[registered.name] = registered
-        return registered
+    def make(run: Run[Given, Gives]) -> Step[Given, Gives]:
+        return Step(run.__name__, run, gives, request)
 
-    return register
-
-
-def once_step(
-    gives: Any, request: str
-) -> Callable[[Callable[[NewsLeopard, Given, Witness], Awaitable[Gives]]], OnceStep[Given, Gives]]:
-    """Register a module-level function as a step that must not happen twice."""
-
-    def register(
-        run: Callable[[NewsLeopard, Given, Witness], Awaitable[Gives]],
-    ) -> OnceStep[Given, Gives]:
-        registered = OnceStep(run.__name__, run, gives, request)
-        STEPS[registered.name] = registered
-        return registered
-
-    return register
+    return make
 
 
 class Runner(Protocol):
@@ -101,15 +69,12 @@ class Runner(Protocol):
         Args:
             step: What to run.
             given: Its input.
-            keep: Whether the result is worth keeping; that of a poll is not.
-        """
-        ...
-
-    async def once(self, step: OnceStep[Given, Gives], given: Given) -> Gives:
-        """Run a step that must not happen twice, or give what it gave before.
+            keep: Whether the result is worth keeping; that of a poll is not, and that of a
+                step that must not happen twice always is.
 
         Raises:
-            OutcomeUnknown: it may have happened, now or in an earlier run.
+            OutcomeUnknown: it must not happen twice, and may have happened, now or in an
+                earlier run.
         """
         ...
 

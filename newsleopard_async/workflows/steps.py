@@ -36,7 +36,7 @@ from newsleopard_async.plain import Plain
 from newsleopard_async.transport.attempt import Witness
 from newsleopard_async.transport.limits.exports import ExportedLately
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
-from newsleopard_async.workflows.runner import once_step, step
+from newsleopard_async.workflows.runner import step
 
 __all__ = [
     "DownloadFiles",
@@ -126,7 +126,7 @@ async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
     return tuple([each async for each in nl.contacts.iter_lists() if each.name == name])
 
 
-@once_step(gives=ListSn, request="POST /v1/contacts/lists/insert")
+@step(gives=ListSn, request="POST /v1/contacts/lists/insert")
 async def create_list(nl: NewsLeopard, name: str, witness: Witness) -> ListSn:
     """Create a list."""
     return await nl.contacts.create_list(name, witness=witness)
@@ -162,7 +162,7 @@ async def get_import(nl: NewsLeopard, import_sn: ImportSn) -> ImportResult | Non
         raise
 
 
-@once_step(gives=CampaignSn, request="POST /v1/campaign/…/submit")
+@step(gives=CampaignSn, request="POST /v1/campaign/…/submit")
 async def submit(nl: NewsLeopard, campaign: Mailing, witness: Witness) -> CampaignSn:
     """Submit a campaign or an A/B test."""
     if isinstance(campaign, Campaign):
