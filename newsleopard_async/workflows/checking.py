@@ -6,19 +6,16 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final
+from typing import Final
 
-import attrs
-
-from newsleopard_async.clock import Clock, SystemClock
+from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
-from newsleopard_async.models.validation import refuse
-from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress, tell
+from newsleopard_async.workflows.progress import Events, Progress
 
-__all__ = ["Story", "check_contacts", "log_remarks"]
+__all__ = ["check_contacts", "checked", "log_remarks"]
 
 _STEP: Final = "check_contacts"
 _log: Final = logging.getLogger("newsleopard_async")
@@ -70,73 +67,32 @@ async def check_contacts(
     options = Options(
         encoding=encoding, fix=fix, deep=deep, left_out_to=left_out_to, write_to=write_to
     )
-    async with Story(_STEP, progress, SystemClock()).checked(source, options) as found:
+    async with checked(Events(_STEP, progress, SystemClock()), source, options) as found:
         await found.publish()
         return found.report
 
 
-@attrs.frozen
-class Story:
-    """Tells of the check, which comes before a runner tells of its steps.
+@contextlib.asynccontextmanager
+async def checked(
+    events: Events, contacts: Contacts, options: Options
+) -> AsyncIterator[Examination]:
+    """Examine contacts as a step; what comes of them lasts as long as the context.
 
-    Attributes:
-        pipeline: The pipeline that it is the first step of.
-        progress: Whom to tell.
-        clock: By which time passes.
+    Raises:
+        InvalidRequest: nothing can be read, or an option does not go with it.
+        ConfigurationError: what is needed is missing.
     """
 
-    pipeline: str
-    progress: Progress | None
-    clock: Clock
-    _began_s: float = attrs.field(init=False)
+    async def on_progress(*, size_bytes: int, rows: int) -> None:
+        await events.emit(_STEP, "waiting", _how_far(size_bytes, rows))
 
-    @_began_s.default
-    def _begin(self) -> float:
-        return self.clock.monotonic()
-
-    @contextlib.asynccontextmanager
-    async def checked(self, contacts: Contacts, options: Options) -> AsyncIterator[Examination]:
-        """Examine contacts and tell of it; what comes of them lasts as long as the context.
-
-        Raises:
-            InvalidRequest: nothing can be read, or an option does not go with it.
-            ConfigurationError: what is needed is missing.
-        """
-        refuse(problems_of_progress(self.progress))
-        await self._tell("started")
-        async with contextlib.AsyncExitStack() as stack:
-            try:
-                found = await stack.enter_async_context(
-                    examined(contacts, options, on_progress=self._waiting)
-                )
-            except Exception as error:
-                await self._tell("failed", type(error).__name__)
-                raise
-            await self._tell("finished", _how_far(found.read_bytes, found.report.rows))
-            yield found
-
-    def go_on(self) -> Progress | None:
-        """Return what tells of the steps that follow, in the time since the beginning."""
-        progress = self.progress
-        if progress is None:
-            return None
-        return lambda event: progress(attrs.evolve(event, elapsed_s=self._elapsed_s()))
-
-    async def _waiting(self, *, size_bytes: int, rows: int) -> None:
-        await self._tell("waiting", _how_far(size_bytes, rows))
-
-    async def _tell(self, state: str, result: Any = None) -> None:
-        event = Event(
-            pipeline=self.pipeline,
-            step=_STEP,
-            state=state,
-            elapsed_s=self._elapsed_s(),
-            result=result,
-        )
-        await tell(self.progress, event)
-
-    def _elapsed_s(self) -> float:
-        return self.clock.monotonic() - self._began_s
+    async with contextlib.AsyncExitStack() as stack:
+        async with events.begin(_STEP):
+            found = await stack.enter_async_context(
+                examined(contacts, options, on_progress=on_progress)
+            )
+        await events.emit(_STEP, "finished", _how_far(found.read_bytes, found.report.rows))
+        yield found
 
 
 def _how_far(size_bytes: int, rows: int) -> dict[str, int]:

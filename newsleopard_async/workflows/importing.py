@@ -25,7 +25,7 @@ from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import problems_of_line, refuse
 from newsleopard_async.plain import Plain
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.checking import Story, log_remarks
+from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
     hash_of,
@@ -35,7 +35,7 @@ from newsleopard_async.workflows.checkpoint import (
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.polling import problems_of_polling, watch
-from newsleopard_async.workflows.progress import Progress
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = [
@@ -134,18 +134,17 @@ async def import_contacts(
         ]
     )
     options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to)
-    story = Story("import_contacts", progress, nl.clock)
-    async with story.checked(contacts, options) as found:
+    events = Events("import_contacts", progress, nl.clock)
+    async with checked(events, contacts, options) as found:
         if faults := found.report.fatal_errors:
             error = InvalidRequest(each.as_problem() for each in faults)
             raise await with_checkpoint(error, checkpoint)
         log_remarks(found.report)
         async with running(
             nl,
-            "import_contacts",
+            events,
             input_hash=hash_of(found.sha256, target),
             checkpoint=checkpoint,
-            progress=story.go_on(),
         ) as run:
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
@@ -257,10 +256,9 @@ async def wait_for_import(
     refuse(problems_of_polling(polling))
     async with running(
         nl,
-        "wait_for_import",
+        Events("wait_for_import", progress, nl.clock),
         input_hash=hash_of(import_sn),
         checkpoint=checkpoint,
-        progress=progress,
     ) as run:
         return await watch_import(run, import_sn, polling or Polling())
 

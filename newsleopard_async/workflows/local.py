@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
-from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import anyio.lowlevel
@@ -14,10 +13,9 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
-from newsleopard_async.models.validation import refuse
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Record, opened
-from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress, tell
+from newsleopard_async.workflows.progress import Events
 from newsleopard_async.workflows.runner import AnyStep, Step
 
 __all__ = ["LocalRunner", "running"]
@@ -31,22 +29,16 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 @contextlib.asynccontextmanager
 async def running(
-    nl: NewsLeopard,
-    pipeline: str,
-    *,
-    input_hash: str,
-    checkpoint: CheckpointLike | None,
-    progress: Progress | None,
+    nl: NewsLeopard, events: Events, *, input_hash: str, checkpoint: CheckpointLike | None
 ) -> AsyncIterator[LocalRunner]:
     """Carry a pipeline here; every error of ours that leaves it has the checkpoint.
 
     Raises:
         InvalidRequest: the checkpoint is of something else, or in use.
     """
-    refuse(problems_of_progress(progress))
-    async with opened(checkpoint, pipeline, input_hash) as kept:
+    async with opened(checkpoint, events.pipeline, input_hash) as kept:
         try:
-            yield LocalRunner(nl, kept, progress)
+            yield LocalRunner(nl, kept, events)
         except NewsLeopardError as error:
             error.checkpoint = kept
             raise
@@ -55,11 +47,10 @@ async def running(
 class LocalRunner:
     """Carries a pipeline in this task, in this process."""
 
-    def __init__(self, nl: NewsLeopard, checkpoint: Checkpoint, progress: Progress | None) -> None:
+    def __init__(self, nl: NewsLeopard, checkpoint: Checkpoint, events: Events) -> None:
         self._nl = nl
         self._checkpoint = checkpoint
-        self._progress = progress
-        self._began_s = nl.clock.monotonic()
+        self._events = events
 
     @property
     def token(self) -> str:
@@ -77,10 +68,11 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.name) if keep else None
         if record is not None:
             return cast("Gives", await self._resumed(step, record))
-        result = await self._run(step, partial(step.run, self._nl, given))
+        async with self._events.begin(step.name):
+            result = await step.run(self._nl, given)
         if keep:
             await self.settle(step, result)
-        await self._tell(step, "finished", to_plain(result))
+        await self._events.emit(step.name, "finished", to_plain(result))
         return result
 
     async def _once(self, step: Step[Given, Gives], given: Given, request: str) -> Gives:
@@ -88,9 +80,10 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.name)
         if record is None:
             noting = _Noting(self._checkpoint, step, self._nl)
-            result = await self._run(step, partial(step.run, self._nl, given, noting))
+            async with self._events.begin(step.name):
+                result = await step.run(self._nl, given, noting)
             try:
-                await self._tell(step, "finished", to_plain(result))
+                await self._events.emit(step.name, "finished", to_plain(result))
                 # A pending cancellation must strike here and not where it drops the result.
                 await anyio.lowlevel.checkpoint()
             except BaseException:
@@ -126,7 +119,7 @@ class LocalRunner:
 
     async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
         """Let time pass between two looks at a job."""
-        await self._tell(step, "waiting", to_plain(known))
+        await self._events.emit(step.name, "waiting", to_plain(known))
         await self._nl.clock.sleep(seconds)
 
     def monotonic(self) -> float:
@@ -145,27 +138,8 @@ class LocalRunner:
         return usage.remaining < usage.limit * _LOW_QUOTA
 
     async def _resumed(self, step: AnyStep, record: Record) -> Any:
-        await self._tell(step, "resumed", record.result)
+        await self._events.emit(step.name, "resumed", record.result)
         return from_plain(step.gives, record.result)
-
-    async def _run(self, step: AnyStep, work: Callable[[], Awaitable[Gives]]) -> Gives:
-        """Do a step's work, and tell of its begin and its failure."""
-        await self._tell(step, "started")
-        try:
-            return await work()
-        except Exception as error:
-            await self._tell(step, "failed", type(error).__name__)
-            raise
-
-    async def _tell(self, step: AnyStep, state: str, result: Any = None) -> None:
-        event = Event(
-            pipeline=self._checkpoint.pipeline,
-            step=step.name,
-            state=state,
-            elapsed_s=self.monotonic() - self._began_s,
-            result=result,
-        )
-        await tell(self._progress, event)
 
 
 @attrs.frozen

@@ -1,19 +1,21 @@
-"""What a pipeline tells of its progress."""
+"""The events of a pipeline: what they are, and how they reach the caller."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
 from typing import Any, Final
 
 import attrs
 
+from newsleopard_async.clock import Clock
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.validation import wrong_type
+from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.plain import Plain
 
-__all__ = ["Event", "Progress", "problems_of_progress", "tell"]
+__all__ = ["Event", "Events", "Progress", "problems_of_progress"]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
@@ -52,13 +54,55 @@ def problems_of_progress(progress: object) -> Iterator[Problem]:
         yield wrong_type("progress", progress, "a function of an event")
 
 
-async def tell(progress: Progress | None, event: Event) -> None:
-    """Hand an event to whoever asked; nothing that happens there may harm the pipeline."""
-    if progress is None:
-        return
-    try:
-        answer = progress(event)
-        if isawaitable(answer):
-            await answer
-    except Exception:  # noqa: BLE001 - whatever it raises stays here
-        _log.exception("the progress callback failed at %s", event.step)
+@attrs.frozen
+class Events:
+    """Emits the events of a pipeline, which begins now.
+
+    Attributes:
+        pipeline: Its name.
+        progress: Called with every event; what happens there never harms the pipeline.
+        clock: The clock that its time is measured by.
+
+    Raises:
+        InvalidRequest: ``progress`` cannot be called.
+    """
+
+    pipeline: str
+    progress: Progress | None
+    clock: Clock
+    _began_s: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        refuse(problems_of_progress(self.progress))
+
+    @_began_s.default
+    def _begin(self) -> float:
+        return self.clock.monotonic()
+
+    @contextlib.asynccontextmanager
+    async def begin(self, step: str) -> AsyncIterator[None]:
+        """Emit that a step has started, and, if it raises, that it has failed."""
+        await self.emit(step, "started")
+        try:
+            yield
+        except Exception as error:
+            await self.emit(step, "failed", type(error).__name__)
+            raise
+
+    async def emit(self, step: str, state: str, result: Any = None) -> None:
+        """Emit an event."""
+        if self.progress is None:
+            return
+        event = Event(
+            pipeline=self.pipeline,
+            step=step,
+            state=state,
+            elapsed_s=self.clock.monotonic() - self._began_s,
+            result=result,
+        )
+        try:
+            answer = self.progress(event)
+            if isawaitable(answer):
+                await answer
+        except Exception:  # noqa: BLE001 - whatever it raises stays here
+            _log.exception("the progress callback failed at %s", step)

@@ -16,7 +16,7 @@ from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
 from newsleopard_async.workflows.polling import problems_of_polling, watch
-from newsleopard_async.workflows.progress import Progress
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["ReportJudge", "export_report", "wait_for_report"]
@@ -56,10 +56,9 @@ async def export_report(
     folder = None if download_to is None else Path(download_to)
     async with running(
         nl,
-        "export_report",
+        Events("export_report", progress, nl.clock),
         input_hash=hash_of(campaign_sn, folder),
         checkpoint=checkpoint,
-        progress=progress,
     ) as run:
         if folder is not None:
             # Before the export, which can be had once an hour.
@@ -108,10 +107,9 @@ async def wait_for_report(
     states = tuple(ReportState(type=link.type, created=link.created) for link in before)
     async with running(
         nl,
-        "wait_for_report",
+        Events("wait_for_report", progress, nl.clock),
         input_hash=hash_of(campaign_sn),
         checkpoint=checkpoint,
-        progress=progress,
     ) as run:
         return await _watch_report(run, campaign_sn, states, polling or Polling())
 

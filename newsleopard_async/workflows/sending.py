@@ -25,7 +25,7 @@ from newsleopard_async.models.validation import (
     wrong_type,
 )
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.checking import Story, log_remarks
+from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
     hash_of,
@@ -42,7 +42,7 @@ from newsleopard_async.workflows.importing import (
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
-from newsleopard_async.workflows.progress import Progress
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.reconcile import ONE_DAY, submit_once
 from newsleopard_async.workflows.verdict import (
     Judgement,
@@ -120,11 +120,11 @@ async def send_campaign(
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to, judge=check)
-    story = Story("send_campaign", progress, nl.clock)
+    events = Events("send_campaign", progress, nl.clock)
     async with contextlib.AsyncExitStack() as stack:
         found = None
         if contacts is not None:
-            found = await stack.enter_async_context(story.checked(contacts, options))
+            found = await stack.enter_async_context(checked(events, contacts, options))
         judged = partial(_judge, nl, campaign, found, target, terms)
         if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
@@ -132,12 +132,11 @@ async def send_campaign(
         run = await stack.enter_async_context(
             running(
                 nl,
-                "send_campaign",
+                events,
                 input_hash=hash_of(
                     campaign, found and found.sha256, target, marker is ... or marker
                 ),
                 checkpoint=checkpoint,
-                progress=story.go_on(),
             )
         )
         # What was submitted, or may have been, is looked up and no longer judged.
@@ -272,10 +271,9 @@ async def find_campaign(
     given = steps.FindSent(text=marker, since=since - ONE_DAY, until=until)
     async with running(
         nl,
-        "find_campaign",
+        Events("find_campaign", progress, nl.clock),
         input_hash=hash_of(marker, since),
         checkpoint=checkpoint,
-        progress=progress,
     ) as run:
         if polling is None:
             return await run.step(steps.find_sent, given, keep=False)
