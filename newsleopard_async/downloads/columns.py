@@ -1,60 +1,160 @@
-"""Headers and cells of files whose form is not documented (T49, T119).
+"""Headers and cells of the platform's files, whose form is not documented (T49, T119).
 
-A first row that holds an address is no header: the columns are then called by their place.
+The rules:
+
+- A column is known by its name, which must be in a table here after NFKC and case folding, and
+  without anything but letters and digits: ``Opened_At`` is ``openedat``. No name is guessed at:
+  any other column is left in the row's values, also one that means the same.
+- If several columns have a meaning, the one whose name stands first in the table is tried first.
+- A first row with an ``@`` in it is no header. The columns are then called by their place, and
+  mean nothing; an address is recognised by its look.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
 __all__ = [
+    "EMAIL",
+    "EVENT_TIME",
+    "NAME",
+    "REASON",
+    "TIME",
+    "URL",
     "NumberedRow",
-    "address_columns",
     "cell_at",
     "email_column",
     "folded",
-    "has_address",
     "is_address",
     "is_clear_beginning",
+    "is_numbered",
     "is_url",
-    "name_column",
     "not_blank",
-    "other_address_columns",
     "place_name",
-    "plain_name",
+    "places",
     "read_header",
-    "reason_column",
-    "url_columns",
     "values_of",
 ]
 
 NumberedRow = tuple[int, list[str]]
 """A row's cells, and the line that it begins in."""
 
-_HEADER_CELL: Final = re.compile(
-    r"(e-?)?mail([ _-]?address)?|(電子)?(信箱|郵件|郵箱)(地址)?|電郵|"
-    r"(full[ _-]?)?name|姓名|名字|名稱",
-    re.IGNORECASE,
-)
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+EMAIL: Final = _words("""
+    recipientemail recipientemailaddress recipientaddress recipientmail receiveremail
+    toemail toemailaddress toaddress tomail
+    收件人信箱 收件者信箱 收件信箱 收件人email 收件者email 收件人電子郵件 收件者電子郵件
+    email emailaddress 電子信箱 電子郵件 電子郵件地址 電子郵件信箱 信箱 信箱地址 郵箱 郵件地址
+    電郵 電郵地址 useremail memberemail contactemail subscriberemail customeremail
+    會員信箱 會員email 聯絡人信箱 聯絡人email 訂閱者信箱 訂閱者email erroremail 錯誤email 錯誤信箱
+    mail mailaddress recipient receiver to 收件人 收件者
+""")
+"""The recipient's address: what says whose comes first, and what may be a mere name last."""
+
+NAME: Final = _words("""
+    name fullname 姓名 名字 recipientname receivername 收件人姓名 收件者姓名 會員姓名 聯絡人姓名
+""")
+"""The recipient's name."""
+
+URL: Final = _words("""
+    clickurl clickedurl 點擊網址 點擊的網址 點擊url linkurl 連結網址 連結url targeturl 目標網址
+    url 網址 clicklink clickedlink 點擊連結 點擊的連結 link 連結
+""")
+"""What was clicked; a link may also be the text that it stands on."""
+
+REASON: Final = _words("""
+    reason errorreason bouncereason rejectreason rejectedreason failurereason failreason
+    原因 錯誤原因 退信原因 失敗原因 errormessage bouncemessage 錯誤訊息 退信訊息 錯誤說明
+    error smtperror 錯誤 reasoncode errorcode bouncecode smtpcode 原因代碼 錯誤代碼 退信代碼
+""")
+"""Why a mail bounced or a row was rejected: in words first, then as a code."""
+
+EVENT_TIME: Final = {
+    "delivery": _words("""
+        deliveredat deliveredtime delivereddate deliveredon deliverytime deliverydate
+        datedelivered 到達時間 到達日期 送達時間 送達日期
+    """),
+    "open": _words("""
+        openedat openedtime openeddate openedon openat opentime opendate dateopened
+        開信時間 開信日期 開啟時間 開啟日期
+    """),
+    "click": _words("""
+        clickedat clickedtime clickeddate clickedon clickat clicktime clickdate dateclicked
+        點擊時間 點擊日期 點選時間 點選日期
+    """),
+    "bounce": _words("""
+        bouncedat bouncedtime bounceddate bouncedon bouncetime bouncedate datebounced
+        退信時間 退信日期
+    """),
+    "unsubscribe": _words("""
+        unsubscribedat unsubscribedtime unsubscribeddate unsubscribedon unsubscribetime
+        unsubscribedate dateunsubscribed 取消訂閱時間 取消訂閱日期 退訂時間 退訂日期
+    """),
+    "complain": _words("""
+        complainedat complainedtime complaineddate complainedon complaintime complaindate
+        complainttime complaintdate datecomplained 抱怨時間 抱怨日期 檢舉時間 檢舉日期
+    """),
+}
+"""When the event of a type of file happened; in a file of another type it is of another event."""
+
+TIME: Final = _words("""
+    eventtime eventdate eventtimestamp occurredat occurredon 事件時間 事件日期 發生時間 發生日期
+    time date datetime timestamp 時間 日期 日期時間
+""")
+"""When the event happened, in a file of any type. When a mail was sent is no event of a report."""
+
+_HEADER_CELL: Final = frozenset((*EMAIL, *NAME))
 """What a column is called and next to no cell is, though a reason may speak of e-mail."""
+
+_ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@:<>]+@[^\s@:<>]+>?")
+_URL_CELL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:|/)\S+|[^\s@]+\.[a-z]\S*", re.IGNORECASE)
 
 
 def folded(name: str) -> str:
-    """Return a name as it is compared with others."""
+    """Return a text as it is compared with others."""
     return name.strip().casefold()
 
 
-def has_address(cell: str) -> bool:
-    """Whether a cell looks like an address."""
-    return "@" in cell
+def places(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
+    """Return the places of the columns whose names are known, in the order of the table."""
+    plain = [_plain(name) for name in names]
+    return tuple(place for each in known for place, name in enumerate(plain) if name == each)
+
+
+def email_column(names: Sequence[str]) -> int:
+    """Return the place of the address among a contact's columns, where it is called EMAIL."""
+    return next(iter(places(names, ("email", *EMAIL))), 0)
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
+
+
+def is_address(cell: str) -> bool:
+    """Whether a cell is an address, and no text or link with one in it."""
+    return _ADDRESS_CELL.fullmatch(cell) is not None
+
+
+def is_url(cell: str) -> bool:
+    """Whether a cell can be where a link leads."""
+    return _URL_CELL.fullmatch(cell) is not None
 
 
 def is_clear_beginning(cells: Sequence[str]) -> bool:
     """Whether a first row is beyond doubt a header, or beyond doubt none."""
-    return any(has_address(cell) or _HEADER_CELL.fullmatch(cell.strip()) for cell in cells)
+    return _has_address(cells) or any(_plain(cell) in _HEADER_CELL for cell in cells)
+
+
+def _has_address(cells: Sequence[str]) -> bool:
+    return any("@" in cell for cell in cells)
 
 
 def read_header(
@@ -67,15 +167,10 @@ def read_header(
     """
     for first in not_blank(rows):
         cells = first[1]
-        if not has_header or any(map(has_address, cells)):
+        if not has_header or _has_address(cells):
             return _names([""] * len(cells)), chain([first], rows)
         return _names(cells), rows
     return (), rows
-
-
-def not_blank(rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
-    """Leave out the rows that have nothing in any cell."""
-    return (row for row in rows if any(map(str.strip, row[1])))
 
 
 def _names(header: Iterable[str]) -> tuple[str, ...]:
@@ -91,6 +186,16 @@ def place_name(place: int) -> str:
     return f"column {place + 1}"
 
 
+def is_numbered(names: Sequence[str]) -> bool:
+    """Whether all columns are called by their places, as where there is no header."""
+    return all(name == place_name(place) for place, name in enumerate(names))
+
+
+def not_blank(rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
+    """Leave out the rows that have nothing in any cell."""
+    return (row for row in rows if any(map(str.strip, row[1])))
+
+
 def cell_at(cells: Sequence[str], place: int | None) -> str:
     """Return a cell without white space around it; empty where there is none."""
     return cells[place].strip() if place is not None and place < len(cells) else ""
@@ -102,146 +207,3 @@ def values_of(names: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
     for place in range(len(names), len(cells)):
         values[place_name(place)] = cells[place]
     return values
-
-
-# What a column means, by its name, in files whose form is not documented (T49, T119).
-#
-# The rules:
-#
-# - Names are compared as words, in English and 中文, whatever their case and their signs.
-# - Of several columns that fit, the one that says more comes first.
-# - A name that could mean another thing means nothing: the cells are in the row's values anyway.
-
-_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-_SIGNS: Final = re.compile(r"[\W_]+")
-
-
-_EMAIL: Final = re.compile(
-    r"^e ?mail(?: address)?$|^(?:電子)?(?:信箱|郵件|郵箱)(?:地址)?$|^電郵(?:地址)?$"
-)
-
-
-_LIKE_EMAIL: Final = re.compile(
-    r"^mail(?: ?address)?$|email|(?<![a-z])e mail|信箱|電子郵件|電郵|郵箱"
-)
-
-
-_RECIPIENT: Final = re.compile(
-    r"recipient|receiver|收件|收信|^to$|^to (?:e ?mail|mail|address)|(?:mail|sent|delivered) to$"
-)
-
-
-_OTHER_ADDRESS: Final = re.compile(
-    r"(?<![a-z])from|sender|reply|寄件|寄信|發件|發信|回覆|subject|主旨"
-)
-"""A column whose cells may look like addresses, and are not the recipients'."""
-
-
-_NO_ADDRESS: Final = re.compile(
-    r"title|標題|status|狀態|(?<![a-z])type|類型|(?<![a-z])kind|種類|(?<![a-z])count|次數|"
-    r"domain|網域|(?<![a-z])ur[li]|(?<![a-z])links?(?![a-z])|網址|連結|"
-    r"(?<![a-z])(?:date|time)|日期|時間|result|結果|validation|description|說明|"
-    r"(?<![a-z])(?:name|id|reason|error|message|code)$|(?:姓名|名稱|編號|原因|錯誤|訊息|代碼)$"
-)
-"""A column that speaks of mail or of a recipient, and is no address."""
-
-
-_NAME: Final = re.compile(r"^(?:full ?)?name$|^(?:姓名|名字|名稱)$")
-
-
-_URLS: Final = (
-    re.compile(r"^(?:url|網址)$|(?:click|link|target|點擊|連結).*(?:url|網址)"),
-    re.compile(r"url|網址"),
-    re.compile(r"(?<![a-z])link|連結"),
-)
-
-
-_NO_CLICK: Final = re.compile(r"unsub|退訂|取消|image|圖片|logo|referr")
-
-
-_CODE: Final = re.compile(r"code$|代碼$")
-
-
-_REASONS: Final = (
-    re.compile(r"reason|原因"),
-    re.compile(r"message|訊息"),
-    re.compile(r"error|錯誤"),
-)
-
-
-_REASON_CODE: Final = re.compile(r"(?:reason|error|bounce|smtp|原因|錯誤|退信).*(?:code|代碼)$")
-
-
-_NO_REASON: Final = re.compile(
-    r"(?<![a-z])(?:id|no|number|sn|name|type|time|date|at|count|row|line|field|column|subject|"
-    r"title|address)$|mail$|"
-    r"(?:編號|名稱|類型|時間|日期|次數|行號|列號|欄位|主旨|標題|地址|信箱|郵件|電郵|郵箱)$"
-)
-
-
-_ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@:<>]+@[^\s@:<>]+>?")
-
-
-_URL_CELL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:|/)\S+|[^\s@]+\.[a-z]\S*", re.IGNORECASE)
-
-
-def plain_name(name: str) -> str:
-    """Return a column's name as words in small letters: ``openedAt`` is ``opened at``."""
-    return _SIGNS.sub(" ", _HUMP.sub(" ", name)).strip().casefold()
-
-
-def is_address(cell: str) -> bool:
-    """Whether a cell is an address, and no text or link with one in it."""
-    return _ADDRESS_CELL.fullmatch(cell) is not None
-
-
-def is_url(cell: str) -> bool:
-    """Whether a cell can be where a link leads."""
-    return _URL_CELL.fullmatch(cell) is not None
-
-
-def address_columns(names: Sequence[str]) -> tuple[int, ...]:
-    """Return the places of columns that may be the recipients' addresses, the best first."""
-    return tuple(dict.fromkeys(_address_places(names, (_RECIPIENT, _EMAIL, _LIKE_EMAIL))))
-
-
-def email_column(names: Sequence[str]) -> int | None:
-    """Return the place of the address among a contact's columns, where an EMAIL is a must."""
-    return next(_address_places(names, (_EMAIL, _LIKE_EMAIL, _RECIPIENT)), None)
-
-
-def other_address_columns(names: Sequence[str]) -> frozenset[int]:
-    """Return the places of the sender's address and the like."""
-    return frozenset(_places(names, _OTHER_ADDRESS))
-
-
-def name_column(names: Sequence[str]) -> int | None:
-    """Return the place of the recipient's name."""
-    return next(_places(names, _NAME), None)
-
-
-def url_columns(names: Sequence[str]) -> tuple[int, ...]:
-    """Return the places of columns that may be what was clicked, the best first."""
-    unwanted = set(_places(names, _NO_CLICK))
-    found = (place for pattern in _URLS for place in _places(names, pattern))
-    return tuple(dict.fromkeys(place for place in found if place not in unwanted))
-
-
-def reason_column(names: Sequence[str]) -> int | None:
-    """Return the place of the column that says why, in words if there are any."""
-    codes, unwanted = set(_places(names, _CODE)), set(_places(names, _NO_REASON))
-    words = (place for pattern in _REASONS for place in _places(names, pattern))
-    in_words = next((place for place in words if place not in codes | unwanted), None)
-    return next(_places(names, _REASON_CODE), None) if in_words is None else in_words
-
-
-def _address_places(names: Sequence[str], patterns: Sequence[re.Pattern[str]]) -> Iterator[int]:
-    unwanted = {*_places(names, _OTHER_ADDRESS), *_places(names, _NO_ADDRESS)}
-    for pattern in patterns:
-        yield from (place for place in _places(names, pattern) if place not in unwanted)
-
-
-def _places(names: Sequence[str], pattern: re.Pattern[str]) -> Iterator[int]:
-    return (place for place, name in enumerate(names) if pattern.search(plain_name(name)))

@@ -52,7 +52,7 @@ class _Side:
     @classmethod
     def of(cls, names: Sequence[str], shared: Sequence[str]) -> _Side:
         places = {folded(name): place for place, name in enumerate(names)}
-        email = email_column(names) or 0
+        email = email_column(names)
         return cls(email, tuple(places[name] for name in shared if places[name] != email))
 
     def address(self, cells: Sequence[str]) -> bytes:

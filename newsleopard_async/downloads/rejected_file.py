@@ -12,17 +12,18 @@ from typing import Final
 import attrs
 
 from newsleopard_async.downloads.columns import (
+    EMAIL,
+    NAME,
+    REASON,
     NumberedRow,
-    address_columns,
     cell_at,
     email_column,
     folded,
     is_clear_beginning,
-    name_column,
     not_blank,
     place_name,
+    places,
     read_header,
-    reason_column,
     values_of,
 )
 from newsleopard_async.downloads.lines import LineFinder
@@ -173,7 +174,7 @@ class _Table:
         rest = tuple(name for place, name in enumerate(names) if place != reason)
         return cls(
             names=rest,
-            email=email_column(rest) or 0,
+            email=email_column(rest),
             reason=reason,
             is_last=reason == len(rest),
             rows=(cells for _, cells in not_blank(rows)),
@@ -201,20 +202,19 @@ def _reason_column(names: Sequence[str], given: Sequence[str] | None) -> int | N
     """Return the place of the column that says why.
 
     It is one that the contacts did not have, and no address; of several, the one that is called
-    so, or the last. Where the contacts are not known, it is any but the two that are always
-    there. Cells without any name in a single column are addresses.
+    so, or the last. Where the contacts are not known, it is any but the name and the addresses.
+    Cells without any name in a single column are addresses.
     """
     if list(names) == [place_name(0)]:
         return None
     if given is None:
-        always = (email_column(names), name_column(names))
-        given = [names[place] for place in always if place is not None]
-    known, addresses = Counter(map(folded, given)), address_columns(names)
+        given = [names[place] for place in places(names, NAME)[:1]]
+    known, addresses = Counter(map(folded, given)), places(names, EMAIL)
     others = []
     for place, name in enumerate(names):
         if known[folded(name)]:
             known[folded(name)] -= 1
         elif place not in addresses:
             others.append(place)
-    named = reason_column([names[place] for place in others])
-    return None if not others else others[-1 if named is None else named]
+    named = places([names[place] for place in others], REASON)
+    return None if not others else others[named[0] if named else -1]

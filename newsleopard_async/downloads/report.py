@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import tzinfo
 from pathlib import Path
@@ -12,16 +12,17 @@ from typing import Final
 import attrs
 
 from newsleopard_async.downloads.columns import (
-    address_columns,
+    EMAIL,
+    NAME,
+    REASON,
+    URL,
     cell_at,
     is_address,
+    is_numbered,
     is_url,
-    name_column,
     not_blank,
-    other_address_columns,
+    places,
     read_header,
-    reason_column,
-    url_columns,
     values_of,
 )
 from newsleopard_async.downloads.lines import address_key
@@ -37,18 +38,19 @@ _REMEDY: Final = re.compile("; |, which ")
 
 
 async def report_rows(
-    path: Path, *, zone: tzinfo, encoding: str | None
+    path: Path, *, kind: str, zone: tzinfo, encoding: str | None
 ) -> AsyncGenerator[ReportRow, None]:
     """Go through a report file, off the event loop.
 
     Args:
+        kind: The type of the file, which decides which time is the event's.
         zone: The zone of times that name none.
         encoding: The file's, where it cannot be found out.
 
     Raises:
         InvalidRequest: the file is gone, or no text in a known encoding.
     """
-    with closing(_rows(path, zone, encoding)) as rows:
+    with closing(_rows(path, kind, zone, encoding)) as rows:
         while some := await next_slice(rows):
             for row in some:
                 yield row
@@ -86,67 +88,69 @@ async def count_report(path: Path, *, encoding: str | None) -> Tally:
 
 @attrs.frozen
 class _Columns:
-    """The places of the columns that have a meaning; of several, the best comes first.
-
-    Attributes:
-        strangers: Those of addresses that are not the recipient's.
-    """
+    """The columns that have a meaning; of several, the best comes first."""
 
     names: tuple[str, ...]
-    emails: tuple[int, ...]
-    strangers: frozenset[int]
+    emails: tuple[int, ...] | None
     name: int | None
     at: tuple[TimeColumn, ...]
     urls: tuple[int, ...]
-    reason: int | None
+    reasons: tuple[int, ...]
 
     @classmethod
-    def of(cls, names: tuple[str, ...]) -> _Columns:
+    def of(cls, names: tuple[str, ...], kind: str) -> _Columns:
         return cls(
             names=names,
-            emails=address_columns(names),
-            strangers=other_address_columns(names),
-            name=name_column(names),
-            at=time_columns(names),
-            urls=url_columns(names),
-            reason=reason_column(names),
+            emails=_email_columns(names),
+            name=next(iter(places(names, NAME)), None),
+            at=time_columns(names, kind),
+            urls=places(names, URL),
+            reasons=places(names, REASON),
         )
-
-    def email_of(self, cells: Sequence[str]) -> str:
-        """Return the address: in the column that is called so, else the first that looks so."""
-        for place in (*self.emails, *range(len(cells))):
-            if place not in self.strangers and is_address(cell := cell_at(cells, place)):
-                return cell
-        return ""
-
-    def url_of(self, cells: Sequence[str]) -> str | None:
-        """Return where a link leads, and not what stands on it."""
-        found = (cell_at(cells, place) for place in self.urls)
-        return next(filter(is_url, found), None)
 
     def row(self, cells: Sequence[str], zone: tzinfo) -> ReportRow:
         return ReportRow(
-            email=self.email_of(cells),
+            email=_email_of(cells, self.emails) or "",
             name=cell_at(cells, self.name),
             at=time_of(self.at, cells, zone),
-            url=self.url_of(cells),
-            reason=cell_at(cells, self.reason) or None,
+            url=_first(cells, self.urls, is_url),
+            reason=_first(cells, self.reasons, bool),
             values=values_of(self.names, cells),
         )
 
 
-def _rows(path: Path, zone: tzinfo, encoding: str | None) -> Generator[ReportRow, None, None]:
-    with _table(path, encoding) as (columns, rows):
+def _email_columns(names: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the columns of addresses, or None without a header: any may then be one."""
+    return None if is_numbered(names) else places(names, EMAIL)
+
+
+def _email_of(cells: Sequence[str], emails: Sequence[int] | None) -> str | None:
+    return _first(cells, range(len(cells)) if emails is None else emails, is_address)
+
+
+def _first(
+    cells: Sequence[str], columns: Sequence[int], is_meant: Callable[[str], bool]
+) -> str | None:
+    """Return the first cell of these columns that is what is meant."""
+    return next(filter(is_meant, (cell_at(cells, place) for place in columns)), None)
+
+
+def _rows(
+    path: Path, kind: str, zone: tzinfo, encoding: str | None
+) -> Generator[ReportRow, None, None]:
+    with _table(path, encoding) as (names, rows):
+        columns = _Columns.of(names, kind)
         for cells in rows:
             yield columns.row(cells, zone)
 
 
 def _count(path: Path, encoding: str | None, tally: Tally) -> Generator[None, None, None]:
-    with _table(path, encoding) as (columns, rows):
+    with _table(path, encoding) as (names, rows):
+        emails = _email_columns(names)
         for cells in rows:
             tally.rows += 1
-            email = columns.email_of(cells)
-            if email:
+            email = _email_of(cells, emails)
+            if email is not None:
                 tally.addresses.add(address_key(email))
             yield
 
@@ -154,12 +158,12 @@ def _count(path: Path, encoding: str | None, tally: Tally) -> Generator[None, No
 @contextmanager
 def _table(
     path: Path, encoding: str | None
-) -> Generator[tuple[_Columns, Iterator[Sequence[str]]], None, None]:
+) -> Generator[tuple[tuple[str, ...], Iterator[Sequence[str]]], None, None]:
     """Open a file for as long as the context lasts."""
     try:
         with closing(rows_of_file(path, encoding)) as file:
             names, rows = read_header(file)
-            yield _Columns.of(names), (cells for _, cells in not_blank(rows))
+            yield names, (cells for _, cells in not_blank(rows))
     except InvalidRequest as error:
         raise InvalidRequest(_problem_of(path, each) for each in error.problems) from None
     except OSError as error:

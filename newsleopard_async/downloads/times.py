@@ -1,18 +1,9 @@
-"""Which column says when something happened, in files that are not documented (T119).
-
-The rules:
-
-- A column that names an event comes first, and what became of a mail before its delivery. When
-  it was sent is of every mail, and no event of a report.
-- Columns of two things that may become of a mail leave open which of them the file is of.
-- Without any, only a column that is called time or date and nothing else counts: a contact may
-  have dates of its own, and a row has a time at which it was written.
-- A zone in the name, as ``(UTC+8)``, is that of times that name none.
-"""
+"""When something happened, read from columns and in forms that are not documented (T119)."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
@@ -20,39 +11,26 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.downloads.columns import cell_at, plain_name
+from newsleopard_async.downloads.columns import EVENT_TIME, TIME, cell_at, places
 
 __all__ = ["TimeColumn", "read_time", "time_columns", "time_of"]
 
 _SUFFIX: Final = re.compile(
-    r"(?P<name>.*?)\s*(?:[(（\[【](?P<suffix>[^()（）\[\]【】]*)[)）\]】]|"
+    r"(?P<name>.*?)\s*(?:[(\[【](?P<suffix>[^()\[\]【】]*)[)\]】]|"
     r"[\s_](?P<bare>(?:UTC|GMT)(?:[+-][\d:]+)?))\s*",
     re.IGNORECASE,
 )
-_OFFSET: Final = re.compile(r"(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?(?!\d)")
-_TAIPEI: Final = re.compile(r"[台臺][北灣]|taipei|taiwan", re.IGNORECASE)
-_UTC: Final = re.compile(r"\s*(?:utc|gmt|z)\s*", re.IGNORECASE)
-_TAIPEI_ZONE: Final = timezone(timedelta(hours=8))
+_OFFSET: Final = re.compile(
+    r"(?:UTC|GMT)?\s*(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?", re.IGNORECASE
+)
+_TAIPEI: Final = timezone(timedelta(hours=8))
+_ZONES: Final[dict[str, tzinfo]] = {
+    **dict.fromkeys(("utc", "gmt", "z"), UTC),
+    **dict.fromkeys(("台北", "臺北", "台北時間", "臺北時間", "taipei", "asia/taipei"), _TAIPEI),
+    **dict.fromkeys(("台灣", "臺灣", "台灣時間", "臺灣時間", "taiwan"), _TAIPEI),
+}
 _MOST_HOURS: Final = 14
-
-_IS_TIME: Final = re.compile(r"(?:time|date) ?(?:time|stamp)?|(?:日期|時間|時刻){1,2}|timestamp|at")
-_SAYS_TIME: Final = re.compile(
-    r"^(?:time|date)(?![a-z])|(?:time|date|stamp)$|(?<![a-z])(?:at|on)$|(?:時間|日期|時刻)$"
-)
-_OF_THE_RECORD: Final = re.compile(
-    r"creat|updat|modif|regist|schedul|birth|expir|export|report|"
-    r"建立|更新|修改|註冊|預約|預定|排程|生日|到期|匯出|報表"
-)
-_EVENT: Final = re.compile(r"(?<![a-z])(?:event|occur)|事件|發生")
-_READER: Final = (
-    re.compile(r"(?<![a-z])unsub|退訂|取消"),
-    re.compile(r"(?<![a-z])(?:complain|spam|abuse)|抱怨|檢舉|申訴|投訴"),
-    re.compile(r"(?<![a-z])click|點擊|點選|點閱"),
-    re.compile(r"(?<![a-z])bounce|退信"),
-    re.compile(r"(?<![a-z])open|開信|開啟|開封"),
-)
-_DELIVERY: Final = re.compile(r"(?<![a-z])deliver|送達|到達|投遞")
-_KINDS: Final = (_EVENT, *_READER, _DELIVERY)
+"""The clocks of Kiritimati are the furthest ahead."""
 
 
 @attrs.frozen
@@ -68,11 +46,16 @@ class TimeColumn:
     zone: tzinfo | None
 
 
-def time_columns(names: Sequence[str]) -> tuple[TimeColumn, ...]:
-    """Return the columns that say when a row's event happened; none where it is not sure."""
-    parts = [_split(name) for name in names]
-    plain = [plain_name(name) for name, _ in parts]
-    return tuple(TimeColumn(place, _zone_of(parts[place][1])) for place in _places(plain))
+def time_columns(names: Sequence[str], kind: str) -> tuple[TimeColumn, ...]:
+    """Return the columns that say when the event happened that a file of this kind lists.
+
+    Those that are named after this event come before those that are called time or date and
+    nothing else. A zone in the name, as ``(UTC+8)``, is that of times that name none.
+    """
+    parts = [_split(unicodedata.normalize("NFKC", name)) for name in names]
+    plain = [name for name, _ in parts]
+    found = places(plain, EVENT_TIME.get(kind, ())) or places(plain, TIME)
+    return tuple(TimeColumn(place, parts[place][1]) for place in found)
 
 
 def time_of(columns: Sequence[TimeColumn], cells: Sequence[str], zone: tzinfo) -> datetime | None:
@@ -89,38 +72,20 @@ def time_of(columns: Sequence[TimeColumn], cells: Sequence[str], zone: tzinfo) -
     return next((at for cell in given if (at := read_time(*cell)) is not None), None)
 
 
-def _split(name: str) -> tuple[str, str]:
-    """Take off what is said behind a name."""
+def _split(name: str) -> tuple[str, tzinfo | None]:
+    """Take a zone off the end of a name, if there is one that is understood."""
     match = _SUFFIX.fullmatch(name)
-    return (match["name"], match["suffix"] or match["bare"] or "") if match else (name, "")
+    zone = None if match is None else _zone_of((match["suffix"] or match["bare"] or "").strip())
+    return (name, None) if match is None or zone is None else (match["name"], zone)
 
 
 def _zone_of(suffix: str) -> tzinfo | None:
-    if _UTC.fullmatch(suffix):
-        return UTC
-    if match := _OFFSET.search(suffix):
-        return _fixed(match)
-    return _TAIPEI_ZONE if _TAIPEI.search(suffix) else None
-
-
-def _fixed(match: re.Match[str]) -> tzinfo | None:
-    hours, minutes = int(match["hours"]), int(match["minutes"] or 0)
-    if hours > _MOST_HOURS or minutes >= 60:
+    match = _OFFSET.fullmatch(suffix)
+    if match is None:
+        return _ZONES.get(suffix.casefold())
+    if int(match["hours"]) > _MOST_HOURS or int(match["minutes"] or 0) >= 60:
         return None
-    offset = timedelta(hours=hours, minutes=minutes)
-    return timezone(-offset if match["sign"] == "-" else offset)
-
-
-def _places(plain: Sequence[str]) -> list[int]:
-    by_kind: dict[re.Pattern[str], list[int]] = {}
-    for place, name in enumerate(plain):
-        if _SAYS_TIME.search(name) and not _OF_THE_RECORD.search(name):
-            kind = next((kind for kind in _KINDS if kind.search(name)), _IS_TIME)
-            if kind is not _IS_TIME or kind.fullmatch(name):
-                by_kind.setdefault(kind, []).append(place)
-    if _EVENT not in by_kind and len(by_kind.keys() & _READER) > 1:
-        return []
-    return next((by_kind[kind] for kind in (*_KINDS, _IS_TIME) if kind in by_kind), [])
+    return _fixed(match)
 
 
 _CALENDAR: Final = re.compile(
@@ -131,14 +96,10 @@ _CALENDAR: Final = re.compile(
     r"\s*(?P<zone>(?:Z|UTC|GMT)?(?:(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)?)?)",
     re.ASCII | re.IGNORECASE,
 )
-
-
 _MAIL: Final = re.compile(
     r"(?:[a-z]{3}, )?\d{1,2} [a-z]{3} \d{4} \d\d:\d\d(?::\d\d)? (?:[+-]\d{4}|GMT|UTC)",
     re.ASCII | re.IGNORECASE,
 )
-
-
 _SECONDS: Final = re.compile(r"\d{10}(?:\d{3})?", re.ASCII)
 
 
@@ -182,12 +143,10 @@ def _calendar(match: re.Match[str], zone: tzinfo) -> datetime:
         int(match["minute"] or 0),
         int(match["second"] or 0),
         int((match["fraction"] or "")[:6].ljust(6, "0")),
-        _zone(match) if match["zone"] else zone,
+        zone if not match["zone"] else _fixed(match) if match["sign"] else UTC,
     )
 
 
-def _zone(match: re.Match[str]) -> tzinfo:
-    if match["sign"] is None:
-        return UTC
+def _fixed(match: re.Match[str]) -> tzinfo:
     offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"] or 0))
     return timezone(-offset if match["sign"] == "-" else offset)

@@ -102,9 +102,11 @@ class CampaignReport(Plain):
     ) -> AsyncGenerator[ReportRow, None]:
         """Go through a report file: ``async for row in report.rows("open")``.
 
-        The files' form is not documented: columns are recognised by their names in English
-        and 中文, times in many forms, and whatever else there is stands in a row's
-        ``values``. A known type without a file has no row.
+        The files' form is not documented. A column has a meaning only if its name is a usual
+        one, in English or 中文; the type decides which time is the event's, so that in a file
+        of opens it is ``OPENED_AT`` or 開信時間, or a mere ``TIME`` or 時間, and never the time
+        of a click. All cells stand in a row's ``values`` in any case. In a file without a
+        header, only addresses are recognised. A known type without a file has no row.
 
         Args:
             type: ``delivery``, ``open``, ``click``, ``bounce``, ``unsubscribe``, ``complain``,
@@ -125,7 +127,7 @@ class CampaignReport(Plain):
         )
         paths = self._paths()
         if type in paths:
-            return report_rows(paths[type], zone=zone, encoding=encoding)
+            return report_rows(paths[type], kind=type, zone=zone, encoding=encoding)
         if type in ReportType.known:
             return _no_rows()
         known = ", ".join(sorted(ReportType.known))
