@@ -26,6 +26,9 @@ __all__ = ["LineFinder", "address_key"]
 _UNKNOWN: Final = 0
 """Lines are counted from 1."""
 
+_SEVERAL: Final = -1
+"""Instead of the number of the one row of an address."""
+
 _LONGEST_KEY_BYTES: Final = 31
 
 
@@ -66,57 +69,8 @@ class _Side:
 
 
 @attrs.define
-class _Queues:
-    """First in, first out, a queue for each key, of numbers that are put in from 0 upwards.
-
-    Each queue is a ring through one array, of which the last number is kept: a list for each
-    of very many keys would be most of the memory.
-    """
-
-    _last: dict[bytes, int] = attrs.field(factory=dict, init=False)
-    _next: array[int] = attrs.field(factory=lambda: array("Q"), init=False)
-
-    def put(self, key: bytes, number: int) -> None:
-        last = self._last.get(key)
-        if last is None:
-            self._next.append(number)
-        else:
-            self._next.append(self._next[last])
-            self._next[last] = number
-        self._last[key] = number
-
-    def take(self, key: bytes) -> int | None:
-        last = self._last.get(key)
-        if last is None:
-            return None
-        first = self._next[last]
-        if first == last:
-            del self._last[key]
-        else:
-            self._next[last] = self._next[first]
-        return first
-
-
-@attrs.define
-class _Address:
-    """What is known of an address.
-
-    Attributes:
-        number: The first row to look for that has it.
-        wanted: How many rows to look for have it.
-        seen: How many rows that there are have it.
-        line: The last of those.
-    """
-
-    number: int
-    wanted: int = 0
-    seen: int = 0
-    line: int = _UNKNOWN
-
-
-@attrs.define
 class LineFinder:
-    """Is told all rows to look for, then sees all rows that there are.
+    """Is given all rows to look for, then all rows that there are.
 
     Attributes:
         lines: The line of each row that was looked for, in their order, or 0.
@@ -125,9 +79,10 @@ class LineFinder:
     _wanted: _Side
     _given: _Side
     lines: array[int] = attrs.field(factory=lambda: array("Q"), init=False)
+    _by_cells: dict[bytes, list[int]] = attrs.field(factory=dict, init=False)
+    _by_address: dict[bytes, int] = attrs.field(factory=dict, init=False)
+    _seen: dict[int, int] = attrs.field(factory=dict, init=False)
     _left: int = attrs.field(default=0, init=False)
-    _by_cells: _Queues = attrs.field(factory=_Queues, init=False)
-    _by_address: dict[bytes, _Address] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def between(cls, wanted: Sequence[str], given: Sequence[str]) -> LineFinder:
@@ -145,32 +100,30 @@ class LineFinder:
         number = len(self.lines)
         self.lines.append(_UNKNOWN)
         self._left += 1
-        self._by_cells.put(self._wanted.key(cells), number)
+        self._by_cells.setdefault(self._wanted.key(cells), []).append(number)
         address = self._wanted.address(cells)
         if address:
-            self._by_address.setdefault(address, _Address(number)).wanted += 1
+            self._by_address[address] = _SEVERAL if address in self._by_address else number
 
     def see(self, line: int, cells: Sequence[str]) -> None:
         """Take a row that there is."""
         address = self._given.address(cells)
-        known = self._by_address.get(address)
-        if known is not None:
-            known.seen += 1
-            known.line = line
-        if known is not None or not address:
-            number = self._by_cells.take(self._given.key(cells))
-            if number is not None:
-                self._settle(number, line)
+        if address:
+            number = self._by_address.get(address)
+            if number is None:
+                return
+            self._seen[number] = _UNKNOWN if number in self._seen else line
+        alike = self._by_cells.get(self._given.key(cells))
+        if alike:
+            # If all of 100,000 rows are alike, this adds some two seconds, in a thread.
+            self.lines[alike.pop(0)] = line
+            self._left -= 1
 
     def finish(self) -> None:
         """Look by the address alone for those that are left."""
-        for known in self._by_address.values():
-            if self.lines[known.number] == _UNKNOWN and known.wanted == known.seen == 1:
-                self._settle(known.number, known.line)
-
-    def _settle(self, number: int, line: int) -> None:
-        self.lines[number] = line
-        self._left -= 1
+        for number, line in self._seen.items():
+            if number != _SEVERAL and self.lines[number] == _UNKNOWN:
+                self.lines[number] = line
 
     @property
     def is_done(self) -> bool:
