@@ -12,7 +12,12 @@ from newsleopard_async.errors import Problem
 from newsleopard_async.models.ab_test import Mailing
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import CheckReport
-from newsleopard_async.models.validation import problems_of_type, refuse, wrong_type
+from newsleopard_async.models.validation import (
+    problems_of_count,
+    problems_of_time,
+    problems_of_type,
+    refuse,
+)
 
 __all__ = ["check_campaign"]
 
@@ -61,20 +66,6 @@ def _problems_of_arguments(
     if not all(isinstance(name, str) for name in columns or ()):
         yield Problem("columns", "type", 'must be several names, as in ["EMAIL", "NAME"]')
     if recipients is not None:
-        yield from _problems_of_recipients(recipients)
+        yield from problems_of_count("recipients", recipients)
     if now is not None:
-        yield from _problems_of_now(now)
-
-
-def _problems_of_recipients(recipients: object) -> Iterator[Problem]:
-    if not isinstance(recipients, int) or isinstance(recipients, bool):
-        yield wrong_type("recipients", recipients, "a whole number")
-    elif recipients < 0:
-        yield Problem("recipients", "range", "is below 0; count them again")
-
-
-def _problems_of_now(now: object) -> Iterator[Problem]:
-    if not isinstance(now, datetime):
-        yield wrong_type("now", now, "datetime.now(UTC)")
-    elif now.utcoffset() is None:
-        yield Problem("now", "aware", "has no time zone; give datetime.now(UTC)")
+        yield from problems_of_time("now", now)

@@ -18,7 +18,7 @@ from newsleopard_async.models import (
     UploadTicket,
 )
 from newsleopard_async.models.codes import check_code, check_list_code
-from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_count, problems_of_line, refuse
 from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.attempt import Witness
@@ -221,17 +221,10 @@ def _line(field: str, value: str) -> str:
 def _check_page(page: int, size: int) -> None:
     refuse(
         [
-            *_problems_of_count("page", page, low=0, high=_MOST),
-            *_problems_of_count("size", size, low=1, high=PAGE_SIZE),
+            *problems_of_count("page", page, low=0, high=_MOST),
+            *problems_of_count("size", size, low=1, high=PAGE_SIZE),
         ]
     )
-
-
-def _problems_of_count(field: str, value: int, *, low: int, high: int) -> Iterator[Problem]:
-    found = list(problems_of_type(field, value, int, "a whole number"))
-    yield from found
-    if not found and not low <= value <= high:
-        yield Problem(field, "range", f"must be from {low} to {high:,}")
 
 
 def _checked(csv_text: str) -> str:

@@ -13,7 +13,7 @@ from newsleopard_async.endpoints.contacts import webhook_body
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import CampaignSn, ReportLink, SentCampaign
 from newsleopard_async.models.codes import check_code
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.models.validation import problems_of_time, refuse
 from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.request import Kind, Request, path
@@ -141,7 +141,5 @@ def _range(start: datetime | None, end: datetime | None) -> tuple[tuple[str, str
 def _problems_of_date(field: str, value: object) -> Iterator[Problem]:
     if value is None:
         yield Problem(field, "required", "give both dates or none; one alone would be ignored")
-    elif not isinstance(value, datetime):
-        yield wrong_type(field, value, "a datetime with a time zone")
-    elif value.utcoffset() is None:
-        yield Problem(field, "aware", "has no time zone; give it one, as in tzinfo=UTC")
+    else:
+        yield from problems_of_time(field, value)

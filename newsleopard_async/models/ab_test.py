@@ -21,7 +21,7 @@ from newsleopard_async.models.campaign import (
     problems_of_sender,
     show_length,
 )
-from newsleopard_async.models.validation import problems_of_line, wrong_type
+from newsleopard_async.models.validation import problems_of_count, problems_of_line, wrong_type
 
 __all__ = ["ABTest", "BaseABTest", "ContentTest", "Mailing", "SenderTest", "SubjectTest"]
 
@@ -42,7 +42,7 @@ class BaseABTest(BaseMailing):
 
     def _problems(self) -> Iterator[Problem]:
         yield from super()._problems()
-        yield from _problems_of_proportion(self.proportion)
+        yield from problems_of_count("proportion", self.proportion, low=1, high=99)
         yield from _problems_of_wait(self.wait)
 
 
@@ -144,13 +144,6 @@ class ContentTest(BaseABTest):
 
 ABTest: TypeAlias = SubjectTest | SenderTest | ContentTest
 Mailing: TypeAlias = Campaign | SubjectTest | SenderTest | ContentTest
-
-
-def _problems_of_proportion(proportion: object) -> Iterator[Problem]:
-    if not isinstance(proportion, int) or isinstance(proportion, bool):
-        yield wrong_type("proportion", proportion, "whole percent, such as 10")
-    elif not 1 <= proportion <= 99:
-        yield Problem("proportion", "range", "must be from 1 to 99 percent")
 
 
 def _problems_of_wait(wait: object) -> Iterator[Problem]:

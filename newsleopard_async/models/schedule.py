@@ -11,7 +11,7 @@ import attrs
 
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.timezones import Timezone
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.models.validation import problems_of_time, refuse, wrong_type
 from newsleopard_async.plain import Plain
 
 __all__ = ["Schedule", "SendAt", "SendNow", "on_clock", "spell"]
@@ -70,15 +70,9 @@ def _zone_of(when: datetime) -> Timezone:
 
 
 def _problems_of_when(when: object) -> Iterator[Problem]:
-    if not isinstance(when, datetime):
-        yield wrong_type("when", when, 'datetime(…, tzinfo=ZoneInfo("Asia/Taipei"))')
-    elif when.utcoffset() is None:
-        yield Problem(
-            "when",
-            "aware",
-            'has no time zone; build it with tzinfo=ZoneInfo("Asia/Taipei") or another zone',
-        )
-    elif not _exists(when):
+    found = list(problems_of_time("when", when, 'ZoneInfo("Asia/Taipei")'))
+    yield from found
+    if not found and isinstance(when, datetime) and not _exists(when):
         yield Problem(
             "when",
             "exists",

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from newsleopard_async.errors import InvalidRequest, Problem
 
 __all__ = [
     "problems_of_address",
+    "problems_of_count",
     "problems_of_encoding",
     "problems_of_line",
+    "problems_of_max_rejected",
     "problems_of_text",
+    "problems_of_time",
     "problems_of_type",
     "refuse",
     "shown",
@@ -45,6 +49,40 @@ def problems_of_type(
     """Yield a problem unless the value is of the class; a bool is no number."""
     if not isinstance(value, cls) or (isinstance(value, bool) and cls is not bool):
         yield wrong_type(field, value, wanted)
+
+
+def problems_of_count(
+    field: str, value: object, *, low: int = 0, high: int | None = None
+) -> Iterator[Problem]:
+    """Yield what is wrong with a whole number that must be in a range."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        yield wrong_type(field, value, "a whole number")
+    elif high is not None and not low <= value <= high:
+        yield Problem(field, "range", f"must be from {low} to {high:,}")
+    elif value < low:
+        yield Problem(field, "range", f"must be at least {low}")
+
+
+def problems_of_max_rejected(value: object) -> Iterator[Problem]:
+    """Yield what is wrong with how many rows may be rejected: a number, a share, or None."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        yield wrong_type("max_rejected", value, "a number of rows, a share, or None")
+    elif not value >= 0:  # which NaN is not, either
+        yield Problem("max_rejected", "range", "must not be negative; None allows any number")
+
+
+def problems_of_time(field: str, value: object, zone: str = "UTC") -> Iterator[Problem]:
+    """Yield a problem unless the value is an instant, which a datetime without a zone is not.
+
+    Args:
+        zone: The zone that is shown as an example.
+    """
+    if not isinstance(value, datetime):
+        yield wrong_type(field, value, f"a datetime with a time zone, as in tzinfo={zone}")
+    elif value.utcoffset() is None:
+        yield Problem(field, "aware", f"has no time zone; give it one, as in tzinfo={zone}")
 
 
 def problems_of_text(field: str, value: object, *, wanted: str = "text") -> Iterator[Problem]:

@@ -21,14 +21,19 @@ from newsleopard_async.files import private_folder
 from newsleopard_async.models import Mailing, Polling
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import ContactsReport, Fix
-from newsleopard_async.models.validation import problems_of_type, refuse, wrong_type
+from newsleopard_async.models.validation import (
+    problems_of_count,
+    problems_of_max_rejected,
+    problems_of_time,
+    problems_of_type,
+    refuse,
+)
 from newsleopard_async.rehearsal.model import Rehearsal
 from newsleopard_async.rehearsal.pages import write_pages
 from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
 from newsleopard_async.rehearsal.stage import Stage, check_taken, take
 from newsleopard_async.workflows.polling import problems_of_polling
 from newsleopard_async.workflows.progress import Progress, problems_of_progress
-from newsleopard_async.workflows.verdict import problems_of_max_rejected
 
 __all__ = ["rehearse"]
 
@@ -121,7 +126,7 @@ def _problems_of_arguments(asked: Asked, folder: object, profile: object) -> Ite
         "campaign", asked.campaign, BaseMailing, "a Campaign or an A/B test"
     )
     yield from _problems_of_now(asked.began)
-    yield from _problems_of_mails(asked.mails)
+    yield from problems_of_count("mails", asked.mails)
     yield from problems_of_max_rejected(asked.max_rejected)
     yield from problems_of_type("strict", asked.strict, bool, "True or False")
     if folder is not None:
@@ -131,19 +136,10 @@ def _problems_of_arguments(asked: Asked, folder: object, profile: object) -> Ite
 
 
 def _problems_of_now(now: object) -> Iterator[Problem]:
-    if not isinstance(now, datetime):
-        yield wrong_type("now", now, "a datetime with a time zone, or None")
-    elif now.utcoffset() is None:
-        yield Problem("now", "aware", "has no time zone; give it one, as in tzinfo=UTC")
-    elif not EARLIEST <= now < LATEST:
+    found = list(problems_of_time("now", now))
+    yield from found
+    if not found and isinstance(now, datetime) and not EARLIEST <= now < LATEST:
         yield Problem("now", "range", f"must be from {EARLIEST:%Y} to before {LATEST:%Y}")
-
-
-def _problems_of_mails(mails: object) -> Iterator[Problem]:
-    if isinstance(mails, bool) or not isinstance(mails, int):
-        yield wrong_type("mails", mails, "a number of mails")
-    elif mails < 0:
-        yield Problem("mails", "range", "must not be negative")
 
 
 def _make_folder(folder: os.PathLike[str]) -> Path:

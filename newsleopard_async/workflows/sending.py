@@ -20,9 +20,10 @@ from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import (
     problems_of_line,
+    problems_of_max_rejected,
+    problems_of_time,
     problems_of_type,
     refuse,
-    wrong_type,
 )
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import checked, log_remarks
@@ -49,7 +50,6 @@ from newsleopard_async.workflows.verdict import (
     Terms,
     are_few_enough,
     judge,
-    problems_of_max_rejected,
 )
 
 __all__ = ["find_campaign", "is_complete_enough", "send_campaign"]
@@ -262,7 +262,7 @@ async def find_campaign(
     refuse(
         [
             *problems_of_line("marker", marker),
-            *_problems_of_since(since),
+            *problems_of_time("since", since),
             *problems_of_polling(polling),
         ]
     )
@@ -285,10 +285,3 @@ async def find_campaign(
             polling=polling,
             what=f"a campaign named {marker}",
         )
-
-
-def _problems_of_since(since: object) -> Iterator[Problem]:
-    if not isinstance(since, datetime):
-        yield wrong_type("since", since, "a datetime with a time zone")
-    elif since.utcoffset() is None:
-        yield Problem("since", "aware", "has no time zone; give it one, as in tzinfo=UTC")

@@ -10,7 +10,6 @@ The rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import attrs
@@ -20,10 +19,9 @@ from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import Mailing, with_lists
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
-from newsleopard_async.models.validation import wrong_type
 from newsleopard_async.workflows.importing import Target
 
-__all__ = ["Judgement", "Terms", "are_few_enough", "judge", "problems_of_max_rejected"]
+__all__ = ["Judgement", "Terms", "are_few_enough", "judge"]
 
 
 @attrs.frozen(kw_only=True)
@@ -135,16 +133,6 @@ def _tolerated(report: ContactsReport, terms: Terms) -> tuple[Finding, ...]:
     ):
         return ()
     return tuple(each for each in report.errors if each.scope == "rows")
-
-
-def problems_of_max_rejected(limit: object) -> Iterator[Problem]:
-    """Yield what is wrong with an argument of this name."""
-    if limit is None:
-        return
-    if isinstance(limit, bool) or not isinstance(limit, (int, float)):
-        yield wrong_type("max_rejected", limit, "a number of rows, a share, or None")
-    elif not limit >= 0:  # which NaN is not, either
-        yield Problem("max_rejected", "range", "must not be negative; None allows any number")
 
 
 def are_few_enough(rejected: int, rows: int | None, max_rejected: float | None) -> bool:
