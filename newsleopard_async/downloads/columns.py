@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -26,6 +26,7 @@ __all__ = [
     "TIME",
     "URL",
     "NumberedRow",
+    "Rows",
     "cell_at",
     "email_column",
     "folded",
@@ -42,6 +43,8 @@ __all__ = [
 
 NumberedRow = tuple[int, list[str]]
 """A row's cells, and the line that it begins in."""
+
+Rows = Generator[NumberedRow, None, None]
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from newsleopard_async.downloads.columns import (
     NAME,
     REASON,
     NumberedRow,
+    Rows,
     cell_at,
     email_column,
     folded,
@@ -27,125 +28,94 @@ from newsleopard_async.downloads.columns import (
     values_of,
 )
 from newsleopard_async.downloads.lines import LineFinder
-from newsleopard_async.downloads.rows import Rereadable, rows_of_file
+from newsleopard_async.downloads.rows import ContactsUnreadable, rows_of_file
 from newsleopard_async.models.reports import RejectedRow
 
-__all__ = ["MOST_ROWS_WITH_LINES", "RejectedFile"]
-
-
-_log: Final = logging.getLogger("newsleopard_async")
+__all__ = ["MOST_ROWS_WITH_LINES", "read_rejected"]
 
 MOST_ROWS_WITH_LINES: Final = 100_000
 """Of more rejected rows than this the lines are not looked for: each takes some 400 bytes."""
 
 
-@attrs.define
-class RejectedFile:
-    """The platform's file on this disk, and the contacts that its rows came from.
+def read_rejected(
+    path: Path,
+    contacts: Rows | None,
+    *,
+    errors: int,
+    encoding: str | None = None,
+) -> Generator[RejectedRow | None, None, None]:
+    """Go through the platform's file of rejected rows.
 
-    Attributes:
-        is_empty: Whether there was no row, once it was read.
+    Args:
+        path: The file.
+        contacts: The rows that were imported, from `contact_rows`.
+        errors: How many rows the platform counts in the file.
+        encoding: The file's, where it cannot be found out.
+    Returns: The rows; before the first, None wherever the work may be interrupted.
+
+    Raises:
+        InvalidRequest: the file is no text in a known encoding.
     """
+    has_header = yield from _look_for_header(path, encoding, errors)
+    table = partial(_opened, path, encoding, has_header)
+    given, lines = yield from _find_lines(table, contacts)
+    with table(given) as rejected:
+        for number, cells in enumerate(rejected.rows):
+            yield rejected.row(cells, line=lines[number] if lines else None)
 
-    path: Path
-    contacts: Rereadable | None
-    encoding: str | None = None
-    is_empty: bool = attrs.field(default=False, init=False)
-    _has_header: bool = attrs.field(default=True, init=False)
-    _given: tuple[str, ...] | None = attrs.field(default=None, init=False)
-    _lines: Sequence[int] = attrs.field(default=(), init=False)
 
-    def look_for_header(self, errors: int) -> Generator[None, None, None]:
-        """Tell a header from a row without an address, of which there are no more than errors.
+def _look_for_header(path: Path, encoding: str | None, errors: int) -> Generator[None, None, bool]:
+    """Tell a header from a row without an address, of which there are no more than errors."""
+    with closing(rows_of_file(path, encoding)) as rejected:
+        count = 0
+        for _, cells in not_blank(rejected):
+            if not count and is_clear_beginning(cells):
+                return True
+            count += 1
+            yield
+        return count > errors
 
-        It may be interrupted wherever it yields, as `find_lines` may.
-        """
-        with closing(rows_of_file(self.path, self.encoding)) as rejected:
-            count = 0
-            for _, cells in not_blank(rejected):
-                if not count and is_clear_beginning(cells):
-                    return
-                count += 1
-                yield
-            self._has_header = count > errors
 
-    def find_lines(self) -> Generator[None, None, None]:
-        """Look the rows up in the contacts.
+def _find_lines(
+    table: Callable[[Sequence[str] | None], AbstractContextManager[_Table]],
+    contacts: Rows | None,
+) -> Generator[None, None, tuple[tuple[str, ...] | None, Sequence[int]]]:
+    """Return the columns of the contacts and the line of each rejected row, as far as known.
 
-        The contacts may be gone since, or be other ones: then nothing is found.
-        """
-        if self.contacts is None:
-            return
-        with closing(_Given(self.contacts)) as given:
-            names, rows = read_header(given.rows)
-            if not names:
-                return
-            self._given = names
-            finder = yield from self._finder(names)
-            if finder is None:
-                return
+    The contacts may be gone since, or be other ones: then nothing is found.
+    """
+    names: tuple[str, ...] | None = None
+    if contacts is None:
+        return names, ()
+    try:
+        with closing(contacts):
+            header, rows = read_header(contacts)
+            names = header or None
+            with table(names) as rejected:
+                finder = LineFinder.between(rejected.names, header)
+                for cells in rejected.rows:
+                    if len(finder.lines) == MOST_ROWS_WITH_LINES:
+                        return names, ()
+                    finder.expect(rejected.split(cells)[0])
+                    yield
             for line, cells in rows:
                 finder.see(line, cells)
                 if finder.is_done:
                     break
                 yield
             finder.finish()
-            self._lines = () if given.is_broken else finder.lines
-
-    def _finder(self, given: Sequence[str]) -> Generator[None, None, LineFinder | None]:
-        """Expect all rejected rows, unless they are too many."""
-        with self._table() as table:
-            finder = LineFinder.between(table.names, given)
-            for cells in table.rows:
-                if len(finder.lines) == MOST_ROWS_WITH_LINES:
-                    return None
-                finder.expect(table.split(cells)[0])
-                yield
-        return finder
-
-    def read(self) -> Generator[RejectedRow, None, None]:
-        """Go through the file."""
-        self.is_empty = True
-        with self._table() as table:
-            for number, cells in enumerate(table.rows):
-                self.is_empty = False
-                yield table.row(cells, line=self._lines[number] if self._lines else 0)
-
-    @contextmanager
-    def _table(self) -> Iterator[_Table]:
-        with closing(rows_of_file(self.path, self.encoding)) as rejected:
-            yield _Table.of(rejected, self._given, has_header=self._has_header)
+    except ContactsUnreadable:
+        return names, ()
+    return names, finder.lines
 
 
-class _Given:
-    """The contacts' rows, which end where those cannot be read.
-
-    Args:
-        contacts: They are the caller's, and may raise anything: it costs no rejected row.
-
-    Attributes:
-        rows: Header first.
-        is_broken: Whether they ended so.
-    """
-
-    def __init__(self, contacts: Rereadable) -> None:
-        self.rows = self._read(contacts)
-        self.is_broken = False
-
-    def _read(self, contacts: Rereadable) -> Generator[NumberedRow, None, None]:
-        try:
-            yield from contacts.rows()
-        except Exception as error:  # noqa: BLE001 - whatever the caller's own objects raise
-            self.is_broken = True
-            # Its text may show a contact.
-            _log.info(
-                "contacts cannot be read again (%s); rejected rows come without lines",
-                type(error).__name__,
-            )
-
-    def close(self) -> None:
-        """Close the file, if it is one."""
-        self.rows.close()
+@contextmanager
+def _opened(
+    path: Path, encoding: str | None, has_header: bool, given: Sequence[str] | None
+) -> Iterator[_Table]:
+    """Open the file for as long as the context lasts."""
+    with closing(rows_of_file(path, encoding)) as rejected:
+        yield _Table.of(rejected, given, has_header=has_header)
 
 
 @attrs.frozen
@@ -187,7 +157,7 @@ class _Table:
             return cells, None
         return cells[:place] + cells[place + 1 :], cells[place].strip() or None
 
-    def row(self, cells: list[str], *, line: int) -> RejectedRow:
+    def row(self, cells: list[str], *, line: int | None) -> RejectedRow:
         """Build what the caller gets."""
         rest, reason = self.split(cells)
         return RejectedRow(

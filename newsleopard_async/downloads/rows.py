@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -12,16 +13,25 @@ from typing import Any, Final, TypeVar
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.reader import iterate_rows
 from newsleopard_async.contacts.records import RecordWriter
-from newsleopard_async.downloads.columns import NumberedRow
+from newsleopard_async.downloads.columns import NumberedRow, Rows
 
-__all__ = ["SLICE_ITEMS", "Rereadable", "next_slice", "rows_of_file", "run_through"]
+__all__ = [
+    "SLICE_ITEMS",
+    "ContactsUnreadable",
+    "contact_rows",
+    "next_slice",
+    "rows_of_file",
+    "run_through",
+]
+
+_log: Final = logging.getLogger("newsleopard_async")
 
 _PIECE_BYTES: Final = 256 * 1024
 
 Pieces = Callable[[], Iterable[bytes]]
 
 
-def rows_of_file(path: Path, encoding: str | None = None) -> Generator[NumberedRow, None, None]:
+def rows_of_file(path: Path, encoding: str | None = None) -> Rows:
     """Read a file; it is open until the generator ends or is closed.
 
     Raises:
@@ -37,43 +47,47 @@ def rows_of_file(path: Path, encoding: str | None = None) -> Generator[NumberedR
         yield from iterate_rows(pieces, encoding)
 
 
-class Rereadable:
-    """Contacts that can be read a second time, as nothing that is gone through once can.
+class ContactsUnreadable(Exception):
+    """Contacts that were imported cannot be read again."""
+
+
+def contact_rows(contacts: object, encoding: str | None = None) -> Rows | None:
+    """Read imported contacts again, header first; record n is line n + 1.
 
     Args:
-        contacts: A path, bytes, text, or a list or tuple of records.
+        contacts: A path, bytes, text, or a list or tuple of records; of anything else, which
+            can be gone through once only, nothing is read.
         encoding: The encoding of bytes, where the caller said it.
+    Returns: The rows, which raise `ContactsUnreadable`; or None.
     """
+    again = (os.PathLike, bytes, bytearray, memoryview, str, list, tuple)
+    return _rows_again(contacts, encoding) if isinstance(contacts, again) else None
 
-    def __init__(self, contacts: Any, encoding: str | None = None) -> None:
-        self._contacts = contacts
-        self._encoding = encoding
 
-    @classmethod
-    def of(cls, contacts: object, encoding: str | None = None) -> Rereadable | None:
-        """Keep contacts, if they can be read again."""
-        again = (os.PathLike, bytes, bytearray, memoryview, str, list, tuple)
-        return cls(contacts, encoding) if isinstance(contacts, again) else None
+def _rows_again(contacts: Any, encoding: str | None) -> Rows:
+    try:
+        yield from _read(contacts, encoding)
+    except Exception as error:  # noqa: BLE001 - whatever the caller's own objects raise
+        # Its text may show a contact.
+        _log.info(
+            "contacts cannot be read again (%s); rejected rows come without lines",
+            type(error).__name__,
+        )
+        raise ContactsUnreadable from None
 
-    def rows(self) -> Generator[NumberedRow, None, None]:
-        """Read them from the start, header first; record n is line n + 1.
 
-        Raises:
-            InvalidRequest: they are no contacts, or no longer.
-            OSError: the file cannot be read.
-            Exception: whatever the caller's own objects raise.
-        """
-        match self._contacts:
-            case os.PathLike():
-                yield from rows_of_file(Path(os.fsdecode(self._contacts)), self._encoding)
-            case str():
-                yield from iterate_rows(partial(_cut, self._contacts.encode()), "utf-8")
-            case bytes() | bytearray() | memoryview():
-                yield from iterate_rows(partial(_cut, bytes(self._contacts)), self._encoding)
-            case _:
-                rows = iterate_rows(partial(_written, self._contacts), "utf-8")
-                # By its number: a record may be of several lines as it goes out.
-                yield from zip(count(1), (cells for _, cells in rows), strict=False)
+def _read(contacts: Any, encoding: str | None) -> Iterator[NumberedRow]:
+    match contacts:
+        case os.PathLike():
+            return rows_of_file(Path(os.fsdecode(contacts)), encoding)
+        case str():
+            return iterate_rows(partial(_cut, contacts.encode()), "utf-8")
+        case bytes() | bytearray() | memoryview():
+            return iterate_rows(partial(_cut, bytes(contacts)), encoding)
+        case _:
+            rows = iterate_rows(partial(_written, contacts), "utf-8")
+            # By its number: a record may be of several lines as it goes out.
+            return zip(count(1), (cells for _, cells in rows), strict=False)
 
 
 def _cut(content: bytes) -> Iterator[bytes]:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.downloads.rejected_file import RejectedFile
-from newsleopard_async.downloads.rows import Rereadable, next_slice, run_through
+from newsleopard_async.downloads.columns import Rows
+from newsleopard_async.downloads.rejected_file import read_rejected
+from newsleopard_async.downloads.rows import contact_rows, next_slice
 from newsleopard_async.errors import StorageError
 from newsleopard_async.files import private_folder
 from newsleopard_async.models import ImportResult, ReportLink, ReportType
@@ -75,26 +76,29 @@ def rejected_rows(
         ]
     )
     result = report.result if isinstance(report, ImportReport) else report
-    return _rows(nl, result, Rereadable.of(contacts, contacts_encoding), encoding)
+    return _rows(nl, result, contact_rows(contacts, contacts_encoding), encoding)
 
 
 async def _rows(
-    nl: NewsLeopard, result: ImportResult, contacts: Rereadable | None, encoding: str | None
+    nl: NewsLeopard,
+    result: ImportResult,
+    contacts: Rows | None,
+    encoding: str | None,
 ) -> AsyncGenerator[RejectedRow, None]:
     if not (result.error_url or result.errors):
         return
     with private_folder() as folder:
         path = folder / "rejected.csv"
         await _download(nl, result, path)
-        file = RejectedFile(path, contacts, encoding)
-        for work in (file.look_for_header(result.errors or 0), file.find_lines()):
-            with closing(work):
-                await run_through(work)
-        with closing(file.read()) as rows:
-            while some := await next_slice(rows):
+        is_empty = True
+        file = read_rejected(path, contacts, errors=result.errors or 0, encoding=encoding)
+        with closing(file):
+            while some := await next_slice(file):
                 for row in some:
-                    yield row
-        if file.is_empty and result.errors:
+                    if row is not None:
+                        is_empty = False
+                        yield row
+        if is_empty and result.errors:
             _warn_of_no_row(result)
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from newsleopard_async.downloads.times import time_columns, time_of
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
-from newsleopard_async.models.reports import ReportType
 
 TAIPEI = timezone(timedelta(hours=8))
 TWO = datetime(2026, 1, 5, 2, tzinfo=UTC)
@@ -47,7 +46,7 @@ EVENTS = {
 }
 
 
-@pytest.mark.parametrize("kind", ReportType.known)
+@pytest.mark.parametrize("kind", EVENTS)
 def test_time_is_of_the_event_of_its_file(kind: str) -> None:
     """In a file of another type it is the time of another event."""
     for other, name in EVENTS.items():
