@@ -47,7 +47,11 @@ PATHS: Final[tuple[tuple[str, str, str], ...]] = (
 )
 """Method, path and name of each endpoint, in the order in which they are tried."""
 
-OPERATIONS: Final = (*dict.fromkeys(name for _, _, name in PATHS), "upload", "download")
+OPERATIONS: Final[tuple[str, ...]] = (
+    *dict.fromkeys(name for _, _, name in PATHS),
+    "upload",
+    "download",
+)
 """Names of everything that can be asked of the API and its storage."""
 
 
