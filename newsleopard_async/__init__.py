@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from newsleopard_async.models.findings import Fix
     from newsleopard_async.plain import from_plain
     from newsleopard_async.store import Store
+    from newsleopard_async.transport.attempt import Observer
     from newsleopard_async.transport.pools import HttpTransport
     from newsleopard_async.version import __version__
     from newsleopard_async.workflows.checking import check_contacts
@@ -112,6 +113,7 @@ __all__ = [
     "Mailing",
     "NewsLeopard",
     "NewsLeopardError",
+    "Observer",
     "OutcomeUnknown",
     "Polling",
     "Problem",
@@ -215,6 +217,7 @@ _MODULES = {
     "models.findings": ("Fix",),
     "plain": ("from_plain",),
     "store": ("Store",),
+    "transport.attempt": ("Observer",),
     "transport.pools": ("HttpTransport",),
     "version": ("__version__",),
     "workflows.checking": ("check_contacts",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +11,7 @@ from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.endpoints.campaigns import Campaigns
 from newsleopard_async.endpoints.contacts import Contacts
 from newsleopard_async.endpoints.reports import Reports
+from newsleopard_async.files import AnyPath
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
 from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.api import Api
@@ -59,7 +59,7 @@ class NewsLeopard:
         http_transport: HttpTransport | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
-        usage_store: os.PathLike[str] | Store | None = None,
+        usage_store: AnyPath | Store | None = None,
     ) -> None:
         clock = clock or SystemClock()
         # Reporters of errors print the variables of each frame.

@@ -30,9 +30,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from newsleopard_async.models.contacts import ImportResult
+    from newsleopard_async.workflows.checkpoint import Checkpoint
+    from newsleopard_async.workflows.outcomes import ImportReport, ReportState
 
 __all__ = [
     "APIError",
@@ -65,7 +70,7 @@ class NewsLeopardError(Exception):
         checkpoint: What a pipeline had done when it stopped, or None outside a pipeline.
     """
 
-    checkpoint: Any = None
+    checkpoint: Checkpoint | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
@@ -282,7 +287,7 @@ class ImportFailed(NewsLeopardError):
         result: The ``ImportResult`` as the server gave it.
     """
 
-    def __init__(self, message: str, *, result: Any) -> None:
+    def __init__(self, message: str, *, result: ImportResult | None) -> None:
         super().__init__(message)
         self.result = result
 
@@ -294,7 +299,9 @@ class ImportIncomplete(ImportFailed):
         report: The ``ImportReport``; ``workflows.rejected_rows`` gives the rows.
     """
 
-    def __init__(self, message: str, *, result: Any, report: Any = None) -> None:
+    result: ImportResult
+
+    def __init__(self, message: str, *, result: ImportResult, report: ImportReport) -> None:
         super().__init__(message, result=result)
         self.report = report
 
@@ -303,9 +310,12 @@ class DeadlineExceeded(NewsLeopardError):
     """A poll reached its deadline; the job at the server goes on.
 
     Attributes:
-        last: The last answer seen, or None.
+        last: The last answer seen: of an import its state, None if the platform did not know
+            it; of a report which files there were.
     """
 
-    def __init__(self, message: str, *, last: Any = None) -> None:
+    def __init__(
+        self, message: str, *, last: ImportResult | tuple[ReportState, ...] | None = None
+    ) -> None:
         super().__init__(message)
         self.last = last

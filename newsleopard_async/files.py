@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Generator, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, ClassVar, Literal, Self
+from typing import IO, ClassVar, Final, Literal, Self, TypeAlias
 
 import anyio
 import attrs
@@ -22,10 +22,13 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import ConfigurationError, InvalidRequest
 
 __all__ = [
+    "PATH_TYPES",
+    "AnyPath",
     "FileIdentity",
     "StableFile",
     "Unusable",
     "append",
+    "as_path",
     "copy_durably",
     "lock",
     "open_folder",
@@ -34,6 +37,16 @@ __all__ = [
     "put_in_place",
     "write_durably",
 ]
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+"""Where a file or folder is: a path, also as text."""
+
+PATH_TYPES: Final = (str, os.PathLike)
+
+
+def as_path(path: AnyPath) -> Path:
+    """Return a path that was given in any form."""
+    return Path(os.fsdecode(path))
 
 
 @attrs.frozen

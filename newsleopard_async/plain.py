@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from types import UnionType
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, overload
+from typing import Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin, overload
 
 import attrs
 from cattrs import Converter
@@ -36,7 +36,7 @@ from cattrs.preconf.json import make_converter
 
 from newsleopard_async.errors import InvalidRequest, Problem
 
-__all__ = ["PRESIGNED", "Plain", "from_plain", "redact_url", "to_plain"]
+__all__ = ["PRESIGNED", "Plain", "PlainData", "from_plain", "redact_url", "to_plain"]
 
 T = TypeVar("T")
 Read = Callable[[Any, Any], Any]
@@ -44,6 +44,10 @@ Read = Callable[[Any, Any], Any]
 KIND: Final = "kind"
 PRESIGNED: Final[Mapping[str, bool]] = {"presigned": True}
 """Metadata of an attrs field whose URL carries its own authorisation."""
+
+
+PlainData: TypeAlias = dict[str, Any] | list[Any] | str | float | bool | None
+"""What `to_plain` gives, and any JSON reader."""
 
 
 class Plain:
@@ -282,6 +286,7 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook_factory(attrs.has, _write_model)
     converter.register_structure_hook_factory(attrs.has, _read_model)
     converter.register_structure_hook_factory(_is_union_of_kinds, _read_union)
+    converter.register_structure_hook_func(lambda cls: cls == PlainData, lambda data, _: data)
     converter.register_structure_hook_factory(_is_tuple_of_any_length, _read_tuple)
     return converter
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import ConfigurationError, InvalidRequest
-from newsleopard_async.files import lock, write_durably
+from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, lock, write_durably
 
 __all__ = ["FileStore", "Store", "as_store", "held"]
 
@@ -82,7 +81,7 @@ class FileStore:
             raise _unusable(self.path, error) from None
 
 
-def as_store(source: os.PathLike[str] | Store | None, *, field: str) -> Store | None:
+def as_store(source: AnyPath | Store | None, *, field: str) -> Store | None:
     """Take a path, a store, or nothing.
 
     Raises:
@@ -90,12 +89,17 @@ def as_store(source: os.PathLike[str] | Store | None, *, field: str) -> Store | 
     """
     if source is None:
         return None
-    if isinstance(source, os.PathLike):
-        return FileStore(Path(source), field)
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        # Taken for a path, it would begin a new run beside the one that it is the record of.
+        raise InvalidRequest.of(
+            field, "type", "is the record itself, as JSON; give its path, or Checkpoint.read(…)"
+        )
+    if isinstance(source, PATH_TYPES):
+        return FileStore(as_path(source), field)
     if hasattr(source, "load") and hasattr(source, "save"):
         return source
     raise InvalidRequest.of(
-        field, "type", "must be a Path('…'), or a store with async load() and save()"
+        field, "type", "must be a path, or a store with async load() and save()"
     )
 
 

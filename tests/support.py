@@ -24,6 +24,7 @@ from newsleopard_async import (
     ListSn,
     Mailing,
     NewsLeopard,
+    NewsLeopardError,
     RateLimits,
     RetryPolicy,
     Sender,
@@ -34,6 +35,7 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.emulator import BASE_URL
 from newsleopard_async.testing import ManualClock
+from newsleopard_async.workflows import Checkpoint
 from tests.requests_schema import RequestMismatch, RequestSchema
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "Reply",
     "Script",
     "SentRequest",
+    "checkpoint_of",
     "connected",
     "csv_of",
     "files_in",
@@ -72,6 +75,12 @@ AB_TESTS: Final = (
     ContentTest(subject="主旨", sender=SENDER, html_a="<p>甲</p>", html_b="<p>乙</p>", **_TEST),
 )
 MAILINGS: Final[tuple[Mailing, ...]] = (CAMPAIGN, *AB_TESTS)
+
+
+def checkpoint_of(error: NewsLeopardError) -> Checkpoint:
+    """Return the checkpoint that an error of a pipeline has."""
+    assert error.checkpoint is not None
+    return error.checkpoint
 
 
 def files_in(folder: Path) -> list[str]:

@@ -14,6 +14,7 @@ from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
+from tests.observers import RecordingObserver
 from tests.transport.scripted import (
     LIST,
     SUBMIT,
@@ -26,7 +27,6 @@ from tests.transport.scripted import (
     make_api,
     warnings_in,
 )
-from tests.witness import RecordingWitness
 
 ACCEPTED = json_answer(200, {"sn": "c0de"})
 ANSWER_AFTER_S = 10.0
@@ -38,7 +38,7 @@ class Story:
     def __init__(self, *steps: Step, **options: Any) -> None:
         self.clock = ManualClock()
         self.events: list[str] = []
-        self.witness = RecordingWitness(self.events, self._store)
+        self.observer = RecordingObserver(self.events, self._store)
         self.transport = Scripted(*(self._slow(step) for step in steps or [ACCEPTED]))
         self.api: Api = make_api(self.transport, clock=self.clock, **options)
 
@@ -54,13 +54,13 @@ class Story:
 
     async def _store(self, said: str) -> None:
         """Store the code, which takes a while."""
-        if said.startswith("landed"):
+        if said.startswith("on_accepted"):
             await self.clock.sleep(1)
 
     async def submit(self) -> object:
         """Submit; note how it ended."""
         try:
-            return await self.api.call(SUBMIT, witness=self.witness)
+            return await self.api.call(SUBMIT, observer=self.observer)
         except BaseException as error:
             self.events.append(type(error).__name__)
             raise
@@ -71,7 +71,7 @@ class Story:
         return len(self.transport.sent)
 
 
-WHOLE_STORY = ["departing", "answered", "landed c0de"]
+WHOLE_STORY = ["on_sending", "answered", "on_accepted c0de"]
 
 
 @pytest.mark.anyio
@@ -183,36 +183,36 @@ async def test_log_says_how_a_cancelled_submit_ended(
     assert said in warnings_in(caplog)[0]
 
 
-def failing_at(said: str) -> RecordingWitness:
-    """Make a witness whose disk is full when it is told this."""
+def failing_at(said: str) -> RecordingObserver:
+    """Make a observer whose disk is full when it is told this."""
 
     async def fail(now_said: str) -> None:
         if now_said.startswith(said):
             raise OSError("disk full")
 
-    return RecordingWitness(hook=fail)
+    return RecordingObserver(hook=fail)
 
 
-def hanging_at(said: str) -> RecordingWitness:
-    """Make a witness that never comes back from being told this."""
+def hanging_at(said: str) -> RecordingObserver:
+    """Make a observer that never comes back from being told this."""
 
     async def hang(now_said: str) -> None:
         if now_said.startswith(said):
             await anyio.sleep_forever()
 
-    return RecordingWitness(hook=hang)
+    return RecordingObserver(hook=hang)
 
 
 @pytest.mark.anyio
 async def test_code_that_cannot_be_stored_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """A store that fails after the answer hides it neither from the caller nor from the log."""
     story = Story()
-    story.witness = failing_at("landed")
+    story.observer = failing_at("on_accepted")
 
     assert await story.submit() == "c0de"
 
     assert story.sent == 1
-    assert errors_in(caplog) == ["submit_campaign was accepted: c0de; its witness failed"]
+    assert errors_in(caplog) == ["submit_campaign was accepted: c0de; its observer failed"]
     assert "disk full" in caplog.text
 
 
@@ -222,7 +222,7 @@ async def test_code_that_cannot_be_stored_for_a_cancelled_caller_is_in_the_log(
 ) -> None:
     """The cancellation goes on, and what the caller does not see is said."""
     story = Story()
-    story.witness = failing_at("landed")
+    story.observer = failing_at("on_accepted")
 
     with story.clock.deadline(5) as scope:
         await story.submit()
@@ -237,7 +237,7 @@ async def test_failure_that_cannot_be_stored_is_still_the_news(
 ) -> None:
     """The caller hears of the lost reply, and not of the disk."""
     story = Story(httpx.ReadError("x"))
-    story.witness = failing_at("missed")
+    story.observer = failing_at("on_failed")
 
     with pytest.raises(OutcomeUnknown):
         await story.submit()
@@ -251,7 +251,7 @@ async def test_store_that_hangs_after_the_answer_hides_nothing(
 ) -> None:
     """It keeps the caller for no longer than submit_s."""
     story = Story()
-    story.witness = hanging_at("landed")
+    story.observer = hanging_at("on_accepted")
 
     assert await story.submit() == "c0de"
 
@@ -265,7 +265,7 @@ async def test_store_that_hangs_after_the_answer_hides_nothing(
 async def test_intent_that_cannot_be_stored_keeps_from_sending() -> None:
     """Unstored, a crash would leave nothing to look the campaign up from."""
     story = Story()
-    story.witness = failing_at("departing")
+    story.observer = failing_at("on_sending")
 
     with pytest.raises(OSError, match="disk full"):
         await story.submit()
@@ -277,7 +277,7 @@ async def test_intent_that_cannot_be_stored_keeps_from_sending() -> None:
 async def test_store_that_hangs_before_the_hand_over_keeps_from_sending() -> None:
     """That is said after submit_s."""
     story = Story()
-    story.witness = hanging_at("departing")
+    story.observer = hanging_at("on_sending")
 
     with pytest.raises(ConfigurationError, match="did not answer within 60 s"):
         await story.submit()
@@ -294,7 +294,7 @@ async def test_unreadable_acceptance_does_not_land(caplog: pytest.LogCaptureFixt
     with pytest.raises(OutcomeUnknown):
         await story.submit()
 
-    assert story.events == ["departing", "answered", "missed OutcomeUnknown", "OutcomeUnknown"]
+    assert story.events == ["on_sending", "answered", "on_failed OutcomeUnknown", "OutcomeUnknown"]
 
 
 @pytest.mark.anyio

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from newsleopard_async.aio import run_to_completion
+from tests.observers import RecordingObserver
 from tests.transport.scripted import SUBMIT, Scripted, json_answer, make_api, warnings_in
-from tests.witness import RecordingWitness
 
 pytestmark = pytest.mark.asyncio
 
@@ -26,7 +26,7 @@ class Pestered:
         self.transport = Scripted(self._handle)
         self.api = make_api(self.transport)
         self.caller: asyncio.Task[Any] | None = None
-        self.witness = RecordingWitness()
+        self.observer = RecordingObserver()
         self.times = times
         self.when_started: Callable[[], object] = lambda: None
 
@@ -42,7 +42,7 @@ class Pestered:
     async def submit(self) -> object:
         """Submit from whatever task this runs in."""
         self.caller = asyncio.current_task()
-        return await self.api.call(SUBMIT, witness=self.witness)
+        return await self.api.call(SUBMIT, observer=self.observer)
 
     async def cancel(self) -> None:
         """Cancel the caller, as often as it takes."""
@@ -54,7 +54,7 @@ class Pestered:
     def check(self, caplog: pytest.LogCaptureFixture) -> None:
         """Assert that the request ran to its answer once, and that no task is left."""
         assert len(self.transport.sent) == 1
-        assert self.witness.told == ["departing", "landed c0de"]
+        assert self.observer.told == ["on_sending", "on_accepted c0de"]
         assert [said for said in warnings_in(caplog) if "c0de" in said] == warnings_in(caplog)
         assert len(warnings_in(caplog)) == 1
         assert asyncio.all_tasks() == {asyncio.current_task()}

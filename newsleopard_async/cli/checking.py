@@ -52,7 +52,7 @@ def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
 
 async def _check(path: Path, options: CheckOptions, status: Status) -> ContactsReport:
     def show(event: Event) -> None:
-        if event.state == "waiting":
+        if event.state == "waiting" and isinstance(event.result, dict):
             status.update(f"Reading {path.name}: {event.result['rows']:,} rows")
 
     return await check_contacts(

@@ -22,7 +22,7 @@ from newsleopard_async.contacts.sources import (
     is_decoded,
 )
 from newsleopard_async.errors import InvalidRequest, Problem
-from newsleopard_async.files import copy_durably
+from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, copy_durably
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import problems_of_type, refuse
 
@@ -33,8 +33,8 @@ _FIXES: Final = get_args(Fix)
 _UTF8: Final = "utf-8"
 
 
-def _as_path(path: os.PathLike[str] | None) -> Path | None:
-    return Path(os.fsdecode(path)) if isinstance(path, os.PathLike) else path
+def _as_path(path: AnyPath | None) -> Path | None:
+    return as_path(path) if isinstance(path, PATH_TYPES) else path
 
 
 def _as_tuple(fix: Fix | Iterable[Fix]) -> tuple[Fix, ...]:
@@ -75,7 +75,7 @@ class Options:
         yield from problems_of_type("deep", self.deep, bool, "True or False")
         for name in ("left_out_to", "write_to"):
             if (path := getattr(self, name)) is not None:
-                yield from problems_of_type(name, path, Path, "a Path('…')")
+                yield from problems_of_type(name, path, Path, "a path")
         if any(each not in _FIXES for each in self.fix):
             yield Problem("fix", "choice", f"must be some of {', '.join(_FIXES)}")
 

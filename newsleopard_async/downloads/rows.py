@@ -14,6 +14,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.reader import iterate_rows
 from newsleopard_async.contacts.records import RecordWriter
 from newsleopard_async.downloads.columns import NumberedRow, Rows
+from newsleopard_async.files import as_path
 
 __all__ = [
     "SLICE_ITEMS",
@@ -79,7 +80,7 @@ def _rows_again(contacts: Any, encoding: str | None) -> Rows:
 def _read(contacts: Any, encoding: str | None) -> Iterator[NumberedRow]:
     match contacts:
         case os.PathLike():
-            return rows_of_file(Path(os.fsdecode(contacts)), encoding)
+            return rows_of_file(as_path(contacts), encoding)
         case str():
             return iterate_rows(partial(_cut, contacts.encode()), "utf-8")
         case bytes() | bytearray() | memoryview():

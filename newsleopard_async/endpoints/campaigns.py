@@ -18,7 +18,7 @@ from newsleopard_async.models import (
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
-from newsleopard_async.transport.attempt import Witness
+from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.request import Kind, Request
 
 __all__ = ["Campaigns"]
@@ -32,7 +32,7 @@ class Campaigns:
 
     _api: Api
 
-    async def submit(self, campaign: Campaign, *, witness: Witness | None = None) -> CampaignSn:
+    async def submit(self, campaign: Campaign, *, observer: Observer | None = None) -> CampaignSn:
         """Submit a campaign (建立活動並且寄信) and return its code; accepted is not yet sent.
 
         Not repeatable: every accepted call is a further mailing. Once handed to the socket
@@ -40,7 +40,7 @@ class Campaigns:
 
         Args:
             campaign: What to send, to at least one list.
-            witness: Sees it leave and what becomes of it, even if the caller is cancelled;
+            observer: Sees it leave and what becomes of it, even if the caller is cancelled;
                 the place to store its code.
 
         Raises:
@@ -49,10 +49,10 @@ class Campaigns:
         Source: POST /v1/campaign/normal/submit; documented
         """
         refuse(problems_of_type("campaign", campaign, Campaign, "a Campaign"))
-        return await self._submit("submit_campaign", "normal", campaign, witness)
+        return await self._submit("submit_campaign", "normal", campaign, observer)
 
     async def submit_ab_test(
-        self, ab_test: ABTest, *, witness: Witness | None = None
+        self, ab_test: ABTest, *, observer: Observer | None = None
     ) -> CampaignSn:
         """Submit an A/B test (建立A/B Testing 活動並且寄信) and return its code.
 
@@ -60,7 +60,7 @@ class Campaigns:
 
         Args:
             ab_test: What to send, to at least one list.
-            witness: See `submit`.
+            observer: See `submit`.
 
         Raises:
             OutcomeUnknown: it may or may not go out; look it up, never repeat it.
@@ -68,10 +68,10 @@ class Campaigns:
         Source: POST /v1/campaign/testing/submit; documented
         """
         refuse(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
-        return await self._submit("submit_ab_test", "testing", ab_test, witness)
+        return await self._submit("submit_ab_test", "testing", ab_test, observer)
 
     async def _submit(
-        self, name: str, kind: str, campaign: Campaign | ABTest, witness: Witness | None
+        self, name: str, kind: str, campaign: Campaign | ABTest, observer: Observer | None
     ) -> CampaignSn:
         now = self._api.clock.now()
         refuse(problems_at_send(campaign, now))
@@ -83,4 +83,4 @@ class Campaigns:
             body=wire.encode_submission(campaign, now),
             decode=wire.decode_campaign_sn,
         )
-        return await self._api.call(request, witness=witness)
+        return await self._api.call(request, observer=observer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
@@ -10,6 +9,7 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async.errors import Problem, UnexpectedResponse
+from newsleopard_async.files import AnyPath
 from newsleopard_async.models import (
     ContactList,
     ImportResult,
@@ -21,7 +21,7 @@ from newsleopard_async.models.codes import check_code, check_list_code
 from newsleopard_async.models.validation import problems_of_count, problems_of_line, refuse
 from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
-from newsleopard_async.transport.attempt import Witness
+from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.request import Kind, Request, path
 from newsleopard_async.transport.storage import Storage
@@ -44,14 +44,14 @@ class Contacts:
     _api: Api
     _storage: Storage
 
-    async def create_list(self, name: str, *, witness: Witness | None = None) -> ListSn:
+    async def create_list(self, name: str, *, observer: Observer | None = None) -> ListSn:
         """Create an empty contact list (新增群組) and return its code.
 
         Not repeatable: a second call makes a second list of the same name.
 
         Args:
             name: What it is called; the platform takes a name twice.
-            witness: Sees it leave and what becomes of it.
+            observer: Sees it leave and what becomes of it.
 
         Raises:
             OutcomeUnknown: the reply was lost; look the list up by name.
@@ -65,7 +65,7 @@ class Contacts:
             body={"name": _line("name", name)},
             decode=wire.decode_list_sn,
         )
-        return await self._api.call(request, witness=witness)
+        return await self._api.call(request, observer=observer)
 
     async def list_lists(self, *, page: int = 0, size: int = PAGE_SIZE) -> tuple[ContactList, ...]:
         """Return one page of the contact lists (查詢群組).
@@ -131,7 +131,7 @@ class Contacts:
             )
         )
 
-    async def upload(self, ticket: UploadTicket, source: os.PathLike[str] | bytes) -> None:
+    async def upload(self, ticket: UploadTicket, source: AnyPath | bytes) -> None:
         """Upload a CSV file to the URL of a ticket; then the import begins.
 
         The file is streamed, and opened anew for every attempt.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
 import attrs
 
 from newsleopard_async.endpoints.contacts import webhook_body
 from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.files import AnyPath, as_path
 from newsleopard_async.models import CampaignSn, ReportLink, SentCampaign
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import problems_of_time, refuse
@@ -102,7 +101,7 @@ class Reports:
             )
         )
 
-    async def download(self, link: ReportLink, path: os.PathLike[str] | str) -> int:
+    async def download(self, link: ReportLink, path: AnyPath) -> int:
         """Download a report file as it is and return its size in bytes.
 
         The file appears whole or not at all. It is personal data.
@@ -116,7 +115,7 @@ class Reports:
                 are the way out.
             InvalidRequest: `path` is a folder, or is in none.
         """
-        return await self._storage.get(link.url, Path(path))
+        return await self._storage.get(link.url, as_path(path))
 
 
 def _nothing(_: object) -> None:

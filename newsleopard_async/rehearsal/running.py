@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,7 +16,7 @@ from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.emulator import Profile
 from newsleopard_async.errors import InvalidRequest, Problem
-from newsleopard_async.files import private_folder
+from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, private_folder
 from newsleopard_async.models import Mailing, Polling
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import ContactsReport, Fix
@@ -47,7 +46,7 @@ async def rehearse(
     contacts: Contacts,
     *,
     mails: int = 3,
-    folder: os.PathLike[str] | None = None,
+    folder: AnyPath | None = None,
     now: datetime | None = None,
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
@@ -130,7 +129,7 @@ def _problems_of_arguments(asked: Asked, folder: object, profile: object) -> Ite
     yield from problems_of_max_rejected(asked.max_rejected)
     yield from problems_of_type("strict", asked.strict, bool, "True or False")
     if folder is not None:
-        yield from problems_of_type("folder", folder, os.PathLike, "a Path('…'), or None")
+        yield from problems_of_type("folder", folder, PATH_TYPES, "a path, or None")
     if profile not in get_args(Profile):
         yield Problem("profile", "choice", f"must be one of {', '.join(get_args(Profile))}")
 
@@ -142,8 +141,8 @@ def _problems_of_now(now: object) -> Iterator[Problem]:
         yield Problem("now", "range", f"must be from {EARLIEST:%Y} to before {LATEST:%Y}")
 
 
-def _make_folder(folder: os.PathLike[str]) -> Path:
-    path = Path(folder)
+def _make_folder(folder: AnyPath) -> Path:
+    path = as_path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -18,7 +18,7 @@ import httpx
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
-from newsleopard_async.transport.attempt import Attempt, Witness
+from newsleopard_async.transport.attempt import Attempt, Observer
 from newsleopard_async.transport.http import Bytes, Exchange, read_whole
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
@@ -73,18 +73,18 @@ class Api:
         if self.day_log.store is not None:
             await self.day_log.sync(self.limiter.state, self.clock.now(), at_once=at_once)
 
-    async def call(self, request: Request[T], *, witness: Witness | None = None) -> T:
+    async def call(self, request: Request[T], *, observer: Observer | None = None) -> T:
         """Send a request, repeat it where the table allows, and read the answer.
 
         A submit that was handed to the socket runs to its answer even if the caller is
-        cancelled; what became of it then reaches ``witness`` and the log.
+        cancelled; what became of it then reaches ``observer`` and the log.
 
         Raises:
             NewsLeopardError: the one that says what to do.
         """
         self.pools.check_usable()
         await self.keep_count()
-        attempt = self._attempt(request, witness)
+        attempt = self._attempt(request, observer)
         retrying = Retrying(self.retry, self.clock)
         last: Result[T] | None = None
 
@@ -97,12 +97,12 @@ class Api:
         assert last is not None  # there was an attempt
         return last.get()
 
-    def _attempt(self, request: Request[T], witness: Witness | None) -> Attempt[T]:
+    def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)
         reading, purpose = Reading(self.key.value, self.retry.cap_s), Purpose.of(request.kind)
         return Attempt(
             request=request,
-            witness=witness,
+            observer=observer,
             limiter=self.limiter,
             pools=self.pools,
             purpose=purpose,

@@ -30,29 +30,29 @@ from newsleopard_async.transport.outcome import (
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.request import Kind, Request
 
-__all__ = ["Attempt", "Witness"]
+__all__ = ["Attempt", "Observer"]
 
 T = TypeVar("T")
 
 _log: Final = logging.getLogger("newsleopard_async")
 
 
-class Witness(Protocol):
+class Observer(Protocol):
     """Sees a request that must not be repeated leave, and what becomes of it.
 
     Of a submit it sees all, even if the caller is cancelled meanwhile. What it raises once
     the request was sent is logged, and changes nothing for the caller.
     """
 
-    async def departing(self) -> None:
+    async def on_sending(self) -> None:
         """The request is about to be handed to the socket; raising keeps it from that."""
         ...
 
-    async def landed(self, model: Any) -> None:
+    async def on_accepted(self, model: Any) -> None:
         """The answer came, and says that it took effect."""
         ...
 
-    async def missed(self, error: NewsLeopardError) -> None:
+    async def on_failed(self, error: NewsLeopardError) -> None:
         """It failed; `OutcomeUnknown` if it may have taken effect all the same."""
         ...
 
@@ -63,7 +63,7 @@ class Attempt(Generic[T]):
 
     Attributes:
         request: What to send.
-        witness: Sees it leave and what becomes of it, or None.
+        observer: Sees it leave and what becomes of it, or None.
         limiter: Gives it its turn.
         pools: Have the connections.
         purpose: Which of them.
@@ -74,7 +74,7 @@ class Attempt(Generic[T]):
     """
 
     request: Request[T]
-    witness: Witness | None
+    observer: Observer | None
     limiter: Limiter
     pools: Pools
     purpose: Purpose
@@ -91,7 +91,7 @@ class Attempt(Generic[T]):
 
         Raises:
             RateLimited, DailyQuotaExhausted: its turn will not come.
-            ConfigurationError: the set-up is wrong, or the witness takes too long.
+            ConfigurationError: the set-up is wrong, or the observer takes too long.
         """
         request, pool_s = self.request, self.timeouts.pool_s
         slot = await self.limiter.acquire(export_of=request.export_of, polite=request.polite)
@@ -114,17 +114,17 @@ class Attempt(Generic[T]):
     async def _send_watched(self, slot: Slot) -> Result[T]:
         # Whatever is wrong with the set-up comes before the intent is stored.
         exchange = self.exchange(slot)
-        if self.witness is None:
+        if self.observer is None:
             return await self._send(exchange, slot)
-        if not await self._in_time(self.witness.departing()):
+        if not await self._in_time(self.observer.on_sending()):
             raise ConfigurationError(self._too_slow)
         result = await self._send(exchange, slot)
         # What was done is done; a store that hangs or fails must not hide it.
         try:
-            if not await self._in_time(_tell(self.witness, result)):
+            if not await self._in_time(_tell(self.observer, result)):
                 _log.error("%s after %s", self._too_slow, self.request.name)
-        except Exception:  # noqa: BLE001 - whatever a caller's witness raises
-            _log.exception("%s %s; its witness failed", self.request.name, _ending(result))
+        except Exception:  # noqa: BLE001 - whatever a caller's observer raises
+            _log.exception("%s %s; its observer failed", self.request.name, _ending(result))
         return result
 
     async def _send(self, exchange: Exchange, slot: Slot) -> Result[T]:
@@ -173,11 +173,11 @@ class Attempt(Generic[T]):
         _log.warning("%s was cancelled in flight, and %s", self.request.name, _ending(result))
 
 
-async def _tell(witness: Witness, result: Result[Any]) -> None:
+async def _tell(observer: Observer, result: Result[Any]) -> None:
     if result.error is None:
-        await witness.landed(result.get())
+        await observer.on_accepted(result.get())
     else:
-        await witness.missed(result.error)
+        await observer.on_failed(result.error)
 
 
 def _ending(result: Result[Any]) -> str:

@@ -6,7 +6,6 @@ spent one would upload an empty object. So a body opens anew for every attempt.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
@@ -14,7 +13,7 @@ from typing import ClassVar, Final, Protocol
 import attrs
 
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.files import StableFile, Unusable
+from newsleopard_async.files import PATH_TYPES, AnyPath, StableFile, Unusable, as_path
 
 __all__ = ["Body", "BytesBody", "FileBody", "open_body"]
 
@@ -77,7 +76,7 @@ class FileBody(StableFile):
         )
 
 
-async def open_body(source: os.PathLike[str] | bytes) -> Body:
+async def open_body(source: AnyPath | bytes) -> Body:
     """Look at what is to be uploaded and refuse what cannot be.
 
     Args:
@@ -88,8 +87,12 @@ async def open_body(source: os.PathLike[str] | bytes) -> Body:
     """
     if isinstance(source, bytes):
         body: Body = BytesBody(source)
-    elif isinstance(source, os.PathLike):
-        body = await FileBody.at(Path(source))
+    elif isinstance(source, str) and "\n" in source:
+        raise InvalidRequest.of(
+            "source", "type", "is text with line breaks; encode it, or give its path"
+        )
+    elif isinstance(source, PATH_TYPES):
+        body = await FileBody.at(as_path(source))
     else:
         raise InvalidRequest.of(
             "source", "type", f"must be a path or bytes, not {type(source).__name__}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
@@ -12,12 +11,13 @@ from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.files import AnyPath
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import Events, Progress, StepName
 
 __all__ = ["check_contacts", "checked", "log_remarks"]
 
-_STEP: Final = "check_contacts"
+_STEP: Final[StepName] = "check_contacts"
 _log: Final = logging.getLogger("newsleopard_async")
 
 
@@ -26,8 +26,8 @@ async def check_contacts(
     *,
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
-    left_out_to: os.PathLike[str] | None = None,
-    write_to: os.PathLike[str] | None = None,
+    left_out_to: AnyPath | None = None,
+    write_to: AnyPath | None = None,
     deep: bool = False,
     progress: Progress | None = None,
 ) -> ContactsReport:

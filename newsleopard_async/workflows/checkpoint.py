@@ -14,16 +14,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import attrs
 
 from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.plain import Plain, from_plain, to_plain
@@ -85,7 +84,7 @@ class Checkpoint:
     _is_in_use: bool = attrs.field(default=False, init=False, repr=False)
 
     @classmethod
-    async def load(cls, source: os.PathLike[str] | Store) -> Self:
+    async def load(cls, source: AnyPath | Store) -> Self:
         """Read a checkpoint, to look at it or to `resolve` it.
 
         Raises:
@@ -280,7 +279,7 @@ def _damaged() -> InvalidRequest:
     return InvalidRequest.of("checkpoint", "format", "is damaged, or is no checkpoint")
 
 
-CheckpointLike = os.PathLike[str] | Store | Checkpoint
+CheckpointLike = AnyPath | Store | Checkpoint
 
 
 def hash_of(*parts: Any) -> str:
@@ -293,9 +292,9 @@ def problems_of_same_file(
     field: str, path: object, checkpoint: CheckpointLike | None
 ) -> Iterator[Problem]:
     """Yield a problem if a file that is written would replace the checkpoint."""
-    if not (isinstance(path, os.PathLike) and isinstance(checkpoint, os.PathLike)):
+    if not (isinstance(path, PATH_TYPES) and isinstance(checkpoint, PATH_TYPES)):
         return
-    if Path(path).resolve() == Path(checkpoint).resolve():
+    if as_path(path).resolve() == as_path(checkpoint).resolve():
         yield Problem(field, "same-file", "is the checkpoint; name another file")
 
 

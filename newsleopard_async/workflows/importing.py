@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final, Literal
@@ -19,6 +18,7 @@ from newsleopard_async.errors import (
     NewsLeopardError,
     OutcomeUnknown,
 )
+from newsleopard_async.files import AnyPath
 from newsleopard_async.models import ContactList, ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.codes import check_list_code
 from newsleopard_async.models.findings import Fix
@@ -96,7 +96,7 @@ async def import_contacts(
     checkpoint: CheckpointLike | None = None,
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
-    left_out_to: os.PathLike[str] | None = None,
+    left_out_to: AnyPath | None = None,
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 

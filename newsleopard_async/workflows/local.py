@@ -150,16 +150,16 @@ class _Noting:
     step: AnyStep
     nl: NewsLeopard
 
-    async def departing(self) -> None:
+    async def on_sending(self) -> None:
         """Store the intent; what this raises keeps the request from being sent."""
         await self.checkpoint.put(self.step.name, Record(state="intent", at=self.nl.clock.now()))
 
-    async def landed(self, model: Any) -> None:
+    async def on_accepted(self, model: Any) -> None:
         """Store the result."""
         _log.info("%s was accepted: %s", self.step.name, to_plain(model))
         await self._note(Record(state="done", at=self.nl.clock.now(), result=to_plain(model)))
 
-    async def missed(self, error: NewsLeopardError) -> None:
+    async def on_failed(self, error: NewsLeopardError) -> None:
         """Take the intent back where it is certain that nothing happened."""
         if not isinstance(error, OutcomeUnknown):
             await self._note(None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from newsleopard_async.errors import DeadlineExceeded, Problem
 from newsleopard_async.models import Polling
@@ -69,7 +69,7 @@ async def watch(
         if left_s <= 0:
             raise DeadlineExceeded(
                 f"{what} was not ready within {polling.deadline_s:g} s; it goes on at the platform",
-                last=result,
+                last=cast("Any", result),
             )
         wanted_s = polling.max_s if run.quota_is_low() else next(delays)
         await run.wait(step, min(wanted_s, left_s), result)

@@ -6,18 +6,36 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
-from typing import Any, Final
+from typing import Final, Literal
 
 import attrs
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.validation import refuse, wrong_type
-from newsleopard_async.plain import Plain
+from newsleopard_async.plain import Plain, PlainData
 
-__all__ = ["Event", "Events", "Progress", "problems_of_progress"]
+__all__ = ["Event", "EventState", "Events", "Progress", "StepName", "problems_of_progress"]
 
 _log: Final = logging.getLogger("newsleopard_async")
+
+
+EventState = Literal["started", "waiting", "finished", "failed", "resumed"]
+
+StepName = Literal[
+    "check_contacts",
+    "find_lists",
+    "create_list",
+    "import_text",
+    "upload_file",
+    "get_import",
+    "submit",
+    "find_sent",
+    "get_report_state",
+    "export_report",
+    "download_files",
+]
+"""The steps of all pipelines."""
 
 
 @attrs.frozen(kw_only=True)
@@ -38,10 +56,10 @@ class Event(Plain):
     """
 
     pipeline: str
-    step: str
-    state: str
+    step: StepName
+    state: EventState
     elapsed_s: float
-    result: Any = None
+    result: PlainData = None
 
 
 Progress = Callable[[Event], Awaitable[None] | None]
@@ -80,7 +98,7 @@ class Events:
         return self.clock.monotonic()
 
     @contextlib.asynccontextmanager
-    async def begin(self, step: str) -> AsyncIterator[None]:
+    async def begin(self, step: StepName) -> AsyncIterator[None]:
         """Emit that a step has started, and, if it raises, that it has failed."""
         await self.emit(step, "started")
         try:
@@ -89,7 +107,7 @@ class Events:
             await self.emit(step, "failed", type(error).__name__)
             raise
 
-    async def emit(self, step: str, state: str, result: Any = None) -> None:
+    async def emit(self, step: StepName, state: EventState, result: PlainData = None) -> None:
         """Emit an event."""
         if self.progress is None:
             return

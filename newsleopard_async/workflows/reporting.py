@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.errors import Problem
+from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
 from newsleopard_async.workflows.local import running
@@ -28,7 +28,7 @@ async def export_report(
     nl: NewsLeopard,
     campaign_sn: CampaignSn,
     *,
-    download_to: os.PathLike[str] | None = None,
+    download_to: AnyPath | None = None,
     polling: Polling | None = None,
     progress: Progress | None = None,
     checkpoint: CheckpointLike | None = None,
@@ -52,8 +52,8 @@ async def export_report(
         StorageError: a file could not be downloaded.
         InvalidRequest: the folder cannot be made; nothing was sent.
     """
-    refuse(problems_of_polling(polling))
-    folder = None if download_to is None else Path(download_to)
+    refuse([*problems_of_polling(polling), *_problems_of_folder(download_to)])
+    folder = None if download_to is None else as_path(download_to)
     async with running(
         nl,
         Events("export_report", progress, nl.clock),
@@ -156,3 +156,8 @@ class ReportJudge:
         if self.changed:
             return now == last
         return bool(now) and elapsed_s >= self.settle_s
+
+
+def _problems_of_folder(download_to: object) -> Iterator[Problem]:
+    if download_to is not None:
+        yield from problems_of_type("download_to", download_to, PATH_TYPES, "a path, or None")

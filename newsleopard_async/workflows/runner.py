@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Concatenate, Generic, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, Protocol, TypeVar, cast
 
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.workflows.progress import StepName
 
 __all__ = ["AnyStep", "Runner", "Step", "step"]
 
@@ -32,10 +33,10 @@ class Step(Generic[Given, Gives]):
         run: What it does.
         gives: The type of its result, by which a record is read back.
         request: The request that must not happen twice, for an error: ``run`` then takes a
-            `Witness` that sees it happen. None if repeating the step changes nothing.
+            `Observer` that sees it happen. None if repeating the step changes nothing.
     """
 
-    name: str
+    name: StepName
     run: Run[Given, Gives]
     gives: Any
     request: str | None = None
@@ -50,7 +51,7 @@ def step(
     """Make a step of a module-level function, under its name."""
 
     def make(run: Run[Given, Gives]) -> Step[Given, Gives]:
-        return Step(run.__name__, run, gives, request)
+        return Step(cast("StepName", run.__name__), run, gives, request)
 
     return make
 

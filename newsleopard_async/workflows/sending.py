@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +14,7 @@ from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
+from newsleopard_async.files import AnyPath
 from newsleopard_async.models import ListSn, Mailing, Polling, SentCampaign, with_lists
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import Fix
@@ -72,7 +72,7 @@ async def send_campaign(
     strict: bool = False,
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
-    left_out_to: os.PathLike[str] | None = None,
+    left_out_to: AnyPath | None = None,
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
 

@@ -33,7 +33,7 @@ from newsleopard_async.models import (
     newest_links,
 )
 from newsleopard_async.plain import Plain
-from newsleopard_async.transport.attempt import Witness
+from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.limits.exports import ExportedLately
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
 from newsleopard_async.workflows.runner import step
@@ -127,9 +127,9 @@ async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
 
 
 @step(gives=ListSn, request="POST /v1/contacts/lists/insert")
-async def create_list(nl: NewsLeopard, name: str, witness: Witness) -> ListSn:
+async def create_list(nl: NewsLeopard, name: str, observer: Observer) -> ListSn:
     """Create a list."""
-    return await nl.contacts.create_list(name, witness=witness)
+    return await nl.contacts.create_list(name, observer=observer)
 
 
 @step(gives=ImportSn)
@@ -163,11 +163,11 @@ async def get_import(nl: NewsLeopard, import_sn: ImportSn) -> ImportResult | Non
 
 
 @step(gives=CampaignSn, request="POST /v1/campaign/…/submit")
-async def submit(nl: NewsLeopard, campaign: Mailing, witness: Witness) -> CampaignSn:
+async def submit(nl: NewsLeopard, campaign: Mailing, observer: Observer) -> CampaignSn:
     """Submit a campaign or an A/B test."""
     if isinstance(campaign, Campaign):
-        return await nl.campaigns.submit(campaign, witness=witness)
-    return await nl.campaigns.submit_ab_test(campaign, witness=witness)
+        return await nl.campaigns.submit(campaign, observer=observer)
+    return await nl.campaigns.submit_ab_test(campaign, observer=observer)
 
 
 @step(gives=SentCampaign | None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import cast
 
 import pytest
 from rich.cells import cell_len
@@ -12,7 +13,9 @@ from newsleopard_async import CampaignSn
 from newsleopard_async.cli.audience import funnel_table, people, readers_table, stages_of
 from newsleopard_async.cli.terminal import Steps, Watcher
 from newsleopard_async.models.report_summary import ReportSummary
+from newsleopard_async.plain import PlainData
 from newsleopard_async.workflows import Event
+from newsleopard_async.workflows.progress import EventState, StepName
 
 SUMMARY = ReportSummary(
     campaign_sn=CampaignSn("c"),
@@ -37,9 +40,10 @@ def written(on: Console) -> str:
     return on.file.getvalue()
 
 
-def event(step: str, state: str, result: object = None) -> Event:
+def event(step: str, state: str, result: PlainData = None) -> Event:
     """Build an event of a pipeline."""
-    return Event(pipeline="send_campaign", step=step, state=state, elapsed_s=0.0, result=result)
+    name, which = cast("StepName", step), cast("EventState", state)
+    return Event(pipeline="send_campaign", step=name, state=which, elapsed_s=0.0, result=result)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])

@@ -22,6 +22,13 @@ def problems_of(error: InvalidRequest) -> list[tuple[str, str]]:
     return [(each.field, each.rule) for each in error.problems]
 
 
+def test_path_may_be_text() -> None:
+    """As everywhere where a path is taken."""
+    options = Options(left_out_to="bad.csv", write_to="good.csv")
+
+    assert (options.left_out_to, options.write_to) == (Path("bad.csv"), Path("good.csv"))
+
+
 @pytest.mark.parametrize(
     ("options", "problems"),
     [
@@ -31,9 +38,9 @@ def problems_of(error: InvalidRequest) -> list[tuple[str, str]]:
         ({"fix": None}, [("fix", "choice")]),
         ({"fix": 5}, [("fix", "choice")]),
         ({"deep": "yes"}, [("deep", "type")]),
-        ({"left_out_to": "bad.csv"}, [("left_out_to", "type")]),
+        ({"left_out_to": 5}, [("left_out_to", "type")]),
         (
-            {"write_to": "good.csv", "deep": 1, "fix": "all"},
+            {"write_to": b"good.csv", "deep": 1, "fix": "all"},
             [("deep", "type"), ("write_to", "type"), ("fix", "choice")],
         ),
     ],

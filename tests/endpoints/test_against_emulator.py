@@ -15,8 +15,8 @@ from newsleopard_async import (
     SendAt,
     with_lists,
 )
+from tests.observers import RecordingObserver
 from tests.support import AB_TESTS, CAMPAIGN, connected, csv_of
-from tests.witness import RecordingWitness
 
 DAY = timedelta(days=1)
 
@@ -179,15 +179,20 @@ async def test_webhook_of_an_export_and_an_import_is_asked_for() -> None:
 
 
 @pytest.mark.anyio
-async def test_witness_is_told_the_code_first() -> None:
+async def test_observer_is_told_the_code_first() -> None:
     """Whoever wants to store the code is awaited with it before the call returns."""
-    witness = RecordingWitness()
+    observer = RecordingObserver()
 
     async with connected() as bench:
         lists = [await bench.make_list()]
-        first = await bench.nl.campaigns.submit(with_lists(CAMPAIGN, lists), witness=witness)
+        first = await bench.nl.campaigns.submit(with_lists(CAMPAIGN, lists), observer=observer)
         second = await bench.nl.campaigns.submit_ab_test(
-            with_lists(AB_TESTS[0], lists), witness=witness
+            with_lists(AB_TESTS[0], lists), observer=observer
         )
 
-    assert witness.told == ["departing", f"landed {first}", "departing", f"landed {second}"]
+    assert observer.told == [
+        "on_sending",
+        f"on_accepted {first}",
+        "on_sending",
+        f"on_accepted {second}",
+    ]

@@ -32,6 +32,7 @@ from tests.faults.support import (
     World,
     csv_of,
 )
+from tests.support import checkpoint_of
 
 
 def test_complete_run_is_not_run_again(at: World) -> None:
@@ -141,7 +142,7 @@ def test_every_error_carries_the_checkpoint(at: World, operation: str, status: i
     error = failing(at, operation, status)
 
     assert isinstance(error.checkpoint, Checkpoint)
-    assert error.checkpoint.pipeline == "send_campaign"
+    assert checkpoint_of(error).pipeline == "send_campaign"
 
 
 def test_errors_of_exports_carry_it_too(at: World) -> None:
@@ -160,7 +161,8 @@ def test_errors_of_exports_carry_it_too(at: World) -> None:
         alone(at, export)
     done = alone(at, export)
 
-    assert late.value.checkpoint.pipeline == refused.value.checkpoint.pipeline == "export_report"
+    for error in (late.value, refused.value):
+        assert checkpoint_of(error).pipeline == "export_report"
     assert done.files
     assert at.emulator.count("export_report") == 1
 

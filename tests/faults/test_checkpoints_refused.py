@@ -38,6 +38,7 @@ from tests.faults.support import (
     World,
     csv_of,
 )
+from tests.support import checkpoint_of
 
 OTHER_INPUT: dict[str, dict[str, Any]] = {
     "campaign": {"campaign": attrs.evolve(CAMPAIGN, subject="另一個")},
@@ -150,9 +151,17 @@ def test_damaged_result_is_refused(at: World) -> None:
     assert at.emulator.submitted == 1
 
 
-@pytest.mark.parametrize("given", ["checkpoint.json", 5, object()])
+def test_path_may_be_text(at: World) -> None:
+    """As everywhere where a path is taken."""
+    send(at, str(at.checkpoint))
+
+    assert at.checkpoint.is_file()
+    assert at.emulator.submitted == 1
+
+
+@pytest.mark.parametrize("given", ['{"version": 1}', ' {"version": 1}', 5, object()])
 def test_other_types_are_refused(at: World, given: Any) -> None:
-    """A text is no path; it might be meant to be the checkpoint itself."""
+    """The JSON of a checkpoint is no path: a run that took it for one would begin anew."""
     with pytest.raises(InvalidRequest) as caught:
         send(at, given)
 
@@ -201,7 +210,7 @@ def test_second_run_in_this_process_is_refused(at: World, given: str) -> None:
         at.emulator.not_sent("list_lists", 5)
         with pytest.raises(ConnectionFailed) as first:
             send(at, None)
-        shared = first.value.checkpoint
+        shared = checkpoint_of(first.value)
     refused: list[InvalidRequest] = []
 
     async def twice(nl: NewsLeopard) -> None:
@@ -262,7 +271,7 @@ def test_decision_during_a_run_is_refused(at: World) -> None:
             tasks.start_soon(partial(sending, at, ..., nl))
             await at.clock.sleep(1)
             with pytest.raises(InvalidRequest) as caught:
-                await error.checkpoint.resolve("resubmit")
+                await checkpoint_of(error).resolve("resubmit")
             assert rule_of(caught) == ("checkpoint", "in-use")
 
     at.clock.advance(3_600)

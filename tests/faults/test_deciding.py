@@ -22,6 +22,7 @@ from tests.faults.support import (
     MemoryStore,
     World,
 )
+from tests.support import checkpoint_of
 
 
 def test_sent_is_taken_as_said(at: World) -> None:
@@ -29,7 +30,7 @@ def test_sent_is_taken_as_said(at: World) -> None:
     error = hold(at)
     [campaign] = at.emulator.campaigns
 
-    anyio.run(error.checkpoint.resolve, "sent", campaign.sn)
+    anyio.run(checkpoint_of(error).resolve, "sent", CampaignSn(campaign.sn))
 
     assert send(at).campaign_sn == campaign.sn
     assert at.emulator.submitted == 1
@@ -40,9 +41,9 @@ def test_resubmit_sends_under_a_new_marker(at: World) -> None:
     at.emulator.drop_request("submit_campaign")
     with pytest.raises(OutcomeUnknown) as caught:
         send(at)
-    token = caught.value.checkpoint.token
+    token = checkpoint_of(caught.value).token
 
-    anyio.run(caught.value.checkpoint.resolve, "resubmit")
+    anyio.run(checkpoint_of(caught.value).resolve, "resubmit")
     outcome = send(at)
 
     [campaign] = at.emulator.campaigns
@@ -54,7 +55,7 @@ def test_abandon_ends_it(at: World) -> None:
     """Nobody goes on by mistake with what was given up."""
     error = hold(at)
 
-    anyio.run(error.checkpoint.resolve, "abandon")
+    anyio.run(checkpoint_of(error).resolve, "abandon")
 
     with pytest.raises(InvalidRequest) as caught:
         send(at)
@@ -67,7 +68,7 @@ def test_decision_without_a_store_is_kept_in_the_checkpoint(at: World) -> None:
     error = hold(at, None)
     [campaign] = at.emulator.campaigns
 
-    anyio.run(error.checkpoint.resolve, "sent", campaign.sn)
+    anyio.run(checkpoint_of(error).resolve, "sent", CampaignSn(campaign.sn))
 
     assert send(at, error.checkpoint).campaign_sn == campaign.sn
 
@@ -93,7 +94,7 @@ def test_decision_about_what_is_found_by_now_is_refused(at: World) -> None:
     send(at)
 
     with pytest.raises(InvalidRequest) as caught:
-        anyio.run(old.checkpoint.resolve, "resubmit")
+        anyio.run(checkpoint_of(old).resolve, "resubmit")
 
     send(at)
     assert rule_of(caught) == ("checkpoint", "nothing-held")
@@ -104,14 +105,14 @@ def test_decision_that_is_not_stored_is_not_made(at: World) -> None:
     """Nor does it change the marker by which the campaign is to be found."""
     store = MemoryStore()
     error = hold(at, store)
-    token = error.checkpoint.token
+    token = checkpoint_of(error).token
     store.fail_when = lambda _: True
 
     with pytest.raises(RuntimeError):
-        anyio.run(error.checkpoint.resolve, "resubmit")
+        anyio.run(checkpoint_of(error).resolve, "resubmit")
 
     store.fail_when = lambda _: False
-    assert error.checkpoint.token == token
+    assert checkpoint_of(error).token == token
     at.clock.advance(3_600)
     send(at, store)
     assert at.emulator.submitted == 1
@@ -130,7 +131,7 @@ def test_wrong_decision_is_refused(at: World, field: str, given: tuple[Any, ...]
     before = at.checkpoint.read_bytes()
 
     with pytest.raises(InvalidRequest) as caught:
-        anyio.run(error.checkpoint.resolve, *given)
+        anyio.run(checkpoint_of(error).resolve, *given)
 
     assert rule_of(caught)[0] == field
     assert at.checkpoint.read_bytes() == before

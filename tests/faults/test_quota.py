@@ -20,6 +20,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.models.options import DAY_S
 from tests.faults.support import FEW, KEY, LIST_NAME, MemoryStore, World, csv_of
+from tests.support import checkpoint_of
 
 
 def client(at: World, usage_store: Any, *, a_day: int = 10_000) -> NewsLeopard:
@@ -212,7 +213,7 @@ def test_polls_are_denied_the_last_hundredth_and_the_next_day_goes_on(at: World)
     """What must be sent may be sent; who waits for it comes back tomorrow."""
     with pytest.raises(DailyQuotaExhausted) as caught:
         import_them(at, 987)
-    assert caught.value.checkpoint.pipeline == "import_contacts"
+    assert checkpoint_of(caught.value).pipeline == "import_contacts"
     assert at.emulator.count("import_text") == 1
     at.clock.advance(caught.value.retry_after_s)
 

@@ -23,6 +23,7 @@ from newsleopard_async.workflows.reconcile import look_again_at, marked, search_
 from newsleopard_async.workflows.steps import FindSent
 from tests.faults import support
 from tests.faults.support import CAMPAIGN, LIST_NAME, SUBJECT_TEST, World, csv_of
+from tests.support import checkpoint_of
 
 NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -183,8 +184,8 @@ def test_message_says_what_to_do(at: World) -> None:
     text = str(error)
     assert repr(campaign.name) in text
     assert "活動列表" in text
-    assert 'error.checkpoint.resolve("sent", campaign_sn="…")' in text
-    assert 'error.checkpoint.resolve("resubmit")' in text
+    assert 'checkpoint_of(error).resolve("sent", campaign_sn="…")' in text
+    assert 'checkpoint_of(error).resolve("resubmit")' in text
     assert f"{error.look_again_at:%Y-%m-%d %H:%M} UTC" in text
     assert error.request == "POST /v1/campaign/normal/submit"
 
@@ -311,7 +312,7 @@ def test_scheduled_campaign_can_be_resubmitted_while_there_is_time(at: World) ->
     with pytest.raises(OutcomeUnknown) as caught:
         send(at, campaign=campaign)
 
-    anyio.run(caught.value.checkpoint.resolve, "resubmit")
+    anyio.run(checkpoint_of(caught.value).resolve, "resubmit")
     send(at, campaign=campaign)
 
     assert at.emulator.submitted == 1

@@ -269,7 +269,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"now": datetime(1, 1, 1, tzinfo=UTC)}, "now", "range"),
     ({"now": datetime.max.replace(tzinfo=UTC)}, "now", "range"),
     ({"strict": 1}, "strict", "type"),
-    ({"folder": "mails"}, "folder", "type"),
+    ({"folder": 5}, "folder", "type"),
     ({"profile": "secret"}, "profile", "choice"),
     ({"max_rejected": -1}, "max_rejected", "range"),
     ({"max_rejected": "all"}, "max_rejected", "type"),

@@ -13,6 +13,7 @@ from newsleopard_async import (
     DeadlineExceeded,
     ImportFailed,
     ImportIncomplete,
+    ImportResult,
     ImportSn,
     InvalidRequest,
     ListSn,
@@ -113,7 +114,9 @@ async def test_every_final_state_ends_the_wait(status: str) -> None:
         elapsed_s = bench.clock.monotonic()
 
     assert not isinstance(caught.value, ImportIncomplete)
-    assert (caught.value.result.status, status in str(caught.value)) == (status, True)
+    result = caught.value.result
+    assert result is not None
+    assert (result.status, status in str(caught.value)) == (status, True)
     assert elapsed_s < 30
 
 
@@ -162,6 +165,7 @@ async def test_import_that_never_ends_reaches_the_deadline() -> None:
             )
         elapsed_s = bench.clock.monotonic()
 
+    assert isinstance(caught.value.last, ImportResult)
     assert caught.value.last.status == "PROCESSING"
     assert elapsed_s == pytest.approx(100)
 

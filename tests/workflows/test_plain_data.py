@@ -85,7 +85,7 @@ EXAMPLES: tuple[Plain, ...] = (
     UploadTicket(import_sn=ImportSn("i"), url="https://s.example/u.csv?Signature=1"),
     Usage(used=1, limit=None, remaining=None, resets_at=NOW),
     CampaignReport(campaign_sn=CampaignSn("c"), unchanged=True, available=(STATE,), files=(FILE,)),
-    Event(pipeline="p", step="s", state="finished", elapsed_s=0.5, result=RESULT.to_dict()),
+    Event(pipeline="p", step="submit", state="finished", elapsed_s=0.5, result=RESULT.to_dict()),
     IMPORT,
     FILE,
     STATE,

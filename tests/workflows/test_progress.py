@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 import pytest
 
 from newsleopard_async import ImportFailed, OutcomeUnknown, with_lists, workflows
 from newsleopard_async.workflows import Event
+from newsleopard_async.workflows import steps as steps_module
+from newsleopard_async.workflows.progress import StepName
+from newsleopard_async.workflows.runner import Step
 from tests.plainness import assert_exactly_plain
 from tests.support import CAMPAIGN, connected, csv_of
 
@@ -141,8 +144,10 @@ async def test_failed_import_is_told_by_its_last_look() -> None:
         with pytest.raises(ImportFailed):
             await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=recorder)
 
-    assert recorder.events[-1].state == "finished"
-    assert recorder.events[-1].result["status"] == "ERROR"
+    last = recorder.events[-1]
+    assert last.state == "finished"
+    assert isinstance(last.result, dict)
+    assert last.result["status"] == "ERROR"
 
 
 @pytest.mark.anyio
@@ -226,3 +231,10 @@ async def test_what_the_callback_returns_means_nothing() -> None:
         await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=count)
 
     assert len(bench.emulator.lists) == 1
+
+
+def test_every_step_has_its_name_in_the_type() -> None:
+    """Whoever matches on `Event.step` has all of them."""
+    found = {each.name for each in vars(steps_module).values() if isinstance(each, Step)}
+
+    assert {*found, "check_contacts"} == set(get_args(StepName))

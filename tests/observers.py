@@ -1,4 +1,4 @@
-"""A witness of a request that must not be repeated, which notes what it is told."""
+"""A observer of a request that must not be repeated, which notes what it is told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 
 from newsleopard_async.errors import NewsLeopardError
 
-__all__ = ["RecordingWitness"]
+__all__ = ["RecordingObserver"]
 
 
 async def _nothing(said: str) -> None:
@@ -17,28 +17,29 @@ async def _nothing(said: str) -> None:
 
 
 @attrs.define
-class RecordingWitness:
+class RecordingObserver:
     """Notes in order that a request departed, and that it landed or missed.
 
     Attributes:
-        told: ``departing``, then ``landed`` with what it gave or ``missed`` with the error.
+        told: ``on_sending``; then ``on_accepted`` with what it gave, or ``on_failed`` with the
+            error.
         hook: Awaited with each of these before it is noted; it may take its time, or raise.
     """
 
     told: list[str] = attrs.field(factory=list)
     hook: Callable[[str], Awaitable[None]] = _nothing
 
-    async def departing(self) -> None:
+    async def on_sending(self) -> None:
         """Note that it is about to be sent."""
-        await self._note("departing")
+        await self._note("on_sending")
 
-    async def landed(self, model: Any) -> None:
+    async def on_accepted(self, model: Any) -> None:
         """Note what it gave."""
-        await self._note(f"landed {model}")
+        await self._note(f"on_accepted {model}")
 
-    async def missed(self, error: NewsLeopardError) -> None:
+    async def on_failed(self, error: NewsLeopardError) -> None:
         """Note how it failed."""
-        await self._note(f"missed {type(error).__name__}")
+        await self._note(f"on_failed {type(error).__name__}")
 
     async def _note(self, said: str) -> None:
         await self.hook(said)
