@@ -17,13 +17,13 @@ try:
     from newsleopard_async.emulator.platform.outbox import Mail, Outbox
     from newsleopard_async.emulator.platform.webhooks import Delivery
     from newsleopard_async.emulator.switches import Profile, Switches
-except ModuleNotFoundError as missing:
-    if (missing.name or "").partition(".")[0] != "starlette":
+except ModuleNotFoundError as _missing:
+    if (_missing.name or "").partition(".")[0] != "starlette":
         raise
     raise ModuleNotFoundError(
         "the emulator and rehearsals need starlette, which an extra brings: "
         'pip install "newsleopard-async[emulator]"',
-        name=missing.name,
+        name=_missing.name,
     ) from None
 
 __all__ = [

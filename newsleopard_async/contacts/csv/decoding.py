@@ -46,7 +46,7 @@ class StrictDecoder:
     def __init__(self, codec: str) -> None:
         self.codec = codec
         self.failed: BadBytes | None = None
-        self.traits = Big5Traits() if codec == "cp950" else None
+        self.traits: Big5Traits | None = Big5Traits() if codec == "cp950" else None
         self._is_wide = codec.startswith("utf-16")
         self._decoder = codecs.getincrementaldecoder(codec)()
 
@@ -99,8 +99,8 @@ class Measure:
     """
 
     def __init__(self) -> None:
-        self.lines = 0
-        self.is_blank = True
+        self.lines: int = 0
+        self.is_blank: bool = True
         self.endless: Literal["columns", "text"] | None = None
         self._line_bytes = 0
         self._ends_in_cr = False

@@ -37,7 +37,7 @@ class RowReader:
 
     def __init__(self, detected: Detected) -> None:
         self.separator: str | None = None
-        self.first_line = ""
+        self.first_line: str = ""
         codec = codecs.getincrementaldecoder(detected.encoding or "utf-8")()
         self._decoder = io.IncrementalNewlineDecoder(codec, translate=True)
         self._mark_bytes = detected.mark_bytes

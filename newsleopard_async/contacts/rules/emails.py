@@ -59,7 +59,7 @@ _REASONS: Final = frozenset(
 
 _OTHER_REASON: Final = "It does not follow the standards."
 
-matches_public_address = _PUBLIC_ADDRESS.fullmatch
+matches_public_address: Final = _PUBLIC_ADDRESS.fullmatch
 """The pattern of those that exist outside of one network, without the length of the whole."""
 
 

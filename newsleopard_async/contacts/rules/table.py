@@ -52,7 +52,11 @@ class Table:
         judge: bool = True,
         deep: DeepCheck | None = None,
     ) -> None:
-        self.rows = self.bad_rows = self.dropped = self.left_out = self.trimmed = 0
+        self.rows: int = 0
+        self.bad_rows: int = 0
+        self.dropped: int = 0
+        self.left_out: int = 0
+        self.trimmed: int = 0
         email_index = header.index_of(REQUIRED[0])
         assert email_index is not None  # without it, there is nothing to judge by
         self._trims = "trim" in fix

@@ -40,21 +40,21 @@ class Account:
         latency_s: float,
         webhook_transport: httpx.AsyncBaseTransport | None,
     ) -> None:
-        self.lock = threading.RLock()
+        self.lock: threading.RLock = threading.RLock()
         self.clock = clock
         self.board = board
         self.api_keys = api_keys
         self.base_url = base_url
         self.latency_s = latency_s
         self.log: list[RequestRecord] = []
-        self.faults = Faults()
-        self.limiter = RateLimiter(board)
-        self.codes = Codes(seed)
-        self.timeline = Timeline()
-        self.book = AddressBook()
-        self.webhooks = Webhooks(board, webhook_transport)
-        self.storage = Storage(self.codes, base_url=storage_url)
-        self.imports = Imports(
+        self.faults: Faults = Faults()
+        self.limiter: RateLimiter = RateLimiter(board)
+        self.codes: Codes = Codes(seed)
+        self.timeline: Timeline = Timeline()
+        self.book: AddressBook = AddressBook()
+        self.webhooks: Webhooks = Webhooks(board, webhook_transport)
+        self.storage: Storage = Storage(self.codes, base_url=storage_url)
+        self.imports: Imports = Imports(
             book=self.book,
             storage=self.storage,
             timeline=self.timeline,
@@ -62,7 +62,7 @@ class Account:
             codes=self.codes,
             board=board,
         )
-        self.campaigns = Campaigns(
+        self.campaigns: Campaigns = Campaigns(
             book=self.book,
             timeline=self.timeline,
             codes=self.codes,
@@ -70,7 +70,7 @@ class Account:
             seed=seed,
             balance=balance,
         )
-        self.reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
+        self.reports: Reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
 
     def settle(self) -> datetime:
         """Let everything happen that is due, and return the present."""

@@ -18,7 +18,9 @@ class _Spool:
     """A temporary file that is closed with the last reference to this object."""
 
     def __init__(self) -> None:
-        self.file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115  # see the class
+        self.file: tempfile.SpooledTemporaryFile[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - see the class
+            max_size=IN_MEMORY_BYTES
+        )
         weakref.finalize(self, self.file.close)
 
 
@@ -57,7 +59,7 @@ class BlobWriter:
         self._spool = _Spool()
         self._digest = hashlib.sha256()
         self._lines = 0
-        self.size = 0
+        self.size: int = 0
 
     def write(self, piece: bytes) -> None:
         """Append a piece."""

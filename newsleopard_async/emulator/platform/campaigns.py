@@ -27,7 +27,7 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = ["Campaign", "Campaigns"]
 
 FREE_MAILS_PER_DAY: Final = 50
-logger = logging.getLogger("newsleopard_async.emulator")
+logger: Final = logging.getLogger("newsleopard_async.emulator")
 
 
 @attrs.define(kw_only=True)
@@ -109,7 +109,7 @@ class Campaigns:
         balance: int,
     ) -> None:
         self.all: dict[str, Campaign] = {}
-        self.balance = balance
+        self.balance: int = balance
         self._book = book
         self._timeline = timeline
         self._codes = codes

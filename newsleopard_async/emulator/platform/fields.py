@@ -12,7 +12,7 @@ from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["FieldCheck", "Refused"]
 
-logger = logging.getLogger("newsleopard_async.emulator")
+logger: Final = logging.getLogger("newsleopard_async.emulator")
 
 _MISSING: Final = object()
 

@@ -26,7 +26,7 @@ from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = ["Export", "ReportFile", "Reports", "invalid_state"]
 
-COLUMNS: Final = {
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "delivery": ("EMAIL", "NAME", "DELIVERED_AT"),
     "open": ("EMAIL", "NAME", "OPENED_AT"),
     "click": ("EMAIL", "NAME", "CLICKED_AT", "URL"),
