@@ -26,7 +26,7 @@ from newsleopard_async.downloads.columns import (
     values_of,
 )
 from newsleopard_async.downloads.lines import address_key
-from newsleopard_async.downloads.rows import next_slice, rows_of_file, run_through
+from newsleopard_async.downloads.rows import next_slice, rows_of_file
 from newsleopard_async.downloads.times import TimeColumn, time_columns, time_of
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models.reports import ReportRow
@@ -82,7 +82,8 @@ async def count_report(path: Path, *, encoding: str | None) -> Tally:
     """
     tally = Tally()
     with closing(_count(path, encoding, tally)) as work:
-        await run_through(work)
+        while await next_slice(work):
+            pass
     return tally
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -16,20 +16,13 @@ from newsleopard_async.contacts.records import RecordWriter
 from newsleopard_async.downloads.columns import NumberedRow, Rows
 from newsleopard_async.files import as_path
 
-__all__ = [
-    "SLICE_ITEMS",
-    "ContactsUnreadable",
-    "contact_rows",
-    "next_slice",
-    "rows_of_file",
-    "run_through",
-]
+__all__ = ["ContactsUnreadable", "contact_rows", "next_slice", "rows_of_file"]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
-_PIECE_BYTES: Final = 256 * 1024
+T = TypeVar("T")
 
-Pieces = Callable[[], Iterable[bytes]]
+_PIECE_BYTES: Final = 256 * 1024
 
 
 def rows_of_file(path: Path, encoding: str | None = None) -> Rows:
@@ -102,10 +95,7 @@ def _written(records: Iterable[Any]) -> Iterator[bytes]:
         yield piece
 
 
-T = TypeVar("T")
-
-
-SLICE_ITEMS: Final = 2_000
+_SLICE_ITEMS: Final = 2_000
 """Some 10 ms of rows: longer than it takes to change threads, shorter than anybody notices."""
 
 
@@ -114,10 +104,4 @@ async def next_slice(items: Iterator[T]) -> list[T]:
 
     A cancellation strikes between two slices: closing the iterator is then safe.
     """
-    return await in_thread(lambda: list(islice(items, SLICE_ITEMS)))
-
-
-async def run_through(items: Iterator[None]) -> None:
-    """Run work to its end that yields wherever it may be interrupted."""
-    while await next_slice(items):
-        pass
+    return await in_thread(lambda: list(islice(items, _SLICE_ITEMS)))
