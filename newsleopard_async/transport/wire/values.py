@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
+
+from newsleopard_async.transport.urls import is_loopback, split_url
 
 __all__ = [
     "WireError",
@@ -167,20 +167,9 @@ def url(data: object, path: str) -> str:
     text = required_text(data, path)
     if _NOT_IN_A_URL.search(text):
         raise WireError(path, "is a URL with white space or control characters")
-    try:
-        parts = urlsplit(text)
-        host = parts.hostname or ""
-    except ValueError:
-        parts, host = urlsplit(""), ""
-    if not host or parts.scheme not in {"https", "http"}:
+    parts = split_url(text)
+    if parts is None or not parts.hostname or parts.scheme not in {"https", "http"}:
         raise WireError(path, "is no https URL")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise WireError(path, "is a plain http URL, which shows its content to everybody")
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
