@@ -10,17 +10,20 @@ of its own, which its caller awaits to the end, however often it is cancelled me
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import math
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import IO, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Literal, TypeVar
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["in_thread", "open_file", "run_to_completion"]
 
@@ -96,6 +99,9 @@ async def open_file(path: Path, mode: Literal["rb", "wb"]) -> AsyncIterator[IO[b
 
 
 def _on_asyncio() -> bool:
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
     try:
         return asyncio.current_task() is not None
     except RuntimeError:
@@ -105,6 +111,8 @@ def _on_asyncio() -> bool:
 async def _in_own_task(
     work: Callable[[], Awaitable[T]],
 ) -> tuple[asyncio.Task[T], asyncio.CancelledError | None]:
+    import asyncio
+
     async def run() -> T:
         return await work()
 

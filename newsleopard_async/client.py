@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
 
 from newsleopard_async.clock import Clock, SystemClock
-from newsleopard_async.endpoints.campaigns import Campaigns
-from newsleopard_async.endpoints.contacts import Contacts
-from newsleopard_async.endpoints.reports import Reports
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
 from newsleopard_async.store import Store, as_store
@@ -18,7 +16,12 @@ from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.limits.daylog import DayLog
 from newsleopard_async.transport.pools import HttpTransport, Pools
 from newsleopard_async.transport.settings import Secret, read_base_url, read_key
-from newsleopard_async.transport.storage import Storage
+
+if TYPE_CHECKING:
+    from newsleopard_async.endpoints.campaigns import Campaigns
+    from newsleopard_async.endpoints.contacts import Contacts
+    from newsleopard_async.endpoints.reports import Reports
+    from newsleopard_async.transport.storage import Storage
 
 __all__ = ["NewsLeopard"]
 
@@ -78,12 +81,39 @@ class NewsLeopard:
         self._build(api, owner=True)
 
     def _build(self, api: Api, *, owner: bool) -> None:
-        storage = Storage(pools=api.pools, clock=api.clock, retry=api.retry, timeouts=api.timeouts)
         self._api = api
         self._owner = owner
-        self.contacts: Contacts = Contacts(api, storage)
-        self.campaigns: Campaigns = Campaigns(api)
-        self.reports: Reports = Reports(api, storage)
+
+    # Each is loaded when it is first used: few programs use them all.
+    @functools.cached_property
+    def contacts(self) -> Contacts:
+        """Contact lists (群組) and the import of contacts (名單)."""
+        from newsleopard_async.endpoints import contacts
+
+        return contacts.Contacts(self._api, self._storage)
+
+    @functools.cached_property
+    def campaigns(self) -> Campaigns:
+        """Campaigns (活動), sent or scheduled by being submitted."""
+        from newsleopard_async.endpoints import campaigns
+
+        return campaigns.Campaigns(self._api)
+
+    @functools.cached_property
+    def reports(self) -> Reports:
+        """Finished campaigns (查詢活動代碼) and their reports (報表)."""
+        from newsleopard_async.endpoints import reports
+
+        return reports.Reports(self._api, self._storage)
+
+    @functools.cached_property
+    def _storage(self) -> Storage:
+        from newsleopard_async.transport import storage
+
+        api = self._api
+        return storage.Storage(
+            pools=api.pools, clock=api.clock, retry=api.retry, timeouts=api.timeouts
+        )
 
     def __repr__(self) -> str:
         # Asked for by reporters of errors even where the constructor did not get far.
