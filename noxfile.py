@@ -1,25 +1,27 @@
-"""Every check of the project: ``nox`` runs them all, ``nox -s tests-3.12`` runs one."""
+"""The checks: ``nox`` in three minutes, ``nox -s full`` all others, ``nox -s soak`` for hours."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 """The interpreter that runs nox. It is there for certain, so every session but tests uses it."""
-MATRIX = "tests/faults/test_matrix.py"
-"""Every fault at every request: by far the longest part, no matter of the interpreter, and
-slower by half under coverage, which needs none of it."""
-
+COUNTS = ROOT / ".nox" / "counts"
+"""Where the sessions of `full` leave how many tests passed."""
 nox.needs_version = ">=2025.11"
+nox.options.sessions = ["quick"]
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_external_run = True
@@ -59,47 +61,108 @@ def existing(*names: str) -> list[str]:
     return [name for name in names if (ROOT / name).exists()]
 
 
-@nox.session
-def lint(session: nox.Session) -> None:
-    """Check style and format."""
-    install(session, groups=("lint",))
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
+def run_each(session: nox.Session, *commands: tuple[str, ...]) -> None:
+    """Run all commands, even if one fails, and fail at the end if one did."""
+    failed = []
+    for command in commands:
+        try:
+            session.run(*command)
+        except CommandFailed:
+            failed.append(" ".join(command))
+    if failed:
+        session.error("failed: " + "; ".join(failed))
+
+
+def pytest(session: nox.Session, name: str, *arguments: str) -> tuple[str, ...]:
+    """Write the command that runs tests on all cores and counts them under a name."""
+    counts = COUNTS / session.name / f"{name}.xml"
+    return ("pytest", "-n", "auto", f"--junit-xml={counts}", *arguments)
 
 
 @nox.session
-def types(session: nox.Session) -> None:
-    """Check types, the tests' and the benchmarks' too."""
-    install(session, "-e", ".[all]", groups=("types",))
-    session.run(
-        "mypy", *existing("newsleopard_async", "tests", "benchmarks", "noxfile.py", "docs/conf.py")
+def quick(session: nox.Session) -> None:
+    """Check style and types, and run the tests marked quick; of these, ``-- -k name`` selects."""
+    install(session, "-e", ".[all]", groups=("lint", "types"))
+    typed = existing("newsleopard_async", "tests", "benchmarks", "noxfile.py", "docs/conf.py")
+    run_each(
+        session,
+        ("ruff", "check"),
+        ("ruff", "format", "--check"),
+        ("mypy", *typed),
+        ("pytest", "-n", "auto", "-m", "quick", *session.posargs),
     )
+
+
+@nox.session(python=False)
+def full(session: nox.Session) -> None:
+    """Run everything that `quick` leaves out, on every interpreter, and count the tests."""
+    shutil.rmtree(COUNTS, ignore_errors=True)
+    COUNTS.mkdir(parents=True)
+    report = COUNTS / "sessions.json"
+    parts = ("docs", "wheel", "tests")
+    command = (sys.executable, "-m", "nox", "--report", str(report), "-s", *parts)
+    session.run(*command, success_codes=[0, 1], external=True)
+    ended = json.loads(report.read_text(encoding="utf-8"))["sessions"]
+    failed = [each["name"] for each in ended if each["result"] not in ("success", "skipped")]
+    sys.stdout.write(f"\n{_closing_line(len(failed))}\n")
+    if failed or not ended:
+        session.error("failed: " + ", ".join(failed))
+
+
+def _closing_line(failed_sessions: int) -> str:
+    """Sum the tests up; a session without tests, such as docs, counts only if it fails."""
+    counted = [ET.parse(path) for path in COUNTS.rglob("*.xml")]  # noqa: S314  # pytest wrote them
+    suites = [suite for each in counted for suite in each.iter("testsuite")]
+    total, failures, errors, skipped = (
+        sum(int(suite.attrib[name]) for suite in suites)
+        for name in ("tests", "failures", "errors", "skipped")
+    )
+    failed = max(failures + errors, failed_sessions)
+    return f"{total - failures - errors - skipped} passed, {failed} failed, {skipped} skipped"
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Run the long series by hand: more examples, faults in pairs, killed again and again."""
+    install(session, "-e", ".[all]", groups=("test",))
+    chosen = ("-m", "soak or hypothesis", "--hypothesis-profile=soak", "--timeout=7200")
+    session.run("pytest", "-n", "auto", *chosen, *session.posargs)
 
 
 @nox.session(python=sorted({*SUPPORTED, THIS}, key=lambda version: int(version[2:])))
 def tests(session: nox.Session) -> None:
-    """Run the tests; on the interpreter that runs nox, every branch of the tower must be run."""
+    """Run the tests; on the interpreter that runs nox, every branch of the tower must be run.
+
+    Every fault at every request is by far the longest part, no matter of the interpreter, and
+    slower by half under coverage, which needs none of it.
+    """
     install(session, "-e", ".[all]", groups=("test",))
-    without_matrix = ("--ignore", MATRIX)
+    without_matrix = pytest(session, "tests", "-m", "not soak and not matrix")
     if session.posargs:
         session.run("pytest", "-n", "auto", *session.posargs)
     elif session.python == THIS:
-        session.run("coverage", "erase")
-        session.run("coverage", "run", "-m", "pytest", "-n", "auto", *without_matrix)
-        session.run("coverage", "combine", "-q")
-        session.run("coverage", "report")
-        session.run("pytest", "-n", "auto", MATRIX)
+        run_each(
+            session,
+            ("coverage", "erase"),
+            ("coverage", "run", "-m", *without_matrix),
+            ("coverage", "combine", "-q"),
+            ("coverage", "report"),
+            pytest(session, "matrix", "-m", "matrix and not soak"),
+        )
     else:
-        session.run("pytest", "-n", "auto", *without_matrix)
+        session.run(*without_matrix)
 
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the wheel and test it where the sources cannot be imported by accident."""
+    """Build the wheel and test it where the sources cannot be imported by accident.
+
+    Whoever installs it must also find the type of every name.
+    """
     room = Path(session.create_tmp())
     shutil.rmtree(room)
     dist, away = room / "dist", room / "away"
-    install(session, groups=("package", "test"))
+    install(session, groups=("package", "test", "verify"))
     # The source distribution first, and the wheel from that: a file left out shows at once.
     session.run("python", "-m", "build", "--no-isolation", "-o", str(dist), silent=True)
     [built] = dist.glob("*.whl")
@@ -110,7 +173,12 @@ def wheel(session: nox.Session) -> None:
         # These are tested at length above; here it is the packaging.
         inner = ("checks", "faults", "models", "storage", "transport")
         left_out = [f"--ignore=tests/{name}" for name in inner]
-        session.run("pytest", "-n", "auto", "-m", "not source_tree", *left_out, *session.posargs)
+        chosen = ("-m", "not source_tree and not soak", *left_out, *session.posargs)
+        run_each(
+            session,
+            pytest(session, "tests", *chosen),
+            ("pyright", "--verifytypes", "newsleopard_async", "--ignoreexternal"),
+        )
 
 
 def _copy(target: Path, *names: str) -> None:

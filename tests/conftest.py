@@ -16,11 +16,51 @@ from hypothesis import settings
 
 # A busy machine is slow and not wrong; and a run for everybody must not fail by luck.
 settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile("soak", deadline=None, print_blob=True)
 settings.load_profile("project")
 
+MOST_CPU_S = 5.0
+"""Chosen: a quick test takes less than 1 s; five times that under coverage on a busy machine."""
+_SOAK_FACTOR = 20
+_SPEEDS = {"quick", "slow", "matrix", "soak"}
 _PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 _SETTINGS = ("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NL_EDM_API_KEY")
 _LOOPBACK_NAMES = ("", "localhost")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test that is not marked by how long it takes; in a soak, multiply the examples.
+
+    It is quick. Its second run, on trio, is slow: a test for which the event loop matters is
+    marked quick, and then both are.
+    """
+    for item in items:
+        if not {mark.name for mark in item.iter_markers()} & _SPEEDS:
+            parameters = getattr(getattr(item, "callspec", None), "params", {})
+            on_trio = parameters.get("anyio_backend") == "trio"
+            item.add_marker("slow" if on_trio else "quick")
+    if config.getoption("hypothesis_profile", None) == "soak":
+        for test in {getattr(item, "obj", None) for item in items}:
+            chosen = getattr(test, "_hypothesis_internal_use_settings", None)
+            if chosen is not None:
+                more = settings(chosen, max_examples=_SOAK_FACTOR * chosen.max_examples)
+                test._hypothesis_internal_use_settings = more  # type: ignore[union-attr]  # a test
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a quick test that is not quick, by the time of the CPU: a busy machine counts less."""
+    began = _cpu_s()
+    yield
+    spent = _cpu_s() - began
+    if spent > MOST_CPU_S and item.get_closest_marker("quick"):
+        pytest.fail(f"a quick test took {spent:.1f} s of the CPU; mark it slow, or make it quicker")
+
+
+def _cpu_s() -> float:
+    """Return the seconds of CPU that this process and its children, once ended, have had."""
+    return sum(os.times()[:4])
 
 
 @pytest.fixture(params=["asyncio", "trio"])

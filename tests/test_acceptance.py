@@ -52,6 +52,7 @@ def violations(at_s: Sequence[float], *, count: int, period_s: float) -> int:
     return sum(late - early < period_s for early, late in zip(at_s, at_s[count:], strict=False))
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_real_server_sees_ten_a_second_and_never_more() -> None:
     """No sliding second has an eleventh request, and nearly every place is used."""
@@ -92,6 +93,7 @@ def test_violations_are_counted() -> None:
     assert violations([*even, even[-1]], count=10, period_s=1.0) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_twenty_thousand_contacts_are_mailed_in_a_few_seconds() -> None:
     """The main job at its size: hours of the platform's time, seconds of ours."""

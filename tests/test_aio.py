@@ -28,6 +28,8 @@ from tests.transport.scripted import (
     warnings_in,
 )
 
+pytestmark = pytest.mark.quick
+
 ACCEPTED = json_answer(200, {"sn": "c0de"})
 ANSWER_AFTER_S = 10.0
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import LeftLoopbackError, _checked, is_loopback
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.anyio
 async def test_anyio_test_runs_on_the_named_backend(anyio_backend: str) -> None:

@@ -49,6 +49,7 @@ def loaded() -> frozenset[str]:
     return loaded_by(ONE_CALL)
 
 
+@pytest.mark.slow
 # httpx loads its own command line, and with it click and rich, if these are installed.
 @pytest.mark.parametrize("name", ["hypothesis", "pytest", "starlette", "trio", "uvicorn"])
 def test_call_loads_nothing_optional(loaded: frozenset[str], name: str) -> None:
@@ -56,6 +57,7 @@ def test_call_loads_nothing_optional(loaded: frozenset[str], name: str) -> None:
     assert name not in loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "room", ["cli", "downloads", "durable", "emulator", "rehearsal", "testing", "workflows"]
 )
@@ -64,6 +66,7 @@ def test_call_loads_no_room_that_it_does_not_use(loaded: frozenset[str], room: s
     assert f"newsleopard_async.{room}" not in loaded
 
 
+@pytest.mark.slow
 def test_client_stays_within_its_budget(loaded: frozenset[str]) -> None:
     """The number of our modules behind a call does not creep up."""
     own = [name for name in loaded if name.partition(".")[0] == "newsleopard_async"]
@@ -71,6 +74,7 @@ def test_client_stays_within_its_budget(loaded: frozenset[str]) -> None:
     assert len(own) <= MOST_OWN_MODULES, sorted(own)
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_nothing_else_of_ours() -> None:
     """Each name is loaded when it is first used."""
     own = {name for name in loaded_by("import newsleopard_async") if "newsleopard" in name}

@@ -77,27 +77,36 @@ def test_first_line_that_names_the_demo_runs_it() -> None:
 
 @pytest.mark.source_tree
 @pytest.mark.skipif(sys.platform == "win32", reason="the script is bash's")
-def test_ci_runs_the_command_of_the_readme(tmp_path: Path) -> None:
-    """The script runs the README's line and ends with its code."""
+@pytest.mark.parametrize("codes", [(7, 0), (0, 7)], ids=["first", "second"])
+def test_ci_runs_both_commands_of_the_readme(codes: tuple[int, int], tmp_path: Path) -> None:
+    """The script runs both lines, even if the first fails, and ends with the code of a failure."""
     (tmp_path / ".ci").mkdir()
     script = tmp_path / ".ci" / "run"
     script.write_text((ROOT / ".ci" / "run").read_text(encoding="utf-8"), encoding="utf-8")
-    readme = "x\npython3 -m venv --help >/dev/null; (exit 7) || exit 7 # a/nox\n"
+    full = tmp_path / ".venv" / "bin" / "nox"
+    full.parent.mkdir(parents=True)
+    full.write_text(f"#!/bin/sh\necho $@ >> said\nexit {codes[1]}\n")
+    full.chmod(0o700)
+    readme = f"x\npython3 -m venv --help >said; exit {codes[0]} # a/nox\n.venv/bin/nox -s full\n"
     (tmp_path / "README.md").write_text(readme, encoding="utf-8")
 
     run = subprocess.run(["bash", str(script)], check=False, capture_output=True, timeout=60)
 
     assert run.returncode == 7
+    assert "usage: venv" in (tmp_path / "said").read_text()
+    assert (tmp_path / "said").read_text().endswith("-s full\n")
 
 
 @pytest.mark.source_tree
-@pytest.mark.skipif(sys.platform == "win32", reason="the script is bash's")
-def test_ci_finds_its_command_in_the_readme() -> None:
-    """The README has one line that the script takes for the test command."""
+def test_ci_finds_its_commands_in_the_readme() -> None:
+    """The README has two lines that the script takes for the test commands."""
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    [pattern] = re.findall(r"grep -m 1 -E '([^']+)'", script)
+    [pattern] = re.findall(r"grep -E '([^']+)'", script)
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
 
     found = [line for line in lines if re.search(pattern, line)]
 
-    assert found == ['python3 -m venv .venv && .venv/bin/pip install -q "nox[uv]" && .venv/bin/nox']
+    assert found == [
+        'python3 -m venv .venv && .venv/bin/pip install -q "nox[uv]" && .venv/bin/nox',
+        ".venv/bin/nox -s full",
+    ]

@@ -131,6 +131,7 @@ def test_campaign_survives(campaign: Campaign) -> None:
     assert round_trip(Mailing, campaign) == campaign
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(ab_tests())
 def test_ab_test_survives(ab_test: ABTest) -> None:

@@ -219,6 +219,7 @@ LINE = HOSTILE.map(
 )
 
 
+@pytest.mark.slow
 @given(body=HOSTILE, subject=LINE, columns=st.none() | st.lists(LINE, max_size=5))
 def test_any_text_is_checked(body: str, subject: str, columns: list[str] | None) -> None:
     """Nothing raises, and every finding stays within its bounds."""

@@ -45,6 +45,7 @@ DENSE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("piece", UNCLOSED)
 def test_time_grows_with_the_length_where_nothing_is_closed(piece: str) -> None:
@@ -54,6 +55,7 @@ def test_time_grows_with_the_length_where_nothing_is_closed(piece: str) -> None:
     assert "unclosed-html" in [rule for _, rule, _, _ in rules_of(campaign(html=text))]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", DENSE)
 def test_time_grows_with_the_length_where_all_is_full_of_marks(piece: str) -> None:
@@ -65,6 +67,7 @@ def test_time_grows_with_the_length_where_all_is_full_of_marks(piece: str) -> No
     assert len(report.findings) < 40
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_mail_of_five_megabytes_is_read() -> None:
     """As much as the platform takes is checked in seconds."""

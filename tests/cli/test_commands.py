@@ -16,6 +16,8 @@ import pytest
 
 from newsleopard_async import NewsLeopard
 
+pytestmark = pytest.mark.slow
+
 _START = (
     "import runpy, signal; "
     # A runner in the background hands its children an ignored SIGINT.

@@ -10,6 +10,8 @@ import pytest
 
 from tests.contacts.examples import clean_contacts
 
+pytestmark = pytest.mark.slow
+
 _MIB: Final = 1024 * 1024
 SIZE_MIB: Final = 200
 

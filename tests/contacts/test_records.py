@@ -282,6 +282,7 @@ def ends_unified(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+@pytest.mark.slow
 @given(tables())
 def test_any_records_are_read_back_equal(records: list[dict[str, str]]) -> None:
     """What the core reads is what went in, quotes, commas and line breaks too."""
@@ -297,6 +298,7 @@ def test_any_records_are_read_back_equal(records: list[dict[str, str]]) -> None:
         assert row == [ends_unified(value) for value in (record["EMAIL"], record["NAME"], *others)]
 
 
+@pytest.mark.slow
 @given(tables())
 def test_any_records_are_what_the_standard_library_reads(records: list[dict[str, str]]) -> None:
     """Another reader of CSV agrees."""

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 WAY_OUT = (
     "the emulator and rehearsals need starlette, which an extra brings: "
     'pip install "newsleopard-async[emulator]"'

@@ -28,6 +28,8 @@ from newsleopard_async.emulator.platform.gateway import PATHS
 from newsleopard_async.emulator.platform.notation import Codes
 from tests.emulator.support import AB_BODY, BODY, Api, changed, make
 
+pytestmark = pytest.mark.slow
+
 OPENAPI = Path(__file__).parent.parent / "openapi.yaml"
 CHECKS: list[Any] = [
     status_code_conformance,

@@ -56,6 +56,7 @@ def test_only_the_server_needs_uvicorn(path: Path) -> None:
     assert uses is (path.stem == "server")
 
 
+@pytest.mark.slow
 def test_emulator_in_process_loads_no_server() -> None:
     """Importing the emulator leaves uvicorn alone, and needs no multipart parser."""
     code = (

@@ -280,6 +280,7 @@ async def test_share_of_a_test_is_halved_and_rounded_down(proportion: float, sen
     assert state == ("COMPLETE" if sent else "INSUFFICIENT_RECIPIENT_FOR_TESTING")
 
 
+@pytest.mark.slow
 async def test_twenty_thousand_recipients_are_quick() -> None:
     """Nothing is rendered before it is looked at."""
     emulator, clock = make()

@@ -37,6 +37,8 @@ from tests.faults.support import (
     world,
 )
 
+pytestmark = pytest.mark.matrix
+
 Cancel = Callable[[], object]
 
 

@@ -245,6 +245,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.slow
 def test_run_in_another_process_is_refused_until_it_is_gone(at: World) -> None:
     """A lock goes with its process, however that ends."""
     command = [sys.executable, "-c", _HOLDER, str(at.checkpoint)]

@@ -17,6 +17,8 @@ from newsleopard_async.emulator.server import running
 from newsleopard_async.emulator.switches import Switches
 from tests.faults.support import FEW, KEY, LIST_NAME, addresses
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STEPS = ("find_lists", "create_list", "import_text", "get_import", "submit")
 BOUNDARIES = [f"{step} {state}" for step in STEPS for state in ("started", "finished")]
@@ -99,17 +101,20 @@ def kill_at(victim: Victim, boundary: str, emulator: Emulator) -> None:
 
 
 @pytest.mark.timeout(90)
-def test_killed_anywhere_is_gone_on_from_by_another_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "number", [0, *(pytest.param(each, marks=pytest.mark.soak) for each in range(1, 20))]
+)
+def test_killed_anywhere_is_gone_on_from_by_another_process(number: int, tmp_path: Path) -> None:
     """At most one campaign, and every contact, whenever SIGKILL strikes."""
     moments = [*BOUNDARIES, IN_FLIGHT]
     quick = Switches(import_base_s=0.05, send_base_s=0, requests_per_s=None)
     with victims(len(moments) + 1) as [other, *killed]:
-        for number, boundary in enumerate(moments):
+        for moment, boundary in enumerate(moments):
             emulator = Emulator(api_keys=(KEY,), switches=quick)
-            checkpoint = tmp_path / f"{number}.json"
+            checkpoint = tmp_path / f"{moment}.json"
             with running(emulator) as url:
-                killed[number].send(url, checkpoint)
-                kill_at(killed[number], boundary, emulator)
+                killed[moment].send(url, checkpoint)
+                kill_at(killed[moment], boundary, emulator)
                 other.send(url, checkpoint)
                 code = other.finish()
 

@@ -18,6 +18,7 @@ from tests.faults.support import (
     FAULTS,
     PIPELINES,
     Case,
+    Fault,
     Gone,
     Pipeline,
     Strike,
@@ -32,26 +33,37 @@ from tests.faults.support import (
     world,
 )
 
+pytestmark = pytest.mark.matrix
+
 CASES = cases()
 
 
-def run(case: Case, backend: str) -> None:
-    """Play a case and check its end."""
+def run(case: Case, *later: Fault, backend: str = "asyncio") -> None:
+    """Play a case, with later faults at the same place of later lives, and check its end."""
+    lives = [[Strike(case.at, fault)] for fault in (case.fault, *later)]
     with world() as at:
-        story = play(at, case.pipeline, [[Strike(case.at, case.fault)]], backend=backend)
+        story = play(at, case.pipeline, lives, backend=backend)
         check(at, story, log_of(case.pipeline).result)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_one_fault_anywhere_neither_repeats_nor_loses(case: Case) -> None:
     """Whatever fails, resuming ends as if nothing had, with one campaign at most."""
-    run(case, "asyncio")
+    run(case)
 
 
 @pytest.mark.parametrize("case", CASES[::7], ids=str)
 def test_one_fault_on_trio(case: Case) -> None:
     """The same holds on trio."""
-    run(case, "trio")
+    run(case, backend="trio")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_two_faults_at_one_place_neither_repeat_nor_lose(case: Case) -> None:
+    """The same holds if whoever goes on meets any second fault."""
+    for fault in FAULTS:
+        run(case, fault)
 
 
 # At each write of the checkpoint, the process is gone before it, or right after it

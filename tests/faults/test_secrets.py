@@ -164,6 +164,7 @@ def test_faults_show_nothing(
     check_clean(seen)
 
 
+@pytest.mark.slow
 def test_refusal_that_quotes_everything_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Servers echo what they got; it goes no further."""
     caplog.set_level(logging.DEBUG)

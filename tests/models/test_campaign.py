@@ -179,6 +179,7 @@ def test_escapes_count_towards_the_limit() -> None:
     assert problems_of(Campaign, **{**CAMPAIGN, "html": html}) == [("html", "too_large")]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(campaigns() | ab_tests())
 def test_estimated_size_covers_the_real_one(mailing: Any) -> None:

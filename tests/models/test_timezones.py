@@ -12,6 +12,7 @@ from newsleopard_async.models import Timezone, timezones
 OPENAPI = Path(__file__).parents[1] / "openapi.yaml"
 
 
+@pytest.mark.slow
 def test_table_is_the_documented_one() -> None:
     """Codes, names and zones are those of the platform's table."""
     schemas = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))["components"]["schemas"]

@@ -102,6 +102,7 @@ async def test_error_of_a_callback_is_logged(caplog: pytest.LogCaptureFixture) -
     assert any("submit" in each.message for each in caplog.records)
 
 
+@pytest.mark.slow
 async def test_twenty_thousand_contacts_are_rehearsed() -> None:
     """A mailing of the usual size is no more than a test."""
     shown = await rehearsed(changed(schedule=IN_A_YEAR), csv_of(20_000))

@@ -19,6 +19,8 @@ if sys.platform != "linux":
 
 from tests.storage.s3 import S3Server
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024 * 1024
 SIZE_BYTES = 256 * MIB
 TRIES = 3

@@ -19,7 +19,7 @@ if sys.platform != "linux":
 
 from tests.storage.s3 import VERSIONS, S3Server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 CONTENT = "EMAIL,NAME\namy@example.com,艾咪\n".encode()
 

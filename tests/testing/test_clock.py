@@ -351,6 +351,7 @@ def test_timers_of_another_loop_are_forgotten() -> None:
     loop.close()
 
 
+@pytest.mark.slow
 def test_asyncio_needs_no_trio() -> None:
     """On asyncio the clock works where trio, which is no dependency, is missing."""
     code = (

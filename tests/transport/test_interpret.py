@@ -341,6 +341,7 @@ BODIES = st.binary(max_size=200) | st.fixed_dictionaries(
 ).map(lambda content: json.dumps(content).encode())
 
 
+@pytest.mark.slow
 @given(
     request_=st.sampled_from([READ, IMPORT, LIST, EXPORT, SUBMIT]),
     status=st.integers(100, 599),
@@ -352,6 +353,7 @@ def test_no_body_crashes_the_reading(request_: Request[Any], status: int, body: 
         read(request_, Answer(status, body))
 
 
+@pytest.mark.slow
 @given(request_=st.sampled_from([LIST, EXPORT, SUBMIT]), status=st.integers(100, 599), body=BODIES)
 def test_definite_is_only_a_4xx_or_a_readable_2xx(
     request_: Request[Any], status: int, body: bytes

@@ -321,6 +321,7 @@ async def call_together(api: Api, request: Request[Any], crowd: Crowd, count: in
                 tasks.start_soon(api.call, request)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_requests_cancelled_in_line_cost_the_pool_nothing(
     monkeypatch: pytest.MonkeyPatch,
@@ -352,6 +353,7 @@ async def test_requests_cancelled_in_line_cost_the_pool_nothing(
         await api.pools.aclose()
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_requests_cancelled_at_every_stage_cost_the_pool_nothing() -> None:
     """While connecting, sending and waiting: each gives its place back."""
@@ -373,6 +375,7 @@ async def test_requests_cancelled_at_every_stage_cost_the_pool_nothing() -> None
         await api.pools.aclose()
 
 
+@pytest.mark.slow
 @pytest.mark.asyncio
 async def test_natively_cancelled_requests_cost_the_pool_nothing() -> None:
     """The same for asyncio's own cancellation."""

@@ -242,6 +242,7 @@ async def test_waits_are_random_unless_told() -> None:
     assert max(attempts.waits_s) > 9
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_very_late_attempt_still_has_a_finite_wait() -> None:
     """Two to the power of a thousand attempts would not fit a float."""

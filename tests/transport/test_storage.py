@@ -251,6 +251,7 @@ async def test_early_refusal_on_the_wire_is_an_error(tmp_path: Path) -> None:
     assert caught.value.status in {403, None}
 
 
+@pytest.mark.slow
 async def test_large_file_does_not_fill_the_memory(tmp_path: Path) -> None:
     """64 MiB go through a small part of that."""
     size_bytes = 64 * 1024 * 1024

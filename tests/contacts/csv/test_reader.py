@@ -212,6 +212,7 @@ def test_no_text_is_lost(text: str) -> None:
         assert cells.count(letter) == text.count(letter)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.text(alphabet='",\nab@.甲'), min_size=2, max_size=3), max_size=6))
 def test_what_the_csv_module_writes_is_read_back(rows: list[list[str]]) -> None:
     """Every proper CSV is read as the standard library reads it, but for rows inside of cells."""
@@ -222,6 +223,7 @@ def test_what_the_csv_module_writes_is_read_back(rows: list[list[str]]) -> None:
     assert [row for _, row in read(file.getvalue(), separator=",")] == rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", ['x","y\n', 'a,"x\n', '"\n', '"a,\n', "a,b\n" * 900 + 'c,"d\n'])
 def test_going_back_costs_no_more_than_the_text_is_long(line: str) -> None:
     """Each line may open a quote that nothing closes, and the time stays linear."""

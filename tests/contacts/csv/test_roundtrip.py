@@ -62,6 +62,7 @@ def header_of(rows: list[list[str]]) -> list[str]:
     return ["EMAIL", "NAME", *(f"c{index}" for index in range(width - 2))]
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(rows=tables(), dialect=DIALECTS, block_bytes=BLOCKS)
 def test_any_table_comes_out_as_it_went_in(
@@ -79,6 +80,7 @@ def test_any_table_comes_out_as_it_went_in(
     assert checked.report.rows == len(rows)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(rows=tables(), block_bytes=BLOCKS)
 def test_lines_are_those_of_the_file(rows: list[list[str]], block_bytes: int) -> None:
@@ -103,6 +105,7 @@ MANY = (
 ).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fix", [(), ("trim", "drop-duplicates", "leave-out-bad-rows")])
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 def test_pieces_change_nothing(codec: str, fix: tuple[str, ...]) -> None:

@@ -237,6 +237,7 @@ def test_too_large_for_text_is_a_note() -> None:
     }
 
 
+@pytest.mark.slow
 def test_size_counts_what_json_adds() -> None:
     """A CSV just below the limit is above it as JSON."""
     row = 'a@example.com,"""' + '""' * 1000 + '"'

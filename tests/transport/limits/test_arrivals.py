@@ -14,6 +14,8 @@ from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.queue import Limiter, LimiterState
 
+pytestmark = pytest.mark.slow
+
 UPLINK_S = 0.150
 
 

@@ -18,7 +18,7 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.state import Ledger
 from tests.support import KEY
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 WAITING = 2_000
 MOST_EACH = 8

@@ -16,6 +16,8 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits import queue as limiter_module
 from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot, shared_state
 
+pytestmark = pytest.mark.quick
+
 PERIOD_S = 1.005
 UPLINK_S = 0.150
 

@@ -99,6 +99,7 @@ def test_every_documented_error_has_a_code_or_a_message() -> None:
     assert all(decode_error(body).code or decode_error(body).message for body in bodies)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(anything | st.fixed_dictionaries({"code": anything, "invalidFields": anything}))
 def test_reading_a_refusal_never_fails(body: object) -> None:
