@@ -1,19 +1,15 @@
 """Each pipeline is cancelled at each of its awaits, in every way that there is.
 
-An await is counted whenever the pipeline is resumed: then it is cancelled, which it meets
-at its next await. Nothing may be left behind, and the checkpoint must tell the truth.
+Nothing may be left behind, and the checkpoint must tell the truth.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import sys
 import tempfile
-import types
-from collections.abc import Callable, Coroutine, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,128 +17,56 @@ from unittest import mock
 import anyio
 import httpx
 import pytest
-import trio.lowlevel
 
-from newsleopard_async import NewsLeopard
+from newsleopard_async import NewsLeopard, with_lists, workflows
 from newsleopard_async.store import FileStore, held
 from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.workflows import Event
+from tests.cancellation import (
+    Trigger,
+    Way,
+    at_some_or_all_awaits,
+    cancelled_by,
+    each_point,
+    in_every_way,
+    open_files,
+)
 from tests.faults.support import (
     BY_NAME,
     CAMPAIGN,
+    FEW,
+    LIST_NAME,
     Pipeline,
     World,
     check,
+    csv_of,
     go_on,
     log_of,
     world,
 )
 
-pytestmark = pytest.mark.matrix
 
-Cancel = Callable[[], object]
+def send_and_report(nl: NewsLeopard, at: World) -> Any:
+    """Send, with a callback that waits."""
 
+    async def progress(event: Event) -> None:
+        await nl.clock.sleep(0)
 
-@types.coroutine
-def counted(
-    work: Coroutine[Any, Any, Any], on_resume: Callable[[], None]
-) -> Generator[Any, Any, Any]:
-    """Run a coroutine as it is, and call back at each of its resumptions."""
-    resume: Callable[[], Any] = lambda: work.send(None)  # noqa: E731  # rebound below
-    while True:
-        on_resume()
-        try:
-            wanted = resume()
-        except StopIteration as end:
-            return end.value
-        try:
-            value = yield wanted
-        except BaseException as error:  # noqa: BLE001  # passed on, whatever it is
-            resume = lambda error=error: work.throw(error)  # type: ignore[misc]  # noqa: E731
-        else:
-            resume = lambda value=value: work.send(value)  # type: ignore[misc]  # noqa: E731
+    return workflows.send_campaign(
+        nl,
+        CAMPAIGN,
+        contacts=csv_of(FEW),
+        list_name=LIST_NAME,
+        checkpoint=at.checkpoint,
+        progress=progress,
+    )
 
 
-class Trigger:
-    """Cancels at one resumption, counted from 0."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self.count = 0
-        self.cancel: Cancel = lambda: None
-
-    def __call__(self) -> None:
-        """Count a resumption."""
-        if self.count == self.at:
-            self.cancel()
-        self.count += 1
-
-
-async def by_scope(work: Coroutine[Any, Any, Any], trigger: Trigger) -> None:
-    """Cancel as anyio does."""
-    with anyio.CancelScope() as scope:
-        trigger.cancel = scope.cancel
-        await counted(work, trigger)
-
-
-async def by_task(work: Coroutine[Any, Any, Any], trigger: Trigger) -> None:
-    """Cancel as asyncio does."""
-
-    async def run() -> None:
-        await counted(work, trigger)
-
-    task = asyncio.ensure_future(run())
-    trigger.cancel = task.cancel
-    await asyncio.wait([task])
-    if not task.cancelled():
-        task.result()
-
-
-async def by_timeout(work: Coroutine[Any, Any, Any], trigger: Trigger) -> None:
-    """Cancel as `asyncio.timeout` does."""
-    try:
-        async with asyncio.timeout(None) as timeout:
-            trigger.cancel = lambda: timeout.reschedule(asyncio.get_running_loop().time())
-            await counted(work, trigger)
-    except TimeoutError:
-        pass
-
-
-WAYS = {
-    "asyncio-scope": ("asyncio", by_scope),
-    "asyncio-task": ("asyncio", by_task),
-    "asyncio-timeout": ("asyncio", by_timeout),
-    "trio-scope": ("trio", by_scope),
-}
-PIPELINES = ("import-file", "send-text", "send-to-list", "ab-sender", "quiet-export")
-
-
-def tasks_now(backend: str) -> int:
-    """Count the tasks of the running event loop."""
-    if backend == "asyncio":
-        return len(asyncio.all_tasks())
-    root = trio.lowlevel.current_root_task()
-    assert root is not None
-    # The clock's own task runs while timers are set.
-    return sum("_TrioDriver" not in task.name for task in _family(root))
-
-
-def _family(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
-    yield task
-    for nursery in task.child_nurseries:
-        for child in nursery.child_tasks:
-            yield from _family(child)
-
-
-def open_files() -> list[str]:
-    """Name the files that this process has open, where the system tells."""
-    folder = Path("/proc/self/fd")
-    if not folder.is_dir():
-        return []
-    targets = []
-    for each in folder.iterdir():
-        with contextlib.suppress(OSError):  # what the look itself had open
-            targets.append(str(each.readlink()))
-    return [target for target in targets if target.startswith("/") and "/dev/" not in target]
+PIPELINES = (
+    *(BY_NAME[name] for name in ("import-file", "send-text", "ab-sender", "quiet-export")),
+    Pipeline("send-and-report", send_and_report, FEW, recipients=FEW),
+)
+each_pipeline = pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda each: each.name)
 
 
 def check_nothing_is_held(nl: NewsLeopard) -> None:
@@ -154,76 +78,111 @@ def check_nothing_is_held(nl: NewsLeopard) -> None:
     assert state.ledger.day._pending == 0
 
 
-def cancelled_life(at: World, pipeline: Pipeline, way: str, resumption: int) -> bool:
-    """Run a pipeline, cancel it there, and look around; False if it ended before."""
-    backend, cancelling = WAYS[way]
-    trigger = Trigger(resumption)
-
-    async def main() -> None:
-        async with at.client() as nl:
-            before = tasks_now(backend)
-            files = open_files()
-            await cancelling(pipeline.run(nl, at), trigger)
-            assert tasks_now(backend) == before
-            assert open_files() == files
-            check_nothing_is_held(nl)
-            async with held(FileStore(at.checkpoint)):
-                pass
-
-    anyio.run(main, backend=backend)
-    return trigger.count > resumption
+def go_on_and_check(at: World, pipeline: Pipeline) -> None:
+    """Run a cancelled pipeline to its end, and check that all is done, once."""
+    submitted = at.emulator.submitted
+    story = go_on(at, pipeline)
+    check(at, story, log_of(pipeline).result)
+    # A submit runs to its answer, so that nothing about it is ever unknown.
+    assert pipeline.rows or story.endings == ["done"]
+    assert submitted <= at.emulator.submitted
 
 
-def one_cancellation(pipeline: Pipeline, way: str, resumption: int) -> bool:
-    """Cancel once, go on to the end, and check it; False if it had ended before."""
-    with world() as at:
-        pipeline.prepare(at)
-        at.emulator.latency_s = 0.02
-        spool = at.folder / "spool"
-        spool.mkdir()
-        with mock.patch.object(tempfile, "tempdir", str(spool)):
-            cancelled = cancelled_life(at, pipeline, way, resumption)
-        assert list(spool.iterdir()) == []
-        if at.downloads.exists():
-            assert not [each for each in at.downloads.iterdir() if each.suffix == ".part"]
-        submitted = at.emulator.submitted
-        story = go_on(at, pipeline)
-        check(at, story, log_of(pipeline).result)
-        # A submit runs to its answer, so that nothing about it is ever unknown.
-        assert pipeline.rows or story.endings == ["done"]
-        assert submitted <= at.emulator.submitted
-        return cancelled
+def check_left_over(at: World, log: str) -> None:
+    """No temporary file, no part of a download, and no campaign that nobody knows of."""
+    assert list((at.folder / "temporary").iterdir()) == []
+    if at.downloads.exists():
+        assert not [each for each in at.downloads.iterdir() if each.suffix == ".part"]
+    sent = at.emulator.campaigns[at.submitted_before :]
+    assert len(sent) <= 1
+    assert all(campaign.sn in log for campaign in sent)
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("name", PIPELINES)
-@pytest.mark.parametrize("way", WAYS)
-def test_cancelled_anywhere_leaves_nothing_and_can_go_on(name: str, way: str) -> None:
-    """No task, file, connection, place or half a download; and then all is done, once."""
-    resumption = 0
-    while True:
-        try:
-            if not one_cancellation(BY_NAME[name], way, resumption):
-                break
-        except BaseException as error:
-            error.add_note(f"cancelled at resumption {resumption}")
-            raise
-        resumption += 1
-    gc.collect()
-    assert resumption > 4
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_submit_cancelled_in_flight_runs_to_its_answer(
-    way: str, caplog: pytest.LogCaptureFixture
+@each_pipeline
+@at_some_or_all_awaits
+def test_cancelled_anywhere_leaves_nothing_and_can_go_on(
+    pipeline: Pipeline, way: Way, most: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Who gives up waiting does not undo the submit; its code is kept, and logged."""
+    """No task, file, connection, place or half a download; and then all is done, once."""
+
+    def cancel_and_go_on(trigger: Trigger) -> None:
+        caplog.clear()
+        with world() as at:
+            pipeline.prepare(at)
+            at.emulator.latency_s = 0.02
+            (at.folder / "temporary").mkdir()
+
+            async def main() -> Any:
+                async with at.client() as nl:
+                    result = await cancelled_by(trigger, way, pipeline.run(nl, at))
+                    check_nothing_is_held(nl)
+                    async with held(FileStore(at.checkpoint)):
+                        return result
+
+            with mock.patch.object(tempfile, "tempdir", str(at.folder / "temporary")):
+                result = anyio.run(main, backend=way.backend)
+            check_left_over(at, caplog.text if result is None else f"{result}{caplog.text}")
+            go_on_and_check(at, pipeline)
+
+    assert each_point(cancel_and_go_on, most) > 4
+    gc.collect()
+
+
+class Striking(httpx.AsyncBaseTransport):
+    """Cancels while a request is on its way, before or after it takes effect."""
+
+    def __init__(self, at: World, trigger: Trigger) -> None:
+        self._inner = at.emulator.transport()
+        self._trigger = trigger
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on."""
+        self._trigger.touch()
+        response = await self._inner.handle_async_request(request)
+        self._trigger.touch()
+        return response
+
+
+@pytest.mark.matrix
+@each_pipeline
+@in_every_way
+def test_cancelled_during_any_request_can_go_on(pipeline: Pipeline, way: Way) -> None:
+    """Also while the submit runs in a task of its own, on its way out and on its way back."""
+
+    def cancel_and_go_on(trigger: Trigger) -> None:
+        with world() as at:
+            pipeline.prepare(at)
+
+            async def main() -> None:
+                async with at.client(Striking(at, trigger)) as nl:
+                    await way.run(pipeline.run(nl, at), trigger)
+                    check_nothing_is_held(nl)
+
+            anyio.run(main, backend=way.backend)
+            go_on_and_check(at, pipeline)
+
+    assert each_point(cancel_and_go_on) > 1
+
+
+# In flight
+
+
+@in_every_way
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("delay", ""), ("hang", "may or may not have taken effect")],
+    ids=["answered", "lost"],
+)
+def test_submit_cancelled_in_flight_runs_to_its_answer(
+    way: Way, fault: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who gives up waiting does not undo the submit; the log has its code, or that it is lost."""
     caplog.set_level(logging.WARNING, "newsleopard_async")
-    backend, _ = WAYS[way]
     pipeline = BY_NAME["send-to-list"]
     with world() as at:
         pipeline.prepare(at)
-        at.emulator.delay("submit_campaign", 20)
+        getattr(at.emulator, fault)("submit_campaign", seconds=20)
 
         async def main() -> None:
             async with at.client() as nl:
@@ -232,11 +191,10 @@ def test_submit_cancelled_in_flight_runs_to_its_answer(
                 assert scope.cancelled_caught
                 assert at.clock.monotonic() >= 20
 
-        anyio.run(main, backend=backend)
-        [campaign] = at.emulator.campaigns
-        assert campaign.sn in caplog.text
-        story = go_on(at, pipeline)
-        check(at, story, log_of(pipeline).result)
+        anyio.run(main, backend=way.backend)
+        assert all(each.sn in caplog.text for each in at.emulator.campaigns) or said
+        assert said in caplog.text
+        check(at, go_on(at, pipeline), log_of(pipeline).result)
         assert at.emulator.count("submit_campaign") == 1
 
 
@@ -251,7 +209,7 @@ async def test_submit_timed_out_by_its_caller_is_made_once() -> None:
             await nl.contacts.import_text("EMAIL,NAME\na@contacts.example,A\n", at.sn)
             await at.clock.sleep(60)
             at.emulator.delay("submit_campaign", 20)
-            task = asyncio.ensure_future(nl.campaigns.submit(_to(at.sn)))
+            task = asyncio.ensure_future(nl.campaigns.submit(with_lists(CAMPAIGN, [at.sn])))
             await at.clock.sleep(5)
             for _ in range(3):
                 task.cancel()
@@ -262,12 +220,6 @@ async def test_submit_timed_out_by_its_caller_is_made_once() -> None:
         assert made.members
 
 
-def _to(sn: Any) -> Any:
-    from newsleopard_async import with_lists
-
-    return with_lists(CAMPAIGN, [sn])
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no /proc")
 def test_open_files_are_seen(tmp_path: Path) -> None:
     """The check above would notice a file."""
@@ -275,71 +227,3 @@ def test_open_files_are_seen(tmp_path: Path) -> None:
     with (tmp_path / "x").open("w"):
         if Path("/proc/self/fd").is_dir():
             assert open_files() != before
-
-
-class Striking(httpx.AsyncBaseTransport):
-    """Cancels while a request is on its way, before or after it takes effect."""
-
-    def __init__(self, at: World, trigger: Trigger) -> None:
-        self._inner = at.emulator.transport()
-        self._trigger = trigger
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass a request on."""
-        self._trigger()
-        response = await self._inner.handle_async_request(request)
-        self._trigger()
-        return response
-
-
-@pytest.mark.parametrize("name", PIPELINES)
-@pytest.mark.parametrize("way", WAYS)
-def test_cancelled_during_any_request_can_go_on(name: str, way: str) -> None:
-    """Also while the submit runs in a task of its own, on its way out and on its way back."""
-    pipeline, moment, cancelled = BY_NAME[name], 0, True
-    backend, cancelling = WAYS[way]
-    while cancelled:
-        trigger = Trigger(moment)
-        with world() as at:
-            pipeline.prepare(at)
-
-            async def main(at: World = at, trigger: Trigger = trigger) -> None:
-                wire, inner = Striking(at, trigger), Trigger(-1)
-                async with at.client(wire) as nl:
-                    trigger.cancel = lambda: inner.cancel()  # noqa: PLW0108  # bound later
-                    await cancelling(pipeline.run(nl, at), inner)
-                    check_nothing_is_held(nl)
-
-            anyio.run(main, backend=backend)
-            submitted = at.emulator.submitted
-            story = go_on(at, pipeline)
-            check(at, story, log_of(pipeline).result)
-            assert pipeline.rows or story.endings == ["done"]
-            assert submitted <= at.emulator.submitted
-        cancelled = trigger.count > moment
-        moment += 1
-    assert moment > 2
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_submit_cancelled_in_flight_whose_reply_is_lost_says_so(
-    way: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The log has the outcome that the cancelled caller does not see."""
-    caplog.set_level(logging.WARNING, "newsleopard_async")
-    backend, _ = WAYS[way]
-    pipeline = BY_NAME["send-to-list"]
-    with world() as at:
-        pipeline.prepare(at)
-        at.emulator.hang("submit_campaign", seconds=20)
-
-        async def main() -> None:
-            async with at.client() as nl:
-                with at.clock.deadline(10):
-                    await pipeline.run(nl, at)
-
-        anyio.run(main, backend=backend)
-        assert "may or may not have taken effect" in caplog.text
-        story = go_on(at, pipeline)
-        check(at, story, log_of(pipeline).result)
-        assert at.emulator.count("submit_campaign") == 1

@@ -12,15 +12,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-import anyio
 import attrs
 import pytest
 
-from newsleopard_async import SendAt
 from newsleopard_async.rehearsal import rehearse
-from newsleopard_async.workflows.progress import Event
 from tests.support import AB_TESTS, CAMPAIGN, csv_of, files_in
 
 pytestmark = pytest.mark.anyio
@@ -98,37 +94,6 @@ async def test_nothing_is_done_for_a_wrong_argument(option: dict[str, Any], tmp_
 
     assert len(list(records)) == 150
     assert files_in(tmp_path) == []
-
-
-async def test_cancellation_leaves_nothing_behind(temporary: Path) -> None:
-    """Wherever in the pipelines it is cancelled, no file stays."""
-    later = SendAt(datetime(2026, 8, 1, 10, tzinfo=ZoneInfo("Asia/Taipei")))
-    campaign = type(CAMPAIGN)(
-        name="a", subject="b", sender=CAMPAIGN.sender, html="<p>${NAME}</p>", schedule=later
-    )
-
-    place = 0
-    while await _cancelled_at(place, campaign):
-        assert files_in(temporary) == []
-        place += 1
-
-    assert place > 10
-    assert files_in(temporary) == []
-
-
-async def _cancelled_at(place: int, campaign: Any) -> bool:
-    """Rehearse, and cancel at an event; False where there is no such event any more."""
-    seen = 0
-
-    def count(event: Event) -> None:
-        nonlocal seen
-        if seen == place:
-            scope.cancel()
-        seen += 1
-
-    with anyio.CancelScope() as scope:
-        await rehearse(campaign, _records(), now=NOW, progress=count)
-    return scope.cancelled_caught
 
 
 async def test_contacts_beside_which_nothing_can_be_written_are_rehearsed(tmp_path: Path) -> None:

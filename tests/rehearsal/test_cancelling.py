@@ -1,0 +1,29 @@
+"""A rehearsal that is cancelled leaves nothing behind."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import attrs
+import pytest
+
+from newsleopard_async.rehearsal import rehearse
+from tests.cancellation import Trigger, Way, each_point, in_every_way, run_once
+from tests.rehearsal.support import IN_A_YEAR, NOW
+from tests.support import CAMPAIGN, csv_of, files_in
+
+
+@in_every_way
+def test_cancelled_rehearsal_leaves_nothing_behind(
+    way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever in the pipelines it is cancelled, no file and no task stays."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    campaign = attrs.evolve(CAMPAIGN, schedule=IN_A_YEAR)
+
+    def cancel(trigger: Trigger) -> None:
+        run_once(way, lambda: rehearse(campaign, csv_of(101), now=NOW), trigger)
+        assert files_in(tmp_path) == []
+
+    assert each_point(cancel, most=12) > 12
