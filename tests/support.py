@@ -6,9 +6,8 @@ import functools
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import anyio.lowlevel
@@ -17,33 +16,23 @@ import httpx
 import pytest
 
 from newsleopard_async import (
-    Campaign,
     CampaignSn,
-    ContentTest,
     InvalidRequest,
     ListSn,
-    Mailing,
     NewsLeopard,
     NewsLeopardError,
     RateLimits,
     RetryPolicy,
-    Sender,
-    SenderTest,
-    SubjectTest,
     with_lists,
 )
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.emulator import BASE_URL
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Checkpoint
+from tests.constants import CAMPAIGN, KEY
 from tests.requests_schema import RequestMismatch, RequestSchema
 
 __all__ = [
-    "AB_TESTS",
-    "CAMPAIGN",
-    "KEY",
-    "MAILINGS",
-    "SENDER",
     "Bench",
     "CheckedTransport",
     "Reply",
@@ -56,25 +45,6 @@ __all__ = [
     "refused",
     "scripted",
 ]
-
-KEY: Final = "test-key"
-SENDER: Final = Sender("電子豹", "service@example.com")
-CAMPAIGN: Final = Campaign(
-    name="週年慶", subject="${NAME}，您的專屬優惠", sender=SENDER, html="<p>${NAME}</p>"
-)
-_TEST: Final[dict[str, Any]] = {"name": "測試", "proportion": 50, "wait": timedelta(hours=4)}
-AB_TESTS: Final = (
-    SubjectTest(subject_a="甲", subject_b="乙", sender=SENDER, html="<p>${NAME}</p>", **_TEST),
-    SenderTest(
-        subject="主旨",
-        sender_a=SENDER,
-        sender_b=Sender("電子豹", "news@example.com"),
-        html="<p>${NAME}</p>",
-        **_TEST,
-    ),
-    ContentTest(subject="主旨", sender=SENDER, html_a="<p>甲</p>", html_b="<p>乙</p>", **_TEST),
-)
-MAILINGS: Final[tuple[Mailing, ...]] = (CAMPAIGN, *AB_TESTS)
 
 
 def checkpoint_of(error: NewsLeopardError) -> Checkpoint:

@@ -17,19 +17,19 @@ from newsleopard_async import (
     RateLimited,
     RateLimits,
     RetryPolicy,
-    Sender,
     Timeouts,
 )
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.testing import ManualClock
+from tests.constants import KEY, SENDER
 from tests.transport.loopback import answering, http, serve
-from tests.transport.scripted import KEY, THROTTLED, Scripted, answer, json_answer
+from tests.transport.scripted import THROTTLED, Scripted, answer, json_answer
 
 NO_LISTS = json_answer(200, [])
 CAMPAIGN = Campaign(
     name="週年慶",
     subject="優惠",
-    sender=Sender("電子豹", "service@example.com"),
+    sender=SENDER,
     html="<p>hi</p>",
     lists=(ListSn("l1st"),),
 )

@@ -12,8 +12,8 @@ import pytest
 import newsleopard_async
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.testing import ManualClock
+from tests.constants import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 if not PAGES[0].exists():
     pytest.skip("the documentation is not beside the tests", allow_module_level=True)

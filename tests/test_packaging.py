@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import newsleopard_async
+from tests.constants import ROOT
 
-ROOT = Path(__file__).parent.parent
 CORE = {"anyio", "attrs", "cattrs", "httpx", "tenacity", "tzdata"}
 
 

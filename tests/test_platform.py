@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from newsleopard_async.models.error_codes import ERROR_TEXTS
+from tests.constants import ROOT
 
 pytestmark = pytest.mark.source_tree
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGE = DOCS / "platform.md"
 if not PAGE.exists():

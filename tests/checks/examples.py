@@ -15,6 +15,7 @@ from newsleopard_async.models import (
     SubjectTest,
 )
 from newsleopard_async.models.findings import Finding
+from tests.constants import SENDER
 
 __all__ = [
     "COLUMNS",
@@ -31,8 +32,6 @@ __all__ = [
 NOW: Final = datetime(2027, 3, 1, 2, tzinfo=UTC)
 COLUMNS: Final = ("EMAIL", "NAME", "CITY", "會員等級", "Birth Day")
 
-_SENDER: Final = Sender("電子豹", "service@example.com")
-
 
 def html(body: str, *, head: str = '<meta charset="utf-8">') -> str:
     """Return a full document around a body, which begins in line 2."""
@@ -41,12 +40,12 @@ def html(body: str, *, head: str = '<meta charset="utf-8">') -> str:
 
 def campaign(**changes: Any) -> Campaign:
     """Build a campaign without fault but for the changes."""
-    fields = {"name": "週年慶", "subject": "主旨", "sender": _SENDER, "html": html("")}
+    fields = {"name": "週年慶", "subject": "主旨", "sender": SENDER, "html": html("")}
     return Campaign(**{**fields, **changes})
 
 
 def _ab_test(**changes: Any) -> dict[str, Any]:
-    fields = {"name": "週年慶", "subject": "主旨", "sender": _SENDER, "html": html("")}
+    fields = {"name": "週年慶", "subject": "主旨", "sender": SENDER, "html": html("")}
     share = {"proportion": 10, "wait": timedelta(hours=4)}
     return {**fields, **share, **changes}
 

@@ -8,29 +8,28 @@ import pytest
 
 from newsleopard_async.checks.at_send import problems_at_send
 from newsleopard_async.models import Campaign, SendAt, SubjectTest, Timezone
+from tests.constants import START
 from tests.models.examples import CAMPAIGN, SUBJECT_TEST
-
-NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 
 
 def test_campaign_for_now_may_go() -> None:
     """With a list and no schedule, nothing is in the way."""
-    assert problems_at_send(Campaign(**CAMPAIGN), NOW) == ()
+    assert problems_at_send(Campaign(**CAMPAIGN), START) == ()
 
 
 def test_campaign_for_the_future_may_go() -> None:
     """No lead is asked for beyond what the platform documents."""
-    campaign = Campaign(**CAMPAIGN, schedule=SendAt(NOW + timedelta(seconds=1)))
+    campaign = Campaign(**CAMPAIGN, schedule=SendAt(START + timedelta(seconds=1)))
 
-    assert problems_at_send(campaign, NOW) == ()
+    assert problems_at_send(campaign, START) == ()
 
 
 @pytest.mark.parametrize("late_s", [0, 1, 86_400])
 def test_time_that_has_come_is_refused(late_s: int) -> None:
     """The message shows the time on both clocks, where a wrong zone catches the eye."""
-    when = (NOW - timedelta(seconds=late_s)).astimezone(ZoneInfo("Asia/Tokyo"))
+    when = (START - timedelta(seconds=late_s)).astimezone(ZoneInfo("Asia/Tokyo"))
 
-    (problem,) = problems_at_send(Campaign(**CAMPAIGN, schedule=SendAt(when)), NOW)
+    (problem,) = problems_at_send(Campaign(**CAMPAIGN, schedule=SendAt(when)), START)
 
     assert (problem.field, problem.rule) == ("schedule.when", "future")
     assert f"{when:%Y-%m-%d %H:%M:%S} TOKYO" in problem.message
@@ -39,9 +38,9 @@ def test_time_that_has_come_is_refused(late_s: int) -> None:
 
 def test_everything_is_reported_at_once() -> None:
     """An A/B test is held to the same rules."""
-    ab_test = SubjectTest(**{**SUBJECT_TEST, "lists": (), "schedule": SendAt(NOW)})
+    ab_test = SubjectTest(**{**SUBJECT_TEST, "lists": (), "schedule": SendAt(START)})
 
-    found = [(problem.field, problem.rule) for problem in problems_at_send(ab_test, NOW)]
+    found = [(problem.field, problem.rule) for problem in problems_at_send(ab_test, START)]
 
     assert found == [("lists", "required"), ("schedule.when", "future")]
 
@@ -50,7 +49,7 @@ def test_what_is_no_campaign_is_refused() -> None:
     """A dictionary in the wire's form is a classic; the error says what to give."""
     body: Any = {"form": {}, "content": {}}
 
-    found = [(problem.field, problem.rule) for problem in problems_at_send(body, NOW)]
+    found = [(problem.field, problem.rule) for problem in problems_at_send(body, START)]
 
     assert found == [("campaign", "type")]
 
@@ -59,6 +58,6 @@ def test_past_at_the_beginning_of_the_calendar_is_refused() -> None:
     """A time that the zone's clocks cannot show is shown in UTC."""
     first = SendAt(datetime(1, 1, 1, tzinfo=UTC), Timezone.HONOLULU)
 
-    (problem,) = problems_at_send(Campaign(**CAMPAIGN, schedule=first), NOW)
+    (problem,) = problems_at_send(Campaign(**CAMPAIGN, schedule=first), START)
 
     assert problem.rule == "future"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,10 +12,9 @@ import anyio.lowlevel
 import httpx
 
 from newsleopard_async.emulator import Emulator, Switches
+from tests.constants import START
 
-__all__ = ["AB_BODY", "BODY", "START", "Api", "HandClock", "changed", "make", "rows"]
-
-START = datetime(2026, 1, 5, 2, tzinfo=UTC)
+__all__ = ["AB_BODY", "BODY", "Api", "HandClock", "changed", "make", "rows"]
 
 
 class HandClock:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from newsleopard_async.emulator import Emulator, Mail, Switches
-from tests.emulator.support import AB_BODY, BODY, START, Api, HandClock, changed, make
+from tests.constants import START
+from tests.emulator.support import AB_BODY, BODY, Api, HandClock, changed, make
 
 pytestmark = pytest.mark.asyncio
 

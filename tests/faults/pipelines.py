@@ -9,49 +9,24 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async import (
-    ContentTest,
     Mailing,
     NewsLeopard,
     SendAt,
-    Sender,
-    SenderTest,
-    SubjectTest,
     workflows,
 )
-from newsleopard_async.testing.clock import START
-from tests.faults.world import (
+from tests.constants import (
     CAMPAIGN,
-    FEW,
+    CONTENT_TEST,
     LIST_NAME,
-    MANY,
-    SENDER,
-    World,
-    csv_of,
+    SENDER_TEST,
+    START,
+    SUBJECT_TEST,
 )
+from tests.faults.world import FEW, MANY, World, csv_of
 
-__all__ = [
-    "BY_NAME",
-    "PIPELINES",
-    "QUIET_EXPORT",
-    "SUBJECT_TEST",
-    "Pipeline",
-]
+__all__ = ["BY_NAME", "PIPELINES", "QUIET_EXPORT", "Pipeline"]
 
-_TEST: Final[dict[str, Any]] = {"name": "測試", "proportion": 50, "wait": timedelta(hours=4)}
 _SCHEDULED: Final = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
-SUBJECT_TEST: Final = SubjectTest(
-    subject_a="甲", subject_b="乙", sender=SENDER, html="<p>${NAME}</p>", **_TEST
-)
-_SENDERS: Final = SenderTest(
-    subject="主旨",
-    sender_a=SENDER,
-    sender_b=Sender("電子豹", "news@sender.example"),
-    html="<p>${NAME}</p>",
-    **_TEST,
-)
-_CONTENTS: Final = ContentTest(
-    subject="主旨", sender=SENDER, html_a="<p>甲</p>", html_b="<p>乙</p>", **_TEST
-)
 
 
 @attrs.frozen
@@ -121,8 +96,8 @@ PIPELINES: Final = (
     _sending_to_list("send-to-list", CAMPAIGN),
     _sending_to_list("send-later", _SCHEDULED),
     _sending("ab-subject", SUBJECT_TEST, FEW),
-    _sending_to_list("ab-sender", _SENDERS),
-    _sending_to_list("ab-content", _CONTENTS),
+    _sending_to_list("ab-sender", SENDER_TEST),
+    _sending_to_list("ab-content", CONTENT_TEST),
     Pipeline("export", _exporting, prepare=World.add_campaign),
 )
 QUIET_EXPORT: Final = Pipeline("quiet-export", _exporting, prepare=World.add_quiet_campaign)

@@ -18,15 +18,8 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.workflows.checkpoint import CheckpointLike
-from tests.faults.support import (
-    CAMPAIGN,
-    FEW,
-    LIST_NAME,
-    Strike,
-    Wire,
-    World,
-    csv_of,
-)
+from tests.constants import CAMPAIGN, LIST_NAME
+from tests.faults.support import FEW, Strike, Wire, World, csv_of
 
 __all__ = [
     "Given",

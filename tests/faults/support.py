@@ -22,33 +22,18 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.emulator.platform.gateway import GARBAGE
+from tests.constants import LIST_NAME
 from tests.faults.faults import FAULTS, Fault, Gone, Strike, Wire
-from tests.faults.pipelines import BY_NAME, PIPELINES, QUIET_EXPORT, SUBJECT_TEST, Pipeline
-from tests.faults.world import (
-    CAMPAIGN,
-    FEW,
-    KEY,
-    LIST_NAME,
-    MANY,
-    MemoryStore,
-    World,
-    addresses,
-    csv_of,
-    unflushed,
-    world,
-)
+from tests.faults.pipelines import BY_NAME, PIPELINES, QUIET_EXPORT, Pipeline
+from tests.faults.world import FEW, MANY, MemoryStore, World, addresses, csv_of, unflushed, world
 
 __all__ = [
     "BY_NAME",
-    "CAMPAIGN",
     "FAULTS",
     "FEW",
-    "KEY",
-    "LIST_NAME",
     "MANY",
     "PIPELINES",
     "QUIET_EXPORT",
-    "SUBJECT_TEST",
     "Case",
     "Fault",
     "Gone",

@@ -31,19 +31,8 @@ from tests.cancellation import (
     in_every_way,
     open_files,
 )
-from tests.faults.support import (
-    BY_NAME,
-    CAMPAIGN,
-    FEW,
-    LIST_NAME,
-    Pipeline,
-    World,
-    check,
-    csv_of,
-    go_on,
-    log_of,
-    world,
-)
+from tests.constants import CAMPAIGN, LIST_NAME
+from tests.faults.support import BY_NAME, FEW, Pipeline, World, check, csv_of, go_on, log_of, world
 
 
 def send_and_report(nl: NewsLeopard, at: World) -> Any:

@@ -22,6 +22,7 @@ from newsleopard_async import (
 )
 from newsleopard_async import store as stores
 from newsleopard_async.workflows.checkpoint import CheckpointLike
+from tests.constants import CAMPAIGN, LIST_NAME
 from tests.faults.sending import (
     alone,
     damage,
@@ -30,14 +31,7 @@ from tests.faults.sending import (
     send,
     sending,
 )
-from tests.faults.support import (
-    CAMPAIGN,
-    FEW,
-    LIST_NAME,
-    MemoryStore,
-    World,
-    csv_of,
-)
+from tests.faults.support import FEW, MemoryStore, World, csv_of
 from tests.support import checkpoint_of
 
 OTHER_INPUT: dict[str, dict[str, Any]] = {

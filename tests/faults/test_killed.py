@@ -15,11 +15,11 @@ import pytest
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.server import running
 from newsleopard_async.emulator.switches import Switches
-from tests.faults.support import FEW, KEY, LIST_NAME, addresses
+from tests.constants import KEY, LIST_NAME, ROOT
+from tests.faults.support import FEW, addresses
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 STEPS = ("find_lists", "create_list", "import_text", "get_import", "submit")
 BOUNDARIES = [f"{step} {state}" for step in STEPS for state in ("started", "finished")]
 IN_FLIGHT = "submit in flight"

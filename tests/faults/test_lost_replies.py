@@ -12,8 +12,9 @@ import pytest
 from newsleopard_async import CampaignSn, ListSn, NewsLeopard, OutcomeUnknown, with_lists
 from newsleopard_async.errors import NewsLeopardError
 from newsleopard_async.testing import ManualClock
+from tests.constants import CAMPAIGN, KEY, SUBJECT_TEST
 from tests.faults.loopback import Answer, http, serve
-from tests.faults.support import CAMPAIGN, KEY, PIPELINES, SUBJECT_TEST
+from tests.faults.support import PIPELINES
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,8 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.models.options import DAY_S
-from tests.faults.support import FEW, KEY, LIST_NAME, MemoryStore, World, csv_of
+from tests.constants import KEY, LIST_NAME
+from tests.faults.support import FEW, MemoryStore, World, csv_of
 from tests.support import checkpoint_of
 
 

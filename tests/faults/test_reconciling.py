@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,18 @@ from newsleopard_async import (
 )
 from newsleopard_async.workflows.reconcile import look_again_at, marked, search_window
 from newsleopard_async.workflows.steps import FindSent
+from tests.constants import CAMPAIGN, LIST_NAME, START, SUBJECT_TEST
 from tests.faults import support
-from tests.faults.support import CAMPAIGN, LIST_NAME, SUBJECT_TEST, World, csv_of
+from tests.faults.support import World, csv_of
 from tests.support import checkpoint_of
 
-NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SETTLING = timedelta(minutes=30)
 
 
 def scheduled(mailing: Mailing, after: timedelta) -> Mailing:
-    """Schedule a mailing some time after `NOW`."""
-    return attrs.evolve(mailing, schedule=SendAt(NOW + after))
+    """Schedule a mailing some time after `START`."""
+    return attrs.evolve(mailing, schedule=SendAt(START + after))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_window_reaches_from_a_day_before_to_a_day_after(
     mailing: Mailing, later: timedelta, begin: timedelta, end: timedelta
 ) -> None:
     """A day before the submit, to a day after the later of now and the schedule."""
-    assert search_window(mailing, NOW, NOW + later) == (NOW + begin, NOW + end)
+    assert search_window(mailing, START, START + later) == (START + begin, START + end)
 
 
 LOOKS = {
@@ -98,7 +98,7 @@ def test_look_is_meaningful_when_the_campaign_has_ended(
     mailing: Mailing, later: timedelta, expected: timedelta
 ) -> None:
     """After the schedule, the test's wait, and the sending."""
-    assert look_again_at(mailing, NOW + later) == NOW + expected
+    assert look_again_at(mailing, START + later) == START + expected
 
 
 MATCHES = {
@@ -112,7 +112,7 @@ MATCHES = {
 @pytest.mark.parametrize(("text", "whole", "name", "expected"), MATCHES.values(), ids=MATCHES)
 def test_name_matches(text: str, name: str, *, whole: bool, expected: bool) -> None:
     """A marker is part of a name; without one the whole name counts."""
-    given = FindSent(text=text, since=NOW, until=NOW, whole_name=whole)
+    given = FindSent(text=text, since=START, until=START, whole_name=whole)
 
     assert given.matches(name) is expected
 

@@ -19,19 +19,8 @@ from newsleopard_async.emulator.server import running
 from newsleopard_async.emulator.switches import Switches
 from newsleopard_async.models import Polling
 from newsleopard_async.workflows import Event
-from tests.faults.support import (
-    CAMPAIGN,
-    KEY,
-    LIST_NAME,
-    MANY,
-    Case,
-    Strike,
-    addresses,
-    cases,
-    csv_of,
-    live,
-    world,
-)
+from tests.constants import CAMPAIGN, KEY, LIST_NAME
+from tests.faults.support import MANY, Case, Strike, addresses, cases, csv_of, live, world
 
 SECRET = re.compile(
     "|".join(

@@ -24,6 +24,7 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async import store as stores
+from tests.constants import CAMPAIGN, KEY
 from tests.faults.sending import (
     hold,
     is_done,
@@ -31,15 +32,7 @@ from tests.faults.sending import (
     send,
     stored,
 )
-from tests.faults.support import (
-    CAMPAIGN,
-    KEY,
-    MANY,
-    Gone,
-    MemoryStore,
-    World,
-    csv_of,
-)
+from tests.faults.support import MANY, Gone, MemoryStore, World, csv_of
 
 
 @pytest.mark.parametrize("hang", [False, True])

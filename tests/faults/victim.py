@@ -15,7 +15,8 @@ import anyio
 from newsleopard_async import NewsLeopard, workflows
 from newsleopard_async.models import Polling
 from newsleopard_async.workflows import Event
-from tests.faults.support import CAMPAIGN, FEW, KEY, LIST_NAME, csv_of
+from tests.constants import CAMPAIGN, KEY, LIST_NAME
+from tests.faults.support import FEW, csv_of
 
 __all__ = ["POLLING", "main"]
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from unittest import mock
 
 import anyio
@@ -17,37 +17,16 @@ import attrs
 import httpx
 
 from newsleopard_async import (
-    Campaign,
     NewsLeopard,
-    Sender,
 )
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.testing import ManualClock
+from tests.constants import CAMPAIGN, KEY
 
-__all__ = [
-    "CAMPAIGN",
-    "FEW",
-    "KEY",
-    "LIST_NAME",
-    "MANY",
-    "SENDER",
-    "MemoryStore",
-    "World",
-    "addresses",
-    "csv_of",
-    "unflushed",
-    "world",
-]
+__all__ = ["FEW", "MANY", "MemoryStore", "World", "addresses", "csv_of", "unflushed", "world"]
 
-KEY: Final = "k3y-Th4t-Nobody-May-See"
-LIST_NAME: Final = "會員"
-SENDER: Final = Sender("電子豹", "service@sender.example")
 FEW, MANY = 5, 120
 """Contacts that go as text, and as a file."""
-
-CAMPAIGN: Final = Campaign(
-    name="週年慶", subject="${NAME}，您的專屬優惠", sender=SENDER, html="<p>${NAME}</p>"
-)
 
 
 def addresses(rows: int) -> list[str]:

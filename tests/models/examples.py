@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any, Final
 
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.models import ListSn, Sender
+from newsleopard_async.models import ListSn
+from tests.constants import OTHER_SENDER, SENDER
 
-__all__ = ["CAMPAIGN", "CONTENT_TEST", "SENDER", "SENDER_TEST", "SUBJECT_TEST", "problems_of"]
+__all__ = ["CAMPAIGN", "CONTENT_TEST", "SENDER_TEST", "SUBJECT_TEST", "problems_of"]
 
-SENDER: Final = Sender("電子豹", "service@example.com")
 
 _COMMON: Final[dict[str, Any]] = {"name": "週年慶", "lists": [ListSn("list-1")]}
 _AB: Final[dict[str, Any]] = {**_COMMON, "proportion": 10, "wait": timedelta(hours=4)}
@@ -32,7 +32,7 @@ SENDER_TEST: Final[dict[str, Any]] = {
     **_AB,
     "subject": "主旨",
     "sender_a": SENDER,
-    "sender_b": Sender("電子豹", "news@example.com"),
+    "sender_b": OTHER_SENDER,
     "html": "<p></p>",
 }
 CONTENT_TEST: Final[dict[str, Any]] = {

@@ -6,13 +6,8 @@ from typing import Any
 import pytest
 
 from newsleopard_async.models import Campaign, ContentTest, SenderTest, SubjectTest
-from tests.models.examples import (
-    CONTENT_TEST,
-    SENDER,
-    SENDER_TEST,
-    SUBJECT_TEST,
-    problems_of,
-)
+from tests.constants import SENDER
+from tests.models.examples import CONTENT_TEST, SENDER_TEST, SUBJECT_TEST, problems_of
 
 KINDS = [(SubjectTest, SUBJECT_TEST), (SenderTest, SENDER_TEST), (ContentTest, CONTENT_TEST)]
 

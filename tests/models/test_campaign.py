@@ -23,10 +23,9 @@ from newsleopard_async.models import (
 from newsleopard_async.models.campaign import MAX_BODY_BYTES, show_length
 from newsleopard_async.plain import to_plain
 from newsleopard_async.transport.wire import encode_submission
-from tests.models.examples import CAMPAIGN, SENDER, problems_of
+from tests.constants import SENDER, START
+from tests.models.examples import CAMPAIGN, problems_of
 from tests.models.strategies import ab_tests, campaigns
-
-NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +183,7 @@ def test_escapes_count_towards_the_limit() -> None:
 @given(campaigns() | ab_tests())
 def test_estimated_size_covers_the_real_one(mailing: Any) -> None:
     """No body exceeds what the constructor reckons with."""
-    body = len(json.dumps(encode_submission(mailing, NOW), ensure_ascii=False).encode())
+    body = len(json.dumps(encode_submission(mailing, START), ensure_ascii=False).encode())
 
     assert body <= len(json.dumps(to_plain(mailing), ensure_ascii=False).encode()) + 1_000
 
@@ -223,7 +222,7 @@ def test_campaign_is_a_value(campaign: Campaign, data: st.DataObject) -> None:
         campaign.name = "other"  # type: ignore[misc]  # that it is frozen is the point
 
 
-@pytest.mark.parametrize("schedule", [SendNow(), SendAt(NOW)])
+@pytest.mark.parametrize("schedule", [SendNow(), SendAt(START)])
 def test_either_schedule_is_taken(schedule: SendNow | SendAt) -> None:
     """Whether the time is in the future is no business of the constructor."""
     assert Campaign(**CAMPAIGN, schedule=schedule).schedule == schedule

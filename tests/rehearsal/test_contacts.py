@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.constants import CAMPAIGN
 from tests.rehearsal.support import rehearsed
-from tests.support import CAMPAIGN, csv_of, files_in
+from tests.support import csv_of, files_in
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,6 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,12 @@ import attrs
 import pytest
 
 from newsleopard_async.rehearsal import rehearse
-from tests.support import AB_TESTS, CAMPAIGN, csv_of, files_in
+from tests.constants import AB_TESTS, CAMPAIGN
+from tests.rehearsal.support import NOW
+from tests.support import csv_of, files_in
 
 pytestmark = pytest.mark.anyio
 
-NOW = datetime(2026, 6, 1, 1, tzinfo=UTC)
 BAD = csv_of(150) + "nowhere,無\n"
 
 

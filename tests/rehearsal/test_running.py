@@ -15,8 +15,9 @@ from newsleopard_async import (
 )
 from newsleopard_async.rehearsal import Rehearsal
 from newsleopard_async.workflows.progress import Event
+from tests.constants import CAMPAIGN
 from tests.rehearsal.support import IN_A_YEAR, changed, rehearsed
-from tests.support import CAMPAIGN, csv_of
+from tests.support import csv_of
 
 pytestmark = pytest.mark.anyio
 

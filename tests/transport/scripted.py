@@ -19,11 +19,11 @@ from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.pools import Pools
 from newsleopard_async.transport.request import Kind, Request
 from newsleopard_async.transport.settings import Secret
+from tests.constants import KEY
 
 __all__ = [
     "EXPORT",
     "IMPORT",
-    "KEY",
     "LIST",
     "READ",
     "SUBMIT",
@@ -39,7 +39,6 @@ __all__ = [
     "warnings_in",
 ]
 
-KEY = "k3y-Th4t-Nobody-May-See"
 UNLIMITED = RateLimits(windows=())
 
 READ = Request(name="list_lists", method="GET", path="/r", decode=wire.decode_lists, kind=Kind.READ)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -12,10 +11,10 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.body import BytesBody
 from newsleopard_async.transport.pools import Pools
 from newsleopard_async.transport.storage import Storage
+from tests.constants import START
 
-__all__ = ["CSV", "SIGNED", "START", "TARGETS", "URL", "get", "make_storage", "put"]
+__all__ = ["CSV", "SIGNED", "TARGETS", "URL", "get", "make_storage", "put"]
 
-START = datetime(2026, 1, 5, 2, tzinfo=UTC)
 CSV = "EMAIL,NAME\nann@example.com,安\n".encode()
 SIGNED = "X-Amz-Signature=s3cr3t"
 URL = f"https://s3.example.com/bucket/key?{SIGNED}"

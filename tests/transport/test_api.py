@@ -22,11 +22,11 @@ from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.queue import Limiter
 from newsleopard_async.transport.request import Request
+from tests.constants import KEY
 from tests.transport.loopback import Seen, http, serve
 from tests.transport.scripted import (
     EXPORT,
     IMPORT,
-    KEY,
     LIST,
     READ,
     SUBMIT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -22,6 +21,7 @@ from newsleopard_async.models.options import RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.outcome import Failure
 from newsleopard_async.transport.request import WHAT_MAY_BE_REPEATED, Action, Kind, Request
+from tests.constants import START
 from tests.transport.scripted import (
     EXPORT,
     IMPORT,
@@ -39,7 +39,6 @@ from tests.transport.scripted import (
 
 pytestmark = pytest.mark.anyio
 
-START = datetime(2026, 1, 5, 2, tzinfo=UTC)
 REQUESTS: dict[Kind, list[Request[Any]]] = {
     Kind.READ: [READ],
     Kind.IMPORT: [IMPORT, attrs.evolve(IMPORT, empty_500_once=False)],

@@ -31,7 +31,8 @@ from newsleopard_async.models.error_codes import ERROR_TEXTS
 from newsleopard_async.transport.interpret import Reading
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.request import Request
-from tests.transport.scripted import EXPORT, IMPORT, KEY, LIST, READ, SUBMIT
+from tests.constants import KEY
+from tests.transport.scripted import EXPORT, IMPORT, LIST, READ, SUBMIT
 
 T = TypeVar("T")
 NOW: Final = datetime(2026, 1, 5, 2, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -15,8 +15,8 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost, retry_after_s
 from newsleopard_async.transport.request import Kind
 from newsleopard_async.transport.retry import Retrying, decide
+from tests.constants import START
 
-NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 GOOD = Answer(200, b"{}")
 WEEK_S = 604_800.0
 
@@ -114,18 +114,18 @@ def test_empty_500_of_a_grouped_import_is_repeated_once(
 )
 def test_retry_after_is_read(value: str | None, expected: float | None) -> None:
     """Seconds and dates are understood; nonsense says nothing."""
-    assert retry_after_s(Answer(429, retry_after=value), NOW) == expected
+    assert retry_after_s(Answer(429, retry_after=value), START) == expected
 
 
 def test_retry_after_needs_an_answer() -> None:
     """Where no answer came, no server asked for anything."""
-    assert retry_after_s(ReplyLost("ReadTimeout"), NOW) is None
+    assert retry_after_s(ReplyLost("ReadTimeout"), START) is None
 
 
 @given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} .*"))
 def test_no_retry_after_crashes(value: str) -> None:
     """A header holds what the server, or a proxy, put into it."""
-    asked_s = retry_after_s(Answer(429, retry_after=value), NOW)
+    asked_s = retry_after_s(Answer(429, retry_after=value), START)
 
     assert asked_s is None or 0 <= asked_s <= WEEK_S
 
@@ -262,14 +262,14 @@ def asked(seconds: int) -> str:
 
 def dated(seconds: int) -> str:
     """Ask for a wait by a date, so much after the clock's start."""
-    return f"{NOW + timedelta(seconds=seconds):%a, %d %b %Y %H:%M:%S GMT}"
+    return f"{START + timedelta(seconds=seconds):%a, %d %b %Y %H:%M:%S GMT}"
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("form", [asked, dated])
 async def test_retry_after_is_waited_for(form: Callable[[int], str]) -> None:
     """The server knows better than our backoff when to come back."""
-    clock = ManualClock(NOW)
+    clock = ManualClock(START)
     attempts = Attempts(clock, Answer(429, retry_after=form(42)), GOOD)
 
     outcome = await Retrying(RetryPolicy(), clock)(attempts, Kind.SUBMIT)
@@ -285,7 +285,7 @@ async def test_retry_after_above_the_cap_ends_the_attempts(
     form: Callable[[int], str], status: int
 ) -> None:
     """Nobody sleeps for an hour without having been asked to."""
-    clock = ManualClock(NOW)
+    clock = ManualClock(START)
     attempts = Attempts(clock, Answer(status, retry_after=form(61)))
 
     await Retrying(RetryPolicy(retry_after_cap_s=60), clock)(attempts, Kind.READ)
@@ -297,7 +297,7 @@ async def test_retry_after_above_the_cap_ends_the_attempts(
 @pytest.mark.anyio
 async def test_retry_after_beyond_the_total_time_ends_the_attempts() -> None:
     """The bound on the whole holds for the server's wish, too."""
-    clock = ManualClock(NOW)
+    clock = ManualClock(START)
     attempts = Attempts(clock, Answer(429, retry_after="50"))
 
     await Retrying(RetryPolicy(max_total_s=40), clock)(attempts, Kind.READ)

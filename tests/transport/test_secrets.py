@@ -21,11 +21,11 @@ from newsleopard_async.errors import (
 from newsleopard_async.transport import storage as module
 from newsleopard_async.transport.body import BytesBody, open_body
 from newsleopard_async.transport.request import Request
+from tests.constants import KEY
 from tests.transport.loopback import Seen, answering, http, serve
 from tests.transport.scripted import (
     EXPORT,
     IMPORT,
-    KEY,
     LIST,
     READ,
     SUBMIT,

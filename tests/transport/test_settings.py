@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.transport.settings import Secret, read_base_url, read_key
-
-KEY = "k3y-Th4t-Nobody-May-See"
+from tests.constants import KEY
 
 
 def test_given_key_is_trimmed() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from newsleopard_async import with_lists, workflows
 from newsleopard_async.workflows import Event
-from tests.support import CAMPAIGN, connected
+from tests.constants import CAMPAIGN
+from tests.support import connected
 
 
 @pytest.mark.anyio

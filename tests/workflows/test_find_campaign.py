@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -10,10 +10,10 @@ import attrs
 import pytest
 
 from newsleopard_async import DeadlineExceeded, Polling, SendAt, with_lists, workflows
-from tests.support import CAMPAIGN, Reply, connected, refused, scripted
+from tests.constants import CAMPAIGN, START
+from tests.support import Reply, connected, refused, scripted
 
 DAY = timedelta(days=1)
-NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 
 
 def windows(requests: Any) -> list[tuple[datetime, datetime]]:
@@ -31,7 +31,7 @@ def windows(requests: Any) -> list[tuple[datetime, datetime]]:
 @pytest.mark.parametrize(("days", "months"), [(0, 1), (28, 1), (29, 2), (100, 4), (-5, 0)])
 async def test_range_is_asked_for_month_by_month(days: int, months: int) -> None:
     """From a day before to a day after now, without a gap, at most 31 days at once (T106, T107)."""
-    since = NOW - days * DAY
+    since = START - days * DAY
     async with scripted(*[Reply([])] * months) as script:
         found = await workflows.find_campaign(script.nl, "#7f3a", since=since)
 
@@ -40,7 +40,7 @@ async def test_range_is_asked_for_month_by_month(days: int, months: int) -> None
     assert all(end - begin <= 31 * DAY for begin, end in asked)
     assert all(one[1] == next_[0] for one, next_ in pairwise(asked))
     if asked:
-        assert (asked[0][0], asked[-1][1]) == (since - DAY, NOW + DAY)
+        assert (asked[0][0], asked[-1][1]) == (since - DAY, START + DAY)
 
 
 @pytest.mark.anyio
@@ -49,7 +49,7 @@ async def test_first_that_holds_the_marker_is_taken() -> None:
     first = Reply([{"sn": "a", "name": "週年慶"}, {"sn": "b"}])
     second = Reply([{"sn": "c", "name": "週年慶 #7f3a"}])
     async with scripted(first, second) as script:
-        found = await workflows.find_campaign(script.nl, "#7f3a", since=NOW - 90 * DAY)
+        found = await workflows.find_campaign(script.nl, "#7f3a", since=START - 90 * DAY)
 
     assert found is not None
     assert found.sn == "c"
@@ -110,11 +110,11 @@ async def test_scheduled_campaign_is_not_found() -> None:
 
 
 ARGUMENTS: list[tuple[Any, Any, list[tuple[str, str]]]] = [
-    ("", NOW, [("marker", "required")]),
-    ("  ", NOW, [("marker", "required")]),
-    (None, NOW, [("marker", "type")]),
-    ("a", NOW.replace(tzinfo=None), [("since", "aware")]),
-    ("a", NOW.date(), [("since", "type")]),
+    ("", START, [("marker", "required")]),
+    ("  ", START, [("marker", "required")]),
+    (None, START, [("marker", "type")]),
+    ("a", START.replace(tzinfo=None), [("since", "aware")]),
+    ("a", START.date(), [("since", "type")]),
     ("", None, [("marker", "required"), ("since", "type")]),
 ]
 

@@ -24,7 +24,6 @@ from newsleopard_async import (
     ReportLink,
     ReportType,
     SendAt,
-    Sender,
     SendNow,
     SentCampaign,
     UploadTicket,
@@ -42,8 +41,9 @@ from newsleopard_async.workflows import (
     ReportState,
     SendOutcome,
 )
+from tests.constants import AB_TESTS, CAMPAIGN, SENDER
 from tests.plainness import assert_exactly_plain
-from tests.support import AB_TESTS, CAMPAIGN, connected
+from tests.support import connected
 
 NOW = datetime(2026, 1, 5, 2, 0, 0, 90_000, tzinfo=UTC)
 RESULT = ImportResult(
@@ -80,7 +80,7 @@ EXAMPLES: tuple[Plain, ...] = (
     ReportLink(type=ReportType.OPEN, url="https://s.example/o.csv?Signature=1", created=NOW),
     SendAt(NOW),
     SendNow(),
-    Sender("電子豹", "service@example.com"),
+    SENDER,
     SentCampaign(sn=CampaignSn("c"), name="週年慶", sent_end=NOW),
     UploadTicket(import_sn=ImportSn("i"), url="https://s.example/u.csv?Signature=1"),
     Usage(used=1, limit=None, remaining=None, resets_at=NOW),

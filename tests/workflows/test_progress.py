@@ -15,8 +15,9 @@ from newsleopard_async.workflows import Event
 from newsleopard_async.workflows import steps as steps_module
 from newsleopard_async.workflows.progress import StepName
 from newsleopard_async.workflows.runner import Step
+from tests.constants import CAMPAIGN, KEY
 from tests.plainness import assert_exactly_plain
-from tests.support import CAMPAIGN, connected, csv_of
+from tests.support import connected, csv_of
 
 
 @attrs.define
@@ -173,7 +174,7 @@ async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
         assert_exactly_plain(event.to_dict())
         assert event.to_dict().keys() == {"pipeline", "step", "state", "elapsed_s", "result"}
     told = json.dumps([event.to_dict() for event in recorder.events], ensure_ascii=False)
-    for secret in ("Signature", "test-key", "@example.com", "會員0"):
+    for secret in ("Signature", KEY, "@example.com", "會員0"):
         assert secret not in told
 
 

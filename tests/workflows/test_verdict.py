@@ -14,11 +14,11 @@ from newsleopard_async import (
     Finding,
     ListSn,
     SendAt,
-    Sender,
     SubjectTest,
 )
 from newsleopard_async.workflows.importing import Target
 from newsleopard_async.workflows.verdict import Judgement, Terms, are_few_enough, judge
+from tests.constants import SENDER
 
 NOW = datetime(2027, 1, 5, 2, tzinfo=UTC)
 LIST = ListSn("l1")
@@ -26,7 +26,7 @@ NEW = Target(list_name="會員")
 GOOD = Campaign(
     name="週年慶",
     subject="${NAME}，您的專屬優惠",
-    sender=Sender("電子豹", "service@example.com"),
+    sender=SENDER,
     html='<html><head><meta charset="utf-8"></head><body><p>${NAME} 您好</p></body></html>',
 )
 COLUMNS = ("EMAIL", "NAME")

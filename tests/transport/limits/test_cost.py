@@ -16,7 +16,7 @@ import pytest
 from newsleopard_async import NewsLeopard
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.state import Ledger
-from tests.support import KEY
+from tests.constants import KEY
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
