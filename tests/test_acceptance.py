@@ -14,8 +14,8 @@ import pytest
 from newsleopard_async import NewsLeopard, Polling, RateLimits, workflows
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
+from tests.clients import connected, csv_of
 from tests.constants import CAMPAIGN, KEY
-from tests.support import connected, csv_of
 
 WARM_UP_S = 0.3
 MEASURED_S = 2.0

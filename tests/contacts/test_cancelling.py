@@ -14,8 +14,8 @@ import attrs
 import pytest
 
 from tests.cancellation import Trigger, Way, at_some_or_all_awaits, each_point, run_once
+from tests.clients import files_in
 from tests.contacts.examples import ROWS, clean_contacts, later, written
-from tests.support import files_in
 
 CONTENT = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n".encode()
 

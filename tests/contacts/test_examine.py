@@ -14,8 +14,8 @@ import pytest
 from newsleopard_async import InvalidRequest
 from newsleopard_async.contacts.examine import goes_as_text
 from newsleopard_async.contacts.sources import PIECE_BYTES
+from tests.clients import csv_of, files_in
 from tests.contacts.examples import CSV, FORMS, ROWS, Pieces, clean_contacts, later, written
-from tests.support import csv_of, files_in
 
 MOST_HOPS = 10
 """To threads and back: chosen, so that a small file takes a few and no more."""

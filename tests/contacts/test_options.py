@@ -13,8 +13,8 @@ import pytest
 from newsleopard_async import Fix, InvalidRequest
 from newsleopard_async.contacts.options import Options, check_output, left_out_beside, publish
 from newsleopard_async.contacts.sources import as_source
+from tests.clients import files_in
 from tests.contacts.examples import CSV, ROWS, written
-from tests.support import files_in
 
 
 def problems_of(error: InvalidRequest) -> list[tuple[str, str]]:

@@ -9,8 +9,8 @@ import pytest
 
 from newsleopard_async.contacts.examine import examined
 from newsleopard_async.contacts.options import Options
+from tests.clients import files_in
 from tests.contacts.examples import FORMS, clean_contacts, written
-from tests.support import files_in
 
 BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n"
 LEFT_OUT = "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"

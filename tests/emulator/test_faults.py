@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from newsleopard_async.emulator import Emulator
-from tests.emulator.support import Api, HandClock, make, rows
+from tests.emulator.api import Api, HandClock, make, rows
 
 pytestmark = pytest.mark.anyio
 

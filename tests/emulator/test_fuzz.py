@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.platform.gateway import PATHS
 from newsleopard_async.emulator.platform.notation import Codes
-from tests.emulator.support import AB_BODY, BODY, Api, changed, make
+from tests.emulator.api import AB_BODY, BODY, Api, changed, make
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
-from tests.emulator.support import Api, HandClock, make
+from tests.emulator.api import Api, HandClock, make
 
 pytestmark = pytest.mark.asyncio
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
-from tests.emulator.support import BODY, Api, HandClock, make, rows
+from tests.emulator.api import BODY, Api, HandClock, make, rows
 
 pytestmark = pytest.mark.asyncio
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.emulator.support import BODY, Api, make, rows
+from tests.emulator.api import BODY, Api, make, rows
 
 pytestmark = pytest.mark.asyncio
 

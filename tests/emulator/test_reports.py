@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async.emulator import Emulator
-from tests.emulator.support import AB_BODY, BODY, Api, HandClock, make
+from tests.emulator.api import AB_BODY, BODY, Api, HandClock, make
 
 pytestmark = pytest.mark.asyncio
 

@@ -10,7 +10,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator, Mail, Switches
 from tests.constants import START
-from tests.emulator.support import AB_BODY, BODY, Api, HandClock, changed, make
+from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
 
 pytestmark = pytest.mark.asyncio
 

@@ -18,7 +18,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running, serve
-from tests.emulator.support import rows
+from tests.emulator.api import rows
 
 KEY = {"x-api-key": "test-key"}
 RESET = (httpx.NetworkError, httpx.RemoteProtocolError)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.support import Api, make, rows
+from tests.emulator.api import Api, make, rows
 
 pytestmark = pytest.mark.asyncio
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from newsleopard_async.emulator import Emulator
-from tests.emulator.support import Api, make
+from tests.emulator.api import Api, make
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.support import AB_BODY, BODY, Api, changed, make
+from tests.emulator.api import AB_BODY, BODY, Api, changed, make
 
 pytestmark = pytest.mark.asyncio
 

@@ -9,7 +9,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.platform.webhooks import is_loopback
-from tests.emulator.support import BODY, Api, HandClock, rows
+from tests.emulator.api import BODY, Api, HandClock, rows
 
 pytestmark = pytest.mark.asyncio
 

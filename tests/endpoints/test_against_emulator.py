@@ -15,9 +15,9 @@ from newsleopard_async import (
     SendAt,
     with_lists,
 )
+from tests.clients import connected, csv_of
 from tests.constants import AB_TESTS, CAMPAIGN
 from tests.observers import RecordingObserver
-from tests.support import connected, csv_of
 
 DAY = timedelta(days=1)
 

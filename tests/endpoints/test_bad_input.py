@@ -17,8 +17,8 @@ from newsleopard_async import (
     SendAt,
     with_lists,
 )
+from tests.clients import csv_of, refused, scripted
 from tests.constants import AB_TESTS, CAMPAIGN, KEY
-from tests.support import csv_of, refused, scripted
 
 Call = Callable[[NewsLeopard, Any], Awaitable[object]]
 

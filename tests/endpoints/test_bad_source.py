@@ -11,7 +11,7 @@ import pytest
 
 from newsleopard_async import ImportSn, InvalidRequest, StorageError, UploadTicket
 from newsleopard_async.transport.body import FileBody
-from tests.support import connected, csv_of, files_in, refused, scripted
+from tests.clients import connected, csv_of, files_in, refused, scripted
 
 SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty bytes": (lambda folder: b"", "empty"),

@@ -33,8 +33,8 @@ from newsleopard_async import (
     UploadTicket,
     with_lists,
 )
+from tests.clients import Reply, scripted
 from tests.constants import AB_TESTS, CAMPAIGN
-from tests.support import Reply, scripted
 
 DOCUMENT: Any = yaml.safe_load(
     Path(__file__).parents[1].joinpath("openapi.yaml").read_text(encoding="utf-8")

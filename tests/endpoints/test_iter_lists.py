@@ -6,7 +6,7 @@ import pytest
 
 from newsleopard_async import UnexpectedResponse
 from newsleopard_async.endpoints import contacts
-from tests.support import Reply, Script, connected, scripted
+from tests.clients import Reply, Script, connected, scripted
 
 
 def page(*codes: int) -> Reply:

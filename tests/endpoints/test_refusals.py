@@ -27,8 +27,8 @@ from newsleopard_async import (
 )
 from newsleopard_async.emulator import Switches
 from newsleopard_async.models.error_codes import ERROR_TEXTS
+from tests.clients import Bench, Reply, connected, csv_of, scripted
 from tests.constants import AB_TESTS, CAMPAIGN
-from tests.support import Bench, Reply, connected, csv_of, scripted
 
 Refused = Callable[[Bench, ListSn], Awaitable[object]]
 

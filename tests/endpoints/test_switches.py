@@ -26,8 +26,8 @@ from newsleopard_async import (
     with_lists,
 )
 from newsleopard_async.emulator import Switches
+from tests.clients import Bench, connected, csv_of, files_in
 from tests.constants import AB_TESTS, CAMPAIGN
-from tests.support import Bench, connected, csv_of, files_in
 
 ONCE = RetryPolicy(max_attempts=1)
 MONTH = timedelta(days=30)

@@ -20,8 +20,8 @@ from newsleopard_async import (
     SendAt,
     with_lists,
 )
+from tests.clients import Reply, SentRequest, scripted
 from tests.constants import AB_TESTS, CAMPAIGN, KEY
-from tests.support import Reply, SentRequest, scripted
 
 SN = "40280a3c6a0cb8c5016a10142a230002"
 HOOK = "https://yours.webhook.com.tw"

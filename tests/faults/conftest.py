@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from newsleopard_async.transport.api import Api
-from tests.faults import support
-from tests.faults.support import World
+from tests.faults.world import World, unflushed
 from tests.requests_schema import RequestMismatch, RequestSchema
 
 _SCHEMA = RequestSchema()
@@ -39,5 +38,5 @@ def _every_request_is_documented(monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 @pytest.fixture
 def at(tmp_path: Path) -> Iterator[World]:
     """Make a world whose files are the test's."""
-    with support.unflushed():
+    with unflushed():
         yield World(tmp_path)

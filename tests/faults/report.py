@@ -8,19 +8,11 @@ from collections.abc import Iterable
 
 import attrs
 
-from tests.faults.support import (
-    FAULTS,
-    PIPELINES,
-    Case,
-    Story,
-    Strike,
-    cases,
-    log_of,
-    play,
-    requests_of,
-    world,
-)
-from tests.faults.support import check as check_end
+from tests.faults.pipelines import PIPELINES
+from tests.faults.stories import Case, Story, cases, log_of, play, requests_of
+from tests.faults.stories import check as check_end
+from tests.faults.strikes import FAULTS, Strike
+from tests.faults.world import world
 
 __all__ = ["Played", "main", "play_all", "rows"]
 

@@ -19,7 +19,8 @@ from newsleopard_async import (
 )
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from tests.constants import CAMPAIGN, LIST_NAME
-from tests.faults.support import FEW, Strike, Wire, World, csv_of
+from tests.faults.strikes import Strike, Wire
+from tests.faults.world import FEW, World, csv_of
 
 __all__ = [
     "Given",

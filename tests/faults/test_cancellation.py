@@ -32,7 +32,9 @@ from tests.cancellation import (
     open_files,
 )
 from tests.constants import CAMPAIGN, LIST_NAME
-from tests.faults.support import BY_NAME, FEW, Pipeline, World, check, csv_of, go_on, log_of, world
+from tests.faults.pipelines import BY_NAME, Pipeline
+from tests.faults.stories import check, go_on, log_of
+from tests.faults.world import FEW, World, csv_of, world
 
 
 def send_and_report(nl: NewsLeopard, at: World) -> Any:

@@ -20,19 +20,13 @@ from newsleopard_async import (
 from newsleopard_async.errors import DeadlineExceeded, StorageError
 from newsleopard_async.models import Polling
 from newsleopard_async.workflows import Checkpoint
+from tests.clients import checkpoint_of
 from tests.faults.sending import (
     alone,
     is_done,
     send,
 )
-from tests.faults.support import (
-    FEW,
-    MANY,
-    MemoryStore,
-    World,
-    csv_of,
-)
-from tests.support import checkpoint_of
+from tests.faults.world import FEW, MANY, MemoryStore, World, csv_of
 
 
 def test_complete_run_is_not_run_again(at: World) -> None:

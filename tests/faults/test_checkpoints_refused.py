@@ -22,6 +22,7 @@ from newsleopard_async import (
 )
 from newsleopard_async import store as stores
 from newsleopard_async.workflows.checkpoint import CheckpointLike
+from tests.clients import checkpoint_of
 from tests.constants import CAMPAIGN, LIST_NAME
 from tests.faults.sending import (
     alone,
@@ -31,8 +32,7 @@ from tests.faults.sending import (
     send,
     sending,
 )
-from tests.faults.support import FEW, MemoryStore, World, csv_of
-from tests.support import checkpoint_of
+from tests.faults.world import FEW, MemoryStore, World, csv_of
 
 OTHER_INPUT: dict[str, dict[str, Any]] = {
     "campaign": {"campaign": attrs.evolve(CAMPAIGN, subject="另一個")},

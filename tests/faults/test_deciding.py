@@ -13,16 +13,13 @@ from newsleopard_async import (
     OutcomeUnknown,
 )
 from newsleopard_async.workflows import Checkpoint
+from tests.clients import checkpoint_of
 from tests.faults.sending import (
     hold,
     rule_of,
     send,
 )
-from tests.faults.support import (
-    MemoryStore,
-    World,
-)
-from tests.support import checkpoint_of
+from tests.faults.world import MemoryStore, World
 
 
 def test_sent_is_taken_as_said(at: World) -> None:

@@ -16,7 +16,7 @@ from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.server import running
 from newsleopard_async.emulator.switches import Switches
 from tests.constants import KEY, LIST_NAME, ROOT
-from tests.faults.support import FEW, addresses
+from tests.faults.world import FEW, addresses
 
 pytestmark = pytest.mark.slow
 

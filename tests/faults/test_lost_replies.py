@@ -13,8 +13,8 @@ from newsleopard_async import CampaignSn, ListSn, NewsLeopard, OutcomeUnknown, w
 from newsleopard_async.errors import NewsLeopardError
 from newsleopard_async.testing import ManualClock
 from tests.constants import CAMPAIGN, KEY, SUBJECT_TEST
-from tests.faults.loopback import Answer, http, serve
-from tests.faults.support import PIPELINES
+from tests.faults.pipelines import PIPELINES
+from tests.faults.raw_server import Answer, http, serve
 
 pytestmark = pytest.mark.anyio
 

@@ -12,26 +12,11 @@ from hypothesis import strategies as st
 
 from newsleopard_async import files
 from newsleopard_async import store as stores
+from tests.faults.pipelines import BY_NAME, PIPELINES, Pipeline
 from tests.faults.report import play_all, rows
-from tests.faults.support import (
-    BY_NAME,
-    FAULTS,
-    PIPELINES,
-    Case,
-    Fault,
-    Gone,
-    Pipeline,
-    Strike,
-    World,
-    cases,
-    check,
-    go_on,
-    live,
-    log_of,
-    play,
-    requests_of,
-    world,
-)
+from tests.faults.stories import Case, cases, check, go_on, live, log_of, play, requests_of
+from tests.faults.strikes import FAULTS, Fault, Gone, Strike
+from tests.faults.world import World, world
 
 pytestmark = pytest.mark.matrix
 

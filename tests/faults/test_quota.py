@@ -19,9 +19,9 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.models.options import DAY_S
+from tests.clients import checkpoint_of
 from tests.constants import KEY, LIST_NAME
-from tests.faults.support import FEW, MemoryStore, World, csv_of
-from tests.support import checkpoint_of
+from tests.faults.world import FEW, MemoryStore, World, csv_of
 
 
 def client(at: World, usage_store: Any, *, a_day: int = 10_000) -> NewsLeopard:

@@ -21,10 +21,9 @@ from newsleopard_async import (
 )
 from newsleopard_async.workflows.reconcile import look_again_at, marked, search_window
 from newsleopard_async.workflows.steps import FindSent
+from tests.clients import checkpoint_of
 from tests.constants import CAMPAIGN, LIST_NAME, START, SUBJECT_TEST
-from tests.faults import support
-from tests.faults.support import World, csv_of
-from tests.support import checkpoint_of
+from tests.faults.world import World, csv_of, unflushed
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SETTLING = timedelta(minutes=30)
@@ -38,7 +37,7 @@ def scheduled(mailing: Mailing, after: timedelta) -> Mailing:
 @pytest.fixture
 def at(tmp_path: Path) -> Iterator[World]:
     """Make a world with a list, whose files are the test's."""
-    with support.unflushed():
+    with unflushed():
         world = World(tmp_path)
         world.add_list()
         yield world

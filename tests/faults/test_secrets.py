@@ -20,7 +20,9 @@ from newsleopard_async.emulator.switches import Switches
 from newsleopard_async.models import Polling
 from newsleopard_async.workflows import Event
 from tests.constants import CAMPAIGN, KEY, LIST_NAME
-from tests.faults.support import MANY, Case, Strike, addresses, cases, csv_of, live, world
+from tests.faults.stories import Case, cases, live
+from tests.faults.strikes import Strike
+from tests.faults.world import MANY, addresses, csv_of, world
 
 SECRET = re.compile(
     "|".join(

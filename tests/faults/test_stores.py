@@ -32,7 +32,8 @@ from tests.faults.sending import (
     send,
     stored,
 )
-from tests.faults.support import MANY, Gone, MemoryStore, World, csv_of
+from tests.faults.strikes import Gone
+from tests.faults.world import MANY, MemoryStore, World, csv_of
 
 
 @pytest.mark.parametrize("hang", [False, True])

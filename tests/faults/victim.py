@@ -16,7 +16,7 @@ from newsleopard_async import NewsLeopard, workflows
 from newsleopard_async.models import Polling
 from newsleopard_async.workflows import Event
 from tests.constants import CAMPAIGN, KEY, LIST_NAME
-from tests.faults.support import FEW, csv_of
+from tests.faults.world import FEW, csv_of
 
 __all__ = ["POLLING", "main"]
 

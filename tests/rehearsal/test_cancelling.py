@@ -10,9 +10,9 @@ import pytest
 
 from newsleopard_async.rehearsal import rehearse
 from tests.cancellation import Trigger, Way, each_point, in_every_way, run_once
+from tests.clients import csv_of, files_in
 from tests.constants import CAMPAIGN
-from tests.rehearsal.support import IN_A_YEAR, NOW
-from tests.support import csv_of, files_in
+from tests.rehearsal.rehearsing import IN_A_YEAR, NOW
 
 
 @in_every_way

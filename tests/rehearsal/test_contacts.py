@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.clients import csv_of, files_in
 from tests.constants import CAMPAIGN
-from tests.rehearsal.support import rehearsed
-from tests.support import csv_of, files_in
+from tests.rehearsal.rehearsing import rehearsed
 
 pytestmark = pytest.mark.anyio
 

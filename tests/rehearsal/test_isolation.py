@@ -16,9 +16,9 @@ import attrs
 import pytest
 
 from newsleopard_async.rehearsal import rehearse
+from tests.clients import csv_of, files_in
 from tests.constants import AB_TESTS, CAMPAIGN
-from tests.rehearsal.support import NOW
-from tests.support import csv_of, files_in
+from tests.rehearsal.rehearsing import NOW
 
 pytestmark = pytest.mark.anyio
 

@@ -22,10 +22,10 @@ from newsleopard_async import (
 from newsleopard_async.checks import context
 from newsleopard_async.checks.page import Page, read_page
 from newsleopard_async.rehearsal import rehearse
+from tests.clients import csv_of
 from tests.constants import AB_TESTS, CAMPAIGN
 from tests.plainness import assert_exactly_plain
-from tests.rehearsal.support import IN_A_YEAR, NOW, changed, rehearsed
-from tests.support import csv_of
+from tests.rehearsal.rehearsing import IN_A_YEAR, NOW, changed, rehearsed
 
 pytestmark = pytest.mark.anyio
 

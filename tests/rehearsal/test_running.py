@@ -15,9 +15,9 @@ from newsleopard_async import (
 )
 from newsleopard_async.rehearsal import Rehearsal
 from newsleopard_async.workflows.progress import Event
+from tests.clients import csv_of
 from tests.constants import CAMPAIGN
-from tests.rehearsal.support import IN_A_YEAR, changed, rehearsed
-from tests.support import csv_of
+from tests.rehearsal.rehearsing import IN_A_YEAR, changed, rehearsed
 
 pytestmark = pytest.mark.anyio
 

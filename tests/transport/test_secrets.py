@@ -22,6 +22,7 @@ from newsleopard_async.transport import storage as module
 from newsleopard_async.transport.body import BytesBody, open_body
 from newsleopard_async.transport.request import Request
 from tests.constants import KEY
+from tests.transport.file_storage import CSV, SIGNED, URL, get, make_storage
 from tests.transport.loopback import Seen, answering, http, serve
 from tests.transport.scripted import (
     EXPORT,
@@ -34,7 +35,6 @@ from tests.transport.scripted import (
     answer,
     make_api,
 )
-from tests.transport.stored import CSV, SIGNED, URL, get, make_storage
 
 pytestmark = pytest.mark.anyio
 

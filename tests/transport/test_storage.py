@@ -16,9 +16,9 @@ from newsleopard_async.errors import InvalidRequest, StorageError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.body import BytesBody, open_body
 from tests.constants import START
+from tests.transport.file_storage import CSV, TARGETS, URL, get, make_storage, put
 from tests.transport.loopback import answering, http, raw_server, serve
 from tests.transport.scripted import Pieces, Scripted, answer
-from tests.transport.stored import CSV, TARGETS, URL, get, make_storage, put
 
 pytestmark = pytest.mark.anyio
 

@@ -18,9 +18,9 @@ from newsleopard_async.errors import InvalidRequest, StorageError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import storage as module
 from tests.constants import START
+from tests.transport.file_storage import CSV, TARGETS, URL, get, make_storage
 from tests.transport.loopback import answering, http, raw_server, serve
 from tests.transport.scripted import Handler, Pieces, Scripted, answer
-from tests.transport.stored import CSV, TARGETS, URL, get, make_storage
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ from typing import Any
 from newsleopard_async import ImportResult, NewsLeopard
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.workflows import ImportReport, rejected_rows
-from tests.support import Bench, connected
+from tests.clients import Bench, connected
 
 __all__ = ["CSV", "TRUTH", "facts", "imported", "rejecting", "rows_of", "served"]
 

@@ -6,8 +6,8 @@ import pytest
 
 from newsleopard_async import with_lists, workflows
 from newsleopard_async.workflows import Event
+from tests.clients import connected
 from tests.constants import CAMPAIGN
-from tests.support import connected
 
 
 @pytest.mark.anyio

@@ -12,9 +12,9 @@ import pytest
 
 from newsleopard_async import Campaign, ImportIncomplete, InvalidRequest, SendAt, workflows
 from newsleopard_async.workflows import Event
+from tests.clients import Bench, connected, csv_of, files_in, refused
 from tests.constants import CAMPAIGN
 from tests.contacts.examples import CSV, FORMS, ROWS, later, persons, written
-from tests.support import Bench, connected, csv_of, files_in, refused
 from tests.workflows.rejections import rows_of
 
 CLEAN: Campaign = attrs.evolve(

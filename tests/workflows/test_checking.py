@@ -20,8 +20,8 @@ from newsleopard_async import (
 )
 from newsleopard_async.workflows import Event
 from newsleopard_async.workflows.checking import log_remarks
+from tests.clients import csv_of, files_in
 from tests.plainness import assert_exactly_plain
-from tests.support import csv_of, files_in
 
 BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\nming@example.com,王大明\n"
 

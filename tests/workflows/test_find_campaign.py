@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from newsleopard_async import DeadlineExceeded, Polling, SendAt, with_lists, workflows
+from tests.clients import Reply, connected, refused, scripted
 from tests.constants import CAMPAIGN, START
-from tests.support import Reply, connected, refused, scripted
 
 DAY = timedelta(days=1)
 

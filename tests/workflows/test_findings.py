@@ -27,8 +27,8 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.workflows.sending import is_complete_enough
+from tests.clients import Reply, connected, csv_of, scripted
 from tests.constants import CAMPAIGN
-from tests.support import Reply, connected, csv_of, scripted
 
 pytestmark = pytest.mark.anyio
 SN = CampaignSn("402810c26cb86ad7016cb8b2414a0003")

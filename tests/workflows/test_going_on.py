@@ -16,8 +16,8 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.workflows import Checkpoint, ImportReport, SendOutcome
+from tests.clients import Bench, checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN
-from tests.support import Bench, checkpoint_of, connected, csv_of
 
 ONE_DAY_S = 86_400
 ONE_BAD = csv_of(3) + "nobody,誰\n"

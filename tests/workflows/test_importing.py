@@ -25,7 +25,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.emulator import Switches
 from newsleopard_async.workflows.importing import Target
-from tests.support import Reply, connected, csv_of, refused, scripted
+from tests.clients import Reply, connected, csv_of, refused, scripted
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 

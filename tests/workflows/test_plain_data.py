@@ -41,9 +41,9 @@ from newsleopard_async.workflows import (
     ReportState,
     SendOutcome,
 )
+from tests.clients import connected
 from tests.constants import AB_TESTS, CAMPAIGN, SENDER
 from tests.plainness import assert_exactly_plain
-from tests.support import connected
 
 NOW = datetime(2026, 1, 5, 2, 0, 0, 90_000, tzinfo=UTC)
 RESULT = ImportResult(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from newsleopard_async import DeadlineExceeded, Polling, RateLimits, workflows
 from newsleopard_async.workflows.polling import delays_s
-from tests.support import Bench, connected, csv_of
+from tests.clients import Bench, connected, csv_of
 
 STEADY = Polling(jitter=0.0)
 

@@ -15,9 +15,9 @@ from newsleopard_async.workflows import Event
 from newsleopard_async.workflows import steps as steps_module
 from newsleopard_async.workflows.progress import StepName
 from newsleopard_async.workflows.runner import Step
+from tests.clients import connected, csv_of
 from tests.constants import CAMPAIGN, KEY
 from tests.plainness import assert_exactly_plain
-from tests.support import connected, csv_of
 
 
 @attrs.define

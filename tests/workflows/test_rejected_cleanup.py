@@ -14,7 +14,7 @@ import pytest
 
 from newsleopard_async.workflows import ImportReport, rejected_rows
 from tests.cancellation import Trigger, Way, at_some_or_all_awaits, cancelled_by, each_point
-from tests.support import files_in
+from tests.clients import files_in
 from tests.workflows.rejections import TRUTH, facts, rejecting, rows_of
 
 

@@ -20,7 +20,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.plain import from_plain
 from newsleopard_async.workflows import ImportReport, rejected_rows
-from tests.support import Reply, connected, scripted
+from tests.clients import Reply, connected, scripted
 from tests.workflows.rejections import TRUTH, facts, rejecting, rows_of
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"

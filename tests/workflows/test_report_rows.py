@@ -21,7 +21,7 @@ from newsleopard_async.emulator import Switches
 from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.plain import from_plain
 from newsleopard_async.workflows import CampaignReport, ReportFile
-from tests.support import Bench, connected
+from tests.clients import Bench, connected
 
 SN = CampaignSn("c")
 TWO = datetime(2026, 1, 5, 2, tzinfo=UTC)

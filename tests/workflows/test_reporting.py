@@ -24,7 +24,7 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Switches
 from newsleopard_async.workflows.outcomes import ReportState
 from newsleopard_async.workflows.reporting import ReportJudge
-from tests.support import Bench, Reply, connected, files_in, refused, scripted
+from tests.clients import Bench, Reply, connected, files_in, refused, scripted
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 QUIET: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}

@@ -23,38 +23,11 @@ from newsleopard_async import (
 )
 from newsleopard_async.emulator.platform.gateway import GARBAGE
 from tests.constants import LIST_NAME
-from tests.faults.faults import FAULTS, Fault, Gone, Strike, Wire
-from tests.faults.pipelines import BY_NAME, PIPELINES, QUIET_EXPORT, Pipeline
-from tests.faults.world import FEW, MANY, MemoryStore, World, addresses, csv_of, unflushed, world
+from tests.faults.pipelines import PIPELINES, Pipeline
+from tests.faults.strikes import FAULTS, Fault, Gone, Strike, Wire
+from tests.faults.world import World, addresses, world
 
-__all__ = [
-    "BY_NAME",
-    "FAULTS",
-    "FEW",
-    "MANY",
-    "PIPELINES",
-    "QUIET_EXPORT",
-    "Case",
-    "Fault",
-    "Gone",
-    "MemoryStore",
-    "Pipeline",
-    "Story",
-    "Strike",
-    "Wire",
-    "World",
-    "addresses",
-    "cases",
-    "check",
-    "csv_of",
-    "go_on",
-    "live",
-    "log_of",
-    "play",
-    "requests_of",
-    "unflushed",
-    "world",
-]
+__all__ = ["Case", "Story", "cases", "check", "go_on", "live", "log_of", "play", "requests_of"]
 
 MOST_LIVES: Final = 8
 

@@ -13,8 +13,8 @@ from newsleopard_async import (
     SendAt,
 )
 from newsleopard_async.rehearsal import Rehearsal, rehearse
+from tests.clients import csv_of
 from tests.constants import CAMPAIGN
-from tests.support import csv_of
 
 __all__ = ["IN_A_YEAR", "NOW", "changed", "rehearsed"]
 
