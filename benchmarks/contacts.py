@@ -65,7 +65,7 @@ def check_contacts(path: Path) -> int:
 
 def examine(path: Path) -> int:
     """Check without files and event loop: the pure core."""
-    from newsleopard_async.contacts.csv.encoding import EncodingDetector
+    from newsleopard_async.contacts.csv.detection import EncodingDetector
     from newsleopard_async.contacts.rules.examiner import Examiner
 
     detector = EncodingDetector()

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.contacts.csv.encoding import EncodingDetector
+from newsleopard_async.contacts.csv.detection import EncodingDetector
 from newsleopard_async.contacts.options import Options, publish
 from newsleopard_async.contacts.rules.examiner import Examined, Examiner
 from newsleopard_async.contacts.sources import (

@@ -19,7 +19,8 @@ from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.attempt import Observer
-from newsleopard_async.transport.request import Kind, Request
+from newsleopard_async.transport.repeating import Kind
+from newsleopard_async.transport.request import Request
 
 __all__ = ["Campaigns"]
 

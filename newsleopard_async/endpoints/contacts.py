@@ -23,7 +23,8 @@ from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.body import open_body
-from newsleopard_async.transport.request import Kind, Request, path
+from newsleopard_async.transport.repeating import Kind
+from newsleopard_async.transport.request import Request, path
 from newsleopard_async.transport.storage import Storage
 
 __all__ = ["Contacts"]

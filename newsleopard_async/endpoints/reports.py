@@ -15,7 +15,8 @@ from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import problems_of_time, refuse
 from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
-from newsleopard_async.transport.request import Kind, Request, path
+from newsleopard_async.transport.repeating import Kind
+from newsleopard_async.transport.request import Request, path
 from newsleopard_async.transport.storage import Storage
 
 __all__ = ["Reports"]

@@ -17,7 +17,7 @@ import anyio.lowlevel
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.csv.encoding import EncodingDetector
+from newsleopard_async.contacts.csv.detection import EncodingDetector
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import (
     BytesSource,
@@ -46,8 +46,8 @@ from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import export_report, rejected_rows, send_campaign
 from newsleopard_async.workflows.checking import check_contacts
+from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.outcomes import ImportReport
-from newsleopard_async.workflows.progress import Progress
 
 __all__ = ["Stage", "Taken", "check_taken", "take"]
 

@@ -28,7 +28,8 @@ from newsleopard_async.transport.outcome import (
     throttle_text,
 )
 from newsleopard_async.transport.pools import Pools, Purpose
-from newsleopard_async.transport.request import Kind, Request
+from newsleopard_async.transport.repeating import Kind
+from newsleopard_async.transport.request import Request
 
 __all__ = ["Attempt", "Observer"]
 

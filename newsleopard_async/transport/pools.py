@@ -20,7 +20,7 @@ import httpx
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError
-from newsleopard_async.transport.request import Kind
+from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.urls import proxy_for, split_url
 
 __all__ = ["HttpTransport", "Pools", "Purpose"]

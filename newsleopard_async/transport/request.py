@@ -1,57 +1,18 @@
-"""A request is a value: where it goes, what it says, and what may be done when it fails.
-
-The table of what may be repeated is `WHAT_MAY_BE_REPEATED`; the documentation prints it,
-and the tests hold the two together.
-"""
+"""A request is a value: where it goes, what it says, and what may be done when it fails."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
 
-from newsleopard_async.transport.outcome import Failure
+from newsleopard_async.transport.repeating import Kind
 
-__all__ = ["WHAT_MAY_BE_REPEATED", "Action", "Kind", "Request", "path"]
+__all__ = ["Request", "path"]
 
 T = TypeVar("T")
-
-
-class Kind(enum.Enum):
-    """What a request does, as far as repeating it is concerned; a row of the table each."""
-
-    READ = "every GET"
-    IMPORT = "file ticket, text import"
-    UPLOAD = "PUT to storage"
-    CREATE = "create list, export"
-    SUBMIT = "submit, submit A/B"
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether a repetition changes nothing, so that a lost reply costs nothing."""
-        return self not in (Kind.CREATE, Kind.SUBMIT)
-
-
-class Action(enum.Enum):
-    """What to do about a failure."""
-
-    REPEAT = "repeat"
-    UNKNOWN = "`OutcomeUnknown`"
-
-
-_REPEATABLE: Final = dict.fromkeys(Failure, Action.REPEAT)
-_AT_MOST_ONCE: Final = {
-    Failure.REFUSED: Action.REPEAT,
-    Failure.NOT_SENT: Action.REPEAT,
-    Failure.SERVER_ERROR: Action.UNKNOWN,
-    Failure.REPLY_LOST: Action.UNKNOWN,
-}
-WHAT_MAY_BE_REPEATED: Final[Mapping[Kind, Mapping[Failure, Action]]] = {
-    kind: _REPEATABLE if kind.repeatable else _AT_MOST_ONCE for kind in Kind
-}
 
 
 @attrs.frozen(kw_only=True)

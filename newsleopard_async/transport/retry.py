@@ -1,8 +1,7 @@
-"""Whether, when and how often a request is repeated.
+"""When and how often a request is repeated that may be (`repeating.decide`).
 
-`decide` is a pure function of the request, its failure and the attempt; tenacity runs the
-loop, on the client's clock. Waits are exponential with full jitter; a `Retry-After` is
-honoured up to a cap.
+tenacity runs the loop, on the client's clock. Waits are exponential with full jitter; a
+`Retry-After` is honoured up to a cap.
 """
 
 from __future__ import annotations
@@ -16,23 +15,10 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.models.options import RetryPolicy
-from newsleopard_async.transport.outcome import Answer, Outcome, retry_after_s
-from newsleopard_async.transport.request import WHAT_MAY_BE_REPEATED, Action, Kind
+from newsleopard_async.transport.outcome import Outcome, retry_after_s
+from newsleopard_async.transport.repeating import Kind, decide
 
-__all__ = ["Retrying", "decide"]
-
-
-def decide(kind: Kind, outcome: Outcome, attempt: int, *, empty_500_once: bool = False) -> bool:
-    """Say whether the table allows another attempt after this one."""
-    if outcome.failure is None:
-        return False
-    if empty_500_once and _is_empty_500(outcome):
-        return attempt == 1
-    return WHAT_MAY_BE_REPEATED[kind][outcome.failure] is Action.REPEAT
-
-
-def _is_empty_500(outcome: Outcome) -> bool:
-    return isinstance(outcome, Answer) and outcome.status == 500 and not outcome.body.strip()
+__all__ = ["Retrying"]
 
 
 @attrs.define

@@ -29,7 +29,7 @@ from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.http import Bytes, Exchange, Reader, perform, read_whole
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
 from newsleopard_async.transport.pools import Pools, Purpose
-from newsleopard_async.transport.request import Kind
+from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.urls import is_loopback, split_url
 

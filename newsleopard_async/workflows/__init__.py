@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from newsleopard_async.store import Store
     from newsleopard_async.workflows.checking import check_contacts
     from newsleopard_async.workflows.checkpoint import Checkpoint
+    from newsleopard_async.workflows.events import Event, Progress
     from newsleopard_async.workflows.importing import import_contacts, wait_for_import
     from newsleopard_async.workflows.outcomes import (
         CampaignReport,
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
         ReportState,
         SendOutcome,
     )
-    from newsleopard_async.workflows.progress import Event, Progress
     from newsleopard_async.workflows.rejected import rejected_rows
     from newsleopard_async.workflows.reporting import export_report, wait_for_report
     from newsleopard_async.workflows.sending import find_campaign, send_campaign
@@ -55,7 +55,7 @@ _MODULES = {
         "ReportState",
         "SendOutcome",
     ),
-    "workflows.progress": ("Event", "Progress"),
+    "workflows.events": ("Event", "Progress"),
     "workflows.rejected": ("rejected_rows",),
     "workflows.reporting": ("export_report", "wait_for_report"),
     "workflows.sending": ("find_campaign", "send_campaign"),

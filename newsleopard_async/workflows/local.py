@@ -15,7 +15,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Record, opened
-from newsleopard_async.workflows.progress import Events
+from newsleopard_async.workflows.events import Events
 from newsleopard_async.workflows.runner import AnyStep, Step
 
 __all__ = ["LocalRunner", "running"]

@@ -13,10 +13,10 @@ from newsleopard_async.models import CampaignSn, Polling, ReportLink
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
+from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
 from newsleopard_async.workflows.polling import problems_of_polling, watch
-from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["ReportJudge", "export_report", "wait_for_report"]

@@ -33,6 +33,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
+from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.importing import (
     IfListExists,
     Target,
@@ -43,7 +44,6 @@ from newsleopard_async.workflows.importing import (
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
-from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.reconcile import ONE_DAY, submit_once
 from newsleopard_async.workflows.verdict import (
     Judgement,

@@ -8,8 +8,8 @@ from unittest import mock
 
 import attrs
 
-from newsleopard_async.contacts.csv import encoding as blocks
-from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected, EncodingDetector
+from newsleopard_async.contacts.csv import detection as blocks
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected, EncodingDetector
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.rules.examiner import Examiner
 from newsleopard_async.models.findings import ContactsReport, Finding, Level

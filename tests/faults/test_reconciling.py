@@ -183,8 +183,8 @@ def test_message_says_what_to_do(at: World) -> None:
     text = str(error)
     assert repr(campaign.name) in text
     assert "活動列表" in text
-    assert 'checkpoint_of(error).resolve("sent", campaign_sn="…")' in text
-    assert 'checkpoint_of(error).resolve("resubmit")' in text
+    assert 'error.checkpoint.resolve("sent", campaign_sn="…")' in text
+    assert 'error.checkpoint.resolve("resubmit")' in text
     assert f"{error.look_again_at:%Y-%m-%d %H:%M} UTC" in text
     assert error.request == "POST /v1/campaign/normal/submit"
 

@@ -17,7 +17,8 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.pools import Pools
-from newsleopard_async.transport.request import Kind, Request
+from newsleopard_async.transport.repeating import Kind
+from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.settings import Secret
 from tests.constants import KEY
 

@@ -20,7 +20,8 @@ from newsleopard_async.errors import (
 from newsleopard_async.models.options import RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.outcome import Failure
-from newsleopard_async.transport.request import WHAT_MAY_BE_REPEATED, Action, Kind, Request
+from newsleopard_async.transport.repeating import WHAT_MAY_BE_REPEATED, Action, Kind
+from newsleopard_async.transport.request import Request
 from tests.constants import START
 from tests.transport.scripted import (
     EXPORT,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from newsleopard_async.models.options import RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost, retry_after_s
-from newsleopard_async.transport.request import Kind
-from newsleopard_async.transport.retry import Retrying, decide
+from newsleopard_async.transport.repeating import Kind, decide
+from newsleopard_async.transport.retry import Retrying
 from tests.constants import START
 
 GOOD = Answer(200, b"{}")

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import attrs
 
-from newsleopard_async.contacts.csv.big5 import Big5Traits, find_misread, is_of_eten
+from newsleopard_async.contacts.csv.big5_lookalikes import Big5Traits, find_misread, is_of_eten
 
 __all__ = ["BadBytes", "Measure", "StrictDecoder", "count_ends"]
 

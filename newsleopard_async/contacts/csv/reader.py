@@ -10,7 +10,7 @@ from operator import methodcaller
 import attrs
 
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.csv.encoding import Blocks, Detected, EncodingDetector
+from newsleopard_async.contacts.csv.detection import Blocks, Detected, EncodingDetector
 from newsleopard_async.contacts.csv.quoted import QuotedReader
 from newsleopard_async.contacts.csv.separators import (
     COMMA,

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected
 from newsleopard_async.contacts.csv.reader import RowReader
 from newsleopard_async.contacts.rules import CONTACT_RULES
 from newsleopard_async.contacts.rules.emails import load_deep_check

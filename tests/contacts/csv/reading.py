@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from unittest import mock
 
-from newsleopard_async.contacts.csv import encoding as blocks
+from newsleopard_async.contacts.csv import detection as blocks
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, Detected
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected
 from newsleopard_async.contacts.csv.reader import RowReader
 
 __all__ = ["UTF8", "batches", "marked", "read"]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from newsleopard_async.contacts.csv import encoding as blocks
+from newsleopard_async.contacts.csv import detection as blocks
 from newsleopard_async.contacts.csv import quoted
-from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES
 from newsleopard_async.contacts.csv.quoted import QuotedReader
 from newsleopard_async.contacts.csv.reader import RowReader, iterate_rows
 from newsleopard_async.errors import InvalidRequest

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES
 from tests.contacts.checking import Checked, check, csv_of, found
 
 

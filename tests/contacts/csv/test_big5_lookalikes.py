@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES
 from tests.contacts.checking import check, detect
 
 TABLE = "EMAIL,NAME,城市\na@example.com,王小明,台北市\nb@example.com,陳怡君,高雄市\n"

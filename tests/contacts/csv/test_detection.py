@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from newsleopard_async.contacts.csv.encoding import BLOCK_BYTES, ENCODINGS, EncodingDetector
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, ENCODINGS, EncodingDetector
 from newsleopard_async.errors import InvalidRequest
 from tests.contacts.checking import check, csv_of, detect, found
 

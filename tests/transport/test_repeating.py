@@ -8,13 +8,8 @@ import attrs
 import pytest
 
 from newsleopard_async.transport.outcome import Failure
-from newsleopard_async.transport.request import (
-    WHAT_MAY_BE_REPEATED,
-    Action,
-    Kind,
-    Request,
-    path,
-)
+from newsleopard_async.transport.repeating import WHAT_MAY_BE_REPEATED, Action, Kind
+from newsleopard_async.transport.request import Request, path
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "repeating.md"
 A_REQUEST = Request(name="get", method="GET", path="/v1/x", decode=str)
