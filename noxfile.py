@@ -48,6 +48,8 @@ def wake_pyenv() -> None:
 
 
 wake_pyenv()
+# Without its caches each of the many processes that the tests start would compile everything anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def install(session: nox.Session, *packages: str, groups: tuple[str, ...] = ()) -> None:
@@ -171,7 +173,7 @@ def wheel(session: nox.Session) -> None:
     with session.chdir(away):
         session.run("python", "-P", "-c", _ASSERT_INSTALLED.format(sources=str(ROOT)), log=False)
         # These are tested at length above; here it is the packaging.
-        inner = ("checks", "faults", "models", "storage", "transport")
+        inner = ("checks", "contacts", "faults", "models", "storage", "transport")
         left_out = [f"--ignore=tests/{name}" for name in inner]
         chosen = ("-m", "not source_tree and not soak", *left_out, *session.posargs)
         run_each(

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Self
 import attrs
 
 from newsleopard_async.clock import Clock, SystemClock
-from newsleopard_async.files import AnyPath
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
-from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.limits.daylog import DayLog
 from newsleopard_async.transport.pools import HttpTransport, Pools
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from newsleopard_async.endpoints.campaigns import Campaigns
     from newsleopard_async.endpoints.contacts import Contacts
     from newsleopard_async.endpoints.reports import Reports
+    from newsleopard_async.files import AnyPath
+    from newsleopard_async.store import Store
     from newsleopard_async.transport.storage import Storage
 
 __all__ = ["NewsLeopard"]
@@ -76,7 +76,7 @@ class NewsLeopard:
             clock=clock,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
-            day_log=DayLog(as_store(usage_store, field="usage_store")),
+            day_log=DayLog(_store_of(usage_store)),
         )
         self._build(api, owner=True)
 
@@ -167,3 +167,11 @@ class NewsLeopard:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
+
+
+def _store_of(usage_store: AnyPath | Store | None) -> Store | None:
+    if usage_store is None:
+        return None
+    from newsleopard_async.store import as_store
+
+    return as_store(usage_store, field="usage_store")

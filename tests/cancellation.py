@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 Work = Coroutine[Any, Any, Any]
-_SAMPLE: Final = 4
+_SAMPLE: Final = 2
 """Chosen: enough points for a quick test to meet each part of a pipeline."""
 
 

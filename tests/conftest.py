@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import ipaddress
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ settings.load_profile("project")
 MOST_CPU_S = 5.0
 """Chosen: a quick test takes less than 1 s; five times that under coverage on a busy machine."""
 _SOAK_FACTOR = 20
+_IS_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(?:slow|matrix|soak)$", re.MULTILINE)
 _SPEEDS = {"quick", "slow", "matrix", "soak"}
 _PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 _SETTINGS = ("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NL_EDM_API_KEY")
@@ -29,6 +32,13 @@ _LOOPBACK_NAMES = ("", "localhost")
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over a module that is slow as a whole if only quick tests run."""
+    if config.getoption("markexpr") != "quick" or collection_path.suffix != ".py":
+        return None
+    return True if _IS_SLOW.search(collection_path.read_text(encoding="utf-8")) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test that is not marked by how long it takes; in a soak, multiply the examples.
 

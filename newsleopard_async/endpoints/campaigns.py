@@ -16,11 +16,11 @@ from newsleopard_async.models import (
     SubjectTest,
 )
 from newsleopard_async.models.validation import problems_of_type, refuse
-from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request
+from newsleopard_async.transport.wire import answers, requests
 
 __all__ = ["Campaigns"]
 
@@ -81,7 +81,7 @@ class Campaigns:
             method="POST",
             path=f"/v1/campaign/{kind}/submit",
             kind=Kind.SUBMIT,
-            body=wire.encode_submission(campaign, now),
-            decode=wire.decode_campaign_sn,
+            body=requests.encode_submission(campaign, now),
+            decode=answers.decode_campaign_sn,
         )
         return await self._api.call(request, observer=observer)

@@ -19,13 +19,13 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.models.codes import check_code, check_list_code
 from newsleopard_async.models.validation import problems_of_count, problems_of_line, refuse
-from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request, path
 from newsleopard_async.transport.storage import Storage
+from newsleopard_async.transport.wire import answers
 
 __all__ = ["Contacts"]
 
@@ -64,7 +64,7 @@ class Contacts:
             path="/v1/contacts/lists/insert",
             kind=Kind.CREATE,
             body={"name": _line("name", name)},
-            decode=wire.decode_list_sn,
+            decode=answers.decode_list_sn,
         )
         return await self._api.call(request, observer=observer)
 
@@ -84,7 +84,7 @@ class Contacts:
                 path="/v1/contacts/lists",
                 kind=Kind.READ,
                 query=(("size", str(size)), ("page", str(page))),
-                decode=wire.decode_lists,
+                decode=answers.decode_lists,
             )
         )
 
@@ -126,7 +126,7 @@ class Contacts:
                 path=_import_path(list_sn, "file"),
                 kind=Kind.IMPORT,
                 body=webhook_body(webhook_url),
-                decode=wire.decode_ticket,
+                decode=answers.decode_ticket,
                 hint=_LIST_HINT if list_sn else "",
                 empty_500_once=list_sn is not None,
             )
@@ -165,7 +165,7 @@ class Contacts:
                 path=_import_path(list_sn, "text"),
                 kind=Kind.IMPORT,
                 body={"contacts": _checked(csv_text)},
-                decode=wire.decode_import_sn,
+                decode=answers.decode_import_sn,
                 hint=_LIST_HINT if list_sn else "",
                 empty_500_once=list_sn is not None,
             )
@@ -186,7 +186,7 @@ class Contacts:
                 path=path("/v1/contacts/imports/result/{sn}", sn=import_sn),
                 kind=Kind.READ,
                 polite=True,
-                decode=wire.decode_import_result,
+                decode=answers.decode_import_result,
                 hint="the import is unknown, or older than 30 days",
             )
         )

@@ -13,11 +13,11 @@ from newsleopard_async.files import AnyPath, as_path
 from newsleopard_async.models import CampaignSn, ReportLink, SentCampaign
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import problems_of_time, refuse
-from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request, path
 from newsleopard_async.transport.storage import Storage
+from newsleopard_async.transport.wire import answers, requests
 
 __all__ = ["Reports"]
 
@@ -50,7 +50,7 @@ class Reports:
                 path="/v1/report/campaigns",
                 kind=Kind.READ,
                 query=_range(start, end),
-                decode=wire.decode_sent_campaigns,
+                decode=answers.decode_sent_campaigns,
             )
         )
 
@@ -98,7 +98,7 @@ class Reports:
                 path=path("/v1/report/{sn}/link", sn=campaign_sn),
                 kind=Kind.READ,
                 polite=True,
-                decode=wire.decode_links,
+                decode=answers.decode_links,
             )
         )
 
@@ -133,8 +133,8 @@ def _range(start: datetime | None, end: datetime | None) -> tuple[tuple[str, str
     if end < start:
         raise InvalidRequest.of("end", "order", "must not be before start")
     return (
-        ("startDate", wire.format_query_date(start)),
-        ("endDate", wire.format_query_date(end)),
+        ("startDate", requests.format_query_date(start)),
+        ("endDate", requests.format_query_date(end)),
     )
 
 

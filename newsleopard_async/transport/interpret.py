@@ -27,7 +27,8 @@ from newsleopard_async.models.error_codes import describe_code
 from newsleopard_async.transport.outcome import Answer, Failure, Outcome, retry_after_s
 from newsleopard_async.transport.redact import excerpt, redact
 from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.wire import ErrorBody, WireError, decode_error
+from newsleopard_async.transport.wire.refusals import ErrorBody, decode_error
+from newsleopard_async.transport.wire.values import WireError
 
 __all__ = ["Reading", "Result"]
 

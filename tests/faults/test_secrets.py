@@ -132,6 +132,7 @@ def test_whole_run_over_the_wire_shows_nothing(
     check_clean(seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", cases()[3::11], ids=str)
 def test_faults_show_nothing(
     case: Case, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]

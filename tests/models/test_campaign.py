@@ -22,7 +22,7 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.models.campaign import MAX_BODY_BYTES, show_length
 from newsleopard_async.plain import to_plain
-from newsleopard_async.transport.wire import encode_submission
+from newsleopard_async.transport.wire.requests import encode_submission
 from tests.constants import SENDER, START
 from tests.models.examples import CAMPAIGN, problems_of
 from tests.models.strategies import ab_tests, campaigns

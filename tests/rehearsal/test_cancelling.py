@@ -15,6 +15,7 @@ from tests.constants import CAMPAIGN
 from tests.rehearsal.rehearsing import IN_A_YEAR, NOW
 
 
+@pytest.mark.slow
 @in_every_way
 def test_cancelled_rehearsal_leaves_nothing_behind(
     way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,12 +14,12 @@ import pytest
 from newsleopard_async.clock import Clock
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport import wire
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.pools import Pools
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.settings import Secret
+from newsleopard_async.transport.wire import answers
 from tests.constants import KEY
 
 __all__ = [
@@ -42,12 +42,14 @@ __all__ = [
 
 UNLIMITED = RateLimits(windows=())
 
-READ = Request(name="list_lists", method="GET", path="/r", decode=wire.decode_lists, kind=Kind.READ)
+READ = Request(
+    name="list_lists", method="GET", path="/r", decode=answers.decode_lists, kind=Kind.READ
+)
 IMPORT = Request(
     name="import_text",
     method="POST",
     path="/i",
-    decode=wire.decode_import_sn,
+    decode=answers.decode_import_sn,
     kind=Kind.IMPORT,
     body={"contacts": "EMAIL,NAME"},
     empty_500_once=True,
@@ -56,7 +58,7 @@ LIST = Request(
     name="create_list",
     method="POST",
     path="/c",
-    decode=wire.decode_list_sn,
+    decode=answers.decode_list_sn,
     kind=Kind.CREATE,
     body={"name": "週年慶"},
 )
@@ -74,7 +76,7 @@ SUBMIT = Request(
     name="submit_campaign",
     method="POST",
     path="/s",
-    decode=wire.decode_campaign_sn,
+    decode=answers.decode_campaign_sn,
     kind=Kind.SUBMIT,
     body={"form": {}},
 )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import attrs
 
-from newsleopard_async.store import Store
 from newsleopard_async.transport.limits.queue import LimiterState
+
+if TYPE_CHECKING:
+    from newsleopard_async.store import Store
 
 __all__ = ["DayLog"]
 

@@ -21,8 +21,8 @@ from newsleopard_async.models import (
     SentCampaign,
     UploadTicket,
 )
-from newsleopard_async.transport import wire
-from newsleopard_async.transport.wire import WireError
+from newsleopard_async.transport.wire import answers
+from newsleopard_async.transport.wire.values import WireError
 
 OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
 SN = "40280a3c6a0cb8c5016a10142a230002"
@@ -30,17 +30,17 @@ IMPORT_SN = "45093ba5-4bb5-47b2-a2c7-40ae4ff646b6"
 URL = "https://s3.amazonaws.com/..."
 
 DECODERS: dict[str, Callable[[object], object]] = {
-    "listSentCampaigns": wire.decode_sent_campaigns,
-    "getReportLinks": wire.decode_links,
-    "createFileImport": wire.decode_ticket,
-    "createFileImportToList": wire.decode_ticket,
-    "importText": wire.decode_import_sn,
-    "importTextToList": wire.decode_import_sn,
-    "getImportResult": wire.decode_import_result,
-    "createList": wire.decode_list_sn,
-    "listLists": wire.decode_lists,
-    "submitCampaign": wire.decode_campaign_sn,
-    "submitAbTest": wire.decode_campaign_sn,
+    "listSentCampaigns": answers.decode_sent_campaigns,
+    "getReportLinks": answers.decode_links,
+    "createFileImport": answers.decode_ticket,
+    "createFileImportToList": answers.decode_ticket,
+    "importText": answers.decode_import_sn,
+    "importTextToList": answers.decode_import_sn,
+    "getImportResult": answers.decode_import_result,
+    "createList": answers.decode_list_sn,
+    "listLists": answers.decode_lists,
+    "submitCampaign": answers.decode_campaign_sn,
+    "submitAbTest": answers.decode_campaign_sn,
 }
 
 
@@ -91,13 +91,13 @@ def test_sample_of_lists_is_read() -> None:
         updated=datetime(2019, 4, 12, 5, 45, 18, tzinfo=UTC),
     )
 
-    assert wire.decode_lists({"Lists": [sample]}) == (expected,)
-    assert wire.decode_lists([{**sample, "segVersion": -1}]) == (expected,)
+    assert answers.decode_lists({"Lists": [sample]}) == (expected,)
+    assert answers.decode_lists([{**sample, "segVersion": -1}]) == (expected,)
 
 
 def test_list_with_nothing_but_a_code_is_read() -> None:
     """What is missing is unknown, and not zero."""
-    (found,) = wire.decode_lists([{"sn": SN}])
+    (found,) = answers.decode_lists([{"sn": SN}])
 
     assert found == ContactList(sn=ListSn(SN))
     assert found.subscribed_count is None
@@ -106,7 +106,7 @@ def test_list_with_nothing_but_a_code_is_read() -> None:
 
 def test_sample_of_an_import_is_read() -> None:
     """It goes on, in spite of its counts and its time of completion (T45)."""
-    result = wire.decode_import_result(
+    result = answers.decode_import_result(
         {
             "import_sn": IMPORT_SN,
             "status": "PROCESSING",
@@ -146,7 +146,7 @@ def test_sample_of_an_import_is_read() -> None:
 )
 def test_state_is_the_bare_word(status: str, expected: str) -> None:
     """The schema prints label and word together (T43); an unknown word is kept."""
-    result = wire.decode_import_result({"import_sn": IMPORT_SN, "status": status})
+    result = answers.decode_import_result({"import_sn": IMPORT_SN, "status": status})
 
     assert result.status == expected
 
@@ -156,13 +156,13 @@ def test_error_link_may_be_absent(link: dict[str, Any]) -> None:
     """There is no link without rejected rows (T49)."""
     answer = {"import_sn": IMPORT_SN, "status": "COMPLETE", **link}
 
-    assert wire.decode_import_result(answer).error_url is None
+    assert answers.decode_import_result(answer).error_url is None
 
 
 def test_code_of_an_import_may_be_in_camel_case() -> None:
     """The vendor's own command line expects it so (T42)."""
-    assert wire.decode_import_sn({"importSn": IMPORT_SN}) == IMPORT_SN
-    assert wire.decode_ticket({"import_sn": IMPORT_SN, "url": URL}) == UploadTicket(
+    assert answers.decode_import_sn({"importSn": IMPORT_SN}) == IMPORT_SN
+    assert answers.decode_ticket({"import_sn": IMPORT_SN, "url": URL}) == UploadTicket(
         import_sn=ImportSn(IMPORT_SN), url=URL
     )
 
@@ -178,7 +178,7 @@ def test_sent_campaigns_come_in_three_containers(container: str) -> None:
     }
     answer = {"array": [sample], "object": sample, "wrapper": {"total": 1, "any": [sample]}}
 
-    (found,) = wire.decode_sent_campaigns(answer[container])
+    (found,) = answers.decode_sent_campaigns(answer[container])
 
     assert found == SentCampaign(
         sn=CampaignSn(SN),
@@ -190,7 +190,7 @@ def test_sent_campaigns_come_in_three_containers(container: str) -> None:
 
 def test_report_link_loses_its_leading_colon() -> None:
     """Type and address come from their own fields, whatever the file's name says (T115, T116)."""
-    links = wire.decode_links(
+    links = answers.decode_links(
         {
             "Reports": [
                 {
@@ -217,52 +217,52 @@ def test_report_link_loses_its_leading_colon() -> None:
 @pytest.mark.parametrize("answer", [[], {"Reports": []}])
 def test_no_link_is_an_answer(answer: object) -> None:
     """Before the first export there are none (T117)."""
-    assert wire.decode_links(answer) == ()
+    assert answers.decode_links(answer) == ()
 
 
 @pytest.mark.parametrize(
     ("decode", "answer", "path"),
     [
-        (wire.decode_lists, {"groups": [], "pageInfo": {}}, "$"),
-        (wire.decode_lists, {}, "$"),
-        (wire.decode_lists, None, "$"),
-        (wire.decode_lists, "[]", "$"),
-        (wire.decode_lists, {"Lists": None}, "$.Lists"),
-        (wire.decode_lists, {"Lists": {"sn": SN}}, "$.Lists"),
-        (wire.decode_lists, {"Lists": [SN]}, "$.Lists[0]"),
-        (wire.decode_lists, [{"sn": SN}, {"name": "x"}], "$[1].sn"),
-        (wire.decode_lists, [{"sn": SN, "name": 412}], "$[0].name"),
-        (wire.decode_lists, [{"sn": SN, "subscribedCnt": True}], "$[0].subscribedCnt"),
-        (wire.decode_lists, [{"sn": SN, "subscribedCnt": "many"}], "$[0].subscribedCnt"),
-        (wire.decode_lists, [{"sn": SN, "openedRate": float("nan")}], "$[0].openedRate"),
-        (wire.decode_lists, [{"sn": SN, "createDate": "yesterday"}], "$[0].createDate"),
-        (wire.decode_list_sn, {}, "$.sn"),
-        (wire.decode_list_sn, {"sn": ""}, "$.sn"),
-        (wire.decode_list_sn, {"sn": " "}, "$.sn"),
-        (wire.decode_list_sn, {"sn": 5}, "$.sn"),
-        (wire.decode_list_sn, {"sn": None}, "$.sn"),
-        (wire.decode_list_sn, [], "$"),
-        (wire.decode_campaign_sn, {"status": "ok"}, "$.sn"),
-        (wire.decode_campaign_sn, None, "$"),
-        (wire.decode_import_sn, {}, "$.import_sn"),
-        (wire.decode_ticket, {"import_sn": IMPORT_SN}, "$.url"),
-        (wire.decode_ticket, {"url": URL}, "$.import_sn"),
-        (wire.decode_ticket, {"import_sn": IMPORT_SN, "url": ":" + URL}, "$.url"),
-        (wire.decode_import_result, {"import_sn": IMPORT_SN}, "$.status"),
-        (wire.decode_import_result, {"import_sn": IMPORT_SN, "status": 1}, "$.status"),
+        (answers.decode_lists, {"groups": [], "pageInfo": {}}, "$"),
+        (answers.decode_lists, {}, "$"),
+        (answers.decode_lists, None, "$"),
+        (answers.decode_lists, "[]", "$"),
+        (answers.decode_lists, {"Lists": None}, "$.Lists"),
+        (answers.decode_lists, {"Lists": {"sn": SN}}, "$.Lists"),
+        (answers.decode_lists, {"Lists": [SN]}, "$.Lists[0]"),
+        (answers.decode_lists, [{"sn": SN}, {"name": "x"}], "$[1].sn"),
+        (answers.decode_lists, [{"sn": SN, "name": 412}], "$[0].name"),
+        (answers.decode_lists, [{"sn": SN, "subscribedCnt": True}], "$[0].subscribedCnt"),
+        (answers.decode_lists, [{"sn": SN, "subscribedCnt": "many"}], "$[0].subscribedCnt"),
+        (answers.decode_lists, [{"sn": SN, "openedRate": float("nan")}], "$[0].openedRate"),
+        (answers.decode_lists, [{"sn": SN, "createDate": "yesterday"}], "$[0].createDate"),
+        (answers.decode_list_sn, {}, "$.sn"),
+        (answers.decode_list_sn, {"sn": ""}, "$.sn"),
+        (answers.decode_list_sn, {"sn": " "}, "$.sn"),
+        (answers.decode_list_sn, {"sn": 5}, "$.sn"),
+        (answers.decode_list_sn, {"sn": None}, "$.sn"),
+        (answers.decode_list_sn, [], "$"),
+        (answers.decode_campaign_sn, {"status": "ok"}, "$.sn"),
+        (answers.decode_campaign_sn, None, "$"),
+        (answers.decode_import_sn, {}, "$.import_sn"),
+        (answers.decode_ticket, {"import_sn": IMPORT_SN}, "$.url"),
+        (answers.decode_ticket, {"url": URL}, "$.import_sn"),
+        (answers.decode_ticket, {"import_sn": IMPORT_SN, "url": ":" + URL}, "$.url"),
+        (answers.decode_import_result, {"import_sn": IMPORT_SN}, "$.status"),
+        (answers.decode_import_result, {"import_sn": IMPORT_SN, "status": 1}, "$.status"),
         (
-            wire.decode_import_result,
+            answers.decode_import_result,
             {"import_sn": IMPORT_SN, "status": "COMPLETE", "errorDownloadLink": "ftp://x/y"},
             "$.errorDownloadLink",
         ),
-        (wire.decode_sent_campaigns, {}, "$"),
-        (wire.decode_sent_campaigns, {"a": [], "b": []}, "$"),
-        (wire.decode_sent_campaigns, [{"name": "x"}], "$[0].sn"),
-        (wire.decode_sent_campaigns, None, "$"),
-        (wire.decode_links, {"link": "https://x/y"}, "$"),
-        (wire.decode_links, [{"link": "https://x/y"}], "$[0].reportType"),
-        (wire.decode_links, [{"reportType": "open"}], "$[0].link"),
-        (wire.decode_links, [{"reportType": "open", "link": "http://x/y"}], "$[0].link"),
+        (answers.decode_sent_campaigns, {}, "$"),
+        (answers.decode_sent_campaigns, {"a": [], "b": []}, "$"),
+        (answers.decode_sent_campaigns, [{"name": "x"}], "$[0].sn"),
+        (answers.decode_sent_campaigns, None, "$"),
+        (answers.decode_links, {"link": "https://x/y"}, "$"),
+        (answers.decode_links, [{"link": "https://x/y"}], "$[0].reportType"),
+        (answers.decode_links, [{"reportType": "open"}], "$[0].link"),
+        (answers.decode_links, [{"reportType": "open", "link": "http://x/y"}], "$[0].link"),
     ],
 )
 def test_undocumented_answer_fails_loudly(
@@ -281,7 +281,7 @@ def test_error_shows_nothing_of_the_answer() -> None:
     answer = {"Lists": [{"sn": SN, "createDate": "2019-02-31T00:00:00Z"}]}
 
     with pytest.raises(WireError) as caught:
-        wire.decode_lists(answer)
+        answers.decode_lists(answer)
 
     assert "2019" not in str(caught.value)
     assert caught.value.__context__ is None

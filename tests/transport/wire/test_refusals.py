@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsleopard_async.transport.wire import ErrorBody, decode_error
+from newsleopard_async.transport.wire.refusals import ErrorBody, decode_error
 
 OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
 

@@ -22,7 +22,7 @@ from newsleopard_async.models import (
     SubjectTest,
     Timezone,
 )
-from newsleopard_async.transport.wire import (
+from newsleopard_async.transport.wire.requests import (
     encode_ab_test,
     encode_campaign,
     encode_submission,
