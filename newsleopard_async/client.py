@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from newsleopard_async.clock import Clock, SystemClock
-from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
-from newsleopard_async.transport.api import Api
-from newsleopard_async.transport.limits.daylog import DayLog
-from newsleopard_async.transport.pools import HttpTransport, Pools
-from newsleopard_async.transport.settings import Secret, read_base_url, read_key
-
 if TYPE_CHECKING:
+    from newsleopard_async.clock import Clock
     from newsleopard_async.endpoints.campaigns import Campaigns
     from newsleopard_async.endpoints.contacts import Contacts
     from newsleopard_async.endpoints.reports import Reports
     from newsleopard_async.files import AnyPath
+    from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
     from newsleopard_async.store import Store
+    from newsleopard_async.transport.api import Api
+    from newsleopard_async.transport.pools import HttpTransport
     from newsleopard_async.transport.storage import Storage
 
 __all__ = ["NewsLeopard"]
@@ -64,21 +61,24 @@ class NewsLeopard:
         clock: Clock | None = None,
         usage_store: AnyPath | Store | None = None,
     ) -> None:
-        clock = clock or SystemClock()
+        # The transport is loaded with the first client, and httpx with it.
+        from newsleopard_async.transport import api, settings
+
         # Reporters of errors print the variables of each frame.
-        given = None if api_key is None else Secret(api_key)
+        given = None if api_key is None else settings.Secret(api_key)
         del api_key
-        api = Api(
-            base_url=read_base_url(base_url, allow_http=allow_http),
-            key=read_key(given),
-            pools=Pools(http_transport),
-            limits=rate_limits or RateLimits.documented(),
+        opened = api.Api.opened(
+            given,
+            base_url=base_url,
+            limits=rate_limits,
+            retry=retry,
+            timeouts=timeouts,
+            custom=http_transport,
+            allow_http=allow_http,
             clock=clock,
-            retry=retry or RetryPolicy(),
-            timeouts=timeouts or Timeouts(),
-            day_log=DayLog(_store_of(usage_store)),
+            usage_store=usage_store,
         )
-        self._build(api, owner=True)
+        self._build(opened, owner=True)
 
     def _build(self, api: Api, *, owner: bool) -> None:
         self._api = api
@@ -167,11 +167,3 @@ class NewsLeopard:
         traceback: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-def _store_of(usage_store: AnyPath | Store | None) -> Store | None:
-    if usage_store is None:
-        return None
-    from newsleopard_async.store import as_store
-
-    return as_store(usage_store, field="usage_store")

@@ -82,6 +82,14 @@ def test_importing_the_package_loads_nothing_else_of_ours() -> None:
     assert own == {"newsleopard_async", "newsleopard_async.lazy"}
 
 
+@pytest.mark.slow
+def test_importing_the_client_loads_no_http() -> None:
+    """The transport is loaded with the first client, and httpx with it."""
+    loaded = loaded_by("from newsleopard_async import NewsLeopard")
+
+    assert {"httpx", "anyio", "newsleopard_async.transport"}.isdisjoint(loaded)
+
+
 def imported_for_type_checkers(package: str) -> list[str]:
     """Name what the block for type checkers imports, of a package."""
     path = Path(importlib.import_module(package).__file__ or "")

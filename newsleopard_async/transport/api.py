@@ -15,19 +15,21 @@ import anyio.lowlevel
 import attrs
 import httpx
 
-from newsleopard_async.clock import Clock
+from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.files import AnyPath
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
+from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.attempt import Attempt, Observer
 from newsleopard_async.transport.http import Bytes, Exchange, read_whole
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
 from newsleopard_async.transport.limits.queue import Limiter, Slot, shared_state
 from newsleopard_async.transport.outcome import Outcome
-from newsleopard_async.transport.pools import Pools, Purpose
+from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
-from newsleopard_async.transport.settings import Secret
+from newsleopard_async.transport.settings import Secret, read_base_url, read_key
 from newsleopard_async.version import __version__
 
 __all__ = ["Api"]
@@ -53,6 +55,37 @@ class Api:
     timeouts: Timeouts
     day_log: DayLog = attrs.field(repr=False, factory=lambda: DayLog(None))
     _limiters: dict[object, Limiter] = attrs.field(init=False, repr=False, factory=dict)
+
+    @classmethod
+    def opened(
+        cls,
+        key: Secret | None,
+        *,
+        base_url: str | None,
+        limits: RateLimits | None,
+        retry: RetryPolicy | None,
+        timeouts: Timeouts | None,
+        custom: HttpTransport | None,
+        allow_http: bool,
+        clock: Clock | None,
+        usage_store: AnyPath | Store | None,
+    ) -> Api:
+        """Build it of what a caller gives, the environment, and the defaults.
+
+        Raises:
+            ConfigurationError: there is no key, or one that no header can carry, or a bad URL.
+            InvalidRequest: ``usage_store`` is neither a path nor a store.
+        """
+        return cls(
+            base_url=read_base_url(base_url, allow_http=allow_http),
+            key=read_key(key),
+            pools=Pools(custom),
+            limits=limits or RateLimits.documented(),
+            clock=clock or SystemClock(),
+            retry=retry or RetryPolicy(),
+            timeouts=timeouts or Timeouts(),
+            day_log=DayLog(as_store(usage_store, field="usage_store")),
+        )
 
     @property
     def limiter(self) -> Limiter:
