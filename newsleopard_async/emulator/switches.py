@@ -18,7 +18,7 @@ Profile = Literal["documented", "vendor-2026"]
 
 @attrs.frozen(kw_only=True)
 class Switches:
-    """The emulator's options; each names the trap that it belongs to.
+    """The emulator's options; each names the points of docs/platform.md that it decides.
 
     Attributes:
         requests_per_s: Requests that any sliding second takes, of one key; None for no

@@ -123,7 +123,7 @@ class ContentTest(BaseABTest):
     Raises:
         InvalidRequest: with everything that is wrong, at once.
 
-    Source: POST /v1/campaign/testing/submit, testingOn 3; documented, see trap T95.
+    Source: POST /v1/campaign/testing/submit, testingOn 3; documented, see T95.
     """
 
     plain_kind: ClassVar[str] = "content_test"

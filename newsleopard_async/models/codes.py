@@ -1,7 +1,7 @@
 """The platform's codes: opaque, case-sensitive text, one type each.
 
 A code becomes a segment of a URL's path, so one that would change the path is refused
-before anything is sent. Source: traps T12 and T16, ``OpaqueCode`` in openapi.yaml.
+before anything is sent. Source: T12 and T16.
 """
 
 from __future__ import annotations

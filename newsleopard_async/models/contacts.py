@@ -85,7 +85,7 @@ class ImportStatus(Token):
     """State of an import: text that knows what it means.
 
     An unknown word is kept, is final, and is no success; ``COMPLETED`` reads as
-    ``COMPLETE``. Source: 狀態值; documented, finality inferred (traps T43, T44).
+    ``COMPLETE``. Source: 狀態值; documented, finality inferred (T43, T44).
     """
 
     __slots__ = ()

@@ -1,7 +1,7 @@
 """The platform's error codes (錯誤代碼對照表), and what to do about each.
 
 The table of the documentation, plus 40303, which its report pages answer with. The list is
-not closed: an unknown code is a refusal like any other. Source: section 2.1 of the traps.
+not closed: an unknown code is a refusal like any other. Source: docs/platform.md, Error codes.
 """
 
 from __future__ import annotations

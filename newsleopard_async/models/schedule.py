@@ -42,7 +42,7 @@ class SendAt(Plain):
         when: The instant, in UTC.
         timezone: The zone whose code is sent along.
 
-    Source: config.schedule.type 1; documented. The zone's meaning is not (trap T71).
+    Source: config.schedule.type 1; documented. The zone's meaning is not (T71).
     """
 
     plain_kind: ClassVar[str] = "at"

@@ -69,7 +69,7 @@ def test_column_of_something_else_is_none(header: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(RESERVED_COLUMNS))
 def test_reserved_column_is_none(name: str) -> None:
-    """The platform's own columns are of the contact (section 2.10)."""
+    """The platform's own columns are of the contact."""
     assert time_columns([name, name.upper()], "open") == ()
 
 

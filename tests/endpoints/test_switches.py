@@ -1,4 +1,4 @@
-"""Whatever the documentation leaves open is understood, or refused loudly as traps.md says."""
+"""Whatever the documentation leaves open is understood, or refused loudly (docs/platform.md)."""
 
 from __future__ import annotations
 

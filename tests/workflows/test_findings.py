@@ -92,7 +92,7 @@ async def test_encoding_error_keeps_the_contacts_to_itself(tmp_path: Path) -> No
 
 
 async def test_blank_names_do_not_spoil_a_listing() -> None:
-    """A name is any text, a blank one too (T56)."""
+    """A name is any text, a blank one too."""
     async with scripted(Reply({"Lists": [{"sn": "l1", "name": " "}]})) as script:
         lists = await script.nl.contacts.list_lists()
 

@@ -239,7 +239,7 @@ async def test_rows_without_any_address_are_of_an_unknown_number(tmp_path: Path)
 
 @pytest.mark.anyio
 async def test_rate_that_rests_on_nothing_is_unknown(tmp_path: Path) -> None:
-    """Nothing is divided by zero, and what is not known is not taken for 0 (T131)."""
+    """Nothing is divided by zero, and what is not known is not taken for 0."""
     files = dict.fromkeys(("delivery", "open", "bounce", "click"), "EMAIL\n")
     nobody = await report_of(tmp_path, **files).summary()
     unknown = await report_of(tmp_path, open="EMAIL\na@x.tw\n").summary()
