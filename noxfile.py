@@ -175,7 +175,7 @@ def wheel(session: nox.Session) -> None:
         # These are tested at length above; here it is the packaging.
         inner = ("checks", "contacts", "faults", "models", "storage", "transport")
         left_out = [f"--ignore=tests/{name}" for name in inner]
-        chosen = ("-m", "not source_tree and not soak", *left_out, *session.posargs)
+        chosen = ("-m", "quick and not source_tree", *left_out, *session.posargs)
         run_each(
             session,
             pytest(session, "tests", *chosen),
