@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+from functools import partial
 from typing import Any
 
 import anyio
 import httpx
 import pytest
+import trio
 
-from newsleopard_async.aio import run_to_completion
+from newsleopard_async.aio import in_thread, run_to_completion
 from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
@@ -429,3 +432,12 @@ async def test_work_runs_to_its_result() -> None:
         return 7
 
     assert await run_to_completion(work, when_cancelled=print) == 7
+
+
+def test_trio_needs_no_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where asyncio was never loaded, nothing looks for a task of it."""
+    monkeypatch.setitem(sys.modules, "asyncio", None)
+
+    found = trio.run(partial(in_thread, lambda: "done"))
+
+    assert found == "done"

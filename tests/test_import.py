@@ -127,6 +127,14 @@ def test_every_name_can_be_loaded_and_is_listed(package: str) -> None:
     assert all(getattr(module, name) is not None for name in module.__all__)
 
 
+def test_module_among_the_names_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks the package for its pipelines gets them, imported before or not."""
+    package = importlib.import_module("newsleopard_async")
+    monkeypatch.delattr(package, "workflows", raising=False)
+
+    assert package.workflows is importlib.import_module("newsleopard_async.workflows")
+
+
 @pytest.mark.parametrize("package", LAZY)
 def test_unknown_name_is_an_attribute_error(package: str) -> None:
     """A name that is not there is refused as any other module refuses it."""
