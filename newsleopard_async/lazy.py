@@ -27,10 +27,11 @@ def names_from(
 
     def load(name: str) -> object:
         if name in where:
-            value: object = getattr(_module(where[name]), name)
-        elif modules.get(name) == ():
-            value = _module(name)
+            value: object = getattr(_module(f"newsleopard_async.{where[name]}"), name)
         else:
+            # A module of the package, which an import would have put there.
+            value = _module(f"{package}.{name}")
+        if value is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         setattr(sys.modules[package], name, value)
         return value
@@ -42,5 +43,11 @@ def names_from(
     return load, names
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"newsleopard_async.{name}")
+def _module(name: str) -> ModuleType | None:
+    """Load a module; None if there is none of this name."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return None

@@ -1,4 +1,4 @@
-"""A observer of a request that must not be repeated, which notes what it is told."""
+"""An observer of a request that must not be repeated, which notes what it is told."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def _nothing(said: str) -> None:
 
 @attrs.define
 class RecordingObserver:
-    """Notes in order that a request departed, and that it landed or missed.
+    """Notes in order that a request is sent, and that it was accepted or failed.
 
     Attributes:
         told: ``on_sending``; then ``on_accepted`` with what it gave, or ``on_failed`` with the

@@ -189,7 +189,7 @@ async def test_log_says_how_a_cancelled_submit_ended(
 
 
 def failing_at(said: str) -> RecordingObserver:
-    """Make a observer whose disk is full when it is told this."""
+    """Make an observer whose disk is full when it is told this."""
 
     async def fail(now_said: str) -> None:
         if now_said.startswith(said):
@@ -199,7 +199,7 @@ def failing_at(said: str) -> RecordingObserver:
 
 
 def hanging_at(said: str) -> RecordingObserver:
-    """Make a observer that never comes back from being told this."""
+    """Make an observer that never comes back from being told this."""
 
     async def hang(now_said: str) -> None:
         if now_said.startswith(said):

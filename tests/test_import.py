@@ -90,8 +90,8 @@ def test_importing_the_client_loads_no_http() -> None:
     assert {"httpx", "anyio", "newsleopard_async.transport"}.isdisjoint(loaded)
 
 
-def imported_for_type_checkers(package: str) -> list[str]:
-    """Name what the block for type checkers imports, of a package."""
+def imported_for_type_checkers(package: str) -> list[tuple[str, str]]:
+    """Name what the block for type checkers of a package imports, each with its module."""
     path = Path(importlib.import_module(package).__file__ or "")
     [block] = [
         node
@@ -99,7 +99,7 @@ def imported_for_type_checkers(package: str) -> list[str]:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
     return [
-        alias.name
+        (f"{node.module}.".partition(".")[2].rstrip("."), alias.name)
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
@@ -112,10 +112,14 @@ def test_lists_of_names_agree(package: str) -> None:
     """What type checkers see, what is exported, and what can be loaded are the same names."""
     module = importlib.import_module(package)
     listed: dict[str, tuple[str, ...]] = module._MODULES
-    loadable = [name for module_, names in listed.items() for name in names or (module_,)]
+    loadable = [
+        (where if names else "", name)
+        for where, names in listed.items()
+        for name in names or (where,)
+    ]
 
-    assert sorted(loadable) == sorted(module.__all__)
-    assert sorted(imported_for_type_checkers(package)) == sorted(module.__all__)
+    assert sorted(name for _, name in loadable) == sorted(module.__all__)
+    assert sorted(imported_for_type_checkers(package)) == sorted(loadable)
 
 
 @pytest.mark.parametrize("package", LAZY)

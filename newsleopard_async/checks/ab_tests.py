@@ -89,7 +89,9 @@ def _shown_of(sender: Sender) -> tuple[str, str]:
 def find_nobody(asked: Asked) -> Iterator[Found]:
     """Find a campaign without recipients."""
     if asked.recipients == 0:
-        yield Found("recipients", "are none, so there is nobody to send to; add contacts")
+        yield Found(
+            "recipients", "the lists have no subscribers; add contacts, or select other lists"
+        )
 
 
 def find_too_small_test(asked: Asked) -> Iterator[Found]:

@@ -150,7 +150,7 @@ def _problems_of_wait(wait: object) -> Iterator[Problem]:
     if not isinstance(wait, timedelta):
         yield wrong_type("wait", wait, "timedelta(hours=…)")
     elif wait <= timedelta(0) or wait % HOUR:
-        yield Problem("wait", "whole_hours", "must be one or more whole hours")
+        yield Problem("wait", "whole-hours", "must be one or more whole hours")
 
 
 def _problems_of_pair(field: str, a: object, b: object) -> Iterator[Problem]:

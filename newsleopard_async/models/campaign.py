@@ -132,7 +132,7 @@ class BaseMailing(Plain):
         if size_bytes + _WIRE_MARGIN_BYTES > MAX_BODY_BYTES:
             yield Problem(
                 "html",
-                "too_large",
+                "too-large",
                 f"makes a request of about {size_bytes:,} bytes, and {MAX_BODY_BYTES:,} are "
                 "allowed; link to images instead of embedding them",
             )

@@ -99,7 +99,7 @@ def problems_of_line(field: str, value: object) -> Iterator[Problem]:
     """Yield what is wrong with a text of one line, such as one that becomes a mail header."""
     yield from problems_of_text(field, value)
     if isinstance(value, str) and _CONTROL.search(value):
-        yield Problem(field, "one_line", "holds a line break or control character; remove it")
+        yield Problem(field, "one-line", "holds a line break or control character; remove it")
 
 
 def problems_of_encoding(field: str, value: str) -> Iterator[Problem]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import attrs
 
-from newsleopard_async.downloads.report import count_report, report_rows
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import CampaignSn, ImportResult, ImportSn, ListSn, ReportType
 from newsleopard_async.models.report_summary import ReportSummary
@@ -127,7 +126,9 @@ class CampaignReport(Plain):
         )
         paths = self._paths()
         if type in paths:
-            return report_rows(paths[type], kind=type, zone=zone, encoding=encoding)
+            from newsleopard_async.downloads import report
+
+            return report.report_rows(paths[type], kind=type, zone=zone, encoding=encoding)
         if type in ReportType.known:
             return _no_rows()
         known = ", ".join(sorted(ReportType.known))
@@ -145,10 +146,12 @@ class CampaignReport(Plain):
             InvalidRequest: nothing was downloaded; a file is gone, or is no text in a known
                 encoding.
         """
+        from newsleopard_async.downloads import report
+
         addresses: dict[str, int | None] = {}
         events: dict[str, int] = {}
         for kind, path in self._paths().items():
-            tally = await count_report(path, encoding=encoding)
+            tally = await report.count_report(path, encoding=encoding)
             addresses[kind], events[kind] = tally.people, tally.rows
         return ReportSummary(
             campaign_sn=self.campaign_sn,

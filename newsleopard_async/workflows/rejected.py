@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.downloads.columns import Rows
 from newsleopard_async.downloads.rejected_file import read_rejected
 from newsleopard_async.downloads.rows import contact_rows, next_slice
@@ -40,7 +41,7 @@ def rejected_rows(
     nl: NewsLeopard,
     report: ImportReport | ImportResult,
     *,
-    contacts: object = None,
+    contacts: Contacts | None = None,
     contacts_encoding: str | None = None,
     encoding: str | None = None,
 ) -> AsyncGenerator[RejectedRow, None]:
@@ -75,6 +76,8 @@ def rejected_rows(
             *problems_of_type("report", report, reports, "an ImportReport or an ImportResult"),
         ]
     )
+    if contacts is not None:
+        as_source(contacts)  # refuses what are no contacts, and reads nothing
     result = report.result if isinstance(report, ImportReport) else report
     return _rows(nl, result, contact_rows(contacts, contacts_encoding), encoding)
 

@@ -32,7 +32,7 @@ class Step(Generic[Given, Gives]):
         name: By which a record of it is found again.
         run: What it does.
         gives: The type of its result, by which a record is read back.
-        request: The request that must not happen twice, for an error: ``run`` then takes a
+        request: The request that must not happen twice, for an error: ``run`` then takes an
             `Observer` that sees it happen. None if repeating the step changes nothing.
     """
 

@@ -85,8 +85,8 @@ Rules = list[tuple[str, str]]
 
 NAMES: list[tuple[Any, list[str]]] = [
     ("", ["required"]),
-    (" \t", ["required", "one_line"]),
-    ("a\nb", ["one_line"]),
+    (" \t", ["required", "one-line"]),
+    ("a\nb", ["one-line"]),
     (None, ["type"]),
     ("\udc00", ["encoding"]),
 ]
@@ -167,7 +167,7 @@ async def test_bad_csv_text_is_refused(csv_text: Any, rules: list[str]) -> None:
         ("https:///path", "url"),
         ("https://yours.webhook.com.tw/a b", "url"),
         ("https://電子豹.tw/", "url"),
-        ("https://yours.webhook.com.tw/\n", "one_line"),
+        ("https://yours.webhook.com.tw/\n", "one-line"),
         (443, "type"),
     ],
 )

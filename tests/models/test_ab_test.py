@@ -31,9 +31,9 @@ def test_valid_test_is_built(kind: type[Any], valid: dict[str, Any]) -> None:
         ({"proportion": 0.1}, [("proportion", "type")]),
         ({"proportion": True}, [("proportion", "type")]),
         ({"wait": 4}, [("wait", "type")]),
-        ({"wait": timedelta(0)}, [("wait", "whole_hours")]),
-        ({"wait": timedelta(hours=-1)}, [("wait", "whole_hours")]),
-        ({"wait": timedelta(minutes=90)}, [("wait", "whole_hours")]),
+        ({"wait": timedelta(0)}, [("wait", "whole-hours")]),
+        ({"wait": timedelta(hours=-1)}, [("wait", "whole-hours")]),
+        ({"wait": timedelta(minutes=90)}, [("wait", "whole-hours")]),
         ({"name": "", "wait": None}, [("name", "required"), ("wait", "type")]),
     ],
 )
@@ -69,7 +69,7 @@ def test_identical_variants_are_refused(
         (
             SubjectTest,
             {**SUBJECT_TEST, "subject_b": "\n"},
-            [("subject_b", "required"), ("subject_b", "one_line")],
+            [("subject_b", "required"), ("subject_b", "one-line")],
         ),
         (SubjectTest, {**SUBJECT_TEST, "sender": None}, [("sender", "type")]),
         (SubjectTest, {**SUBJECT_TEST, "html": ""}, [("html", "required")]),

@@ -33,7 +33,7 @@ from tests.models.strategies import ab_tests, campaigns
     [
         ("", "a@example.com", [("name", "required")]),
         (" ", "a@example.com", [("name", "required")]),
-        ("電子\n豹", "a@example.com", [("name", "one_line")]),
+        ("電子\n豹", "a@example.com", [("name", "one-line")]),
         (None, "a@example.com", [("name", "type")]),
         ("豹", "", [("address", "required")]),
         ("豹", "example.com", [("address", "address")]),
@@ -49,7 +49,7 @@ from tests.models.strategies import ab_tests, campaigns
         ("豹", "a..b@example.com", [("address", "address")]),
         ("豹", "a@example..com", [("address", "address")]),
         ("豹", "service＠example.com", [("address", "ascii")]),
-        ("豹", "a@example.com\r\nBcc: x@example.com", [("address", "one_line")]),
+        ("豹", "a@example.com\r\nBcc: x@example.com", [("address", "one-line")]),
         ("豹", 5, [("address", "type")]),
         (1, 2, [("name", "type"), ("address", "type")]),
     ],
@@ -74,7 +74,7 @@ def test_bare_address_passes(address: str) -> None:
     [
         ({"campaign": ""}, [("campaign", "required")]),
         ({"content": " "}, [("content", "required")]),
-        ({"content": "a\tb"}, [("content", "one_line")]),
+        ({"content": "a\tb"}, [("content", "one-line")]),
         ({"ecommerce": "false"}, [("ecommerce", "type")]),
         ({"campaign": None, "content": 1}, [("campaign", "type"), ("content", "type")]),
     ],
@@ -93,11 +93,11 @@ def test_tracking_without_its_values_is_refused(
     [
         ({"name": ""}, [("name", "required")]),
         ({"name": 5}, [("name", "type")]),
-        ({"name": "a\u2028b"}, [("name", "one_line")]),
+        ({"name": "a\u2028b"}, [("name", "one-line")]),
         ({"name": "\ud800"}, [("name", "encoding")]),
         ({"subject": ""}, [("subject", "required")]),
-        ({"subject": "a\r\nBcc: b@example.com"}, [("subject", "one_line")]),
-        ({"subject": "\udfff\n"}, [("subject", "encoding"), ("subject", "one_line")]),
+        ({"subject": "a\r\nBcc: b@example.com"}, [("subject", "one-line")]),
+        ({"subject": "\udfff\n"}, [("subject", "encoding"), ("subject", "one-line")]),
         ({"subject": None}, [("subject", "type")]),
         ({"sender": "service@example.com"}, [("sender", "type")]),
         ({"html": ""}, [("html", "required")]),
@@ -168,14 +168,14 @@ def test_message_says_the_way_out(field: str) -> None:
 @pytest.mark.parametrize("html", ["x" * MAX_BODY_BYTES, "豹" * (MAX_BODY_BYTES // 3)])
 def test_request_over_the_limit_is_refused(html: str) -> None:
     """Bytes count, not characters."""
-    assert problems_of(Campaign, **{**CAMPAIGN, "html": html}) == [("html", "too_large")]
+    assert problems_of(Campaign, **{**CAMPAIGN, "html": html}) == [("html", "too-large")]
 
 
 def test_escapes_count_towards_the_limit() -> None:
     """A quote takes two bytes in JSON."""
     html = '"' * (MAX_BODY_BYTES // 2)
 
-    assert problems_of(Campaign, **{**CAMPAIGN, "html": html}) == [("html", "too_large")]
+    assert problems_of(Campaign, **{**CAMPAIGN, "html": html}) == [("html", "too-large")]
 
 
 @pytest.mark.slow

@@ -53,7 +53,7 @@ async def rejecting(
 
 
 async def rows_of(
-    nl: NewsLeopard, report: ImportReport | ImportResult, contacts: object = CSV, **options: Any
+    nl: NewsLeopard, report: ImportReport | ImportResult, contacts: Any = CSV, **options: Any
 ) -> list[RejectedRow]:
     """Go through all rejected rows."""
     return [row async for row in rejected_rows(nl, report, contacts=contacts, **options)]

@@ -344,7 +344,7 @@ TARGETS: list[tuple[dict[str, Any], tuple[str, str]]] = [
     ({"list_sn": "file"}, ("list_sn", "reserved")),
     ({"list_name": ""}, ("list_name", "required")),
     ({"list_name": " "}, ("list_name", "required")),
-    ({"list_name": "a\nb"}, ("list_name", "one_line")),
+    ({"list_name": "a\nb"}, ("list_name", "one-line")),
     ({"list_name": 5}, ("list_name", "type")),
     ({"list_name": "a", "if_list_exists": "replace"}, ("if_list_exists", "choice")),
 ]

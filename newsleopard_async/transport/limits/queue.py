@@ -158,7 +158,7 @@ class LimiterState:
         return None
 
     def _dismiss(self) -> None:
-        """Tell those who wait in vain."""
+        """Raise an error in those that no wait would help."""
         now, wall = self.clock.monotonic(), self.clock.now()
         in_vain = {
             demand for demand in self._demands if self.ledger.refusal(demand, now, wall) is not None
