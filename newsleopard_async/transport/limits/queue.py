@@ -36,7 +36,7 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import RateLimited
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.state import Demand, Ledger
-from newsleopard_async.transport.limits.windows import Claim, Passage, sliding_windows
+from newsleopard_async.transport.limits.windows import Claim, Slot, sliding_windows
 
 __all__ = ["Limiter", "LimiterState", "Slot", "shared_state"]
 
@@ -53,7 +53,7 @@ class _Waiter:
     Attributes:
         woken: Set when there is something to do; made anew for each wait.
         alarm_at: When the waiter looks again by itself.
-        passage: Given when it may go.
+        slot: Given when it may go.
         error: Given when waiting makes no sense.
     """
 
@@ -61,12 +61,12 @@ class _Waiter:
     claim: Claim | None
     woken: anyio.Event = attrs.field(factory=anyio.Event)
     alarm_at: float = math.inf
-    passage: Passage | None = None
+    slot: Slot | None = None
     error: RateLimited | None = None
 
     @property
     def is_decided(self) -> bool:
-        return self.passage is not None or self.error is not None
+        return self.slot is not None or self.error is not None
 
 
 class LimiterState:
@@ -96,7 +96,28 @@ class LimiterState:
         self.ledger.day.seed(used, self.clock.now())
         self.serve()
 
-    async def wait(self, demand: Demand, claim: Claim | None) -> Passage:
+    def sent(self, slot: Slot) -> None:
+        """Note that the whole of a request has left."""
+        self.ledger.sent(slot, self.clock.monotonic(), self.clock.now())
+        self.serve()
+
+    def settle(self, slot: Slot, *, answered: bool) -> None:
+        """Note that a request was answered, or that no answer will come."""
+        now, wall = self.clock.monotonic(), self.clock.now()
+        self.ledger.settle(slot, now, wall, answered=answered)
+        self.serve()
+
+    def restore_export(self, slot: Slot) -> None:
+        """Undo what a request counts as an export."""
+        self.ledger.restore_export(slot)
+        self.serve()
+
+    def give_back(self, slot: Slot) -> None:
+        """Undo a request that was never sent."""
+        self.ledger.give_back(slot)
+        self.serve()
+
+    async def wait(self, demand: Demand, claim: Claim | None) -> Slot:
         """Stand in line until the request may go.
 
         Raises:
@@ -109,9 +130,9 @@ class LimiterState:
             await self._stand(waiter)
             if waiter.error is not None:
                 raise waiter.error
-            assert waiter.passage is not None
+            assert waiter.slot is not None
             kept = True
-            return waiter.passage
+            return waiter.slot
         finally:
             if not kept:
                 self._withdraw(waiter)
@@ -135,7 +156,7 @@ class LimiterState:
     def serve(self) -> None:
         """Let everybody go who may, in order; the first of the others gets the alarm."""
         while self._demands and (waiter := self._next_to_go()) is not None:
-            self._decide(waiter, passage=self.ledger.take(waiter.claim, self.clock.monotonic()))
+            self._decide(waiter, slot=self.ledger.take(self, waiter.claim, self.clock.monotonic()))
         first = self._first() if self._demands else None
         if first is not None and first.alarm_at != self._next_at:
             first.woken.set()
@@ -170,16 +191,16 @@ class LimiterState:
                 self._decide(waiter, error=self.ledger.refusal(waiter.demand, now, wall))
 
     def _decide(
-        self, waiter: _Waiter, *, passage: Passage | None = None, error: RateLimited | None = None
+        self, waiter: _Waiter, *, slot: Slot | None = None, error: RateLimited | None = None
     ) -> None:
-        waiter.passage, waiter.error = passage, error
+        waiter.slot, waiter.error = slot, error
         self._leave(waiter)
         waiter.woken.set()
 
     def _withdraw(self, waiter: _Waiter) -> None:
         """Undo what a waiter took that does not go."""
-        if waiter.passage is not None:
-            self.ledger.give_back(waiter.passage)
+        if waiter.slot is not None:
+            self.ledger.give_back(waiter.slot)
         else:
             if waiter.error is None:
                 self._leave(waiter)
@@ -271,7 +292,7 @@ class Limiter:
             now = self._clock.monotonic()
             claim = self.state.ledger.claim_export(export_of, self._limits, now)
         demand = self._polite if polite else self._firm
-        return Slot(self.state, await self.state.wait(demand, claim))
+        return await self.state.wait(demand, claim)
 
     def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> None:
         """Note that the gateway refused; to be called after the slot's own end.
@@ -299,54 +320,3 @@ class Limiter:
     def usage(self) -> Usage:
         """The day's estimate."""
         return self.state.ledger.usage(self._limits, self._clock.now())
-
-
-class Slot:
-    """A place that a request has taken; the first end it is told is the one that counts."""
-
-    def __init__(self, state: LimiterState, passage: Passage) -> None:
-        self._state = state
-        self._passage = passage
-        self._is_open = True
-
-    @property
-    def is_probe(self) -> bool:
-        """Whether this request goes alone, to see if the server accepts requests again."""
-        return self._passage.is_probe
-
-    def sent(self) -> None:
-        """Note that the body's last byte has left."""
-        if self._is_open:
-            clock = self._state.clock
-            self._state.ledger.sent(self._passage, clock.monotonic(), clock.now())
-            self._state.serve()
-
-    def answered(self) -> None:
-        """Note that the answer's head came."""
-        self._settle(answered=True)
-
-    def lost(self) -> None:
-        """Note that no answer will come, though the request may have arrived."""
-        self._settle(answered=False)
-
-    def refused(self) -> None:
-        """Note a refusal at the gateway: an export gets its campaign's turn back."""
-        self._settle(answered=True)
-        self._state.ledger.restore_export(self._passage)
-        self._state.serve()
-
-    def give_back(self) -> None:
-        """Undo what a request took that was never sent; one that was sent is lost."""
-        if self._passage.is_sent:
-            self.lost()
-        elif self._is_open:
-            self._is_open = False
-            self._state.ledger.give_back(self._passage)
-            self._state.serve()
-
-    def _settle(self, *, answered: bool) -> None:
-        if self._is_open:
-            self._is_open = False
-            now, wall = self._state.clock.monotonic(), self._state.clock.now()
-            self._state.ledger.settle(self._passage, now, wall, answered=answered)
-            self._state.serve()

@@ -16,7 +16,7 @@ from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit, next_midnight
 from newsleopard_async.transport.limits.exports import ExportedLately, Exports
 from newsleopard_async.transport.limits.gate import Gate, Pace
-from newsleopard_async.transport.limits.windows import Claim, Passage, SlotLog, sliding_windows
+from newsleopard_async.transport.limits.windows import Claim, Desk, Slot, SlotLog, sliding_windows
 
 __all__ = ["Demand", "Ledger"]
 
@@ -115,50 +115,50 @@ class Ledger:
             )
         return self.exports.claim(campaign_sn, period_s, now)
 
-    def take(self, claim: Claim | None, now: float) -> Passage:
+    def take(self, desk: Desk, claim: Claim | None, now: float) -> Slot:
         """Let a request go."""
-        passage = Passage(claim, is_probe=self.gate.pass_one())
-        self._log.add(passage)
+        slot = Slot(desk, claim, is_probe=self.gate.pass_one())
+        self._log.add(slot)
         if claim is not None:
-            self.exports.log.add(passage)
+            self.exports.log.add(slot)
         self.day.reserve()
         self._last_went_at = now
-        return passage
+        return slot
 
-    def sent(self, passage: Passage, now: float, wall: datetime) -> None:
+    def sent(self, slot: Slot, now: float, wall: datetime) -> None:
         """Note that the whole of a request has left."""
-        if not passage.is_sent:
+        if not slot.is_sent:
             self.day.note_sent(wall)
-        passage.sent_at = now
+        slot.sent_at = now
 
-    def settle(self, passage: Passage, now: float, wall: datetime, *, answered: bool) -> None:
+    def settle(self, slot: Slot, now: float, wall: datetime, *, answered: bool) -> None:
         """Note that a request was answered, or that no answer will come."""
-        if not passage.is_sent:
+        if not slot.is_sent:
             self.day.note_sent(wall)
         if answered:
-            passage.answered_at = now
+            slot.answered_at = now
         else:
-            passage.lost_at = now
-        self._log.settle(passage)
-        if passage.claim is not None:
-            self.exports.log.settle(passage)
-            passage.claim.settled_at = now
-        if passage.is_probe:
+            slot.lost_at = now
+        self._log.settle(slot)
+        if slot.claim is not None:
+            self.exports.log.settle(slot)
+            slot.claim.settled_at = now
+        if slot.is_probe:
             self.gate.probe_settled(now, answered=answered)
 
-    def give_back(self, passage: Passage) -> None:
+    def give_back(self, slot: Slot) -> None:
         """Undo a request that was never sent."""
-        self._log.drop(passage)
+        self._log.drop(slot)
         self.day.give_back()
-        self.restore_export(passage)
-        if passage.is_probe:
+        self.restore_export(slot)
+        if slot.is_probe:
             self.gate.probe_unsent()
 
-    def restore_export(self, passage: Passage) -> None:
+    def restore_export(self, slot: Slot) -> None:
         """Undo what a request counts as an export."""
-        if passage.claim is not None:
-            self.exports.log.drop(passage)
-            self.exports.restore(passage.claim)
+        if slot.claim is not None:
+            self.exports.log.drop(slot)
+            self.exports.restore(slot.claim)
 
     def throttled(
         self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None

@@ -13,21 +13,43 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 
 from newsleopard_async.models.options import DAY_S, RateLimits
 
-__all__ = ["Claim", "Passage", "SlotLog", "sliding_windows"]
+__all__ = ["Claim", "Desk", "Slot", "SlotLog", "sliding_windows"]
 
 MARGIN: Final = 1.005
 """Periods are taken half a percent longer, against clocks that run apart."""
 
 
+class Desk(Protocol):
+    """What a slot reports to: the shared state of its key."""
+
+    def sent(self, slot: Slot) -> None:
+        """The whole of the request has left."""
+        ...
+
+    def settle(self, slot: Slot, *, answered: bool) -> None:
+        """It was answered, or no answer will come."""
+        ...
+
+    def restore_export(self, slot: Slot) -> None:
+        """It does not count as an export."""
+        ...
+
+    def give_back(self, slot: Slot) -> None:
+        """It was never sent."""
+        ...
+
+
 @attrs.define(eq=False)
-class Passage:
-    """One request on its way, and what is known of when it was at the server.
+class Slot:
+    """A place that a request has taken, and what is known of when it was at the server.
+
+    The first end that it is told is the one that counts.
 
     Attributes:
         claim: The export's claim on its campaign.
@@ -37,11 +59,44 @@ class Passage:
         lost_at: When it was given up.
     """
 
+    _desk: Desk = attrs.field(repr=False)
     claim: Claim | None = None
     is_probe: bool = False
     sent_at: float = math.inf
     answered_at: float = math.inf
     lost_at: float = math.inf
+    _is_open: bool = True
+
+    def sent(self) -> None:
+        """Note that the body's last byte has left."""
+        if self._is_open:
+            self._desk.sent(self)
+
+    def answered(self) -> None:
+        """Note that the answer's head came."""
+        self._settle(answered=True)
+
+    def lost(self) -> None:
+        """Note that no answer will come, though the request may have arrived."""
+        self._settle(answered=False)
+
+    def refused(self) -> None:
+        """Note a refusal at the gateway: an export gets its campaign's turn back."""
+        self._settle(answered=True)
+        self._desk.restore_export(self)
+
+    def give_back(self) -> None:
+        """Undo what a request took that was never sent; one that was sent is lost."""
+        if self.is_sent:
+            self.lost()
+        elif self._is_open:
+            self._is_open = False
+            self._desk.give_back(self)
+
+    def _settle(self, *, answered: bool) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._desk.settle(self, answered=answered)
 
     @property
     def is_sent(self) -> bool:
@@ -63,30 +118,30 @@ class SlotLog:
     """The requests that may count against a sliding window, of whatever length."""
 
     def __init__(self) -> None:
-        self._open: dict[Passage, None] = {}
-        self._settled: deque[Passage] = deque()
+        self._open: dict[Slot, None] = {}
+        self._settled: deque[Slot] = deque()
         self._longest_s = 0.0
 
     def __len__(self) -> int:
         return len(self._open) + len(self._settled)
 
-    def add(self, passage: Passage) -> None:
+    def add(self, slot: Slot) -> None:
         """Enter a request that goes now."""
-        self._open[passage] = None
+        self._open[slot] = None
 
-    def settle(self, passage: Passage) -> None:
+    def settle(self, slot: Slot) -> None:
         """Note that a request's fate is known, and forget what counts nowhere any more."""
-        del self._open[passage]
-        self._settled.append(passage)
-        while self._settled[0].settled_at + self._longest_s < passage.settled_at:
+        del self._open[slot]
+        self._settled.append(slot)
+        while self._settled[0].settled_at + self._longest_s < slot.settled_at:
             self._settled.popleft()
 
-    def drop(self, passage: Passage) -> None:
+    def drop(self, slot: Slot) -> None:
         """Take a request out, as if it had never been."""
-        if passage in self._open:
-            del self._open[passage]
-        elif passage in self._settled:
-            self._settled.remove(passage)
+        if slot in self._open:
+            del self._open[slot]
+        elif slot in self._settled:
+            self._settled.remove(slot)
 
     def next_free_at(self, count: int, period_s: float, uplink_s: float, now: float) -> float:
         """Return when a window of ``count`` requests in ``period_s`` takes one more.
@@ -97,17 +152,17 @@ class SlotLog:
         self._longest_s = max(self._longest_s, reach_s)
         if len(self) < count:
             return -math.inf
-        frees = (passage.frees_at(period_s, uplink_s) for passage in self._since(now - reach_s))
+        frees = (slot.frees_at(period_s, uplink_s) for slot in self._since(now - reach_s))
         holding = sorted(free_at for free_at in frees if free_at > now)
         return holding[-count] if len(holding) >= count else -math.inf
 
-    def _since(self, instant: float) -> Iterator[Passage]:
+    def _since(self, instant: float) -> Iterator[Slot]:
         """Yield the open ones, and the settled ones that were not settled before ``instant``."""
         yield from self._open
-        for passage in reversed(self._settled):
-            if passage.settled_at < instant:
+        for slot in reversed(self._settled):
+            if slot.settled_at < instant:
                 return
-            yield passage
+            yield slot
 
 
 def sliding_windows(limits: RateLimits) -> Iterator[tuple[int, float]]:

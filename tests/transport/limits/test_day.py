@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import anyio
 import pytest
@@ -11,8 +12,8 @@ from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit
-from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot
-from newsleopard_async.transport.limits.windows import Passage, SlotLog
+from newsleopard_async.transport.limits.queue import Limiter, LimiterState
+from newsleopard_async.transport.limits.windows import Slot, SlotLog
 
 DAY_S = 86_400.0
 HOUR_S = 3_600.0
@@ -285,7 +286,7 @@ def test_tightest_limit_a_day_is_the_one() -> None:
 def test_lost_request_counts_to_its_last_moment() -> None:
     """The log looks back as far as the longest delay of a request that was lost."""
     log = SlotLog()
-    log.add(lost := Passage())
+    log.add(lost := Slot(mock.Mock()))
     lost.lost_at = 0.0
     log.settle(lost)
 
@@ -300,9 +301,9 @@ def test_past_requests_are_forgotten() -> None:
 
     for number in range(1_000):
         log.next_free_at(10, 1, 0.15, now=float(number))
-        log.add(passage := Passage())
-        passage.answered_at = float(number)
-        log.settle(passage)
+        log.add(slot := Slot(mock.Mock()))
+        slot.answered_at = float(number)
+        log.settle(slot)
 
     assert len(log) <= 3
 
@@ -326,6 +327,6 @@ def test_request_that_was_forgotten_can_be_taken_out() -> None:
     """Taking out what is no longer in the log changes nothing."""
     log = SlotLog()
 
-    log.drop(Passage())
+    log.drop(Slot(mock.Mock()))
 
     assert len(log) == 0
