@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
+from newsleopard_async.transport.redact import Secret
+
 if TYPE_CHECKING:
     from newsleopard_async.clock import Clock
     from newsleopard_async.endpoints.campaigns import Campaigns
@@ -61,12 +63,12 @@ class NewsLeopard:
         clock: Clock | None = None,
         usage_store: AnyPath | Store | None = None,
     ) -> None:
-        # The transport is loaded with the first client, and httpx with it.
-        from newsleopard_async.transport import api, settings
-
         # Reporters of errors print the variables of each frame.
-        given = None if api_key is None else settings.Secret(api_key)
+        given = None if api_key is None else Secret(api_key)
         del api_key
+        # The transport is loaded with the first client, and httpx with it.
+        from newsleopard_async.transport import api
+
         opened = api.Api.opened(
             given,
             base_url=base_url,

@@ -164,30 +164,38 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
-def put_in_place(part: Path, path: Path) -> int:
+def put_in_place(part: Path, path: Path, *, must_last: bool = False) -> int:
     """Give a complete file its name, in one step that a crash cannot cut in two.
 
+    Args:
+        must_last: Whether a crash right afterwards must not lose the file. Not every file system
+            can promise it; what can be fetched or made again need not ask for it.
     Returns: Its size in bytes.
     """
     with part.open("rb+") as file:
         os.fsync(file.fileno())
         size_bytes = os.fstat(file.fileno()).st_size
     part.replace(path)
-    with open_folder(path.parent) as folder:
-        if folder is not None:
-            os.fsync(folder)
+    with contextlib.nullcontext() if must_last else contextlib.suppress(OSError):
+        _flush_folder(path.parent)
     return size_bytes
 
 
+def _flush_folder(path: Path) -> None:
+    with open_folder(path) as folder:
+        if folder is not None:
+            os.fsync(folder)
+
+
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
+def _replacing(path: Path, *, must_last: bool) -> Iterator[IO[bytes]]:
     """Write a private file that takes the place of another, whole or not at all."""
     part = part_of(path)
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             yield file
-        put_in_place(part, path)
+        put_in_place(part, path, must_last=must_last)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -195,13 +203,13 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 
 def write_durably(path: Path, content: bytes) -> None:
     """Replace a file by new content, in one piece of work that no cancellation cuts in two."""
-    with _replacing(path) as file:
+    with _replacing(path, must_last=True) as file:
         file.write(content)
 
 
 def copy_durably(source: Path, path: Path) -> None:
-    """Replace a file by a copy of another, as `write_durably` does."""
-    with source.open("rb") as content, _replacing(path) as file:
+    """Replace a file by a copy of another, whole or not at all."""
+    with source.open("rb") as content, _replacing(path, must_last=False) as file:
         shutil.copyfileobj(content, file)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
@@ -89,11 +90,8 @@ def as_store(source: AnyPath | Store | None, *, field: str) -> Store | None:
     """
     if source is None:
         return None
-    if isinstance(source, str) and source.lstrip().startswith("{"):
-        # Taken for a path, it would begin a new run beside the one that it is the record of.
-        raise InvalidRequest.of(
-            field, "type", "is the record itself, as JSON; give its path, or Checkpoint.read(…)"
-        )
+    if isinstance(source, str):
+        _refuse_what_is_no_path(source, field)
     if isinstance(source, PATH_TYPES):
         return FileStore(as_path(source), field)
     if hasattr(source, "load") and hasattr(source, "save"):
@@ -101,6 +99,19 @@ def as_store(source: AnyPath | Store | None, *, field: str) -> Store | None:
     raise InvalidRequest.of(
         field, "type", "must be a path, or a store with async load() and save()"
     )
+
+
+def _refuse_what_is_no_path(text: str, field: str) -> None:
+    """Refuse text that, taken for a path, would begin a new run beside the one that is meant."""
+    bare = text.strip().strip("\ufeff\"'").lstrip()
+    if bare.startswith("{"):
+        raise InvalidRequest.of(
+            field, "type", "is the record itself, as JSON; give its path, or Checkpoint.read(…)"
+        )
+    if not text or text != text.strip().strip("\ufeff") or not text.isprintable():
+        raise InvalidRequest.of(
+            field, "path", "is empty, or has white space or a mark around it; give the bare path"
+        )
 
 
 @contextlib.asynccontextmanager
@@ -126,6 +137,9 @@ async def held(store: object) -> AsyncIterator[None]:
             "checkpoint", "in-use", f"another run is using {store.path}; wait until it has ended"
         )
     try:
+        # A run that was killed while it saved left one behind.
+        for part in store.path.parent.glob(f".{glob.escape(store.path.name)}.*.part"):
+            part.unlink(missing_ok=True)
         yield
     finally:
         file.close()

@@ -87,7 +87,16 @@ def test_importing_the_client_loads_no_http() -> None:
     """The transport is loaded with the first client, and httpx with it."""
     loaded = loaded_by("from newsleopard_async import NewsLeopard")
 
-    assert {"httpx", "anyio", "newsleopard_async.transport"}.isdisjoint(loaded)
+    assert {"httpx", "anyio", "newsleopard_async.transport.api"}.isdisjoint(loaded)
+
+
+@pytest.mark.slow
+def test_pipeline_loads_what_it_calls_before_it_begins() -> None:
+    """An import that failed after a lost reply would hide that the outcome is unknown."""
+    loaded = loaded_by("from newsleopard_async.workflows import send_campaign")
+
+    names = ("endpoints.campaigns", "endpoints.contacts", "endpoints.reports", "transport.storage")
+    assert {f"newsleopard_async.{name}" for name in names} <= loaded
 
 
 def imported_for_type_checkers(package: str) -> list[tuple[str, str]]:

@@ -33,7 +33,9 @@ __all__ = [
     "is_address",
     "is_clear_beginning",
     "is_numbered",
+    "is_of_address",
     "is_url",
+    "may_be_event_time",
     "not_blank",
     "place_name",
     "places",
@@ -114,8 +116,18 @@ TIME: Final = _words("""
 """)
 """When the event happened, in a file of any type. When a mail was sent is no event of a report."""
 
-_HEADER_CELL: Final = frozenset((*EMAIL, *NAME))
-"""What a column is called and next to no cell is, though a reason may speak of e-mail."""
+NO_EVENT_TIME: Final = frozenset(
+    _words("""
+    sentat senton senttime sentdate sendtime senddate createdat createtime createdate createddate
+    updatedat updatetime scheduledate 發送時間 發送日期 寄送時間 寄信時間 發信時間 建立時間 更新時間
+    """)
+)
+"""When a mail was sent, or its record written, which is no event of a report."""
+
+_HEADER_CELL: Final = frozenset(
+    _words("email emailaddress name fullname 電子信箱 電子郵件 信箱 電郵 姓名 收件人信箱 會員信箱")
+)
+"""What a column is called and next to no cell is: "To" is a name, and "mail" may be a reason."""
 
 _ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@:<>]+@[^\s@:<>]+>?")
 _URL_CELL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:|/)\S+|[^\s@]+\.[a-z]\S*", re.IGNORECASE)
@@ -130,6 +142,22 @@ def places(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:
     """Return the places of the columns whose names are known, in the order of the table."""
     plain = [_plain(name) for name in names]
     return tuple(place for each in known for place, name in enumerate(plain) if name == each)
+
+
+def may_be_event_time(name: str, kind: str) -> bool:
+    """Whether a column may say when the event of a kind of file happened, and no other's time."""
+    plain, words = _plain(name), re.findall(r"[^\W_]+", name.casefold())
+    others = (names for each, names in EVENT_TIME.items() if each != kind)
+    known = (TIME, NO_EVENT_TIME, *others)
+    says_time = plain.endswith(("time", "date", "stamp", "時間", "日期", "時刻"))
+    return (says_time or words[-1:] in (["at"], ["on"])) and not any(
+        plain in each for each in known
+    )
+
+
+def is_of_address(name: str) -> bool:
+    """Whether a column is called as one of addresses is, which are no reasons."""
+    return _plain(name).endswith(("email", "mail", "emailaddress", "信箱"))
 
 
 def email_column(names: Sequence[str]) -> int:

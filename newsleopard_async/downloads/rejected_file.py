@@ -21,6 +21,7 @@ from newsleopard_async.downloads.columns import (
     email_column,
     folded,
     is_clear_beginning,
+    is_of_address,
     not_blank,
     place_name,
     places,
@@ -184,7 +185,7 @@ def _reason_column(names: Sequence[str], given: Sequence[str] | None) -> int | N
     for place, name in enumerate(names):
         if known[folded(name)]:
             known[folded(name)] -= 1
-        elif place not in addresses:
+        elif place not in addresses and not is_of_address(name):
             others.append(place)
     named = places([names[place] for place in others], REASON)
     return None if not others else others[named[0] if named else -1]

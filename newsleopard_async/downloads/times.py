@@ -11,7 +11,13 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.downloads.columns import EVENT_TIME, TIME, cell_at, places
+from newsleopard_async.downloads.columns import (
+    EVENT_TIME,
+    TIME,
+    cell_at,
+    may_be_event_time,
+    places,
+)
 
 __all__ = ["TimeColumn", "read_time", "time_columns", "time_of"]
 
@@ -20,6 +26,7 @@ _SUFFIX: Final = re.compile(
     r"[\s_](?P<bare>(?:UTC|GMT)(?:[+-][\d:]+)?))\s*",
     re.IGNORECASE,
 )
+_BRACKETS: Final = re.compile(r"\s*[(\[【].*")
 _OFFSET: Final = re.compile(
     r"(?:UTC|GMT)?\s*(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d\d))?", re.IGNORECASE
 )
@@ -50,11 +57,14 @@ def time_columns(names: Sequence[str], kind: str) -> tuple[TimeColumn, ...]:
     """Return the columns that say when the event happened that a file of this kind lists.
 
     Those that are named after this event come before those that are called time or date and
-    nothing else. A zone in the name, as ``(UTC+8)``, is that of times that name none.
+    nothing else. The latter count only if no other column may be the event's under a name that
+    is not known. A zone in the name, as ``(UTC+8)``, is that of times that name none.
     """
     parts = [_split(unicodedata.normalize("NFKC", name)) for name in names]
     plain = [name for name, _ in parts]
-    found = places(plain, EVENT_TIME.get(kind, ())) or places(plain, TIME)
+    found = places(plain, EVENT_TIME.get(kind, ()))
+    if not found and not any(may_be_event_time(_BRACKETS.sub("", name), kind) for name in plain):
+        found = places(plain, TIME)
     return tuple(TimeColumn(place, parts[place][1]) for place in found)
 
 

@@ -27,9 +27,10 @@ from newsleopard_async.transport.limits.daylog import DayLog
 from newsleopard_async.transport.limits.queue import Limiter, Slot, shared_state
 from newsleopard_async.transport.outcome import Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose
+from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
-from newsleopard_async.transport.settings import Secret, read_base_url, read_key
+from newsleopard_async.transport.settings import read_base_url, read_key
 from newsleopard_async.version import __version__
 
 __all__ = ["Api"]

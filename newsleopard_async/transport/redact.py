@@ -1,4 +1,4 @@
-"""Text from the wire, made fit for an error message or a log line."""
+"""What no error or log line may show: the key, and what else the text of the wire holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 from typing import Final
 from urllib.parse import quote
 
-__all__ = ["excerpt", "redact"]
+import attrs
+
+__all__ = ["Secret", "excerpt", "redact"]
 
 _EXCERPT_CHARACTERS: Final = 160
 _LONGEST_CHARACTERS: Final = 500
@@ -19,6 +21,21 @@ _QUERY: Final = re.compile(r"(https?:(?:\\?/){2}[^\s?#\"'<>]+)[?#][^\s\"'<>]*", 
 _NAME: Final = r"[^\s@<>\"',;:=()]"
 # The look-behind keeps a long text without an @ from costing the square of its length.
 _ADDRESS: Final = re.compile(rf"(?<!{_NAME}){_NAME}+@{_NAME}+")
+
+
+@attrs.frozen(repr=False)
+class Secret:
+    """The key, which shows itself to nobody."""
+
+    value: str
+
+    @property
+    def is_visible_ascii(self) -> bool:
+        """Whether a header can carry it."""
+        return all("!" <= character <= "~" for character in self.value)
+
+    def __repr__(self) -> str:
+        return "•••"
 
 
 def redact(text: str, *secrets: str) -> str:

@@ -5,31 +5,15 @@ from __future__ import annotations
 import os
 from typing import Final
 
-import attrs
-
 from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.urls import is_loopback, split_url
 
-__all__ = ["Secret", "read_base_url", "read_key"]
+__all__ = ["read_base_url", "read_key"]
 
 DEFAULT_BASE_URL: Final = "https://api.newsleopard.com"
 _KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")
 _URL_VARIABLE: Final = "NEWSLEOPARD_BASE_URL"
-
-
-@attrs.frozen(repr=False)
-class Secret:
-    """The key, which shows itself to nobody."""
-
-    value: str
-
-    @property
-    def is_visible_ascii(self) -> bool:
-        """Whether a header can carry it."""
-        return all("!" <= character <= "~" for character in self.value)
-
-    def __repr__(self) -> str:
-        return "•••"
 
 
 def read_key(given: Secret | None) -> Secret:

@@ -31,15 +31,20 @@ def proxy_for(scheme: str, host: str) -> str | None:
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
-def split_url(url: str) -> SplitResult | None:
-    """Take a URL apart, or return None where the standard library or httpx cannot read it.
+def split_url(url: str, *, is_to_be_sent: bool = True) -> SplitResult | None:
+    """Take a URL apart, or return None if the standard library or httpx cannot read it.
 
     Their errors show the URL, hence go no further.
+
+    Args:
+        is_to_be_sent: Whether a request goes there now, so that httpx must be able to read it.
     """
     try:
         parts = urlsplit(url)
-        _ = parts.hostname, parts.port
-        httpx.URL(url)
+        _ = parts.hostname
+        if is_to_be_sent:
+            _ = parts.port
+            httpx.URL(url)
     except (ValueError, httpx.InvalidURL):
         return None
     return parts

@@ -14,6 +14,10 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
+
+# Loaded before a pipeline begins: an import that failed in its midst would hide what was done.
+from newsleopard_async.contacts.rules import text as _text  # noqa: F401 - see above
+from newsleopard_async.endpoints import campaigns, contacts, reports  # noqa: F401 - see above
 from newsleopard_async.errors import (
     APIError,
     InvalidRequest,
@@ -33,6 +37,7 @@ from newsleopard_async.models import (
     newest_links,
 )
 from newsleopard_async.plain import Plain
+from newsleopard_async.transport import storage  # noqa: F401 - see above
 from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.limits.exports import ExportedLately
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState

@@ -67,6 +67,26 @@ def test_column_of_something_else_is_none(header: str) -> None:
     assert time_columns(header.split(","), "open") == ()
 
 
+@pytest.mark.parametrize(
+    ("kind", "header"),
+    [
+        ("open", "EMAIL,DATE,OPENED_AT (CST)"),
+        ("open", "EMAIL,日期,開信時間 (當地)"),
+        ("open", "EMAIL,DATE,FIRST_OPENED_AT"),
+        ("bounce", "EMAIL,TIME,BOUNCED TIMESTAMP"),
+    ],
+)
+def test_bare_time_is_none_beside_one_that_may_be_meant(kind: str, header: str) -> None:
+    """The event's own column may have a name that is not known."""
+    assert time_columns(header.split(","), kind) == ()
+
+
+@pytest.mark.parametrize("header", ["TIME,SENT_AT", "TIME,DELIVERED_AT,建立時間", "TIME,REASON"])
+def test_bare_time_counts_beside_those_that_are_known_to_be_others(header: str) -> None:
+    """When a mail was sent or delivered is not when it was opened."""
+    assert [column.place for column in time_columns(header.split(","), "open")] == [0]
+
+
 @pytest.mark.parametrize("name", sorted(RESERVED_COLUMNS))
 def test_reserved_column_is_none(name: str) -> None:
     """The platform's own columns are of the contact."""

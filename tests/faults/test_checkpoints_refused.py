@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -153,7 +154,29 @@ def test_path_may_be_text(at: World) -> None:
     assert at.emulator.submitted == 1
 
 
-@pytest.mark.parametrize("given", ['{"version": 1}', ' {"version": 1}', 5, object()])
+@pytest.mark.parametrize(
+    "text", ["", "c.json\n", " c.json", "c.json\t", "\ufeffc.json", "a\0b", "a\nb"]
+)
+def test_text_that_may_mean_another_path_is_refused(at: World, text: str) -> None:
+    """Taken as it is, it would begin a new run beside the one whose path it was read from."""
+    with pytest.raises(InvalidRequest) as caught:
+        send(at, text)
+
+    assert rule_of(caught) == ("checkpoint", "path")
+    assert not at.emulator.requests
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"version": 1}',
+        ' {"version": 1}',
+        '\ufeff{"version": 1}',
+        json.dumps('{"version": 1}'),
+        5,
+        object(),
+    ],
+)
 def test_other_types_are_refused(at: World, given: Any) -> None:
     """The JSON of a checkpoint is no path: a run that took it for one would begin anew."""
     with pytest.raises(InvalidRequest) as caught:

@@ -201,3 +201,39 @@ def test_windows_has_locks_and_flushes_of_its_own(
     first.close()
     assert second is None
     assert (tmp_path / "checkpoint.json").read_bytes() == b"{}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be flushed there")
+def test_folder_that_cannot_be_flushed_spoils_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be made again is there all the same; a checkpoint must survive a power failure."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"rows")
+    flush = os.fsync
+
+    def refuse_folders(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    files.copy_durably(source, target)
+
+    assert target.read_bytes() == b"rows"
+    with pytest.raises(OSError, match="Invalid argument"):
+        files.write_durably(target, b"{}")
+
+
+def test_what_a_killed_save_left_behind_is_removed(at: World) -> None:
+    """The next run takes it away, and nothing else."""
+    left, other = (
+        at.folder / name for name in (".checkpoint.json.0a1b.part", ".other.json.0a.part")
+    )
+    for path in (left, other):
+        path.write_text("{}")
+
+    send(at, at.folder / "checkpoint.json")
+
+    assert not left.exists()
+    assert other.exists()

@@ -16,9 +16,9 @@ from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.pools import Pools
+from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.settings import Secret
 from newsleopard_async.transport.wire import answers
 from tests.constants import KEY
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from newsleopard_async import NewsLeopard, transport
 from newsleopard_async.errors import (
     ConfigurationError,
     InvalidRequest,
@@ -204,3 +206,16 @@ def test_repr_shows_no_url() -> None:
     """Neither of the storage, nor of a URL taken apart."""
     assert "s3cr3t" not in repr(make_storage())
     assert "s3cr3t" not in repr(module._Target.parse(URL))
+
+
+async def test_failing_import_of_the_transport_does_not_show_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is loaded with the first client, when the key is there already."""
+    monkeypatch.delattr(transport, "api", raising=False)
+    monkeypatch.setitem(sys.modules, "newsleopard_async.transport.api", None)
+
+    with pytest.raises(ImportError) as caught:
+        NewsLeopard(KEY)
+
+    assert KEY not in shown_by_a_reporter(caught.value)

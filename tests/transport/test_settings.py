@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsleopard_async.errors import ConfigurationError
-from newsleopard_async.transport.settings import Secret, read_base_url, read_key
+from newsleopard_async.transport.redact import Secret
+from newsleopard_async.transport.settings import read_base_url, read_key
 from tests.constants import KEY
 
 

@@ -353,3 +353,25 @@ async def test_row_shows_no_contact() -> None:
     assert not any(each in shown for each in ("nobody", "乙", "0912", "@"))
     assert from_plain(RejectedRow, row.to_dict()) == row
     assert "None" in repr(RejectedRow())
+
+
+@pytest.mark.anyio
+async def test_name_that_is_also_a_word_of_headers_is_no_header() -> None:
+    """It may be a family name, as To is: the platform's count of rows decides."""
+    file = "wang.gmail.com,To,invalid email\nli.gmail.com,Li,invalid email\n"
+    sent = "EMAIL,NAME\nwang.gmail.com,To\nli.gmail.com,Li\n"
+
+    rows = await served(file, sent, sent=sent)
+
+    assert facts(rows) == [
+        (2, "wang.gmail.com", "invalid email"),
+        (3, "li.gmail.com", "invalid email"),
+    ]
+
+
+@pytest.mark.anyio
+async def test_column_of_other_addresses_is_not_the_reason() -> None:
+    """Though it is the last one, and the contacts are not known."""
+    rows = await served("EMAIL,NAME,why,Backup Email\nnobody,乙,no such domain,bk@x.com\n")
+
+    assert [row.reason for row in rows] == ["no such domain"]

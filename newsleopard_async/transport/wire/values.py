@@ -167,7 +167,7 @@ def url(data: object, path: str) -> str:
     text = required_text(data, path)
     if _NOT_IN_A_URL.search(text):
         raise WireError(path, "is a URL with white space or control characters")
-    parts = split_url(text)
+    parts = split_url(text, is_to_be_sent=False)
     if parts is None or not parts.hostname or parts.scheme not in {"https", "http"}:
         raise WireError(path, "is no https URL")
     if parts.scheme == "http" and not is_loopback(parts.hostname):

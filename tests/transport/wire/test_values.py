@@ -118,6 +118,7 @@ def test_written_time_is_read_back(when: datetime, digits: int) -> None:
         "http://127.3.2.1/x",
         "http://[::1]:80/x",
         "https://例え.jp/檔案.csv",
+        "https://example.com:99999/x",
     ],
 )
 def test_url_is_kept_byte_for_byte(url: str) -> None:
