@@ -76,8 +76,8 @@ def rejected_rows(
             *problems_of_type("report", report, reports, "an ImportReport or an ImportResult"),
         ]
     )
-    if contacts is not None:
-        as_source(contacts)  # refuses what are no contacts, and reads nothing
+    if isinstance(contacts, str):
+        as_source(contacts)  # refuses a path that was given as text, and reads nothing
     result = report.result if isinstance(report, ImportReport) else report
     return _rows(nl, result, contact_rows(contacts, contacts_encoding), encoding)
 

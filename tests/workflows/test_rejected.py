@@ -375,3 +375,11 @@ async def test_column_of_other_addresses_is_not_the_reason() -> None:
     rows = await served("EMAIL,NAME,why,Backup Email\nnobody,乙,no such domain,bk@x.com\n")
 
     assert [row.reason for row in rows] == ["no such domain"]
+
+
+@pytest.mark.anyio
+async def test_path_as_text_is_not_taken_for_contacts() -> None:
+    """Text is the contacts themselves, here as everywhere else."""
+    async with rejecting() as (bench, report):
+        with pytest.raises(InvalidRequest, match="is text of one line"):
+            rejected_rows(bench.nl, report, contacts="members.csv")
