@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -165,3 +166,15 @@ def test_no_module_has_the_name_of_a_function(package: str) -> None:
     functions = {name for name in module.__all__ if callable(getattr(module, name))}
 
     assert functions.isdisjoint(path.stem for path in folder.iterdir())
+
+
+def test_missing_dependency_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for a name that the package does not have."""
+    package = importlib.import_module("newsleopard_async")
+    monkeypatch.delattr(package, "client", raising=False)
+    monkeypatch.setitem(sys.modules, "newsleopard_async.client", None)
+    missing = ModuleNotFoundError("No module named 'attrs'", name="attrs")
+    monkeypatch.setattr(importlib, "import_module", mock.Mock(side_effect=missing))
+
+    with pytest.raises(ModuleNotFoundError, match="attrs"):
+        _ = package.client
