@@ -135,24 +135,29 @@ def soak(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; on the interpreter that runs nox, every branch of the tower must be run.
 
-    Every fault at every request is by far the longest part, no matter of the interpreter, and
-    slower by half under coverage, which needs none of it.
+    What is slow is slower by half under coverage. So only the quick tests are measured, and the
+    slow ones of the parts that touch sockets. Every fault at every request is by far the longest
+    part, and no matter of the interpreter.
     """
     install(session, "-e", ".[all]", groups=("test",))
-    without_matrix = pytest(session, "tests", "-m", "not soak and not matrix")
     if session.posargs:
         session.run("pytest", "-n", "auto", *session.posargs)
     elif session.python == THIS:
+        on_sockets = ("tests/transport", "tests/storage")
+        others = [f"--ignore={folder}" for folder in on_sockets]
         run_each(
             session,
             ("coverage", "erase"),
-            ("coverage", "run", "-m", *without_matrix),
+            ("coverage", "run", "-m", *pytest(session, "quick", "-m", "quick")),
+            ("coverage", "run", "-m", *pytest(session, "sockets", "-m", "slow", *on_sockets)),
             ("coverage", "combine", "-q"),
             ("coverage", "report"),
-            pytest(session, "matrix", "-m", "matrix and not soak"),
+            pytest(session, "others", "-m", "(slow or matrix) and not soak", *others),
         )
     else:
-        session.run(*without_matrix)
+        # A run that somebody waits for keeps to the quick tests, which are most of them.
+        chosen = "quick" if "CI" in os.environ else "not soak and not matrix"
+        session.run(*pytest(session, "tests", "-m", chosen))
 
 
 @nox.session
