@@ -89,12 +89,17 @@ async def test_asyncio_timeout_lands_first(caplog: pytest.LogCaptureFixture) -> 
     pestered.check(caplog)
 
 
-async def test_wait_for_lands_first(caplog: pytest.LogCaptureFixture) -> None:
-    """asyncio.wait_for is no other case."""
-    pestered = Pestered()
+async def test_wait_for_lands_first(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """asyncio.wait_for is no other case; an hour passes once the request has left."""
+    pestered, loop, passed_s = Pestered(), asyncio.get_running_loop(), [0.0]
+    real_time = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real_time() + passed_s[0])
+    pestered.when_started = lambda: passed_s.append(passed_s.pop() + 3_600)
 
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(pestered.submit(), timeout=0.001)
+        await asyncio.wait_for(pestered.submit(), timeout=60)
 
     pestered.check(caplog)
 
