@@ -138,8 +138,10 @@ async def held(store: object) -> AsyncIterator[None]:
         )
     try:
         # A run that was killed while it saved left one behind.
-        for part in store.path.parent.glob(f".{glob.escape(store.path.name)}.*.part"):
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            # Eight digits, as `part_of` gives: "a" must not take away a part of "a.json".
+            for part in path.parent.glob(f".{glob.escape(store.path.name)}.{'[0-9a-f]' * 8}.part"):
+                part.unlink(missing_ok=True)
         yield
     finally:
         file.close()

@@ -228,7 +228,8 @@ def test_folder_that_cannot_be_flushed_spoils_no_copy(
 def test_what_a_killed_save_left_behind_is_removed(at: World) -> None:
     """The next run takes it away, and nothing else."""
     left, other = (
-        at.folder / name for name in (".checkpoint.json.0a1b.part", ".other.json.0a.part")
+        at.folder / name
+        for name in (".checkpoint.json.0a1b2c3d.part", ".checkpoint.json.bak.0a1b2c3d.part")
     )
     for path in (left, other):
         path.write_text("{}")
