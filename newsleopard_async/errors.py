@@ -5,6 +5,7 @@
     NewsLeopardError
     ├── ConfigurationError        fix the set-up
     ├── InvalidRequest            fix the arguments; nothing was sent
+    ├── InUse                     another run holds the checkpoint; leave it to that run
     ├── ConnectionFailed          safe to call again
     ├── OutcomeUnknown            do NOT repeat; look it up first
     ├── RateLimited               come back in .retry_after_s
@@ -50,6 +51,7 @@ __all__ = [
     "FieldError",
     "ImportFailed",
     "ImportIncomplete",
+    "InUse",
     "InsufficientBalance",
     "InvalidRequest",
     "NewsLeopardError",
@@ -122,6 +124,14 @@ class InvalidRequest(NewsLeopardError, ValueError):
     def of(cls, field: str, rule: str, message: str) -> InvalidRequest:
         """Build the error for a single problem."""
         return cls([Problem(field, rule, message)])
+
+
+class InUse(NewsLeopardError):
+    """Another run holds this checkpoint.
+
+    It is not an error of yours: wait until that run has ended, or leave the work to it. A run
+    that lost its checkpoint to another one raises it too, before it sends anything more.
+    """
 
 
 class ConnectionFailed(NewsLeopardError):

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import attrs
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.errors import ConfigurationError, InvalidRequest
+from newsleopard_async.errors import ConfigurationError, InUse, InvalidRequest
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, lock, write_durably
 
 __all__ = ["FileStore", "Store", "as_store", "held"]
@@ -121,7 +121,7 @@ async def held(store: object) -> AsyncIterator[None]:
     The lock goes with the process: nothing is left behind by a crash.
 
     Raises:
-        InvalidRequest: another run holds it.
+        InUse: another run holds it.
     """
     if not isinstance(store, FileStore):
         yield
@@ -133,9 +133,7 @@ async def held(store: object) -> AsyncIterator[None]:
     except OSError as error:
         raise _unusable(path, error) from None
     if file is None:
-        raise InvalidRequest.of(
-            "checkpoint", "in-use", f"another run is using {store.path}; wait until it has ended"
-        )
+        raise InUse(f"another run is using {store.path}; wait until it has ended")
     try:
         # A run that was killed while it saved left one behind.
         with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ from newsleopard_async import errors
 ERRORS = [
     errors.ConfigurationError("no key"),
     errors.InvalidRequest.of("lists", "required", "name one"),
+    errors.InUse("another run is using it"),
     errors.OutcomeUnknown("unknown", request="POST /v1/x", look_again_at=datetime.now(UTC)),
     errors.DailyQuotaExhausted("gone", retry_after_s=1.5, resets_at=datetime.now(UTC)),
     errors.FieldError("no", status=400, code=40001, invalid_fields={"form.name": ("NotNull",)}),

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal, Self
 
 import attrs
 
-from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.errors import InUse, InvalidRequest, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.models.codes import check_code
@@ -165,8 +165,8 @@ class Checkpoint:
             campaign_sn: The campaign's code, with ``sent``.
 
         Raises:
-            InvalidRequest: there is nothing to decide, the code is missing, or a run is
-                using it.
+            InvalidRequest: there is nothing to decide, or the code is missing.
+            InUse: a run is using it.
         """
         if decision not in ("resubmit", "sent", "abandon"):
             raise InvalidRequest.of("decision", "choice", "must be resubmit, sent or abandon")
@@ -218,12 +218,10 @@ class Checkpoint:
         """Keep other runs away, in this process and in others.
 
         Raises:
-            InvalidRequest: another run has it.
+            InUse: another run has it.
         """
         if self._is_in_use:
-            raise InvalidRequest.of(
-                "checkpoint", "in-use", "another run is using it; wait until it has ended"
-            )
+            raise InUse("another run is using this checkpoint; wait until it has ended")
         self._is_in_use = True
         try:
             async with held(self._store):
@@ -316,7 +314,8 @@ async def opened(
     """Open the checkpoint of a run, an old one to go on or a new one.
 
     Raises:
-        InvalidRequest: it is of something else, or another run is using it.
+        InvalidRequest: it is of something else.
+        InUse: another run is using it.
     """
     if isinstance(given, Checkpoint):
         checkpoint = given

@@ -125,6 +125,7 @@ async def import_contacts(
             checkpoint, from `.look_again_at` on.
         DeadlineExceeded: it was not done in time; it goes on at the platform.
         InvalidRequest: the contacts or the list cannot be used; nothing was imported.
+        InUse: another run is using the checkpoint.
     """
     target = Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
     refuse(

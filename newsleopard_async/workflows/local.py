@@ -34,7 +34,8 @@ async def running(
     """Carry a pipeline here; every error of ours that leaves it has the checkpoint.
 
     Raises:
-        InvalidRequest: the checkpoint is of something else, or in use.
+        InvalidRequest: the checkpoint is of something else.
+        InUse: another run is using it.
     """
     async with opened(checkpoint, events.pipeline, input_hash) as kept:
         try:

@@ -51,6 +51,7 @@ async def export_report(
         DeadlineExceeded: it was not ready in time; that is not a failure.
         StorageError: a file could not be downloaded.
         InvalidRequest: the folder cannot be made; nothing was sent.
+        InUse: another run is using the checkpoint.
     """
     refuse([*problems_of_polling(polling), *_problems_of_folder(download_to)])
     folder = None if download_to is None else as_path(download_to)

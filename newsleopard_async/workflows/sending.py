@@ -114,6 +114,7 @@ async def send_campaign(
         ImportFailed: the import ended without success; nothing was sent.
         InvalidRequest: something is wrong with what was given; this run sent nothing. What
             an earlier one did is in `.checkpoint`, where one was given.
+        InUse: another run is using the checkpoint; it sends, and this one sent nothing.
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
     refuse(_problems_of_options(marker, polling, left_out_to, checkpoint))
