@@ -22,11 +22,11 @@ from typing import Any, Final, Literal, Self
 import attrs
 
 from newsleopard_async.errors import InUse, InvalidRequest, Problem
-from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
+from newsleopard_async.files import PATH_TYPES, AnyPath
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.plain import Plain, from_plain, to_plain
-from newsleopard_async.store import Store, as_store, held
+from newsleopard_async.store import FileStore, Store, as_store, held, real_path
 
 __all__ = [
     "Checkpoint",
@@ -290,10 +290,16 @@ def problems_of_same_file(
     field: str, path: object, checkpoint: CheckpointLike | None
 ) -> Iterator[Problem]:
     """Yield a problem if a file that is written would replace the checkpoint."""
-    if not (isinstance(path, PATH_TYPES) and isinstance(checkpoint, PATH_TYPES)):
+    kept = checkpoint
+    if isinstance(kept, Checkpoint):
+        kept = kept._store  # noqa: SLF001 - of a class of this module
+    kept = kept.path if isinstance(kept, FileStore) else kept
+    if not (isinstance(path, PATH_TYPES) and isinstance(kept, PATH_TYPES)):
         return
-    if as_path(path).resolve() == as_path(checkpoint).resolve():
-        yield Problem(field, "same-file", "is the checkpoint; name another file")
+    # What is no path is refused elsewhere.
+    with contextlib.suppress(OSError, ValueError):
+        if real_path(path) == real_path(kept):
+            yield Problem(field, "same-file", "is the checkpoint; name another file")
 
 
 async def with_checkpoint(error: InvalidRequest, given: CheckpointLike | None) -> InvalidRequest:

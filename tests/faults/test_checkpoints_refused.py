@@ -20,6 +20,7 @@ from newsleopard_async import (
     InUse,
     InvalidRequest,
     NewsLeopard,
+    files,
     workflows,
 )
 from newsleopard_async import store as stores
@@ -211,7 +212,9 @@ def test_file_that_cannot_be_replaced_keeps_from_sending(
     def full(path: Path, content: bytes) -> None:
         if b'"submit"' in content:
             raise OSError(28, "No space left on device")
+        write(path, content)
 
+    write = files.write_durably
     monkeypatch.setattr(stores, "write_durably", full)
 
     with pytest.raises(ConfigurationError, match="No space left"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -154,12 +155,12 @@ def test_file_is_for_its_owner_only(at: World) -> None:
     assert stat.S_IMODE(at.checkpoint.stat().st_mode) == 0o600
 
 
-def test_nothing_but_the_file_and_its_lock_is_left(at: World) -> None:
-    """No temporary file stays."""
+def test_nothing_but_the_file_is_left(at: World) -> None:
+    """No temporary file stays, and no lock."""
     send(at)
 
     names = sorted(each.name for each in at.folder.iterdir())
-    assert names == [".checkpoint.json.lock", "checkpoint.json"]
+    assert names == ["checkpoint.json"]
 
 
 def test_checkpoint_holds_no_secret(at: World) -> None:
@@ -187,18 +188,19 @@ def test_windows_has_locks_and_flushes_of_its_own(
 
     def locking(descriptor: int, mode: int, size_bytes: int) -> None:
         if locked:
-            raise OSError(13, "Permission denied")
+            raise OSError(errno.EACCES, "Permission denied")
         locked.append(size_bytes)
 
     msvcrt = types.SimpleNamespace(locking=locking, LK_NBLCK=2)
     monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
     monkeypatch.setattr(sys, "platform", "win32")
 
-    first, second = (files.lock(tmp_path / "lock") for _ in range(2))
+    first, second = (files.FileLock.take(tmp_path / "lock") for _ in range(2))
     files.write_durably(tmp_path / "checkpoint.json", b"{}")
 
     assert first is not None
-    first.close()
+    assert first.is_held
+    first.release()
     assert second is None
     assert (tmp_path / "checkpoint.json").read_bytes() == b"{}"
 
