@@ -20,7 +20,7 @@
     ├── UnexpectedResponse        not what the documentation says
     ├── StorageError              upload or download failed
     ├── ImportFailed              the import ended without success
-    │   └── ImportIncomplete      more rows rejected than allowed
+    │   └── ImportIncomplete      more rows rejected, or fewer rows taken, than allowed
     └── DeadlineExceeded          a poll reached its deadline
 
 Facts are attributes; the message is one sentence. Neither key, presigned URL nor
@@ -304,6 +304,8 @@ class ImportFailed(NewsLeopardError):
 
 class ImportIncomplete(ImportFailed):
     """The import is complete, but more rows were rejected than the caller allows.
+
+    Or the platform counts fewer rows in the file than different addresses were sent to it.
 
     Attributes:
         report: The ``ImportReport``; ``workflows.rejected_rows`` gives the rows.

@@ -134,9 +134,9 @@ ImportStatus.MISSING_REQUIRED_DATA = ImportStatus("MISSING_REQUIRED_DATA")
 class ImportResult(Plain):
     """How far an import is. Counts that the server leaves out are None: unknown, not 0.
 
-    Only ``status`` says whether it has ended; the sample of the documentation has full
-    counts and a completion time while it is still processing (T45). No sum of the counts
-    is promised (T46).
+    A count below 0 is None, too. Only ``status`` says whether it has ended; the sample of
+    the documentation has full counts and a completion time while it is still processing
+    (T45). No sum of the counts is promised (T46).
 
     Attributes:
         import_sn: Code of the import (匯入代碼).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final, Literal
@@ -14,6 +15,7 @@ from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.errors import (
     ImportFailed,
+    ImportIncomplete,
     InvalidRequest,
     NewsLeopardError,
     OutcomeUnknown,
@@ -49,6 +51,8 @@ __all__ = [
 ]
 
 IfListExists = Literal["refuse", "reuse"]
+
+_log: Final = logging.getLogger("newsleopard_async")
 
 _NOT_KNOWN_YET: Final = "the platform does not know it"
 
@@ -121,6 +125,9 @@ async def import_contacts(
 
     Raises:
         ImportFailed: the import ended without success.
+        ImportIncomplete: the platform counts fewer rows in the file than different addresses
+            were sent; run again with the checkpoint, it is imported anew. Rows that it says
+            it rejected do not raise; they are in the report.
         OutcomeUnknown: whether the list was created is not known yet; run again with the
             checkpoint, from `.look_again_at` on.
         DeadlineExceeded: it was not done in time; it goes on at the platform.
@@ -162,18 +169,65 @@ async def publish_unless_imported(run: Runner, found: Examination) -> None:
 
 
 async def import_into(
-    run: Runner, clean: Examination, list_sn: ListSn, polling: Polling
+    run: Runner, clean: Examination, list_sn: ListSn, polling: Polling, *, judges: bool = True
 ) -> ImportReport:
-    """Import clean contacts into a list, and wait."""
+    """Import clean contacts into a list, wait, and judge what the platform says it took.
+
+    Args:
+        run: Carries it.
+        clean: The contacts.
+        list_sn: The list.
+        polling: How the import is watched.
+        judges: Whether the result decides anything; not after the submit.
+
+    Raises:
+        ImportFailed: the import ended without success.
+        ImportIncomplete: the platform counts fewer rows than addresses were sent.
+    """
     how = steps.import_text if clean.as_text else steps.upload_file
     import_sn = await run.step(how, steps.ImportFile(path=clean.path, list_sn=list_sn))
     try:
         result = await watch_import(run, import_sn, polling)
+        report = ImportReport(list_sn=list_sn, import_sn=import_sn, result=result)
+        if judges:
+            _check_taken(report, sent=clean.report.unique)
     except ImportFailed:
         # An import may be repeated, and by then what made it fail may have been mended.
+        await run.forget(steps.get_import)
         await run.forget(how)
         raise
-    return ImportReport(list_sn=list_sn, import_sn=import_sn, result=result)
+    return report
+
+
+def _check_taken(report: ImportReport, *, sent: int) -> None:
+    """Compare the rows that the platform counts in the file with what was sent.
+
+    Only addresses that have the form of one count, each once: a row that is known to be bad may
+    be missing, and repetitions may be counted or not (T46, T47).
+
+    Raises:
+        ImportIncomplete: rows are missing.
+    """
+    rows, rejected = report.result.file_count, report.result.errors
+    if rows is not None and rows < sent:
+        raise ImportIncomplete(
+            f"the platform counts {rows:,} rows in import {report.import_sn}, and {sent:,} "
+            "different addresses were sent; nothing more was done. Run it again with the same "
+            "checkpoint: it is imported anew, which updates the contacts that are there. If the "
+            f"list {report.list_sn} is complete in the console, send to it without contacts=",
+            result=report.result,
+            report=report,
+        )
+    if rows is None or rejected is None:
+        _log.warning(
+            "import %s: the platform does not say %s, so that missing contacts cannot be noticed; "
+            "%d different addresses were sent (%s)",
+            report.import_sn,
+            "how many rows the file has" if rows is None else "how many rows it rejected",
+            sent,
+            f"fileCnt {rows}, insertCnt {report.result.inserted}, "
+            f"duplicateCnt {report.result.duplicates}, errCnt {rejected}",
+        )
 
 
 async def find_or_create(run: Runner, target: Target) -> ListSn:

@@ -110,7 +110,9 @@ async def send_campaign(
     Raises:
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
             (yet); run again with the checkpoint, from `.look_again_at` on.
-        ImportIncomplete: too many rows were rejected; nothing was sent.
+        ImportIncomplete: too many rows were rejected, or the platform counts fewer rows in
+            the file than different addresses were sent, whatever ``max_rejected``; nothing
+            was sent.
         ImportFailed: the import ended without success; nothing was sent.
         InvalidRequest: something is wrong with what was given; this run sent nothing. What
             an earlier one did is in `.checkpoint`, where one was given.
@@ -151,7 +153,7 @@ async def send_campaign(
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
-            report = await import_into(run, found, joined, polling or Polling())
+            report = await import_into(run, found, joined, polling or Polling(), judges=is_new)
             if is_new:
                 _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)

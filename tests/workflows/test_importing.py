@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.emulator import Switches
+from newsleopard_async.models.findings import Fix
 from newsleopard_async.workflows.importing import Target
-from tests.clients import Reply, connected, csv_of, refused, scripted
+from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
@@ -118,6 +120,102 @@ async def test_every_final_state_ends_the_wait(status: str) -> None:
     assert result is not None
     assert (result.status, status in str(caught.value)) == (status, True)
     assert elapsed_s < 30
+
+
+def says(bench: Bench, **counts: Any) -> None:
+    """Let the next look at an import find it complete, with these counts."""
+    body = json.dumps({"import_sn": "i", "status": "COMPLETE", **counts}).encode()
+    bench.emulator.fail("get_import", status=200, body=body)
+
+
+FULL = {"fileCnt": 5, "insertCnt": 5, "duplicateCnt": 0, "errCnt": 0}
+"""The counts of an import of five rows that was taken in as it was."""
+TOO_FEW = {
+    "fewer": {"fileCnt": 4},
+    "none": {"fileCnt": 0, "insertCnt": 0},
+    "as-text": {"fileCnt": "4"},
+    "and-no-others": {"fileCnt": 4, "insertCnt": None, "duplicateCnt": None, "errCnt": None},
+    "less-the-rejected-ones": {"fileCnt": 3, "insertCnt": 3, "errCnt": 2},
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("counts", TOO_FEW.values(), ids=TOO_FEW)
+async def test_fewer_rows_than_addresses_are_no_complete_import(
+    counts: dict[str, Any], tmp_path: Path
+) -> None:
+    """Contacts that the platform does not count are lost; the next run imports them anew."""
+    checkpoint = tmp_path / "checkpoint.json"
+    async with connected() as bench:
+        says(bench, **(FULL | counts))
+        with pytest.raises(ImportIncomplete, match="5 different addresses were sent") as caught:
+            await workflows.import_contacts(
+                bench.nl, csv_of(5), list_name="會員", checkpoint=checkpoint
+            )
+        report = await workflows.import_contacts(
+            bench.nl, csv_of(5), list_name="會員", checkpoint=checkpoint
+        )
+
+    assert caught.value.report.result == caught.value.result
+    assert (report.result.file_count, bench.wire.count("importTextToList")) == (5, 2)
+    assert len(bench.emulator.lists) == 1
+
+
+ENOUGH = {
+    "inserted-says-nothing": {"insertCnt": 0},
+    "no-sum": {"insertCnt": 1, "duplicateCnt": 2},
+    "more-than-sent": {"fileCnt": 6},
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("counts", ENOUGH.values(), ids=ENOUGH)
+async def test_counts_that_prove_no_loss_are_taken(
+    counts: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only the rows of the file are compared: an update may count nowhere (T46)."""
+    async with connected() as bench:
+        says(bench, **(FULL | counts))
+        report = await workflows.import_contacts(bench.nl, csv_of(5), list_name="會員")
+
+    assert report.result.status.is_success
+    assert "does not say" not in caplog.text
+
+
+UNKNOWN = {
+    "file": ({"fileCnt": None}, "how many rows the file has"),
+    "rejected": ({"errCnt": None}, "how many rows it rejected"),
+    "below-zero": ({"errCnt": -1}, "how many rows it rejected"),
+    "all-below-zero": (dict.fromkeys(FULL, -1), "how many rows the file has"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("counts", "what"), UNKNOWN.values(), ids=UNKNOWN)
+async def test_counts_that_are_not_given_are_warned_of_once(
+    counts: dict[str, Any], what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody can notice then that contacts are missing; that is no reason to stop."""
+    async with connected() as bench:
+        says(bench, **(FULL | counts))
+        report = await workflows.import_contacts(bench.nl, csv_of(5), list_name="會員")
+
+    assert report.rejected_count == 0
+    [warning] = [each for each in caplog.messages if "does not say" in each]
+    assert what in warning
+    assert "5 different addresses" in warning
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fix", [(), ("drop-duplicates",)])
+async def test_addresses_are_compared_each_once(fix: tuple[Fix, ...]) -> None:
+    """Repetitions may be counted or not (T47), and bad rows need not be."""
+    rows = csv_of(2) + "USER0@example.com,會員\nnobody,誰\n,誰\n"
+    async with connected() as bench:
+        says(bench, **(FULL | {"fileCnt": 2}))
+        report = await workflows.import_contacts(bench.nl, rows, list_name="會員", fix=fix)
+
+    assert report.result.file_count == 2
 
 
 @pytest.mark.anyio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import timedelta
@@ -164,6 +165,30 @@ async def test_rejected_rows_decide_about_sending(
         assert (raised.result.errors, raised.result.status) == (2, "COMPLETE")
         assert "2 of 20 rows" in str(raised)
         assert lines == [20, 21]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("max_rejected", [0, 0.99, 50, None])
+async def test_nothing_is_sent_to_a_list_that_is_not_filled(
+    max_rejected: float | None, check: bool
+) -> None:
+    """Rows may be rejected by ``max_rejected``; rows that are not counted are lost."""
+    counts = {"fileCnt": 3, "insertCnt": 3, "duplicateCnt": 0, "errCnt": 0}
+    body = json.dumps({"import_sn": "i", "status": "COMPLETE", **counts}).encode()
+    async with connected() as bench:
+        bench.emulator.fail("get_import", status=200, body=body)
+        with pytest.raises(ImportIncomplete, match="50 different addresses"):
+            await workflows.send_campaign(
+                bench.nl,
+                CAMPAIGN,
+                contacts=csv_of(50),
+                list_name="a",
+                max_rejected=max_rejected,
+                check=check,
+            )
+
+    assert submits(bench) == 0
 
 
 @pytest.mark.parametrize(

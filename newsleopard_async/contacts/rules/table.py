@@ -93,6 +93,9 @@ class Table:
         removed: Collection[int] = ()
         if self._judges:
             reasons, removed = self._judge(mended)
+        elif (frame := _frame_of(mended, width=len(self._rules))) is not None:
+            # They are counted, since a pipeline compares their number with the platform's count.
+            self._addresses.judge(frame.columns[self._email_index], frame.lines)
         if self._clean is None:
             return b"", b""
         if mended is not batch:
@@ -154,7 +157,8 @@ class Table:
                 f"has {counted(self._blank.count, 'blank row')} ({self._blank.where}), which "
                 f"{either(self._blank.count, 'is', 'are')} left out",
             )
-        yield from self._addresses.findings()
+        if self._judges:
+            yield from self._addresses.findings()
         for rules in self._rules:
             for rule in rules:
                 yield from rule.findings()

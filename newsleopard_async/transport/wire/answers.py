@@ -87,14 +87,20 @@ def decode_import_result(data: object) -> ImportResult:
     return ImportResult(
         import_sn=decode_import_sn(fields),
         status=_import_status(required_text(fields.get("status"), "$.status")),
-        file_count=count(fields.get("fileCnt"), "$.fileCnt"),
-        inserted=count(fields.get("insertCnt"), "$.insertCnt"),
-        duplicates=count(fields.get("duplicateCnt"), "$.duplicateCnt"),
-        errors=count(fields.get("errCnt"), "$.errCnt"),
+        file_count=_rows(fields.get("fileCnt"), "$.fileCnt"),
+        inserted=_rows(fields.get("insertCnt"), "$.insertCnt"),
+        duplicates=_rows(fields.get("duplicateCnt"), "$.duplicateCnt"),
+        errors=_rows(fields.get("errCnt"), "$.errCnt"),
         created=instant(fields.get("createDate"), "$.createDate"),
         completed=instant(fields.get("completedDate"), "$.completedDate"),
         error_url=_error_url(fields.get("errorDownloadLink")),
     )
+
+
+def _rows(data: object, path: str) -> int | None:
+    """Return a number of rows; one below 0 counts nothing, and is unknown (T46)."""
+    rows = count(data, path)
+    return None if rows is None or rows < 0 else rows
 
 
 def _import_status(text: str) -> ImportStatus:

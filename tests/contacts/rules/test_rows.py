@@ -254,7 +254,7 @@ def test_rows_are_only_written_where_nothing_is_to_be_judged() -> None:
     checked = check(csv_of(*rows), judge=False)
 
     assert checked.triples == []
-    assert (checked.report.rows, checked.report.unique, checked.report.bad_rows) == (6, 0, 0)
+    assert (checked.report.rows, checked.report.unique, checked.report.bad_rows) == (6, 2, 0)
     assert checked.clean == csv_of(*rows).replace(b'"c@example.com"', b"c@example.com")
     assert check(csv_of(), judge=False).triples == [("error", "no-rows", 1)]
     assert check(csv_of(GOOD, header="X,Y"), judge=False).triples == [("error", "header-order", 1)]
