@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 
 import anyio
 import attrs
 
-__all__ = ["Clock", "SystemClock"]
+__all__ = ["Clock", "SystemClock", "moved"]
+
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def moved(when: datetime, by: timedelta) -> datetime:
+    """Return a time in UTC, moved; where the calendar ends, its first or last instant."""
+    try:
+        return when + by
+    except OverflowError:
+        return _FIRST if by < timedelta(0) else _LAST
 
 
 class Clock(Protocol):

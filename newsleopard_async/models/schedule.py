@@ -83,10 +83,7 @@ def _problems_of_when(when: object) -> Iterator[Problem]:
 
 def _exists(when: datetime) -> bool:
     """Tell whether the way to UTC and back leads to the same local time."""
-    try:
-        back = when.astimezone(UTC).astimezone(when.tzinfo)
-    except OverflowError:
-        return False
+    back = when.astimezone(UTC).astimezone(when.tzinfo)
     return back.replace(tzinfo=None) == when.replace(tzinfo=None)
 
 

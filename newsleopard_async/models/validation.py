@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from newsleopard_async.errors import InvalidRequest, Problem
 
@@ -83,6 +83,16 @@ def problems_of_time(field: str, value: object, zone: str = "UTC") -> Iterator[P
         yield wrong_type(field, value, f"a datetime with a time zone, as in tzinfo={zone}")
     elif value.utcoffset() is None:
         yield Problem(field, "aware", f"has no time zone; give it one, as in tzinfo={zone}")
+    elif not _is_in_utc(value):
+        yield Problem(field, "exists", "lies beyond the ends of the calendar in UTC")
+
+
+def _is_in_utc(when: datetime) -> bool:
+    try:
+        when.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True
 
 
 def problems_of_text(field: str, value: object, *, wanted: str = "text") -> Iterator[Problem]:

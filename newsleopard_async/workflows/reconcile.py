@@ -1,30 +1,38 @@
-"""Submit a campaign once, and find out what became of it where the reply was lost.
+"""Submit a campaign once, and find out what became of it if the reply was lost.
 
 The platform has no idempotency key, and lists only *finished* campaigns. So a marker goes
-into the campaign's name; where the outcome is unknown, the finished ones are searched for
-it; and where it is not found, nothing is sent again: it may be scheduled, or on its way.
+into the campaign's name; if the outcome is unknown, the finished ones are searched for it;
+and if it is not found, nothing is sent again: it may be scheduled, or on its way.
+
+A small campaign is sent and listed within seconds, a large one much later. So it is looked for
+at once, soon after, and then at growing distances, each time by a run of its own.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from types import EllipsisType
 from typing import Final
 
 import attrs
 
+from newsleopard_async.clock import moved
 from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
 from newsleopard_async.models import Campaign, CampaignSn, Mailing, SendAt, SentCampaign
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.runner import Runner
 
-__all__ = ["ONE_DAY", "look_again_at", "marked", "search_window", "submit_once"]
+__all__ = ["look_again_at", "marked", "submit_once"]
 
-ONE_DAY: Final = timedelta(days=1)
-"""By how much a search is wider than needed, since it is not documented what its range means."""
+_SOONEST: Final = timedelta(seconds=30)
+_LATEST: Final = timedelta(days=1)
+"""The least and the greatest distance between the looks of two runs.
 
-_SENDING_TAKES: Final = timedelta(minutes=30)
-"""How long a campaign usually takes from its begin to its end, when it is first listed."""
+Chosen: the next look is due when the time since the campaign could be listed has doubled. So
+ten runs cover the first eight hours, and a forgotten one costs one look a day.
+"""
+_log: Final = logging.getLogger("newsleopard_async")
 
 
 async def submit_once(
@@ -32,23 +40,33 @@ async def submit_once(
 ) -> CampaignSn:
     """Submit a campaign, unless it may have been submitted before; then look for it.
 
+    Args:
+        run: Carries it.
+        campaign: What to send.
+        marker: What is added to its name; see `send_campaign`.
+
     Raises:
         OutcomeUnknown: it may have been submitted, and is not found (yet).
     """
     text = f"[nl-{run.token}]" if isinstance(marker, EllipsisType) else marker
     ready = marked(campaign, text)
+    is_held = run.has(steps.submit)
     try:
         return await run.step(steps.submit, ready)
     except OutcomeUnknown as unknown:
+        if not is_held:
+            # Whoever is cancelled while it is looked for finds its name here.
+            _log.warning("it is not known whether %r was submitted; it is looked for", ready.name)
+        since = min(run.held_since(steps.submit) or run.now(), run.now())
         seen = "it is not among the finished ones"
         found = None
         try:
-            found = await _search(run, ready, text)
+            found = await _search(run, ready, text, since)
         except NewsLeopardError as error:
             # Whatever keeps us from looking, the outcome is as unknown as before.
             seen = f"the finished ones could not be looked at ({type(error).__name__})"
         if found is None:
-            raise _still_unknown(run, ready, unknown, seen) from None
+            raise _still_unknown(run, ready, unknown, since, seen) from None
     await run.settle(steps.submit, found.sn)
     return found.sn
 
@@ -62,36 +80,41 @@ def marked(campaign: Mailing, text: str | None) -> Mailing:
     return attrs.evolve(campaign, name=f"{campaign.name} {text}")
 
 
-async def _search(run: Runner, campaign: Mailing, marker: str | None) -> SentCampaign | None:
-    since = run.held_since(steps.submit) or run.now()
-    begin, end = search_window(campaign, since, run.now())
-    given = steps.FindSent(
-        text=marker or campaign.name, since=begin, until=end, whole_name=marker is None
-    )
+async def _search(
+    run: Runner, campaign: Mailing, marker: str | None, since: datetime
+) -> SentCampaign | None:
+    given = steps.FindSent(text=marker or campaign.name, since=since, whole_name=marker is None)
     return await run.step(steps.find_sent, given, keep=False)
 
 
-def search_window(
-    campaign: Mailing, submitted: datetime, now: datetime
-) -> tuple[datetime, datetime]:
-    """Return the range of sending times that the campaign can have."""
-    return submitted - ONE_DAY, max(now, _begins(campaign, now)) + ONE_DAY
+def look_again_at(campaign: Mailing, submitted: datetime, now: datetime) -> datetime:
+    """Return when a further look makes sense, if the campaign was submitted.
+
+    That is soon after it can be listed for the first time; then at growing distances.
+
+    Args:
+        campaign: What was submitted.
+        submitted: When, in UTC.
+        now: In UTC.
+    """
+    listed_from = _is_listed_from(campaign, submitted)
+    if now < listed_from:
+        return moved(listed_from, _SOONEST)
+    return moved(now, min(max(now - listed_from, _SOONEST), _LATEST))
 
 
-def look_again_at(campaign: Mailing, now: datetime) -> datetime:
-    """Return from when on the campaign, if it was submitted, should be listed as finished."""
+def _is_listed_from(campaign: Mailing, submitted: datetime) -> datetime:
+    """Return from when on it may be finished, and listed: after its time, and a test's wait."""
+    schedule = campaign.schedule
+    begins = schedule.when if isinstance(schedule, SendAt) else submitted
     wait = timedelta() if isinstance(campaign, Campaign) else campaign.wait
-    return max(now, _begins(campaign, now)) + wait + _SENDING_TAKES
-
-
-def _begins(campaign: Mailing, now: datetime) -> datetime:
-    return campaign.schedule.when if isinstance(campaign.schedule, SendAt) else now
+    return moved(begins, wait)
 
 
 def _still_unknown(
-    run: Runner, campaign: Mailing, unknown: OutcomeUnknown, seen: str
+    run: Runner, campaign: Mailing, unknown: OutcomeUnknown, since: datetime, seen: str
 ) -> OutcomeUnknown:
-    when = look_again_at(campaign, run.now())
+    when = look_again_at(campaign, since, run.now())
     return OutcomeUnknown(
         f"It is not known whether the campaign {campaign.name!r} was submitted; {seen}, "
         "and it was not sent again. "
@@ -99,7 +122,7 @@ def _still_unknown(
         'If it is there: await error.checkpoint.resolve("sent", campaign_sn="…"). '
         'If it is not: await error.checkpoint.resolve("resubmit"). '
         "Then run the same call again with the same checkpoint. "
-        f"Or only run it again after {when:%Y-%m-%d %H:%M} UTC: it looks once more, and sends "
+        f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it looks once more, and sends "
         "nothing.",
         request=unknown.request,
         look_again_at=when,

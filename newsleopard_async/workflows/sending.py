@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from types import EllipsisType
 
@@ -44,7 +44,7 @@ from newsleopard_async.workflows.importing import (
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
-from newsleopard_async.workflows.reconcile import ONE_DAY, submit_once
+from newsleopard_async.workflows.reconcile import submit_once
 from newsleopard_async.workflows.verdict import (
     Judgement,
     Terms,
@@ -259,8 +259,9 @@ async def find_campaign(
     Raises:
         DeadlineExceeded: it had not come by the deadline of ``polling``.
         InvalidRequest: no marker, or a time without its zone.
-    Source: GET /v1/report/campaigns, asked month by month and a day wider than needed,
-        since it is not documented which instant its range means.
+    Source: GET /v1/report/campaigns, asked month by month from a day before ``since`` to a
+        day after now, since it is not documented which instant its range means. More than
+        three years are asked for in 36 longer ranges.
     """
     refuse(
         [
@@ -269,9 +270,7 @@ async def find_campaign(
             *problems_of_polling(polling),
         ]
     )
-    longest = timedelta(seconds=0 if polling is None else polling.deadline_s)
-    until = nl.clock.now() + longest + ONE_DAY
-    given = steps.FindSent(text=marker, since=since - ONE_DAY, until=until)
+    given = steps.FindSent(text=marker, since=since)
     async with running(
         nl,
         Events("find_campaign", progress, nl.clock),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -14,6 +14,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.clock import moved
 
 # Loaded before a pipeline begins: an import that failed in its midst would hide what was done.
 from newsleopard_async.contacts.rules import text as _text  # noqa: F401 - see above
@@ -63,7 +64,17 @@ __all__ = [
 
 T = TypeVar("T")
 
+_ONE_DAY: Final = timedelta(days=1)
+"""By how much a search is wider than needed: it is not documented what its range means (T106)."""
+
 _ONE_MONTH: Final = timedelta(days=30)
+
+_MOST_RANGES: Final = 36
+"""How many requests one look among the finished campaigns may take.
+
+Chosen: three years are asked for month by month (T107). A longer time is divided into so many
+longer ranges, so that a run that is resumed after ten years does not use up the day's quota.
+"""
 
 _FRESH_URLS: Final = 3
 """How many presigned URLs one upload or download may use up.
@@ -87,14 +98,12 @@ class FindSent(Plain):
 
     Attributes:
         text: What its name holds, or is.
-        since: Begin of the range to look in.
-        until: End of it.
+        since: When it was submitted, or earlier.
         whole_name: Whether the name is the text, not only holds it.
     """
 
     text: str
     since: datetime
-    until: datetime
     whole_name: bool = False
 
     def matches(self, name: str) -> bool:
@@ -177,15 +186,30 @@ async def submit(nl: NewsLeopard, campaign: Mailing, observer: Observer) -> Camp
 
 @step(gives=SentCampaign | None)
 async def find_sent(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
-    """Look for a finished campaign by what its name holds, month by month."""
-    begin = given.since
-    while begin < given.until:
-        end = min(begin + _ONE_MONTH, given.until)
+    """Look for a finished campaign by what its name holds, month by month.
+
+    From a day before the submit to a day after now: one that is still to be sent is in no list.
+    """
+    since = moved(given.since.astimezone(UTC), -_ONE_DAY)
+    for begin, end in _ranges(since, moved(nl.clock.now(), _ONE_DAY)):
         for each in await nl.reports.list_campaigns(start=begin, end=end):
             if given.matches(each.name):
                 return each
-        begin = end
     return None
+
+
+def _ranges(begin: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Divide a time into ranges that overlap by a day.
+
+    A campaign whose sending crosses the border of two ranges, or begins right on it, may be in
+    neither otherwise (T106).
+    """
+    length = max(_ONE_MONTH, (until - begin) / _MOST_RANGES)
+    overlap = timedelta(0)
+    while begin < until:
+        end = until if until - begin <= length else begin + length
+        yield begin - overlap, end
+        begin, overlap = end, _ONE_DAY
 
 
 @step(gives=tuple[ReportState, ...])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import anyio
 import attrs
@@ -19,14 +21,13 @@ from newsleopard_async import (
     SendAt,
     workflows,
 )
-from newsleopard_async.workflows.reconcile import look_again_at, marked, search_window
+from newsleopard_async.workflows.reconcile import look_again_at, marked
 from newsleopard_async.workflows.steps import FindSent
 from tests.clients import checkpoint_of
 from tests.constants import CAMPAIGN, LIST_NAME, START, SUBJECT_TEST
 from tests.faults.world import World, csv_of, unflushed
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-SETTLING = timedelta(minutes=30)
 
 
 def scheduled(mailing: Mailing, after: timedelta) -> Mailing:
@@ -65,39 +66,34 @@ def lose(at: World, **options: Any) -> OutcomeUnknown:
 # Deciding
 
 
-WINDOWS = {
-    "now": (CAMPAIGN, timedelta(), -DAY, DAY),
-    "now-looked-for-later": (CAMPAIGN, 5 * DAY, -DAY, 6 * DAY),
-    "scheduled": (scheduled(CAMPAIGN, 3 * HOUR), timedelta(), -DAY, DAY + 3 * HOUR),
-    "scheduled-and-past": (scheduled(CAMPAIGN, HOUR), 2 * HOUR, -DAY, DAY + 2 * HOUR),
-    "far-ahead": (scheduled(CAMPAIGN, 90 * DAY), timedelta(), -DAY, 91 * DAY),
-    "test": (SUBJECT_TEST, timedelta(), -DAY, DAY),
-}
-
-
-@pytest.mark.parametrize(("mailing", "later", "begin", "end"), WINDOWS.values(), ids=WINDOWS)
-def test_window_reaches_from_a_day_before_to_a_day_after(
-    mailing: Mailing, later: timedelta, begin: timedelta, end: timedelta
-) -> None:
-    """A day before the submit, to a day after the later of now and the schedule."""
-    assert search_window(mailing, START, START + later) == (START + begin, START + end)
-
+SOON = timedelta(seconds=30)
+LAST = datetime.max.replace(tzinfo=UTC)
+AFTER_ALL = attrs.evolve(SUBJECT_TEST, schedule=SendAt(LAST - HOUR))
+ENDLESS = attrs.evolve(SUBJECT_TEST, wait=timedelta.max // HOUR * HOUR)
 
 LOOKS = {
-    "now": (CAMPAIGN, timedelta(), SETTLING),
-    "scheduled": (scheduled(CAMPAIGN, 3 * HOUR), timedelta(), 3 * HOUR + SETTLING),
-    "scheduled-and-past": (scheduled(CAMPAIGN, HOUR), 2 * HOUR, 2 * HOUR + SETTLING),
-    "test": (SUBJECT_TEST, timedelta(), 4 * HOUR + SETTLING),
-    "scheduled-test": (scheduled(SUBJECT_TEST, HOUR), timedelta(), 5 * HOUR + SETTLING),
+    "at-once": (CAMPAIGN, timedelta(), START + SOON),
+    "soon-after": (CAMPAIGN, timedelta(seconds=40), START + timedelta(seconds=80)),
+    "after-an-hour": (CAMPAIGN, HOUR, START + 2 * HOUR),
+    "after-a-day": (CAMPAIGN, DAY, START + 2 * DAY),
+    "after-a-year": (CAMPAIGN, 365 * DAY, START + 366 * DAY),
+    "scheduled": (scheduled(CAMPAIGN, 3 * HOUR), HOUR, START + 3 * HOUR + SOON),
+    "scheduled-and-due": (scheduled(CAMPAIGN, HOUR), HOUR, START + HOUR + SOON),
+    "scheduled-and-past": (scheduled(CAMPAIGN, HOUR), 3 * HOUR, START + 5 * HOUR),
+    "test": (SUBJECT_TEST, timedelta(), START + 4 * HOUR + SOON),
+    "test-and-past": (SUBJECT_TEST, 5 * HOUR, START + 6 * HOUR),
+    "scheduled-test": (scheduled(SUBJECT_TEST, HOUR), timedelta(), START + 5 * HOUR + SOON),
+    "end-of-the-calendar": (AFTER_ALL, timedelta(), LAST),
+    "longest-test": (ENDLESS, timedelta(), LAST),
 }
 
 
 @pytest.mark.parametrize(("mailing", "later", "expected"), LOOKS.values(), ids=LOOKS)
-def test_look_is_meaningful_when_the_campaign_has_ended(
-    mailing: Mailing, later: timedelta, expected: timedelta
+def test_looks_come_soon_and_then_at_growing_distances(
+    mailing: Mailing, later: timedelta, expected: datetime
 ) -> None:
-    """After the schedule, the test's wait, and the sending."""
-    assert look_again_at(mailing, START + later) == START + expected
+    """Half a minute after it can be listed, then at twice the time, at most a day later."""
+    assert look_again_at(mailing, START, START + later) == expected
 
 
 MATCHES = {
@@ -111,7 +107,7 @@ MATCHES = {
 @pytest.mark.parametrize(("text", "whole", "name", "expected"), MATCHES.values(), ids=MATCHES)
 def test_name_matches(text: str, name: str, *, whole: bool, expected: bool) -> None:
     """A marker is part of a name; without one the whole name counts."""
-    given = FindSent(text=text, since=START, until=START, whole_name=whole)
+    given = FindSent(text=text, since=START, whole_name=whole)
 
     assert given.matches(name) is expected
 
@@ -185,7 +181,7 @@ def test_message_says_what_to_do(at: World) -> None:
     assert "活動列表" in text
     assert 'error.checkpoint.resolve("sent", campaign_sn="…")' in text
     assert 'error.checkpoint.resolve("resubmit")' in text
-    assert f"{error.look_again_at:%Y-%m-%d %H:%M} UTC" in text
+    assert f"{error.look_again_at:%Y-%m-%d %H:%M:%S} UTC" in text
     assert error.request == "POST /v1/campaign/normal/submit"
 
 
@@ -204,6 +200,54 @@ def test_held_run_looks_again_and_sends_nothing(at: World) -> None:
 
     assert at.emulator.submitted == 0
     assert at.emulator.count("submit_campaign") == 1
+
+
+def test_small_campaign_is_found_by_a_run_half_a_minute_later(at: World) -> None:
+    """It was out and listed within seconds."""
+    error = lose(at)
+    assert error.look_again_at == at.clock.now() + SOON
+    at.clock.advance(30)
+
+    outcome = send(at)
+
+    assert outcome.campaign_sn == at.emulator.campaigns[0].sn
+
+
+@pytest.mark.parametrize("days", [30, 36_500, 2_900_000])
+def test_campaign_far_ahead_costs_one_look_now(at: World, days: int) -> None:
+    """One that is still to be sent is in no list; the year 9966 is no reason to ask for ages."""
+    error = lose(at, campaign=attrs.evolve(CAMPAIGN, schedule=SendAt(START + days * DAY)))
+
+    assert at.emulator.count("list_campaigns") == 1
+    assert error.look_again_at == START + days * DAY + SOON
+
+
+def test_clock_that_was_set_back_does_not_keep_from_looking(at: World) -> None:
+    """An intent of the future is looked for from now."""
+    at.clock.advance(30 * 86_400)
+    lose(at)
+    campaign_sn = at.emulator.campaigns[0].sn
+    at.clock.advance(3_600)
+    with mock.patch.object(at.clock, "now", return_value=START + DAY):
+        with pytest.raises(OutcomeUnknown) as caught:
+            send(at)
+        assert at.emulator.count("list_campaigns") == 2
+        assert caught.value.look_again_at == START + DAY + SOON
+
+    assert send(at).campaign_sn == campaign_sn
+
+
+def test_unknown_outcome_is_logged_before_the_look(
+    at: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever is cancelled during the look, without a checkpoint, still learns of it; once."""
+    lose(at)
+    with contextlib.suppress(OutcomeUnknown):
+        send(at)
+
+    [campaign] = at.emulator.campaigns
+    [warning] = [each for each in caplog.messages if "not known" in each]
+    assert campaign.name in warning
 
 
 def test_campaign_far_ahead_is_found_when_it_was_sent(at: World) -> None:

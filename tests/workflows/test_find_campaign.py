@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Any
 
@@ -28,19 +28,41 @@ def windows(requests: Any) -> list[tuple[datetime, datetime]]:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("days", "months"), [(0, 1), (28, 1), (29, 2), (100, 4), (-5, 0)])
-async def test_range_is_asked_for_month_by_month(days: int, months: int) -> None:
-    """From a day before to a day after now, without a gap, at most 31 days at once (T106, T107)."""
+@pytest.mark.parametrize(
+    ("days", "ranges"), [(0, 1), (28, 1), (29, 2), (100, 4), (1_070, 36), (-5, 0)]
+)
+async def test_range_is_asked_for_month_by_month(days: int, ranges: int) -> None:
+    """From a day before to a day after now, overlapping by a day, at most 31 days at once."""
     since = START - days * DAY
-    async with scripted(*[Reply([])] * months) as script:
+    async with scripted(*[Reply([])] * ranges) as script:
         found = await workflows.find_campaign(script.nl, "#7f3a", since=since)
 
     asked = windows(script.wire.sent)
     assert found is None
     assert all(end - begin <= 31 * DAY for begin, end in asked)
-    assert all(one[1] == next_[0] for one, next_ in pairwise(asked))
+    assert all(one[1] - next_[0] == DAY for one, next_ in pairwise(asked))
     if asked:
         assert (asked[0][0], asked[-1][1]) == (since - DAY, START + DAY)
+
+
+AGES = {
+    "four-years": START - 1_461 * DAY,
+    "ten-years": START - 3_653 * DAY,
+    "first-day": datetime.min.replace(tzinfo=UTC),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("since", AGES.values(), ids=AGES)
+async def test_long_range_takes_a_bounded_number_of_requests(since: datetime) -> None:
+    """All of it is asked for, in 36 parts: a run that is resumed late keeps the day's quota."""
+    async with scripted(*[Reply([])] * 36) as script:
+        assert await workflows.find_campaign(script.nl, "#7f3a", since=since) is None
+
+    asked = windows(script.wire.sent)
+    assert asked[0][0] == max(since, datetime.min.replace(tzinfo=UTC) + DAY) - DAY
+    assert asked[-1][1] == START + DAY
+    assert all(one[1] - next_[0] == DAY for one, next_ in pairwise(asked))
 
 
 @pytest.mark.anyio
@@ -115,6 +137,8 @@ ARGUMENTS: list[tuple[Any, Any, list[tuple[str, str]]]] = [
     (None, START, [("marker", "type")]),
     ("a", START.replace(tzinfo=None), [("since", "aware")]),
     ("a", START.date(), [("since", "type")]),
+    ("a", datetime.min.replace(tzinfo=timezone(timedelta(hours=8))), [("since", "exists")]),
+    ("a", datetime.max.replace(tzinfo=timezone(-timedelta(hours=8))), [("since", "exists")]),
     ("", None, [("marker", "required"), ("since", "type")]),
 ]
 
