@@ -91,20 +91,38 @@ class Contacts:
     async def iter_lists(self) -> AsyncIterator[ContactList]:
         """Go through all contact lists, each once, a request a hundred of them.
 
+        A page with nothing new is the end, and a request more than there are lists for. What is
+        on several pages is read twice, since a list that is deleted meanwhile moves another one
+        over the border of two pages.
+
         Raises:
             UnexpectedResponse: there is no end to the pages.
         """
         seen: set[ListSn] = set()
+        # A short page is not the end: the server may give fewer rows than asked for (T59). Nor
+        # must there be an empty one: a server that ignores `page` never has it.
         for page in range(_MOST_PAGES):
-            rows = await self.list_lists(page=page)
-            fresh = [row for row in rows if row.sn not in seen]
+            fresh = await self._unseen(page, seen)
             for row in fresh:
-                seen.add(row.sn)
                 yield row
-            # A page of nothing new ends it too: a server that ignores `page` would not.
-            if len(rows) < PAGE_SIZE or not fresh:
-                return
-        raise UnexpectedResponse(f"list_lists has no end after {_MOST_PAGES:,} pages", status=200)
+            if not fresh:
+                break
+        else:
+            raise UnexpectedResponse(
+                f"list_lists has no end after {_MOST_PAGES:,} pages", status=200
+            )
+        for again in range(page if page > 1 else 0):
+            for row in await self._unseen(again, seen):
+                yield row
+
+    async def _unseen(self, page: int, seen: set[ListSn]) -> list[ContactList]:
+        """Read a page, and return what is new on it, each list once."""
+        fresh: dict[ListSn, ContactList] = {}
+        for row in await self.list_lists(page=page):
+            if row.sn not in seen:
+                fresh.setdefault(row.sn, row)
+        seen.update(fresh)
+        return list(fresh.values())
 
     async def start_file_import(
         self, list_sn: ListSn | None = None, *, webhook_url: str | None = None

@@ -368,7 +368,7 @@ UNUSABLE = {
 @pytest.mark.parametrize("rule", UNUSABLE)
 async def test_list_that_cannot_be_reused_is_refused(rule: str) -> None:
     """Two lists of the name, or one that fills itself, are no list to import into (T53, T62)."""
-    async with scripted(Reply({"Lists": UNUSABLE[rule]})) as script:
+    async with scripted(Reply({"Lists": UNUSABLE[rule]}), Reply([])) as script:
         with pytest.raises(InvalidRequest) as caught:
             await workflows.import_contacts(
                 script.nl, csv_of(1), list_name="會員", if_list_exists="reuse"

@@ -198,8 +198,9 @@ def _finding(level: Level, rule: str, message: str) -> Finding:
     return Finding(level=level, rule=rule, message=message)
 
 
-_FIXED: Final = 4
-"""The list is looked up and made, the import is begun, the campaign is submitted.
+_FIXED: Final = 5
+"""The list is looked up (on a page of lists and an empty one) and made, the import is begun, the
+campaign is submitted.
 
 The upload of a file goes to the storage, which is not the API's.
 """

@@ -6,10 +6,10 @@ from newsleopard_async.contacts.rules.examiner import estimated_requests
 
 
 @pytest.mark.parametrize(
-    ("rows", "requests"), [(0, 0), (1, 7), (100, 7), (20_000, 7), (30_000, 8), (1_000_000, 13)]
+    ("rows", "requests"), [(0, 0), (1, 8), (100, 8), (20_000, 8), (30_000, 9), (1_000_000, 14)]
 )
 def test_requests_grow_with_the_polls_of_the_import(rows: int, requests: int) -> None:
-    """List, import and submit take four; the rest looks whether the import is done."""
+    """List, import and submit take five; the rest looks whether the import is done."""
     assert estimated_requests(rows) == requests
 
 

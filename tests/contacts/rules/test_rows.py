@@ -42,7 +42,7 @@ def test_report_counts_what_came_in() -> None:
     assert report.columns == ("EMAIL", "NAME")
     assert checked.clean == content.replace(b" ,", b",")
     assert report.size_bytes == len(content) - 1
-    assert report.requests == 7
+    assert report.requests == 8
 
 
 def test_findings_stand_in_the_order_of_their_weight() -> None:
