@@ -238,7 +238,7 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
     there = await run.step(steps.find_lists, target.list_name)
     if there:
         return _choose(there, target)
-    held_since = run.held_since(steps.create_list)
+    was_held = run.has(steps.create_list)
     try:
         return await run.step(steps.create_list, target.list_name)
     except OutcomeUnknown as unknown:
@@ -248,8 +248,10 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
             return made[0].sn
         if made:
             raise _ambiguous(made) from None
-        if made is None or held_since is None or run.now() < held_since + _LISTED_AFTER:
-            unknown.look_again_at = run.now() + _LISTED_AFTER
+        now = run.now()
+        listed_by = (run.held_since(steps.create_list) or now) + _LISTED_AFTER
+        if made is None or not was_held or now < listed_by:
+            unknown.look_again_at = max(now, listed_by)
             raise
     # It had time enough to appear, and did not: it was never created.
     await run.forget(steps.create_list)

@@ -168,9 +168,14 @@ def test_time_that_passes_before_a_held_list_is_made_again(at: World) -> None:
         send(at)
     assert caught.value.look_again_at == at.clock.now() + timedelta(minutes=2)
     at.clock.advance(60)
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(OutcomeUnknown) as again:
         send(at)
+    assert again.value.look_again_at == caught.value.look_again_at
     at.clock.advance(61)
+    at.emulator.fail("list_lists", status=500, times=5)
+    with pytest.raises(OutcomeUnknown) as failed:
+        send(at)
+    assert failed.value.look_again_at == at.clock.now()
 
     send(at)
 
