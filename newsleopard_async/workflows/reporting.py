@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
 
 import attrs
 
@@ -35,8 +37,9 @@ async def export_report(
 ) -> CampaignReport:
     """Export a campaign's report, wait until it is there, and download it.
 
-    Where the campaign was exported within the last hour, or nothing new has happened since,
-    the report is the last one, and says so.
+    If the campaign was exported within the last hour, or nothing new has happened since, the
+    report is the last one, and says so; within the hour it comes at once, unless that export
+    is so young that its files may still be on their way.
 
     Args:
         nl: The client.
@@ -65,21 +68,27 @@ async def export_report(
             # Before the export, which can be had once an hour.
             await steps.make_folder(folder)
         before = await run.step(steps.get_report_state, campaign_sn)
-        await _export(run, campaign_sn)
-        report = await _watch_report(run, campaign_sn, before, polling or Polling())
+        polling = polling or Polling()
+        ago_s = await _export(run, campaign_sn)
+        report = await _watch_report(run, campaign_sn, before, polling, ago_s=ago_s)
         if folder is None:
             return report
         given = steps.DownloadFiles(campaign_sn=campaign_sn, folder=folder)
         return attrs.evolve(report, files=await run.step(steps.download_files, given))
 
 
-async def _export(run: Runner, campaign_sn: CampaignSn) -> None:
+async def _export(run: Runner, campaign_sn: CampaignSn) -> float | None:
     """Begin the export; one that is not known to have begun is begun again by a later run.
 
     That is harmless: the platform ignores a second export within the hour.
+
+    Returns: How many seconds ago another export began, if it keeps this one from being sent.
     """
-    if not await run.step(steps.export_report, campaign_sn):
-        await run.forget(steps.export_report)
+    began = await run.step(steps.export_report, campaign_sn)
+    if began is True:
+        return None
+    await run.forget(steps.export_report)
+    return None if began is False else began
 
 
 async def wait_for_report(
@@ -116,18 +125,32 @@ async def wait_for_report(
 
 
 async def _watch_report(
-    run: Runner, campaign_sn: CampaignSn, before: States, polling: Polling
+    run: Runner,
+    campaign_sn: CampaignSn,
+    before: States,
+    polling: Polling,
+    *,
+    ago_s: float | None = None,
 ) -> CampaignReport:
+    """Look at the files until the report is complete; not at all if it is already."""
     judge = ReportJudge(frozenset(before), polling.settle_s)
-    states = await watch(
-        run,
-        steps.get_report_state,
-        campaign_sn,
-        is_done=judge.is_done,
-        polling=polling,
-        what=f"the report of campaign {campaign_sn}",
-    )
-    return CampaignReport(campaign_sn=campaign_sn, unchanged=not judge.changed, available=states)
+    states = before
+    if ago_s is None or not judge.join(states, run.now(), ago_s, polling.first_s):
+        states = await watch(
+            run,
+            steps.get_report_state,
+            campaign_sn,
+            is_done=judge.is_done,
+            polling=polling,
+            what=f"the report of campaign {campaign_sn}",
+        )
+    unchanged = frozenset(before).issuperset(states)
+    return CampaignReport(campaign_sn=campaign_sn, unchanged=unchanged, available=states)
+
+
+_SKEW: Final = timedelta(minutes=1)
+"""By how much the platform's clock may be behind ours. Chosen: a machine that keeps its time at
+all is nearer; beyond that, the files are waited for as if they were older ones."""
 
 
 @attrs.define
@@ -157,6 +180,25 @@ class ReportJudge:
         if self.changed:
             return now == last
         return bool(now) and elapsed_s >= self.settle_s
+
+    def join(self, states: States, now: datetime, ago_s: float, stands_still_s: float) -> bool:
+        """Take over an export that began earlier, and say whether its report is complete.
+
+        Args:
+            states: The files as they are.
+            now: When.
+            ago_s: How many seconds before that the export began.
+            stands_still_s: For how long no file must have come, which is as good as two looks.
+        """
+        began = now - timedelta(seconds=ago_s) - _SKEW
+        ages_s = {each: (now - each.created).total_seconds() for each in states if each.created}
+        self.before = frozenset(
+            each for each in states if each.created is None or each.created < began
+        )
+        self.settle_s = max(0.0, self.settle_s - ago_s)
+        if frozenset(states) - self.before:
+            return min(ages_s.values()) >= stands_still_s
+        return bool(states) and self.settle_s == 0
 
 
 def _problems_of_folder(download_to: object) -> Iterator[Problem]:

@@ -219,16 +219,21 @@ async def get_report_state(nl: NewsLeopard, campaign_sn: CampaignSn) -> tuple[Re
     return tuple(ReportState(type=link.type, created=link.created) for link in links)
 
 
-@step(gives=bool)
-async def export_report(nl: NewsLeopard, campaign_sn: CampaignSn) -> bool:
-    """Begin an export; False where it is not known to have begun.
+@step(gives=bool | float)
+async def export_report(nl: NewsLeopard, campaign_sn: CampaignSn) -> bool | float:
+    """Begin an export.
 
     Neither the hour's limit nor a lost reply is the end: the links tell. A refusal at the
     gateway is: nothing was exported.
+
+    Returns: True if it began; False if the reply was lost; if another one began within the
+        hour, how many seconds ago.
     """
     try:
         await nl.reports.export(campaign_sn)
-    except (ExportedLately, OutcomeUnknown):
+    except ExportedLately as late:
+        return late.ago_s
+    except OutcomeUnknown:
         return False
     return True
 

@@ -291,8 +291,8 @@ def test_failure_while_looking_for_a_list_stays_unknown(at: World, status: int) 
     async def main(*, failing: bool) -> Any:
         async with at.client() as nl:
             if failing:
-                # The first look is before the list is created.
-                at.emulator.delay("list_lists", 0)
+                # The first look, at a page and an empty one, is before the list is created.
+                at.emulator.delay("list_lists", 0, times=2)
                 at.emulator.fail("list_lists", status, 20)
                 at.emulator.lose_reply_to("create_list")
             return await import_them(nl)

@@ -94,6 +94,65 @@ async def test_second_export_within_the_hour_goes_on_to_the_links(tmp_path: Path
     assert bench.emulator.count("export_report") == 1
 
 
+async def exported_again(bench: Bench, sn: CampaignSn) -> tuple[workflows.CampaignReport, float]:
+    """Export within the hour; return the report, and how long it took."""
+    began_s, exports = bench.clock.monotonic(), bench.emulator.count("export_report")
+    report = await workflows.export_report(bench.nl, sn)
+    assert bench.emulator.count("export_report") == exports
+    return report, bench.clock.monotonic() - began_s
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("later_s", [0, 60, 3_000])
+async def test_report_within_the_hour_comes_at_once(later_s: float) -> None:
+    """It is complete already: one look at the links, and no wait for what does not come."""
+    async with sent() as (bench, sn):
+        first = await workflows.export_report(bench.nl, sn)
+        await bench.clock.sleep(later_s)
+        looks = bench.emulator.count("get_links")
+        second, elapsed_s = await exported_again(bench, sn)
+
+    assert (second.available, second.unchanged) == (first.available, True)
+    assert bench.emulator.count("get_links") == looks + 1
+    assert elapsed_s < 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("later_s", "least_s"), [(0, 300), (100, 200), (300, 0), (3_000, 0)])
+async def test_old_files_within_the_hour_are_waited_with_until_they_settle(
+    later_s: float, least_s: float
+) -> None:
+    """An export that made nothing new is known to have done so 300 s after it began (T113)."""
+    async with sent(**QUIET) as (bench, sn):
+        await workflows.export_report(bench.nl, sn)
+        await bench.clock.sleep(3_700)
+        await bench.nl.reports.export(sn)
+        await bench.clock.sleep(later_s)
+        report, elapsed_s = await exported_again(bench, sn)
+
+    assert report.unchanged
+    assert least_s <= elapsed_s <= least_s + 60
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stagger_s", [0.0, 4.0])
+@pytest.mark.parametrize("later_s", [0, 16, 20])
+async def test_export_within_the_hour_that_is_on_its_way_is_waited_for(
+    later_s: float, stagger_s: float
+) -> None:
+    """Whoever began it, its files are the report, and all of them."""
+    switches = {"report_stagger_s": stagger_s, "bounce_share": 0.2, "open_share": 1.0}
+    async with sent(**switches) as (bench, sn):
+        await bench.nl.reports.export(sn)
+        await bench.clock.sleep(later_s)
+        report, elapsed_s = await exported_again(bench, sn)
+        await bench.clock.sleep(600)
+        all_links = await bench.nl.reports.get_links(sn)
+
+    assert {each.type for each in report.available} == {each.type for each in all_links}
+    assert elapsed_s < 90
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("fault", ["lose_reply_to", "cut_body", "fail"])
 async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None:

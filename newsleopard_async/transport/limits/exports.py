@@ -13,7 +13,15 @@ __all__ = ["ExportedLately", "Exports"]
 
 
 class ExportedLately(RateLimited):
-    """The campaign was exported within the hour, so that the platform has its files."""
+    """The campaign was exported within the hour, so that the platform has its files.
+
+    Attributes:
+        ago_s: Seconds since that export; 0 if it is still on its way.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float, ago_s: float) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.ago_s = ago_s
 
 
 class Exports:

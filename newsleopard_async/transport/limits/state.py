@@ -112,6 +112,7 @@ class Ledger:
                 f"a campaign is exported once in {period_s:g} s at most, and this one may be "
                 f"exported again in {wait_s:.0f} s; its last report is where get_links says",
                 retry_after_s=wait_s,
+                ago_s=period_s - wait_s,
             )
         return self.exports.claim(campaign_sn, period_s, now)
 
