@@ -2,8 +2,11 @@
 
 The rules:
 
-- A checkpoint is JSON of one version, with a hash of the input; other input or another
-  version is refused. It holds no key, no contact and no presigned URL.
+- A checkpoint is JSON with a version and a checksum, and knows the steps of its pipeline. An
+  older version is migrated; a newer one, a damaged one, and one that was edited are refused.
+  It holds no key, no contact and no presigned URL.
+- It has a hash of each part of the input. Before the first write all of the input may change;
+  after it contacts and list may not; after the submit's intent nothing may.
 - The intent of a step that must not happen twice is stored before the step. An intent
   without a result means that it may have happened. A pipeline looks it up, and never does
   it again; only a person's `resolve` can say so.
@@ -24,23 +27,45 @@ import attrs
 from newsleopard_async.errors import InUse, InvalidRequest, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath
 from newsleopard_async.models import CampaignSn
-from newsleopard_async.models.codes import check_code
+from newsleopard_async.models.codes import check_code, problems_of_code
 from newsleopard_async.plain import Plain, from_plain, to_plain
 from newsleopard_async.store import FileStore, Store, as_store, held, real_path
 
 __all__ = [
     "Checkpoint",
     "CheckpointLike",
+    "Input",
     "Record",
-    "hash_of",
     "opened",
     "problems_of_same_file",
     "with_checkpoint",
 ]
 
-VERSION: Final = 1
+VERSION: Final = 2
 SUBMIT: Final = "submit"
 """The step that a person may have to decide about."""
+
+_CREATE: Final = "create_list"
+_IMPORTS: Final = frozenset({"import_text", "upload_file"})
+_OF_IMPORTS: Final = _IMPORTS | {"find_lists", _CREATE, "get_import"}
+
+_STEPS: Final[Mapping[str, frozenset[str]]] = {
+    "import_contacts": _OF_IMPORTS,
+    "send_campaign": _OF_IMPORTS | {SUBMIT},
+    "wait_for_import": frozenset({"get_import"}),
+    "export_report": frozenset({"get_report_state", "export_report", "download_files"}),
+    "wait_for_report": frozenset(),
+    "find_campaign": frozenset(),
+}
+"""What each pipeline keeps. A step of another name would not be seen, and be done again."""
+
+_WRITES: Final = _IMPORTS | {_CREATE, "export_report", SUBMIT}
+"""The steps that change something at the platform."""
+
+_TARGET: Final = frozenset({"list_sn", "list_name", "if_list_exists"})
+"""The parts of the input that say which list contacts go into."""
+
+_HAVE_INTENTS: Final = _IMPORTS | {_CREATE, SUBMIT}
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +73,7 @@ class Record(Plain):
     """What is known of a step.
 
     Attributes:
-        state: ``intent`` before a step that must not happen twice, then ``done``.
+        state: ``intent`` before a step that writes, then ``done``.
         at: When that was written.
         result: What it gave, as plain data.
     """
@@ -63,6 +88,38 @@ class Record(Plain):
         return self.state == "done"
 
 
+@attrs.frozen
+class Input:
+    """What a pipeline is asked to do, as hashes, by which it is known again.
+
+    Attributes:
+        whole: Of all of it.
+        parts: Of each part, by the name that the caller knows.
+    """
+
+    whole: str
+    parts: Mapping[str, str]
+
+    @classmethod
+    def of(cls, *whole: Any, **parts: Any) -> Input:
+        """Hash it; a campaign among the parts is one part a field.
+
+        Args:
+            whole: All of it, as version 1 of checkpoints hashed it.
+            parts: The same, by name.
+        """
+        named = {name: to_plain(part) for name, part in parts.items()}
+        fields = named.pop("campaign", {})
+        named |= {f"campaign.{name}": value for name, value in fields.items()}
+        return cls(_hash_of(*whole), {name: _hash_of(value) for name, value in named.items()})
+
+
+def _hash_of(*parts: Any) -> str:
+    """Hash what a pipeline is asked to do, whatever order its fields are in."""
+    text = json.dumps([to_plain(part) for part in parts], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 @attrs.define(kw_only=True, eq=False)
 class Checkpoint:
     """What a pipeline has done.
@@ -70,6 +127,7 @@ class Checkpoint:
     Attributes:
         pipeline: Which pipeline.
         input_hash: Of what it was asked to do.
+        input_parts: Of each part of that; empty if it was made before there were any.
         token: Made up for this run; the marker in a campaign's name is made of it.
         records: Step by step.
         abandoned: Whether a person decided that it is not to go on.
@@ -77,6 +135,7 @@ class Checkpoint:
 
     pipeline: str
     input_hash: str
+    input_parts: dict[str, str] = attrs.field(factory=dict)
     token: str = attrs.field(factory=lambda: secrets.token_hex(4))
     records: dict[str, Record] = attrs.field(factory=dict)
     abandoned: bool = False
@@ -88,7 +147,7 @@ class Checkpoint:
         """Read a checkpoint, to look at it or to `resolve` it.
 
         Raises:
-            InvalidRequest: there is none, or it is of another version.
+            InvalidRequest: there is none, or it is of a newer version, damaged, or was edited.
         """
         store = as_store(source, field="checkpoint")
         data = None if store is None else await store.load()
@@ -101,34 +160,23 @@ class Checkpoint:
         """Build a checkpoint from what `to_dict` gave.
 
         Raises:
-            InvalidRequest: it is of another version, or damaged.
+            InvalidRequest: it is of a newer version, damaged, or was edited.
         """
-        if not isinstance(data, Mapping):
-            raise _damaged()
-        if data.get("version") != VERSION:
-            raise InvalidRequest.of(
-                "checkpoint",
-                "version",
-                f"is of version {data.get('version')!r}, and this library reads {VERSION}; "
-                "finish it with the library that wrote it",
-            )
-        fields = {name: value for name, value in data.items() if name != "version"}
-        try:
-            stored = from_plain(_Stored, fields)
-        except InvalidRequest:
-            raise _damaged() from None
+        stored = _read(data)
         return cls(**attrs.asdict(stored, recurse=False), store=store)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe data, as it is stored."""
-        return {
+        fields = {
             "version": VERSION,
             "pipeline": self.pipeline,
             "input_hash": self.input_hash,
+            "input_parts": dict(self.input_parts),
             "token": self.token,
             "abandoned": self.abandoned,
             "records": to_plain(self.records),
         }
+        return {**fields, "checksum": _checksum(fields)}
 
     async def put(self, step: str, record: Record | None) -> None:
         """Note what is known of a step, and keep it; None forgets the step."""
@@ -203,7 +251,7 @@ class Checkpoint:
         """Take over what the store holds now, if it holds anything.
 
         Raises:
-            InvalidRequest: it is of another version, or damaged.
+            InvalidRequest: it is of a newer version, damaged, or was edited.
         """
         data = None if self._store is None else await self._store.load()
         if data is not None:
@@ -233,8 +281,8 @@ class Checkpoint:
         if self._store is not None:
             await self._store.save(self.to_dict())
 
-    def check(self, pipeline: str, input_hash: str) -> None:
-        """Refuse to go on with anything but what was begun.
+    def check(self, pipeline: str, asked: Input) -> None:
+        """Refuse to go on with anything but what was begun; take over what may change.
 
         Raises:
             InvalidRequest: it is of another pipeline or other input, or was abandoned.
@@ -243,23 +291,48 @@ class Checkpoint:
             raise InvalidRequest.of("checkpoint", "abandoned", "this run was abandoned")
         if self.pipeline != pipeline:
             raise InvalidRequest.of(
-                "checkpoint", "pipeline", f"is of {self.pipeline}, not of {pipeline}"
+                "checkpoint", "pipeline", f"is of {self.pipeline!r}, not of {pipeline}"
             )
-        if self.input_hash != input_hash:
-            raise InvalidRequest.of("checkpoint", "other-input", self._explain_other_input())
+        if self.input_hash != asked.whole:
+            changed = self._changed(asked)
+            if fixed := [name for name in changed if not self._may_change(name)]:
+                raise InvalidRequest.of("checkpoint", "other-input", self._explain(fixed))
+            if not all(map(_is_of_campaign, changed)):
+                # What was read, or was tried, was for the other list or contacts.
+                self.records.clear()
+        self.input_hash, self.input_parts = asked.whole, dict(asked.parts)
 
-    def _explain_other_input(self) -> str:
+    def _changed(self, asked: Input) -> list[str]:
+        """Name what differs; of a checkpoint without parts nobody can tell."""
+        if not self.input_parts:
+            return ["the input"]
+        names = sorted(self.input_parts.keys() | asked.parts.keys())
+        return [each for each in names if self.input_parts.get(each) != asked.parts.get(each)]
+
+    def _may_change(self, name: str) -> bool:
+        """Say whether nothing was written yet that this part of the input was used for."""
+        written = _WRITES & self.records.keys()
+        if not written:
+            return True
+        if name in _TARGET:
+            # An import that may have failed holds back its contacts, and no list but its own.
+            return all(step in _IMPORTS and not self.records[step].is_done for step in written)
+        return _is_of_campaign(name) and SUBMIT not in written
+
+    def _explain(self, names: list[str]) -> str:
+        begun = f"was made for other input ({', '.join(names)} differs)"
         given = "campaign, contacts (with the same fix= and encoding=) and lists"
         if SUBMIT in self.records:
             # Whoever began anew now might send a second time.
             return (
-                f"was made for other input, and its campaign was submitted or may have been; give "
+                f"{begun}, and its campaign was submitted or may have been; give "
                 f"the same {given} to find out, and do not begin anew before"
             )
-        return (
-            f"was made for other input; give the same {given} to go on, or another checkpoint to "
-            "begin anew"
-        )
+        return f"{begun}; give the same to go on, or another checkpoint to begin anew"
+
+
+def _is_of_campaign(name: str) -> bool:
+    return name == "marker" or name.startswith("campaign.")
 
 
 @attrs.frozen(kw_only=True)
@@ -268,22 +341,82 @@ class _Stored:
 
     pipeline: str
     input_hash: str
+    input_parts: dict[str, str]
     token: str
     records: dict[str, Record]
     abandoned: bool
 
 
-def _damaged() -> InvalidRequest:
-    return InvalidRequest.of("checkpoint", "format", "is damaged, or is no checkpoint")
+def _read(data: object) -> _Stored:
+    """Check what was stored, and bring an older version up to this one.
+
+    Raises:
+        InvalidRequest: it is of a newer version, damaged, or was edited.
+    """
+    fields = dict(data) if isinstance(data, Mapping) else {}
+    version = fields.get("version")
+    if type(version) is int and version > VERSION:
+        raise InvalidRequest.of(
+            "checkpoint",
+            "version",
+            f"is of version {version}, and this library reads up to {VERSION}; finish it with the "
+            "library that wrote it",
+        )
+    try:
+        if type(version) is int and version == 1:
+            return _migrated(fields)
+        if fields.pop("checksum", None) == _checksum(fields):
+            return _checked(fields)
+    except (InvalidRequest, KeyError, RecursionError, TypeError, ValueError):
+        pass  # Raised below: no cause shows what is in it.
+    raise InvalidRequest.of(
+        "checkpoint",
+        "format",
+        "is damaged, was edited, or is no checkpoint. Put it back from a backup; to decide about "
+        "a submit, call resolve(…) of the checkpoint, and do not edit it. If it is lost, look in "
+        "the console (活動列表) for what was sent before you begin anew",
+    )
+
+
+def _checksum(fields: Mapping[str, Any]) -> str:
+    """Sum up all that is stored, whatever order it is in."""
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checked(fields: dict[str, Any]) -> _Stored:
+    """Read the fields.
+
+    Raises:
+        InvalidRequest: they do not fit.
+        KeyError, ValueError: there is a step or a state that its pipeline does not know.
+    """
+    del fields["version"]
+    stored = from_plain(_Stored, fields)
+    for step, record in stored.records.items():
+        if step not in _STEPS[stored.pipeline]:
+            raise ValueError
+        if not (record.is_done or (record.state == "intent" and step in _HAVE_INTENTS)):
+            raise ValueError
+    return stored
+
+
+def _migrated(fields: dict[str, Any]) -> _Stored:
+    """Read version 1, which had neither a checksum nor parts, and kept codes as they came.
+
+    A list's code that can be used nowhere is as a lost reply: the list is looked up by name. An
+    import is made again.
+    """
+    stored = _checked({**fields, "input_parts": {}})
+    for step, record in tuple(stored.records.items()):
+        if step in _IMPORTS and any(problems_of_code("sn", record.result)):
+            del stored.records[step]
+        elif step == _CREATE and any(problems_of_code("sn", record.result, reserved=True)):
+            stored.records[step] = attrs.evolve(record, state="intent", result=None)
+    return stored
 
 
 CheckpointLike = AnyPath | Store | Checkpoint
-
-
-def hash_of(*parts: Any) -> str:
-    """Hash what a pipeline is asked to do, whatever order its fields are in."""
-    text = json.dumps([to_plain(part) for part in parts], sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def problems_of_same_file(
@@ -315,7 +448,7 @@ async def with_checkpoint(error: InvalidRequest, given: CheckpointLike | None) -
 
 @contextlib.asynccontextmanager
 async def opened(
-    given: CheckpointLike | None, pipeline: str, input_hash: str
+    given: CheckpointLike | None, pipeline: str, asked: Input
 ) -> AsyncIterator[Checkpoint]:
     """Open the checkpoint of a run, an old one to go on or a new one.
 
@@ -327,8 +460,8 @@ async def opened(
         checkpoint = given
     else:
         store = as_store(given, field="checkpoint")
-        checkpoint = Checkpoint(pipeline=pipeline, input_hash=input_hash, store=store)
+        checkpoint = Checkpoint(pipeline=pipeline, input_hash=asked.whole, store=store)
     async with checkpoint.in_use():
         await checkpoint.refresh()
-        checkpoint.check(pipeline, input_hash)
+        checkpoint.check(pipeline, asked)
         yield checkpoint

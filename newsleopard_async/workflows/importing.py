@@ -30,7 +30,7 @@ from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
-    hash_of,
+    Input,
     problems_of_same_file,
     with_checkpoint,
 )
@@ -151,7 +151,7 @@ async def import_contacts(
         async with running(
             nl,
             events,
-            input_hash=hash_of(found.sha256, target),
+            asked=Input.of(found.sha256, target, contacts=found.sha256, **target.to_dict()),
             checkpoint=checkpoint,
         ) as run:
             await publish_unless_imported(run, found)
@@ -235,10 +235,9 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
     if target.list_sn is not None:
         return target.list_sn
     assert target.list_name is not None
-    there = await run.step(steps.find_lists, target.list_name)
-    if there:
-        return _choose(there, target)
     was_held = run.has(steps.create_list)
+    if not was_held and (there := await _find(run, target, target.list_name)):
+        return there
     try:
         return await run.step(steps.create_list, target.list_name)
     except OutcomeUnknown as unknown:
@@ -256,6 +255,22 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
     # It had time enough to appear, and did not: it was never created.
     await run.forget(steps.create_list)
     return await run.step(steps.create_list, target.list_name)
+
+
+async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
+    """Look for a list that is there already; what refuses it is not kept.
+
+    Until something is imported, what an earlier run saw decides nothing: a person may have
+    removed the list, or renamed it.
+    """
+    is_chosen = run.has(steps.import_text) or run.has(steps.upload_file)
+    there = await run.step(steps.find_lists, name, keep=is_chosen)
+    if not there:
+        return None
+    chosen = _choose(there, target)
+    if not is_chosen:
+        await run.settle(steps.find_lists, there)
+    return chosen
 
 
 async def _look_up(run: Runner, name: str) -> tuple[ContactList, ...] | None:
@@ -314,7 +329,7 @@ async def wait_for_import(
     async with running(
         nl,
         Events("wait_for_import", progress, nl.clock),
-        input_hash=hash_of(import_sn),
+        asked=Input.of(import_sn, import_sn=import_sn),
         checkpoint=checkpoint,
     ) as run:
         return await watch_import(run, import_sn, polling or Polling())

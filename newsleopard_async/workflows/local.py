@@ -12,9 +12,23 @@ import anyio.lowlevel
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
+from newsleopard_async.errors import (
+    APIError,
+    ConfigurationError,
+    InvalidRequest,
+    NewsLeopardError,
+    OutcomeUnknown,
+    RateLimited,
+    ServerError,
+)
 from newsleopard_async.plain import from_plain, to_plain
-from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Record, opened
+from newsleopard_async.workflows.checkpoint import (
+    Checkpoint,
+    CheckpointLike,
+    Input,
+    Record,
+    opened,
+)
 from newsleopard_async.workflows.events import Events
 from newsleopard_async.workflows.runner import AnyStep, Step
 
@@ -29,7 +43,7 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 @contextlib.asynccontextmanager
 async def running(
-    nl: NewsLeopard, events: Events, *, input_hash: str, checkpoint: CheckpointLike | None
+    nl: NewsLeopard, events: Events, *, asked: Input, checkpoint: CheckpointLike | None
 ) -> AsyncIterator[LocalRunner]:
     """Carry a pipeline here; every error of ours that leaves it has the checkpoint.
 
@@ -37,7 +51,7 @@ async def running(
         InvalidRequest: the checkpoint is of something else.
         InUse: another run is using it.
     """
-    async with opened(checkpoint, events.pipeline, input_hash) as kept:
+    async with opened(checkpoint, events.pipeline, asked) as kept:
         try:
             yield LocalRunner(nl, kept, events)
         except NewsLeopardError as error:
@@ -67,14 +81,29 @@ class LocalRunner:
         if step.request is not None:
             return await self._once(step, given, step.request)
         record = self._checkpoint.records.get(step.name) if keep else None
-        if record is not None:
+        if record is not None and record.is_done:
             return cast("Gives", await self._resumed(step, record))
         async with self._events.begin(step.name):
-            result = await step.run(self._nl, given)
+            if step.writes:
+                result = await self._write(step, given)
+            else:
+                result = await step.run(self._nl, given)
         if keep:
             await self.settle(step, result)
         await self._events.emit(step.name, "finished", to_plain(result))
         return result
+
+    async def _write(self, step: Step[Given, Gives], given: Given) -> Gives:
+        """Run a step that may be repeated, and keep that it has begun, unless it was refused."""
+        await self._checkpoint.put(step.name, Record(state="intent", at=self.now()))
+        try:
+            return await step.run(self._nl, given)
+        except NewsLeopardError as error:
+            if _is_refusal(error):
+                # A store that fails now must not hide the refusal.
+                with contextlib.suppress(Exception):
+                    await self.forget(step)
+            raise
 
     async def _once(self, step: Step[Given, Gives], given: Given, request: str) -> Gives:
         """Run a step that must not happen twice, or give what it gave before."""
@@ -141,6 +170,13 @@ class LocalRunner:
     async def _resumed(self, step: AnyStep, record: Record) -> Any:
         await self._events.emit(step.name, "resumed", record.result)
         return from_plain(step.gives, record.result)
+
+
+def _is_refusal(error: NewsLeopardError) -> bool:
+    """Say whether an error means that nothing was changed at the platform."""
+    if isinstance(error, APIError):
+        return not isinstance(error, ServerError)
+    return isinstance(error, (ConfigurationError, InvalidRequest, RateLimited))
 
 
 @attrs.frozen

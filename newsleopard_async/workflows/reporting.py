@@ -14,7 +14,7 @@ from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.checkpoint import CheckpointLike, hash_of
+from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
@@ -61,7 +61,7 @@ async def export_report(
     async with running(
         nl,
         Events("export_report", progress, nl.clock),
-        input_hash=hash_of(campaign_sn, folder),
+        asked=Input.of(campaign_sn, folder, campaign_sn=campaign_sn, download_to=folder),
         checkpoint=checkpoint,
     ) as run:
         if folder is not None:
@@ -118,7 +118,7 @@ async def wait_for_report(
     async with running(
         nl,
         Events("wait_for_report", progress, nl.clock),
-        input_hash=hash_of(campaign_sn),
+        asked=Input.of(campaign_sn, campaign_sn=campaign_sn),
         checkpoint=checkpoint,
     ) as run:
         return await _watch_report(run, campaign_sn, states, polling or Polling())

@@ -34,24 +34,27 @@ class Step(Generic[Given, Gives]):
         gives: The type of its result, by which a record is read back.
         request: The request that must not happen twice, for an error: ``run`` then takes an
             `Observer` that sees it happen. None if repeating the step changes nothing.
+        writes: Whether it changes something at the platform, so that its intent is kept too,
+            though it may be repeated: from then on its input is fixed.
     """
 
     name: StepName
     run: Run[Given, Gives]
     gives: Any
     request: str | None = None
+    writes: bool = False
 
 
 AnyStep = Step[Any, Any]
 
 
 def step(
-    gives: Any, *, request: str | None = None
+    gives: Any, *, request: str | None = None, writes: bool = False
 ) -> Callable[[Run[Given, Gives]], Step[Given, Gives]]:
     """Make a step of a module-level function, under its name."""
 
     def make(run: Run[Given, Gives]) -> Step[Given, Gives]:
-        return Step(cast("StepName", run.__name__), run, gives, request)
+        return Step(cast("StepName", run.__name__), run, gives, request, writes)
 
     return make
 

@@ -29,7 +29,7 @@ from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
-    hash_of,
+    Input,
     problems_of_same_file,
     with_checkpoint,
 )
@@ -136,9 +136,7 @@ async def send_campaign(
             running(
                 nl,
                 events,
-                input_hash=hash_of(
-                    campaign, found and found.sha256, target, marker is ... or marker
-                ),
+                asked=_asked(campaign, found, target, marker),
                 checkpoint=checkpoint,
             )
         )
@@ -158,6 +156,19 @@ async def send_campaign(
                 _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)
         return SendOutcome(campaign_sn=campaign_sn, import_report=report)
+
+
+def _asked(
+    campaign: Mailing,
+    found: Examination | None,
+    target: Target | None,
+    marker: str | EllipsisType | None,
+) -> Input:
+    contacts, mark = found and found.sha256, marker is ... or marker
+    into = {} if target is None else target.to_dict()
+    return Input.of(
+        campaign, contacts, target, mark, campaign=campaign, contacts=contacts, marker=mark, **into
+    )
 
 
 async def _judge(
@@ -274,7 +285,7 @@ async def find_campaign(
     async with running(
         nl,
         Events("find_campaign", progress, nl.clock),
-        input_hash=hash_of(marker, since),
+        asked=Input.of(marker, since, marker=marker, since=since),
         checkpoint=checkpoint,
     ) as run:
         if polling is None:

@@ -146,7 +146,7 @@ async def create_list(nl: NewsLeopard, name: str, observer: Observer) -> ListSn:
     return await nl.contacts.create_list(name, observer=observer)
 
 
-@step(gives=ImportSn)
+@step(gives=ImportSn, writes=True)
 async def upload_file(nl: NewsLeopard, given: ImportFile) -> ImportSn:
     """Ask for an upload URL and use it; one step, since the URL expires."""
 
@@ -158,7 +158,7 @@ async def upload_file(nl: NewsLeopard, given: ImportFile) -> ImportSn:
     return await with_fresh_url(upload)
 
 
-@step(gives=ImportSn)
+@step(gives=ImportSn, writes=True)
 async def import_text(nl: NewsLeopard, given: ImportFile) -> ImportSn:
     """Import a small file as text; it is clean already."""
     content = await in_thread(given.path.read_bytes)

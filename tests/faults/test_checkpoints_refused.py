@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async import store as stores
+from newsleopard_async.workflows import Checkpoint
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from tests.clients import checkpoint_of
 from tests.constants import CAMPAIGN, LIST_NAME
@@ -76,15 +78,32 @@ def test_other_pipeline_is_refused(at: World) -> None:
 def test_other_version_is_refused(at: World) -> None:
     """A checkpoint of a later library is not guessed at."""
     hold(at)
-    damage(at, lambda data: data.update(version=2))
+    damage(at, lambda data: data.update(version=3))
 
-    with pytest.raises(InvalidRequest, match="version 2") as caught:
+    with pytest.raises(InvalidRequest, match="version 3") as caught:
         send(at)
 
     assert rule_of(caught) == ("checkpoint", "version")
 
 
+def as_version_1(data: dict[str, Any]) -> None:
+    """Write it as it was written before it had a checksum."""
+    for name in ("checksum", "input_parts"):
+        data.pop(name, None)
+    data["version"] = 1
+
+
 DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "no-version": lambda data: data.pop("version"),
+    "version-of-another-type": lambda data: data.update(version=True),
+    "other-pipeline": lambda data: data.update(pipeline="send_letters"),
+    "unknown-step": lambda data: data["records"].update(submyt=data["records"].pop("submit")),
+    "step-of-another-pipeline": lambda data: data["records"].update(
+        download_files=data["records"]["create_list"]
+    ),
+    "unknown-state": lambda data: data["records"]["submit"].update(state="doubt"),
+    "intent-of-a-read": lambda data: data["records"]["get_import"].update(state="intent"),
+    "nested": lambda data: data["records"].update(submit=nested(400)),
     "no-records": lambda data: data.pop("records"),
     "no-token": lambda data: data.pop("token"),
     "unknown-key": lambda data: data.update(more=1),
@@ -98,12 +117,23 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
 }
 
 
+def nested(depth: int) -> list[Any]:
+    """Make a list in a list in a list."""
+    data: list[Any] = []
+    for _ in range(depth):
+        data = [data]
+    return data
+
+
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)
 def test_damaged_checkpoint_is_refused(
-    at: World, change: Callable[[dict[str, Any]], object]
+    at: World, change: Callable[[dict[str, Any]], object], version: int
 ) -> None:
     """What cannot be understood is not gone on from."""
     hold(at)
+    if version == 1:
+        damage(at, as_version_1)
     damage(at, change)
 
     with pytest.raises(InvalidRequest) as caught:
@@ -113,7 +143,66 @@ def test_damaged_checkpoint_is_refused(
     assert at.emulator.submitted == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"EMAIL,NAME\n", b"\xff", b"null"])
+def test_flipped_bit_is_refused_or_harmless(at: World) -> None:
+    """Whichever bit of the file it is."""
+    hold(at)
+    content = at.checkpoint.read_bytes()
+
+    async def main() -> None:
+        before = (await Checkpoint.load(at.checkpoint)).to_dict()
+        for place, byte in enumerate(content):
+            flipped = bytes([byte ^ (1 << place % 8)])
+            at.checkpoint.write_bytes(content[:place] + flipped + content[place + 1 :])
+            try:
+                read = await Checkpoint.load(at.checkpoint)
+            except InvalidRequest:
+                continue
+            assert read.to_dict() == before, place
+
+    anyio.run(main)
+
+
+def test_edited_checkpoint_is_refused_and_names_the_way_out(at: World) -> None:
+    """A person decides by `resolve`, and is not guessed at."""
+    hold(at)
+    damage(at, lambda data: data["records"]["submit"].update(state="done", result="C1"))
+
+    with pytest.raises(InvalidRequest, match="resolve") as caught:
+        send(at)
+
+    assert rule_of(caught) == ("checkpoint", "format")
+    assert at.emulator.submitted == 1
+
+
+def test_checkpoint_that_the_caller_keeps_is_checked_too(at: World) -> None:
+    """`to_dict` has the checksum, and `read` looks at it."""
+    kept = checkpoint_of(hold(at, None)).to_dict()
+    assert Checkpoint.read(kept).to_dict() == kept
+
+    with pytest.raises(InvalidRequest):
+        Checkpoint.read({**kept, "token": "other"})
+
+
+STRANGE: dict[str, bytes] = {
+    "empty": b"",
+    "cut-off": b"{",
+    "array": b"[]",
+    "csv": b"EMAIL,NAME\n",
+    "other-encoding": b"\xff",
+    "null": b"null",
+    "deep-arrays": b"[" * 100_000,
+    "deep-objects": b'{"a":' * 100_000,
+    "nan": b'{"version": NaN}',
+    "huge-number": b'{"version": ' + b"9" * 5_000 + b"}",
+    "utf-16": '{"version": 1}'.encode("utf-16"),
+    "byte-order-mark": b'\xef\xbb\xbf{"version": 1}',
+    "nul": b"\0" * 100,
+    "name-that-stands-twice": b'{"version": 2, "version": 1}',
+    "half-a-character": b'{"version": 2, "token": "\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("content", STRANGE.values(), ids=STRANGE)
 def test_file_of_something_else_is_refused_and_kept(at: World, content: bytes) -> None:
     """A path given by mistake must not cost a file."""
     at.checkpoint.write_bytes(content)
@@ -199,6 +288,25 @@ def test_checkpoint_that_is_a_folder_keeps_from_beginning(at: World) -> None:
     """Nor where a folder is in the way."""
     with pytest.raises(ConfigurationError, match="cannot be used"):
         send(at, at.folder)
+
+    assert at.emulator.requests == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
+@pytest.mark.parametrize("kind", ["pipe", "device", "large"])
+def test_file_that_is_no_checkpoint_of_any_size_keeps_from_beginning(at: World, kind: str) -> None:
+    """Nothing waits for a pipe, and nothing reads without end."""
+    match kind:
+        case "pipe":
+            os.mkfifo(at.checkpoint)
+        case "device":
+            at.checkpoint.symlink_to("/dev/zero")
+        case _:
+            with at.checkpoint.open("wb") as file:
+                file.truncate(2**30)
+
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        send(at)
 
     assert at.emulator.requests == ()
 

@@ -1,0 +1,239 @@
+"""What may change of the input of a run that goes on, and what may not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async import ConnectionFailed, InvalidRequest, ListSn, NewsLeopardError, SendAt
+from newsleopard_async.errors import APIError
+from tests.constants import CAMPAIGN, LIST_NAME
+from tests.faults.sending import damage, hold, is_intent, rule_of, send, stored
+from tests.faults.test_checkpoints_refused import as_version_1
+from tests.faults.world import FEW, World, addresses, csv_of
+
+SUBJECT = {"campaign": attrs.evolve(CAMPAIGN, subject="另一個")}
+CONTACTS = {"contacts": csv_of(FEW + 1)}
+
+OF_CAMPAIGN: dict[str, dict[str, Any]] = {
+    "campaign.subject": SUBJECT,
+    "campaign.html": {"campaign": attrs.evolve(CAMPAIGN, html=f"{CAMPAIGN.html} ")},
+    "marker": {"marker": "own"},
+}
+OF_LIST: dict[str, dict[str, Any]] = {
+    "contacts": CONTACTS,
+    "list_name": {"list_name": "另一個"},
+    "if_list_exists": {"if_list_exists": "reuse"},
+    "list_sn": {"list_name": None, "list_sn": ListSn("L1")},
+}
+
+
+def refused(at: World, field: str, options: dict[str, Any]) -> None:
+    """Check that a run with other input is refused, by the name of what differs."""
+    with pytest.raises(InvalidRequest, match="was made for other input") as caught:
+        send(at, **options)
+
+    assert rule_of(caught) == ("checkpoint", "other-input")
+    assert field in str(caught.value)
+
+
+@pytest.mark.parametrize(("field", "options"), [*OF_CAMPAIGN.items(), *OF_LIST.items()])
+def test_nothing_may_change_once_it_may_have_been_submitted(
+    at: World, field: str, options: dict[str, Any]
+) -> None:
+    """The error says what differs."""
+    hold(at)
+
+    refused(at, field, options)
+
+    assert at.emulator.submitted == 1
+
+
+def stop_before_submit(at: World) -> None:
+    """Import the contacts, and go no further."""
+    at.emulator.not_sent("submit_campaign", 5)
+    with pytest.raises(ConnectionFailed):
+        send(at)
+
+
+@pytest.mark.parametrize("options", OF_CAMPAIGN.values(), ids=OF_CAMPAIGN)
+def test_campaign_may_change_until_it_is_submitted(at: World, options: dict[str, Any]) -> None:
+    """And what was imported stays."""
+    stop_before_submit(at)
+
+    send(at, **options)
+
+    assert at.emulator.submitted == 1
+    assert at.emulator.count("import_text") == 1
+    [campaign] = at.emulator.campaigns
+    assert campaign.body.variants[0].subject == options.get("campaign", CAMPAIGN).subject
+
+
+def test_schedule_that_passed_may_be_given_anew(at: World) -> None:
+    """Between a crash and the next run the time may have come."""
+    late = attrs.evolve(CAMPAIGN, schedule=SendAt(at.clock.now() + timedelta(hours=3)))
+    at.emulator.not_sent("submit_campaign", 5)
+    with pytest.raises(ConnectionFailed):
+        send(at, campaign=late)
+    at.clock.advance(86_400)
+    with pytest.raises(InvalidRequest, match="schedule"):
+        send(at, campaign=late)
+
+    send(at)
+
+    assert at.emulator.submitted == 1
+    assert at.emulator.count("import_text") == 1
+
+
+@pytest.mark.parametrize(("field", "options"), OF_LIST.items())
+def test_contacts_and_list_may_not_change_once_something_was_written(
+    at: World, field: str, options: dict[str, Any]
+) -> None:
+    """A list that holds both would be sent to."""
+    stop_before_submit(at)
+
+    refused(at, field, options)
+
+    assert at.emulator.submitted == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"list_name": "另一個"},
+        {"if_list_exists": "reuse"},
+        SUBJECT | {"list_name": "另一個"},
+        CONTACTS | {"list_name": "另一個"},
+    ],
+)
+def test_all_may_change_before_the_first_write(at: World, options: dict[str, Any]) -> None:
+    """What a refusal advises can be done with the same checkpoint."""
+    refuse_list(at)
+
+    send(at, **options)
+
+    assert at.emulator.submitted == 1
+
+
+def refuse_list(at: World) -> ListSn:
+    """Let a run be refused because there is a list of its name."""
+    account = at.emulator._account
+    sn = account.codes.sn()
+    account.book.create_list(sn, LIST_NAME, at.clock.now())
+    with pytest.raises(InvalidRequest) as caught:
+        send(at)
+    assert rule_of(caught) == ("list_name", "exists")
+    return ListSn(sn)
+
+
+def test_list_may_be_named_by_its_code_after_a_refusal(at: World) -> None:
+    """The code stands in the refusal."""
+    sn = refuse_list(at)
+
+    send(at, list_sn=sn, list_name=None)
+
+    assert at.emulator.submitted == 1
+
+
+def test_list_that_was_deleted_since_refuses_no_more(at: World) -> None:
+    """The same call looks again."""
+    sn = refuse_list(at)
+    at.emulator._account.book.lists.pop(sn)
+
+    send(at)
+
+    assert at.emulator.submitted == 1
+
+
+def test_list_that_was_chosen_stays_chosen_once_something_is_in_it(at: World) -> None:
+    """Another one of its name, made since, is no reason to ask."""
+    refuse_list(at)
+    at.emulator.not_sent("submit_campaign", 5)
+    with pytest.raises(ConnectionFailed):
+        send(at, if_list_exists="reuse")
+    account = at.emulator._account
+    account.book.create_list(account.codes.sn(), LIST_NAME, at.clock.now())
+
+    send(at, if_list_exists="reuse")
+
+    assert at.emulator.submitted == 1
+
+
+def test_refused_import_fixes_nothing(at: World) -> None:
+    """A wrong code is put right with the same checkpoint."""
+    at.add_list()
+    with pytest.raises(APIError):
+        send(at, list_name=None, list_sn=ListSn("wrong"))
+
+    send(at, list_name=None, list_sn=at.sn)
+
+    assert at.emulator.submitted == 1
+
+
+@pytest.mark.parametrize("status", [None, 500])
+def test_import_that_may_have_happened_fixes_the_contacts(at: World, status: int | None) -> None:
+    """Both would be in the list, and get the mail."""
+    at.add_list()
+    if status is None:
+        at.emulator.lose_reply_to("import_text", 20)
+    else:
+        at.emulator.fail("import_text", status, 20)
+    with pytest.raises(NewsLeopardError):
+        send(at, list_name=None, list_sn=at.sn)
+
+    refused(at, "contacts", {"list_name": None, "list_sn": at.sn, **CONTACTS})
+    send(at, list_name=None, list_sn=at.sn)
+
+    assert at.emulator.submitted == 1
+
+
+def test_version_1_goes_on_with_the_same_input(at: World) -> None:
+    """It is migrated when it is next written."""
+    stop_before_submit(at)
+    damage(at, as_version_1)
+
+    send(at)
+
+    assert at.emulator.submitted == 1
+    assert at.emulator.count("import_text") == 1
+    assert stored(at)["version"] == 2
+    assert "campaign.subject" in stored(at)["input_parts"]
+
+
+def test_version_1_refuses_all_other_input(at: World) -> None:
+    """It has one hash, and nobody can tell what differs."""
+    stop_before_submit(at)
+    damage(at, as_version_1)
+
+    refused(at, "the input differs", SUBJECT)
+
+
+def test_version_1_keeps_an_intent(at: World) -> None:
+    """What may have been submitted is not sent."""
+    hold(at)
+    damage(at, as_version_1)
+    assert is_intent(stored(at))
+    at.clock.advance(3_600)
+
+    assert send(at).campaign_sn == at.emulator.campaigns[0].sn
+    assert at.emulator.submitted == 1
+
+
+@pytest.mark.parametrize("step", ["create_list", "import_text"])
+@pytest.mark.parametrize("code", ["a/b", "file me", "", "\ud800", 5])
+def test_version_1_with_a_code_that_cannot_be_used_goes_on(
+    at: World, step: str, code: object
+) -> None:
+    """The list is looked up by its name, and the import is made again."""
+    stop_before_submit(at)
+    damage(at, as_version_1)
+    damage(at, lambda data: data["records"][step].update(result=code))
+
+    send(at)
+
+    [made] = at.emulator.lists
+    assert sorted(made.members) == sorted(addresses(FEW))
+    assert at.emulator.submitted == 1
