@@ -148,14 +148,24 @@ class OutcomeUnknown(NewsLeopardError):
 
     Attributes:
         request: What was sent, as ``POST /v1/…``.
+        status: The HTTP status of an answer that leaves it open, or None if none came.
+        excerpt: The beginning of that answer's body, short and redacted.
         look_again_at: From when on a look is meaningful, or None for at once.
     """
 
     def __init__(
-        self, message: str, *, request: str, look_again_at: datetime | None = None
+        self,
+        message: str,
+        *,
+        request: str,
+        status: int | None = None,
+        excerpt: str = "",
+        look_again_at: datetime | None = None,
     ) -> None:
         super().__init__(message)
         self.request = request
+        self.status = status
+        self.excerpt = excerpt
         self.look_again_at = look_again_at
 
 

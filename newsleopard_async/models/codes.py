@@ -36,13 +36,16 @@ CampaignSn = NewType("CampaignSn", str)
 RESERVED_LIST_CODES: Final = frozenset({"file", "text", "result", "lists"})
 """Words that stand in a path where a list's code may stand."""
 
+_LONGEST: Final = 200
+"""Chosen: six times the codes of the documentation, and short enough for any path and log."""
+
 _DOTS = re.compile(r"\.+")
 _NOT_IN_A_CODE = re.compile(r"[/\\?#\s\x00-\x1f\x7f]")
 _WAY_OUT = "copy it from the answer that issued it"
 
 
 def problems_of_code(field: str, value: object, *, reserved: bool = False) -> Iterator[Problem]:
-    """Yield what keeps a code out of a path: empty, dots only, a separator, white space.
+    """Yield what keeps a code out of a path: empty, too long, dots only, a separator, white space.
 
     Args:
         reserved: Whether ``RESERVED_LIST_CODES`` are refused too, as for the code of a list.
@@ -53,7 +56,9 @@ def problems_of_code(field: str, value: object, *, reserved: bool = False) -> It
         yield Problem(field, "required", f"is empty; {_WAY_OUT}")
     elif _DOTS.fullmatch(value):
         yield Problem(field, "code", f"consists of dots only; {_WAY_OUT}")
-    elif _NOT_IN_A_CODE.search(value):
+    elif len(value) > _LONGEST:
+        yield Problem(field, "code", f"is longer than {_LONGEST} characters; {_WAY_OUT}")
+    elif _NOT_IN_A_CODE.search(value) or _is_garbled(value):
         yield Problem(
             field, "code", f"holds a slash, '?', '#', white space or control character; {_WAY_OUT}"
         )
@@ -61,6 +66,11 @@ def problems_of_code(field: str, value: object, *, reserved: bool = False) -> It
         yield Problem(field, "reserved", f"is the word {value!r} of a path; {_WAY_OUT}")
     else:
         yield from problems_of_encoding(field, value)
+
+
+def _is_garbled(value: str) -> bool:
+    """Say whether it holds characters without a look, half a surrogate pair aside."""
+    return not all(each.isprintable() or "\ud800" <= each <= "\udfff" for each in value)
 
 
 def check_code(field: str, value: object) -> None:

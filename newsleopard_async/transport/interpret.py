@@ -104,15 +104,18 @@ class Reading:
         return self._refusal(request, outcome)
 
     def _unknown(self, request: Request[Any], outcome: Outcome) -> OutcomeUnknown:
+        answer = outcome if isinstance(outcome, Answer) else None
         said = (
-            f"the answer was HTTP {outcome.status}"
-            if isinstance(outcome, Answer)
-            else f"no answer came ({_reason(outcome)})"
+            f"no answer came ({_reason(outcome)})"
+            if answer is None
+            else f"the answer was HTTP {answer.status}"
         )
         return OutcomeUnknown(
             f"{request.name} may or may not have taken effect: {said}; "
             "do not repeat it, look it up first",
             request=str(request),
+            status=None if answer is None else answer.status,
+            excerpt="" if answer is None else excerpt(answer.body, self.secret),
         )
 
     def _decode(self, request: Request[Any], answer: Answer) -> tuple[Any, str | None]:

@@ -32,6 +32,7 @@ from newsleopard_async.plain import Plain, from_plain, to_plain
 from newsleopard_async.store import FileStore, Store, as_store, held, real_path
 
 __all__ = [
+    "ANSWERED",
     "Checkpoint",
     "CheckpointLike",
     "Input",
@@ -44,6 +45,9 @@ __all__ = [
 VERSION: Final = 2
 SUBMIT: Final = "submit"
 """The step that a person may have to decide about."""
+
+ANSWERED: Final = "answered"
+"""The result of an intent whose answer said that it took effect, and cannot be used."""
 
 _CREATE: Final = "create_list"
 _IMPORTS: Final = frozenset({"import_text", "upload_file"})
@@ -75,7 +79,8 @@ class Record(Plain):
     Attributes:
         state: ``intent`` before a step that writes, then ``done``.
         at: When that was written.
-        result: What it gave, as plain data.
+        result: What it gave, as plain data; of an intent ``answered``, if the server said that
+            it took effect and its answer cannot be used.
     """
 
     state: str
@@ -412,7 +417,7 @@ def _migrated(fields: dict[str, Any]) -> _Stored:
         if step in _IMPORTS and any(problems_of_code("sn", record.result)):
             del stored.records[step]
         elif step == _CREATE and any(problems_of_code("sn", record.result, reserved=True)):
-            stored.records[step] = attrs.evolve(record, state="intent", result=None)
+            stored.records[step] = attrs.evolve(record, state="intent", result=ANSWERED)
     return stored
 
 

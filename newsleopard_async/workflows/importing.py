@@ -248,7 +248,8 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
         if made:
             raise _ambiguous(made) from None
         now = run.now()
-        listed_by = (run.held_since(steps.create_list) or now) + _LISTED_AFTER
+        takes = timedelta() if run.is_answered(steps.create_list) else _LISTED_AFTER
+        listed_by = (run.held_since(steps.create_list) or now) + takes
         if made is None or not was_held or now < listed_by:
             unknown.look_again_at = max(now, listed_by)
             raise

@@ -23,6 +23,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import (
+    ANSWERED,
     Checkpoint,
     CheckpointLike,
     Input,
@@ -138,6 +139,11 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.name)
         return None if record is None or record.is_done else record.at
 
+    def is_answered(self, step: AnyStep) -> bool:
+        """Whether the server said that a step happened, by an answer that cannot be used."""
+        record = self._checkpoint.records.get(step.name)
+        return record is not None and record.result == ANSWERED
+
     async def settle(self, step: AnyStep, result: Any) -> None:
         """Note what a step gave."""
         record = Record(state="done", at=self.now(), result=to_plain(result))
@@ -189,7 +195,14 @@ class _Noting:
 
     async def on_sending(self) -> None:
         """Store the intent; what this raises keeps the request from being sent."""
-        await self.checkpoint.put(self.step.name, Record(state="intent", at=self.nl.clock.now()))
+        record = Record(state="intent", at=self.nl.clock.now())
+        try:
+            await self.checkpoint.put(self.step.name, record)
+        except Exception:
+            # A store that failed may have stored it all the same, and nothing will be sent.
+            with contextlib.suppress(Exception):
+                await self.checkpoint.put(self.step.name, None)
+            raise
 
     async def on_accepted(self, model: Any) -> None:
         """Store the result."""
@@ -200,6 +213,10 @@ class _Noting:
         """Take the intent back where it is certain that nothing happened."""
         if not isinstance(error, OutcomeUnknown):
             await self._note(None)
+        elif error.status is not None and 200 <= error.status < 300:
+            # It happened, and the answer cannot be used; so there is nothing to wait for.
+            held = Record(state="intent", at=self.nl.clock.now(), result=ANSWERED)
+            await self._note(held)
 
     async def _note(self, record: Record | None) -> None:
         """Store what is already so; a store that fails now must not hide it.

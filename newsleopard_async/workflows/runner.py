@@ -90,6 +90,10 @@ class Runner(Protocol):
         """Return since when it is not known whether a step happened; None where it is."""
         ...
 
+    def is_answered(self, step: AnyStep) -> bool:
+        """Whether the server said that a step happened, by an answer that cannot be used."""
+        ...
+
     async def settle(self, step: AnyStep, result: Any) -> None:
         """Note what a step gave that was found out by other means."""
         ...

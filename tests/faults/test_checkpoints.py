@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -17,10 +18,11 @@ from newsleopard_async import (
     OutcomeUnknown,
     workflows,
 )
-from newsleopard_async.errors import DeadlineExceeded, StorageError
+from newsleopard_async.errors import DeadlineExceeded, StorageError, UnexpectedResponse
 from newsleopard_async.models import Polling
 from newsleopard_async.workflows import Checkpoint
 from tests.clients import checkpoint_of
+from tests.constants import LIST_NAME
 from tests.faults.sending import (
     alone,
     is_done,
@@ -180,3 +182,59 @@ def test_time_that_passes_before_a_held_list_is_made_again(at: World) -> None:
     send(at)
 
     assert len(at.emulator.lists) == 1
+
+
+BAD_CODES = ["a/b", "..", "a?b", "a b", "file", "\u202e", "a" * 201]
+
+
+@pytest.mark.parametrize("code", BAD_CODES)
+def test_list_whose_code_cannot_be_used_is_looked_up_and_then_made_anew(
+    at: World, code: str
+) -> None:
+    """It was processed, so there is nothing to wait for; no run is stuck with the code."""
+    at.emulator.fail("create_list", status=200, body=json.dumps({"sn": code}).encode())
+    with pytest.raises(OutcomeUnknown) as caught:
+        send(at)
+    assert caught.value.status == 200
+    assert caught.value.look_again_at == at.clock.now()
+
+    send(at)
+
+    assert [each.name for each in at.emulator.lists] == [LIST_NAME]
+    assert at.emulator.submitted == 1
+
+
+def test_list_that_was_made_and_got_a_code_that_cannot_be_used_is_found(at: World) -> None:
+    """By its name, as after a lost reply."""
+    at.emulator.fail("create_list", status=200, body=b'{"sn":"a/b"}', processed=True)
+
+    send(at)
+
+    assert [each.name for each in at.emulator.lists] == [LIST_NAME]
+    assert at.emulator.submitted == 1
+
+
+@pytest.mark.parametrize("code", BAD_CODES[:4])
+def test_campaign_whose_code_cannot_be_used_is_looked_up(at: World, code: str) -> None:
+    """And never sent again."""
+    at.emulator.fail("submit_campaign", status=200, body=json.dumps({"sn": code}).encode())
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            send(at)
+        at.clock.advance(86_400)
+
+    assert at.emulator.count("submit_campaign") == 1
+
+
+@pytest.mark.parametrize("operation", ["import_text", "start_file_import"])
+def test_import_whose_code_cannot_be_used_is_made_again(at: World, operation: str) -> None:
+    """An import may be repeated."""
+    rows = FEW if operation == "import_text" else MANY
+    body = json.dumps({"import_sn": "a b", "url": "https://storage.example/x"}).encode()
+    at.emulator.fail(operation, status=200, body=body)
+    with pytest.raises(UnexpectedResponse):
+        send(at, contacts=csv_of(rows))
+
+    send(at, contacts=csv_of(rows))
+
+    assert at.emulator.submitted == 1

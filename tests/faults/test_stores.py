@@ -8,7 +8,9 @@ import os
 import stat
 import sys
 import types
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import anyio
 import pytest
@@ -86,6 +88,27 @@ def test_store_that_cannot_forget_the_intent_leaves_it_held(at: World) -> None:
         send(at, store)
 
     assert at.emulator.submitted == 0
+
+
+def test_store_that_fails_after_it_stored_the_intent_holds_nothing(at: World) -> None:
+    """It is certain that nothing was sent, so that nobody has to look it up."""
+
+    class Deaf(MemoryStore):
+        async def save(self, data: Mapping[str, Any]) -> None:
+            await super().save(data)
+            if is_intent(data) and not self.lost:
+                self.lost.append(True)
+                raise RuntimeError("the answer of the database was lost")
+
+        lost: ClassVar[list[bool]] = []
+
+    store = Deaf()
+    with pytest.raises(RuntimeError):
+        send(at, store)
+
+    send(at, store)
+
+    assert at.emulator.submitted == 1
 
 
 def test_wrong_setup_leaves_no_intent(at: World, monkeypatch: pytest.MonkeyPatch) -> None:

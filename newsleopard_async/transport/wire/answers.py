@@ -10,6 +10,7 @@ from newsleopard_async.models.contacts import ContactList, ImportResult, ImportS
 from newsleopard_async.models.reports import ReportLink, ReportType, SentCampaign
 from newsleopard_async.transport.wire.values import (
     WireError,
+    code,
     count,
     entries,
     instant,
@@ -35,12 +36,12 @@ __all__ = [
 
 def decode_list_sn(data: object) -> ListSn:
     """Read the code of a new list. Source: POST /v1/contacts/lists/insert; documented."""
-    return ListSn(required_text(object_(data, "$").get("sn"), "$.sn"))
+    return ListSn(code(object_(data, "$").get("sn"), "$.sn", reserved=True))
 
 
 def decode_campaign_sn(data: object) -> CampaignSn:
     """Read the code of an accepted campaign. Source: POST /v1/campaign/…/submit; documented."""
-    return CampaignSn(required_text(object_(data, "$").get("sn"), "$.sn"))
+    return CampaignSn(code(object_(data, "$").get("sn"), "$.sn"))
 
 
 def decode_import_sn(data: object) -> ImportSn:
@@ -48,7 +49,7 @@ def decode_import_sn(data: object) -> ImportSn:
     fields = object_(data, "$")
     # Snake case among camelCase; the vendor's command line expects the latter (T42).
     name = "import_sn" if "import_sn" in fields else "importSn"
-    return ImportSn(required_text(fields.get(name), "$.import_sn"))
+    return ImportSn(code(fields.get(name), "$.import_sn"))
 
 
 def decode_ticket(data: object) -> UploadTicket:
@@ -65,7 +66,7 @@ def decode_lists(data: object) -> tuple[ContactList, ...]:
 
 def _contact_list(fields: Mapping[str, Any], path: str) -> ContactList:
     return ContactList(
-        sn=ListSn(required_text(fields.get("sn"), f"{path}.sn")),
+        sn=ListSn(code(fields.get("sn"), f"{path}.sn", reserved=True)),
         name=optional_text(fields.get("name"), f"{path}.name"),
         subscribed_count=count(fields.get("subscribedCnt"), f"{path}.subscribedCnt"),
         excluded_count=count(fields.get("excludeCnt"), f"{path}.excludeCnt"),
@@ -136,7 +137,7 @@ def _only_array(fields: Mapping[str, Any]) -> str:
 
 def _sent_campaign(fields: Mapping[str, Any], path: str) -> SentCampaign:
     return SentCampaign(
-        sn=CampaignSn(required_text(fields.get("sn"), f"{path}.sn")),
+        sn=CampaignSn(code(fields.get("sn"), f"{path}.sn")),
         name=optional_text(fields.get("name"), f"{path}.name"),
         sent_begin=instant(fields.get("sentBeginDate"), f"{path}.sentBeginDate"),
         sent_end=instant(fields.get("sentEndDate"), f"{path}.sentEndDate"),

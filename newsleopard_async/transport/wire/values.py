@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
+from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.transport.urls import is_loopback, split_url
 
 __all__ = [
     "WireError",
     "array",
+    "code",
     "count",
     "entries",
     "instant",
@@ -88,6 +90,22 @@ def required_text(data: object, path: str) -> str:
     if not data.strip():
         raise WireError(path, "is empty")
     return data
+
+
+def code(data: object, path: str, *, reserved: bool = False) -> str:
+    """Return a code that a later request can carry in its path (T12, T16).
+
+    Any other is refused here, where it comes from: kept, it would stop every later run.
+
+    Args:
+        data: What stood there.
+        path: Where.
+        reserved: Whether it must not be a word of a path either, as the code of a list.
+    """
+    text = required_text(data, path)
+    if any(problems_of_code(path, text, reserved=reserved)):
+        raise WireError(path, "is a code that no request can carry")
+    return text
 
 
 def optional_text(data: object, path: str) -> str:
