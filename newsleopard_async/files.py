@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from functools import partial
 from pathlib import Path
@@ -373,19 +374,116 @@ def leave_locks_to_parent() -> None:
 getattr(os, "register_at_fork", lambda **_: None)(after_in_child=leave_locks_to_parent)
 
 
+_PREFIX: Final = "newsleopard-"
+_OWNER: Final = ".owner"
+"""The file in a private folder that its process holds a lock on, for as long as it lives."""
+
+_SWEEP_S: Final = 0.1
+"""Chosen: so long nobody notices; what is left is left to the next run."""
+
+_IN_USE: Final[set[str]] = set()
+"""The private folders of this process, and of those that it was forked from.
+
+A process never meets its own locks, so that it must know its folders by name.
+"""
+
+
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
     """Make a folder that nobody else can look into, and remove it with all that is in it.
 
     Made and removed without an await, which is where asyncio's own cancellation could strike
-    whatever shields it: contacts must not stay on the disk.
+    whatever shields it: contacts must not stay on the disk. The folders of runs that were
+    killed are removed first.
     """
-    with _writing():
-        folder = tempfile.mkdtemp(prefix="newsleopard-")
+    process = os.getpid()
+    name = f"{_PREFIX}{secrets.token_hex(8)}"
+    # Known before it is there, since another thread may be looking for abandoned ones.
+    _IN_USE.add(name)
     try:
-        yield Path(folder)
+        with _writing():
+            folder = Path(tempfile.gettempdir(), name)
+            _remove_abandoned(folder.parent)
+            folder.mkdir(0o700)
+        owner = _own(folder)
+        try:
+            yield folder
+        finally:
+            # A forked child that comes past here leaves its parent's folder alone.
+            if os.getpid() == process:
+                _remove(folder, owner)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _IN_USE.discard(name)
+
+
+def _own(folder: Path) -> IO[bytes] | None:
+    """Put the locked file into a folder: under its name it was never without the lock.
+
+    A folder without it, as on a file system without locks, is never taken for abandoned. Nor is
+    any on Windows, which renames no open file.
+    """
+    part = folder / f"{_OWNER}.part"
+    with contextlib.suppress(OSError):
+        file = part.open("wb")
+        if _is_locked_by_us(file):
+            part.rename(folder / _OWNER)
+        return file
+    return None
+
+
+def _is_locked_by_us(file: IO[bytes]) -> bool:
+    """Lock a file until this process ends; a forked child neither holds nor frees such a lock."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_abandoned(root: Path) -> None:
+    """Remove the private folders whose process is gone, for a short time."""
+    until_s = time.monotonic() + _SWEEP_S
+    with contextlib.suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX) and entry.name not in _IN_USE:
+                with contextlib.suppress(OSError):
+                    _remove_if_abandoned(Path(entry.path))
+            if time.monotonic() > until_s:
+                return
+
+
+def _remove_if_abandoned(folder: Path) -> None:
+    status = folder.lstat()
+    # Neither a link nor somebody else's.
+    if status.st_mode != stat.S_IFDIR | 0o700 or status.st_uid != _user():
+        return
+    # It may be a link's or a pipe's name: neither is followed or waited for.
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(folder / _OWNER, flags), "r+b") as owner:
+        if _is_locked_by_us(owner):
+            _remove(folder, owner)
+
+
+def _user() -> int:
+    # Windows knows owners in another way; nothing is removed there.
+    return -1 if sys.platform == "win32" else os.geteuid()
+
+
+def _remove(folder: Path, owner: IO[bytes] | None) -> None:
+    """Remove a folder; its owner's file goes last, so that a kill meanwhile leaves it findable."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name != _OWNER:
+                Path(entry.path).unlink(missing_ok=True)
+    if owner is not None:
+        owner.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -206,10 +205,10 @@ async def test_full_disk_is_no_fault_of_the_contacts(
 ) -> None:
     """It is said as what it is."""
 
-    def fail(**_: object) -> str:
+    def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "mkdtemp", fail)
+    monkeypatch.setattr(Path, "mkdir", fail)
 
     with pytest.raises(ConfigurationError, match="No space left on device"):
         await check_contacts(BAD)

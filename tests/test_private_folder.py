@@ -1,0 +1,195 @@
+"""Folders for contacts: private, and gone when their run is over, however it ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import files
+from newsleopard_async.files import private_folder
+from tests.clients import files_in
+
+fcntl = pytest.importorskip("fcntl", reason="Windows has neither such locks nor forks")
+
+PROGRAM = """
+import os, sys, time
+from newsleopard_async.files import private_folder
+
+with private_folder() as folder:
+    (folder / "contacts.csv").write_text("EMAIL,NAME")
+    (folder / "inner").mkdir()
+    {then}
+"""
+WAIT = "print('ready', flush=True); sys.stdin.read()"
+FORK = """
+    pid = os.fork()
+    if pid == 0:
+        {child}
+    print(pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let temporary files go where they can be seen."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def start(then: str, temporary: Path) -> subprocess.Popen[bytes]:
+    """Start a process that has a folder, and wait until it says that it has."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(then=then)],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    return process
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process so that it can clean up nothing."""
+    process.kill()
+    process.communicate()
+
+
+def sweep() -> None:
+    """Do what the next run does."""
+    with private_folder():
+        pass
+
+
+def test_folder_of_a_killed_run_is_removed_by_the_next(temporary: Path) -> None:
+    """Contacts do not stay on the disk."""
+    kill(start(WAIT, temporary))
+    assert len(files_in(temporary)) == 1
+
+    sweep()
+
+    assert files_in(temporary) == []
+
+
+def test_folder_of_a_living_run_stays(temporary: Path) -> None:
+    """Of another process, and of this one."""
+    process = start(WAIT, temporary)
+
+    with private_folder() as mine:
+        sweep()
+
+        assert mine.exists()
+        assert len(files_in(temporary)) == 2
+
+    process.communicate()
+    assert files_in(temporary) == []
+
+
+def test_forked_child_does_not_keep_the_folder(temporary: Path) -> None:
+    """A worker that outlives the run has inherited its open files, and not its contacts."""
+    # It ends with the test, which holds the other end of what it reads.
+    process = start(FORK.format(child="sys.stdin.read(); os._exit(0)"), temporary)
+    process.kill()
+    process.wait()
+
+    sweep()
+
+    assert files_in(temporary) == []
+    process.communicate()
+
+
+@pytest.mark.parametrize("child", ["os._exit(0)", "sys.exit(0)"])
+def test_forked_child_does_not_remove_the_folder(child: str, temporary: Path) -> None:
+    """Neither by its end nor by leaving the context, and its end frees no lock."""
+    process = start(FORK.format(child=f"os.close(1); {child}"), temporary)
+    [folder] = temporary.iterdir()
+
+    sweep()
+
+    assert "contacts.csv" in files_in(folder)
+    process.communicate()
+    assert files_in(temporary) == []
+
+
+def test_what_is_not_ours_stays(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link, a folder that others may read, one without an owner's file, and other names."""
+    for number in range(4):
+        (temporary / f"newsleopard-{number}").mkdir(0o700)
+        (temporary / f"newsleopard-{number}" / ".owner").touch()
+    (temporary / "newsleopard-1").chmod(0o755)
+    (temporary / "newsleopard-2" / ".owner").unlink()
+    (temporary / "newsleopard-3" / ".owner").unlink()
+    (temporary / "newsleopard-3" / ".owner").symlink_to("/dev/null")
+    (temporary / "other").mkdir(0o700)
+    (temporary / "newsleopard-link").symlink_to(temporary / "other")
+    (temporary / "newsleopard-file").touch()
+    before = files_in(temporary)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    sweep()
+    assert files_in(temporary) == before
+
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    sweep()
+    assert files_in(temporary) == [each for each in before if each != "newsleopard-0"]
+
+
+def test_removing_takes_a_short_time(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is in the temporary folder, the event loop goes on; the rest is for the next run."""
+    for number in range(3):
+        (temporary / f"newsleopard-{number}").mkdir(0o700)
+        (temporary / f"newsleopard-{number}" / ".owner").touch()
+    monkeypatch.setattr(files, "_SWEEP_S", -1.0)
+
+    for left in (2, 1, 0):
+        sweep()
+        assert len(files_in(temporary)) == left
+
+
+@pytest.mark.parametrize("missing", ["locks", "owner", "anything of the kind, on Windows"])
+def test_folder_without_a_lock_is_removed_by_its_own_run(
+    missing: str, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every file system has locks; none of its folders is taken for abandoned."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError(37, "No locks available")
+
+    with monkeypatch.context() as patch:
+        if missing == "locks":
+            patch.setattr(fcntl, "lockf", fail)
+        elif missing == "owner":
+            patch.setattr(Path, "open", fail)
+        else:
+            patch.setattr(sys, "platform", "win32")
+        with private_folder() as folder:
+            with private_folder():
+                pass
+            assert folder.exists()
+
+    assert files_in(temporary) == []
+
+
+def test_kill_while_removing_leaves_it_findable(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner's file goes last; so what was left is still known to be abandoned."""
+    order: list[str] = []
+    monkeypatch.setattr(
+        files.shutil, "rmtree", lambda path, **_: order.append(str(files_in(Path(path))))
+    )
+
+    with private_folder() as folder:
+        (folder / "contacts.csv").touch()
+
+    assert order == ["['.owner']"]
