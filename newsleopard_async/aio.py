@@ -16,7 +16,7 @@ import math
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Generic, Literal, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -77,10 +77,26 @@ async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None
         undo: Called with the result if the caller was cancelled meanwhile, since nobody
             else will see it.
     """
-    return await run_to_completion(
-        functools.partial(anyio.to_thread.run_sync, work),
-        when_cancelled=undo or (lambda _: None),
+    # In an object without a repr: what asyncio shows of slow callbacks, and the frames of the
+    # thread, would show the work's arguments and its result, which may be contacts.
+    result = _Result[T]()
+
+    def run() -> None:
+        result.value = work()
+
+    await run_to_completion(
+        functools.partial(anyio.to_thread.run_sync, run),
+        when_cancelled=lambda _: None if undo is None else undo(result.value),
     )
+    return result.value
+
+
+class _Result(Generic[T]):
+    """What a thread gave."""
+
+    __slots__ = ("value",)
+
+    value: T
 
 
 @contextlib.asynccontextmanager

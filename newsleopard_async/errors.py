@@ -35,6 +35,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from newsleopard_async.disclosure import shown
+
 if TYPE_CHECKING:
     from newsleopard_async.models.contacts import ImportResult
     from newsleopard_async.workflows.checkpoint import Checkpoint
@@ -74,6 +76,10 @@ class NewsLeopardError(Exception):
 
     checkpoint: Checkpoint | None = None
 
+    def __init__(self, *args: object) -> None:
+        # Names of files and words of the server are in messages, and go on to terminal and log.
+        super().__init__(*(shown(each) if isinstance(each, str) else each for each in args))
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
 
@@ -101,9 +107,9 @@ class Problem:
         message: What is wrong and the way out, in a sentence.
     """
 
-    field: str
+    field: str = attrs.field(converter=shown)
     rule: str
-    message: str
+    message: str = attrs.field(converter=shown)
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}"

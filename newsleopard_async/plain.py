@@ -34,6 +34,7 @@ from cattrs.errors import (
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, Problem
 
 __all__ = ["PRESIGNED", "Plain", "PlainData", "from_plain", "redact_url", "to_plain"]
@@ -74,6 +75,7 @@ def to_plain(value: object) -> Any:
 def from_plain(cls: type[T], data: object) -> T: ...
 @overload
 def from_plain(cls: object, data: object) -> Any: ...
+@hides_variables
 def from_plain(cls: Any, data: object) -> Any:
     """Build ``cls``, a class or a union of classes with a kind, from plain data.
 

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 LEVELS = {
     "errors": 1,
     "clock": 1,
+    "disclosure": 0,
     "aio": 1,
     "lazy": 1,
     "version": 1,

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
-from newsleopard_async.models.validation import shown
+from newsleopard_async.disclosure import shown
 from newsleopard_async.workflows import Event
 
 __all__ = ["CheckOptions", "findings_table", "run_check", "summary_table"]

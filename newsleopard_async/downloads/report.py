@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.downloads.columns import (
     EMAIL,
     NAME,
@@ -37,6 +38,7 @@ _REMEDY: Final = re.compile("; |, which ")
 """Where a message of a file goes on to what its owner can do."""
 
 
+@hides_variables
 async def report_rows(
     path: Path, *, kind: str, zone: tzinfo, encoding: str | None
 ) -> AsyncGenerator[ReportRow, None]:
@@ -74,6 +76,7 @@ class Tally:
         return len(self.addresses) or (None if self.rows else 0)
 
 
+@hides_variables
 async def count_report(path: Path, *, encoding: str | None) -> Tally:
     """Count a report file, off the event loop.
 

@@ -7,6 +7,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.checks.at_send import problems_at_send
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.models import (
     ABTest,
     Campaign,
@@ -33,6 +34,7 @@ class Campaigns:
 
     _api: Api
 
+    @hides_variables
     async def submit(self, campaign: Campaign, *, observer: Observer | None = None) -> CampaignSn:
         """Submit a campaign (建立活動並且寄信) and return its code; accepted is not yet sent.
 
@@ -52,6 +54,7 @@ class Campaigns:
         refuse(problems_of_type("campaign", campaign, Campaign, "a Campaign"))
         return await self._submit("submit_campaign", "normal", campaign, observer)
 
+    @hides_variables
     async def submit_ab_test(
         self, ab_test: ABTest, *, observer: Observer | None = None
     ) -> CampaignSn:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import attrs
 
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import Problem, UnexpectedResponse
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import (
@@ -45,6 +46,7 @@ class Contacts:
     _api: Api
     _storage: Storage
 
+    @hides_variables
     async def create_list(self, name: str, *, observer: Observer | None = None) -> ListSn:
         """Create an empty contact list (新增群組) and return its code.
 
@@ -68,6 +70,7 @@ class Contacts:
         )
         return await self._api.call(request, observer=observer)
 
+    @hides_variables
     async def list_lists(self, *, page: int = 0, size: int = PAGE_SIZE) -> tuple[ContactList, ...]:
         """Return one page of the contact lists (查詢群組).
 
@@ -88,6 +91,7 @@ class Contacts:
             )
         )
 
+    @hides_variables
     async def iter_lists(self) -> AsyncIterator[ContactList]:
         """Go through all contact lists, each once, a request a hundred of them.
 
@@ -124,6 +128,7 @@ class Contacts:
         seen.update(fresh)
         return list(fresh.values())
 
+    @hides_variables
     async def start_file_import(
         self, list_sn: ListSn | None = None, *, webhook_url: str | None = None
     ) -> UploadTicket:
@@ -150,6 +155,7 @@ class Contacts:
             )
         )
 
+    @hides_variables
     async def upload(self, ticket: UploadTicket, source: AnyPath | bytes) -> None:
         """Upload a CSV file to the URL of a ticket; then the import begins.
 
@@ -166,6 +172,7 @@ class Contacts:
         """
         await self._storage.put(ticket.url, await open_body(source))
 
+    @hides_variables
     async def import_text(self, csv_text: str, list_sn: ListSn | None = None) -> ImportSn:
         """Import contacts given as CSV text (匯入名單) and return the import's code.
 
@@ -189,6 +196,7 @@ class Contacts:
             )
         )
 
+    @hides_variables
     async def get_import(self, import_sn: ImportSn) -> ImportResult:
         """Return the state of an import (查詢匯入狀態), kept for 30 days.
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import attrs
 
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.endpoints.contacts import webhook_body
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.files import AnyPath, as_path
@@ -29,6 +30,7 @@ class Reports:
     _api: Api
     _storage: Storage
 
+    @hides_variables
     async def list_campaigns(
         self, *, start: datetime | None = None, end: datetime | None = None
     ) -> tuple[SentCampaign, ...]:
@@ -54,6 +56,7 @@ class Reports:
             )
         )
 
+    @hides_variables
     async def export(self, campaign_sn: CampaignSn, *, webhook_url: str | None = None) -> None:
         """Begin the export of a campaign's report files (匯出報表).
 
@@ -83,6 +86,7 @@ class Reports:
             )
         )
 
+    @hides_variables
     async def get_links(self, campaign_sn: CampaignSn) -> tuple[ReportLink, ...]:
         """Return the report files of the last export (查詢報表連結); none is "not ready".
 
@@ -102,6 +106,7 @@ class Reports:
             )
         )
 
+    @hides_variables
     async def download(self, link: ReportLink, path: AnyPath) -> int:
         """Download a report file as it is and return its size in bytes.
 

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.validation import shown
 from newsleopard_async.plain import Plain, to_plain
 
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
@@ -19,7 +18,6 @@ __all__ = [
     "problems_of_time",
     "problems_of_type",
     "refuse",
-    "shown",
     "wrong_type",
 ]
 
@@ -143,16 +141,3 @@ def _problems_of_address_text(field: str, value: str) -> Iterator[Problem]:
 
 def _has_bad_dots(local: str) -> bool:
     return local.startswith(".") or local.endswith(".") or ".." in local
-
-
-def shown(name: str) -> str:
-    """Return a name as messages show it: nothing in it steers a terminal, or hides."""
-    if name.isprintable():
-        return name
-    return "".join(map(_shown_character, name))
-
-
-def _shown_character(character: str) -> str:
-    if character.isprintable() or unicodedata.category(character) == "Zs":
-        return character
-    return character.encode("unicode_escape").decode()

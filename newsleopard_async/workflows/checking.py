@@ -11,6 +11,7 @@ from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.workflows.events import Events, Progress, StepName
@@ -21,6 +22,7 @@ _STEP: Final[StepName] = "check_contacts"
 _log: Final = logging.getLogger("newsleopard_async")
 
 
+@hides_variables
 async def check_contacts(
     source: Contacts,
     *,

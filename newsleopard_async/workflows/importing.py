@@ -13,6 +13,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import (
     ImportFailed,
     ImportIncomplete,
@@ -88,6 +89,7 @@ class Target(Plain):
             raise InvalidRequest.of("if_list_exists", "choice", "must be 'refuse' or 'reuse'")
 
 
+@hides_variables
 async def import_contacts(
     nl: NewsLeopard,
     contacts: Contacts,
@@ -312,6 +314,7 @@ def _choose(there: tuple[ContactList, ...], target: Target) -> ListSn:
     return there[0].sn
 
 
+@hides_variables
 async def wait_for_import(
     nl: NewsLeopard,
     import_sn: ImportSn,

@@ -14,6 +14,7 @@ from typing import Final
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.sources import Contacts, as_source
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.downloads.columns import Rows
 from newsleopard_async.downloads.rejected_file import read_rejected
 from newsleopard_async.downloads.rows import contact_rows, next_slice
@@ -37,6 +38,7 @@ _REFUSED: Final = 300
 _REJECTED: Final = ReportType("rejected")
 
 
+@hides_variables
 def rejected_rows(
     nl: NewsLeopard,
     report: ImportReport | ImportResult,
@@ -82,6 +84,7 @@ def rejected_rows(
     return _rows(nl, result, contact_rows(contacts, contacts_encoding), encoding)
 
 
+@hides_variables
 async def _rows(
     nl: NewsLeopard,
     result: ImportResult,

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
@@ -26,6 +27,7 @@ __all__ = ["ReportJudge", "export_report", "wait_for_report"]
 States = tuple[ReportState, ...]
 
 
+@hides_variables
 async def export_report(
     nl: NewsLeopard,
     campaign_sn: CampaignSn,
@@ -91,6 +93,7 @@ async def _export(run: Runner, campaign_sn: CampaignSn) -> float | None:
     return None if began is False else began
 
 
+@hides_variables
 async def wait_for_report(
     nl: NewsLeopard,
     campaign_sn: CampaignSn,

@@ -13,6 +13,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import ListSn, Mailing, Polling, SentCampaign, with_lists
@@ -55,6 +56,7 @@ from newsleopard_async.workflows.verdict import (
 __all__ = ["find_campaign", "is_complete_enough", "send_campaign"]
 
 
+@hides_variables
 async def send_campaign(
     nl: NewsLeopard,
     campaign: Mailing,
@@ -245,6 +247,7 @@ def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool
     return are_few_enough(report.rejected_count, report.result.file_count, max_rejected)
 
 
+@hides_variables
 async def find_campaign(
     nl: NewsLeopard,
     marker: str,

@@ -13,9 +13,9 @@ from typing import Final
 import attrs
 
 from newsleopard_async.contacts.csv.separators import COMMA, KNOWN, folded, foreign_separator
+from newsleopard_async.disclosure import shown
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from newsleopard_async.models.findings import Finding, Level, counted, either
-from newsleopard_async.models.validation import shown
 
 __all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "read_header"]
 
