@@ -98,7 +98,7 @@ class Api:
         if loop not in self._limiters:
             parts = urlsplit(self.base_url)
             origin = f"{parts.scheme}://{parts.netloc}"
-            state = shared_state(self.key.value, origin, self.clock)
+            state = shared_state(self.key.reveal(), origin, self.clock)
             self._limiters[loop] = Limiter(self.limits, state, self.clock)
         return self._limiters[loop]
 
@@ -133,7 +133,7 @@ class Api:
 
     def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)
-        reading, purpose = Reading(self.key.value, self.retry.cap_s), Purpose.of(request.kind)
+        reading, purpose = Reading(self.key, self.retry.cap_s), Purpose.of(request.kind)
         return Attempt(
             request=request,
             observer=observer,
@@ -176,7 +176,7 @@ class Api:
                 "Content-Type": "application/json",
                 "Accept": "application/json",
                 "User-Agent": f"newsleopard-async/{__version__}",
-                "x-api-key": self.key.value,
+                "x-api-key": self.key.reveal(),
             },
             content=content,
             extensions={"timeout": timeout},

@@ -25,7 +25,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.models.error_codes import describe_code
 from newsleopard_async.transport.outcome import Answer, Failure, Outcome, retry_after_s
-from newsleopard_async.transport.redact import excerpt, redact
+from newsleopard_async.transport.redact import Secret, excerpt, redact
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.wire.refusals import ErrorBody, decode_error
 from newsleopard_async.transport.wire.values import WireError
@@ -68,7 +68,7 @@ class Reading:
         cap_s: How long to wait after a refusal that does not say it.
     """
 
-    secret: str = attrs.field(repr=False)
+    secret: Secret
     cap_s: float
 
     def result(self, request: Request[T], outcome: Outcome, now: datetime) -> Result[T]:

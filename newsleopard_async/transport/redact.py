@@ -1,13 +1,21 @@
-"""What no error or log line may show: the key, and what else the text of the wire holds."""
+"""What no error or log line may show: the key, and what else the text of the wire holds.
+
+Servers echo what they got, in any notation. So no list of forms is looked for. The text is
+decoded until it no longer changes, and of what is then there only words are shown: pieces that
+can be neither address, phone number, URL, parameter nor token. Anything else becomes a mark.
+"""
 
 from __future__ import annotations
 
-import json
+import base64
+import html
 import re
-from typing import Final
-from urllib.parse import quote
+import unicodedata
+import weakref
+from typing import Final, NoReturn, Self
+from urllib.parse import unquote
 
-import attrs
+from newsleopard_async.disclosure import shown
 
 __all__ = ["Secret", "excerpt", "redact"]
 
@@ -16,48 +24,204 @@ _LONGEST_CHARACTERS: Final = 500
 _WINDOW: Final = 8
 """How many times what is shown is looked at, since redacting makes text shorter."""
 
-# In JSON, a slash may stand behind a backslash.
-_QUERY: Final = re.compile(r"(https?:(?:\\?/){2}[^\s?#\"'<>]+)[?#][^\s\"'<>]*", re.IGNORECASE)
-_NAME: Final = r"[^\s@<>\"',;:=()]"
-# The look-behind keeps a long text without an @ from costing the square of its length.
-_ADDRESS: Final = re.compile(rf"(?<!{_NAME}){_NAME}+@{_NAME}+")
+_MARK: Final = "•••"
+_WITHHELD: Final = "(text withheld: it may show what is secret)"
+
+_MOST_ROUNDS: Final = 6
+"""Chosen: nobody encodes a message more than three times."""
+
+_ESCAPE: Final = re.compile(
+    r"\\u\{([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|%u([0-9a-f]{4})|\\x([0-9a-f]{2})|u\+([0-9a-f]{4,6})",
+    re.IGNORECASE,
+)
+_OCTAL: Final = re.compile(r"\\([0-3][0-7]{2})")
+_SLASHED: Final = re.compile(r"\\([\"'/\\])")
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+_QUOTED_ADDRESS: Final = re.compile(r'"[^"]{0,320}"\s*@\s*[^\s"<>]*')
+_SPOKEN_ADDRESS: Final = re.compile(
+    r"[^\s@\"<>{}\[\](),;]{0,64}(?<![\"<>{}\[\](),;])\s?"
+    r"(?:@|[\[({<]\s?at\s?[\])}>]|(?<=\s)at\s(?=\S{1,255}\.[a-z]{2}))\s?[^\s@\"<>{},;]{1,255}",
+    re.IGNORECASE,
+)
+"""Also with spaces around the @, and spelled out."""
+
+_LABELLED: Final = re.compile(
+    r"((?:signature|token|secret|password|passwd|credential|access_?key(?:_?id)?|api-?_?key|bearer)"
+    r"[\"'\]]?\s?[:=>]\s?[\"'\[]?)(?:(?:bearer|basic)\s)?[^\s\"'<>\[\]{}]+",
+    re.IGNORECASE,
+)
+_DIGITS: Final = re.compile(r"\+?\(?\d(?:[^\w\s]{0,2}\s?[^\w\s]?\d){6,}")
+"""Seven digits, however they are grouped: a phone number, a card, a date of birth."""
+
+_URL: Final = re.compile(
+    r"(https?://(?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}(?::\d{1,5})?)(?=[/?#]|$)", re.IGNORECASE
+)
+_PIECE: Final = re.compile(r"[^\s\"“”{}\[\]()<>,;，。、；：（）「」『』【】《》！？…]+")
+_WORD: Final = re.compile(
+    # Words, field paths, paths and small numbers; a mark of punctuation may stand at the end.
+    r"[$'!*/:.•-]*(?:[^\W_]|[_.'’/:*•·–—-](?![/]))*[?!%:.']*"
+)
+_TOKEN: Final = re.compile(
+    r"(?=[a-z_/-]*\d)(?=[\d_/-]*[a-z])[\w/-]{16,}|[\w/-]{40,}", re.IGNORECASE | re.ASCII
+)
+"""What is long, and mixes letters and digits, is no word: a signature, an id, something encoded."""
+
+_HOST: Final = re.compile(r"[\w-]\.[a-z]{2,}(?::\d+)?/", re.IGNORECASE)
+_LONGEST_WORD_CHARACTERS: Final = 120
+"""Chosen: Chinese sentences have no spaces. It also keeps the patterns below from long pieces."""
+
+_SHARED_CHARACTERS: Final = 8
+"""So many characters of the key in a row are no accident; a shorter key counts as a whole."""
 
 
-@attrs.frozen(repr=False)
 class Secret:
-    """The key, which shows itself to nobody."""
+    """The key, which shows itself to nobody.
 
-    value: str
+    The text is in no attribute, so that whatever walks objects by their fields, slots or
+    properties does not find it. It is not pickled.
+    """
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, text: str) -> None:
+        _TEXTS[self] = text
+
+    def reveal(self) -> str:
+        """Return the text, for a header or a hash."""
+        return _TEXTS[self]
 
     @property
     def is_visible_ascii(self) -> bool:
         """Whether a header can carry it."""
-        return all("!" <= character <= "~" for character in self.value)
+        return all("!" <= character <= "~" for character in self.reveal())
 
     def __repr__(self) -> str:
-        return "•••"
+        return _MARK
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("the API key is not pickled; make a client in the other process")
 
 
-def redact(text: str, *secrets: str) -> str:
-    """Hide the secrets, the queries of URLs and mail addresses, and keep it to a few lines."""
+_TEXTS: Final[weakref.WeakKeyDictionary[Secret, str]] = weakref.WeakKeyDictionary()
+
+
+def redact(text: str, secret: Secret) -> str:
+    """Hide whatever is no plain word of a message, and keep it to a few lines."""
     window = text[: _WINDOW * _LONGEST_CHARACTERS]
-    return _shown(window, secrets, _LONGEST_CHARACTERS, is_cut=len(window) < len(text))
+    return _shown(window, secret, _LONGEST_CHARACTERS, is_cut=len(window) < len(text))
 
 
-def excerpt(body: bytes, *secrets: str) -> str:
+def excerpt(body: bytes, secret: Secret) -> str:
     """Return the beginning of a body, redacted, on one line."""
     window = body[: _WINDOW * _EXCERPT_CHARACTERS]
-    line = " ".join(window.decode("utf-8", "replace").split())
-    return _shown(line, secrets, _EXCERPT_CHARACTERS, is_cut=len(window) < len(body))
+    text = window.decode("utf-8", "replace")
+    return _shown(text, secret, _EXCERPT_CHARACTERS, is_cut=len(window) < len(body))
 
 
-def _shown(text: str, secrets: tuple[str, ...], longest: int, *, is_cut: bool) -> str:
-    for secret in filter(None, secrets):
-        for form in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
-            text = text.replace(form, "•••")
-    clean = _ADDRESS.sub("•••@•••", _QUERY.sub(r"\1?•••", text))
-    shown = "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in clean)
-    if len(shown) > longest:
-        return shown[:longest] + "…"
-    # Where the cut shows, it may have halved a secret, whose first half nobody recognises.
-    return shown.rpartition(" ")[0] + "…" if is_cut else shown
+def _shown(text: str, secret: Secret, longest: int, *, is_cut: bool) -> str:
+    text = " ".join(text.split())
+    if is_cut:
+        # Where the cut shows, it may have halved a secret, whose first half nobody recognises.
+        text = text.rpartition(" ")[0]
+    plain = _decoded(text)
+    if plain is None:
+        return _WITHHELD
+    plain = _without_echoes(plain, secret.reveal())
+    for pattern in (_QUOTED_ADDRESS, _SPOKEN_ADDRESS):
+        plain = pattern.sub(_MARK, plain)
+    plain = _LABELLED.sub(rf"\1{_MARK}", plain)
+    plain = _DIGITS.sub(_MARK, _PIECE.sub(lambda piece: _judged(piece[0]), plain))
+    line = shown(" ".join(plain.split()))
+    if len(line) > longest:
+        return line[:longest] + "…"
+    return f"{line}…" if is_cut else line
+
+
+def _decoded(text: str) -> str | None:
+    """Undo every notation, one inside another too; None of a text that has no end of them."""
+    for _ in range(_MOST_ROUNDS):
+        plain = _once_decoded(text)
+        if plain == text:
+            return plain
+        text = plain
+    return None
+
+
+def _once_decoded(text: str) -> str:
+    text = _SLASHED.sub(r"\1", _OCTAL.sub(_octal, _ESCAPE.sub(_escaped, text)))
+    text = html.unescape(unquote(text, errors="replace"))
+    text = _CONTROL.sub(" ", text)
+    return text if text.isascii() else "".join(map(_narrow, text))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    number = int(next(filter(None, match.groups())), 16)
+    return chr(number) if number <= 0x10FFFF else " "
+
+
+def _octal(match: re.Match[str]) -> str:
+    return chr(int(match[1], 8))
+
+
+def _narrow(character: str) -> str:
+    """Write a character as ASCII if it only looks different; drop what cannot be seen."""
+    if character.isascii():
+        return character
+    if unicodedata.category(character) in {"Cf", "Cs"}:
+        return ""
+    narrow = unicodedata.normalize("NFKC", character)
+    # Chinese punctuation stays as it is written.
+    return character if narrow in _PUNCTUATION or not narrow.isascii() else narrow
+
+
+_PUNCTUATION: Final = frozenset("，。、；：（）！？,;:()!?~")
+
+
+def _without_echoes(text: str, key: str) -> str:
+    """Hide the key, in any case and encoding, and what is left of it where it was cut."""
+    parts, size = _echoes_of(key)
+    folded = text.lower()
+    if len(folded) != len(text):
+        # One letter has a small form of two characters; it is in no key.
+        folded = text
+    hidden = {
+        at + offset
+        for at in range(len(folded) - size + 1)
+        if folded[at : at + size] in parts
+        for offset in range(size)
+    }
+    if not hidden:
+        return text
+    masked = ["\0" if at in hidden else character for at, character in enumerate(text)]
+    return re.sub("\0+", _MARK, "".join(masked))
+
+
+def _echoes_of(key: str) -> tuple[frozenset[str], int]:
+    """Return the pieces by which the key is known again, and their length."""
+    size = max(1, min(_SHARED_CHARACTERS, len(key)))
+    raw = key.encode()
+    encoded = [raw.hex(), *(base64.b64encode(raw[begin:]).decode()[:-4] for begin in range(3))]
+    forms = [key, _decoded(key) or key, *encoded]
+    forms = [form.lower() for form in forms if len(form) >= size]
+    parts = {form[at : at + size] for form in forms for at in range(len(form) - size + 1)}
+    return frozenset(parts), size
+
+
+def _judged(piece: str) -> str:
+    """Return a piece of text if it is a word, else a mark."""
+    url = _URL.match(piece)
+    if url is not None:
+        return f"{url[1]}/{_MARK}"
+    if len(piece) > _LONGEST_WORD_CHARACTERS or _MARK in piece or not _WORD.fullmatch(piece):
+        return _MARK
+    # The paths of the API begin so.
+    is_coded = _TOKEN.search(piece.replace("/v1/", "/")) or _HOST.search(piece)
+    return _MARK if is_coded else piece

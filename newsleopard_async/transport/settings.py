@@ -23,7 +23,7 @@ def read_key(given: Secret | None) -> Secret:
         ConfigurationError: there is none, or no header can carry it.
     """
     key = _trimmed(given)
-    if not key.value:
+    if not key.reveal():
         raise ConfigurationError("there is no API key: pass api_key, or set NEWSLEOPARD_API_KEY")
     if not key.is_visible_ascii:
         raise ConfigurationError(
@@ -35,9 +35,9 @@ def read_key(given: Secret | None) -> Secret:
 
 def _trimmed(given: Secret | None) -> Secret:
     if given is not None:
-        if not isinstance(given.value, str):
+        if not isinstance(given.reveal(), str):
             raise ConfigurationError("api_key must be text")
-        return Secret(given.value.strip())
+        return Secret(given.reveal().strip())
     found = (os.environ.get(name, "").strip() for name in _KEY_VARIABLES)
     return Secret(next(filter(None, found), ""))
 

@@ -30,6 +30,7 @@ from newsleopard_async.errors import (
 from newsleopard_async.models.error_codes import ERROR_TEXTS
 from newsleopard_async.transport.interpret import Reading
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.request import Request
 from tests.constants import KEY
 from tests.transport.scripted import EXPORT, IMPORT, LIST, READ, SUBMIT
@@ -44,7 +45,7 @@ ALL = pytest.mark.parametrize("request_", [READ, IMPORT, LIST, EXPORT, SUBMIT], 
 
 def read(request: Request[T], outcome: Outcome) -> T:
     """Return the model that an outcome means, or raise the error."""
-    return Reading(KEY, cap_s=3.0).result(request, outcome, NOW).get()
+    return Reading(Secret(KEY), cap_s=3.0).result(request, outcome, NOW).get()
 
 
 def error_for(request: Request[Any], outcome: Outcome) -> NewsLeopardError:
@@ -125,7 +126,7 @@ def test_fields_show_no_address() -> None:
     """What was in a field may be a person's."""
     error = refusal(SUBMIT, 400, code=40001, invalidFields={"a@b.example": [f"{KEY} c@d.example"]})
 
-    assert error.invalid_fields == {"•••@•••": ("••• •••@•••",)}
+    assert error.invalid_fields == {"•••": ("••• •••",)}
 
 
 @pytest.mark.parametrize("code", [40012, 40017])
@@ -378,7 +379,7 @@ def test_definite_is_only_a_4xx_or_a_readable_2xx(
 
 def test_reading_does_not_show_the_key() -> None:
     """Not even in its repr."""
-    assert KEY not in repr(Reading(KEY, cap_s=3.0))
+    assert KEY not in repr(Reading(Secret(KEY), cap_s=3.0))
 
 
 def test_error_has_no_cause_and_no_context() -> None:
