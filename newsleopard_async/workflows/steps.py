@@ -18,6 +18,7 @@ from newsleopard_async.clock import moved
 
 # Loaded before a pipeline begins: an import that failed in its midst would hide what was done.
 from newsleopard_async.contacts.rules import text as _text  # noqa: F401 - see above
+from newsleopard_async.disclosure import shown
 from newsleopard_async.endpoints import campaigns, contacts, reports  # noqa: F401 - see above
 from newsleopard_async.errors import (
     APIError,
@@ -108,7 +109,8 @@ class FindSent(Plain):
 
     def matches(self, name: str) -> bool:
         """Say whether a campaign of this name is the one."""
-        return name == self.text if self.whole_name else self.text in name
+        wanted = shown(self.text)  # as names are read
+        return name == wanted if self.whole_name else wanted in name
 
 
 @attrs.frozen(kw_only=True)
@@ -137,7 +139,9 @@ async def with_fresh_url(work: Callable[[], Awaitable[T]]) -> T:
 @step(gives=tuple[ContactList, ...])
 async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
     """Return every list of exactly this name."""
-    return tuple([each async for each in nl.contacts.iter_lists() if each.name == name])
+    # The names of lists are read as they may be shown.
+    wanted = shown(name)
+    return tuple([each async for each in nl.contacts.iter_lists() if each.name == wanted])
 
 
 @step(gives=ListSn, request="POST /v1/contacts/lists/insert")

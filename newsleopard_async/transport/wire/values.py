@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
+from newsleopard_async.disclosure import shown
 from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.transport.urls import is_loopback, split_url
 
@@ -82,7 +83,11 @@ def entries(data: object, wrapper: str) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def required_text(data: object, path: str) -> str:
-    """Return a text that must be there. It is never converted (T16, T56)."""
+    """Return a text that must be there, as it may be shown. It is never converted (T16, T56)."""
+    return shown(_required_text(data, path))
+
+
+def _required_text(data: object, path: str) -> str:
     if data is None:
         raise WireError(path, "is missing")
     if not isinstance(data, str):
@@ -102,19 +107,19 @@ def code(data: object, path: str, *, reserved: bool = False) -> str:
         path: Where.
         reserved: Whether it must not be a word of a path either, as the code of a list.
     """
-    text = required_text(data, path)
+    text = _required_text(data, path)
     if any(problems_of_code(path, text, reserved=reserved)):
         raise WireError(path, "is a code that no request can carry")
     return text
 
 
 def optional_text(data: object, path: str) -> str:
-    """Return a text, or an empty one where there is none."""
+    """Return a text, as it may be shown, or an empty one where there is none."""
     if data is None:
         return ""
     if not isinstance(data, str):
         raise WireError(path, "is no text")
-    return data
+    return shown(data)
 
 
 def count(data: object, path: str) -> int | None:
@@ -177,12 +182,12 @@ def _instant(match: re.Match[str]) -> datetime:
 
 def link(data: object, path: str) -> str:
     """Return the URL of a report file, freed of the colons that samples begin with (T115)."""
-    return url(required_text(data, path).lstrip(": "), path)
+    return url(_required_text(data, path).lstrip(": "), path)
 
 
 def url(data: object, path: str) -> str:
     """Return a URL byte for byte: https, or plain http to this very machine (T09)."""
-    text = required_text(data, path)
+    text = _required_text(data, path)
     if _NOT_IN_A_URL.search(text):
         raise WireError(path, "is a URL with white space or control characters")
     parts = split_url(text, is_to_be_sent=False)
