@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import abc
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
@@ -98,8 +99,22 @@ _ADDRESS: Final = re.compile(r"\S*[@＠]\S*")
 _LONGEST_SHOWN_CHARS: Final = 80
 
 
-@attrs.frozen(kw_only=True)
-class RejectedRow(Plain):
+class HidesContact(abc.ABC):
+    """A base for what holds contacts: it shows only what it says may be shown."""
+
+    __slots__ = ()
+
+    @abc.abstractmethod
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """Yield what may be shown; rich asks for it where others ask for the ``repr``."""
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({fields})"
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class RejectedRow(HidesContact, Plain):
     """A row of an import that the platform did not take.
 
     Attributes:
@@ -116,13 +131,13 @@ class RejectedRow(Plain):
     reason: str | None = None
     values: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
-    def __repr__(self) -> str:
-        reason = _without_contact(self.reason, (self.email, *self.values.values()))
-        return f"RejectedRow(line={self.line!r}, reason={reason!r})"
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        yield "line", self.line
+        yield "reason", _without_contact(self.reason, (self.email, *self.values.values()))
 
 
-@attrs.frozen(kw_only=True)
-class ReportRow(Plain):
+@attrs.frozen(kw_only=True, repr=False)
+class ReportRow(HidesContact, Plain):
     """A row of a report file: something that happened to one mail.
 
     Attributes:
@@ -142,9 +157,9 @@ class ReportRow(Plain):
     reason: str | None = None
     values: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
-    def __repr__(self) -> str:
-        reason = _without_contact(self.reason, (self.email, self.name))
-        return f"ReportRow(at={self.at!r}, reason={reason!r})"
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        yield "at", self.at
+        yield "reason", _without_contact(self.reason, (self.email, self.name))
 
 
 def _without_contact(reason: str | None, cells: Iterable[str]) -> str | None:
