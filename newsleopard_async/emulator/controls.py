@@ -12,29 +12,29 @@ __all__ = ["Controls"]
 class Controls:
     """Faults by name: each for the next ``times`` requests of an operation, first in, first out.
 
-    The operations are those of ``OPERATIONS``.
+    The operations are those of ``OPERATIONS``; all other arguments go by name.
     """
 
     _account: Account
 
-    def not_sent(self, operation: str, times: int = 1) -> None:
+    def not_sent(self, operation: str, *, times: int = 1) -> None:
         """Let a request never arrive: ``httpx.ConnectError``."""
         self._add(operation, Fault(kind="not_sent"), times)
 
-    def drop_request(self, operation: str, times: int = 1) -> None:
+    def drop_request(self, operation: str, *, times: int = 1) -> None:
         """Let a request arrive and not be processed, and the connection be reset."""
         self._add(operation, Fault(kind="drop_request"), times)
 
-    def lose_reply_to(self, operation: str, times: int = 1) -> None:
+    def lose_reply_to(self, operation: str, *, times: int = 1) -> None:
         """Process a request and drop the connection: ``httpx.RemoteProtocolError``."""
         self._add(operation, Fault(kind="lose_reply"), times)
 
-    def delay(self, operation: str, seconds: float, times: int = 1) -> None:
+    def delay(self, operation: str, *, seconds: float, times: int = 1) -> None:
         """Process a request and answer late."""
         self._add(operation, Fault(kind="delay", seconds=seconds), times)
 
     def hang(
-        self, operation: str, times: int = 1, *, seconds: float = 60.0, processed: bool = True
+        self, operation: str, *, seconds: float = 60.0, processed: bool = True, times: int = 1
     ) -> None:
         """Answer a request with silence, and then drop the connection."""
         fault = Fault(kind="hang", seconds=seconds, processed=processed)
@@ -43,11 +43,11 @@ class Controls:
     def fail(
         self,
         operation: str,
-        status: int = 500,
-        times: int = 1,
-        body: bytes = b"",
         *,
+        status: int = 500,
+        body: bytes = b"",
         processed: bool = False,
+        times: int = 1,
     ) -> None:
         """Answer a request with a status of its own, processed or not."""
         fault = Fault(kind="answer", status=status, body=body, processed=processed)
@@ -56,11 +56,11 @@ class Controls:
     def throttle(
         self,
         operation: str | None = None,
-        times: int = 1,
         *,
         message: str = "Limit Exceeded",
         status: int = 429,
         retry_after: float | str | None = None,
+        times: int = 1,
     ) -> None:
         """Refuse requests, of one operation or any, as if they came too fast."""
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
@@ -68,11 +68,11 @@ class Controls:
         fault = Fault(kind="answer", status=status, body=body, headers=headers, processed=False)
         self._add(operation, fault, times)
 
-    def cut_body(self, operation: str, times: int = 1) -> None:
+    def cut_body(self, operation: str, *, times: int = 1) -> None:
         """Process a request, announce the whole answer, and send half of it."""
         self._add(operation, Fault(kind="cut_body"), times)
 
-    def garbage(self, operation: str, times: int = 1) -> None:
+    def garbage(self, operation: str, *, times: int = 1) -> None:
         """Process a request and answer 200 with bytes that are no JSON."""
         self._add(operation, Fault(kind="garbage"), times)
 

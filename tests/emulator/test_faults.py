@@ -10,8 +10,28 @@ from tests.emulator.api import Api, HandClock, make, rows
 
 pytestmark = pytest.mark.anyio
 
+FAULTS = (
+    "not_sent",
+    "drop_request",
+    "lose_reply_to",
+    "delay",
+    "hang",
+    "fail",
+    "throttle",
+    "cut_body",
+    "garbage",
+)
 LISTS = "/v1/contacts/lists"
 INSERT = "/v1/contacts/lists/insert"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_follows_the_operation_goes_by_name(fault: str) -> None:
+    """A number by place might be a status, a duration or a count, and was each somewhere."""
+    emulator, _ = make()
+
+    with pytest.raises(TypeError):
+        getattr(emulator, fault)("create_list", 5)
 
 
 async def test_request_that_is_not_sent_never_arrives() -> None:
@@ -54,7 +74,7 @@ async def test_dropped_request_has_no_effect() -> None:
 async def test_delay_within_the_timeout_is_waited_for() -> None:
     """The answer comes late, on the emulator's clock."""
     emulator, clock = make()
-    emulator.delay("create_list", 4)
+    emulator.delay("create_list", seconds=4)
     async with Api(emulator) as api:
         answer = await api.post(INSERT, {"name": "x"}, timeout=5)
 
@@ -64,7 +84,7 @@ async def test_delay_within_the_timeout_is_waited_for() -> None:
 async def test_delay_beyond_the_timeout_is_a_read_timeout_after_the_effect() -> None:
     """The client waits as long as it said, and the request was processed."""
     emulator, clock = make()
-    emulator.delay("create_list", 4)
+    emulator.delay("create_list", seconds=4)
     async with Api(emulator) as api:
         with pytest.raises(httpx.ReadTimeout):
             await api.post(INSERT, {"name": "x"}, timeout=3)
@@ -87,7 +107,7 @@ async def test_client_without_timeout_waits_out_a_hang() -> None:
 async def test_failure_may_come_before_or_after_the_effect(processed: bool, made: int) -> None:
     """A 5xx says nothing about what was done."""
     emulator, _ = make()
-    emulator.fail("create_list", 503, body=b"<html>", processed=processed)
+    emulator.fail("create_list", status=503, body=b"<html>", processed=processed)
     async with Api(emulator) as api:
         answer = await api.post(INSERT, {"name": "x"})
 
@@ -98,7 +118,7 @@ async def test_failure_may_come_before_or_after_the_effect(processed: bool, made
 async def test_throttled_request_is_refused_with_what_the_test_says() -> None:
     """Text, status and Retry-After are all the test's."""
     emulator, _ = make()
-    emulator.throttle("create_list", 2, message="too many requests", retry_after=7)
+    emulator.throttle("create_list", times=2, message="too many requests", retry_after=7)
     emulator.throttle(status=503)
     async with Api(emulator) as api:
         answers = [await api.post(INSERT, {"name": "x"}) for _ in range(2)]
@@ -173,9 +193,9 @@ async def test_garbage_is_a_200_that_nobody_can_read() -> None:
 async def test_faults_happen_first_in_first_out() -> None:
     """Each request takes the next fault of its operation; other operations take none."""
     emulator, _ = make()
-    emulator.fail("create_list", 500)
+    emulator.fail("create_list", status=500)
     emulator.not_sent("create_list")
-    emulator.fail("create_list", 502)
+    emulator.fail("create_list", status=502)
     async with Api(emulator) as api:
         other = await api.get(LISTS)
         first = await api.post(INSERT, {"name": "x"})
@@ -224,7 +244,7 @@ async def test_refusal_for_the_rate_uses_up_no_fault() -> None:
     async with Api(emulator) as api:
         for _ in range(10):
             await api.get(LISTS)
-        emulator.fail("list_lists", 500)
+        emulator.fail("list_lists", status=500)
         refused = await api.get(LISTS)
         emulator.clock.advance(1)  # type: ignore[attr-defined]  # a clock held by hand
         failed = await api.get(LISTS)
@@ -235,7 +255,7 @@ async def test_refusal_for_the_rate_uses_up_no_fault() -> None:
 async def test_faults_can_be_forgotten() -> None:
     """A test that changes its mind clears the queues."""
     emulator, _ = make()
-    emulator.fail("list_lists", 500, times=9)
+    emulator.fail("list_lists", status=500, times=9)
     emulator.clear_faults()
     async with Api(emulator) as api:
         answer = await api.get(LISTS)

@@ -143,7 +143,7 @@ def test_dropped_connection_is_one_over_a_socket_too(fault: str, error: Any, mad
 def test_silence_and_delay_are_real_over_a_socket() -> None:
     """Their seconds are those of the emulator's clock, here the machine's."""
     emulator = make()
-    emulator.delay("create_list", 0.1)
+    emulator.delay("create_list", seconds=0.1)
     emulator.hang("create_list", seconds=0.1)
     with running(emulator) as url, client(url) as http:
         begin = time.monotonic()

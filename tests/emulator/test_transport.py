@@ -96,7 +96,7 @@ async def test_body_is_reported_sent_before_the_answer_is_waited_for() -> None:
     """A limiter can rely on the moment at which the request was on its way."""
     emulator, clock = make()
     emulator.latency_s = 2
-    emulator.delay("list_lists", 1)
+    emulator.delay("list_lists", seconds=1)
     moments: dict[str, float] = {}
 
     async def trace(name: str, info: dict[str, Any]) -> None:
@@ -146,7 +146,7 @@ async def test_delay_and_latency_use_up_one_timeout() -> None:
     """The client's patience is one for all that happens after its request."""
     emulator, clock = make()
     emulator.latency_s = 2
-    emulator.delay("list_lists", 4)
+    emulator.delay("list_lists", seconds=4)
     extensions = {"timeout": {"read": 5.5}}
     request = httpx.Request("GET", LISTS, headers=KEY, extensions=extensions)
 
@@ -232,7 +232,7 @@ async def test_answer_comes_in_pieces() -> None:
 async def test_request_can_be_cancelled_before_and_after_its_effect() -> None:
     """There is a moment for cancellation before the request is sent, and one after its effect."""
     emulator, _ = make()
-    emulator.delay("create_list", 0.0)
+    emulator.delay("create_list", seconds=0.0)
     url = f"{emulator.base_url}/v1/contacts/lists/insert"
     request = httpx.Request("POST", url, headers=KEY, json={"name": "x"})
 

@@ -29,28 +29,26 @@ class Fault:
 
     Attributes:
         name: For ids.
-        inject: Tells the emulator: which operation, and how often.
+        inject: Tells the emulator which operation; it happens once.
         gone: Whether the process ends at the request: ``before`` or ``after`` it takes effect.
         lasts: Whether it happens again at each repetition in that life.
     """
 
     name: str
-    inject: Callable[[Emulator, str, int], None] | None = attrs.field(repr=False, default=None)
+    inject: Callable[[Emulator, str], None] | None = attrs.field(repr=False, default=None)
     gone: str = ""
     lasts: bool = False
 
 
-def _failing(status: int, *, processed: bool) -> Callable[[Emulator, str, int], None]:
-    return lambda emulator, operation, times: emulator.fail(
-        operation, status, times, processed=processed
-    )
+def _failing(status: int, *, processed: bool) -> Callable[[Emulator, str], None]:
+    return lambda emulator, operation: emulator.fail(operation, status=status, processed=processed)
 
 
-def _silent(*, processed: bool) -> Callable[[Emulator, str, int], None]:
-    return lambda emulator, operation, times: emulator.hang(operation, times, processed=processed)
+def _silent(*, processed: bool) -> Callable[[Emulator, str], None]:
+    return lambda emulator, operation: emulator.hang(operation, processed=processed)
 
 
-_WAYS: Final[Mapping[str, Callable[[Emulator, str, int], None]]] = {
+_WAYS: Final[Mapping[str, Callable[[Emulator, str], None]]] = {
     "not-sent": Emulator.not_sent,
     "dropped": Emulator.drop_request,
     "reply-lost": Emulator.lose_reply_to,
@@ -116,7 +114,7 @@ class Wire(httpx.AsyncBaseTransport):
         if fault.lasts:
             self._lasting[operation] = fault
         assert fault.inject is not None
-        fault.inject(self._world.emulator, operation, 1)
+        fault.inject(self._world.emulator, operation)
         return await self._inner.handle_async_request(request)
 
     async def _go(self, request: httpx.Request, fault: Fault) -> httpx.Response:

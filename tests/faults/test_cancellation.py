@@ -199,7 +199,7 @@ async def test_submit_timed_out_by_its_caller_is_made_once() -> None:
         async with at.client() as nl:
             await nl.contacts.import_text("EMAIL,NAME\na@contacts.example,A\n", at.sn)
             await at.clock.sleep(60)
-            at.emulator.delay("submit_campaign", 20)
+            at.emulator.delay("submit_campaign", seconds=20)
             task = asyncio.ensure_future(nl.campaigns.submit(with_lists(CAMPAIGN, [at.sn])))
             await at.clock.sleep(5)
             for _ in range(3):

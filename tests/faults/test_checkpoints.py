@@ -44,7 +44,7 @@ def test_complete_run_is_not_run_again(at: World) -> None:
 
 def test_only_what_is_missing_is_done(at: World) -> None:
     """After a failed submit, nothing but the submit is left."""
-    at.emulator.not_sent("submit_campaign", 5)
+    at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed):
         send(at)
     count = len(at.emulator.requests)
@@ -57,7 +57,7 @@ def test_only_what_is_missing_is_done(at: World) -> None:
 def test_store_of_ones_own_is_used(at: World) -> None:
     """Anything with load and save keeps a checkpoint."""
     store = MemoryStore()
-    at.emulator.not_sent("submit_campaign", 5)
+    at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed):
         send(at, store)
 
@@ -71,7 +71,7 @@ def test_store_of_ones_own_is_used(at: World) -> None:
 
 def test_error_carries_a_checkpoint_that_goes_on(at: World) -> None:
     """Without a place for it, the checkpoint is in the error."""
-    at.emulator.not_sent("submit_campaign", 5)
+    at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed) as caught:
         send(at, None)
 
@@ -122,7 +122,7 @@ def test_failed_import_is_made_anew(at: World) -> None:
 
 def failing(at: World, operation: str, status: int) -> NewsLeopardError:
     """Let every request of an operation fail."""
-    at.emulator.fail(operation, status, 20)
+    at.emulator.fail(operation, status=status, times=20)
     with pytest.raises(NewsLeopardError) as caught:
         send(at, contacts=csv_of(MANY))
     return caught.value
@@ -152,7 +152,7 @@ def test_errors_of_exports_carry_it_too(at: World) -> None:
 
     with pytest.raises(DeadlineExceeded) as late:
         alone(at, partial(export, polling=Polling(deadline_s=1)))
-    at.emulator.fail("download", 404, 20)
+    at.emulator.fail("download", status=404, times=20)
     with pytest.raises(StorageError) as refused:
         alone(at, export)
     done = alone(at, export)

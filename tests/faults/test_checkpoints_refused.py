@@ -336,7 +336,7 @@ def test_second_run_in_this_process_is_refused(at: World, given: str) -> None:
     """Two runs at once would both find nothing done."""
     shared: CheckpointLike = at.checkpoint
     if given == "checkpoint":
-        at.emulator.not_sent("list_lists", 5)
+        at.emulator.not_sent("list_lists", times=5)
         with pytest.raises(ConnectionFailed) as first:
             send(at, None)
         shared = checkpoint_of(first.value)
@@ -394,7 +394,7 @@ def test_run_in_another_process_is_refused_until_it_is_gone(at: World) -> None:
 def test_decision_during_a_run_is_refused(at: World) -> None:
     """Nobody decides about what is just being looked up."""
     error = hold(at)
-    at.emulator.delay("list_campaigns", 5)
+    at.emulator.delay("list_campaigns", seconds=5)
 
     async def meanwhile(nl: NewsLeopard) -> None:
         async with anyio.create_task_group() as tasks:

@@ -90,7 +90,7 @@ def kill_at(victim: Victim, boundary: str, emulator: Emulator) -> None:
     if boundary != IN_FLIGHT:
         victim.go_to(boundary)
     else:
-        emulator.delay("submit_campaign", 30)
+        emulator.delay("submit_campaign", seconds=30)
         victim.go_to("submit started")
         victim.tell()
         give_up_at = time.monotonic() + 10

@@ -267,7 +267,7 @@ def test_campaign_far_ahead_is_found_when_it_was_sent(at: World) -> None:
 @pytest.mark.parametrize("status", [400, 403, 429, 500])
 def test_failure_while_looking_stays_unknown(at: World, status: int) -> None:
     """No other error may hide that a campaign may have gone out."""
-    at.emulator.fail("list_campaigns", status, 20)
+    at.emulator.fail("list_campaigns", status=status, times=20)
 
     error = lose(at)
 
@@ -292,8 +292,8 @@ def test_failure_while_looking_for_a_list_stays_unknown(at: World, status: int) 
         async with at.client() as nl:
             if failing:
                 # The first look, at a page and an empty one, is before the list is created.
-                at.emulator.delay("list_lists", 0, times=2)
-                at.emulator.fail("list_lists", status, 20)
+                at.emulator.delay("list_lists", seconds=0, times=2)
+                at.emulator.fail("list_lists", status=status, times=20)
                 at.emulator.lose_reply_to("create_list")
             return await import_them(nl)
 
@@ -313,7 +313,7 @@ def test_two_new_lists_of_the_name_are_not_guessed_between(at: World) -> None:
     async def main() -> None:
         async with at.client() as nl:
             at.emulator.lose_reply_to("create_list")
-            at.emulator.delay("list_lists", 0)
+            at.emulator.delay("list_lists", seconds=0)
             at.emulator.hang("list_lists", seconds=1)
 
             async def meanwhile() -> None:

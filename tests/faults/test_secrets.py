@@ -165,7 +165,9 @@ def test_refusal_that_quotes_everything_shows_nothing(caplog: pytest.LogCaptureF
     for operation in operations:
         for status in (200, 302, 400, 403, 500):
             with world() as at:
-                at.emulator.fail(operation, status, 20, b'{"message": "' + echo + b'"}')
+                at.emulator.fail(
+                    operation, status=status, times=20, body=b'{"message": "' + echo + b'"}'
+                )
                 campaign: Campaign = CAMPAIGN
 
                 async def main(at: Any = at, campaign: Campaign = campaign) -> Any:

@@ -79,7 +79,7 @@ def test_store_that_cannot_forget_the_intent_leaves_it_held(at: World) -> None:
     """A refused submit whose refusal was not stored is looked up, not sent."""
     store = MemoryStore()
     store.fail_when = lambda data: store.data is not None and is_intent(store.data)
-    at.emulator.fail("submit_campaign", 400, body=b'{"code":"40013","message":"x"}')
+    at.emulator.fail("submit_campaign", status=400, body=b'{"code":"40013","message":"x"}')
     with pytest.raises(NewsLeopardError, match="40013"):
         send(at, store)
     store.fail_when = lambda _: False

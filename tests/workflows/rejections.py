@@ -70,5 +70,5 @@ async def served(
     """Go through a file of rejected rows as the platform might write it, of what was sent."""
     content = file if isinstance(file, bytes) else file.encode()
     async with rejecting(sent) as (bench, report):
-        bench.emulator.fail("download", 200, body=content)
+        bench.emulator.fail("download", status=200, body=content)
         return await rows_of(bench.nl, report, contacts, **options)

@@ -222,7 +222,7 @@ async def test_addresses_are_compared_each_once(fix: tuple[Fix, ...]) -> None:
 async def test_import_that_is_not_known_yet_gets_a_grace() -> None:
     """An empty 400 right after the upload is no end."""
     async with connected() as bench:
-        bench.emulator.fail("get_import", 400, times=4)
+        bench.emulator.fail("get_import", status=400, times=4)
         report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
 
     assert report.result.status.is_success
@@ -233,7 +233,7 @@ async def test_import_that_is_not_known_yet_gets_a_grace() -> None:
 async def test_import_that_stays_unknown_has_failed() -> None:
     """After the grace, an empty 400 is the end."""
     async with connected() as bench:
-        bench.emulator.fail("get_import", 400, times=99)
+        bench.emulator.fail("get_import", status=400, times=99)
         with pytest.raises(ImportFailed, match="does not know it") as caught:
             await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
         elapsed_s = bench.clock.monotonic()
@@ -247,7 +247,7 @@ async def test_other_refusals_of_the_look_are_no_state() -> None:
     """A key that is refused, or a server that keeps failing, says nothing about the import."""
     async with connected() as bench:
         import_sn = await bench.nl.contacts.import_text(csv_of(1))
-        bench.emulator.fail("get_import", 500, times=5)
+        bench.emulator.fail("get_import", status=500, times=5)
         with pytest.raises(ServerError):
             await workflows.wait_for_import(bench.nl, import_sn)
 
@@ -290,7 +290,7 @@ async def test_bad_code_of_an_import_is_refused() -> None:
 async def test_expired_url_is_replaced(times: int, tickets: int) -> None:
     """A fresh ticket is asked for, and its import is the one that is waited for (T22)."""
     async with connected() as bench:
-        bench.emulator.fail("upload", 403, times=times, body=EXPIRED)
+        bench.emulator.fail("upload", status=403, times=times, body=EXPIRED)
         report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
 
     assert bench.emulator.count("start_file_import") == tickets
@@ -313,7 +313,7 @@ async def test_url_that_always_expires_is_not_replaced_for_ever() -> None:
 async def test_other_refusal_of_the_storage_asks_for_no_ticket() -> None:
     """Only an expired URL is a reason for a fresh one."""
     async with connected() as bench:
-        bench.emulator.fail("upload", 403, body=b"<Error>AccessDenied</Error>")
+        bench.emulator.fail("upload", status=403, body=b"<Error>AccessDenied</Error>")
         with pytest.raises(StorageError) as caught:
             await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
 

@@ -276,7 +276,7 @@ async def test_no_more_rows_than_errors_are_no_header() -> None:
 async def test_empty_file_is_warned_of(content: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """It has no row, though the platform counted some: that is never passed over in silence."""
     async with rejecting() as (bench, report):
-        bench.emulator.fail("download", 200, body=content)
+        bench.emulator.fail("download", status=200, body=content)
         rows = await rows_of(bench.nl, report)
 
     (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
@@ -292,7 +292,7 @@ async def test_empty_file_of_no_errors_is_not_warned_of(
 ) -> None:
     """The platform may give a file in any case; of no count, nothing is missing."""
     async with rejecting() as (bench, report):
-        bench.emulator.fail("download", 200, body=b"ADDRESS,REASON\n")
+        bench.emulator.fail("download", status=200, body=b"ADDRESS,REASON\n")
         result = attrs.evolve(report.result, errors=errors)
         rows = await rows_of(bench.nl, attrs.evolve(report, result=result))
 

@@ -43,7 +43,7 @@ async def test_link_that_expired_is_fetched_anew() -> None:
 async def test_link_that_is_refused_is_fetched_anew(status: int) -> None:
     """Whatever the storage has against an old link, a fresh one is tried."""
     async with rejecting() as (bench, report):
-        bench.emulator.fail("download", status, times=1 if status < 500 else 3)
+        bench.emulator.fail("download", status=status, times=1 if status < 500 else 3)
         rows = await rows_of(bench.nl, report)
 
     assert facts(rows) == TRUTH
@@ -53,7 +53,7 @@ async def test_link_that_is_refused_is_fetched_anew(status: int) -> None:
 async def test_fresh_link_that_is_refused_is_an_error() -> None:
     """The platform's word on it is final, unless the link has expired again."""
     async with rejecting() as (bench, report):
-        bench.emulator.fail("download", 404, times=2)
+        bench.emulator.fail("download", status=404, times=2)
         with pytest.raises(StorageError) as caught:
             await rows_of(bench.nl, report)
 
@@ -65,7 +65,7 @@ async def test_fresh_link_that_is_refused_is_an_error() -> None:
 async def test_links_that_always_expire_are_given_up() -> None:
     """The old one and three fresh ones."""
     async with rejecting() as (bench, report):
-        bench.emulator.fail("download", 403, times=9, body=EXPIRED)
+        bench.emulator.fail("download", status=403, times=9, body=EXPIRED)
         with pytest.raises(StorageError) as caught:
             await rows_of(bench.nl, report)
 
@@ -178,7 +178,7 @@ async def test_nothing_is_shown_on_the_way(caplog: pytest.LogCaptureFixture) -> 
     caplog.set_level(logging.DEBUG)
     async with rejecting() as (bench, report):
         await rows_of(bench.nl, report)
-        bench.emulator.fail("download", 404, times=2, body=b"nobody@example.com")
+        bench.emulator.fail("download", status=404, times=2, body=b"nobody@example.com")
         with pytest.raises(StorageError) as caught:
             await rows_of(bench.nl, report)
 

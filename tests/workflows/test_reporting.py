@@ -159,7 +159,7 @@ async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None
     """One export is sent, and the links tell what became of it."""
     async with sent() as (bench, sn):
         if fault == "fail":
-            bench.emulator.fail("export_report", 500, processed=True)
+            bench.emulator.fail("export_report", status=500, processed=True)
         else:
             getattr(bench.emulator, fault)("export_report")
         report = await workflows.export_report(bench.nl, sn)
@@ -212,8 +212,8 @@ async def test_files_that_appear_one_by_one_are_all_waited_for() -> None:
 async def test_links_that_expire_are_fetched_anew(tmp_path: Path) -> None:
     """What is downloaded already is not downloaded again (T118)."""
     async with sent() as (bench, sn):
-        bench.emulator.delay("download", 1)  # the first one arrives
-        bench.emulator.fail("download", 403, body=EXPIRED)
+        bench.emulator.delay("download", seconds=1)  # the first one arrives
+        bench.emulator.fail("download", status=403, body=EXPIRED)
         report = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
 
     assert len(files_in(tmp_path)) == len(report.files) > 1
@@ -236,7 +236,7 @@ async def test_links_that_always_expire_are_given_up(tmp_path: Path) -> None:
 async def test_other_refusal_of_the_storage_ends_it(tmp_path: Path) -> None:
     """Only expired links are a reason for fresh ones; what is there stays."""
     async with sent() as (bench, sn):
-        bench.emulator.fail("download", 404)
+        bench.emulator.fail("download", status=404)
         with pytest.raises(StorageError) as caught:
             await workflows.export_report(bench.nl, sn, download_to=tmp_path)
 
