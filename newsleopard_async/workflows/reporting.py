@@ -68,7 +68,7 @@ async def export_report(
     ) as run:
         if folder is not None:
             # Before the export, which can be had once an hour.
-            await steps.make_folder(folder)
+            folder = await steps.make_folder(folder)
         before = await run.step(steps.get_report_state, campaign_sn)
         polling = polling or Polling()
         ago_s = await _export(run, campaign_sn)

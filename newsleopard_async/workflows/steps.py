@@ -272,15 +272,19 @@ def _file_part(text: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', text)[:48]}-{mark}"
 
 
-async def make_folder(folder: Path) -> None:
+async def make_folder(folder: Path) -> Path:
     """Make a folder for downloads, unless it is there.
+
+    Returns: The folder, absolutely: a later `chdir` leads nowhere else.
 
     Raises:
         InvalidRequest: a file is in its place, or it may not be made.
     """
     try:
-        await anyio.Path(folder).mkdir(parents=True, exist_ok=True)
+        there = await anyio.Path(folder).absolute()
+        await there.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidRequest.of(
             "download_to", "folder", f"{folder} cannot be made a folder: {error.strerror}"
         ) from None
+    return Path(there)

@@ -55,6 +55,28 @@ async def test_first_export_is_waited_for_and_downloaded(tmp_path: Path) -> None
 
 
 @pytest.mark.anyio
+async def test_folder_that_is_changed_during_an_export_moves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative folder is taken from where the process was when it was given."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with sent() as (bench, sn):
+
+        def leave(event: workflows.Event) -> None:
+            if event.step == "export_report":
+                monkeypatch.chdir(tmp_path / "other")
+
+        report = await workflows.export_report(
+            bench.nl, sn, download_to="reports", progress=leave, checkpoint="kept.json"
+        )
+
+    assert {file.path.parent for file in report.files} == {tmp_path / "reports"}
+    assert (tmp_path / "kept.json").is_file()
+    assert not any((tmp_path / "other").iterdir())
+
+
+@pytest.mark.anyio
 async def test_report_may_stay_where_it_is() -> None:
     """Without a folder nothing is downloaded."""
     async with sent() as (bench, sn):
