@@ -123,10 +123,12 @@ class FileStore:
         self._check_held(self._lock)
         try:
             write_durably(self.path, content)
-        finally:
+        except OSError:
             # It may be in place, and only its folder could not be flushed.
             if self._read() == content:
                 self._seen = content
+            raise
+        self._seen = content
         # Again: between the look and the write another run may have come.
         self._check_held(self._lock)
 

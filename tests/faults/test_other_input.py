@@ -54,7 +54,7 @@ def test_nothing_may_change_once_it_may_have_been_submitted(
 
 def stop_before_submit(at: World) -> None:
     """Import the contacts, and go no further."""
-    at.emulator.not_sent("submit_campaign", 5)
+    at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed):
         send(at)
 
@@ -75,7 +75,7 @@ def test_campaign_may_change_until_it_is_submitted(at: World, options: dict[str,
 def test_schedule_that_passed_may_be_given_anew(at: World) -> None:
     """Between a crash and the next run the time may have come."""
     late = attrs.evolve(CAMPAIGN, schedule=SendAt(at.clock.now() + timedelta(hours=3)))
-    at.emulator.not_sent("submit_campaign", 5)
+    at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed):
         send(at, campaign=late)
     at.clock.advance(86_400)
@@ -118,6 +118,31 @@ def test_all_may_change_before_the_first_write(at: World, options: dict[str, Any
     assert at.emulator.submitted == 1
 
 
+def test_all_may_change_of_a_checkpoint_that_an_error_carries(at: World) -> None:
+    """It was begun, and nothing was written."""
+    account = at.emulator._account
+    account.book.create_list(account.codes.sn(), LIST_NAME, at.clock.now())
+    with pytest.raises(InvalidRequest) as caught:
+        send(at, None)
+
+    send(at, caught.value.checkpoint, list_name="另一個", **CONTACTS)
+
+    assert at.emulator.submitted == 1
+
+
+def test_list_that_was_chosen_is_chosen_anew_if_nothing_is_in_it(at: World) -> None:
+    """What was read for other input does not count."""
+    refuse_list(at)
+    at.emulator.fail("import_text", status=400)
+    with pytest.raises(APIError):
+        send(at, if_list_exists="reuse")
+
+    send(at, list_name="另一個", **CONTACTS)
+
+    assert {each.name for each in at.emulator.lists} == {LIST_NAME, "另一個"}
+    assert at.emulator.submitted == 1
+
+
 def refuse_list(at: World) -> ListSn:
     """Let a run be refused because there is a list of its name."""
     account = at.emulator._account
@@ -151,7 +176,7 @@ def test_list_that_was_deleted_since_refuses_no_more(at: World) -> None:
 def test_list_that_was_chosen_stays_chosen_once_something_is_in_it(at: World) -> None:
     """Another one of its name, made since, is no reason to ask."""
     refuse_list(at)
-    at.emulator.not_sent("submit_campaign", 5)
+    at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed):
         send(at, if_list_exists="reuse")
     account = at.emulator._account
@@ -178,9 +203,9 @@ def test_import_that_may_have_happened_fixes_the_contacts(at: World, status: int
     """Both would be in the list, and get the mail."""
     at.add_list()
     if status is None:
-        at.emulator.lose_reply_to("import_text", 20)
+        at.emulator.lose_reply_to("import_text", times=20)
     else:
-        at.emulator.fail("import_text", status, 20)
+        at.emulator.fail("import_text", status=status, times=20)
     with pytest.raises(NewsLeopardError):
         send(at, list_name=None, list_sn=at.sn)
 
