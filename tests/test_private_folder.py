@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -185,9 +186,7 @@ def test_kill_while_removing_leaves_it_findable(
 ) -> None:
     """The owner's file goes last; so what was left is still known to be abandoned."""
     order: list[str] = []
-    monkeypatch.setattr(
-        files.shutil, "rmtree", lambda path, **_: order.append(str(files_in(Path(path))))
-    )
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: order.append(str(files_in(Path(path)))))
 
     with private_folder() as folder:
         (folder / "contacts.csv").touch()

@@ -13,8 +13,8 @@ from pathlib import Path
 import attrs
 from rich import box
 from rich.table import Table
-from rich.text import Text
 
+from newsleopard_async.cli.terminal import said
 from newsleopard_async.models.report_summary import ReportSummary
 
 __all__ = [
@@ -155,10 +155,10 @@ def readers_table(readers: Iterable[Person], *, width: int) -> Table:
     for person in readers:
         email = [person.email] if width >= _WIDE_COLUMNS else []
         table.add_row(
-            *(Text(cell) for cell in (person.name, person.store, f"{person.points:,}", *email))
+            *(said(cell) for cell in (person.name, person.store, f"{person.points:,}", *email))
         )
     return table
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    return Table(title=said(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
-from newsleopard_async.disclosure import shown
+from newsleopard_async.cli.terminal import said, written
 from newsleopard_async.workflows import Event
 
 __all__ = ["CheckOptions", "findings_table", "run_check", "summary_table"]
@@ -41,10 +40,10 @@ class CheckOptions:
 
 def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
     """Check a file, print what was found, and say whether it may be sent."""
-    with console.status(f"Reading {path.name}") as status:
+    with console.status(said(f"Reading {path.name}")) as status:
         report = anyio.run(_check, path, options, status)
     if options.as_json:
-        click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+        click.echo(written(report.to_dict()))
     else:
         _print(console, path, report, strict=options.strict)
     return report.ok and not (options.strict and report.warnings)
@@ -53,7 +52,7 @@ def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
 async def _check(path: Path, options: CheckOptions, status: Status) -> ContactsReport:
     def show(event: Event) -> None:
         if event.state == "waiting" and isinstance(event.result, dict):
-            status.update(f"Reading {path.name}: {event.result['rows']:,} rows")
+            status.update(said(f"Reading {path.name}: {event.result['rows']:,} rows"))
 
     return await check_contacts(
         path,
@@ -87,12 +86,12 @@ def _count(number: int, what: str) -> str:
 def summary_table(report: ContactsReport, *, title: str) -> Table:
     """Lay out what the contacts are, whatever was found in them."""
     table = Table(
-        title=Text(title), title_justify="left", title_style="bold", box=None, show_header=False
+        title=said(title), title_justify="left", title_style="bold", box=None, show_header=False
     )
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     for name, value in _facts(report):
-        table.add_row(name, Text(value))
+        table.add_row(name, said(value))
     return table
 
 
@@ -100,7 +99,7 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
     facts = [
         ("Rows", f"{report.rows:,}"),
         ("Addresses", f"{report.unique:,} different"),
-        ("Columns", ", ".join(map(shown, report.columns)) or "–"),
+        ("Columns", ", ".join(report.columns) or "–"),
         ("Encoding", report.encoding or "–"),
         ("To upload", f"{report.size_bytes:,} bytes"),
         ("Requests", f"about {report.requests:,} for import and campaign"),
@@ -124,7 +123,7 @@ def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
         table.add_column("Found", overflow="fold")
         for finding in findings:
             title = Text(f"{finding.level} {finding.rule}\n", style=_STYLES[finding.level])
-            table.add_row(title + Text(finding.message, style="not bold"), end_section=True)
+            table.add_row(title + said(finding.message, "not bold"), end_section=True)
         return table
     table.add_column("Level", no_wrap=True)
     table.add_column("Rule", no_wrap=True)
@@ -132,5 +131,5 @@ def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
     table.add_column("What", overflow="fold")
     for finding in findings:
         level = Text(finding.level, style=_STYLES[finding.level])
-        table.add_row(level, finding.rule, f"{finding.count:,}", Text(finding.message))
+        table.add_row(level, finding.rule, f"{finding.count:,}", said(finding.message))
     return table

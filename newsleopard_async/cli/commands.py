@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,6 +15,8 @@ from rich.console import Console
 
 from newsleopard_async.cli.checking import CheckOptions, run_check
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
+from newsleopard_async.cli.terminal import said
+from newsleopard_async.disclosure import shown
 from newsleopard_async.emulator import Emulator, Profile
 from newsleopard_async.emulator import server as emulator_server
 from newsleopard_async.errors import NewsLeopardError
@@ -25,7 +28,30 @@ _INTERRUPTED = 130
 """What a shell expects of a command that Ctrl-C ended."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Commands whose refusals of arguments, such as names of files, steer no terminal."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments of the group."""
+        with _refusing():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Read the arguments of a command and run it."""
+        with _refusing():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = shown(error.message)  # type: ignore[misc]  # nothing else rewords it
+        raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="newsleopard-async", prog_name="newsleopard")
 def newsleopard() -> None:
     """Send mail through the NewsLeopard (電子豹) Campaign API, or try it without an account."""
@@ -88,7 +114,7 @@ def _serve(*, host: str, port: int, api_keys: tuple[str, ...], profile: Profile)
     """
     emulator = Emulator(api_keys=api_keys, profile=profile)
     if not is_loopback(host):
-        print(f"Anybody who reaches {host} can use this emulator.", file=sys.stderr)
+        print(f"Anybody who reaches {shown(host)} can use this emulator.", file=sys.stderr)
 
     def announce(base_url: str) -> None:
         print(f"Emulating NewsLeopard ({profile}) at {base_url} (Ctrl-C stops)", flush=True)
@@ -136,5 +162,5 @@ def check(path: Path, **options: Any) -> None:
 
 
 def _fail(console: Console, message: str, code: int) -> NoReturn:
-    console.print(message, style="red", markup=False)
+    console.print(said(message, "red"))
     sys.exit(code)

@@ -5,6 +5,7 @@ A step is one line, which moves if the terminal can, and is printed once if not.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,11 +19,32 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from newsleopard_async.disclosure import shown
 from newsleopard_async.workflows import Event
 
-__all__ = ["Step", "Steps", "Watcher"]
+__all__ = ["Step", "Steps", "Watcher", "said", "written"]
 
 _BAR_COLUMNS = 16
+
+
+def said(text: str, style: str = "") -> Text:
+    """Return a text for the terminal, which obeys nothing in it.
+
+    Everything that is not ours goes through here: names of files, what is in them, what the
+    server says. Neither escape sequences nor the markup of rich do anything.
+    """
+    return Text(shown(text), style=style)
+
+
+def written(data: object) -> str:
+    """Return data as JSON, readable, and without a character that steers a terminal."""
+    text = json.dumps(data, ensure_ascii=False)
+    # Such characters stand in strings alone, where JSON has an escape for each.
+    return text if text.isprintable() else "".join(map(_json_character, text))
+
+
+def _json_character(character: str) -> str:
+    return character if shown(character) == character else json.dumps(character)[1:-1]
 
 
 @attrs.define
@@ -124,7 +146,7 @@ class Steps:
         table.add_column(width=6, justify="right", no_wrap=True)
         for step in steps:
             seconds = Text(f"{step.seconds:.1f} s", style="dim")
-            table.add_row(self._mark(step), Text(step.title), _said(step), seconds)
+            table.add_row(self._mark(step), said(step.title), _detail(step), seconds)
         return table
 
     def _mark(self, step: Step) -> Spinner | Text:
@@ -136,13 +158,15 @@ class Steps:
         return marks[step.state]()
 
 
-def _said(step: Step) -> Text:
+def _detail(step: Step) -> Text:
     """Say what is known of a step, after a bar while it runs."""
     if step.share is None or step.state != "running":
-        return Text(step.detail, style="dim")
+        return said(step.detail, "dim")
     done = round(min(1.0, step.share) * _BAR_COLUMNS)
     return Text.assemble(
-        ("━" * done, "cyan"), ("━" * (_BAR_COLUMNS - done), "bright_black"), f" {step.detail}"
+        ("━" * done, "cyan"),
+        ("━" * (_BAR_COLUMNS - done), "bright_black"),
+        f" {shown(step.detail)}",
     )
 
 

@@ -63,7 +63,7 @@ class Finding(Plain):
 
     level: Level
     rule: str
-    message: str
+    message: str = attrs.field(converter=shown)
     field: str = "contacts"
     line: int | None = None
     column: str | None = None

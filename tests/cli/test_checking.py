@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from rich.cells import cell_len
+from rich.errors import MarkupError
 
 from newsleopard_async.cli.commands import newsleopard
+from newsleopard_async.disclosure import shown
 
 CLEAN = "EMAIL,NAME,STORE\nming@example.com,王小明,台北店\n"
 BAD = "EMAIL,NAME,STORE\nming@example.com,王小明,台北店\nnobody,李小華,台中店\n"
@@ -106,3 +109,70 @@ def test_findings_fit_the_terminal(tmp_path: Path, columns: int) -> None:
 
     assert max(map(cell_len, result.output.splitlines())) <= columns
     assert "254" in result.output
+
+
+NAMES = [
+    "a\x1b]0;owned\x07\x1b[2J.csv",
+    "a\x1b]8;;https:example.com\x1b\\b.csv",
+    "a\rb\x08\x0bc\nd.csv",
+    "a\x9b2J\u202evsc.\u2066x\u200b.csv",
+    "[red]a[bold]b.csv",
+    "[link=https:]a.csv",
+    "[red]",
+    "😀 :smile: ${x} `x`.csv",
+]
+STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069]")
+
+
+def printed(path: Path | str, *options: str, terminal: bool = False) -> str:
+    """Run the command, and return all that it prints, but for the codes of rich's own."""
+    environment = {"COLUMNS": "200", "TTY_COMPATIBLE": "1"} if terminal else {"COLUMNS": "200"}
+    result = CliRunner().invoke(newsleopard, ["check", str(path), *options], env=environment)
+    assert not isinstance(result.exception, (ValueError, LookupError, MarkupError))
+    return re.sub(r"\x1b\[[0-9;?]*[A-GJKhlm]|\r", "", result.output) if terminal else result.output
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_terminal_obeys_no_file_name(name: str, terminal: bool, tmp_path: Path) -> None:
+    """Neither escape sequences nor markup: of a file that is read, is missing, or is written."""
+    path = tmp_path / name
+    path.write_text(CLEAN)
+
+    for said in (
+        printed(path, terminal=terminal),
+        printed(tmp_path / f"missing{name}"),
+        printed(path, "--write-to", str(tmp_path / "none" / name)),
+        printed(path, "--encoding", name),
+        printed(path, f"{name}-besides"),
+        printed(path, "--fix", name),
+        printed(path, f"--{name}"),
+    ):
+        assert not STEERING.search(said)
+    assert shown(name) in printed(path)
+
+
+def test_left_out_file_of_a_strange_name_is_shown(tmp_path: Path) -> None:
+    """The reader learns where the rows are."""
+    path = tmp_path / "a\x1b[2J[red].csv"
+    path.write_text(BAD)
+
+    said = printed(path, "--fix", "leave-out-bad-rows")
+
+    assert "a\\x1b[2J[red].left-out.csv" in said.replace("\n", "")
+    assert not STEERING.search(said)
+
+
+def test_json_is_valid_and_steers_no_terminal(tmp_path: Path) -> None:
+    """Names are read back as they were; C1 controls, which JSON allows, are written as escapes."""
+    name = "A\x9b2J\u202e\u2028😀中\U000e0041"
+    path = tmp_path / "a\x1b.csv"
+    path.write_text(CLEAN.replace("STORE", name) + "nobody,x,y\n")
+
+    said = printed(path, "--json", "--fix", "leave-out-bad-rows")
+
+    assert not STEERING.search(said)
+    assert "😀中" in said
+    data = json.loads(said)
+    assert name in data["columns"]
+    assert data["left_out_to"] == str(tmp_path / "a\x1b.left-out.csv")

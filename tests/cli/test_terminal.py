@@ -153,3 +153,23 @@ def test_unknown_step_is_shown_by_its_name() -> None:
         watcher(event("reconcile_later", "finished", {"any": "thing"}))
 
     assert "Reconcile later" in written(screen)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_terminal_obeys_nothing_that_the_server_says(terminal: bool) -> None:
+    """Codes and states go into the lines of steps, running and ended."""
+    screen = console(200, terminal=terminal)
+
+    with Steps(screen) as steps, Watcher(steps) as watcher:
+        watcher(event("create_list", "started"))
+        watcher(event("create_list", "finished", "L1\x1b[2J\x1b]0;owned\x07\nfake [red]line"))
+        watcher(event("submit\x07", "failed", "Bad\x1b[2J"))
+        step = steps.begin("Import")
+        step.share, step.detail = 0.5, "a\x1b[2J"
+    screen.print(steps)
+
+    said = written(screen)
+    assert "\x1b[2J" not in said
+    assert "\x1b]0" not in said
+    assert "\x07" not in said
+    assert "\\nfake [red]line" in said

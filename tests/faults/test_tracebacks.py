@@ -11,7 +11,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -297,7 +297,7 @@ async def bad_records_later() -> AsyncIterator[Any]:
 REFUSED: dict[str, Callable[[NewsLeopard], Any]] = {
     "text of one line": lambda _: check_contacts(f"{CONTACT}@example.com"),
     "half a surrogate pair": lambda _: check_contacts(f"EMAIL,NAME\n{CONTACT}\ud800,x\n"),
-    "bad record": lambda _: check_contacts([*records(3), {"EMAIL": [CONTACT], "NAME": CONTACT}]),
+    "bad record": lambda _: check_contacts(cast("Any", [*records(3), {"EMAIL": [CONTACT]}])),
     "bad record later": lambda _: check_contacts(bad_records_later()),
     "failing source": lambda _: check_contacts(Raising()),
     "bad option": lambda _: check_contacts(csv_of(3), fix="nothing"),  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pickle
 import pprint
 import string
 import time
+from collections.abc import Callable
 from urllib.parse import quote
 
 import attrs
@@ -232,7 +233,7 @@ def test_redacting_takes_time_in_proportion(piece: str) -> None:
     assert time.process_time() - began_s < 0.5
 
 
-WALKERS = {
+WALKERS: dict[str, Callable[[Secret], str]] = {
     "repr": repr,
     "str": str,
     "format": "{}".format,

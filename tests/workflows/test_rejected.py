@@ -6,14 +6,16 @@ import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 
 import attrs
 import pytest
+from rich.pretty import pretty_repr
 
 from newsleopard_async import InvalidRequest
 from newsleopard_async.downloads import rejected_file
-from newsleopard_async.models.reports import RejectedRow
+from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.plain import from_plain
 from newsleopard_async.workflows import rejected_rows
 from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, served
@@ -383,3 +385,23 @@ async def test_path_as_text_is_not_taken_for_contacts() -> None:
     async with rejecting() as (bench, report):
         with pytest.raises(InvalidRequest, match="is text of one line"):
             rejected_rows(bench.nl, report, contacts="members.csv")
+
+
+def test_rows_show_to_nobody_who_they_are_about() -> None:
+    """Neither by repr nor to rich, which walks objects by their fields."""
+    values = {"EMAIL": "nobody@example.com", "NAME": "Nobody"}
+    rows = (
+        RejectedRow(line=3, email="nobody@example.com", reason="nobody@example.com", values=values),
+        ReportRow(
+            email="nobody@example.com",
+            name="Nobody",
+            url="https://example.com/nobody",
+            reason="Nobody is full",
+            values=values,
+        ),
+    )
+
+    for row in rows:
+        for said in (repr(row), str(row), pretty_repr(row), pretty_repr([row]), pformat(row)):
+            assert "nobody" not in said.casefold()
+            assert "reason='" in said
