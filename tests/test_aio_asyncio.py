@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from newsleopard_async.aio import run_to_completion
+from newsleopard_async.aio import in_thread, run_to_completion
 from tests.observers import RecordingObserver
 from tests.transport.scripted import SUBMIT, Scripted, json_answer, make_api, warnings_in
 
@@ -146,3 +147,20 @@ async def test_cancellation_goes_before_an_error_of_the_work() -> None:
     assert task.cancelled()
     assert isinstance(caught.value.__context__, LookupError)
     assert seen == []
+
+
+async def test_debug_mode_shows_nothing_of_what_a_thread_gave(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Asyncio logs slow callbacks with their arguments, and tasks with their results."""
+    caplog.set_level(0)
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0
+
+    given = await in_thread(functools.partial(bytes.lower, b"HUSH"))
+
+    loop.set_debug(False)
+    assert given == b"hush"
+    assert "Executing <" in caplog.text
+    assert "hush" not in caplog.text.casefold()

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import json
+import pickle
+import pprint
 import traceback
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
+from attrs.exceptions import NotAnAttrsClassError
+from rich.pretty import pretty_repr
 
 from newsleopard_async import (
     AuthenticationError,
@@ -14,6 +24,7 @@ from newsleopard_async import (
     ConfigurationError,
     ListSn,
     NewsLeopard,
+    NewsLeopardError,
     RateLimited,
     RateLimits,
     RetryPolicy,
@@ -208,3 +219,83 @@ def test_repr_and_parts_show_no_key() -> None:
     nl = NewsLeopard(KEY)
 
     assert KEY not in f"{nl!r} {nl} {vars(nl)}"
+
+
+WALKERS: dict[str, Callable[[Any], object]] = {
+    "repr": repr,
+    "rich": pretty_repr,
+    "pprint": pprint.pformat,
+    "attrs.asdict": attrs.asdict,
+    "attrs.astuple": attrs.astuple,
+    "vars": vars,
+    "json": lambda value: json.dumps(value, default=vars),
+    "copy": copy.copy,
+    "pickle": pickle.dumps,
+}
+
+
+def everything_in(value: object) -> Iterator[object]:
+    """Walk objects by attributes, slots, items and properties, as far as ours go."""
+    left, seen = [value], set[int]()
+    while left:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        if isinstance(each, Mapping):
+            left += [*each, *each.values()]
+        elif isinstance(each, (tuple, list, set, frozenset)):
+            left += each
+        elif type(each).__module__.startswith("newsleopard_async"):
+            names = [name for name in dir(each) if not name.startswith("__")]
+            left += [getattr(each, name, None) for name in names]
+
+
+@pytest.mark.anyio
+async def test_whatever_walks_a_client_finds_no_key() -> None:
+    """Reporters of errors, debuggers and loggers walk objects by their fields."""
+    transport = Scripted(NO_LISTS, json_answer(200, {"sn": "c0de"}))
+    async with NewsLeopard(KEY, http_transport=transport) as nl:
+        await nl.contacts.list_lists()
+        await nl.campaigns.submit(CAMPAIGN)
+
+        for value in (nl, nl.contacts, nl.campaigns, nl.reports, nl._api, nl.with_options()):
+            for name, walk in WALKERS.items():
+                with contextlib.suppress(TypeError, NotAnAttrsClassError):
+                    assert KEY not in repr(walk(value)), (name, value)
+            assert not any(KEY in each for each in everything_in(value) if isinstance(each, str))
+
+
+ECHO = (
+    f"key {KEY} {KEY.upper()} of victim%40example.com, \\u0022victim\\u0022@example.com, "
+    "0912-345-678 at //s3.example/x?X-Amz-Signature=victim \x1b[2J\u202e"
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": ECHO},
+        {"code": 40001, "message": ECHO, "invalidFields": {ECHO: [ECHO]}},
+        {"code": 40001, "invalidFields": ECHO},
+        {"code": 40012, "message": ECHO, "recipients": ECHO},
+        [ECHO],
+        {ECHO: [{}], "x": 1},
+        ECHO,
+    ],
+)
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 409, 500])
+async def test_no_error_shows_what_a_server_echoes(status: int, body: object) -> None:
+    """Not in its message, nor in an attribute; words and numbers stay."""
+    transport = Scripted(json_answer(status, body))
+    retry = RetryPolicy(max_attempts=1)
+    async with NewsLeopard(KEY, http_transport=transport, retry=retry) as nl:
+        for call in (nl.reports.list_campaigns(), nl.campaigns.submit(CAMPAIGN)):
+            with pytest.raises(NewsLeopardError) as caught:
+                await call
+
+            said = f"{caught.value} {caught.value.args} {vars(caught.value)}".casefold()
+            for secret in (KEY, "victim", "0912", "\x1b", "\u202e"):
+                assert secret.casefold() not in said

@@ -151,3 +151,13 @@ async def test_bad_argument_is_refused(
     """An empty marker would be in every name, and a naive time is no instant."""
     async with scripted() as script, refused(script.wire, *problems):
         await workflows.find_campaign(script.nl, marker, since=since)
+
+
+@pytest.mark.anyio
+async def test_name_with_hidden_characters_is_found() -> None:
+    """The names of campaigns are read as they may be shown, and so is what is looked for."""
+    async with scripted(Reply([{"sn": "c", "name": "週年慶\u200b #7f3a"}])) as script:
+        found = await workflows.find_campaign(script.nl, "慶\u200b #7f3a", since=START)
+
+    assert found is not None
+    assert found.name == "週年慶\\u200b #7f3a"

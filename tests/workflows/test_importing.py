@@ -491,3 +491,42 @@ async def test_file_that_vanishes_after_the_check_is_imported_all_the_same(tmp_p
 def test_target_by_code_is_whole() -> None:
     """A target holds what was asked for."""
     assert Target(list_sn=ListSn("a")).list_name is None
+
+
+@pytest.mark.anyio
+async def test_list_whose_name_has_hidden_characters_is_found() -> None:
+    """It is not created a second time."""
+    name = "會\u200b員 👩\u200d👧"
+    async with connected() as bench:
+        there = await bench.nl.contacts.create_list(name)
+
+        report = await workflows.import_contacts(
+            bench.nl, csv_of(3), list_name=name, if_list_exists="reuse"
+        )
+
+    assert report.list_sn == there
+
+
+@pytest.mark.anyio
+async def test_state_that_steers_a_terminal_is_shown_written_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the error, in the events, in the checkpoint and in the log."""
+    caplog.set_level(0)
+    events: list[str] = []
+    async with connected() as bench:
+        bench.emulator.script_import("ERR\x1b[2J\u202e\nfake")
+
+        with pytest.raises(ImportFailed) as caught:
+            await workflows.import_contacts(
+                bench.nl,
+                csv_of(3),
+                list_name="x",
+                progress=lambda event: events.append(f"{event} {event.to_dict()}"),
+                checkpoint=tmp_path / "checkpoint",
+            )
+
+    said = [str(caught.value), repr(caught.value.result), *events, caplog.text.replace("\n", "")]
+    said.append((tmp_path / "checkpoint").read_text().replace("\n", ""))
+    assert "ERR\\x1b[2J\\u202e\\nfake" in said[0]
+    assert not any(set("\x1b\u202e\n") & set(each) for each in said)

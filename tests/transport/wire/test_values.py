@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -149,3 +151,19 @@ def test_url_that_may_leak_fails(url: object) -> None:
     """Plain http goes to this machine only (T09)."""
     with pytest.raises(WireError):
         values.url(url, "$")
+
+
+@pytest.mark.parametrize("read", [values.required_text, values.optional_text])
+def test_text_is_read_as_it_may_be_shown(read: Callable[[object, str], str]) -> None:
+    """It goes on into errors, events, checkpoints, logs and terminals; UTF-8 can hold it."""
+    assert read("ERR\x1b[2J\n\u202e\ud800 錯誤", "$") == "ERR\\x1b[2J\\n\\u202e\\ud800 錯誤"
+
+
+@pytest.mark.parametrize("read", [values.url, values.link])
+@pytest.mark.parametrize("bad", ["\x1b", "\n", "\x9b", "\u200b", "\ud800"])
+def test_url_is_never_written_in_another_way(read: Callable[[object, str], str], bad: str) -> None:
+    """It is signed byte for byte; one that cannot be sent is refused and not cleaned."""
+    url = f"https://s3.example/x{bad}?y=1"
+
+    with contextlib.suppress(WireError):
+        assert read(url, "$") == url
