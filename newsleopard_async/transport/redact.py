@@ -42,17 +42,19 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _QUOTED_ADDRESS: Final = re.compile(r'"[^"]{0,320}"\s*@\s*[^\s"<>]*')
 _SPOKEN_ADDRESS: Final = re.compile(
     r"[^\s@\"<>{}\[\](),;]{0,64}(?<![\"<>{}\[\](),;])\s?"
-    r"(?:@|[\[({<]\s?at\s?[\])}>]|(?<=\s)at\s(?=\S{1,255}\.[a-z]{2}))\s?[^\s@\"<>{},;]{1,255}",
+    r"(?:@|[\[({<]\s?at\s?[\])}>]|(?<=\s)at\s(?=\S{1,255}(?:\.|\sdot\s)[a-z]{2}))\s?[^\s@\"<>{},;]{1,255}",
     re.IGNORECASE,
 )
 """Also with spaces around the @, and spelled out."""
 
 _LABELLED: Final = re.compile(
-    r"((?:signature|token|secret|password|passwd|credential|access_?key(?:_?id)?|api-?_?key|bearer)"
-    r"[\"'\]]?\s?[:=>]\s?[\"'\[]?)(?:(?:bearer|basic)\s)?[^\s\"'<>\[\]{}]+",
+    r"((?:signature|token|secret|password|passwd|credential|access_?key(?:_?id)?|api-?_?key)"
+    r"[\"'\]]?\s?[:=>]\s?[\"'\[]?|x-amz-[a-z-]+[\"']?(?:\s?[:=>]\s?|\s)[\"']?|(?:bearer|basic)\s)"
+    r"[^\s\"'<>\[\]{}]+",
     re.IGNORECASE,
 )
-_DIGITS: Final = re.compile(r"\+?\(?\d(?:[^\w\s]{0,2}\s?[^\w\s]?\d){6,}")
+_DIGIT: Final = r"[\d〇零一二三四五六七八九]"
+_DIGITS: Final = re.compile(rf"\+?\(?{_DIGIT}(?:[\W_]{{0,3}}{_DIGIT}){{6,}}")
 """Seven digits, however they are grouped: a phone number, a card, a date of birth."""
 
 _URL: Final = re.compile(

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import pickle
+import pkgutil
 from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 import pytest
 
+import newsleopard_async
 from newsleopard_async.models import (
     CampaignSn,
     ContactList,
@@ -169,3 +172,14 @@ def test_codes_are_the_documented_ones() -> None:
 def test_unknown_code_is_named() -> None:
     """The list of codes is not closed."""
     assert "49999" in describe_code(49999)
+
+
+def test_rich_sees_what_repr_shows() -> None:
+    """Rich walks attrs classes by their fields, unless a class with its own repr tells it too."""
+    for module in pkgutil.walk_packages(newsleopard_async.__path__, "newsleopard_async."):
+        if module.name.startswith("newsleopard_async.cli.__main__"):
+            continue
+        for cls in vars(importlib.import_module(module.name)).values():
+            if isinstance(cls, type) and attrs.has(cls):
+                is_made = cls.__repr__.__code__.co_filename.startswith("<attrs generated")
+                assert is_made or hasattr(cls, "__rich_repr__"), cls

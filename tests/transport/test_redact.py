@@ -63,6 +63,11 @@ ADDRESSES = [
     "john.private @ example.com",
     "john.private (at) example.com",
     "john.private at example.com",
+    "john.private AT example DOT com",
+    "john.private[at]example[dot]com",
+    "john.private%EF%BC%A0example.com",
+    "=?utf-8?q?john=2Eprivate=40example.com?=",
+    "john.private&#0064;example.com",
     "john.private%40example.com",
     "john.private%2540example.com",
     "john.private%u0040example.com",
@@ -100,6 +105,13 @@ URLS = [
     '{"X-Amz-Signature":"private"}',
     "<Signature>private</Signature>",
     "s3://bucket/private",
+    "x-amz-signature private",
+    "Authorization: Basic private",
+    "Bearer private",
+    "X-Amz-Signature%3Dprivate",
+    "X-Amz-Signature&#61;private",
+    "www.example.com/x/private",
+    "\\\\server\\private",
 ]
 
 
@@ -115,6 +127,7 @@ def test_addresses_and_urls_are_hidden(text: str, around: str) -> None:
 
 PHONES = [
     *("0912345678", "0912-345-678", "0912 345 678", "0912.345.678", "(02) 2345-6789"),
+    *("0912_345_678", "0912 - 345 - 678", "0912/345/678", "tel:0912345678"),
     *("+886 912 345 678", "０９１２－３４５－６７８", "0912–345–678", "&#48;912345678"),
 ]
 
@@ -133,6 +146,10 @@ ECHOES = [
     *(KEY, KEY.lower(), KEY.upper(), html.escape(KEY), html.escape(html.escape(KEY))),
     *(quote(KEY, safe=""), quote(quote(KEY, safe=""), safe=""), json.dumps(KEY)),
     "".join(f"\\u{ord(character):04x}" for character in KEY),
+    "".join(f"&#{ord(character)};" for character in KEY),
+    "\u200b".join(KEY),
+    "".join(chr(ord(character) + 0xFEE0) for character in KEY),
+    base64.b32encode(KEY.encode()).decode(),
     *(B64, B64.rstrip("="), base64.urlsafe_b64encode(KEY.encode()).decode(), KEY.encode().hex()),
     *(base64.b64encode(f"{'x' * offset}{KEY}".encode()).decode() for offset in (1, 2)),
     *(f"{KEY[:9]}****", f"****{KEY[-9:]}", f"x-api-key={KEY}", f"a{KEY}b", f"'{KEY}'"),
