@@ -40,8 +40,11 @@ def decode_list_sn(data: object) -> ListSn:
 
 
 def decode_campaign_sn(data: object) -> CampaignSn:
-    """Read the code of an accepted campaign. Source: POST /v1/campaign/…/submit; documented."""
-    return CampaignSn(code(object_(data, "$").get("sn"), "$.sn"))
+    """Read the code of an accepted campaign. Source: POST /v1/campaign/…/submit; documented.
+
+    It was accepted whatever its code looks like: a strange one must raise no doubt about that.
+    """
+    return CampaignSn(required_text(object_(data, "$").get("sn"), "$.sn"))
 
 
 def decode_import_sn(data: object) -> ImportSn:

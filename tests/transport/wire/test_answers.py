@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from newsleopard_async.disclosure import shown
 from newsleopard_async.models import (
     CampaignSn,
     ContactList,
@@ -245,8 +246,7 @@ def test_no_link_is_an_answer(answer: object) -> None:
         (answers.decode_list_sn, {"sn": "a/b"}, "$.sn"),
         (answers.decode_list_sn, {"sn": "file"}, "$.sn"),
         (answers.decode_lists, [{"sn": "a?b"}], "$[0].sn"),
-        (answers.decode_campaign_sn, {"sn": "a#b"}, "$.sn"),
-        (answers.decode_campaign_sn, {"sn": "\ud800"}, "$.sn"),
+        (answers.decode_sent_campaigns, [{"sn": "\ud800"}], "$[0].sn"),
         (answers.decode_sent_campaigns, [{"sn": "a" * 201}], "$[0].sn"),
         (answers.decode_import_sn, {"import_sn": "a b"}, "$.import_sn"),
         (answers.decode_ticket, {"import_sn": "a\n", "url": URL}, "$.import_sn"),
@@ -293,3 +293,9 @@ def test_error_shows_nothing_of_the_answer() -> None:
 
     assert "2019" not in str(caught.value)
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("sn", ["a#b", "C1\x1b[2J\nfake", "\ud800", "c" * 201])
+def test_campaign_of_a_strange_code_was_accepted_all_the_same(sn: str) -> None:
+    """Doubt about it might have it sent twice; its code is read as it may be shown."""
+    assert answers.decode_campaign_sn({"sn": sn}) == shown(sn)
