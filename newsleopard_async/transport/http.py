@@ -8,8 +8,9 @@ of two facts, and where it is not certain that nothing was sent, the reply is lo
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, Self, cast
 
 import anyio.lowlevel
 import attrs
@@ -41,6 +42,19 @@ anything.
 
 _LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _CLOSING_S: Final = 5.0
+_PIECE_BYTES: Final = 256 * 1024
+"""Chosen: as large as the pieces of an uploaded file."""
+
+_LONGEST_HEAD_BYTES: Final = 64 * 1024
+"""Chosen: as much as httpcore reads at once."""
+
+_PEEK_S: Final = 0.05
+"""Chosen: what has arrived is read at once; what TLS keeps for itself never is."""
+
+_FINAL_STATUS: Final = re.compile(
+    rb"(?:HTTP/1\.\d 1\d\d[^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n)*HTTP/1\.\d [2-9]"
+)
+"""How an answer begins, after any interim ones (1xx), which may come at any time."""
 
 
 class Arrivals(Protocol):
@@ -65,19 +79,20 @@ class Bytes(httpx.AsyncByteStream):
         self._content = content
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return _Once(self._content)
+        return _Sliced(self._content)
 
 
-class _Once(AsyncIterator[bytes]):
-    """Gives one thing."""
+class _Sliced(AsyncIterator[bytes]):
+    """Gives bytes in pieces, so that it is seen how far they got."""
 
     def __init__(self, content: bytes) -> None:
-        self._left = [content]
+        self._slices = iter(range(0, len(content), _PIECE_BYTES))
+        self._content = content
 
     async def __anext__(self) -> bytes:
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop()
+        for begin in self._slices:
+            return self._content[begin : begin + _PIECE_BYTES]
+        raise StopAsyncIteration
 
 
 @attrs.frozen(kw_only=True)
@@ -115,13 +130,15 @@ async def perform(exchange: Exchange) -> Outcome:
 
 
 async def _attempt(exchange: Exchange) -> Outcome:
-    if exchange.arrivals is not None:
-        exchange.request.extensions["trace"] = _tracer(exchange.arrivals)
+    trace = _Trace(exchange.arrivals)
+    body = _Outgoing(exchange.request.stream, trace)
+    exchange.request.stream = body
+    exchange.request.extensions["trace"] = trace
     try:
         response = await exchange.transport.handle_async_request(exchange.request)
         if exchange.arrivals is not None:
             exchange.arrivals.answered()
-        return await _read(exchange, response)
+        outcome = await _read(exchange, response)
     except NewsLeopardError as error:
         # The frames that it passed hold the URL and the headers, which reporters may print.
         raise error.with_traceback(None)  # noqa: B904 - it is the same error
@@ -130,7 +147,84 @@ async def _attempt(exchange: Exchange) -> Outcome:
     except Exception as error:  # noqa: BLE001 - see NOT_SENT: the safe side of anything
         return ReplyLost(type(error).__name__)
     finally:
-        await _close(exchange.request.stream, exchange.clock)
+        await _close(body.stream, exchange.clock)
+    if isinstance(outcome, Answer) and outcome.successful and not body.has_left:
+        # A server may refuse early. But no one has accepted what did not leave.
+        return ReplyLost(f"HTTP {outcome.status} came before the whole of it had left")
+    return outcome
+
+
+class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
+    """A request's body on its way.
+
+    Who sends a piece asks for the next one once that is written. After a failed write nobody
+    asks again, and httpcore reads the answer all the same. It is made to do so, too, if the
+    answer has begun to come before the last piece was handed over.
+    """
+
+    def __init__(self, stream: object, trace: _Trace) -> None:
+        self.stream = cast("httpx.AsyncByteStream", stream)
+        self._trace = trace
+        self._pieces: AsyncIterator[bytes] | None = None
+        self._has_ended = False
+
+    def __aiter__(self) -> Self:
+        self._pieces, self._has_ended = aiter(self.stream), False
+        return self
+
+    async def __anext__(self) -> bytes:
+        assert self._pieces is not None
+        try:
+            piece = await anext(self._pieces)
+        except StopAsyncIteration:
+            self._has_ended = True
+            raise
+        if self._trace.incoming is not None:
+            await self._trace.incoming.check()
+        return piece
+
+    @property
+    def has_left(self) -> bool:
+        """Whether all of it was written."""
+        if self._pieces is None:
+            # A transport of the caller's may take a body in memory from the request itself.
+            return isinstance(self.stream, Bytes) and not self._trace.is_heard
+        return self._has_ended
+
+
+class _Incoming:
+    """What a connection of httpcore brings while a request is still being written to it.
+
+    httpcore does not look before all is written. What is read here is kept for it.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._kept = b""
+        self._stream = stream
+        self._read = stream.read
+        stream.read = self._read_kept
+
+    async def check(self) -> None:
+        """End the sending if an answer has begun to come; interim ones (1xx) are none.
+
+        Raises:
+            httpcore.WriteError: it has; httpcore then goes on to read it.
+        """
+        # Loads trio if that is installed. It was loaded with the connection, if there is one.
+        import httpcore
+
+        if len(self._kept) < _LONGEST_HEAD_BYTES and self._stream.get_extra_info("is_readable"):
+            # A TLS connection may be readable and bring nothing but tickets.
+            with contextlib.suppress(httpcore.ReadTimeout, httpcore.ReadError):
+                self._kept += await self._read(_LONGEST_HEAD_BYTES, _PEEK_S)
+        if _FINAL_STATUS.match(self._kept):
+            raise httpcore.WriteError("the server does not wait for the rest")
+
+    async def _read_kept(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's name
+        if not self._kept:
+            return cast("bytes", await self._read(max_bytes, timeout))
+        kept, self._kept = self._kept[:max_bytes], self._kept[max_bytes:]
+        return kept
 
 
 class _LeftOpen(httpx.AsyncByteStream):
@@ -188,18 +282,30 @@ async def read_whole(_status: int, pieces: AsyncIterator[bytes]) -> bytes:
     return bytes(content)
 
 
-def _tracer(arrivals: Arrivals) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
-    """Translate the transport's trace events; those of a proxy's CONNECT do not count."""
-    connecting = False
+class _Trace:
+    """Follows httpcore's trace events; those of a proxy's CONNECT do not count.
 
-    async def trace(event: str, info: Mapping[str, Any]) -> None:
-        nonlocal connecting
+    Attributes:
+        is_heard: Whether there was any: other transports have none.
+        incoming: Of the connection that was opened for this request, if one was.
+    """
+
+    def __init__(self, arrivals: Arrivals | None) -> None:
+        self.is_heard = False
+        self.incoming: _Incoming | None = None
+        self._arrivals = arrivals
+        self._is_connecting = False
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        self.is_heard = True
         step = event.partition(".")[2]
-        if step == "send_request_headers.started":
-            connecting = getattr(info.get("request"), "method", b"") == b"CONNECT"
-        elif step == "send_request_body.complete" and not connecting:
-            arrivals.sent()
-        elif step == "receive_response_headers.complete" and not connecting:
-            arrivals.answered()
-
-    return trace
+        if step in {"connect_tcp.complete", "start_tls.complete"}:
+            self.incoming = _Incoming(info["return_value"])
+        elif step == "send_request_headers.started":
+            self._is_connecting = getattr(info.get("request"), "method", b"") == b"CONNECT"
+        elif self._arrivals is None or self._is_connecting:
+            return
+        elif step == "send_request_body.complete":
+            self._arrivals.sent()
+        elif step == "receive_response_headers.complete":
+            self._arrivals.answered()

@@ -2,7 +2,9 @@
 
 The API has one; requests that must not be repeated have another, which keeps no
 connection alive, so that no stale one can make an honest failure look like a lost reply;
-the file storage has a third, bare. Proxy variables are honoured, never for loopback.
+the file storage has a third, bare, which keeps none either: what is left of an earlier
+answer must not be taken for the answer to an upload. Proxy variables are honoured, never for
+loopback.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ def _try_to_open(
         # The gate in front of the pool is the bound; the pool's own queue is never used,
         # since a request cancelled while it waits there can cost the pool a connection.
         max_connections=_CONNECTIONS,
-        max_keepalive_connections=0 if purpose is Purpose.ONCE else 20,
+        max_keepalive_connections=20 if purpose is Purpose.API else 0,
         keepalive_expiry=15.0,
     )
     try:

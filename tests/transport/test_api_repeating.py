@@ -217,3 +217,43 @@ async def test_refusal_without_a_time_says_some() -> None:
         await api.call(READ)
 
     assert caught.value.retry_after_s == 17
+
+
+class Hasty(httpx.AsyncBaseTransport):
+    """A transport that answers before it has taken the whole of a request, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.sent = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Take the first piece, and the rest only at the end of the script."""
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        self.sent += 1
+        self.left -= 1
+        pieces = aiter(request.stream)
+        await anext(pieces)
+        if self.left < 0:
+            async for _ in pieces:
+                pass
+        return httpx.Response(200, json={"sn": "c", "import_sn": "i"})
+
+
+async def test_import_answered_before_it_has_left_is_repeated() -> None:
+    """Contacts that did not leave are not imported, whatever the answer says."""
+    transport = Hasty(2)
+
+    assert await make_api(transport).call(IMPORT) == "i"
+
+    assert transport.sent == 3
+
+
+@pytest.mark.parametrize("request_", [SUBMIT, LIST], ids=str)
+async def test_what_is_answered_before_it_has_left_is_unknown(request_: Request[Any]) -> None:
+    """The code in such an answer may be of anything; it is not sent again either."""
+    transport = Hasty(1)
+
+    with pytest.raises(OutcomeUnknown, match="before the whole of it had left"):
+        await make_api(transport).call(request_)
+
+    assert transport.sent == 1

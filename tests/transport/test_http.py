@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import anyio
+import anyio.abc
 import h11
 import httpcore
 import httpx
 import pytest
 import respx
 
+from newsleopard_async.clock import SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import http
-from newsleopard_async.transport.http import Exchange, perform, read_whole
-from newsleopard_async.transport.outcome import Answer, NotSent, ReplyLost
-from tests.transport.loopback import Seen, serve
+from newsleopard_async.transport.http import Bytes, Exchange, perform, read_whole
+from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
+from tests.transport.loopback import Seen, raw_server, serve
 from tests.transport.loopback import http as wire
 from tests.transport.scripted import Handler, Pieces, Scripted, answer
 
@@ -359,6 +362,135 @@ async def test_httpx_own_transport_is_called(
 
     assert outcome == expected
     assert route.call_count == 1
+
+
+class Impatient(httpx.AsyncBaseTransport):
+    """A transport that answers when it has so many pieces of the request's body."""
+
+    def __init__(self, status: int, pieces: int) -> None:
+        self._status = status
+        self._pieces = pieces
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Take some pieces and answer."""
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        if self._pieces:
+            pieces = aiter(request.stream)
+            for _ in range(self._pieces):
+                await anext(pieces)
+        return httpx.Response(self._status, stream=Pieces(b"{}"))
+
+
+LARGE = b"x" * 16 * 1024 * 1024
+"""More than the buffers of both ends of a connection take."""
+
+
+class NotInMemory(httpx.AsyncByteStream):
+    """A body that only a reader of the stream can get."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(Bytes(LARGE))
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2])
+async def test_success_before_the_whole_body_is_a_lost_reply(pieces: int) -> None:
+    """What did not leave was accepted by nobody."""
+    request = httpx.Request("PUT", "https://x", stream=NotInMemory())
+
+    outcome = await perform(exchange(Impatient(200, pieces), request=request))
+
+    assert outcome == ReplyLost("HTTP 200 came before the whole of it had left")
+
+
+@pytest.mark.parametrize("status", [301, 403, 500])
+async def test_early_refusal_keeps_its_status(status: int) -> None:
+    """A server need not take what it does not want."""
+    request = httpx.Request("PUT", "https://x", stream=NotInMemory())
+
+    outcome = await perform(exchange(Impatient(status, 1), request=request))
+
+    assert outcome == Answer(status, b"{}")
+
+
+async def test_body_in_memory_may_be_taken_from_the_request() -> None:
+    """Transports made for tests read the content, not the stream."""
+    request = httpx.Request("POST", "https://x", content=b"{}")
+    request.stream = Bytes(b"{}")
+
+    assert await perform(exchange(Impatient(200, 0), request=request)) == Answer(200, b"{}")
+
+
+def answers_early(content: bytes) -> Callable[[anyio.abc.SocketStream], Awaitable[None]]:
+    """Answer when the beginning of a request has come, and take the rest of it."""
+
+    async def talk(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(content)
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    await stream.receive()
+
+    return talk
+
+
+async def perform_at(url: str, **changes: Any) -> Outcome:
+    """Send the large body over a real connection."""
+    request = httpx.Request(
+        "POST", url, headers={"Host": "x", "Content-Length": str(len(LARGE))}, stream=Bytes(LARGE)
+    )
+    async with httpx.AsyncHTTPTransport() as transport:
+        return await perform(exchange(transport, request=request, clock=SystemClock(), **changes))
+
+
+@pytest.mark.parametrize(
+    "interim", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 102 X\r\nA: b\r\n\r\n" * 2]
+)
+async def test_success_on_the_wire_before_the_whole_body_is_a_lost_reply(interim: bytes) -> None:
+    """Also if the server goes on to take the rest, so that no write ever fails."""
+    early = interim + wire(200, b"{}")
+
+    async with raw_server(answers_early(early)) as url:
+        outcome = await perform_at(url)
+
+    assert outcome == ReplyLost("HTTP 200 came before the whole of it had left")
+
+
+async def test_refusal_on_the_wire_with_the_body_in_flight_is_read() -> None:
+    """The rest of the body is not sent, so that no reset takes the answer away."""
+    async with raw_server(answers_early(wire(403, b"<Error/>"))) as url:
+        outcome = await perform_at(url)
+
+    assert outcome == Answer(403, b"<Error/>")
+
+
+async def test_interim_answers_do_not_end_a_request() -> None:
+    """A server may say that it is at work as often as it likes."""
+
+    async def talk(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            left_bytes = len(LARGE)
+            await stream.send(b"HTTP/1.1 102 X\r\n\r\n")
+            left_bytes -= len((await stream.receive()).partition(b"\r\n\r\n")[2])
+            await stream.send(b"HTTP/1.1 102 X\r\n\r\n" * 10_000)
+            while left_bytes:
+                left_bytes -= len(await stream.receive())
+            await stream.send(wire(200, b"{}"))
+            await anyio.sleep_forever()
+
+    async with raw_server(talk) as url:
+        assert await perform_at(url) == Answer(200, b"{}")
+
+
+async def test_connection_that_breaks_amid_the_body_is_a_lost_reply() -> None:
+    """A look at what came early finds nothing, and hides nothing."""
+
+    async def talk(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+
+    async with raw_server(talk) as url:
+        assert isinstance(await perform_at(url), ReplyLost)
 
 
 def test_repr_of_an_exchange_hides_the_request() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
@@ -250,6 +251,48 @@ async def test_early_refusal_on_the_wire_is_an_error(tmp_path: Path) -> None:
         await storage.pools.aclose()
 
     assert caught.value.status in {403, None}
+
+
+async def test_upload_answered_early_is_repeated_whole(tmp_path: Path) -> None:
+    """A storage that says 200 before it has the file has not got it; contacts would be lost."""
+    source = tmp_path / "members.csv"
+    source.write_bytes(CSV * 500_000)
+    storage = make_storage()
+    heads: list[bytes] = []
+    sizes: list[int] = []
+
+    async def talk(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            head, _, body = (await stream.receive()).partition(b"\r\n\r\n")
+            heads.append(head)
+            size_bytes = len(body)
+            if len(heads) < 3:
+                await stream.send(http(200, b"", "Connection: close"))
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while size_bytes < source.stat().st_size:
+                    size_bytes += len(await stream.receive())
+                sizes.append(size_bytes)
+                await stream.send(http(200))
+
+    async with raw_server(talk) as url:
+        await storage.put(f"{url}/key", await open_body(source))
+        await storage.pools.aclose()
+
+    assert len(heads) == 3
+    assert sizes[-1] == source.stat().st_size
+
+
+async def test_upload_that_is_always_answered_early_fails(tmp_path: Path) -> None:
+    """The error says what is wrong."""
+
+    class Impatient(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            assert isinstance(request.stream, httpx.AsyncByteStream)
+            await anext(aiter(request.stream))
+            return httpx.Response(200, stream=Pieces(b""))
+
+    with pytest.raises(StorageError, match="HTTP 200 came before the whole of it had left"):
+        await make_storage(Impatient()).put(URL, Watched())
 
 
 @pytest.mark.slow
