@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final, Protocol, Self, cast
 
 import anyio.lowlevel
@@ -20,10 +22,21 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 
-__all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "Reader", "perform", "read_whole"]
+__all__ = [
+    "GZIP",
+    "NOT_SENT",
+    "Arrivals",
+    "Arriving",
+    "Bytes",
+    "Exchange",
+    "NotWhole",
+    "Reader",
+    "perform",
+    "read_whole",
+]
 
-Reader = Callable[[int, AsyncIterator[bytes]], Awaitable[bytes]]
-"""Takes an answer's status and the pieces of its body; returns what is to be kept of it."""
+Reader = Callable[["Arriving"], Awaitable[bytes]]
+"""Reads the body of an answer; returns what is to be kept of it."""
 
 NOT_SENT: Final = (
     httpx.ConnectError,
@@ -227,28 +240,138 @@ class _Incoming:
         return kept
 
 
-class _LeftOpen(httpx.AsyncByteStream):
-    """A body that its own end does not close, so that an error of closing spoils no answer."""
+class NotWhole(Exception):
+    """A body did not come as it was sent; the text says how it is known."""
 
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._stream = stream
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._stream)
+GZIP: Final = "gzip"
+
+_HTTP_1: Final = (b"HTTP/1.0", b"HTTP/1.1")
+_GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
+"""A gzip header and trailer, whose checksum zlib compares."""
+
+
+@attrs.frozen
+class Arriving:
+    """An answer whose body is yet to be read.
+
+    Attributes:
+        status: Its status.
+        encoding: How the body is compressed: not at all if empty. Only gzip is decoded.
+        ends_at_close: Whether nothing but the end of the connection shows the body's end. It
+            looks the same if the server dies amid the body.
+    """
+
+    status: int
+    encoding: str
+    ends_at_close: bool
+    _pieces: AsyncIterator[bytes]
+
+    @classmethod
+    def of(cls, response: httpx.Response, pieces: AsyncIterator[bytes]) -> Arriving:
+        """Read it off the head of an answer."""
+        named = response.headers.get("content-encoding", "").lower().split(",")
+        layers = [name.strip() for name in named if name.strip() not in {"", "identity"}]
+        framed = {"content-length", "transfer-encoding"} & set(response.headers)
+        return cls(
+            status=response.status_code,
+            encoding=GZIP if layers == ["x-gzip"] else ",".join(layers),
+            # A transport of the caller's that does not name HTTP/1 has its own way to know.
+            ends_at_close=response.extensions.get("http_version") in _HTTP_1 and not framed,
+            pieces=pieces,
+        )
+
+    async def pour(self, take: Callable[[bytes], Awaitable[None]]) -> int:
+        """Pass the body on, in pieces of a bounded size; return its size on the wire.
+
+        What is compressed in another way than by gzip, or twice, is passed on as it came.
+
+        Raises:
+            NotWhole: the compressed stream is damaged, or has no end.
+        """
+        gunzip = _Gunzip() if self.encoding == GZIP else None
+        size_bytes = 0
+        async for piece in self._pieces:
+            size_bytes += len(piece)
+            if gunzip is None:
+                await take(piece)
+                continue
+            for decoded in gunzip.pieces(piece):
+                await take(decoded)
+                # A thousandth of what comes out may have come in: others have their turn.
+                await anyio.lowlevel.checkpoint()
+        if size_bytes and gunzip is not None and not gunzip.is_whole:
+            raise NotWhole("its compressed body ends too soon")
+        return size_bytes
+
+
+class _Gunzip:
+    """Decodes gzip, never more at a time than a piece, so that no answer fills the memory."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP_WBITS)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stream has come to its end, and its checksum is right."""
+        return self._member.eof
+
+    def pieces(self, coded: bytes) -> Iterator[bytes]:
+        """Decode some more.
+
+        Raises:
+            NotWhole: it is damaged, or is followed by something else than a further member
+                (RFC 1952, 2.2), which counts as part of it.
+        """
+        is_full = False
+        while coded or is_full:
+            if self._member.eof and coded:
+                self._member = zlib.decompressobj(_GZIP_WBITS)
+            try:
+                decoded = self._member.decompress(coded, _PIECE_BYTES)
+            except zlib.error:
+                raise NotWhole("its compressed body is damaged") from None
+            coded = self._member.unused_data or self._member.unconsumed_tail
+            is_full = len(decoded) == _PIECE_BYTES
+            if decoded:
+                yield decoded
+
+
+class _Measured(AsyncIterator[bytes]):
+    """The pieces of a body, which must be as long in all as the head says."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
+        length = response.headers.get("content-length", "")
+        # Other answers may have a length without a body (RFC 9110, 8.6).
+        has_body = response.is_success and response.status_code != HTTPStatus.NO_CONTENT
+        self._left_bytes = int(length) if has_body and length.isdecimal() else None
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await anext(self._pieces)
+        except StopAsyncIteration:
+            if self._left_bytes:
+                raise NotWhole("its body is not as long as it says") from None
+            raise
+        if self._left_bytes is not None:
+            self._left_bytes -= len(piece)
+        return piece
 
 
 async def _read(exchange: Exchange, response: httpx.Response) -> Outcome:
-    stream = cast("httpx.AsyncByteStream", response.stream)
-    response.stream = _LeftOpen(stream)
-    pieces = response.aiter_bytes()
+    # Not by httpx's own methods: they decode everything at once, and close at the end.
+    pieces = _Measured(response)
     try:
-        body = await exchange.read(response.status_code, pieces)
+        body = await exchange.read(Arriving.of(response, pieces))
     except NewsLeopardError:
         raise
+    except NotWhole as error:
+        return ReplyLost(str(error))
     except Exception as error:  # noqa: BLE001 - see NOT_SENT; here nothing is unsent any more
         return ReplyLost(type(error).__name__)
     finally:
-        await _close(stream, exchange.clock)
+        await _close(response.stream, exchange.clock)
         await _unwind(pieces, exchange.clock)
     return Answer(response.status_code, body, response.headers.get("retry-after"))
 
@@ -272,13 +395,20 @@ async def _unwind(pieces: AsyncIterator[bytes], clock: Clock) -> None:
             await anyio.lowlevel.checkpoint()
 
 
-async def read_whole(_status: int, pieces: AsyncIterator[bytes]) -> bytes:
-    """Read an answer into memory, up to a size that no documented one comes near."""
+async def read_whole(answer: Arriving) -> bytes:
+    """Read an answer into memory, up to a size that no documented one comes near.
+
+    Raises:
+        NotWhole: it is larger, or damaged.
+    """
     content = bytearray()
-    async for piece in pieces:
-        content += piece
+
+    async def take(piece: bytes) -> None:
+        content.extend(piece)
         if len(content) > _LARGEST_ANSWER_BYTES:
-            raise httpx.StreamError("the answer is too large")
+            raise NotWhole("its body is too large")
+
+    await answer.pour(take)
     return bytes(content)
 
 

@@ -12,6 +12,7 @@ import functools
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs
@@ -26,7 +27,16 @@ from newsleopard_async.errors import InvalidRequest, StorageError
 from newsleopard_async.files import part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.body import Body
-from newsleopard_async.transport.http import Bytes, Exchange, Reader, perform, read_whole
+from newsleopard_async.transport.http import (
+    GZIP,
+    Arriving,
+    Bytes,
+    Exchange,
+    NotWhole,
+    Reader,
+    perform,
+    read_whole,
+)
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.repeating import Kind
@@ -178,7 +188,8 @@ class Storage:
             return self._unless_over("the upload", target, outcome)
 
         outcome = await Retrying(self.retry, self.clock)(attempt, Kind.UPLOAD)
-        self._check("the upload", target, outcome)
+        if not (isinstance(outcome, Answer) and outcome.successful):
+            raise self._failure("the upload", target, outcome)
 
     async def get(self, url: str, destination: Path) -> int:
         """Download to a file that appears whole or not at all; return its size in bytes.
@@ -197,7 +208,8 @@ class Storage:
                 return self._unless_over("the download", target, outcome)
 
             outcome = await Retrying(self.retry, self.clock)(attempt, Kind.READ)
-            self._check("the download", target, outcome)
+            if not (isinstance(outcome, Answer) and outcome.status == HTTPStatus.OK):
+                raise self._failure("the download", target, outcome)
             with _writing():
                 return await in_thread(functools.partial(put_in_place, partial, destination))
 
@@ -236,21 +248,19 @@ class Storage:
     def _unless_over(self, what: str, target: _Target, outcome: Outcome) -> Outcome:
         """Pass an outcome on; but no answer from a URL whose time is over is final."""
         if not isinstance(outcome, Answer) and target.is_expired(self.clock.now()):
-            self._check(what, target, outcome)
+            raise self._failure(what, target, outcome)
         return outcome
 
-    def _check(self, what: str, target: _Target, outcome: Outcome) -> None:
-        if isinstance(outcome, Answer) and outcome.successful:
-            return
+    def _failure(self, what: str, target: _Target, outcome: Outcome) -> StorageError:
         expired = target.is_expired(self.clock.now())
         if isinstance(outcome, Answer):
             said_so = outcome.status in {400, 403} and bool(_SAYS_EXPIRED.search(outcome.body))
-            raise StorageError(
-                f"{what} was refused by the file storage with HTTP {outcome.status}",
+            return StorageError(
+                f"{what} was answered by the file storage with HTTP {outcome.status}",
                 status=outcome.status,
                 expired=said_so or (outcome.status == 403 and expired),
             )
-        raise StorageError(f"{what} failed: {outcome.reason}", status=None, expired=expired)
+        return StorageError(f"{what} failed: {outcome.reason}", status=None, expired=expired)
 
 
 @contextlib.asynccontextmanager
@@ -269,20 +279,33 @@ async def _new_file(destination: Path) -> AsyncIterator[Path]:
                 await in_thread(functools.partial(partial.unlink, missing_ok=True))
 
 
-async def _save(partial: Path, status: int, pieces: AsyncIterator[bytes]) -> bytes:
-    """Stream a good answer to disk; read any other, which is short and says why."""
-    if not 200 <= status < 300:
-        return await read_whole(status, pieces)
+async def _save(partial: Path, answer: Arriving) -> bytes:
+    """Stream a whole file to disk; read any other answer, which is short and says why."""
+    if answer.status != HTTPStatus.OK:
+        return await read_whole(answer)
+    if answer.encoding not in {"", GZIP}:
+        raise StorageError("the download is compressed in a way not asked for", status=200)
+    if answer.ends_at_close and not answer.encoding:
+        raise StorageError(
+            "the storage does not say how long the download is, so that a part of it would look "
+            "like the whole",
+            status=200,
+        )
     size_bytes = 0
     async with contextlib.AsyncExitStack() as stack:
         with _writing():
             file = await stack.enter_async_context(open_file(partial, "wb"))
-        async for piece in pieces:
+
+        async def take(piece: bytes) -> None:
+            nonlocal size_bytes
             size_bytes += len(piece)
             if size_bytes > _LARGEST_DOWNLOAD_BYTES:
                 raise StorageError("the download is larger than any report", status=200)
             with _writing():
                 await in_thread(functools.partial(file.write, piece))
+
+        if not await answer.pour(take) and answer.encoding:
+            raise NotWhole("its compressed body is missing")
         with _writing():
             await in_thread(file.flush)
     return b""

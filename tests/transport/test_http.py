@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import inspect
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -10,6 +11,7 @@ from typing import Any, cast
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import h11
 import httpcore
 import httpx
@@ -20,7 +22,7 @@ from newsleopard_async.clock import SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import http
-from newsleopard_async.transport.http import Bytes, Exchange, perform, read_whole
+from newsleopard_async.transport.http import Arriving, Bytes, Exchange, perform, read_whole
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from tests.transport.loopback import Seen, raw_server, serve
 from tests.transport.loopback import http as wire
@@ -173,15 +175,124 @@ async def test_redirect_is_handed_back() -> None:
     assert len(transport.sent) == 1
 
 
-# httpx leaves its own generator to the garbage collector here, which trio points out.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_compressed_body_that_is_none_is_a_lost_reply() -> None:
+PLAIN = b"EMAIL,NAME\n" + b"".join(b"user%d@example.com,N\n" % n for n in range(2_000))
+ZIPPED = gzip.compress(PLAIN)
+
+
+def coded(content: bytes, encoding: str, *, pieces: int = 1) -> Scripted:
+    """Script an answer with a compressed body, which comes in so many pieces."""
+    step = max(1, -(-len(content) // pieces))
+    split = [content[at : at + step] for at in range(0, len(content), step)]
+    return Scripted(stream_of(Pieces(*split), {"Content-Encoding": encoding}))
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7, len(ZIPPED)])
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP", "identity, gzip"])
+async def test_gzip_is_decoded(encoding: str, pieces: int) -> None:
+    """A server may compress what nobody asked it to."""
+    outcome = await perform(exchange(coded(ZIPPED, encoding, pieces=pieces)))
+
+    assert outcome == Answer(200, PLAIN)
+
+
+async def test_members_of_a_gzip_stream_are_one_body() -> None:
+    """Compressed one after the other, they make a whole (RFC 1952, 2.2)."""
+    assert await perform(exchange(coded(ZIPPED * 2, "gzip", pieces=9))) == Answer(200, PLAIN * 2)
+
+
+async def test_nothing_is_not_damaged() -> None:
+    """Some answers have no content, whatever they say of it (T14)."""
+    assert await perform(exchange(coded(b"", "gzip"))) == Answer(200, b"")
+
+
+@pytest.mark.parametrize("kept", [1, 9, 10, 11, len(ZIPPED) // 2, -9, -8, -4, -1])
+async def test_compressed_body_without_its_end_is_a_lost_reply(kept: int) -> None:
+    """The end of a gzip stream shows that all of it is there."""
+    outcome = await perform(exchange(coded(ZIPPED[:kept], "gzip")))
+
+    assert outcome == ReplyLost("its compressed body ends too soon")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"not gzip",
+        ZIPPED + b"\0\0",
+        ZIPPED + b"more",
+        ZIPPED[:-5] + bytes([ZIPPED[-5] ^ 1]) + ZIPPED[-4:],
+        ZIPPED[:-1] + bytes([ZIPPED[-1] ^ 1]),
+        b"\x1f\x8b\x08\0\0\0\0\0\0\0" + b"\xff" * 20,
+    ],
+    ids=["none", "padded", "followed", "checksum", "size", "deflate"],
+)
+async def test_damaged_gzip_is_a_lost_reply(content: bytes) -> None:
     """A body that cannot be decoded did not arrive."""
-    body = Pieces(b"not gzip")
+    outcome = await perform(exchange(coded(content, "gzip")))
 
-    outcome = await perform(exchange(Scripted(stream_of(body, {"Content-Encoding": "gzip"}))))
+    assert outcome == ReplyLost("its compressed body is damaged")
 
-    assert outcome == ReplyLost("DecodingError")
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,identity,gzip", "br", "zstd", "deflate"])
+async def test_other_compression_is_passed_on_as_it_came(encoding: str) -> None:
+    """Nobody asked for it; and what is compressed twice may be terabytes."""
+    assert await perform(exchange(coded(ZIPPED, encoding))) == Answer(200, ZIPPED)
+
+
+async def test_little_that_becomes_much_comes_in_pieces() -> None:
+    """Neither memory nor the event loop belongs to one answer."""
+    size_bytes = 48 * 1024 * 1024
+    sizes: list[int] = []
+    turns = 0
+
+    async def read(answer: Arriving) -> bytes:
+        async def take(piece: bytes) -> None:
+            sizes.append(len(piece))
+
+        await answer.pour(take)
+        return b""
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    bomb = coded(gzip.compress(b"\0" * size_bytes, 9), "gzip")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(count_turns)
+        await perform(exchange(bomb, read=read))
+        tasks.cancel_scope.cancel()
+
+    assert sum(sizes) == size_bytes
+    assert max(sizes) <= 256 * 1024
+    assert turns > len(sizes) // 2
+
+
+async def test_little_that_becomes_too_much_is_a_lost_reply(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The size is looked at while decoding."""
+    monkeypatch.setattr(http, "_LARGEST_ANSWER_BYTES", len(PLAIN) - 1)
+
+    assert await perform(exchange(coded(ZIPPED, "gzip"))) == ReplyLost("its body is too large")
+
+
+@pytest.mark.parametrize("length", ["3", "5"])
+async def test_body_of_another_length_is_a_lost_reply(length: str) -> None:
+    """Transports of the caller's need not notice."""
+    transport = Scripted(answer(200, b"four", {"Content-Length": length}))
+
+    assert await perform(exchange(transport)) == ReplyLost("its body is not as long as it says")
+
+
+@pytest.mark.parametrize(
+    ("status", "length"), [(200, "4"), (200, "?"), (204, "5"), (304, "5"), (404, "5")]
+)
+async def test_length_counts_where_it_is_the_bodys(status: int, length: str) -> None:
+    """An answer without a body may say how long it would be (RFC 9110, 8.6)."""
+    transport = Scripted(answer(status, b"four", {"Content-Length": length}))
+
+    assert await perform(exchange(transport)) == Answer(status, b"four")
 
 
 async def test_body_without_end_is_a_lost_reply(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +302,7 @@ async def test_body_without_end_is_a_lost_reply(monkeypatch: pytest.MonkeyPatch)
 
     outcome = await perform(exchange(Scripted(stream_of(body))))
 
-    assert outcome == ReplyLost("StreamError")
+    assert outcome == ReplyLost("its body is too large")
     assert body.times_closed == 1
 
 
@@ -277,7 +388,7 @@ async def test_our_own_error_passes_without_its_frames() -> None:
 async def test_our_own_error_in_reading_passes() -> None:
     """What the reader of a body refuses is no lost reply."""
 
-    async def refuse(status: int, pieces: AsyncIterator[bytes]) -> bytes:
+    async def refuse(_: Arriving) -> bytes:
         raise NewsLeopardError("refused")
 
     with pytest.raises(NewsLeopardError, match="refused"):

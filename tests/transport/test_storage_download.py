@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,16 @@ async def test_cut_download_is_repeated_from_its_start(folder: Path) -> None:
     assert contents(folder) == {"report.csv": CSV}
 
 
-@pytest.mark.parametrize(("status", "attempts"), [(302, 1), (403, 1), (404, 1), (500, 5)])
+@pytest.mark.parametrize(
+    ("status", "attempts"),
+    [
+        (302, 1),
+        (403, 1),
+        (404, 1),
+        (500, 5),
+        *((status, 1) for status in (201, 202, 203, 206, 226)),
+    ],
+)
 async def test_refused_download_leaves_nothing(status: int, attempts: int, folder: Path) -> None:
     """The storage's XML is no report."""
     async with serve(answering(http(status, b"<Error>s3cr3t</Error>"))) as server:
@@ -127,6 +137,73 @@ async def test_refused_download_leaves_nothing(status: int, attempts: int, folde
     assert caught.value.status == status
     assert len(server.heads) == attempts
     assert contents(folder) == {"report.csv": b"old"}
+
+
+ZIPPED = gzip.compress(CSV * 1_000)
+
+
+async def test_compressed_report_is_a_plain_file(folder: Path) -> None:
+    """A storage gives a file compressed that was put there so."""
+    async with serve(answering(http(200, ZIPPED, "Content-Encoding: gzip"))) as server:
+        size_bytes = await get(make_storage(), f"{server.url}/r", folder / "report.csv")
+
+    assert size_bytes == len(CSV) * 1_000
+    assert contents(folder) == {"report.csv": CSV * 1_000}
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "why"),
+    [
+        (b"", "gzip", "its compressed body is missing"),
+        (ZIPPED[:1], "gzip", "its compressed body ends too soon"),
+        (ZIPPED[:-1], "gzip", "its compressed body ends too soon"),
+        (ZIPPED + b"\0\0", "gzip", "its compressed body is damaged"),
+        (CSV, "gzip", "its compressed body is damaged"),
+        (gzip.compress(ZIPPED), "gzip, gzip", "compressed in a way not asked for"),
+        (CSV, "br", "compressed in a way not asked for"),
+    ],
+)
+async def test_part_of_a_compressed_report_is_none(
+    content: bytes, encoding: str, why: str, folder: Path
+) -> None:
+    """Rows that are missing would be taken for people who did nothing."""
+    cut = http(200, content, f"Content-Encoding: {encoding}")
+
+    async with serve(answering(cut)) as server:
+        with pytest.raises(StorageError, match=why):
+            await get(make_storage(attempts=2), f"{server.url}/r", folder / "report.csv")
+
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_report_that_ends_with_its_connection_is_none(version: str, folder: Path) -> None:
+    """A server that dies amid the body ends it in the same way."""
+
+    async def talk(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(f"HTTP/{version} 200 X\r\n\r\n".encode() + CSV)
+
+    async with raw_server(talk) as url:
+        with pytest.raises(StorageError, match="does not say how long"):
+            await get(make_storage(), f"{url}/r", folder / "report.csv")
+
+    assert contents(folder) == {"report.csv": b"old"}
+
+
+async def test_compressed_report_has_an_end_of_its_own(folder: Path) -> None:
+    """Then the connection may end with it."""
+
+    async def talk(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(b"HTTP/1.1 200 X\r\nContent-Encoding: gzip\r\n\r\n" + ZIPPED)
+
+    async with raw_server(talk) as url:
+        await get(make_storage(), f"{url}/r", folder / "report.csv")
+
+    assert contents(folder) == {"report.csv": CSV * 1_000}
 
 
 class Trickle(httpx.AsyncByteStream):
