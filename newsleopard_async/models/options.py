@@ -39,7 +39,9 @@ def _check_positive(options: object, *names: str) -> None:
 class Timeouts:
     """How long each wait may last.
 
-    One attempt at an API request takes at most the sum of the first four.
+    One attempt at an API request takes at most the sum of the first four, however slowly its
+    answer comes. An upload or a download may take any time, as long as it moves: at least
+    2,048 bytes a second within each `storage_write_s` or `storage_read_s`.
 
     Attributes:
         connect_s: To connect, TLS included.
@@ -47,8 +49,9 @@ class Timeouts:
         write_s: For one piece of a request to leave.
         pool_s: For a connection to become free.
         submit_s: The whole of an attempt that must not be repeated.
-        storage_read_s: Between two pieces of an answer of the file storage.
-        storage_write_s: For one piece of an upload to leave.
+        storage_read_s: For the head of an answer of the file storage to come once the request
+            has left; then for enough of its body.
+        storage_write_s: For enough of an upload to leave.
     """
 
     connect_s: float = 10.0

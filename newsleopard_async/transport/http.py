@@ -8,12 +8,14 @@ of two facts, and where it is not certain that nothing was sent, the reply is lo
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, Protocol, Self, cast
 
+import anyio
 import anyio.lowlevel
 import attrs
 import httpx
@@ -31,6 +33,7 @@ __all__ = [
     "Exchange",
     "NotWhole",
     "Reader",
+    "Windows",
     "perform",
     "read_whole",
 ]
@@ -57,6 +60,10 @@ _LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _CLOSING_S: Final = 5.0
 _PIECE_BYTES: Final = 256 * 1024
 """Chosen: as large as the pieces of an uploaded file."""
+
+_LEAST_BYTES_PER_S: Final = 2_048
+"""Chosen: what a piece of an upload in the time that one may take by default comes to. The
+slowest lines of mobile phones bring more than twice that."""
 
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
 """Chosen: as much as httpcore reads at once."""
@@ -109,6 +116,27 @@ class _Sliced(AsyncIterator[bytes]):
 
 
 @attrs.frozen(kw_only=True)
+class Windows:
+    """How long each part of an attempt may be without progress, in seconds.
+
+    Attributes:
+        begin_s: From its beginning until the head of the request is sent.
+        write_s: For enough of the request's body to leave.
+        read_s: For the whole head of the answer to come once the request has left, and for
+            enough of its body.
+    """
+
+    begin_s: float = math.inf
+    write_s: float = math.inf
+    read_s: float = math.inf
+
+    @property
+    def shortest_s(self) -> float:
+        """The shortest of them."""
+        return min(self.begin_s, self.write_s, self.read_s)
+
+
+@attrs.frozen(kw_only=True)
 class Exchange:
     """One attempt to be made.
 
@@ -116,7 +144,8 @@ class Exchange:
         transport: What carries it.
         request: httpx's request; it holds the key, hence is in no repr.
         clock: For the bound on the whole.
-        total_s: Bound on the whole attempt; None where each step's bound is enough.
+        total_s: Bound on the whole attempt, or None if its size has none; then see `windows`.
+        windows: How long each part of the attempt may be without progress.
         read: What to do with the answer's body.
         arrivals: Told of the request's way, or None where nobody asks.
     """
@@ -124,7 +153,8 @@ class Exchange:
     transport: httpx.AsyncBaseTransport = attrs.field(repr=False)
     request: httpx.Request = attrs.field(repr=False)
     clock: Clock = attrs.field(repr=False)
-    total_s: float | None
+    total_s: float | None = None
+    windows: Windows | None = None
     read: Reader = attrs.field(repr=False)
     arrivals: Arrivals | None = attrs.field(repr=False, default=None)
 
@@ -135,23 +165,44 @@ async def perform(exchange: Exchange) -> Outcome:
     Raises:
         NewsLeopardError: from the body being sent or the reading of the answer, unchanged.
     """
+    if exchange.windows is not None:
+        return await _watched(exchange, exchange.windows)
+    progress = _Progress(exchange.clock, Windows())
     if exchange.total_s is None:
-        return await _attempt(exchange)
+        return await _attempt(exchange, progress)
     with exchange.clock.deadline(exchange.total_s):
-        return await _attempt(exchange)
+        return await _attempt(exchange, progress)
     return ReplyLost(f"no whole answer within {exchange.total_s:g} s")
 
 
-async def _attempt(exchange: Exchange) -> Outcome:
+async def _watched(exchange: Exchange, windows: Windows) -> Outcome:
+    """Make an attempt that ends as soon as one of its parts makes too little progress."""
+    progress = _Progress(exchange.clock, windows)
+    outcome: Outcome | None = None
+    ours: NewsLeopardError | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(progress.watch, tasks.cancel_scope)
+        try:
+            outcome = await _attempt(exchange, progress)
+        except NewsLeopardError as error:
+            # It would leave the task group inside another error.
+            ours = error
+        tasks.cancel_scope.cancel()
+    if ours is not None:
+        raise ours
+    return outcome or ReplyLost(f"too little came or went within {progress.window_s:g} s")
+
+
+async def _attempt(exchange: Exchange, progress: _Progress) -> Outcome:
     trace = _Trace(exchange.arrivals)
-    body = _Outgoing(exchange.request.stream, trace)
+    body = _Outgoing(exchange.request.stream, trace, progress)
     exchange.request.stream = body
     exchange.request.extensions["trace"] = trace
     try:
         response = await exchange.transport.handle_async_request(exchange.request)
         if exchange.arrivals is not None:
             exchange.arrivals.answered()
-        outcome = await _read(exchange, response)
+        outcome = await _read(exchange, response, progress)
     except NewsLeopardError as error:
         # The frames that it passed hold the URL and the headers, which reporters may print.
         raise error.with_traceback(None)  # noqa: B904 - it is the same error
@@ -167,6 +218,64 @@ async def _attempt(exchange: Exchange) -> Outcome:
     return outcome
 
 
+class _Progress:
+    """How far an attempt is, and until when it must have got further.
+
+    What this side takes to read or write a file does not count.
+
+    Attributes:
+        window_s: How long the present part may be without progress.
+    """
+
+    def __init__(self, clock: Clock, windows: Windows) -> None:
+        self._clock = clock
+        self._windows = windows
+        self._paused_s: float | None = None
+        self._begin(windows.begin_s)
+
+    def sending(self) -> None:
+        """The head of the request was sent, and its body comes next."""
+        self._begin(self._windows.write_s)
+
+    def receiving(self) -> None:
+        """The request has left, or the head of the answer has come."""
+        self._begin(self._windows.read_s)
+
+    def moved(self, size_bytes: int) -> None:
+        """So many bytes came or went."""
+        self._moved_bytes += size_bytes
+        if self._moved_bytes >= _LEAST_BYTES_PER_S * self.window_s:
+            self._begin(self.window_s)
+
+    def pause(self) -> None:
+        """It is this side's turn."""
+        self._paused_s = self._clock.monotonic()
+
+    def go_on(self) -> None:
+        """It is the other side's turn again."""
+        if self._paused_s is not None:
+            self._due_s += self._clock.monotonic() - self._paused_s
+            self._paused_s = None
+
+    async def watch(self, scope: anyio.CancelScope) -> None:
+        """Cancel a scope once too little has moved for too long."""
+        while (left_s := self._left_s()) > 0:
+            # A later part may have a shorter window than this one has left.
+            with self._clock.deadline(min(left_s, self._windows.shortest_s)):
+                await anyio.sleep_forever()
+        scope.cancel()
+
+    def _begin(self, window_s: float) -> None:
+        self.window_s = window_s
+        self._moved_bytes = 0
+        self._due_s = self._clock.monotonic() + window_s
+
+    def _left_s(self) -> float:
+        if self._paused_s is not None:
+            return self._windows.shortest_s
+        return self._due_s - self._clock.monotonic()
+
+
 class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
     """A request's body on its way.
 
@@ -175,23 +284,32 @@ class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
     answer has begun to come before the last piece was handed over.
     """
 
-    def __init__(self, stream: object, trace: _Trace) -> None:
+    def __init__(self, stream: object, trace: _Trace, progress: _Progress) -> None:
         self.stream = cast("httpx.AsyncByteStream", stream)
         self._trace = trace
+        self._progress = progress
+        self._written_bytes = 0
         self._pieces: AsyncIterator[bytes] | None = None
         self._has_ended = False
 
     def __aiter__(self) -> Self:
         self._pieces, self._has_ended = aiter(self.stream), False
+        self._progress.sending()
         return self
 
     async def __anext__(self) -> bytes:
         assert self._pieces is not None
+        self._progress.moved(self._written_bytes)
+        self._progress.pause()
         try:
             piece = await anext(self._pieces)
         except StopAsyncIteration:
             self._has_ended = True
+            self._progress.receiving()
             raise
+        finally:
+            self._progress.go_on()
+        self._written_bytes = len(piece)
         if self._trace.incoming is not None:
             await self._trace.incoming.check()
         return piece
@@ -340,7 +458,8 @@ class _Gunzip:
 class _Measured(AsyncIterator[bytes]):
     """The pieces of a body, which must be as long in all as the head says."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, progress: _Progress) -> None:
+        self._progress = progress
         self._pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
         length = response.headers.get("content-length", "")
         # Other answers may have a length without a body (RFC 9110, 8.6).
@@ -348,20 +467,25 @@ class _Measured(AsyncIterator[bytes]):
         self._left_bytes = int(length) if has_body and length.isdecimal() else None
 
     async def __anext__(self) -> bytes:
+        self._progress.go_on()
         try:
             piece = await anext(self._pieces)
         except StopAsyncIteration:
             if self._left_bytes:
                 raise NotWhole("its body is not as long as it says") from None
             raise
+        finally:
+            self._progress.pause()
+        self._progress.moved(len(piece))
         if self._left_bytes is not None:
             self._left_bytes -= len(piece)
         return piece
 
 
-async def _read(exchange: Exchange, response: httpx.Response) -> Outcome:
+async def _read(exchange: Exchange, response: httpx.Response, progress: _Progress) -> Outcome:
+    progress.receiving()
     # Not by httpx's own methods: they decode everything at once, and close at the end.
-    pieces = _Measured(response)
+    pieces = _Measured(response, progress)
     try:
         body = await exchange.read(Arriving.of(response, pieces))
     except NewsLeopardError:

@@ -34,6 +34,7 @@ from newsleopard_async.transport.http import (
     Exchange,
     NotWhole,
     Reader,
+    Windows,
     perform,
     read_whole,
 )
@@ -228,6 +229,14 @@ class Storage:
             "pool": t.pool_s,
         }
 
+    def _windows(self) -> Windows:
+        t = self.timeouts
+        return Windows(
+            begin_s=t.connect_s + t.storage_write_s,
+            write_s=t.storage_write_s,
+            read_s=t.storage_read_s,
+        )
+
     async def _perform(self, target: _Target, body: Body | None, read: Reader) -> Outcome:
         async with self.pools.place(
             Purpose.STORAGE, self.clock, within_s=self.timeouts.pool_s
@@ -240,7 +249,7 @@ class Storage:
                     # Bound to no name, since reporters of errors print each frame's.
                     request=target.request(body, self._steps()),
                     clock=self.clock,
-                    total_s=None,
+                    windows=self._windows(),
                     read=read,
                 )
             )

@@ -15,8 +15,15 @@ import httpx
 import pytest
 
 from newsleopard_async import InvalidRequest, StorageError
-from newsleopard_async.testing import ManualClock
-from tests.storage.client import API_KEY, Readdressed, a_client, a_link, a_ticket, names_in
+from tests.storage.client import (
+    API_KEY,
+    ForwardClock,
+    Readdressed,
+    a_client,
+    a_link,
+    a_ticket,
+    names_in,
+)
 from tests.storage.wire import Drop, Reply, WireServer, error_xml
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +100,7 @@ async def test_connection_lost_after_the_lifetime_means_expired(
     wire: WireServer, source: Path
 ) -> None:
     """Where the refusal was lost, the URL's own time says whether a fresh one helps."""
-    clock = ManualClock()
+    clock = ForwardClock()
     signed = clock.now() - timedelta(minutes=10)
     url = wire.url(f"/b/k?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Expires=300")
     wire.script.extend([Drop(1_000)] * 5)
@@ -108,7 +115,7 @@ async def test_connection_lost_after_the_lifetime_means_expired(
 
 async def test_url_that_has_expired_is_not_repeated(wire: WireServer, source: Path) -> None:
     """A lost connection is no reason to try again a URL whose own time is over."""
-    clock = ManualClock()
+    clock = ForwardClock()
     signed = clock.now() - timedelta(minutes=10)
     url = wire.url(f"/b/k?X-Amz-Date={signed:%Y%m%dT%H%M%SZ}&X-Amz-Expires=300")
     wire.script.extend([Drop(1_000)] * 5)

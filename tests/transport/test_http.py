@@ -12,6 +12,7 @@ from typing import Any, cast
 import anyio
 import anyio.abc
 import anyio.lowlevel
+import attrs
 import h11
 import httpcore
 import httpx
@@ -22,7 +23,7 @@ from newsleopard_async.clock import SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import http
-from newsleopard_async.transport.http import Arriving, Bytes, Exchange, perform, read_whole
+from newsleopard_async.transport.http import Arriving, Bytes, Exchange, Windows, perform, read_whole
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from tests.transport.loopback import Seen, raw_server, serve
 from tests.transport.loopback import http as wire
@@ -351,6 +352,156 @@ async def test_silent_server_ends_at_the_total_time() -> None:
     outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=60))
 
     assert outcome == ReplyLost("no whole answer within 60 s")
+
+
+WINDOWS = Windows(begin_s=20, write_s=10, read_s=5)
+
+
+@attrs.frozen
+class Slow(httpx.AsyncByteStream):
+    """A body whose pieces each take a while; the last one is never followed by the end."""
+
+    clock: ManualClock
+    pause_s: float
+    pieces: tuple[bytes, ...]
+    ends: bool = True
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return SlowPieces(self)
+
+
+class SlowPieces(AsyncIterator[bytes]):
+    def __init__(self, body: Slow) -> None:
+        self._body = body
+        self._left = iter(body.pieces)
+
+    async def __anext__(self) -> bytes:
+        await self._body.clock.sleep(self._body.pause_s)
+        for piece in self._left:
+            return piece
+        if not self._body.ends:
+            await anyio.sleep_forever()
+        raise StopAsyncIteration
+
+
+class Paced(httpx.AsyncBaseTransport):
+    """Takes its time before the request, for each of its pieces, and before the answer."""
+
+    def __init__(self, clock: ManualClock, waits_s: tuple[float, float, float], body: Slow) -> None:
+        self._clock = clock
+        self._waits_s = waits_s
+        self._body = body
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Take the request and answer."""
+        before_s, each_s, after_s = self._waits_s
+        await self._clock.sleep(before_s)
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        async for _ in request.stream:
+            await self._clock.sleep(each_s)
+        await self._clock.sleep(after_s)
+        return httpx.Response(200, stream=self._body)
+
+
+CLOSING_S = 5
+"""What a body that does not end when it is closed is given."""
+
+ENOUGH = b"x" * 5 * 2_048
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "answer_s", "pieces", "ends", "ended_s"),
+    [
+        ((21, 0, 0), 0, (), True, 20),
+        ((19, 11, 0), 0, (), True, 29),
+        ((19, 9, 6), 0, (), True, 19 + 2 * 9 + 5),
+        ((19, 9, 4), 6, (b"x",), True, 19 + 2 * 9 + 4 + 5 + CLOSING_S),
+        ((0, 0, 0), 1, (b"x",) * 100, True, 5 + CLOSING_S),
+        ((0, 0, 0), 4, (*[ENOUGH] * 9, b"x"), False, 9 * 4 + 5 + CLOSING_S),
+    ],
+    ids=["connecting", "sending", "head", "body", "trickle", "end"],
+)
+async def test_each_part_of_a_transfer_must_move(
+    waits_s: tuple[float, float, float],
+    answer_s: float,
+    pieces: tuple[bytes, ...],
+    ends: bool,
+    ended_s: float,
+) -> None:
+    """A storage that keeps a connection barely alive holds nobody for ever."""
+    clock = ManualClock()
+    transport = Paced(clock, waits_s, Slow(clock, answer_s, pieces, ends))
+    request = httpx.Request("PUT", "https://x", stream=Bytes(b"x" * 300_000))
+
+    outcome = await perform(exchange(transport, clock=clock, request=request, windows=WINDOWS))
+
+    assert isinstance(outcome, ReplyLost)
+    assert outcome.reason.startswith("too little came or went within")
+    assert clock.monotonic() == ended_s
+
+
+async def test_slow_transfer_that_moves_is_let_be() -> None:
+    """However long it takes in all; and what this side takes does not count."""
+    clock = ManualClock()
+    transport = Paced(clock, (19, 9, 4), Slow(clock, 4, (ENOUGH,) * 100))
+
+    async def read(arriving: Arriving) -> bytes:
+        async def take(piece: bytes) -> None:
+            await clock.sleep(100)
+
+        await arriving.pour(take)
+        return b"all"
+
+    request = httpx.Request("PUT", "https://x", stream=Slow(clock, 100, (ENOUGH * 2,) * 100))
+    outcome = await perform(
+        exchange(transport, clock=clock, request=request, windows=WINDOWS, read=read)
+    )
+
+    assert outcome == Answer(200, b"all")
+
+
+async def test_our_own_error_leaves_a_transfer_alone() -> None:
+    """It is in no group of errors."""
+    ours = InvalidRequest.of("source", "unchanged", "changed")
+
+    with pytest.raises(InvalidRequest) as caught:
+        await perform(exchange(Scripted(ours), windows=WINDOWS))
+
+    assert caught.value is ours
+
+
+ENDLESS = {
+    "interim": (b"", b"HTTP/1.1 102 X\r\n\r\n"),
+    "head": (b"HTTP/1.1 200 X\r\n", b"A: b\r\n"),
+    "body": (b"HTTP/1.1 200 X\r\nContent-Length: 10000\r\n\r\n", b"x"),
+}
+
+
+@pytest.mark.parametrize("how", ENDLESS)
+@pytest.mark.parametrize(
+    "bound", [{"total_s": 0.1}, {"windows": Windows(begin_s=1, write_s=1, read_s=0.1)}]
+)
+async def test_answer_on_the_wire_without_end_ends(how: str, bound: dict[str, Any]) -> None:
+    """Something comes all the time, so that no wait for the next piece is long."""
+    begin, more = ENDLESS[how]
+
+    async def talk(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(begin)
+            with contextlib.suppress(anyio.BrokenResourceError):
+                while True:
+                    await stream.send(more)
+                    await anyio.sleep(0.01)
+
+    async with raw_server(talk) as url, httpx.AsyncHTTPTransport() as transport:
+        with anyio.fail_after(5):
+            request = httpx.Request("GET", url, headers={"Host": "x"}, stream=Bytes(b""))
+            outcome = await perform(
+                exchange(transport, request=request, clock=SystemClock(), **bound)
+            )
+
+    assert isinstance(outcome, ReplyLost)
 
 
 class NeverCloses(Pieces):
