@@ -6,6 +6,7 @@ Every attempt takes a turn of its own, so the limiter sits inside the retry loop
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -119,7 +120,8 @@ class Api:
         self.pools.check_usable()
         await self.keep_count()
         attempt = self._attempt(request, observer)
-        retrying = Retrying(self.retry, self.clock)
+        sleep = functools.partial(self.pools.sleep, self.clock)
+        retrying = Retrying(self.retry, self.clock, sleep=sleep)
         last: Result[T] | None = None
 
         async def make() -> Outcome:
@@ -164,6 +166,7 @@ class Api:
             total_s=total_s,
             read=read_whole,
             arrivals=slot,
+            while_open=self.pools.while_open,
         )
 
     def _http_request(

@@ -95,7 +95,8 @@ class Attempt(Generic[T]):
             ConfigurationError: the set-up is wrong, or the observer takes too long.
         """
         request, pool_s = self.request, self.timeouts.pool_s
-        slot = await self.limiter.acquire(export_of=request.export_of, polite=request.polite)
+        turn = self.limiter.acquire(export_of=request.export_of, polite=request.polite)
+        slot = await self.pools.wait(turn)
         try:
             begin()
             async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:

@@ -12,6 +12,7 @@ import math
 import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any, Final, Protocol, Self, cast
 
@@ -148,6 +149,7 @@ class Exchange:
         windows: How long each part of the attempt may be without progress.
         read: What to do with the answer's body.
         arrivals: Told of the request's way, or None where nobody asks.
+        while_open: Makes the scope that is cancelled if the client is closed meanwhile.
     """
 
     transport: httpx.AsyncBaseTransport = attrs.field(repr=False)
@@ -157,6 +159,9 @@ class Exchange:
     windows: Windows | None = None
     read: Reader = attrs.field(repr=False)
     arrivals: Arrivals | None = attrs.field(repr=False, default=None)
+    while_open: Callable[[], AbstractContextManager[anyio.CancelScope, bool]] = attrs.field(
+        repr=False, default=anyio.CancelScope
+    )
 
 
 async def perform(exchange: Exchange) -> Outcome:
@@ -165,17 +170,28 @@ async def perform(exchange: Exchange) -> Outcome:
     Raises:
         NewsLeopardError: from the body being sent or the reading of the answer, unchanged.
     """
+    trace = _Trace(exchange.arrivals)
+    with exchange.while_open():
+        return await _bounded(exchange, trace)
+    return _interrupted(trace, "the client was closed meanwhile")
+
+
+def _interrupted(trace: _Trace, why: str) -> NotSent | ReplyLost:
+    return NotSent(why) if trace.is_unsent else ReplyLost(why)
+
+
+async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome:
     if exchange.windows is not None:
-        return await _watched(exchange, exchange.windows)
+        return await _watched(exchange, trace, exchange.windows)
     progress = _Progress(exchange.clock, Windows())
     if exchange.total_s is None:
-        return await _attempt(exchange, progress)
+        return await _attempt(exchange, trace, progress)
     with exchange.clock.deadline(exchange.total_s):
-        return await _attempt(exchange, progress)
-    return ReplyLost(f"no whole answer within {exchange.total_s:g} s")
+        return await _attempt(exchange, trace, progress)
+    return _interrupted(trace, f"no whole answer within {exchange.total_s:g} s")
 
 
-async def _watched(exchange: Exchange, windows: Windows) -> Outcome:
+async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outcome:
     """Make an attempt that ends as soon as one of its parts makes too little progress."""
     progress = _Progress(exchange.clock, windows)
     outcome: Outcome | None = None
@@ -183,18 +199,17 @@ async def _watched(exchange: Exchange, windows: Windows) -> Outcome:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.watch, tasks.cancel_scope)
         try:
-            outcome = await _attempt(exchange, progress)
+            outcome = await _attempt(exchange, trace, progress)
         except NewsLeopardError as error:
             # It would leave the task group inside another error.
             ours = error
         tasks.cancel_scope.cancel()
     if ours is not None:
         raise ours
-    return outcome or ReplyLost(f"too little came or went within {progress.window_s:g} s")
+    return outcome or _interrupted(trace, f"too little came or went within {progress.window_s:g} s")
 
 
-async def _attempt(exchange: Exchange, progress: _Progress) -> Outcome:
-    trace = _Trace(exchange.arrivals)
+async def _attempt(exchange: Exchange, trace: _Trace, progress: _Progress) -> Outcome:
     body = _Outgoing(exchange.request.stream, trace, progress)
     exchange.request.stream = body
     exchange.request.extensions["trace"] = trace
@@ -549,6 +564,12 @@ class _Trace:
         self.incoming: _Incoming | None = None
         self._arrivals = arrivals
         self._is_connecting = False
+        self._has_begun = False
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it is certain that no byte of the request was handed to the socket."""
+        return self.is_heard and not self._has_begun
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         self.is_heard = True
@@ -557,6 +578,7 @@ class _Trace:
             self.incoming = _Incoming(info["return_value"])
         elif step == "send_request_headers.started":
             self._is_connecting = getattr(info.get("request"), "method", b"") == b"CONNECT"
+            self._has_begun = not self._is_connecting
         elif self._arrivals is None or self._is_connecting:
             return
         elif step == "send_request_body.complete":

@@ -12,8 +12,9 @@ from __future__ import annotations
 import contextlib
 import enum
 import ssl
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import AbstractContextManager
+from typing import Final, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -30,7 +31,10 @@ __all__ = ["HttpTransport", "Pools", "Purpose"]
 HttpTransport = httpx.AsyncBaseTransport
 """What may carry a client's traffic in the place of its own connections."""
 
+T = TypeVar("T")
+
 _CONNECTIONS: Final = 100
+_CLOSED: Final = "this client is closed; make a new one"
 
 
 class Purpose(enum.Enum):
@@ -90,6 +94,7 @@ class Pools:
     _tls: ssl.SSLContext | None = attrs.field(default=None, init=False, repr=False)
     _loop: object = attrs.field(default=None, init=False, repr=False)
     _closed: bool = attrs.field(default=False, init=False, repr=False)
+    _scopes: set[anyio.CancelScope] = attrs.field(factory=set, init=False, repr=False)
 
     def check_usable(self) -> None:
         """Refuse use after closing, and on another event loop than the first.
@@ -105,6 +110,40 @@ class Pools:
                 "this client was used on another event loop; make one client for each loop"
             )
 
+    def while_open(self) -> AbstractContextManager[anyio.CancelScope, bool]:
+        """Cancel what runs inside as soon as the client is closed."""
+        # Type checkers take a generator's for one that swallows nothing.
+        return cast("AbstractContextManager[anyio.CancelScope, bool]", self._while_open())
+
+    @contextlib.contextmanager
+    def _while_open(self) -> Iterator[anyio.CancelScope]:
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            if self._closed:
+                scope.cancel()
+            try:
+                yield scope
+            finally:
+                self._scopes.discard(scope)
+
+    async def sleep(self, clock: Clock, seconds: float) -> None:
+        """Wait, as `wait` does.
+
+        Raises:
+            ConfigurationError: the client is closed.
+        """
+        await self.wait(clock.sleep(seconds))
+
+    async def wait(self, waiting: Awaitable[T]) -> T:
+        """Wait for something, and no longer than the client is open.
+
+        Raises:
+            ConfigurationError: it is closed.
+        """
+        with self.while_open():
+            return await waiting
+        raise ConfigurationError(_CLOSED)
+
     @contextlib.asynccontextmanager
     async def place(
         self, purpose: Purpose, clock: Clock, *, within_s: float
@@ -113,7 +152,7 @@ class Pools:
         gate = self._gates.setdefault(purpose, anyio.CapacityLimiter(_CONNECTIONS))
         borrower = object()
         with clock.deadline(within_s) as scope:
-            await gate.acquire_on_behalf_of(borrower)
+            await self.wait(gate.acquire_on_behalf_of(borrower))
         if scope.cancelled_caught:
             yield False
             return
@@ -142,7 +181,7 @@ class Pools:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ConfigurationError("this client is closed; make a new one")
+            raise ConfigurationError(_CLOSED)
 
     def _find_or_open(
         self, purpose: Purpose, proxy: str | None, tls: ssl.SSLContext
@@ -155,8 +194,14 @@ class Pools:
         return self._open[purpose, proxy]
 
     async def aclose(self) -> None:
-        """Close every connection; a caller's own transport stays open."""
+        """Close every connection; a caller's own transport stays open.
+
+        Calls that still run end, also those that are connecting: a connection that came up
+        later would stay open, since the pool of httpcore does not know that it was closed.
+        """
         self._closed = True
+        for scope in tuple(self._scopes):
+            scope.cancel()
         opened, self._open = list(self._open.values()), {}
         with anyio.CancelScope(shield=True):
             for transport in opened:

@@ -23,10 +23,15 @@ __all__ = ["Retrying"]
 
 @attrs.define
 class Retrying:
-    """The retry loop around one request's attempts; made anew for each request."""
+    """The retry loop around one request's attempts; made anew for each request.
+
+    Attributes:
+        sleep: How to wait between two attempts, if not on the clock alone.
+    """
 
     policy: RetryPolicy
     clock: Clock
+    sleep: Callable[[float], Awaitable[None]] | None = attrs.field(default=None, kw_only=True)
     jitter: Callable[[float, float], float] = random.uniform
     _began_s: float | None = attrs.field(default=None, init=False)
 
@@ -74,7 +79,7 @@ class Retrying:
             return self._must_stop(_outcome(state), state, elapsed_s)
 
         loop = AsyncRetrying(
-            sleep=self.clock.sleep,
+            sleep=self.sleep or self.clock.sleep,
             retry=allowed,
             wait=wait,
             stop=stop,

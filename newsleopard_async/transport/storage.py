@@ -188,7 +188,7 @@ class Storage:
             outcome = await self._perform(target, body, read_whole)
             return self._unless_over("the upload", target, outcome)
 
-        outcome = await Retrying(self.retry, self.clock)(attempt, Kind.UPLOAD)
+        outcome = await self._retrying()(attempt, Kind.UPLOAD)
         if not (isinstance(outcome, Answer) and outcome.successful):
             raise self._failure("the upload", target, outcome)
 
@@ -208,7 +208,7 @@ class Storage:
                 outcome = await self._perform(target, None, functools.partial(_save, partial))
                 return self._unless_over("the download", target, outcome)
 
-            outcome = await Retrying(self.retry, self.clock)(attempt, Kind.READ)
+            outcome = await self._retrying()(attempt, Kind.READ)
             if not (isinstance(outcome, Answer) and outcome.status == HTTPStatus.OK):
                 raise self._failure("the download", target, outcome)
             with _writing():
@@ -228,6 +228,10 @@ class Storage:
             "write": t.storage_write_s,
             "pool": t.pool_s,
         }
+
+    def _retrying(self) -> Retrying:
+        sleep = functools.partial(self.pools.sleep, self.clock)
+        return Retrying(self.retry, self.clock, sleep=sleep)
 
     def _windows(self) -> Windows:
         t = self.timeouts
@@ -251,6 +255,7 @@ class Storage:
                     clock=self.clock,
                     windows=self._windows(),
                     read=read,
+                    while_open=self.pools.while_open,
                 )
             )
 

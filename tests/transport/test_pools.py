@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
+from collections import Counter
+from collections.abc import Awaitable
 from typing import Any
 
 import anyio
+import anyio.abc
 import anyio.lowlevel
 import attrs
 import httpx
 import pytest
 
 from newsleopard_async.clock import SystemClock
-from newsleopard_async.errors import ConfigurationError, ConnectionFailed
-from newsleopard_async.models.options import Timeouts
+from newsleopard_async.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    NewsLeopardError,
+    OutcomeUnknown,
+)
+from newsleopard_async.models.options import RateLimits, Timeouts
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.urls import is_loopback, proxy_for, split_url
-from tests.transport.loopback import Seen, http, serve
-from tests.transport.scripted import LIST, READ, SUBMIT, Scripted, json_answer, make_api
+from tests.transport.loopback import Seen, http, raw_server, serve
+from tests.transport.scripted import IMPORT, LIST, READ, SUBMIT, Scripted, json_answer, make_api
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"])
@@ -391,3 +400,105 @@ async def test_natively_cancelled_requests_cost_the_pool_nothing() -> None:
         await asyncio.gather(*calls, return_exceptions=True)
         await call_together(api, READ, crowd)
         await api.pools.aclose()
+
+
+class Silent:
+    """A server that takes requests and answers none; it counts its open connections."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.open = 0
+
+    async def talk(self, stream: anyio.abc.SocketStream) -> None:
+        """Listen to the end of the connection."""
+        self.open += 1
+        try:
+            async with stream:
+                with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                    while True:
+                        await stream.receive()
+                        self.seen += 1
+        finally:
+            self.open -= 1
+
+
+async def failure_of(call: Awaitable[Any], failures: list[type[Exception]]) -> None:
+    """Note what a call ends with."""
+    try:
+        await call
+    except NewsLeopardError as error:
+        failures.append(type(error))
+
+
+CALLS = (READ, IMPORT, LIST, SUBMIT)
+
+
+@pytest.mark.anyio
+async def test_client_closed_under_calls_leaves_no_connection() -> None:
+    """They end at once; only of what may not be repeated it is unknown what it did."""
+    server = Silent()
+    failures: list[type[Exception]] = []
+
+    async with raw_server(server.talk) as url:
+        api = make_api(None, base_url=url, clock=SystemClock())
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for request in CALLS:
+                    tasks.start_soon(failure_of, api.call(request), failures)
+                while server.seen < len(CALLS):  # noqa: ASYNC110 - a socket sets no event
+                    await anyio.sleep(0.001)
+                await api.pools.aclose()
+            while server.open:  # noqa: ASYNC110 - a socket sets no event
+                await anyio.sleep(0.001)
+
+    assert Counter(failures) == {ConfigurationError: 2, OutcomeUnknown: 2}
+
+
+@pytest.mark.anyio
+async def test_client_closed_while_it_connects_leaves_no_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection that came up afterwards would belong to nobody. Nothing was sent."""
+    from httpcore._backends.auto import AutoBackend
+
+    server = Silent()
+    failures: list[type[Exception]] = []
+    connecting = anyio.Event()
+    really_connect = AutoBackend.connect_tcp
+
+    async def connect(*args: Any, **options: Any) -> Any:
+        connecting.set()
+        await anyio.sleep(0.05)
+        return await really_connect(*args, **options)
+
+    monkeypatch.setattr(AutoBackend, "connect_tcp", connect)
+    async with raw_server(server.talk) as url:
+        api = make_api(None, base_url=url, clock=SystemClock())
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                for request in CALLS:
+                    tasks.start_soon(failure_of, api.call(request), failures)
+                await connecting.wait()
+                await api.pools.aclose()
+        await anyio.sleep(0.1)
+
+    assert failures == [ConfigurationError] * len(CALLS)
+    assert (server.open, server.seen) == (0, 0)
+
+
+@pytest.mark.anyio
+async def test_calls_that_wait_end_when_the_client_is_closed() -> None:
+    """For their turn, and between two attempts: they would wait for nothing."""
+    clock = ManualClock(auto_advance=False)
+    failures: list[type[Exception]] = []
+    api = make_api(
+        Scripted(json_answer(503, {})), clock=clock, limits=RateLimits(windows=((1, 60.0),))
+    )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(failure_of, api.call(READ), failures)
+        tasks.start_soon(failure_of, api.call(READ), failures)
+        await anyio.wait_all_tasks_blocked()
+        await api.pools.aclose()
+
+    assert failures == [ConfigurationError] * 2
