@@ -15,8 +15,7 @@ import functools
 import math
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -100,12 +99,8 @@ class _Result(Generic[T]):
 
 
 @contextlib.asynccontextmanager
-async def open_file(path: Path, mode: Literal["rb", "wb"]) -> AsyncIterator[IO[bytes]]:
+async def open_file(open_it: Callable[[], IO[bytes]]) -> AsyncIterator[IO[bytes]]:
     """Open a file that no cancellation leaves open; read and write it with `in_thread`."""
-
-    def open_it() -> IO[bytes]:
-        return path.open(mode)
-
     file = await in_thread(open_it, undo=lambda file: file.close())
     try:
         yield file

@@ -33,6 +33,7 @@ __all__ = [
     "append",
     "as_path",
     "copy_durably",
+    "create_private",
     "open_folder",
     "part_of",
     "private_folder",
@@ -45,7 +46,6 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 """Where a file or folder is: a path, also as text."""
 
 PATH_TYPES: Final = (str, os.PathLike)
-
 
 _NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 """Windows has no such flag; whoever may make a link there is an administrator."""
@@ -176,6 +176,12 @@ def part_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
+def create_private(path: Path) -> IO[bytes]:
+    """Create a file that nobody else can read, and that is no link to another."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
+
+
 def put_in_place(part: Path, path: Path, *, must_last: bool = False) -> int:
     """Give a complete file its name, in one step that a crash cannot cut in two.
 
@@ -184,7 +190,7 @@ def put_in_place(part: Path, path: Path, *, must_last: bool = False) -> int:
             can promise it; what can be fetched or made again need not ask for it.
     Returns: Its size in bytes.
     """
-    with part.open("rb+") as file:
+    with os.fdopen(os.open(part, os.O_RDWR | _NO_FOLLOW), "rb+") as file:
         os.fsync(file.fileno())
         size_bytes = os.fstat(file.fileno()).st_size
     part.replace(path)
@@ -204,8 +210,7 @@ def _replacing(path: Path, *, must_last: bool) -> Iterator[IO[bytes]]:
     """Write a private file that takes the place of another, whole or not at all."""
     part = part_of(path)
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with create_private(part) as file:
             yield file
         put_in_place(part, path, must_last=must_last)
     except BaseException:

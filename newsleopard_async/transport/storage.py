@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 from urllib.parse import parse_qs
 
 import anyio
@@ -24,7 +24,7 @@ import httpx
 from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import InvalidRequest, StorageError
-from newsleopard_async.files import part_of, put_in_place
+from newsleopard_async.files import create_private, part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.http import (
@@ -306,9 +306,14 @@ async def _save(partial: Path, answer: Arriving) -> bytes:
             status=200,
         )
     size_bytes = 0
+
+    def open_anew() -> IO[bytes]:
+        partial.unlink(missing_ok=True)
+        return create_private(partial)
+
     async with contextlib.AsyncExitStack() as stack:
         with _writing():
-            file = await stack.enter_async_context(open_file(partial, "wb"))
+            file = await stack.enter_async_context(open_file(open_anew))
 
         async def take(piece: bytes) -> None:
             nonlocal size_bytes

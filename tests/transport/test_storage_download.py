@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import pytest
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import InvalidRequest, StorageError
+from newsleopard_async.files import create_private
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport import storage as module
 from tests.constants import START
@@ -58,6 +61,50 @@ async def test_download_replaces_the_file(folder: Path) -> None:
 
     assert size_bytes == len(content)
     assert contents(folder) == {"report.csv": content}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+async def test_report_is_private(folder: Path) -> None:
+    """It is personal data: also while it is written, and where an open file lay before."""
+    path = folder / "report.csv"
+    path.chmod(0o644)
+    modes: list[int] = []
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=Looking())
+
+    class Looking(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield CSV
+            modes.extend(each.stat().st_mode & 0o777 for each in folder.glob(".*"))
+
+    umask = os.umask(0)
+    try:
+        await get(make_storage(Scripted(handle)), URL, path)
+    finally:
+        os.umask(umask)
+
+    assert modes == [0o600]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links take a privilege there")
+async def test_report_does_not_follow_links(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither at its place, nor at the place of its part."""
+    other = tmp_path_factory.mktemp("other") / "mine"
+    other.write_bytes(b"mine")
+    (folder / "report.csv").unlink()
+    (folder / "report.csv").symlink_to(other)
+    (folder / ".part").symlink_to(other)
+    monkeypatch.setattr(module, "part_of", lambda path: path.with_name(".part"))
+
+    await get(make_storage(Scripted(answer(200, CSV))), URL, folder / "report.csv")
+
+    assert other.read_bytes() == b"mine"
+    assert contents(folder) == {"report.csv": CSV}
+    assert not (folder / "report.csv").is_symlink()
 
 
 async def test_empty_report_is_a_file() -> None:
@@ -310,19 +357,16 @@ def fill_up_at(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if "." in what:
         monkeypatch.setattr(what, fail)
         return
-    really_open = Path.open
 
-    def open_full(path: Path, mode: str) -> mock.Mock:
-        file = mock.Mock(wraps=really_open(path, mode))
+    def create_full(path: Path) -> mock.Mock:
+        file = mock.Mock(wraps=create_private(path))
         file.configure_mock(**{f"{what}.side_effect": fail})
         return file
 
-    monkeypatch.setattr(Path, "open", open_full)
+    monkeypatch.setattr(module, "create_private", create_full)
 
 
-@pytest.mark.parametrize(
-    "what", ["pathlib.Path.open", "write", "flush", "os.fsync", "pathlib.Path.replace"]
-)
+@pytest.mark.parametrize("what", ["os.open", "write", "flush", "os.fsync", "pathlib.Path.replace"])
 async def test_full_disk_is_named(what: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not the connection's fault, so nothing is repeated."""
     transport = Scripted(answer(200, CSV))
