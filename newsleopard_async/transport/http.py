@@ -23,6 +23,7 @@ import httpx
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.transport.instrumentation import kept_out
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 
 __all__ = [
@@ -171,7 +172,7 @@ async def perform(exchange: Exchange) -> Outcome:
         NewsLeopardError: from the body being sent or the reading of the answer, unchanged.
     """
     trace = _Trace(exchange.arrivals)
-    with exchange.while_open():
+    with exchange.while_open(), kept_out():
         return await _bounded(exchange, trace)
     return _interrupted(trace, "the client was closed meanwhile")
 
