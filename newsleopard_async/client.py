@@ -114,7 +114,11 @@ class NewsLeopard:
 
         api = self._api
         return storage.Storage(
-            pools=api.pools, clock=api.clock, retry=api.retry, timeouts=api.timeouts
+            pools=api.pools,
+            clock=api.clock,
+            retry=api.retry,
+            timeouts=api.timeouts,
+            base_url=api.base_url,
         )
 
     def __repr__(self) -> str:

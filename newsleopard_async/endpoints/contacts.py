@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
@@ -149,7 +150,7 @@ class Contacts:
                 path=_import_path(list_sn, "file"),
                 kind=Kind.IMPORT,
                 body=webhook_body(webhook_url),
-                decode=answers.decode_ticket,
+                decode=functools.partial(answers.decode_ticket, base_url=self._api.base_url),
                 hint=_LIST_HINT if list_sn else "",
                 empty_500_once=list_sn is not None,
             )
@@ -212,7 +213,7 @@ class Contacts:
                 path=path("/v1/contacts/imports/result/{sn}", sn=import_sn),
                 kind=Kind.READ,
                 polite=True,
-                decode=answers.decode_import_result,
+                decode=functools.partial(answers.decode_import_result, base_url=self._api.base_url),
                 hint="the import is unknown, or older than 30 days",
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -102,7 +103,7 @@ class Reports:
                 path=path("/v1/report/{sn}/link", sn=campaign_sn),
                 kind=Kind.READ,
                 polite=True,
-                decode=answers.decode_links,
+                decode=functools.partial(answers.decode_links, base_url=self._api.base_url),
             )
         )
 

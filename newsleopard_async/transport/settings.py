@@ -9,7 +9,7 @@ from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.urls import is_loopback, split_url
 
-__all__ = ["read_base_url", "read_key"]
+__all__ = ["DEFAULT_BASE_URL", "read_base_url", "read_key"]
 
 DEFAULT_BASE_URL: Final = "https://api.newsleopard.com"
 _KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Final
-from urllib.parse import parse_qs
+from urllib.parse import SplitResult, parse_qs
 
 import anyio
 import attrs
@@ -42,7 +42,7 @@ from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
-from newsleopard_async.transport.urls import is_loopback, split_url
+from newsleopard_async.transport.urls import PLAIN_HTTP, problem_of_storage_url, split_url
 
 __all__ = ["Storage"]
 
@@ -68,16 +68,16 @@ class _Target:
     host: str
     authority: str
     expires: datetime | None
+    parts: SplitResult = attrs.field(repr=False)
 
     @classmethod
     def parse(cls, url: str) -> _Target | None:
-        """Read a URL; None if it is no https URL (plain http goes to loopback only)."""
+        """Read a URL; None if no request can go there."""
         parts = split_url(url)
         if parts is None or _NOT_IN_A_URL.search(url):
             return None
         host = parts.hostname or ""
-        secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-        if not (secure and host):
+        if not (host and parts.scheme in _OWN_PORTS):
             return None
         authority = parts.netloc.rpartition("@")[2]
         if parts.port == _OWN_PORTS[parts.scheme]:
@@ -91,6 +91,7 @@ class _Target:
             host=host,
             authority=authority,
             expires=_expiry(parts.query),
+            parts=parts,
         )
 
     def is_expired(self, now: datetime) -> bool:
@@ -165,12 +166,17 @@ class _BodyStream(httpx.AsyncByteStream):
 
 @attrs.frozen(kw_only=True)
 class Storage:
-    """Uploads to and downloads from presigned URLs."""
+    """Uploads to and downloads from presigned URLs.
+
+    Attributes:
+        base_url: Where the API is, which decides what URLs are used.
+    """
 
     pools: Pools
     clock: Clock = attrs.field(repr=False)
     retry: RetryPolicy
     timeouts: Timeouts
+    base_url: str
 
     async def put(self, url: str, body: Body) -> None:
         """Upload a body; repeated from its start where no definite answer came.
@@ -216,8 +222,11 @@ class Storage:
 
     def _checked(self, target: _Target | None) -> _Target:
         self.pools.check_usable()
-        if target is None:
+        found = None if target is None else problem_of_storage_url(target.parts, self.base_url)
+        if target is None or found == PLAIN_HTTP:
             raise StorageError("the platform gave a storage URL that is no https URL")
+        if found is not None:
+            raise InvalidRequest.of("url", "url", found)
         return target
 
     def _steps(self) -> dict[str, float]:

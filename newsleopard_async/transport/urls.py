@@ -1,14 +1,31 @@
-"""URLs: taken apart, and which of them stay on this machine."""
+"""URLs: taken apart, which of them stay on this machine, and which the storage may have."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.request
-from urllib.parse import SplitResult, urlsplit
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
-__all__ = ["is_loopback", "proxy_for", "split_url"]
+__all__ = ["PLAIN_HTTP", "is_loopback", "problem_of_storage_url", "proxy_for", "split_url"]
+
+_NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
+_OWN_PORTS: Final = {"http": 80, "https": 443}
+PLAIN_HTTP: Final = "is a plain http URL, which shows its content to everybody"
+
+_HERE: Final = tuple(
+    ipaddress.ip_network(each)
+    for each in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10")
+)
+"""This machine and this link. Linux takes 0.0.0.0 for the loopback (RFC 6890)."""
+
+_CARRIES_IPV4: Final = tuple(
+    ipaddress.IPv6Network(each) for each in ("::/96", "::ffff:0:0/96", "64:ff9b::/96")
+)
+"""IPv6 addresses whose last 32 bits are an IPv4 address (RFC 4291, 2.5.5; RFC 6052)."""
 
 
 def is_loopback(host: str) -> bool:
@@ -19,6 +36,77 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_here(host: str) -> bool:
+    """Say whether a host is this machine or on this link, in any notation that resolvers take."""
+    name = unquote(host).strip("[]").rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    found = _address(name.partition("%")[0])
+    if found is None:
+        return False
+    forms = [found]
+    if isinstance(found, ipaddress.IPv6Address):
+        if any(found in network for network in _CARRIES_IPV4):
+            forms.append(ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF))
+        if found.sixtofour is not None:
+            forms.append(found.sixtofour)
+    return any(form in network for form in forms for network in _HERE)
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address, an IPv4 one also in the short, hexadecimal or octal form of inet_aton."""
+    if ":" in name:
+        try:
+            return ipaddress.IPv6Address(name)
+        except ValueError:
+            return None
+    parts = name.split(".")
+    if len(parts) > 4 or not all(map(_NUMBER.fullmatch, parts)):
+        return None
+    try:
+        *first, last = map(_number, parts)
+        if max(first, default=0) > 255:
+            return None
+        # The last number stands for all bytes that are left.
+        high = sum(byte << 8 * (3 - place) for place, byte in enumerate(first))
+        return ipaddress.IPv4Address(high + last)
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int:
+    if text.startswith("0x"):
+        return int(text[2:] or "0", 16)
+    return int(text, 8 if text.startswith("0") else 10)
+
+
+def _origin_of(parts: SplitResult) -> tuple[str, str, int | None]:
+    """Return what two URLs of the same server have in common."""
+    try:
+        port = parts.port or _OWN_PORTS.get(parts.scheme)
+    except ValueError:
+        port = None
+    return parts.scheme, (parts.hostname or "").rstrip("."), port
+
+
+def problem_of_storage_url(parts: SplitResult, base_url: str) -> str | None:
+    """Say why a client of an API at ``base_url`` does not use a storage URL; None if it does.
+
+    The answer that holds it is not believed blindly: files are personal data, and a download
+    from an address in here could be anything.
+    """
+    base = urlsplit(base_url)
+    host = parts.hostname or ""
+    if _origin_of(parts) == _origin_of(base):
+        return None
+    is_local = is_loopback(base.hostname or "")
+    if not is_local and _is_here(host):
+        return "is a URL of this machine or its own network, where no file storage is"
+    if parts.scheme == "http" and not (is_local and _is_here(host)):
+        return PLAIN_HTTP
+    return "is a URL with a user or password" if "@" in parts.netloc and not is_local else None
 
 
 def proxy_for(scheme: str, host: str) -> str | None:

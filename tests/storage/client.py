@@ -56,6 +56,7 @@ def a_client(
     """Make a client that never waits for real."""
     return NewsLeopard(
         API_KEY,
+        base_url="http://127.0.0.1:1",  # the storage is here, too
         clock=clock or ForwardClock(),
         retry=RetryPolicy(max_attempts=max_attempts),
         http_transport=http_transport,

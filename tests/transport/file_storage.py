@@ -37,6 +37,7 @@ def make_storage(
     *,
     clock: ManualClock | None = None,
     attempts: int = 5,
+    base_url: str = "http://127.0.0.1:8000",
 ) -> Storage:
     """Build the part under test."""
     return Storage(
@@ -44,6 +45,7 @@ def make_storage(
         clock=clock or ManualClock(START),
         retry=RetryPolicy(max_attempts=attempts),
         timeouts=Timeouts(),
+        base_url=base_url,
     )
 
 

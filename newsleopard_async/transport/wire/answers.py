@@ -8,6 +8,7 @@ from typing import Any
 from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn
 from newsleopard_async.models.contacts import ContactList, ImportResult, ImportStatus, UploadTicket
 from newsleopard_async.models.reports import ReportLink, ReportType, SentCampaign
+from newsleopard_async.transport.settings import DEFAULT_BASE_URL
 from newsleopard_async.transport.wire.values import (
     WireError,
     code,
@@ -55,10 +56,10 @@ def decode_import_sn(data: object) -> ImportSn:
     return ImportSn(code(fields.get(name), "$.import_sn"))
 
 
-def decode_ticket(data: object) -> UploadTicket:
+def decode_ticket(data: object, base_url: str = DEFAULT_BASE_URL) -> UploadTicket:
     """Read where to upload a file. Source: POST /v1/contacts/imports/…/file; documented."""
     return UploadTicket(
-        import_sn=decode_import_sn(data), url=url(object_(data, "$").get("url"), "$.url")
+        import_sn=decode_import_sn(data), url=url(object_(data, "$").get("url"), "$.url", base_url)
     )
 
 
@@ -82,7 +83,7 @@ def _contact_list(fields: Mapping[str, Any], path: str) -> ContactList:
     )
 
 
-def decode_import_result(data: object) -> ImportResult:
+def decode_import_result(data: object, base_url: str = DEFAULT_BASE_URL) -> ImportResult:
     """Read how far an import is.
 
     Source: GET /v1/contacts/imports/result/{import_sn}; documented, see T43 to T49.
@@ -97,7 +98,7 @@ def decode_import_result(data: object) -> ImportResult:
         errors=_rows(fields.get("errCnt"), "$.errCnt"),
         created=instant(fields.get("createDate"), "$.createDate"),
         completed=instant(fields.get("completedDate"), "$.completedDate"),
-        error_url=_error_url(fields.get("errorDownloadLink")),
+        error_url=_error_url(fields.get("errorDownloadLink"), base_url),
     )
 
 
@@ -112,9 +113,9 @@ def _import_status(text: str) -> ImportStatus:
     return ImportStatus(text.rpartition("=")[2].strip())
 
 
-def _error_url(data: object) -> str | None:
+def _error_url(data: object, base_url: str) -> str | None:
     """Read the link to the rejected rows, which may be absent, null or empty (T49)."""
-    return None if data is None or data == "" else url(data, "$.errorDownloadLink")
+    return None if data is None or data == "" else url(data, "$.errorDownloadLink", base_url)
 
 
 def decode_sent_campaigns(data: object) -> tuple[SentCampaign, ...]:
@@ -147,17 +148,17 @@ def _sent_campaign(fields: Mapping[str, Any], path: str) -> SentCampaign:
     )
 
 
-def decode_links(data: object) -> tuple[ReportLink, ...]:
+def decode_links(data: object, base_url: str = DEFAULT_BASE_URL) -> tuple[ReportLink, ...]:
     """Read the links to report files; none at all means "not ready" (T117).
 
     Source: GET /v1/report/{campaign_sn}/link; documented, see T114 to T116.
     """
-    return tuple(_report_link(fields, path) for path, fields in entries(data, "Reports"))
+    return tuple(_report_link(fields, path, base_url) for path, fields in entries(data, "Reports"))
 
 
-def _report_link(fields: Mapping[str, Any], path: str) -> ReportLink:
+def _report_link(fields: Mapping[str, Any], path: str, base_url: str) -> ReportLink:
     return ReportLink(
         type=ReportType(required_text(fields.get("reportType"), f"{path}.reportType")),
-        url=link(fields.get("link"), f"{path}.link"),
+        url=link(fields.get("link"), f"{path}.link", base_url),
         created=instant(fields.get("createdDate"), f"{path}.createdDate"),
     )

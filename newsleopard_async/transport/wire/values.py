@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from newsleopard_async.disclosure import shown
 from newsleopard_async.models.codes import problems_of_code
-from newsleopard_async.transport.urls import is_loopback, split_url
+from newsleopard_async.transport.settings import DEFAULT_BASE_URL
+from newsleopard_async.transport.urls import problem_of_storage_url, split_url
 
 __all__ = [
     "WireError",
@@ -180,19 +181,20 @@ def _instant(match: re.Match[str]) -> datetime:
     return local.replace(tzinfo=zone).astimezone(UTC)
 
 
-def link(data: object, path: str) -> str:
+def link(data: object, path: str, base_url: str = DEFAULT_BASE_URL) -> str:
     """Return the URL of a report file, freed of the colons that samples begin with (T115)."""
-    return url(_required_text(data, path).lstrip(": "), path)
+    return url(_required_text(data, path).lstrip(": "), path, base_url)
 
 
-def url(data: object, path: str) -> str:
-    """Return a URL byte for byte: https, or plain http to this very machine (T09)."""
+def url(data: object, path: str, base_url: str = DEFAULT_BASE_URL) -> str:
+    """Return a URL of the file storage byte for byte; see `problem_of_storage_url` (T09)."""
     text = _required_text(data, path)
     if _NOT_IN_A_URL.search(text):
         raise WireError(path, "is a URL with white space or control characters")
     parts = split_url(text, is_to_be_sent=False)
     if parts is None or not parts.hostname or parts.scheme not in {"https", "http"}:
         raise WireError(path, "is no https URL")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
-        raise WireError(path, "is a plain http URL, which shows its content to everybody")
+    problem = problem_of_storage_url(parts, base_url)
+    if problem is not None:
+        raise WireError(path, problem)
     return text

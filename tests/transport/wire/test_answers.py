@@ -201,7 +201,8 @@ def test_report_link_loses_its_leading_colon() -> None:
                 },
                 {"reportType": "strange", "link": "http://127.0.0.1:8025/f.csv", "createdDate": ""},
             ]
-        }
+        },
+        "http://127.0.0.1:8025",
     )
 
     assert [link.url for link in links] == [
