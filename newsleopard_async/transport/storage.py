@@ -38,7 +38,7 @@ from newsleopard_async.transport.http import (
     perform,
     read_whole,
 )
-from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
+from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
@@ -56,6 +56,11 @@ _SAYS_EXPIRED: Final = re.compile(
 
 Only there: the rest of a refusal echoes the request, which may be about "expired.csv".
 """
+
+_GAVE_UP: Final = re.compile(
+    rb"<Code>\s*(?:RequestTimeout|IncompleteBody|InternalError|OperationAborted|SlowDown)\s*</Code>"
+)
+"""What the storage says, also with a 4xx, of an upload that it did not get or cannot take now."""
 
 
 @attrs.frozen
@@ -190,13 +195,20 @@ class Storage:
         del url  # Reporters of errors print the variables of each frame.
         target = self._checked(found)
 
-        async def attempt() -> Outcome:
-            outcome = await self._perform(target, body, read_whole)
-            return self._unless_over("the upload", target, outcome)
+        last: Outcome | None = None
 
-        outcome = await self._retrying()(attempt, Kind.UPLOAD)
-        if not (isinstance(outcome, Answer) and outcome.successful):
-            raise self._failure("the upload", target, outcome)
+        async def attempt() -> Outcome:
+            nonlocal last
+            last = await self._perform(target, body, read_whole)
+            outcome = self._unless_over("the upload", target, last)
+            if isinstance(outcome, Answer) and _gave_up(outcome):
+                return ReplyLost("the storage gave up")
+            return outcome
+
+        await self._retrying()(attempt, Kind.UPLOAD)
+        assert last is not None  # there was an attempt
+        if not (isinstance(last, Answer) and last.successful):
+            raise self._failure("the upload", target, last)
 
     async def get(self, url: str, destination: Path) -> int:
         """Download to a file that appears whole or not at all; return its size in bytes.
@@ -284,6 +296,10 @@ class Storage:
                 expired=said_so or (outcome.status == 403 and expired),
             )
         return StorageError(f"{what} failed: {outcome.reason}", status=None, expired=expired)
+
+
+def _gave_up(answer: Answer) -> bool:
+    return 400 <= answer.status < 500 and _GAVE_UP.search(answer.body) is not None
 
 
 @contextlib.asynccontextmanager

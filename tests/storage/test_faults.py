@@ -55,6 +55,9 @@ def open_files(path: Path) -> int:
         Reply(503, error_xml("SlowDown")),
         Reply(500, error_xml("InternalError")),
         Reply(503, after_bytes=100_000),
+        Reply(400, error_xml("RequestTimeout")),
+        Reply(400, error_xml("IncompleteBody")),
+        Reply(409, error_xml("OperationAborted")),
         Reply(429, headers=(("Retry-After", "3"),)),
         Drop(0),
         Drop(1_000_000),
@@ -148,6 +151,18 @@ async def test_answer_that_says_expired_is_expired(
 
     assert caught.value.expired
     assert len(wire.requests) == 1
+
+
+async def test_storage_that_keeps_giving_up_has_its_status(wire: WireServer) -> None:
+    """The last answer is what the error tells."""
+    wire.script.extend([Reply(400, error_xml("RequestTimeout"))] * 5)
+
+    async with a_client() as nl:
+        with pytest.raises(StorageError) as caught:
+            await nl.contacts.upload(a_ticket(wire.url()), b"EMAIL\n")
+
+    assert caught.value.status == 400
+    assert len(wire.requests) == 5
 
 
 async def test_echo_of_the_word_expired_is_not_expired(wire: WireServer) -> None:
