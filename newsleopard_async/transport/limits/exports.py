@@ -6,10 +6,17 @@ place, so that a second one is refused even while the first one waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Final
+
 from newsleopard_async.errors import RateLimited
+from newsleopard_async.models.options import RateLimits
 from newsleopard_async.transport.limits.windows import Claim, SlotLog
 
 __all__ = ["ExportedLately", "Exports"]
+
+_TIDY_AT_SIZE: Final = 16
+"""From how many campaigns on the old ones are looked for; chosen: less is not worth it."""
 
 
 class ExportedLately(RateLimited):
@@ -33,34 +40,44 @@ class Exports:
 
     def __init__(self) -> None:
         self.log: SlotLog = SlotLog()
-        self._claims: dict[str, Claim] = {}
-        self._longest_s = 0.0
+        self._claims: dict[str, tuple[Claim, ...]] = {}
+        # A client that comes later may keep the documented hour.
+        self._longest_s = RateLimits.documented().export_per_campaign_s
+        self._tidy_at_size = _TIDY_AT_SIZE
 
     def __len__(self) -> int:
         return len(self._claims)
 
+    def is_idle(self, now: float) -> bool:
+        """Say whether nothing keeps an export out any more."""
+        self._tidy(now)
+        return not self._claims and self.log.is_idle(now)
+
     def wait_s(self, campaign_sn: str, period_s: float, now: float) -> float:
         """Return how long the campaign is not to be exported; 0 or less if it may be."""
-        claim = self._claims.get(campaign_sn)
-        return 0.0 if claim is None else claim.free_at(period_s, now) - now
+        claims = self._claims.get(campaign_sn, ())
+        return max((claim.free_at(period_s, now) - now for claim in claims), default=0.0)
 
     def claim(self, campaign_sn: str, period_s: float, now: float) -> Claim:
         """Claim a campaign for an export that is about to ask for its place."""
         self._longest_s = max(self._longest_s, period_s)
-        self._claims = {
-            sn: claim
-            for sn, claim in self._claims.items()
-            if claim.free_at(self._longest_s, now) > now
-        }
-        claim = Claim(campaign_sn, self._claims.get(campaign_sn))
-        self._claims[campaign_sn] = claim
+        if len(self._claims) >= self._tidy_at_size:
+            self._tidy(now)
+            self._tidy_at_size = max(_TIDY_AT_SIZE, 2 * len(self._claims))
+        self._keep(campaign_sn, lambda each: each.free_at(self._longest_s, now) > now)
+        claim = Claim(campaign_sn)
+        self._claims[campaign_sn] = (*self._claims.get(campaign_sn, ()), claim)
         return claim
 
     def restore(self, claim: Claim) -> None:
-        """Give the campaign's export back."""
-        if self._claims.get(claim.campaign_sn) is not claim:
-            return
-        if claim.previous is None:
-            del self._claims[claim.campaign_sn]
-        else:
-            self._claims[claim.campaign_sn] = claim.previous
+        """Give the campaign's export back; the claims before and after it stay."""
+        self._keep(claim.campaign_sn, lambda each: each is not claim)
+
+    def _tidy(self, now: float) -> None:
+        for campaign_sn in tuple(self._claims):
+            self._keep(campaign_sn, lambda claim: claim.free_at(self._longest_s, now) > now)
+
+    def _keep(self, campaign_sn: str, counts: Callable[[Claim], bool]) -> None:
+        claims = tuple(filter(counts, self._claims.pop(campaign_sn, ())))
+        if claims:
+            self._claims[campaign_sn] = claims

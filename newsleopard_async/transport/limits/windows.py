@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from datetime import date
 from typing import Final, Protocol
 
 import attrs
@@ -55,6 +56,7 @@ class Slot:
         claim: The export's claim on its campaign.
         is_probe: Whether it goes alone to see if the server accepts requests again.
         sent_at: When the body's last byte left; infinite while it has not.
+        sent_on: The UTC day of that.
         answered_at: When the answer's head came.
         lost_at: When it was given up.
     """
@@ -63,6 +65,7 @@ class Slot:
     claim: Claim | None = None
     is_probe: bool = False
     sent_at: float = math.inf
+    sent_on: date | None = None
     answered_at: float = math.inf
     lost_at: float = math.inf
     _is_open: bool = True
@@ -143,6 +146,12 @@ class SlotLog:
         elif slot in self._settled:
             self._settled.remove(slot)
 
+    def is_idle(self, now: float) -> bool:
+        """Say whether nothing in it counts any more."""
+        if self._open:
+            return False
+        return not self._settled or self._settled[-1].settled_at + self._longest_s <= now
+
     def next_free_at(self, count: int, period_s: float, uplink_s: float, now: float) -> float:
         """Return when a window of ``count`` requests in ``period_s`` takes one more.
 
@@ -176,12 +185,10 @@ class Claim:
 
     Attributes:
         campaign_sn: The campaign.
-        previous: The claim before this one, which counts again if this one is given back.
         settled_at: When it can last have reached the server; infinite while it may yet.
     """
 
     campaign_sn: str
-    previous: Claim | None
     settled_at: float = math.inf
 
     def free_at(self, period_s: float, now: float) -> float:

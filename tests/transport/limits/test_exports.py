@@ -204,6 +204,24 @@ async def test_exports_keep_their_distance_and_let_others_pass() -> None:
 
 
 @pytest.mark.anyio
+async def test_export_without_a_distance_does_not_wait_for_those_with_one() -> None:
+    """A client that keeps no distance between exports passes those of a client that does."""
+    clock = ManualClock()
+    state = LimiterState(clock)
+    careless = Limiter(RateLimits(windows=()), state, clock)
+    careful = Limiter(RateLimits(windows=(), export_every_s=10), state, clock)
+    await exchange(careful, export_of="c0")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(functools.partial(exchange, careful, export_of="c1"))
+        await anyio.wait_all_tasks_blocked()
+        await exchange(careless, export_of="c2")
+        went_at = clock.monotonic()
+
+    assert went_at == 0.0
+
+
+@pytest.mark.anyio
 async def test_export_distance_counts_exports_of_other_clients() -> None:
     """A client that keeps a distance keeps it from those that do not."""
     clock = ManualClock()
@@ -219,11 +237,57 @@ async def test_export_distance_counts_exports_of_other_clients() -> None:
     assert clock.monotonic() == pytest.approx(70.05)
 
 
+@pytest.mark.anyio
+async def test_each_claim_of_a_chain_is_given_back_by_itself() -> None:
+    """An export that was given back does not come back with the end of the one after it."""
+    clock = ManualClock()
+    limits = RateLimits(windows=(), export_per_campaign_s=1e-9)
+    state = LimiterState(clock)
+    careless = Limiter(limits, state, clock)
+    hourly = Limiter(RateLimits(windows=()), state, clock)
+    await exchange(careless, export_of="c1")
+    await clock.sleep(600)
+    second = state.ledger.exports.claim("c1", 10, clock.monotonic())
+    third = state.ledger.exports.claim("c1", 10, clock.monotonic())
+
+    state.ledger.exports.restore(second)
+    with pytest.raises(RateLimited) as while_third:
+        await hourly.acquire(export_of="c1")
+    state.ledger.exports.restore(third)
+    with pytest.raises(RateLimited) as after_all:
+        await hourly.acquire(export_of="c1")
+
+    assert (while_third.value.retry_after_s, after_all.value.retry_after_s) == (3_600, 3_000)
+
+
+@pytest.mark.asyncio
+async def test_export_whose_task_is_destroyed_gives_its_hour_back() -> None:
+    """A coroutine that no one runs to its end leaves nothing behind."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (1, 60))
+    slot = await limiter.acquire()
+    waiting = limiter.acquire(export_of="c1")
+    waiting.send(None)
+    with pytest.raises(RateLimited):
+        await limiter.acquire(export_of="c1")
+
+    waiting.close()
+    slot.give_back()
+    await exchange(limiter, export_of="c1")
+
+    assert clock.monotonic() == 0.0
+
+
 def test_past_exports_are_forgotten() -> None:
     """What no longer keeps anybody out takes no memory."""
     exports = Exports()
 
-    for number in range(100):
-        exports.claim(f"c{number}", 10, now=float(number)).settled_at = float(number)
+    for number in range(1_000):
+        now = number * 600.0
+        exports.claim(f"c{number}", HOUR_S, now).settled_at = now
+        exports.claim("always the same", HOUR_S, now).settled_at = now
 
-    assert len(exports) <= 11
+    assert len(exports) <= 16
+    assert len(exports._claims["always the same"]) <= 7
+    assert not exports.is_idle(now)
+    assert exports.is_idle(now + HOUR_S)
