@@ -1,17 +1,32 @@
 """The requests of the current UTC day. Numbers only, no waiting.
 
-The day is the calendar day in UTC. Whatever was sent counts, on the day on which it was
-sent, also if it was refused or timed out. Half a percent stays in hand (rounded down),
-and polls are denied the last hundredth of the limit.
+The day is the calendar day in UTC. Every request that was sent counts, on the day on which it was
+sent, also if it was refused or timed out; one that is on its way at midnight counts on both
+days. Half a percent stays in hand (rounded down), and polls are denied the last hundredth of
+the limit.
+
+The wall clock may be wrong, and be corrected. So the counts are kept by date, and each day ends
+by the monotonic clock too:
+
+- Set over midnight and back, the clock finds the day's count again. What was counted on the
+  later day counts on the earlier one as well, since no one knows which of the two it was.
+- Set back, it makes no day longer than it was about to be.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+import attrs
 
 from newsleopard_async.models.options import DAY_S, RateLimits
 
 __all__ = ["DayCount", "day_allowance", "day_limit", "next_midnight"]
+
+
+_MOST_DAYS: Final = 4
+"""How many days are kept. Chosen: a clock that is corrected shows two dates, or three."""
 
 
 def day_limit(limits: RateLimits) -> int | None:
@@ -24,34 +39,60 @@ def day_allowance(limit: int, *, polite: bool) -> int:
     return limit - (limit // 100 if polite else limit // 200)
 
 
+@attrs.define(eq=False, weakref_slot=False)
+class _Day:
+    """What is known of one day.
+
+    Attributes:
+        date: In UTC.
+        ends_at: When it is over at the latest, by the monotonic clock.
+        sent: Requests that count on it.
+        is_gone: Whether the server seems to refuse everything.
+    """
+
+    date: date
+    ends_at: float
+    sent: int = 0
+    is_gone: bool = False
+
+
+@attrs.define(eq=False, weakref_slot=False)
 class DayCount:
     """The requests of the current UTC day.
 
     A request takes its place before it is sent, and counts on the day on which it is sent:
     those that wait to be sent are counted apart, and pass midnight.
+
+    Every method takes its time from the caller: ``now`` is monotonic, ``wall`` is UTC.
+
+    Args:
+        seed: Requests that went out before, on the day of the first look.
     """
 
-    def __init__(self, used: int = 0) -> None:
-        self._seed = used
-        self._day: date | None = None
-        self._sent = 0
-        self._pending = 0
-        self._is_gone = False
+    _seed: int = 0
+    _pending: int = attrs.field(default=0, init=False)
+    _days: tuple[_Day, ...] = attrs.field(default=(), init=False)
 
-    def used(self, wall: datetime) -> int:
+    def used(self, now: float, wall: datetime) -> int:
         """Return how many requests count on the day, those still to be sent included."""
-        self._turn(wall)
-        return self._sent + self._pending
+        return self._pending + sum(day.sent for day in self._from_today(now, wall))
 
-    def is_gone(self, wall: datetime) -> bool:
+    def is_gone(self, now: float, wall: datetime) -> bool:
         """Say whether the server seems to refuse everything for the rest of the day."""
-        self._turn(wall)
-        return self._is_gone
+        return any(day.is_gone for day in self._from_today(now, wall))
 
-    def declare_gone(self, wall: datetime) -> None:
+    def is_empty(self, now: float) -> bool:
+        """Say whether nothing is known that a new count would not know."""
+        return not self._pending and all(day.ends_at <= now or not day.sent for day in self._days)
+
+    def declare_gone(self, now: float, wall: datetime) -> None:
         """Take it that the server refuses everything for the rest of the day."""
-        self._turn(wall)
-        self._is_gone = True
+        self._today(now, wall).is_gone = True
+
+    def heal(self) -> None:
+        """Take it that the server accepts requests again."""
+        for day in self._days:
+            day.is_gone = False
 
     def reserve(self) -> None:
         """Count a request that goes now."""
@@ -61,22 +102,45 @@ class DayCount:
         """Take back the count of a request that was never sent."""
         self._pending -= 1
 
-    def note_sent(self, wall: datetime) -> None:
+    def note_sent(self, now: float, wall: datetime) -> None:
         """Count a reserved request for good, on this day."""
-        self._turn(wall)
         self._pending -= 1
-        self._sent += 1
+        self.count(now, wall)
 
-    def seed(self, used: int, wall: datetime) -> None:
+    def count(self, now: float, wall: datetime) -> None:
+        """Count a request on this day."""
+        self._today(now, wall).sent += 1
+
+    def seed(self, used: int, now: float, wall: datetime) -> None:
         """Count at least ``used`` requests as sent on this day."""
-        self._turn(wall)
-        self._sent = max(self._sent, used)
+        today = self._today(now, wall)
+        today.sent = max(today.sent, used)
 
-    def _turn(self, wall: datetime) -> None:
-        """Begin a new day; on the first look, the one that the seed is about."""
-        if self._day != wall.date():
-            self._day, self._sent, self._is_gone = wall.date(), self._seed, False
-            self._seed = 0
+    def _from_today(self, now: float, wall: datetime) -> tuple[_Day, ...]:
+        """Return the current day, and those after it that the clock has shown before."""
+        today = self._today(now, wall)
+        if len(self._days) == 1:
+            return self._days
+        return tuple(day for day in self._days if day.date >= today.date)
+
+    def _today(self, now: float, wall: datetime) -> _Day:
+        """Return the current day; it begins when it is first asked for."""
+        if any(day.ends_at <= now for day in self._days):
+            self._days = tuple(day for day in self._days if day.ends_at > now)
+        date = wall.date()
+        midnight_at = now + DAY_S - _seconds_into_day(wall)
+        for day in self._days:
+            if day.date == date:
+                day.ends_at = min(day.ends_at, midnight_at)
+                return day
+        today = _Day(date, midnight_at, self._seed)
+        self._seed = 0
+        self._days = (*self._days, today)[-_MOST_DAYS:]
+        return today
+
+
+def _seconds_into_day(wall: datetime) -> float:
+    return wall.hour * 3_600 + wall.minute * 60 + wall.second + wall.microsecond / 1e6
 
 
 def next_midnight(wall: datetime) -> datetime:

@@ -35,6 +35,7 @@ import attrs
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import RateLimited
 from newsleopard_async.models.options import RateLimits, Usage
+from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.state import Demand, Ledger
 from newsleopard_async.transport.limits.windows import Claim, Slot, sliding_windows
 
@@ -73,14 +74,11 @@ class LimiterState:
     """What the clients of one key share: the books and the line.
 
     Belongs to one event loop.
-
-    Args:
-        day_used: Requests of this UTC day that went out before, as a caller's store has it.
     """
 
-    def __init__(self, clock: Clock, *, day_used: int = 0) -> None:
+    def __init__(self, clock: Clock, day: DayCount | None = None) -> None:
         self.clock = clock
-        self.ledger: Ledger = Ledger(day_used=day_used)
+        self.ledger: Ledger = Ledger(day or DayCount())
         self._firm: dict[_Waiter, None] = {}
         self._polite: dict[_Waiter, None] = {}
         self._demands: Counter[Demand] = Counter()
@@ -89,11 +87,11 @@ class LimiterState:
     @property
     def day_used(self) -> int:
         """Requests of this UTC day, those on their way included."""
-        return self.ledger.day.used(self.clock.now())
+        return self.ledger.day.used(self.clock.monotonic(), self.clock.now())
 
     def seed_day(self, used: int) -> None:
         """Count at least ``used`` requests on this UTC day."""
-        self.ledger.day.seed(used, self.clock.now())
+        self.ledger.day.seed(used, self.clock.monotonic(), self.clock.now())
         self.serve()
 
     def sent(self, slot: Slot) -> None:
@@ -319,4 +317,5 @@ class Limiter:
     @property
     def usage(self) -> Usage:
         """The day's estimate."""
-        return self.state.ledger.usage(self._limits, self._clock.now())
+        clock = self._clock
+        return self.state.ledger.usage(self._limits, clock.monotonic(), clock.now())

@@ -61,8 +61,8 @@ class Ledger:
     Every method takes its time from the caller: ``now`` is monotonic, ``wall`` is UTC.
     """
 
-    def __init__(self, *, day_used: int = 0) -> None:
-        self.day: DayCount = DayCount(day_used)
+    def __init__(self, day: DayCount) -> None:
+        self.day = day
         self.gate: Gate = Gate()
         self.pace: Pace = Pace()
         self.exports: Exports = Exports()
@@ -71,10 +71,10 @@ class Ledger:
 
     def refusal(self, demand: Demand, now: float, wall: datetime) -> RateLimited | None:
         """Return the error for a request that is not worth waiting with, or None."""
-        if self.day.is_gone(wall):
+        if self.day.is_gone(now, wall):
             return _day_is_gone(wall)
         limit = demand.day_limit
-        if limit is not None and self.day.used(wall) >= demand.day_allowance:
+        if limit is not None and self.day.used(now, wall) >= demand.day_allowance:
             return _day_is_used_up(limit, demand, wall)
         hold_s = self.gate.hold_s(now)
         if hold_s > demand.longest_hold_s:
@@ -129,13 +129,16 @@ class Ledger:
     def sent(self, slot: Slot, now: float, wall: datetime) -> None:
         """Note that the whole of a request has left."""
         if not slot.is_sent:
-            self.day.note_sent(wall)
-        slot.sent_at = now
+            self.day.note_sent(now, wall)
+        slot.sent_at, slot.sent_on = now, wall.date()
 
     def settle(self, slot: Slot, now: float, wall: datetime, *, answered: bool) -> None:
         """Note that a request was answered, or that no answer will come."""
         if not slot.is_sent:
-            self.day.note_sent(wall)
+            self.day.note_sent(now, wall)
+        elif slot.sent_on != wall.date():
+            # It may have arrived on either day.
+            self.day.count(now, wall)
         if answered:
             slot.answered_at = now
         else:
@@ -168,17 +171,17 @@ class Ledger:
         self.pace.refused()
         if self.gate.refused(now, daily=daily, retry_after_s=retry_after_s):
             self.pace.forget_refusals()
-            self.day.declare_gone(wall)
+            self.day.declare_gone(now, wall)
 
     def accepted(self) -> bool:
         """Note an answer that was no refusal; say whether requests slow down from now on."""
         self.gate.accepted()
         return self.gate.is_open and self.pace.accepted()
 
-    def usage(self, limits: RateLimits, wall: datetime) -> Usage:
+    def usage(self, limits: RateLimits, now: float, wall: datetime) -> Usage:
         """Return the day's estimate under some limits."""
-        demand, used = Demand(limits, False, 0.0), self.day.used(wall)
-        left = 0 if self.day.is_gone(wall) else max(0, demand.day_allowance - used)
+        demand, used = Demand(limits, False, 0.0), self.day.used(now, wall)
+        left = 0 if self.day.is_gone(now, wall) else max(0, demand.day_allowance - used)
         return Usage(
             used=used,
             limit=demand.day_limit,

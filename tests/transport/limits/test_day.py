@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 import anyio
+import httpx
 import pytest
 
+from newsleopard_async import NewsLeopard
 from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit
 from newsleopard_async.transport.limits.queue import Limiter, LimiterState
 from newsleopard_async.transport.limits.windows import Slot, SlotLog
+from tests.constants import KEY
 
 DAY_S = 86_400.0
 HOUR_S = 3_600.0
@@ -151,7 +155,7 @@ async def test_every_attempt_that_was_sent_counts() -> None:
 async def test_polls_are_denied_the_last_hundredth() -> None:
     """The last requests of a day are for others than polls."""
     clock = ManualClock()
-    state = LimiterState(clock, day_used=9_899)
+    state = LimiterState(clock, DayCount(9_899))
     limiter = Limiter(RateLimits(windows=((10_000, DAY_S),)), state, clock)
 
     await limiter.acquire(polite=True)
@@ -166,7 +170,7 @@ async def test_polls_are_denied_the_last_hundredth() -> None:
 async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
     """A poll behind others is told when the last hundredth begins, not when it is its turn."""
     clock = ManualClock()
-    state = LimiterState(clock, day_used=97)
+    state = LimiterState(clock, DayCount(97))
     limiter = Limiter(RateLimits(windows=((1, 60), (100, DAY_S))), state, clock)
     await exchange(limiter)
     denied_at: list[float] = []
@@ -246,34 +250,131 @@ async def test_seed_that_uses_up_the_day_ends_the_waiting() -> None:
 
 def test_seed_is_about_the_first_day_only() -> None:
     """What was used before the start is no part of the next day."""
-    day = DayCount(used=40)
+    day = DayCount(seed=40)
 
-    today = day.used(NOON)
+    today = day.used(0, NOON)
 
     assert today == 40
-    assert day.used(MIDNIGHT) == 0
+    assert day.used(12 * HOUR_S, MIDNIGHT) == 0
 
 
 def test_first_word_of_a_day_counts_on_that_day() -> None:
     """What was reserved yesterday and is sent as today's first event is one of today's."""
     day = DayCount()
-    day.used(NOON)
+    day.used(0, NOON)
     day.reserve()
 
-    day.note_sent(MIDNIGHT)
+    day.note_sent(12 * HOUR_S, MIDNIGHT)
 
-    assert day.used(MIDNIGHT) == 1
+    assert day.used(12 * HOUR_S, MIDNIGHT) == 1
 
 
 def test_day_that_is_lost_with_its_first_word_is_that_day() -> None:
     """A refusal just after midnight ends the new day, not the old one."""
     day = DayCount()
-    day.used(NOON)
+    day.used(0, NOON)
 
-    day.declare_gone(MIDNIGHT)
+    day.declare_gone(12 * HOUR_S, MIDNIGHT)
 
-    assert day.is_gone(MIDNIGHT)
-    assert not day.is_gone(MIDNIGHT + timedelta(days=1))
+    assert day.is_gone(12 * HOUR_S, MIDNIGHT)
+    assert not day.is_gone(36 * HOUR_S, MIDNIGHT + timedelta(days=1))
+
+
+@pytest.mark.parametrize("step_s", [60, HOUR_S, 13 * HOUR_S, 30 * HOUR_S, 300 * HOUR_S])
+def test_clock_that_is_set_over_midnight_and_back_finds_the_count(step_s: float) -> None:
+    """What was counted on the later day counts on the earlier one too."""
+    day, late = DayCount(), MIDNIGHT - timedelta(seconds=30)
+    day.seed(20, 0, late)
+    day.declare_gone(0, late)
+
+    later = late + timedelta(seconds=step_s)
+    assert (day.used(1, later), day.is_gone(1, later)) == (0, False)
+    day.count(1, later)
+
+    assert (day.used(2, late), day.is_gone(2, late)) == (21, True)
+    assert day.used(3, later) == 1
+
+
+@pytest.mark.parametrize("back_s", [60, HOUR_S, 11 * HOUR_S, 24 * HOUR_S, 100 * HOUR_S])
+def test_clock_that_is_set_back_makes_no_day_longer(back_s: float) -> None:
+    """The day ends when it was about to, whatever the clock says then."""
+    day, evening = DayCount(), MIDNIGHT - timedelta(hours=4)
+    day.seed(20, 0, evening)
+    day.declare_gone(0, evening)
+    set_back = evening - timedelta(seconds=back_s)
+
+    before = set_back + timedelta(hours=3, minutes=59)
+    assert (day.used(3.99 * HOUR_S, before), day.is_gone(3.99 * HOUR_S, before)) == (20, True)
+    after = set_back + timedelta(hours=4)
+    assert (day.used(4 * HOUR_S, after), day.is_gone(4 * HOUR_S, after)) == (0, False)
+
+
+def test_clock_that_stood_still_in_a_suspended_machine_ends_the_day_all_the_same() -> None:
+    """The monotonic clock may not count a suspend; the wall clock's midnight ends the day."""
+    day = DayCount()
+    day.seed(20, 0, NOON)
+
+    assert day.used(1, MIDNIGHT) == 0
+    # Set back afterwards, it makes the first day no longer than the wall clock said.
+    assert day.used(2, MIDNIGHT - timedelta(seconds=10)) == 20
+    assert day.used(13, MIDNIGHT - timedelta(seconds=1)) == 0
+
+
+def test_few_days_are_kept() -> None:
+    """A clock that jumps about costs no memory."""
+    day = DayCount()
+
+    for number in range(100):
+        day.count(number, NOON + timedelta(days=number))
+
+    assert len(day._days) == 4
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", [Slot.answered, Slot.lost])
+async def test_request_on_its_way_at_midnight_counts_on_both_days(
+    end: Callable[[Slot], None],
+) -> None:
+    """It may have arrived before or after."""
+    clock = ManualClock(MIDNIGHT - timedelta(seconds=1))
+    limiter = make_limiter(clock, (10, DAY_S))
+    slot = await limiter.acquire()
+    slot.sent()
+    before = limiter.usage.used
+
+    await clock.sleep(2)
+    end(slot)
+
+    assert (before, limiter.usage.used) == (1, 1)
+
+
+class SetClock(ManualClock):
+    """A clock whose wall can be set."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        """Return the wall clock's time."""
+        return super().now() + self.ahead
+
+
+@pytest.mark.anyio
+async def test_client_keeps_its_count_when_the_wall_clock_is_corrected() -> None:
+    """Set over midnight and back, the clock does not give the day's requests a second time."""
+    clock = SetClock(MIDNIGHT - timedelta(seconds=30))
+    limits = RateLimits(windows=((1_000, 1), (20, DAY_S)))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[]))
+    async with NewsLeopard(KEY, http_transport=transport, clock=clock, rate_limits=limits) as nl:
+        for _ in range(20):
+            await nl.contacts.list_lists()
+        clock.ahead = timedelta(minutes=1)
+        assert nl.usage.used == 0
+        clock.ahead = timedelta()
+
+        with pytest.raises(DailyQuotaExhausted):
+            await nl.contacts.list_lists()
+
+    assert nl.usage.used == 20
 
 
 def test_tightest_limit_a_day_is_the_one() -> None:
