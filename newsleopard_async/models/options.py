@@ -71,8 +71,10 @@ class RetryPolicy:
     """How a request that may be repeated is repeated: exponential backoff, full jitter.
 
     Attributes:
-        max_attempts: Attempts in all; 1 never repeats.
-        max_total_s: No attempt begins later than this after the first.
+        max_attempts: Attempts in all; 1 never repeats. Those that the gateway refused are
+            waited out by the limiter and not counted.
+        max_total_s: No attempt begins later than this after the first, the wait for its turn
+            apart.
         base_s: Upper bound of the first wait; it doubles with every further one.
         cap_s: Upper bound of any wait.
         retry_after_cap_s: Longest ``Retry-After`` that is waited for; above it the call
@@ -142,7 +144,8 @@ class Polling:
         factor: Each wait is so many times the last.
         max_s: Longest wait between two looks.
         jitter: Share by which each wait varies, up and down.
-        deadline_s: When to stop looking; the job itself goes on.
+        deadline_s: When to stop looking, even while a look is on its way; the job itself goes
+            on. The last look begins at the deadline, and has 5 s, or a tenth of it if less.
         grace_s: How long an import that the server does not know yet is looked for.
         settle_s: How long a report that does not change is watched before it is taken as
             the newest there is.

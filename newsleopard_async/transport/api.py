@@ -26,7 +26,7 @@ from newsleopard_async.transport.http import Bytes, Exchange, read_whole
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
 from newsleopard_async.transport.limits.queue import Limiter, Slot, shared_state
-from newsleopard_async.transport.outcome import Outcome
+from newsleopard_async.transport.outcome import Failure, Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.request import Request
@@ -127,10 +127,15 @@ class Api:
         async def make() -> Outcome:
             nonlocal last
             last = await attempt.make(retrying.begin)
+            while retrying.waits_out(last.outcome):
+                last = await attempt.make(retrying.begin)
             return last.outcome
 
         await retrying(make, request.kind, empty_500_once=request.empty_500_once)
         assert last is not None  # there was an attempt
+        if last.outcome.failure is Failure.REFUSED:
+            # "Come back tomorrow" is worth more than "too many requests".
+            self.limiter.check_day()
         return last.get()
 
     def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:

@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.models.options import RetryPolicy
-from newsleopard_async.transport.outcome import Outcome, retry_after_s
+from newsleopard_async.transport.outcome import Failure, Outcome, retry_after_s
 from newsleopard_async.transport.repeating import Kind, decide
 
 __all__ = ["Retrying"]
@@ -43,6 +43,22 @@ class Retrying:
         """
         if self._began_s is None:
             self._began_s = self.clock.monotonic()
+
+    def waits_out(self, outcome: Outcome) -> bool:
+        """Say whether a refusal at the gateway is waited out, by another turn in the limiter.
+
+        It costs no attempt: nothing was processed, and the limiter lets one request at a
+        time find out whether the server accepts again. The total time bounds it.
+        """
+        if outcome.failure is not Failure.REFUSED or self._began_s is None:
+            return False
+        asked_s = retry_after_s(outcome, self.clock.now()) or 0.0
+        left_s = self._began_s + self.policy.max_total_s - self.clock.monotonic()
+        return (
+            self.policy.max_attempts > 1
+            and asked_s <= self.policy.retry_after_cap_s
+            and asked_s < left_s
+        )
 
     async def __call__(
         self,

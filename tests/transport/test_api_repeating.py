@@ -11,6 +11,7 @@ import pytest
 from newsleopard_async.errors import (
     APIError,
     ConnectionFailed,
+    DailyQuotaExhausted,
     NewsLeopardError,
     OutcomeUnknown,
     RateLimited,
@@ -101,9 +102,15 @@ async def test_table_is_what_happens(
     with pytest.raises(EXPECTED[failure, action]) as caught:
         await api.call(request_)
 
-    assert type(caught.value) is EXPECTED[failure, action]
-    assert len(transport.sent) == (4 if action is Action.REPEAT else 1)
-    assert clock.monotonic() <= RetryPolicy().max_total_s
+    if failure is not Failure.REFUSED:
+        assert type(caught.value) is EXPECTED[failure, action]
+    if failure is Failure.REFUSED:
+        # Waited out for as long as a call may take, and tried again by the limiter's rules.
+        assert 7 <= len(transport.sent) <= 10
+        assert clock.monotonic() <= RetryPolicy().max_total_s + 45
+    else:
+        assert len(transport.sent) == (4 if action is Action.REPEAT else 1)
+        assert clock.monotonic() <= RetryPolicy().max_total_s
 
 
 @pytest.mark.parametrize(("request_", "failure", "step", "action"), CASES)
@@ -207,6 +214,44 @@ async def test_retry_after_above_the_cap_is_the_callers(request_: Request[Any], 
     assert caught.value.retry_after_s == 3600
     assert len(transport.sent) == 1
     assert clock.monotonic() == 0
+
+
+async def test_refusals_cost_no_attempts() -> None:
+    """Nothing was processed; who stands in line with many processes is served in the end."""
+    transport = Scripted(*[THROTTLED] * 5, httpx.ConnectError("x"), SUCCESS[str(READ)])
+
+    await make_api(transport, retry=RetryPolicy(max_attempts=2)).call(READ)
+
+    assert len(transport.sent) == 7
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        RetryPolicy(max_attempts=1),
+        RetryPolicy(max_total_s=1e-9),
+        RetryPolicy(retry_after_cap_s=6),
+        RetryPolicy(max_total_s=6),
+    ],
+)
+async def test_refusal_is_not_waited_out_beyond_the_policy(policy: RetryPolicy) -> None:
+    """One attempt is one, and neither the time in all nor the longest wait is passed."""
+    transport = Scripted(answer(429, headers={"Retry-After": "7"}))
+
+    with pytest.raises(RateLimited):
+        await make_api(transport, retry=policy).call(READ)
+
+    assert len(transport.sent) == 1
+
+
+async def test_day_that_is_gone_is_the_error_of_the_call_that_found_out() -> None:
+    """Two minutes of refusals end with the time to come back, not with "too many requests"."""
+    clock = ManualClock()
+
+    with pytest.raises(DailyQuotaExhausted):
+        await make_api(Scripted(THROTTLED), clock=clock).call(READ)
+
+    assert 120 <= clock.monotonic() <= 165
 
 
 async def test_refusal_without_a_time_says_some() -> None:

@@ -4,10 +4,15 @@ The rules:
 
 - A refusal at the gateway shuts the gate for all callers. After about 1 s one request goes
   alone, the probe. If it is accepted, the gate opens. If it is refused, the next one goes
-  about 2 s later, then 4 s, and so on up to 30 s; a longer ``Retry-After`` is kept.
-- Three probes refused in a row, none of them with the text of the second's limit: the
-  day's quota is gone. The gate stays shut, so that the first request of the next day is a
-  probe again, in case the platform's day is not ours.
+  about 2 s later, then 4 s, and so on up to 30 s. A longer ``Retry-After`` is kept, but for
+  5 minutes at most: one header of a server or a proxy must not stop every caller for days.
+- Every probe refused for 2 minutes, three at least, and none of them with the text of the
+  second's limit: the day's quota is gone. Fewer refusals say little, since other processes
+  with the same key may have taken the second's requests each time. The gate stays shut, so
+  that the first request of the next day is a probe again, in case the platform's day is not
+  ours.
+- Every probe refused for 2 minutes, whatever the texts: no one waits any longer. Each caller
+  gets an error at once, apart from the one that is the next probe.
 - Only the probe's own answer moves the gate. The answers of those that were on their way
   when it was shut say nothing new.
 - We keep below the limits that we know. So when the gate opens again and three refusals have
@@ -30,8 +35,24 @@ import attrs
 __all__ = ["Gate", "Pace", "Step", "probe_delay_s"]
 
 PROBES: Final = 3
+"""Fewer refused probes never mean that the day is gone. Chosen: three is no coincidence."""
+
+GONE_AFTER_S: Final = 120.0
+"""How long all probes must be refused before the day counts as gone.
+
+Chosen: among ten processes with one key, which wanted ten times the limit, the longest row of
+refused probes took 21 s, among twenty 88 s (simulated, 70 runs). And a call gives up by
+default after the same time, so that it ends with the better of the two errors.
+"""
+
 LONGEST_DELAY_S: Final = 30.0
-JITTER: Final = 0.1
+
+LONGEST_RETRY_AFTER_S: Final = 300.0
+"""How long a ``Retry-After`` keeps everybody out at most. Chosen: a probe in 5 minutes is 288
+requests a day, which a server that is in earnest does not notice."""
+
+JITTER: Final = 0.5
+"""Share of a delay that is drawn on top of it, so that many processes do not probe together."""
 
 REFUSALS: Final = 3
 FIRST_FACTOR: Final = 1.1
@@ -62,18 +83,26 @@ class Gate:
     Attributes:
         step: Where it stands.
         probe_at: When the next probe may go, unless open or probing.
+        is_given_up: Whether every probe has been refused for so long that no one waits.
     """
 
     jitter: Callable[[], float] = random.random
     step: Step = Step.OPEN
     probe_at: float = -math.inf
+    is_given_up: bool = False
     _refused_probes: int = 0
     _strikes: int = 0
+    _shut_at: float = -math.inf
+    _refused_since: float = -math.inf
 
     @property
     def is_open(self) -> bool:
         """Whether all may go."""
         return self.step is Step.OPEN
+
+    def may_probe(self, now: float) -> bool:
+        """Say whether the next request may go as a probe."""
+        return self.step is Step.SHUT and now >= self.probe_at
 
     def hold_s(self, now: float) -> float:
         """Return how long nobody may go, as far as is known; 0 while a probe is on its way."""
@@ -116,32 +145,44 @@ class Gate:
         match self.step:
             case Step.OPEN:
                 self._refused_probes = self._strikes = 0
+                self._shut_at = self._refused_since = now
                 self.step = Step.SHUT
                 self._shut_for(now, retry_after_s)
             case Step.JUDGING:
                 return self._probe_refused(now, daily, retry_after_s)
             case _:
-                self.probe_at = max(self.probe_at, now + (retry_after_s or 0.0))
+                self.probe_at = max(self.probe_at, now + _kept(retry_after_s))
         return False
 
-    def accepted(self) -> None:
-        """Note an answer that was no refusal: the probe's opens the gate."""
-        if self.step is Step.JUDGING:
-            self.step = Step.OPEN
+    def accepted(self) -> bool:
+        """Note an answer that was no refusal; say whether it opens the gate, as the probe's."""
+        opens = self.step is Step.JUDGING
+        if opens:
+            self.step, self.is_given_up = Step.OPEN, False
+        return opens
 
     def _probe_refused(self, now: float, daily: bool | None, retry_after_s: float | None) -> bool:
         self._refused_probes += 1
-        self._strikes = 0 if daily is False else self._strikes + 1
-        gone = self._strikes >= PROBES
+        self._strikes += 1
+        if daily is False:
+            self._strikes, self._refused_since = 0, now
+        gone = self._strikes >= PROBES and now - self._refused_since >= GONE_AFTER_S
         if gone:
             self._refused_probes = self._strikes = 0
+            self._refused_since = now
+        self.is_given_up = now - self._shut_at >= GONE_AFTER_S
         self.step = Step.SHUT
         self._shut_for(now, retry_after_s)
         return gone
 
     def _shut_for(self, now: float, retry_after_s: float | None) -> None:
         delay_s = probe_delay_s(self._refused_probes) * (1 + JITTER * self.jitter())
-        self.probe_at = now + max(delay_s, retry_after_s or 0.0)
+        self.probe_at = now + max(delay_s, _kept(retry_after_s))
+
+
+def _kept(retry_after_s: float | None) -> float:
+    """Return how much of a ``Retry-After`` keeps everybody out."""
+    return min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
 
 
 @attrs.define

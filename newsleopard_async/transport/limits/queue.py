@@ -33,7 +33,7 @@ import anyio.lowlevel
 import attrs
 
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import RateLimited
+from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.state import Demand, Ledger
@@ -291,6 +291,17 @@ class Limiter:
             claim = self.state.ledger.claim_export(export_of, self._limits, now)
         demand = self._polite if polite else self._firm
         return await self.state.wait(demand, claim)
+
+    def check_day(self) -> None:
+        """Raise the error for a day that is used up, if it is.
+
+        Raises:
+            DailyQuotaExhausted: it is.
+        """
+        clock = self._clock
+        refusal = self.state.ledger.refusal(self._firm, clock.monotonic(), clock.now())
+        if isinstance(refusal, DailyQuotaExhausted):
+            raise refusal
 
     def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> None:
         """Note that the gateway refused; to be called after the slot's own end.

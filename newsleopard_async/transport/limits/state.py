@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from datetime import datetime
+from typing import Final
 
 import attrs
 
@@ -15,10 +16,23 @@ from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit, next_midnight
 from newsleopard_async.transport.limits.exports import ExportedLately, Exports
-from newsleopard_async.transport.limits.gate import Gate, Pace
+from newsleopard_async.transport.limits.gate import (
+    GONE_AFTER_S,
+    LONGEST_RETRY_AFTER_S,
+    Gate,
+    Pace,
+    Step,
+    probe_delay_s,
+)
 from newsleopard_async.transport.limits.windows import Claim, Desk, Slot, SlotLog, sliding_windows
 
 __all__ = ["Demand", "Ledger"]
+
+DAY_PROBE_S: Final = 300.0
+"""How long a day that counts as gone is not asked again.
+
+Chosen: 288 requests a day at most, and a wrong conclusion is corrected within 5 minutes.
+"""
 
 
 @attrs.frozen(cache_hash=True)
@@ -68,15 +82,22 @@ class Ledger:
         self.exports: Exports = Exports()
         self._log = SlotLog()
         self._last_went_at = -math.inf
+        self._day_probe_at = -math.inf
 
     def refusal(self, demand: Demand, now: float, wall: datetime) -> RateLimited | None:
         """Return the error for a request that is not worth waiting with, or None."""
-        if self.day.is_gone(now, wall):
+        may_probe = self.gate.may_probe(now)
+        if self.day.is_gone(now, wall) and not (may_probe and now >= self._day_probe_at):
             return _day_is_gone(wall)
         limit = demand.day_limit
         if limit is not None and self.day.used(now, wall) >= demand.day_allowance:
             return _day_is_used_up(limit, demand, wall)
         hold_s = self.gate.hold_s(now)
+        if self.gate.is_given_up and not may_probe:
+            return RateLimited(
+                f"the server has refused every request for {GONE_AFTER_S:.0f} s or longer",
+                retry_after_s=max(hold_s, probe_delay_s(0)),
+            )
         if hold_s > demand.longest_hold_s:
             return RateLimited(
                 f"the server asks for no requests for {hold_s:.0f} s", retry_after_s=hold_s
@@ -169,14 +190,32 @@ class Ledger:
     ) -> None:
         """Note a refusal at the gateway."""
         self.pace.refused()
-        if self.gate.refused(now, daily=daily, retry_after_s=retry_after_s):
+        is_verdict = self.gate.step is Step.JUDGING
+        gone = self.gate.refused(now, daily=daily, retry_after_s=retry_after_s)
+        if is_verdict and daily is False:
+            self.day.heal()
+        elif gone or (is_verdict and self.day.is_gone(now, wall)):
             self.pace.forget_refusals()
             self.day.declare_gone(now, wall)
+            self._day_probe_at = now + DAY_PROBE_S
 
     def accepted(self) -> bool:
         """Note an answer that was no refusal; say whether requests slow down from now on."""
-        self.gate.accepted()
+        if self.gate.accepted():
+            self.day.heal()
         return self.gate.is_open and self.pace.accepted()
+
+    def is_idle(self, now: float, wall: datetime) -> bool:
+        """Say whether nothing but the day's count is known that a new one would not know.
+
+        What was learned of the server by its refusals is kept as long as a probe may be due.
+        """
+        return (
+            self._log.is_idle(now)
+            and self.exports.is_idle(now)
+            and now - self.gate.probe_at >= LONGEST_RETRY_AFTER_S
+            and not self.day.is_gone(now, wall)
+        )
 
     def usage(self, limits: RateLimits, now: float, wall: datetime) -> Usage:
         """Return the day's estimate under some limits."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from newsleopard_async.transport.limits.gate import Gate, Pace, Step, probe_delay_s
@@ -20,16 +22,25 @@ def test_probes_become_rarer(refused_probes: int, delay_s: float) -> None:
     assert probe_delay_s(refused_probes) == delay_s
 
 
+def judge(gate: Gate, verdicts: list[bool | None], *, every_s: float) -> list[bool]:
+    """Refuse a request and then probes; return after which of them the day is gone."""
+    gate.refused(0.0, daily=None, retry_after_s=None)
+    ends = []
+    for number, daily in enumerate(verdicts, 1):
+        gate.pass_one()
+        gate.probe_settled(number * every_s, answered=True)
+        ends.append(gate.refused(number * every_s, daily=daily, retry_after_s=None))
+    return ends
+
+
 @pytest.mark.parametrize(
     ("verdicts", "gone"),
     [
-        ([], False),
-        ([None], False),
-        ([None, None], False),
-        ([None, None, None], True),
-        ([True, True, True], True),
+        ([None] * 2, False),
+        ([None] * 3, True),
+        ([True] * 3, True),
         ([True, None, True], True),
-        ([False, False, False, False], False),
+        ([False] * 9, False),
         ([None, None, False, None, None], False),
         ([None, None, False, None, None, None], True),
     ],
@@ -38,16 +49,32 @@ def test_day_is_gone_after_three_refused_probes_in_a_row(
     verdicts: list[bool | None], gone: bool
 ) -> None:
     """Three probes in a row, none refused with the second's text, mean the day is used up."""
+    assert any(judge(steady_gate(), verdicts, every_s=60)) is gone
+
+
+@pytest.mark.parametrize(("every_s", "probes"), [(1, 120), (10, 12), (30, 4), (300, 3)])
+def test_day_is_gone_after_two_minutes_of_refused_probes(every_s: float, probes: int) -> None:
+    """However many are refused within less, others may have taken the second's requests."""
+    ends = judge(steady_gate(), [None] * probes, every_s=every_s)
+
+    assert ends == [False] * (probes - 1) + [True]
+
+
+def test_gate_is_given_up_after_two_minutes_until_a_probe_is_accepted() -> None:
+    """Whatever the texts, no one waits for ever for a server that refuses everything."""
     gate = steady_gate()
-    gate.refused(0.0, daily=None, retry_after_s=None)
+    judge(gate, [False] * 11, every_s=10)
+    before = gate.is_given_up
+    gate.pass_one()
+    gate.probe_settled(120, answered=True)
+    gate.refused(120, daily=False, retry_after_s=None)
+    after = gate.is_given_up
 
-    ends = []
-    for daily in verdicts:
-        gate.pass_one()
-        gate.probe_settled(gate.probe_at, answered=True)
-        ends.append(gate.refused(gate.probe_at, daily=daily, retry_after_s=None))
+    gate.pass_one()
+    gate.probe_settled(150, answered=True)
+    opens = gate.accepted()
 
-    assert any(ends) is gone
+    assert (before, after, opens, gate.is_given_up) == (False, True, True, False)
 
 
 def test_gate_waits_longer_with_each_refused_probe() -> None:
@@ -83,13 +110,14 @@ def test_verdicts_of_others_do_not_count_as_the_probes() -> None:
     assert gate.hold_s(1.1) == 0.0
 
 
-def refuse_probes(gate: Gate, count: int) -> list[bool]:
-    """Send probes that are refused; return after which of them the day is gone."""
+def refuse_probes(gate: Gate, count: int, *, from_s: float = 0.0) -> list[bool]:
+    """Send probes 60 s apart that are refused; return after which of them the day is gone."""
     ends = []
-    for _ in range(count):
+    for number in range(1, count + 1):
+        now = from_s + number * 60
         gate.pass_one()
-        gate.probe_settled(0.0, answered=True)
-        ends.append(gate.refused(0.0, daily=None, retry_after_s=None))
+        gate.probe_settled(now, answered=True)
+        ends.append(gate.refused(now, daily=None, retry_after_s=None))
     return ends
 
 
@@ -104,7 +132,7 @@ def test_refused_probe_is_counted_once() -> None:
 
     assert not any(ends)
     assert gate.step is Step.SHUT
-    assert gate.hold_s(0.0) == 2
+    assert gate.hold_s(60.0) == 2
 
 
 def test_next_hold_begins_from_the_start() -> None:
@@ -113,14 +141,14 @@ def test_next_hold_begins_from_the_start() -> None:
     gate.refused(0.0, daily=None, retry_after_s=None)
     refuse_probes(gate, 2)
     gate.pass_one()
-    gate.probe_settled(0.0, answered=True)
+    gate.probe_settled(180.0, answered=True)
     gate.accepted()
 
-    gate.refused(0.0, daily=None, retry_after_s=None)
-    hold_s = gate.hold_s(0.0)
+    gate.refused(180.0, daily=None, retry_after_s=None)
+    hold_s = gate.hold_s(180.0)
 
     assert hold_s == 1
-    assert refuse_probes(gate, 3) == [False, False, True]
+    assert refuse_probes(gate, 3, from_s=180) == [False, False, True]
 
 
 def test_day_after_a_lost_one_takes_three_probes_again() -> None:
@@ -141,6 +169,27 @@ def test_longer_retry_after_of_another_prolongs_the_hold() -> None:
     gate.refused(0.1, daily=None, retry_after_s=20.0)
 
     assert gate.go_at() == pytest.approx(20.1)
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "hold_s"),
+    [(20.0, 20), (604_800.0, 300), (math.inf, 300), (-5.0, 1), (math.nan, 1)],
+)
+@pytest.mark.parametrize("by", ["first", "other", "probe"])
+def test_retry_after_holds_everybody_for_five_minutes_at_most(
+    by: str, asked_s: float, hold_s: float
+) -> None:
+    """No header stops every caller of a process for days, whichever answer it is in."""
+    gate = steady_gate()
+    if by != "first":
+        gate.refused(0.0, daily=None, retry_after_s=None)
+    if by == "probe":
+        gate.pass_one()
+        gate.probe_settled(0.0, answered=True)
+
+    gate.refused(0.0, daily=None, retry_after_s=asked_s)
+
+    assert gate.hold_s(0.0) == max(hold_s, 2 if by == "probe" else 1)
 
 
 @pytest.mark.parametrize(
