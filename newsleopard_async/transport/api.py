@@ -128,7 +128,7 @@ class Api:
             nonlocal last
             last = await attempt.make(retrying.begin)
             while retrying.waits_out(last.outcome):
-                last = await attempt.make(retrying.begin)
+                last = await attempt.make(retrying.begin, again=True)
             return last.outcome
 
         await retrying(make, request.kind, empty_500_once=request.empty_500_once)

@@ -84,18 +84,21 @@ class Attempt(Generic[T]):
     exchange: Callable[[Slot], Exchange]
     read: Callable[[Outcome], Result[T]]
 
-    async def make(self, begin: Callable[[], None]) -> Result[T]:
+    async def make(self, begin: Callable[[], None], *, again: bool = False) -> Result[T]:
         """Make the attempt.
 
         Args:
             begin: Called when its turn has come.
+            again: The gateway has refused it before.
 
         Raises:
             RateLimited, DailyQuotaExhausted: its turn will not come.
             ConfigurationError: the set-up is wrong, or the observer takes too long.
         """
         request, pool_s = self.request, self.timeouts.pool_s
-        turn = self.limiter.acquire(export_of=request.export_of, polite=request.polite)
+        turn = self.limiter.acquire(
+            export_of=request.export_of, polite=request.polite, again=again
+        )
         slot = await self.pools.wait(turn)
         try:
             begin()

@@ -64,7 +64,7 @@ def check_nothing_is_held(nl: NewsLeopard) -> None:
     """No connection, no place in the line, no request under way."""
     assert all(gate.borrowed_tokens == 0 for gate in nl._api.pools._gates.values())
     state: LimiterState = nl._api.limiter.state
-    assert list(state._in_line()) == []
+    assert not state._demands
     assert not state.ledger._log._open
     assert state.ledger.day._pending == 0
 

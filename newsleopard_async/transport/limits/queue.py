@@ -6,7 +6,10 @@ numbers alone; here is the waiting, on asyncio and on trio.
 
 The rules of the line:
 
-- First come, first served. Polls (``polite``) stand behind everybody else.
+- First come, first served. A request that the gateway has refused goes before those that had
+  no turn yet.
+- Polls (``polite``) stand behind everybody else for 3 s; then they count as any other request
+  that came when they came.
 - An export that waits for its distance from the last one lets others pass.
 - Only the first in line keeps an alarm. Whatever changes the books serves the line again
   and sets the alarm anew; no task of our own runs.
@@ -23,8 +26,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
 from itertools import chain
 from typing import Final
 
@@ -44,6 +46,13 @@ __all__ = ["Limiter", "LimiterState", "Slot", "shared_state"]
 LONGEST_HOLD_S: Final = 60.0
 """A longer ``Retry-After`` is not waited for: every caller gets ``RateLimited`` at once."""
 
+POLLS_WAIT_S: Final = 3.0
+"""How long polls let everybody else go first.
+
+Chosen: a burst of three times the second's limit passes, and a job whose first polls are 5 s
+apart is not known much later for it.
+"""
+
 _log: Final = logging.getLogger("newsleopard_async")
 
 
@@ -52,6 +61,8 @@ class _Waiter:
     """Someone in line.
 
     Attributes:
+        line: Where it stands.
+        joined_at: Since when.
         woken: Set when there is something to do; made anew for each wait.
         alarm_at: When the waiter looks again by itself.
         slot: Given when it may go.
@@ -60,7 +71,9 @@ class _Waiter:
 
     demand: Demand
     claim: Claim | None
-    woken: anyio.Event = attrs.field(factory=anyio.Event)
+    line: _Line
+    joined_at: float
+    woken: anyio.Event | None = None
     alarm_at: float = math.inf
     slot: Slot | None = None
     error: RateLimited | None = None
@@ -68,6 +81,14 @@ class _Waiter:
     @property
     def is_decided(self) -> bool:
         return self.slot is not None or self.error is not None
+
+    def wake(self) -> None:
+        if self.woken is not None:
+            self.woken.set()
+
+
+_Line = OrderedDict[_Waiter, None]
+"""Those who wait in order. A plain dict looks for its first entry among all that have left."""
 
 
 class LimiterState:
@@ -79,8 +100,10 @@ class LimiterState:
     def __init__(self, clock: Clock, day: DayCount | None = None) -> None:
         self.clock = clock
         self.ledger: Ledger = Ledger(day or DayCount())
-        self._firm: dict[_Waiter, None] = {}
-        self._polite: dict[_Waiter, None] = {}
+        self._again: _Line = OrderedDict()
+        self._firm: _Line = OrderedDict()
+        self._exports: _Line = OrderedDict()
+        self._polite: _Line = OrderedDict()
         self._demands: Counter[Demand] = Counter()
         self._next_at = math.inf
 
@@ -115,13 +138,14 @@ class LimiterState:
         self.ledger.give_back(slot)
         self.serve()
 
-    async def wait(self, demand: Demand, claim: Claim | None) -> Slot:
+    async def wait(self, demand: Demand, claim: Claim | None, *, again: bool = False) -> Slot:
         """Stand in line until the request may go.
 
         Raises:
             RateLimited: waiting makes no sense.
         """
-        waiter = _Waiter(demand, claim)
+        line = self._line_for(demand, claim, again=again)
+        waiter = _Waiter(demand, claim, line, self.clock.monotonic())
         kept = False
         self._join(waiter)
         try:
@@ -136,7 +160,6 @@ class LimiterState:
                 self._withdraw(waiter)
 
     async def _stand(self, waiter: _Waiter) -> None:
-        self.serve()
         if waiter.is_decided:
             await anyio.lowlevel.cancel_shielded_checkpoint()
             return
@@ -146,25 +169,28 @@ class LimiterState:
 
     async def _doze(self, waiter: _Waiter) -> None:
         """Wait until woken; the first in line also by its alarm."""
-        waiter.woken = anyio.Event()
+        woken = waiter.woken = anyio.Event()
         waiter.alarm_at = self._next_at if waiter is self._first() else math.inf
+        if waiter.alarm_at == math.inf:
+            await woken.wait()
+            return
         with self.clock.deadline(waiter.alarm_at - self.clock.monotonic()):
-            await waiter.woken.wait()
+            await woken.wait()
 
     def serve(self) -> None:
         """Let everybody go who may, in order; the first of the others gets the alarm."""
         while self._demands and (waiter := self._next_to_go()) is not None:
             self._decide(waiter, slot=self.ledger.take(self, waiter.claim, self.clock.monotonic()))
-        first = self._first() if self._demands else None
+        first = self._first()
         if first is not None and first.alarm_at != self._next_at:
-            first.woken.set()
+            first.wake()
 
     def _next_to_go(self) -> _Waiter | None:
         """Return who may go now; if nobody, note when to look again."""
         self._dismiss()
         now = self.clock.monotonic()
         self._next_at = math.inf
-        for waiter in self._in_line():
+        for waiter in self._heads():
             go_at = self.ledger.go_at(waiter.demand, now)
             if go_at > now:
                 self._next_at = min(self._next_at, go_at)
@@ -184,7 +210,7 @@ class LimiterState:
         }
         if not in_vain:
             return
-        for waiter in tuple(self._in_line()):
+        for waiter in tuple(chain(*self._lines)):
             if waiter.demand in in_vain:
                 self._decide(waiter, error=self.ledger.refusal(waiter.demand, now, wall))
 
@@ -193,37 +219,66 @@ class LimiterState:
     ) -> None:
         waiter.slot, waiter.error = slot, error
         self._leave(waiter)
-        waiter.woken.set()
+        waiter.wake()
 
     def _withdraw(self, waiter: _Waiter) -> None:
         """Undo what a waiter took that does not go."""
         if waiter.slot is not None:
             self.ledger.give_back(waiter.slot)
-        else:
-            if waiter.error is None:
-                self._leave(waiter)
-            if waiter.claim is not None:
-                self.ledger.exports.restore(waiter.claim)
-        self.serve()
+            self.serve()
+            return
+        was_first = waiter.error is None and next(iter(waiter.line)) is waiter
+        if waiter.error is None:
+            self._leave(waiter)
+        if waiter.claim is not None:
+            self.ledger.exports.restore(waiter.claim)
+        if was_first:
+            self.serve()
 
     def _join(self, waiter: _Waiter) -> None:
-        self._line_of(waiter)[waiter] = None
+        """Stand at the end of a line.
+
+        Whatever holds the one before holds this one too, unless its client has other limits.
+        """
+        is_news = not waiter.line or waiter.demand not in self._demands
+        waiter.line[waiter] = None
         self._demands[waiter.demand] += 1
+        if is_news:
+            self.serve()
 
     def _leave(self, waiter: _Waiter) -> None:
-        del self._line_of(waiter)[waiter]
+        del waiter.line[waiter]
         self._demands[waiter.demand] -= 1
         if not self._demands[waiter.demand]:
             del self._demands[waiter.demand]
 
-    def _in_line(self) -> Iterator[_Waiter]:
-        return chain(self._firm, self._polite)
+    @property
+    def _lines(self) -> tuple[_Line, ...]:
+        return (self._again, self._firm, self._exports, self._polite)
+
+    def _line_for(self, demand: Demand, claim: Claim | None, *, again: bool) -> _Line:
+        if claim is not None and demand.limits.export_every_s is not None:
+            return self._exports
+        if demand.polite:
+            return self._polite
+        return self._again if again else self._firm
+
+    def _heads(self) -> list[_Waiter]:
+        """Return the first of each line, in the order of their turns."""
+        heads = [next(iter(line)) for line in self._lines if line]
+        if len(heads) > 1:
+            old = self.clock.monotonic() - POLLS_WAIT_S
+            heads.sort(key=lambda waiter: self._rank(waiter, old))
+        return heads
+
+    def _rank(self, waiter: _Waiter, old: float) -> tuple[int, float]:
+        if waiter.line is self._again:
+            return 0, waiter.joined_at
+        waits_last = waiter.line is self._polite and waiter.joined_at > old
+        return 2 if waits_last else 1, waiter.joined_at
 
     def _first(self) -> _Waiter | None:
-        return next(self._in_line(), None)
-
-    def _line_of(self, waiter: _Waiter) -> dict[_Waiter, None]:
-        return self._polite if waiter.demand.polite else self._firm
+        return next(iter(self._heads()), None)
 
 
 _states: Final = anyio.lowlevel.RunVar[list[tuple[str, str, LimiterState]]](
@@ -273,12 +328,15 @@ class Limiter:
         self._firm = Demand(limits, False, longest_hold_s)
         self._polite = Demand(limits, True, longest_hold_s)
 
-    async def acquire(self, *, export_of: str | None = None, polite: bool = False) -> Slot:
+    async def acquire(
+        self, *, export_of: str | None = None, polite: bool = False, again: bool = False
+    ) -> Slot:
         """Wait for a slot; cancelled, it takes none.
 
         Args:
             export_of: The campaign, if the request is its export.
             polite: Let others go first, and leave them the last hundredth of the day.
+            again: The gateway has refused it before.
 
         Raises:
             DailyQuotaExhausted: the day is used up; at once, and also while in line.
@@ -290,7 +348,7 @@ class Limiter:
             now = self._clock.monotonic()
             claim = self.state.ledger.claim_export(export_of, self._limits, now)
         demand = self._polite if polite else self._firm
-        return await self.state.wait(demand, claim)
+        return await self.state.wait(demand, claim, again=again)
 
     def check_day(self) -> None:
         """Raise the error for a day that is used up, if it is.

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from newsleopard_async.clock import SystemClock
+from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits import queue as limiter_module
@@ -27,9 +28,9 @@ def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
     return Limiter(RateLimits(windows=windows), LimiterState(clock), clock)
 
 
-async def exchange(limiter: Limiter, *, polite: bool = False) -> Slot:
+async def exchange(limiter: Limiter, *, polite: bool = False, again: bool = False) -> Slot:
     """Send a request that is answered at once."""
-    slot = await limiter.acquire(polite=polite)
+    slot = await limiter.acquire(polite=polite, again=again)
     slot.sent()
     slot.answered()
     return slot
@@ -44,15 +45,15 @@ class Line:
     went: list[str] = attrs.field(factory=list)
     scopes: dict[str, anyio.CancelScope] = attrs.field(factory=dict)
 
-    async def join(self, *names: str, polite: bool = False) -> None:
+    async def join(self, *names: str, polite: bool = False, again: bool = False) -> None:
         """Start callers; each is in line before the next one starts."""
         for name in names:
-            self.tasks.start_soon(self._call, name, polite)
+            self.tasks.start_soon(self._call, name, polite, again)
             await anyio.wait_all_tasks_blocked()
 
-    async def _call(self, name: str, polite: bool) -> None:
+    async def _call(self, name: str, polite: bool, again: bool) -> None:
         with anyio.CancelScope() as self.scopes[name]:
-            await exchange(self.limiter, polite=polite)
+            await exchange(self.limiter, polite=polite, again=again)
             self.went.append(name)
 
 
@@ -206,6 +207,91 @@ async def test_polls_let_others_go_first() -> None:
             await anyio.wait_all_tasks_blocked()
 
     assert line.went == ["a", "b", "poll 1", "poll 2"]
+
+
+@pytest.mark.anyio
+async def test_poll_that_has_waited_long_goes_in_the_order_of_its_coming() -> None:
+    """After 3 s a poll is as good as others: before those that came later, after the earlier."""
+    clock = ManualClock(auto_advance=False)
+    limiter = make_limiter(clock, (1, 1))
+    slot = await limiter.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(limiter, tasks)
+        await line.join("a")
+        clock.advance(0.1)
+        await line.join("poll", polite=True)
+        clock.advance(0.1)
+        await line.join("b")
+        clock.advance(3)
+        await line.join("young poll", polite=True)
+        await line.join("c")
+        slot.answered()
+        for _ in range(5):
+            clock.advance(PERIOD_S)
+            await anyio.wait_all_tasks_blocked()
+
+    assert line.went == ["a", "poll", "b", "c", "young poll"]
+
+
+@pytest.mark.anyio
+async def test_polls_go_while_the_line_is_never_empty() -> None:
+    """Callers that come back at once and for ever do not keep a poll out."""
+    clock = ManualClock()
+    limiter = make_limiter(clock, (10, 1))
+
+    async def keep_busy() -> None:
+        while True:
+            await exchange(limiter)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(30):
+            tasks.start_soon(keep_busy)
+        await clock.sleep(10)
+        began_s = clock.monotonic()
+        await exchange(limiter, polite=True)
+        took_s = clock.monotonic() - began_s
+        tasks.cancel_scope.cancel()
+
+    assert took_s < 3 + 2 * PERIOD_S
+
+
+@pytest.mark.anyio
+async def test_request_that_was_refused_keeps_its_place() -> None:
+    """It goes before those that have had no turn, so that none is refused until it gives up."""
+    clock = ManualClock(auto_advance=False)
+    limiter = make_limiter(clock, (1, 1))
+    slot = await limiter.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(limiter, tasks)
+        await line.join("a", "b")
+        await line.join("refused", again=True)
+        slot.give_back()
+        for _ in range(3):
+            clock.advance(PERIOD_S)
+            await anyio.wait_all_tasks_blocked()
+
+    assert line.went == ["refused", "a", "b"]
+
+
+@pytest.mark.anyio
+async def test_client_with_other_limits_does_not_wait_for_those_behind_which_it_stands() -> None:
+    """Whoever comes with limits that allow less learns of it at once, wherever it stands."""
+    clock = ManualClock()
+    state = LimiterState(clock)
+    wide = Limiter(RateLimits(windows=((1, 60), (10, 86_400))), state, clock)
+    narrow = Limiter(RateLimits(windows=((1, 86_400),)), state, clock)
+    await exchange(wide)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(exchange, wide)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(DailyQuotaExhausted):
+            await narrow.acquire()
+        asked_at = clock.monotonic()
+
+    assert asked_at == 0.0
 
 
 @pytest.mark.anyio
