@@ -161,6 +161,7 @@ class NewsLeopard:
         try:
             await self._api.keep_count(at_once=True)
         finally:
+            self._api.leave_limits()
             await self._api.pools.aclose()
 
     async def __aenter__(self) -> Self:

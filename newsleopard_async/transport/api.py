@@ -9,7 +9,7 @@ import contextlib
 import functools
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import anyio.lowlevel
@@ -37,6 +37,8 @@ from newsleopard_async.version import __version__
 __all__ = ["Api"]
 
 T = TypeVar("T")
+
+_SYSTEM_CLOCK: Final = SystemClock()
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +85,7 @@ class Api:
             key=read_key(key),
             pools=Pools(custom),
             limits=limits or RateLimits.documented(),
-            clock=clock or SystemClock(),
+            clock=clock or _SYSTEM_CLOCK,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
             day_log=DayLog(as_store(usage_store, field="usage_store")),
@@ -107,6 +109,11 @@ class Api:
         """Keep the day's count of requests, if the caller gave a store for it."""
         if self.day_log.store is not None:
             await self.day_log.sync(self.limiter.state, self.clock.now(), at_once=at_once)
+
+    def leave_limits(self) -> None:
+        """Note that no further request will be sent, so that nothing is kept for this client."""
+        for limiter in self._limiters.values():
+            limiter.close()
 
     async def call(self, request: Request[T], *, observer: Observer | None = None) -> T:
         """Send a request, repeat it where the table allows, and read the answer.

@@ -26,9 +26,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from itertools import chain
 from typing import Final
+from weakref import WeakSet
 
 import anyio
 import anyio.lowlevel
@@ -95,10 +96,14 @@ class LimiterState:
     """What the clients of one key share: the books and the line.
 
     Belongs to one event loop.
+
+    Attributes:
+        clients: Those that use it.
     """
 
     def __init__(self, clock: Clock, day: DayCount | None = None) -> None:
         self.clock = clock
+        self.clients: WeakSet[Limiter] = WeakSet()
         self.ledger: Ledger = Ledger(day or DayCount())
         self._again: _Line = OrderedDict()
         self._firm: _Line = OrderedDict()
@@ -111,6 +116,13 @@ class LimiterState:
     def day_used(self) -> int:
         """Requests of this UTC day, those on their way included."""
         return self.ledger.day.used(self.clock.monotonic(), self.clock.now())
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a client uses it, or it knows what a new one would not."""
+        if self.clients or self._demands:
+            return True
+        return not self.ledger.is_idle(self.clock.monotonic(), self.clock.now())
 
     def seed_day(self, used: int) -> None:
         """Count at least ``used`` requests on this UTC day."""
@@ -281,28 +293,95 @@ class LimiterState:
         return next(iter(self._heads()), None)
 
 
-_states: Final = anyio.lowlevel.RunVar[list[tuple[str, str, LimiterState]]](
-    "newsleopard_async_limiter_states"
-)
+@attrs.define(eq=False, weakref_slot=False)
+class _Kept:
+    """What is kept of a key at an origin, on a clock.
+
+    Attributes:
+        digest: Of key and origin.
+        day: Stays when nothing else is needed any more.
+        state: None if it is not needed.
+        is_listed: Whether it is in turn among those without a state.
+    """
+
+    digest: bytes
+    clock: Clock
+    day: DayCount
+    state: LimiterState | None = None
+    is_listed: bool = False
+
+
+@attrs.define(eq=False)
+class _States:
+    """The states of an event loop, each as long as it is needed.
+
+    Attributes:
+        by_key: What is kept, by the digest of key and origin; several only on several clocks.
+        with_state: All that have a state, in turn.
+        without: All of which only the day's count is left, in turn.
+    """
+
+    by_key: dict[bytes, tuple[_Kept, ...]] = attrs.field(factory=dict)
+    with_state: deque[_Kept] = attrs.field(factory=deque)
+    without: deque[_Kept] = attrs.field(factory=deque)
+
+    def find(self, digest: bytes, clock: Clock) -> LimiterState:
+        """Return a state; it begins when it is first asked for."""
+        among = self.by_key.get(digest, ())
+        kept = next((each for each in among if each.clock == clock), None)
+        if kept is None:
+            kept = _Kept(digest, clock, DayCount())
+            self.by_key[digest] = (*among, kept)
+        if kept.state is None:
+            kept.state = LimiterState(clock, kept.day)
+            self.with_state.append(kept)
+        return kept.state
+
+    def tidy(self) -> None:
+        """Drop what is not needed, a few at each call, so that no call takes long."""
+        for _ in range(min(2, len(self.with_state))):
+            kept = self.with_state.popleft()
+            if kept.state is not None and kept.state.is_needed:
+                self.with_state.append(kept)
+            else:
+                kept.state = None
+                self._list(kept)
+        for _ in range(min(2, len(self.without))):
+            kept = self.without.popleft()
+            kept.is_listed = False
+            if kept.state is None and kept.day.is_empty(kept.clock.monotonic()):
+                self._forget(kept)
+            elif kept.state is None:
+                self._list(kept)
+
+    def _list(self, kept: _Kept) -> None:
+        if not kept.is_listed:
+            self.without.append(kept)
+            kept.is_listed = True
+
+    def _forget(self, kept: _Kept) -> None:
+        among = tuple(each for each in self.by_key.pop(kept.digest) if each is not kept)
+        if among:
+            self.by_key[kept.digest] = among
+
+
+_states: Final = anyio.lowlevel.RunVar[_States]("newsleopard_async_limiter_states")
 
 
 def shared_state(key: str, origin: str, clock: Clock) -> LimiterState:
     """Return the state of a key at an origin, on this event loop and clock.
 
-    It outlives its clients, so that closing one and opening another cannot burst; another
-    event loop begins with an empty one. Only a hash of the key is kept.
+    It outlives its clients until nothing in it counts any more, so that closing one and
+    opening another cannot burst. Of the day its count stays. Another event loop begins with
+    an empty one. Only a hash of the key is kept.
     """
-    digest = hashlib.sha256(key.encode()).hexdigest()
     states = _states.get(None)
     if states is None:
-        states = []
+        states = _States()
         _states.set(states)
-    for known_digest, known_origin, state in states:
-        if (known_digest, known_origin) == (digest, origin) and state.clock == clock:
-            return state
-    state = LimiterState(clock)
-    states.append((digest, origin, state))
-    return state
+    states.tidy()
+    digest = hashlib.blake2b(f"{origin} {key}".encode(), digest_size=16).digest()
+    return states.find(digest, clock)
 
 
 class Limiter:
@@ -325,8 +404,15 @@ class Limiter:
         self._limits = limits
         self.state = state
         self._clock = clock
+        state.clients.add(self)
         self._firm = Demand(limits, False, longest_hold_s)
         self._polite = Demand(limits, True, longest_hold_s)
+
+    def close(self) -> None:
+        """Note that the client is closed; its state is dropped once nothing needs it."""
+        self.state.clients.discard(self)
+        if (states := _states.get(None)) is not None:
+            states.tidy()
 
     async def acquire(
         self, *, export_of: str | None = None, polite: bool = False, again: bool = False

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import anyio
 import anyio.abc
 import attrs
+import httpx
 import pytest
 
-from newsleopard_async.clock import SystemClock
+from newsleopard_async import NewsLeopard
+from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits import queue as limiter_module
 from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot, shared_state
+from tests.constants import KEY
 
 pytestmark = pytest.mark.quick
 
@@ -450,14 +454,22 @@ async def test_closing_and_reopening_cannot_burst() -> None:
 async def test_each_key_origin_and_clock_has_its_own_state() -> None:
     """Only the same key, at the same origin, on an equal clock, shares limits."""
     clock, other_clock = ManualClock(), ManualClock()
+    limits = RateLimits()
 
-    state = shared_state("key", "https://api", clock)
+    def client(key: str, origin: str, clock: Clock) -> Limiter:
+        return Limiter(limits, shared_state(key, origin, clock), clock)
 
-    assert shared_state("key", "https://api", clock) is state
-    assert shared_state("other", "https://api", clock) is not state
-    assert shared_state("key", "https://other", clock) is not state
-    assert shared_state("key", "https://api", other_clock) is not state
-    assert shared_state("key", "o", SystemClock()) is shared_state("key", "o", SystemClock())
+    first, same = client("key", "https://api", clock), client("key", "https://api", clock)
+    others = [
+        client("other", "https://api", clock),
+        client("key", "https://other", clock),
+        client("key", "https://api", other_clock),
+    ]
+    real, equal = client("key", "o", SystemClock()), client("key", "o", SystemClock())
+
+    assert first.state is same.state
+    assert len({each.state for each in (first, *others)}) == 4
+    assert real.state is equal.state
 
 
 def test_each_event_loop_has_its_own_state() -> None:
@@ -472,11 +484,148 @@ def test_each_event_loop_has_its_own_state() -> None:
 
 @pytest.mark.anyio
 async def test_state_keeps_no_key() -> None:
-    """Only a hash of the key is kept."""
+    """Only a hash of key and origin is kept."""
     clock = ManualClock()
 
     state = shared_state("a-secret-key", "https://api", clock)
     everything = repr([limiter_module._states.get(), vars(state)])
 
-    assert "https://api" in everything
+    assert "digest" in everything
     assert "a-secret-key" not in everything
+
+
+def lists_are_empty(_: httpx.Request) -> httpx.Response:
+    """Answer any request as if there were no lists."""
+    return httpx.Response(200, json=[])
+
+
+def kept_states() -> list[LimiterState]:
+    """Return the states that this event loop keeps."""
+    kept = limiter_module._states.get().by_key.values()
+    return [each.state for among in kept for each in among if each.state is not None]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("closing", ["closed", "garbage"])
+async def test_clients_that_are_gone_keep_nothing(closing: str) -> None:
+    """A service with a client a tenant does not grow with each of them."""
+    clock = ManualClock()
+    wire = httpx.MockTransport(lists_are_empty)
+    for number in range(200):
+        nl = NewsLeopard(f"{KEY}{number}", http_transport=wire, clock=clock)
+        await nl.contacts.list_lists()
+        if closing == "closed":
+            await nl.aclose()
+        await clock.sleep(1)
+    del nl
+    gc.collect()
+    await clock.sleep(5)
+    for number in range(5):
+        nl = NewsLeopard(f"{KEY}{number}", http_transport=wire, clock=clock)
+        assert nl.usage.used == 1
+        await nl.aclose()
+
+    states, by_key = kept_states(), dict(limiter_module._states.get().by_key)
+    # Past the day, the counts go too.
+    await clock.sleep(86_400)
+    for _ in range(200):
+        Limiter(RateLimits(), shared_state(KEY, "https://api", clock), clock).close()
+
+    assert len(states) <= 5
+    assert len(by_key) == 200
+    assert len(limiter_module._states.get().by_key) <= 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("reason", ["client", "window", "open slot", "export", "gate", "day gone"])
+async def test_state_that_still_counts_is_kept(reason: str) -> None:
+    """While a client, a window, the gate or an export needs it, a state is not dropped."""
+    clock = ManualClock()
+    limits = RateLimits(windows=((1, 60), (10, 86_400)))
+    limiter = Limiter(limits, shared_state(KEY, "https://api", clock), clock)
+    if reason == "open slot":
+        await limiter.acquire()
+    elif reason != "client":
+        slot = await limiter.acquire(export_of="c1" if reason == "export" else None)
+        slot.answered()
+    if reason in ("gate", "day gone"):
+        limiter.throttled(daily=None)
+    if reason == "day gone":
+        limiter.state.ledger.day.declare_gone(clock.monotonic(), clock.now())
+    waits_s = {"window": 59, "export": 3_599, "gate": 299, "day gone": 3_600}
+    await clock.sleep(waits_s.get(reason, 3_600))
+    state = limiter.state
+    if reason != "client":
+        limiter.close()
+
+    assert shared_state(KEY, "https://api", clock) is state
+
+
+@pytest.mark.anyio
+async def test_short_clients_one_after_the_other_keep_the_limit() -> None:
+    """Five clients of ten calls each never send eleven requests in a second."""
+    clock = ManualClock()
+    arrived_at: list[float] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        arrived_at.append(clock.monotonic())
+        return lists_are_empty(request)
+
+    for _ in range(5):
+        wire = httpx.MockTransport(answer)
+        async with NewsLeopard(KEY, http_transport=wire, clock=clock) as nl:
+            for _ in range(10):
+                await nl.contacts.list_lists()
+
+    assert len(arrived_at) == 50
+    assert all(late - early >= 1 for early, late in zip(arrived_at, arrived_at[10:], strict=False))
+
+
+@pytest.mark.anyio
+async def test_closed_client_still_says_what_was_used() -> None:
+    """Its view of the day outlives it."""
+    nl = NewsLeopard(KEY, http_transport=httpx.MockTransport(lists_are_empty), clock=ManualClock())
+    async with nl:
+        await nl.contacts.list_lists()
+
+    assert nl.usage.used == 1
+
+
+def test_client_that_is_closed_on_another_event_loop_says_so_to_no_one() -> None:
+    """There are no states there; those of its own loop went with that loop."""
+    clock = ManualClock()
+
+    async def begin() -> Limiter:
+        return Limiter(RateLimits(), shared_state(KEY, "https://api", clock), clock)
+
+    async def end(limiter: Limiter) -> None:
+        limiter.close()
+
+    anyio.run(end, anyio.run(begin))
+
+
+@pytest.mark.anyio
+async def test_key_that_comes_and_goes_is_kept_once_for_each_clock() -> None:
+    """Its day's count is the same each time, and of an unused clock nothing is left."""
+    clock, other_clock = ManualClock(), ManualClock()
+
+    async def count(on: ManualClock) -> int:
+        limiter = Limiter(RateLimits(), shared_state(KEY, "https://api", on), on)
+        used = limiter.usage.used
+        if on is clock:
+            await exchange(limiter)
+        await on.sleep(10)
+        if meanwhile:
+            limiter_module._states.get().tidy()
+        limiter.close()
+        return used
+
+    meanwhile, clocks = False, (clock, other_clock, clock, clock, other_clock)
+    counts = [await count(on) for on in clocks]
+    meanwhile = True
+    counts.append(await count(clock))
+    states = limiter_module._states.get()
+
+    assert counts == [0, 0, 1, 2, 0, 3]
+    assert [len(among) for among in states.by_key.values()] == [1]
+    assert (len(states.with_state), len(states.without)) == (0, 1)
