@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
+import attrs
+
+from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import DeadlineExceeded, Problem
 from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import problems_of_type
 from newsleopard_async.workflows.runner import Runner, Step
 
 __all__ = ["delays_s", "problems_of_polling", "watch"]
+
+_LAST_LOOK_S: Final = 5.0
+"""How long the look that begins at the deadline may last; a tenth of the deadline at most.
+
+Chosen: more than the limiter lets a poll wait for its turn unless the line is long.
+"""
 
 Given = TypeVar("Given")
 Gives = TypeVar("Gives")
@@ -60,16 +69,34 @@ async def watch(
     """
     began_s = run.monotonic()
     delays = delays_s(polling, what)
+    last_look_s = min(_LAST_LOOK_S, polling.deadline_s / 10)
+    too_late = DeadlineExceeded(
+        f"{what} was not ready within {polling.deadline_s:g} s; it goes on at the platform"
+    )
+
+    def left_s() -> float:
+        return began_s + polling.deadline_s - run.monotonic()
+
     while True:
-        result = await run.step(step, given, keep=False)
-        elapsed_s = run.monotonic() - began_s
-        if is_done(result, elapsed_s):
+        look = _within(max(left_s(), last_look_s), step, too_late)
+        result = await run.step(look, given, keep=False)
+        if is_done(result, run.monotonic() - began_s):
             return result
-        left_s = polling.deadline_s - elapsed_s
-        if left_s <= 0:
-            raise DeadlineExceeded(
-                f"{what} was not ready within {polling.deadline_s:g} s; it goes on at the platform",
-                last=cast("Any", result),
-            )
+        too_late.last = cast("Any", result)
+        if left_s() <= 0:
+            raise too_late
         wanted_s = polling.max_s if run.quota_is_low() else next(delays)
-        await run.wait(step, min(wanted_s, left_s), result)
+        await run.wait(step, min(wanted_s, left_s()), result)
+
+
+def _within(
+    seconds: float, step: Step[Given, Gives], too_late: DeadlineExceeded
+) -> Step[Given, Gives]:
+    """Bound a look at a job: its turn in the limiter, its requests, and their repetitions."""
+
+    async def run(nl: NewsLeopard, given: Given) -> Gives:
+        with nl.clock.deadline(seconds):
+            return await step.run(nl, given)
+        raise too_late
+
+    return attrs.evolve(step, run=run)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from itertools import islice
 
+import anyio
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsleopard_async import DeadlineExceeded, Polling, RateLimits, workflows
+from newsleopard_async import (
+    CampaignSn,
+    DeadlineExceeded,
+    ImportResult,
+    ImportSn,
+    NewsLeopard,
+    Polling,
+    RateLimits,
+    workflows,
+)
 from newsleopard_async.workflows.polling import delays_s
 from tests.clients import Bench, connected, csv_of
 
@@ -111,3 +123,113 @@ async def test_quota_without_limit_is_never_low() -> None:
         looks = await looks_of(bench, Polling(jitter=0, deadline_s=20))
 
     assert looks == [0, 5, 12.5, 20]
+
+
+async def keep_busy(nl: NewsLeopard) -> None:
+    """Ask for something again and again."""
+    while True:
+        await nl.contacts.list_lists()
+
+
+@pytest.mark.anyio
+async def test_poll_is_sent_while_others_keep_the_line_busy() -> None:
+    """Polls let others go first for a while, and are sent all the same."""
+    async with connected() as bench, anyio.create_task_group() as tasks:
+        import_sn = await bench.nl.contacts.import_text(csv_of(1))
+        for _ in range(30):
+            tasks.start_soon(keep_busy, bench.nl)
+        result = await workflows.wait_for_import(
+            bench.nl, import_sn, polling=Polling(deadline_s=60)
+        )
+        tasks.cancel_scope.cancel()
+
+    assert result.status.is_success
+
+
+@attrs.frozen
+class Stuck:
+    """A way in which a look at a job does not come to its end, and how long the deadline is."""
+
+    deadline_s: float
+    busy: int = 0
+    refused_s: float = 0.0
+    hangs: bool = False
+
+    def happen(self, bench: Bench) -> None:
+        """Let the emulator play its part."""
+        if self.refused_s:
+            bench.emulator.exhaust_day(resets_in_s=self.refused_s)
+        if self.hangs:
+            for operation in ("get_import", "get_links", "list_campaigns"):
+                bench.emulator.hang(operation, seconds=3_600)
+
+
+STUCK = {
+    "waits for its turn": Stuck(2.0, busy=30),
+    "behind a shut gate": Stuck(0.5, refused_s=30.0),
+    "in retries": Stuck(10.0, refused_s=3_600.0),
+    "no answer": Stuck(20.0, hangs=True),
+}
+
+
+async def look_for_an_import(nl: NewsLeopard, polling: Polling) -> object:
+    """Wait for an import."""
+    return await workflows.wait_for_import(nl, ImportSn("i1"), polling=polling)
+
+
+async def look_for_a_report(nl: NewsLeopard, polling: Polling) -> object:
+    """Wait for a report."""
+    return await workflows.wait_for_report(nl, CampaignSn("c1"), polling=polling)
+
+
+async def look_for_a_campaign(nl: NewsLeopard, polling: Polling) -> object:
+    """Wait for a campaign to be listed."""
+    return await workflows.find_campaign(nl, "marker", since=nl.clock.now(), polling=polling)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("stuck", STUCK.values(), ids=STUCK)
+@pytest.mark.parametrize("look", [look_for_an_import, look_for_a_report, look_for_a_campaign])
+async def test_deadline_strikes_while_a_look_is_on_its_way(
+    stuck: Stuck, look: Callable[[NewsLeopard, Polling], Awaitable[object]]
+) -> None:
+    """Whatever a poll waits for, it ends at the deadline, and leaves the limiter as it was."""
+    async with connected() as bench, anyio.create_task_group() as tasks:
+        for _ in range(stuck.busy):
+            tasks.start_soon(keep_busy, bench.nl)
+        await bench.clock.sleep(0.5)
+        stuck.happen(bench)
+        began_s = bench.clock.monotonic()
+        with pytest.raises(DeadlineExceeded) as caught:
+            await look(bench.nl, Polling(deadline_s=stuck.deadline_s))
+        took_s = bench.clock.monotonic() - began_s
+        tasks.cancel_scope.cancel()
+    log = bench.nl._api.limiter.state.ledger._log
+
+    assert caught.value.last is None
+    assert took_s == pytest.approx(stuck.deadline_s)
+    assert log.is_idle(bench.clock.monotonic() + 60)
+
+
+@pytest.mark.anyio
+async def test_last_look_has_a_bound_of_its_own() -> None:
+    """Begun at the deadline, it may take a little longer, and not for ever."""
+    async with connected() as bench:
+        bench.emulator.stick_import()
+        import_sn = await bench.nl.contacts.import_text(csv_of(1))
+        looks: list[float] = []
+
+        async def note(event: workflows.Event) -> None:
+            if event.state == "started":
+                looks.append(bench.clock.monotonic())
+                if len(looks) == 2:
+                    bench.emulator.hang("get_import", seconds=3_600)
+
+        polling = Polling(first_s=20, deadline_s=20, jitter=0)
+        with pytest.raises(DeadlineExceeded) as caught:
+            await workflows.wait_for_import(bench.nl, import_sn, polling=polling, progress=note)
+        took_s = bench.clock.monotonic() - looks[0]
+
+    assert looks[1] - looks[0] == 20
+    assert took_s == pytest.approx(22)
+    assert isinstance(caught.value.last, ImportResult)
