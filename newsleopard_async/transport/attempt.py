@@ -96,9 +96,7 @@ class Attempt(Generic[T]):
             ConfigurationError: the set-up is wrong, or the observer takes too long.
         """
         request, pool_s = self.request, self.timeouts.pool_s
-        turn = self.limiter.acquire(
-            export_of=request.export_of, polite=request.polite, again=again
-        )
+        turn = self.limiter.acquire(export_of=request.export_of, polite=request.polite, again=again)
         slot = await self.pools.wait(turn)
         try:
             begin()
