@@ -11,11 +11,23 @@ import functools
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import attrs
 
-__all__ = ["Answer", "Failure", "NotSent", "Outcome", "ReplyLost", "retry_after_s", "throttle_text"]
+__all__ = [
+    "Answer",
+    "Cause",
+    "Failure",
+    "NotSent",
+    "Outcome",
+    "ReplyLost",
+    "retry_after_s",
+    "throttle_text",
+]
+
+Cause = Literal["dns", "refused", "unreachable", "reset", "tls", "proxy", "timeout", "other"]
+"""Why no answer came; `errors.ConnectionFailed` gives it to the caller."""
 
 _THROTTLE_TEXTS: Final = frozenset({"limit exceeded", "too many requests"})
 _LONGEST_THROTTLE_BODY: Final = 200
@@ -35,11 +47,19 @@ class Failure(enum.Enum):
 
 @attrs.frozen
 class Answer:
-    """The server answered, whatever it said."""
+    """The server answered, whatever it said.
+
+    Attributes:
+        status: The HTTP status.
+        body: What came with it.
+        retry_after: The header of that name.
+        error_type: The header ``x-amzn-errortype``, by which the gateway signs its own refusals.
+    """
 
     status: int
     body: bytes = attrs.field(default=b"", repr=False)
     retry_after: str | None = None
+    error_type: str | None = None
 
     @property
     def successful(self) -> bool:
@@ -49,7 +69,8 @@ class Answer:
     @functools.cached_property
     def failure(self) -> Failure | None:
         """The failure, or None for an answer that is to be read."""
-        if self.status == 429 or throttle_text(self.body):
+        # Never a 2xx or 3xx: whatever such an answer says, the request may have taken effect.
+        if self.status == 429 or (400 <= self.status < 600 and throttle_text(self.body)):
             return Failure.REFUSED
         # 408 is the server's own "I gave up on you": it may have begun all the same.
         if self.status >= 500 or self.status == 408:
@@ -59,17 +80,31 @@ class Answer:
 
 @attrs.frozen
 class NotSent:
-    """The request did not reach the server."""
+    """The request did not reach the server.
+
+    Attributes:
+        reason: What happened.
+        cause: The same, as one of a few words.
+        way_out: What to change in the set-up, if that is at fault: trying again is then in vain.
+    """
 
     reason: str
+    cause: Cause = "other"
+    way_out: str | None = None
     failure: ClassVar[Failure] = Failure.NOT_SENT
 
 
 @attrs.frozen
 class ReplyLost:
-    """The request may have reached the server; its reply did not arrive whole."""
+    """The request may have reached the server; its reply did not arrive whole.
+
+    Attributes:
+        reason: What happened.
+        cause: The same, as one of a few words.
+    """
 
     reason: str
+    cause: Cause = "other"
     failure: ClassVar[Failure] = Failure.REPLY_LOST
 
 
@@ -77,7 +112,7 @@ Outcome = Answer | NotSent | ReplyLost
 
 
 def throttle_text(body: bytes) -> str | None:
-    """Return the throttle's text where it is the body's whole message, else None (T06)."""
+    """Return the throttle's text if it is the body's whole message, else None (T06)."""
     if len(body) > _LONGEST_THROTTLE_BODY:
         return None
     text = body.decode("utf-8", "replace").strip()
@@ -92,16 +127,22 @@ def throttle_text(body: bytes) -> str | None:
 
 
 def retry_after_s(outcome: Outcome, now: datetime) -> float | None:
-    """Read a ``Retry-After`` header, in seconds or as a date; None where it says nothing."""
+    """Read a ``Retry-After`` header, in seconds or as a date; None if it says nothing.
+
+    Never more than a week, whatever the header says.
+    """
     value = outcome.retry_after if isinstance(outcome, Answer) else None
     if value is None:
         return None
     if value.strip().isdecimal():
+        # A number of any length is a float here, the longest ones infinity.
         return min(float(value), _LONGEST_RETRY_AFTER_S)
     try:
         when = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError):
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        asked_s = (when - now).total_seconds()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        # The parser of the standard library raises any of these for a date that is none.
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return min(max(0.0, (when - now).total_seconds()), _LONGEST_RETRY_AFTER_S)
+    return min(max(0.0, asked_s), _LONGEST_RETRY_AFTER_S)

@@ -9,7 +9,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-from newsleopard_async.transport.outcome import Answer, Failure, Outcome
+from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcome
 
 __all__ = ["WHAT_MAY_BE_REPEATED", "Action", "Kind", "decide"]
 
@@ -52,7 +52,7 @@ WHAT_MAY_BE_REPEATED: Final[Mapping[Kind, Mapping[Failure, Action]]] = {
 
 def decide(kind: Kind, outcome: Outcome, attempt: int, *, empty_500_once: bool = False) -> bool:
     """Say whether the table allows another attempt after this one."""
-    if outcome.failure is None:
+    if outcome.failure is None or (isinstance(outcome, NotSent) and outcome.way_out):
         return False
     if empty_500_once and _is_empty_500(outcome):
         return attempt == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from newsleopard_async.transport.outcome import (
     NotSent,
     Outcome,
     ReplyLost,
+    retry_after_s,
     throttle_text,
 )
 
@@ -37,10 +39,16 @@ def test_outcome_is_classified(outcome: Outcome, expected: Failure | None) -> No
     assert outcome.failure is expected
 
 
-@pytest.mark.parametrize("status", [200, 301, 400, 403, 404, 429, 500, 503])
-def test_throttle_text_counts_on_any_status(status: int) -> None:
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 499, 500, 503, 599])
+def test_throttle_text_counts_on_any_failure(status: int) -> None:
     """The status of a throttled answer is not documented, so the text decides (T06)."""
     assert Answer(status, b'{"message":"Limit Exceeded"}').failure is Failure.REFUSED
+
+
+@pytest.mark.parametrize("status", [100, 200, 201, 202, 299, 301, 302, 307, 399, 600])
+def test_throttle_text_counts_in_no_other_answer(status: int) -> None:
+    """A success says that the request took effect, whatever text comes with it."""
+    assert Answer(status, b'{"message":"Limit Exceeded"}').failure is not Failure.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -105,3 +113,42 @@ def test_successful_is_any_2xx(status: int, expected: bool) -> None:
 def test_repr_of_an_answer_hides_its_body() -> None:
     """What a server echoes may be contact data or the key."""
     assert "secret" not in repr(Answer(200, b"secret"))
+
+
+NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
+WEEK_S = 7 * 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("9" * 400, WEEK_S),
+        ("Mon, 05 Jan 2026 02:00:42 GMT", 42.0),
+        ("Mon, 05 Jan 2026 02:00:42", 42.0),
+        ("Mon, 05 Jan 2026 01:00:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", WEEK_S),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", WEEK_S),
+        ("Sat, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("-7", None),
+        ("7.5", None),
+        ("nan", None),
+        ("inf", None),
+        ("", None),
+        ("tomorrow", None),
+        ("Mon, 99 Jan 2026 02:00:42 GMT", None),
+    ],
+)
+def test_retry_after_is_read_within_bounds(value: str | None, expected: float | None) -> None:
+    """What makes no sense says nothing; no number or date is too large to be read."""
+    assert retry_after_s(Answer(429, retry_after=value), NOW) == expected
+
+
+@given(st.text(max_size=60))
+def test_no_retry_after_crashes(value: str) -> None:
+    """The header is the server's, and may hold anything."""
+    asked_s = retry_after_s(Answer(429, retry_after=value), NOW)
+
+    assert asked_s is None or 0 <= asked_s <= WEEK_S
