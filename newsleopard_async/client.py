@@ -47,7 +47,8 @@ class NewsLeopard:
             requests between runs; without it every process begins at 0.
 
     Raises:
-        ConfigurationError: no key, a key that no header can carry, or a bad base URL.
+        ConfigurationError: no key, a key that no header can carry, a bad base URL, or an
+            `http_transport` that is none of httpx.
     """
 
     def __init__(

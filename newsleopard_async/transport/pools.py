@@ -24,9 +24,9 @@ import httpx
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.transport.repeating import Kind
-from newsleopard_async.transport.urls import proxy_for, split_url
+from newsleopard_async.transport.urls import proxy_for, proxy_variable, split_url
 
-__all__ = ["HttpTransport", "Pools", "Purpose"]
+__all__ = ["HttpTransport", "Pools", "Purpose", "check_transport"]
 
 HttpTransport = httpx.AsyncBaseTransport
 """What may carry a client's traffic in the place of its own connections."""
@@ -50,12 +50,47 @@ class Purpose(enum.Enum):
         return cls.API if kind.repeatable else cls.ONCE
 
 
+_BAD_PROXY: Final = "name it as http://host:port, or https:// or socks5:// likewise"
+_NO_SOCKS: Final = (
+    "a SOCKS proxy needs a package that is not installed: pip install 'httpx[socks]'; or unset the "
+    "variable"
+)
+
+
+def check_transport(given: object) -> None:
+    """Refuse what is no transport of httpx; it would only be noticed at the first request.
+
+    Raises:
+        ConfigurationError: what it is, and what to give in its place.
+    """
+    if given is None or isinstance(given, httpx.AsyncBaseTransport):
+        return
+    what = f"http_transport must be an httpx.AsyncBaseTransport, and is {_described(given)}"
+    if isinstance(given, (httpx.AsyncClient, httpx.Client)):
+        raise ConfigurationError(f"{what}, a client; give a transport: httpx.AsyncHTTPTransport(…)")
+    if isinstance(given, httpx.BaseTransport):
+        raise ConfigurationError(f"{what}, which is synchronous; httpx.AsyncHTTPTransport is not")
+    if isinstance(given, type):
+        raise ConfigurationError(f"{what}, a class; give an instance: {given.__name__}(…)")
+    if hasattr(given, "handle_async_request"):
+        raise ConfigurationError(
+            f"{what}, which is of another package, or derives from nothing; its errors and "
+            "streams must be those of httpx, so derive it from httpx.AsyncBaseTransport"
+        )
+    raise ConfigurationError(f"{what}; httpx.AsyncHTTPTransport(…) is one")
+
+
+def _described(given: object) -> str:
+    kind = given if isinstance(given, type) else type(given)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def _try_to_open(
     purpose: Purpose, proxy: str | None, tls: ssl.SSLContext
 ) -> httpx.AsyncHTTPTransport | str:
-    """Open a pool, or name the error; the error itself shows the proxy's password."""
+    """Open a pool, or say what is wrong; httpx's error itself shows the proxy's password."""
     if proxy is not None and split_url(proxy) is None:
-        return "InvalidURL"
+        return _BAD_PROXY
     limits = httpx.Limits(
         # The gate in front of the pool is the bound; the pool's own queue is never used,
         # since a request cancelled while it waits there can cost the pool a connection.
@@ -65,8 +100,10 @@ def _try_to_open(
     )
     try:
         return httpx.AsyncHTTPTransport(verify=tls, limits=limits, proxy=proxy)
-    except (ValueError, ImportError) as error:
-        return type(error).__name__
+    except ValueError:
+        return _BAD_PROXY
+    except ImportError:
+        return _NO_SOCKS
 
 
 def _tls_context() -> ssl.SSLContext:
@@ -176,8 +213,13 @@ class Pools:
         self._tls = self._tls or _tls_context()
         found = self._find_or_open(purpose, proxy_for(scheme, host), self._tls)
         if isinstance(found, str):
-            raise ConfigurationError(f"the proxy settings cannot be used: {found}")
+            name = proxy_variable(scheme)
+            raise ConfigurationError(f"the proxy that {name} names cannot be used: {found}")
         return found
+
+    def is_proxied(self, scheme: str, host: str) -> bool:
+        """Whether a proxy stands between our own connections and a host."""
+        return self.custom is None and proxy_for(scheme, host) is not None
 
     def _check_open(self) -> None:
         if self._closed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import urllib.request
 from typing import Final
@@ -10,7 +11,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
-__all__ = ["PLAIN_HTTP", "is_loopback", "problem_of_storage_url", "proxy_for", "split_url"]
+__all__ = [
+    "PLAIN_HTTP",
+    "is_loopback",
+    "problem_of_storage_url",
+    "proxy_for",
+    "proxy_variable",
+    "split_url",
+]
 
 _NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _OWN_PORTS: Final = {"http": 80, "https": 443}
@@ -117,6 +125,12 @@ def proxy_for(scheme: str, host: str) -> str | None:
     proxy = proxies.get(scheme) or proxies.get("all")
     # The standard library takes "host:port" too.
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
+
+
+def proxy_variable(scheme: str) -> str:
+    """Name the variable that the proxy of a scheme comes from, for an error."""
+    names = (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+    return next((name for name in names if os.environ.get(name)), "the system's setting")
 
 
 def split_url(url: str, *, is_to_be_sent: bool = True) -> SplitResult | None:

@@ -16,6 +16,7 @@ import attrs
 import httpx
 import pytest
 
+from newsleopard_async import NewsLeopard
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.errors import (
     ConfigurationError,
@@ -28,7 +29,9 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.urls import is_loopback, proxy_for, split_url
+from newsleopard_async.transport.urls import is_loopback, proxy_for, proxy_variable, split_url
+from tests.constants import KEY
+from tests.observers import RecordingObserver
 from tests.transport.loopback import Seen, http, raw_server, serve
 from tests.transport.scripted import IMPORT, LIST, READ, SUBMIT, Scripted, json_answer, make_api
 
@@ -135,6 +138,79 @@ async def test_refused_set_up_gives_an_export_its_hour_back(
             await api.call(LIST)
 
     assert api.limiter.usage.used == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("proxy", "way_out"),
+    [
+        ("socks5://p:1", "pip install 'httpx[socks]'"),
+        ("ftp://p:1", "http://host:port"),
+        ("http://p:port", "http://host:port"),
+    ],
+)
+async def test_bad_proxy_is_named_with_the_way_out(
+    proxy: str, way_out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the variable; nothing is stored or tried again."""
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    observer = RecordingObserver()
+
+    with pytest.raises(ConfigurationError, match="ALL_PROXY") as caught:
+        await make_api(None).call(SUBMIT, observer=observer)
+
+    assert way_out in str(caught.value)
+    assert observer.told == []
+
+
+def test_proxy_of_the_system_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS and Windows, it need not come from a variable."""
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert proxy_variable("https") == "the system's setting"
+
+
+class _Foreign:
+    """A transport of another package, or of none."""
+
+    async def handle_async_request(self, request: object) -> object:
+        """Answer in another package's objects."""
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("transport", "expected"),
+    [
+        (httpx.AsyncClient(), "httpx.AsyncClient, a client; give a transport"),
+        (httpx.Client(), "httpx.Client, a client; give a transport"),
+        (httpx.HTTPTransport(), "HTTPTransport, which is synchronous"),
+        (httpx.AsyncHTTPTransport, "AsyncHTTPTransport, a class; give an instance"),
+        (_Foreign(), "_Foreign, which is of another package"),
+        (object(), "builtins.object; httpx.AsyncHTTPTransport(…) is one"),
+        ("http://proxy:1", "builtins.str; httpx.AsyncHTTPTransport(…) is one"),
+    ],
+)
+def test_wrong_transport_is_refused_at_construction(transport: Any, expected: str) -> None:
+    """Each request would fail, and a submit would look as if it had been sent."""
+    with pytest.raises(ConfigurationError) as caught:
+        NewsLeopard(KEY, http_transport=transport)
+
+    assert expected in str(caught.value).replace("_transports.default.", "")
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [
+        None,
+        httpx.AsyncHTTPTransport(),
+        httpx.MockTransport(lambda _: httpx.Response(200)),
+        Scripted(),
+    ],
+)
+def test_transport_of_httpx_is_taken(transport: Any) -> None:
+    """Whatever it does with requests."""
+    NewsLeopard(KEY, http_transport=transport)
 
 
 async def hello(seen: Seen) -> bytes:
