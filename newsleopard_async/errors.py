@@ -3,11 +3,11 @@
 ::
 
     NewsLeopardError
-    ├── ConfigurationError        fix the set-up
+    ├── ConfigurationError        fix the set-up: key, base URL, certificate, proxy, transport
     ├── InvalidRequest            fix the arguments; nothing was sent
     ├── InUse                     another run holds the checkpoint; leave it to that run
-    ├── ConnectionFailed          safe to call again
-    ├── OutcomeUnknown            do NOT repeat; look it up first
+    ├── ConnectionFailed          safe to call again: .reason, .host
+    ├── OutcomeUnknown            do NOT repeat; look it up first: .status, .excerpt
     ├── RateLimited               come back in .retry_after_s
     │   └── DailyQuotaExhausted   come back at .resets_at
     ├── APIError                  the server refused
@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -94,7 +94,11 @@ def _rebuild(
 
 
 class ConfigurationError(NewsLeopardError):
-    """The set-up is wrong: no key, a key that no header can carry, a bad base URL."""
+    """The set-up is wrong, and the message says which part of it, with the way out.
+
+    No key, or one that no header can carry; a bad base URL; a certificate that is not trusted;
+    a proxy or a transport that cannot be used.
+    """
 
 
 @attrs.frozen
@@ -144,7 +148,18 @@ class ConnectionFailed(NewsLeopardError):
     """No answer came, and calling again is safe.
 
     Either nothing was sent, or the request is one whose repetition changes nothing.
+
+    Attributes:
+        reason: ``dns`` (the host has no address), ``refused``, ``unreachable`` (no way to it in
+            the network), ``reset`` (the connection was closed), ``tls``, ``proxy``, ``timeout``,
+            or ``other``.
+        host: Where the request was to go.
     """
+
+    def __init__(self, message: str, *, reason: str, host: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.host = host
 
 
 class OutcomeUnknown(NewsLeopardError):
@@ -222,12 +237,17 @@ class AuthenticationError(APIError):
     """The key is missing, wrong, expired or revoked."""
 
 
+_SHOWN_FIELDS: Final = 5
+"""Fields, and rules of each, in the text of an error. Chosen: it stays a sentence or two."""
+
+
 class FieldError(APIError):
     """The server found fields wrong (40001).
 
     Attributes:
-        invalid_fields: Path to rule names; empty where the server sent text,
+        invalid_fields: Path to rule names; empty if the server sent text,
             which is then the message.
+        omitted_fields: How many more the server named, beyond those kept.
     """
 
     def __init__(
@@ -238,9 +258,19 @@ class FieldError(APIError):
         code: int | None = None,
         message: str = "",
         invalid_fields: Mapping[str, tuple[str, ...]] | None = None,
+        omitted_fields: int = 0,
     ) -> None:
         super().__init__(sentence, status=status, code=code, message=message)
         self.invalid_fields: dict[str, tuple[str, ...]] = dict(invalid_fields or {})
+        self.omitted_fields = omitted_fields
+
+    def __str__(self) -> str:
+        shown = list(self.invalid_fields.items())[:_SHOWN_FIELDS]
+        parts = [f"{path}: {', '.join(rules[:_SHOWN_FIELDS])}" for path, rules in shown]
+        more = len(self.invalid_fields) - len(shown) + self.omitted_fields
+        if more:
+            parts.append(f"and {more} more")
+        return "; ".join([super().__str__(), *parts])
 
 
 class SenderNotVerified(APIError):
@@ -268,6 +298,14 @@ class InsufficientBalance(APIError):
         super().__init__(sentence, status=status, code=code, message=message)
         self.recipients = recipients
         self.remaining = remaining
+
+    def __str__(self) -> str:
+        numbers = [
+            f"{number} {what}"
+            for number, what in ((self.recipients, "mails to send"), (self.remaining, "left"))
+            if number is not None
+        ]
+        return f"{super().__str__()} ({', '.join(numbers)})" if numbers else super().__str__()
 
 
 class CampaignNotReportable(APIError):

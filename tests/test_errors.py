@@ -15,7 +15,14 @@ ERRORS = [
     errors.ConfigurationError("no key"),
     errors.InvalidRequest.of("lists", "required", "name one"),
     errors.InUse("another run is using it"),
-    errors.OutcomeUnknown("unknown", request="POST /v1/x", look_again_at=datetime.now(UTC)),
+    errors.ConnectionFailed("no way", reason="dns", host="api.example.com"),
+    errors.OutcomeUnknown(
+        "unknown",
+        request="POST /v1/x",
+        status=403,
+        excerpt="<html>",
+        look_again_at=datetime.now(UTC),
+    ),
     errors.DailyQuotaExhausted("gone", retry_after_s=1.5, resets_at=datetime.now(UTC)),
     errors.FieldError("no", status=400, code=40001, invalid_fields={"form.name": ("NotNull",)}),
     errors.InsufficientBalance("no", status=400, code=40012, recipients=2, remaining=1),
@@ -58,3 +65,42 @@ def test_invalid_request_is_a_value_error_with_all_problems() -> None:
     assert isinstance(error, ValueError)
     assert [problem.field for problem in error.problems] == ["a", "b"]
     assert str(error) == "a: is missing; b: is text"
+
+
+def field_error(fields: int, rules: int = 1, omitted: int = 0) -> errors.FieldError:
+    """Make an error of so many fields."""
+    invalid = {f"f{number}": tuple(f"R{rule}" for rule in range(rules)) for number in range(fields)}
+    return errors.FieldError("no", status=400, invalid_fields=invalid, omitted_fields=omitted)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (field_error(0), "no"),
+        (field_error(2, 2), "no; f0: R0, R1; f1: R0, R1"),
+        (field_error(1, 9), "no; f0: R0, R1, R2, R3, R4"),
+        (field_error(7), "no; f0: R0; f1: R0; f2: R0; f3: R0; f4: R0; and 2 more"),
+        (field_error(1, omitted=3), "no; f0: R0; and 3 more"),
+    ],
+)
+def test_text_of_a_field_error_names_its_fields(error: errors.FieldError, expected: str) -> None:
+    """The first ones, and how many there are beside them."""
+    assert str(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("recipients", "remaining", "expected"),
+    [
+        (1200, 50, "no (1200 mails to send, 50 left)"),
+        (None, 0, "no (0 left)"),
+        (1200, None, "no (1200 mails to send)"),
+        (None, None, "no"),
+    ],
+)
+def test_text_of_an_insufficient_balance_has_its_numbers(
+    recipients: int | None, remaining: int | None, expected: str
+) -> None:
+    """As far as the server gave them."""
+    error = errors.InsufficientBalance("no", status=400, recipients=recipients, remaining=remaining)
+
+    assert str(error) == expected

@@ -86,5 +86,6 @@ class Campaigns:
             kind=Kind.SUBMIT,
             body=requests.encode_submission(campaign, now),
             decode=answers.decode_campaign_sn,
+            look_for=f"for the campaign {campaign.name!r}",
         )
         return await self._api.call(request, observer=observer)

@@ -68,6 +68,7 @@ class Contacts:
             kind=Kind.CREATE,
             body={"name": _line("name", name)},
             decode=answers.decode_list_sn,
+            look_for=f"for the list {name!r}",
         )
         return await self._api.call(request, observer=observer)
 

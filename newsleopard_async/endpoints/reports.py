@@ -84,6 +84,7 @@ class Reports:
                 decode=_nothing,
                 ignores_answer=True,
                 export_of=campaign_sn,
+                look_for="at its report links",
             )
         )
 

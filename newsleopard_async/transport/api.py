@@ -27,7 +27,7 @@ from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
 from newsleopard_async.transport.limits.queue import Limiter, Slot, shared_state
 from newsleopard_async.transport.outcome import Failure, Outcome
-from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose
+from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose, check_transport
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
@@ -77,9 +77,11 @@ class Api:
         """Build it of what a caller gives, the environment, and the defaults.
 
         Raises:
-            ConfigurationError: there is no key, or one that no header can carry, or a bad URL.
+            ConfigurationError: there is no key, or one that no header can carry, a bad URL, or
+                something else than a transport of httpx.
             InvalidRequest: ``usage_store`` is neither a path nor a store.
         """
+        check_transport(custom)
         return cls(
             base_url=read_base_url(base_url, allow_http=allow_http),
             key=read_key(key),
@@ -118,8 +120,8 @@ class Api:
     async def call(self, request: Request[T], *, observer: Observer | None = None) -> T:
         """Send a request, repeat it where the table allows, and read the answer.
 
-        A submit that was handed to the socket runs to its answer even if the caller is
-        cancelled; what became of it then reaches ``observer`` and the log.
+        What must not be repeated runs to its answer once it was handed to the socket, even if
+        the caller is cancelled; what became of it then reaches ``observer`` and the log.
 
         Raises:
             NewsLeopardError: the one that says what to do.
@@ -147,7 +149,9 @@ class Api:
 
     def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)
-        reading, purpose = Reading(self.key, self.retry.cap_s), Purpose.of(request.kind)
+        host = urlsplit(self.base_url).hostname or ""
+        reading = Reading(self.key, self.retry.cap_s, host)
+        purpose = Purpose.of(request.kind)
         return Attempt(
             request=request,
             observer=observer,
@@ -164,6 +168,7 @@ class Api:
         self, request: Request[Any], content: bytes | None, purpose: Purpose, slot: Slot
     ) -> Exchange:
         parts = urlsplit(self.base_url)
+        host = parts.hostname or ""
         t = self.timeouts
         steps = {"connect": t.connect_s, "read": t.read_s, "write": t.write_s, "pool": t.pool_s}
         # The wait for a connection has come before, and had its own bound.
@@ -172,7 +177,7 @@ class Api:
             # The answer to what cannot be repeated is worth waiting for: one bound on all.
             steps["read"] = steps["write"] = total_s = t.submit_s
         return Exchange(
-            transport=self.pools.transport(purpose, parts.scheme, parts.hostname or ""),
+            transport=self.pools.transport(purpose, parts.scheme, host),
             request=self._http_request(request, content, steps),
             clock=self.clock,
             total_s=total_s,

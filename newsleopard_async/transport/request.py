@@ -31,6 +31,7 @@ class Request(Generic[T]):
         export_of: The campaign whose hourly export this counts against.
         polite: Whether it lets other requests go first (polls do).
         hint: What to check when the server answers 400 or 500 without a word.
+        look_for: How its effect is found, for what must not be repeated: ``for the list "x"``.
         empty_500_once: Whether a 500 without content is repeated only once (T51).
     """
 
@@ -45,6 +46,7 @@ class Request(Generic[T]):
     export_of: str | None = None
     polite: bool = False
     hint: str = ""
+    look_for: str = ""
     empty_500_once: bool = False
 
     def __str__(self) -> str:

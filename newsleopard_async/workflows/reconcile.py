@@ -125,5 +125,7 @@ def _still_unknown(
         f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it looks once more, and sends "
         "nothing.",
         request=unknown.request,
+        status=unknown.status,
+        excerpt=unknown.excerpt,
         look_again_at=when,
     )

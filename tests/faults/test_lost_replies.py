@@ -46,6 +46,12 @@ LOST: Final = {
     "503-retry-after": Answer(http(503, b"", "Retry-After: 1")),
     "504": Answer(http(504, b'{"message": "Endpoint request timed out"}')),
     "408": Answer(http(408)),
+    "400-html": Answer(http(400, b"<html>400 Bad Request - proxy</html>")),
+    "403-empty": Answer(http(403)),
+    "403-waf": Answer(http(403, b'{"code":403,"message":"blocked"}')),
+    "409": Answer(http(409)),
+    "499": Answer(http(499)),
+    "302-throttle-text": Answer(http(302, b'{"message":"Limit Exceeded"}')),
     "301": Answer(http(301, b"", "Location: /elsewhere")),
     "303": Answer(http(303, b"", "Location: /elsewhere")),
     "307": Answer(http(307, b"", "Location: /elsewhere")),
@@ -62,6 +68,8 @@ UNREADABLE: Final = {
     "200-array": Answer(http(200, b"[]")),
     "200-empty": Answer(http(200)),
     "202-empty": Answer(http(202)),
+    "200-throttle-text": Answer(http(200, b'{"message":"Limit Exceeded"}')),
+    "202-throttle-text": Answer(http(202, b"too many requests")),
     "204": Answer(b"HTTP/1.1 204 No Content\r\n\r\n"),
 }
 """Answers that say that something was done, and not what."""

@@ -18,6 +18,7 @@ from newsleopard_async.errors import (
     APIError,
     AuthenticationError,
     CampaignNotReportable,
+    ConfigurationError,
     ConnectionFailed,
     FieldError,
     InsufficientBalance,
@@ -45,7 +46,9 @@ ALL = pytest.mark.parametrize("request_", [READ, IMPORT, LIST, EXPORT, SUBMIT], 
 
 def read(request: Request[T], outcome: Outcome) -> T:
     """Return the model that an outcome means, or raise the error."""
-    return Reading(Secret(KEY), cap_s=3.0).result(request, outcome, NOW).get()
+    return (
+        Reading(Secret(KEY), cap_s=3.0, host="api.example.com").result(request, outcome, NOW).get()
+    )
 
 
 def error_for(request: Request[Any], outcome: Outcome) -> NewsLeopardError:
@@ -145,14 +148,47 @@ def test_balance_without_counts_is_unknown() -> None:
     assert (error.recipients, error.remaining) == (None, None)
 
 
-@pytest.mark.parametrize("status", [401, 403])
 @ALL
-def test_forbidden_without_a_code_is_the_key(request_: Request[Any], status: int) -> None:
+def test_forbidden_is_the_key(request_: Request[Any]) -> None:
     """Two bodies share status 403; the one without a code means the key (T03)."""
-    error = refusal(request_, status, message="Forbidden")
+    error = refusal(request_, 403, message="Forbidden")
 
     assert isinstance(error, AuthenticationError)
     assert "NEWSLEOPARD_API_KEY" in str(error)
+
+
+@REPEATABLE
+def test_forbidden_without_content_is_the_key_to_a_read(request_: Request[Any]) -> None:
+    """A gateway may say nothing; a read changes nothing, so that the guess costs nothing."""
+    assert isinstance(error_for(request_, Answer(403)), AuthenticationError)
+
+
+FOREIGN = [
+    Answer(401),
+    Answer(401, b'{"message":"Forbidden"}'),
+    Answer(401, b'{"message":"Unauthorized"}', error_type="UnauthorizedException"),
+    Answer(403, b"<html>Request blocked</html>"),
+    Answer(403, b'{"message":"forbidden"}'),
+    Answer(403, b'{"message":"Forbidden","request":"1"}'),
+    Answer(403, b'{"code":403,"message":"Forbidden"}'),
+]
+
+
+@pytest.mark.parametrize("answer", FOREIGN, ids=repr)
+@REPEATABLE
+def test_other_refusal_of_access_is_unexpected(request_: Request[Any], answer: Answer) -> None:
+    """A proxy, a firewall or a captive portal says nothing about the key."""
+    error = error_for(request_, answer)
+
+    assert isinstance(error, UnexpectedResponse)
+    assert error.status == answer.status
+    assert "NEWSLEOPARD_API_KEY" not in str(error)
+
+
+@REPEATABLE
+def test_other_4xx_without_a_code_stays_a_refusal(request_: Request[Any]) -> None:
+    """An unknown import is a 400 without content (T50)."""
+    assert type(error_for(request_, Answer(400))) is APIError
 
 
 def test_forbidden_with_a_code_is_the_campaign() -> None:
@@ -173,17 +209,30 @@ def test_throttled_request_says_when_to_come_back(request_: Request[Any]) -> Non
 
 @ALL
 def test_request_that_was_not_sent_may_be_called_again(request_: Request[Any]) -> None:
-    """No byte reached the server, whatever the request."""
-    error = error_for(request_, NotSent("ConnectError"))
+    """No byte reached the server, whatever the request; the error says why and where."""
+    error = error_for(request_, NotSent("ConnectError", "dns"))
 
     assert isinstance(error, ConnectionFailed)
-    assert "was not sent: ConnectError" in str(error)
+    assert (error.reason, error.host) == ("dns", "api.example.com")
+    assert "was not sent: ConnectError (api.example.com: its name cannot be resolved)" in str(error)
+
+
+@ALL
+def test_set_up_that_keeps_from_sending_is_named(request_: Request[Any]) -> None:
+    """Calling again is in vain, so that it is no failure of the connection."""
+    error = error_for(request_, NotSent("ConnectError", "tls", "trust the certificate"))
+
+    assert isinstance(error, ConfigurationError)
+    assert "was not sent: trust the certificate" in str(error)
 
 
 @REPEATABLE
 def test_lost_reply_to_a_repeatable_request_is_no_drama(request_: Request[Any]) -> None:
     """Calling again changes nothing."""
-    assert isinstance(error_for(request_, ReplyLost("ReadTimeout")), ConnectionFailed)
+    error = error_for(request_, ReplyLost("ReadTimeout", "timeout"))
+
+    assert isinstance(error, ConnectionFailed)
+    assert (error.reason, error.host) == ("timeout", "api.example.com")
 
 
 UNCLEAR = [
@@ -192,6 +241,32 @@ UNCLEAR = [
     *[Answer(status) for status in (408, 500, 501, 502, 503, 504, 599)],
     Answer(500, b'{"code":"40012","message":"x"}'),
     Answer(408, b'{"code":"40012","message":"x"}'),
+    *[
+        Answer(status, body)
+        for status in (400, 401, 403, 404, 405, 409, 413, 421, 425, 431, 451, 460, 499)
+        for body in (
+            b"",
+            b"<html>Request blocked by WAF</html>",
+            b'{"error":"blocked"}',
+            b'{"message":"blocked by policy"}',
+            b'{"message":"Forbidden","request":"1"}',
+            b'{"message":null}',
+            b'{"code":403,"message":"blocked"}',
+            b'{"code":"BLOCKED"}',
+            b'["code"]',
+            b'"code"',
+        )
+    ],
+    Answer(403, b'{"message":"blocked","x":1}', error_type="ForbiddenException"),
+    *[Answer(status, b'{"message":"Limit Exceeded"}') for status in (302, 307, 399)],
+]
+CLEAR = [
+    Answer(400, b'{"code":"40013"}'),
+    Answer(400, b'{"code":40013,"message":"x"}'),
+    Answer(400, b'{"errorCode":40013}'),
+    Answer(499, b'{"code":49999}'),
+    Answer(403, b'{"message":"Forbidden"}'),
+    Answer(403, b'{"message":"Missing Authentication Token"}', error_type="NotFound"),
 ]
 UNREADABLE = [
     Answer(status, body)
@@ -209,6 +284,8 @@ UNREADABLE = [
         b"\xff\xfe\xfa",
         b"[" * 100_000,
         b'{"message":"Limit Exceeded","x":"y"}',
+        b'{"message":"Limit Exceeded"}',
+        b"too many requests",
     )
 ]
 
@@ -222,6 +299,41 @@ def test_unclear_outcome_is_unknown(request_: Request[Any], outcome: Outcome) ->
     assert isinstance(error, OutcomeUnknown)
     assert error.request == f"POST {request_.path}"
     assert "do not repeat it" in str(error)
+
+
+@pytest.mark.parametrize("answer", CLEAR, ids=repr)
+@ALL
+def test_refusal_in_the_platforms_own_form_is_clear(request_: Request[Any], answer: Answer) -> None:
+    """A code, the answer to a wrong key, or a message that the gateway has signed."""
+    error = error_for(request_, answer)
+
+    assert isinstance(error, APIError | UnexpectedResponse)
+    assert isinstance(error, APIError) or request_.kind.repeatable
+
+
+@AT_MOST_ONCE
+def test_unknown_outcome_has_what_was_answered(request_: Request[Any]) -> None:
+    """The status and the beginning of the body, without the key, show who has answered."""
+    error = error_for(request_, Answer(403, f"<html> {KEY} blocked".encode()))
+
+    assert isinstance(error, OutcomeUnknown)
+    assert (error.status, error.excerpt) == (403, "<html> ••• blocked")
+
+
+@AT_MOST_ONCE
+def test_unknown_outcome_without_an_answer_has_none(request_: Request[Any]) -> None:
+    """Where no answer came, there is nothing to show."""
+    error = error_for(request_, ReplyLost("ReadTimeout"))
+
+    assert isinstance(error, OutcomeUnknown)
+    assert (error.status, error.excerpt) == (None, "")
+
+
+def test_unknown_outcome_says_what_to_look_for() -> None:
+    """Who reads the log must know which campaign it is."""
+    error = error_for(attrs.evolve(SUBMIT, look_for="for the campaign 'x'"), ReplyLost("ReadError"))
+
+    assert "look for the campaign 'x' first" in str(error)
 
 
 @pytest.mark.parametrize("outcome", UNREADABLE, ids=repr)
@@ -369,17 +481,17 @@ def test_definite_is_only_a_4xx_or_a_readable_2xx(
         heard = object
 
     if 200 <= status < 300:
-        assert heard in {object, OutcomeUnknown, RateLimited}
+        assert heard in {object, OutcomeUnknown}
     elif 400 <= status < 500 and status != 408:
         assert heard is not object
-        assert not issubclass(heard, (OutcomeUnknown, ServerError))
+        assert not issubclass(heard, (ServerError, UnexpectedResponse))
     else:
         assert heard in {OutcomeUnknown, RateLimited}
 
 
 def test_reading_does_not_show_the_key() -> None:
     """Not even in its repr."""
-    assert KEY not in repr(Reading(Secret(KEY), cap_s=3.0))
+    assert KEY not in repr(Reading(Secret(KEY), cap_s=3.0, host="api.example.com"))
 
 
 def test_error_has_no_cause_and_no_context() -> None:
