@@ -30,7 +30,10 @@ T = TypeVar("T")
 
 
 async def run_to_completion(
-    work: Callable[[], Awaitable[T]], *, when_cancelled: Callable[[T], object]
+    work: Callable[[], Awaitable[T]],
+    *,
+    when_cancelled: Callable[[T], object],
+    withdraw: Callable[[], object] | None = None,
 ) -> T:
     """Run ``work`` to its end; then let a cancellation of the caller go on.
 
@@ -42,16 +45,20 @@ async def run_to_completion(
         work: What must not be interrupted; it bounds its own time.
         when_cancelled: Called with the result if the caller was cancelled meanwhile, since
             the caller will not see it.
+        withdraw: Called when the caller is cancelled, at once: ``work`` may come to an early
+            end by itself if it has not begun with what must not be interrupted.
     """
     await anyio.lowlevel.checkpoint_if_cancelled()
     cancellation: asyncio.CancelledError | None = None
     try:
-        with anyio.CancelScope(shield=True):
-            if _on_asyncio():
-                task, cancellation = await _in_own_task(work)
-                result = task.result()
-            else:
+        if _on_asyncio():
+            task, cancellation = await _in_own_task(work, withdraw)
+            result = task.result()
+        elif withdraw is None:
+            with anyio.CancelScope(shield=True):
                 result = await work()
+        else:
+            result = await _beside_a_watch(work, withdraw)
     except Exception:
         await _go_on(cancellation)
         raise
@@ -120,7 +127,7 @@ def _on_asyncio() -> bool:
 
 
 async def _in_own_task(
-    work: Callable[[], Awaitable[T]],
+    work: Callable[[], Awaitable[T]], withdraw: Callable[[], object] | None
 ) -> tuple[asyncio.Task[T], asyncio.CancelledError | None]:
     import asyncio
 
@@ -129,9 +136,44 @@ async def _in_own_task(
 
     task = asyncio.create_task(run())
     cancellation = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancellation = error
+    try:
+        # Not shielded: the first cancellation is to be heard, of whichever kind.
+        await asyncio.wait([task])
+    except asyncio.CancelledError as error:
+        cancellation = error
+        if withdraw is not None:
+            withdraw()
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancellation = error
     return task, cancellation
+
+
+async def _beside_a_watch(work: Callable[[], Awaitable[T]], withdraw: Callable[[], object]) -> T:
+    """Run ``work`` shielded on trio, beside a task that hears of a cancellation."""
+    ended: list[T] = []
+    failed: list[BaseException] = []
+
+    async def watch() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            # At the end of the work, which it does not touch any more, too.
+            withdraw()
+
+    # A cancellation that was held up strikes again when the caller next looks.
+    with contextlib.suppress(anyio.get_cancelled_exc_class()):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            with anyio.CancelScope(shield=True):
+                try:
+                    ended.append(await work())
+                except BaseException as error:  # noqa: BLE001 - raised below, in no group
+                    failed.append(error)
+            tasks.cancel_scope.cancel()
+    if failed:
+        raise failed[0]
+    return ended[0]

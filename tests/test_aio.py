@@ -13,12 +13,14 @@ import pytest
 import trio
 
 from newsleopard_async.aio import in_thread, run_to_completion
-from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
+from newsleopard_async.errors import ConfigurationError, OutcomeUnknown, UnexpectedResponse
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.request import Request
 from tests.observers import RecordingObserver
 from tests.transport.scripted import (
+    EXPORT,
     LIST,
     SUBMIT,
     THROTTLED,
@@ -262,7 +264,7 @@ async def test_store_that_hangs_after_the_answer_hides_nothing(
 
     assert story.clock.monotonic() == ANSWER_AFTER_S + 60
     assert errors_in(caplog) == [
-        "the checkpoint's store did not answer within 60 s after submit_campaign"
+        "submit_campaign was accepted: c0de; the checkpoint's store did not answer within 60 s"
     ]
 
 
@@ -276,6 +278,7 @@ async def test_intent_that_cannot_be_stored_keeps_from_sending() -> None:
         await story.submit()
 
     assert story.sent == 0
+    assert story.observer.told == []
 
 
 @pytest.mark.anyio
@@ -289,6 +292,7 @@ async def test_store_that_hangs_before_the_hand_over_keeps_from_sending() -> Non
 
     assert story.sent == 0
     assert story.clock.monotonic() == 60
+    assert story.observer.told == ["on_failed ConfigurationError"]
 
 
 @pytest.mark.anyio
@@ -381,16 +385,167 @@ async def test_work_of_a_cancelled_caller_does_not_begin() -> None:
 
 
 @pytest.mark.anyio
-async def test_creating_a_list_is_cancelled_in_flight() -> None:
-    """Only submits are worth waiting for; a list is looked up by its name."""
+@pytest.mark.parametrize("request_", [LIST, EXPORT], ids=str)
+async def test_whatever_must_not_be_repeated_lands_first(
+    request_: Request[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A list or an export in flight is worth waiting for, as a submit is."""
     story = Story()
 
     with story.clock.deadline(5) as scope:
-        await story.api.call(LIST)
+        await story.api.call(request_)
+
+    assert scope.cancelled_caught
+    assert story.clock.monotonic() == 10
+    assert f"{request_.name} was cancelled in flight, and was accepted" in warnings_in(caplog)[0]
+
+
+class Connecting:
+    """Our own connections, as far as a test is concerned: they connect for ever.
+
+    Attributes:
+        events: What they say of the request's way before that.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *events: str) -> None:
+        self.clock = ManualClock()
+        self.observer = RecordingObserver()
+        self.api = make_api(None, clock=self.clock)
+        self.attempts = 0
+        connecting = self
+
+        async def handle(_: object, request: httpx.Request) -> httpx.Response:
+            connecting.attempts += 1
+            for event in events:
+                await request.extensions["trace"](event, {})
+            await anyio.sleep_forever()
+            raise AssertionError
+
+        monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle)
+
+
+CONNECT, LEAVE = "connection.connect_tcp.started", "http11.send_request_headers.started"
+
+
+@pytest.mark.anyio
+async def test_submit_that_is_connecting_is_cancelled_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing has left: the observer hears that, and so takes its intent back."""
+    story = Connecting(monkeypatch, CONNECT)
+
+    with story.clock.deadline(5) as scope:
+        await story.api.call(SUBMIT, observer=story.observer)
 
     assert scope.cancelled_caught
     assert story.clock.monotonic() == 5
-    assert story.sent == 1
+    assert story.observer.told == ["on_sending", "on_failed ConnectionFailed"]
+    assert story.api.limiter.usage.used == 0
+    assert warnings_in(caplog) == []
+
+
+@pytest.mark.anyio
+async def test_export_that_is_connecting_gives_its_hour_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was not sent counts as nothing, so that the next one goes."""
+    story = Connecting(monkeypatch, CONNECT)
+
+    for _ in range(2):
+        with story.clock.deadline(5):
+            await story.api.call(EXPORT)
+
+    assert story.attempts == 2
+    assert story.api.limiter.usage.used == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("events", [(), (CONNECT, LEAVE)])
+async def test_submit_that_may_have_left_runs_to_its_end(
+    events: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that says nothing of its steps may have done any of them."""
+    story = Connecting(monkeypatch, *events)
+
+    with story.clock.deadline(5) as scope:
+        await story.api.call(SUBMIT, observer=story.observer)
+
+    assert scope.cancelled_caught
+    assert story.clock.monotonic() == 60
+    assert story.observer.told == ["on_sending", "on_failed OutcomeUnknown"]
+    assert "may or may not have taken effect" in warnings_in(caplog)[0]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("next_step", [CONNECT, LEAVE])
+async def test_cancelled_submit_does_not_leave_any_more(
+    next_step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancellation that comes before the first byte keeps it from leaving."""
+    clock, observer, left = ManualClock(), RecordingObserver(), []
+
+    async def handle(_: object, request: httpx.Request) -> httpx.Response:
+        with anyio.CancelScope(shield=True):
+            await clock.sleep(10)
+            await request.extensions["trace"](next_step, {})
+        await anyio.lowlevel.checkpoint()
+        left.append(request)
+        return httpx.Response(200, json={"sn": "c0de"})
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", handle)
+    api = make_api(None, clock=clock)
+    with clock.deadline(5) as scope:
+        await api.call(SUBMIT, observer=observer)
+
+    assert scope.cancelled_caught
+    assert left == []
+    assert observer.told[0] == "on_sending"
+
+
+@pytest.mark.anyio
+async def test_observer_that_swallows_the_cancellation_sends_nothing() -> None:
+    """The last look is at the hand-over itself."""
+    story = Story()
+
+    async def swallow(said: str) -> None:
+        if said == "on_sending":
+            with anyio.CancelScope(shield=True):
+                await story.clock.sleep(10)
+
+    story.observer = RecordingObserver(hook=swallow)
+
+    with story.clock.deadline(5) as scope:
+        await story.submit()
+
+    assert scope.cancelled_caught
+    assert story.sent == 0
+    assert story.observer.told == ["on_sending", "on_failed ConnectionFailed"]
+
+
+@pytest.mark.anyio
+async def test_submit_whose_intent_is_being_stored_is_cancelled_at_once() -> None:
+    """What may have been stored meanwhile is taken back."""
+    story = Story()
+    story.observer = hanging_at("on_sending")
+
+    with story.clock.deadline(5) as scope:
+        await story.submit()
+
+    assert scope.cancelled_caught
+    assert story.clock.monotonic() == 5
+    assert story.sent == 0
+    assert story.observer.told == ["on_failed ConnectionFailed"]
+
+
+@pytest.mark.anyio
+async def test_error_of_ours_after_the_hand_over_is_an_unknown_outcome() -> None:
+    """Whatever the reading of an answer refuses, the campaign may go out."""
+    story = Story(UnexpectedResponse("too large", status=200))
+
+    with pytest.raises(OutcomeUnknown, match="too large"):
+        await story.submit()
+
+    assert story.events[:3] == ["on_sending", "answered", "on_failed OutcomeUnknown"]
 
 
 @pytest.mark.anyio

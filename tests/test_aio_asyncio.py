@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import attrs
 import httpx
 import pytest
 
 from newsleopard_async.aio import in_thread, run_to_completion
+from newsleopard_async.errors import OutcomeUnknown
+from newsleopard_async.transport.attempt import Departure
 from tests.observers import RecordingObserver
-from tests.transport.scripted import SUBMIT, Scripted, json_answer, make_api, warnings_in
+from tests.transport.scripted import (
+    SUBMIT,
+    Scripted,
+    Step,
+    errors_in,
+    json_answer,
+    make_api,
+    warnings_in,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -164,3 +175,111 @@ async def test_debug_mode_shows_nothing_of_what_a_thread_gave(
     assert given == b"hush"
     assert "Executing <" in caplog.text
     assert "hush" not in caplog.text.casefold()
+
+
+class TornDown:
+    """A submit whose event loop ends: every task is cancelled, that of the request, too."""
+
+    def __init__(self, step: Step, hook: Callable[[str], Awaitable[None]] | None = None) -> None:
+        self.transport = Scripted(step)
+        self.api = make_api(self.transport)
+        self.observer = RecordingObserver() if hook is None else RecordingObserver(hook=hook)
+        self.reached = asyncio.Event()
+
+    async def run(self, *, with_caller: bool = True) -> BaseException | None:
+        """Submit, cancel all tasks once the test's step is reached, and return the error."""
+        request = attrs.evolve(SUBMIT, look_for="for the campaign 'adv [nl-1]'")
+        caller = asyncio.create_task(self.api.call(request, observer=self.observer))
+        await self.reached.wait()
+        spared = {asyncio.current_task(), None if with_caller else caller}
+        for task in asyncio.all_tasks() - spared:
+            task.cancel()
+        [error] = await asyncio.gather(caller, return_exceptions=True)
+        return error if isinstance(error, BaseException) else None
+
+
+def hang_at(torn: list[TornDown], wanted: str) -> Callable[[str], Awaitable[None]]:
+    """Make an observer that hangs when it is told this, and says so."""
+
+    async def hang(said: str) -> None:
+        if said.startswith(wanted):
+            torn[0].reached.set()
+            await asyncio.sleep(3_600)
+
+    return hang
+
+
+def never(torn: list[TornDown]) -> Step:
+    """Script an answer that does not come."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        torn[0].reached.set()
+        await asyncio.sleep(3_600)
+        raise AssertionError
+
+    return handle
+
+
+async def test_end_of_the_loop_in_flight_says_what_to_look_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """No answer can be awaited, so the intent stays, and the log names the campaign."""
+    torn: list[TornDown] = []
+    torn.append(TornDown(never(torn)))
+
+    error = await torn[0].run()
+
+    assert isinstance(error, asyncio.CancelledError)
+    assert torn[0].observer.told == ["on_sending", "on_failed OutcomeUnknown"]
+    assert "do not repeat it, look for the campaign 'adv [nl-1]' first" in warnings_in(caplog)[0]
+
+
+async def test_end_of_the_request_alone_is_an_unknown_outcome() -> None:
+    """A caller who was not cancelled must not take it for a cancellation."""
+    torn: list[TornDown] = []
+    torn.append(TornDown(never(torn)))
+
+    assert isinstance(await torn[0].run(with_caller=False), OutcomeUnknown)
+
+
+async def test_end_of_the_loop_before_sending_takes_the_intent_back() -> None:
+    """It is certain that nothing was sent."""
+    torn: list[TornDown] = []
+    torn.append(TornDown(ACCEPTED, hang_at(torn, "on_sending")))
+
+    await torn[0].run()
+
+    assert torn[0].transport.sent == []
+    assert torn[0].observer.told == ["on_failed ConnectionFailed"]
+
+
+async def test_end_of_the_loop_while_storing_leaves_the_code_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The answer is known, and only the store does not have it."""
+    torn: list[TornDown] = []
+    torn.append(TornDown(ACCEPTED, hang_at(torn, "on_accepted")))
+
+    await torn[0].run()
+
+    assert "was accepted: c0de; its observer was cancelled" in errors_in(caplog)[0]
+    assert "was accepted: c0de" in warnings_in(caplog)[0]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, GeneratorExit])
+async def test_end_of_the_process_in_flight_says_what_to_look_for(
+    end: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing can be awaited any more, and the log is all there is."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        raise end
+
+    attempt = make_api(Scripted(handle))._attempt(SUBMIT, None)
+    slot = await attempt.limiter.acquire()
+    departure = Departure(slot, is_ours=False)
+
+    with pytest.raises(end):
+        await attempt._send(attempt.exchange(departure), departure)
+
+    assert "may or may not have taken effect" in warnings_in(caplog)[0]

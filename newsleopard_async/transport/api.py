@@ -22,10 +22,10 @@ from newsleopard_async.files import AnyPath
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.attempt import Attempt, Observer
-from newsleopard_async.transport.http import Bytes, Exchange, read_whole
+from newsleopard_async.transport.http import Arrivals, Bytes, Exchange, read_whole
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
-from newsleopard_async.transport.limits.queue import Limiter, Slot, shared_state
+from newsleopard_async.transport.limits.queue import Limiter, shared_state
 from newsleopard_async.transport.outcome import Failure, Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose, check_transport
 from newsleopard_async.transport.redact import Secret
@@ -160,12 +160,12 @@ class Api:
             purpose=purpose,
             clock=self.clock,
             timeouts=self.timeouts,
-            exchange=lambda slot: self._exchange(request, content, purpose, slot),
+            exchange=lambda arrivals: self._exchange(request, content, purpose, arrivals),
             read=lambda outcome: reading.result(request, outcome, self.clock.now()),
         )
 
     def _exchange(
-        self, request: Request[Any], content: bytes | None, purpose: Purpose, slot: Slot
+        self, request: Request[Any], content: bytes | None, purpose: Purpose, arrivals: Arrivals
     ) -> Exchange:
         parts = urlsplit(self.base_url)
         host = parts.hostname or ""
@@ -182,8 +182,9 @@ class Api:
             clock=self.clock,
             total_s=total_s,
             read=read_whole,
-            arrivals=slot,
+            arrivals=arrivals,
             while_open=self.pools.while_open,
+            is_proxied=self.pools.is_proxied(parts.scheme, host),
         )
 
     def _http_request(

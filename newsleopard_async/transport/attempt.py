@@ -1,6 +1,8 @@
 """One attempt at a request: its turn, its connection, and what became of it.
 
-A submit that was handed to the socket runs to its answer, even if its caller is cancelled.
+What must not be repeated runs to its answer once it was handed to the socket, even if its
+caller is cancelled. Before that, a cancellation strikes at once, and takes everything back:
+the intent that the observer has stored, the slot of the limiter, the hour of an export.
 """
 
 from __future__ import annotations
@@ -10,11 +12,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+import anyio
 import attrs
 
 from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import ConfigurationError, NewsLeopardError
+from newsleopard_async.errors import APIError, NewsLeopardError
 from newsleopard_async.models.options import Timeouts
 from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.interpret import Result
@@ -24,11 +27,11 @@ from newsleopard_async.transport.outcome import (
     Failure,
     NotSent,
     Outcome,
+    ReplyLost,
     retry_after_s,
     throttle_text,
 )
 from newsleopard_async.transport.pools import Pools, Purpose
-from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request
 
 __all__ = ["Attempt", "Observer"]
@@ -37,16 +40,23 @@ T = TypeVar("T")
 
 _log: Final = logging.getLogger("newsleopard_async")
 
+_TORN_DOWN: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
+"""What ends a task at once."""
+
 
 class Observer(Protocol):
     """Sees a request that must not be repeated leave, and what becomes of it.
 
-    Of a submit it sees all, even if the caller is cancelled meanwhile. What it raises once
-    the request was sent is logged, and changes nothing for the caller.
+    It sees all, even if the caller is cancelled meanwhile. What it raises once the request
+    was sent is logged, and changes nothing for the caller.
     """
 
     async def on_sending(self) -> None:
-        """The request is about to be handed to the socket; raising keeps it from that."""
+        """The request is about to be handed to the socket; raising keeps it from that.
+
+        If it takes too long, or its task is cancelled, `on_failed` follows, since what it was to
+        store may be stored all the same.
+        """
         ...
 
     async def on_accepted(self, model: Any) -> None:
@@ -56,6 +66,74 @@ class Observer(Protocol):
     async def on_failed(self, error: NewsLeopardError) -> None:
         """It failed; `OutcomeUnknown` if it may have taken effect all the same."""
         ...
+
+
+class Withdrawn(Exception):
+    """Keeps a request from leaving whose caller was cancelled."""
+
+
+@attrs.define(eq=False)
+class Departure:
+    """Whether a request may have left, which decides what a cancellation of its caller means.
+
+    Attributes:
+        slot: Told when it was sent and answered.
+        is_ours: Whether our own connections carry it. Of any other transport it is not known
+            what it does with a request, so that handing it over counts as sending.
+        scope: What is cancelled to keep it from leaving.
+        has_left: Whether a first byte was handed to a connection to the server.
+        may_have_left: Whether that is so, or cannot be known.
+    """
+
+    slot: Slot
+    is_ours: bool
+    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    has_left: bool = False
+    may_have_left: bool = False
+    _is_withdrawn: bool = False
+
+    def withdraw(self) -> None:
+        """Keep the request from leaving, unless it may have left."""
+        self._is_withdrawn = True
+        if not self.may_have_left:
+            self.scope.cancel()
+
+    def handing_over(self) -> None:
+        """Note that the transport gets the request: what it does is unknown until it says so."""
+        self._check()
+        self.may_have_left = True
+
+    def connecting(self) -> None:
+        """Note that our own connection says that nothing has left yet."""
+        if self.is_ours:
+            self.may_have_left = False
+            if self._is_withdrawn:
+                self.scope.cancel()
+
+    def leaving(self) -> None:
+        """Note that the first byte leaves now."""
+        if self.is_ours:
+            self._check()
+        self.has_left = self.may_have_left = True
+
+    def sent(self) -> None:
+        """Note that the last byte has left."""
+        self.slot.sent()
+
+    def answered(self) -> None:
+        """Note that the head of the answer came."""
+        self.slot.answered()
+
+    def give_up(self) -> None:
+        """Tell the slot that no answer will be waited for."""
+        if self.may_have_left:
+            self.slot.lost()
+        else:
+            self.slot.give_back()
+
+    def _check(self) -> None:
+        if self._is_withdrawn:
+            raise Withdrawn("it was cancelled")
 
 
 @attrs.frozen(kw_only=True)
@@ -70,7 +148,7 @@ class Attempt(Generic[T]):
         purpose: Which of them.
         clock: Bounds the waits.
         timeouts: How long they may be.
-        exchange: Builds what goes over the wire; it tells the slot of its way.
+        exchange: Builds what goes over the wire; it tells of its way.
         read: Understands what became of it.
     """
 
@@ -81,7 +159,7 @@ class Attempt(Generic[T]):
     purpose: Purpose
     clock: Clock
     timeouts: Timeouts
-    exchange: Callable[[Slot], Exchange]
+    exchange: Callable[[Departure], Exchange]
     read: Callable[[Outcome], Result[T]]
 
     async def make(self, begin: Callable[[], None], *, again: bool = False) -> Result[T]:
@@ -102,45 +180,81 @@ class Attempt(Generic[T]):
             begin()
             async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:
                 if not free:
-                    return self.read(NotSent(f"no connection became free in {pool_s:g} s"))
+                    return self.read(
+                        NotSent(f"no connection became free in {pool_s:g} s", "timeout")
+                    )
                 return await self._carry(slot)
         finally:
             # Does nothing once it is known what became of the request.
             slot.give_back()
 
     async def _carry(self, slot: Slot) -> Result[T]:
-        watched = functools.partial(self._send_watched, slot)
-        if self.request.kind is not Kind.SUBMIT:
-            return await watched()
-        return await run_to_completion(watched, when_cancelled=self._note_cancelled)
-
-    async def _send_watched(self, slot: Slot) -> Result[T]:
+        departure = Departure(slot, is_ours=self.pools.custom is None)
         # Whatever is wrong with the set-up comes before the intent is stored.
-        exchange = self.exchange(slot)
-        if self.observer is None:
-            return await self._send(exchange, slot)
-        if not await self._in_time(self.observer.on_sending()):
-            raise ConfigurationError(self._too_slow)
-        result = await self._send(exchange, slot)
-        # What was done is done; a store that hangs or fails must not hide it.
-        try:
-            if not await self._in_time(_tell(self.observer, result)):
-                _log.error("%s after %s", self._too_slow, self.request.name)
-        except Exception:  # noqa: BLE001 - whatever a caller's observer raises
-            _log.exception("%s %s; its observer failed", self.request.name, _ending(result))
+        exchange = self.exchange(departure)
+        if self.request.kind.repeatable:
+            return await self._send(exchange, departure)
+        return await run_to_completion(
+            functools.partial(self._send_watched, exchange, departure),
+            withdraw=departure.withdraw,
+            when_cancelled=functools.partial(self._note_cancelled, departure),
+        )
+
+    async def _send_watched(self, exchange: Exchange, departure: Departure) -> Result[T]:
+        """Send what must not be repeated, and tell the observer of its end."""
+        result = await self._unless_withdrawn(exchange, departure)
+        await self._tell(result)
         return result
 
-    async def _send(self, exchange: Exchange, slot: Slot) -> Result[T]:
+    async def _unless_withdrawn(self, exchange: Exchange, departure: Departure) -> Result[T]:
+        try:
+            with departure.scope:
+                if not await self._is_announced():
+                    return self.read(NotSent(self._too_slow, way_out=self._too_slow))
+                return await self._send(exchange, departure)
+        except anyio.get_cancelled_exc_class():
+            # Not by its scope: asyncio is ending its event loop, and cancels every task. Who
+            # waits for this one has been cancelled, too, and logs what it gives.
+            pass
+        return self.read(_cut_off(departure, "it was cancelled"))
+
+    async def _is_announced(self) -> bool:
+        return self.observer is None or await self._in_time(self.observer.on_sending())
+
+    async def _send(self, exchange: Exchange, departure: Departure) -> Result[T]:
         try:
             outcome = await perform(exchange)
-        except BaseException:
-            slot.lost()
-            raise
-        self._settle(slot, outcome)
-        return self.read(outcome)
+        except BaseException as error:
+            departure.give_up()
+            if self.request.kind.repeatable:
+                raise
+            if isinstance(error, _TORN_DOWN):
+                # Nothing can be awaited any more.
+                self._note_cancelled(departure, self.read(_cut_off(departure, "it was torn down")))
+            if not isinstance(error, (NewsLeopardError, Withdrawn)):
+                raise
+            outcome = _cut_off(departure, str(error))
+        result = self.read(outcome)
+        self._settle(departure.slot, result)
+        return result
 
-    def _settle(self, slot: Slot, outcome: Outcome) -> None:
+    async def _tell(self, result: Result[T]) -> None:
+        """Tell the observer; one that hangs or fails must not hide what is done."""
+        if self.observer is None:
+            return
+        what = f"{self.request.name} {_ending(result)}"
+        try:
+            if not await self._in_time(_told(self.observer, result)):
+                _log.error("%s; %s", what, self._too_slow)
+        except anyio.get_cancelled_exc_class():
+            # See above: the event loop ends.
+            _log.error("%s; its observer was cancelled", what)
+        except Exception:  # noqa: BLE001 - whatever a caller's observer raises
+            _log.exception("%s; its observer failed", what)
+
+    def _settle(self, slot: Slot, result: Result[T]) -> None:
         """Tell the limiter what became of the attempt."""
+        outcome = result.outcome
         match outcome.failure:
             case Failure.NOT_SENT:
                 slot.give_back()
@@ -155,7 +269,7 @@ class Attempt(Generic[T]):
                 )
             case _:
                 slot.answered()
-                if isinstance(outcome, Answer) and 400 <= outcome.status < 500:
+                if isinstance(result.error, APIError):
                     # Refused for good, so that no export took place: its hour comes back.
                     slot.refused()
                 self.limiter.accepted()
@@ -171,12 +285,19 @@ class Attempt(Generic[T]):
     def _too_slow(self) -> str:
         return f"the checkpoint's store did not answer within {self.timeouts.submit_s:g} s"
 
-    def _note_cancelled(self, result: Result[T]) -> None:
+    def _note_cancelled(self, departure: Departure, result: Result[T]) -> None:
         """Say in the log what the cancelled caller will not see."""
+        if not departure.may_have_left:
+            return
         _log.warning("%s was cancelled in flight, and %s", self.request.name, _ending(result))
 
 
-async def _tell(observer: Observer, result: Result[Any]) -> None:
+def _cut_off(departure: Departure, why: str) -> Outcome:
+    """Return what became of a request whose attempt ended otherwise than by its answer."""
+    return ReplyLost(why) if departure.may_have_left else NotSent(why)
+
+
+async def _told(observer: Observer, result: Result[Any]) -> None:
     if result.error is None:
         await observer.on_accepted(result.get())
     else:

@@ -23,8 +23,9 @@ import httpx
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.transport.causes import cause_of, way_out_of
 from newsleopard_async.transport.instrumentation import kept_out
-from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome, ReplyLost
 
 __all__ = [
     "GZIP",
@@ -80,7 +81,32 @@ _FINAL_STATUS: Final = re.compile(
 
 
 class Arrivals(Protocol):
-    """Who wants to know when a request left and when its answer came (the limiter)."""
+    """Who wants to know when a request left and when its answer came.
+
+    What `handing_over`, `connecting` and `leaving` raise keeps the request from being sent.
+    """
+
+    @property
+    def has_left(self) -> bool:
+        """Whether a first byte was handed to a connection to the server."""
+        ...
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether that is so, or cannot be known."""
+        ...
+
+    def handing_over(self) -> None:
+        """The transport is about to get the request."""
+        ...
+
+    def connecting(self) -> None:
+        """The transport has taken a step, and none of the request has left yet."""
+        ...
+
+    def leaving(self) -> None:
+        """The first byte is about to be handed to a connection to the server."""
+        ...
 
     def sent(self) -> None:
         """The last byte of the request was handed to the socket."""
@@ -151,6 +177,7 @@ class Exchange:
         read: What to do with the answer's body.
         arrivals: Told of the request's way, or None where nobody asks.
         while_open: Makes the scope that is cancelled if the client is closed meanwhile.
+        is_proxied: Whether a proxy stands between us and the server.
     """
 
     transport: httpx.AsyncBaseTransport = attrs.field(repr=False)
@@ -163,6 +190,7 @@ class Exchange:
     while_open: Callable[[], AbstractContextManager[anyio.CancelScope, bool]] = attrs.field(
         repr=False, default=anyio.CancelScope
     )
+    is_proxied: bool = False
 
 
 async def perform(exchange: Exchange) -> Outcome:
@@ -174,11 +202,20 @@ async def perform(exchange: Exchange) -> Outcome:
     trace = _Trace(exchange.arrivals)
     with exchange.while_open(), kept_out():
         return await _bounded(exchange, trace)
-    return _interrupted(trace, "the client was closed meanwhile")
+    return _interrupted(exchange, trace, "the client was closed meanwhile", "other")
 
 
-def _interrupted(trace: _Trace, why: str) -> NotSent | ReplyLost:
-    return NotSent(why) if trace.is_unsent else ReplyLost(why)
+def _interrupted(
+    exchange: Exchange, trace: _Trace, why: str, cause: Cause = "timeout"
+) -> NotSent | ReplyLost:
+    return NotSent(why, cause) if _is_unsent(exchange, trace) else ReplyLost(why, cause)
+
+
+def _is_unsent(exchange: Exchange, trace: _Trace) -> bool:
+    """Whether it is certain that nothing was sent, of whichever transport."""
+    if exchange.arrivals is None:
+        return trace.is_unsent
+    return not exchange.arrivals.may_have_left
 
 
 async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome:
@@ -189,7 +226,7 @@ async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome:
         return await _attempt(exchange, trace, progress)
     with exchange.clock.deadline(exchange.total_s):
         return await _attempt(exchange, trace, progress)
-    return _interrupted(trace, f"no whole answer within {exchange.total_s:g} s")
+    return _interrupted(exchange, trace, f"no whole answer within {exchange.total_s:g} s")
 
 
 async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outcome:
@@ -207,13 +244,16 @@ async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outco
         tasks.cancel_scope.cancel()
     if ours is not None:
         raise ours
-    return outcome or _interrupted(trace, f"too little came or went within {progress.window_s:g} s")
+    why = f"too little came or went within {progress.window_s:g} s"
+    return outcome or _interrupted(exchange, trace, why)
 
 
 async def _attempt(exchange: Exchange, trace: _Trace, progress: _Progress) -> Outcome:
     body = _Outgoing(exchange.request.stream, trace, progress)
     exchange.request.stream = body
     exchange.request.extensions["trace"] = trace
+    if exchange.arrivals is not None:
+        exchange.arrivals.handing_over()
     try:
         response = await exchange.transport.handle_async_request(exchange.request)
         if exchange.arrivals is not None:
@@ -222,16 +262,27 @@ async def _attempt(exchange: Exchange, trace: _Trace, progress: _Progress) -> Ou
     except NewsLeopardError as error:
         # The frames that it passed hold the URL and the headers, which reporters may print.
         raise error.with_traceback(None)  # noqa: B904 - it is the same error
-    except NOT_SENT as error:
-        return NotSent(type(error).__name__)
     except Exception as error:  # noqa: BLE001 - see NOT_SENT: the safe side of anything
-        return ReplyLost(type(error).__name__)
+        return _failed(exchange, trace, error)
     finally:
         await _close(body.stream, exchange.clock)
     if isinstance(outcome, Answer) and outcome.successful and not body.has_left:
         # A server may refuse early. But no one has accepted what did not leave.
         return ReplyLost(f"HTTP {outcome.status} came before the whole of it had left")
     return outcome
+
+
+def _failed(exchange: Exchange, trace: _Trace, error: Exception) -> NotSent | ReplyLost:
+    """Say which of the two facts an exception is."""
+    name, cause = type(error).__name__, cause_of(error)
+    # A transport that connects anew after a lost reply ends in a ConnectError, too.
+    is_connecting = isinstance(error, NOT_SENT) and not trace.has_begun
+    if not (is_connecting or _is_unsent(exchange, trace)):
+        return ReplyLost(name, cause)
+    if exchange.is_proxied and cause != "tls":
+        # What failed is the connection to the proxy, or what was said to it.
+        cause = "proxy"
+    return NotSent(name, cause, way_out_of(error, exchange.request.url.host))
 
 
 class _Progress:
@@ -509,11 +560,15 @@ async def _read(exchange: Exchange, response: httpx.Response, progress: _Progres
     except NotWhole as error:
         return ReplyLost(str(error))
     except Exception as error:  # noqa: BLE001 - see NOT_SENT; here nothing is unsent any more
-        return ReplyLost(type(error).__name__)
+        if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+            return ReplyLost(type(error).__name__, cause_of(error))
+        # The status alone says that it was refused at the gateway.
+        body = b""
     finally:
         await _close(response.stream, exchange.clock)
         await _unwind(pieces, exchange.clock)
-    return Answer(response.status_code, body, response.headers.get("retry-after"))
+    said = response.headers.get
+    return Answer(response.status_code, body, said("retry-after"), said("x-amzn-errortype"))
 
 
 async def _close(stream: object, clock: Clock) -> None:
@@ -557,6 +612,7 @@ class _Trace:
 
     Attributes:
         is_heard: Whether there was any: other transports have none.
+        has_begun: Whether a first byte of the request was handed to a connection to the server.
         incoming: Of the connection that was opened for this request, if one was.
     """
 
@@ -564,25 +620,35 @@ class _Trace:
         self.is_heard = False
         self.incoming: _Incoming | None = None
         self._arrivals = arrivals
-        self._is_connecting = False
-        self._has_begun = False
+        self.has_begun = False
 
     @property
     def is_unsent(self) -> bool:
         """Whether it is certain that no byte of the request was handed to the socket."""
-        return self.is_heard and not self._has_begun
+        return self.is_heard and not self.has_begun
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         self.is_heard = True
         step = event.partition(".")[2]
         if step in {"connect_tcp.complete", "start_tls.complete"}:
             self.incoming = _Incoming(info["return_value"])
-        elif step == "send_request_headers.started":
-            self._is_connecting = getattr(info.get("request"), "method", b"") == b"CONNECT"
-            self._has_begun = not self._is_connecting
-        elif self._arrivals is None or self._is_connecting:
-            return
+        if step == "send_request_headers.started":
+            is_connect = getattr(info.get("request"), "method", b"") == b"CONNECT"
+            if not is_connect:
+                self._begin()
+        elif self._arrivals is not None:
+            self._tell(self._arrivals, step)
+
+    def _begin(self) -> None:
+        # What this raises keeps the request from being sent.
+        if self._arrivals is not None:
+            self._arrivals.leaving()
+        self.has_begun = True
+
+    def _tell(self, arrivals: Arrivals, step: str) -> None:
+        if not self.has_begun:
+            arrivals.connecting()
         elif step == "send_request_body.complete":
-            self._arrivals.sent()
+            arrivals.sent()
         elif step == "receive_response_headers.complete":
-            self._arrivals.answered()
+            arrivals.answered()

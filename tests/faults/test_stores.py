@@ -111,6 +111,39 @@ def test_store_that_fails_after_it_stored_the_intent_holds_nothing(at: World) ->
     assert at.emulator.submitted == 1
 
 
+def test_store_that_is_slow_before_the_submit_leaves_no_intent(at: World) -> None:
+    """It stored the intent, and said so too late: nothing was sent, so the next run sends."""
+
+    class Slow(MemoryStore):
+        async def save(self, data: Mapping[str, Any]) -> None:
+            """Keep the data; an intent takes too long."""
+            await super().save(data)
+            if is_intent(data) and self.hang:
+                await anyio.sleep_forever()
+
+    store = Slow(hang=True)
+    with pytest.raises(ConfigurationError, match="did not answer within"):
+        send(at, store)
+    store.hang = False
+
+    send(at, store)
+
+    assert at.emulator.submitted == 1
+
+
+def test_answer_of_something_in_between_leaves_the_intent(at: World) -> None:
+    """A proxy's page may come after the platform has accepted: the next run sends nothing."""
+    at.emulator.fail("submit_campaign", status=403, body=b"<html>Request blocked</html>")
+    with pytest.raises(OutcomeUnknown) as caught:
+        send(at)
+
+    with pytest.raises(OutcomeUnknown):
+        send(at)
+
+    assert (caught.value.status, caught.value.excerpt) == (403, "<html>Request blocked</html>")
+    assert at.emulator.count("submit_campaign") == 1
+
+
 def test_wrong_setup_leaves_no_intent(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails before anything could be sent is not noted as perhaps sent."""
     monkeypatch.setenv("https_proxy", "socks9://nowhere")

@@ -34,6 +34,7 @@ __all__ = [
     "Scripted",
     "Step",
     "answer",
+    "caused",
     "errors_in",
     "json_answer",
     "make_api",
@@ -108,6 +109,15 @@ class Pieces(httpx.AsyncByteStream):
         self.times_closed += 1
         if self.error_at_close is not None:
             raise self.error_at_close
+
+
+def caused(error: Exception, *causes: Exception) -> Exception:
+    """Chain exceptions as ``raise … from …`` does."""
+    effect = error
+    for cause in causes:
+        effect.__cause__ = cause
+        effect = cause
+    return error
 
 
 def answer(status: int = 200, body: bytes = b"", headers: dict[str, str] | None = None) -> Handler:

@@ -27,7 +27,7 @@ from newsleopard_async.transport.http import Arriving, Bytes, Exchange, Windows,
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from tests.transport.loopback import Seen, raw_server, serve
 from tests.transport.loopback import http as wire
-from tests.transport.scripted import Handler, Pieces, Scripted, answer
+from tests.transport.scripted import Handler, Pieces, Scripted, answer, caused
 
 pytestmark = pytest.mark.anyio
 
@@ -133,7 +133,8 @@ async def test_every_exception_is_one_of_two_facts(cls: type[Exception]) -> None
     outcome = await perform(exchange(Scripted(one(cls))))
 
     is_unsent = cls.__module__.startswith("httpx") and cls.__name__ in NOTHING_LEFT
-    assert outcome == (NotSent(cls.__name__) if is_unsent else ReplyLost(cls.__name__))
+    assert isinstance(outcome, NotSent if is_unsent else ReplyLost)
+    assert outcome.reason == cls.__name__
 
 
 @pytest.mark.parametrize("cls", EVERYTHING)
@@ -143,7 +144,8 @@ async def test_every_exception_in_a_body_is_a_lost_reply(cls: type[Exception]) -
 
     outcome = await perform(exchange(Scripted(stream_of(body))))
 
-    assert outcome == ReplyLost(cls.__name__)
+    assert isinstance(outcome, ReplyLost)
+    assert outcome.reason == cls.__name__
     assert body.times_closed == 1
 
 
@@ -337,7 +339,7 @@ async def test_trickling_answer_ends_at_the_total_time() -> None:
 
     outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=70.5))
 
-    assert outcome == ReplyLost("no whole answer within 70.5 s")
+    assert outcome == ReplyLost("no whole answer within 70.5 s", "timeout")
     assert clock.monotonic() == 70.5
 
 
@@ -351,7 +353,7 @@ async def test_silent_server_ends_at_the_total_time() -> None:
 
     outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=60))
 
-    assert outcome == ReplyLost("no whole answer within 60 s")
+    assert outcome == ReplyLost("no whole answer within 60 s", "timeout")
 
 
 WINDOWS = Windows(begin_s=20, write_s=10, read_s=5)
@@ -547,10 +549,25 @@ async def test_our_own_error_in_reading_passes() -> None:
 
 
 class Arrivals:
-    """Notes what the limiter would be told."""
+    """Notes what it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_ours: bool = False) -> None:
         self.told: list[str] = []
+        self.has_left = self.may_have_left = False
+        self._is_ours = is_ours
+
+    def handing_over(self) -> None:
+        """The transport gets the request."""
+        self.may_have_left = True
+
+    def connecting(self) -> None:
+        """Nothing has left yet."""
+        self.may_have_left = not self._is_ours
+
+    def leaving(self) -> None:
+        """The first byte leaves."""
+        self.has_left = self.may_have_left = True
+        self.told.append("leaving")
 
     def sent(self) -> None:
         """The body has left."""
@@ -572,7 +589,7 @@ async def test_real_transport_tells_when_a_request_left_and_was_answered() -> No
         request = httpx.Request("POST", server.url, content=b"{}")
         await perform(exchange(transport, request=request, arrivals=arrivals))
 
-    assert arrivals.told[:2] == ["sent", "answered"]
+    assert arrivals.told[:3] == ["leaving", "sent", "answered"]
 
 
 async def test_connect_of_a_proxy_is_no_request() -> None:
@@ -592,7 +609,89 @@ async def test_connect_of_a_proxy_is_no_request() -> None:
 
     await perform(exchange(Scripted(handle), arrivals=arrivals))
 
-    assert arrivals.told == ["CONNECT", "sent", "answered", "POST"]
+    assert arrivals.told == ["CONNECT", "leaving", "sent", "answered", "POST"]
+
+
+STARTED = "http11.send_request_headers.started"
+
+
+@pytest.mark.parametrize(
+    ("events", "is_ours", "is_unsent"),
+    [
+        ([], True, False),
+        (["connection.connect_tcp.started"], True, True),
+        (["connection.connect_tcp.started"], False, False),
+        (["connection.connect_tcp.started", STARTED], True, False),
+    ],
+)
+async def test_own_connection_knows_whether_a_request_left(
+    events: list[str], *, is_ours: bool, is_unsent: bool
+) -> None:
+    """Only if its events say that nothing left is that certain, whatever the exception."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        for event in events:
+            await request.extensions["trace"](event, {})
+        raise httpx.ReadTimeout("x")
+
+    outcome = await perform(exchange(Scripted(handle), arrivals=Arrivals(is_ours=is_ours)))
+
+    assert isinstance(outcome, NotSent) == is_unsent
+
+
+async def test_transport_that_connects_anew_after_a_lost_reply_has_sent() -> None:
+    """Its last exception is about the second connection, and says nothing of the first."""
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        await request.extensions["trace"](STARTED, {})
+        raise httpx.ConnectError("refused")
+
+    outcome = await perform(exchange(Scripted(handle), arrivals=Arrivals()))
+
+    assert isinstance(outcome, ReplyLost)
+
+
+async def test_total_time_that_ends_while_connecting_is_not_sent() -> None:
+    """Nothing left, so that it may be repeated."""
+    clock = ManualClock()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        await request.extensions["trace"]("connection.connect_tcp.started", {})
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    arrivals = Arrivals(is_ours=True)
+    outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=60, arrivals=arrivals))
+
+    assert outcome == NotSent("no connection within 60 s", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (httpx.ConnectError("x"), "proxy"),
+        (httpx.ProxyError("502 Bad Gateway"), "proxy"),
+        (caused(httpx.ConnectError("x"), ssl.SSLError()), "tls"),
+    ],
+)
+async def test_connection_that_fails_before_the_server_is_the_proxys(
+    error: Exception, expected: str
+) -> None:
+    """But the handshake through it is with the server."""
+    outcome = await perform(exchange(Scripted(error), is_proxied=True))
+
+    assert isinstance(outcome, NotSent)
+    assert outcome.cause == expected
+
+
+async def test_refusal_at_the_gateway_needs_no_body() -> None:
+    """Its status says it all, also if the connection breaks off then."""
+    body = Pieces(b"half of ", httpx.ReadError("x"))
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(429, headers={"Retry-After": "7"}, stream=body)
+
+    assert await perform(exchange(Scripted(handle))) == Answer(429, b"", "7")
 
 
 async def test_answer_itself_counts_where_no_event_is_fired() -> None:
@@ -608,7 +707,7 @@ async def test_answer_itself_counts_where_no_event_is_fired() -> None:
     ("effect", "expected"),
     [
         (httpcore.ConnectError("refused"), NotSent("ConnectError")),
-        (httpcore.ReadTimeout("silence"), ReplyLost("ReadTimeout")),
+        (httpcore.ReadTimeout("silence"), ReplyLost("ReadTimeout", "timeout")),
         (h11.LocalProtocolError("ours"), ReplyLost("LocalProtocolError")),
         (httpx.Response(201, json={"sn": "x"}), Answer(201, b'{"sn":"x"}')),
     ],

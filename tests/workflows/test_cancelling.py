@@ -1,13 +1,21 @@
-"""A campaign that is accepted while its caller is cancelled is told in the log."""
+"""What a pipeline that is cancelled leaves behind: in the log, and in its checkpoint."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
 import pytest
 
-from newsleopard_async import with_lists, workflows
+from newsleopard_async import CampaignSn, ListSn, NewsLeopard, Polling, with_lists, workflows
 from newsleopard_async.workflows import Event
 from tests.clients import connected
-from tests.constants import CAMPAIGN
+from tests.constants import CAMPAIGN, KEY
+from tests.transport.loopback import Loopback, Seen, http, serve
 
 
 @pytest.mark.anyio
@@ -28,3 +36,87 @@ async def test_campaign_is_told_if_its_callback_is_cancelled(
     [campaign] = bench.emulator.campaigns
     assert scope.cancelled_caught
     assert campaign.sn in caplog.text
+
+
+class Network:
+    """Connects as ever, but for one connection, which hangs until its caller is cancelled."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, hangs: int) -> None:
+        self.hanging = anyio.Event()
+        self._connections, self._hangs, self._real = 0, hangs, anyio.connect_tcp
+        monkeypatch.setattr(anyio, "connect_tcp", self._connect)
+
+    async def _connect(self, *args: Any, **options: Any) -> Any:
+        self._connections += 1
+        if self._connections == self._hangs:
+            self.hanging.set()
+            await anyio.sleep_forever()
+        return await self._real(*args, **options)
+
+    async def cancel_there(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Run work until it hangs, and cancel it."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(work)
+            await self.hanging.wait()
+            tasks.cancel_scope.cancel()
+
+
+# Only on asyncio do connections come from anyio; trio has its own.
+@pytest.mark.asyncio
+async def test_export_that_was_cancelled_while_connecting_is_made_by_the_next_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What was not sent keeps no hour."""
+
+    async def answer(seen: Seen) -> bytes:
+        if "export" in seen.line:
+            return http(200)
+        day = 2 if exports(server) else 1
+        made = datetime(2026, 2, day, tzinfo=UTC).isoformat()
+        link = {"reportType": "open", "link": f"{server.url}/x", "createdDate": made}
+        return http(200, json.dumps([link]).encode())
+
+    network = Network(monkeypatch, hangs=2)
+    polling = Polling(first_s=0.01, max_s=0.01, settle_s=0.01)
+    async with serve(answer) as server, NewsLeopard(KEY, base_url=server.url) as nl:
+
+        async def export() -> workflows.CampaignReport:
+            path = tmp_path / "checkpoint.json"
+            return await workflows.export_report(
+                nl, CampaignSn("c0de"), polling=polling, checkpoint=path
+            )
+
+        await network.cancel_there(export)
+        report = await export()
+
+    assert exports(server) == 1
+    assert not report.unchanged
+
+
+def exports(server: Loopback) -> int:
+    """Count the exports that reached a server."""
+    return sum("export" in seen.line for seen in server.seen)
+
+
+@pytest.mark.asyncio
+async def test_submit_that_was_cancelled_while_connecting_is_made_by_the_next_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What was not sent leaves no intent."""
+
+    async def answer(seen: Seen) -> bytes:
+        return http(200, b'{"sn":"c0de"}')
+
+    network = Network(monkeypatch, hangs=1)
+    async with serve(answer) as server, NewsLeopard(KEY, base_url=server.url) as nl:
+
+        async def send() -> workflows.SendOutcome:
+            ready = with_lists(CAMPAIGN, [ListSn("list")])
+            path = tmp_path / "checkpoint.json"
+            return await workflows.send_campaign(nl, ready, checkpoint=path)
+
+        await network.cancel_there(send)
+        outcome = await send()
+
+    assert outcome.campaign_sn == "c0de"
+    assert len(server.seen) == 1
