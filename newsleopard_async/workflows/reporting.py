@@ -86,10 +86,15 @@ async def _export(run: Runner, campaign_sn: CampaignSn) -> float | None:
 
     Returns: How many seconds ago another export began, if it keeps this one from being sent.
     """
-    began = await run.step(steps.export_report, campaign_sn)
-    if began is True:
+    step = steps.export_report
+    if run.has(step) and await run.step(step, campaign_sn) is True:
         return None
-    await run.forget(steps.export_report)
+    # Only what has begun is kept: a run that was killed between keeping something else and
+    # forgetting it would leave a checkpoint that exports nothing.
+    began = await run.step(step, campaign_sn, keep=False)
+    if began is True:
+        await run.settle(step, began)
+        return None
     return None if began is False else began
 
 

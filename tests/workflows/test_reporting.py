@@ -25,6 +25,7 @@ from newsleopard_async.emulator import Switches
 from newsleopard_async.workflows.outcomes import ReportState
 from newsleopard_async.workflows.reporting import ReportJudge
 from tests.clients import Bench, Reply, connected, files_in, refused, scripted
+from tests.faults.world import MemoryStore
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 QUIET: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}
@@ -188,6 +189,30 @@ async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None
 
     assert not report.unchanged
     assert bench.emulator.count("export_report") == 1
+
+
+@pytest.mark.anyio
+async def test_export_in_doubt_is_made_by_the_next_run_whenever_this_one_ends() -> None:
+    """A checkpoint never says of an export that it is done, unless it has begun."""
+    store = MemoryStore()
+
+    async with sent() as (bench, sn):
+
+        async def hang(event: workflows.Event) -> None:
+            if (event.step, event.state) == ("export_report", "finished"):
+                await bench.clock.sleep(3_600)
+
+        bench.emulator.fail("export_report", status=500)
+        with bench.clock.deadline(60):
+            await workflows.export_report(bench.nl, sn, checkpoint=store, progress=hang)
+        await bench.clock.sleep(2 * 3_600)
+
+        report = await workflows.export_report(bench.nl, sn, checkpoint=store)
+        again = await workflows.export_report(bench.nl, sn, checkpoint=store)
+
+    assert not report.unchanged
+    assert again.available == report.available
+    assert bench.emulator.count("export_report") == 2
 
 
 @pytest.mark.anyio
