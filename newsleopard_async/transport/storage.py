@@ -23,7 +23,7 @@ import httpx
 
 from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import InvalidRequest, StorageError
+from newsleopard_async.errors import ConfigurationError, InvalidRequest, StorageError
 from newsleopard_async.files import create_private, part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.body import Body
@@ -295,6 +295,8 @@ class Storage:
                 status=outcome.status,
                 expired=said_so or (outcome.status == 403 and expired),
             )
+        if isinstance(outcome, NotSent) and outcome.way_out is not None:
+            return ConfigurationError(f"{what} failed: {outcome.way_out}")
         return StorageError(f"{what} failed: {outcome.reason}", status=None, expired=expired)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ssl
 import tracemalloc
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
@@ -13,13 +14,13 @@ import anyio.abc
 import httpx
 import pytest
 
-from newsleopard_async.errors import InvalidRequest, StorageError
+from newsleopard_async.errors import ConfigurationError, InvalidRequest, StorageError
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.body import BytesBody, open_body
 from tests.constants import START
 from tests.transport.file_storage import CSV, TARGETS, URL, get, make_storage, put
 from tests.transport.loopback import answering, http, raw_server, serve
-from tests.transport.scripted import Pieces, Scripted, answer
+from tests.transport.scripted import Pieces, Scripted, answer, caused
 
 pytestmark = pytest.mark.anyio
 
@@ -171,6 +172,18 @@ async def test_expired_url_is_told_from_a_refused_one(
             await put(make_storage(), server.url + target)
 
     assert caught.value.expired is expired
+
+
+async def test_untrusted_certificate_of_the_storage_is_the_set_ups_fault() -> None:
+    """Nothing was sent, and trying again changes nothing."""
+    untrusted = ssl.SSLCertVerificationError("x")
+    untrusted.verify_message = "self-signed certificate"
+    transport = Scripted(caused(httpx.ConnectError("x"), untrusted))
+
+    with pytest.raises(ConfigurationError, match="SSL_CERT_FILE"):
+        await put(make_storage(transport), URL)
+
+    assert len(transport.sent) == 1
 
 
 async def test_connection_lost_after_the_end_of_the_url_is_expired() -> None:
