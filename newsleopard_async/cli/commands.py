@@ -83,13 +83,25 @@ def demo(contacts: int, pace: float) -> None:
         _fail(console, f"{type(error).__name__}: {error}", 1)
 
 
+def _keys(_: click.Context, __: click.Parameter, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a key that no client can send, as the empty one of an unset variable."""
+    if not all(key.strip() for key in keys):
+        raise click.BadParameter("a key is empty")
+    return keys
+
+
 @newsleopard.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=8025, show_default=True, help="0 for any."
 )
 @click.option(
-    "--api-key", "api_keys", multiple=True, required=True, help="A key to accept; repeatable."
+    "--api-key",
+    "api_keys",
+    multiple=True,
+    required=True,
+    callback=_keys,
+    help="A key to accept; repeatable.",
 )
 @click.option(
     "--profile",

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from newsleopard_async import NewsLeopard
+from newsleopard_async.cli.commands import newsleopard
 
 pytestmark = pytest.mark.slow
 
@@ -101,6 +103,15 @@ def test_emulator_refuses_another_key() -> None:
         answer = httpx.get(f"{base_url}/v1/contacts/lists", headers={"x-api-key": "other"})
 
     assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("key", ["", " "])
+def test_emulator_takes_no_empty_key(key: str) -> None:
+    """It would be that of a variable that is not set, and no client can send it."""
+    result = CliRunner().invoke(newsleopard, ["emulator", "--api-key", "k1", "--api-key", key])
+
+    assert result.exit_code == 2
+    assert "a key is empty" in result.output
 
 
 def environment(folder: Path) -> dict[str, str]:
