@@ -286,7 +286,9 @@ class Storage:
             raise self._failure(what, target, outcome)
         return outcome
 
-    def _failure(self, what: str, target: _Target, outcome: Outcome) -> StorageError:
+    def _failure(
+        self, what: str, target: _Target, outcome: Outcome
+    ) -> ConfigurationError | StorageError:
         expired = target.is_expired(self.clock.now())
         if isinstance(outcome, Answer):
             said_so = outcome.status in {400, 403} and bool(_SAYS_EXPIRED.search(outcome.body))

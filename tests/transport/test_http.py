@@ -663,7 +663,7 @@ async def test_total_time_that_ends_while_connecting_is_not_sent() -> None:
     arrivals = Arrivals(is_ours=True)
     outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=60, arrivals=arrivals))
 
-    assert outcome == NotSent("no connection within 60 s", "timeout")
+    assert outcome == NotSent("no whole answer within 60 s", "timeout")
 
 
 @pytest.mark.parametrize(
