@@ -19,7 +19,7 @@ LEFT_OUT = "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"
 def ours(temporary: Path) -> list[str]:
     """Return what of the contacts is in the temporary folder."""
     [folder] = temporary.iterdir()
-    return files_in(folder)
+    return [each for each in files_in(folder) if each != ".owner"]
 
 
 @pytest.mark.anyio
