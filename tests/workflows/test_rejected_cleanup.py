@@ -36,7 +36,7 @@ async def test_file_is_private_while_it_is_read(temporary: Path) -> None:
             async for _row in rows:
                 (folder,) = temporary.iterdir()
                 assert os.name == "nt" or folder.stat().st_mode & 0o077 == 0
-                assert files_in(folder) == ["rejected.csv"]
+                assert "rejected.csv" in files_in(folder)
                 break
 
         assert files_in(temporary) == []
