@@ -22,9 +22,11 @@ from newsleopard_async import (
     Polling,
     ServerError,
     StorageError,
+    UnexpectedResponse,
     workflows,
 )
 from newsleopard_async.emulator import Switches
+from newsleopard_async.endpoints import contacts
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.workflows.importing import Target
 from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
@@ -356,6 +358,18 @@ async def test_name_that_is_new_is_created_though_reuse_is_allowed() -> None:
         )
 
     assert [each.sn for each in bench.emulator.lists] == [report.list_sn]
+
+
+@pytest.mark.anyio
+async def test_lists_without_end_are_no_reason_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that was not looked for everywhere may be there."""
+    monkeypatch.setattr(contacts, "_MOST_PAGES", 1)
+    async with connected() as bench:
+        await bench.make_list(0, name="another")
+        with pytest.raises(UnexpectedResponse, match="no end"):
+            await workflows.import_contacts(bench.nl, csv_of(1), list_name="會員")
+
+    assert bench.emulator.count("create_list") == 1
 
 
 UNUSABLE = {
