@@ -125,7 +125,7 @@ def _closing_line(failed_sessions: int) -> str:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Run the long series by hand: more examples, faults in pairs, killed again and again."""
+    """Run the long series by hand: more examples, faults in pairs, storms, many killed runs."""
     install(session, "-e", ".[all]", groups=("test",))
     chosen = ("-m", "soak or hypothesis", "--hypothesis-profile=soak", "--timeout=7200")
     session.run("pytest", "-n", "auto", *chosen, *session.posargs)
