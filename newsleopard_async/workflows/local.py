@@ -139,6 +139,11 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.name)
         return None if record is None or record.is_done else record.at
 
+    def done_at(self, step: AnyStep) -> datetime | None:
+        """Return when it was noted what a step gave; None if it is not known."""
+        record = self._checkpoint.records.get(step.name)
+        return record.at if record is not None and record.is_done else None
+
     def is_answered(self, step: AnyStep) -> bool:
         """Whether the server said that a step happened, by an answer that cannot be used."""
         record = self._checkpoint.records.get(step.name)

@@ -10,7 +10,7 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import Problem
+from newsleopard_async.errors import DeadlineExceeded, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
 from newsleopard_async.models.validation import problems_of_type, refuse
@@ -25,6 +25,9 @@ from newsleopard_async.workflows.runner import Runner
 __all__ = ["ReportJudge", "export_report", "wait_for_report"]
 
 States = tuple[ReportState, ...]
+
+_EXPORT_PERIOD: Final = timedelta(hours=1)
+"""How often a campaign may be exported. Source: 呼叫頻率最多1次/1小時; documented (T111)."""
 
 
 @hides_variables
@@ -53,7 +56,8 @@ async def export_report(
 
     Raises:
         CampaignNotReportable: unknown, not yours, or not in a state for it.
-        DeadlineExceeded: it was not ready in time; that is not a failure.
+        DeadlineExceeded: it was not ready in time; that is not a failure. An hour after the
+            export, the next run begins another one.
         StorageError: a file could not be downloaded.
         InvalidRequest: the folder cannot be made; nothing was sent.
         InUse: another run is using the checkpoint.
@@ -72,7 +76,14 @@ async def export_report(
         before = await run.step(steps.get_report_state, campaign_sn)
         polling = polling or Polling()
         ago_s = await _export(run, campaign_sn)
-        report = await _watch_report(run, campaign_sn, before, polling, ago_s=ago_s)
+        try:
+            report = await _watch_report(run, campaign_sn, before, polling, ago_s=ago_s)
+        except DeadlineExceeded:
+            began = run.done_at(steps.export_report)
+            if began is not None and run.now() >= began + _EXPORT_PERIOD:
+                # Nothing came of it, whatever the answer was: a later run may begin another one.
+                await run.forget(steps.export_report)
+            raise
         if folder is None:
             return report
         given = steps.DownloadFiles(campaign_sn=campaign_sn, folder=folder)

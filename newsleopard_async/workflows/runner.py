@@ -90,6 +90,10 @@ class Runner(Protocol):
         """Return since when it is not known whether a step happened; None where it is."""
         ...
 
+    def done_at(self, step: AnyStep) -> datetime | None:
+        """Return when it was noted what a step gave; None if it is not known."""
+        ...
+
     def is_answered(self, step: AnyStep) -> bool:
         """Whether the server said that a step happened, by an answer that cannot be used."""
         ...

@@ -228,6 +228,28 @@ async def test_export_that_never_began_reaches_the_deadline() -> None:
 
 
 @pytest.mark.anyio
+async def test_export_of_which_nothing_came_is_begun_again(tmp_path: Path) -> None:
+    """Any 2xx says that it began, and may be wrong; after an hour another one may begin."""
+    checkpoint = tmp_path / "checkpoint.json"
+    async with sent() as (bench, sn):
+        bench.emulator.fail("export_report", status=202)
+        for deadline_s in (60, 3_600):
+            with pytest.raises(DeadlineExceeded):
+                await workflows.export_report(
+                    bench.nl,
+                    sn,
+                    polling=Polling(deadline_s=deadline_s),
+                    checkpoint=checkpoint,
+                )
+            assert bench.emulator.count("export_report") == 1
+        report = await workflows.export_report(bench.nl, sn, checkpoint=checkpoint)
+
+    assert report.available
+    assert not report.unchanged
+    assert bench.emulator.count("export_report") == 2
+
+
+@pytest.mark.anyio
 async def test_export_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
     """The files from before are known, so that only newer ones are the new report."""
     async with connected() as bench:
