@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final
 
 import attrs
@@ -97,38 +97,33 @@ class Contacts:
     async def iter_lists(self) -> AsyncIterator[ContactList]:
         """Go through all contact lists, each once, a request a hundred of them.
 
-        A page with nothing new is the end, and a request more than there are lists for. What is
-        on several pages is read twice, since a list that is deleted meanwhile moves another one
-        over the border of two pages.
+        An empty page is the end, and a request more than there are lists for; so are two pages in
+        a row with nothing new. What is on several pages is read twice, since a list that is
+        deleted meanwhile moves another one over the border of two pages.
 
         Raises:
             UnexpectedResponse: there is no end to the pages.
         """
         seen: set[ListSn] = set()
+        is_stale = False
         # A short page is not the end: the server may give fewer rows than asked for (T59). Nor
-        # must there be an empty one: a server that ignores `page` never has it.
+        # must there be an empty one: a server that ignores `page` never has it. One page with
+        # nothing new may be an answer that came twice, or rows that moved by a whole page.
         for page in range(_MOST_PAGES):
-            fresh = await self._unseen(page, seen)
+            rows = await self.list_lists(page=page)
+            fresh = _unseen(rows, seen)
             for row in fresh:
                 yield row
-            if not fresh:
+            if not rows or (is_stale and not fresh):
                 break
+            is_stale = not fresh
         else:
             raise UnexpectedResponse(
                 f"list_lists has no end after {_MOST_PAGES:,} pages", status=200
             )
         for again in range(page if page > 1 else 0):
-            for row in await self._unseen(again, seen):
+            for row in _unseen(await self.list_lists(page=again), seen):
                 yield row
-
-    async def _unseen(self, page: int, seen: set[ListSn]) -> list[ContactList]:
-        """Read a page, and return what is new on it, each list once."""
-        fresh: dict[ListSn, ContactList] = {}
-        for row in await self.list_lists(page=page):
-            if row.sn not in seen:
-                fresh.setdefault(row.sn, row)
-        seen.update(fresh)
-        return list(fresh.values())
 
     @hides_variables
     async def start_file_import(
@@ -218,6 +213,13 @@ class Contacts:
                 hint="the import is unknown, or older than 30 days",
             )
         )
+
+
+def _unseen(rows: Iterable[ContactList], seen: set[ListSn]) -> tuple[ContactList, ...]:
+    """Return what is new on a page, each list once, and note that it was seen."""
+    fresh = {row.sn: row for row in rows if row.sn not in seen}
+    seen.update(fresh)
+    return tuple(fresh.values())
 
 
 def webhook_body(webhook_url: str | None) -> dict[str, Any]:

@@ -82,11 +82,22 @@ async def test_list_that_moved_to_a_page_that_was_read_is_not_missed() -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("whole", [full_page(0), page(*range(7))])
 async def test_server_that_ignores_the_page_is_left(whole: Reply) -> None:
-    """A page of nothing new is the end, even if it is full."""
-    async with scripted(whole, whole) as script:
+    """Two pages in a row with nothing new are the end, even if they are full."""
+    async with scripted(whole, whole, whole, whole, whole) as script:
         codes = await codes_of(script)
 
     assert codes == list(range(len(whole.content["Lists"])))
+    assert asked(script) == [0, 1, 2, 0, 1]
+
+
+@pytest.mark.anyio
+async def test_page_that_comes_twice_is_not_the_end() -> None:
+    """Something in between may answer twice, and each page is then that of the request before."""
+    one, two = page(0, 1), page(2, 3)
+    async with scripted(one, one, two, page(), *[one] * 3) as script:
+        codes = await codes_of(script)
+
+    assert codes == list(range(4))
 
 
 @pytest.mark.anyio
