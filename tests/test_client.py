@@ -85,7 +85,7 @@ async def test_storage_goes_without_the_key(tmp_path: Path) -> None:
     """Upload and download share nothing with the API but the client's settings."""
     async with serve(answering(http(200, b"EMAIL\n"))) as server:
         ticket = json_answer(200, {"import_sn": "i", "url": f"{server.url}/key?sig=1"})
-        async with NewsLeopard(KEY, http_transport=Scripted(ticket)) as asking:
+        async with NewsLeopard(KEY, base_url=server.url, http_transport=Scripted(ticket)) as asking:
             place = await asking.contacts.start_file_import(ListSn("l1st"))
         async with NewsLeopard(KEY, base_url=server.url, clock=ManualClock()) as nl:
             await nl.contacts.upload(place, b"EMAIL,NAME\na@example.com,a\n")
