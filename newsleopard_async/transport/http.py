@@ -297,7 +297,7 @@ class _Progress:
     def __init__(self, clock: Clock, windows: Windows) -> None:
         self._clock = clock
         self._windows = windows
-        self._paused_s: float | None = None
+        self._paused_s: float | None
         self._begin(windows.begin_s)
 
     def sending(self) -> None:
@@ -335,6 +335,7 @@ class _Progress:
     def _begin(self, window_s: float) -> None:
         self.window_s = window_s
         self._moved_bytes = 0
+        self._paused_s = None
         self._due_s = self._clock.monotonic() + window_s
 
     def _left_s(self) -> float:
@@ -374,8 +375,7 @@ class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
             self._has_ended = True
             self._progress.receiving()
             raise
-        finally:
-            self._progress.go_on()
+        self._progress.go_on()
         self._written_bytes = len(piece)
         if self._trace.incoming is not None:
             await self._trace.incoming.check()
@@ -541,9 +541,8 @@ class _Measured(AsyncIterator[bytes]):
             if self._left_bytes:
                 raise NotWhole("its body is not as long as it says") from None
             raise
-        finally:
-            self._progress.pause()
         self._progress.moved(len(piece))
+        self._progress.pause()
         if self._left_bytes is not None:
             self._left_bytes -= len(piece)
         return piece

@@ -445,7 +445,7 @@ async def test_each_part_of_a_transfer_must_move(
 async def test_slow_transfer_that_moves_is_let_be() -> None:
     """However long it takes in all; and what this side takes does not count."""
     clock = ManualClock()
-    transport = Paced(clock, (19, 9, 4), Slow(clock, 4, (ENOUGH,) * 100))
+    transport = Paced(clock, (19, 9, 4), Slow(clock, 4, (ENOUGH,) * 20))
 
     async def read(arriving: Arriving) -> bytes:
         async def take(piece: bytes) -> None:
@@ -454,7 +454,7 @@ async def test_slow_transfer_that_moves_is_let_be() -> None:
         await arriving.pour(take)
         return b"all"
 
-    request = httpx.Request("PUT", "https://x", stream=Slow(clock, 100, (ENOUGH * 2,) * 100))
+    request = httpx.Request("PUT", "https://x", stream=Slow(clock, 100, (ENOUGH * 2,) * 20))
     outcome = await perform(
         exchange(transport, clock=clock, request=request, windows=WINDOWS, read=read)
     )
