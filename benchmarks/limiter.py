@@ -35,7 +35,8 @@ import attrs
 
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.models.options import RateLimits
-from newsleopard_async.transport.limits.queue import Limiter, LimiterState
+from newsleopard_async.transport.limits.limiter import Limiter
+from newsleopard_async.transport.limits.queue import LimiterState
 
 RATE: Final = 10
 PERIOD_S: Final = 1.0

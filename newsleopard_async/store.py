@@ -15,14 +15,8 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import ConfigurationError, InUse, InvalidRequest
-from newsleopard_async.files import (
-    PATH_TYPES,
-    AnyPath,
-    FileLock,
-    as_path,
-    read_bounded,
-    write_durably,
-)
+from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, read_bounded, write_durably
+from newsleopard_async.locks import FileLock
 
 __all__ = ["FileStore", "Store", "as_store", "held", "real_path"]
 

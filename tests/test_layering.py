@@ -17,14 +17,16 @@ PACKAGE = "newsleopard_async"
 ROOT = Path(__file__).parent.parent / PACKAGE
 
 LEVELS = {
+    "disclosure": 0,
+    "locks": 0,
     "errors": 1,
     "clock": 1,
-    "disclosure": 0,
     "aio": 1,
     "lazy": 1,
     "version": 1,
     "plain": 2,
     "files": 2,
+    "temporary": 2,
     "models": 3,
     "store": 3,
     "transport": 4,

@@ -27,8 +27,8 @@ from newsleopard_async.contacts.sources import (
     as_source,
     spool,
 )
-from newsleopard_async.files import append, private_folder
 from newsleopard_async.models.findings import ContactsReport
+from newsleopard_async.temporary import append, private_folder
 
 __all__ = ["Examination", "OnProgress", "examined", "goes_as_text"]
 

@@ -28,8 +28,9 @@ import attrs
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.records import RecordsSource, is_record
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.files import StableFile, Unusable, append
+from newsleopard_async.files import StableFile, Unusable
 from newsleopard_async.models.validation import problems_of_encoding, refuse
+from newsleopard_async.temporary import append
 
 __all__ = [
     "PIECE_BYTES",

@@ -17,7 +17,7 @@ from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.emulator import Profile
 from newsleopard_async.errors import InvalidRequest, Problem
-from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, private_folder
+from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import Mailing, Polling
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import ContactsReport, Fix
@@ -32,6 +32,7 @@ from newsleopard_async.rehearsal.model import Rehearsal
 from newsleopard_async.rehearsal.pages import write_pages
 from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
 from newsleopard_async.rehearsal.stage import Stage, check_taken, take
+from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.events import Progress, problems_of_progress
 from newsleopard_async.workflows.polling import problems_of_polling
 

@@ -21,11 +21,12 @@ from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.store import Store, as_store
+from newsleopard_async.transport.arriving import read_whole
 from newsleopard_async.transport.attempt import Attempt, Observer
-from newsleopard_async.transport.http import Arrivals, Bytes, Exchange, read_whole
+from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
-from newsleopard_async.transport.limits.queue import Limiter, shared_state
+from newsleopard_async.transport.limits.limiter import Limiter, shared_state
 from newsleopard_async.transport.outcome import Failure, Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose, check_transport
 from newsleopard_async.transport.redact import Secret

@@ -21,7 +21,8 @@ from newsleopard_async.errors import APIError, NewsLeopardError
 from newsleopard_async.models.options import Timeouts
 from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.interpret import Result
-from newsleopard_async.transport.limits.queue import Limiter, Slot
+from newsleopard_async.transport.limits.limiter import Limiter
+from newsleopard_async.transport.limits.queue import Slot
 from newsleopard_async.transport.outcome import (
     Answer,
     Failure,

@@ -8,10 +8,8 @@ of two facts, and where it is not certain that nothing was sent, the reply is lo
 from __future__ import annotations
 
 import contextlib
-import math
 import re
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any, Final, Protocol, Self, cast
@@ -23,26 +21,14 @@ import httpx
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.transport.arriving import PIECE_BYTES, Arriving, NotWhole, Reader
 from newsleopard_async.transport.causes import cause_of, way_out_of
 from newsleopard_async.transport.instrumentation import kept_out
 from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.progress import Progress, Windows
 
-__all__ = [
-    "GZIP",
-    "NOT_SENT",
-    "Arrivals",
-    "Arriving",
-    "Bytes",
-    "Exchange",
-    "NotWhole",
-    "Reader",
-    "Windows",
-    "perform",
-    "read_whole",
-]
+__all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "perform"]
 
-Reader = Callable[["Arriving"], Awaitable[bytes]]
-"""Reads the body of an answer; returns what is to be kept of it."""
 
 NOT_SENT: Final = (
     httpx.ConnectError,
@@ -59,14 +45,8 @@ arrived; a `LocalProtocolError` may follow half of one; and what we do not know 
 anything.
 """
 
-_LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _CLOSING_S: Final = 5.0
-_PIECE_BYTES: Final = 256 * 1024
-"""Chosen: as large as the pieces of an uploaded file."""
 
-_LEAST_BYTES_PER_S: Final = 2_048
-"""Chosen: what a piece of an upload in the time that one may take by default comes to. The
-slowest lines of mobile phones bring more than twice that."""
 
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
 """Chosen: as much as httpcore reads at once."""
@@ -134,34 +114,13 @@ class _Sliced(AsyncIterator[bytes]):
     """Gives bytes in pieces, so that it is seen how far they got."""
 
     def __init__(self, content: bytes) -> None:
-        self._slices = iter(range(0, len(content), _PIECE_BYTES))
+        self._slices = iter(range(0, len(content), PIECE_BYTES))
         self._content = content
 
     async def __anext__(self) -> bytes:
         for begin in self._slices:
-            return self._content[begin : begin + _PIECE_BYTES]
+            return self._content[begin : begin + PIECE_BYTES]
         raise StopAsyncIteration
-
-
-@attrs.frozen(kw_only=True)
-class Windows:
-    """How long each part of an attempt may be without progress, in seconds.
-
-    Attributes:
-        begin_s: From its beginning until the head of the request is sent.
-        write_s: For enough of the request's body to leave.
-        read_s: For the whole head of the answer to come once the request has left, and for
-            enough of its body.
-    """
-
-    begin_s: float = math.inf
-    write_s: float = math.inf
-    read_s: float = math.inf
-
-    @property
-    def shortest_s(self) -> float:
-        """The shortest of them."""
-        return min(self.begin_s, self.write_s, self.read_s)
 
 
 @attrs.frozen(kw_only=True)
@@ -221,7 +180,7 @@ def _is_unsent(exchange: Exchange, trace: _Trace) -> bool:
 async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome:
     if exchange.windows is not None:
         return await _watched(exchange, trace, exchange.windows)
-    progress = _Progress(exchange.clock, Windows())
+    progress = Progress(exchange.clock, Windows())
     if exchange.total_s is None:
         return await _attempt(exchange, trace, progress)
     with exchange.clock.deadline(exchange.total_s):
@@ -231,7 +190,7 @@ async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome:
 
 async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outcome:
     """Make an attempt that ends as soon as one of its parts makes too little progress."""
-    progress = _Progress(exchange.clock, windows)
+    progress = Progress(exchange.clock, windows)
     outcome: Outcome | None = None
     ours: NewsLeopardError | None = None
     async with anyio.create_task_group() as tasks:
@@ -248,7 +207,7 @@ async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outco
     return outcome or _interrupted(exchange, trace, why)
 
 
-async def _attempt(exchange: Exchange, trace: _Trace, progress: _Progress) -> Outcome:
+async def _attempt(exchange: Exchange, trace: _Trace, progress: Progress) -> Outcome:
     body = _Outgoing(exchange.request.stream, trace, progress)
     exchange.request.stream = body
     exchange.request.extensions["trace"] = trace
@@ -285,65 +244,6 @@ def _failed(exchange: Exchange, trace: _Trace, error: Exception) -> NotSent | Re
     return NotSent(name, cause, way_out_of(error, exchange.request.url.host))
 
 
-class _Progress:
-    """How far an attempt is, and until when it must have got further.
-
-    What this side takes to read or write a file does not count.
-
-    Attributes:
-        window_s: How long the present part may be without progress.
-    """
-
-    def __init__(self, clock: Clock, windows: Windows) -> None:
-        self._clock = clock
-        self._windows = windows
-        self._paused_s: float | None
-        self._begin(windows.begin_s)
-
-    def sending(self) -> None:
-        """The head of the request was sent, and its body comes next."""
-        self._begin(self._windows.write_s)
-
-    def receiving(self) -> None:
-        """The request has left, or the head of the answer has come."""
-        self._begin(self._windows.read_s)
-
-    def moved(self, size_bytes: int) -> None:
-        """So many bytes came or went."""
-        self._moved_bytes += size_bytes
-        if self._moved_bytes >= _LEAST_BYTES_PER_S * self.window_s:
-            self._begin(self.window_s)
-
-    def pause(self) -> None:
-        """It is this side's turn."""
-        self._paused_s = self._clock.monotonic()
-
-    def go_on(self) -> None:
-        """It is the other side's turn again."""
-        if self._paused_s is not None:
-            self._due_s += self._clock.monotonic() - self._paused_s
-            self._paused_s = None
-
-    async def watch(self, scope: anyio.CancelScope) -> None:
-        """Cancel a scope once too little has moved for too long."""
-        while (left_s := self._left_s()) > 0:
-            # A later part may have a shorter window than this one has left.
-            with self._clock.deadline(min(left_s, self._windows.shortest_s)):
-                await anyio.sleep_forever()
-        scope.cancel()
-
-    def _begin(self, window_s: float) -> None:
-        self.window_s = window_s
-        self._moved_bytes = 0
-        self._paused_s = None
-        self._due_s = self._clock.monotonic() + window_s
-
-    def _left_s(self) -> float:
-        if self._paused_s is not None:
-            return self._windows.shortest_s
-        return self._due_s - self._clock.monotonic()
-
-
 class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
     """A request's body on its way.
 
@@ -352,7 +252,7 @@ class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
     answer has begun to come before the last piece was handed over.
     """
 
-    def __init__(self, stream: object, trace: _Trace, progress: _Progress) -> None:
+    def __init__(self, stream: object, trace: _Trace, progress: Progress) -> None:
         self.stream = cast("httpx.AsyncByteStream", stream)
         self._trace = trace
         self._progress = progress
@@ -425,107 +325,10 @@ class _Incoming:
         return kept
 
 
-class NotWhole(Exception):
-    """A body did not come as it was sent; the text says how it is known."""
-
-
-GZIP: Final = "gzip"
-
-_HTTP_1: Final = (b"HTTP/1.0", b"HTTP/1.1")
-_GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
-"""A gzip header and trailer, whose checksum zlib compares."""
-
-
-@attrs.frozen
-class Arriving:
-    """An answer whose body is yet to be read.
-
-    Attributes:
-        status: Its status.
-        encoding: How the body is compressed: not at all if empty. Only gzip is decoded.
-        ends_at_close: Whether nothing but the end of the connection shows the body's end. It
-            looks the same if the server dies amid the body.
-    """
-
-    status: int
-    encoding: str
-    ends_at_close: bool
-    _pieces: AsyncIterator[bytes]
-
-    @classmethod
-    def of(cls, response: httpx.Response, pieces: AsyncIterator[bytes]) -> Arriving:
-        """Read it off the head of an answer."""
-        named = response.headers.get("content-encoding", "").lower().split(",")
-        layers = [name.strip() for name in named if name.strip() not in {"", "identity"}]
-        framed = {"content-length", "transfer-encoding"} & set(response.headers)
-        return cls(
-            status=response.status_code,
-            encoding=GZIP if layers == ["x-gzip"] else ",".join(layers),
-            # A transport of the caller's that does not name HTTP/1 has its own way to know.
-            ends_at_close=response.extensions.get("http_version") in _HTTP_1 and not framed,
-            pieces=pieces,
-        )
-
-    async def pour(self, take: Callable[[bytes], Awaitable[None]]) -> int:
-        """Pass the body on, in pieces of a bounded size; return its size on the wire.
-
-        What is compressed in another way than by gzip, or twice, is passed on as it came.
-
-        Raises:
-            NotWhole: the compressed stream is damaged, or has no end.
-        """
-        gunzip = _Gunzip() if self.encoding == GZIP else None
-        size_bytes = 0
-        async for piece in self._pieces:
-            size_bytes += len(piece)
-            if gunzip is None:
-                await take(piece)
-                continue
-            for decoded in gunzip.pieces(piece):
-                await take(decoded)
-                # A thousandth of what comes out may have come in: others have their turn.
-                await anyio.lowlevel.checkpoint()
-        if size_bytes and gunzip is not None and not gunzip.is_whole:
-            raise NotWhole("its compressed body ends too soon")
-        return size_bytes
-
-
-class _Gunzip:
-    """Decodes gzip, never more at a time than a piece, so that no answer fills the memory."""
-
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(_GZIP_WBITS)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the stream has come to its end, and its checksum is right."""
-        return self._member.eof
-
-    def pieces(self, coded: bytes) -> Iterator[bytes]:
-        """Decode some more.
-
-        Raises:
-            NotWhole: it is damaged, or is followed by something else than a further member
-                (RFC 1952, 2.2), which counts as part of it.
-        """
-        is_full = False
-        while coded or is_full:
-            if self._member.eof and coded:
-                self._member = zlib.decompressobj(_GZIP_WBITS)
-            try:
-                decoded = self._member.decompress(coded, _PIECE_BYTES)
-            except zlib.error:
-                raise NotWhole("its compressed body is damaged") from None
-            coded = self._member.unused_data or self._member.unconsumed_tail
-            is_full = len(decoded) == _PIECE_BYTES
-            if decoded:
-                yield decoded
-
-
 class _Measured(AsyncIterator[bytes]):
     """The pieces of a body, which must be as long in all as the head says."""
 
-    def __init__(self, response: httpx.Response, progress: _Progress) -> None:
+    def __init__(self, response: httpx.Response, progress: Progress) -> None:
         self._progress = progress
         self._pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
         length = response.headers.get("content-length", "")
@@ -548,7 +351,7 @@ class _Measured(AsyncIterator[bytes]):
         return piece
 
 
-async def _read(exchange: Exchange, response: httpx.Response, progress: _Progress) -> Outcome:
+async def _read(exchange: Exchange, response: httpx.Response, progress: Progress) -> Outcome:
     progress.receiving()
     # Not by httpx's own methods: they decode everything at once, and close at the end.
     pieces = _Measured(response, progress)
@@ -587,23 +390,6 @@ async def _unwind(pieces: AsyncIterator[bytes], clock: Clock) -> None:
         scope.shield = True
         async for _ in pieces:
             await anyio.lowlevel.checkpoint()
-
-
-async def read_whole(answer: Arriving) -> bytes:
-    """Read an answer into memory, up to a size that no documented one comes near.
-
-    Raises:
-        NotWhole: it is larger, or damaged.
-    """
-    content = bytearray()
-
-    async def take(piece: bytes) -> None:
-        content.extend(piece)
-        if len(content) > _LARGEST_ANSWER_BYTES:
-            raise NotWhole("its body is too large")
-
-    await answer.pour(take)
-    return bytes(content)
 
 
 class _Trace:

@@ -26,20 +26,12 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError, InvalidRequest, StorageError
 from newsleopard_async.files import create_private, part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
+from newsleopard_async.transport.arriving import GZIP, Arriving, NotWhole, Reader, read_whole
 from newsleopard_async.transport.body import Body
-from newsleopard_async.transport.http import (
-    GZIP,
-    Arriving,
-    Bytes,
-    Exchange,
-    NotWhole,
-    Reader,
-    Windows,
-    perform,
-    read_whole,
-)
+from newsleopard_async.transport.http import Bytes, Exchange, perform
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pools import Pools, Purpose
+from newsleopard_async.transport.progress import Windows
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.urls import PLAIN_HTTP, problem_of_storage_url, split_url

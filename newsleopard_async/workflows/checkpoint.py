@@ -19,7 +19,6 @@ import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import datetime
 from typing import Any, Final, Literal, Self
 
 import attrs
@@ -27,70 +26,35 @@ import attrs
 from newsleopard_async.errors import InUse, InvalidRequest, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath
 from newsleopard_async.models import CampaignSn
-from newsleopard_async.models.codes import check_code, problems_of_code
-from newsleopard_async.plain import Plain, from_plain, to_plain
+from newsleopard_async.models.codes import check_code
+from newsleopard_async.plain import to_plain
 from newsleopard_async.store import FileStore, Store, as_store, held, real_path
+from newsleopard_async.workflows.record import (
+    CREATE,
+    IMPORTS,
+    SUBMIT,
+    VERSION,
+    Record,
+    Stored,
+    checksum,
+    read_stored,
+)
 
 __all__ = [
-    "ANSWERED",
     "Checkpoint",
     "CheckpointLike",
     "Input",
-    "Record",
     "opened",
     "problems_of_same_file",
     "with_checkpoint",
 ]
 
-VERSION: Final = 2
-SUBMIT: Final = "submit"
-"""The step that a person may have to decide about."""
 
-ANSWERED: Final = "answered"
-"""The result of an intent whose answer said that it took effect, and cannot be used."""
-
-_CREATE: Final = "create_list"
-_IMPORTS: Final = frozenset({"import_text", "upload_file"})
-_OF_IMPORTS: Final = _IMPORTS | {"find_lists", _CREATE, "get_import"}
-
-_STEPS: Final[Mapping[str, frozenset[str]]] = {
-    "import_contacts": _OF_IMPORTS,
-    "send_campaign": _OF_IMPORTS | {SUBMIT},
-    "wait_for_import": frozenset({"get_import"}),
-    "export_report": frozenset({"get_report_state", "export_report", "download_files"}),
-    "wait_for_report": frozenset(),
-    "find_campaign": frozenset(),
-}
-"""What each pipeline keeps. A step of another name would not be seen, and be done again."""
-
-_WRITES: Final = _IMPORTS | {_CREATE, "export_report", SUBMIT}
+_WRITES: Final = IMPORTS | {CREATE, "export_report", SUBMIT}
 """The steps that change something at the platform."""
 
 _TARGET: Final = frozenset({"list_sn", "list_name", "if_list_exists"})
 """The parts of the input that say which list contacts go into."""
-
-_HAVE_INTENTS: Final = _IMPORTS | {_CREATE, SUBMIT}
-
-
-@attrs.frozen(kw_only=True)
-class Record(Plain):
-    """What is known of a step.
-
-    Attributes:
-        state: ``intent`` before a step that writes, then ``done``.
-        at: When that was written.
-        result: What it gave, as plain data; of an intent ``answered``, if the server said that
-            it took effect and its answer cannot be used.
-    """
-
-    state: str
-    at: datetime
-    result: Any = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the step's result is known."""
-        return self.state == "done"
 
 
 @attrs.frozen
@@ -167,7 +131,7 @@ class Checkpoint:
         Raises:
             InvalidRequest: it is of a newer version, damaged, or was edited.
         """
-        stored = _read(data)
+        stored = read_stored(data)
         return cls(**attrs.asdict(stored, recurse=False), store=store)
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,7 +145,7 @@ class Checkpoint:
             "abandoned": self.abandoned,
             "records": to_plain(self.records),
         }
-        return {**fields, "checksum": _checksum(fields)}
+        return {**fields, "checksum": checksum(fields)}
 
     async def put(self, step: str, record: Record | None) -> None:
         """Note what is known of a step, and keep it; None forgets the step."""
@@ -263,7 +227,7 @@ class Checkpoint:
             self._become(self.read(data))
 
     def _become(self, other: Self) -> None:
-        for name in attrs.fields_dict(_Stored):
+        for name in attrs.fields_dict(Stored):
             setattr(self, name, getattr(other, name))
 
     @contextlib.asynccontextmanager
@@ -321,7 +285,7 @@ class Checkpoint:
             return True
         if name in _TARGET:
             # An import that may have failed holds back its contacts, and no list but its own.
-            return all(step in _IMPORTS and not self.records[step].is_done for step in written)
+            return all(step in IMPORTS and not self.records[step].is_done for step in written)
         return _is_of_campaign(name) and SUBMIT not in written
 
     def _explain(self, names: list[str]) -> str:
@@ -338,87 +302,6 @@ class Checkpoint:
 
 def _is_of_campaign(name: str) -> bool:
     return name == "marker" or name.startswith("campaign.")
-
-
-@attrs.frozen(kw_only=True)
-class _Stored:
-    """The fields of a checkpoint as they are stored, of which each is checked on reading."""
-
-    pipeline: str
-    input_hash: str
-    input_parts: dict[str, str]
-    token: str
-    records: dict[str, Record]
-    abandoned: bool
-
-
-def _read(data: object) -> _Stored:
-    """Check what was stored, and bring an older version up to this one.
-
-    Raises:
-        InvalidRequest: it is of a newer version, damaged, or was edited.
-    """
-    fields = dict(data) if isinstance(data, Mapping) else {}
-    version = fields.get("version")
-    if type(version) is int and version > VERSION:
-        raise InvalidRequest.of(
-            "checkpoint",
-            "version",
-            f"is of version {version}, and this library reads up to {VERSION}; finish it with the "
-            "library that wrote it",
-        )
-    try:
-        if type(version) is int and version == 1:
-            return _migrated(fields)
-        if fields.pop("checksum", None) == _checksum(fields):
-            return _checked(fields)
-    except (InvalidRequest, KeyError, RecursionError, TypeError, ValueError):
-        pass  # Raised below: no cause shows what is in it.
-    raise InvalidRequest.of(
-        "checkpoint",
-        "format",
-        "is damaged, was edited, or is no checkpoint. Put it back from a backup; to decide about "
-        "a submit, call resolve(…) of the checkpoint, and do not edit it. If it is lost, look in "
-        "the console (活動列表) for what was sent before you begin anew",
-    )
-
-
-def _checksum(fields: Mapping[str, Any]) -> str:
-    """Sum up all that is stored, whatever order it is in."""
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _checked(fields: dict[str, Any]) -> _Stored:
-    """Read the fields.
-
-    Raises:
-        InvalidRequest: they do not fit.
-        KeyError, ValueError: there is a step or a state that its pipeline does not know.
-    """
-    del fields["version"]
-    stored = from_plain(_Stored, fields)
-    for step, record in stored.records.items():
-        if step not in _STEPS[stored.pipeline]:
-            raise ValueError
-        if not (record.is_done or (record.state == "intent" and step in _HAVE_INTENTS)):
-            raise ValueError
-    return stored
-
-
-def _migrated(fields: dict[str, Any]) -> _Stored:
-    """Read version 1, which had neither a checksum nor parts, and kept codes as they came.
-
-    A list's code that can be used nowhere is as a lost reply: the list is looked up by name. An
-    import is made again.
-    """
-    stored = _checked({**fields, "input_parts": {}})
-    for step, record in tuple(stored.records.items()):
-        if step in _IMPORTS and any(problems_of_code("sn", record.result)):
-            del stored.records[step]
-        elif step == _CREATE and any(problems_of_code("sn", record.result, reserved=True)):
-            stored.records[step] = attrs.evolve(record, state="intent", result=ANSWERED)
-    return stored
 
 
 CheckpointLike = AnyPath | Store | Checkpoint

@@ -22,15 +22,9 @@ from newsleopard_async.errors import (
     ServerError,
 )
 from newsleopard_async.plain import from_plain, to_plain
-from newsleopard_async.workflows.checkpoint import (
-    ANSWERED,
-    Checkpoint,
-    CheckpointLike,
-    Input,
-    Record,
-    opened,
-)
+from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
 from newsleopard_async.workflows.events import Events
+from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
 
 __all__ = ["LocalRunner", "running"]

@@ -19,11 +19,11 @@ from newsleopard_async.downloads.columns import Rows
 from newsleopard_async.downloads.rejected_file import read_rejected
 from newsleopard_async.downloads.rows import contact_rows, next_slice
 from newsleopard_async.errors import StorageError
-from newsleopard_async.files import private_folder
 from newsleopard_async.models import ImportResult, ReportLink, ReportType
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.plain import redact_url
+from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.steps import with_fresh_url
 

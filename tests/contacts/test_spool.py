@@ -14,7 +14,7 @@ import pytest
 from newsleopard_async import ConfigurationError, InvalidRequest
 from newsleopard_async.contacts import sources
 from newsleopard_async.contacts.sources import PIECE_BYTES, in_pieces, spool
-from newsleopard_async.files import append, private_folder
+from newsleopard_async.temporary import append, private_folder
 from tests.clients import files_in
 from tests.contacts.examples import Pieces
 

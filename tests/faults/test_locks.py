@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import pytest
 
-from newsleopard_async import ConfigurationError, InUse, InvalidRequest, files
+from newsleopard_async import ConfigurationError, InUse, InvalidRequest, files, locks
 from newsleopard_async.store import FileStore, held
 from newsleopard_async.workflows import Event, send_campaign
 from tests.clients import Bench, checkpoint_of, connected, csv_of
@@ -305,11 +305,11 @@ def test_lock_that_is_removed_by_its_last_holder_is_taken_anew(
         flock(descriptor, flags)
 
     monkeypatch.setattr(fcntl, "flock", slow)
-    lock = files.FileLock.take(path)
+    lock = locks.FileLock.take(path)
 
     assert lock is not None
     assert lock.is_held
-    assert files.FileLock.take(path) is None
+    assert locks.FileLock.take(path) is None
     lock.release()
     assert not path.exists()
 
@@ -320,7 +320,7 @@ def test_lock_that_never_stays_is_given_up(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os.path, "samestat", lambda *_: False)
 
     with pytest.raises(OSError, match="does not stay the same"):
-        files.FileLock.take(tmp_path / "lock")
+        locks.FileLock.take(tmp_path / "lock")
 
 
 @posix
@@ -371,7 +371,7 @@ def test_lock_is_private_and_follows_no_link(at: World) -> None:
 
     assert not victim.exists()
     lock.unlink()
-    taken = files.FileLock.take(lock)
+    taken = locks.FileLock.take(lock)
     assert taken is not None
     assert lock.stat().st_mode & 0o777 == 0o600
     taken.release()
@@ -413,10 +413,10 @@ def test_folder_that_cannot_be_written_is_named(at: World, monkeypatch: pytest.M
 def test_what_a_child_inherits_is_left_to_its_parent(tmp_path: Path) -> None:
     """In a child the lock is not held, and to release it changes nothing."""
     path = tmp_path / "lock"
-    lock = files.FileLock.take(path)
+    lock = locks.FileLock.take(path)
     assert lock is not None
 
-    files.leave_locks_to_parent()
+    locks.leave_locks_to_parent()
 
     assert not lock.is_held
     lock.release()
@@ -426,7 +426,7 @@ def test_what_a_child_inherits_is_left_to_its_parent(tmp_path: Path) -> None:
 _PARENT = """
 import os, sys, time
 from pathlib import Path
-from newsleopard_async.files import FileLock
+from newsleopard_async.locks import FileLock
 
 path = Path(sys.argv[1])
 lock = FileLock.take(path)
@@ -451,10 +451,10 @@ def test_lock_of_a_killed_run_is_free_though_its_child_lives(tmp_path: Path) -> 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        held_by_parent = files.FileLock.take(path) is None
+        held_by_parent = locks.FileLock.take(path) is None
         parent.kill()
         parent.wait()
-        lock = files.FileLock.take(path)
+        lock = locks.FileLock.take(path)
         os.kill(child, 9)
 
     assert held_by_parent

@@ -20,7 +20,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.limits.queue import Limiter
+from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.request import Request
 from tests.constants import KEY
 from tests.transport.loopback import Seen, http, serve

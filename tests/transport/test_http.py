@@ -22,9 +22,11 @@ import respx
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport import http
-from newsleopard_async.transport.http import Arriving, Bytes, Exchange, Windows, perform, read_whole
+from newsleopard_async.transport import arriving
+from newsleopard_async.transport.arriving import Arriving, read_whole
+from newsleopard_async.transport.http import Bytes, Exchange, perform
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.progress import Windows
 from tests.transport.loopback import Seen, raw_server, serve
 from tests.transport.loopback import http as wire
 from tests.transport.scripted import Handler, Pieces, Scripted, answer, caused
@@ -275,7 +277,7 @@ async def test_little_that_becomes_too_much_is_a_lost_reply(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The size is looked at while decoding."""
-    monkeypatch.setattr(http, "_LARGEST_ANSWER_BYTES", len(PLAIN) - 1)
+    monkeypatch.setattr(arriving, "_LARGEST_ANSWER_BYTES", len(PLAIN) - 1)
 
     assert await perform(exchange(coded(ZIPPED, "gzip"))) == ReplyLost("its body is too large")
 
@@ -300,7 +302,7 @@ async def test_length_counts_where_it_is_the_bodys(status: int, length: str) -> 
 
 async def test_body_without_end_is_a_lost_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that would fill the memory is not read to its end."""
-    monkeypatch.setattr(http, "_LARGEST_ANSWER_BYTES", 10)
+    monkeypatch.setattr(arriving, "_LARGEST_ANSWER_BYTES", 10)
     body = Pieces(*[b"12345"] * 3)
 
     outcome = await perform(exchange(Scripted(stream_of(body))))
@@ -311,7 +313,7 @@ async def test_body_without_end_is_a_lost_reply(monkeypatch: pytest.MonkeyPatch)
 
 async def test_body_of_the_largest_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound itself is allowed."""
-    monkeypatch.setattr(http, "_LARGEST_ANSWER_BYTES", 10)
+    monkeypatch.setattr(arriving, "_LARGEST_ANSWER_BYTES", 10)
 
     outcome = await perform(exchange(Scripted(stream_of(Pieces(b"12345", b"67890")))))
 

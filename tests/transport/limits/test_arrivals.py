@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.limits.queue import Limiter, LimiterState
+from newsleopard_async.transport.limits.limiter import Limiter
+from newsleopard_async.transport.limits.queue import LimiterState
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,8 @@ from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit
-from newsleopard_async.transport.limits.queue import Limiter, LimiterState
+from newsleopard_async.transport.limits.limiter import Limiter
+from newsleopard_async.transport.limits.queue import LimiterState
 from newsleopard_async.transport.limits.windows import Slot, SlotLog
 from tests.constants import KEY
 

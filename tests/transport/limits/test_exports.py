@@ -12,7 +12,8 @@ from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.exports import Exports
-from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot
+from newsleopard_async.transport.limits.limiter import Limiter
+from newsleopard_async.transport.limits.queue import LimiterState, Slot
 
 DAY_S = 86_400.0
 HOUR_S = 3_600.0

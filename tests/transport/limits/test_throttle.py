@@ -15,7 +15,8 @@ from newsleopard_async import NewsLeopard, RetryPolicy
 from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot
+from newsleopard_async.transport.limits.limiter import Limiter
+from newsleopard_async.transport.limits.queue import LimiterState, Slot
 from tests.constants import KEY
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from newsleopard_async import files
-from newsleopard_async.files import private_folder
+from newsleopard_async import temporary as folders
+from newsleopard_async.temporary import private_folder
 from tests.clients import files_in
 
 fcntl = pytest.importorskip("fcntl", reason="Windows has neither such locks nor forks")
 
 PROGRAM = """
 import os, sys, time
-from newsleopard_async.files import private_folder
+from newsleopard_async.temporary import private_folder
 
 with private_folder() as folder:
     (folder / "contacts.csv").write_text("EMAIL,NAME")
@@ -150,7 +150,7 @@ def test_removing_takes_a_short_time(temporary: Path, monkeypatch: pytest.Monkey
     for number in range(3):
         (temporary / f"newsleopard-{number}").mkdir(0o700)
         (temporary / f"newsleopard-{number}" / ".owner").touch()
-    monkeypatch.setattr(files, "_SWEEP_S", -1.0)
+    monkeypatch.setattr(folders, "_SWEEP_S", -1.0)
 
     for left in (2, 1, 0):
         sweep()

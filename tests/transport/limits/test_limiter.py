@@ -17,8 +17,9 @@ from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.limits import queue as limiter_module
-from newsleopard_async.transport.limits.queue import Limiter, LimiterState, Slot, shared_state
+from newsleopard_async.transport.limits import limiter as limiters
+from newsleopard_async.transport.limits.limiter import Limiter, shared_state
+from newsleopard_async.transport.limits.queue import LimiterState, Slot
 from tests.constants import KEY
 
 pytestmark = pytest.mark.quick
@@ -488,7 +489,7 @@ async def test_state_keeps_no_key() -> None:
     clock = ManualClock()
 
     state = shared_state("a-secret-key", "https://api", clock)
-    everything = repr([limiter_module._states.get(), vars(state)])
+    everything = repr([limiters._states.get(), vars(state)])
 
     assert "digest" in everything
     assert "a-secret-key" not in everything
@@ -501,7 +502,7 @@ def lists_are_empty(_: httpx.Request) -> httpx.Response:
 
 def kept_states() -> list[LimiterState]:
     """Return the states that this event loop keeps."""
-    kept = limiter_module._states.get().by_key.values()
+    kept = limiters._states.get().by_key.values()
     return [each.state for among in kept for each in among if each.state is not None]
 
 
@@ -525,7 +526,7 @@ async def test_clients_that_are_gone_keep_nothing(closing: str) -> None:
         assert nl.usage.used == 1
         await nl.aclose()
 
-    states, by_key = kept_states(), dict(limiter_module._states.get().by_key)
+    states, by_key = kept_states(), dict(limiters._states.get().by_key)
     # Past the day, the counts go too.
     await clock.sleep(86_400)
     for _ in range(200):
@@ -533,7 +534,7 @@ async def test_clients_that_are_gone_keep_nothing(closing: str) -> None:
 
     assert len(states) <= 5
     assert len(by_key) == 200
-    assert len(limiter_module._states.get().by_key) <= 2
+    assert len(limiters._states.get().by_key) <= 2
 
 
 @pytest.mark.anyio
@@ -616,7 +617,7 @@ async def test_key_that_comes_and_goes_is_kept_once_for_each_clock() -> None:
             await exchange(limiter)
         await on.sleep(10)
         if meanwhile:
-            limiter_module._states.get().tidy()
+            limiters._states.get().tidy()
         limiter.close()
         return used
 
@@ -624,7 +625,7 @@ async def test_key_that_comes_and_goes_is_kept_once_for_each_clock() -> None:
     counts = [await count(on) for on in clocks]
     meanwhile = True
     counts.append(await count(clock))
-    states = limiter_module._states.get()
+    states = limiters._states.get()
 
     assert counts == [0, 0, 1, 2, 0, 3]
     assert [len(among) for among in states.by_key.values()] == [1]

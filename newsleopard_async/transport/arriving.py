@@ -1,0 +1,138 @@
+"""An answer's body as it arrives: decoded in bounds, and whole or an error."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final
+
+import anyio.lowlevel
+import attrs
+import httpx
+
+__all__ = ["GZIP", "PIECE_BYTES", "Arriving", "NotWhole", "Reader", "read_whole"]
+
+
+Reader = Callable[["Arriving"], Awaitable[bytes]]
+"""Reads the body of an answer; returns what is to be kept of it."""
+
+_LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
+
+PIECE_BYTES: Final = 256 * 1024
+"""Chosen: as large as the pieces of an uploaded file."""
+
+
+class NotWhole(Exception):
+    """A body did not come as it was sent; the text says how it is known."""
+
+
+GZIP: Final = "gzip"
+
+
+_HTTP_1: Final = (b"HTTP/1.0", b"HTTP/1.1")
+
+_GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
+"""A gzip header and trailer, whose checksum zlib compares."""
+
+
+@attrs.frozen
+class Arriving:
+    """An answer whose body is yet to be read.
+
+    Attributes:
+        status: Its status.
+        encoding: How the body is compressed: not at all if empty. Only gzip is decoded.
+        ends_at_close: Whether nothing but the end of the connection shows the body's end. It
+            looks the same if the server dies amid the body.
+    """
+
+    status: int
+    encoding: str
+    ends_at_close: bool
+    _pieces: AsyncIterator[bytes]
+
+    @classmethod
+    def of(cls, response: httpx.Response, pieces: AsyncIterator[bytes]) -> Arriving:
+        """Read it off the head of an answer."""
+        named = response.headers.get("content-encoding", "").lower().split(",")
+        layers = [name.strip() for name in named if name.strip() not in {"", "identity"}]
+        framed = {"content-length", "transfer-encoding"} & set(response.headers)
+        return cls(
+            status=response.status_code,
+            encoding=GZIP if layers == ["x-gzip"] else ",".join(layers),
+            # A transport of the caller's that does not name HTTP/1 has its own way to know.
+            ends_at_close=response.extensions.get("http_version") in _HTTP_1 and not framed,
+            pieces=pieces,
+        )
+
+    async def pour(self, take: Callable[[bytes], Awaitable[None]]) -> int:
+        """Pass the body on, in pieces of a bounded size; return its size on the wire.
+
+        What is compressed in another way than by gzip, or twice, is passed on as it came.
+
+        Raises:
+            NotWhole: the compressed stream is damaged, or has no end.
+        """
+        gunzip = _Gunzip() if self.encoding == GZIP else None
+        size_bytes = 0
+        async for piece in self._pieces:
+            size_bytes += len(piece)
+            if gunzip is None:
+                await take(piece)
+                continue
+            for decoded in gunzip.pieces(piece):
+                await take(decoded)
+                # A thousandth of what comes out may have come in: others have their turn.
+                await anyio.lowlevel.checkpoint()
+        if size_bytes and gunzip is not None and not gunzip.is_whole:
+            raise NotWhole("its compressed body ends too soon")
+        return size_bytes
+
+
+class _Gunzip:
+    """Decodes gzip, never more at a time than a piece, so that no answer fills the memory."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP_WBITS)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the stream has come to its end, and its checksum is right."""
+        return self._member.eof
+
+    def pieces(self, coded: bytes) -> Iterator[bytes]:
+        """Decode some more.
+
+        Raises:
+            NotWhole: it is damaged, or is followed by something else than a further member
+                (RFC 1952, 2.2), which counts as part of it.
+        """
+        is_full = False
+        while coded or is_full:
+            if self._member.eof and coded:
+                self._member = zlib.decompressobj(_GZIP_WBITS)
+            try:
+                decoded = self._member.decompress(coded, PIECE_BYTES)
+            except zlib.error:
+                raise NotWhole("its compressed body is damaged") from None
+            coded = self._member.unused_data or self._member.unconsumed_tail
+            is_full = len(decoded) == PIECE_BYTES
+            if decoded:
+                yield decoded
+
+
+async def read_whole(answer: Arriving) -> bytes:
+    """Read an answer into memory, up to a size that no documented one comes near.
+
+    Raises:
+        NotWhole: it is larger, or damaged.
+    """
+    content = bytearray()
+
+    async def take(piece: bytes) -> None:
+        content.extend(piece)
+        if len(content) > _LARGEST_ANSWER_BYTES:
+            raise NotWhole("its body is too large")
+
+    await answer.pour(take)
+    return bytes(content)

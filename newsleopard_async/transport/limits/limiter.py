@@ -1,0 +1,210 @@
+"""A client's limits, and the state that all clients of a key share on an event loop."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import deque
+from typing import Final
+
+import anyio.lowlevel
+import attrs
+
+from newsleopard_async.clock import Clock
+from newsleopard_async.errors import DailyQuotaExhausted
+from newsleopard_async.models.options import RateLimits, Usage
+from newsleopard_async.transport.limits.day import DayCount
+from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.state import Demand
+from newsleopard_async.transport.limits.windows import Slot, sliding_windows
+
+__all__ = ["LONGEST_HOLD_S", "Limiter", "shared_state"]
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@attrs.define(eq=False, weakref_slot=False)
+class _Kept:
+    """What is kept of a key at an origin, on a clock.
+
+    Attributes:
+        digest: Of key and origin.
+        day: Stays when nothing else is needed any more.
+        state: None if it is not needed.
+        is_listed: Whether it is in turn among those without a state.
+    """
+
+    digest: bytes
+    clock: Clock
+    day: DayCount
+    state: LimiterState | None = None
+    is_listed: bool = False
+
+
+@attrs.define(eq=False)
+class _States:
+    """The states of an event loop, each as long as it is needed.
+
+    Attributes:
+        by_key: What is kept, by the digest of key and origin; several only on several clocks.
+        with_state: All that have a state, in turn.
+        without: All of which only the day's count is left, in turn.
+    """
+
+    by_key: dict[bytes, tuple[_Kept, ...]] = attrs.field(factory=dict)
+    with_state: deque[_Kept] = attrs.field(factory=deque)
+    without: deque[_Kept] = attrs.field(factory=deque)
+
+    def find(self, digest: bytes, clock: Clock) -> LimiterState:
+        """Return a state; it begins when it is first asked for."""
+        among = self.by_key.get(digest, ())
+        kept = next((each for each in among if each.clock == clock), None)
+        if kept is None:
+            kept = _Kept(digest, clock, DayCount())
+            self.by_key[digest] = (*among, kept)
+        if kept.state is None:
+            kept.state = LimiterState(clock, kept.day)
+            self.with_state.append(kept)
+        return kept.state
+
+    def tidy(self) -> None:
+        """Drop what is not needed, a few at each call, so that no call takes long."""
+        for _ in range(min(2, len(self.with_state))):
+            kept = self.with_state.popleft()
+            if kept.state is not None and kept.state.is_needed:
+                self.with_state.append(kept)
+            else:
+                kept.state = None
+                self._list(kept)
+        for _ in range(min(2, len(self.without))):
+            kept = self.without.popleft()
+            kept.is_listed = False
+            if kept.state is None and kept.day.is_empty(kept.clock.monotonic()):
+                self._forget(kept)
+            elif kept.state is None:
+                self._list(kept)
+
+    def _list(self, kept: _Kept) -> None:
+        if not kept.is_listed:
+            self.without.append(kept)
+            kept.is_listed = True
+
+    def _forget(self, kept: _Kept) -> None:
+        among = tuple(each for each in self.by_key.pop(kept.digest) if each is not kept)
+        if among:
+            self.by_key[kept.digest] = among
+
+
+_states: Final = anyio.lowlevel.RunVar[_States]("newsleopard_async_limiter_states")
+
+
+def shared_state(key: str, origin: str, clock: Clock) -> LimiterState:
+    """Return the state of a key at an origin, on this event loop and clock.
+
+    It outlives its clients until nothing in it counts any more, so that closing one and
+    opening another cannot burst. Of the day its count stays. Another event loop begins with
+    an empty one. Only a hash of the key is kept.
+    """
+    states = _states.get(None)
+    if states is None:
+        states = _States()
+        _states.set(states)
+    states.tidy()
+    digest = hashlib.blake2b(f"{origin} {key}".encode(), digest_size=16).digest()
+    return states.find(digest, clock)
+
+
+LONGEST_HOLD_S: Final = 60.0
+"""A longer ``Retry-After`` is not waited for: every caller gets ``RateLimited`` at once."""
+
+
+class Limiter:
+    """One client's limits over the shared state of its key and origin.
+
+    Args:
+        state: The shared state.
+        longest_hold_s: Holds of the server's (``Retry-After``) that are longer raise
+            ``RateLimited`` instead of being waited for.
+    """
+
+    def __init__(
+        self,
+        limits: RateLimits,
+        state: LimiterState,
+        clock: Clock,
+        *,
+        longest_hold_s: float = LONGEST_HOLD_S,
+    ) -> None:
+        self._limits = limits
+        self.state = state
+        self._clock = clock
+        state.clients.add(self)
+        self._firm = Demand(limits, False, longest_hold_s)
+        self._polite = Demand(limits, True, longest_hold_s)
+
+    def close(self) -> None:
+        """Note that the client is closed; its state is dropped once nothing needs it."""
+        self.state.clients.discard(self)
+        if (states := _states.get(None)) is not None:
+            states.tidy()
+
+    async def acquire(
+        self, *, export_of: str | None = None, polite: bool = False, again: bool = False
+    ) -> Slot:
+        """Wait for a slot; cancelled, it takes none.
+
+        Args:
+            export_of: The campaign, if the request is its export.
+            polite: Let others go first, and leave them the last hundredth of the day.
+            again: The gateway has refused it before.
+
+        Raises:
+            DailyQuotaExhausted: the day is used up; at once, and also while in line.
+            RateLimited: the campaign was exported lately, or the server asks for a long hold.
+        """
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        claim = None
+        if export_of is not None:
+            now = self._clock.monotonic()
+            claim = self.state.ledger.claim_export(export_of, self._limits, now)
+        demand = self._polite if polite else self._firm
+        return await self.state.wait(demand, claim, again=again)
+
+    def check_day(self) -> None:
+        """Raise the error for a day that is used up, if it is.
+
+        Raises:
+            DailyQuotaExhausted: it is.
+        """
+        clock = self._clock
+        refusal = self.state.ledger.refusal(self._firm, clock.monotonic(), clock.now())
+        if isinstance(refusal, DailyQuotaExhausted):
+            raise refusal
+
+    def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> None:
+        """Note that the gateway refused; to be called after the slot's own end.
+
+        Args:
+            daily: False if the refusal is about the second, True if about the day, None if
+                its text may mean either.
+        """
+        self.state.ledger.throttled(
+            self._clock.monotonic(), self._clock.now(), daily=daily, retry_after_s=retry_after_s
+        )
+        self.state.serve()
+
+    def accepted(self) -> None:
+        """Note an answer that was no refusal; to be called after the slot's own end."""
+        if self.state.ledger.accepted():
+            _log.warning(
+                "the server throttles below the configured limits; from now on requests go "
+                "evenly, one in %.3f s",
+                self.state.ledger.pace.interval_s(sliding_windows(self._limits)),
+            )
+        self.state.serve()
+
+    @property
+    def usage(self) -> Usage:
+        """The day's estimate."""
+        clock = self._clock
+        return self.state.ledger.usage(self._limits, clock.monotonic(), clock.now())

@@ -1,0 +1,154 @@
+"""What is kept of a run, as it is stored: one version of JSON, with a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.codes import problems_of_code
+from newsleopard_async.plain import Plain, from_plain
+
+__all__ = [
+    "ANSWERED",
+    "CREATE",
+    "IMPORTS",
+    "SUBMIT",
+    "VERSION",
+    "Record",
+    "Stored",
+    "checksum",
+    "read_stored",
+]
+
+VERSION: Final = 2
+
+ANSWERED: Final = "answered"
+"""The result of an intent whose answer said that it took effect, and cannot be used."""
+
+SUBMIT: Final = "submit"
+"""The step that a person may have to decide about."""
+CREATE: Final = "create_list"
+
+IMPORTS: Final = frozenset({"import_text", "upload_file"})
+
+_OF_IMPORTS: Final = IMPORTS | {"find_lists", CREATE, "get_import"}
+
+_STEPS: Final[Mapping[str, frozenset[str]]] = {
+    "import_contacts": _OF_IMPORTS,
+    "send_campaign": _OF_IMPORTS | {SUBMIT},
+    "wait_for_import": frozenset({"get_import"}),
+    "export_report": frozenset({"get_report_state", "export_report", "download_files"}),
+    "wait_for_report": frozenset(),
+    "find_campaign": frozenset(),
+}
+"""What each pipeline keeps. A step of another name would not be seen, and be done again."""
+
+_HAVE_INTENTS: Final = IMPORTS | {CREATE, SUBMIT}
+
+
+@attrs.frozen(kw_only=True)
+class Record(Plain):
+    """What is known of a step.
+
+    Attributes:
+        state: ``intent`` before a step that writes, then ``done``.
+        at: When that was written.
+        result: What it gave, as plain data; of an intent ``answered``, if the server said that
+            it took effect and its answer cannot be used.
+    """
+
+    state: str
+    at: datetime
+    result: Any = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the step's result is known."""
+        return self.state == "done"
+
+
+@attrs.frozen(kw_only=True)
+class Stored:
+    """The fields of a checkpoint as they are stored, of which each is checked on reading."""
+
+    pipeline: str
+    input_hash: str
+    input_parts: dict[str, str]
+    token: str
+    records: dict[str, Record]
+    abandoned: bool
+
+
+def read_stored(data: object) -> Stored:
+    """Check what was stored, and bring an older version up to this one.
+
+    Raises:
+        InvalidRequest: it is of a newer version, damaged, or was edited.
+    """
+    fields = dict(data) if isinstance(data, Mapping) else {}
+    version = fields.get("version")
+    if type(version) is int and version > VERSION:
+        raise InvalidRequest.of(
+            "checkpoint",
+            "version",
+            f"is of version {version}, and this library reads up to {VERSION}; finish it with the "
+            "library that wrote it",
+        )
+    try:
+        if type(version) is int and version == 1:
+            return _migrated(fields)
+        if fields.pop("checksum", None) == checksum(fields):
+            return _checked(fields)
+    except (InvalidRequest, KeyError, RecursionError, TypeError, ValueError):
+        pass  # Raised below: no cause shows what is in it.
+    raise InvalidRequest.of(
+        "checkpoint",
+        "format",
+        "is damaged, was edited, or is no checkpoint. Put it back from a backup; to decide about "
+        "a submit, call resolve(…) of the checkpoint, and do not edit it. If it is lost, look in "
+        "the console (活動列表) for what was sent before you begin anew",
+    )
+
+
+def checksum(fields: Mapping[str, Any]) -> str:
+    """Sum up all that is stored, whatever order it is in."""
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _checked(fields: dict[str, Any]) -> Stored:
+    """Read the fields.
+
+    Raises:
+        InvalidRequest: they do not fit.
+        KeyError, ValueError: there is a step or a state that its pipeline does not know.
+    """
+    del fields["version"]
+    stored = from_plain(Stored, fields)
+    for step, record in stored.records.items():
+        if step not in _STEPS[stored.pipeline]:
+            raise ValueError
+        if not (record.is_done or (record.state == "intent" and step in _HAVE_INTENTS)):
+            raise ValueError
+    return stored
+
+
+def _migrated(fields: dict[str, Any]) -> Stored:
+    """Read version 1, which had neither a checksum nor parts, and kept codes as they came.
+
+    A list's code that can be used nowhere is as a lost reply: the list is looked up by name. An
+    import is made again.
+    """
+    stored = _checked({**fields, "input_parts": {}})
+    for step, record in tuple(stored.records.items()):
+        if step in IMPORTS and any(problems_of_code("sn", record.result)):
+            del stored.records[step]
+        elif step == CREATE and any(problems_of_code("sn", record.result, reserved=True)):
+            stored.records[step] = attrs.evolve(record, state="intent", result=ANSWERED)
+    return stored
