@@ -1,7 +1,7 @@
 """Whole runs of pipelines in a storm of faults, against a server that is the judge.
 
-A thousand of them are for ``nox -s soak``, whose ``-- -k storm -rP`` shows the counts; a few are
-for every full run. What must hold:
+A thousand of them are for ``nox -s soak``, a few for every full run.
+``-- -k thousand -rP --show-capture=stdout`` shows the counts. What must hold:
 
 - a campaign is accepted once at most, with every contact in its lists;
 - each run ends in bounded time, each call with success or with an error of ours;
