@@ -192,17 +192,19 @@ async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outco
     """Make an attempt that ends as soon as one of its parts makes too little progress."""
     progress = Progress(exchange.clock, windows)
     outcome: Outcome | None = None
-    ours: NewsLeopardError | None = None
+    raised: BaseException | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.watch, tasks.cancel_scope)
         try:
             outcome = await _attempt(exchange, trace, progress)
-        except NewsLeopardError as error:
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised below
             # It would leave the task group inside another error.
-            ours = error
+            raised = error
         tasks.cancel_scope.cancel()
-    if ours is not None:
-        raise ours
+    if raised is not None:
+        raise raised
     why = f"too little came or went within {progress.window_s:g} s"
     return outcome or _interrupted(exchange, trace, why)
 

@@ -528,6 +528,20 @@ async def test_connection_that_does_not_close_holds_nobody_up() -> None:
     assert clock.monotonic() == 5
 
 
+class Gone(BaseException):
+    """The process is about to end."""
+
+
+async def test_end_of_the_process_is_in_no_group() -> None:
+    """What stops everything passes the watch over a transfer as it is."""
+
+    async def end(_: httpx.Request) -> httpx.Response:
+        raise Gone
+
+    with pytest.raises(Gone):
+        await perform(exchange(Scripted(end), windows=WINDOWS))
+
+
 async def test_our_own_error_passes_without_its_frames() -> None:
     """An error of the body being sent arrives as it is, and shows no frame with the URL."""
     ours = InvalidRequest.of("source", "unchanged", "changed")
