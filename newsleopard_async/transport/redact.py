@@ -31,30 +31,49 @@ _MOST_ROUNDS: Final = 6
 """Chosen: nobody encodes a message more than three times."""
 
 _ESCAPE: Final = re.compile(
-    r"\\u\{([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|%u([0-9a-f]{4})|\\x([0-9a-f]{2})|u\+([0-9a-f]{4,6})",
+    r"\\(?-i:U)([0-9a-f]{8})|\\u\{([0-9a-f]{1,6})\}|\\u([0-9a-f]{4})|%u([0-9a-f]{4})"
+    r"|\\x([0-9a-f]{2})|u\+([0-9a-f]{4,6})",
     re.IGNORECASE,
 )
-_OCTAL: Final = re.compile(r"\\([0-3][0-7]{2})")
+_OCTAL: Final = re.compile(r"\\0?([0-3][0-7]{2})")
 _SLASHED: Final = re.compile(r"\\([\"'/\\])")
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
+_TAG: Final = re.compile(r"</?[a-z][^<>@]{0,60}>", re.IGNORECASE)
+_GAP: Final = r"(?:</?(?:a|b|br|code|em|i|span|strong|td|tt|u|wbr)\b[^<>@]{0,60}>|[^\w@])"
+"""What may stand between the parts of one thing: tags of HTML, brackets, quotes, spaces."""
+
 _QUOTED_ADDRESS: Final = re.compile(r'"[^"]{0,320}"\s*@\s*[^\s"<>]*')
-_SPOKEN_ADDRESS: Final = re.compile(
-    r"[^\s@\"<>{}\[\](),;]{0,64}(?<![\"<>{}\[\](),;])\s?"
-    r"(?:@|[\[({<]\s?at\s?[\])}>]|(?<=\s)at\s(?=\S{1,255}(?:\.|\sdot\s)[a-z]{2}))\s?[^\s@\"<>{},;]{1,255}",
+_SET_OUT_ADDRESS: Final = re.compile(
+    rf"[\w.+'=-]{{1,64}}{_GAP}{{1,8}}@{_GAP}{{0,8}}[\w.-]{{1,255}}"
+    rf"|[\w.+'=-]{{1,64}}@{_GAP}{{1,8}}[\w.-]{{1,255}}",
     re.IGNORECASE,
 )
-"""Also with spaces around the @, and spelled out."""
+"""With the @, or what is beside it, in brackets, in quotes, in tags, or in a list."""
+
+_SPOKEN_ADDRESS: Final = re.compile(
+    r"[^\s@\"<>{}\[\](),;]{0,64}(?<![\"<>{}\[\](),;])\s?"
+    r"(?:@|小老鼠|[\[({<（【「]\s?at\s?[\])}>）】」]"
+    r"|(?<=[\s_-])at[\s_-](?!(?:config|content|form)\.)(?=\S{1,255}(?:\.|\sdot\s)[a-z]{2}))"
+    r"\s?[^\s@\"<>{},;]{1,255}",
+    re.IGNORECASE,
+)
+"""Also with spaces around the @, and spelled out; but fields of a campaign are no hosts."""
 
 _LABELLED: Final = re.compile(
     r"((?:signature|token|secret|password|passwd|credential|access_?key(?:_?id)?|api-?_?key)"
-    r"[\"'\]]?\s?[:=>]\s?[\"'\[]?|x-amz-[a-z-]+[\"']?(?:\s?[:=>]\s?|\s)[\"']?|(?:bearer|basic)\s)"
+    r"[\"'\]]?\s?[:=>]{1,2}\s?[\"'\[]?"
+    r"|(?:x[_-]amz[_-][a-z_-]+|x-api-key|awsaccesskeyid)(?:</?[a-z]+>|[\W_]){1,8}(?:value[\W_]{1,4})?"
+    r"|(?:bearer|basic)\s|base64,)"
     r"[^\s\"'<>\[\]{}]+",
     re.IGNORECASE,
 )
-_DIGIT: Final = r"[\d〇零一二三四五六七八九]"
-_DIGITS: Final = re.compile(rf"\+?\(?{_DIGIT}(?:[\W_]{{0,3}}{_DIGIT}){{6,}}")
+_NUMERALS: Final = "〇零一二三四五六七八九壹貳參肆伍陸柒捌玖"
+_DIGIT: Final = rf"[\d{_NUMERALS}]"
+_DIGITS: Final = re.compile(
+    rf"\+?\(?{_DIGIT}(?:(?:</?[a-z]{{1,8}} ?/?>|[\W_]){{0,6}}{_DIGIT}){{6,}}", re.IGNORECASE
+)
 """Seven digits, however they are grouped: a phone number, a card, a date of birth."""
 
 _URL: Final = re.compile(
@@ -137,7 +156,7 @@ def _shown(text: str, secret: Secret, longest: int, *, is_cut: bool) -> str:
     if plain is None:
         return _WITHHELD
     plain = _without_echoes(plain, secret.reveal())
-    for pattern in (_QUOTED_ADDRESS, _SPOKEN_ADDRESS):
+    for pattern in (_QUOTED_ADDRESS, _SET_OUT_ADDRESS, _SPOKEN_ADDRESS):
         plain = pattern.sub(_MARK, plain)
     plain = _LABELLED.sub(rf"\1{_MARK}", plain)
     plain = _DIGITS.sub(_MARK, _PIECE.sub(lambda piece: _judged(piece[0]), plain))
@@ -177,29 +196,47 @@ def _narrow(character: str) -> str:
     """Write a character as ASCII if it only looks different; drop what cannot be seen."""
     if character.isascii():
         return character
-    if unicodedata.category(character) in {"Cf", "Cs"}:
+    if character in _AT_SIGNS:
+        return "@"
+    if "\U000e0020" <= character <= "\U000e007e":
+        return chr(ord(character) - 0xE0000)
+    if character in _BLANK:
+        return " "
+    if unicodedata.category(character) in {"Cf", "Cs"} or character in _UNSEEN:
         return ""
     narrow = unicodedata.normalize("NFKC", character)
-    # Chinese punctuation stays as it is written.
-    return character if narrow in _PUNCTUATION or not narrow.isascii() else narrow
+    if narrow in _PUNCTUATION:
+        # Chinese punctuation stays as it is written.
+        return character
+    return narrow if narrow.isascii() or narrow in _NUMERALS else character
 
 
+_AT_SIGNS: Final = frozenset("ⓐⒶ")
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and signs that look like a space."""
+
+_UNSEEN: Final = frozenset("\u034f\u180b\u180c\u180d\ufe0e\ufe0f")
 _PUNCTUATION: Final = frozenset("，。、；：（）！？,;:()!?~")
 
 
 def _without_echoes(text: str, key: str) -> str:
-    """Hide the key, in any case and encoding, and what is left of it where it was cut."""
+    """Hide the key, in any case and encoding, and what is left of it where it was cut.
+
+    Letters and digits are compared by themselves, too: it may be spaced out, or listed.
+    """
     parts, size = _echoes_of(key)
-    folded = text.lower()
-    if len(folded) != len(text):
-        # One letter has a small form of two characters; it is in no key.
-        folded = text
-    hidden = {
-        at + offset
-        for at in range(len(folded) - size + 1)
-        if folded[at : at + size] in parts
-        for offset in range(size)
-    }
+    # A letter whose small form is two characters is in no key.
+    folded = [small if len(small := character.lower()) == 1 else character for character in text]
+    words = list(folded)
+    for tag in _TAG.finditer(text):
+        words[tag.start() : tag.end()] = " " * len(tag[0])
+    alone = [at for at, character in enumerate(words) if character.isalnum()]
+    hidden: set[int] = set()
+    for places in (range(len(text)), alone):
+        joined = "".join(folded[at] for at in places)
+        for begin in range(len(places) - size + 1):
+            if joined[begin : begin + size] in parts:
+                hidden.update(range(places[begin], places[begin + size - 1] + 1))
     if not hidden:
         return text
     masked = ["\0" if at in hidden else character for at, character in enumerate(text)]
@@ -212,6 +249,7 @@ def _echoes_of(key: str) -> tuple[frozenset[str], int]:
     raw = key.encode()
     encoded = [raw.hex(), *(base64.b64encode(raw[begin:]).decode()[:-4] for begin in range(3))]
     forms = [key, _decoded(key) or key, *encoded]
+    forms += ["".join(filter(str.isalnum, form)) for form in forms]
     forms = [form.lower() for form in forms if len(form) >= size]
     parts = {form[at : at + size] for form in forms for at in range(len(form) - size + 1)}
     return frozenset(parts), size
@@ -222,7 +260,10 @@ def _judged(piece: str) -> str:
     url = _URL.match(piece)
     if url is not None:
         return f"{url[1]}/{_MARK}"
-    if len(piece) > _LONGEST_WORD_CHARACTERS or _MARK in piece or not _WORD.fullmatch(piece):
+    if len(piece) > _LONGEST_WORD_CHARACTERS or not _WORD.fullmatch(piece):
+        return _MARK
+    if _MARK in piece or "**" in piece:
+        # What somebody has masked may show its ends.
         return _MARK
     # The paths of the API begin so.
     is_coded = _TOKEN.search(piece.replace("/v1/", "/")) or _HOST.search(piece)

@@ -38,6 +38,7 @@ B64 = base64.b64encode(KEY.encode()).decode()
         "預計寄出封數: 15000, 剩餘可寄封數: 1000",
         "form.selectedLists[0]: size must be between 1 and 100",
         "can't be read; try again!",
+        "failed at content.subject",
         "Code 40001 (HTTP 400), 100% full?",
         '{"message":"Forbidden"}',
         "<html> <body> 502 Bad Gateway nginx/1.25.3 </body>",
@@ -88,6 +89,23 @@ ADDRESSES = [
     "john.private\x00@example.com",
     base64.b64encode(b"john.private@example.com").decode().rstrip("="),
     b"john.private@example.com".hex(),
+    '["john.private","@","example.com"]',
+    '"john.private" + "@" + "example.com"',
+    "[john.private]@[example.com]",
+    "<john.private>@<example.com>",
+    "<b>john.private</b>@example.com",
+    "john.private<wbr>@<wbr>example.com",
+    "john.private[@]example.com",
+    "john.private {@} example.com",
+    "john.private（at）example.com",
+    "john.private_at_example.com",
+    "john.private-at-example.com",
+    "john.private 小老鼠 example.com",
+    "john.privateⓐexample.com",
+    "john.private\U000e0040example.com",
+    "john.private\u3164@\u3164example.com",
+    "john.private\\U00000040example.com",
+    "john.private\\0100example.com",
 ]
 URLS = [
     "https://s3.example.com/private?X-Amz-Signature=private",
@@ -112,6 +130,12 @@ URLS = [
     "X-Amz-Signature&#61;private",
     "www.example.com/x/private",
     "\\\\server\\private",
+    '["X-Amz-Signature","private"]',
+    "{'name':'X-Amz-Signature','value':'private'}",
+    "<Name>X-Amz-Signature</Name><Value>private</Value>",
+    "X_Amz_Signature => private",
+    "AWSAccessKeyId private",
+    "data:text/plain;base64,private",
 ]
 
 
@@ -129,16 +153,18 @@ PHONES = [
     *("0912345678", "0912-345-678", "0912 345 678", "0912.345.678", "(02) 2345-6789"),
     *("0912_345_678", "0912 - 345 - 678", "0912/345/678", "tel:0912345678"),
     *("+886 912 345 678", "０９１２－３４５－６７８", "0912–345–678", "&#48;912345678"),
+    *("0912<br>345<br/>678", "0912-----345-----678", "壹貳參肆伍陸柒捌", "㊈㊀㊁㊂㊃㊄㊅㊆"),
 ]
 
 
 @pytest.mark.parametrize("phone", PHONES)
 def test_phone_numbers_are_hidden(phone: str) -> None:
     """Seven digits, however they are grouped, and the words beside them stay."""
-    said = redact(f"電話 {phone} rejected", SECRET)
+    said = redact(f"電話 {phone} rejected", Secret("k3yTh4tNobodyMaySee"))
 
     assert said.startswith("電話 ")
     assert said.endswith(" rejected")
+    assert phone not in said
     assert not set("2345678") & set(said)
 
 
@@ -153,6 +179,10 @@ ECHOES = [
     *(B64, B64.rstrip("="), base64.urlsafe_b64encode(KEY.encode()).decode(), KEY.encode().hex()),
     *(base64.b64encode(f"{'x' * offset}{KEY}".encode()).decode() for offset in (1, 2)),
     *(f"{KEY[:9]}****", f"****{KEY[-9:]}", f"x-api-key={KEY}", f"a{KEY}b", f"'{KEY}'"),
+    *(" ".join(KEY), ".".join(KEY), "\u3164".join(KEY), json.dumps(list(KEY))),
+    json.dumps([KEY[at : at + 4] for at in range(0, len(KEY), 4)]),
+    "".join(f"<i>{character}</i>" for character in KEY),
+    KEY.encode().hex(" "),
 ]
 
 
@@ -162,6 +192,8 @@ def test_echo_of_the_key_is_hidden(echo: str, around: str) -> None:
     """However it is written, in part too."""
     said = redact(around.format(echo), SECRET).casefold()
 
+    letters = "".join(filter(str.isalnum, KEY))
+    assert letters[:6].casefold() not in "".join(filter(str.isalnum, said))
     for form in (KEY, B64, KEY.encode().hex(), html.escape(KEY)):
         folded = form.casefold()
         assert not any(folded[at : at + 4] in said for at in range(len(folded) - 4))
@@ -186,6 +218,11 @@ def test_key_at_the_cut_is_not_half_shown(fill_bytes: int) -> None:
     body = b"a " * (fill_bytes // 2) + b"k3yTh4tNobodyMaySee" + b" end" * 400
 
     assert "k3y" not in excerpt(body, Secret("k3yTh4tNobodyMaySee"))
+
+
+def test_masked_key_is_hidden() -> None:
+    """Who masked it may have left more of it than is good."""
+    assert redact("bad key k3yTh4***ySee", Secret("k3yTh4tNobodyMaySee")) == "bad key •••"
 
 
 def test_key_of_few_characters_is_hidden() -> None:
