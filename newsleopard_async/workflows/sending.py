@@ -46,6 +46,7 @@ from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.reconcile import submit_once
+from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.verdict import (
     Judgement,
     Terms,
@@ -155,7 +156,7 @@ async def send_campaign(
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await import_into(run, found, joined, polling or Polling(), judges=is_new)
             if is_new:
-                _check_rejected(report, max_rejected)
+                await _check_rejected(run, report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)
         return SendOutcome(campaign_sn=campaign_sn, import_report=report)
 
@@ -224,9 +225,11 @@ def _target(
     return None
 
 
-def _check_rejected(report: ImportReport, max_rejected: float | None) -> None:
+async def _check_rejected(run: Runner, report: ImportReport, max_rejected: float | None) -> None:
     if is_complete_enough(report, max_rejected):
         return
+    # The counts that refused are read anew by the next run: they may have been wrong.
+    await run.forget(steps.get_import)
     known = report.result.errors is not None
     rejected = report.rejected_count if known else "an unknown number"
     raise ImportIncomplete(

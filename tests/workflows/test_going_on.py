@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,21 @@ async def test_finished_run_leaves_the_left_out_rows_as_they_are(
 
     assert len(bench.emulator.imports) == 1
     assert left_out.read_text("utf-8") == "corrected"
+
+
+@pytest.mark.anyio
+async def test_wrong_count_of_rejected_rows_refuses_once(tmp_path: Path) -> None:
+    """What led to a refusal is read anew: neither is it kept, nor are the contacts sent again."""
+    counts = {"fileCnt": 3, "insertCnt": 0, "duplicateCnt": 0, "errCnt": 3}
+    body = json.dumps({"import_sn": "i", "status": "COMPLETE", **counts}).encode()
+    kept = tmp_path / "checkpoint.json"
+    given: dict[str, Any] = {"contacts": csv_of(3), "max_rejected": 0}
+    async with connected() as bench:
+        bench.emulator.fail("get_import", status=200, body=body)
+        with pytest.raises(ImportIncomplete, match="3 of 3 rows"):
+            await send(bench, checkpoint=kept, **given)
+
+        await send(bench, checkpoint=kept, **given)
+
+    assert bench.emulator.submitted == 1
+    assert bench.wire.count("importTextToList") == 1
