@@ -99,12 +99,17 @@ class FileStore:
         """Replace the file in one step.
 
         Raises:
-            ConfigurationError: it cannot be written.
+            ConfigurationError: it cannot be written, or is too large to be read again.
             InUse: another run has taken it over; then nothing was written, or it does not count.
         """
         text = json.dumps(data, ensure_ascii=False, indent=1)
         # Half a character, which UTF-8 cannot hold, becomes JSON's own escape for it.
         content = text.encode(errors="backslashreplace")
+        if len(content) > _MOST_BYTES:
+            # It could never be read again, and whoever removed it then would begin anew.
+            raise ConfigurationError(
+                f"{self.path} cannot be used: {len(content):,} bytes were to be kept in it"
+            )
         try:
             await in_thread(partial(self._replace, content))
         except OSError as error:

@@ -299,3 +299,17 @@ def test_what_a_killed_save_left_behind_is_removed(at: World) -> None:
 
     assert not left.exists()
     assert other.exists()
+
+
+def test_what_could_not_be_read_again_is_not_kept(
+    at: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that no run can read would be removed by a person, and then all begins anew."""
+    monkeypatch.setattr(stores, "_MOST_BYTES", 4_000)
+    code = b'{"sn": "%s"}' % (b"c" * 4_000)
+    at.emulator.fail("submit_campaign", status=200, body=code)
+
+    send(at)
+
+    assert is_intent(stored(at))
+    assert "no checkpoint could be stored after submit" in caplog.text
