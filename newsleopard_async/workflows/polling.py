@@ -12,6 +12,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import DeadlineExceeded, Problem
 from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import problems_of_type
+from newsleopard_async.transport.limits.queue import goes_first_after_s
 from newsleopard_async.workflows.runner import Runner, Step
 
 __all__ = ["delays_s", "problems_of_polling", "watch"]
@@ -19,7 +20,7 @@ __all__ = ["delays_s", "problems_of_polling", "watch"]
 _LAST_LOOK_S: Final = 5.0
 """How long the look that begins at the deadline may last; a tenth of the deadline at most.
 
-Chosen: more than the limiter lets a poll wait for its turn unless the line is long.
+Chosen: time enough for its turn and its answer.
 """
 
 Given = TypeVar("Given")
@@ -92,11 +93,19 @@ async def watch(
 def _within(
     seconds: float, step: Step[Given, Gives], too_late: DeadlineExceeded
 ) -> Step[Given, Gives]:
-    """Bound a look at a job: its turn in the limiter, its requests, and their repetitions."""
+    """Bound a look at a job: its turn in the limiter, its requests, and their repetitions.
+
+    Half of the time is for its turn: then it goes before others, however many there are. So a
+    job that is done in time is seen to be, and the other half is left for the answer.
+    """
 
     async def run(nl: NewsLeopard, given: Given) -> Gives:
-        with nl.clock.deadline(seconds):
-            return await step.run(nl, given)
+        patience = goes_first_after_s.set(seconds / 2)
+        try:
+            with nl.clock.deadline(seconds):
+                return await step.run(nl, given)
+        finally:
+            goes_first_after_s.reset(patience)
         raise too_late
 
     return attrs.evolve(step, run=run)

@@ -9,10 +9,10 @@ The rules of the line:
 - First come, first served. A request that the gateway has refused goes before those that had
   no turn yet.
 - Polls (``polite``) stand behind everybody else for 3 s; then they count as any other request
-  that came when they came.
+  that came when they came. A poll with a deadline goes first once half of its time is over.
 - An export that waits for its distance from the last one lets others pass.
-- Only the first in line keeps an alarm. Whatever changes the books serves the line again
-  and sets the alarm anew; no task of our own runs.
+- Only the first in line keeps an alarm, and polls with a deadline. Whatever changes the books
+  serves the line again and sets the alarm anew; no task of our own runs.
 - Whoever leaves without having sent, by cancellation or an error, gives the place back,
   and the next one is served.
 - Whoever cannot go today is told at once, also those in the middle of the line.
@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, OrderedDict
+from contextvars import ContextVar
 from itertools import chain
 from typing import Final
 from weakref import WeakSet
@@ -39,8 +40,7 @@ from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.state import Demand, Ledger
 from newsleopard_async.transport.limits.windows import Claim, Slot
 
-__all__ = ["LimiterState", "Slot"]
-
+__all__ = ["LimiterState", "Slot", "goes_first_after_s"]
 
 POLLS_WAIT_S: Final = 3.0
 """How long polls let everybody else go first.
@@ -48,6 +48,9 @@ POLLS_WAIT_S: Final = 3.0
 Chosen: a burst of three times the second's limit passes, and a job whose first polls are 5 s
 apart is not known much later for it.
 """
+
+goes_first_after_s: Final = ContextVar("newsleopard_async_goes_first_after_s", default=math.inf)
+"""After which wait the polls of this task go before everybody else, in seconds."""
 
 
 @attrs.define(eq=False)
@@ -57,6 +60,7 @@ class _Waiter:
     Attributes:
         line: Where it stands.
         joined_at: Since when.
+        first_at: When it goes before everybody else; infinity for all but polls.
         woken: Set when there is something to do; made anew for each wait.
         alarm_at: When the waiter looks again by itself.
         slot: Given when it may go.
@@ -67,6 +71,7 @@ class _Waiter:
     claim: Claim | None
     line: _Line
     joined_at: float
+    first_at: float = math.inf
     woken: anyio.Event | None = None
     alarm_at: float = math.inf
     slot: Slot | None = None
@@ -98,6 +103,7 @@ class LimiterState:
         self.clock = clock
         self.clients: WeakSet[object] = WeakSet()
         self.ledger: Ledger = Ledger(day or DayCount())
+        # Those who go first: the gateway has refused them, or their deadline is near.
         self._again: _Line = OrderedDict()
         self._firm: _Line = OrderedDict()
         self._exports: _Line = OrderedDict()
@@ -150,7 +156,9 @@ class LimiterState:
             RateLimited: waiting makes no sense.
         """
         line = self._line_for(demand, claim, again=again)
-        waiter = _Waiter(demand, claim, line, self.clock.monotonic())
+        now = self.clock.monotonic()
+        first_at = now + goes_first_after_s.get() if demand.polite else math.inf
+        waiter = _Waiter(demand, claim, line, now, first_at)
         kept = False
         self._join(waiter)
         try:
@@ -170,17 +178,27 @@ class LimiterState:
             return
         while not waiter.is_decided:
             await self._doze(waiter)
+            self._advance(waiter)
             self.serve()
 
     async def _doze(self, waiter: _Waiter) -> None:
         """Wait until woken; the first in line also by its alarm."""
         woken = waiter.woken = anyio.Event()
         waiter.alarm_at = self._next_at if waiter is self._first() else math.inf
-        if waiter.alarm_at == math.inf:
+        until = min(waiter.alarm_at, waiter.first_at)
+        if until == math.inf:
             await woken.wait()
             return
-        with self.clock.deadline(waiter.alarm_at - self.clock.monotonic()):
+        with self.clock.deadline(until - self.clock.monotonic()):
             await woken.wait()
+
+    def _advance(self, waiter: _Waiter) -> None:
+        """Let a poll go before everybody else whose time for that has come."""
+        if waiter.is_decided or self.clock.monotonic() < waiter.first_at:
+            return
+        del waiter.line[waiter]
+        waiter.line, waiter.first_at = self._again, math.inf
+        self._again[waiter] = None
 
     def serve(self) -> None:
         """Let everybody go who may, in order; the first of the others gets the alarm."""

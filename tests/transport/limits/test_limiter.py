@@ -19,7 +19,7 @@ from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits import limiter as limiters
 from newsleopard_async.transport.limits.limiter import Limiter, shared_state
-from newsleopard_async.transport.limits.queue import LimiterState, Slot
+from newsleopard_async.transport.limits.queue import LimiterState, Slot, goes_first_after_s
 from tests.constants import KEY
 
 pytestmark = pytest.mark.quick
@@ -237,6 +237,32 @@ async def test_poll_that_has_waited_long_goes_in_the_order_of_its_coming() -> No
             await anyio.wait_all_tasks_blocked()
 
     assert line.went == ["a", "poll", "b", "c", "young poll"]
+
+
+@pytest.mark.anyio
+async def test_poll_with_a_deadline_goes_first_in_time() -> None:
+    """It goes before those that came before it, and after those that the gateway has refused."""
+    clock = ManualClock(auto_advance=False)
+    limiter = make_limiter(clock, (1, 1))
+    slot = await limiter.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        line = Line(limiter, tasks)
+        await line.join("a", "b")
+        await line.join("refused", again=True)
+        patience = goes_first_after_s.set(0.5)
+        await line.join("request")
+        await line.join("poll", "poll that was cancelled", polite=True)
+        goes_first_after_s.reset(patience)
+        clock.advance(0.5)
+        await anyio.wait_all_tasks_blocked()
+        line.scopes["poll that was cancelled"].cancel()
+        slot.answered()
+        for _ in range(5):
+            clock.advance(PERIOD_S)
+            await anyio.wait_all_tasks_blocked()
+
+    assert line.went == ["refused", "poll", "a", "b", "request"]
 
 
 @pytest.mark.anyio
