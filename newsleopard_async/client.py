@@ -166,6 +166,8 @@ class NewsLeopard:
             await self._api.pools.aclose()
 
     async def __aenter__(self) -> Self:
+        # So that `usage` shows from the start what was counted before.
+        await self._api.keep_count()
         return self
 
     async def __aexit__(

@@ -58,6 +58,15 @@ def test_count_goes_on_in_the_next_run(at: World) -> None:
     assert json.loads(path.read_text()) == {"day": "2026-01-05", "used": 5}
 
 
+def test_usage_shows_the_count_before_the_first_request(at: World) -> None:
+    """What an earlier run counted is known as soon as the client is entered."""
+    path = at.folder / "usage.json"
+    ask(at, path, 3)
+
+    assert ask(at, path, 0) == 3
+    assert json.loads(path.read_text()) == {"day": "2026-01-05", "used": 3}
+
+
 def test_without_a_store_each_run_begins_at_0(at: World) -> None:
     """This is what the store is for."""
     assert ask(at, None, 3) == 3
@@ -101,7 +110,7 @@ def test_store_is_written_now_and_then(at: World) -> None:
 
 
 def test_client_that_sent_nothing_writes_nothing(at: World) -> None:
-    """Nor does it read."""
+    """It only reads."""
     store = MemoryStore()
 
     ask(at, store, 0)
