@@ -39,12 +39,13 @@ async def test_request_that_is_not_sent_never_arrives() -> None:
     emulator, _ = make()
     emulator.not_sent("create_list")
     async with Api(emulator) as api:
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(httpx.ConnectError) as caught:
             await api.create_list()
         seen = len(emulator.requests)
         await api.create_list()
 
     assert seen == 0
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
     assert len(emulator.lists) == 1
 
 

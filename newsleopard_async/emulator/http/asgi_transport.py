@@ -49,7 +49,10 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
         if _origin(str(request.url)) not in here or account.faults.take(
             operation, only={"not_sent"}
         ):
-            raise httpx.ConnectError("All connection attempts failed", request=request)
+            # As of a port where nobody listens, so that a client can say why.
+            raise httpx.ConnectError(
+                "All connection attempts failed", request=request
+            ) from ConnectionRefusedError()
         exchange = Exchange(
             request, app=self._app, clock=account.clock, latency_s=account.latency_s
         )
