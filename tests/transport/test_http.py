@@ -447,16 +447,16 @@ async def test_each_part_of_a_transfer_must_move(
 async def test_slow_transfer_that_moves_is_let_be() -> None:
     """However long it takes in all; and what this side takes does not count."""
     clock = ManualClock()
-    transport = Paced(clock, (19, 9, 4), Slow(clock, 4, (ENOUGH,) * 20))
+    transport = Paced(clock, (19, 9, 4), Slow(clock, 4, (ENOUGH,) * 3))
 
     async def read(arriving: Arriving) -> bytes:
         async def take(piece: bytes) -> None:
-            await clock.sleep(100)
+            await clock.sleep(21)
 
         await arriving.pour(take)
         return b"all"
 
-    request = httpx.Request("PUT", "https://x", stream=Slow(clock, 100, (ENOUGH * 2,) * 20))
+    request = httpx.Request("PUT", "https://x", stream=Slow(clock, 21, (ENOUGH * 2,) * 3))
     outcome = await perform(
         exchange(transport, clock=clock, request=request, windows=WINDOWS, read=read)
     )
@@ -488,6 +488,7 @@ ENDLESS = {
 async def test_answer_on_the_wire_without_end_ends(how: str, bound: dict[str, Any]) -> None:
     """Something comes all the time, so that no wait for the next piece is long."""
     begin, more = ENDLESS[how]
+    clock = ManualClock(auto_advance=False)
 
     async def talk(stream: anyio.abc.SocketStream) -> None:
         async with stream:
@@ -496,14 +497,12 @@ async def test_answer_on_the_wire_without_end_ends(how: str, bound: dict[str, An
             with contextlib.suppress(anyio.BrokenResourceError):
                 while True:
                     await stream.send(more)
-                    await anyio.sleep(0.01)
+                    clock.advance(0.01)
 
     async with raw_server(talk) as url, httpx.AsyncHTTPTransport() as transport:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             request = httpx.Request("GET", url, headers={"Host": "x"}, stream=Bytes(b""))
-            outcome = await perform(
-                exchange(transport, request=request, clock=SystemClock(), **bound)
-            )
+            outcome = await perform(exchange(transport, request=request, clock=clock, **bound))
 
     assert isinstance(outcome, ReplyLost)
 
