@@ -31,7 +31,6 @@ __all__ = [
     "as_path",
     "copy_durably",
     "create_private",
-    "open_folder",
     "part_of",
     "put_in_place",
     "read_bounded",
@@ -42,7 +41,6 @@ AnyPath: TypeAlias = str | os.PathLike[str]
 """Where a file or folder is: a path, also as text."""
 
 PATH_TYPES: Final = (str, os.PathLike)
-
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
@@ -169,7 +167,7 @@ def part_of(path: Path) -> Path:
 
 def create_private(path: Path) -> IO[bytes]:
     """Create a file that nobody else can read, and that is no link to another."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | getattr(os, "O_BINARY", 0)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | _BINARY
     return os.fdopen(os.open(path, flags, 0o600), "wb")
 
 
@@ -191,9 +189,14 @@ def put_in_place(part: Path, path: Path, *, must_last: bool = False) -> int:
 
 
 def _flush_folder(path: Path) -> None:
-    with open_folder(path) as folder:
-        if folder is not None:
-            os.fsync(folder)
+    """Let a rename in a folder outlast a crash; Windows has no such thing."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -219,19 +222,6 @@ def copy_durably(source: Path, path: Path) -> None:
     """Replace a file by a copy of another, whole or not at all."""
     with source.open("rb") as content, _replacing(path, must_last=False) as file:
         shutil.copyfileobj(content, file)
-
-
-@contextlib.contextmanager
-def open_folder(path: Path) -> Iterator[int | None]:
-    """Open a folder so that a rename in it can be flushed; Windows has no such thing."""
-    if sys.platform == "win32":
-        yield None
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def read_bounded(path: Path, most_bytes: int) -> bytes:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.locks import AT_ONCE, NO_FOLLOW
 
 __all__ = ["append", "private_folder"]
 
@@ -107,8 +108,7 @@ def _remove_if_abandoned(folder: Path) -> None:
     if status.st_mode != stat.S_IFDIR | 0o700 or status.st_uid != _user():
         return
     # It may be a link's or a pipe's name: neither is followed or waited for.
-    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with os.fdopen(os.open(folder / _OWNER, flags), "r+b") as owner:
+    with os.fdopen(os.open(folder / _OWNER, os.O_RDWR | NO_FOLLOW | AT_ONCE), "r+b") as owner:
         if _is_locked_by_us(owner):
             _remove(folder, owner)
 

@@ -12,7 +12,6 @@ import httpx
 
 __all__ = ["GZIP", "PIECE_BYTES", "Arriving", "NotWhole", "Reader", "read_whole"]
 
-
 Reader = Callable[["Arriving"], Awaitable[bytes]]
 """Reads the body of an answer; returns what is to be kept of it."""
 
@@ -27,7 +26,6 @@ class NotWhole(Exception):
 
 
 GZIP: Final = "gzip"
-
 
 _HTTP_1: Final = (b"HTTP/1.0", b"HTTP/1.1")
 

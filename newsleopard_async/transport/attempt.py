@@ -82,14 +82,13 @@ class Departure:
         is_ours: Whether our own connections carry it. Of any other transport it is not known
             what it does with a request, so that handing it over counts as sending.
         scope: What is cancelled to keep it from leaving.
-        has_left: Whether a first byte was handed to a connection to the server.
-        may_have_left: Whether that is so, or cannot be known.
+        may_have_left: Whether a first byte was handed to a connection to the server, or may have
+            been.
     """
 
     slot: Slot
     is_ours: bool
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
-    has_left: bool = False
     may_have_left: bool = False
     _is_withdrawn: bool = False
 
@@ -115,7 +114,7 @@ class Departure:
         """Note that the first byte leaves now."""
         if self.is_ours:
             self._check()
-        self.has_left = self.may_have_left = True
+        self.may_have_left = True
 
     def sent(self) -> None:
         """Note that the last byte has left."""

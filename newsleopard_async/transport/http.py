@@ -29,7 +29,6 @@ from newsleopard_async.transport.progress import Progress, Windows
 
 __all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "perform"]
 
-
 NOT_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -46,7 +45,7 @@ anything.
 """
 
 _CLOSING_S: Final = 5.0
-
+"""Chosen: closing takes moments; a transport that needs longer must hold nobody up."""
 
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
 """Chosen: as much as httpcore reads at once."""
@@ -67,13 +66,8 @@ class Arrivals(Protocol):
     """
 
     @property
-    def has_left(self) -> bool:
-        """Whether a first byte was handed to a connection to the server."""
-        ...
-
-    @property
     def may_have_left(self) -> bool:
-        """Whether that is so, or cannot be known."""
+        """Whether a first byte was handed to a connection to the server, or may have been."""
         ...
 
     def handing_over(self) -> None:

@@ -142,9 +142,9 @@ class Reading:
     def _unknown(self, request: Request[Any], outcome: Outcome) -> OutcomeUnknown:
         answer = outcome if isinstance(outcome, Answer) else None
         said = (
-            f"no answer came ({_reason(outcome)})"
-            if answer is None
-            else f"the answer was HTTP {answer.status}"
+            f"the answer was HTTP {outcome.status}"
+            if isinstance(outcome, Answer)
+            else f"no answer came ({outcome.reason})"
         )
         return OutcomeUnknown(
             f"{request.name} may or may not have taken effect: {said}; "
@@ -275,7 +275,3 @@ def _is_clear(outcome: Outcome) -> bool:
     body = decode_error(parse_refusal(outcome.body))
     is_signed = body.is_message_alone and bool(outcome.error_type)
     return body.code is not None or body.is_forbidden or is_signed
-
-
-def _reason(outcome: Outcome) -> str:
-    return "" if isinstance(outcome, Answer) else outcome.reason

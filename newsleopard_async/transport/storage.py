@@ -34,13 +34,17 @@ from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.progress import Windows
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
-from newsleopard_async.transport.urls import PLAIN_HTTP, problem_of_storage_url, split_url
+from newsleopard_async.transport.urls import (
+    OWN_PORTS,
+    PLAIN_HTTP,
+    problem_of_storage_url,
+    split_url,
+)
 
 __all__ = ["Storage"]
 
 _LARGEST_DOWNLOAD_BYTES: Final = 16 * 1024**3
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]")
-_OWN_PORTS: Final = {"http": 80, "https": 443}
 _SAYS_EXPIRED: Final = re.compile(
     rb"<Code>\s*ExpiredToken\s*</Code>|<Message>[^<]*\bexpired\b", re.IGNORECASE
 )
@@ -74,10 +78,10 @@ class _Target:
         if parts is None or _NOT_IN_A_URL.search(url):
             return None
         host = parts.hostname or ""
-        if not (host and parts.scheme in _OWN_PORTS):
+        if not (host and parts.scheme in OWN_PORTS):
             return None
         authority = parts.netloc.rpartition("@")[2]
-        if parts.port == _OWN_PORTS[parts.scheme]:
+        if parts.port == OWN_PORTS[parts.scheme]:
             # Signers leave it out of the host that they sign, even where the URL has it.
             authority = authority.rpartition(":")[0]
         rest = url.partition("#")[0].partition("://")[2][len(parts.netloc) :]

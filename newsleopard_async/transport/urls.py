@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import httpx
 
 __all__ = [
+    "OWN_PORTS",
     "PLAIN_HTTP",
     "is_loopback",
     "problem_of_storage_url",
@@ -21,7 +22,9 @@ __all__ = [
 ]
 
 _NUMBER: Final = re.compile(r"0x[0-9a-f]*|[0-9]+")
-_OWN_PORTS: Final = {"http": 80, "https": 443}
+OWN_PORTS: Final = {"http": 80, "https": 443}
+"""What a port is if a URL does not name one."""
+
 PLAIN_HTTP: Final = "is a plain http URL, which shows its content to everybody"
 
 _HERE: Final = tuple(
@@ -93,7 +96,7 @@ def _number(text: str) -> int:
 def _origin_of(parts: SplitResult) -> tuple[str, str, int | None]:
     """Return what two URLs of the same server have in common."""
     try:
-        port = parts.port or _OWN_PORTS.get(parts.scheme)
+        port = parts.port or OWN_PORTS.get(parts.scheme)
     except ValueError:
         port = None
     return parts.scheme, (parts.hostname or "").rstrip("."), port

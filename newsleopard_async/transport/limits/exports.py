@@ -32,11 +32,7 @@ class ExportedLately(RateLimited):
 
 
 class Exports:
-    """The last export of each campaign, and the distance between any two. Numbers only, no waiting.
-
-    A campaign is exported once in a while; the claim is made when the export asks for its
-    place, so that a second one is refused even while the first one waits.
-    """
+    """The claims of the campaigns, and the log of all exports."""
 
     def __init__(self) -> None:
         self.log: SlotLog = SlotLog()

@@ -32,7 +32,7 @@ from typing import Final
 
 import attrs
 
-__all__ = ["Gate", "Pace", "Step", "probe_delay_s"]
+__all__ = ["GONE_AFTER_S", "LONGEST_RETRY_AFTER_S", "Gate", "Pace", "Step", "probe_delay_s"]
 
 PROBES: Final = 3
 """Fewer refused probes never mean that the day is gone. Chosen: three is no coincidence."""
