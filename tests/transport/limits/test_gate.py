@@ -60,6 +60,15 @@ def test_day_is_gone_after_two_minutes_of_refused_probes(every_s: float, probes:
     assert ends == [False] * (probes - 1) + [True]
 
 
+def test_two_minutes_are_counted_anew_from_the_text_of_the_second() -> None:
+    """Whatever was refused before it says nothing about the day."""
+    ends = judge(steady_gate(), [*[None] * 20, False, *[None] * 12], every_s=5)
+    later = judge(steady_gate(), [False, *[None] * 12], every_s=10)
+
+    assert not any(ends)
+    assert later == [False] * 12 + [True]
+
+
 def test_gate_is_given_up_after_two_minutes_until_a_probe_is_accepted() -> None:
     """Whatever the texts, no one waits for ever for a server that refuses everything."""
     gate = steady_gate()
