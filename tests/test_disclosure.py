@@ -25,7 +25,7 @@ SECRET = "hu" + "sh"
         ("a\x1b[2Jb\nc\rd\x08\x9b", "a\\x1b[2Jb\\nc\\rd\\x08\\x9b"),
         ("\u202eabc\u2066", "\\u202eabc\\u2066"),
         ("a\u200bb\u200ec\ufeff\u00ad", "a\\u200bb\\u200ec\\ufeff\\xad"),
-        ("a\u2028b", "a\\u2028b"),
+        ("a\u2028b\u2029c", "a\\u2028b\\u2029c"),
         ("a\ud800", "a\\ud800"),
         ("\U000e0041", "\\U000e0041"),
         ("👩\u200d👧 ❤\ufe0f\u200d🔥", "👩\u200d👧 ❤\ufe0f\u200d🔥"),
@@ -64,13 +64,21 @@ def variables_of(error: BaseException) -> str:
     return "\n".join(found)
 
 
-def fail(text: str) -> None:
-    """Raise in a frame below, with a cause that has frames of its own."""
-    inner = text + "!"
+def broken(kind: type[Exception], text: str) -> Exception:
+    """Return an error that was raised in a frame with a text."""
     try:
-        raise KeyError(len(inner))  # noqa: TRY301 - its frame is what is looked at
-    except KeyError as error:
-        raise ExceptionGroup("several", [ValueError(len(text))]) from error
+        raise kind(len(text))  # noqa: TRY301 - its frame is what is looked at
+    except kind as error:
+        return error
+
+
+def fail(text: str) -> None:
+    """Raise a group, with a cause and a context; each error has frames of its own."""
+    several = ExceptionGroup("several", [broken(ValueError, text)])
+    try:
+        raise broken(OSError, text)
+    except OSError:
+        raise several from broken(KeyError, text)
 
 
 @hides_variables
@@ -107,7 +115,7 @@ async def use(function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
 
 @pytest.mark.parametrize("function", [called, awaited, iterated])
 async def test_variables_of_frames_below_are_gone(function: Callable[..., Any]) -> None:
-    """Those of causes and of grouped errors too; file, line and function stay."""
+    """Those of causes, contexts and grouped errors too; file, line and function stay."""
     with pytest.raises(ExceptionGroup) as caught:
         await use(function, SECRET)
 
