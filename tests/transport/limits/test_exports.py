@@ -182,6 +182,18 @@ async def test_claim_given_back_leaves_the_one_before() -> None:
     assert caught.value.retry_after_s == HOUR_S - 10
 
 
+def test_longer_period_than_the_documented_hour_outlasts_a_tidying() -> None:
+    """What is old by the hour still counts for a client that keeps two."""
+    exports = Exports()
+    exports.claim("c", 2 * HOUR_S, 0.0).settled_at = 0.0
+    now = 1.5 * HOUR_S
+
+    for number in range(40):
+        exports.claim(f"other {number}", HOUR_S, now)
+
+    assert exports.wait_s("c", 2 * HOUR_S, now) == 0.5 * HOUR_S
+
+
 @pytest.mark.anyio
 async def test_exports_keep_their_distance_and_let_others_pass() -> None:
     """An export that waits for its distance does not hold up the requests behind it."""
