@@ -12,7 +12,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import DeadlineExceeded, Problem
 from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import problems_of_type
-from newsleopard_async.transport.limits.queue import goes_first_after_s
+from newsleopard_async.transport.limits.queue import goes_first_at
 from newsleopard_async.workflows.runner import Runner, Step
 
 __all__ = ["delays_s", "problems_of_polling", "watch"]
@@ -100,12 +100,12 @@ def _within(
     """
 
     async def run(nl: NewsLeopard, given: Given) -> Gives:
-        patience = goes_first_after_s.set(seconds / 2)
+        before = goes_first_at.set(nl.clock.monotonic() + seconds / 2)
         try:
             with nl.clock.deadline(seconds):
                 return await step.run(nl, given)
         finally:
-            goes_first_after_s.reset(patience)
+            goes_first_at.reset(before)
         raise too_late
 
     return attrs.evolve(step, run=run)

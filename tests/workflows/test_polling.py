@@ -177,6 +177,25 @@ async def test_poll_goes_first_when_half_of_its_time_is_over(
     assert seen_s <= took_s <= seen_s + 1.2
 
 
+@pytest.mark.anyio
+async def test_repetition_of_a_poll_has_no_time_of_its_own() -> None:
+    """A poll whose reply was lost, and that is late by then, goes first at once."""
+    async with connected(limits=RateLimits(windows=[(10, 1)])) as bench:
+        import_sn = await bench.nl.contacts.import_text(csv_of(1))
+        await bench.clock.sleep(60)
+        bench.emulator.lose_reply_to("get_import")
+        async with anyio.create_task_group() as tasks:
+            for _ in range(60):
+                tasks.start_soon(keep_busy, bench.nl)
+            await bench.clock.sleep(0.1)
+            result = await workflows.wait_for_import(
+                bench.nl, import_sn, polling=Polling(deadline_s=4)
+            )
+            tasks.cancel_scope.cancel()
+
+    assert result.status.is_success
+
+
 @attrs.frozen
 class Stuck:
     """A way in which a look at a job does not come to its end, and how long the deadline is."""

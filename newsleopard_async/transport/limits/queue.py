@@ -40,7 +40,7 @@ from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.state import Demand, Ledger
 from newsleopard_async.transport.limits.windows import Claim, Slot
 
-__all__ = ["LimiterState", "Slot", "goes_first_after_s"]
+__all__ = ["LimiterState", "Slot", "goes_first_at"]
 
 POLLS_WAIT_S: Final = 3.0
 """How long polls let everybody else go first.
@@ -49,8 +49,8 @@ Chosen: a burst of three times the second's limit passes, and a job whose first 
 apart is not known much later for it.
 """
 
-goes_first_after_s: Final = ContextVar("newsleopard_async_goes_first_after_s", default=math.inf)
-"""After which wait the polls of this task go before everybody else, in seconds."""
+goes_first_at: Final = ContextVar("newsleopard_async_goes_first_at", default=math.inf)
+"""When the polls of this task go before everybody else, by the monotonic clock."""
 
 
 @attrs.define(eq=False)
@@ -156,9 +156,8 @@ class LimiterState:
             RateLimited: waiting makes no sense.
         """
         line = self._line_for(demand, claim, again=again)
-        now = self.clock.monotonic()
-        first_at = now + goes_first_after_s.get() if demand.polite else math.inf
-        waiter = _Waiter(demand, claim, line, now, first_at)
+        first_at = goes_first_at.get() if demand.polite else math.inf
+        waiter = _Waiter(demand, claim, line, self.clock.monotonic(), first_at)
         kept = False
         self._join(waiter)
         try:

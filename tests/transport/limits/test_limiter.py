@@ -19,7 +19,7 @@ from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits import limiter as limiters
 from newsleopard_async.transport.limits.limiter import Limiter, shared_state
-from newsleopard_async.transport.limits.queue import LimiterState, Slot, goes_first_after_s
+from newsleopard_async.transport.limits.queue import LimiterState, Slot, goes_first_at
 from tests.constants import KEY
 
 pytestmark = pytest.mark.quick
@@ -250,10 +250,10 @@ async def test_poll_with_a_deadline_goes_first_in_time() -> None:
         line = Line(limiter, tasks)
         await line.join("a", "b")
         await line.join("refused", again=True)
-        patience = goes_first_after_s.set(0.5)
+        before = goes_first_at.set(clock.monotonic() + 0.5)
         await line.join("request")
         await line.join("poll", "poll that was cancelled", polite=True)
-        goes_first_after_s.reset(patience)
+        goes_first_at.reset(before)
         clock.advance(0.5)
         await anyio.wait_all_tasks_blocked()
         line.scopes["poll that was cancelled"].cancel()
