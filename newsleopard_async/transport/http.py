@@ -8,6 +8,7 @@ of two facts, and where it is not certain that nothing was sent, the reply is lo
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
@@ -351,22 +352,28 @@ async def _read(exchange: Exchange, response: httpx.Response, progress: Progress
     progress.receiving()
     # Not by httpx's own methods: they decode everything at once, and close at the end.
     pieces = _Measured(response, progress)
+    said = response.headers.get
+    answer = functools.partial(
+        Answer,
+        response.status_code,
+        retry_after=said("retry-after"),
+        error_type=said("x-amzn-errortype"),
+    )
     try:
-        body = await exchange.read(Arriving.of(response, pieces))
+        answered = answer(await exchange.read(Arriving.of(response, pieces)))
     except NewsLeopardError:
         raise
-    except NotWhole as error:
-        return ReplyLost(str(error))
     except Exception as error:  # noqa: BLE001 - see NOT_SENT; here nothing is unsent any more
         if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
+            if isinstance(error, NotWhole):
+                return ReplyLost(str(error))
             return ReplyLost(type(error).__name__, cause_of(error))
         # The status alone says that it was refused at the gateway.
-        body = b""
+        answered = answer(b"")
     finally:
         await _close(response.stream, exchange.clock)
         await _unwind(pieces, exchange.clock)
-    said = response.headers.get
-    return Answer(response.status_code, body, said("retry-after"), said("x-amzn-errortype"))
+    return answered
 
 
 async def _close(stream: object, clock: Clock) -> None:

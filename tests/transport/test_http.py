@@ -6,7 +6,8 @@ import contextlib
 import gzip
 import inspect
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, cast
 
 import anyio
@@ -111,11 +112,13 @@ def exchange(
     return Exchange(**(parts | changes))
 
 
-def stream_of(stream: Pieces, headers: Mapping[str, str] | None = None) -> Handler:
+def stream_of(
+    stream: httpx.AsyncByteStream, headers: Mapping[str, str] | None = None, *, status: int = 200
+) -> Handler:
     """Script an answer with a body of one's own."""
 
     async def handle(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, headers=headers, stream=stream)
+        return httpx.Response(status, headers=headers, stream=stream)
 
     return handle
 
@@ -235,6 +238,60 @@ async def test_damaged_gzip_is_a_lost_reply(content: bytes) -> None:
     outcome = await perform(exchange(coded(content, "gzip")))
 
     assert outcome == ReplyLost("its compressed body is damaged")
+
+
+async def test_damaged_body_of_a_refusal_is_none() -> None:
+    """The status alone says that the gateway refused."""
+    body = stream_of(Pieces(b"not gzip"), {"Content-Encoding": "gzip"}, status=429)
+
+    assert await perform(exchange(Scripted(body))) == Answer(429, b"")
+
+
+def nothing_in_members() -> Iterator[bytes]:
+    """Compress nothing, over and over."""
+    while True:
+        yield gzip.compress(b"") * 3_000
+
+
+def nothing_in_blocks() -> Iterator[bytes]:
+    """Compress nothing, in a stream that has no end."""
+    yield gzip.compress(b"")[:10]
+    while True:
+        yield b"\0\0\0\xff\xff" * 3_000
+
+
+@pytest.mark.parametrize("nothing", [nothing_in_members, nothing_in_blocks])
+async def test_stream_of_nothing_has_an_end(nothing: Callable[[], Iterator[bytes]]) -> None:
+    """It moves, and brings nothing, for as long as the server likes."""
+
+    class Endless(httpx.AsyncByteStream):
+        is_closed = False
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in nothing():
+                if self.is_closed:
+                    return
+                yield piece
+
+        async def aclose(self) -> None:
+            self.is_closed = True
+
+    transport = Scripted(stream_of(Endless(), {"Content-Encoding": "gzip"}))
+
+    outcome = await perform(exchange(transport))
+
+    assert outcome == ReplyLost("next to nothing is in its compressed body")
+
+
+async def test_stream_that_is_flushed_often_is_decoded() -> None:
+    """Each row may be flushed as it is written."""
+    stream = zlib.compressobj(wbits=31)
+    rows = (b"%d\n" % n for n in range(30_000))
+    zipped = b"".join(stream.compress(row) + stream.flush(zlib.Z_SYNC_FLUSH) for row in rows)
+
+    outcome = await perform(exchange(coded(zipped + stream.flush(), "gzip", pieces=100)))
+
+    assert isinstance(outcome, Answer)
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "gzip,identity,gzip", "br", "zstd", "deflate"])
