@@ -167,7 +167,9 @@ class Contacts:
             InvalidRequest: nothing to upload, or the file changed during the upload.
         Source: the flow of 匯入名單檔案; documented, the storage's side is not
         """
-        await self._storage.put(ticket.url, await open_body(source))
+        body = await open_body(source)
+        del source  # it may be contacts, and frames that run are printed with a log line, too
+        await self._storage.put(ticket.url, body)
 
     @hides_variables
     async def import_text(self, csv_text: str, list_sn: ListSn | None = None) -> ImportSn:
@@ -180,18 +182,18 @@ class Contacts:
             list_sn: The list to import into; None imports into none.
         Source: POST /v1/contacts/imports[/{list_sn}]/text; documented
         """
-        return await self._api.call(
-            Request(
-                name="import_text",
-                method="POST",
-                path=_import_path(list_sn, "text"),
-                kind=Kind.IMPORT,
-                body={"contacts": _checked(csv_text)},
-                decode=answers.decode_import_sn,
-                hint=_LIST_HINT if list_sn else "",
-                empty_500_once=list_sn is not None,
-            )
+        request = Request(
+            name="import_text",
+            method="POST",
+            path=_import_path(list_sn, "text"),
+            kind=Kind.IMPORT,
+            body={"contacts": _checked(csv_text)},
+            decode=answers.decode_import_sn,
+            hint=_LIST_HINT if list_sn else "",
+            empty_500_once=list_sn is not None,
         )
+        del csv_text  # as in `upload`
+        return await self._api.call(request)
 
     @hides_variables
     async def get_import(self, import_sn: ImportSn) -> ImportResult:

@@ -10,7 +10,7 @@ from typing import Final
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
-from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
@@ -69,6 +69,8 @@ async def check_contacts(
     options = Options(
         encoding=encoding, fix=fix, deep=deep, left_out_to=left_out_to, write_to=write_to
     )
+    # Whoever calls `progress` may log, and reporters of errors print the frames that run.
+    source = as_source(source)
     async with checked(Events(_STEP, progress, SystemClock()), source, options) as found:
         await found.publish()
         return found.report

@@ -12,7 +12,7 @@ import attrs
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
-from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import (
     ImportFailed,
@@ -145,6 +145,9 @@ async def import_contacts(
     )
     options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to)
     events = Events("import_contacts", progress, nl.clock)
+    # Whoever reports a log line prints the variables of the frames that run: a source is shown
+    # without its content.
+    contacts = as_source(contacts)
     async with checked(events, contacts, options) as found:
         if faults := found.report.fatal_errors:
             error = InvalidRequest(each.as_problem() for each in faults)

@@ -12,7 +12,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
-from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
 from newsleopard_async.files import AnyPath
@@ -130,6 +130,8 @@ async def send_campaign(
     async with contextlib.AsyncExitStack() as stack:
         found = None
         if contacts is not None:
+            # As in `import_contacts`: it is shown without its content.
+            contacts = as_source(contacts)
             found = await stack.enter_async_context(checked(events, contacts, options))
         judged = partial(_judge, nl, campaign, found, target, terms)
         if found is not None and found.report.fatal_errors:

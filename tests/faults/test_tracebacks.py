@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+import sys
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, cast
 
 import anyio
@@ -275,6 +277,43 @@ async def test_cancelled_call_shows_no_secret(operation: str, tmp_path: Path) ->
     error = await fail_in(operation, platform, tmp_path, by_rich=True)
 
     check_hidden(error, by_rich=False)
+
+
+class Walking(logging.Handler):
+    """Reports every line of a log with the variables of the frames that run, as Sentry can."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the variables of our own frames."""
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            if "newsleopard_async" in Path(frame.f_code.co_filename).parts:
+                self.seen.append(f"{frame.f_code.co_name}: {frame.f_locals}")
+            frame = frame.f_back
+
+
+@pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - {"rejected rows"}))
+async def test_running_frames_show_no_secret(operation: str, tmp_path: Path) -> None:
+    """What is logged, by httpcore too, may be reported with the frames that run."""
+    walking, root = Walking(), logging.getLogger("httpcore")
+    root.addHandler(walking)
+    root.setLevel(logging.DEBUG)
+
+    def platform(kind: str) -> Platform:
+        return Platform(kind, http(400, b'{"message":"no"}'))
+
+    try:
+        await fail_in(operation, platform, tmp_path, by_rich=False)
+    finally:
+        root.setLevel(logging.NOTSET)
+        root.removeHandler(walking)
+
+    assert walking.seen
+    for text in walking.seen:
+        assert not any(secret in text for secret in SECRETS), text[:400]
 
 
 class Raising:
