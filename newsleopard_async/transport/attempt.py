@@ -176,14 +176,11 @@ class Attempt(Generic[T]):
         request, pool_s = self.request, self.timeouts.pool_s
         turn = self.limiter.acquire(export_of=request.export_of, polite=request.polite, again=again)
         slot = await self.pools.wait(turn)
+        late = NotSent(f"no connection became free in {pool_s:g} s", "timeout")
         try:
             begin()
             async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:
-                if not free:
-                    return self.read(
-                        NotSent(f"no connection became free in {pool_s:g} s", "timeout")
-                    )
-                return await self._carry(slot)
+                return await self._carry(slot) if free else self.read(late)
         finally:
             # Does nothing once it is known what became of the request.
             slot.give_back()

@@ -259,22 +259,21 @@ class Storage:
         )
 
     async def _perform(self, target: _Target, body: Body | None, read: Reader) -> Outcome:
-        async with self.pools.place(
-            Purpose.STORAGE, self.clock, within_s=self.timeouts.pool_s
-        ) as free:
-            if not free:
-                return NotSent(f"no connection became free in {self.timeouts.pool_s:g} s")
-            return await perform(
-                Exchange(
-                    transport=self.pools.transport(Purpose.STORAGE, target.scheme, target.host),
-                    # Bound to no name, since reporters of errors print each frame's.
-                    request=target.request(body, self._steps()),
-                    clock=self.clock,
-                    windows=self._windows(),
-                    read=read,
-                    while_open=self.pools.while_open,
-                )
-            )
+        pool_s = self.timeouts.pool_s
+        late = NotSent(f"no connection became free in {pool_s:g} s")
+        async with self.pools.place(Purpose.STORAGE, self.clock, within_s=pool_s) as free:
+            return await perform(self._exchange(target, body, read)) if free else late
+
+    def _exchange(self, target: _Target, body: Body | None, read: Reader) -> Exchange:
+        return Exchange(
+            transport=self.pools.transport(Purpose.STORAGE, target.scheme, target.host),
+            # Bound to no name, since reporters of errors print each frame's.
+            request=target.request(body, self._steps()),
+            clock=self.clock,
+            windows=self._windows(),
+            read=read,
+            while_open=self.pools.while_open,
+        )
 
     def _unless_over(self, what: str, target: _Target, outcome: Outcome) -> Outcome:
         """Pass an outcome on; but no answer from a URL whose time is over is final."""
