@@ -283,3 +283,18 @@ async def test_end_of_the_process_in_flight_says_what_to_look_for(
         await attempt._send(attempt.exchange(departure), departure)
 
     assert "may or may not have taken effect" in warnings_in(caplog)[0]
+
+
+async def test_steps_of_a_foreign_transport_do_not_take_back_that_it_has_the_request() -> None:
+    """Nobody knows what it does with a request, whatever it says of its steps."""
+    attempt = make_api(Scripted())._attempt(SUBMIT, None)
+    slot = await attempt.limiter.acquire()
+    foreign, ours = Departure(slot, is_ours=False), Departure(slot, is_ours=True)
+
+    for departure in (foreign, ours):
+        departure.handing_over()
+        departure.connecting()
+
+    assert foreign.may_have_left
+    assert not ours.may_have_left
+    slot.give_back()

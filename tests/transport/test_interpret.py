@@ -29,6 +29,7 @@ from newsleopard_async.errors import (
     UnexpectedResponse,
 )
 from newsleopard_async.models.error_codes import ERROR_TEXTS
+from newsleopard_async.transport import interpret
 from newsleopard_async.transport.interpret import Reading
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.redact import Secret
@@ -376,6 +377,18 @@ def test_undocumented_success_is_unexpected(body: bytes) -> None:
     assert isinstance(error, UnexpectedResponse)
     assert error.status == 200
     assert len(error.excerpt) <= 161
+
+
+def test_answer_too_large_to_parse_is_unexpected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsing it would hold the event loop; its size is the reason."""
+    content = b"[]"
+    monkeypatch.setattr(interpret, "_LARGEST_MODEL_BYTES", len(content))
+    assert read(READ, Answer(200, content)) == ()
+
+    error = error_for(READ, Answer(200, content + b" "))
+
+    assert isinstance(error, UnexpectedResponse)
+    assert "it has 3 bytes" in str(error)
 
 
 def test_reason_of_an_undocumented_answer_says_where() -> None:
