@@ -48,6 +48,7 @@ __all__ = [
     "import_contacts",
     "import_into",
     "publish_unless_imported",
+    "read_again",
     "wait_for_import",
 ]
 
@@ -202,6 +203,18 @@ async def import_into(
         await run.forget(how)
         raise
     return report
+
+
+async def read_again(run: Runner, report: ImportReport, polling: Polling) -> ImportReport:
+    """Wait for an import's end anew, if the platform still knows it.
+
+    What was kept may have been wrong, and must not refuse each later run.
+    """
+    if await run.step(steps.get_import, report.import_sn, keep=False) is None:
+        return report
+    await run.forget(steps.get_import)
+    result = await watch_import(run, report.import_sn, polling)
+    return attrs.evolve(report, result=result)
 
 
 def _check_taken(report: ImportReport, *, sent: int) -> None:

@@ -41,12 +41,12 @@ from newsleopard_async.workflows.importing import (
     find_or_create,
     import_into,
     publish_unless_imported,
+    read_again,
 )
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.reconcile import submit_once
-from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.verdict import (
     Judgement,
     Terms,
@@ -156,9 +156,12 @@ async def send_campaign(
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
+            was_kept = run.has(steps.get_import)
             report = await import_into(run, found, joined, polling or Polling(), judges=is_new)
             if is_new:
-                await _check_rejected(run, report, max_rejected)
+                if was_kept and not is_complete_enough(report, max_rejected):
+                    report = await read_again(run, report, polling or Polling())
+                _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)
         return SendOutcome(campaign_sn=campaign_sn, import_report=report)
 
@@ -227,11 +230,9 @@ def _target(
     return None
 
 
-async def _check_rejected(run: Runner, report: ImportReport, max_rejected: float | None) -> None:
+def _check_rejected(report: ImportReport, max_rejected: float | None) -> None:
     if is_complete_enough(report, max_rejected):
         return
-    # The counts that refused are read anew by the next run: they may have been wrong.
-    await run.forget(steps.get_import)
     known = report.result.errors is not None
     rejected = report.rejected_count if known else "an unknown number"
     raise ImportIncomplete(

@@ -249,3 +249,19 @@ async def test_wrong_count_of_rejected_rows_refuses_once(tmp_path: Path) -> None
 
     assert bench.emulator.submitted == 1
     assert bench.wire.count("importTextToList") == 1
+
+
+@pytest.mark.anyio
+async def test_rejected_rows_refuse_as_long_as_nothing_else_is_known(tmp_path: Path) -> None:
+    """The platform forgets an import after 30 days; what it said of it stays."""
+    kept = tmp_path / "checkpoint.json"
+    given: dict[str, Any] = {"contacts": csv_of(3) + ",no address\n", "check": False}
+    async with connected() as bench:
+        for days in (0, 40):
+            await bench.nl.clock.sleep(days * 86_400)
+            with pytest.raises(ImportIncomplete, match="1 of 4 rows"):
+                await send(bench, checkpoint=kept, max_rejected=0, **given)
+
+        await send(bench, checkpoint=kept, max_rejected=1, **given)
+
+    assert bench.emulator.submitted == 1
