@@ -60,7 +60,8 @@ async def measure(what: str, before_bytes: int, work: Callable[[], Awaitable[obj
 
 async def main(put_url: str, get_url: str, source: str, destination: str) -> None:
     """Measure both ways."""
-    async with NewsLeopard("key") as nl:
+    # The storage is here, too.
+    async with NewsLeopard("key", base_url="http://127.0.0.1:1") as nl:
         ticket = UploadTicket(import_sn=ImportSn("import-1"), url=put_url)
         link = ReportLink(type=ReportType("open"), url=get_url)
         # Once small, so that what is loaded and built on first use does not count.
