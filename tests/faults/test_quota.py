@@ -118,6 +118,18 @@ def test_client_that_sent_nothing_writes_nothing(at: World) -> None:
     assert store.saves == 0
 
 
+def test_client_that_was_never_used_leaves_the_store_alone(at: World) -> None:
+    """Closed without having been entered, it has nothing to keep."""
+    store = MemoryStore()
+
+    async def main() -> None:
+        await client(at, store).aclose()
+
+    anyio.run(main)
+
+    assert store.saves == 0
+
+
 def test_failing_store_is_logged_and_harms_nothing(
     at: World, caplog: pytest.LogCaptureFixture
 ) -> None:

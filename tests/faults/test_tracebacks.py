@@ -253,7 +253,10 @@ async def fail_in(
     raise AssertionError("it did not fail")
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize(
+    "failure",
+    [each if each == "500" else pytest.param(each, marks=pytest.mark.slow) for each in FAILURES],
+)
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_failed_call_shows_no_secret(operation: str, failure: str, tmp_path: Path) -> None:
     """However contacts were given, and whatever the answer was."""
@@ -267,6 +270,7 @@ async def test_failed_call_shows_no_secret(operation: str, failure: str, tmp_pat
     await fail_in(operation, platform, tmp_path, by_rich=failure == "400")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_cancelled_call_shows_no_secret(operation: str, tmp_path: Path) -> None:
     """The caller's own timeout passes every frame down to the socket."""
