@@ -149,6 +149,9 @@ FAILURES: dict[str, bytes | None] = {
     "lost": None,
 }
 
+HOW_OFTEN: dict[str, Any] = {"500": (), "400": pytest.mark.slow, "lost": pytest.mark.slow}
+"""What a frame holds depends little on the failure; the others are for a soak."""
+
 Act = Callable[[NewsLeopard, str, Path], Awaitable[object]]
 
 
@@ -255,7 +258,7 @@ async def fail_in(
 
 @pytest.mark.parametrize(
     "failure",
-    [each if each == "500" else pytest.param(each, marks=pytest.mark.slow) for each in FAILURES],
+    [pytest.param(each, marks=HOW_OFTEN.get(each, pytest.mark.soak)) for each in FAILURES],
 )
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_failed_call_shows_no_secret(operation: str, failure: str, tmp_path: Path) -> None:
