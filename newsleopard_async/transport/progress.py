@@ -13,8 +13,7 @@ from newsleopard_async.clock import Clock
 __all__ = ["Progress", "Windows"]
 
 _LEAST_BYTES_PER_S: Final = 2_048
-"""Chosen: what a piece of an upload in the time that one may take by default comes to. The
-slowest lines of mobile phones bring more than twice that."""
+"""Chosen: what a piece of an upload in the time that one may take by default comes to."""
 
 
 @attrs.frozen(kw_only=True)

@@ -50,9 +50,9 @@ from tests.faults.world import FEW, MANY, addresses, csv_of, unflushed
 
 PIPELINES: Final = ("send-text", "send-file", "send-test", "send-later", "import", "export")
 MOST_CALLS: Final = 40
-"""Chosen: three times what the longest of a thousand runs took."""
+"""Chosen: the longest of a thousand runs took 14."""
 LONGEST_CALL_S: Final = 60.0
-"""Chosen: six times what the longest call of a thousand runs took."""
+"""Chosen: the longest call of a thousand runs took 16.2 s."""
 TOGETHER: Final = 24
 """How many runs go on at a time; most of a run is waiting."""
 HASTE: Final[dict[str, Any]] = {

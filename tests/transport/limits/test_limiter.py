@@ -628,7 +628,10 @@ def test_client_that_is_closed_on_another_event_loop_says_so_to_no_one() -> None
     async def end(limiter: Limiter) -> None:
         limiter.close()
 
-    anyio.run(end, anyio.run(begin))
+    limiter = anyio.run(begin)
+    anyio.run(end, limiter)
+
+    assert limiter not in limiter.state.clients
 
 
 @pytest.mark.anyio
