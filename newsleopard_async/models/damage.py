@@ -1,0 +1,140 @@
+"""What conversions leave in a text: lost characters, a wrong decoding, references, invisible ones.
+
+Pure functions over one text, for contacts and campaigns alike. Each says what can be seen in the
+text itself, and is quiet about what people write: accents, emoji, a question mark at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from html.entities import html5
+from typing import Final
+
+__all__ = [
+    "INVISIBLE",
+    "LOST",
+    "MISREAD",
+    "REFERENCE",
+    "has_reference",
+    "is_unseen",
+    "original_of",
+    "without_invisible",
+]
+
+_HAN: Final = "\u3400-\u9fff\U00020000-\U0003ffff"
+
+INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""Unicode's Default_Ignorable_Code_Point, the braille blank, and the marks of annotations."""
+
+LOST: Final = re.compile(
+    # What no decoder could read; characters of private use, which others see as an empty box.
+    "[\ufffd\ue000-\uf8ff\U000f0000-\U0010fffd]"
+    # U+FFFD itself, when its UTF-8 was read as Big5.
+    "|\u5699\u8e1d\u856d"
+    # What a spreadsheet writes into a CSV in Big5 for a character that Big5 lacks.
+    f"|(?<=[{_HAN}])[?]+(?=[{_HAN}])"
+)
+
+REFERENCE: Final = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+"""What has the form of a character reference of HTML (``has_reference`` knows the names)."""
+
+
+def has_reference(text: str) -> bool:
+    """Whether a text holds a character reference of HTML, such as ``&#22531;`` or ``&amp;``."""
+    return any(match[0][1] == "#" or match[0][1:] in html5 for match in REFERENCE.finditer(text))
+
+
+def without_invisible(text: str) -> str:
+    """Return a text without the characters that are never seen."""
+    return INVISIBLE.sub("", text)
+
+
+def is_unseen(text: str) -> bool:
+    """Whether there is nothing to be seen in a text: blanks and invisible characters alone."""
+    return all(map(str.isspace, without_invisible(text)))
+
+
+_CONTINUING: Final = (
+    # The bytes 0x80 to 0xBF as Latin-1 shows them, and as CP1252 does.
+    "\x80-\xbf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d"
+    "\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"
+)
+_UTF8_AS_LATIN: Final = re.compile(
+    rf"[\xc2\xc3][{_CONTINUING}]"
+    # Of Greek, Cyrillic and the like at least two: NESCAFE with an accent may have a mark behind.
+    rf"|(?:[\xc4-\xdf][{_CONTINUING}]){{2,}}"
+    rf"|[\xe0-\xef][{_CONTINUING}]{{2}}"
+    rf"|[\xf0-\xf4][{_CONTINUING}]{{3}}"
+)
+_BIG5_AS_LATIN: Final = re.compile(
+    # The frequent characters of Big5, two or more in a row, the first of them led by a symbol.
+    "[\xa4-\xbf][\x40-\x7e\xa1-\xfe](?:[\xa4-\xc6][\x40-\x7e\xa1-\xfe])+"
+)
+
+
+def _characters(leads: range, trails: range) -> str:
+    pairs = (bytes((lead, trail)) for lead in leads for trail in trails)
+    return "".join(pair.decode("cp950", "ignore") for pair in pairs)
+
+
+_UTF8_AS_BIG5: Final = re.compile(
+    # Three bytes of UTF-8 and three more are three characters of Big5; these are the first two.
+    f"[{_characters(range(0xE4, 0xEA), range(0xA1, 0xC0))}]"
+    f"[{_characters(range(0x81, 0xC0), range(0xE4, 0xEA))}]"
+)
+
+MISREAD: Final = re.compile(
+    "|".join(each.pattern for each in (_UTF8_AS_LATIN, _BIG5_AS_LATIN, _UTF8_AS_BIG5))
+)
+"""Found in every text that `original_of` can tell the original of, and hardly in any other."""
+
+
+def original_of(text: str) -> str | None:
+    """Return what a text was before it was decoded in the wrong encoding; None if it was not.
+
+    Known are UTF-8 and Big5 read as Latin-1 or CP1252, and UTF-8 read as Big5, once or several
+    times.
+    """
+    if MISREAD.search(text) is None:
+        return None
+    original = _UTF8_AS_LATIN.sub(_of_utf8, text)
+    if original == text:
+        original = _BIG5_AS_LATIN.sub(_of_big5, text)
+    if original == text:
+        original = _reread(text, "cp950", "utf-8") or text
+    if original == text:
+        return None
+    return original_of(original) or original
+
+
+def _of_utf8(match: re.Match[str]) -> str:
+    return _decoded(b"".join(map(_byte, match[0])), "utf-8") or match[0]
+
+
+def _of_big5(match: re.Match[str]) -> str:
+    return _decoded(match[0].encode("latin-1"), "cp950") or match[0]
+
+
+def _byte(character: str) -> bytes:
+    """Return the byte that CP1252, or Latin-1 where CP1252 has none, shows so."""
+    try:
+        return character.encode("cp1252")
+    except UnicodeEncodeError:
+        return character.encode("latin-1")
+
+
+def _reread(text: str, wrong: str, right: str) -> str | None:
+    try:
+        return _decoded(text.encode(wrong), right)
+    except UnicodeEncodeError:
+        return None
+
+
+def _decoded(content: bytes, encoding: str) -> str | None:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        return None

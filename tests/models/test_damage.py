@@ -1,0 +1,70 @@
+"""What conversions leave in a text is recognised, and what people write is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from newsleopard_async.models import damage
+
+
+@pytest.mark.parametrize(
+    ("damaged", "original"),
+    [
+        pytest.param("王小明".encode().decode("latin-1"), "王小明", id="UTF-8 as Latin-1"),
+        pytest.param("陳大文".encode().decode("cp1252"), "陳大文", id="UTF-8 as CP1252"),
+        pytest.param("José".encode().decode("cp1252"), "José", id="one letter"),
+        pytest.param("Иван".encode().decode("cp1252"), "Иван", id="Cyrillic"),
+        pytest.param("嗨😀".encode().decode("cp1252"), "嗨😀", id="an emoji"),
+        pytest.param(
+            "王小明".encode().decode("latin-1").encode().decode("latin-1"), "王小明", id="twice"
+        ),
+        pytest.param("王小明".encode("cp950").decode("latin-1"), "王小明", id="Big5 as Latin-1"),
+        pytest.param("宮平".encode().decode("cp950"), "宮平", id="UTF-8 as Big5"),
+    ],
+)
+def test_wrong_decoding_is_undone(damaged: str, original: str) -> None:
+    assert damage.original_of(damaged) == original
+    assert damage.MISREAD.search(damaged)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "王小明", "José", "Ångström", "Müller", "Łódź", "NESCAFÉ®", "CAFÉ™", "20°C 30°C", "瑭嫘",
+        "ÀÉ", "«特價»", "¿Qué?", "½¼", "ÅÄÖ", "", "🎉",
+    ],
+)  # fmt: skip
+def test_what_people_write_was_not_misread(text: str) -> None:
+    assert damage.original_of(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["王\ufffd明", "王?明", "陳??文", "錫\ue000", "\uf8f0小", "嚙踝蕭"]
+)
+def test_lost_characters_are_found(text: str) -> None:
+    assert damage.LOST.search(text)
+
+
+@pytest.mark.parametrize("text", ["真的嗎?", "游錫堃", "Who?", "?", "a?b"])
+def test_question_marks_of_sentences_are_no_lost_characters(text: str) -> None:
+    assert damage.LOST.search(text) is None
+
+
+def test_references_are_those_that_html_has() -> None:
+    found = [damage.has_reference(text) for text in ("&#22531;", "&#x5803;", "R&amp;D")]
+    others = [damage.has_reference(text) for text in ("A & B; C", "AT&T;", "&copy", "a&b")]
+    assert (all(found), any(others)) == (True, False)
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u200b\u2060", "\u3164", "\u2800", "\u00ad", " ", ""])
+def test_invisible_text_is_unseen(text: str) -> None:
+    assert damage.is_unseen(text)
+
+
+@pytest.mark.parametrize("text", ["👨\u200d👩", "❤\ufe0f", "a\u200b"])
+def test_text_with_invisible_characters_in_it_is_seen(text: str) -> None:
+    assert not damage.is_unseen(text)
+
+
+def test_invisible_characters_are_taken_out() -> None:
+    assert damage.without_invisible("\ufeff特\u200b價") == "特價"
