@@ -23,6 +23,7 @@ from newsleopard_async.models import damage
     ],
 )
 def test_wrong_decoding_is_undone(damaged: str, original: str) -> None:
+    """A text that was decoded in the wrong encoding gets its original back."""
     assert damage.original_of(damaged) == original
     assert damage.MISREAD.search(damaged)
 
@@ -35,6 +36,7 @@ def test_wrong_decoding_is_undone(damaged: str, original: str) -> None:
     ],
 )  # fmt: skip
 def test_what_people_write_was_not_misread(text: str) -> None:
+    """Accents, marks and emoji of people's own pass."""
     assert damage.original_of(text) is None
 
 
@@ -42,15 +44,18 @@ def test_what_people_write_was_not_misread(text: str) -> None:
     "text", ["王\ufffd明", "王?明", "陳??文", "錫\ue000", "\uf8f0小", "嚙踝蕭"]
 )
 def test_lost_characters_are_found(text: str) -> None:
+    """What a conversion could not write is recognised."""
     assert damage.LOST.search(text)
 
 
 @pytest.mark.parametrize("text", ["真的嗎?", "游錫堃", "Who?", "?", "a?b"])
 def test_question_marks_of_sentences_are_no_lost_characters(text: str) -> None:
+    """Only a question mark between Han characters stands for one."""
     assert damage.LOST.search(text) is None
 
 
 def test_references_are_those_that_html_has() -> None:
+    """An ampersand and a semicolon make no character reference."""
     found = [damage.has_reference(text) for text in ("&#22531;", "&#x5803;", "R&amp;D")]
     others = [damage.has_reference(text) for text in ("A & B; C", "AT&T;", "&copy", "a&b")]
     assert (all(found), any(others)) == (True, False)
@@ -58,13 +63,16 @@ def test_references_are_those_that_html_has() -> None:
 
 @pytest.mark.parametrize("text", ["\u200b", "\u200b\u2060", "\u3164", "\u2800", "\u00ad", " ", ""])
 def test_invisible_text_is_unseen(text: str) -> None:
+    """Blanks and characters that take no ink show nothing."""
     assert damage.is_unseen(text)
 
 
 @pytest.mark.parametrize("text", ["👨\u200d👩", "❤\ufe0f", "a\u200b"])
 def test_text_with_invisible_characters_in_it_is_seen(text: str) -> None:
+    """Invisible characters hide nothing else."""
     assert not damage.is_unseen(text)
 
 
 def test_invisible_characters_are_taken_out() -> None:
+    """What is left is what a reader sees."""
     assert damage.without_invisible("\ufeff特\u200b價") == "特價"
