@@ -27,8 +27,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from datetime import date, datetime
-from decimal import Decimal
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -37,9 +35,10 @@ import anyio
 import attrs
 
 from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.scalars import CellError, cell_of
 from newsleopard_async.errors import InvalidRequest
 
-__all__ = ["CellError", "RecordWriter", "RecordsSource", "cell_of", "csv_row", "is_record"]
+__all__ = ["RecordWriter", "RecordsSource", "csv_row", "is_record"]
 
 _FIRST: Final = ("EMAIL", "NAME")
 
@@ -286,44 +285,6 @@ def _way_out(record: object) -> str:
     if isinstance(record, str):
         return "join lines of a CSV to one text, or give mappings such as {'EMAIL': …, 'NAME': …}"
     return "give mappings such as {'EMAIL': …, 'NAME': …}, or attrs objects"
-
-
-class CellError(ValueError):
-    """A value that cannot be a cell; says why, and does not show it."""
-
-
-def cell_of(value: object) -> str:
-    """Write a value as text.
-
-    Raises:
-        CellError: it is nothing that has one way to be written.
-    """
-    match value:
-        case str():
-            # An enum's own str() would be its name.
-            return str.__str__(value)
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case int() | float() | Decimal():
-            return _number(value)
-        case datetime() if value.utcoffset() is None:
-            raise CellError("is a datetime without a time zone; give it one, or write it as text")
-        case date():
-            return value.isoformat()
-        case _:
-            raise CellError(
-                f"is a {type(value).__name__}; give text, a number, a date or None in its place"
-            )
-
-
-def _number(value: float | Decimal) -> str:
-    """Write a number without an exponent, which not everybody reads as a number."""
-    exact = Decimal(float.__repr__(value)) if isinstance(value, float) else Decimal(value)
-    if not exact.is_finite():
-        raise CellError("is no finite number; give None for an empty cell")
-    return format(exact, "f")
 
 
 def csv_row(cells: Sequence[str]) -> str:

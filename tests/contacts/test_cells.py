@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from newsleopard_async.contacts.records import CellError, cell_of, csv_row
+from newsleopard_async.contacts.records import csv_row
+from newsleopard_async.contacts.scalars import CellError, cell_of
 
 
 class Plan(str, Enum):  # noqa: UP042 - the kind whose text is another than its value
