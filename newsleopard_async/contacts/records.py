@@ -1,18 +1,21 @@
-"""Contacts as records: mappings or attrs objects, in any iterable, written as a CSV.
+"""Contacts as records in any iterable, written as a CSV.
+
+A record has named fields, or is a row below a header:
+
+- a mapping, and what can be asked like one, as rows of databases can;
+- an object of attrs, a dataclass, a NamedTuple, a pydantic model, a msgspec struct, an object that
+  SQLAlchemy maps; its fields are those of its class, in their order and by their names in Python;
+- a tuple or list, of which the first names the columns.
 
 The first record names the columns. ``EMAIL`` and ``NAME`` may be in any case and in any place.
-
-The rules of a cell:
-
-- text stays as it is, None is an empty cell, a number is written out in decimals, a truth value
-  is ``true`` or ``false``, a date and a datetime with its time zone are ISO 8601;
-- anything else is refused by the number of its record and its column, and never shown;
-- a cell is quoted where it must be, so that it reads back as it was.
+Values become cells by the rules of `scalars`; a value that cannot is refused by the number of its
+record and its column. A cell is quoted where it must be, so that it reads back as it was.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import inspect
 import re
 import time
@@ -71,7 +74,7 @@ class RecordsSource:
         Raises:
             InvalidRequest: something among them is no record, or is not like the first.
         """
-        writer = RecordWriter()
+        writer = RecordWriter(columns=_described(self.records))
         if isinstance(self.records, AsyncIterable):
             async with _taken_later(self.records) as taken_later:
                 async for record in taken_later:
@@ -83,6 +86,14 @@ class RecordsSource:
         if not writer.count:
             # There is no contact, and no column whose name is missing.
             yield csv_row(_FIRST).encode()
+
+
+def _described(cursor: object) -> tuple[str, ...]:
+    """Return the columns that a cursor of a database has, as PEP 249 has them."""
+    description = getattr(cursor, "description", None)
+    if not isinstance(description, (tuple, list)):
+        return ()
+    return tuple(str(column[0]) for column in description)
 
 
 @contextlib.asynccontextmanager
@@ -110,17 +121,31 @@ async def _taken(records: Iterable[Any]) -> AsyncIterator[Iterator[Any]]:
 Get = Callable[[Any], object]
 """Gives a record's value by its key."""
 
+Opened = tuple[Collection[Any], Get]
+"""The keys of a record, and what gives its values."""
+
+Opener = Callable[[Any], Opened]
+
 
 @attrs.define
 class RecordWriter:
     """Writes one record after another; the first brings the header with it.
 
+    Args:
+        columns: What the columns of rows without names are called; none if the first row names
+            them.
+
     Attributes:
-        count: How many were written.
+        count: How many were written; a header that is a row of its own is one of them.
     """
 
+    columns: tuple[str, ...] = ()
     count: int = attrs.field(default=0, init=False)
     _keys: tuple[str, ...] = attrs.field(default=(), init=False)
+    _names: Collection[Any] = attrs.field(default=(), init=False)
+    _has_begun: bool = attrs.field(default=False, init=False)
+    _is_table: bool = attrs.field(default=False, init=False)
+    _openers: dict[type, Opener | None] = attrs.field(factory=dict, init=False)
 
     def write_some(self, records: Iterator[Any]) -> bytes:
         """Write the next ones of an iterator; nothing at its end."""
@@ -140,34 +165,63 @@ class RecordWriter:
                 first, or a value that is no text.
         """
         self.count += 1
-        keys, get = self._opened(record)
-        if self.count > 1:
+        opened = self._opened(record)
+        if self._is_table:
+            return self._row_below(record)
+        if opened is None:
+            return self._first_row(record)
+        keys, get = opened
+        if self._has_begun:
             self._check_keys(keys)
             return self._row(get)
-        self._keys = self._columns_of(keys)
+        self._keys, self._names, self._has_begun = self._columns_of(keys), keys, True
         return self._encoded(_header(self._keys)) + self._row(get)
 
-    def _opened(self, record: Any) -> tuple[Collection[Any], Get]:
-        """Return the keys of a record, and what gives its values."""
+    def _opened(self, record: Any) -> Opened | None:
+        """Return the keys of a record and what gives its values; None of a row without names."""
         opened = None
         why = ""
+        kind = type(record)
         try:
-            opened = _open(record)
+            if kind not in self._openers:
+                self._openers[kind] = _opener_of(record)
+            opener = self._openers[kind]
+            opened = opener and opener(record)
         except Exception as error:  # noqa: BLE001 - whatever somebody else's record may raise
             why = f"cannot be read: {type(error).__name__}"
-        if opened is not None:
-            return opened
         # Raised out here: the other error may hold the contact.
         if why:
             raise self._refusal("readable", why)
-        raise self._refusal("type", f"is of type {type(record).__name__}; {_way_out(record)}")
+        is_row = opened is None and isinstance(record, (tuple, list))
+        if is_row and (self._is_table or not self._has_begun):
+            return None
+        if opened is None or self._is_table:
+            raise self._refusal("type", f"is of type {kind.__name__}; {_way_out(record)}")
+        return opened
+
+    def _first_row(self, row: Sequence[Any]) -> bytes:
+        """Write a row that names the columns, or the names that are known and a row."""
+        if not row:
+            return b"\n"
+        self._is_table = self._has_begun = True
+        if self.columns:
+            self._keys = self.columns
+            return self._encoded(self._keys) + self._row_below(row)
+        names = tuple("" if name is None else name for name in row)
+        for name in names:
+            self._check_name(name)
+        self._keys = names
+        return self._encoded(names)
+
+    def _row_below(self, row: Sequence[Any]) -> bytes:
+        """Write a row as it is; the check names rows with more or fewer cells than the header."""
+        # A blank row is written with its separators, so that it counts as one.
+        cells = row or [""] * len(self._keys)
+        return self._row(cells.__getitem__, range(len(cells)))
 
     def _columns_of(self, keys: Collection[Any]) -> tuple[str, ...]:
         for key in keys:
-            if not isinstance(key, str):
-                raise self._refusal(
-                    "columns", f"has a {type(key).__name__} for a column's name; name it by text"
-                )
+            self._check_name(key)
         if len(set(keys)) < len(keys):
             # By its name only the first of them could be had.
             raise self._refusal(
@@ -175,7 +229,17 @@ class RecordWriter:
             )
         return _first_two_first(tuple(keys))
 
+    def _check_name(self, name: object) -> None:
+        if isinstance(name, str):
+            return
+        way_out = "the first row must be the header" if self._is_table else "name it by text"
+        raise self._refusal(
+            "columns", f"has a column whose name is of type {type(name).__name__}; {way_out}"
+        )
+
     def _check_keys(self, keys: Collection[Any]) -> None:
+        if keys is self._names:
+            return
         if len(keys) == len(self._keys) and all(key in keys for key in self._keys):
             return
         missing = [key for key in self._keys if key not in keys]
@@ -190,12 +254,14 @@ class RecordWriter:
             "keys, with None for an empty cell",
         )
 
-    def _row(self, get: Get) -> bytes:
+    def _row(self, get: Get, keys: Sequence[Any] | None = None) -> bytes:
         cells: list[str] = []
         why = ""
         try:
-            for key in self._keys:
-                cells.append(cell_of(get(key)))  # noqa: PERF401 - how many there are is the column
+            for key in self._keys if keys is None else keys:
+                value = get(key)
+                # Most are text, which need not be asked what it is.
+                cells.append(value if type(value) is str else cell_of(value))
         except CellError as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001 - whatever somebody else's value may raise
@@ -206,7 +272,9 @@ class RecordWriter:
         raise self._refusal("value", f"column {self._column(len(cells))} {why}")
 
     def _column(self, place: int) -> str:
-        return self._shown([self._keys[place]]) if self._has_header else str(place + 1)
+        if self._has_header and place < len(self._keys):
+            return self._shown([self._keys[place]])
+        return str(place + 1)
 
     def _shown(self, keys: Sequence[object]) -> str:
         """Name columns, or count them where a contact was taken for the header."""
@@ -231,26 +299,96 @@ class RecordWriter:
         )
 
     def _refusal(self, rule: str, message: str) -> InvalidRequest:
-        return InvalidRequest.of("contacts", rule, f"record {self.count:,} {message}")
+        what = "row" if self._is_table else "record"
+        return InvalidRequest.of("contacts", rule, f"{what} {self.count:,} {message}")
 
 
 def is_record(value: object) -> bool:
-    """Tell whether a value has named fields: a mapping, what looks like one, or an attrs object."""
-    return (hasattr(value, "keys") and hasattr(value, "__getitem__")) or attrs.has(type(value))
+    """Tell whether a value has named fields."""
+    return _opener_of(value) is not None
 
 
-def _open(record: Any) -> tuple[Collection[Any], Get] | None:
-    """Return the keys of a record, and what gives its values; None of what is no record."""
-    if isinstance(record, Mapping):
-        return dict.fromkeys(record), record.__getitem__
-    if attrs.has(type(record)):
-        return dict.fromkeys(each.name for each in attrs.fields(type(record))), partial(
-            getattr, record
-        )
-    if is_record(record):
-        # What a database gives is seldom a Mapping, but can be asked like one.
-        return tuple(record.keys()), record.__getitem__
+def _opener_of(record: Any) -> Opener | None:
+    """Return what opens records of this one's class; None if they have no named fields.
+
+    Each kind is known by what it has; no library is imported to know its objects.
+    """
+    kind = type(record)
+    if issubclass(kind, dict):
+        return _open_dict
+    if issubclass(kind, Mapping):
+        return _open_mapping
+    if (fields := _fields_of(kind)) is not None:
+        # Private is what the class keeps for itself.
+        names = dict.fromkeys(name for name in fields if not name.startswith("_"))
+        return partial(_open_extended if hasattr(kind, "model_extra") else _open_object, names)
+    if hasattr(kind, "_fields") and hasattr(kind, "_mapping"):
+        return partial(_open_row, {})
+    if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):
+        return _open_like_mapping
+    if isinstance(getattr(getattr(record, "dtype", None), "names", None), tuple):
+        return _open_structured
     return None
+
+
+def _fields_of(kind: Any) -> Iterable[str] | None:
+    """Return the names of the fields that a class declares; None if it declares none.
+
+    A pydantic model's aliases and computed fields are not among them, nor is what SQLAlchemy loads
+    by a relationship.
+    """
+    if hasattr(kind, "__mapper__"):
+        return [column.key for column in kind.__mapper__.column_attrs]
+    if attrs.has(kind):
+        return [field.name for field in attrs.fields(kind)]
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    if issubclass(kind, tuple):
+        # A NamedTuple; some rows of databases are tuples, too, and are asked by their keys.
+        return None if hasattr(kind, "keys") else getattr(kind, "_fields", None)
+    # pydantic, its earlier versions, and msgspec.
+    for declared in ("__pydantic_fields__", "model_fields", "__fields__", "__struct_fields__"):
+        if isinstance(fields := getattr(kind, declared, None), (dict, tuple)):
+            return tuple(fields)
+    return None
+
+
+def _open_dict(record: dict[Any, Any]) -> Opened:
+    return record.keys(), record.__getitem__
+
+
+def _open_mapping(record: Mapping[Any, Any]) -> Opened:
+    return dict.fromkeys(record), record.__getitem__
+
+
+def _open_like_mapping(record: Any) -> Opened:
+    # What a database gives is seldom a Mapping, but can be asked like one.
+    return tuple(record.keys()), record.__getitem__
+
+
+def _open_object(names: Collection[str], record: Any) -> Opened:
+    return names, partial(getattr, record)
+
+
+def _open_extended(names: Collection[str], record: Any) -> Opened:
+    """Open a pydantic model, which may allow for more than its class declares."""
+    return (*names, *record.model_extra) if record.model_extra else names, partial(getattr, record)
+
+
+def _open_row(openers: dict[type, Opener | None], record: Any) -> Opened:
+    """Open a row of SQLAlchemy; one that holds an object alone is that object."""
+    if len(record) == 1:
+        [inner] = record
+        if type(inner) not in openers:
+            openers[type(inner)] = _opener_of(inner)
+        if (opener := openers[type(inner)]) is not None:
+            return opener(inner)
+    return tuple(record._fields), record._mapping.__getitem__  # noqa: SLF001 - public in spite of it
+
+
+def _open_structured(record: Any) -> Opened:
+    """Open a row of one of NumPy's structured arrays."""
+    return record.dtype.names, record.__getitem__
 
 
 def _header(keys: Iterable[str]) -> list[str]:
@@ -284,7 +422,10 @@ def _way_out(record: object) -> str:
         return "pieces of a CSV come from an object with csv_pieces(), as ContactsSource says"
     if isinstance(record, str):
         return "join lines of a CSV to one text, or give mappings such as {'EMAIL': …, 'NAME': …}"
-    return "give mappings such as {'EMAIL': …, 'NAME': …}, or attrs objects"
+    return (
+        "give mappings such as {'EMAIL': …, 'NAME': …}, objects with declared fields, or tuples "
+        "below a header, all of one kind"
+    )
 
 
 def csv_row(cells: Sequence[str]) -> str:

@@ -6,7 +6,10 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
 from typing import Any
+from uuid import UUID
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from newsleopard_async.contacts.records import csv_row
@@ -17,6 +20,12 @@ class Plan(str, Enum):  # noqa: UP042 - the kind whose text is another than its 
     """A text that has a name."""
 
     GOLD = "gold"
+
+
+class Color(Enum):
+    """A value that has a name."""
+
+    RED = 5
 
 
 class Level(IntEnum):
@@ -42,7 +51,26 @@ CELLS: list[tuple[Any, str]] = [
     (0.1, "0.1"),
     (Decimal("1E+2"), "100"),
     (Decimal("0.50"), "0.50"),
+    (float("nan"), ""),
+    (Decimal("NaN"), ""),
+    (Decimal("sNaN"), ""),
+    (pd.NA, ""),
+    (pd.NaT, ""),
+    (Color.RED, "5"),
+    (UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+    (np.int64(5), "5"),
+    (np.float64(1.5), "1.5"),
+    (np.float32(0.1), "0.1"),
+    (np.float32("nan"), ""),
+    (np.bool_(True), "true"),
+    (np.str_("王小明"), "王小明"),
+    (np.array(5), "5"),
+    (np.datetime64("2027-01-05", "ns"), "2027-01-05"),
+    (np.datetime64("NaT"), ""),
     (date(2027, 1, 5), "2027-01-05"),
+    (datetime(2027, 1, 5), "2027-01-05"),  # noqa: DTZ001 - that is the case
+    (pd.Timestamp("2027-01-05"), "2027-01-05"),
+    (pd.Timestamp("2027-01-05T10:00:00.5", tz="Asia/Taipei"), "2027-01-05T10:00:00.500000+08:00"),
     (datetime(2027, 1, 5, 10, tzinfo=UTC), "2027-01-05T10:00:00+00:00"),
     (
         datetime(2027, 1, 5, 10, 0, 30, tzinfo=timezone(timedelta(hours=8))),
@@ -53,7 +81,7 @@ CELLS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "cell"), CELLS)
 def test_value_becomes_a_cell(value: Any, cell: str) -> None:
-    """A number has no exponent, a time has its zone, and text stays as it is."""
+    """A number has no exponent, a time has its zone, and what is missing is empty."""
     assert cell_of(value) == cell
 
 
@@ -65,11 +93,11 @@ def test_number_of_any_length_is_written_out() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        (float("nan"), "no finite number"),
-        (float("-inf"), "no finite number"),
-        (Decimal("NaN"), "no finite number"),
-        (Decimal("sNaN"), "no finite number"),
-        (Decimal("Infinity"), "no finite number"),
+        (float("-inf"), "is infinite"),
+        (Decimal("Infinity"), "is infinite"),
+        (np.datetime64("2027-01-05T10", "ns"), "without a time zone"),
+        (pd.Timestamp("2027-01-05T10"), "without a time zone"),
+        (np.array([1]), "is a ndarray;"),
         (datetime(2027, 1, 5, 10), "without a time zone"),  # noqa: DTZ001 - that is the case
         (time(10), "is a time;"),
         (b"a@example.com", "is a bytes;"),

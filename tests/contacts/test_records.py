@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import math
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import datetime
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import attrs
@@ -54,10 +56,38 @@ async def test_columns_that_are_not_the_two_stay_as_they_are() -> None:
 REFUSED: dict[str, tuple[list[Any], str, str]] = {
     "text": (["a@example.com"], "type", "record 1 is of type str; join lines of a CSV"),
     "bytes": ([b"EMAIL,NAME\n"], "type", "record 1 is of type bytes; pieces of a CSV come from"),
-    "tuples": ([("a@example.com", "A")], "type", "record 1 is of type tuple; give mappings"),
+    "tuple among mappings": (
+        [ROWS[0], ("a@example.com", "A")],
+        "type",
+        "record 2 is of type tuple; give .* all of one kind",
+    ),
+    "mapping among tuples": (
+        [("EMAIL", "NAME"), ROWS[0]],
+        "type",
+        "row 2 is of type dict; give .* all of one kind",
+    ),
+    "tuples without a header": (
+        [(1, "a@example.com")],
+        "columns",
+        "row 1 has a column whose name is of type int; the first row must be the header",
+    ),
+    "value of a row": (
+        [("EMAIL", "NAME"), ("a@example.com", ["A"])],
+        "value",
+        "row 2 column 'NAME' is a list;",
+    ),
+    "value of a row that is too long": (
+        [("EMAIL", "NAME"), ("a@example.com", "A", ["A"])],
+        "value",
+        "row 2 column 3 is a list;",
+    ),
     "nothing": ([None], "type", "record 1 is of type NoneType; give mappings"),
     "later text": ([ROWS[0], "a@example.com"], "type", "record 2 is of type str"),
-    "key that is no text": ([{1: "a"}], "columns", "record 1 has a int for a column's name"),
+    "key that is no text": (
+        [{1: "a"}],
+        "columns",
+        "record 1 has a column whose name is of .* int; name it",
+    ),
     "key missing": (
         [ROWS[0], {"EMAIL": "a@example.com", "NAME": "A"}],
         "columns",
@@ -249,6 +279,59 @@ def test_objects_go_by_their_fields() -> None:
 
     assert written.decode() == "EMAIL,NAME,city\nming@example.com,王小明,臺北\n"
     assert writer.count == 1
+
+
+@attrs.frozen
+class Secretive:
+    """A contact with a field of its own."""
+
+    email: str
+    name: str
+    _cache: dict[str, str] = attrs.field(factory=dict)
+
+
+@dataclasses.dataclass
+class Slotted:
+    """A contact with a field of its own, and others that are none."""
+
+    email: str
+    name: str
+    _cache: list[str] = dataclasses.field(default_factory=list)
+    kind: ClassVar[str] = "contact"
+    seed: dataclasses.InitVar[int] = 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [Secretive, Slotted])
+async def test_private_fields_are_not_written(kind: Any) -> None:
+    """What a class keeps for itself is no column, and its values are not judged."""
+    assert await read([kind("a@example.com", "A")]) == b"EMAIL,NAME\na@example.com,A\n"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_rows_below_a_header_are_written_as_they_are(is_async: bool) -> None:
+    """Each is a line of its own, blank ones too, so that the check names the lines."""
+    rows: list[Any] = [
+        [],
+        ("NAME", "EMAIL", None),
+        ["A", "a@example.com", 5],
+        [],
+        ["B"],
+    ]
+
+    written = await read(later(rows) if is_async else rows)
+
+    assert written == b"\nNAME,EMAIL,\nA,a@example.com,5\n,,\nB\n"
+
+
+@pytest.mark.anyio
+async def test_cursor_of_a_database_names_the_columns_of_its_tuples() -> None:
+    """Rows without names have them in the cursor's description (PEP 249)."""
+    with closing(sqlite3.connect(":memory:", check_same_thread=False)) as database:
+        rows = database.execute("SELECT 'ming@example.com' AS email, '王小明' AS name")
+
+        assert (await read(rows)).decode() == "email,name\nming@example.com,王小明\n"
 
 
 def test_object_that_is_no_record_of_the_first_kind_is_refused() -> None:
