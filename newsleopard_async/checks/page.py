@@ -1,12 +1,10 @@
-"""The HTML of a mail, read once by the standard library's parser, for every rule to look at.
+"""The HTML of a mail, read once for every rule to look at.
 
 The rules of reading:
 
 - line feeds only, as a browser sees it; lines count from 1;
-- whatever the parser makes of a fault is taken: nothing raises, and the time grows with the
-  length (the parser is never told that the text has ended inside a tag or comment, since
-  it would then look for the end again from every later ``<``);
-- what nobody sees is no text: comments, and the contents of style, script and title;
+- a fault is read as a browser reads it (see `tokens`), on every interpreter alike;
+- what nobody sees is no text: comments, and the contents of style, script, title and frames;
 - what Outlook alone reads, in comments of its own, is kept apart: it repeats what the others
   are shown, and has tags that are closed in a later comment.
 """
@@ -17,23 +15,26 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from html.parser import HTMLParser
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Final
 
 import attrs
 
 from newsleopard_async.checks.markup import Content, Piece, Tag
+from newsleopard_async.checks.tokens import (
+    Comment,
+    EndTag,
+    StartTag,
+    Text,
+    Token,
+    Unclosed,
+    tokens_of,
+)
 from newsleopard_async.checks.urls import Reference, images_of, links_of
 
 __all__ = ["Page", "Shown", "read_page"]
 
-_UNSEEN: Final = ("script", "style", "title")
-
-# The parser turns the digits into a number, and Python refuses to read one of thousands.
-_ENDLESS_REFERENCE: Final = re.compile(r"&#[0-9]{20,}")
-_OPENING: Final = re.compile("<(!--|[!/])")
-"""How a comment begins; a browser takes a few faulty tags for one, too."""
+_UNSEEN: Final = frozenset({"iframe", "noembed", "noframes", "script", "style", "title"})
 
 _CONDITIONAL: Final = re.compile(r"\s*\[if\b", re.IGNORECASE)
 """How a comment begins that Outlook does not take for one."""
@@ -86,8 +87,7 @@ class Page:
 def read_page(field: str, html: str) -> Page:
     """Parse the HTML of a field; any text will do."""
     text = html.replace("\r\n", "\n").replace("\r", "\n")
-    reader = _Reader(_ENDLESS_REFERENCE.sub("&#0", text))
-    reader.read()
+    reader = _Reader(text)
     attributed = reader.attributed()
     outlook = _read_for_outlook(reader.conditionals)
     all_attributed = [*attributed, *outlook.attributed]
@@ -112,8 +112,6 @@ def read_page(field: str, html: str) -> Page:
 def _read_for_outlook(comments: Sequence[Piece]) -> Content:
     """Parse each comment by itself, so that what one leaves open does not swallow the next."""
     readers = [_Reader(comment.text, first_line=comment.line) for comment in comments]
-    for reader in readers:
-        reader.read()
     return Content(
         texts=list(chain.from_iterable(reader.texts for reader in readers)),
         attributed=list(chain.from_iterable(reader.attributed() for reader in readers)),
@@ -128,15 +126,14 @@ def _by_name(tags: Sequence[Tag]) -> Mapping[str, Sequence[Tag]]:
     return named
 
 
-class _Reader(HTMLParser):
-    """Collects what the rules look at; for one use.
+class _Reader:
+    """Collects what the rules look at.
 
     Args:
         first_line: The line that the HTML begins in.
     """
 
     def __init__(self, html: str, *, first_line: int = 1) -> None:
-        super().__init__(convert_charrefs=True)
         self.tags: list[Tag] = []
         self.texts: list[Piece] = []
         self.styles: list[Piece] = []
@@ -144,21 +141,13 @@ class _Reader(HTMLParser):
         self.unclosed_at: int | None = None
         self.shown = Shown()
         self._html = html
-        self._lines_before = first_line - 1
-        self._line_starts = [0, *accumulate(len(line) + 1 for line in html.split("\n"))]
+        self._first_line = first_line
         self._hidden: list[tuple[int, int]] = []
-        self._unseen: Tag | None = None
-
-    def read(self) -> None:
-        """Parse everything, and note what is open at the end."""
-        self.feed(self._html)
-        rest = self.rawdata
-        if self._unseen is not None:
-            self.unclosed_at = self._unseen.line
-        elif rest.startswith("<") and rest != "<":
-            self.unclosed_at = self._line
-        else:
-            self.close()
+        line, at = first_line, 0
+        for token in tokens_of(html):
+            line += html.count("\n", at, token.begin)
+            at = token.begin
+            self._take(token, line)
 
     def source(self) -> str:
         """Return the HTML with nothing but line feeds where it is hidden."""
@@ -174,57 +163,36 @@ class _Reader(HTMLParser):
         """Return the tags that have attributes."""
         return [tag for tag in self.tags if tag.attributes]
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # Where an attribute is there twice, the first one counts.
-        attributes = {name: value or "" for name, value in reversed(attrs)}
-        found = Tag(tag, self._line, attributes)
-        self.tags.append(found)
-        self.shown.open(found)
-        if tag in _UNSEEN:
-            self._unseen = self._unseen or found
+    def _take(self, token: Token, line: int) -> None:
+        if isinstance(token, StartTag):
+            tag = Tag(token.name, line, token.attributes)
+            self.tags.append(tag)
+            self.shown.open(tag)
+        elif isinstance(token, EndTag):
+            self.shown.close(token.name)
+        elif isinstance(token, Text):
+            self._take_text(token, line)
+        elif isinstance(token, Comment):
+            self._take_comment(token, line)
+        elif isinstance(token, Unclosed):
+            # An element began before the text that it holds, and that was read already.
+            self.unclosed_at = self._first_line + self._html.count("\n", 0, token.begin)
 
-    def handle_endtag(self, tag: str) -> None:
-        self.shown.close(tag)
-        if self._unseen is not None and self._unseen.name == tag:
-            self._unseen = None
+    def _take_text(self, token: Text, line: int) -> None:
+        if token.element == "style":
+            self.styles.append(Piece(token.text, line))
+        elif token.element == "script":
+            self._hidden.append((token.begin, token.end))
+        elif token.element not in _UNSEEN and not token.text.isspace():
+            self.texts.append(Piece(token.text, line))
+            self.shown.take(token.text)
 
-    def handle_data(self, data: str) -> None:
-        if self._unseen is not None:
-            self._handle_unseen(self._unseen.name, data)
-        elif not data.isspace():
-            self.texts.append(Piece(data, self._line))
-            self.shown.take(data)
-
-    def handle_comment(self, data: str) -> None:
-        if _CONDITIONAL.match(data):
-            self.conditionals.append(Piece(data, self._line))
+    def _take_comment(self, token: Comment, line: int) -> None:
+        text = self._html[token.text_begin : token.text_end]
+        if token.is_proper and _CONDITIONAL.match(text):
+            self.conditionals.append(Piece(text, line))
         else:
-            self._hide(len(data))
-
-    def parse_html_declaration(self, i: int) -> int:
-        """Read ``<!…>``; the parser raises where ``<![`` begins no section that it knows."""
-        try:
-            return super().parse_html_declaration(i)
-        except AssertionError:
-            return self.parse_bogus_comment(i)
-
-    @property
-    def _line(self) -> int:
-        return self.getpos()[0] + self._lines_before
-
-    def _handle_unseen(self, name: str, data: str) -> None:
-        if name == "style":
-            self.styles.append(Piece(data, self._line))
-        elif name == "script":
-            self._hide(len(data))
-
-    def _hide(self, length: int) -> None:
-        """Take the script or comment that begins here out of the source."""
-        line, column = self.getpos()
-        begin = self._line_starts[line - 1] + column
-        opening = _OPENING.match(self._html, begin) if self._unseen is None else None
-        begin = opening.end() if opening else begin
-        self._hidden.append((begin, begin + length))
+            self._hidden.append((token.text_begin, token.text_end))
 
 
 _NOT_DISPLAYED: Final = re.compile(r"\bdisplay\s*:\s*none\b", re.IGNORECASE)

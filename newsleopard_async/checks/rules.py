@@ -147,7 +147,7 @@ RULES: Final = (
     Rule(
         "unclosed-html",
         "warning",
-        "a tag, comment, `<style>`, `<script>` or `<title>` that is open at the end",
+        "a tag, comment, or element such as `<style>` or `<title>` that is open at the end",
         document.find_unclosed,
     ),
     Rule(

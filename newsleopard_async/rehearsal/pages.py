@@ -15,12 +15,20 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from newsleopard_async.checks.tokens import (
+    Comment,
+    Doctype,
+    EndTag,
+    StartTag,
+    Text,
+    Token,
+    tokens_of,
+)
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.rehearsal.model import Rehearsal, RehearsedMail, aligned, show_both_times
 
@@ -39,7 +47,6 @@ _OWN_NAME: Final = re.compile(r"mail-[1-9][0-9]*(-[ab])?\.html")
 _PRIVATE: Final = 0o600
 """Only their owner may read mails, which are personal data; Windows has no such rights."""
 
-_PIECE_CHARS: Final = 65_536
 _MOST_CHARS: Final = 1_048_576
 """How far ``<body>`` is looked for."""
 
@@ -107,79 +114,37 @@ def page_of(mail_html: str, head: str) -> str:
     Args:
         head: Plain text; it is escaped here.
     """
-    places = _find_places(mail_html)
+    policy, place = _find_places(mail_html[:_MOST_CHARS])
     block = f'<pre style="{_STYLE}">{html.escape(head)}</pre>'
-    begin, body = mail_html[: places.policy], mail_html[places.policy : places.block]
-    return f"{begin}{_POLICY}{body}{block}{mail_html[places.block :]}"
+    return f"{mail_html[:policy]}{_POLICY}{mail_html[policy:place]}{block}{mail_html[place:]}"
 
 
-def _find_places(mail_html: str) -> _Places:
-    places = _Places()
-    # Piece by piece, since only the begin of a mail matters and some are very long.
-    for start in range(0, min(len(mail_html), _MOST_CHARS), _PIECE_CHARS):
-        places.feed(mail_html[start : start + _PIECE_CHARS])
-        if places.is_done:
-            break
-    return places
+def _find_places(mail_html: str) -> tuple[int, int]:
+    """Find where to put something in; comments and scripts do not confuse it.
 
-
-class _Places(HTMLParser):
-    """Finds where to put something in; comments and scripts do not confuse it.
-
-    Attributes:
-        policy: After the doctype, or the very begin.
-        block: After ``<body>``; where there is none, after the last of doctype, ``<html>``
-            and the whole head.
-        is_done: Whether ``<body>`` was found.
+    Returns: The place of the policy, which is after the doctype or at the very begin; and that of
+        the block, which is after ``<body>``, or after the last of doctype, ``<html>`` and the whole
+        head if there is none.
     """
+    policy = place = 0
+    has_begun = False
+    for token in tokens_of(mail_html):
+        if isinstance(token, Doctype) and not has_begun:
+            policy = place = token.end
+        if isinstance(token, StartTag) and token.name == "body":
+            return policy, token.end
+        if _ends_head(token):
+            place = token.end
+        # A doctype after anything but comments and blanks is none.
+        has_begun = has_begun or not (isinstance(token, Comment) or _is_blank(token))
+    return policy, place
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.policy = 0
-        self.block = 0
-        self.is_done = False
-        self._has_begun = False
-        self._fed = ""
 
-    def feed(self, data: str) -> None:
-        """Read a piece."""
-        self._fed += data
-        super().feed(data)
+def _ends_head(token: Token) -> bool:
+    if isinstance(token, StartTag):
+        return token.name == "html"
+    return isinstance(token, EndTag) and token.name == "head"
 
-    def handle_data(self, data: str) -> None:
-        """Note text: a doctype after it is none."""
-        self._has_begun = self._has_begun or bool(data.strip())
 
-    def handle_decl(self, decl: str) -> None:
-        """Note the end of the doctype."""
-        if not self._has_begun and decl.lower().startswith("doctype"):
-            self._has_begun = True
-            self.policy = self.block = self._end()
-
-    def handle_starttag(
-        self,
-        tag: str,
-        attrs: list[tuple[str, str | None]],  # noqa: ARG002 - as the parser calls it
-    ) -> None:
-        """Note the end of ``<body>``, or of ``<html>`` until then."""
-        self._has_begun = True
-        if tag in {"html", "body"} and not self.is_done:
-            self.block = self._end()
-            self.is_done = tag == "body"
-
-    def handle_endtag(self, tag: str) -> None:
-        """Note the end of the head."""
-        if tag == "head" and not self.is_done:
-            self.block = self._end()
-
-    def _end(self) -> int:
-        """Return the place after the tag that is being read."""
-        line, column = self.getpos()
-        start = 0
-        for _ in range(line - 1):
-            start = self._fed.index("\n", start) + 1
-        text = self.get_starttag_text() or ""
-        if text and self._fed.startswith(text, start + column):
-            return start + column + len(text)
-        # A tag is reported once its end was read.
-        return self._fed.find(">", start + column) + 1
+def _is_blank(token: Token) -> bool:
+    return isinstance(token, Text) and token.text.isspace()

@@ -38,6 +38,9 @@ def test_fragment_is_found(text: str, missing: str) -> None:
         ("<style>p {}", 2),
         ("\n<script type='application/ld+json'>{}", 3),
         ("<title>x", 2),
+        ("<script type='text/javascript'/>", 2),
+        ("<textarea\n>x</text", 2),
+        ("<p>a</p>\n<iframe src='https://a.example/'/>", 3),
     ],
 )
 def test_html_that_ends_too_early_is_found(body: str, line: int) -> None:

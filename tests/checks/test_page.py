@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from html.parser import HTMLParser
-
 import pytest
 
 from newsleopard_async.checks.check import check_campaign
@@ -90,17 +88,6 @@ def test_marked_section_of_any_kind_is_skipped(section: str) -> None:
     assert [(tag.name, tag.line) for tag in page.tags] == [("b", 2)]
 
 
-def test_parser_that_gives_up_on_a_section_is_helped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some versions of the parser raise on a section, others do not."""
-
-    def give_up(parser: HTMLParser, i: int) -> int:
-        raise AssertionError("unknown status keyword")
-
-    monkeypatch.setattr(HTMLParser, "parse_html_declaration", give_up)
-
-    assert [tag.name for tag in read_page("html", "<![x[ y ]]><b>").tags] == ["b"]
-
-
 @pytest.mark.parametrize("text", ["&#{};", "<p title='&#{};'>", "<p title=&#{}>", "a &#{}"])
 def test_endless_character_reference_is_read(text: str) -> None:
     """Python refuses to make a number of thousands of digits."""
@@ -124,6 +111,22 @@ def test_what_nobody_sees_is_no_text() -> None:
 
     assert "".join(piece.text for piece in page.texts).split() == ["e&fg", "<", "h"]
     assert [piece.text for piece in page.styles] == ["b"]
+
+
+def test_what_a_frame_or_a_form_holds_is_no_markup() -> None:
+    """A frame's content is for programs without frames, and a field shows its content as text."""
+    page = read_page("html", "<iframe><b>x</b></iframe><xmp><i></xmp><textarea><u>y</textarea>")
+
+    assert [tag.name for tag in page.tags] == ["iframe", "xmp", "textarea"]
+    assert [piece.text for piece in page.texts] == ["<i>", "<u>y"]
+
+
+def test_faulty_tag_is_hidden_like_a_comment() -> None:
+    """It is no comment for Outlook either, even if it looks like one."""
+    page = read_page("html", "<![if {{a}}]>b<? {{c}}\n?><!{{d}}></ {{e}}>")
+
+    assert page.source == "<!>b<\n><!></>"
+    assert page.conditionals == []
 
 
 def test_content_of_a_comment_for_outlook_is_read_by_itself() -> None:
@@ -150,6 +153,11 @@ def test_source_keeps_the_lines_of_what_is_left_out() -> None:
     assert page.source == (
         "1<!--\n-->\n3<script>\n\n</script>6<!--[if mso]>\n7<![endif]-->8<!---->9"
     )
+
+
+def test_element_that_is_never_closed_is_found_at_its_tag() -> None:
+    """A tag over several lines has begun in the first of them."""
+    assert read_page("html", "\n<style\ntype=x\n>\np {}").unclosed_at == 2
 
 
 def test_style_inside_an_unclosed_title_does_not_end_it() -> None:

@@ -10,7 +10,7 @@ from tests.checks.examples import campaign, finding_of, html, rules_of
     [
         ("<script>x()</script>", "script"),
         ("<SCRIPT src='https://a.example/x.js'></SCRIPT>", "script"),
-        ("<script type='text/javascript'/>", "script"),
+        ("<script type='text/javascript'></script>", "script"),
         ("<p onclick='x()'>x</p>", "event-handler"),
         ("<body ONLOAD=x()>", "event-handler"),
         ("<a href='javascript:void(0)'>x</a>", "script-link"),

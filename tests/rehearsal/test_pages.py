@@ -28,6 +28,7 @@ def placed(mail_html: str) -> str:
         "<!doctype html>[P]\n\n<html>\n<head></head>\n\n  <body\n class='x'>[B]a",
         "<!-- <body> --><!DOCTYPE html>[P]<script>'<body>'</script><body>[B]a",
         "<!DOCTYPE html>[P]<html><head><style>a</style></head>[B]<p>b",
+        "<!-- a --!><!DOCTYPE html>[P]<title><body></title><textarea><body></textarea><body>[B]b",
         "[P]<html>[B]<p>b",
         "<!DOCTYPE html>[P][B]<p>b</p>",
         "[P][B]<p>b</p>",
