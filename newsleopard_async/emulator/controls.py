@@ -12,7 +12,8 @@ __all__ = ["Controls"]
 class Controls:
     """Faults by name: each for the next ``times`` requests of an operation, first in, first out.
 
-    The operations are those of ``OPERATIONS``; all other arguments go by name.
+    The operations are those of ``OPERATIONS``; all other arguments go by name, except the status
+    that a request fails with.
     """
 
     _account: Account
@@ -43,8 +44,8 @@ class Controls:
     def fail(
         self,
         operation: str,
-        *,
         status: int = 500,
+        *,
         body: bytes = b"",
         processed: bool = False,
         times: int = 1,

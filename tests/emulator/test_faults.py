@@ -25,9 +25,9 @@ LISTS = "/v1/contacts/lists"
 INSERT = "/v1/contacts/lists/insert"
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [name for name in FAULTS if name != "fail"])
 async def test_what_follows_the_operation_goes_by_name(fault: str) -> None:
-    """A number by place might be a status, a duration or a count, and was each somewhere."""
+    """A number by place might be a duration or a count; only a status is known by its look."""
     emulator, _ = make()
 
     with pytest.raises(TypeError):
@@ -196,7 +196,7 @@ async def test_faults_happen_first_in_first_out() -> None:
     emulator, _ = make()
     emulator.fail("create_list", status=500)
     emulator.not_sent("create_list")
-    emulator.fail("create_list", status=502)
+    emulator.fail("create_list", 502)
     async with Api(emulator) as api:
         other = await api.get(LISTS)
         first = await api.post(INSERT, {"name": "x"})
