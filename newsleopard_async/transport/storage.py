@@ -29,7 +29,7 @@ from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.arriving import GZIP, Arriving, NotWhole, Reader, read_whole
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.http import Bytes, Exchange, perform
-from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.progress import Windows
 from newsleopard_async.transport.repeating import Kind
@@ -45,18 +45,36 @@ __all__ = ["Storage"]
 
 _LARGEST_DOWNLOAD_BYTES: Final = 16 * 1024**3
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]")
+
+
+def _code(codes: str) -> str:
+    """Match an error's code in XML, also with a prefix, or escaped in a page around it."""
+    begin, end = "(?:<|&lt;)", "(?:>|&gt;)"
+    name = r"(?:\w+:)?Code"
+    return rf"{begin}{name}\b[^<>&]*{end}\s*(?:{codes})\s*{begin}/{name}\s*{end}"
+
+
 _SAYS_EXPIRED: Final = re.compile(
-    rb"<Code>\s*ExpiredToken\s*</Code>|<Message>[^<]*\bexpired\b", re.IGNORECASE
+    rf"{_code('ExpiredToken')}|<Message>[^<]*\bexpired\b".encode(), re.IGNORECASE
 )
 """What the storage says of a URL, or of a session token in it, whose time is over.
 
 Only there: the rest of a refusal echoes the request, which may be about "expired.csv".
 """
 
-_GAVE_UP: Final = re.compile(
-    rb"<Code>\s*(?:RequestTimeout|IncompleteBody|InternalError|OperationAborted|SlowDown)\s*</Code>"
+_PASSING: Final = re.compile(
+    _code(
+        "RequestTimeout(?:Exception)?|IncompleteBody|OperationAborted|PriorRequestNotComplete"
+        "|InternalError|ServiceUnavailable|ServerBusy|OperationTimedOut"
+        "|SlowDown(?:Read|Write)?|Throttling(?:Exception)?|ThrottledException|RequestThrottled"
+        "|(?:Request|Bandwidth|Qps|(?:Up|Down)loadTrafficRate)LimitExceeded|TooManyRequests"
+    ).encode(),
+    re.IGNORECASE,
 )
-"""What the storage says, also with a 4xx, of an upload that it did not get or cannot take now."""
+"""The codes of faults that pass, whatever the status: the request did not arrive whole, or the
+storage cannot take it now. They are those that the SDKs of S3, of its imitators and of Azure repeat
+(botocore's "transient" and "throttling" among them). Not RequestTimeTooSkewed: a clock stays wrong.
+"""
 
 
 @attrs.frozen
@@ -196,10 +214,7 @@ class Storage:
         async def attempt() -> Outcome:
             nonlocal last
             last = await self._perform(target, body, read_whole)
-            outcome = self._unless_over("the upload", target, last)
-            if isinstance(outcome, Answer) and _gave_up(outcome):
-                return ReplyLost("the storage gave up")
-            return outcome
+            return self._judged("the upload", target, last)
 
         await self._retrying()(attempt, Kind.UPLOAD)
         assert last is not None  # there was an attempt
@@ -217,14 +232,17 @@ class Storage:
         del url  # As above.
         target = self._checked(found)
         async with _new_file(destination) as partial:
+            last: Outcome | None = None
 
             async def attempt() -> Outcome:
-                outcome = await self._perform(target, None, functools.partial(_save, partial))
-                return self._unless_over("the download", target, outcome)
+                nonlocal last
+                last = await self._perform(target, None, functools.partial(_save, partial))
+                return self._judged("the download", target, last)
 
-            outcome = await self._retrying()(attempt, Kind.READ)
-            if not (isinstance(outcome, Answer) and outcome.status == HTTPStatus.OK):
-                raise self._failure("the download", target, outcome)
+            await self._retrying()(attempt, Kind.READ)
+            assert last is not None  # as above
+            if not (isinstance(last, Answer) and last.status == HTTPStatus.OK):
+                raise self._failure("the download", target, last)
             with _writing():
                 return await in_thread(functools.partial(put_in_place, partial, destination))
 
@@ -275,10 +293,17 @@ class Storage:
             while_open=self.pools.while_open,
         )
 
-    def _unless_over(self, what: str, target: _Target, outcome: Outcome) -> Outcome:
-        """Pass an outcome on; but no answer from a URL whose time is over is final."""
-        if not isinstance(outcome, Answer) and target.is_expired(self.clock.now()):
-            raise self._failure(what, target, outcome)
+    def _judged(self, what: str, target: _Target, outcome: Outcome) -> Outcome:
+        """Return what an outcome counts as: a refusal that passes is like any server error.
+
+        Raises:
+            StorageError: no answer came, and the time of the URL is over.
+        """
+        if not isinstance(outcome, Answer):
+            if target.is_expired(self.clock.now()):
+                raise self._failure(what, target, outcome)
+        elif 400 <= outcome.status < 500 and _PASSING.search(outcome.body):
+            return attrs.evolve(outcome, status=HTTPStatus.SERVICE_UNAVAILABLE)
         return outcome
 
     def _failure(
@@ -295,10 +320,6 @@ class Storage:
         if isinstance(outcome, NotSent) and outcome.way_out is not None:
             return ConfigurationError(f"{what} failed: {outcome.way_out}")
         return StorageError(f"{what} failed: {outcome.reason}", status=None, expired=expired)
-
-
-def _gave_up(answer: Answer) -> bool:
-    return 400 <= answer.status < 500 and _GAVE_UP.search(answer.body) is not None
 
 
 @contextlib.asynccontextmanager

@@ -49,15 +49,38 @@ def open_files(path: Path) -> int:
     return sum(link.exists() and link.samefile(path) for link in folder.iterdir())
 
 
+PASSING = [
+    Reply(400, error_xml("RequestTimeout")),
+    Reply(400, error_xml("IncompleteBody")),
+    Reply(409, error_xml("OperationAborted")),
+    Reply(403, error_xml("SlowDown")),
+    Reply(400, error_xml("\n  ThrottlingException\n")),
+    Reply(400, b'<Error xmlns="http://s3.example/doc/"><Code>RequestTimeout</Code></Error>'),
+    Reply(400, b'<e:Error xmlns:e="urn:e"><e:Code e:n="1">RequestTimeout</e:Code></e:Error>'),
+    Reply(400, b"<pre>&lt;Error&gt;&lt;Code&gt;RequestTimeout&lt;/Code&gt;</pre>"),
+    Reply(400, b"<error><code>requesttimeout</code></error>"),
+    Reply(400, error_xml("RequestTimeout"), headers=(("Retry-After", "3"),)),
+]
+"""Refusals by a 4xx that say of themselves that they pass."""
+
+FINAL = [
+    Reply(400),
+    Reply(409),
+    Reply(403, error_xml("RequestTimeTooSkewed")),
+    Reply(400, error_xml("MyRequestTimeout")),
+    Reply(400, error_xml("InvalidArgument", "RequestTimeout", echo="RequestTimeout")),
+    Reply(400, b"RequestTimeout"),
+]
+"""Refusals that do not, whatever they mention."""
+
+
 @pytest.mark.parametrize(
     "fault",
     [
+        *PASSING,
         Reply(503, error_xml("SlowDown")),
         Reply(500, error_xml("InternalError")),
         Reply(503, after_bytes=100_000),
-        Reply(400, error_xml("RequestTimeout")),
-        Reply(400, error_xml("IncompleteBody")),
-        Reply(409, error_xml("OperationAborted")),
         Reply(429, headers=(("Retry-After", "3"),)),
         Drop(0),
         Drop(1_000_000),
@@ -153,16 +176,20 @@ async def test_answer_that_says_expired_is_expired(
     assert len(wire.requests) == 1
 
 
-async def test_storage_that_keeps_giving_up_has_its_status(wire: WireServer) -> None:
-    """The last answer is what the error tells."""
-    wire.script.extend([Reply(400, error_xml("RequestTimeout"))] * 5)
+async def test_storage_that_keeps_giving_up_has_its_status(
+    wire: WireServer, tmp_path: Path
+) -> None:
+    """After the last attempt the error reports the last answer."""
+    wire.script.extend([Reply(400, error_xml("RequestTimeout"))] * 10)
 
     async with a_client() as nl:
-        with pytest.raises(StorageError) as caught:
+        with pytest.raises(StorageError) as of_upload:
             await nl.contacts.upload(a_ticket(wire.url()), b"EMAIL\n")
+        with pytest.raises(StorageError) as of_download:
+            await nl.reports.download(a_link(wire.url()), tmp_path / "report.csv")
 
-    assert caught.value.status == 400
-    assert len(wire.requests) == 5
+    assert of_upload.value.status == of_download.value.status == 400
+    assert len(wire.requests) == 10
 
 
 async def test_echo_of_the_word_expired_is_not_expired(wire: WireServer) -> None:
@@ -208,6 +235,38 @@ async def test_cut_download_is_repeated_and_whole(wire: WireServer, tmp_path: Pa
     assert size_bytes == len(CONTENT)
     assert destination.read_bytes() == CONTENT
     assert names_in(tmp_path) == ["report.csv"]
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=repr)
+async def test_download_that_storage_gave_up_is_repeated(
+    wire: WireServer, tmp_path: Path, fault: Reply
+) -> None:
+    """A fault that passes is no refusal, whatever its status."""
+    destination = tmp_path / "report.csv"
+    wire.script.extend([fault, fault, Reply(body=b"EMAIL\n")])
+
+    async with a_client() as nl:
+        await nl.reports.download(a_link(wire.url()), destination)
+
+    assert destination.read_bytes() == b"EMAIL\n"
+    assert len(wire.requests) == 3
+
+
+@pytest.mark.parametrize("fault", FINAL, ids=repr)
+async def test_refusal_that_does_not_pass_is_final(
+    wire: WireServer, tmp_path: Path, fault: Reply
+) -> None:
+    """Only the code counts, by its whole name, and not what a message mentions."""
+    wire.script.extend([fault] * 2)
+
+    async with a_client() as nl:
+        with pytest.raises(StorageError) as of_upload:
+            await nl.contacts.upload(a_ticket(wire.url()), b"EMAIL\n")
+        with pytest.raises(StorageError) as of_download:
+            await nl.reports.download(a_link(wire.url()), tmp_path / "report.csv")
+
+    assert of_upload.value.status == of_download.value.status == fault.status
+    assert len(wire.requests) == 2
 
 
 async def test_failed_download_leaves_the_old_file(wire: WireServer, tmp_path: Path) -> None:
