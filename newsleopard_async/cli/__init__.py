@@ -22,6 +22,6 @@ def main() -> None:
             'pip install "newsleopard-async[cli]"'
         )
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show 中文 shows a question mark; that is no reason to fail.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # typed as any TextIO
+        # A console that cannot show 中文 shows its escape, \u4e2d\u6587, by which it can be read.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # typed as any TextIO
     newsleopard()

@@ -8,7 +8,6 @@ from typing import Final
 
 import anyio
 import attrs
-import click
 from rich import box
 from rich.console import Console
 from rich.status import Status
@@ -16,7 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
-from newsleopard_async.cli.terminal import said, written
+from newsleopard_async.cli.streams import opened
+from newsleopard_async.cli.terminal import said, write_json
+from newsleopard_async.cli.wording import report_worded
+from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.workflows import Event
 
 __all__ = ["CheckOptions", "findings_table", "run_check", "summary_table"]
@@ -40,22 +42,25 @@ class CheckOptions:
 
 def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
     """Check a file, print what was found, and say whether it may be sent."""
-    with console.status(said(f"Reading {path.name}")) as status:
-        report = anyio.run(_check, path, options, status)
+    with opened(path) as (contacts, title), console.status(said(f"Reading {title}")) as status:
+        report = anyio.run(_check, contacts, title, options, status)
+    report = report_worded(report)
     if options.as_json:
-        click.echo(written(report.to_dict()))
+        write_json(report.to_dict())
     else:
-        _print(console, path, report, strict=options.strict)
+        _print(console, title, report, strict=options.strict)
     return report.ok and not (options.strict and report.warnings)
 
 
-async def _check(path: Path, options: CheckOptions, status: Status) -> ContactsReport:
+async def _check(
+    contacts: Contacts, title: str, options: CheckOptions, status: Status
+) -> ContactsReport:
     def show(event: Event) -> None:
         if event.state == "waiting" and isinstance(event.result, dict):
-            status.update(said(f"Reading {path.name}: {event.result['rows']:,} rows"))
+            status.update(said(f"Reading {title}: {event.result['rows']:,} rows"))
 
     return await check_contacts(
-        path,
+        contacts,
         encoding=options.encoding,
         fix=options.fix,
         left_out_to=options.left_out_to,
@@ -65,8 +70,8 @@ async def _check(path: Path, options: CheckOptions, status: Status) -> ContactsR
     )
 
 
-def _print(console: Console, path: Path, report: ContactsReport, *, strict: bool) -> None:
-    console.print(summary_table(report, title=path.name))
+def _print(console: Console, title: str, report: ContactsReport, *, strict: bool) -> None:
+    console.print(summary_table(report, title=title))
     if report.findings:
         console.print(findings_table(report.findings, width=console.width))
     errors, warnings = len(report.errors), len(report.warnings)

@@ -16,6 +16,7 @@ from rich.console import Console
 from newsleopard_async.cli.checking import CheckOptions, run_check
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
 from newsleopard_async.cli.terminal import said
+from newsleopard_async.cli.wording import worded
 from newsleopard_async.disclosure import shown
 from newsleopard_async.emulator import Emulator, Profile
 from newsleopard_async.emulator import server as emulator_server
@@ -159,17 +160,17 @@ def _serve(*, host: str, port: int, api_keys: tuple[str, ...], profile: Profile)
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def check(path: Path, **options: Any) -> None:
-    """Check a CSV FILE of contacts; nothing is sent.
+    """Check a FILE of contacts; nothing is sent.
 
-    The exit status is 0 where it can be sent, 1 where it cannot, and 2 where it could not be
-    checked.
+    FILE may be a pipe as well, and - is the standard input. The exit status is 0 if it can be
+    sent, 1 if it cannot, and 2 if it could not be checked.
     """
     try:
         passed = run_check(Console(highlight=False), path, CheckOptions(**options))
     except KeyboardInterrupt:
         _fail(Console(stderr=True), "Interrupted.", _INTERRUPTED)
     except NewsLeopardError as error:
-        _fail(Console(stderr=True), f"{type(error).__name__}: {error}", 2)
+        _fail(Console(stderr=True), f"{type(error).__name__}: {worded(str(error))}", 2)
     sys.exit(0 if passed else 1)
 
 

@@ -5,7 +5,9 @@ A step is one line, which moves if the terminal can, and is printed once if not.
 
 from __future__ import annotations
 
+import codecs
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import attrs
+import click
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.spinner import Spinner
@@ -22,9 +25,13 @@ from rich.text import Text
 from newsleopard_async.disclosure import shown
 from newsleopard_async.workflows import Event
 
-__all__ = ["Step", "Steps", "Watcher", "said", "written"]
+__all__ = ["Step", "Steps", "Watcher", "said", "write_json"]
 
 _BAR_COLUMNS = 16
+_MARKS: Final = {"done": "✓", "failed": "✗"}
+_PLAIN_MARKS: Final = {"done": "+", "failed": "x"}
+"""For consoles that are not UTF-8: an escape would not fit the column."""
+_STYLES: Final = {"done": "green", "failed": "red"}
 
 
 def said(text: str, style: str = "") -> Text:
@@ -36,11 +43,17 @@ def said(text: str, style: str = "") -> Text:
     return Text(shown(text), style=style)
 
 
-def written(data: object) -> str:
-    """Return data as JSON, readable, and without a character that steers a terminal."""
-    text = json.dumps(data, ensure_ascii=False)
+def write_json(data: object) -> None:
+    """Write data to the standard output as one line of JSON, which no terminal obeys.
+
+    It is readable where the output is UTF-8, and plain ASCII with escapes anywhere else: a file
+    that a console in Taiwan writes is CP950, and JSON is never that (RFC 8259, 8.1).
+    """
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    text = json.dumps(data, ensure_ascii=not is_utf8)
     # Such characters stand in strings alone, where JSON has an escape for each.
-    return text if text.isprintable() else "".join(map(_json_character, text))
+    safe = text if text.isprintable() else "".join(map(_json_character, text))
+    click.echo(safe.encode() + b"\n", nl=False)
 
 
 def _json_character(character: str) -> str:
@@ -150,12 +163,10 @@ class Steps:
         return table
 
     def _mark(self, step: Step) -> Spinner | Text:
-        marks: dict[str, Callable[[], Spinner | Text]] = {
-            "running": lambda: self._spinner,
-            "done": lambda: Text("✓", style="green"),
-            "failed": lambda: Text("✗", style="red"),
-        }
-        return marks[step.state]()
+        if step.state == "running":
+            return self._spinner
+        marks = _PLAIN_MARKS if self._console.options.ascii_only else _MARKS
+        return Text(marks[step.state], style=_STYLES[step.state])
 
 
 def _detail(step: Step) -> Text:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,3 +179,35 @@ def test_json_is_valid_and_steers_no_terminal(tmp_path: Path) -> None:
     data = json.loads(said)
     assert name in data["columns"]
     assert data["left_out_to"] == str(tmp_path / "a\x1b.left-out.csv")
+
+
+@pytest.mark.parametrize("name", ["門市", "堃🎉", "Größe"])
+@pytest.mark.parametrize("console", ["utf-8", "cp950", "cp1252", "ascii"])
+def test_json_is_json_in_every_console(console: str, name: str, tmp_path: Path) -> None:
+    """UTF-8 or plain ASCII, whatever the console's encoding is."""
+    path = tmp_path / "members.csv"
+    path.write_text(CLEAN.replace("STORE", name), "utf-8")
+
+    result = CliRunner(charset=console).invoke(newsleopard, ["check", str(path), "--json"])
+
+    assert json.loads(result.stdout_bytes.decode("utf-8"))["columns"][2] == name
+    assert result.stdout_bytes.isascii() == (console != "utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("console", ["cp950", "ascii"])
+def test_console_shows_what_it_cannot_encode_as_escapes(console: str, tmp_path: Path) -> None:
+    """It neither fails nor loses a character of a name."""
+    path = tmp_path / "members.csv"
+    path.write_text(CLEAN.replace("STORE", "堃🎉"), "utf-8")
+
+    run = subprocess.run(
+        [sys.executable, "-m", "newsleopard_async.cli", "check", str(path)],
+        check=False,
+        capture_output=True,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": console, "PYTHONUTF8": "0"},
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert r"\u5803\U0001f389" in run.stdout.decode(console)

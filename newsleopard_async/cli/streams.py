@@ -1,0 +1,109 @@
+"""What can be read only once: the standard input, a named pipe, ``<(…)`` of a shell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Final
+
+import anyio
+import attrs
+import click
+
+from newsleopard_async.aio import in_thread
+from newsleopard_async.errors import InvalidRequest
+
+__all__ = ["opened"]
+
+_PIECE_BYTES: Final = 256 * 1024
+_IS_STREAM: Final = (stat.S_ISFIFO, stat.S_ISCHR, stat.S_ISSOCK)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, str]]:
+    """Open what is named on the command line, and say what it is called there.
+
+    Yields: What `check_contacts` takes: the path itself if it can be read more than once.
+
+    Raises:
+        InvalidRequest: it cannot be opened.
+    """
+    if str(path) == "-":
+        yield _standard_input(), "standard input"
+    elif _is_stream(path):
+        with _open(path) as file:
+            yield _Stream(file.fileno()), str(path)
+    else:
+        yield path, path.name
+
+
+def _standard_input() -> Any:
+    if sys.stdin is None:
+        raise _refusal("the standard input is closed")
+    file = sys.stdin.buffer
+    if file.isatty():
+        click.echo("Reading the standard input; Ctrl-D (on Windows Ctrl-Z) ends it.", err=True)
+    try:
+        return _Stream(file.fileno())
+    except OSError:
+        # It is none of the system's, as in a test.
+        return file
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        # What is not there is refused by the check.
+        return False
+    return any(is_of(mode) for is_of in _IS_STREAM)
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise _refusal(f"{path} cannot be read: {error.strerror}") from None
+
+
+@attrs.frozen
+class _Stream:
+    """A `ContactsSource` of an open file, whose bytes come when its writer gives them."""
+
+    descriptor: int
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read it to its end.
+
+        Raises:
+            InvalidRequest: the system cannot read it.
+        """
+        try:
+            while piece := await self._read():
+                yield piece
+        except OSError as error:
+            raise _refusal(f"it cannot be read: {error.strerror}") from None
+
+    async def _read(self) -> bytes:
+        read = partial(os.read, self.descriptor, _PIECE_BYTES)
+        if not _can_be_waited_for(self.descriptor):
+            return await in_thread(read)
+        # No thread that reads can be interrupted: Ctrl-C would wait for the writer.
+        await anyio.wait_readable(self.descriptor)
+        return read()
+
+
+def _can_be_waited_for(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)
+
+
+def _refusal(message: str) -> InvalidRequest:
+    return InvalidRequest.of("contacts", "readable", message)
