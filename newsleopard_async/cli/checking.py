@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +32,7 @@ class CheckOptions:
     """What the command was told; as the arguments of `check_contacts`."""
 
     encoding: str | None = None
+    columns: Mapping[str, str] | None = None
     fix: Sequence[Fix] = ()
     left_out_to: Path | None = None
     write_to: Path | None = None
@@ -62,6 +63,7 @@ async def _check(
     return await check_contacts(
         contacts,
         encoding=options.encoding,
+        columns=options.columns,
         fix=options.fix,
         left_out_to=options.left_out_to,
         write_to=options.write_to,

@@ -137,9 +137,32 @@ def _serve(*, host: str, port: int, api_keys: tuple[str, ...], profile: Profile)
         anyio.run(until_stopped)
 
 
+def _columns(
+    _: click.Context, __: click.Parameter, pairs: tuple[str, ...]
+) -> dict[str, str] | None:
+    """Read each as the name in the file, and after the last = the name to use."""
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        old, equals, new = pair.rpartition("=")
+        if not equals:
+            raise click.BadParameter("write it as 電子郵件=EMAIL")
+        if old in columns:
+            raise click.BadParameter(f"{old} is given twice")
+        columns[old] = new
+    return columns or None
+
+
 @newsleopard.command()
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--encoding", help="Such as big5; found out where it is not said.")
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    callback=_columns,
+    metavar="NAME=EMAIL",
+    help="Use another name for a column of the file; repeatable.",
+)
 @click.option(
     "--fix",
     type=click.Choice(["trim", "drop-duplicates", "leave-out-bad-rows"]),

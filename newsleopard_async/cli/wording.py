@@ -14,6 +14,7 @@ from newsleopard_async.models.findings import ContactsReport
 __all__ = ["OPTIONS", "report_worded", "worded"]
 
 OPTIONS: Final = {
+    "columns": "--column",
     "deep": "--deep",
     "encoding": "--encoding",
     "fix": "--fix",
@@ -26,6 +27,7 @@ OPTIONS: Final = {
 _NAMES: Final = "|".join(OPTIONS)
 _ARGUMENT: Final = re.compile(rf"""\b({_NAMES})=(True\b|'[^']*'|"[^"]*"|\{{.*?['"]\}})?""")
 _FIELD: Final = re.compile(rf"(?:(?<=^)|(?<=; )|(?<=: ))({_NAMES})(?=: )")
+_WORD: Final = re.compile(r"[\w@%+=:,./-]+")
 _ELSEWHERE: Final = re.compile(r" \(part_bytes=[^)]*\)")
 """What the command line has no option for, in brackets."""
 
@@ -48,7 +50,12 @@ def _option(match: re.Match[str]) -> str:
         return option
     pairs = given.items() if isinstance(given, dict) else ()
     values = [f"{old}={new}" for old, new in pairs] or [str(given)]
-    return " ".join(f"{option} {shlex.quote(each)}" for each in values)
+    return " ".join(f"{option} {_quoted(each)}" for each in values)
+
+
+def _quoted(value: str) -> str:
+    """Quote what a shell would not take for one word; unlike shlex, no 中文 by itself."""
+    return value if _WORD.fullmatch(value) else shlex.quote(value)
 
 
 def report_worded(report: ContactsReport) -> ContactsReport:

@@ -183,7 +183,13 @@ class _Work:
 
     def _begin(self, detector: EncodingDetector) -> Examiner:
         options = self.options
-        return Examiner(detector.finish(), fix=options.fix, judge=options.judges, deep=options.deep)
+        return Examiner(
+            detector.finish(),
+            fix=options.fix,
+            judge=options.judges,
+            deep=options.deep,
+            columns=options.columns,
+        )
 
     def _write(self, found: Examined) -> bool:
         """Write what goes out of a piece; the next one is wanted in any case."""

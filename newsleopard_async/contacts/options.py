@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final, get_args
@@ -15,6 +15,7 @@ from typing import Final, get_args
 import attrs
 
 from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.rules.renaming import problems_of_columns
 from newsleopard_async.contacts.sources import (
     BinaryFileSource,
     ContactsSource,
@@ -56,6 +57,7 @@ class Options:
         deep: Whether addresses are judged by email-validator as well.
         left_out_to: A file for the rows that are left out.
         write_to: A file for the clean CSV.
+        columns: The caller's names of columns, by those of the file.
 
     Raises:
         InvalidRequest: one of them is of another type, or no such thing can be made good.
@@ -67,6 +69,7 @@ class Options:
     deep: bool = False
     left_out_to: Path | None = attrs.field(default=None, converter=_as_path)
     write_to: Path | None = attrs.field(default=None, converter=_as_path)
+    columns: Mapping[str, str] | None = None
 
     def __attrs_post_init__(self) -> None:
         refuse(self._problems())
@@ -76,6 +79,8 @@ class Options:
         for name in ("left_out_to", "write_to"):
             if (path := getattr(self, name)) is not None:
                 yield from problems_of_type(name, path, Path, "a path")
+        if self.columns is not None:
+            yield from problems_of_columns(self.columns)
         if any(each not in _FIXES for each in self.fix):
             yield Problem("fix", "choice", f"must be some of {', '.join(_FIXES)}")
 

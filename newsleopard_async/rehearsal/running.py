@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -53,6 +53,7 @@ async def rehearse(
     now: datetime | None = None,
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
+    columns: Mapping[str, str] | None = None,
     strict: bool = False,
     max_rejected: float | None = 0,
     profile: Profile = "documented",
@@ -74,6 +75,7 @@ async def rehearse(
         now: When the rehearsal begins, aware; None is the present.
         encoding: As ``send_campaign`` has it.
         fix: As ``send_campaign`` has it, but no file is written beside the input.
+        columns: As ``send_campaign`` has it.
         strict: Whether a warning keeps it from going out.
         max_rejected: As ``send_campaign`` has it. What would be too many is a problem, and
             the rest is shown all the same.
@@ -97,7 +99,7 @@ async def rehearse(
             *problems_of_progress(progress),
         ]
     )
-    options = Options(encoding=encoding, fix=fix)
+    options = Options(encoding=encoding, fix=fix, columns=columns)
     pages = None if folder is None else await in_thread(partial(_make_folder, folder))
     stage = Stage.at(began, profile, campaign, polling=polling, progress=progress)
     with private_folder() as scratch:

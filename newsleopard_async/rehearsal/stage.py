@@ -115,6 +115,7 @@ async def check_taken(taken: Taken, progress: Progress | None) -> ContactsReport
         encoding=taken.options.encoding,
         fix=taken.options.fix,
         left_out_to=taken.options.left_out_to,
+        columns=taken.options.columns,
         write_to=taken.clean,
         progress=progress,
     )
@@ -254,6 +255,7 @@ class Stage:
             self.imported,
             contacts=taken.contacts,
             contacts_encoding=taken.options.encoding,
+            contacts_columns=taken.options.columns,
         )
         rows: list[RejectedRow] = []
         reasons = Counter[str]()

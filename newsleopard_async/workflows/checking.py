@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
 from newsleopard_async.clock import SystemClock
@@ -31,6 +31,7 @@ async def check_contacts(
     left_out_to: AnyPath | None = None,
     write_to: AnyPath | None = None,
     deep: bool = False,
+    columns: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> ContactsReport:
     """Read contacts, and say everything that is wrong with them or worth a look.
@@ -57,6 +58,8 @@ async def check_contacts(
             appears whole, unless the contacts cannot be used at all.
         deep: Whether to judge addresses by email-validator, too, which the extra ``check``
             brings.
+        columns: Names to use in the place of the file's or the records' own, such as
+            ``{"電子郵件": "EMAIL", "姓名": "NAME"}``.
         progress: Called with events of the step ``check_contacts``, the ``bytes`` read and the
             ``rows`` seen in their results. Everything is read twice.
     Returns: The findings, and what the contacts are: their number, their columns, their encoding.
@@ -67,7 +70,12 @@ async def check_contacts(
         ConfigurationError: email-validator is missing, or the temporary folder cannot be used.
     """
     options = Options(
-        encoding=encoding, fix=fix, deep=deep, left_out_to=left_out_to, write_to=write_to
+        encoding=encoding,
+        fix=fix,
+        deep=deep,
+        left_out_to=left_out_to,
+        write_to=write_to,
+        columns=columns,
     )
     # Whoever calls `progress` may log, and reporters of errors print the frames that run.
     source = as_source(source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -104,6 +104,7 @@ async def import_contacts(
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
     left_out_to: AnyPath | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 
@@ -125,6 +126,8 @@ async def import_contacts(
         encoding: What the contacts are encoded in; None finds it out.
         fix: What to put right on the way, as for `check_contacts`.
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
+        columns: Names to use in the place of the file's or the records' own, as for
+            `check_contacts`.
 
     Raises:
         ImportFailed: the import ended without success.
@@ -144,7 +147,7 @@ async def import_contacts(
             *problems_of_same_file("left_out_to", left_out_to, checkpoint),
         ]
     )
-    options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to)
+    options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to, columns=columns)
     events = Events("import_contacts", progress, nl.clock)
     # Whoever reports a log line prints the variables of the frames that run: a source is shown
     # without its content.

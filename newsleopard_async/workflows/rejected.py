@@ -7,12 +7,13 @@ It is personal data, and is on the disk only while it is read.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.rules.renaming import problems_of_columns, renamed
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.downloads.columns import Rows
@@ -45,6 +46,7 @@ def rejected_rows(
     *,
     contacts: Contacts | None = None,
     contacts_encoding: str | None = None,
+    contacts_columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
 ) -> AsyncGenerator[RejectedRow, None]:
     """Go through the rows that the platform rejected, in an ``async for``.
@@ -63,6 +65,7 @@ def rejected_rows(
         contacts: What was imported, to find the rows' lines in: a path, bytes, text, or a list
             or tuple of records. Anything else can be read only once, and gives no lines.
         contacts_encoding: The encoding of the contacts, as it was given for the import.
+        contacts_columns: The ``columns`` of the import, if it was given any.
         encoding: The encoding of the platform's file, if it cannot be found out.
 
     Raises:
@@ -76,12 +79,24 @@ def rejected_rows(
         [
             *problems_of_type("nl", nl, NewsLeopard, "a NewsLeopard client"),
             *problems_of_type("report", report, reports, "an ImportReport or an ImportResult"),
+            *problems_of_columns(contacts_columns or {}),
         ]
     )
     if isinstance(contacts, str):
         as_source(contacts)  # refuses a path that was given as text, and reads nothing
     result = report.result if isinstance(report, ImportReport) else report
-    return _rows(nl, result, contact_rows(contacts, contacts_encoding), encoding)
+    rows = contact_rows(contacts, contacts_encoding)
+    if rows is not None and contacts_columns:
+        rows = _renamed(rows, contacts_columns)
+    return _rows(nl, result, rows, encoding)
+
+
+def _renamed(rows: Rows, columns: Mapping[str, str]) -> Rows:
+    """Give the columns the names under which they went out."""
+    with closing(rows):
+        for line, cells in rows:
+            yield line, list(renamed(cells, columns, line=line).cells)
+            yield from rows
 
 
 @hides_variables

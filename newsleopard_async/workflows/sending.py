@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from types import EllipsisType
@@ -76,6 +76,7 @@ async def send_campaign(
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
     left_out_to: AnyPath | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
 
@@ -109,6 +110,8 @@ async def send_campaign(
         encoding: What the contacts are encoded in; None finds it out.
         fix: What to put right on the way, as for `check_contacts`.
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
+        columns: Names to use in the place of the file's or the records' own, as for
+            `check_contacts`.
 
     Raises:
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
@@ -125,7 +128,9 @@ async def send_campaign(
     refuse(_problems_of_options(marker, polling, left_out_to, checkpoint))
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
-    options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to, judge=check)
+    options = Options(
+        encoding=encoding, fix=fix, left_out_to=left_out_to, judge=check, columns=columns
+    )
     events = Events("send_campaign", progress, nl.clock)
     async with contextlib.AsyncExitStack() as stack:
         found = None

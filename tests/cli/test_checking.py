@@ -92,6 +92,20 @@ def test_fixes_are_told_and_written(tmp_path: Path) -> None:
         assert told in result.output
 
 
+def test_columns_get_other_names(tmp_path: Path) -> None:
+    """--column gives one a name, which may be in the file with an = in it."""
+    content = CLEAN.replace("EMAIL,NAME", "電子郵件,a=b")
+
+    result = check(tmp_path, content, "--column", "電子郵件=EMAIL", "--column", "a=b=NAME")
+    refused = check(tmp_path, content, "--column", "電子郵件")
+    twice = check(tmp_path, content, "--column", "a=b=NAME", "--column", "a=b=EMAIL")
+
+    assert (result.exit_code, refused.exit_code, twice.exit_code) == (0, 2, 2)
+    assert "EMAIL, NAME, STORE" in result.output
+    assert "電子郵件=EMAIL" in refused.output
+    assert "given twice" in twice.output
+
+
 @pytest.mark.parametrize("arguments", [["nowhere.csv"], ["--encoding", "klingon", "nowhere.csv"]])
 def test_file_that_cannot_be_checked_is_exit_status_2(arguments: list[str]) -> None:
     """What could not be checked is neither passed nor failed, and one line says why."""

@@ -65,6 +65,17 @@ async def test_contacts_are_in_the_new_list(
 
 
 @pytest.mark.anyio
+async def test_columns_of_other_names_are_imported() -> None:
+    """Under the names that the caller gives them."""
+    columns = {"信箱": "EMAIL", "姓名": "NAME"}
+    async with connected() as bench:
+        contacts = csv_of(3).replace("EMAIL,NAME", "信箱,姓名")
+        await workflows.import_contacts(bench.nl, contacts, list_name="會員", columns=columns)
+
+    assert len(bench.emulator.contacts) == 3
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 async def test_line_ends_of_windows_are_no_part_of_a_value(ends: str) -> None:
     """What goes as text has line feeds only."""

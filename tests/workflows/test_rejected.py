@@ -103,6 +103,19 @@ async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path)
 
 
 @pytest.mark.anyio
+async def test_lines_are_found_under_the_names_that_were_given_to_columns() -> None:
+    """The platform knows no other names."""
+    contacts = CSV.replace("EMAIL,NAME", "信箱,姓名")
+    columns = {"信箱": "EMAIL", "姓名": "NAME"}
+    async with rejecting() as (bench, report):
+        rows = await rows_of(bench.nl, report, contacts, contacts_columns=columns)
+        with pytest.raises(InvalidRequest, match="columns"):
+            await rows_of(bench.nl, report, contacts, contacts_columns={"": "EMAIL"})
+
+    assert facts(rows) == TRUTH
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 async def test_file_may_be_of_any_encoding(encoding: str, end: str) -> None:

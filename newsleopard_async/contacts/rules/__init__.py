@@ -33,6 +33,11 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
         "note or error",
         "EMAIL and NAME in another place or form, which is put right (note), or missing (error)",
     ),
+    RuleInfo(
+        "column-names",
+        "error",
+        "a name of `columns=` that the file lacks, or that another column has already",
+    ),
     RuleInfo("duplicate-header", "error", "columns of the same name but for case and spaces"),
     RuleInfo("empty-header", "error", "a column without a name"),
     RuleInfo("reserved-header", "warning", "a name that the platform reserves for itself"),

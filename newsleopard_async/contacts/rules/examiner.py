@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -49,6 +49,7 @@ class Examiner:
         judge: Whether to look at the rows; without it, only at what makes a file unreadable or
             its header wrong.
         deep: Whether to judge addresses by email-validator, too.
+        columns: The caller's names of columns, by those of the file.
 
     Raises:
         ConfigurationError: email-validator is asked for, and not installed.
@@ -61,7 +62,9 @@ class Examiner:
         fix: Collection[Fix] = (),
         judge: bool = True,
         deep: bool = False,
+        columns: Mapping[str, str] | None = None,
     ) -> None:
+        self._columns = columns
         self._detected = detected
         self._fix = fix
         self._judge = judge
@@ -137,6 +140,7 @@ class Examiner:
             text=reader.first_line,
             separator=reader.separator,
             is_broken=0 in batch.broken or 0 in batch.unclosed,
+            columns=self._columns,
         )
         judges = self._judge and self._header.index_of(REQUIRED[0]) is not None
         if not self._header.is_usable and not judges:

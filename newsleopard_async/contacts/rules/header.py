@@ -6,13 +6,14 @@ A name that was probably meant as one of the two that there must be is said.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
 import attrs
 
 from newsleopard_async.contacts.csv.separators import COMMA, KNOWN, folded, foreign_separator
+from newsleopard_async.contacts.rules.renaming import renamed
 from newsleopard_async.disclosure import shown
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from newsleopard_async.models.findings import Finding, Level, counted, either
@@ -51,13 +52,15 @@ class Header:
     """The columns of a file.
 
     Attributes:
-        cells: Their names as they stand, but for blanks around them.
+        cells: Their names as they stand, but for blanks around them, or as the caller names them.
+        given: Their names as they stand, also where the caller gives them others.
         order: Where in a row each cell stands that goes out: EMAIL, NAME, and the rest; empty
             where one of the two is missing.
         findings: What is wrong with it, or was put right.
     """
 
     cells: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -94,6 +97,7 @@ def read_header(
     separator: str,
     is_broken: bool,
     goes_as_it_is: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> Header:
     """Read the first row.
 
@@ -103,13 +107,19 @@ def read_header(
         separator: Between its cells.
         is_broken: Whether a quote in it goes on in the next line, or is never closed.
         goes_as_it_is: Whether nothing is put right, so that it must have the platform's form.
+        columns: The caller's names of columns, by those of the file.
     """
     fatal = _fatal(row, separator, is_broken=is_broken)
     if fatal is not None:
         header = Header(findings=(fatal,))
     else:
         cells = tuple(cell.strip().strip("\ufeff\u200b").strip() for cell in row)
-        header = _read_names(cells, text, separator, goes_as_it_is=goes_as_it_is)
+        names = renamed(cells, columns or {}, line=line)
+        if names.findings:
+            header = Header(findings=names.findings)
+        else:
+            header = _read_names(names.cells, text, separator, goes_as_it_is=goes_as_it_is)
+        header = attrs.evolve(header, given=cells)
     findings = (attrs.evolve(each, line=line, places=(line,)) for each in header.findings)
     return attrs.evolve(header, findings=tuple(findings))
 
@@ -120,7 +130,7 @@ def _read_names(
     names = [folded(cell) for cell in cells]
     missing = [name for name in REQUIRED if folded(name) not in names]
     if missing:
-        finding = _finding_of_missing(missing, cells, text)
+        finding = _finding_of_missing(missing, cells, text, goes_as_it_is=goes_as_it_is)
         if finding.rule != "header-order" or REQUIRED[0] in missing or "@" in text:
             return Header(findings=(finding,))
         # There are addresses at least, so that the rows can still be judged.
@@ -157,7 +167,9 @@ def _fatal(row: Sequence[str], separator: str, *, is_broken: bool) -> Finding | 
     return None
 
 
-def _finding_of_missing(missing: Sequence[str], cells: Sequence[str], text: str) -> Finding:
+def _finding_of_missing(
+    missing: Sequence[str], cells: Sequence[str], text: str, *, goes_as_it_is: bool
+) -> Finding:
     """Say what is missing; a first line without both columns may be a contact, so it is hidden."""
     if (foreign := foreign_separator(text)) is not None:
         return _finding("error", "separator", f"separates columns by {foreign}; use commas")
@@ -168,11 +180,14 @@ def _finding_of_missing(missing: Sequence[str], cells: Sequence[str], text: str)
             "has no header: its first line looks like a contact; put a line EMAIL,NAME above it",
         )
     is_header = len(missing) < len(REQUIRED)
-    hints = "".join(
-        f"; rename the column {shown(near)} to {name}"
+    meant = {
+        shown(near): name
         for name in missing
         if (near := _near_miss(name, cells, is_header=is_header)) is not None
-    )
+    }
+    hints = "".join(f"; rename the column {near} to {name}" for near, name in meant.items())
+    if meant and not goes_as_it_is:
+        hints += f", or say columns={meant!r}"
     return _finding(
         "error",
         "header-order",

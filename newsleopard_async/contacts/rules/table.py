@@ -73,7 +73,7 @@ class Table:
             if header.is_usable
             else None
         )
-        self._left_out = LeftOutWriter(header.cells)
+        self._left_out = LeftOutWriter(header.given)
 
     @property
     def unique(self) -> int:
