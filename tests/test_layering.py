@@ -56,6 +56,8 @@ EDGES = {
     "asyncio": ("aio",),
     "trio": ("aio",),
     "email_validator": ("contacts.rules.emails",),
+    "narwhals": ("contacts.frames",),
+    "python_calamine": ("contacts.workbook",),
 }
 """Which modules of the tower alone may import a library; a name covers what starts with it."""
 
@@ -65,7 +67,7 @@ OPTIONAL = ("starlette", "uvicorn", "rich", "click")
 
 DECLARED = {
     "": {"anyio", "attrs", "cattrs", "h11", "httpcore", "httpx", "tenacity"},
-    "contacts": {"email_validator"},
+    "contacts": {"email_validator", "narwhals", "python_calamine"},
     "emulator": {"starlette", "uvicorn"},
     "cli": {"click", "rich"},
     "testing": {"pytest", "trio"},
@@ -320,6 +322,7 @@ def test_every_room_has_its_level() -> None:
         ("transport.retry", "import trio.lowlevel"),
         ("client", "from rich import print"),
         ("contacts.sources", "from email_validator import validate_email"),
+        ("contacts.sources", "import narwhals"),
         ("", "import uvicorn"),
     ],
 )

@@ -38,6 +38,7 @@ import anyio
 import attrs
 
 from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.frames import FrameRows
 from newsleopard_async.contacts.scalars import CellError, cell_of
 from newsleopard_async.errors import InvalidRequest
 
@@ -68,13 +69,19 @@ class RecordsSource:
 
     records: Iterable[Any] | AsyncIterable[Any] = attrs.field(repr=False)
 
+    def again(self) -> Iterator[bytes]:
+        """Write records that can be gone through more than once, in this thread."""
+        writer, left = RecordWriter(columns=_columns_of(self.records)), iter(self.records)  # type: ignore[arg-type]  # no async one
+        while batch := writer.write_some(left):
+            yield batch
+
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
         """Write the records, a batch at a time.
 
         Raises:
             InvalidRequest: something among them is no record, or is not like the first.
         """
-        writer = RecordWriter(columns=_described(self.records))
+        writer = RecordWriter(columns=_columns_of(self.records))
         if isinstance(self.records, AsyncIterable):
             async with _taken_later(self.records) as taken_later:
                 async for record in taken_later:
@@ -85,12 +92,14 @@ class RecordsSource:
                     yield batch
         if not writer.count:
             # There is no contact, and no column whose name is missing.
-            yield csv_row(_FIRST).encode()
+            yield csv_row(writer.columns or _FIRST).encode()
 
 
-def _described(cursor: object) -> tuple[str, ...]:
-    """Return the columns that a cursor of a database has, as PEP 249 has them."""
-    description = getattr(cursor, "description", None)
+def _columns_of(records: object) -> tuple[str, ...]:
+    """Return what tuples go by: the columns of a frame, or of a database's cursor (PEP 249)."""
+    if isinstance(records, FrameRows):
+        return records.columns
+    description = getattr(records, "description", None)
     if not isinstance(description, (tuple, list)):
         return ()
     return tuple(str(column[0]) for column in description)
@@ -299,7 +308,7 @@ class RecordWriter:
         )
 
     def _refusal(self, rule: str, message: str) -> InvalidRequest:
-        what = "row" if self._is_table else "record"
+        what = "row" if self._is_table and not self.columns else "record"
         return InvalidRequest.of("contacts", rule, f"{what} {self.count:,} {message}")
 
 
@@ -326,7 +335,8 @@ def _opener_of(record: Any) -> Opener | None:
         return partial(_open_row, {})
     if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):
         return _open_like_mapping
-    if isinstance(getattr(getattr(record, "dtype", None), "names", None), tuple):
+    dtype = getattr(record, "dtype", None)
+    if getattr(dtype, "names", None) is not None and getattr(record, "shape", None) == ():
         return _open_structured
     return None
 

@@ -26,6 +26,7 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 import attrs
 
 from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.frames import rows_of_frame
 from newsleopard_async.contacts.records import RecordsSource, is_record
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import StableFile, Unusable
@@ -56,12 +57,20 @@ _GATHER_S: Final = 0.5
 
 
 class BinaryFile(Protocol):
-    """A file that is open for reading bytes; whatever has ``read(size)``.
+    """A file that is open for reading bytes; anything that has ``read(size)``.
 
     If it has ``read1(size)``, that is asked first, since it does not wait for all of it.
     """
 
     def read(self, size: int, /) -> bytes | None:
+        """Return at most ``size`` bytes, and none at the end."""
+        ...
+
+
+class AsyncBinaryFile(Protocol):
+    """A file whose reading is awaited: an upload of Starlette or FastAPI, of aiofiles, of anyio."""
+
+    async def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes, and none at the end."""
         ...
 
@@ -129,9 +138,12 @@ class TextSource:
 
 @attrs.frozen
 class BinaryFileSource:
-    """An open file, read from where it stands; whoever opened it closes it."""
+    """An open file, read from where it stands; whoever opened it closes it.
 
-    file: BinaryFile = attrs.field(repr=False)
+    Its ``read()`` may be async, as that of an upload, of aiofiles and of anyio is.
+    """
+
+    file: BinaryFile | AsyncBinaryFile = attrs.field(repr=False)
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
         """Read it to its end.
@@ -140,29 +152,43 @@ class BinaryFileSource:
             InvalidRequest: it is closed, not open for reading, or gives no bytes.
         """
         # Of no size first: a file in text mode tells itself apart before it decodes anything.
-        await in_thread(partial(_read, self.file, 0))
-        while piece := await in_thread(partial(_read, self.file, PIECE_BYTES)):
+        await self._read(0)
+        while piece := await self._read(PIECE_BYTES):
             yield piece
 
+    async def _read(self, size: int) -> bytes:
+        piece: Any = None
+        why = ""
+        if inspect.iscoroutinefunction(self.file.read):
+            piece = self.file.read(size)
+        else:
+            piece, why = await in_thread(partial(_tried, self.file, size))
+        if inspect.isawaitable(piece):
+            piece, why = await _awaited(piece)
+        if why:
+            # Raised out here: what a file of somebody else's raised may hold contacts.
+            raise _refusal("readable", f"is an open file that cannot be read: {why}")
+        if isinstance(piece, bytes):
+            return piece
+        raise _refusal("type", _why_no_bytes(piece))
 
-def _read(file: BinaryFile, size: int) -> bytes:
-    piece: Any = None
-    why = ""
+
+def _tried(file: Any, size: int) -> tuple[object, str]:
+    """Return what a file gives, or why it gives nothing; no thread may end with StopIteration."""
     try:
-        piece = _asked(file, size)
+        return _asked(file, size), ""
     except Exception as error:  # noqa: BLE001 - whatever somebody else's file may raise
-        why = _why_unread(error)
-    if why:
-        # Raised out here: what a file of somebody else's raised may hold contacts.
-        raise _refusal("readable", f"is an open file that cannot be read: {why}")
-    if isinstance(piece, bytes):
-        return piece
-    if inspect.iscoroutine(piece):
-        piece.close()
-    raise _refusal("type", _why_no_bytes(piece))
+        return None, _why_unread(error)
 
 
-def _asked(file: BinaryFile, size: int) -> object:
+async def _awaited(piece: Awaitable[object]) -> tuple[object, str]:
+    try:
+        return await piece, ""
+    except Exception as error:  # noqa: BLE001 - whatever somebody else's file may raise
+        return None, _why_unread(error)
+
+
+def _asked(file: Any, size: int) -> object:
     """Ask for what is there already; a pipe's read() would wait until it is all there."""
     read1 = getattr(file, "read1", None)
     if size and callable(read1):
@@ -186,8 +212,6 @@ def _why_unread(error: Exception) -> str:
 def _why_no_bytes(piece: object) -> str:
     if isinstance(piece, str):
         return "is a file in text mode; open it with mode='rb', or give its path as Path('…')"
-    if inspect.isawaitable(piece):
-        return "is an async file; give its path as Path('…'), or a file of open(…, 'rb')"
     return f"is an open file whose read() gives {type(piece).__name__} and not bytes"
 
 
@@ -251,14 +275,22 @@ def as_source(contacts: object) -> ContactsSource:
             return PathSource(Path(os.fsdecode(contacts)))
         case bytes() | bytearray() | memoryview():
             return BytesSource(bytes(contacts))
-        case str():
+        case str() | io.StringIO():
             return _text_source(contacts)
         case ContactsSource():
             return contacts
-        case _ if callable(getattr(contacts, "read", None)):
-            return BinaryFileSource(contacts)  # type: ignore[arg-type]  # it has read()
+        case _ if (file := _open_file(contacts)) is not None:
+            return BinaryFileSource(file)
         case _:
             return _records_source(contacts)
+
+
+def _open_file(contacts: Any) -> Any:
+    """Return what can be read; the uploads of aiohttp have it in a field."""
+    for file in (contacts, getattr(contacts, "file", None)):
+        if callable(getattr(file, "read", None)):
+            return file
+    return None
 
 
 def is_decoded(source: ContactsSource) -> bool:
@@ -266,7 +298,10 @@ def is_decoded(source: ContactsSource) -> bool:
     return isinstance(source, (TextSource, RecordsSource))
 
 
-def _text_source(text: str) -> TextSource:
+def _text_source(contacts: str | io.StringIO) -> TextSource:
+    # Text that is in memory is decoded; a text file is refused, since what it was opened with may
+    # be another encoding than its own.
+    text = contacts if isinstance(contacts, str) else contacts.read()
     if text and "\n" not in text and "\r" not in text:
         raise _refusal("text", "is text of one line; a file is given as Path('…')")
     refuse(problems_of_encoding("contacts", text))
@@ -274,16 +309,25 @@ def _text_source(text: str) -> TextSource:
 
 
 def _records_source(contacts: object) -> RecordsSource:
-    if isinstance(contacts, Mapping):
-        raise _refusal("type", "is one mapping; give a list of them, one a contact")
-    if isinstance(contacts, (Iterable, AsyncIterable)):
+    if isinstance(contacts, AsyncIterable):
         return RecordsSource(contacts)
+    if inspect.isawaitable(contacts):
+        if inspect.iscoroutine(contacts):
+            contacts.close()
+        raise _refusal("type", f"is a {type(contacts).__name__}, which was not awaited; await it")
+    if (rows := rows_of_frame(contacts)) is not None:
+        return RecordsSource(rows)
     if is_record(contacts):
-        raise _refusal("type", "is one record; give a list of them, one a contact")
+        kind = "mapping" if isinstance(contacts, Mapping) else type(contacts).__name__
+        raise _refusal("type", f"is one {kind}; give a list of them, one a contact")
+    if isinstance(contacts, Iterable):
+        return RecordsSource(contacts)
+    if callable(contacts):
+        raise _refusal("type", f"is a {type(contacts).__name__}; call it, and give its result")
     raise _refusal(
         "type",
-        "must be a path, bytes, text, an open binary file, an iterable of mappings or a "
-        f"ContactsSource, not {type(contacts).__name__}",
+        "must be a path, bytes, text, an open binary file, an iterable of records, a data frame "
+        f"or a ContactsSource, not {type(contacts).__name__}",
     )
 
 

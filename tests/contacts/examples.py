@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import sqlite3
+import tempfile
+import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
 
 import anyio.lowlevel
 import attrs
@@ -79,6 +82,21 @@ def written(folder: Path, content: bytes = CSV.encode(), name: str = "members.cs
     return path
 
 
+def packed() -> IO[bytes]:
+    """Open the CSV inside an archive."""
+    with zipfile.ZipFile(io.BytesIO(), "w") as archive:
+        archive.writestr("members.csv", CSV)
+        return archive.open("members.csv")
+
+
+def spooled() -> Any:
+    """Write the CSV to a temporary file, and go back to its start."""
+    file = tempfile.SpooledTemporaryFile()  # noqa: SIM115 - it goes with its last reference
+    file.write(CSV.encode())
+    file.seek(0)
+    return file
+
+
 Build = Callable[[Path], Any]
 FORMS: dict[str, Build] = {
     "path": written,
@@ -87,7 +105,11 @@ FORMS: dict[str, Build] = {
     "memoryview": lambda folder: memoryview(CSV.encode()),
     "text": lambda folder: CSV,
     "text of Windows": lambda folder: CSV.replace("\n", "\r\n"),
+    "text in a buffer": lambda folder: io.StringIO(CSV),
     "binary file": lambda folder: io.BytesIO(CSV.encode()),
+    "member of an archive": lambda folder: packed(),
+    "temporary file": lambda folder: spooled(),
+    "file of an upload": lambda folder: SimpleNamespace(file=io.BytesIO(CSV.encode())),
     "source": lambda folder: Pieces((CSV.encode()[:30], b"", CSV.encode()[30:])),
     "list of mappings": lambda folder: list(ROWS),
     "generator of mappings": lambda folder: (row for row in ROWS),

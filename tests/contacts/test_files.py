@@ -13,9 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiofiles
+import anyio
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
-from newsleopard_async import InvalidRequest
+from newsleopard_async import InvalidRequest, check_contacts
 from newsleopard_async.contacts.sources import (
     PIECE_BYTES,
     BinaryFileSource,
@@ -84,19 +92,11 @@ class Giving:
         return self.given
 
 
-class Later:
-    """An async file."""
-
-    async def read(self, size: int, /) -> bytes:
-        """Give nothing."""
-        return b""
-
-
 class Promise:
     """Something that can be awaited and is no coroutine."""
 
     def __await__(self) -> Any:
-        yield
+        yield from ()
 
 
 def closed(folder: Path) -> Any:
@@ -144,9 +144,7 @@ OPEN: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "at no end": (lambda _: Giving(StopIteration()), "readable", "StopIteration"),
     "broken without a word": (lambda _: Giving(ConnectionError()), "readable", "ConnectionError"),
     "text mode": (as_text, "type", "is a file in text mode; open it with mode='rb'"),
-    "text in memory": (lambda _: io.StringIO(CSV), "type", "in text mode"),
-    "async": (lambda _: Later(), "type", "is an async file; give its path"),
-    "async of another kind": (lambda _: Giving(Promise()), "type", "is an async file"),
+    "promising nothing": (lambda _: Giving(Promise()), "type", "read() gives NoneType"),
     "not ready": (lambda _: Giving(None), "type", "whose read() gives NoneType and not bytes"),
 }
 
@@ -164,6 +162,55 @@ async def test_open_file_that_cannot_be_read_is_refused(name: str, tmp_path: Pat
     assert found == rule
     assert says in message
     assert "example.com" not in message
+
+
+@pytest.mark.asyncio
+async def test_upload_of_a_form_is_read() -> None:
+    """What FastAPI and Starlette give a handler is contacts, as it is."""
+
+    async def handle(request: Request) -> PlainTextResponse:
+        async with request.form() as form:
+            upload = form["members"]
+            assert isinstance(upload, UploadFile)
+            report = await check_contacts(upload)
+        return PlainTextResponse(f"{report.rows}")
+
+    app = Starlette(routes=[Route("/", handle, methods=["POST"])])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as http:
+        response = await http.post("/", files={"members": ("members.csv", CSV.encode())})
+
+    assert response.text == "2"
+
+
+@pytest.mark.asyncio
+async def test_file_of_aiofiles_is_read(tmp_path: Path) -> None:
+    """Its reading is awaited, and it stays open."""
+    async with aiofiles.open(written(tmp_path), "rb") as file:
+        assert await read(file) == CSV.encode()
+        assert not file.closed
+    async with aiofiles.open(written(tmp_path), encoding="utf-8") as file:
+        assert (await refusal_of(file))[1].startswith("is a file in text mode")
+
+
+@pytest.mark.anyio
+async def test_file_of_anyio_is_read(tmp_path: Path) -> None:
+    """A file that is read in anyio's threads is awaited, too."""
+    async with await anyio.open_file(written(tmp_path, LARGE), "rb") as file:
+        assert await read(file) == LARGE
+
+
+@pytest.mark.anyio
+async def test_async_file_that_cannot_be_read_is_refused() -> None:
+    """Its error may hold what was read, and is named by its type."""
+
+    class Later:
+        async def read(self, size: int, /) -> bytes:
+            raise LookupError("ming@example.com")
+
+    assert await refusal_of(Later()) == (
+        "readable",
+        "is an open file that cannot be read: LookupError",
+    )
 
 
 class Pipe:

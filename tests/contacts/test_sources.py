@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,6 +43,7 @@ async def test_contacts_of_every_form_are_the_same(form: str, tmp_path: Path) ->
     ("contacts", "expected"),
     [
         (CSV, True),
+        (io.StringIO(CSV), True),
         (list(ROWS), True),
         (persons(), True),
         (CSV.encode(), False),
@@ -81,10 +83,10 @@ REFUSED: dict[str, tuple[Any, str, str]] = {
     "nothing": (None, "type", "must be a path, bytes, text, an open binary file"),
     "number": (5, "type", "not int"),
     "one mapping": (ROWS[0], "type", "is one mapping; give a list of them"),
-    "one object": (Person("王小明", "ming@example.com"), "type", "is one record; give a list"),
+    "one object": (Person("王小明", "ming@example.com"), "type", "is one Person; give a list"),
     "class": (Pieces, "type", "is the class Pieces; give an object of it"),
-    "function": (persons, "type", "not function"),
-    "async function": (later, "type", "not function"),
+    "function": (persons, "type", "is a function; call it"),
+    "async function": (later, "type", "is a function; call it"),
 }
 
 
@@ -102,11 +104,9 @@ async def test_what_is_no_contacts_is_refused(name: str) -> None:
 
 
 def test_coroutine_is_refused() -> None:
-    """Something that was not awaited is no contacts yet."""
-    contacts = coroutine()
-    with pytest.raises(InvalidRequest, match="not coroutine"):
-        as_source(contacts)
-    contacts.close()
+    """Something that was not awaited is no contacts yet, and needs no warning besides."""
+    with pytest.raises(InvalidRequest, match="is a coroutine, which was not awaited; await it"):
+        as_source(coroutine())
 
 
 @pytest.mark.anyio
