@@ -7,7 +7,7 @@ that costs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 import attrs
@@ -15,7 +15,7 @@ import attrs
 from newsleopard_async.contacts.scalars import is_missing
 from newsleopard_async.errors import InvalidRequest
 
-__all__ = ["FrameRows", "rows_of_frame"]
+__all__ = ["DataFrame", "FrameRows", "rows_of_frame"]
 
 _SLICE_ROWS: Final = 5_000
 """Rows that are Python's objects at once. Chosen: some megabytes, while a slice costs little."""
@@ -23,11 +23,29 @@ _SLICE_ROWS: Final = 5_000
 _AS_RECORDS: Final = "give its rows as mappings, as .to_dict('records') does in pandas"
 
 
+class DataFrame(Protocol):
+    """A data frame in memory."""
+
+    @property
+    def columns(self) -> Any:
+        """Its columns, or their names."""
+        ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
 class _Frame(Protocol):
     """What is asked of a frame, whoever made it."""
 
-    names: Sequence[Any]
-    height: int
+    @property
+    def names(self) -> list[Any]:
+        """The names of its columns, text or not."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """How many rows it has."""
+        ...
 
     def column(self, index: int, begin: int, end: int) -> list[Any]:
         """Return some values of a column."""

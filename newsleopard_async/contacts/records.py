@@ -1,13 +1,9 @@
 """Contacts as records in any iterable, written as a CSV.
 
-A record has named fields, or is a row below a header:
+A record is of any of the `kinds` that have named fields, or a row below a header: a tuple or list,
+of which the first names the columns. Otherwise the first record names them. ``EMAIL`` and ``NAME``
+may be in any case and in any place.
 
-- a mapping, and what can be asked like one, as rows of databases can;
-- an object of attrs, a dataclass, a NamedTuple, a pydantic model, a msgspec struct, an object that
-  SQLAlchemy maps; its fields are those of its class, in their order and by their names in Python;
-- a tuple or list, of which the first names the columns.
-
-The first record names the columns. ``EMAIL`` and ``NAME`` may be in any case and in any place.
 Values become cells by the rules of `scalars`; a value that cannot is refused by the number of its
 record and its column. A cell is quoted where it must be, so that it reads back as it was.
 """
@@ -15,7 +11,6 @@ record and its column. A cell is quoted where it must be, so that it reads back 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import inspect
 import re
 import time
@@ -23,11 +18,9 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
-    Callable,
     Collection,
     Iterable,
     Iterator,
-    Mapping,
     Sequence,
 )
 from functools import partial
@@ -39,10 +32,11 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.frames import FrameRows
+from newsleopard_async.contacts.kinds import Get, Opened, Opener, opener_of
 from newsleopard_async.contacts.scalars import CellError, cell_of
 from newsleopard_async.errors import InvalidRequest
 
-__all__ = ["RecordWriter", "RecordsSource", "csv_row", "is_record"]
+__all__ = ["RecordWriter", "RecordsSource", "csv_row"]
 
 _FIRST: Final = ("EMAIL", "NAME")
 
@@ -127,15 +121,6 @@ async def _taken(records: Iterable[Any]) -> AsyncIterator[Iterator[Any]]:
                 await in_thread(iterator.close)
 
 
-Get = Callable[[Any], object]
-"""Gives a record's value by its key."""
-
-Opened = tuple[Collection[Any], Get]
-"""The keys of a record, and what gives its values."""
-
-Opener = Callable[[Any], Opened]
-
-
 @attrs.define
 class RecordWriter:
     """Writes one record after another; the first brings the header with it.
@@ -193,7 +178,7 @@ class RecordWriter:
         kind = type(record)
         try:
             if kind not in self._openers:
-                self._openers[kind] = _opener_of(record)
+                self._openers[kind] = opener_of(record)
             opener = self._openers[kind]
             opened = opener and opener(record)
         except Exception as error:  # noqa: BLE001 - whatever somebody else's record may raise
@@ -310,95 +295,6 @@ class RecordWriter:
     def _refusal(self, rule: str, message: str) -> InvalidRequest:
         what = "row" if self._is_table and not self.columns else "record"
         return InvalidRequest.of("contacts", rule, f"{what} {self.count:,} {message}")
-
-
-def is_record(value: object) -> bool:
-    """Tell whether a value has named fields."""
-    return _opener_of(value) is not None
-
-
-def _opener_of(record: Any) -> Opener | None:
-    """Return what opens records of this one's class; None if they have no named fields.
-
-    Each kind is known by what it has; no library is imported to know its objects.
-    """
-    kind = type(record)
-    if issubclass(kind, dict):
-        return _open_dict
-    if issubclass(kind, Mapping):
-        return _open_mapping
-    if (fields := _fields_of(kind)) is not None:
-        # Private is what the class keeps for itself.
-        names = dict.fromkeys(name for name in fields if not name.startswith("_"))
-        return partial(_open_extended if hasattr(kind, "model_extra") else _open_object, names)
-    if hasattr(kind, "_fields") and hasattr(kind, "_mapping"):
-        return partial(_open_row, {})
-    if hasattr(kind, "keys") and hasattr(kind, "__getitem__"):
-        return _open_like_mapping
-    dtype = getattr(record, "dtype", None)
-    if getattr(dtype, "names", None) is not None and getattr(record, "shape", None) == ():
-        return _open_structured
-    return None
-
-
-def _fields_of(kind: Any) -> Iterable[str] | None:
-    """Return the names of the fields that a class declares; None if it declares none.
-
-    A pydantic model's aliases and computed fields are not among them, nor is what SQLAlchemy loads
-    by a relationship.
-    """
-    if hasattr(kind, "__mapper__"):
-        return [column.key for column in kind.__mapper__.column_attrs]
-    if attrs.has(kind):
-        return [field.name for field in attrs.fields(kind)]
-    if dataclasses.is_dataclass(kind):
-        return [field.name for field in dataclasses.fields(kind)]
-    if issubclass(kind, tuple):
-        # A NamedTuple; some rows of databases are tuples, too, and are asked by their keys.
-        return None if hasattr(kind, "keys") else getattr(kind, "_fields", None)
-    # pydantic, its earlier versions, and msgspec.
-    for declared in ("__pydantic_fields__", "model_fields", "__fields__", "__struct_fields__"):
-        if isinstance(fields := getattr(kind, declared, None), (dict, tuple)):
-            return tuple(fields)
-    return None
-
-
-def _open_dict(record: dict[Any, Any]) -> Opened:
-    return record.keys(), record.__getitem__
-
-
-def _open_mapping(record: Mapping[Any, Any]) -> Opened:
-    return dict.fromkeys(record), record.__getitem__
-
-
-def _open_like_mapping(record: Any) -> Opened:
-    # What a database gives is seldom a Mapping, but can be asked like one.
-    return tuple(record.keys()), record.__getitem__
-
-
-def _open_object(names: Collection[str], record: Any) -> Opened:
-    return names, partial(getattr, record)
-
-
-def _open_extended(names: Collection[str], record: Any) -> Opened:
-    """Open a pydantic model, which may allow for more than its class declares."""
-    return (*names, *record.model_extra) if record.model_extra else names, partial(getattr, record)
-
-
-def _open_row(openers: dict[type, Opener | None], record: Any) -> Opened:
-    """Open a row of SQLAlchemy; one that holds an object alone is that object."""
-    if len(record) == 1:
-        [inner] = record
-        if type(inner) not in openers:
-            openers[type(inner)] = _opener_of(inner)
-        if (opener := openers[type(inner)]) is not None:
-            return opener(inner)
-    return tuple(record._fields), record._mapping.__getitem__  # noqa: SLF001 - public in spite of it
-
-
-def _open_structured(record: Any) -> Opened:
-    """Open a row of one of NumPy's structured arrays."""
-    return record.dtype.names, record.__getitem__
 
 
 def _header(keys: Iterable[str]) -> list[str]:

@@ -26,8 +26,9 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 import attrs
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.contacts.frames import rows_of_frame
-from newsleopard_async.contacts.records import RecordsSource, is_record
+from newsleopard_async.contacts.frames import DataFrame, rows_of_frame
+from newsleopard_async.contacts.kinds import Record, is_record
+from newsleopard_async.contacts.records import RecordsSource
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import StableFile, Unusable
 from newsleopard_async.models.validation import problems_of_encoding, refuse
@@ -72,6 +73,15 @@ class AsyncBinaryFile(Protocol):
 
     async def read(self, size: int, /) -> bytes:
         """Return at most ``size`` bytes, and none at the end."""
+        ...
+
+
+class Upload(Protocol):
+    """A file that was uploaded and stands in a field, as aiohttp has it."""
+
+    @property
+    def file(self) -> BinaryFile:
+        """The file."""
         ...
 
 
@@ -240,16 +250,21 @@ class ContactsSource(Protocol):
 Contacts = (
     os.PathLike[str]
     | bytes
+    | bytearray
+    | memoryview
     | str
+    | io.StringIO
     | BinaryFile
+    | AsyncBinaryFile
+    | Upload
     | ContactsSource
-    | Iterable[Mapping[str, Any]]
-    | AsyncIterable[Mapping[str, Any]]
-    | Iterable[attrs.AttrsInstance]
-    | AsyncIterable[attrs.AttrsInstance]
+    | DataFrame
+    | Iterable[Record]
+    | AsyncIterable[Record]
 )
-"""A path to a CSV file; the CSV itself, as bytes or text; a file that is open for reading bytes;
-an iterable, async or not, of mappings or attrs objects; or a `ContactsSource`.
+"""A path to a CSV file or a workbook; the content of one, as bytes; a CSV as text; a file that is
+open for reading bytes, async or not; a data frame; an iterable, async or not, of records; or a
+`ContactsSource`.
 
 An iterable that is not async is gone through in threads, batch by batch. A database that minds
 being used in another thread must be told: ``sqlite3.connect(…, check_same_thread=False)``.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sqlite3
-import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, closing
@@ -89,14 +88,6 @@ def packed() -> IO[bytes]:
         return archive.open("members.csv")
 
 
-def spooled() -> Any:
-    """Write the CSV to a temporary file, and go back to its start."""
-    file = tempfile.SpooledTemporaryFile()  # noqa: SIM115 - it goes with its last reference
-    file.write(CSV.encode())
-    file.seek(0)
-    return file
-
-
 Build = Callable[[Path], Any]
 FORMS: dict[str, Build] = {
     "path": written,
@@ -108,7 +99,6 @@ FORMS: dict[str, Build] = {
     "text in a buffer": lambda folder: io.StringIO(CSV),
     "binary file": lambda folder: io.BytesIO(CSV.encode()),
     "member of an archive": lambda folder: packed(),
-    "temporary file": lambda folder: spooled(),
     "file of an upload": lambda folder: SimpleNamespace(file=io.BytesIO(CSV.encode())),
     "source": lambda folder: Pieces((CSV.encode()[:30], b"", CSV.encode()[30:])),
     "list of mappings": lambda folder: list(ROWS),

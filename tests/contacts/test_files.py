@@ -164,6 +164,15 @@ async def test_open_file_that_cannot_be_read_is_refused(name: str, tmp_path: Pat
     assert "example.com" not in message
 
 
+@pytest.mark.anyio
+async def test_temporary_file_that_is_in_memory_is_read() -> None:
+    """What an upload is kept in by many frameworks is read where it is."""
+    with tempfile.SpooledTemporaryFile() as file:
+        file.write(CSV.encode())
+        file.seek(0)
+        assert await read(file) == CSV.encode()
+
+
 @pytest.mark.asyncio
 async def test_upload_of_a_form_is_read() -> None:
     """What FastAPI and Starlette give a handler is contacts, as it is."""
