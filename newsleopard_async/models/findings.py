@@ -150,8 +150,8 @@ class ContactsReport(CheckReport):
         dropped: Rows that ``fix`` dropped, since an earlier one has the address.
         left_out: Bad rows that ``fix`` left out.
         left_out_to: The file that they are in.
-        trimmed: Cells without the white space that was around them: addresses always, others
-            where ``fix`` says so.
+        trimmed: Cells without the blanks, the invisible characters and the apostrophe that were
+            around them: addresses always, others if ``fix`` says so.
         size_bytes: Size of the CSV that goes out.
         requests: Requests that importing these contacts and sending to them is likely to take.
     """

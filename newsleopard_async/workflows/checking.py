@@ -46,8 +46,8 @@ async def check_contacts(
             can be read only once is used up.
         encoding: What it is encoded in: UTF-8, UTF-16, Big5-HKSCS, or Big5, which is read as
             its superset CP950. None finds it out, and the report says what it took.
-        fix: What to put right in what goes out. ``trim`` removes the white space around
-            cells; ``drop-duplicates`` keeps the first row of each address;
+        fix: What to put right in what goes out. ``trim`` removes blanks, invisible
+            characters and a spreadsheet's apostrophe around cells; ``drop-duplicates`` keeps the first row of each address;
             ``leave-out-bad-rows`` puts the rows that the platform would not take into a file.
             What is dropped, left out or trimmed is counted in the report.
         left_out_to: That file: the rows as they came, with their LINE and the REASON. Beside

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain, islice
 from operator import is_, ne
 
 import attrs
@@ -10,6 +11,7 @@ import attrs
 __all__ = ["Batch"]
 
 Columns = Sequence[Sequence[str]]
+Change = Callable[[Sequence[str]], list[str]]
 
 
 @attrs.define
@@ -58,33 +60,46 @@ class Batch:
             self.without((0,)), text=self.text.partition("\n")[2], is_as_read=self.is_as_read
         )
 
-    def trimmed(self) -> Batch:
-        """Return it without white space around cells; itself, where there is none."""
-        if self.columns is not None:
-            columns = [list(map(str.strip, column)) for column in self.columns]
-            same = all(new == list(old) for new, old in zip(columns, self.columns, strict=True))
-            return (
-                self if same else attrs.evolve(self, rows=None, columns=columns, is_as_read=False)
-            )
-        rows = [list(map(str.strip, row)) for row in self.rows]
-        return self if rows == self.rows else attrs.evolve(self, rows=rows, is_as_read=False)
+    def changed(self, change: Change, at: int | None = None) -> Batch:
+        """Return it with cells changed; itself, if none was.
 
-    def stripped(self, at: int) -> Batch:
-        """Return it without white space around the cells of one column; itself, without any."""
+        Args:
+            change: Returns the new cells, in their order; each that stays is the same object.
+            at: The column; None for all of them.
+        """
         if self.columns is not None:
-            cells = list(map(str.strip, self.columns[at]))
-            if all(map(is_, cells, self.columns[at])):
+            places = range(len(self.columns)) if at is None else (at,)
+            columns = list(self.columns)
+            for place in places:
+                columns[place] = change(columns[place])
+            if all(all(map(is_, *pair)) for pair in zip(columns, self.columns, strict=True)):
                 return self
-            columns = [*self.columns[:at], cells, *self.columns[at + 1 :]]
             return attrs.evolve(self, rows=None, columns=columns, is_as_read=False)
-        # Where a quote is never closed, nobody knows which cell is which.
+        rows = self._changed_rows(change) if at is None else self._changed_at(change, at)
+        return self if rows is None else attrs.evolve(self, rows=rows, is_as_read=False)
+
+    def _changed_rows(self, change: Change) -> list[list[str]] | None:
+        cells = list(chain.from_iterable(self.rows))
+        changed = change(cells)
+        if all(map(is_, changed, cells)):
+            return None
+        rest = iter(changed)
+        return [list(islice(rest, len(row))) for row in self.rows]
+
+    def _changed_at(self, change: Change, at: int) -> list[list[str]] | None:
+        # If a quote is never closed, nobody knows which cell is which.
         unclosed = frozenset(self.unclosed)
-        rows = [
-            row if index in unclosed else _stripped(row, at) for index, row in enumerate(self.rows)
+        indices = [
+            index for index, row in enumerate(self.rows) if len(row) > at and index not in unclosed
         ]
-        if all(map(is_, rows, self.rows)):
-            return self
-        return attrs.evolve(self, rows=rows, is_as_read=False)
+        cells = [self.rows[index][at] for index in indices]
+        changed = change(cells)
+        if all(map(is_, changed, cells)):
+            return None
+        rows = list(self.rows)
+        for index, cell in zip(indices, changed, strict=True):
+            rows[index] = [*rows[index][:at], cell, *rows[index][at + 1 :]]
+        return rows
 
     def differences(self, other: Batch) -> Iterator[int]:
         """Yield for each row how many cells differ from another's."""
@@ -131,9 +146,3 @@ class Batch:
             unclosed=[index_of[index] for index in self.unclosed if index in index_of],
             stray=[index_of[index] for index in self.stray if index in index_of],
         )
-
-
-def _stripped(row: list[str], at: int) -> list[str]:
-    if len(row) <= at or (cell := row[at].strip()) == row[at]:
-        return row
-    return [*row[:at], cell, *row[at + 1 :]]

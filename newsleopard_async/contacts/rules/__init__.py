@@ -64,7 +64,18 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
         "an address that is none (error), or that nobody on the internet has (warning)",
     ),
     RuleInfo("duplicate-email", "warning", "an address that an earlier row has"),
-    RuleInfo("empty-name", "warning", "a contact without a name"),
+    RuleInfo("empty-name", "warning", "a contact without a name that can be seen"),
+    RuleInfo("null-word", "warning", "a program's word for nothing, such as NULL or undefined"),
+    RuleInfo(
+        "lost-character", "warning", "what a conversion leaves of a character that it cannot write"
+    ),
+    RuleInfo("double-decoding", "warning", "text that was read in a wrong encoding before"),
+    RuleInfo("character-reference", "warning", "a character as HTML writes it, such as `&#22531;`"),
+    RuleInfo("spreadsheet-error", "warning", "a formula that failed, `#N/A`, or `####`"),
+    RuleInfo("text-apostrophe", "warning", "the apostrophe by which a spreadsheet marks text"),
+    RuleInfo("markup", "warning", "a tag of HTML, which takes effect in the mail"),
+    RuleInfo("link-in-name", "warning", "a link in a name, as robots enter them into forms"),
+    RuleInfo("placeholder-in-value", "warning", "a placeholder, which is not replaced in a value"),
     RuleInfo(
         "mixed-type",
         "warning",

@@ -1,4 +1,4 @@
-"""The rules of every column's cells: names, formulas; and how often a rule found something."""
+"""Cells that are judged together; how often a rule found something; numbers and formulas."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final, Protocol
 
 import attrs
 
-from newsleopard_async.models.findings import MOST_PLACES, Finding, Level, Scope, counted, either
+from newsleopard_async.models.findings import MOST_PLACES, Finding, Level, Scope, counted
 
-__all__ = ["NUMBER", "CellRule", "Cells", "EmptyName", "Formula", "Tally"]
+__all__ = ["NUMBER", "CellRule", "Cells", "Tally", "is_formula"]
 
 _MOST_SHOWN: Final = 5
 
@@ -91,13 +91,6 @@ class Tally:
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 """With commas between thousands, or without."""
 
-# The beginnings that make spreadsheets execute a cell, OWASP's "CSV injection".
-_FORMULA_HINT: Final = re.compile(r"\n[-=+@\t\r]")
-# It takes a call, a sheet, another program or an operator to execute anything.
-_HARMLESS: Final = re.compile(r"[-+]+[^-+*/^&=<>(){}!|]*|@[\w.\s]*")
-_PHONE: Final = re.compile(r"\+[0-9 ().\u00a0-]+(?:(?:#|ext\.?|分機) *[0-9]+)? *", re.IGNORECASE)
-_FEWEST_PHONE_DIGITS: Final = 7
-
 
 @attrs.frozen
 class Cells:
@@ -141,61 +134,23 @@ class CellRule(Protocol):
         """Yield what was found, once everything was looked at."""
 
 
-class EmptyName:
-    """``empty-name``: a contact without a name."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""The beginnings that make spreadsheets execute a cell, OWASP's "CSV injection"."""
 
-    def __init__(self, column: str) -> None:
-        self._column = column
-        self._empty = Tally()
-
-    def look(self, cells: Cells) -> None:
-        """Take the next names."""
-        if not all(map(str.strip, cells.cells)):
-            empty = cells.lines_of(lambda cell: not cell.strip())
-            self._empty.add(len(empty), empty)
-
-    def findings(self) -> Iterator[Finding]:
-        """Yield how many have none."""
-        if self._empty.count:
-            yield self._empty.finding(
-                "warning",
-                "empty-name",
-                f"has {counted(self._empty.count, 'row')} without a {self._column} "
-                f"({self._empty.where}), where ${{{self._column}}} would show nothing; fill it in",
-                column=self._column,
-            )
+# It takes a call, a sheet, another program or an operator to execute anything.
+_HARMLESS: Final = re.compile(r"[-+]+[^-+*/^&=<>(){}!|]*|@[-\w.\s]*|\s+")
+_PHONE: Final = re.compile(
+    # A number with what stands between its digits, or two of them; what is longer is none.
+    r"[+][0-9][-+0-9 ().\u00a0/~]{0,60}"
+    # If text follows a digit, such as an extension or a name, no formula can be read from it.
+    r"(?:(?<=[0-9)]) *[^-+*/^&=<>%:!|\s0-9.~)][^!|=]*)?"
+)
+_FEWEST_PHONE_DIGITS: Final = 7
 
 
-class Formula:
-    """``formula``: a cell that a spreadsheet would execute."""
-
-    def __init__(self, column: str) -> None:
-        self._column = column
-        self._formulas = Tally()
-
-    def look(self, cells: Cells) -> None:
-        """Take the next cells."""
-        if _FORMULA_HINT.search(cells.joined):
-            formulas = cells.lines_of(_is_formula)
-            self._formulas.add(len(formulas), formulas)
-
-    def findings(self) -> Iterator[Finding]:
-        """Yield how many there are."""
-        if self._formulas.count:
-            yield self._formulas.finding(
-                "warning",
-                "formula",
-                f"has {counted(self._formulas.count, 'cell')} in {self._column} "
-                f"({self._formulas.where}) that a spreadsheet would execute, since "
-                f"{either(self._formulas.count, 'it begins', 'they begin')} with =, +, -, @ or a "
-                f"tab; look whether {either(self._formulas.count, 'it is', 'they are')} meant",
-                column=self._column,
-            )
-
-
-def _is_formula(cell: str) -> bool:
-    is_suspect = cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return is_suspect and _HARMLESS.fullmatch(cell) is None and not _is_phone(cell)
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet would execute a cell."""
+    return cell.startswith(_FORMULA) and _HARMLESS.fullmatch(cell) is None and not _is_phone(cell)
 
 
 def _is_phone(cell: str) -> bool:

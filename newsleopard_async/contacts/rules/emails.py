@@ -11,6 +11,7 @@ import attrs
 
 from newsleopard_async.contacts.rules.cells import Tally
 from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.models.damage import INVISIBLE
 from newsleopard_async.models.findings import Finding, counted, either
 
 __all__ = [
@@ -69,11 +70,13 @@ class JudgedAddresses:
 
     Attributes:
         bad: The rule that each bad one breaks.
+        invisible: The bad ones with a character in them that is not seen.
         repeated: Those that an earlier row has.
         doubtful: Those that nobody on the internet has, and that may be good in one network.
     """
 
     bad: dict[int, str] = attrs.field(factory=dict)
+    invisible: list[int] = attrs.field(factory=list)
     repeated: list[int] = attrs.field(factory=list)
     doubtful: list[int] = attrs.field(factory=list)
 
@@ -96,6 +99,7 @@ class Addresses:
         self._seen: set[bytes] = set()
         self._missing = Tally()
         self._invalid = Tally()
+        self._invisible = Tally()
         self._doubtful = Tally()
         self._repeated = Tally()
         self._reasons: dict[str, int] = {}
@@ -141,6 +145,8 @@ class Addresses:
             found.bad[index] = "missing-email"
         elif not is_address(address) or self._is_refused(address):
             found.bad[index] = "invalid-email"
+            if INVISIBLE.search(address):
+                found.invisible.append(index)
         elif not is_ignored:
             key = _shortened(address.lower().encode())
             is_repeated = key in self._seen
@@ -161,6 +167,8 @@ class Addresses:
         for rule, tally in (("missing-email", self._missing), ("invalid-email", self._invalid)):
             places = [lines[index] for index, broken in found.bad.items() if broken == rule]
             tally.add(len(places), places)
+        places = [lines[index] for index in found.invisible]
+        self._invisible.add(len(places), places)
         self._repeated.add(len(found.repeated), (lines[index] for index in found.repeated))
         self._doubtful.add(len(found.doubtful), (lines[index] for index in found.doubtful))
 
@@ -184,7 +192,7 @@ class Addresses:
     def _finding_of_invalid(self) -> Finding:
         finding = self._invalid.error(
             "invalid-email",
-            "whose EMAIL is no address",
+            "whose EMAIL is not an address",
             "write one as name@example.com and nothing else, in ASCII, at most 64 characters "
             f"before the @ and {MOST_ADDRESS_CHARS} in all",
             left_out=self._left_out,
@@ -194,6 +202,11 @@ class Addresses:
             f"; email-validator on {counted(count, 'row')}: {reason.removesuffix('.')}"
             for reason, count in self._reasons.items()
         )
+        if self._invisible.count:
+            reasons += (
+                f"; {counted(self._invisible.count, 'row')} ({self._invisible.where}) with an "
+                "invisible character inside the address: type it anew"
+            )
         return attrs.evolve(finding, message=finding.message + reasons)
 
     def _finding_of_doubtful(self) -> Finding:

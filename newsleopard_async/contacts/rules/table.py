@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import compress
-from typing import Final
 
 import attrs
 
 from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.csv.writer import CleanWriter, LeftOutWriter
 from newsleopard_async.contacts.rules import ROW_RULES
-from newsleopard_async.contacts.rules.cells import CellRule, Cells, EmptyName, Formula, Tally
+from newsleopard_async.contacts.rules.cells import CellRule, Cells, Tally
 from newsleopard_async.contacts.rules.column_types import ColumnType
+from newsleopard_async.contacts.rules.edges import bare, bare_addresses, bare_values
 from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
 from newsleopard_async.contacts.rules.shapes import Shapes
+from newsleopard_async.contacts.rules.values import Values
 from newsleopard_async.models.findings import Finding, Fix, counted, either
 
 __all__ = ["Table"]
-
-_RULES_OF_EMAIL: Final[tuple[type[CellRule], ...]] = (Formula,)
-_RULES_OF_NAME: Final[tuple[type[CellRule], ...]] = (EmptyName, Formula)
-_RULES_OF_OTHERS: Final[tuple[type[CellRule], ...]] = (ColumnType, Formula)
 
 
 class Table:
@@ -66,6 +63,7 @@ class Table:
         self._email_index = email_index
         self._addresses = Addresses(deep, left_out=self._leaves_out, dropped=self._drops)
         self._blank = Tally()
+        self._marked = Tally()
         self._shapes = Shapes(header.labels)
         self._rules = tuple(_rules_of(header))
         self._clean = (
@@ -88,7 +86,8 @@ class Table:
         """Return the next rows that go out, and those that are left out."""
         batch = self._without_blank_rows(batch)
         self.rows += len(batch)
-        mended = batch.trimmed() if self._trims else batch.stripped(self._email_index)
+        mended = batch.changed(bare_values) if self._trims else batch
+        mended = mended.changed(bare_addresses, at=self._email_index)
         reasons: Mapping[int, Sequence[str]] = {}
         removed: Collection[int] = ()
         if self._judges:
@@ -96,6 +95,8 @@ class Table:
         elif (frame := _frame_of(mended, width=len(self._rules))) is not None:
             # They are counted, since a pipeline compares their number with the platform's count.
             self._addresses.judge(frame.columns[self._email_index], frame.lines)
+        if mended is not batch and self._judges and not self._trims:
+            self._look_at_marks(batch, mended, removed)
         if self._clean is None:
             return b"", b""
         if mended is not batch:
@@ -103,6 +104,14 @@ class Table:
             self.trimmed += sum(count for index, count in differences if index not in removed)
         left_out = self._left_out.write(batch, reasons if self._leaves_out else {})
         return self._clean.write(mended, removed=removed), left_out
+
+    def _look_at_marks(self, batch: Batch, mended: Batch, removed: Collection[int]) -> None:
+        """Count the addresses that an apostrophe was taken off."""
+        at = self._email_index
+        for index, (row, new) in enumerate(zip(batch.rows, mended.rows, strict=True)):
+            # Anything else around an address is taken off in silence.
+            if index not in removed and len(row) > at and bare(row[at]) != bare(new[at]):
+                self._marked.add(1, (batch.lines[index],))
 
     def _without_blank_rows(self, batch: Batch) -> Batch:
         blank = batch.blank_rows()
@@ -159,9 +168,21 @@ class Table:
             )
         if self._judges:
             yield from self._addresses.findings()
+            yield from self._findings_of_marks()
         for rules in self._rules:
             for rule in rules:
                 yield from rule.findings()
+
+    def _findings_of_marks(self) -> Iterator[Finding]:
+        if self._marked.count:
+            yield self._marked.finding(
+                "warning",
+                "text-apostrophe",
+                f"has {counted(self._marked.count, 'row')} ({self._marked.where}) whose EMAIL "
+                "begins with the apostrophe by which a spreadsheet marks text; the address "
+                "goes out without it; remove it, or say fix='trim'",
+                column=REQUIRED[0],
+            )
 
 
 @attrs.frozen
@@ -195,11 +216,11 @@ def _rules_of(header: Header) -> Iterator[tuple[CellRule, ...]]:
     email, name = map(header.index_of, REQUIRED)
     for index, column in enumerate(header.labels):
         if index == email:
-            yield tuple(rule(column) for rule in _RULES_OF_EMAIL)
+            yield (Values.of_email(column),)
         elif index == name:
-            yield tuple(rule(column) for rule in _RULES_OF_NAME)
+            yield (Values.of_name(column),)
         else:
-            yield tuple(rule(column) for rule in _RULES_OF_OTHERS)
+            yield ColumnType(column), Values(column)
 
 
 def _frame_of(batch: Batch, *, width: int) -> _Frame | None:

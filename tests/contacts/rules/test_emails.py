@@ -147,3 +147,49 @@ def test_warning_of_addresses_counts_what_goes_out(fix: str, count: int) -> None
     checked = check(csv_of("a@gmail,甲", "a@gmail,甲"), fix=fix)
 
     assert found(checked, "invalid-email").count == count
+
+
+@pytest.mark.parametrize("judge", [True, False])
+@pytest.mark.parametrize(
+    "address", ["\ufeffa@example.com", "a@example.com\u200b", "\u2060a@example.com\u202c"]
+)
+def test_address_goes_out_without_invisible_characters_around_it(address: str, judge: bool) -> None:
+    """They are taken off as blanks are, and counted; the address is the one that it looks like."""
+    checked = check(csv_of(f"{address},甲", "b@example.com,乙"), judge=judge)
+
+    assert checked.triples == []
+    assert (checked.report.trimmed, checked.report.unique) == (1, 2)
+    assert checked.clean == csv_of("a@example.com,甲", "b@example.com,乙")
+
+
+def test_invisible_character_inside_an_address_is_told() -> None:
+    """It looks like an address, so the message says what is wrong."""
+    checked = check(csv_of("a\u200b@example.com,甲", "none,乙", "b@exam\u00adple.com,丙"))
+
+    error = found(checked, "invalid-email")
+    assert (error.level, error.places) == ("error", (2, 3, 4))
+    assert "2 rows (lines 2, 4) with an invisible character inside the address" in error.message
+    assert "invisible" not in found(check(csv_of("none,乙")), "invalid-email").message
+
+
+@pytest.mark.parametrize("row", ['"\'a@example.com"', "'a@example.com"])
+def test_apostrophe_before_an_address_is_taken_off_with_a_warning(row: str) -> None:
+    """A spreadsheet marks text by it; no mail would arrive."""
+    rows = [f"{row},甲", "a@example.com,乙", "o'neil@example.com,丙", "x"]
+
+    checked = check(csv_of(*rows, "' b@example.com ,丁"))
+
+    warning = found(checked, "text-apostrophe")
+    assert (warning.level, warning.places, warning.column) == ("warning", (2, 6), "EMAIL")
+    assert found(checked, "duplicate-email").places == (3,)
+    assert (checked.report.unique, checked.report.trimmed) == (3, 2)
+    assert checked.clean.decode().splitlines()[1::4] == ["a@example.com,甲", "b@example.com,丁"]
+
+
+def test_apostrophe_of_a_row_that_does_not_go_out_is_not_told() -> None:
+    """Nor one that was asked to be taken off."""
+    left_out = csv_of("'a@example.com,\"甲\n乙\"", "b@example.com,丙")
+
+    assert check(left_out, fix="leave-out-bad-rows").triples == [("note", "line-break", 1)]
+    assert check(csv_of("'a@example.com,甲"), fix="trim").triples == []
+    assert check(csv_of("'a@example.com,甲"), judge=False).triples == []

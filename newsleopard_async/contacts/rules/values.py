@@ -1,0 +1,346 @@
+"""The rules of a cell's text: what a reader would see of it, and nobody has meant.
+
+A million cells that nothing is wrong with are passed over in two searches a column: for the
+characters that the rules are about, and for those that a cell of theirs begins with. Only where one
+is found are the rules of that character asked of each cell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from newsleopard_async.contacts.rules.cells import Cells, Tally, is_formula
+from newsleopard_async.contacts.rules.edges import is_marked
+from newsleopard_async.models.damage import (
+    INVISIBLE,
+    LOST,
+    MISREAD,
+    has_reference,
+    is_unseen,
+    original_of,
+)
+from newsleopard_async.models.findings import Finding, counted
+
+__all__ = ["Values", "flaws_of_name"]
+
+
+@attrs.frozen(kw_only=True)
+class _Rule:
+    """One rule of a cell.
+
+    Attributes:
+        name: The rule's.
+        is_meant: Whether a cell breaks it.
+        says: What the cells are, after their number and lines.
+        marks: Characters, as in a set of a pattern, one of which is in each such cell.
+        begins: The same of its first character.
+        words: Pieces of text, one of which is in each such cell that neither has.
+    """
+
+    name: str
+    is_meant: Callable[[str], object]
+    says: str
+    marks: str = ""
+    begins: str = ""
+    words: tuple[str, ...] = ()
+    _mark: re.Pattern[str] = attrs.field(init=False)
+    _beginning: re.Pattern[str] = attrs.field(init=False)
+
+    @_mark.default
+    def _of_marks(self) -> re.Pattern[str]:
+        return _set_of(self.marks)
+
+    @_beginning.default
+    def _of_begins(self) -> re.Pattern[str]:
+        return _set_of(self.begins and self.begins + _BLANKS)
+
+    def may_be_in(self, joined: str, marks: str, begins: str) -> bool:
+        """Whether a cell may break it, by the marks and beginnings that were found."""
+        return (
+            self._mark.search(marks) is not None
+            or self._beginning.search(begins) is not None
+            or any(word in joined for word in self.words)
+        )
+
+
+_BLANKS: Final = " \\t\u00a0\u3000"
+
+
+def _set_of(characters: str) -> re.Pattern[str]:
+    return re.compile(f"[{characters}]" if characters else r"(?!)")
+
+
+_ASKING: Final = re.compile(
+    "[嗎呢吧嘛麼麽啊呀何誰哪怎幾問]|[是能可有要好會行對]不?[否無沒以是能可有要好會行對]"
+)
+"""In a cell of these words a question mark between Han characters is one."""
+
+_ASKED: Final = re.compile("(?<=[嗎呢吧嘛麼麽啊呀])[?]")
+
+_FAMILY_NAMES: Final = (
+    "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江蕭羅高潘簡朱鍾游彭詹胡施沈余盧梁趙顏柯翁魏孫戴"
+    "范方宋鄧杜傅侯曹薛丁卓馬董溫唐藍蔣石古紀姚連馮歐程湯田康姜白汪鄒尤巫鐘龔嚴韓黎涂阮袁童陸金邵錢夏倪柳"
+)
+"""The hundred that nearly everybody in Taiwan has (Ministry of the Interior, 全國姓名統計分析)."""
+
+_LOST_IN_NAME: Final = re.compile(
+    # At the beginning, between two letters, or in the place of a given name's last character:
+    # a sentence has its question mark at its end.
+    rf"\A[?]+\w|[^\W\d_][?]+[^\W\d_]|\A[{_FAMILY_NAMES}][\u3400-\u9fff]?[?]{{1,2}}\Z"
+)
+
+
+def _is_lost_throughout(cell: str) -> bool:
+    """Whether not one character is left: the Han characters of a text that was saved as Latin-1."""
+    text = cell.strip()
+    return len(text) > 1 and not text.strip("?")
+
+
+def _has_lost(cell: str) -> bool:
+    text = cell.replace("?", "") if _ASKING.search(cell) else cell
+    return LOST.search(text) is not None or _is_lost_throughout(cell)
+
+
+def _name_has_lost(cell: str) -> bool:
+    text = _ASKED.sub("", cell.strip())
+    is_link = "/" in text
+    return (
+        LOST.search(text) is not None
+        or _is_lost_throughout(text)
+        or (not is_link and _LOST_IN_NAME.search(text) is not None)
+    )
+
+
+_URL: Final = re.compile(r"\s*(?:https?:)?//\S+\s*", re.IGNORECASE)
+
+
+def _has_reference(cell: str) -> bool:
+    # A column of links goes into attributes, where &amp; is right.
+    return has_reference(cell) and _URL.fullmatch(cell) is None
+
+
+_SPREADSHEET_ERROR: Final = re.compile(
+    # Of Excel, LibreOffice and Google Sheets; number signs alone stand for what is too wide.
+    r"\s*(?:#(?:N/A|NULL!|DIV/0!|VALUE!|REF!|NAME\?|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!"
+    r"|UNKNOWN!|BUSY!|EXTERNAL!|PYTHON!|TIMEOUT!|GETTING_DATA|ERROR!|ERR!)|\#{3,}|Err:[0-9]{3})\s*",
+    re.IGNORECASE,
+)
+
+_PROGRAMS_NOTHING: Final = frozenset(
+    {
+        "null", "NULL", "Null", "(null)", "(NULL)", "<null>", "[null]", "[NULL]", "\\N",
+        "undefined", "nan", "NaN", "NaT", "<NA>", "<nil>", "(blank)", "(空白)", "[object Object]",
+    }
+)  # fmt: skip
+"""What no person writes for nothing. The last but one is a pivot table's."""
+
+_NOTHING_IN_NAME: Final = (_PROGRAMS_NOTHING - {"Null"}) | {
+    "None", "NONE", "none", "(none)", "(None)", "N/A", "n/a", "NA", "N.A.", "nil", "Undefined",
+    "UNDEFINED",
+}  # fmt: skip
+"""In a column of remarks "none" is an answer; as a name it is none. Nan, Na, Nil and Null are."""
+
+_JOINED: Final = (" null", "null ", " undefined", "undefined ", " NaN", "NaN ")
+"""What a program makes of a first name and a last name one of which is missing."""
+_JOINED_NOTHING: Final = frozenset({"null", "undefined", "NaN"})
+
+
+def _is_nothing(cell: str) -> bool:
+    return cell.strip() in _PROGRAMS_NOTHING
+
+
+def _is_no_name(cell: str) -> bool:
+    words = cell.split()
+    return (
+        cell.strip() in _NOTHING_IN_NAME
+        or not _JOINED_NOTHING.isdisjoint(words)
+        or (len(words) > 1 and _NOTHING_IN_NAME.issuperset(words))
+    )
+
+
+_TAG: Final = re.compile(r"<(?:/?[A-Za-z]|!--)")
+
+
+def _has_markup(cell: str) -> bool:
+    return _TAG.search(cell) is not None and not _is_nothing(cell)
+
+
+_LINK: Final = re.compile(
+    # With a scheme, as an address of the web, or a domain with a path, as those that shorten.
+    r"[./](?:(?<=:/)/|(?<=[wW]{3}\.)\w|(?<=[a-z0-9]\.)[a-z]{2,}/[A-Za-z0-9])"
+)
+_PLACEHOLDER: Final = re.compile(r"[$]\{|\{\{|\{%|\*\||%%\w+%%")
+
+_LOST_RULE: Final = _Rule(
+    name="lost-character",
+    marks="\ufffd\ue000-\uf8ff\u5699\u951f?",
+    is_meant=_has_lost,
+    says="that lost a character in a conversion, of which �, an empty box or a question mark is "
+    "left; write it anew, or export as UTF-8 from where it is still right",
+)
+_MISREAD_RULE: Final = _Rule(
+    name="double-decoding",
+    # The first characters of MISREAD.
+    marks=MISREAD.pattern[1 : MISREAD.pattern.index("]")],
+    is_meant=original_of,
+    says="whose text was read in a wrong encoding before it was saved (王小明 becomes çŽ‹å°æ˜Ž); "
+    "export it again from where it is still right",
+)
+_REFERENCE_RULE: Final = _Rule(
+    name="character-reference",
+    marks="&",
+    is_meant=_has_reference,
+    says="with a character reference of HTML, such as &#22531; or &amp;, which a subject shows as "
+    "it stands; write the character itself",
+)
+_ERROR_RULE: Final = _Rule(
+    name="spreadsheet-error",
+    begins="#Ee",
+    is_meant=_SPREADSHEET_ERROR.fullmatch,
+    says="with what a spreadsheet shows for a formula that failed, such as #N/A, or for a value "
+    "that is too wide (####); correct it there, and export again",
+)
+_MARKUP_RULE: Final = _Rule(
+    name="markup",
+    marks="<",
+    is_meant=_has_markup,
+    says="with a tag of HTML, which takes effect in the mail and is not shown; remove it, unless "
+    "it is meant",
+)
+_PLACEHOLDER_RULE: Final = _Rule(
+    name="placeholder-in-value",
+    marks="$\\{%*",
+    is_meant=_PLACEHOLDER.search,
+    says="with a placeholder, which is not replaced in a value; write the value itself",
+)
+_MARK_RULE: Final = _Rule(
+    name="text-apostrophe",
+    begins="'",
+    is_meant=is_marked,
+    says="that begin with the apostrophe by which a spreadsheet marks text, and which the mail "
+    "would show; remove it, or let fix='trim' do so",
+)
+_FORMULA_RULE: Final = _Rule(
+    name="formula",
+    begins="-=+@\\t\\r",
+    is_meant=is_formula,
+    says="that a spreadsheet would execute for the =, +, -, @ or tab at the beginning; check "
+    "whether it is meant",
+)
+
+_DAMAGE: Final = (_MISREAD_RULE, _REFERENCE_RULE, _ERROR_RULE)
+_RULES_OF_EMAIL: Final = (_FORMULA_RULE,)
+_RULES_OF_OTHERS: Final = (
+    _LOST_RULE,
+    *_DAMAGE,
+    _Rule(
+        name="null-word",
+        begins="NnUu(<\\[\\\\",
+        is_meant=_is_nothing,
+        says="with a word that programs write for nothing, such as NULL, which the mail would "
+        "show; leave it empty",
+    ),
+    _MARK_RULE,
+    _MARKUP_RULE,
+    _PLACEHOLDER_RULE,
+    _FORMULA_RULE,
+)
+_RULES_OF_NAME: Final = (
+    attrs.evolve(_LOST_RULE, is_meant=_name_has_lost),
+    *_DAMAGE,
+    _Rule(
+        name="empty-name",
+        # Those beyond the first plane would make the search for all marks twice as slow.
+        marks=INVISIBLE.pattern[1:-1].partition("\U000e0000")[0],
+        begins="\n",
+        words=("\n\n",),
+        is_meant=is_unseen,
+        says="without anything to be seen, so that ${NAME} would show nothing; fill it in",
+    ),
+    _Rule(
+        name="null-word",
+        begins="NnUu(<\\[\\\\",
+        words=_JOINED,
+        is_meant=_is_no_name,
+        says="with a word that programs write for nothing, such as NULL, which a greeting would "
+        "show; leave it empty",
+    ),
+    _MARK_RULE,
+    _MARKUP_RULE,
+    _Rule(
+        name="link-in-name",
+        words=("://", "www.", "WWW.", "/"),
+        is_meant=_LINK.search,
+        says="with a link, as robots enter them into forms, so that your mail would advertise it; "
+        "remove the contact or the link",
+    ),
+    _PLACEHOLDER_RULE,
+    _FORMULA_RULE,
+)
+
+_RULES: Final = (*_RULES_OF_NAME, *_RULES_OF_OTHERS)
+_ODD: Final = re.compile(f"[{''.join(dict.fromkeys(rule.marks for rule in _RULES))}]")
+_ODD_ASCII: Final = tuple(filter(_ODD.match, map(chr, range(128))))
+_BEGINNING: Final = re.compile(
+    rf"\n([{_BLANKS}{''.join(dict.fromkeys(rule.begins for rule in _RULES))}])"
+)
+
+
+def _marks_of(joined: str) -> str:
+    """Return each character once that a rule is about."""
+    if joined.isascii():
+        return "".join(mark for mark in _ODD_ASCII if mark in joined)
+    return "".join(set(_ODD.findall(joined)))
+
+
+class Values:
+    """Asks the rules of a kind of column of its cells, batch by batch."""
+
+    def __init__(self, column: str, rules: Sequence[_Rule] = _RULES_OF_OTHERS) -> None:
+        self._column = column
+        self._rules = rules
+        self._found: dict[str, Tally] = {}
+
+    @classmethod
+    def of_email(cls, column: str) -> Values:
+        """Take those of addresses, which have a form of their own."""
+        return cls(column, _RULES_OF_EMAIL)
+
+    @classmethod
+    def of_name(cls, column: str) -> Values:
+        """Take those of names."""
+        return cls(column, _RULES_OF_NAME)
+
+    def look(self, cells: Cells) -> None:
+        """Take the next cells."""
+        joined = cells.joined + "\n"
+        marks = _marks_of(joined) if len(self._rules) > 1 else ""
+        begins = "".join(set(_BEGINNING.findall(joined)))
+        for rule in self._rules:
+            if rule.may_be_in(joined, marks, begins):
+                lines = cells.lines_of(rule.is_meant)
+                if lines:
+                    self._found.setdefault(rule.name, Tally()).add(len(lines), lines)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what was found, rule by rule."""
+        for rule in self._rules:
+            if (tally := self._found.get(rule.name)) is not None:
+                cells = counted(tally.count, "cell")
+                yield tally.finding(
+                    "warning",
+                    rule.name,
+                    f"has {cells} in {self._column} ({tally.where}) {rule.says}",
+                    column=self._column,
+                )
+
+
+def flaws_of_name(name: str) -> Iterator[tuple[str, str]]:
+    """Yield the rules of damaged text that a column's name breaks, and what each says."""
+    for rule in (_LOST_RULE, *_DAMAGE, _MARKUP_RULE, _PLACEHOLDER_RULE):
+        if rule.is_meant(name):
+            yield rule.name, rule.says
