@@ -8,72 +8,55 @@ nor in "50% off, 20% more".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
-
-import attrs
+from urllib.parse import unquote
 
 from newsleopard_async.checks.context import Asked, Found, Hit, each
-from newsleopard_async.checks.markup import INLINE_TAG, shorten, with_lines
-from newsleopard_async.checks.names import OBLIGATORY, KnownNames, likely_name
+from newsleopard_async.checks.markup import INLINE_TAG, Piece, shorten, with_lines
+from newsleopard_async.checks.names import KnownNames
 from newsleopard_async.checks.page import Page
+from newsleopard_async.checks.syntaxes import Place, Syntaxes
 
 __all__ = ["find_foreign"]
 
-_UNMISTAKABLE: Final = r"\{\{[^{}]{0,80}\}\}|\{%[^{}%]{1,80}%\}|\*\|[^|*<>]{1,60}\|\*"
-_MARKS: Final = "{}%*|[]$＄﹩｛｝﹛﹜％ \n\xa0"
+_MARKS: Final = "{}%*|[]$＄﹩｛｝﹛﹜％«»‹›<>＜＞【】〔〕［］〖〗《》〈〉()#@!?=~_- \n\xa0"
 _TAG: Final = re.compile(INLINE_TAG, re.IGNORECASE)
 _SPLIT: Final = re.compile(
     rf"\{{\{{(?=[^{{}}]{{0,80}}<)(?:[^{{}}<>]|{INLINE_TAG}){{1,80}}\}}\}}", re.IGNORECASE
 )
 """What has tags inside, which only the HTML as it stands has in one piece."""
 
-_URLS_AND_STYLES: Final = frozenset(
-    {"action", "background", "href", "poster", "src", "srcset", "style"}
+_PLACES: Final[Mapping[str, Place]] = {
+    "style": "style",
+    **dict.fromkeys(("action", "background", "href", "poster", "src", "srcset"), "url"),
+}
+"""Where the value of an attribute stands, if it is not a text."""
+
+_BYTE: Final = "%[89ABab][0-9A-Fa-f]"
+_SIGN: Final = re.compile(
+    rf"%[2-7][0-9A-Fa-f]|%[CDcd][0-9A-Fa-f]{_BYTE}|%[Ee][0-9A-Fa-f](?:{_BYTE}){{2}}|.", re.DOTALL
 )
-
-
-@attrs.frozen
-class _Patterns:
-    """What is looked for, in text and in URLs, where a single ``%`` is an escape."""
-
-    text: re.Pattern[str]
-    url: re.Pattern[str]
-
-    @classmethod
-    def of(cls, columns: Iterable[str]) -> _Patterns:
-        name = likely_name(columns)
-        url = rf"{_UNMISTAKABLE}|\[\[ ?(?:{name}) ?\]\]|%%(?:{name})%%"
-        text = rf"{url}|(?<![0-9%])%(?:{name})%(?![0-9A-Za-z%])|{_around_columns(columns)}"
-        return cls(re.compile(text), re.compile(url))
-
-
-def _around_columns(columns: Iterable[str]) -> str:
-    """Return the pattern of marks that are no more than marks around any other word."""
-    known = sorted({*OBLIGATORY, *map(str.strip, columns)} - {""}, key=len, reverse=True)
-    name = rf"(?i:{'|'.join(map(re.escape, known))})"
-    # Right behind a dollar sign, in any writing, it is another rule's.
-    no_dollar = "(?<![$＄﹩])(?<!%24)(?<!&#36;)"
-    braces = rf"(?:[$＄﹩]\s{{1,3}})?{no_dollar}[{{｛﹛] ?{name} ?[}}｝﹜]"
-    return rf"{braces}|％{name}％"
+"""A character of a URL, as it stands or as its escape."""
 
 
 def find_foreign(asked: Asked) -> Iterator[Found]:
     """Find placeholders of other products."""
-    columns = asked.columns or ()
-    patterns = _Patterns.of(columns)
-    say = partial(_say, KnownNames.of(columns))
+    syntaxes = Syntaxes.of(asked.columns or ())
+    say = partial(_say, syntaxes.known)
     rest = "has {} more placeholders in the syntax of other products; write them as ${…}"
     for field, subject in asked.subjects.items():
-        hits: Iterator[Hit] = ((shown, None) for shown in patterns.text.findall(subject))
-        yield from each(field, hits, say, rest)
+        yield from each(field, _hits_of_line(subject, syntaxes), say, rest)
+    for field, sender in asked.senders.items():
+        hits = _hits_of_line(sender.name, syntaxes)
+        yield from each(f"{field}.name", hits, _say_in_sender, rest)
     for page in asked.pages:
-        yield from each(page.field, _hits_of_page(page, patterns), say, rest)
+        yield from each(page.field, _hits_of_page(page, syntaxes), say, rest)
 
 
 def _say(known: KnownNames, shown: str) -> str:
-    nearest = known.nearest(_TAG.sub("", shown).strip(_MARKS))
+    nearest = known.nearest(unquote(_TAG.sub("", shown)).strip(_MARKS))
     name = shorten(nearest) if nearest else "…"
     return (
         f"has {shorten(shown)}, which is not the platform's syntax and goes out as it stands; "
@@ -81,13 +64,47 @@ def _say(known: KnownNames, shown: str) -> str:
     )
 
 
-def _hits_of_page(page: Page, patterns: _Patterns) -> Iterator[Hit]:
+def _say_in_sender(shown: str) -> str:
+    return (
+        f"has {shorten(shown)}, which goes out as it stands: placeholders are described for "
+        "subject and HTML only; write the name out"
+    )
+
+
+def _hits_of_line(line: str, syntaxes: Syntaxes) -> Iterator[Hit]:
+    return ((match[0], None) for match in syntaxes.in_field(line).matches(line))
+
+
+def _hits_of_page(page: Page, syntaxes: Syntaxes) -> Iterator[Hit]:
     for match, line in with_lines(_SPLIT.finditer(page.source)):
         yield match[0], line
-    for piece in (*page.texts, *page.outlook.texts):
-        for match, line in with_lines(patterns.text.finditer(piece.text), piece.line):
-            yield match[0], line
+    syntaxes = syntaxes.in_field(page.source)
+    yield from _hits_of_texts(page.texts, syntaxes)
+    yield from _hits_of_texts(page.outlook.texts, syntaxes)
     for tag in (*page.attributed, *page.outlook.attributed):
         for name, value in tag.attributes.items():
-            pattern = patterns.url if name in _URLS_AND_STYLES else patterns.text
-            yield from ((shown, tag.line) for shown in pattern.findall(value))
+            for shown in _shown_of_attribute(name, value, syntaxes):
+                yield shown, tag.line
+
+
+def _hits_of_texts(pieces: Sequence[Piece], syntaxes: Syntaxes) -> Iterator[Hit]:
+    """Yield those in texts that follow one another."""
+    texts = ["", *(piece.text for piece in pieces), ""]
+    for piece, previous, following in zip(pieces, texts, texts[2:], strict=False):
+        matches = syntaxes.matches(piece.text, around=(previous, following))
+        for match, line in with_lines(matches, piece.line):
+            yield match[0], line
+
+
+def _shown_of_attribute(name: str, value: str, syntaxes: Syntaxes) -> Iterable[str]:
+    """Return those in the value of an attribute, in a URL percent-encoded ones too."""
+    place = _PLACES.get(name, "text")
+    if place == "url" and "%" in value:
+        signs = _SIGN.findall(value)
+        matches = syntaxes.matches("".join(map(_decoded, signs)), place)
+        return ("".join(signs[match.start() : match.end()]) for match in matches)
+    return [match[0] for match in syntaxes.matches(value, place)]
+
+
+def _decoded(sign: str) -> str:
+    return sign if len(sign) == 1 else unquote(sign)[0]

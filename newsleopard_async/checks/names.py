@@ -13,7 +13,7 @@ import attrs
 
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
 
-__all__ = ["OBLIGATORY", "Kind", "KnownNames", "likely_name"]
+__all__ = ["COMMON", "OBLIGATORY", "Kind", "KnownNames", "likely_name"]
 
 OBLIGATORY: Final = ("EMAIL", "NAME")
 """The columns that all contacts have."""
@@ -21,12 +21,23 @@ OBLIGATORY: Final = ("EMAIL", "NAME")
 _MEANT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("姓名", "名字", "名稱", "稱呼", "fname", "firstname", "username"), "NAME"),
     **dict.fromkeys(("fullname", "lname", "lastname", "customername", "會員姓名"), "NAME"),
-    **dict.fromkeys(("信箱", "電子郵件", "電子信箱", "郵件", "mail", "emailaddress"), "EMAIL"),
+    **dict.fromkeys(("subscribername", "客戶姓名", "顧客姓名"), "NAME"),
+    **dict.fromkeys(
+        ("信箱", "電子郵件", "電子信箱", "郵件", "mail", "emailaddress", "mailaddress"), "EMAIL"
+    ),
 }
 """What other products and people call the two; written as `_loosely` leaves it."""
 
+COMMON: Final = (
+    r"(?:first|last|full|user|customer|subscriber)[ _.-]?name|[fl]name|e?mail[ _.-]?address"
+    r"|(?:會員|客戶|顧客)?姓名"
+)
+"""The pattern of names that placeholders of other products have, whatever the contacts' columns."""
+
 _DEFAULT: Final = re.compile(r"[|:.,!?=(\[]")
 """What begins a default or a filter, which the platform does not describe (T84)."""
+
+_FILTER: Final = re.compile(r"[|,%?=(]")
 
 _LOOSE: Final = re.compile(r"[\s_.-]+")
 _SIMILAR: Final = 0.7
@@ -85,7 +96,10 @@ class KnownNames:
     def nearest(self, name: str) -> str | None:
         """Return the column that was probably meant."""
         whole = html.unescape(name).strip()
-        candidates = [_loosely(text) for text in (whole, _DEFAULT.split(whole, maxsplit=1)[0])]
+        head = _DEFAULT.split(whole, maxsplit=1)[0]
+        # As in contact.FIRSTNAME, subscriber:firstname and MERGE_NAME.
+        last = _FILTER.split(whole, maxsplit=1)[0].removeprefix("MERGE_").split(":")[-1]
+        candidates = [_loosely(text) for text in (whole, head, last, last.rpartition(".")[2])]
         for candidate in candidates:
             if found := self.loose.get(candidate) or _MEANT.get(candidate):
                 return found

@@ -94,8 +94,10 @@ RULES: Final = (
     Rule(
         "foreign-placeholder",
         "warning",
-        r"another product's syntax: `{{…}}`, `{%…%}`, `%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`; around a "
-        "column's name also `{…}`, `$ {…}`, `％…％`",
+        r"another product's syntax, in a URL also percent-encoded: `{{…}}`, `{%…%}`, `<%…%>`, "
+        r"`%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`, `{!…}`, `{$…}`, `$[…]$`; around a column's name also "
+        "`{…}`, `$…$`, `##…##`, `@@…@@`, and `[…]`, `【…】`, `«…»`, `<<…>>`, `-…-` where it is not "
+        "a label",
         foreign.find_foreign,
     ),
     Rule(

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from newsleopard_async.checks.check import check_campaign
+from newsleopard_async.models import Sender
 from tests.checks.examples import COLUMNS, campaign, finding_of, html, rules_of
 
 FOREIGN = ("warning", "foreign-placeholder", "html", 2)
@@ -40,11 +44,171 @@ FOREIGN = ("warning", "foreign-placeholder", "html", 2)
         "｛NAME｝",
         "％NAME％",
         "％會員等級％",
+        "{!Contact.FirstName}",
+        "({!name})",
+        "{$user.name}",
+        "$[FNAME]$",
+        "[% name %]",
+        "&lt;%= name %&gt;",
+        "[NAME%%friend]",
+        "[subscriber:firstname | default:reader]",
+        "[contact_attribute:firstname]",
+        "[MERGE_FIRST_NAME/friend]",
+        "[Name,fallback=]",
+        '[[data:firstname:"friend"]]',
+        "[[FIRSTNAME OR friend]]",
+        "%%=v(@name)=%%",
+        "~Contact.FirstName~",
+        "{ MERGEFIELD NAME }",
     ],
 )
 def test_syntax_of_other_products_is_found(body: str) -> None:
     """It would go out as it stands, to everybody."""
     assert rules_of(campaign(html=html(body)), columns=COLUMNS) == [FOREIGN]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{NAME&#124;friend}",
+        "#{NAME}",
+        "$CITY$",
+        "$(city)",
+        "$[NAME]",
+        "#[NAME]",
+        "%[NAME]%",
+        "##會員等級##",
+        "＃＃NAME＃＃",
+        "@@NAME@@",
+        "__NAME__",
+        "%%Birth Day%%",
+        "[$NAME$]",
+        "<a title='{(CITY)}'>x</a>",
+        "{firstname}",
+        "$First_Name$",
+        "{姓名}",
+    ],
+)
+def test_marks_of_code_around_a_known_name_are_found(body: str) -> None:
+    """Nobody writes these around the name of a column, or a name that all products have."""
+    assert rules_of(campaign(html=html(body)), columns=COLUMNS) == [FOREIGN]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[NAME]",
+        "您在[CITY]的門市",
+        "[NAME][CITY]",
+        "[name]",
+        "[First Name]",
+        "【NAME】",
+        "［CITY］",
+        "«NAME»",
+        "&laquo;NAME&raquo;",
+        "&lt;&lt;NAME&gt;&gt;",
+        "&lt;NAME&gt;",
+        "《CITY》",
+        "您好 -NAME-，",
+        "--NAME--",
+        "#NAME#",
+        "@firstname@",
+        "Dear [Name],",
+        "Dear <b>[Name]</b>",
+        "親愛的【姓名】您好",
+        "【姓名】先生",
+        "<b>[會員等級]</b>您好",
+        "您的等級是[會員等級]。",
+        "[會員等級]",
+        "<img src='https://a.example/' alt='Hello [City]'>",
+        "[NAME|friend]",
+    ],
+)
+def test_marks_of_labels_are_found_where_a_value_is_meant(body: str) -> None:
+    """A name that no label has, or a greeting beside it, tells a placeholder from a label."""
+    found = rules_of(campaign(html=html(body)), columns=COLUMNS)
+
+    assert set(found) == {FOREIGN}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[公告] 【公告】 «特價» 《哈利波特》 &lt;&lt;必讀&gt;&gt; ［限時］",
+        "(NAME) （NAME） 「NAME」 『NAME』 *NAME* **NAME** _NAME_ ~NAME~",
+        "a-name-b first-name-last -5- - NAME - -----NAME----- --NAME-",
+        "#sale #city @shop #1 #2 #NAME##",
+        "$100 (NAME) [1] NT$500 US$NAME$ [50% off, 20%]",
+        "[City] 台北 [Name] [A] [N",
+        "[VIP] 限定 【VIP】會員專屬 親愛的【VIP】您好",
+        "[Email] a@a.example [EMAIL] a@a.example",
+        "【EMAIL】<b>a@a.example</b>",
+        "[會員等級] 黃金會員 【會員等級】",
+        "請提供【姓名】、【電話】；[姓名]、[電話]",
+        "【CITY】${CITY} [會員等級]：${會員等級}，您的 [會員等級]",
+        "[${NAME}] 【${CITY}】 -${NAME}- NT$${CITY} &lt;${NAME}&gt; %24{NAME}",
+        "From: 王小明 &lt;ming@a.example&gt; shop@name@a.example",
+        "{ 'a': { 'b': 1 }} [NAME@a.example]",
+        "<a href='https://a.example/?filter[name]=x&amp;filter%5Bcity%5D=y'>x</a>",
+        "<a href='https://a.example/?[name]=x'>x</a>",
+        "<a href='https://a.example/a-name-b'>x</a>",
+        "[會員 [NAME}",
+    ],
+)
+def test_labels_and_dashes_are_left_alone(body: str) -> None:
+    """Brackets alone do not make a placeholder, even around the name of a column."""
+    found = rules_of(campaign(html=html(body)), columns=(*COLUMNS, "VIP", "A"))
+
+    assert "foreign-placeholder" not in [rule for _, rule, _, _ in found]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{{name}}",
+        "%7B%7Bname%7D%7D",
+        "*%7CNAME%7C*",
+        "[NAME]",
+        "%5BNAME%5D",
+        "%C2%ABNAME%C2%BB",
+        "%E3%80%90NAME%E3%80%91",
+        "%7B%E6%9C%83%E5%93%A1%E7%AD%89%E7%B4%9A%7D",
+        "%25%25NAME%25%25",
+        "{NAME}",
+    ],
+)
+def test_placeholder_in_a_url_is_found_and_shown_as_it_stands(query: str) -> None:
+    """An editor percent-encodes what it takes for a part of the address."""
+    body = f"<a href='https://a.example/?q=%E4%BD%A0%20&amp;n={query}'>x</a>"
+
+    finding = finding_of("foreign-placeholder", campaign(html=html(body)), columns=COLUMNS)
+
+    assert finding.message.startswith(f"has {query}, ")
+    assert finding.message.endswith("; write ${會員等級}" if "%AD" in query else "; write ${NAME}")
+
+
+@pytest.mark.parametrize("name", ["{{company}}", "[NAME]", "%NAME%"])
+def test_sender_is_looked_at(name: str) -> None:
+    """The name of a sender has no placeholders, in no syntax."""
+    mailing = campaign(sender=Sender(name, "a@a.example"))
+
+    finding = finding_of("foreign-placeholder", mailing, columns=COLUMNS)
+
+    assert finding.field == "sender.name"
+    assert finding.message.endswith("; write the name out")
+
+
+@pytest.mark.parametrize("unit", ["{", "[NAME", "-NAME", "#NAME#", "$ ", "*|", "%7B", "[a%%"])
+def test_time_grows_with_the_length(unit: str) -> None:
+    """No text makes the search slow."""
+    mailing = campaign(
+        html=html(f"<a href='https://a.example/{unit * 20_000}'>{unit * 20_000}</a>")
+    )
+    began_s = time.process_time()
+
+    check_campaign(mailing)
+
+    assert time.process_time() - began_s < 5
 
 
 @pytest.mark.parametrize(
@@ -90,6 +254,11 @@ def test_percent_sign_in_a_url_or_style_is_no_mark(attribute: str) -> None:
         ("%%zzz%%", "write ${…} with the name of a column"),
         ("$ {name}", "write ${NAME}"),
         ("％會員等級％", "write ${會員等級}"),
+        ("[NAME] 您好", "write ${NAME}"),
+        ("[subscriber:firstname | default:x]", "write ${NAME}"),
+        ("[MERGE_CITY]", "write ${CITY}"),
+        ("{!Contact.FirstName}", "write ${NAME}"),
+        ("$ {name}", "has $ {name}, "),
     ],
 )
 def test_subject_is_looked_at(subject: str, says: str) -> None:
