@@ -34,10 +34,16 @@ def find_local(asked: Asked) -> Iterator[Found]:
 
 def find_bad(asked: Asked) -> Iterator[Found]:
     """Find URLs that nothing can be made of."""
-    return _find(
+    yield from _find(
         asked,
         "bad",
-        "has links or image paths that are no URL ({}); write them as https://host/path",
+        "has links or image paths that are not a URL ({}); write them as https://host/path",
+    )
+    yield from _find(
+        asked,
+        "stray",
+        "has links or image paths with blanks, full-width punctuation or invisible characters in "
+        "them ({}); take these out, or percent-encode them, as in %20",
     )
 
 

@@ -8,7 +8,9 @@ from typing import Final
 
 import attrs
 
-__all__ = ["INLINE_TAG", "Content", "Piece", "Tag", "fold", "shorten", "with_lines"]
+from newsleopard_async.models.damage import HIDDEN
+
+__all__ = ["INLINE_TAG", "Content", "Piece", "Tag", "fold", "shorten", "with_lines", "write_out"]
 
 INLINE_TAG: Final = (
     r"<(?:!--\n{0,50}--|/?(?:a|abbr|b|big|br|code|del|em|font|i|ins|mark|o:p|s|small|span|strike"
@@ -48,9 +50,18 @@ def fold(text: str) -> str:
     return "".join(text.split()).casefold()
 
 
+_BREAK: Final = re.compile("[\t-\r\x1c-\x20\x85\u2028\u2029]+")
+_UNSEEN: Final = re.compile(rf"(?! )\s|{HIDDEN.pattern}")
+
+
+def write_out(text: str) -> str:
+    r"""Return a text whose invisible characters and unusual blanks are seen, as ``\u200b``."""
+    return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def shorten(text: str, most: int = 60) -> str:
     """Return a text in one line and of bounded length, fit for a message."""
-    line = " ".join(text[: most * 4].split())
+    line = write_out(_BREAK.sub(" ", text[: most * 4]).strip(" "))
     return line if len(line) <= most else line[: most - 1] + "…"
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from newsleopard_async.checks.context import Asked, Found, Hit, each, matches_of
-from newsleopard_async.checks.markup import INLINE_TAG, shorten
+from newsleopard_async.checks.markup import INLINE_TAG, shorten, write_out
 from newsleopard_async.checks.names import Kind, KnownNames
 from newsleopard_async.checks.page import Page
 
@@ -62,8 +62,8 @@ def find_of_other_case(asked: Asked) -> Iterator[Found]:
 def _say_of_other_case(known: KnownNames, name: str) -> str:
     column = known.same_but_for_case(name) or name
     return (
-        f"has ${{{name}}}, and the column is {shorten(column)}; write {_braced(column)}, since "
-        "whether the platform minds case and spaces is not described"
+        f"has ${{{write_out(name)}}}, and the column is {shorten(column)}; write "
+        f"{_braced(column)}, since whether the platform minds case and spaces is not described"
     )
 
 
@@ -110,7 +110,7 @@ def find_full_width(asked: Asked) -> Iterator[Found]:
 
 def _say_full_width(shown: str) -> str:
     return (
-        f"has {shown} in full-width characters, which will not be replaced; write "
+        f"has {write_out(shown)} in full-width characters, which will not be replaced; write "
         f"{_braced(shown[2:-1].strip())}"
     )
 

@@ -193,7 +193,13 @@ RULES: Final = (
         "a link or image on the author's machine or network (`file:`, `C:\\`, `localhost`, `cid:`)",
         links.find_local,
     ),
-    Rule("bad-link", "warning", "a link or image path that is no URL", links.find_bad),
+    Rule(
+        "bad-link",
+        "warning",
+        "a link or image path that is not a URL, or that has blanks, full-width punctuation or "
+        "invisible characters in it",
+        links.find_bad,
+    ),
     Rule(
         "empty-link",
         "warning",

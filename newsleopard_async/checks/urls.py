@@ -13,16 +13,42 @@ from urllib.parse import urlsplit
 import attrs
 
 from newsleopard_async.checks.markup import Piece, Tag, with_lines
+from newsleopard_async.checks.syntaxes import OWN
+from newsleopard_async.models.damage import HIDDEN
 
 __all__ = ["Reference", "Verdict", "images_of", "links_of", "verdict_on"]
 
-Verdict = Literal["fine", "empty", "anchor", "script", "data", "local", "bad", "relative"]
+Verdict = Literal["fine", "empty", "anchor", "script", "data", "local", "bad", "relative", "stray"]
 
-_FILLED_IN: Final = ("${", "{{", "{%", "*|", "%%", "[[", "＄", "$%7b", "%24", "<%")
+_FILLED_IN: Final = (
+    *("${", "{{", "{%", "*|", "%%", "[[", "＄", "$%7b", "%24", "<%", "{!", "{$", "$[", "[%"),
+    *("%7b%7b", "*%7c", "%5b%5b"),
+)
 """How a URL begins that is a placeholder, in whatever syntax: nothing is known of it."""
+
+_TRIMMED: Final = "".join(map(chr, range(0x21)))
+"""What a browser takes off both ends of a URL: control characters and the blank, and no others."""
+
+_AHEAD: Final = re.compile(rf"(?:\s|{HIDDEN.pattern})+")
+
+_FILLED_INSIDE: Final = re.compile(
+    rf"{OWN}|[$＄﹩][{{｛﹛][^{{}}｛｝﹛﹜]*[}}｝﹜]|%%[^%]*%%|\[[^\[\]]*\]"
+)
+"""A placeholder inside a URL, whose name may have what a URL may not."""
+
+_FULL_WIDTH: Final = re.compile("[、。，；：！？．｡､＂＃＄％＆＇＊＋－／＜＝＞＠＼＾＿｀]")
+"""What an input method writes for the signs of a URL, or a sentence that goes on behind it."""
+
+_STRAY: Final = re.compile(
+    rf"\s|[\x00-\x1f\x7f-\x9f]|{HIDDEN.pattern}|{_FULL_WIDTH.pattern}"
+    # A bracket of the sentence around the URL: one that closes, and was not opened in it.
+    "|^[^（「『【《〈［“]*[）」』】》〉］”]"
+)
+"""What no URL has in it. Titles in Chinese have brackets, which pass in pairs."""
 
 _LOCAL: Final = frozenset({"file", "cid", "blob", "localhost"})
 _WEB: Final = ("http", "https")
+_WEB_URL: Final = ("http:", "https:")
 _NOTHING: Final = ("", "#", "mailto:", "tel:", "sms:")
 _SIMILAR: Final = 0.8
 _LONGEST_JUDGED: Final = 2_000
@@ -30,13 +56,16 @@ _LONGEST_JUDGED: Final = 2_000
 _OF_OUTLOOK: Final = "v:"
 """How the shapes begin that Outlook draws, its buttons and backgrounds among them."""
 
-_STYLE_URL: Final = re.compile(r"\burl\(\s*['\"]?\s*([^'\")\s]+)", re.IGNORECASE)
+_STYLE_URL: Final = re.compile(
+    r"""\burl\(\s*(?:"(?P<double>[^"\n]*)|'(?P<single>[^'\n]*)|(?P<bare>[^'")]*))""", re.IGNORECASE
+)
 _IN_HOST: Final = re.compile(r"[${}%*|\[<]")
 _NOT_IN_HOST: Final = re.compile(r"[\s\\\"'<>,，、。．｡]")
 _BAD_PORT: Final = re.compile(r":(?![0-9]*$)[^:@\]${}%*|\[<]*$")
 """A port that is neither a number nor filled in."""
 
 _URL_IN_SET: Final = re.compile(r"[^\s,]\S*")
+_SIZE_IN_SET: Final = re.compile(r"\s*(?:[0-9.]+[wxh]\s*)*")
 
 
 @attrs.frozen
@@ -50,7 +79,7 @@ class Reference:
     @classmethod
     def of(cls, url: str, line: int) -> Reference:
         """Judge a URL as it stands in the HTML."""
-        stripped = url.strip()
+        stripped = url.strip(_TRIMMED)
         return cls(stripped, line, verdict_on(stripped))
 
     @property
@@ -73,7 +102,12 @@ def images_of(tags: Iterable[Tag], styles: Iterable[Piece]) -> Iterator[Referenc
         yield from (Reference.of(url, tag.line) for url in _images_of_tag(tag))
     for piece in styles:
         for match, line in with_lines(_STYLE_URL.finditer(piece.text), piece.line):
-            yield Reference.of(match[1], line)
+            if url := _url_of_style(match):
+                yield Reference.of(url, line)
+
+
+def _url_of_style(match: re.Match[str]) -> str:
+    return str(match[match.lastgroup or 0]).strip(_TRIMMED)
 
 
 def _images_of_tag(tag: Tag) -> Iterator[str]:
@@ -86,7 +120,7 @@ def _images_of_tag(tag: Tag) -> Iterator[str]:
     if background := attributes.get("background"):
         yield background
     if style := attributes.get("style"):
-        yield from _STYLE_URL.findall(style)
+        yield from filter(None, map(_url_of_style, _STYLE_URL.finditer(style)))
 
 
 def _candidates(srcset: str) -> Iterator[str]:
@@ -97,8 +131,9 @@ def _candidates(srcset: str) -> Iterator[str]:
     at = 0
     while at >= 0 and (match := _URL_IN_SET.search(srcset, at)):
         url = match[0].rstrip(",")
-        yield url
         at = match.end() if url != match[0] else srcset.find(",", match.end())
+        behind = srcset[match.end() : at if at >= 0 else None]
+        yield url if _SIZE_IN_SET.fullmatch(behind) else url + behind
 
 
 def verdict_on(url: str) -> Verdict:
@@ -108,6 +143,22 @@ def verdict_on(url: str) -> Verdict:
 
 @lru_cache(maxsize=1_000)
 def _verdict_on_start(start: str) -> Verdict:
+    ahead = _AHEAD.match(start)
+    url = start[ahead.end() :] if ahead else start
+    verdict = _verdict_on_url(url)
+    return "stray" if verdict == "fine" and _leads_astray(start, url) else verdict
+
+
+def _leads_astray(start: str, url: str) -> bool:
+    """Whether something is in a URL that is no part of one."""
+    if url.lower().startswith((*_WEB_URL, *_FILLED_IN)):
+        return _STRAY.search(_FILLED_INSIDE.sub("x", start)) is not None
+    # Mail programs take blanks, and any punctuation in the subject of mailto:.
+    is_misspelt = _FULL_WIDTH.search(url.partition("?")[0])
+    return is_misspelt is not None or HIDDEN.search(start) is not None
+
+
+def _verdict_on_url(start: str) -> Verdict:
     if start.lower() in _NOTHING:
         return "empty"
     if start.startswith("#"):

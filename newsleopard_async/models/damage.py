@@ -11,6 +11,7 @@ from html.entities import html5
 from typing import Final
 
 __all__ = [
+    "HIDDEN",
     "INVISIBLE",
     "LOST",
     "MISREAD",
@@ -28,6 +29,17 @@ INVISIBLE: Final = re.compile(
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 """Unicode's Default_Ignorable_Code_Point, the braille blank, and the marks of annotations."""
+
+_EMOJI: Final = (
+    "\u00a9\u00ae\u203c\u2049\u2100-\u27bf\u2900-\u2bff\u3030\u303d\u3297\u3299"
+    "\U0001f000-\U0001faff"
+)
+
+HIDDEN: Final = re.compile(
+    rf"(?!(?<=[{_EMOJI}])[\u200d\ufe0e\ufe0f]|(?<=[{_EMOJI}]\ufe0f)\u200d|\ufe0f\u20e3)"
+    + INVISIBLE.pattern
+)
+"""Invisible characters, but for those that join two emoji or choose how one looks."""
 
 LOST: Final = re.compile(
     # Led by one set of characters, for which the module searches much faster than for

@@ -52,8 +52,32 @@ WARNING_RULES = {
         "https://HTTP//www.example.com",
         "https://www.example.com:abc/x",
         "https://localhost:80a",
+        "https://a.example/summer sale (1).pdf",
+        "https://a.example/?q=summer sale",
+        "https://a.example/a\nb",
+        "https://a.example/sale&nbsp;",
+        "&nbsp;https://a.example/",
+        "\u3000https://a.example/",
+        "https://a.example/夏季\u3000特賣",
+        "https://a.example/sale。",
+        "https://a.example/sale，了解更多",
+        "https://a.example/？a＝1＆b＝2",
+        "https://a.example/sale）",
+        "https://a.example/sale」",
+        "https://a.example/sale&rdquo;",
+        "https://a.example/\u200bsale",
+        "https://a.example/sa&shy;le",
+        "https://a\u200b.example/",
+        "\u200bhttps://a.example/",
+        "\ufeffhttps://a.example/",
+        "https://a.example/?q=\u2060#x",
+        "${LINK}\u200b",
+        "${LINK}&nbsp;",
+        "mailto:a＠a.example",
+        "mailto:a@a.example\u200b",
+        "tel:02－1234",
     ],
-    "empty-link": ["", " ", "#", "mailto:", "TEL:", "sms:"],
+    "empty-link": ["", " ", "\u3000", "\u200b", "#", "mailto:", "TEL:", "sms:"],
 }
 
 
@@ -94,6 +118,13 @@ def test_link_that_leads_nowhere_is_found(url: str, rule: str) -> None:
         "#%70lace",
         "#100%25",
         "#50%",
+        "\n https://a.example/x\t\n",
+        "https://a.example/a%20b/商品?q=中文",
+        "https://a.example/wiki/臺北（消歧義）/《書》「引」",
+        "https://a.example/men’s-shoes~(1)!,;:@&amp;=+$*'|品牌｜商品～",
+        "https://a.example/❤️/👨\u200d👩\u200d👧",
+        "https://a.example/${Birth Day}/x",
+        "mailto:a@a.example?subject=週年慶，請 回覆。",
     ],
 )
 def test_link_that_leads_somewhere_is_left_alone(url: str) -> None:
@@ -101,7 +132,9 @@ def test_link_that_leads_somewhere_is_left_alone(url: str) -> None:
     places = '<a id="place"></a><a name="other"></a><i id="100%"></i><i id="50%"></i>'
     body = f'<a href="{url}">x</a>{places}'
 
-    assert rules_of(campaign(html=html(body))) == []
+    found = [rule for rule in rules_of(campaign(html=html(body))) if "in-url" not in rule[1]]
+
+    assert found == []
 
 
 @pytest.mark.parametrize(
@@ -129,6 +162,41 @@ def test_host_that_is_filled_in_is_not_judged(host: str) -> None:
 def test_path_of_an_image_is_looked_at(body: str) -> None:
     """Images have more places for an address than src."""
     assert rules_of(campaign(html=html(body))) == [("warning", "relative-link", "html", 2)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<img alt='' src='https://a.example/main pic.png'>",
+        "<img alt='' src='https://a.example/' srcset='https://a.example/main pic.png 2x, ${X}'>",
+        "<img alt='' src='https://a.example/' srcset='https://a.example/a.png 1x, ${X} y 2x'>",
+        "<td background='https://a.example/夏。png'>x</td>",
+        "<p style='background:url(\"https://a.example/main pic.png\")'>x</p>",
+        "<p style='background:url(https://a.example/main pic.png)'>x</p>",
+        "<style>p { background: url('https://a.example/main pic.png' }</style>",
+        "<!--[if mso]><v:fill src='https://a.example/main pic.png'><![endif]-->",
+    ],
+)
+def test_stray_character_in_the_path_of_an_image_is_found(body: str) -> None:
+    """A blank ends an address early, wherever the address is."""
+    finding = finding_of("bad-link", campaign(html=html(body)))
+
+    assert "take these out, or percent-encode them" in finding.message
+
+
+def test_stray_character_is_shown() -> None:
+    """What nobody sees is written out in the message."""
+    body = '<a href="https://a.example/\u200bsale\u3000x\u3164">x</a>'
+
+    message = finding_of("bad-link", campaign(html=html(body))).message
+
+    assert r"(https://a.example/\u200bsale\u3000x\u3164)" in message
+
+
+@pytest.mark.parametrize("style", ["url()", "url('')", "url( )"])
+def test_empty_path_of_a_style_is_left_alone(style: str) -> None:
+    """Nothing is loaded from nowhere."""
+    assert rules_of(campaign(html=html(f'<p style="background:{style}">x</p>'))) == []
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,21 @@ def test_message_says_what_is_there_and_the_way_out() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("NAME\u200b", "\u2060CITY", "NA\u00adME", "NAME\u3164", "NA\u034fME", "CITY\ufe0f"),
+        *("NAME\u00a0", "\u3000NAME", "Birth\u00a0Day", "Birth\u2009Day", "ci\u200bty"),
+    ],
+)
+def test_invisible_character_in_a_name_is_written_out(name: str) -> None:
+    """A message that shows the same text twice helps nobody."""
+    [finding] = check_campaign(campaign(subject=f"${{{name}}}"), columns=COLUMNS)
+
+    assert f"has ${{{name.encode('unicode_escape').decode()}}}, " in finding.message
+    assert finding.message.isascii()
+
+
+@pytest.mark.parametrize(
     ("body", "rule", "message"),
     [
         (

@@ -76,3 +76,17 @@ def test_text_with_invisible_characters_in_it_is_seen(text: str) -> None:
 def test_invisible_characters_are_taken_out() -> None:
     """What is left is what a reader sees."""
     assert damage.without_invisible("\ufeff特\u200b價") == "特價"
+
+
+@pytest.mark.parametrize(
+    "text", ["👨\u200d👩", "❤\ufe0f", "❤\ufe0f\u200d🔥", "1\ufe0f\u20e3", "©\ufe0f"]
+)
+def test_joiner_of_emoji_hides_nothing(text: str) -> None:
+    """What joins two emoji, or chooses how one looks, is seen by its effect."""
+    assert damage.HIDDEN.search(text) is None
+
+
+@pytest.mark.parametrize("text", ["a\ufe0f", "a\ufe0f\u200d", "王\u200d明", "👨\u200b", "\u200d"])
+def test_joiner_elsewhere_is_hidden(text: str) -> None:
+    """Beside a letter it is seen by nobody."""
+    assert damage.HIDDEN.search(text)
