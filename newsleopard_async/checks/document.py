@@ -11,6 +11,7 @@ from newsleopard_async.checks.markup import Tag, with_lines
 from newsleopard_async.checks.page import Page
 
 __all__ = [
+    "find_broken_tags",
     "find_clipped",
     "find_fragment",
     "find_no_alt",
@@ -53,9 +54,21 @@ def find_unclosed(asked: Asked) -> Iterator[Found]:
             yield Found(
                 page.field,
                 f"ends inside a tag, comment or element that begins in line {page.unclosed_at}, "
-                "and nothing is shown from there on; close it",
+                "and nothing is shown from there on; close it, or the quote that is open in it",
                 (page.unclosed_at,),
             )
+
+
+def find_broken_tags(asked: Asked) -> Iterator[Found]:
+    """Find tags that swallow what follows them."""
+    for page in asked.pages:
+        yield from together(
+            page.field,
+            ((piece.text, piece.line) for piece in page.broken),
+            "has tags with a quote or > that is missing, doubled or of the wrong kind ({}), and "
+            "text and links behind it are lost; write each value between two straight quotes, and "
+            "end the tag with >",
+        )
 
 
 def find_no_text(asked: Asked) -> Iterator[Found]:

@@ -38,11 +38,16 @@ class Piece:
 
 @attrs.frozen
 class Content:
-    """What is seen of some HTML, the tags that have attributes, and the style sheets."""
+    """What is seen of some HTML, the tags that have attributes, and the style sheets.
+
+    Attributes:
+        broken: Tags that have no end, or go on behind it, as they stand.
+    """
 
     texts: Sequence[Piece]
     attributed: Sequence[Tag]
     styles: Sequence[Piece]
+    broken: Sequence[Piece]
 
 
 def fold(text: str) -> str:

@@ -21,6 +21,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.checks.markup import Content, Piece, Tag
+from newsleopard_async.checks.quotes import is_broken
 from newsleopard_async.checks.tokens import (
     Comment,
     EndTag,
@@ -59,6 +60,7 @@ class Page:
         styles: The contents of the style sheets in it.
         conditionals: Comments for Outlook, with their contents as they stand.
         outlook: The same, parsed.
+        broken: Tags that go on behind their end, for Outlook too, as they stand.
         unclosed_at: The line of a tag, comment or element that is still open at the end,
             and so hides whatever follows.
     """
@@ -76,6 +78,7 @@ class Page:
     styles: Sequence[Piece]
     conditionals: Sequence[Piece]
     outlook: Content
+    broken: Sequence[Piece]
     unclosed_at: int | None
 
     def all_of(self, *names: str) -> Iterator[Tag]:
@@ -105,6 +108,7 @@ def read_page(field: str, html: str) -> Page:
         styles=reader.styles,
         conditionals=reader.conditionals,
         outlook=outlook,
+        broken=[*reader.broken, *outlook.broken],
         unclosed_at=reader.unclosed_at,
     )
 
@@ -116,6 +120,9 @@ def _read_for_outlook(comments: Sequence[Piece]) -> Content:
         texts=list(chain.from_iterable(reader.texts for reader in readers)),
         attributed=list(chain.from_iterable(reader.attributed() for reader in readers)),
         styles=list(chain.from_iterable(reader.styles for reader in readers)),
+        broken=list(
+            chain.from_iterable([*reader.broken, *reader.open_quote] for reader in readers)
+        ),
     )
 
 
@@ -138,6 +145,8 @@ class _Reader:
         self.texts: list[Piece] = []
         self.styles: list[Piece] = []
         self.conditionals: list[Piece] = []
+        self.broken: list[Piece] = []
+        self.open_quote: list[Piece] = []
         self.unclosed_at: int | None = None
         self.shown = Shown()
         self._html = html
@@ -168,8 +177,10 @@ class _Reader:
             tag = Tag(token.name, line, token.attributes)
             self.tags.append(tag)
             self.shown.open(tag)
+            self._take_source(token, line)
         elif isinstance(token, EndTag):
             self.shown.close(token.name)
+            self._take_source(token, line)
         elif isinstance(token, Text):
             self._take_text(token, line)
         elif isinstance(token, Comment):
@@ -177,6 +188,14 @@ class _Reader:
         elif isinstance(token, Unclosed):
             # An element began before the text that it holds, and that was read already.
             self.unclosed_at = self._first_line + self._html.count("\n", 0, token.begin)
+            source = self._html[token.begin :]
+            if token.is_tag and (source.count('"') % 2 or source.count("'") % 2):
+                self.open_quote = [Piece(source, line)]
+
+    def _take_source(self, tag: StartTag | EndTag, line: int) -> None:
+        source = self._html[tag.begin : tag.end]
+        if is_broken(source):
+            self.broken.append(Piece(source, line))
 
     def _take_text(self, token: Text, line: int) -> None:
         if token.element == "style":

@@ -153,6 +153,12 @@ RULES: Final = (
         document.find_unclosed,
     ),
     Rule(
+        "broken-tag",
+        "warning",
+        "a tag with a quote or `>` that is missing, doubled or curly, which swallows what follows",
+        document.find_broken_tags,
+    ),
+    Rule(
         "no-text", "warning", "no text that is shown, only images or nothing", document.find_no_text
     ),
     Rule("clipped", "warning", "HTML over 102 KB, which Gmail clips", document.find_clipped),

@@ -20,7 +20,17 @@ from collections.abc import Iterator, Mapping
 from html.entities import html5
 from typing import Final, NamedTuple
 
-__all__ = ["Comment", "Doctype", "EndTag", "StartTag", "Text", "Token", "Unclosed", "tokens_of"]
+__all__ = [
+    "ATTRIBUTE",
+    "Comment",
+    "Doctype",
+    "EndTag",
+    "StartTag",
+    "Text",
+    "Token",
+    "Unclosed",
+    "tokens_of",
+]
 
 # Named tuples, since there are tens of thousands of them in a long mail, and attrs' frozen classes
 # take three times as long to build. All have the places in the source that they begin and end at.
@@ -82,6 +92,7 @@ class Unclosed(NamedTuple):
 
     begin: int
     end: int
+    is_tag: bool
 
 
 Token = StartTag | EndTag | Text | Comment | Doctype | Unclosed
@@ -90,12 +101,13 @@ _MARKUP: Final = re.compile(
     # A tag, a comment, or what is taken for one. A "<" before anything else is text.
     r"<(?:/?([A-Za-z][^\t\n\f />]*)|!--|!(?i:doctype)|!|(?=\?)|/(?!\Z))"
 )
-_ATTRIBUTE: Final = re.compile(
+ATTRIBUTE: Final = re.compile(
     # It matches everywhere, so that each match begins where the last one ended. Only the first
     # character of a name may be "=". A quote that is never closed reaches to the end.
     r"[\t\n\f /]*(?:(>)|\Z|([^\t\n\f />][^\t\n\f />=]*)"
     r"""(?:[\t\n\f ]*=[\t\n\f ]*(?:"([^"]*)"?|'([^']*)'?|([^\t\n\f >]*)))?)"""
 )
+"""Of a tag behind its name: the tag's end, or a name, and a value by the kind of its quotes."""
 _COMMENT_END: Final = re.compile("--!?>")
 
 
@@ -116,7 +128,7 @@ def tokens_of(source: str) -> Iterator[Token]:
                 resolved = _resolve(text) if token.name in _REFERENCES else text
                 yield Text(token.end, at, resolved, token.name)
             if at == len(source):
-                yield Unclosed(begin, at)
+                yield Unclosed(begin, at, is_tag=False)
     if at < len(source):
         yield Text(at, len(source), _resolve(source[at:]))
 
@@ -127,11 +139,11 @@ def _tag(source: str, markup: re.Match[str]) -> StartTag | EndTag | Unclosed:
     if source.startswith(">", end):
         end += 1
     else:
-        for match in _ATTRIBUTE.finditer(source, end):
+        for match in ATTRIBUTE.finditer(source, end):
             name = match[2]
             if name is None:
                 if match[1] is None:
-                    return Unclosed(begin, len(source))
+                    return Unclosed(begin, len(source), is_tag=True)
                 end = match.end()
                 break
             value = match[3] or match[4] or match[5] or ""
@@ -146,11 +158,11 @@ def _comment(source: str, markup: re.Match[str]) -> Comment | Doctype | Unclosed
     is_proper = markup[0] == "<!--"
     if is_proper and not source.startswith((">", "->"), text_begin):
         if (closing := _COMMENT_END.search(source, text_begin)) is None:
-            return Unclosed(begin, len(source))
+            return Unclosed(begin, len(source), is_tag=False)
         return Comment(begin, closing.end(), text_begin, closing.start(), is_proper)
     text_end = source.find(">", text_begin)
     if text_end < 0:
-        return Unclosed(begin, len(source))
+        return Unclosed(begin, len(source), is_tag=False)
     if len(markup[0]) > len("<!--"):
         return Doctype(begin, text_end + 1)
     return Comment(

@@ -24,7 +24,7 @@ ${CITTY} ${name} ${UNSUBSCRIBE} ${} ＄｛NAME｝ %24%7BNAME%7D {{name}} unsubsc
 <a href="https://a.example/?utm_source=${NAME}">x</a> <a href="#">x</a> <a href="#there">x</a>
 <a href="x">x</a> <a href="file:///x">x</a> <a href="http://">x</a> <a href="javascript:x">x</a>
 <img><img alt="" src="data:image/png;base64,AA"><p onclick="x">x</p><script></script><form>
-<iframe></iframe><link rel=stylesheet><meta charset=big5>
+<iframe></iframe><link rel=stylesheet><meta charset=big5><p title="x"">
 """
 
 
