@@ -67,7 +67,7 @@ def read_rejected(
 
 def _look_for_header(path: Path, encoding: str | None, errors: int) -> Generator[None, None, bool]:
     """Tell a header from a row without an address, of which there are no more than errors."""
-    with closing(rows_of_file(path, encoding)) as rejected:
+    with closing(rows_of_file(path, encoding, is_of_platform=True)) as rejected:
         count = 0
         for _, cells in not_blank(rejected):
             if not count and is_clear_beginning(cells):
@@ -115,7 +115,7 @@ def _opened(
     path: Path, encoding: str | None, has_header: bool, given: Sequence[str] | None
 ) -> Iterator[_Table]:
     """Open the file for as long as the context lasts."""
-    with closing(rows_of_file(path, encoding)) as rejected:
+    with closing(rows_of_file(path, encoding, is_of_platform=True)) as rejected:
         yield _Table.of(rejected, given, has_header=has_header)
 
 

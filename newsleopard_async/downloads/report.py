@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from newsleopard_async.contacts.csv.separators import looks_like_address
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.downloads.columns import (
     EMAIL,
@@ -129,7 +130,9 @@ def _email_columns(names: Sequence[str]) -> tuple[int, ...] | None:
 
 
 def _email_of(cells: Sequence[str], emails: Sequence[int] | None) -> str | None:
-    return _first(cells, range(len(cells)) if emails is None else emails, is_address)
+    if emails is None:
+        return _first(cells, range(len(cells)), looks_like_address)
+    return _first(cells, emails, is_address)
 
 
 def _first(
@@ -165,7 +168,7 @@ def _table(
 ) -> Generator[tuple[tuple[str, ...], Iterator[Sequence[str]]], None, None]:
     """Open a file for as long as the context lasts."""
     try:
-        with closing(rows_of_file(path, encoding)) as file:
+        with closing(rows_of_file(path, encoding, is_of_platform=True)) as file:
             names, rows = read_header(file)
             yield names, (cells for _, cells in not_blank(rows))
     except InvalidRequest as error:

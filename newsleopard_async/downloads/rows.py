@@ -25,8 +25,13 @@ T = TypeVar("T")
 _PIECE_BYTES: Final = 256 * 1024
 
 
-def rows_of_file(path: Path, encoding: str | None = None) -> Rows:
+def rows_of_file(path: Path, encoding: str | None = None, *, is_of_platform: bool = False) -> Rows:
     """Read a file; it is open until the generator ends or is closed.
+
+    Args:
+        path: The file.
+        encoding: As for `iterate_rows`.
+        is_of_platform: Whether a program wrote it, so that its quotes are meant.
 
     Raises:
         InvalidRequest: it is no text in a known encoding.
@@ -38,7 +43,7 @@ def rows_of_file(path: Path, encoding: str | None = None) -> Rows:
             file.seek(0)
             return iter(partial(file.read, _PIECE_BYTES), b"")
 
-        yield from iterate_rows(pieces, encoding)
+        yield from iterate_rows(pieces, encoding, trusts_quotes=is_of_platform)
 
 
 class ContactsUnreadable(Exception):

@@ -7,11 +7,15 @@ The rules:
 3. A quoted cell may go on in the next lines, for 64 KiB. Where it ends in no proper way, its
    quote was never closed: the line that it began in is a row by itself, and reading goes on
    with the next line, so that one lone quote spoils one row.
-4. Nor was it closed, where the quote that closes it is one of another row: where the cell holds
-   what looks like rows, each a line with an address for a cell, or where its last line looks
-   like one and the row is longer than the header. So no lone quote swallows the rows up to the
-   next one.
-5. Going back costs time. Where it comes to more than the length of the text, no cell goes on in
+4. A row over several lines that has as many cells as the header is one row, whatever its lines
+   look like. Only where each of them would be a row itself, of that length and with an address,
+   it is not known which was meant: a file of the platform, which a program writes, is taken at
+   its word; in contacts the first line is a row by itself, so that two lone quotes in one column
+   swallow nobody.
+5. In a row of any other length the quote was never closed if the cell holds what looks like rows,
+   each a line with an address for a cell, or if its last line looks like one and the row is longer
+   than the header. So no lone quote swallows the rows up to the next one.
+6. Going back costs time. Where it comes to more than the length of the text, no cell goes on in
    the next line any more, so that no file takes more than a few times as long as another.
 """
 
@@ -20,15 +24,19 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Final
 
 import attrs
 
-from newsleopard_async.contacts.csv.separators import split_line
+from newsleopard_async.contacts.csv.separators import looks_like_address, split_line
 
 __all__ = ["QuotedReader", "Rows"]
+
+_MOST_ROWS_IN_A_CELL: Final = 50
+"""So many rows of contacts in one quoted cell, each a whole line, and below another: its quote was
+never closed. Chosen: nobody pastes a longer table into a cell, and few lines are read twice."""
 
 MOST_RECORD_CHARS: Final = 64 * 1024
 FREE_WASTE_CHARS: Final = 8 * 1024 * 1024
@@ -58,12 +66,16 @@ class QuotedReader:
 
     Args:
         separator: Between cells, a single character.
-        width: How many cells the header has, where it is known.
+        width: How many cells the header has; None if its first line does not show it.
+        trusts_quotes: Whether a program wrote the file, so that its quotes are meant.
     """
 
-    def __init__(self, separator: str, *, width: int | None = None) -> None:
+    def __init__(
+        self, separator: str, *, width: int | None = None, trusts_quotes: bool = False
+    ) -> None:
         self._separator = separator
         self._width = width
+        self._trusts_quotes = trusts_quotes
         self._position_chars = 0
         self._wasted_chars = 0
 
@@ -112,7 +124,7 @@ class QuotedReader:
                 self._take_plain(found, lines[start], start)
                 start += 1
                 continue
-            source = _Lines(lines, start, self._separator, self._most_chars())
+            source = _Lines(lines, start, self._most_chars(), self._is_whole_row)
             try:
                 row = next(csv.reader(source, delimiter=self._separator, strict=True))
             except csv.Error:
@@ -131,10 +143,21 @@ class QuotedReader:
 
     def _is_one_row(self, source: _Lines, row: list[str]) -> bool:
         """Tell whether a row over several lines holds no other."""
-        is_long = self._width is not None and len(row) > self._width
-        if is_long and _is_row(source.last, self._separator):
+        if self._width in {None, len(row)}:
+            return self._trusts_quotes or source.others > 0 or not self._is_whole_row(source.last)
+        if self._width < len(row) and _is_row(source.last, self._separator):
             return False
         return not any(_holds_rows(cell, self._separator) for cell in row if "\n" in cell)
+
+    def _is_whole_row(self, line: str) -> bool:
+        """Tell whether a line would be a row of contacts, with or without regard to its quotes."""
+        width, cells = self._width or 0, line.count(self._separator) + 1
+        # A space follows a comma in prose. In a table that has it so, no quote behind it opens a
+        # cell, so that none can be left open.
+        if self._trusts_quotes or cells < width or f"{self._separator} " in line:
+            return False
+        is_long = cells > width and len(split_line(line, self._separator)[0]) != width
+        return not is_long and _has_address(line, self._separator)
 
     def _take_plain(self, found: Rows, line: str, start: int) -> None:
         found.rows.append(line.split(self._separator))
@@ -144,6 +167,7 @@ class QuotedReader:
     def _take(self, found: Rows, source: _Lines, row: list[str]) -> int:
         """Add a row that was read well, and return of how many lines it was."""
         index = len(found.rows)
+        self._width = self._width or len(row)
         found.rows.append(row)
         found.lines.append(source.start)
         if source.taken > 1:
@@ -173,17 +197,22 @@ class _Lines:
     Attributes:
         start: The index of the first line.
         taken: How many were taken.
+        others: How many of them, but for the last one, would be no row themselves.
         ran_out: Whether one more was asked for than there are.
     """
 
-    def __init__(self, lines: list[str], start: int, separator: str, most_chars: int) -> None:
+    def __init__(
+        self, lines: list[str], start: int, most_chars: int, is_row: Callable[[str], bool]
+    ) -> None:
         self.start = start
         self.taken = 0
         self.taken_chars = 0
+        self.others = 0
         self.ran_out = False
+        self._rows = 0
         self._lines = lines
-        self._separator = separator
         self._most_chars = most_chars
+        self._is_row = is_row
 
     @property
     def first(self) -> str:
@@ -199,19 +228,24 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        if self.taken and self.taken_chars >= self._most_chars:
+        if self.taken and not self._may_go_on():
             raise StopIteration
         if self.start + self.taken == len(self._lines):
             self.ran_out = True
             raise StopIteration
-        line = self._lines[self.start + self.taken]
-        # All of it would belong to the cell; to see it here saves reading on and going back.
-        if self.taken and '"' not in line and _is_row(line, self._separator):
-            raise StopIteration
-        line += "\n"
+        line = self._lines[self.start + self.taken] + "\n"
         self.taken += 1
         self.taken_chars += len(line)
         return line
+
+    def _may_go_on(self) -> bool:
+        """Tell whether a cell may go on behind the lines that were taken."""
+        if self._is_row(self.last):
+            self._rows += 1
+        else:
+            self._rows = 0
+            self.others += 1
+        return self.taken_chars < self._most_chars and self._rows < _MOST_ROWS_IN_A_CELL
 
 
 def _holds_rows(cell: str, separator: str) -> bool:
@@ -229,13 +263,8 @@ def _is_row(line: str, separator: str) -> bool:
 
 
 def _has_address(line: str, separator: str) -> bool:
-    return "@" in line and any(map(_is_like_address, line.split(separator)))
-
-
-def _is_like_address(cell: str) -> bool:
-    words = cell.replace('"', " ").split()
-    local, _, domain = words[0].partition("@") if len(words) == 1 else ("", "", "")
-    return bool(local) and "." in domain.strip(".")
+    cells = line.replace('"', " ").split(separator) if "@" in line else ()
+    return any(map(looks_like_address, cells))
 
 
 @cache

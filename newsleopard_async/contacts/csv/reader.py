@@ -29,19 +29,21 @@ class RowReader:
 
     Args:
         detected: How to decode them.
+        trusts_quotes: As for `QuotedReader`.
 
     Attributes:
         separator: As it was read off the header, once there was one.
         first_line: The first line that is not blank, as it stands.
     """
 
-    def __init__(self, detected: Detected) -> None:
+    def __init__(self, detected: Detected, *, trusts_quotes: bool = False) -> None:
         self.separator: str | None = None
         self.first_line: str = ""
         codec = codecs.getincrementaldecoder(detected.encoding or "utf-8")()
         self._decoder = io.IncrementalNewlineDecoder(codec, translate=True)
         self._mark_bytes = detected.mark_bytes
         self._blocks = Blocks()
+        self._trusts_quotes = trusts_quotes
         self._quoted: QuotedReader | None = None
         self._width = 0
         self._rest = ""
@@ -101,7 +103,9 @@ class RowReader:
                 cells, is_closed = split_line(line, self.separator)
                 self._width = len(cells)
                 width = self._width if is_closed else None
-                self._quoted = QuotedReader(self.separator, width=width)
+                self._quoted = QuotedReader(
+                    self.separator, width=width, trusts_quotes=self._trusts_quotes
+                )
                 break
             self.separator = self.separator or hint
             self._next_line += 1
@@ -145,13 +149,17 @@ class RowReader:
 
 
 def iterate_rows(
-    pieces: Callable[[], Iterable[bytes]], encoding: str | None = None
+    pieces: Callable[[], Iterable[bytes]],
+    encoding: str | None = None,
+    *,
+    trusts_quotes: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the line and the cells of each row of a file, whatever its encoding and quotes.
 
     Args:
         pieces: Gives the file from its beginning; it is called twice.
         encoding: As for `EncodingDetector`.
+        trusts_quotes: As for `QuotedReader`.
 
     Raises:
         InvalidRequest: it is no text, or of no encoding that is known; an empty one has no row.
@@ -168,7 +176,7 @@ def iterate_rows(
             if finding.rule != "empty-file"
         )
         return
-    reader = RowReader(detected)
+    reader = RowReader(detected, trusts_quotes=trusts_quotes)
     for piece in pieces():
         yield from _rows_of(reader.feed(piece))
     yield from _rows_of(reader.finish())

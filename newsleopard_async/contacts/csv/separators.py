@@ -1,4 +1,4 @@
-"""How columns are separated, and by what their names are told apart."""
+"""How columns are separated, by what their names are told apart, and what no name looks like."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ __all__ = [
     "folded",
     "foreign_separator",
     "hinted_separator",
+    "looks_like_address",
     "split_line",
 ]
 
@@ -20,6 +21,21 @@ __all__ = [
 def folded(name: str) -> str:
     """Return a name as it is compared: without blanks around it, and without regard to case."""
     return name.strip().casefold()
+
+
+_ADDRESS_LIKE: Final = re.compile(
+    # Without a scheme, and with a domain in which letters follow the last dot: not LINE@,
+    # LINE@ID, @timestamp, "Name @ Company", 50%@home or medium.com/@name.
+    r"(?:[^<>@]*<)?[^\s@:<>]*[^\s@:<>/]@[^\s@:<>/]+\.[^\W\d_][\w-]+\.?>?"
+)
+
+
+def looks_like_address(text: str) -> bool:
+    """Whether a text is an address, alone or behind a name, and no text or link with one in it.
+
+    It says nothing of its being valid; it tells a row from a header, and from other text.
+    """
+    return "@" in text and _ADDRESS_LIKE.fullmatch(text.strip()) is not None
 
 
 COMMA: Final = ","

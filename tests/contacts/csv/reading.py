@@ -16,20 +16,32 @@ Row = tuple[int, list[str]]
 
 
 def batches(
-    text: str, *, separator: str | None = None, block_bytes: int = BLOCK_BYTES
+    text: str,
+    *,
+    separator: str | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    trusts_quotes: bool = False,
 ) -> list[Batch]:
     """Read a text."""
     with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
-        reader = RowReader(UTF8)
+        reader = RowReader(UTF8, trusts_quotes=trusts_quotes)
         reader.separator = separator
     return [*reader.feed(text.encode()), *reader.finish()]
 
 
-def read(text: str, *, separator: str | None = None, block_bytes: int = BLOCK_BYTES) -> list[Row]:
+def read(
+    text: str,
+    *,
+    separator: str | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    trusts_quotes: bool = False,
+) -> list[Row]:
     """Read the lines and cells of a text."""
     return [
         row
-        for batch in batches(text, separator=separator, block_bytes=block_bytes)
+        for batch in batches(
+            text, separator=separator, block_bytes=block_bytes, trusts_quotes=trusts_quotes
+        )
         for row in zip(batch.lines, batch.rows, strict=True)
     ]
 

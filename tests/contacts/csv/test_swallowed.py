@@ -98,13 +98,112 @@ def test_header_of_several_lines_is_no_measure() -> None:
     assert marked(text, "broken") == [1, 3]
 
 
-def test_many_quotes_that_later_ones_close_take_no_time() -> None:
-    """What looks like a row ends a cell at once, so that nothing is read twice."""
-    text = 'a@example.com,"甲,台北\nb@example.com,乙,台北\n' * 5_000 + 'c@example.com,27",x\n'
-    reader = QuotedReader(",")
+ROW = "b@example.com,乙,台北\n"
+
+
+@pytest.mark.parametrize("between", [0, 1, 5, 60])
+def test_many_quotes_that_later_ones_close_take_no_time(between: int) -> None:
+    """Of the rows that a cell would take in, no more than fifty are read twice."""
+    text = ('a@example.com,"甲,台北\n' + ROW * between) * 2_000 + 'c@example.com,27",x\n'
+    reader = QuotedReader(",", width=3)
 
     rows, _ = reader.read(text, is_last=True)
 
-    assert len(rows.rows) == 10_001
-    assert len(rows.unclosed) == 5_000
-    assert reader._wasted_chars == 0
+    assert len(rows.rows) == 2_000 * (between + 1) + 1
+    assert len(rows.unclosed) == 2_000
+    assert reader._wasted_chars <= len(text)
+
+
+@pytest.mark.parametrize("closed", ['螢幕27",台北', '27"', '27",台北,x', 'x,27",台北'])
+def test_lone_quote_that_half_a_row_closes_swallows_no_row(closed: str) -> None:
+    """So many rows are in no cell, whatever the length of the row that they would be in."""
+    text = swallowing('a@example.com,"甲,台北', closed)
+
+    rows = read(text)
+
+    assert [line for line, _ in rows] == list(range(1, 1195))
+    assert marked(text, "unclosed") == [2]
+
+
+OF_THE_HEADERS_LENGTH = [
+    'a@example.com,甲,"see\nb@example.com,乙,台北\nthanks"',
+    'a@example.com,甲,"b@example.com,乙,台北\nc@example.com,丙,台中"',
+    'a@example.com,"b@example.com, or\nc@example.com, please",台北',
+    '"<甲>,\nb@example.com,乙,台北",a@example.com,台北',
+    'no address,甲,"see\nb@example.com,乙,台北"',
+    'a@example.com,甲,"Final-Recipient: rfc822;\nb@example.com,b@example.com\nAction: failed"',
+    'a@example.com,甲,"""b@example.com"",\nb@example.com,乙,""台北"""',
+    'a@example.com,甲,"see\n' + ROW * 48 + 'thanks"',
+]
+
+
+@pytest.mark.parametrize("trusts_quotes", [True, False])
+@pytest.mark.parametrize("row", OF_THE_HEADERS_LENGTH)
+def test_row_of_the_headers_length_is_one_whatever_its_lines(row: str, trusts_quotes: bool) -> None:
+    """Answers of servers, lists of addresses and rows of another table may stand in a cell."""
+    text = f"EMAIL,NAME,STORE\n{row}\nlast@example.com,末,台北\n"
+
+    rows = read(text, trusts_quotes=trusts_quotes)
+
+    assert [row for _, row in rows] == list(csv.reader(io.StringIO(text, newline="")))
+    assert marked(text, "broken") == [2]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        'a@example.com,甲,"see\nb@example.com,乙,台北"',
+        'a@example.com,甲,"see\n' + ROW * 60 + 'thanks"',
+        'a@example.com,"甲,台北\nb@example.com,乙",台北',
+    ],
+)
+def test_quotes_of_a_program_are_meant(row: str) -> None:
+    """What may be two lone quotes in contacts, where the line is named, is a cell in a report."""
+    text = f"EMAIL,NAME,STORE\n{row}\nlast@example.com,末,台北\n"
+
+    trusted = read(text, trusts_quotes=True)
+
+    assert [row for _, row in trusted] == list(csv.reader(io.StringIO(text, newline="")))
+    assert marked(text, "unclosed") == [2]
+    assert len(read(text)) == text.count("\n")
+
+
+CELLS = st.lists(
+    st.sampled_from(["a@b.co", '"', ",", "\n", "x", "@", "c@d.tw,x,y", "甲", "\nc@d.tw,x"]),
+    max_size=6,
+).map("".join)
+TABLES = st.integers(2, 4).flatmap(
+    lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), max_size=5)
+)
+BLOCKS = st.sampled_from([5, 64, 1 << 18])
+
+
+def written(rows: list[list[str]]) -> str:
+    """Write a table by the standard library."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()
+
+
+@given(TABLES, BLOCKS)
+def test_any_proper_file_of_a_program_is_read_as_it_was_written(
+    rows: list[list[str]], block_bytes: int
+) -> None:
+    """Addresses, quotes and line breaks in its cells, and in the first row, change nothing."""
+    found = read(written(rows), separator=",", block_bytes=block_bytes, trusts_quotes=True)
+
+    assert [row for _, row in found] == rows
+
+
+@given(TABLES, BLOCKS)
+def test_any_proper_file_of_contacts_is_read_as_it_was_written_or_named(
+    rows: list[list[str]], block_bytes: int
+) -> None:
+    """Nothing is taken apart, and nothing swallowed, without a line that is named."""
+    text = "EMAIL,NAME" + ",x" * (len(rows[0]) - 2 if rows else 0) + "\n" + written(rows)
+
+    found = [row for _, row in read(text, block_bytes=block_bytes)][1:]
+
+    assert found == rows or marked(text, "unclosed", block_bytes=block_bytes)
+    several = [row for row in found if "\n" in "".join(row)]
+    assert len(marked(text, "broken", block_bytes=block_bytes)) == len(several)

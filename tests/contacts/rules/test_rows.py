@@ -94,6 +94,23 @@ def test_line_break_inside_a_cell_is_an_error_of_its_column() -> None:
     assert checked.report.bad_rows == 1
 
 
+@pytest.mark.parametrize(
+    ("row", "count"),
+    [
+        ('a@example.com,甲,"see\nb@example.com,乙,台北\nthanks"', 2),
+        ('a@example.com,甲,"b@example.com, or\nc@example.com, please"', 2),
+        # One row with a line break, or two with a lone quote each: nobody knows.
+        ('a@example.com,甲,"see\nb@example.com,乙,台北"', 3),
+    ],
+)
+def test_cell_with_lines_that_look_like_rows_is_never_passed_over(row: str, count: int) -> None:
+    """The line in which it begins is named, and no row of it goes out unseen."""
+    checked = check(csv_of(row, "last@example.com,末,台北", header="EMAIL,NAME,STORE"))
+
+    assert found(checked, "line-break").places == (2,)
+    assert checked.report.rows == count
+
+
 def test_line_break_beyond_the_last_column_is_an_error_of_the_last() -> None:
     """The row has another fault besides."""
     checked = check(csv_of('a@example.com,甲,"x\ny"'))
