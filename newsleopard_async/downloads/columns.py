@@ -6,8 +6,8 @@ The rules:
   without anything but letters and digits: ``Opened_At`` is ``openedat``. No name is guessed at:
   any other column is left in the row's values, also one that means the same.
 - If several columns have a meaning, the one whose name stands first in the table is tried first.
-- A first row with an ``@`` in it is no header. The columns are then called by their place, and
-  mean nothing; an address is recognised by its look.
+- A first row with an address in it is not a header. The columns are then called by their place,
+  and mean nothing; an address is recognised by its look.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import unicodedata
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
+
+from newsleopard_async.contacts.csv.separators import looks_like_address
 
 __all__ = [
     "EMAIL",
@@ -130,6 +132,8 @@ _HEADER_CELL: Final = frozenset(
 """What a column is called and next to no cell is: "To" is a name, and "mail" may be a reason."""
 
 _ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@:<>]+@[^\s@:<>]+>?")
+"""An address in a column of addresses: what bounced may be ``a@gmail``."""
+
 _URL_CELL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:|/)\S+|[^\s@]+\.[a-z]\S*", re.IGNORECASE)
 
 
@@ -170,7 +174,7 @@ def _plain(name: str) -> str:
 
 
 def is_address(cell: str) -> bool:
-    """Whether a cell is an address, and no text or link with one in it."""
+    """Whether a cell in a column of addresses is one, and no text or link with one in it."""
     return _ADDRESS_CELL.fullmatch(cell) is not None
 
 
@@ -185,7 +189,7 @@ def is_clear_beginning(cells: Sequence[str]) -> bool:
 
 
 def _has_address(cells: Sequence[str]) -> bool:
-    return any("@" in cell for cell in cells)
+    return any(map(looks_like_address, cells))
 
 
 def read_header(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import UTC
 from pathlib import Path
 
@@ -60,6 +62,42 @@ async def test_address_without_a_header_is_known_by_its_look(row: str, path: Pat
     assert (longer.at, longer.url, longer.reason) == (None, None, None)
 
 
+NOT_ADDRESSES = [
+    "LINE@",
+    "LINE@ID",
+    "@timestamp",
+    "E-mail @ work",
+    "50%@home",
+    "x.tw/@a.b",
+    "@",
+    "V@2.0",
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", NOT_ADDRESSES)
+async def test_name_with_an_at_sign_is_a_name(name: str, path: Path) -> None:
+    """A first row is a header unless one of its cells looks like an address."""
+    content = f"{name},電子郵件,姓名\n@abc,a@x.tw,王\nb@,b@gmail,林\n"
+
+    first, second = await rows_of(path, content)
+    tally = await count_report(path, encoding=None)
+
+    assert (first.email, first.name, first.values[name]) == ("a@x.tw", "王", "@abc")
+    assert second.email == "b@gmail"
+    assert (tally.rows, tally.people) == (2, 2)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("cell", NOT_ADDRESSES)
+async def test_cell_with_an_at_sign_is_no_address_without_a_header(cell: str, path: Path) -> None:
+    """An address has a domain, which ends in letters; any other cell is left in the values."""
+    found = await rows_of(path, f"{cell},a@x.tw,王\n{cell},b@xn--kpry57d.xn--kpry57d,林\n")
+
+    assert [row.email for row in found] == ["a@x.tw", "b@xn--kpry57d.xn--kpry57d"]
+    assert found[0].values["column 1"] == cell
+
+
 @pytest.mark.anyio
 async def test_address_may_stand_behind_a_name(path: Path) -> None:
     """As in a mail's own header; it is given as it stands in the file."""
@@ -89,6 +127,50 @@ async def test_rows_without_any_address_are_of_nobody_knows_whom(content: str, p
 
     assert found.email == ""
     assert (tally.rows, tally.people) == (1, None)
+
+
+REASONS = [
+    "550 blocked\nfor help write to, postmaster@isp.example, and quote this\nbye",
+    "550 no such user, a@x.tw, here\nbye",
+    "Final-Recipient: rfc822;\na@x.tw,a@x.tw\nAction: failed",
+    "see\nc@x.tw,C,2026-01-05 10:00:00,550 full",
+    "c@x.tw,C,2026-01-05 10:00:00,550 full\nd@x.tw,D,2026-01-05 10:00:00,550 full",
+    '"<a@x.tw>": quota\n"b@x.tw", or\nEMAIL,NAME,BOUNCED_AT,REASON',
+    "\n\na@x.tw\n",
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("header", "separator"), [("EMAIL,NAME,BOUNCED_AT,REASON", ","), ("信箱,a,b,c", ";"), ("", ",")]
+)
+@pytest.mark.parametrize("reason", REASONS)
+async def test_answer_of_a_server_may_have_lines_that_look_like_rows(
+    reason: str, header: str, separator: str, path: Path
+) -> None:
+    """Its row is one, whatever is in its lines; so with a header as without."""
+    rows = [[who, "A", "2026-01-05 10:00:00", reason] for who in ("a@x.tw", "b@x.tw")]
+    file = io.StringIO(newline="")
+    table = [*([header.split(",")] if header else []), *rows]
+    csv.writer(file, delimiter=separator).writerows(table)
+
+    found = await rows_of(path, file.getvalue())
+    tally = await count_report(path, encoding=None)
+
+    assert [list(row.values.values()) for row in found] == rows
+    assert [row.email for row in found] == ["a@x.tw", "b@x.tw"]
+    assert (tally.rows, tally.people) == (2, 2)
+
+
+@pytest.mark.anyio
+async def test_lone_quote_spoils_one_row_of_a_report(path: Path) -> None:
+    """A program that writes no quotes writes those of names as they are."""
+    rows = "".join(f"u{number}@x.tw,U{number}\n" for number in range(30))
+
+    found = await rows_of(path, f'EMAIL,NAME\na@x.tw,"Lin\n{rows}b@x.tw,27" TV\n')
+
+    assert len(found) == 32
+    assert found[0].values["NAME"] == '"Lin'
 
 
 def test_file_without_rows_is_of_nobody() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 from collections.abc import Callable
 from contextlib import aclosing
@@ -272,6 +274,41 @@ async def test_only_row_is_no_header(
 
     assert (row.email, row.reason) == expected
     assert row.line == (3 if contacts else None)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("column", ["LINE@", "LINE@ID", "@timestamp", "Name @ Work"])
+async def test_column_with_an_at_sign_makes_no_row_of_the_header(column: str) -> None:
+    """Only what looks like an address does that."""
+    sent = f"EMAIL,NAME,{column}\nok@example.com,A,x\nno address,B,y\n"
+    async with rejecting(sent) as (bench, report):
+        rows = await rows_of(bench.nl, report, sent)
+
+    assert facts(rows) == [(3, "no address", "INVALID_EMAIL")]
+    assert rows[0].values[column] == "y"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "note",
+    [
+        "send it to\nboss@corp.example,C,soon\nthanks",
+        "ask\nboss@corp.example,C,soon",
+        "write to, boss@corp.example, or\ncall",
+        '"a@x.tw",\n"b@x.tw"',
+    ],
+)
+async def test_row_with_lines_that_look_like_rows_is_one(note: str) -> None:
+    """In the platform's file as in the contacts, so that its line is found."""
+    file = io.StringIO()
+    csv.writer(file).writerows(
+        [["EMAIL", "NAME", "NOTE"], ["ok@example.com", "A", "x"], ["no address", "B", note]]
+    )
+    async with rejecting(file.getvalue()) as (bench, report):
+        rows = await rows_of(bench.nl, report, file.getvalue())
+
+    assert facts(rows) == [(3, "no address", "INVALID_EMAIL")]
+    assert rows[0].values["NOTE"] == note
 
 
 @pytest.mark.anyio
