@@ -34,6 +34,7 @@ __all__ = [
     "folded",
     "is_address",
     "is_clear_beginning",
+    "is_known_header",
     "is_numbered",
     "is_of_address",
     "is_url",
@@ -125,6 +126,8 @@ NO_EVENT_TIME: Final = frozenset(
     """)
 )
 """When a mail was sent, or its record written, which is no event of a report."""
+
+_KNOWN: Final = frozenset(chain(EMAIL, NAME, URL, REASON, TIME, *EVENT_TIME.values()))
 
 _HEADER_CELL: Final = frozenset(
     _words("email emailaddress name fullname 電子信箱 電子郵件 信箱 電郵 姓名 收件人信箱 會員信箱")
@@ -219,6 +222,12 @@ def _names(header: Iterable[str]) -> tuple[str, ...]:
 def place_name(place: int) -> str:
     """Return what a column without a name is called."""
     return f"column {place + 1}"
+
+
+def is_known_header(names: Sequence[str]) -> bool:
+    """Whether a first row has the name of a known column, and is not a word such as ``Error``."""
+    has_known = any(_plain(name) in _KNOWN for name in names)
+    return bool(places(names, EMAIL)) or (has_known and len(names) > 1)
 
 
 def is_numbered(names: Sequence[str]) -> bool:

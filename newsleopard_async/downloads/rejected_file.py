@@ -30,6 +30,7 @@ from newsleopard_async.downloads.columns import (
 )
 from newsleopard_async.downloads.lines import LineFinder
 from newsleopard_async.downloads.rows import ContactsUnreadable, rows_of_file
+from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.reports import RejectedRow
 
 __all__ = ["MOST_ROWS_WITH_LINES", "read_rejected"]
@@ -55,7 +56,7 @@ def read_rejected(
     Returns: The rows; before the first, None wherever the work may be interrupted.
 
     Raises:
-        InvalidRequest: the file is no text in a known encoding.
+        InvalidRequest: the file is not a CSV file, or is in no known encoding.
     """
     has_header = yield from _look_for_header(path, encoding, errors)
     table = partial(_opened, path, encoding, has_header)
@@ -68,13 +69,30 @@ def read_rejected(
 def _look_for_header(path: Path, encoding: str | None, errors: int) -> Generator[None, None, bool]:
     """Tell a header from a row without an address, of which there are no more than errors."""
     with closing(rows_of_file(path, encoding, is_of_platform=True)) as rejected:
-        count = 0
+        count, is_prose = 0, True
         for _, cells in not_blank(rejected):
             if not count and is_clear_beginning(cells):
                 return True
             count += 1
+            is_prose = is_prose and _is_prose(cells)
             yield
-        return count > errors
+    if is_prose and count:
+        raise InvalidRequest.of(
+            "file",
+            "not-text",
+            "is not a CSV file of rows but a message; look at the import in the console",
+        )
+    return count > errors
+
+
+def _is_prose(cells: Sequence[str]) -> bool:
+    """Whether a line is a sentence, such as an error that was saved as the file.
+
+    A row has an address and a reason at least, and no space behind each comma.
+    """
+    if len(cells) == 1:
+        return " " in cells[0].strip()
+    return all(cell.startswith(" ") for cell in cells[1:])
 
 
 def _find_lines(

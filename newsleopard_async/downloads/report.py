@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import tzinfo
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from newsleopard_async.downloads.columns import (
     URL,
     cell_at,
     is_address,
+    is_known_header,
     is_numbered,
     is_url,
     not_blank,
@@ -38,6 +40,11 @@ __all__ = ["Tally", "count_report", "report_rows"]
 _REMEDY: Final = re.compile("; |, which ")
 """Where a message of a file goes on to what its owner can do."""
 
+_NOT_A_REPORT: Final = (
+    "and no column or address in it is known, so that it may be an error message that was saved as "
+    "a report"
+)
+
 
 @hides_variables
 async def report_rows(
@@ -51,7 +58,7 @@ async def report_rows(
         encoding: The file's, where it cannot be found out.
 
     Raises:
-        InvalidRequest: the file is gone, or no text in a known encoding.
+        InvalidRequest: the file is gone, is not a report, or is in no known encoding.
     """
     with closing(_rows(path, kind, zone, encoding)) as rows:
         while some := await next_slice(rows):
@@ -82,7 +89,7 @@ async def count_report(path: Path, *, encoding: str | None) -> Tally:
     """Count a report file, off the event loop.
 
     Raises:
-        InvalidRequest: the file is gone, or no text in a known encoding.
+        InvalidRequest: the file is gone, is not a report, or is in no known encoding.
     """
     tally = Tally()
     with closing(_count(path, encoding, tally)) as work:
@@ -169,8 +176,12 @@ def _table(
     """Open a file for as long as the context lasts."""
     try:
         with closing(rows_of_file(path, encoding, is_of_platform=True)) as file:
-            names, rows = read_header(file)
-            yield names, (cells for _, cells in not_blank(rows))
+            names, numbered = read_header(file)
+            rows = (cells for _, cells in not_blank(numbered))
+            first = list(islice(rows, 1))
+            if names and not first and not is_known_header(names):
+                raise InvalidRequest.of("file", "not-text", "has one line only, " + _NOT_A_REPORT)
+            yield names, chain(first, rows)
     except InvalidRequest as error:
         raise InvalidRequest(_problem_of(path, each) for each in error.problems) from None
     except OSError as error:

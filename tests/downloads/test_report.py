@@ -231,6 +231,11 @@ async def test_reason_is_in_words_if_there_are_any(
     [
         (b"PK\x03\x04zzzz", "not-text", "is no CSV but a zip archive; download the report again"),
         (b"<html><body>", "spreadsheet-file", "is no CSV but an HTML page; download the report"),
+        (b'{"message":"expired"}', "not-text", "is no CSV but JSON; download the report again"),
+        (b"<Error><Code>x</Code></Error>", "not-text", "is no CSV but HTML or XML; download"),
+        (b"Access denied", "not-text", "has one line only, and no column or address in it is"),
+        ("連結已過期, 請重新登入".encode("big5"), "not-text", "has one line only, and no column"),
+        (b"Error\r\n\r\n", "not-text", "has one line only, and no column or address"),
         (b"EMAIL\n\xff\xfe\xfd\n", "encoding", "cannot be decoded: line 2 has the bytes ff"),
     ],
 )
@@ -249,6 +254,27 @@ async def test_unreadable_file_is_named(content: bytes, rule: str, says: str, pa
     assert "contact" not in problem.message
     assert str(of_rows.value) == str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("content", "people"),
+    [
+        ("EMAIL,NAME,OPENED_AT\n", 0),
+        ("收件人信箱\n", 0),
+        ("UID;開信時間;x\n", 0),
+        ("Access denied\nRequest 7\n", None),
+        ("a@x.tw\nb@x.tw\n", 2),
+        ("a@x.tw\n", 1),
+    ],
+)
+async def test_file_of_one_line_is_a_header_a_row_or_unknown(
+    content: str, people: int | None, path: Path
+) -> None:
+    """A header without a row is nobody; words are never nobody."""
+    path.write_text(content, "utf-8")
+
+    assert (await count_report(path, encoding=None)).people == people
 
 
 @pytest.mark.anyio

@@ -312,6 +312,35 @@ async def test_row_with_lines_that_look_like_rows_is_one(note: str) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("contacts", [ONE, None])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "Access denied",
+        "The link has expired, please log in\nRequest id 7\n",
+        '{"message":"The link has expired"}',
+        "<Error><Code>AccessDenied</Code></Error>",
+    ],
+)
+async def test_error_that_was_saved_as_the_file_is_refused(file: str, contacts: str | None) -> None:
+    """It is no row, and no header without rows."""
+    with pytest.raises(InvalidRequest) as caught:
+        await served(file, contacts, sent=ONE)
+
+    assert [(each.field, each.rule) for each in caught.value.problems] == [("file", "not-text")]
+
+
+@pytest.mark.anyio
+async def test_row_of_words_is_a_row() -> None:
+    """What was given as an address may be a name; its reason says that it is a row."""
+    file = "Wang Ming, no address\nno address,bad e-mail\n"
+
+    rows = await served(file, sent="EMAIL,NAME\nWang Ming,x\nno address,y\n")
+
+    assert [row.email for row in rows] == ["Wang Ming", "no address"]
+
+
+@pytest.mark.anyio
 async def test_no_more_rows_than_errors_are_no_header() -> None:
     """A file without a header may have many rows, and none with an address."""
     file = "".join(f"{row[1] or '-'},{row[2]}\n" for row in TRUTH)

@@ -45,6 +45,16 @@ _MARKUP: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<(?:(\?xml\b)|!doctype\s+html\b|html\b|table\b)", re.IGNORECASE
 )
 
+_JSON: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:[\"'][^\"'\n]*[\"']\s*:|\})|\[\s*[\[{\"\]])"
+)
+_ANY_MARKUP: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!--|!doctype\b|[a-z][\w.:-]*(?:\s[^<>]*)?/>"
+    rb"|([a-z][\w.:-]*)(?:\s[^<>]*)?>.*?</\1\s*>)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Such as an error that was saved as a file; a header ``<EMAIL>,<NAME>`` has no closing tag."""
+
 
 def finding_of_magic(head: bytes) -> Finding | None:
     """Name a file that is no CSV, or return None.
@@ -60,6 +70,11 @@ def finding_of_magic(head: bytes) -> Finding | None:
     if markup := _MARKUP.match(head):
         kind = "XML" if markup[1] else "an HTML page, which some systems export under the name .xls"
         return _spreadsheet(kind)
+    if _JSON.match(head):
+        way_out = "export the rows as CSV, or give json.loads() of it as records"
+        return _finding("not-text", f"is no CSV but JSON; {way_out}")
+    if _ANY_MARKUP.match(head):
+        return _finding("not-text", "is no CSV but HTML or XML; export the rows as CSV in UTF-8")
     for signature, kind in _BINARY:
         if head.startswith(signature):
             return _finding("not-text", f"is no CSV but {kind}")

@@ -63,6 +63,16 @@ def test_spreadsheet_is_named_with_the_way_to_export_it(content: bytes, name: st
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "JPEG"),
         (b"SQLite format 3\0", "SQLite"),
         (b"{\\rtf1\\ansi", "RTF"),
+        (b'{"message":"expired"}', "JSON"),
+        (b"\xef\xbb\xbf {\n 'EMAIL' : 1}", "JSON"),
+        (b'[{"EMAIL":"a@example.com"}]', "JSON"),
+        (b'["EMAIL","NAME"]\n["a@example.com","x"]', "JSON"),
+        (b"{}", "JSON"),
+        (b"[ ]\n", "JSON"),
+        (b"<Error><Code>AccessDenied</Code></Error>", "XML"),
+        (b'\n<head lang="zh">\n<title>404</title></head>', "HTML"),
+        (b"<!-- moved --><p>", "HTML"),
+        (b"<Error/>", "XML"),
     ],
 )
 def test_other_file_is_named(content: bytes, name: str) -> None:
@@ -71,6 +81,17 @@ def test_other_file_is_named(content: bytes, name: str) -> None:
 
     assert (finding.level, finding.rule) == ("error", "not-text")
     assert name in finding.message
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["[EMAIL],[NAME]", "{EMAIL},{NAME}", "<EMAIL>,<NAME>", '"{EMAIL}","[NAME]"', "{{EMAIL}},x"],
+)
+def test_names_in_brackets_are_a_table(header: str) -> None:
+    """Databases and templates write them so; what is missing are the names."""
+    [finding] = check(f"{header}\na@example.com,x\n".encode()).report
+
+    assert finding.rule == "header-order"
 
 
 def test_kind_is_known_whatever_encoding_is_said() -> None:
