@@ -6,8 +6,12 @@ import csv
 import io
 from datetime import UTC
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import anyio
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from newsleopard_async import InvalidRequest
 from newsleopard_async.downloads.report import Tally, count_report, report_rows
@@ -160,6 +164,29 @@ async def test_answer_of_a_server_may_have_lines_that_look_like_rows(
     assert [list(row.values.values()) for row in found] == rows
     assert [row.email for row in found] == ["a@x.tw", "b@x.tw"]
     assert (tally.rows, tally.people) == (2, 2)
+
+
+CELLS = st.lists(
+    st.sampled_from(
+        ["a@x.tw", '"', ",", "\n", "x", "@", "b@x.tw,B,C,D", "王", "EMAIL,NAME\n", ";"]
+    ),
+    max_size=5,
+).map("".join)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5), st.sampled_from(",;\t"))
+def test_any_proper_report_is_read_as_it_was_written(
+    rows: list[tuple[str, str, str]], separator: str
+) -> None:
+    """Whatever is in its cells: RFC 4180 has quotes for all of it."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, delimiter=separator)
+    writer.writerows([("EMAIL", "NAME", "NOTE", "REASON"), *(("c@x.tw", *row) for row in rows)])
+
+    with TemporaryDirectory() as folder:
+        found = anyio.run(rows_of, Path(folder, "open.csv"), file.getvalue())
+
+    assert [tuple(row.values.values()) for row in found] == [("c@x.tw", *row) for row in rows]
 
 
 @pytest.mark.anyio

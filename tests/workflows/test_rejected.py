@@ -9,14 +9,18 @@ from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from pprint import pformat
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 
 from newsleopard_async import InvalidRequest
 from newsleopard_async.downloads import rejected_file
+from newsleopard_async.downloads.rejected_file import read_rejected
 from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.plain import from_plain
 from newsleopard_async.workflows import rejected_rows
@@ -338,6 +342,27 @@ async def test_row_of_words_is_a_row() -> None:
     rows = await served(file, sent="EMAIL,NAME\nWang Ming,x\nno address,y\n")
 
     assert [row.email for row in rows] == ["Wang Ming", "no address"]
+
+
+CELLS = st.lists(
+    st.sampled_from(["a@x.tw", '"', ",", "\n", "x", "@", "b@x.tw,B,C", "王", "EMAIL,NAME\n"]),
+    max_size=5,
+).map("".join)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5))
+def test_any_proper_file_is_read_as_it_was_written(rows: list[tuple[str, str, str]]) -> None:
+    """Whatever is in the cells of the contacts; none is lost, and none is made of another's."""
+    file = io.StringIO(newline="")
+    table = [(email, name, note, "bad") for email, name, note in rows]
+    csv.writer(file).writerows([("EMAIL", "NAME", "NOTE", "REASON"), *table])
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "rejected.csv")
+        path.write_text(file.getvalue(), "utf-8", newline="")
+        found = [row for row in read_rejected(path, None, errors=len(rows)) if row is not None]
+
+    assert [(*row.values.values(), row.reason) for row in found] == table
 
 
 @pytest.mark.anyio

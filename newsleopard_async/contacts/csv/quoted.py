@@ -11,7 +11,7 @@ The rules:
    look like. Only where each of them would be a row itself, of that length and with an address,
    it is not known which was meant: a file of the platform, which a program writes, is taken at
    its word; in contacts the first line is a row by itself, so that two lone quotes in one column
-   swallow nobody.
+   swallow nobody. Fifty such lines, one below the other, are rows in any file.
 5. In a row of any other length the quote was never closed if the cell holds what looks like rows,
    each a line with an address for a cell, or if its last line looks like one and the row is longer
    than the header. So no lone quote swallows the rows up to the next one.
@@ -35,8 +35,8 @@ from newsleopard_async.contacts.csv.separators import looks_like_address, split_
 __all__ = ["QuotedReader", "Rows"]
 
 _MOST_ROWS_IN_A_CELL: Final = 50
-"""So many rows of contacts in one quoted cell, each a whole line, and below another: its quote was
-never closed. Chosen: nobody pastes a longer table into a cell, and few lines are read twice."""
+"""So many whole rows in one quoted cell, one below another: its quote was never closed. Chosen:
+nobody pastes a longer table into a cell, and few lines are read twice."""
 
 MOST_RECORD_CHARS: Final = 64 * 1024
 FREE_WASTE_CHARS: Final = 8 * 1024 * 1024
@@ -150,11 +150,11 @@ class QuotedReader:
         return not any(_holds_rows(cell, self._separator) for cell in row if "\n" in cell)
 
     def _is_whole_row(self, line: str) -> bool:
-        """Tell whether a line would be a row of contacts, with or without regard to its quotes."""
+        """Tell whether a line would be a row by itself, with or without regard to its quotes."""
         width, cells = self._width or 0, line.count(self._separator) + 1
         # A space follows a comma in prose. In a table that has it so, no quote behind it opens a
         # cell, so that none can be left open.
-        if self._trusts_quotes or cells < width or f"{self._separator} " in line:
+        if cells < width or f"{self._separator} " in line:
             return False
         is_long = cells > width and len(split_line(line, self._separator)[0]) != width
         return not is_long and _has_address(line, self._separator)
