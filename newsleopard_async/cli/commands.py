@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import anyio
 import click
@@ -21,6 +21,7 @@ from newsleopard_async.disclosure import shown
 from newsleopard_async.emulator import Emulator, Profile
 from newsleopard_async.emulator import server as emulator_server
 from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.models.findings import Fix
 from newsleopard_async.transport.urls import is_loopback
 
 __all__ = ["newsleopard"]
@@ -165,7 +166,7 @@ def _columns(
 )
 @click.option(
     "--fix",
-    type=click.Choice(["trim", "drop-duplicates", "leave-out-bad-rows"]),
+    type=click.Choice(get_args(Fix)),
     multiple=True,
     help="What to mend; repeatable.",
 )

@@ -1,5 +1,7 @@
 """Contacts read twice, in constant memory: how are they encoded, then what is in them.
 
+Only rows that a later one takes the place of need a third reading.
+
 A file is read where it stands, and must stay as it was; whatever can be read only once is put
 into a file of ours first. Each piece is judged in a thread, so that the event loop goes on, and
 a cancellation waits for one piece at most.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -17,7 +19,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.contacts.csv.detection import EncodingDetector
+from newsleopard_async.contacts.csv.detection import Detected, EncodingDetector
 from newsleopard_async.contacts.options import Options, publish
 from newsleopard_async.contacts.rules.examiner import Examined, Examiner
 from newsleopard_async.contacts.sources import (
@@ -46,7 +48,7 @@ class OnProgress(Protocol):
         """Take note.
 
         Args:
-            size_bytes: Bytes read so far; they are read twice, and counted from 0 each time.
+            size_bytes: Bytes read so far, counted from 0 at each reading.
             rows: Rows that go out so far; 0 as long as only the encoding is looked at.
         """
         ...
@@ -149,6 +151,7 @@ class _Work:
     options: Options
     on_progress: OnProgress | None
     sha256: Any = attrs.field(factory=hashlib.sha256)
+    detected: Detected | None = None
     size_bytes: int = 0
     rows: int = 0
     comes_slowly: bool = False
@@ -175,21 +178,35 @@ class _Work:
 
     async def examine(self, detector: EncodingDetector, file: RegularFile) -> ContactsReport:
         """Judge what is in it, and write what goes out."""
-        examiner = await in_thread(partial(self._begin, detector))
-        if examiner.is_readable:
-            self.size_bytes, self.comes_slowly = 0, False
-            await self.read(file, lambda piece: self._write(examiner.feed(piece)))
-        return await in_thread(partial(self._finish, examiner))
+        repeats: Mapping[bytes, int] | None = None
+        while True:
+            examiner = await in_thread(partial(self._begin, detector, repeats))
+            if examiner.is_readable:
+                self.size_bytes, self.comes_slowly = 0, False
+                await self.read(file, partial(self._feed, examiner))
+            report = await in_thread(partial(self._finish, examiner))
+            if report is not None:
+                return report
+            repeats = examiner.repeats
 
-    def _begin(self, detector: EncodingDetector) -> Examiner:
+    def _begin(self, detector: EncodingDetector, repeats: Mapping[bytes, int] | None) -> Examiner:
+        """Begin a reading; what came of the one before is nothing."""
         options = self.options
+        self.detected = self.detected or detector.finish()
+        self.sha256, self.rows = hashlib.sha256(), 0
+        self.clean.unlink(missing_ok=True)
+        self.left_out.unlink(missing_ok=True)
         return Examiner(
-            detector.finish(),
+            self.detected,
             fix=options.fix,
             judge=options.judges,
             deep=options.deep,
             columns=options.columns,
+            repeats=repeats,
         )
+
+    def _feed(self, examiner: Examiner, piece: bytes) -> bool:
+        return self._write(examiner.feed(piece))
 
     def _write(self, found: Examined) -> bool:
         """Write what goes out of a piece; the next one is wanted in any case."""
@@ -200,9 +217,14 @@ class _Work:
             append(self.left_out, found.left_out)
         return True
 
-    def _finish(self, examiner: Examiner) -> ContactsReport:
-        """Leave nothing of the contacts on the disk but what is still to be used."""
+    def _finish(self, examiner: Examiner) -> ContactsReport | None:
+        """Leave nothing of the contacts on the disk but what is still to be used.
+
+        Returns: The report; None if everything is to be read once more.
+        """
         self._write(examiner.finish())
+        if examiner.repeats:
+            return None
         report = examiner.report()
         self.raw.unlink(missing_ok=True)
         if report.left_out and not report.fatal_errors:

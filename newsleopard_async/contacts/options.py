@@ -83,6 +83,13 @@ class Options:
             yield from problems_of_columns(self.columns)
         if any(each not in _FIXES for each in self.fix):
             yield Problem("fix", "choice", f"must be some of {', '.join(_FIXES)}")
+        elif {"drop-duplicates", "drop-later-duplicates"}.issubset(self.fix):
+            yield Problem(
+                "fix",
+                "choice",
+                "has both drop-duplicates, which keeps the last row of each address, and "
+                "drop-later-duplicates, which keeps the first; give one of them",
+            )
 
     @property
     def judges(self) -> bool:

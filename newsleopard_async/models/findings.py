@@ -147,7 +147,7 @@ class ContactsReport(CheckReport):
         encoding: The encoding that was taken, by Python's name for it; None where there is
             none, or none was found.
         bad_rows: Rows with an error, which the platform would not take.
-        dropped: Rows that ``fix`` dropped, since an earlier one has the address.
+        dropped: Rows that ``fix`` dropped, since another one has the address.
         left_out: Bad rows that ``fix`` left out.
         left_out_to: The file that they are in.
         trimmed: Cells without the blanks, the invisible characters and the apostrophe that were
@@ -189,7 +189,7 @@ def either(number: int, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
-Fix = Literal["trim", "drop-duplicates", "leave-out-bad-rows"]
+Fix = Literal["trim", "drop-duplicates", "drop-later-duplicates", "leave-out-bad-rows"]
 """What may be put right on the way out."""
 
 

@@ -47,9 +47,11 @@ async def check_contacts(
         encoding: What it is encoded in: UTF-8, UTF-16, Big5-HKSCS, or Big5, which is read as
             its superset CP950. None finds it out, and the report says what it took.
         fix: What to put right in what goes out. ``trim`` removes blanks, invisible
-            characters and a spreadsheet's apostrophe around cells; ``drop-duplicates`` keeps the first row of each address;
-            ``leave-out-bad-rows`` puts the rows that the platform would not take into a file.
-            What is dropped, left out or trimmed is counted in the report.
+            characters and a spreadsheet's apostrophe around cells; ``drop-duplicates`` keeps the
+            last row of each address, as the platform is assumed to do, and
+            ``drop-later-duplicates`` the first; ``leave-out-bad-rows`` puts the rows that the
+            platform would not take into a file. What is dropped, left out or trimmed is counted
+            in the report.
         left_out_to: That file: the rows as they came, with their LINE and the REASON. Beside
             ``members.csv`` it is ``members.left-out.csv`` by default; where no path is given,
             it must be named. It appears whole, replacing an older one, and only if a row is
@@ -61,7 +63,8 @@ async def check_contacts(
         columns: Names to use in the place of the file's or the records' own, such as
             ``{"電子郵件": "EMAIL", "姓名": "NAME"}``.
         progress: Called with events of the step ``check_contacts``, the ``bytes`` read and the
-            ``rows`` seen in their results. Everything is read twice.
+            ``rows`` seen in their results. Everything is read twice, and a third time if
+            ``drop-duplicates`` finds any.
     Returns: The findings, and what the contacts are: their number, their columns, their encoding.
 
     Raises:

@@ -80,7 +80,8 @@ def test_fixes_are_told_and_written(tmp_path: Path) -> None:
 
     result = check(
         tmp_path,
-        BAD.replace("王小明", " 王小明") + "Ming@example.com,王小明,台中店\n",
+        BAD.replace("王小明", " 王小明")
+        + "Ming@example.com,王小明,台中店\nming@example.com, 王小明,台北店\n",
         *("--fix", "leave-out-bad-rows", "--fix", "drop-duplicates", "--fix", "trim"),
         *("--write-to", str(clean), "--left-out-to", str(left_out)),
     )

@@ -76,6 +76,17 @@ def check(
     pieces = in_pieces(content, piece_bytes) if examiner.is_readable else ()
     examined = [examiner.feed(piece) for piece in pieces]
     examined.append(examiner.finish())
+    if examiner.repeats:
+        # Once more, as `examine` does.
+        return check(
+            content,
+            encoding=encoding,
+            piece_bytes=piece_bytes,
+            block_bytes=block_bytes,
+            fix=fix,
+            repeats=examiner.repeats,
+            **options,
+        )
     return Checked(
         examiner.report(),
         b"".join(each.clean for each in examined),

@@ -11,7 +11,7 @@ from typing import Any
 import anyio.to_thread
 import pytest
 
-from newsleopard_async import InvalidRequest
+from newsleopard_async import InvalidRequest, check_contacts
 from newsleopard_async.contacts.examine import goes_as_text
 from newsleopard_async.contacts.sources import PIECE_BYTES
 from tests.clients import csv_of, files_in
@@ -322,3 +322,27 @@ async def test_small_contacts_take_few_threads(
     await cleaned(FORMS[form](tmp_path))
 
     assert len(hops) <= MOST_HOPS
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["path", "text", "generator"])
+async def test_last_row_of_an_address_goes_out_of_every_source(kind: str, tmp_path: Path) -> None:
+    """What came of the first reading is gone: of the clean CSV, and of the rows left out."""
+    csv = "EMAIL,NAME\na@example.com,1\nnone,x\na@example.com,2\nb@example.com,3\n"
+    records = [dict(zip(("EMAIL", "NAME"), row.split(","), strict=True)) for row in csv.split()[1:]]
+    path = tmp_path / "members.csv"
+    path.write_text(csv)
+    contacts: Any = {"path": path, "text": csv, "generator": iter(records)}[kind]
+    clean, left_out = tmp_path / "clean.csv", tmp_path / "bad.csv"
+
+    report = await check_contacts(
+        contacts,
+        fix=("drop-duplicates", "leave-out-bad-rows"),
+        write_to=clean,
+        left_out_to=left_out,
+    )
+
+    assert clean.read_text() == "EMAIL,NAME\na@example.com,2\nb@example.com,3\n"
+    assert left_out.read_text() == "EMAIL,NAME,LINE,REASON\nnone,x,3,invalid-email\n"
+    assert (report.rows, report.dropped, report.left_out, report.unique) == (4, 1, 1, 2)
+    assert report.size_bytes == len(clean.read_bytes())

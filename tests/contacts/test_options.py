@@ -37,6 +37,7 @@ def test_path_may_be_text() -> None:
         ({"fix": [["trim"]]}, [("fix", "choice")]),
         ({"fix": None}, [("fix", "choice")]),
         ({"fix": 5}, [("fix", "choice")]),
+        ({"fix": ["drop-duplicates", "drop-later-duplicates"]}, [("fix", "choice")]),
         ({"deep": "yes"}, [("deep", "type")]),
         ({"left_out_to": 5}, [("left_out_to", "type")]),
         (

@@ -63,7 +63,11 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
         "error or warning",
         "an address that is none (error), or that nobody on the internet has (warning)",
     ),
-    RuleInfo("duplicate-email", "warning", "an address that an earlier row has"),
+    RuleInfo(
+        "duplicate-email",
+        "warning or note",
+        "an address that an earlier row has (warning); rows that were dropped for it (note)",
+    ),
     RuleInfo("empty-name", "warning", "a contact without a name that can be seen"),
     RuleInfo("null-word", "warning", "a program's word for nothing, such as NULL or undefined"),
     RuleInfo(

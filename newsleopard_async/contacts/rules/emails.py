@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -19,7 +19,9 @@ __all__ = [
     "Addresses",
     "DeepCheck",
     "JudgedAddresses",
+    "Kept",
     "is_address",
+    "key_of",
     "load_deep_check",
     "matches_public_address",
 ]
@@ -38,6 +40,9 @@ _ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})*")
 # With a dot in the domain, and more than one letter after the last: no mail goes to a top-level
 # domain itself, and none of those has a single letter.
 _PUBLIC_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})+(?<=[^.].)")
+
+Kept = Literal["first", "last"] | None
+"""Which row of each address goes out; None is all of them."""
 
 DeepCheck = Callable[[str], str | None]
 """Returns why an address is none, in words that do not show it, or None."""
@@ -71,7 +76,8 @@ class JudgedAddresses:
     Attributes:
         bad: The rule that each bad one breaks.
         invisible: The bad ones with a character in them that is not seen.
-        repeated: Those that an earlier row has.
+        repeated: Those that an earlier row has; or those that are dropped, since a later row has
+            them.
         doubtful: Those that nobody on the internet has, and that may be good in one network.
     """
 
@@ -89,13 +95,26 @@ class Addresses:
     Args:
         deep: A further check of what has the form of an address.
         left_out: Whether the bad rows are left out.
-        dropped: Whether the repetitions are dropped.
+        kept: Which row of an address stays, if its other rows are dropped.
+        repeats: As `repeats` gave them at the first look; needed to keep the last row.
+
+    Attributes:
+        repeats: How many rows each address has that is repeated, by its key.
     """
 
-    def __init__(self, deep: DeepCheck | None, *, left_out: bool, dropped: bool) -> None:
+    def __init__(
+        self,
+        deep: DeepCheck | None,
+        *,
+        left_out: bool,
+        kept: Kept = None,
+        repeats: Mapping[bytes, int] | None = None,
+    ) -> None:
+        self.repeats: dict[bytes, int] = {}
         self._deep = deep
         self._left_out = left_out
-        self._dropped = dropped
+        self._kept = kept
+        self._to_come = dict(repeats or {})
         self._seen: set[bytes] = set()
         self._missing = Tally()
         self._invalid = Tally()
@@ -135,6 +154,8 @@ class Addresses:
         fresh = set(keys)
         if len(fresh) < len(keys) or not self._seen.isdisjoint(fresh):
             return False
+        if not self._to_come.keys().isdisjoint(fresh):
+            return False
         self._seen |= fresh
         return True
 
@@ -148,12 +169,21 @@ class Addresses:
             if INVISIBLE.search(address):
                 found.invisible.append(index)
         elif not is_ignored:
-            key = _shortened(address.lower().encode())
+            key = key_of(address)
+            if self._to_come.get(key, 1) > 1:
+                # A later row takes its place.
+                self._to_come[key] -= 1
+                found.repeated.append(index)
+                return
             is_repeated = key in self._seen
             if is_repeated:
                 found.repeated.append(index)
+                self.repeats[key] = self.repeats.get(key, 1) + 1
             self._seen.add(key)
-            if not (is_repeated and self._dropped) and matches_public_address(address) is None:
+            if (
+                not (is_repeated and self._kept == "first")
+                and matches_public_address(address) is None
+            ):
                 found.doubtful.append(index)
 
     def _is_refused(self, address: str) -> bool:
@@ -222,25 +252,33 @@ class Addresses:
 
     def _finding_of_repeated(self) -> Finding:
         tally = self._repeated
+        other = "a later" if self._kept == "last" else "an earlier"
         what = (
-            f"{counted(tally.count, 'row')} whose address an earlier one has, but for case and "
+            f"{counted(tally.count, 'row')} whose address {other} one has, but for case and "
             f"spaces ({tally.where})"
         )
-        if self._dropped:
+        if self._kept is None:
             return tally.finding(
-                "note",
+                "warning",
                 "duplicate-email",
-                f"had {what}, dropped; the first of each stays, though the platform is assumed to "
-                "keep the last",
+                f"has {what}; keep one row of each address, or let fix='drop-duplicates' keep the "
+                "last, as the platform is assumed to do; fix='drop-later-duplicates' keeps the "
+                "first",
                 column=_COLUMN,
             )
+        though = "though" if self._kept == "first" else "as"
         return tally.finding(
-            "warning",
+            "note",
             "duplicate-email",
-            f"has {what}; the platform is assumed to keep the last, so keep one each, or let "
-            "fix='drop-duplicates' keep the first, even where a later one is better",
+            f"had {what}, dropped; the {self._kept} of each stays, {though} the platform is "
+            "assumed to keep the last",
             column=_COLUMN,
         )
+
+
+def key_of(address: str) -> bytes:
+    """Return what an address is told from others by, without regard to case."""
+    return _shortened(address.lower().encode())
 
 
 def _shortened(key: bytes) -> bytes:

@@ -50,6 +50,7 @@ class Examiner:
             its header wrong.
         deep: Whether to judge addresses by email-validator, too.
         columns: The caller's names of columns, by those of the file.
+        repeats: As `repeats` gave them, if the file is read once more to drop rows.
 
     Raises:
         ConfigurationError: email-validator is asked for, and not installed.
@@ -63,7 +64,9 @@ class Examiner:
         judge: bool = True,
         deep: bool = False,
         columns: Mapping[str, str] | None = None,
+        repeats: Mapping[bytes, int] | None = None,
     ) -> None:
+        self._repeats = repeats
         self._columns = columns
         self._detected = detected
         self._fix = fix
@@ -80,6 +83,11 @@ class Examiner:
     def is_readable(self) -> bool:
         """Whether the file can be decoded; otherwise there is nothing to be taken of it."""
         return self._detected.encoding is not None
+
+    @property
+    def repeats(self) -> Mapping[bytes, int]:
+        """How many rows each repeated address has, if the file is to be read again to drop some."""
+        return {} if self._table is None else self._table.repeats
 
     def feed(self, piece: bytes) -> Examined:
         """Take the next bytes."""
@@ -151,6 +159,7 @@ class Examiner:
             fix=self._fix,
             judge=self._judge,
             deep=self._deep,
+            repeats=self._repeats,
         )
         return self._table.header()
 

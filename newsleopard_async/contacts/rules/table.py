@@ -13,7 +13,7 @@ from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.cells import CellRule, Cells, Tally
 from newsleopard_async.contacts.rules.column_types import ColumnType
 from newsleopard_async.contacts.rules.edges import bare, bare_addresses, bare_values
-from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck
+from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck, Kept
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
 from newsleopard_async.contacts.rules.shapes import Shapes
 from newsleopard_async.contacts.rules.values import Values
@@ -31,11 +31,12 @@ class Table:
         fix: What to put right.
         judge: Whether to look at the rows at all.
         deep: A further check of addresses.
+        repeats: As `repeats` gave them at the first reading, at the second one.
 
     Attributes:
         rows: How many there were, blank ones aside.
         bad_rows: Of these, how many the platform would reject.
-        dropped: How many an earlier one made superfluous.
+        dropped: How many were dropped, since another one has the address.
         left_out: How many were written elsewhere.
         trimmed: How many cells were trimmed.
     """
@@ -48,6 +49,7 @@ class Table:
         fix: Collection[Fix] = (),
         judge: bool = True,
         deep: DeepCheck | None = None,
+        repeats: Mapping[bytes, int] | None = None,
     ) -> None:
         self.rows: int = 0
         self.bad_rows: int = 0
@@ -57,11 +59,15 @@ class Table:
         email_index = header.index_of(REQUIRED[0])
         assert email_index is not None  # without it, there is nothing to judge by
         self._trims = "trim" in fix
-        self._drops = header.is_usable and "drop-duplicates" in fix
+        self._kept = _kept(fix) if header.is_usable else None
+        self._drops = self._kept == "first" or repeats is not None
+        self._may_read_again = self._kept == "last" and repeats is None
         self._leaves_out = header.is_usable and "leave-out-bad-rows" in fix
         self._judges = judge
         self._email_index = email_index
-        self._addresses = Addresses(deep, left_out=self._leaves_out, dropped=self._drops)
+        self._addresses = Addresses(
+            deep, left_out=self._leaves_out, kept=self._kept, repeats=repeats
+        )
         self._blank = Tally()
         self._marked = Tally()
         self._shapes = Shapes(header.labels)
@@ -77,6 +83,11 @@ class Table:
     def unique(self) -> int:
         """How many different addresses there were."""
         return self._addresses.unique
+
+    @property
+    def repeats(self) -> Mapping[bytes, int]:
+        """How many rows each repeated address has, if the rows must be read again to drop some."""
+        return self._addresses.repeats if self._may_read_again else {}
 
     def header(self) -> bytes:
         """Write the header that goes out."""
@@ -120,11 +131,15 @@ class Table:
 
     def _judge(self, batch: Batch) -> tuple[Mapping[int, Sequence[str]], Collection[int]]:
         """Return why rows are bad, and which rows do not go out."""
-        reasons = self._shapes.look(batch)
+        # A row that is left out repeats nothing; one that is dropped has no fault.
+        reasons = self._shapes.look(batch) if self._leaves_out else {}
         removed: set[int] = set()
-        if (frame := _frame_of(batch, width=len(self._rules))) is not None:
+        frame = _frame_of(batch, width=len(self._rules))
+        if frame is not None:
             removed = self._judge_addresses(frame, reasons)
             self._look_at_columns(frame, removed)
+        if not self._leaves_out:
+            reasons = _merged(self._shapes.look(_blanked(batch, removed)), reasons)
         self.bad_rows += sum(not ROW_RULES.isdisjoint(broken) for broken in reasons.values())
         if self._leaves_out:
             self.left_out += len(reasons)
@@ -183,6 +198,30 @@ class Table:
                 "goes out without it; remove it, or say fix='trim'",
                 column=REQUIRED[0],
             )
+
+
+def _kept(fix: Collection[Fix]) -> Kept:
+    if "drop-later-duplicates" in fix:
+        return "first"
+    return "last" if "drop-duplicates" in fix else None
+
+
+def _merged(
+    first: dict[int, list[str]], others: Mapping[int, Sequence[str]]
+) -> dict[int, list[str]]:
+    """Return the reasons of both, those of a row in this order."""
+    for index, reasons in others.items():
+        first.setdefault(index, []).extend(reasons)
+    return first
+
+
+def _blanked(batch: Batch, indices: Collection[int]) -> Batch:
+    """Return a batch in whose place there are rows of empty cells for some."""
+    if not indices or not (batch.broken or batch.stray or "\0" in batch.text):
+        return batch
+    rows = [[""] * len(row) if index in indices else row for index, row in enumerate(batch.rows)]
+    stray = [index for index in batch.stray if index not in indices]
+    return attrs.evolve(batch, rows=rows, columns=None, stray=stray)
 
 
 @attrs.frozen

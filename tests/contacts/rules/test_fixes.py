@@ -11,6 +11,7 @@ from tests.contacts.checking import Checked, check, csv_of, found
 
 GOOD = "a@example.com,甲"
 ALL = ("trim", "drop-duplicates", "leave-out-bad-rows")
+FIRST = ("trim", "drop-later-duplicates", "leave-out-bad-rows")
 
 
 def rows_of(content: bytes) -> list[list[str]]:
@@ -70,16 +71,26 @@ def test_trimmed_rows_of_another_number_of_cells_stay_as_many() -> None:
     assert checked.triples == [("error", "column-count", 1)]
 
 
-def test_first_row_of_an_address_is_kept() -> None:
-    """A note says how many were dropped, and where."""
+@pytest.mark.parametrize(
+    ("fix", "kept", "lines", "says"),
+    [
+        ("drop-duplicates", (1, 3), (2, 4), "whose address a later one has"),
+        ("drop-later-duplicates", (0, 1), (4, 5), "whose address an earlier one has"),
+    ],
+)
+def test_one_row_of_an_address_is_kept(
+    fix: str, kept: tuple[int, ...], lines: tuple[int, ...], says: str
+) -> None:
+    """The last, as the platform is assumed to do, or the first; a note says where others were."""
     rows = ["a@example.com,1", "b@example.com,2", "A@example.com ,3", "a@example.com,4"]
 
-    checked = check(csv_of(*rows), fix="drop-duplicates")
+    checked = check(csv_of(*rows), fix=fix)
 
     note = found(checked, "duplicate-email")
-    assert checked.clean == csv_of(*rows[:2])
-    assert (note.level, note.count, note.places) == ("note", 2, (4, 5))
-    assert "dropped; the first of each stays, though the platform is assumed" in note.message
+    assert checked.clean == csv_of(*(rows[index] for index in kept))
+    assert (note.level, note.count, note.places) == ("note", 2, lines)
+    assert says in note.message
+    assert f"the {'last' if lines[0] == 2 else 'first'} of each stays" in note.message
     assert (checked.report.rows, checked.report.dropped, checked.report.unique) == (4, 2, 2)
     assert checked.left_out == b""
 
@@ -127,22 +138,56 @@ def test_rows_with_line_breaks_and_nuls_are_left_out_too() -> None:
     assert {level for level, _, _ in checked.triples} == {"note"}
 
 
-def test_row_that_is_left_out_repeats_nothing() -> None:
-    """The next row of its address is the first that goes out."""
-    rows = ['a@example.com,"x\ny"', GOOD, GOOD]
+@pytest.mark.parametrize(("fix", "line"), [(ALL, 4), (FIRST, 5)])
+def test_row_that_is_left_out_repeats_nothing(fix: tuple[str, ...], line: int) -> None:
+    """Neither does it take the place of a good one of its address."""
+    rows = ['a@example.com,"x\ny"', GOOD, GOOD, "a@example.com"]
 
-    checked = check(csv_of(*rows), fix=ALL)
+    checked = check(csv_of(*rows), fix=fix)
 
     assert checked.clean == csv_of(GOOD)
-    assert (checked.report.left_out, checked.report.dropped) == (1, 1)
-    assert found(checked, "duplicate-email").places == (5,)
+    assert (checked.report.left_out, checked.report.dropped) == (2, 1)
+    assert found(checked, "duplicate-email").places == (line,)
+
+
+@pytest.mark.parametrize("fix", ["drop-duplicates", "drop-later-duplicates"])
+@pytest.mark.parametrize("cell", ["\0", '"a "b" c"', '"x\ny"', "=1+1"])
+def test_row_that_is_dropped_has_no_fault(fix: str, cell: str) -> None:
+    """It does not go out, so that nothing in it matters."""
+    rows = [f"a@example.com,{cell}", "a@example.com,甲", "b@example.com,乙"]
+    if fix == "drop-later-duplicates":
+        rows[:2] = rows[1::-1]
+
+    checked = check(csv_of(*rows), fix=fix)
+
+    assert checked.clean == csv_of(GOOD, "b@example.com,乙")
+    assert checked.triples == [("note", "duplicate-email", 1)]
+
+
+def test_fault_of_a_row_that_stays_is_told_beside_one_that_is_dropped() -> None:
+    """Only the latter does not count."""
+    rows = ["a@example.com,\0", "a@example.com,甲\0", "none,\0", "b@example.com"]
+
+    checked = check(csv_of(*rows), fix="drop-duplicates")
+
+    assert found(checked, "null-byte").places == (3, 4)
+    assert found(checked, "column-count").places == (5,)
+    assert checked.report.bad_rows == 2
+
+
+def test_header_that_cannot_be_used_drops_nothing() -> None:
+    """Nothing goes out by it; the rows are only judged."""
+    checked = check(csv_of(GOOD, GOOD, header="EMAIL,FIRST"), fix="drop-duplicates")
+
+    assert checked.report.dropped == 0
+    assert "fix='drop-duplicates'" not in found(checked, "header-order").message
 
 
 def test_what_does_not_go_out_has_no_other_finding() -> None:
     """A column is judged by the rows that are left."""
     rows = ["a@example.com,甲,1", "none,,x", "a@example.com,,=y", "b@example.com,乙,2"]
 
-    checked = check(csv_of(*rows, header="EMAIL,NAME,X"), fix=ALL)
+    checked = check(csv_of(*rows, header="EMAIL,NAME,X"), fix=FIRST)
 
     assert [each.rule for each in checked.report] == ["invalid-email", "duplicate-email"]
 
@@ -195,7 +240,7 @@ CELLS = st.sampled_from(
 @given(
     rows=st.lists(st.lists(CELLS, min_size=1, max_size=4), max_size=12),
     header=st.sampled_from(["EMAIL,NAME,X", "X,name,email"]),
-    fix=st.sets(st.sampled_from(ALL)),
+    fix=st.one_of(st.sets(st.sampled_from(ALL)), st.sets(st.sampled_from(FIRST))),
     block_bytes=st.integers(20, 200),
 )
 def test_fixes_lose_nothing(
@@ -212,11 +257,18 @@ def test_fixes_lose_nothing(
     assert report.rows == len(rows)
     assert len(clean) + report.dropped + report.left_out == len(rows)
     assert len(left_out) == report.left_out
+    if "drop-duplicates" in fix:
+        first = check(
+            csv_of(*lines, header=header),
+            fix=(fix - {"drop-duplicates"}) | {"drop-later-duplicates"},
+        )
+        assert len(rows_of(first.clean)) == len(clean) + 1
+        assert (first.report.dropped, first.report.unique) == (report.dropped, report.unique)
     if not fix:
         at = header.lower().split(",").index("email")
         expected = [[*row[:at], *map(str.strip, row[at : at + 1]), *row[at + 1 :]] for row in rows]
         assert sorted(map(sorted, clean)) == sorted(map(sorted, expected))
-    if "drop-duplicates" not in fix:
+    if not fix & {"drop-duplicates", "drop-later-duplicates"}:
         assert letters(clean) + letters([row[:3] + row[5:] for row in left_out]) == letters(rows)
 
 
@@ -234,5 +286,6 @@ def test_fixed_file_needs_no_fix() -> None:
     fixed = check(content, fix=ALL)
     again = check(fixed.clean, fix=ALL)
 
+    assert fixed.clean == csv_of("a@example.com,乙")
     assert again == Checked(again.report, fixed.clean, b"")
     assert again.triples == []
