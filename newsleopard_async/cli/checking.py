@@ -33,6 +33,7 @@ class CheckOptions:
 
     encoding: str | None = None
     columns: Mapping[str, str] | None = None
+    skip: Path | None = None
     fix: Sequence[Fix] = ()
     left_out_to: Path | None = None
     write_to: Path | None = None
@@ -64,6 +65,7 @@ async def _check(
         contacts,
         encoding=options.encoding,
         columns=options.columns,
+        skip=options.skip,
         fix=options.fix,
         left_out_to=options.left_out_to,
         write_to=options.write_to,
@@ -115,6 +117,8 @@ def _facts(report: ContactsReport) -> list[tuple[str, str]]:
         facts.append(("Trimmed", f"{report.trimmed:,} cells"))
     if report.dropped:
         facts.append(("Dropped", f"{report.dropped:,} rows of a repeated address"))
+    if report.skipped:
+        facts.append(("Skipped", f"{report.skipped:,} rows of the list of --skip"))
     if report.left_out:
         facts.append(("Left out", f"{report.left_out:,} rows, in {report.left_out_to}"))
     return facts

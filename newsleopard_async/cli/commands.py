@@ -165,6 +165,11 @@ def _columns(
     help="Use another name for a column of the file; repeatable.",
 )
 @click.option(
+    "--skip",
+    type=click.Path(path_type=Path),
+    help="Leave out the addresses in this file.",
+)
+@click.option(
     "--fix",
     type=click.Choice(get_args(Fix)),
     multiple=True,

@@ -19,6 +19,7 @@ OPTIONS: Final = {
     "encoding": "--encoding",
     "fix": "--fix",
     "left_out_to": "--left-out-to",
+    "skip": "--skip",
     "strict": "--strict",
     "write_to": "--write-to",
 }

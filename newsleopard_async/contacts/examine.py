@@ -22,6 +22,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.detection import Detected, EncodingDetector
 from newsleopard_async.contacts.options import Options, publish
 from newsleopard_async.contacts.rules.examiner import Examined, Examiner
+from newsleopard_async.contacts.skipping import SkipList, read_skip
 from newsleopard_async.contacts.sources import (
     PIECE_BYTES,
     PathSource,
@@ -79,7 +80,7 @@ class Examination:
     @property
     def rows(self) -> int:
         """Rows in the clean CSV."""
-        return self.report.rows - self.report.dropped - self.report.left_out
+        return self.report.going
 
     @property
     def as_text(self) -> bool:
@@ -125,8 +126,9 @@ async def examined(
     # What is not there is said before anything that would go beside it.
     file = await RegularFile.at(source.path) if isinstance(source, PathSource) else None
     options = await options.fitted(source)
+    skip = None if options.skip is None else await read_skip(options.skip)
     with private_folder() as folder:
-        work = _Work(folder=folder, options=options, on_progress=on_progress)
+        work = _Work(folder=folder, options=options, skip=skip, on_progress=on_progress)
         detector = EncodingDetector(options.encoding)
         if file is None:
             file = await spool(source, work.raw, detector.feed, tell=work.tell)
@@ -149,6 +151,7 @@ class _Work:
 
     folder: Path
     options: Options
+    skip: SkipList | None
     on_progress: OnProgress | None
     sha256: Any = attrs.field(factory=hashlib.sha256)
     detected: Detected | None = None
@@ -203,6 +206,7 @@ class _Work:
             deep=options.deep,
             columns=options.columns,
             repeats=repeats,
+            skip=self.skip.keys if self.skip else frozenset(),
         )
 
     def _feed(self, examiner: Examiner, piece: bytes) -> bool:
@@ -225,12 +229,16 @@ class _Work:
         self._write(examiner.finish())
         if examiner.repeats:
             return None
-        report = examiner.report()
+        report = self._with_skip(examiner.report())
         self.raw.unlink(missing_ok=True)
         if report.left_out and not report.fatal_errors:
             return attrs.evolve(report, left_out_to=self.options.left_out_to)
         self.left_out.unlink(missing_ok=True)
         return report
+
+    def _with_skip(self, report: ContactsReport) -> ContactsReport:
+        remark = None if self.skip is None else self.skip.finding()
+        return report if remark is None else attrs.evolve(report, findings=(*report, remark))
 
     async def tell(self, piece: bytes) -> None:
         """Count a piece, and tell how far it is."""

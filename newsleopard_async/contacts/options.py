@@ -16,6 +16,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.rules.renaming import problems_of_columns
+from newsleopard_async.contacts.skipping import Skip, problem_of_skip
 from newsleopard_async.contacts.sources import (
     BinaryFileSource,
     ContactsSource,
@@ -58,6 +59,7 @@ class Options:
         left_out_to: A file for the rows that are left out.
         write_to: A file for the clean CSV.
         columns: The caller's names of columns, by those of the file.
+        skip: Addresses whose rows do not go out: a path to a file of them, or an iterable.
 
     Raises:
         InvalidRequest: one of them is of another type, or no such thing can be made good.
@@ -70,6 +72,7 @@ class Options:
     left_out_to: Path | None = attrs.field(default=None, converter=_as_path)
     write_to: Path | None = attrs.field(default=None, converter=_as_path)
     columns: Mapping[str, str] | None = None
+    skip: Skip | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         refuse(self._problems())
@@ -81,6 +84,8 @@ class Options:
                 yield from problems_of_type(name, path, Path, "a path")
         if self.columns is not None:
             yield from problems_of_columns(self.columns)
+        if self.skip is not None and (reason := problem_of_skip(self.skip)) is not None:
+            yield Problem("skip", "type", reason)
         if any(each not in _FIXES for each in self.fix):
             yield Problem("fix", "choice", f"must be some of {', '.join(_FIXES)}")
         elif {"drop-duplicates", "drop-later-duplicates"}.issubset(self.fix):

@@ -142,7 +142,8 @@ class ContactsReport(CheckReport):
 
     Attributes:
         rows: Rows of data as they came in, blank ones aside; 0 where nothing could be read.
-        unique: Different addresses among them, trimmed and without regard to case.
+        unique: Different addresses among them, trimmed and without regard to case, but for those
+            that are skipped.
         columns: The columns' names, in the order in which they go out.
         encoding: The encoding that was taken, by Python's name for it; None where there is
             none, or none was found.
@@ -150,6 +151,7 @@ class ContactsReport(CheckReport):
         dropped: Rows that ``fix`` dropped, since another one has the address.
         left_out: Bad rows that ``fix`` left out.
         left_out_to: The file that they are in.
+        skipped: Rows whose address is in the list of ``skip``.
         trimmed: Cells without the blanks, the invisible characters and the apostrophe that were
             around them: addresses always, others if ``fix`` says so.
         size_bytes: Size of the CSV that goes out.
@@ -164,9 +166,15 @@ class ContactsReport(CheckReport):
     dropped: int = 0
     left_out: int = 0
     left_out_to: Path | None = None
+    skipped: int = 0
     trimmed: int = 0
     size_bytes: int = 0
     requests: int = 0
+
+    @property
+    def going(self) -> int:
+        """Rows that go out."""
+        return self.rows - self.dropped - self.left_out - self.skipped
 
     @property
     def fatal_errors(self) -> tuple[Finding, ...]:

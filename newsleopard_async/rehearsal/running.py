@@ -13,6 +13,7 @@ from typing import Final, get_args
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.emulator import Profile
@@ -54,6 +55,7 @@ async def rehearse(
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
     columns: Mapping[str, str] | None = None,
+    skip: Skip | None = None,
     strict: bool = False,
     max_rejected: float | None = 0,
     profile: Profile = "documented",
@@ -76,6 +78,7 @@ async def rehearse(
         encoding: As ``send_campaign`` has it.
         fix: As ``send_campaign`` has it, but no file is written beside the input.
         columns: As ``send_campaign`` has it.
+        skip: As ``send_campaign`` has it.
         strict: Whether a warning keeps it from going out.
         max_rejected: As ``send_campaign`` has it. What would be too many is a problem, and
             the rest is shown all the same.
@@ -99,7 +102,8 @@ async def rehearse(
             *problems_of_progress(progress),
         ]
     )
-    options = Options(encoding=encoding, fix=fix, columns=columns)
+    options = Options(encoding=encoding, fix=fix, columns=columns, skip=skip)
+    del skip
     pages = None if folder is None else await in_thread(partial(_make_folder, folder))
     stage = Stage.at(began, profile, campaign, polling=polling, progress=progress)
     with private_folder() as scratch:

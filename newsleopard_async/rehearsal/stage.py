@@ -116,6 +116,7 @@ async def check_taken(taken: Taken, progress: Progress | None) -> ContactsReport
         fix=taken.options.fix,
         left_out_to=taken.options.left_out_to,
         columns=taken.options.columns,
+        skip=taken.options.skip,
         write_to=taken.clean,
         progress=progress,
     )

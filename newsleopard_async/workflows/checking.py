@@ -10,6 +10,7 @@ from typing import Final
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.files import AnyPath
@@ -32,6 +33,7 @@ async def check_contacts(
     write_to: AnyPath | None = None,
     deep: bool = False,
     columns: Mapping[str, str] | None = None,
+    skip: Skip | None = None,
     progress: Progress | None = None,
 ) -> ContactsReport:
     """Read contacts, and say everything that is wrong with them or worth a look.
@@ -62,6 +64,9 @@ async def check_contacts(
             brings.
         columns: Names to use in the place of the file's or the records' own, such as
             ``{"電子郵件": "EMAIL", "姓名": "NAME"}``.
+        skip: Addresses to leave out, such as those that unsubscribed elsewhere: a path to a CSV
+            with a column EMAIL, or with one address a line; or an iterable of addresses, async
+            or not. The report counts their rows.
         progress: Called with events of the step ``check_contacts``, the ``bytes`` read and the
             ``rows`` seen in their results. Everything is read twice, and a third time if
             ``drop-duplicates`` finds any.
@@ -79,8 +84,10 @@ async def check_contacts(
         left_out_to=left_out_to,
         write_to=write_to,
         columns=columns,
+        skip=skip,
     )
     # Whoever calls `progress` may log, and reporters of errors print the frames that run.
+    del skip
     source = as_source(source)
     async with checked(Events(_STEP, progress, SystemClock()), source, options) as found:
         await found.publish()

@@ -12,6 +12,7 @@ import attrs
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import (
@@ -105,6 +106,7 @@ async def import_contacts(
     fix: Fix | Iterable[Fix] = (),
     left_out_to: AnyPath | None = None,
     columns: Mapping[str, str] | None = None,
+    skip: Skip | None = None,
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 
@@ -128,6 +130,7 @@ async def import_contacts(
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
         columns: Names to use in the place of the file's or the records' own, as for
             `check_contacts`.
+        skip: Addresses to leave out, as for `check_contacts`.
 
     Raises:
         ImportFailed: the import ended without success.
@@ -147,11 +150,14 @@ async def import_contacts(
             *problems_of_same_file("left_out_to", left_out_to, checkpoint),
         ]
     )
-    options = Options(encoding=encoding, fix=fix, left_out_to=left_out_to, columns=columns)
+    options = Options(
+        encoding=encoding, fix=fix, left_out_to=left_out_to, columns=columns, skip=skip
+    )
     events = Events("import_contacts", progress, nl.clock)
     # Whoever reports a log line prints the variables of the frames that run: a source is shown
     # without its content.
     contacts = as_source(contacts)
+    del skip
     async with checked(events, contacts, options) as found:
         if faults := found.report.fatal_errors:
             error = InvalidRequest(each.as_problem() for each in faults)

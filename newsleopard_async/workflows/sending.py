@@ -12,6 +12,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
@@ -77,6 +78,7 @@ async def send_campaign(
     fix: Fix | Iterable[Fix] = (),
     left_out_to: AnyPath | None = None,
     columns: Mapping[str, str] | None = None,
+    skip: Skip | None = None,
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
 
@@ -112,6 +114,7 @@ async def send_campaign(
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
         columns: Names to use in the place of the file's or the records' own, as for
             `check_contacts`.
+        skip: Addresses to leave out, as for `check_contacts`.
 
     Raises:
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
@@ -129,13 +132,19 @@ async def send_campaign(
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(
-        encoding=encoding, fix=fix, left_out_to=left_out_to, judge=check, columns=columns
+        encoding=encoding,
+        fix=fix,
+        left_out_to=left_out_to,
+        judge=check,
+        columns=columns,
+        skip=skip,
     )
+    # As in `import_contacts`: what holds addresses is shown without them.
+    del skip
     events = Events("send_campaign", progress, nl.clock)
     async with contextlib.AsyncExitStack() as stack:
         found = None
         if contacts is not None:
-            # As in `import_contacts`: it is shown without its content.
             contacts = as_source(contacts)
             found = await stack.enter_async_context(checked(events, contacts, options))
         judged = partial(_judge, nl, campaign, found, target, terms)

@@ -129,7 +129,7 @@ def _refuses(finding: Finding, terms: Terms) -> bool:
 def _tolerated(report: ContactsReport, terms: Terms) -> tuple[Finding, ...]:
     """Return the errors of rows, if the platform may reject as many."""
     if terms.check and not are_few_enough(
-        report.bad_rows, report.rows - report.dropped, terms.max_rejected
+        report.bad_rows, report.rows - report.dropped - report.skipped, terms.max_rejected
     ):
         return ()
     return tuple(each for each in report.errors if each.scope == "rows")

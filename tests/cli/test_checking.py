@@ -107,6 +107,20 @@ def test_columns_get_other_names(tmp_path: Path) -> None:
     assert "given twice" in twice.output
 
 
+def test_addresses_of_a_list_are_skipped(tmp_path: Path) -> None:
+    """--skip leaves them out, and says how many rows."""
+    (tmp_path / "skip.csv").write_text("ming@example.com\n")
+
+    result = check(
+        tmp_path, f"{CLEAN}mei@example.com,李小美,x\n", "--skip", str(tmp_path / "skip.csv")
+    )
+    refused = check(tmp_path, CLEAN, "--skip", str(tmp_path / "none.csv"))
+
+    assert (result.exit_code, refused.exit_code) == (0, 2)
+    assert "1 rows of the list of --skip" in result.output
+    assert "--skip" in refused.output
+
+
 @pytest.mark.parametrize("arguments", [["nowhere.csv"], ["--encoding", "klingon", "nowhere.csv"]])
 def test_file_that_cannot_be_checked_is_exit_status_2(arguments: list[str]) -> None:
     """What could not be checked is neither passed nor failed, and one line says why."""

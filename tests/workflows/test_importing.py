@@ -76,6 +76,18 @@ async def test_columns_of_other_names_are_imported() -> None:
 
 
 @pytest.mark.anyio
+async def test_skipped_contacts_are_not_imported() -> None:
+    """Nor are they missed, when the platform counts what was sent."""
+    async with connected() as bench:
+        report = await workflows.import_contacts(
+            bench.nl, csv_of(3), list_name="會員", skip=["USER1@example.com "]
+        )
+
+    assert report.result.file_count == 2
+    assert "user1@example.com" not in bench.emulator.contacts
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 async def test_line_ends_of_windows_are_no_part_of_a_value(ends: str) -> None:
     """What goes as text has line feeds only."""

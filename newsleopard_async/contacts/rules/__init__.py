@@ -68,6 +68,11 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
         "warning or note",
         "an address that an earlier row has (warning); rows that were dropped for it (note)",
     ),
+    RuleInfo(
+        "skipped",
+        "note",
+        "rows whose address is in the list of `skip=`, and entries of that list that are none",
+    ),
     RuleInfo("empty-name", "warning", "a contact without a name that can be seen"),
     RuleInfo("null-word", "warning", "a program's word for nothing, such as NULL or undefined"),
     RuleInfo(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import attrs
@@ -51,6 +52,7 @@ class Examiner:
         deep: Whether to judge addresses by email-validator, too.
         columns: The caller's names of columns, by those of the file.
         repeats: As `repeats` gave them, if the file is read once more to drop rows.
+        skip: Keys of the addresses whose rows do not go out.
 
     Raises:
         ConfigurationError: email-validator is asked for, and not installed.
@@ -65,7 +67,9 @@ class Examiner:
         deep: bool = False,
         columns: Mapping[str, str] | None = None,
         repeats: Mapping[bytes, int] | None = None,
+        skip: AbstractSet[bytes] = frozenset(),
     ) -> None:
+        self._skip = skip
         self._repeats = repeats
         self._columns = columns
         self._detected = detected
@@ -113,7 +117,7 @@ class Examiner:
         )
         if header is None or table is None:
             return report
-        going = table.rows - table.dropped - table.left_out if header.is_usable else 0
+        going = table.rows - table.dropped - table.left_out - table.skipped
         return attrs.evolve(
             report,
             rows=table.rows,
@@ -121,9 +125,10 @@ class Examiner:
             bad_rows=table.bad_rows,
             dropped=table.dropped,
             left_out=table.left_out,
+            skipped=table.skipped,
             trimmed=table.trimmed,
             size_bytes=self._size_bytes,
-            requests=estimated_requests(going),
+            requests=estimated_requests(going) if header.is_usable else 0,
         )
 
     def _examine(self, batch: Batch) -> Examined:
@@ -160,6 +165,7 @@ class Examiner:
             judge=self._judge,
             deep=self._deep,
             repeats=self._repeats,
+            skip=self._skip,
         )
         return self._table.header()
 
@@ -187,7 +193,7 @@ class Examiner:
     def _findings_of_size(self, table: Table) -> Iterator[Finding]:
         if table.rows == 0:
             yield _finding("error", "no-rows", "has a header and no contact below it")
-        elif table.rows == table.left_out:
+        elif table.rows == table.left_out + table.skipped:
             yield _finding("error", "no-rows", "has no row that is not left out")
         if self._size_bytes + self._escaped_bytes + _BODY_BYTES > MAX_BODY_BYTES:
             yield _finding(

@@ -18,7 +18,7 @@ from newsleopard_async.disclosure import shown
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from newsleopard_async.models.findings import Finding, Level, counted, either
 
-__all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "read_header"]
+__all__ = ["MOST_COLUMNS", "REQUIRED", "Header", "email_column", "read_header"]
 
 MOST_COLUMNS: Final = 1_000
 REQUIRED: Final = ("EMAIL", "NAME")
@@ -244,6 +244,15 @@ def _findings_of_form(text: str, separator: str, *, goes_as_it_is: bool) -> Iter
     if text != beginning and not text.startswith(beginning + separator):
         way_out = "write them first, in upper case" if goes_as_it_is else "what goes out does"
         yield _finding(level, "header-order", f"does not begin with a bare EMAIL,NAME; {way_out}")
+
+
+def email_column(cells: Sequence[str]) -> int | None:
+    """Return where the addresses stand, by the name of the column or another word for it."""
+    names = list(map(folded, cells))
+    if (name := folded(REQUIRED[0])) in names:
+        return names.index(name)
+    near = _near_miss(REQUIRED[0], cells, is_header=False)
+    return None if near is None else cells.index(near)
 
 
 def _near_miss(wanted: str, names: Sequence[str], *, is_header: bool) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import compress
 
 import attrs
@@ -13,7 +14,7 @@ from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.cells import CellRule, Cells, Tally
 from newsleopard_async.contacts.rules.column_types import ColumnType
 from newsleopard_async.contacts.rules.edges import bare, bare_addresses, bare_values
-from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck, Kept
+from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck, Kept, key_of
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
 from newsleopard_async.contacts.rules.shapes import Shapes
 from newsleopard_async.contacts.rules.values import Values
@@ -32,6 +33,7 @@ class Table:
         judge: Whether to look at the rows at all.
         deep: A further check of addresses.
         repeats: As `repeats` gave them at the first reading, at the second one.
+        skip: Keys of the addresses whose rows do not go out.
 
     Attributes:
         rows: How many there were, blank ones aside.
@@ -50,6 +52,7 @@ class Table:
         judge: bool = True,
         deep: DeepCheck | None = None,
         repeats: Mapping[bytes, int] | None = None,
+        skip: AbstractSet[bytes] = frozenset(),
     ) -> None:
         self.rows: int = 0
         self.bad_rows: int = 0
@@ -68,6 +71,8 @@ class Table:
         self._addresses = Addresses(
             deep, left_out=self._leaves_out, kept=self._kept, repeats=repeats
         )
+        self._skip = skip
+        self._skipped = Tally()
         self._blank = Tally()
         self._marked = Tally()
         self._shapes = Shapes(header.labels)
@@ -85,6 +90,11 @@ class Table:
         return self._addresses.unique
 
     @property
+    def skipped(self) -> int:
+        """How many rows are of an address that the caller wants to leave out."""
+        return self._skipped.count
+
+    @property
     def repeats(self) -> Mapping[bytes, int]:
         """How many rows each repeated address has, if the rows must be read again to drop some."""
         return self._addresses.repeats if self._may_read_again else {}
@@ -97,6 +107,8 @@ class Table:
         """Return the next rows that go out, and those that are left out."""
         batch = self._without_blank_rows(batch)
         self.rows += len(batch)
+        if self._skip:
+            batch = self._without_skipped_rows(batch)
         mended = batch.changed(bare_values) if self._trims else batch
         mended = mended.changed(bare_addresses, at=self._email_index)
         reasons: Mapping[int, Sequence[str]] = {}
@@ -128,6 +140,18 @@ class Table:
         blank = batch.blank_rows()
         self._blank.add(len(blank), (batch.lines[index] for index in blank))
         return batch.without(blank)
+
+    def _without_skipped_rows(self, batch: Batch) -> Batch:
+        index_of_email = self._email_index
+        if batch.columns is not None:
+            cells: Sequence[str] = batch.columns[index_of_email]
+        else:
+            # A row that lacks the cell has no address.
+            cells = ["".join(row[index_of_email : index_of_email + 1]) for row in batch.rows]
+        keys = map(key_of, bare_addresses(cells))
+        skipped = [index for index, key in enumerate(keys) if key in self._skip]
+        self._skipped.add(len(skipped), (batch.lines[index] for index in skipped))
+        return batch.without(skipped)
 
     def _judge(self, batch: Batch) -> tuple[Mapping[int, Sequence[str]], Collection[int]]:
         """Return why rows are bad, and which rows do not go out."""
@@ -180,6 +204,13 @@ class Table:
                 "missing-email",
                 f"has {counted(self._blank.count, 'blank row')} ({self._blank.where}), which "
                 f"{either(self._blank.count, 'is', 'are')} left out",
+            )
+        if self._skipped.count:
+            yield self._skipped.finding(
+                "note",
+                "skipped",
+                f"had {counted(self._skipped.count, 'row')} ({self._skipped.where}) whose address "
+                "is in the list of skip=, left out",
             )
         if self._judges:
             yield from self._addresses.findings()

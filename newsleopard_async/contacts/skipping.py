@@ -1,0 +1,178 @@
+"""A suppression list: addresses that no mail is to go to, whatever the contacts have."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.csv.detection import EncodingDetector
+from newsleopard_async.contacts.csv.reader import RowReader
+from newsleopard_async.contacts.rules.cells import Tally
+from newsleopard_async.contacts.rules.edges import bare_address
+from newsleopard_async.contacts.rules.emails import is_address, key_of
+from newsleopard_async.contacts.rules.header import email_column
+from newsleopard_async.contacts.sources import as_source, in_pieces
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
+from newsleopard_async.models.findings import Finding, either
+from newsleopard_async.models.validation import refuse
+
+__all__ = ["Skip", "SkipList", "problem_of_skip", "read_skip"]
+
+_FIELD: Final = "skip"
+_AT_ONCE: Final = 10_000
+"""Addresses that are taken in one piece of work in a thread; chosen: some 10 ms."""
+
+Skip = AnyPath | AsyncIterable[str] | Iterable[str]
+"""A path to a file of addresses, also as text; or an iterable of them, async or not."""
+
+
+@attrs.frozen
+class SkipList:
+    """The addresses to leave out, by their keys, as those of the contacts are told apart.
+
+    Attributes:
+        keys: Of each address.
+        invalid: The entries that are no address: in a file their lines, else their places.
+        is_file: Whether it was read from a file.
+    """
+
+    keys: set[bytes] = attrs.field(factory=set, repr=False)
+    invalid: Tally = attrs.field(factory=Tally)
+    is_file: bool = False
+
+    def add(self, cells: Iterable[str], place: int) -> None:
+        """Take an entry: the address among some cells."""
+        keys = [key_of(each) for each in map(bare_address, cells) if is_address(each)]
+        self.keys.update(keys)
+        if not keys:
+            self.invalid.add(1, (place,))
+
+    def finding(self) -> Finding | None:
+        """Say how many entries are no address."""
+        if not self.invalid.count:
+            return None
+        count, where = self.invalid.count, self.invalid.where
+        if not self.is_file:
+            where = where.replace("line", "place", 1)
+        what = either(count, "1 entry that is", f"{count:,} entries that are")
+        return Finding(
+            level="note",
+            rule="skipped",
+            message=f"has in the list of skip= {what} not an address ({where}); nobody is left "
+            f"out for {either(count, 'it', 'them')}",
+            count=self.invalid.count,
+        )
+
+
+def problem_of_skip(skip: object) -> str | None:
+    """Say why something cannot be a suppression list."""
+    if isinstance(skip, PATH_TYPES):
+        return None
+    if isinstance(skip, (bytes, bytearray, memoryview, Mapping)):
+        return f"must be a path or addresses as text, not {type(skip).__name__}"
+    if not isinstance(skip, (Iterable, AsyncIterable)):
+        return f"must be a path or an iterable of addresses, not {type(skip).__name__}"
+    return None
+
+
+async def read_skip(skip: Any) -> SkipList:
+    """Read a suppression list, in memory for a key of each address.
+
+    Raises:
+        InvalidRequest: it cannot be read, or has no address at all.
+    """
+    if isinstance(skip, PATH_TYPES):
+        found = await _read_file(skip)
+    else:
+        found = SkipList()
+        await _take_all(found, skip)
+    if not found.keys:
+        raise _refusal(
+            "empty",
+            "has no address; leave skip= out if nobody is to be left out, or look whether it is "
+            "the right list",
+        )
+    return found
+
+
+async def _take_all(found: SkipList, skip: AsyncIterable[str] | Iterable[str]) -> None:
+    number = 0
+    if isinstance(skip, AsyncIterable):
+        async for entry in skip:
+            _take(found, entry, number := number + 1)
+        return
+    entries = iter(skip)
+    while some := await in_thread(lambda: list(islice(entries, _AT_ONCE))):
+        for entry in some:
+            _take(found, entry, number := number + 1)
+
+
+def _take(found: SkipList, entry: object, number: int) -> None:
+    if not isinstance(entry, str):
+        raise _refusal(
+            "type", f"has a {type(entry).__name__} in place {number:,}; give addresses as text"
+        )
+    found.add((entry,), number)
+
+
+async def _read_file(path: Any) -> SkipList:
+    """Read a CSV with a column of addresses, or one address a line."""
+    source = as_source(as_path(path))
+    reading = _Reading()
+    detector = EncodingDetector()
+    try:
+        async with in_pieces(source) as pieces:
+            async for piece in pieces:
+                if not await in_thread(partial(detector.feed, piece)):
+                    break
+        detected = await in_thread(detector.finish)
+        refuse(each.as_problem() for each in detected.findings if each.level == "error")
+        reader = RowReader(detected)
+        async with in_pieces(source) as pieces:
+            async for piece in pieces:
+                await in_thread(partial(reading.take, reader.feed, piece))
+        await in_thread(partial(reading.take, reader.finish))
+    except InvalidRequest as error:
+        raise InvalidRequest(attrs.evolve(each, field=_FIELD) for each in error.problems) from None
+    return reading.found
+
+
+@attrs.define
+class _Reading:
+    """The rows of a file on their way into the list."""
+
+    found: SkipList = attrs.field(factory=lambda: SkipList(is_file=True))
+    column: int | None = None
+    has_begun: bool = False
+
+    def take(self, read: Callable[..., list[Batch]], *piece: bytes) -> None:
+        """Take the rows of the next piece, or the last ones."""
+        for batch in read(*piece):
+            for line, row in zip(batch.lines, batch.rows, strict=True):
+                if self.has_begun or not self._is_header(row):
+                    self._take_row(row, line)
+
+    def _is_header(self, row: list[str]) -> bool:
+        """Look for the column of the addresses; a single column needs no name."""
+        self.has_begun = True
+        if any(is_address(bare_address(cell)) for cell in row):
+            return False
+        self.column = email_column([bare_address(cell) for cell in row])
+        if self.column is None and len(row) > 1:
+            raise _refusal("header-order", "has no column EMAIL; call the one of the addresses so")
+        return self.column is not None
+
+    def _take_row(self, row: list[str], line: int) -> None:
+        cells = row if self.column is None else row[self.column : self.column + 1]
+        self.found.add(cells, line)
+
+
+def _refusal(rule: str, message: str) -> InvalidRequest:
+    return InvalidRequest.of(_FIELD, rule, message)

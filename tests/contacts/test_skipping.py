@@ -1,0 +1,201 @@
+"""The addresses of a suppression list get nothing, and a list that cannot be read is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import ContactsReport, InvalidRequest, check_contacts
+from newsleopard_async.contacts.skipping import read_skip
+from tests.contacts.checking import check, csv_of, found
+
+CONTACTS = "EMAIL,NAME\na@example.com,甲\nB@Example.com,乙\nc@example.com,丙\n"
+
+
+async def later(entries: list[Any]) -> AsyncIterator[Any]:
+    """Give entries as a database does."""
+    for each in entries:
+        yield each
+
+
+async def clean_of(skip: Any, tmp_path: Path, **options: Any) -> tuple[str, ContactsReport]:
+    """Return what goes out, and the report."""
+    clean = tmp_path / "clean.csv"
+    report = await check_contacts(
+        options.pop("contacts", CONTACTS), skip=skip, write_to=clean, **options
+    )
+    return clean.read_text("utf-8") if clean.exists() else "", report
+
+
+FILES = {
+    "header": ("EMAIL\nb@example.com\n", "utf-8"),
+    "another-word": ("日期,電子郵件,原因\n2027-01-01,b@example.com,退信\n", "cp950"),
+    "mark": ("\ufeffEmail Address;WHY\nB@EXAMPLE.COM;x\n", "utf-8"),
+    "utf-16": ("EMAIL\tWHY\nb@example.com\tx\n", "utf-16"),
+    "no-header": ("b@example.com\r\nx@example.com\r\n", "utf-8"),
+    "no-end": ("b@example.com", "utf-8"),
+    "several-in-a-line": ("x@example.com;b@example.com\n", "utf-8"),
+    "unknown-header": ("退訂名單\nb@example.com\n", "utf-8"),
+    "quoted": ('"EMAIL","WHY"\n"b@example.com","x,\ny"\n', "utf-8"),
+    "invisible": ("e-mail\n \u200bb@example.com\u00a0\n\n", "utf-8"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", FILES)
+async def test_file_may_have_many_forms(name: str, tmp_path: Path) -> None:
+    """A column of addresses by any usual name, or one address a line, in any known encoding."""
+    text, encoding = FILES[name]
+    path = tmp_path / "unsubscribed.csv"
+    path.write_bytes(text.encode(encoding))
+
+    for skip in (path, str(path)):
+        clean, report = await clean_of(skip, tmp_path)
+
+        assert clean == "EMAIL,NAME\na@example.com,甲\nc@example.com,丙\n"
+        assert (report.rows, report.skipped, report.unique, report.going) == (3, 1, 2, 2)
+        assert report.size_bytes == len(clean.encode())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [list, set, tuple, iter, later, dict.fromkeys])
+async def test_addresses_may_be_given(kind: Any, tmp_path: Path) -> None:
+    """Any iterable of text, async or not; but no mapping, whose meaning would be unclear."""
+    given = kind(["b@example.com", " A@example.com\u200b"])
+    if isinstance(given, dict):
+        with pytest.raises(InvalidRequest, match="skip: must be a path or addresses"):
+            await clean_of(given, tmp_path)
+        return
+
+    clean, report = await clean_of(given, tmp_path)
+
+    assert clean == "EMAIL,NAME\nc@example.com,丙\n"
+    assert report.skipped == 2
+
+
+@pytest.mark.anyio
+async def test_skipped_rows_are_noted_with_their_lines(tmp_path: Path) -> None:
+    """The note shows no address."""
+    _, report = await clean_of(["b@example.com", "c@example.com"], tmp_path)
+
+    [note] = [each for each in report if each.rule == "skipped"]
+    assert (note.level, note.count, note.places) == ("note", 2, (3, 4))
+    assert "@" not in note.message
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_file", [True, False])
+async def test_entries_that_are_no_address_are_noted(is_file: bool, tmp_path: Path) -> None:
+    """By their lines or places: whoever is meant still gets the mail."""
+    entries = ["a@example.com", "王小明 <b@example.com>", "none"]
+    path = tmp_path / "skip.csv"
+    path.write_text("\n".join(entries), "utf-8")
+
+    clean, report = await clean_of(path if is_file else entries, tmp_path)
+
+    note = report.findings[-1]
+    where = "lines 2, 3" if is_file else "places 2, 3"
+    assert (note.level, note.rule, note.count) == ("note", "skipped", 2)
+    assert f"2 entries that are not an address ({where})" in note.message
+    assert "b@" not in note.message.lower()
+    assert "B@Example.com" in clean
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("skip", "rule"),
+    [
+        ([], "empty"),
+        (["none"], "empty"),
+        ([b"a@example.com"], "type"),
+        (["a@example.com", None], "type"),
+        (b"a@example.com", "type"),
+        ({"EMAIL": "a@example.com"}, "type"),
+        (5, "type"),
+        ("a@example.com", "readable"),
+        (Path("nowhere.csv"), "readable"),
+    ],
+)
+async def test_list_that_cannot_be_used_is_refused(skip: Any, rule: str, tmp_path: Path) -> None:
+    """It is never taken for one that leaves nobody out."""
+    with pytest.raises(InvalidRequest) as caught:
+        await clean_of(skip, tmp_path)
+
+    [problem] = caught.value.problems
+    assert (problem.field, problem.rule) == ("skip", rule)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"", "empty-file"),
+        (b"EMAIL\n", "empty"),
+        (b"WHO,WHY\na@example.com,x\n", "header-order"),
+        (b"EMAIL\n\xff\xff\n", "encoding"),
+        (b"\0\1\2\3" * 100, "not-text"),
+    ],
+)
+async def test_file_that_cannot_be_used_is_refused(
+    content: bytes, rule: str, tmp_path: Path
+) -> None:
+    """With what is wrong with it."""
+    path = tmp_path / "skip.csv"
+    path.write_bytes(content)
+
+    with pytest.raises(InvalidRequest) as caught:
+        await clean_of(path, tmp_path)
+
+    [problem] = caught.value.problems
+    assert (problem.field, problem.rule) == ("skip", rule)
+
+
+@pytest.mark.anyio
+async def test_list_may_be_longer_than_a_piece(tmp_path: Path) -> None:
+    """Pieces and blocks of a file, and batches of an iterable."""
+    entries = [f"user{number}@contacts.example" for number in range(40_000)]
+    path = tmp_path / "skip.csv"
+    path.write_text("\n".join(["EMAIL", *entries]), "utf-8")
+
+    for skip in (path, iter(entries)):
+        assert len((await read_skip(skip)).keys) == 40_000
+
+
+KEYS = frozenset({b"a@example.com"})
+
+
+@pytest.mark.parametrize("judge", [True, False])
+@pytest.mark.parametrize("header", ["EMAIL,NAME", "NAME,EMAIL"])
+def test_rows_of_any_shape_are_skipped(header: str, judge: bool) -> None:
+    """Also one of other cells, or with a quote; a row without an address never is."""
+    rows = [["a@example.com", "甲"], ["a@example.com", '"x, y"'], ["b@example.com", '"z, z"']]
+    if header.startswith("NAME"):
+        rows = [row[::-1] for row in rows]
+
+    checked = check(csv_of(*map(",".join, rows), "x", header=header), skip=KEYS, judge=judge)
+
+    assert checked.report.skipped == 2
+    assert checked.clean.count(b"\n") == 3
+
+
+def test_skipped_row_has_no_other_finding() -> None:
+    """It neither repeats nor is repeated, and nothing in it matters."""
+    rows = ["a@example.com,=1", "A@example.com,", "a@example.com,x,y", "b@example.com,乙"]
+
+    for fix in ((), "drop-duplicates", "leave-out-bad-rows"):
+        checked = check(csv_of(*rows), skip=KEYS, fix=fix)
+
+        assert checked.triples == [("note", "skipped", 3)]
+        assert checked.left_out == b""
+        assert (checked.report.dropped, checked.report.left_out, checked.report.unique) == (0, 0, 1)
+
+
+def test_contacts_that_are_all_skipped_have_no_rows() -> None:
+    """There is nobody left to send to."""
+    checked = check(csv_of("a@example.com,甲", "none,x"), skip=KEYS, fix="leave-out-bad-rows")
+
+    assert found(checked, "no-rows").level == "error"
+    assert checked.report.going == 0
