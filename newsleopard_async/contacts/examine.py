@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -20,6 +21,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.detection import Detected, EncodingDetector
+from newsleopard_async.contacts.csv.magic import is_xlsx
 from newsleopard_async.contacts.options import Options, publish
 from newsleopard_async.contacts.rules.examiner import Examined, Examiner
 from newsleopard_async.contacts.skipping import SkipList, read_skip
@@ -30,16 +32,29 @@ from newsleopard_async.contacts.sources import (
     as_source,
     spool,
 )
-from newsleopard_async.models.findings import ContactsReport
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.findings import ContactsReport, Finding
 from newsleopard_async.temporary import append, private_folder
 
-__all__ = ["Examination", "OnProgress", "examined", "goes_as_text"]
+__all__ = ["Examination", "FirstLook", "OnProgress", "examined", "goes_as_text"]
 
 _MOST_TEXT_ROWS: Final = 100
 """Above this the platform advises a file (建議筆數 > 100)."""
 
 _LARGEST_TEXT_BYTES: Final = 1_600_000
 """A sixth of the documented 10 MB, since JSON may write a byte in six."""
+
+
+_HEAD_BYTES: Final = 65_536
+"""By which the kinds of zip archives are told apart."""
+
+_READS_XLSX: Final = "python_calamine"
+_UNREAD: Final = Finding(
+    level="error",
+    rule="spreadsheet-file",
+    message="is an Excel workbook (.xlsx), which the extra xlsx reads: pip install "
+    "'newsleopard-async[xlsx]'; or save it as CSV in UTF-8",
+)
 
 
 class OnProgress(Protocol):
@@ -110,6 +125,36 @@ def goes_as_text(rows: int, size_bytes: int) -> bool:
     return rows <= _MOST_TEXT_ROWS and size_bytes <= _LARGEST_TEXT_BYTES
 
 
+class FirstLook:
+    """Looks at each piece before anything is made of it: a workbook, or text in which encoding.
+
+    Args:
+        encoding: As for `EncodingDetector`.
+
+    Attributes:
+        is_workbook: Whether it is a workbook that can be read; all of it is needed then.
+    """
+
+    def __init__(self, encoding: str | None) -> None:
+        self.is_workbook = False
+        self._is_xlsx = False
+        self._head = b""
+        self._detector = EncodingDetector(encoding)
+
+    def feed(self, piece: bytes) -> bool:
+        """Take the next bytes; False where enough is known and the rest need not be read."""
+        if len(self._head) < _HEAD_BYTES:
+            self._head = (self._head + piece)[:_HEAD_BYTES]
+            self._is_xlsx = is_xlsx(self._head)
+            self.is_workbook = self._is_xlsx and find_spec(_READS_XLSX) is not None
+        return self.is_workbook or self._detector.feed(piece)
+
+    def finish(self) -> Detected:
+        """Say how to read it, if it is not a workbook that can be read."""
+        detected = self._detector.finish()
+        return attrs.evolve(detected, findings=(_UNREAD,)) if self._is_xlsx else detected
+
+
 @contextlib.asynccontextmanager
 async def examined(
     contacts: object, options: Options, *, on_progress: OnProgress | None = None
@@ -129,12 +174,12 @@ async def examined(
     skip = None if options.skip is None else await read_skip(options.skip)
     with private_folder() as folder:
         work = _Work(folder=folder, options=options, skip=skip, on_progress=on_progress)
-        detector = EncodingDetector(options.encoding)
+        look = FirstLook(options.encoding)
         if file is None:
-            file = await spool(source, work.raw, detector.feed, tell=work.tell)
+            file = await spool(source, work.raw, look.feed, tell=work.tell)
         else:
-            await work.read(file, detector.feed)
-        report = await work.examine(detector, file)
+            await work.read(file, look.feed)
+        report = await work.examine(look, file)
         yield Examination(
             report=report,
             path=work.clean,
@@ -168,6 +213,10 @@ class _Work:
         return self.folder / "raw"
 
     @property
+    def unpacked(self) -> Path:
+        return self.folder / "unpacked.csv"
+
+    @property
     def left_out(self) -> Path:
         return self.folder / "left-out.csv"
 
@@ -179,11 +228,30 @@ class _Work:
                 if not await in_thread(partial(look, piece)):
                     break
 
-    async def examine(self, detector: EncodingDetector, file: RegularFile) -> ContactsReport:
+    async def unpack(self, file: RegularFile) -> tuple[Detected, RegularFile]:
+        """Write the sheet of a workbook as a CSV; that cannot be interrupted.
+
+        Raises:
+            InvalidRequest: an encoding was said, or the file was changed meanwhile.
+        """
+        from newsleopard_async.contacts.workbook import unpack
+
+        if self.options.encoding is not None:
+            raise InvalidRequest.of(
+                "encoding", "text", "is for text, and a workbook has none; leave it out"
+            )
+        detected = await in_thread(partial(unpack, file.path, self.unpacked))
+        if await RegularFile.at(file.path) != file:
+            raise RegularFile.refusal(file.path, "changed")
+        return detected, await RegularFile.at(self.unpacked)
+
+    async def examine(self, look: FirstLook, file: RegularFile) -> ContactsReport:
         """Judge what is in it, and write what goes out."""
+        if look.is_workbook:
+            self.detected, file = await self.unpack(file)
         repeats: Mapping[bytes, int] | None = None
         while True:
-            examiner = await in_thread(partial(self._begin, detector, repeats))
+            examiner = await in_thread(partial(self._begin, look, repeats))
             if examiner.is_readable:
                 self.size_bytes, self.comes_slowly = 0, False
                 await self.read(file, partial(self._feed, examiner))
@@ -192,10 +260,10 @@ class _Work:
                 return report
             repeats = examiner.repeats
 
-    def _begin(self, detector: EncodingDetector, repeats: Mapping[bytes, int] | None) -> Examiner:
+    def _begin(self, look: FirstLook, repeats: Mapping[bytes, int] | None) -> Examiner:
         """Begin a reading; what came of the one before is nothing."""
         options = self.options
-        self.detected = self.detected or detector.finish()
+        self.detected = self.detected or look.finish()
         self.sha256, self.rows = hashlib.sha256(), 0
         self.clean.unlink(missing_ok=True)
         self.left_out.unlink(missing_ok=True)
@@ -231,6 +299,7 @@ class _Work:
             return None
         report = self._with_skip(examiner.report())
         self.raw.unlink(missing_ok=True)
+        self.unpacked.unlink(missing_ok=True)
         if report.left_out and not report.fatal_errors:
             return attrs.evolve(report, left_out_to=self.options.left_out_to)
         self.left_out.unlink(missing_ok=True)

@@ -160,7 +160,10 @@ def _file_of(source: ContactsSource) -> object:
 
 def left_out_beside(path: Path) -> Path:
     """Name the file for the rows that are left out of a file."""
-    return path.with_name(f"{path.stem}.left-out{path.suffix or '.csv'}")
+    # It is a CSV, whatever they are in.
+    is_workbook = path.suffix.lower().startswith((".xls", ".ods"))
+    suffix = path.suffix if path.suffix and not is_workbook else ".csv"
+    return path.with_name(f"{path.stem}.left-out{suffix}")
 
 
 async def check_output(field: str, path: Path, *others: object) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
+from importlib.util import find_spec
 from itertools import count, islice
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.csv.magic import is_xlsx
 from newsleopard_async.contacts.csv.reader import iterate_rows
-from newsleopard_async.contacts.records import RecordWriter
+from newsleopard_async.contacts.records import RecordsSource
+from newsleopard_async.contacts.sources import as_source
 from newsleopard_async.downloads.columns import NumberedRow, Rows
+from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import as_path
 
 __all__ = ["ContactsUnreadable", "contact_rows", "next_slice", "rows_of_file"]
@@ -54,13 +59,24 @@ def contact_rows(contacts: object, encoding: str | None = None) -> Rows | None:
     """Read imported contacts again, header first; record n is line n + 1.
 
     Args:
-        contacts: A path, bytes, text, or a list or tuple of records; of anything else, which
-            can be gone through once only, nothing is read.
+        contacts: A path, bytes, text, a data frame, or a list or another collection of records;
+            of anything else, which can be gone through once only, nothing is read.
         encoding: The encoding of bytes, where the caller said it.
     Returns: The rows, which raise `ContactsUnreadable`; or None.
     """
-    again = (os.PathLike, bytes, bytearray, memoryview, str, list, tuple)
-    return _rows_again(contacts, encoding) if isinstance(contacts, again) else None
+    is_whole = isinstance(contacts, (os.PathLike, bytes, bytearray, memoryview, str))
+    if is_whole or isinstance(_records_of(contacts), Collection):
+        return _rows_again(contacts, encoding)
+    return None
+
+
+def _records_of(contacts: object) -> Any:
+    """Return the records behind what was given, such as the rows of a frame."""
+    try:
+        source = as_source(contacts)
+    except InvalidRequest:
+        return None
+    return source.records if isinstance(source, RecordsSource) else None
 
 
 def _rows_again(contacts: Any, encoding: str | None) -> Rows:
@@ -78,13 +94,16 @@ def _rows_again(contacts: Any, encoding: str | None) -> Rows:
 def _read(contacts: Any, encoding: str | None) -> Iterator[NumberedRow]:
     match contacts:
         case os.PathLike():
-            return rows_of_file(as_path(contacts), encoding)
+            path = as_path(contacts)
+            return _rows_of_workbook(path.open("rb")) or rows_of_file(path, encoding)
         case str():
             return iterate_rows(partial(_cut, contacts.encode()), "utf-8")
         case bytes() | bytearray() | memoryview():
-            return iterate_rows(partial(_cut, bytes(contacts)), encoding)
+            content = bytes(contacts)
+            in_workbook = _rows_of_workbook(io.BytesIO(content))
+            return in_workbook or iterate_rows(partial(_cut, content), encoding)
         case _:
-            rows = iterate_rows(partial(_written, contacts), "utf-8")
+            rows = iterate_rows(RecordsSource(_records_of(contacts)).again, "utf-8")
             # By its number: a record may be of several lines as it goes out.
             return zip(count(1), (cells for _, cells in rows), strict=False)
 
@@ -93,11 +112,15 @@ def _cut(content: bytes) -> Iterator[bytes]:
     return (content[begin : begin + _PIECE_BYTES] for begin in range(0, len(content), _PIECE_BYTES))
 
 
-def _written(records: Iterable[Any]) -> Iterator[bytes]:
-    writer, left = RecordWriter(), iter(records)
-    # In a generator a record's own StopIteration is an error, and not the end.
-    while piece := writer.write_some(left):
-        yield piece
+def _rows_of_workbook(file: IO[bytes]) -> Iterator[NumberedRow] | None:
+    """Read the sheet of a workbook; None of any other file, and if no one can read workbooks."""
+    with file:
+        if not is_xlsx(file.read(_PIECE_BYTES)) or find_spec("python_calamine") is None:
+            return None
+        from newsleopard_async.contacts.workbook import open_sheet
+
+        # calamine has all of it in memory before the file is closed.
+        return open_sheet(file).rows
 
 
 _SLICE_ITEMS: Final = 2_000

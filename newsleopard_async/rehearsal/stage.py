@@ -17,7 +17,7 @@ import anyio.lowlevel
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.csv.detection import EncodingDetector
+from newsleopard_async.contacts.examine import FirstLook
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import (
     BytesSource,
@@ -103,8 +103,8 @@ async def take(contacts: Contacts, options: Options, scratch: Path) -> Taken:
         case PathSource(path=again) | BytesSource(content=again) | TextSource(text=again):
             return Taken(contacts=again, options=options, scratch=scratch)
         case _:
-            detector = EncodingDetector(fitted.encoding)
-            file = await spool(source, scratch / "spooled", detector.feed)
+            look = FirstLook(fitted.encoding)
+            file = await spool(source, scratch / "spooled", look.feed)
             return Taken(contacts=file.path, options=fitted, scratch=scratch)
 
 

@@ -116,8 +116,8 @@ async def import_contacts(
 
     Args:
         nl: The client.
-        contacts: A path to a CSV file; the CSV itself, as bytes or text; an open binary file; an
-            iterable, async or not, of mappings or attrs objects; or a `ContactsSource`.
+        contacts: A path to a CSV file or a workbook, or its content; an open file; a data frame;
+            an iterable, async or not, of records; or a `ContactsSource`. See `Contacts`.
         list_sn: The list to import into.
         list_name: Or the name of a list to create.
         if_list_exists: What to do where a list of that name is there already.

@@ -62,8 +62,9 @@ def rejected_rows(
     Args:
         nl: The client.
         report: The report of the import, also one that was stored, or its result.
-        contacts: What was imported, to find the rows' lines in: a path, bytes, text, or a list
-            or tuple of records. Anything else can be read only once, and gives no lines.
+        contacts: What was imported, to find the rows' lines in: a path, bytes, text, a data frame,
+            or a list or another collection of records. Lines of a workbook are its rows, and
+            record n is line n + 1. Anything else can be read only once, and gives no lines.
         contacts_encoding: The encoding of the contacts, as it was given for the import.
         contacts_columns: The ``columns`` of the import, if it was given any.
         encoding: The encoding of the platform's file, if it cannot be found out.

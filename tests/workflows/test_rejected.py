@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,7 @@ from newsleopard_async.downloads.rejected_file import read_rejected
 from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.plain import from_plain
 from newsleopard_async.workflows import rejected_rows
+from tests.contacts.books import book
 from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, served
 
 
@@ -54,6 +57,18 @@ class Person:
 PEOPLE = [Person("a@example.com", "甲", 1), Person("nobody", "乙", 2), Person("x", "丙\n丁", 3)]
 TABLE = 'EMAIL,NAME,points\na@example.com,甲,1\nnobody,乙,2\nx,"丙\n丁",3\ny,戊,4\n'
 
+FRAME = {
+    "EMAIL": ["a@example.com", "nobody", "x", "y"],
+    "NAME": ["甲", "乙", "丙\n丁", "戊"],
+    "points": [1, 2, 3, 4],
+}
+
+
+def rows_below_header() -> list[tuple[Any, ...]]:
+    """Return the header, and a tuple a contact."""
+    return [tuple(FRAME), *zip(*FRAME.values(), strict=True)]
+
+
 Build = Callable[[Path], Any]
 FORMS: dict[str, Build] = {
     "text": lambda path: TABLE,
@@ -62,7 +77,17 @@ FORMS: dict[str, Build] = {
     "path": lambda path: path.write_text(TABLE, "utf-8") and path,
     "records": lambda path: [attrs.asdict(each) for each in (*PEOPLE, Person("y", "戊", 4))],
     "objects": lambda path: (*PEOPLE, Person("y", "戊", 4)),
+    "view of a dict": lambda path: dict(enumerate((*PEOPLE, Person("y", "戊", 4)))).values(),
+    "rows below a header": lambda path: rows_below_header(),
+    "data frame of pandas": lambda path: pd.DataFrame(FRAME),
+    "data frame of polars": lambda path: pl.DataFrame(FRAME),
+    "workbook": lambda path: book([list(row) for row in rows_below_header()]),
+    "workbook by its path": lambda path: (
+        path.write_bytes(book([list(row) for row in rows_below_header()])) and path
+    ),
 }
+OF_LINES = {"text", "bytes", "bytearray", "path"}
+"""The forms whose lines are those of a file, in which the third contact takes two."""
 
 
 @pytest.mark.anyio
@@ -73,7 +98,7 @@ async def test_lines_are_found_in_every_form_of_contacts(form: str, tmp_path: Pa
     async with rejecting(TABLE) as (bench, report):
         rows = await rows_of(bench.nl, report, contacts)
 
-    last = 5 if form in ("records", "objects") else 6
+    last = 6 if form in OF_LINES else 5
     assert [(row.line, row.email) for row in rows] == [(3, "nobody"), (4, "x"), (last, "y")]
 
 
@@ -481,6 +506,16 @@ async def test_column_of_other_addresses_is_not_the_reason() -> None:
     rows = await served("EMAIL,NAME,why,Backup Email\nnobody,乙,no such domain,bk@x.com\n")
 
     assert [row.reason for row in rows] == ["no such domain"]
+
+
+@pytest.mark.anyio
+async def test_blank_rows_below_a_header_are_counted() -> None:
+    """A list may hold them, and the others keep their places."""
+    contacts = [*rows_below_header()[:2], [], *rows_below_header()[2:]]
+    async with rejecting(TABLE) as (bench, report):
+        rows = await rows_of(bench.nl, report, contacts)
+
+    assert [row.line for row in rows] == [4, 5, 6]
 
 
 @pytest.mark.anyio

@@ -84,11 +84,13 @@ class Detected:
             read, and the findings say why.
         mark_bytes: Length of the mark at the beginning, which is no part of the text.
         findings: What there is to say of it.
+        continued: The lines that go on with the row before, of a workbook whose rows are counted.
     """
 
     encoding: str | None
     mark_bytes: int = 0
     findings: tuple[Finding, ...] = ()
+    continued: tuple[int, ...] = ()
 
 
 @attrs.frozen

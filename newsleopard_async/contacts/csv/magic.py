@@ -8,7 +8,7 @@ from typing import Final
 
 from newsleopard_async.models.findings import Finding
 
-__all__ = ["finding_of_magic"]
+__all__ = ["finding_of_magic", "is_xlsx"]
 
 _WAY_OUT: Final = (
     "open it there, choose “Save as” or “Export”, and save it as CSV in UTF-8 "
@@ -41,6 +41,7 @@ _OLE2: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 _ZIP_ENTRY: Final = re.compile(rb"PK\x03\x04.{22}(.)(.)..", re.DOTALL)
 _ODS: Final = b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
+_XLSX: Final = "an Excel workbook (.xlsx)"
 _MARKUP: Final = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*<(?:(\?xml\b)|!doctype\s+html\b|html\b|table\b)", re.IGNORECASE
 )
@@ -81,6 +82,12 @@ def finding_of_magic(head: bytes) -> Finding | None:
     return None
 
 
+def is_xlsx(head: bytes) -> bool:
+    """Whether a file begins as a workbook of Excel does, one with macros or a binary one too."""
+    finding = finding_of_magic(head) if head.startswith(_ZIP) else None
+    return finding is not None and _XLSX in finding.message
+
+
 def _finding_of_zip(head: bytes) -> Finding:
     names = tuple(_names_in_zip(head))
     if _ODS in head[:200]:
@@ -90,7 +97,7 @@ def _finding_of_zip(head: bytes) -> Finding:
     if any(name.startswith((b"word/", b"ppt/")) for name in names):
         return _finding("not-text", "is no CSV but a Word or PowerPoint document")
     if any(name.startswith((b"xl/", b"[Content_Types].xml", b"docProps/")) for name in names):
-        return _spreadsheet("an Excel workbook (.xlsx)")
+        return _spreadsheet(_XLSX)
     return _finding("not-text", "is no CSV but a zip archive; unpack it and give the file in it")
 
 

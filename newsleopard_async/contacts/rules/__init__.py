@@ -13,7 +13,12 @@ __all__ = ["CONTACT_RULES", "ROW_RULES"]
 
 CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
     RuleInfo("not-text", "error", "binary data, an archive, an image, or a line without an end"),
-    RuleInfo("spreadsheet-file", "error", "a workbook instead of the CSV exported from it"),
+    RuleInfo("spreadsheet-file", "error", "a workbook that cannot be read; save it as CSV"),
+    RuleInfo(
+        "workbook",
+        "warning",
+        "a workbook with other sheets than the one that is read, or hidden rows",
+    ),
     RuleInfo("empty-file", "error", "no bytes, or nothing but blank space"),
     RuleInfo("no-rows", "error", "a header, and no contact below it"),
     RuleInfo(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -133,6 +134,9 @@ class Examiner:
 
     def _examine(self, batch: Batch) -> Examined:
         first = b""
+        if continued := self._detected.continued:
+            rows = [line - bisect_right(continued, line) for line in batch.lines]
+            batch = attrs.evolve(batch, lines=rows)
         if self._header is None:
             first = self._begin(batch)
             batch = batch.below_first()

@@ -188,7 +188,7 @@ def test_apostrophe_before_an_address_is_taken_off_with_a_warning(row: str) -> N
 
 def test_apostrophe_of_a_row_that_does_not_go_out_is_not_told() -> None:
     """Nor one that was asked to be taken off."""
-    left_out = csv_of("'a@example.com,\"甲\n乙\"", "b@example.com,丙")
+    left_out = csv_of('\'a@example.com,"甲\n乙"', "b@example.com,丙")
 
     assert check(left_out, fix="leave-out-bad-rows").triples == [("note", "line-break", 1)]
     assert check(csv_of("'a@example.com,甲"), fix="trim").triples == []
