@@ -13,6 +13,7 @@ import newsleopard_async
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.testing import ManualClock
 from tests.constants import ROOT
+from tests.contacts.books import book
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 if not PAGES[0].exists():
@@ -45,6 +46,7 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
     monkeypatch.chdir(tmp_path)
     Path("anniversary.html").write_text("<html><body>${NAME} 您好</body></html>", "utf-8")
     Path("members.csv").write_text("EMAIL,NAME\nming@example.com,王小明\n", "utf-8")
+    Path("members.xlsx").write_bytes(book([["EMAIL", "NAME"], ["ming@example.com", "王小明"]]))
     return emulator
 
 
@@ -54,6 +56,23 @@ def test_example_runs(code: str, emulator: Emulator) -> None:
     exec(compile(code, "<example>", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own
 
     assert emulator.submitted <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_table_of_sources_is_what_comes_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every source of the page is tried with its library, and gives what the page says."""
+    from benchmarks.sources import table
+
+    monkeypatch.chdir(tmp_path)
+    # Postgres comes in a package for Linux, and has a test of its own.
+    without_postgres = await table(but=("asyncpg",))
+
+    page = (ROOT / "docs" / "sources.md").read_text("utf-8")
+    printed = page.partition("<!-- sources -->\n")[2].partition("<!-- end -->")[0].splitlines()
+    assert [line for line in printed if "| asyncpg |" not in line] == without_postgres
 
 
 def test_first_example_of_the_readme_submits_once(emulator: Emulator) -> None:

@@ -43,8 +43,8 @@ async def check_contacts(
     reported and not raised.
 
     Args:
-        source: A path to a CSV file; the CSV itself, as bytes or text; an open binary file; an
-            iterable, async or not, of mappings or attrs objects; or a `ContactsSource`. What
+        source: A path to a CSV file or a workbook, or its content; an open file; a data frame;
+            an iterable, async or not, of records; or a `ContactsSource`. See `Contacts`. What
             can be read only once is used up.
         encoding: What it is encoded in: UTF-8, UTF-16, Big5-HKSCS, or Big5, which is read as
             its superset CP950. None finds it out, and the report says what it took.

@@ -89,8 +89,8 @@ async def send_campaign(
     Args:
         nl: The client.
         campaign: What to send; the list that is imported into joins its lists.
-        contacts: A path to a CSV file; the CSV itself, as bytes or text; an open binary file; an
-            iterable, async or not, of mappings or attrs objects; or a `ContactsSource`. None
+        contacts: A path to a CSV file or a workbook, or its content; an open file; a data frame;
+            an iterable, async or not, of records; or a `ContactsSource`. See `Contacts`. None
             sends to the lists as they are.
         list_sn: The list to import into.
         list_name: Or the name of a list to create.
