@@ -68,11 +68,11 @@ class Batch:
             at: The column; None for all of them.
         """
         if self.columns is not None:
-            places = range(len(self.columns)) if at is None else (at,)
-            columns = list(self.columns)
-            for place in places:
-                columns[place] = change(columns[place])
-            if all(all(map(is_, *pair)) for pair in zip(columns, self.columns, strict=True)):
+            columns, is_same = list(self.columns), True
+            for place in range(len(columns)) if at is None else (at,):
+                columns[place] = change(self.columns[place])
+                is_same = is_same and all(map(is_, columns[place], self.columns[place]))
+            if is_same:
                 return self
             return attrs.evolve(self, rows=None, columns=columns, is_as_read=False)
         rows = self._changed_rows(change) if at is None else self._changed_at(change, at)

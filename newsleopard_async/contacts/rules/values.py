@@ -8,7 +8,7 @@ is found are the rules of that character asked of each cell.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import attrs
@@ -226,14 +226,13 @@ _MARK_RULE: Final = _Rule(
 )
 _FORMULA_RULE: Final = _Rule(
     name="formula",
-    begins="-=+@\\t\\r",
+    begins="=+@\\-\\t\\r",
     is_meant=is_formula,
     says="that a spreadsheet would execute for the =, +, -, @ or tab at the beginning; check "
     "whether it is meant",
 )
 
 _DAMAGE: Final = (_MISREAD_RULE, _REFERENCE_RULE, _ERROR_RULE)
-_RULES_OF_EMAIL: Final = (_FORMULA_RULE,)
 _RULES_OF_OTHERS: Final = (
     _LOST_RULE,
     *_DAMAGE,
@@ -282,53 +281,66 @@ _RULES_OF_NAME: Final = (
     _FORMULA_RULE,
 )
 
-_RULES: Final = (*_RULES_OF_NAME, *_RULES_OF_OTHERS)
-_ODD: Final = re.compile(f"[{''.join(dict.fromkeys(rule.marks for rule in _RULES))}]")
-_ODD_ASCII: Final = tuple(filter(_ODD.match, map(chr, range(128))))
-_BEGINNING: Final = re.compile(
-    rf"\n([{_BLANKS}{''.join(dict.fromkeys(rule.begins for rule in _RULES))}])"
-)
+
+class _Hints:
+    """Tells in two searches which of some rules any of many cells may break.
+
+    Attributes:
+        rules: All of them.
+    """
+
+    def __init__(self, rules: Sequence[_Rule]) -> None:
+        self.rules = rules
+        self._odd = _set_of("".join(dict.fromkeys(rule.marks for rule in rules)))
+        self._odd_ascii = tuple(filter(self._odd.match, map(chr, range(128))))
+        begins = "".join(dict.fromkeys(rule.begins for rule in rules))
+        self._beginning = re.compile(rf"\n([{begins}{_BLANKS}])")
+
+    def rules_for(self, joined: str) -> Iterator[_Rule]:
+        """Yield the rules to ask of each cell; each cell stands between line feeds."""
+        marks = "".join(self._marks_in(joined))
+        begins = "".join(set(self._beginning.findall(joined)))
+        return (rule for rule in self.rules if rule.may_be_in(joined, marks, begins))
+
+    def _marks_in(self, joined: str) -> Iterable[str]:
+        if joined.isascii():
+            return (mark for mark in self._odd_ascii if mark in joined)
+        return set(self._odd.findall(joined))
 
 
-def _marks_of(joined: str) -> str:
-    """Return each character once that a rule is about."""
-    if joined.isascii():
-        return "".join(mark for mark in _ODD_ASCII if mark in joined)
-    return "".join(set(_ODD.findall(joined)))
+_EMAIL_HINTS: Final = _Hints((_FORMULA_RULE,))
+_NAME_HINTS: Final = _Hints(_RULES_OF_NAME)
+_OTHER_HINTS: Final = _Hints(_RULES_OF_OTHERS)
 
 
 class Values:
     """Asks the rules of a kind of column of its cells, batch by batch."""
 
-    def __init__(self, column: str, rules: Sequence[_Rule] = _RULES_OF_OTHERS) -> None:
+    def __init__(self, column: str, hints: _Hints = _OTHER_HINTS) -> None:
         self._column = column
-        self._rules = rules
+        self._hints = hints
         self._found: dict[str, Tally] = {}
 
     @classmethod
     def of_email(cls, column: str) -> Values:
         """Take those of addresses, which have a form of their own."""
-        return cls(column, _RULES_OF_EMAIL)
+        return cls(column, _EMAIL_HINTS)
 
     @classmethod
     def of_name(cls, column: str) -> Values:
         """Take those of names."""
-        return cls(column, _RULES_OF_NAME)
+        return cls(column, _NAME_HINTS)
 
     def look(self, cells: Cells) -> None:
         """Take the next cells."""
-        joined = cells.joined + "\n"
-        marks = _marks_of(joined) if len(self._rules) > 1 else ""
-        begins = "".join(set(_BEGINNING.findall(joined)))
-        for rule in self._rules:
-            if rule.may_be_in(joined, marks, begins):
-                lines = cells.lines_of(rule.is_meant)
-                if lines:
-                    self._found.setdefault(rule.name, Tally()).add(len(lines), lines)
+        for rule in self._hints.rules_for(cells.joined + "\n"):
+            lines = cells.lines_of(rule.is_meant)
+            if lines:
+                self._found.setdefault(rule.name, Tally()).add(len(lines), lines)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what was found, rule by rule."""
-        for rule in self._rules:
+        for rule in self._hints.rules:
             if (tally := self._found.get(rule.name)) is not None:
                 cells = counted(tally.count, "cell")
                 yield tally.finding(
