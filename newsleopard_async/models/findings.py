@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -24,6 +24,7 @@ __all__ = [
     "Scope",
     "counted",
     "either",
+    "listed",
     "rules_table",
 ]
 
@@ -197,7 +198,17 @@ def either(number: int, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
-Fix = Literal["trim", "drop-duplicates", "drop-later-duplicates", "leave-out-bad-rows"]
+_MOST_LISTED: Final = 5
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names one after the other: the first five, and how many more."""
+    more = len(names) - _MOST_LISTED
+    rest = [f"{more:,} more"] if more > 0 else []
+    return ", ".join([*names[:_MOST_LISTED], *rest])
+
+
+Fix = Literal["trim", "fill-rows", "drop-duplicates", "drop-later-duplicates", "leave-out-bad-rows"]
 """What may be put right on the way out."""
 
 

@@ -78,6 +78,20 @@ class Batch:
         rows = self._changed_rows(change) if at is None else self._changed_at(change, at)
         return self if rows is None else attrs.evolve(self, rows=rows, is_as_read=False)
 
+    def reshaped(self, reshape: Callable[[list[str]], list[str]]) -> Batch:
+        """Return it with rows reshaped, those aside whose quote is never closed.
+
+        Args:
+            reshape: Returns a new row; each that stays is the same object.
+        """
+        if self.columns is not None:
+            return self
+        unclosed = frozenset(self.unclosed)
+        rows = [row if index in unclosed else reshape(row) for index, row in enumerate(self.rows)]
+        if all(map(is_, rows, self.rows)):
+            return self
+        return attrs.evolve(self, rows=rows, is_as_read=False)
+
     def _changed_rows(self, change: Change) -> list[list[str]] | None:
         cells = list(chain.from_iterable(self.rows))
         changed = change(cells)

@@ -45,11 +45,13 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
     ),
     RuleInfo("duplicate-header", "error", "columns of the same name but for case and spaces"),
     RuleInfo("empty-header", "error", "a column without a name"),
+    RuleInfo("invisible-character", "warning", "a column's name with a character that is not seen"),
     RuleInfo("reserved-header", "warning", "a name that the platform reserves for itself"),
     RuleInfo(
         "column-count",
-        "error",
-        "a row with more or fewer cells than the header; over 1,000 columns",
+        "error or note",
+        "a row with more or fewer cells than the header, or over 1,000 columns (error); rows that "
+        "were filled with empty cells (note)",
     ),
     RuleInfo(
         "line-break",

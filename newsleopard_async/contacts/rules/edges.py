@@ -14,7 +14,7 @@ from typing import Final
 from newsleopard_async.contacts.rules.cells import is_formula
 from newsleopard_async.contacts.rules.emails import is_address
 
-__all__ = ["bare", "bare_address", "bare_addresses", "bare_values", "is_marked"]
+__all__ = ["bare", "bare_address", "bare_addresses", "bare_values", "has_invisible", "is_marked"]
 
 _MARK: Final = "'"
 
@@ -33,6 +33,11 @@ _MARKED: Final = re.compile(
     # 'Abd al-Malik, 't Hooft and the year '95 are written so.
     r"'\s*(?:[=+@\t-].|[+-]?[0-9][-0-9 ().,:/#]{2,}\Z|[\u3400-\u9fff](?!.*'\Z))"
 )
+
+
+def has_invisible(name: str) -> bool:
+    """Whether there is an invisible character in a name, those aside that join emoji."""
+    return any(each not in "\u200c\u200d" for each in _INVISIBLE.findall(name))
 
 
 def is_marked(cell: str) -> bool:

@@ -13,7 +13,9 @@ from typing import Final
 import attrs
 
 from newsleopard_async.contacts.csv.separators import COMMA, KNOWN, folded, foreign_separator
+from newsleopard_async.contacts.rules.edges import bare, has_invisible
 from newsleopard_async.contacts.rules.renaming import renamed
+from newsleopard_async.contacts.rules.values import flaws_of_name
 from newsleopard_async.disclosure import shown
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from newsleopard_async.models.findings import Finding, Level, counted, either
@@ -45,6 +47,9 @@ _ALIASES: Final = {
     ),
 }
 _NO_LETTER: Final = re.compile(r"[\W_]+")
+
+_ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@<>]+@[^\s@<>]+[.][^\s@<>]+>?")
+"""An address, or a name and an address; LINE@, LINE@ID and @timestamp are columns' names."""
 
 
 @attrs.frozen(kw_only=True)
@@ -113,7 +118,7 @@ def read_header(
     if fatal is not None:
         header = Header(findings=(fatal,))
     else:
-        cells = tuple(cell.strip().strip("\ufeff\u200b").strip() for cell in row)
+        cells = tuple(map(bare, row))
         names = renamed(cells, columns or {}, line=line)
         if names.findings:
             header = Header(findings=names.findings)
@@ -131,7 +136,7 @@ def _read_names(
     missing = [name for name in REQUIRED if folded(name) not in names]
     if missing:
         finding = _finding_of_missing(missing, cells, text, goes_as_it_is=goes_as_it_is)
-        if finding.rule != "header-order" or REQUIRED[0] in missing or "@" in text:
+        if finding.rule != "header-order" or REQUIRED[0] in missing or _is_contact(cells):
             return Header(findings=(finding,))
         # There are addresses at least, so that the rows can still be judged.
         return Header(cells=cells, findings=(finding, *_findings_of_names(cells)))
@@ -167,13 +172,18 @@ def _fatal(row: Sequence[str], separator: str, *, is_broken: bool) -> Finding | 
     return None
 
 
+def _is_contact(cells: Sequence[str]) -> bool:
+    """Whether the first line is a row, since one of its cells is an address."""
+    return any(map(_ADDRESS_CELL.fullmatch, cells))
+
+
 def _finding_of_missing(
     missing: Sequence[str], cells: Sequence[str], text: str, *, goes_as_it_is: bool
 ) -> Finding:
     """Say what is missing; a first line without both columns may be a contact, so it is hidden."""
     if (foreign := foreign_separator(text)) is not None:
         return _finding("error", "separator", f"separates columns by {foreign}; use commas")
-    if "@" in text:
+    if _is_contact(cells):
         return _finding(
             "error",
             "header-order",
@@ -213,6 +223,22 @@ def _findings_of_names(cells: Sequence[str]) -> Iterator[Finding]:
                 "it does with it is unknown, so choose another, unless you mean its own field",
                 column=shown(cell),
             )
+        yield from _findings_of_damage(cell)
+
+
+def _findings_of_damage(name: str) -> Iterator[Finding]:
+    """Say what no placeholder could be written for."""
+    for rule, says in flaws_of_name(name):
+        message = f"has a column {shown(name)} {says}"
+        yield _finding("warning", rule, message, column=shown(name))
+    if has_invisible(name):
+        yield _finding(
+            "warning",
+            "invisible-character",
+            f"has a column {shown(name)} with an invisible character in its name, so that a "
+            "placeholder that is typed is another; type the name anew",
+            column=shown(name),
+        )
 
 
 def _finding_of_nameless(count: int) -> Finding:

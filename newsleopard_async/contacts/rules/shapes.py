@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.rules.cells import Tally
-from newsleopard_async.models.findings import Finding, counted, either
+from newsleopard_async.models.findings import Finding, counted, either, listed
 
-__all__ = ["Shapes"]
+__all__ = ["Shapes", "filled"]
 
 
 class Shapes:
@@ -20,7 +20,10 @@ class Shapes:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._counts = Tally()
+        self._short = Tally()
+        self._padded = Tally()
+        self._long = Tally()
+        self._fewest_cells = len(names)
         self._breaks: dict[str, Tally] = {}
         self._unclosed = Tally()
         self._nuls: dict[str, Tally] = {}
@@ -31,7 +34,7 @@ class Shapes:
         found: dict[int, list[str]] = {}
         for index in self._of_other_counts(batch):
             found.setdefault(index, []).append("column-count")
-            self._counts.add(1, (batch.lines[index],))
+            self._count(batch.rows[index], batch.lines[index])
         for index in batch.unclosed:
             found.setdefault(index, []).append("line-break")
             self._unclosed.add(1, (batch.lines[index],))
@@ -54,6 +57,14 @@ class Shapes:
             if len(row) != width and index not in unclosed:
                 yield index
 
+    def _count(self, row: Sequence[str], line: int) -> None:
+        width = len(self._names)
+        if len(row) < width:
+            self._short.add(1, (line,))
+            self._fewest_cells = min(self._fewest_cells, len(row))
+        else:
+            (self._long if has_surplus(row, width) else self._padded).add(1, (line,))
+
     def _mark(self, tallies: dict[str, Tally], row: Sequence[str], sought: str, line: int) -> bool:
         """Count a row once for each column that holds a character, and tell if any does."""
         last = len(self._names) - 1
@@ -68,13 +79,7 @@ class Shapes:
         Args:
             left_out: Whether the rows were left out.
         """
-        if self._counts.count:
-            yield self._counts.error(
-                "column-count",
-                f"of more or fewer cells than the {len(self._names)} of the header",
-                "put quotes around cells that hold a separator" + _or_leave_out(self._counts),
-                left_out=left_out,
-            )
+        yield from self._findings_of_counts(left_out)
         if self._unclosed.count:
             yield self._unclosed.error(
                 "line-break",
@@ -92,6 +97,27 @@ class Shapes:
                 f"have been doubled ({self._stray.where}); it stays in the cell, and goes out "
                 "doubled",
             )
+
+    def _findings_of_counts(self, left_out: bool) -> Iterator[Finding]:
+        than = f"cells than the {len(self._names)} of the header"
+        missing = listed(self._names[self._fewest_cells :])
+        fill = (
+            f"the last are missing ({missing}), as a spreadsheet leaves out empty cells at the "
+            "end; let fix='fill-rows' add them, empty"
+        )
+        for tally, says, remedy in (
+            (self._short, f"with fewer {than}", fill),
+            (
+                self._padded,
+                f"with more {than}, of which the last are empty",
+                "let fix='fill-rows' remove these",
+            ),
+            (self._long, f"with more {than}", "put quotes around cells that hold a separator"),
+        ):
+            if tally.count:
+                yield tally.error(
+                    "column-count", says, remedy + _or_leave_out(tally), left_out=left_out
+                )
 
     def _findings_of_characters(self, left_out: bool) -> Iterator[Finding]:
         # The platform rejects a row of other cells; what it does with these is unknown.
@@ -113,6 +139,18 @@ class Shapes:
                 column=column,
                 scope="whole",
             )
+
+
+def has_surplus(row: Sequence[str], width: int) -> bool:
+    """Whether a row has anything but blanks beyond so many cells."""
+    return bool("".join(row[width:]).strip())
+
+
+def filled(row: list[str], width: int) -> list[str]:
+    """Return a row with so many cells, if only empty ones need to be added or removed for it."""
+    if len(row) == width or has_surplus(row, width):
+        return row
+    return [*row[:width], *[""] * (width - len(row))]
 
 
 def _or_leave_out(tally: Tally) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from itertools import compress
 
 import attrs
@@ -16,7 +17,7 @@ from newsleopard_async.contacts.rules.column_types import ColumnType
 from newsleopard_async.contacts.rules.edges import bare, bare_addresses, bare_values
 from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck, Kept, key_of
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
-from newsleopard_async.contacts.rules.shapes import Shapes
+from newsleopard_async.contacts.rules.shapes import Shapes, filled
 from newsleopard_async.contacts.rules.values import Values
 from newsleopard_async.models.findings import Finding, Fix, counted, either
 
@@ -62,6 +63,7 @@ class Table:
         email_index = header.index_of(REQUIRED[0])
         assert email_index is not None  # without it, there is nothing to judge by
         self._trims = "trim" in fix
+        self._fills = header.is_usable and "fill-rows" in fix
         self._kept = _kept(fix) if header.is_usable else None
         self._drops = self._kept == "first" or repeats is not None
         self._may_read_again = self._kept == "last" and repeats is None
@@ -74,6 +76,7 @@ class Table:
         self._skip = skip
         self._skipped = Tally()
         self._blank = Tally()
+        self._filled = Tally()
         self._marked = Tally()
         self._shapes = Shapes(header.labels)
         self._rules = tuple(_rules_of(header))
@@ -109,8 +112,7 @@ class Table:
         self.rows += len(batch)
         if self._skip:
             batch = self._without_skipped_rows(batch)
-        mended = batch.changed(bare_values) if self._trims else batch
-        mended = mended.changed(bare_addresses, at=self._email_index)
+        mended = self._mended(batch)
         reasons: Mapping[int, Sequence[str]] = {}
         removed: Collection[int] = ()
         if self._judges:
@@ -127,6 +129,19 @@ class Table:
             self.trimmed += sum(count for index, count in differences if index not in removed)
         left_out = self._left_out.write(batch, reasons if self._leaves_out else {})
         return self._clean.write(mended, removed=removed), left_out
+
+    def _mended(self, batch: Batch) -> Batch:
+        """Return the rows as they are judged."""
+        mended = batch
+        if self._fills:
+            mended = batch.reshaped(partial(filled, width=len(self._rules)))
+            if mended is not batch:
+                pairs = zip(batch.rows, mended.rows, batch.lines, strict=True)
+                lines = [line for row, new, line in pairs if row is not new]
+                self._filled.add(len(lines), lines)
+        if self._trims:
+            mended = mended.changed(bare_values)
+        return mended.changed(bare_addresses, at=self._email_index)
 
     def _look_at_marks(self, batch: Batch, mended: Batch, removed: Collection[int]) -> None:
         """Count the addresses that an apostrophe was taken off."""
@@ -211,6 +226,14 @@ class Table:
                 "skipped",
                 f"had {counted(self._skipped.count, 'row')} ({self._skipped.where}) whose address "
                 "is in the list of skip=, left out",
+            )
+        if self._filled.count:
+            yield self._filled.finding(
+                "note",
+                "column-count",
+                f"had {counted(self._filled.count, 'row')} ({self._filled.where}) with too few "
+                "cells or empty ones too many, which "
+                f"{either(self._filled.count, 'goes', 'go')} out with as many as the header has",
             )
         if self._judges:
             yield from self._addresses.findings()

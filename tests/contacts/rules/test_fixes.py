@@ -71,6 +71,32 @@ def test_trimmed_rows_of_another_number_of_cells_stay_as_many() -> None:
     assert checked.triples == [("error", "column-count", 1)]
 
 
+def test_missing_and_empty_cells_at_the_end_are_made_even() -> None:
+    """As they were meant; nothing is lost, and anything else too many stays an error."""
+    rows = ["a@example.com,甲", "b@example.com,乙,x,, ", "c@example.com,丙,y", 'd@example.com,"丁']
+
+    checked = check(csv_of(*rows, "e@example.com,戊,z,!", header="EMAIL,NAME,X"), fix="fill-rows")
+
+    note = found(checked, "column-count", level="note")
+    assert (note.places, note.count) == ((2, 3), 2)
+    assert found(checked, "column-count", level="error").places == (6,)
+    assert found(checked, "line-break").places == (5,)
+    assert checked.clean.decode().splitlines()[1:4] == [
+        "a@example.com,甲,",
+        "b@example.com,乙,x",
+        "c@example.com,丙,y",
+    ]
+    assert (checked.report.bad_rows, checked.report.trimmed) == (1, 0)
+
+
+def test_even_rows_need_no_filling() -> None:
+    """Quotes or not, nothing is said of them."""
+    for rows in ([GOOD], [GOOD, 'b@example.com,"乙, 丙"']):
+        checked = check(csv_of(*rows), fix=["fill-rows", "trim"])
+
+        assert (checked.triples, checked.clean) == ([], csv_of(*rows))
+
+
 @pytest.mark.parametrize(
     ("fix", "kept", "lines", "says"),
     [

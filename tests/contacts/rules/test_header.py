@@ -89,6 +89,13 @@ def test_other_separator_is_an_error(header: str, name: str) -> None:
         ("EMAIL,Nmae", "rename the column Nmae to NAME"),
         ("EMIAL,NAME", "rename the column EMIAL to EMAIL"),
         ("PHONE,CITY", "no column EMAIL and no column NAME in its first line; begin with"),
+        (
+            "電子郵件,姓名,LINE@",
+            "rename the column 電子郵件 to EMAIL; rename the column 姓名 to NAME",
+        ),
+        ("E-mail,NAME,LINE@ID", "rename the column E-mail to EMAIL"),
+        ("@timestamp,EMAIL,姓名", "rename the column 姓名 to NAME"),
+        ("信箱 (如 a@example.com),NAME", "has no column EMAIL in its first line"),
         ("EMAIL", "no column NAME in its first line; begin with"),
     ],
 )
@@ -101,6 +108,39 @@ def test_missing_column_is_an_error_with_its_way_out(header: str, hint: str) -> 
     assert hint in finding.message
     assert (checked.clean, checked.report.rows, checked.report.columns) == (b"", 2, ())
     assert checked.report.requests == 0
+
+
+@pytest.mark.parametrize(
+    "row", [" a@example.com ,甲", "甲 <a@example.com>,x", "甲,\u200ba@example.com"]
+)
+def test_first_line_with_an_address_is_no_header(row: str) -> None:
+    """A line EMAIL,NAME belongs above it."""
+    assert "has no header" in found(check(csv_of(row, header=row)), "header-order").message
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("門\ufffd市", "lost-character"),
+        ("門市".encode().decode("latin-1"), "double-decoding"),
+        ("R&amp;D", "character-reference"),
+        ("#REF!", "spreadsheet-error"),
+        ("<b>門市</b>", "markup"),
+        ("${門市}", "placeholder-in-value"),
+        ("門\u200b市", "invisible-character"),
+    ],
+)
+def test_damaged_name_of_a_column_is_a_warning(name: str, rule: str) -> None:
+    """No placeholder could be written for it."""
+    checked = check(csv_of(f"{ROW},x,y", header=f"EMAIL,NAME,{name},門市 2"))
+
+    assert checked.triples == [("warning", rule, 1)]
+    assert (found(checked, rule).line, found(checked, rule).scope) == (1, "whole")
+
+
+def test_emoji_in_the_name_of_a_column_is_no_damage() -> None:
+    """What joins it is seen."""
+    assert check(csv_of(f"{ROW},x", header="EMAIL,NAME,👨\u200d👩 ❤\ufe0f")).triples == []
 
 
 @pytest.mark.parametrize("first", ["secret@example.com,Emil Name", "Emael,Secret", "Nama,Secretx"])

@@ -365,3 +365,48 @@ def test_way_out_of_a_bad_row_agrees_with_the_number(count: int, words: str) -> 
     message = found(check(csv_of(GOOD, *["x"] * count)), "column-count").message
 
     assert message.endswith(f"or let fix='leave-out-bad-rows' {words}")
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([GOOD], ("fewer cells than the 4", "the last are missing (x, y)", "fix='fill-rows' add")),
+        ([f"{GOOD},1"], ("fewer cells than the 4 of the header (line 2)", "are missing (y)")),
+        (
+            [f"{GOOD},1,2,"],
+            ("more cells than the 4", "are empty", "fix='fill-rows' remove"),
+        ),
+        ([f"{GOOD},1,2, ,"], ("more cells than the 4", "the last are empty")),
+        ([f"{GOOD},1,2,3"], ("more cells than the 4", "put quotes around cells that hold")),
+    ],
+)
+def test_message_says_how_a_row_differs_from_the_header(
+    rows: list[str], words: tuple[str, ...]
+) -> None:
+    """Missing and empty cells at the end need no quotes."""
+    error = found(check(csv_of(*rows, header="EMAIL,NAME,x,y")), "column-count")
+
+    assert (error.level, error.scope) == ("error", "rows")
+    assert [each for each in words if each not in error.message] == []
+    assert ("put quotes" in error.message) == ("put quotes" in "".join(words))
+
+
+def test_missing_cells_of_many_columns_are_counted() -> None:
+    """Five are named."""
+    header = "EMAIL,NAME," + ",".join(f"c{index}" for index in range(7))
+
+    error = found(check(csv_of(GOOD, header=header)), "column-count")
+
+    assert "(c0, c1, c2, c3, c4, 2 more)" in error.message
+
+
+def test_rows_of_each_kind_have_a_finding() -> None:
+    """Each has its own way out."""
+    checked = check(csv_of("a@example.com", f"{GOOD},", f"{GOOD},x", GOOD.replace("a@", "b@")))
+
+    assert [(each.rule, each.places) for each in checked.report.errors] == [
+        ("column-count", (2,)),
+        ("column-count", (3,)),
+        ("column-count", (4,)),
+    ]
+    assert checked.report.bad_rows == 3
