@@ -75,12 +75,16 @@ _CONTINUING: Final = (
     "\x80-\xbf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d"
     "\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"
 )
-# What may follow the last letter of a word: all of it are bytes of UTF-8, too.
-_CLOSING: Final = "\xae\xb0\xb2\xb3\xbb\u2019\u201d\u2026\u2013\u2014\u2122\u203a"
+# What stands behind or before words, and is a byte of UTF-8 as well.
+_CLOSING: Final = "\xae\xbb\u2019\u201d\u2026\u2013\u2014\u2122\u203a"
+_AROUND: Final = f"{_CLOSING}\xa0\xab\xad\u2018\u201c\u2039"
 _UTF8_AS_LATIN: Final = re.compile(
     rf"[\xc2-\xf4](?:(?<=[\xc2\xc3])(?![{_CLOSING}](?!\w))[{_CONTINUING}]"
-    # Of Greek, Cyrillic and the like at least two: NESCAFE with an accent may have a mark behind.
+    # Of Polish, Greek, Cyrillic and the like two, or one that is inside a word in lower case:
+    # NESCAFE with an accent may have a mark behind.
     rf"|(?<=[\xc4-\xdf])[{_CONTINUING}](?:[\xc4-\xdf][{_CONTINUING}])+"
+    rf"|(?<=[a-z][\xc4-\xdf])[{_CONTINUING}]"
+    rf"|(?<=[\xc4\xc5])(?![{_AROUND}])[{_CONTINUING}](?=[a-z])"
     rf"|(?<=[\xe0-\xef])(?![{_CLOSING}]{{2}}(?!\w))[{_CONTINUING}]{{2}}"
     rf"|(?<=[\xf0-\xf4])(?![{_CLOSING}]{{3}}(?!\w))[{_CONTINUING}]{{3}})"
 )

@@ -14,6 +14,9 @@ from newsleopard_async.models import damage
         pytest.param("陳大文".encode().decode("cp1252"), "陳大文", id="UTF-8 as CP1252"),
         pytest.param("José".encode().decode("cp1252"), "José", id="one letter"),
         pytest.param("Иван".encode().decode("cp1252"), "Иван", id="Cyrillic"),
+        pytest.param("Lledó".encode().decode("cp1252"), "Lledó", id="a last letter"),
+        pytest.param("Więcek".encode().decode("cp1252"), "Więcek", id="Polish"),
+        pytest.param("Şafak".encode().decode("cp1252"), "Şafak", id="Turkish"),
         pytest.param("嗨😀".encode().decode("cp1252"), "嗨😀", id="an emoji"),
         pytest.param(
             "王小明".encode().decode("latin-1").encode().decode("latin-1"), "王小明", id="twice"
@@ -32,7 +35,8 @@ def test_wrong_decoding_is_undone(damaged: str, original: str) -> None:
     "text",
     [
         "王小明", "José", "Ångström", "Müller", "Łódź", "NESCAFÉ®", "CAFÉ™", "20°C 30°C", "瑭嫘",
-        "ÀÉ", "«特價»", "¿Qué?", "½¼", "ÅÄÖ", "", "🎉",
+        "ÀÉ", "«特價»", "«café»", "“allé”…", "IRMÃ”",
+        "CAFÉ’s", "Úštěk", "É\xa0vendre", "¿Qué?", "½¼", "ÅÄÖ", "", "🎉",
     ],
 )  # fmt: skip
 def test_what_people_write_was_not_misread(text: str) -> None:
