@@ -28,13 +28,13 @@ MOST_PERCENT: Final = 99
 
 
 def find_same(asked: Asked) -> Iterator[Found]:
-    """Find an A and a B that differ in nothing but white space and case."""
+    """Find an A and a B that differ in nothing that is seen."""
     for field, is_same in _pairs(asked):
         if is_same:
             yield Found(
                 field,
-                "differs from A in white space and case at most, which hardly anybody will see; "
-                "make a difference",
+                "differs from A in white space, case or invisible characters at most, which hardly "
+                "anybody will see; make a difference",
             )
 
 

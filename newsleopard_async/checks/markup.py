@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -51,8 +52,9 @@ class Content:
 
 
 def fold(text: str) -> str:
-    """Return a text without white space and case."""
-    return "".join(text.split()).casefold()
+    """Return a text without white space, case, invisible characters and Unicode's form."""
+    seen = text if text.isascii() else unicodedata.normalize("NFC", HIDDEN.sub("", text))
+    return "".join(seen.split()).casefold()
 
 
 _BREAK: Final = re.compile("[\t-\r\x1c-\x20\x85\u2028\u2029]+")

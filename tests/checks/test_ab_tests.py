@@ -23,10 +23,15 @@ SAME = ("warning", "same-variants")
         ("Sale now", " SALE  now ", [(*SAME, "subject_b", None)]),
         ("限時優惠", "限 時優惠", [(*SAME, "subject_b", None)]),
         ("Sale now", "Sale today", []),
+        ("特價", "特\u200b價\u3164", [(*SAME, "subject_b", None)]),
+        ("café", "cafe\u0301", [(*SAME, "subject_b", None)]),
+        ("SALE", "ＳＡＬＥ", []),
+        ("❤", "❤\ufe0f", []),
+        ("👨\u200d👩", "👨👩", []),
     ],
 )
 def test_subjects_are_compared(a: str, b: str, expected: list[object]) -> None:
-    """White space and case make no test."""
+    """White space, case, invisible characters and Unicode's form make no test."""
     assert rules_of(subject_test(a, b)) == expected
 
 
@@ -34,6 +39,7 @@ def test_subjects_are_compared(a: str, b: str, expected: list[object]) -> None:
     ("name", "address", "expected"),
     [
         ("LEOPARD", "News@Example.com", [(*SAME, "sender_b", None)]),
+        ("Leo\u00adpard", "news@example.com", [(*SAME, "sender_b", None)]),
         ("Leopard", "other@example.com", []),
         ("Tiger", "news@example.com", []),
     ],
@@ -54,6 +60,7 @@ A = html('<p class="x" id="y">Buy <b>now</b></p>')
         (A.replace(" ", "  ").replace("<b>", "<B>"), [(*SAME, "html_b", None)]),
         (A.replace("Buy", "BUY"), [(*SAME, "html_b", None)]),
         (html('<p id="y" class="x">Buy <b>now</b></p><!-- b -->'), [(*SAME, "html_b", None)]),
+        (A.replace("now", "n\u200bow&shy;"), [(*SAME, "html_b", None)]),
         (A.replace("now", "today"), []),
         (A.replace("<b>", "<i>"), [("note", "same-text", "html_b", None)]),
         (A.replace('"x"', '"z"'), [("note", "same-text", "html_b", None)]),
