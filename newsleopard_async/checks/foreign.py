@@ -40,6 +40,11 @@ _SIGN: Final = re.compile(
 )
 """A character of a URL, as it stands or as its escape."""
 
+_ENCODED_MARK: Final = re.compile(
+    "%(?:2[3-5AD]|3C|40|5[BF]|7[BCE]|C2%AB|E2%80%B9|E3%80|EF%B[9CD])", re.IGNORECASE
+)
+"""What a placeholder begins with, percent-encoded; most links have none of these."""
+
 
 def find_foreign(asked: Asked) -> Iterator[Found]:
     """Find placeholders of other products."""
@@ -82,6 +87,9 @@ def _hits_of_page(page: Page, syntaxes: Syntaxes) -> Iterator[Hit]:
     yield from _hits_of_texts(page.texts, syntaxes)
     yield from _hits_of_texts(page.outlook.texts, syntaxes)
     for tag in (*page.attributed, *page.outlook.attributed):
+        values = "\n".join(tag.attributes.values())
+        if not syntaxes.may_be_in(values) and not _ENCODED_MARK.search(values):
+            continue
         for name, value in tag.attributes.items():
             for shown in _shown_of_attribute(name, value, syntaxes):
                 yield shown, tag.line
@@ -89,6 +97,8 @@ def _hits_of_page(page: Page, syntaxes: Syntaxes) -> Iterator[Hit]:
 
 def _hits_of_texts(pieces: Sequence[Piece], syntaxes: Syntaxes) -> Iterator[Hit]:
     """Yield those in texts that follow one another."""
+    if not syntaxes.may_be_in("\n".join(piece.text for piece in pieces)):
+        return
     texts = ["", *(piece.text for piece in pieces), ""]
     for piece, previous, following in zip(pieces, texts, texts[2:], strict=False):
         matches = syntaxes.matches(piece.text, around=(previous, following))

@@ -16,6 +16,7 @@ from newsleopard_async.checks import (
     placeholders,
     schedule,
     scripts,
+    texts,
 )
 from newsleopard_async.checks.context import Asked, Found
 from newsleopard_async.models.findings import Finding, Level, RuleInfo
@@ -106,6 +107,32 @@ RULES: Final = (
         "a `${…}` in a sender's name",
         placeholders.find_in_sender,
     ),
+    Rule(
+        "unseen-text",
+        "warning",
+        "a subject, a name or a Google Analytics value of invisible characters alone",
+        texts.find_unseen,
+    ),
+    Rule(
+        "lost-character",
+        "warning",
+        "a character that was lost in a conversion: �, a private one, or `????` at the beginning",
+        texts.find_lost,
+    ),
+    Rule(
+        "double-decoding",
+        "warning",
+        "text that was decoded in a wrong encoding",
+        texts.find_misread,
+    ),
+    Rule(
+        "character-reference",
+        "warning",
+        "`&amp;` and its like in a subject or name; `&amp;amp;` in the HTML and its links, but for "
+        "`<code>` and `<pre>`",
+        texts.find_references,
+    ),
+    Rule("markup", "warning", "a tag of HTML in a subject or name", texts.find_markup),
     Rule("subject-length", "warning", "a subject over 150 characters", headers.find_long_subject),
     Rule(
         "sender-name-length",
@@ -142,7 +169,7 @@ RULES: Final = (
     Rule(
         "same-variants",
         "warning",
-        "A and B differ in nothing but white space and case",
+        "A and B differ in nothing but white space, case, invisible characters and Unicode's form",
         ab_tests.find_same,
     ),
     Rule("html-fragment", "warning", "HTML without `<html>` or `<body>`", document.find_fragment),

@@ -201,18 +201,18 @@ class Syntaxes:
         """Return what is looked for in a field, given as it stands."""
         return attrs.evolve(self, used=frozenset(map(str.strip, _USED.findall(source))))
 
+    def may_be_in(self, text: str) -> bool:
+        """Whether there may be a placeholder in a text, or in one of several that were joined."""
+        return self._pattern.search(text) is not None
+
     def matches(
         self, text: str, place: Place = "text", around: tuple[str, str] = ("", "")
-    ) -> Iterable[re.Match[str]]:
-        """Return a match of each placeholder in a text.
+    ) -> Iterator[re.Match[str]]:
+        """Yield a match of each placeholder in a text.
 
         Args:
             around: The texts before and behind it.
         """
-        # Most texts have none, and a mail has thousands.
-        return self._matches(text, place, around) if self._pattern.search(text) else ()
-
-    def _matches(self, text: str, place: Place, around: tuple[str, str]) -> Iterator[re.Match[str]]:
         at = 0
         while match := self._pattern.search(text, at):
             marked = Marked.of(match) if match["name"] else None

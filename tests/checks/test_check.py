@@ -46,6 +46,12 @@ def worst() -> list[tuple[Mailing, dict[str, Any]]]:
     return [
         (broken, {"columns": COLUMNS, "recipients": 0, "now": NOW}),
         (empty, {"now": NOW}),
+        (
+            campaign(
+                subject="<b>Caf&eacute;</b> \ufffd Ã©", sender=Sender("\u3164", "a@a.example")
+            ),
+            {},
+        ),
         (campaign(schedule=SendAt(twice)), {"now": datetime(2026, 1, 1, tzinfo=UTC)}),
         (subject_test("a", "A"), {"recipients": 1, "now": NOW}),
         (content_test(html("<b>x</b>"), html("<i>x</i>")), {"recipients": 200}),

@@ -67,7 +67,6 @@ def test_placeholder_with_tags_between_its_signs_is_found(body: str) -> None:
         "&#360;{x} &#x24f;{x} &#36;&#1230;x}",
         "<!-- $&#123;CITY} $<b>{CITY} -->",
         "<script type='application/ld+json'>$&#123;CITY}</script>",
-        "&amp;#36;{x}",
         "$<b>{\n}</b>",
         "https://a.example/?q=%24%7B",
     ],

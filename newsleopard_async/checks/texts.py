@@ -1,0 +1,199 @@
+"""What readers see of the texts: lost characters, a wrong decoding, HTML as it stands, or nothing.
+
+A subject and the name of a sender are no HTML: a tag or a character reference in them is read as
+it stands. In the HTML the same happens to what was escaped twice, unless it is shown as code.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from newsleopard_async.checks.context import Asked, Found, Hit, together
+from newsleopard_async.checks.markup import Piece, shorten, with_lines
+from newsleopard_async.checks.page import Page
+from newsleopard_async.models.damage import (
+    LOST,
+    MISREAD,
+    REFERENCE,
+    has_reference,
+    is_unseen,
+    original_of,
+)
+
+__all__ = [
+    "find_lost",
+    "find_markup",
+    "find_misread",
+    "find_references",
+    "find_unseen",
+]
+
+_AROUND: Final = 8
+"""How many characters beside a lost one are shown, to find it by."""
+
+_LOST_AT_BEGINNING: Final = re.compile(r"\s*\?{4,}")
+"""A text of which ASCII or Latin-1 took nothing; nobody begins with four question marks."""
+
+_MAYBE_LOST: Final = re.compile(rf"{LOST.pattern}|\?{{4}}")
+
+_TAG: Final = re.compile(
+    r"</?(?:a|b|big|br|center|div|em|font|h[1-6]|hr|i|img|ins|li|mark|ol|p|s|small|span|strike|strong"
+    r"|style|sub|sup|table|td|tr|u|ul)(?:\s[^<>]{0,200})?/?>",
+    re.IGNORECASE,
+)
+
+_TWICE: Final = re.compile(
+    rf"&(?:amp|AMP|#0*38|#[xX]0*26);(?P<again>(?:amp;)*{REFERENCE.pattern[1:]})"
+)
+_CODE_OR_TWICE: Final = re.compile(
+    rf"<(?P<end>/?)(?i:code|kbd|pre|samp|textarea|xmp)\b|{_TWICE.pattern}"
+)
+_BARE: Final = re.compile(r"(?<!&)#0(?:38|39);|(?<=[A-Za-z])#8(?:21[1267]|22[01]|230);")
+"""A character reference whose ampersand was taken for markup, as WordPress makes it."""
+
+_BARE_IN_URL: Final = re.compile(
+    r"(?<!&)#(?:0*38|x26);|(?:&|%26)amp%3B|%26amp;|\?amp;", re.IGNORECASE
+)
+
+
+def _lines_of(asked: Asked) -> Iterator[tuple[str, str]]:
+    """Yield the texts beside the HTML by field."""
+    yield "name", asked.campaign.name
+    yield from asked.subjects.items()
+    for field, sender in asked.senders.items():
+        yield f"{field}.name", sender.name
+
+
+def _seen_of(page: Page) -> Iterator[Piece]:
+    """Yield what is seen of a body, or read out."""
+    yield from page.texts
+    yield from page.outlook.texts
+    for tag in (*page.attributed, *page.outlook.attributed):
+        for name in ("alt", "title"):
+            if value := tag.attributes.get(name):
+                yield Piece(value, tag.line)
+
+
+def _find(
+    asked: Asked, mark: re.Pattern[str], hits_of: Callable[[Piece], Iterator[Hit]], message: str
+) -> Iterator[Found]:
+    """Find something in every text.
+
+    Args:
+        mark: What is in each such text; to search all of a body at once takes least time.
+    """
+    for field, line in _lines_of(asked):
+        shown = (shown for shown, _ in hits_of(Piece(line, 1)))
+        yield from together(field, ((each, None) for each in shown), message)
+    for page in asked.pages:
+        pieces = list(_seen_of(page))
+        if mark.search("\n".join(piece.text for piece in pieces)):
+            hits = (hit for piece in pieces for hit in hits_of(piece))
+            yield from together(page.field, hits, message)
+
+
+def find_unseen(asked: Asked) -> Iterator[Found]:
+    """Find texts beside the HTML that show nothing."""
+    values = [] if (ga := asked.campaign.ga) is None else [ga.campaign, ga.content]
+    named = zip(("ga.campaign", "ga.content"), values, strict=False)
+    for field, text in (*_lines_of(asked), *named):
+        if is_unseen(text):
+            yield Found(
+                field,
+                f"shows nothing: it has only {shorten(text)}, which is invisible; give it a text",
+            )
+
+
+def find_lost(asked: Asked) -> Iterator[Found]:
+    """Find characters that a conversion has lost."""
+    return _find(
+        asked,
+        _MAYBE_LOST,
+        _lost_in,
+        "has characters that were lost in a conversion ({}), and readers see a box or a question "
+        "mark; write them anew, or take the text from where it is still right",
+    )
+
+
+def _lost_in(piece: Piece) -> Iterator[Hit]:
+    text = piece.text
+    if _LOST_AT_BEGINNING.match(text):
+        yield text, piece.line
+    for match, line in with_lines(LOST.finditer(text), piece.line):
+        # Between Han characters, a sentence may end with a question mark of ASCII.
+        if "?" not in match[0]:
+            yield text[max(match.start() - _AROUND, 0) : match.end() + _AROUND], line
+
+
+def find_misread(asked: Asked) -> Iterator[Found]:
+    """Find texts that were decoded in a wrong encoding."""
+    return _find(
+        asked,
+        MISREAD,
+        _misread_in,
+        "was decoded in a wrong encoding ({}); read it again, with the right encoding=",
+    )
+
+
+def _misread_in(piece: Piece) -> Iterator[Hit]:
+    if original := original_of(piece.text):
+        yield f"{shorten(piece.text, 30)} should be {shorten(original, 30)}", piece.line
+
+
+def find_references(asked: Asked) -> Iterator[Found]:
+    """Find character references that are seen as they stand."""
+    for field, line in _lines_of(asked):
+        yield from together(
+            field,
+            ((shown, None) for shown in _references_in(line)),
+            "has character references ({}), which only HTML has, and is shown as it stands; write "
+            "the characters themselves",
+        )
+    for page in asked.pages:
+        yield from together(
+            page.field,
+            _escaped_twice_in(page),
+            "was escaped twice ({}): readers see the code instead of the character, and links ask "
+            "for another address; escape it once",
+        )
+
+
+def _references_in(text: str) -> Iterator[str]:
+    for match in REFERENCE.finditer(text):
+        # Those of a placeholder are another rule's.
+        if has_reference(match[0]) and html.unescape(match[0]) not in "${}":
+            yield match[0]
+    yield from _BARE.findall(text)
+
+
+def _escaped_twice_in(page: Page) -> Iterator[Hit]:
+    if _TWICE.search(page.source):
+        yield from _outside_code(page)
+    for piece in _seen_of(page):
+        for match, line in with_lines(_BARE.finditer(piece.text), piece.line):
+            yield match[0], line
+    for reference in (*page.links, *page.images):
+        if _BARE_IN_URL.search(reference.url):
+            yield reference.url, reference.line
+
+
+def _outside_code(page: Page) -> Iterator[Hit]:
+    depth = 0
+    for match, line in with_lines(_CODE_OR_TWICE.finditer(page.source)):
+        if match["again"] is None:
+            depth = max(depth - 1, 0) if match["end"] else depth + 1
+        elif not depth and has_reference(f"&{match['again']}"):
+            yield match[0], line
+
+
+def find_markup(asked: Asked) -> Iterator[Found]:
+    """Find tags where no HTML is."""
+    for field, line in _lines_of(asked):
+        yield from together(
+            field,
+            ((match[0], None) for match in _TAG.finditer(line)),
+            "has tags of HTML ({}), and is shown as it stands; take them out",
+        )
