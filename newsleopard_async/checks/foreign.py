@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from newsleopard_async.checks.context import Asked, Found, Hit, each
 from newsleopard_async.checks.markup import INLINE_TAG, Piece, shorten, with_lines
-from newsleopard_async.checks.names import KnownNames
+from newsleopard_async.checks.names import COMMON, KnownNames
 from newsleopard_async.checks.page import Page
 from newsleopard_async.checks.syntaxes import Place, Syntaxes
 
@@ -27,6 +27,9 @@ _SPLIT: Final = re.compile(
     rf"\{{\{{(?=[^{{}}]{{0,80}}<)(?:[^{{}}<>]|{INLINE_TAG}){{1,80}}\}}\}}", re.IGNORECASE
 )
 """What has tags inside, which only the HTML as it stands has in one piece."""
+
+_SWALLOWED: Final = re.compile(rf"<<(?P<name>[^<>\n]{{1,60}})>>|<(?:NAME|EMAIL|(?i:{COMMON}))>")
+"""What a browser takes for a tag, so that nothing of it is seen."""
 
 _PLACES: Final[Mapping[str, Place]] = {
     "style": "style",
@@ -83,6 +86,10 @@ def _hits_of_line(line: str, syntaxes: Syntaxes) -> Iterator[Hit]:
 def _hits_of_page(page: Page, syntaxes: Syntaxes) -> Iterator[Hit]:
     for match, line in with_lines(_SPLIT.finditer(page.source)):
         yield match[0], line
+    for match, line in with_lines(_SWALLOWED.finditer(page.source)):
+        name = match["name"]
+        if name is None or syntaxes.is_known(name):
+            yield match[0], line
     syntaxes = syntaxes.in_field(page.source)
     yield from _hits_of_texts(page.texts, syntaxes)
     yield from _hits_of_texts(page.outlook.texts, syntaxes)

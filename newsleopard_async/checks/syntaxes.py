@@ -42,6 +42,7 @@ OWN: Final = "|".join(
         r"~(?:Contact|Company|Owner)\.\w{1,40}~",  # Keap
         r"\$SUBSCRIBER\.\w{1,40}\$",  # Constant Contact
         r"\{ ?MERGEFIELD [^{}]{1,60}\}",  # Word
+        r"\{\|[^{}|<>]{1,60}\|\}",  # Sitefinity
     )
 )
 """The pattern of own marks and of what is between them."""
@@ -55,7 +56,7 @@ _MIRRORED: Final = str.maketrans("[{(<«‹＜【〔［〖《〈", "]})>»›＞
 _PLAIN: Final = str.maketrans("｛﹛｝﹜＄﹩＃", "{{}}$$#")
 """What an input method makes of marks, without anybody's notice."""
 
-_ONE_SIDED: Final = {"$(": ")", "$[": "]", "#[": "]", "@[": "]", "%[": "]"}
+_ONE_SIDED: Final = {"$(": ")", "$[": "]", "#[": "]", "@[": "]", "%[": "]", "#*": "#"}
 _CODE_MARKS: Final = frozenset({"{", "$", "％", "##", "###", "@@", "__", "%%"})
 _MIXED: Final = re.compile(r"[\[<{][#$@%*!=(]{1,2}")
 """Marks of code that are told from labels by a sign inside the bracket."""
@@ -83,6 +84,7 @@ _SIGNS: Final = "$％#@_%-"
 _OF_WORDS: Final = re.compile(r"[A-Za-z0-9_]")
 _ENDS_WORD: Final = re.compile(r"[A-Za-z0-9_\])]$")
 
+_COMMON: Final = re.compile(COMMON, re.IGNORECASE)
 _ALL: Final = re.compile(".+", re.DOTALL)
 _USED: Final = re.compile(r"\$\{([^{}$]{1,100})\}")
 
@@ -200,6 +202,10 @@ class Syntaxes:
     def in_field(self, source: str) -> Syntaxes:
         """Return what is looked for in a field, given as it stands."""
         return attrs.evolve(self, used=frozenset(map(str.strip, _USED.findall(source))))
+
+    def is_known(self, name: str) -> bool:
+        """Whether a name is that of a column, or a common one."""
+        return bool(self.known.same_but_for_case(name) or _COMMON.fullmatch(name))
 
     def may_be_in(self, text: str) -> bool:
         """Whether there may be a placeholder in a text, or in one of several that were joined."""

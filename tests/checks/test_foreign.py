@@ -60,6 +60,7 @@ FOREIGN = ("warning", "foreign-placeholder", "html", 2)
         "%%=v(@name)=%%",
         "~Contact.FirstName~",
         "{ MERGEFIELD NAME }",
+        "{|Subscriber.FirstName|}",
     ],
 )
 def test_syntax_of_other_products_is_found(body: str) -> None:
@@ -86,6 +87,7 @@ def test_syntax_of_other_products_is_found(body: str) -> None:
         "<a title='{(CITY)}'>x</a>",
         "{firstname}",
         "$First_Name$",
+        "#*CITY#",
         "{姓名}",
     ],
 )
@@ -131,9 +133,18 @@ def test_marks_of_labels_are_found_where_a_value_is_meant(body: str) -> None:
     assert set(found) == {FOREIGN}
 
 
+@pytest.mark.parametrize("body", ["<<NAME>>", "<<會員等級>>", "Dear <First Name>,", "<EMAIL>"])
+def test_placeholder_that_is_taken_for_a_tag_is_found(body: str) -> None:
+    """A browser shows nothing of it."""
+    finding = finding_of("foreign-placeholder", campaign(html=html(body)), columns=COLUMNS)
+
+    assert finding.line == 2
+
+
 @pytest.mark.parametrize(
     "body",
     [
+        "<name>x</name> <<x>> <<必讀>> <address>x</address>",
         "[公告] 【公告】 «特價» 《哈利波特》 &lt;&lt;必讀&gt;&gt; ［限時］",
         "(NAME) （NAME） 「NAME」 『NAME』 *NAME* **NAME** _NAME_ ~NAME~",
         "a-name-b first-name-last -5- - NAME - -----NAME----- --NAME-",
