@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from newsleopard_async.checks.context import Asked, Found, together
+from newsleopard_async.models.damage import HIDDEN
 
 __all__ = [
     "find_awkward_values",
@@ -19,6 +20,7 @@ __all__ = [
 _AWKWARD: Final = (
     (re.compile(r"\s"), "spaces"),
     (re.compile(r"[&?#]"), "&, ? or #"),
+    (HIDDEN, "invisible characters"),
 )
 _TAGGED: Final = re.compile(r"[?&;]utm_[a-z]", re.IGNORECASE)
 

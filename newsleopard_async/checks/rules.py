@@ -151,7 +151,7 @@ RULES: Final = (
     Rule(
         "ga-value",
         "warning",
-        "a Google Analytics value with spaces, or one of `&?#`",
+        "a Google Analytics value with spaces, invisible characters, or one of `&?#`",
         headers.find_awkward_values,
     ),
     Rule(

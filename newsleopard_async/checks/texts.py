@@ -51,8 +51,10 @@ _TWICE: Final = re.compile(
 _CODE_OR_TWICE: Final = re.compile(
     rf"<(?P<end>/?)(?i:code|kbd|pre|samp|textarea|xmp)\b|{_TWICE.pattern}"
 )
-_BARE: Final = re.compile(r"(?<!&)#0(?:38|39);|(?<=[A-Za-z])#8(?:21[1267]|22[01]|230);")
-"""A character reference whose ampersand was taken for markup, as WordPress makes it."""
+_BARE: Final = re.compile(
+    r"(?<!&)#0(?:38|39);|(?<=[A-Za-z])#8(?:21[1267]|22[01]|230);|&nbsp(?![;A-Za-z])"
+)
+"""A character reference without its ampersand, as WordPress makes it, or without its end."""
 
 _BARE_IN_URL: Final = re.compile(
     r"(?<!&)#(?:0*38|x26);|(?:&|%26)amp%3B|%26amp;|\?amp;", re.IGNORECASE

@@ -17,6 +17,7 @@ GA = GoogleAnalytics("spring-sale", "header_1")
         ("a?b", "&, ? or #"),
         ("a#b", "&, ? or #"),
         ("a b?c", "spaces and &, ? or #"),
+        ("spring\u200b", "invisible characters"),
     ],
 )
 @pytest.mark.parametrize("field", ["campaign", "content"])

@@ -38,6 +38,7 @@ def test_text_that_shows_nothing_is_written_out() -> None:
         ("It&#39;s time", "character-reference"),
         ("王&nbsp;小明", "character-reference"),
         ("游錫&#x5803;", "character-reference"),
+        ("王&nbsp小明", "character-reference"),
         ("It#039;s time", "character-reference"),
         ("It#8217;s time", "character-reference"),
         ("<b>特價</b>", "markup"),
