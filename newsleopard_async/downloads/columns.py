@@ -8,6 +8,8 @@ The rules:
 - If several columns have a meaning, the one whose name stands first in the table is tried first.
 - A first row with an address in it is not a header. The columns are then called by their place,
   and mean nothing; an address is recognised by its look.
+- A few lines, such as a title, may stand above a header that surely is one; a row that begins with
+  a word for a total and has no address is of nobody.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from newsleopard_async.contacts.csv.separators import looks_like_address
@@ -37,6 +39,7 @@ __all__ = [
     "is_known_header",
     "is_numbered",
     "is_of_address",
+    "is_total",
     "is_url",
     "may_be_event_time",
     "not_blank",
@@ -134,6 +137,13 @@ _HEADER_CELL: Final = frozenset(
 )
 """What a column is called and next to no cell is: "To" is a name, and "mail" may be a reason."""
 
+_MOST_LINES_ABOVE: Final = 5
+"""How many lines may stand above a header. Chosen: a title, a time, a remark; each is looked at."""
+
+_TOTALS: Final = frozenset(
+    _words("合計 總計 總和 總數 小計 共計 total totals grandtotal subtotal sum")
+)
+
 _ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@:<>]+@[^\s@:<>]+>?")
 """An address in a column of addresses: what bounced may be ``a@gmail``."""
 
@@ -188,7 +198,17 @@ def is_url(cell: str) -> bool:
 
 def is_clear_beginning(cells: Sequence[str]) -> bool:
     """Whether a first row is beyond doubt a header, or beyond doubt none."""
-    return _has_address(cells) or any(_plain(cell) in _HEADER_CELL for cell in cells)
+    return _has_address(cells) or _is_clear_header(cells)
+
+
+def _is_clear_header(cells: Sequence[str]) -> bool:
+    return any(_plain(cell) in _HEADER_CELL for cell in cells)
+
+
+def is_total(cells: Sequence[str]) -> bool:
+    """Whether a row adds up those above it."""
+    first = _plain(next(filter(str.strip, cells), "")).rstrip("0123456789")
+    return first in _TOTALS and not _has_address(cells)
 
 
 def _has_address(cells: Sequence[str]) -> bool:
@@ -203,12 +223,27 @@ def read_header(
     Args:
         has_header: Whether the first row is one, unless it has an address.
     """
-    for first in not_blank(rows):
-        cells = first[1]
-        if not has_header or _has_address(cells):
-            return _names([""] * len(cells)), chain([first], rows)
-        return _names(cells), rows
-    return (), rows
+    top = list(islice(not_blank(rows), _MOST_LINES_ABOVE + 1))
+    if not top:
+        return (), rows
+    first = top[0][1]
+    if not has_header or _has_address(first):
+        return _names([""] * len(first)), chain(top, rows)
+    place = _place_of_header([cells for _, cells in top])
+    return _names(top[place][1]), chain(top[place + 1 :], rows)
+
+
+def _place_of_header(top: Sequence[Sequence[str]]) -> int:
+    """Find a header below lines of fewer cells; the first line is one otherwise."""
+    most_filled = 0
+    for place, cells in enumerate(top):
+        if _has_address(cells):
+            break
+        filled = sum(map(bool, map(str.strip, cells)))
+        if _is_clear_header(cells) and filled > most_filled:
+            return place
+        most_filled = max(most_filled, filled)
+    return 0
 
 
 def _names(header: Iterable[str]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from newsleopard_async.downloads.columns import (
     is_address,
     is_known_header,
     is_numbered,
+    is_total,
     is_url,
     not_blank,
     places,
@@ -177,7 +178,7 @@ def _table(
     try:
         with closing(rows_of_file(path, encoding, is_of_platform=True)) as file:
             names, numbered = read_header(file)
-            rows = (cells for _, cells in not_blank(numbered))
+            rows = (cells for _, cells in not_blank(numbered) if not is_total(cells))
             first = list(islice(rows, 1))
             if names and not first and not is_known_header(names):
                 raise InvalidRequest.of("file", "not-text", "has one line only, " + _NOT_A_REPORT)

@@ -304,6 +304,46 @@ async def test_file_of_one_line_is_a_header_a_row_or_unknown(
     assert (await count_report(path, encoding=None)).people == people
 
 
+FRAMED = [
+    "開信報表\n{table}",
+    "開信報表,,\n匯出時間,2026-01-05,\n\n{table}",
+    "{table}合計,2,\n",
+    "{table},,\n總計：2,,\n",
+    "Opens of May\n{table}Grand Total,,2\n",
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("frame", FRAMED)
+async def test_title_and_total_are_no_rows(frame: str, path: Path) -> None:
+    """Whoever opened a report in a spreadsheet may have added them."""
+    table = 'EMAIL,NAME,OPENED_AT\na@x.tw,"A\nc@x.tw,C,x",2026-01-05 10:00\nb@x.tw,Total,\n'
+
+    first, second = await rows_of(path, frame.format(table=table))
+    tally = await count_report(path, encoding=None)
+
+    assert (first.email, first.name) == ("a@x.tw", "A\nc@x.tw,C,x")
+    assert first.at is not None
+    assert (second.email, second.name) == ("b@x.tw", "Total")
+    assert (tally.rows, tally.people) == (2, 2)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "content",
+    [
+        "USER,CHANNEL,TIME\n7,email,2026-01-05\n8,email,2026-01-06\n",
+        "WHO,WHEN\na@x.tw,2026-01-05\nEMAIL,NAME\n",
+    ],
+)
+async def test_row_of_words_of_headers_is_no_header(content: str, path: Path) -> None:
+    """A header has more cells than what stands above it, and no address is above it."""
+    found = await rows_of(path, content)
+
+    assert list(found[0].values) == content.splitlines()[0].split(",")
+    assert len(found) == 2
+
+
 @pytest.mark.anyio
 async def test_unknown_encoding_is_no_fault_of_the_file(path: Path) -> None:
     """It is the argument that is wrong."""

@@ -102,7 +102,8 @@ class RowReader:
                 self.separator = self.separator or choose_separator(line)
                 cells, is_closed = split_line(line, self.separator)
                 self._width = len(cells)
-                width = self._width if is_closed else None
+                # A single cell may be a title above the header.
+                width = self._width if is_closed and self._width > 1 else None
                 self._quoted = QuotedReader(
                     self.separator, width=width, trusts_quotes=self._trusts_quotes
                 )
