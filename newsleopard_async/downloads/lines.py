@@ -33,8 +33,14 @@ _LONGEST_KEY_BYTES: Final = 31
 
 
 def address_key(email: str) -> bytes:
-    """Return what stands for an address in a set: itself if it is short, else a digest."""
-    address = folded(email).encode("utf-8", "surrogatepass")
+    """Return what stands for an address in a set: itself if it is short, else a digest.
+
+    A name before it, as in ``Wang <wang@example.com>``, makes no difference.
+    """
+    bare = folded(email)
+    if bare.endswith(">"):
+        bare = bare[bare.find("<") + 1 : -1]
+    address = bare.encode("utf-8", "surrogatepass")
     if len(address) <= _LONGEST_KEY_BYTES:
         return address
     return blake2b(address, digest_size=15).digest()

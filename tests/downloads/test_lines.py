@@ -105,6 +105,9 @@ def test_every_row_of_the_table_is_found(rows: list[tuple[str, ...]], data: st.D
         ("a" * 40 + "@x.tw", "A" * 40 + "@x.tw", True),
         ("a" * 40 + "@x.tw", "b" + "a" * 39 + "@x.tw", False),
         ("a@x.tw", "b@x.tw", False),
+        ("Wang <a@x.tw>", "a@x.tw", True),
+        ("<A@x.tw>", "王小明 <a@x.tw>", True),
+        ("Wang <a@x.tw>", "Wang <b@x.tw>", False),
         ("\ud800@x.tw", "\ud800@x.tw", True),
     ],
 )
