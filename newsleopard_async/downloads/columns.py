@@ -130,7 +130,8 @@ NO_EVENT_TIME: Final = frozenset(
 )
 """When a mail was sent, or its record written, which is no event of a report."""
 
-_KNOWN: Final = frozenset(chain(EMAIL, NAME, URL, REASON, TIME, *EVENT_TIME.values()))
+_OF_A_REPORT: Final = frozenset(chain(NAME, *EVENT_TIME.values()))
+"""What says so beside other columns; ``error``, ``link`` and ``time`` may be words of a message."""
 
 _HEADER_CELL: Final = frozenset(
     _words("email emailaddress name fullname 電子信箱 電子郵件 信箱 電郵 姓名 收件人信箱 會員信箱")
@@ -260,8 +261,8 @@ def place_name(place: int) -> str:
 
 
 def is_known_header(names: Sequence[str]) -> bool:
-    """Whether a first row has the name of a known column, and is not a word such as ``Error``."""
-    has_known = any(_plain(name) in _KNOWN for name in names)
+    """Whether a first row has the names of a report, and is no error that was saved as one."""
+    has_known = any(_plain(name) in _OF_A_REPORT for name in names)
     return bool(places(names, EMAIL)) or (has_known and len(names) > 1)
 
 

@@ -262,6 +262,7 @@ async def test_reason_is_in_words_if_there_are_any(
         (b"<Error><Code>x</Code></Error>", "not-text", "is no CSV but HTML or XML; download"),
         (b"Access denied", "not-text", "has one line only, and no column or address in it is"),
         ("連結已過期, 請重新登入".encode("big5"), "not-text", "has one line only, and no column"),
+        (b"Error,the link has expired\n", "not-text", "has one line only, and no column or"),
         (b"Error\r\n\r\n", "not-text", "has one line only, and no column or address"),
         (b"EMAIL\n\xff\xfe\xfd\n", "encoding", "cannot be decoded: line 2 has the bytes ff"),
     ],
