@@ -115,8 +115,8 @@ class CampaignReport(Plain):
             encoding: The file's, where it cannot be found out.
 
         Raises:
-            InvalidRequest: nothing was downloaded; there is no such type; the file is gone,
-                or is no text in a known encoding.
+            InvalidRequest: nothing was downloaded; there is no such type; the file is gone, is
+                a message and not a report, or is not text in a known encoding.
         """
         refuse(
             [
@@ -143,8 +143,8 @@ class CampaignReport(Plain):
             encoding: The files', where it cannot be found out.
 
         Raises:
-            InvalidRequest: nothing was downloaded; a file is gone, or is no text in a known
-                encoding.
+            InvalidRequest: nothing was downloaded; a file is gone, is a message and not a
+                report, or is not text in a known encoding.
         """
         from newsleopard_async.downloads import report
 

@@ -70,7 +70,8 @@ def rejected_rows(
         encoding: The encoding of the platform's file, if it cannot be found out.
 
     Raises:
-        InvalidRequest: an argument is wrong; or the file is no text in a known encoding.
+        InvalidRequest: an argument is wrong; or the file is a message and not
+            rows, or not text in a known encoding.
         StorageError: the platform gives no file, or it cannot be downloaded.
         APIError: status 400 without a code: the platform forgets an import after 30 days.
         ConfigurationError: the temporary folder cannot be written.
