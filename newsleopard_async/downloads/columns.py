@@ -207,9 +207,8 @@ def _is_clear_header(cells: Sequence[str]) -> bool:
 
 
 def is_total(cells: Sequence[str]) -> bool:
-    """Whether a row adds up those above it."""
-    first = _plain(next(filter(str.strip, cells), "")).rstrip("0123456789")
-    return first in _TOTALS and not _has_address(cells)
+    """Whether a row without an address adds up those above it."""
+    return _plain(next(filter(str.strip, cells), "")).rstrip("0123456789") in _TOTALS
 
 
 def _has_address(cells: Sequence[str]) -> bool:

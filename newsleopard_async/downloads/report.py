@@ -156,17 +156,21 @@ def _rows(
     with _table(path, encoding) as (names, rows):
         columns = _Columns.of(names, kind)
         for cells in rows:
-            yield columns.row(cells, zone)
+            row = columns.row(cells, zone)
+            if row.email or not is_total(cells):
+                yield row
 
 
 def _count(path: Path, encoding: str | None, tally: Tally) -> Generator[None, None, None]:
     with _table(path, encoding) as (names, rows):
         emails = _email_columns(names)
         for cells in rows:
-            tally.rows += 1
             email = _email_of(cells, emails)
             if email is not None:
                 tally.addresses.add(address_key(email))
+            elif is_total(cells):
+                continue
+            tally.rows += 1
             yield
 
 
@@ -178,7 +182,7 @@ def _table(
     try:
         with closing(rows_of_file(path, encoding, is_of_platform=True)) as file:
             names, numbered = read_header(file)
-            rows = (cells for _, cells in not_blank(numbered) if not is_total(cells))
+            rows = (cells for _, cells in not_blank(numbered))
             first = list(islice(rows, 1))
             if names and not first and not is_known_header(names):
                 raise InvalidRequest.of("file", "not-text", "has one line only, " + _NOT_A_REPORT)
