@@ -17,7 +17,7 @@ from typing import IO, Final
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.locks import AT_ONCE, NO_FOLLOW
 
-__all__ = ["append", "private_folder"]
+__all__ = ["append", "private_folder", "writing"]
 
 _PREFIX: Final = "newsleopard-"
 
@@ -47,7 +47,7 @@ def private_folder() -> Iterator[Path]:
     # Known before it is there, since another thread may be looking for abandoned ones.
     _IN_USE.add(name)
     try:
-        with _writing():
+        with writing():
             folder = Path(tempfile.gettempdir(), name)
             _remove_abandoned(folder.parent)
             folder.mkdir(0o700)
@@ -132,7 +132,7 @@ def _remove(folder: Path, owner: IO[bytes] | None) -> None:
 
 
 @contextlib.contextmanager
-def _writing() -> Iterator[None]:
+def writing() -> Iterator[None]:
     """Tell an error of the temporary folder from one of whoever gives the content."""
     try:
         yield
@@ -150,5 +150,5 @@ def append(path: Path, content: bytes) -> None:
         ConfigurationError: nothing can be written there.
     """
     # What is written last may find the disk full only when the file is closed.
-    with _writing(), path.open("ab") as file:
+    with writing(), path.open("ab") as file:
         file.write(content)

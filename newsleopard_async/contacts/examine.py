@@ -274,6 +274,7 @@ class _Work:
             deep=options.deep,
             columns=options.columns,
             repeats=repeats,
+            part_bytes=options.part_bytes,
             skip=self.skip.keys if self.skip else frozenset(),
         )
 

@@ -26,7 +26,7 @@ from newsleopard_async.contacts.sources import (
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, copy_durably
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_count, problems_of_type, refuse
 
 __all__ = ["Options", "check_output", "left_out_beside", "publish"]
 
@@ -60,6 +60,7 @@ class Options:
         write_to: A file for the clean CSV.
         columns: The caller's names of columns, by those of the file.
         skip: Addresses whose rows do not go out: a path to a file of them, or an iterable.
+        part_bytes: The largest part that they are imported in; None imports them whole.
 
     Raises:
         InvalidRequest: one of them is of another type, or no such thing can be made good.
@@ -73,6 +74,7 @@ class Options:
     write_to: Path | None = attrs.field(default=None, converter=_as_path)
     columns: Mapping[str, str] | None = None
     skip: Skip | None = attrs.field(default=None, repr=False)
+    part_bytes: int | None = None
 
     def __attrs_post_init__(self) -> None:
         refuse(self._problems())
@@ -84,6 +86,8 @@ class Options:
                 yield from problems_of_type(name, path, Path, "a path")
         if self.columns is not None:
             yield from problems_of_columns(self.columns)
+        if self.part_bytes is not None:
+            yield from problems_of_count("part_bytes", self.part_bytes, low=1)
         if self.skip is not None and (reason := problem_of_skip(self.skip)) is not None:
             yield Problem("skip", "type", reason)
         if any(each not in _FIXES for each in self.fix):

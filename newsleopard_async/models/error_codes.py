@@ -39,7 +39,11 @@ ERROR_TEXTS: Final[Mapping[int, ErrorText]] = {
     40007: ErrorText("invalid code", "無效的 SN", "list the contact lists and compare their codes"),
     40008: ErrorText("unsupported file format", "不支援的檔案格式", "send a CSV file"),
     40009: ErrorText("empty file", "檔案內容為空", "check that rows follow the header"),
-    40010: ErrorText("file too large", "檔案大小超過限制", "split the file"),
+    40010: ErrorText(
+        "file too large",
+        "檔案大小超過限制",
+        "import it in parts, by part_bytes= of import_contacts or send_campaign",
+    ),
     40011: ErrorText(
         "sender not verified", "未驗證寄件人地址", "verify the sender's address in the console"
     ),

@@ -196,6 +196,7 @@ def _show_contacts(shown: Rehearsal) -> str:
     cells = "cell" if found.trimmed == 1 else "cells"
     known = f"{_rows(found.rows)}, {found.unique:,} different {addresses}"
     changes = {
+        "skipped": found.skipped,
         "dropped": found.dropped,
         "left out": found.left_out,
         f"{cells} trimmed": found.trimmed,

@@ -56,6 +56,7 @@ async def rehearse(
     fix: Fix | Iterable[Fix] = (),
     columns: Mapping[str, str] | None = None,
     skip: Skip | None = None,
+    part_bytes: int | None = None,
     strict: bool = False,
     max_rejected: float | None = 0,
     profile: Profile = "documented",
@@ -79,6 +80,7 @@ async def rehearse(
         fix: As ``send_campaign`` has it, but no file is written beside the input.
         columns: As ``send_campaign`` has it.
         skip: As ``send_campaign`` has it.
+        part_bytes: As ``send_campaign`` has it.
         strict: Whether a warning keeps it from going out.
         max_rejected: As ``send_campaign`` has it. What would be too many is a problem, and
             the rest is shown all the same.
@@ -102,7 +104,7 @@ async def rehearse(
             *problems_of_progress(progress),
         ]
     )
-    options = Options(encoding=encoding, fix=fix, columns=columns, skip=skip)
+    options = Options(encoding=encoding, fix=fix, columns=columns, skip=skip, part_bytes=part_bytes)
     del skip
     pages = None if folder is None else await in_thread(partial(_make_folder, folder))
     stage = Stage.at(began, profile, campaign, polling=polling, progress=progress)

@@ -17,6 +17,7 @@ import anyio.lowlevel
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.examine import FirstLook
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import (
@@ -45,8 +46,8 @@ from newsleopard_async.models.findings import ContactsReport
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import export_report, rejected_rows, send_campaign
-from newsleopard_async.workflows.checking import check_contacts
-from newsleopard_async.workflows.events import Progress
+from newsleopard_async.workflows.checking import checked
+from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.outcomes import ImportReport
 
 __all__ = ["Stage", "Taken", "check_taken", "take"]
@@ -110,17 +111,11 @@ async def take(contacts: Contacts, options: Options, scratch: Path) -> Taken:
 
 async def check_taken(taken: Taken, progress: Progress | None) -> ContactsReport:
     """Check the contacts and write what goes out; the rows that are left out are not kept."""
-    report = await check_contacts(
-        taken.contacts,
-        encoding=taken.options.encoding,
-        fix=taken.options.fix,
-        left_out_to=taken.options.left_out_to,
-        columns=taken.options.columns,
-        skip=taken.options.skip,
-        write_to=taken.clean,
-        progress=progress,
-    )
-    return attrs.evolve(report, left_out_to=None)
+    options = attrs.evolve(taken.options, write_to=taken.clean)
+    events = Events("check_contacts", progress, SystemClock())
+    async with checked(events, as_source(taken.contacts), options) as found:
+        await found.publish()
+        return attrs.evolve(found.report, left_out_to=None)
 
 
 class StageClock(ManualClock):
@@ -224,6 +219,7 @@ class Stage:
                 # Whatever the checks found, it is to be seen what comes of it.
                 check=False,
                 max_rejected=None,
+                part_bytes=taken.options.part_bytes,
                 polling=self.polling,
                 progress=self.progress,
             )

@@ -57,6 +57,10 @@ _TARGET: Final = frozenset({"list_sn", "list_name", "if_list_exists"})
 """The parts of the input that say which list contacts go into."""
 
 
+_PART_BYTES: Final = "part_bytes"
+"""The part of the input that says how contacts are divided."""
+
+
 @attrs.frozen
 class Input:
     """What a pipeline is asked to do, as hashes, by which it is known again.
@@ -266,7 +270,7 @@ class Checkpoint:
             changed = self._changed(asked)
             if fixed := [name for name in changed if not self._may_change(name)]:
                 raise InvalidRequest.of("checkpoint", "other-input", self._explain(fixed))
-            if not all(map(_is_of_campaign, changed)):
+            if not all(name == _PART_BYTES or _is_of_campaign(name) for name in changed):
                 # What was read, or was tried, was for the other list or contacts.
                 self.records.clear()
         self.input_hash, self.input_parts = asked.whole, dict(asked.parts)
@@ -283,6 +287,9 @@ class Checkpoint:
         written = _WRITES & self.records.keys()
         if not written:
             return True
+        if name == _PART_BYTES:
+            # A list that was made for a file that was too large takes its parts as well.
+            return not IMPORTS & written
         if name in _TARGET:
             # An import that may have failed holds back its contacts, and no list but its own.
             return all(step in IMPORTS and not self.records[step].is_done for step in written)
@@ -290,7 +297,7 @@ class Checkpoint:
 
     def _explain(self, names: list[str]) -> str:
         begun = f"was made for other input ({', '.join(names)} differs)"
-        given = "campaign, contacts (with the same fix= and encoding=) and lists"
+        given = "campaign, contacts (with the same fix=, encoding= and part_bytes=) and lists"
         if SUBMIT in self.records:
             # Whoever began anew now might send a second time.
             return (

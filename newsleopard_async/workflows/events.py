@@ -53,6 +53,8 @@ class Event(Plain):
         result: What a finished or resumed step gave, as plain data; the class of a failed
             one's error; else what is known of the wait. Of ``check_contacts``, how far it
             is: ``bytes`` and ``rows``.
+        part: Which part of the contacts it is about, from 1, if they are imported in parts.
+        parts: How many parts there are.
     """
 
     pipeline: str
@@ -60,6 +62,8 @@ class Event(Plain):
     state: EventState
     elapsed_s: float
     result: PlainData = None
+    part: int | None = None
+    parts: int | None = None
 
 
 Progress = Callable[[Event], Awaitable[None] | None]
@@ -98,17 +102,24 @@ class Events:
         return self.clock.monotonic()
 
     @contextlib.asynccontextmanager
-    async def begin(self, step: StepName) -> AsyncIterator[None]:
+    async def begin(self, step: StepName, *, of: tuple[int, int] = (1, 1)) -> AsyncIterator[None]:
         """Emit that a step has started, and, if it raises, that it has failed."""
-        await self.emit(step, "started")
+        await self.emit(step, "started", of=of)
         try:
             yield
         except Exception as error:
-            await self.emit(step, "failed", type(error).__name__)
+            await self.emit(step, "failed", type(error).__name__, of=of)
             raise
 
-    async def emit(self, step: StepName, state: EventState, result: PlainData = None) -> None:
-        """Emit an event."""
+    async def emit(
+        self,
+        step: StepName,
+        state: EventState,
+        result: PlainData = None,
+        *,
+        of: tuple[int, int] = (1, 1),
+    ) -> None:
+        """Emit an event; ``of`` is the part, and how many there are."""
         if self.progress is None:
             return
         event = Event(
@@ -117,6 +128,8 @@ class Events:
             state=state,
             elapsed_s=self.clock.monotonic() - self._began_s,
             result=result,
+            part=of[0] if of[1] > 1 else None,
+            parts=of[1] if of[1] > 1 else None,
         )
         try:
             answer = self.progress(event)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Final, Literal
 
 import attrs
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.parts import Part, split
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
@@ -40,7 +43,7 @@ from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.polling import problems_of_polling, watch
-from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.runner import AnyStep, Runner, Step
 
 __all__ = [
     "IfListExists",
@@ -48,12 +51,15 @@ __all__ = [
     "find_or_create",
     "import_contacts",
     "import_into",
+    "parts_of",
     "publish_unless_imported",
     "read_again",
     "wait_for_import",
 ]
 
 IfListExists = Literal["refuse", "reuse"]
+
+Look = Step[ImportSn, ImportResult | None]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
@@ -107,6 +113,7 @@ async def import_contacts(
     left_out_to: AnyPath | None = None,
     columns: Mapping[str, str] | None = None,
     skip: Skip | None = None,
+    part_bytes: int | None = None,
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 
@@ -131,6 +138,9 @@ async def import_contacts(
         columns: Names to use in the place of the file's or the records' own, as for
             `check_contacts`.
         skip: Addresses to leave out, as for `check_contacts`.
+        part_bytes: The largest size of a part, in bytes. Contacts that are larger than that are
+            imported in several parts, one after the other, each with the header; the vendor's
+            guide takes files of up to 10 MB. Once a part was begun, it must stay the same.
 
     Raises:
         ImportFailed: the import ended without success.
@@ -151,7 +161,12 @@ async def import_contacts(
         ]
     )
     options = Options(
-        encoding=encoding, fix=fix, left_out_to=left_out_to, columns=columns, skip=skip
+        encoding=encoding,
+        fix=fix,
+        left_out_to=left_out_to,
+        columns=columns,
+        skip=skip,
+        part_bytes=part_bytes,
     )
     events = Events("import_contacts", progress, nl.clock)
     # Whoever reports a log line prints the variables of the frames that run: a source is shown
@@ -163,15 +178,18 @@ async def import_contacts(
             error = InvalidRequest(each.as_problem() for each in faults)
             raise await with_checkpoint(error, checkpoint)
         log_remarks(found.report)
-        async with running(
-            nl,
-            events,
-            asked=Input.of(found.sha256, target, contacts=found.sha256, **target.to_dict()),
-            checkpoint=checkpoint,
-        ) as run:
+        parts = await parts_of(found, part_bytes)
+        divided = {"part_bytes": part_bytes} if parts else {}
+        asked = Input.of(
+            *(found.sha256, target, *divided.values()),
+            contacts=found.sha256,
+            **target.to_dict(),
+            **divided,
+        )
+        async with running(nl, events, asked=asked, checkpoint=checkpoint) as run:
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
-            return await import_into(run, found, joined, polling or Polling())
+            return await import_into(run, found, parts, joined, polling or Polling())
 
 
 async def publish_unless_imported(run: Runner, found: Examination) -> None:
@@ -183,14 +201,33 @@ async def publish_unless_imported(run: Runner, found: Examination) -> None:
         await found.publish()
 
 
+async def parts_of(clean: Examination, part_bytes: int | None) -> tuple[Part, ...]:
+    """Divide clean contacts that are larger than a part; nothing is divided otherwise.
+
+    Raises:
+        InvalidRequest: they cannot be divided so.
+    """
+    if part_bytes is None or clean.report.size_bytes <= part_bytes:
+        return ()
+    return await in_thread(partial(split, clean.path, part_bytes))
+
+
 async def import_into(
-    run: Runner, clean: Examination, list_sn: ListSn, polling: Polling, *, judges: bool = True
+    run: Runner,
+    clean: Examination,
+    parts: tuple[Part, ...],
+    list_sn: ListSn,
+    polling: Polling,
+    *,
+    judges: bool = True,
 ) -> ImportReport:
     """Import clean contacts into a list, wait, and judge what the platform says it took.
 
     Args:
         run: Carries it.
         clean: The contacts.
+        parts: In which they are imported, one after the other: what the platform does with
+            several imports at a time is not documented (T48). None imports them whole.
         list_sn: The list.
         polling: How the import is watched.
         judges: Whether the result decides anything; not after the submit.
@@ -199,16 +236,41 @@ async def import_into(
         ImportFailed: the import ended without success.
         ImportIncomplete: the platform counts fewer rows than addresses were sent.
     """
-    how = steps.import_text if clean.as_text else steps.upload_file
-    import_sn = await run.step(how, steps.ImportFile(path=clean.path, list_sn=list_sn))
+    whole = steps.ImportFile(path=clean.path, list_sn=list_sn)
+    if not parts:
+        how = steps.import_text if clean.as_text else steps.upload_file
+        sent = clean.report.unique if judges else 0
+        return await _import_one(run, how, whole, polling, sent=sent)
+    results: list[ImportResult] = []
+    for number, part in enumerate(parts, start=1):
+        report = await _import_one(
+            run,
+            steps.upload_file.of_part(number, len(parts)),
+            attrs.evolve(whole, part=part),
+            polling,
+            sent=part.addresses if judges else 0,
+        )
+        results.append(report.result)
+    return ImportReport.of_parts(list_sn, results)
+
+
+async def _import_one(
+    run: Runner,
+    how: Step[steps.ImportFile, ImportSn],
+    given: steps.ImportFile,
+    polling: Polling,
+    *,
+    sent: int,
+) -> ImportReport:
+    look = steps.get_import.of_part(how.part, how.parts)
+    import_sn = await run.step(how, given)
     try:
-        result = await watch_import(run, import_sn, polling)
-        report = ImportReport(list_sn=list_sn, import_sn=import_sn, result=result)
-        if judges:
-            _check_taken(report, sent=clean.report.unique)
+        result = await watch_import(run, import_sn, polling, look=look)
+        report = ImportReport(list_sn=given.list_sn, import_sn=import_sn, result=result)
+        _check_taken(report, sent=sent, of=look)
     except ImportFailed:
         # An import may be repeated, and by then what made it fail may have been mended.
-        await run.forget(steps.get_import)
+        await run.forget(look)
         await run.forget(how)
         raise
     return report
@@ -219,14 +281,28 @@ async def read_again(run: Runner, report: ImportReport, polling: Polling) -> Imp
 
     What was kept may have been wrong, and must not refuse each later run.
     """
-    if await run.step(steps.get_import, report.import_sn, keep=False) is None:
-        return report
-    await run.forget(steps.get_import)
-    result = await watch_import(run, report.import_sn, polling)
-    return attrs.evolve(report, result=result)
+    if not report.parts:
+        result = await _read_again(run, report.import_sn, report.result, polling, steps.get_import)
+        return attrs.evolve(report, result=result)
+    results = [
+        await _read_again(
+            run, part.import_sn, part, polling, steps.get_import.of_part(number, len(report.parts))
+        )
+        for number, part in enumerate(report.parts, start=1)
+    ]
+    return ImportReport.of_parts(report.list_sn, results)
 
 
-def _check_taken(report: ImportReport, *, sent: int) -> None:
+async def _read_again(
+    run: Runner, import_sn: ImportSn, kept: ImportResult, polling: Polling, look: Look
+) -> ImportResult:
+    if await run.step(look, import_sn, keep=False) is None:
+        return kept
+    await run.forget(look)
+    return await watch_import(run, import_sn, polling, look=look)
+
+
+def _check_taken(report: ImportReport, *, sent: int, of: AnyStep) -> None:
     """Compare the rows that the platform counts in the file with what was sent.
 
     Only addresses that have the form of one count, each once: a row that is known to be bad may
@@ -238,14 +314,14 @@ def _check_taken(report: ImportReport, *, sent: int) -> None:
     rows, rejected = report.result.file_count, report.result.errors
     if rows is not None and rows < sent:
         raise ImportIncomplete(
-            f"the platform counts {rows:,} rows in import {report.import_sn}, and {sent:,} "
-            "different addresses were sent; nothing more was done. Run it again with the same "
-            "checkpoint: it is imported anew, which updates the contacts that are there. If the "
-            f"list {report.list_sn} is complete in the console, send to it without contacts=",
+            f"the platform counts {rows:,} rows in import {report.import_sn}{_part(of)}, and "
+            f"{sent:,} different addresses were sent; nothing more was done. Run it again with the "
+            "same checkpoint: it is imported anew, which updates the contacts that are there. If "
+            f"the list {report.list_sn} is complete in the console, send to it without contacts=",
             result=report.result,
             report=report,
         )
-    if rows is None or rejected is None:
+    if sent and (rows is None or rejected is None):
         _log.warning(
             "import %s: the platform does not say %s, so that missing contacts cannot be noticed; "
             "%d different addresses were sent (%s)",
@@ -364,7 +440,9 @@ async def wait_for_import(
         return await watch_import(run, import_sn, polling or Polling())
 
 
-async def watch_import(run: Runner, import_sn: ImportSn, polling: Polling) -> ImportResult:
+async def watch_import(
+    run: Runner, import_sn: ImportSn, polling: Polling, *, look: Look = steps.get_import
+) -> ImportResult:
     """Look until the state is final; every state but PROCESSING is."""
 
     def is_done(result: ImportResult | None, elapsed_s: float) -> bool:
@@ -373,34 +451,31 @@ async def watch_import(run: Runner, import_sn: ImportSn, polling: Polling) -> Im
             return elapsed_s >= polling.grace_s
         return result.status.is_final
 
-    if run.has(steps.get_import):
+    what = f"import {import_sn}{_part(look)}"
+    if run.has(look):
         # The platform forgets an import after 30 days; the end of this one was kept.
-        return _successful(import_sn, await run.step(steps.get_import, import_sn))
-    result = await watch(
-        run,
-        steps.get_import,
-        import_sn,
-        is_done=is_done,
-        polling=polling,
-        what=f"import {import_sn}",
-    )
-    ended = _successful(import_sn, result)
-    await run.settle(steps.get_import, ended)
+        return _successful(what, await run.step(look, import_sn))
+    result = await watch(run, look, import_sn, is_done=is_done, polling=polling, what=what)
+    ended = _successful(what, result)
+    await run.settle(look, ended)
     return ended
 
 
-def _successful(import_sn: ImportSn, result: ImportResult | None) -> ImportResult:
+def _part(step: AnyStep) -> str:
+    return f" (part {step.part} of {step.parts})" if step.parts > 1 else ""
+
+
+def _successful(what: str, result: ImportResult | None) -> ImportResult:
     if result is None:
-        raise ImportFailed(f"import {import_sn}: {_NOT_KNOWN_YET}", result=None)
+        raise ImportFailed(f"{what}: {_NOT_KNOWN_YET}", result=None)
     if not result.status.is_success:
-        raise ImportFailed(_explain(result), result=result)
+        raise ImportFailed(f"{what} ended as {result.status}: {_advice(result)}", result=result)
     return result
 
 
-def _explain(result: ImportResult) -> str:
-    advice = {
+def _advice(result: ImportResult) -> str:
+    return {
         "DUPLICATE_HEADER": "two columns have the same name (標頭重複)",
         "MISSING_REQUIRED_DATA": "the header does not begin with EMAIL,NAME (缺少需要的檔案)",
         "ERROR": "the file could not be read as CSV, or a column must be set up first (匯入失敗)",
     }.get(result.status, "a state that is not documented")
-    return f"import {result.import_sn} ended as {result.status}: {advice}"

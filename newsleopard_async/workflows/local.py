@@ -23,7 +23,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
-from newsleopard_async.workflows.events import Events
+from newsleopard_async.workflows.events import Events, EventState
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
 
@@ -75,22 +75,22 @@ class LocalRunner:
         """
         if step.request is not None:
             return await self._once(step, given, step.request)
-        record = self._checkpoint.records.get(step.name) if keep else None
+        record = self._checkpoint.records.get(step.key) if keep else None
         if record is not None and record.is_done:
             return cast("Gives", await self._resumed(step, record))
-        async with self._events.begin(step.name):
+        async with self._events.begin(step.name, of=(step.part, step.parts)):
             if step.writes:
                 result = await self._write(step, given)
             else:
                 result = await step.run(self._nl, given)
         if keep:
             await self.settle(step, result)
-        await self._events.emit(step.name, "finished", to_plain(result))
+        await self._emit(step, "finished", to_plain(result))
         return result
 
     async def _write(self, step: Step[Given, Gives], given: Given) -> Gives:
         """Run a step that may be repeated, and keep that it has begun, unless it was refused."""
-        await self._checkpoint.put(step.name, Record(state="intent", at=self.now()))
+        await self._checkpoint.put(step.key, Record(state="intent", at=self.now()))
         try:
             return await step.run(self._nl, given)
         except NewsLeopardError as error:
@@ -102,13 +102,13 @@ class LocalRunner:
 
     async def _once(self, step: Step[Given, Gives], given: Given, request: str) -> Gives:
         """Run a step that must not happen twice, or give what it gave before."""
-        record = self._checkpoint.records.get(step.name)
+        record = self._checkpoint.records.get(step.key)
         if record is None:
             noting = _Noting(self._checkpoint, step, self._nl)
-            async with self._events.begin(step.name):
+            async with self._events.begin(step.name, of=(step.part, step.parts)):
                 result = await step.run(self._nl, given, noting)
             try:
-                await self._events.emit(step.name, "finished", to_plain(result))
+                await self._emit(step, "finished", to_plain(result))
                 # A pending cancellation must strike here and not where it drops the result.
                 await anyio.lowlevel.checkpoint()
             except BaseException:
@@ -126,35 +126,35 @@ class LocalRunner:
 
     def has(self, step: AnyStep) -> bool:
         """Whether something is kept of a step: its result, or that it may have happened."""
-        return step.name in self._checkpoint.records
+        return step.key in self._checkpoint.records
 
     def held_since(self, step: AnyStep) -> datetime | None:
         """Return since when it is not known whether a step happened; None where it is."""
-        record = self._checkpoint.records.get(step.name)
+        record = self._checkpoint.records.get(step.key)
         return None if record is None or record.is_done else record.at
 
     def done_at(self, step: AnyStep) -> datetime | None:
         """Return when it was noted what a step gave; None if it is not known."""
-        record = self._checkpoint.records.get(step.name)
+        record = self._checkpoint.records.get(step.key)
         return record.at if record is not None and record.is_done else None
 
     def is_answered(self, step: AnyStep) -> bool:
         """Whether the server said that a step happened, by an answer that cannot be used."""
-        record = self._checkpoint.records.get(step.name)
+        record = self._checkpoint.records.get(step.key)
         return record is not None and record.result == ANSWERED
 
     async def settle(self, step: AnyStep, result: Any) -> None:
         """Note what a step gave."""
         record = Record(state="done", at=self.now(), result=to_plain(result))
-        await self._checkpoint.put(step.name, record)
+        await self._checkpoint.put(step.key, record)
 
     async def forget(self, step: AnyStep) -> None:
         """Note that a step did not happen."""
-        await self._checkpoint.put(step.name, None)
+        await self._checkpoint.put(step.key, None)
 
     async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
         """Let time pass between two looks at a job."""
-        await self._events.emit(step.name, "waiting", to_plain(known))
+        await self._emit(step, "waiting", to_plain(known))
         await self._nl.clock.sleep(seconds)
 
     def monotonic(self) -> float:
@@ -172,8 +172,11 @@ class LocalRunner:
             return False
         return usage.remaining < usage.limit * _LOW_QUOTA
 
+    async def _emit(self, step: AnyStep, state: EventState, result: Any) -> None:
+        await self._events.emit(step.name, state, result, of=(step.part, step.parts))
+
     async def _resumed(self, step: AnyStep, record: Record) -> Any:
-        await self._events.emit(step.name, "resumed", record.result)
+        await self._emit(step, "resumed", record.result)
         return from_plain(step.gives, record.result)
 
 
@@ -196,11 +199,11 @@ class _Noting:
         """Store the intent; what this raises keeps the request from being sent."""
         record = Record(state="intent", at=self.nl.clock.now())
         try:
-            await self.checkpoint.put(self.step.name, record)
+            await self.checkpoint.put(self.step.key, record)
         except Exception:
             # A store that failed may have stored it all the same, and nothing will be sent.
             with contextlib.suppress(Exception):
-                await self.checkpoint.put(self.step.name, None)
+                await self.checkpoint.put(self.step.key, None)
             raise
 
     async def on_accepted(self, model: Any) -> None:
@@ -223,9 +226,9 @@ class _Noting:
         What stays stored is the intent, from which a later run looks the truth up.
         """
         try:
-            await self.checkpoint.put(self.step.name, record)
+            await self.checkpoint.put(self.step.key, record)
         except Exception:  # noqa: BLE001 - whatever a caller's store raises
             result = None if record is None else record.result
             _log.exception("no checkpoint could be stored after %s: %s", self.step.name, result)
             # In this process the truth is known all the same.
-            self.checkpoint.know(self.step.name, record)
+            self.checkpoint.know(self.step.key, record)

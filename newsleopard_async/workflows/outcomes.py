@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -24,18 +24,44 @@ class ImportReport(Plain):
 
     Attributes:
         list_sn: The list that the contacts are in now.
-        import_sn: Code of the import.
-        result: The platform's final word on it; rows may have been rejected all the same.
+        import_sn: Code of the import; of several parts, that of the last one.
+        result: The platform's final word on it; rows may have been rejected all the same. Of
+            several parts it is their sum: a count is None if it is None of any part, and it was
+            requested with the first and ended with the last.
+        parts: What the platform says of each part, if they were imported in parts.
     """
 
     list_sn: ListSn
     import_sn: ImportSn
     result: ImportResult
+    parts: tuple[ImportResult, ...] = ()
+
+    @classmethod
+    def of_parts(cls, list_sn: ListSn, results: Iterable[ImportResult]) -> ImportReport:
+        """Add up what the platform says of the parts."""
+        parts = tuple(results)
+        first, last = parts[0], parts[-1]
+        total = attrs.evolve(
+            last,
+            file_count=_sum(each.file_count for each in parts),
+            inserted=_sum(each.inserted for each in parts),
+            duplicates=_sum(each.duplicates for each in parts),
+            errors=_sum(each.errors for each in parts),
+            created=first.created,
+            # It decides whether rows were rejected; `rejected_rows` asks each part.
+            error_url=next((each.error_url for each in parts if each.error_url), None),
+        )
+        return cls(list_sn=list_sn, import_sn=last.import_sn, result=total, parts=parts)
 
     @property
     def rejected_count(self) -> int:
         """Rows that the platform did not take; 0 where it did not say."""
         return self.result.errors or 0
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else sum(filter(None, known))
 
 
 @attrs.frozen(kw_only=True)

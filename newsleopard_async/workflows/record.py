@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -48,6 +49,9 @@ _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "find_campaign": frozenset(),
 }
 """What each pipeline keeps. A step of another name would not be seen, and be done again."""
+
+_OF_PARTS: Final = re.compile(r"(upload_file|get_import)\.(?:[2-9]|[1-9][0-9]{1,2})")
+"""Steps of the further parts of an import, whose number is part of their name."""
 
 _HAVE_INTENTS: Final = IMPORTS | {CREATE, SUBMIT}
 
@@ -131,7 +135,9 @@ def _checked(fields: dict[str, Any]) -> Stored:
     """
     del fields["version"]
     stored = from_plain(Stored, fields)
-    for step, record in stored.records.items():
+    for key, record in stored.records.items():
+        numbered = _OF_PARTS.fullmatch(key)
+        step = key if numbered is None else numbered[1]
         if step not in _STEPS[stored.pipeline]:
             raise ValueError
         if not (record.is_done or (record.state == "intent" and step in _HAVE_INTENTS)):

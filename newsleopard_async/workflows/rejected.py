@@ -7,8 +7,9 @@ It is personal data, and is on the disk only while it is read.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import closing
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing, closing
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -86,11 +87,15 @@ def rejected_rows(
     )
     if isinstance(contacts, str):
         as_source(contacts)  # refuses a path that was given as text, and reads nothing
-    result = report.result if isinstance(report, ImportReport) else report
-    rows = contact_rows(contacts, contacts_encoding)
-    if rows is not None and contacts_columns:
-        rows = _renamed(rows, contacts_columns)
-    return _rows(nl, result, rows, encoding)
+    results = (report,) if isinstance(report, ImportResult) else report.parts or (report.result,)
+
+    def given() -> Rows | None:
+        rows = contact_rows(contacts, contacts_encoding)
+        if rows is None or not contacts_columns:
+            return rows
+        return _renamed(rows, contacts_columns)
+
+    return _rows_of_parts(nl, results, given, encoding)
 
 
 def _renamed(rows: Rows, columns: Mapping[str, str]) -> Rows:
@@ -99,6 +104,31 @@ def _renamed(rows: Rows, columns: Mapping[str, str]) -> Rows:
         for line, cells in rows:
             yield line, list(renamed(cells, columns, line=line).cells)
             yield from rows
+
+
+@hides_variables
+async def _rows_of_parts(
+    nl: NewsLeopard,
+    results: Iterable[ImportResult],
+    contacts: Callable[[], Rows | None],
+    encoding: str | None,
+) -> AsyncGenerator[RejectedRow, None]:
+    """Go through the rows of all parts, which were imported in the order of the contacts."""
+    last_line = 0
+    for result in results:
+        rows = contacts()
+        given = _below(rows, last_line) if rows is not None and last_line else rows
+        async with aclosing(_rows(nl, result, given, encoding)) as rejected:
+            async for row in rejected:
+                last_line = max(last_line, row.line or 0)
+                yield row
+
+
+def _below(rows: Rows, line: int) -> Rows:
+    """Leave out what stands in an earlier part: a later row may be the same."""
+    with closing(rows):
+        yield from islice(rows, 1)
+        yield from (row for row in rows if row[0] > line)
 
 
 @hides_variables

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Concatenate, Generic, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Generic, Protocol, Self, TypeVar, cast
 
 import attrs
 
@@ -36,6 +36,8 @@ class Step(Generic[Given, Gives]):
             `Observer` that sees it happen. None if repeating the step changes nothing.
         writes: Whether it changes something at the platform, so that its intent is kept too,
             though it may be repeated: from then on its input is fixed.
+        part: Which part of the contacts it is about, from 1, if there are several.
+        parts: How many there are; 1 if they are not divided.
     """
 
     name: StepName
@@ -43,6 +45,17 @@ class Step(Generic[Given, Gives]):
     gives: Any
     request: str | None = None
     writes: bool = False
+    part: int = 1
+    parts: int = 1
+
+    @property
+    def key(self) -> str:
+        """The name of its record: that of a further part has a number."""
+        return self.name if self.part == 1 else f"{self.name}.{self.part}"
+
+    def of_part(self, part: int, parts: int) -> Self:
+        """Return the step for a part of the contacts."""
+        return attrs.evolve(self, part=part, parts=parts)
 
 
 AnyStep = Step[Any, Any]

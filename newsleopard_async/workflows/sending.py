@@ -41,6 +41,7 @@ from newsleopard_async.workflows.importing import (
     Target,
     find_or_create,
     import_into,
+    parts_of,
     publish_unless_imported,
     read_again,
 )
@@ -79,6 +80,7 @@ async def send_campaign(
     left_out_to: AnyPath | None = None,
     columns: Mapping[str, str] | None = None,
     skip: Skip | None = None,
+    part_bytes: int | None = None,
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
 
@@ -115,6 +117,7 @@ async def send_campaign(
         columns: Names to use in the place of the file's or the records' own, as for
             `check_contacts`.
         skip: Addresses to leave out, as for `check_contacts`.
+        part_bytes: The largest size of a part, in bytes, as for `import_contacts`.
 
     Raises:
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
@@ -138,6 +141,7 @@ async def send_campaign(
         judge=check,
         columns=columns,
         skip=skip,
+        part_bytes=part_bytes,
     )
     # As in `import_contacts`: what holds addresses is shown without them.
     del skip
@@ -151,11 +155,13 @@ async def send_campaign(
         if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
             raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
+        parts = () if found is None else await parts_of(found, part_bytes)
+        divided = {"part_bytes": part_bytes} if parts else {}
         run = await stack.enter_async_context(
             running(
                 nl,
                 events,
-                asked=_asked(campaign, found, target, marker),
+                asked=_asked(campaign, found, target, marker, divided),
                 checkpoint=checkpoint,
             )
         )
@@ -171,7 +177,9 @@ async def send_campaign(
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
             was_kept = run.has(steps.get_import)
-            report = await import_into(run, found, joined, polling or Polling(), judges=is_new)
+            report = await import_into(
+                run, found, parts, joined, polling or Polling(), judges=is_new
+            )
             if is_new:
                 if was_kept and not is_complete_enough(report, max_rejected):
                     report = await read_again(run, report, polling or Polling())
@@ -185,11 +193,17 @@ def _asked(
     found: Examination | None,
     target: Target | None,
     marker: str | EllipsisType | None,
+    divided: Mapping[str, int | None],
 ) -> Input:
     contacts, mark = found and found.sha256, marker is ... or marker
     into = {} if target is None else target.to_dict()
     return Input.of(
-        campaign, contacts, target, mark, campaign=campaign, contacts=contacts, marker=mark, **into
+        *(campaign, contacts, target, mark, *divided.values()),
+        campaign=campaign,
+        contacts=contacts,
+        marker=mark,
+        **into,
+        **divided,
     )
 
 

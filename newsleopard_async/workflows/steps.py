@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -15,6 +16,7 @@ import attrs
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
+from newsleopard_async.contacts.parts import Part, write_part
 
 # Loaded before a pipeline begins: an import that failed in its midst would hide what was done.
 from newsleopard_async.contacts.rules import text as _text  # noqa: F401 - see above
@@ -87,10 +89,11 @@ used, the next one will, too.
 
 @attrs.frozen(kw_only=True)
 class ImportFile(Plain):
-    """A clean CSV file and the list that it goes into."""
+    """A clean CSV file and the list that it goes into, or a part of the file."""
 
     path: Path
     list_sn: ListSn
+    part: Part | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -153,10 +156,13 @@ async def create_list(nl: NewsLeopard, name: str, observer: Observer) -> ListSn:
 @step(gives=ImportSn, writes=True)
 async def upload_file(nl: NewsLeopard, given: ImportFile) -> ImportSn:
     """Ask for an upload URL and use it; one step, since the URL expires."""
+    path = given.path
+    if given.part is not None:
+        path = await in_thread(partial(write_part, path, given.part))
 
     async def upload() -> ImportSn:
         ticket = await nl.contacts.start_file_import(given.list_sn)
-        await nl.contacts.upload(ticket, given.path)
+        await nl.contacts.upload(ticket, path)
         return ticket.import_sn
 
     return await with_fresh_url(upload)

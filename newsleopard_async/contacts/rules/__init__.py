@@ -100,6 +100,7 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
     RuleInfo("leading-zero", "warning", "a zero that a column of numbers would lose, or has lost"),
     RuleInfo("formula", "warning", "a cell that a spreadsheet would execute"),
     RuleInfo("quote", "note", "a quote that should have been doubled; it stays in the cell"),
+    RuleInfo("large-file", "warning", "more than the 10 MB a file of the vendor's guide"),
     RuleInfo("too-large-for-text", "note", "too large for an import as text; it goes as a file"),
 )
 

@@ -26,6 +26,8 @@ _LEVELS: Final = ("error", "warning", "note")
 _RULES: Final = tuple(rule.name for rule in CONTACT_RULES)
 _ESCAPED: Final = (b"\n", b'"', b"\\", b"\t")
 """What takes a byte more in JSON."""
+_LARGEST_FILE_BYTES: Final = 10_000_000
+"""The vendor's guide of 2026: at most 10 MB a file. What a larger one meets is not documented."""
 _BODY_BYTES: Final = len(b'{"contacts": ""}')
 
 
@@ -54,6 +56,7 @@ class Examiner:
         columns: The caller's names of columns, by those of the file.
         repeats: As `repeats` gave them, if the file is read once more to drop rows.
         skip: Keys of the addresses whose rows do not go out.
+        part_bytes: The largest part that they are imported in; None imports them whole.
 
     Raises:
         ConfigurationError: email-validator is asked for, and not installed.
@@ -69,7 +72,9 @@ class Examiner:
         columns: Mapping[str, str] | None = None,
         repeats: Mapping[bytes, int] | None = None,
         skip: AbstractSet[bytes] = frozenset(),
+        part_bytes: int | None = None,
     ) -> None:
+        self._part_bytes = part_bytes
         self._skip = skip
         self._repeats = repeats
         self._columns = columns
@@ -199,6 +204,14 @@ class Examiner:
             yield _finding("error", "no-rows", "has a header and no contact below it")
         elif table.rows == table.left_out + table.skipped:
             yield _finding("error", "no-rows", "has no row that is not left out")
+        if min(self._size_bytes, self._part_bytes or self._size_bytes) > _LARGEST_FILE_BYTES:
+            yield _finding(
+                "warning",
+                "large-file",
+                f"makes a file of {self._size_bytes:,} bytes, and the vendor's guide takes up to "
+                f"{_LARGEST_FILE_BYTES:,}; import it in several parts "
+                f"(part_bytes={_LARGEST_FILE_BYTES:_} does it)",
+            )
         if self._size_bytes + self._escaped_bytes + _BODY_BYTES > MAX_BODY_BYTES:
             yield _finding(
                 "note",
