@@ -24,7 +24,7 @@ from tests.constants import (
 )
 from tests.faults.world import FEW, MANY, World, csv_of
 
-__all__ = ["BY_NAME", "PIPELINES", "QUIET_EXPORT", "Pipeline"]
+__all__ = ["BY_NAME", "IN_PARTS", "PIPELINES", "QUIET_EXPORT", "Pipeline"]
 
 _SCHEDULED: Final = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
 
@@ -53,10 +53,14 @@ class Pipeline:
         return self.recipients > 0
 
 
-def _importing(name: str, rows: int) -> Pipeline:
+def _importing(name: str, rows: int, *, part_bytes: int | None = None) -> Pipeline:
     def run(nl: NewsLeopard, at: World) -> Any:
         return workflows.import_contacts(
-            nl, csv_of(rows), list_name=LIST_NAME, checkpoint=at.checkpoint
+            nl,
+            csv_of(rows),
+            list_name=LIST_NAME,
+            checkpoint=at.checkpoint,
+            part_bytes=part_bytes,
         )
 
     return Pipeline(name, run, rows)
@@ -103,4 +107,7 @@ PIPELINES: Final = (
 QUIET_EXPORT: Final = Pipeline("quiet-export", _exporting, prepare=World.add_quiet_campaign)
 """An export of two files, for tests that run it hundreds of times."""
 
-BY_NAME: Final = {each.name: each for each in (*PIPELINES, QUIET_EXPORT)}
+IN_PARTS: Final = _importing("import-parts", MANY, part_bytes=len(csv_of(MANY)) // 2)
+"""An import in three parts, of which the last is a small rest."""
+
+BY_NAME: Final = {each.name: each for each in (*PIPELINES, QUIET_EXPORT, IN_PARTS)}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from newsleopard_async import files
 from newsleopard_async import store as stores
-from tests.faults.pipelines import BY_NAME, PIPELINES, Pipeline
+from tests.faults.pipelines import BY_NAME, IN_PARTS, PIPELINES, Pipeline
 from tests.faults.report import play_all, rows
 from tests.faults.stories import Case, cases, check, go_on, live, log_of, play, requests_of
 from tests.faults.strikes import FAULTS, Fault, Gone, Strike
@@ -51,6 +51,22 @@ def test_two_faults_at_one_place_neither_repeat_nor_lose(case: Case) -> None:
         run(case, fault)
 
 
+OF_PARTS = ("gone-before", "gone-after", "reply-lost-lasting")
+
+
+@pytest.mark.parametrize("fault", [each for each in FAULTS if each.name in OF_PARTS], ids=str)
+def test_import_in_parts_goes_on_with_the_part_that_it_was_at(fault: Fault) -> None:
+    """Whatever fails, each part is imported; those that were done are not imported again."""
+    requests = requests_of(IN_PARTS)
+    assert requests.count("upload") == 3
+    for number in range(len(requests)):
+        with world() as at:
+            story = play(at, IN_PARTS, [[Strike(number, fault)]])
+            check(at, story, log_of(IN_PARTS).result)
+            assert len(story.result.parts) == 3
+            assert not fault.gone or at.emulator.count("upload") <= 4
+
+
 # At each write of the checkpoint, the process is gone before it, or right after it
 
 
@@ -87,7 +103,9 @@ def gone_at_write(at: World, pipeline: Pipeline, ending: Ending) -> bool:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("name", ["import-file", "send-text", "send-to-list", "export"])
+@pytest.mark.parametrize(
+    "name", ["import-file", "import-parts", "send-text", "send-to-list", "export"]
+)
 def test_gone_at_any_write_neither_repeats_nor_loses(name: str, *, after: bool) -> None:
     """Between any two things that are done, and the notes of them."""
     pipeline, number, is_struck = BY_NAME[name], 0, True

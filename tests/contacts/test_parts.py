@@ -1,0 +1,118 @@
+"""Contacts are divided between rows, and nothing of them is lost or twice there."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from newsleopard_async import InvalidRequest, check_contacts
+from newsleopard_async.contacts import parts
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.parts import split, write_part
+from tests.contacts.checking import check, csv_of, found
+from tests.contacts.examples import written
+
+HEADER = "EMAIL,NAME,X"
+
+
+def contents_of(path: Path, part_bytes: int) -> list[bytes]:
+    """Return what goes out in each part."""
+    return [write_part(path, part).read_bytes() for part in split(path, part_bytes)]
+
+
+@settings(max_examples=60)
+@given(
+    cells=st.lists(st.sampled_from(["", "甲", "x,y", '5"', "line\nbreak", '"\n"']), max_size=30),
+    part_bytes=st.integers(60, 400),
+)
+def test_parts_hold_every_row_once(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[str], part_bytes: int
+) -> None:
+    """In their order, each part with the header and no larger than it may be."""
+    rows = [[f"a{number}@example.com", cell, "x"] for number, cell in enumerate(cells)]
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows([HEADER.split(","), *rows])
+    path = written(tmp_path_factory.mktemp("parts"), text.getvalue().encode())
+
+    contents = contents_of(path, part_bytes)
+
+    read = [list(csv.reader(io.StringIO(each.decode(), newline=""))) for each in contents]
+    assert [row for each in read for row in each[1:]] == rows
+    assert all(each[0] == HEADER.split(",") for each in read)
+    assert all(len(each) <= part_bytes for each in contents)
+    assert sum(each.addresses for each in split(path, part_bytes)) == len(rows)
+
+
+def test_addresses_of_a_part_are_those_that_the_platform_counts(tmp_path: Path) -> None:
+    """Each once, and not of a row that it may reject."""
+    rows = [
+        "a@example.com,1,x",
+        "A@example.com,2,x",
+        "none,3,x",
+        "b@example.com,4",
+        '"c@d.e","5,",x',
+    ]
+
+    [part] = split(written(tmp_path, csv_of(*rows, header=HEADER)), 1_000)
+
+    assert part.addresses == 2
+
+
+def test_row_that_fits_into_no_part_is_refused(tmp_path: Path) -> None:
+    """With the size that it takes."""
+    path = written(tmp_path, csv_of("a@example.com,甲"))
+
+    with pytest.raises(InvalidRequest, match=r"part_bytes: is too small.* have 29 bytes"):
+        split(path, 28)
+    assert len(split(path, 29)) == 1
+
+
+def test_too_many_parts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs requests, of which there are so many a day."""
+    monkeypatch.setattr(parts, "MOST_PARTS", 3)
+    path = written(tmp_path, csv_of(*["a@example.com,x"] * 9))
+
+    with pytest.raises(InvalidRequest, match="makes 9 parts, and at most 3 are taken"):
+        split(path, 30)
+    assert len(split(path, path.stat().st_size // 3 + 11)) == 3
+
+
+@pytest.mark.parametrize(("part_bytes", "rule"), [(0, "range"), (-1, "range"), (1.5, "type")])
+def test_size_that_is_none_is_refused(part_bytes: int, rule: str) -> None:
+    """Before anything is read."""
+    with pytest.raises(InvalidRequest) as caught:
+        Options(part_bytes=part_bytes)
+
+    assert [(each.field, each.rule) for each in caught.value.problems] == [("part_bytes", rule)]
+
+
+LARGE = csv_of("a@example.com,甲", *(f"b{n}@example.com,{'x' * 100_000}" for n in range(100)))
+
+
+@pytest.mark.parametrize(
+    ("part_bytes", "warns"), [(None, True), (10_000_000, False), (10_000_001, True)]
+)
+def test_large_file_is_warned_of_unless_it_goes_in_parts(
+    part_bytes: int | None, warns: bool
+) -> None:
+    """The warning names the way out."""
+    rules = {each.rule for each in check(LARGE, part_bytes=part_bytes).report}
+
+    assert ("large-file" in rules) == warns
+    if part_bytes is None:
+        message = found(check(LARGE), "large-file").message
+        assert "10,000,000; import it in several parts (part_bytes=10_000_000 does it)" in message
+
+
+@pytest.mark.anyio
+async def test_file_of_ten_megabytes_is_not_warned_of() -> None:
+    """The limit itself is within it."""
+    rest = 10_000_000 - len("EMAIL,NAME\na@example.com,\n")
+    report = await check_contacts(f"EMAIL,NAME\na@example.com,{'x' * rest}\n".encode())
+
+    assert "large-file" not in {each.rule for each in report}
