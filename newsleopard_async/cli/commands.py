@@ -155,7 +155,7 @@ def _columns(
 
 @newsleopard.command()
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--encoding", help="Such as big5; found out where it is not said.")
+@click.option("--encoding", help="Such as big5 or gb18030; found out if it is not given.")
 @click.option(
     "--column",
     "columns",

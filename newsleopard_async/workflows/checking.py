@@ -46,8 +46,8 @@ async def check_contacts(
         source: A path to a CSV file or a workbook, or its content; an open file; a data frame;
             an iterable, async or not, of records; or a `ContactsSource`. See `Contacts`. What
             can be read only once is used up.
-        encoding: What it is encoded in: UTF-8, UTF-16, Big5-HKSCS, or Big5, which is read as
-            its superset CP950. None finds it out, and the report says what it took.
+        encoding: What it is encoded in, by any name that Python knows; Big5 is read as its
+            superset CP950. None finds it out, and the report says what it took.
         fix: What to put right in what goes out. ``trim`` removes blanks, invisible
             characters and a spreadsheet's apostrophe around cells; ``drop-duplicates`` keeps the
             last row of each address, as the platform is assumed to do, and

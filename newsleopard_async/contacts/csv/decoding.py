@@ -15,6 +15,9 @@ MOST_LINE_BYTES: Final = 1024 * 1024
 """A longer line is taken to have no end; no contact comes near it."""
 
 _MOST_SHOWN_BYTES: Final = 4
+_ASCII_ENDS: Final = frozenset({"utf-8", "cp950", "big5hkscs"})
+"""The codecs in whose bytes CR and LF are line ends and nothing else; others are decoded first."""
+
 _SEPARATORS: Final = (b",", b";", b"\t", b"|")
 
 
@@ -47,13 +50,12 @@ class StrictDecoder:
         self.codec = codec
         self.failed: BadBytes | None = None
         self.traits: Big5Traits | None = Big5Traits() if codec == "cp950" else None
-        self._is_wide = codec.startswith("utf-16")
         self._decoder = codecs.getincrementaldecoder(codec)()
 
     def decode(self, block: bytes, *, is_last: bool = False) -> bytes:
         """Decode the next bytes, and return them in an encoding whose line ends are ASCII's."""
-        if self._is_wide:
-            return self._decode(block, is_last).encode()
+        if self.codec not in _ASCII_ENDS:
+            return self._encoded(self._decode(block, is_last))
         # Most files are mostly ASCII, which need not be decoded to be judged.
         is_plain = block.isascii() and not self._decoder.getstate()[0]
         text = block.decode("ascii") if is_plain else self._decode(block, is_last)
@@ -63,14 +65,26 @@ class StrictDecoder:
                 self._look_for_misread(text)
         return block
 
+    def _encoded(self, text: str) -> bytes:
+        """Return text as UTF-8, up to a half of a surrogate pair, which UTF-7 can hold."""
+        try:
+            return text.encode()
+        except UnicodeEncodeError as error:
+            before, half = text[: error.start], text[error.start]
+        self._fail(before, half.encode(self.codec)[:_MOST_SHOWN_BYTES])
+        return before.encode()
+
     def _decode(self, block: bytes, is_last: bool) -> str:
         """Decode the next bytes, or those before the first bad ones."""
+        state = self._decoder.getstate()
         try:
             return self._decoder.decode(block, is_last)
         except UnicodeDecodeError as error:
             begin, whole = error.start, error.object
             bad = whole[begin : error.end][:_MOST_SHOWN_BYTES]
-        before = whole[:begin].decode(self.codec)
+        # What came before may have shifted the meaning of these bytes.
+        self._decoder.setstate(state)
+        before = self._decoder.decode(block[: max(0, begin - (len(whole) - len(block)))])
         pair = whole[begin : begin + 2]
         self._fail(before, pair if self.codec == "cp950" and is_of_eten(pair) else bad)
         return before

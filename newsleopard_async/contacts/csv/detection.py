@@ -3,7 +3,7 @@
 The rules, in this order:
 
 1. What begins like a workbook, an archive or an image is no text.
-2. An encoding that the caller says is obeyed, and so is a mark.
+2. An encoding that the caller says is obeyed, if Python knows it, and so is a mark.
 3. UTF-8, where all of the file is UTF-8.
 4. CP950 (Big5), where all of the file is CP950; a warning says that it was taken. Where it may
    as well be GB2312, EUC-KR or Latin-1, the caller has to say it.
@@ -16,6 +16,7 @@ Who says Big5 means what Windows writes: CP950, which has all of it and the char
 from __future__ import annotations
 
 import codecs
+import contextlib
 from collections.abc import Iterator
 from typing import Final
 
@@ -59,15 +60,29 @@ class Blocks:
         return rest
 
 
-ENCODINGS: Final = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "big5", "cp950", "big5hkscs")
-"""The encodings that a caller may say, by the names that Python gives them."""
+ENCODINGS: Final = (
+    *("utf-8", "utf-16", "big5", "cp950", "big5hkscs"),
+    *("gb18030", "shift_jis", "euc_kr", "cp1252"),
+)
+"""Some of the encodings that a caller may say, by the names that Python gives them."""
+
+_NO_FILES: Final = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+)
+"""What Python counts among the encodings of text, and no file is in."""
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
+    # Before that of UTF-16, which it begins with.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_UTF32_MARKS: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+_WIDE: Final = ("utf-16", "utf-32")
+_CONTROLLED: Final = (*_WIDE, "iso2022")
+"""Encodings whose bytes are full of control characters, though they hold text."""
+
 _NAMES: Final = {"cp950": "CP950 (Big5)", "big5hkscs": "Big5-HKSCS"}
 _MEANT: Final = {"utf-8-sig": "utf-8", "big5": "cp950"}
 """What callers mean by a name."""
@@ -174,27 +189,27 @@ class EncodingDetector:
                 # Files that were joined may have several.
                 while head.startswith(mark, self._mark_bytes):
                     self._mark_bytes += len(mark)
-        if self._said == "utf-16" and (self._marked or "").startswith("utf-16"):
+                break
+        if self._said in _WIDE and (self._marked or "").startswith(self._said):
             self._said = self._marked
 
     def _contradiction(self, head: bytes) -> Finding | None:
         """Return why the beginning rules out every encoding that could be meant."""
-        if head.startswith(_UTF32_MARKS):
-            return _error("encoding", "is UTF-32; save it as UTF-8")
+        if self._said is None and (self._marked or "").startswith("utf-32"):
+            return _error("encoding", "is UTF-32; say encoding='utf-32', or save it as UTF-8")
         if self._marked is not None:
             return self._wrong_mark(self._marked)
-        if self._said in {"utf-16-le", "utf-16-be"}:
+        if self._said not in _WIDE and (self._said or "").startswith(_CONTROLLED):
             return None
+        if self._said == "utf-32":
+            return _mark_missing(self._said)
         if (unmarked := _unmarked_utf16(head)) is not None:
             return _error(
                 "encoding",
                 f"looks like UTF-16 without a mark; say encoding={unmarked!r}, or save it as UTF-8",
             )
         if self._said == "utf-16":
-            return _error(
-                "encoding",
-                "has no mark to say which UTF-16 it is; say encoding='utf-16-le' or 'utf-16-be'",
-            )
+            return _mark_missing(self._said)
         return _BINARY if _is_binary(head, most_percent=25) else None
 
     def _wrong_mark(self, marked: str) -> Finding | None:
@@ -223,8 +238,8 @@ class EncodingDetector:
             self._fatal = _endless(self._measure.endless, self._measure.lines + 1)
 
     def _undecodable(self, block: bytes) -> Finding:
-        is_wide = any(codec.startswith("utf-16") for codec in self._failed)
-        if not is_wide and _is_binary(block, most_percent=4):
+        is_controlled = any(codec.startswith(_CONTROLLED) for codec in self._failed)
+        if not is_controlled and _is_binary(block, most_percent=4):
             return _BINARY
         # UTF-8 first, which it should be, whichever failed first.
         codec, *others = sorted(self._failed, key=lambda codec: codec != "utf-8")
@@ -285,18 +300,28 @@ class EncodingDetector:
         )
 
 
+def _mark_missing(codec: str) -> Finding:
+    return _error(
+        "encoding",
+        f"has no mark to say which {_name(codec)} it is; say encoding='{codec}-le' or "
+        f"encoding='{codec}-be'",
+    )
+
+
 def _codec_said(encoding: object) -> str:
-    name = ""
     if isinstance(encoding, str) and encoding.isascii() and "\0" not in encoding:
-        try:
+        with contextlib.suppress(LookupError):
             name = codecs.lookup(encoding).name
-        except LookupError:
-            name = ""
-    name = _MEANT.get(name, name)
-    if name in ENCODINGS:
-        return name
+            # Python's own transformations, such as base64, refuse with LookupError, too.
+            with contextlib.suppress(UnicodeError):
+                b"a".decode(name)
+            if name not in _NO_FILES:
+                return _MEANT.get(name, name)
     raise InvalidRequest.of(
-        "encoding", "choice", f"must be one of {', '.join(ENCODINGS)}, not {encoding!r:.40}"
+        "encoding",
+        "choice",
+        f"must be an encoding of text that Python knows, such as {', '.join(ENCODINGS)}, "
+        f"not {encoding!r:.40}",
     )
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import tracemalloc
 from collections.abc import Iterator
 
@@ -105,8 +107,8 @@ def test_mark_that_contradicts_is_an_error(content: bytes, said: str) -> None:
         (TABLE.encode("utf-16-le"), None, "say encoding='utf-16-le'"),
         (TABLE.encode("utf-16-be"), None, "say encoding='utf-16-be'"),
         (TABLE.encode("utf-16-le"), "utf-16", "say encoding='utf-16-le'"),
-        ("信箱，姓名".encode("utf-16-le"), "utf-16", "'utf-16-le' or 'utf-16-be'"),
-        (TABLE.encode("utf-32"), None, "UTF-32"),
+        ("信箱，姓名".encode("utf-16-le"), "utf-16", "'utf-16-le' or encoding='utf-16-be'"),
+        (TABLE.encode("utf-32"), None, "say encoding='utf-32'"),
         (codecs.BOM_UTF32_BE + TABLE.encode("utf-32-be"), None, "UTF-32"),
     ],
 )
@@ -181,9 +183,16 @@ def test_bad_utf16_is_an_error_with_its_line() -> None:
         assert (finding.rule, finding.line) == ("encoding", 4)
 
 
-@pytest.mark.parametrize("said", ["latin-1", "gbk", "no such", "", "a\0b", "信", 7, "x" * 100_000])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("idna", "punycode", "rot13", "base64", "hex", "zip", "bz2", "uu", "undefined"),
+        *("unicode_escape", "raw_unicode_escape"),
+        *("no such", "", "a\0b", "信", 7, "x" * 100_000),
+    ],
+)
 def test_other_encoding_is_refused_by_the_name_of_the_argument(said: object) -> None:
-    """What is not taken is refused before a byte is read."""
+    """What is no encoding of text files is refused before a byte is read."""
     with pytest.raises(InvalidRequest) as caught:
         EncodingDetector(said)  # type: ignore[arg-type]  # the point
 
@@ -191,6 +200,88 @@ def test_other_encoding_is_refused_by_the_name_of_the_argument(said: object) -> 
     assert problem.field == "encoding"
     assert all(name in problem.message for name in ENCODINGS)
     assert len(problem.message) < 300
+
+
+SAID = {
+    "gb18030": "堃,表\\㐂",
+    "gbk": "張三",
+    "shift_jis": "ソ能表十予",
+    "cp932": "①髙",
+    "euc_jp": "日本",
+    "euc_kr": "홍길동",
+    "cp949": "똠방",
+    "iso2022_jp": "日本語",
+    "iso2022_kr": "홍길동",
+    "hz": "张三",
+    "utf-7": "王小明",
+    "utf-32": "王𠮷",
+    "utf-32-be": "王𠮷",
+    "latin-1": "Größe",
+    "cp1252": "“Élodie”",
+    "cp1251": "Иван",
+    "cp1256": "محمد",
+    "cp037": "MING",
+    "mac_roman": "Größe",
+}
+
+
+@pytest.mark.parametrize("size_bytes", [1, 5, BLOCK_BYTES])
+@pytest.mark.parametrize("said", SAID)
+def test_any_encoding_that_is_said_is_read(said: str, size_bytes: int) -> None:
+    """Whatever bytes its characters have, in whatever blocks they come, and shifts in them."""
+    rows = f'a@example.com,"{SAID[said]}"\nb@example.com,"{SAID[said]}, x"\n' * 20
+    content = f"EMAIL,NAME\n{rows}".encode(said)
+
+    checked = check(content, encoding=said, piece_bytes=size_bytes, block_bytes=max(size_bytes, 3))
+
+    assert checked.clean.decode() == f"EMAIL,NAME\n{unquoted(rows)}"
+    note = next(each for each in checked.report if each.rule == "encoding")
+    assert (note.level, "as you say" in note.message) == ("note", True)
+    assert codecs.lookup(checked.report.encoding or "").name.startswith(codecs.lookup(said).name)
+
+
+def unquoted(rows: str) -> str:
+    """Write rows as they go out, with no more quotes than it takes."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(csv.reader(io.StringIO(rows, newline="")))
+    return text.getvalue()
+
+
+BAD = {
+    "gb18030": b"\xff",
+    "shift_jis": b"\x85\x20",
+    "euc_kr": b"\xff",
+    "cp1252": b"\x81",
+    "iso2022_jp": b"\x1b$B\xff\xff\x1b(B",
+    "hz": b"~{\xff\xff~}",
+    "utf-7": b"+2AA-",
+    "ascii": b"\xe4",
+}
+
+
+@pytest.mark.parametrize("size_bytes", [1, 4, 7, BLOCK_BYTES])
+@pytest.mark.parametrize("said", BAD)
+def test_first_bad_bytes_of_an_encoding_that_is_said_are_named_with_their_line(
+    said: str, size_bytes: int
+) -> None:
+    """Also where earlier bytes have shifted the meaning of those that follow."""
+    name = "a" if said == "ascii" else SAID[said][:1]
+    good = "EMAIL,NAME\n" + f"a@example.com,{name}\n" * 9
+    content = good.encode(said) + b"b@example.com," + BAD[said] + b"\nx,y\n"
+
+    checked = check(content, encoding=said, piece_bytes=size_bytes, block_bytes=max(size_bytes, 3))
+
+    [finding] = checked.report.findings
+    assert (finding.level, finding.rule, finding.line) == ("error", "encoding", 11)
+    assert checked.clean == b""
+
+
+def test_utf32_needs_a_mark_or_the_order_of_its_bytes() -> None:
+    """As UTF-16 does."""
+    [finding] = detect([TABLE.encode("utf-32-le")], "utf-32").findings
+
+    assert "say encoding='utf-32-le' or encoding='utf-32-be'" in finding.message
+    assert detect([TABLE.encode("utf-32-le")], "utf-32-le").encoding == "utf-32-le"
 
 
 @pytest.mark.parametrize("content", [b"", b" ", b"\n\r\n\t ", codecs.BOM_UTF8, codecs.BOM_UTF16_LE])
