@@ -42,6 +42,26 @@ async def test_rejected_rows_are_shown_with_lines_and_reasons() -> None:
     assert "2 of 4 rows would be refused (assumed)" in shown.problem
 
 
+async def test_options_of_contacts_hold() -> None:
+    """Columns get other names, a list is left out, and what is large goes in parts."""
+    text = BAD_ROWS.replace("EMAIL,NAME", "信箱,姓名")
+
+    shown = await rehearsed(
+        CAMPAIGN,
+        text,
+        columns={"信箱": "EMAIL", "姓名": "NAME"},
+        skip=["b@example.com"],
+        part_bytes=60,
+        max_rejected=None,
+    )
+
+    assert shown.ok
+    assert shown.contacts.skipped == 1
+    assert (shown.recipients, shown.rejected) == (2, 1)
+    assert [row.line for row in shown.rejected_rows] == [3]
+    assert shown.requests["upload"] > 1
+
+
 @pytest.mark.parametrize("max_rejected", [2, 0.5, None])
 async def test_rejected_rows_that_are_allowed_keep_nothing(max_rejected: float | None) -> None:
     """With leave to lose rows, the rehearsal says that it would go out, as it would."""

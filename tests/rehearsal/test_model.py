@@ -70,9 +70,9 @@ def test_summary_is_a_page_of_aligned_lines() -> None:
 CHANGES: list[tuple[dict[str, Any], str, str]] = [
     ({"problem": "nobody is there"}, "Problem", "nobody is there"),
     (
-        {"contacts": ContactsReport(rows=1, unique=1, dropped=2, left_out=3, trimmed=4)},
+        {"contacts": ContactsReport(rows=1, unique=1, skipped=5, dropped=2, left_out=3, trimmed=4)},
         "Contacts",
-        "1 row, 1 different address, 2 dropped, 3 left out, 4 cells trimmed",
+        "1 row, 1 different address, 5 skipped, 2 dropped, 3 left out, 4 cells trimmed",
     ),
     (
         {"contacts": ContactsReport(rows=2, unique=2, trimmed=1)},
