@@ -106,12 +106,19 @@ async def _take_all(found: SkipList, skip: AsyncIterable[str] | Iterable[str]) -
     number = 0
     if isinstance(skip, AsyncIterable):
         async for entry in skip:
-            _take(found, entry, number := number + 1)
+            number += 1
+            _take(found, entry, number)
         return
     entries = iter(skip)
-    while some := await in_thread(lambda: list(islice(entries, _AT_ONCE))):
-        for entry in some:
-            _take(found, entry, number := number + 1)
+
+    def take_some() -> int:
+        count = 0
+        for count, entry in enumerate(islice(entries, _AT_ONCE), start=1):
+            _take(found, entry, number + count)
+        return count
+
+    while count := await in_thread(take_some):
+        number += count
 
 
 def _take(found: SkipList, entry: object, number: int) -> None:
