@@ -12,7 +12,13 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.contacts.csv.separators import COMMA, KNOWN, folded, foreign_separator
+from newsleopard_async.contacts.csv.separators import (
+    COMMA,
+    KNOWN,
+    folded,
+    foreign_separator,
+    looks_like_address,
+)
 from newsleopard_async.contacts.rules.edges import bare, has_invisible
 from newsleopard_async.contacts.rules.renaming import renamed
 from newsleopard_async.contacts.rules.values import flaws_of_name
@@ -47,9 +53,6 @@ _ALIASES: Final = {
     ),
 }
 _NO_LETTER: Final = re.compile(r"[\W_]+")
-
-_ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@<>]+@[^\s@<>]+[.][^\s@<>]+>?")
-"""An address, or a name and an address; LINE@, LINE@ID and @timestamp are columns' names."""
 
 
 @attrs.frozen(kw_only=True)
@@ -174,7 +177,7 @@ def _fatal(row: Sequence[str], separator: str, *, is_broken: bool) -> Finding | 
 
 def _is_contact(cells: Sequence[str]) -> bool:
     """Whether the first line is a row, since one of its cells is an address."""
-    return any(map(_ADDRESS_CELL.fullmatch, cells))
+    return any(map(looks_like_address, cells))
 
 
 def _finding_of_missing(
