@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.contacts.rules.emails import is_address, key_of_cell
+from newsleopard_async.contacts.rules.emails import is_address, key_of
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.plain import Plain
 from newsleopard_async.temporary import writing
@@ -93,8 +93,8 @@ def _divided(header: bytes, rows: Iterable[bytes], part_bytes: int) -> Iterator[
         end += len(row)
         cells = _cells(row)
         # As they are counted in all: a row of other cells may be rejected, and not be counted.
-        if len(cells) == width and is_address(cells[0].strip()):
-            keys.add(key_of_cell(cells[0]))
+        if len(cells) == width and is_address(cells[0]):
+            keys.add(key_of(cells[0]))
     yield part()
 
 
