@@ -7,6 +7,7 @@ nor in "50% off, 20% more".
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -27,6 +28,15 @@ _SPLIT: Final = re.compile(
     rf"\{{\{{(?=[^{{}}]{{0,80}}<)(?:[^{{}}<>]|{INLINE_TAG}){{1,80}}\}}\}}", re.IGNORECASE
 )
 """What has tags inside, which only the HTML as it stands has in one piece."""
+
+_TAGS: Final = rf"(?i:{INLINE_TAG}){{1,5}}"
+_PARTED: Final = re.compile(
+    # Each alternative begins with a sign of its own, for which Python looks first.
+    r"(?:\[|\{(?<![${>].)|«|【|&laquo;|\*\||%%|&lt;&lt;)"
+    rf"(?:{_TAGS}[^<>{{}}\[\]]{{1,60}}(?:{_TAGS})?|[^<>{{}}\[\]]{{1,60}}{_TAGS})"
+    r"(?:\]|\}|»|】|&raquo;|\|\*|%%|&gt;&gt;)"
+)
+"""What may be a placeholder with tags between its marks and the name."""
 
 _SWALLOWED: Final = re.compile(rf"<<(?P<name>[^<>\n]{{1,60}})>>|<(?:NAME|EMAIL|(?i:{COMMON}))>")
 """What a browser takes for a tag, so that nothing of it is seen."""
@@ -84,13 +94,8 @@ def _hits_of_line(line: str, syntaxes: Syntaxes) -> Iterator[Hit]:
 
 
 def _hits_of_page(page: Page, syntaxes: Syntaxes) -> Iterator[Hit]:
-    for match, line in with_lines(_SPLIT.finditer(page.source)):
-        yield match[0], line
-    for match, line in with_lines(_SWALLOWED.finditer(page.source)):
-        name = match["name"]
-        if name is None or syntaxes.is_known(name):
-            yield match[0], line
     syntaxes = syntaxes.in_field(page.source)
+    yield from _hits_with_tags(page.source, syntaxes)
     yield from _hits_of_texts(page.texts, syntaxes)
     yield from _hits_of_texts(page.outlook.texts, syntaxes)
     for tag in (*page.attributed, *page.outlook.attributed):
@@ -100,6 +105,18 @@ def _hits_of_page(page: Page, syntaxes: Syntaxes) -> Iterator[Hit]:
         for name, value in tag.attributes.items():
             for shown in _shown_of_attribute(name, value, syntaxes):
                 yield shown, tag.line
+
+
+def _hits_with_tags(source: str, syntaxes: Syntaxes) -> Iterator[Hit]:
+    """Yield those in the HTML as it stands that have tags inside, or are taken for tags."""
+    for match, line in with_lines(_SPLIT.finditer(source)):
+        yield match[0], line
+    for match, line in with_lines(_PARTED.finditer(source)):
+        if any(syntaxes.matches(html.unescape(_TAG.sub("", match[0])))):
+            yield match[0], line
+    for match, line in with_lines(_SWALLOWED.finditer(source)):
+        if match["name"] is None or syntaxes.is_known(match["name"]):
+            yield match[0], line
 
 
 def _hits_of_texts(pieces: Sequence[Piece], syntaxes: Syntaxes) -> Iterator[Hit]:

@@ -237,7 +237,8 @@ class Syntaxes:
         if marked is None or place == "style":
             return False
         if marked.mark not in _LABEL_MARKS or match["default"]:
-            return True
+            # What a tag parts from its dollar sign is another rule's.
+            return bool(marked.before) or not around[0].endswith("$")
         return not (place == "url" and marked.is_index) and not self._is_label(marked, *around)
 
     def _is_label(self, marked: Marked, previous: str, following: str) -> bool:
