@@ -112,12 +112,6 @@ class FrameRows:
             ]
             yield from zip(*columns, strict=True)
 
-    def __len__(self) -> int:
-        return self._frame.height
-
-    def __contains__(self, row: object) -> bool:
-        return any(row == each for each in self)
-
     def _slices(self) -> Iterator[tuple[int, int]]:
         for begin in range(0, self._frame.height, _SLICE_ROWS):
             yield begin, min(begin + _SLICE_ROWS, self._frame.height)

@@ -46,9 +46,10 @@ _CELL: Final = re.compile(
 """A cell that is not empty, with its place, which may be left out."""
 
 _ERROR: Final = re.compile(
-    rb"""<(?:\w+:)?c\s([^>]*\bt\s*=\s*["']e["'][^>]*)>.*?<(?:\w+:)?v>([^<]*)<""", re.DOTALL
+    rb"""<(?:\w+:)?c(?=\s[^>]*\bt\s*=\s*["']e["'])[^>]*?\sr\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["']"""
+    rb"""[^>]*>.*?<(?:\w+:)?v>([^<]*)<""",
+    re.DOTALL,
 )
-_PLACE: Final = re.compile(rb"""\br\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["']""")
 _HIDDEN: Final = re.compile(rb"""<(?:\w+:)?row\s[^>]*\bhidden\s*=\s*["'](?:1|true)["']""")
 _ROW: Final = re.compile(rb"<(?:\w+:)?row[\s>]")
 
@@ -236,9 +237,8 @@ def _look_through(archive: zipfile.ZipFile, part: str) -> _Look:
         if b"hidden" in markup:
             look.hidden += len(_HIDDEN.findall(markup))
         if b'"e"' in markup or b"'e'" in markup:
-            for head, text in _ERROR.findall(markup):
-                if (place := _PLACE.search(head)) is not None:
-                    look.errors[int(place[2]), _column(place[1])] = text.decode()
+            for column, row, text in _ERROR.findall(markup):
+                look.errors[int(row), _column(column)] = text.decode()
     return look
 
 

@@ -15,6 +15,7 @@ from typing import IO, Any, Final, TypeVar
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.magic import is_xlsx
 from newsleopard_async.contacts.csv.reader import iterate_rows
+from newsleopard_async.contacts.frames import FrameRows
 from newsleopard_async.contacts.records import RecordsSource
 from newsleopard_async.contacts.sources import as_source
 from newsleopard_async.downloads.columns import NumberedRow, Rows
@@ -65,7 +66,7 @@ def contact_rows(contacts: object, encoding: str | None = None) -> Rows | None:
     Returns: The rows, which raise `ContactsUnreadable`; or None.
     """
     is_whole = isinstance(contacts, (os.PathLike, bytes, bytearray, memoryview, str))
-    if is_whole or isinstance(_records_of(contacts), Collection):
+    if is_whole or isinstance(_records_of(contacts), (Collection, FrameRows)):
         return _rows_again(contacts, encoding)
     return None
 

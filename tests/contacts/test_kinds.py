@@ -233,6 +233,15 @@ async def test_rows_of_sqlalchemy_are_contacts(asked: str) -> None:
 
 
 @pytest.mark.asyncio
+async def test_row_of_one_value_is_a_row() -> None:
+    """Only an object with fields of its own is taken out of its row."""
+    async with connected() as connection:
+        result = await connection.execute(sa.select(Member.name).order_by(Member._id))
+
+        assert (await read(result)).decode() == 'NAME\n王小明\n"李小美, 二"\n'
+
+
+@pytest.mark.asyncio
 async def test_mappings_of_sqlalchemy_are_contacts() -> None:
     """A result may give mappings, and a list of its rows is as good as itself."""
     async with connected() as connection:

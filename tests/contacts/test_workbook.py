@@ -285,6 +285,44 @@ async def test_workbook_that_cannot_be_read_is_an_error(name: str) -> None:
     assert report.rows == 0
 
 
+class PanicException(BaseException):
+    """What calamine raises where it should not have come."""
+
+
+class Ending(BaseException):
+    """What ends a program."""
+
+
+@pytest.mark.anyio
+async def test_panic_of_calamine_is_an_error_of_the_workbook(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is no reason to end the program, as others that are no exceptions are."""
+
+    def fail(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(workbook_module, "_rows", fail)
+
+    raised: type[BaseException] = PanicException
+    report = await check_contacts(GOOD)
+    assert "is damaged (PanicException)" in found(report, "spreadsheet-file")
+
+    raised = Ending
+    with pytest.raises(Ending):
+        await check_contacts(GOOD)
+
+
+@pytest.mark.anyio
+async def test_sheet_without_rows_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sheet is looked through in constant memory, cut between its rows."""
+    monkeypatch.setattr(workbook_module, "_PIECE_BYTES", 4)
+
+    report = await check_contacts(GOOD)
+
+    assert "is damaged (ValueError)" in found(report, "spreadsheet-file")
+
+
 @pytest.mark.anyio
 async def test_binary_workbook_is_an_error() -> None:
     """Nobody can say how far its cells go before it is in memory."""
