@@ -259,7 +259,7 @@ class RecordWriter:
         except CellError as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001 - whatever somebody else's value may raise
-            why = f"cannot be read: {type(error).__name__}"
+            why = f"cannot be read: {type(error).__name__}{_way_to_load(error)}"
         if not why:
             return self._encoded(cells)
         # Raised out here: the other error may hold the contact.
@@ -332,6 +332,13 @@ def _way_out(record: object) -> str:
         "give mappings such as {'EMAIL': …, 'NAME': …}, objects with declared fields, or tuples "
         "below a header, all of one kind"
     )
+
+
+def _way_to_load(error: Exception) -> str:
+    """Say what to do about an object of SQLAlchemy whose values are no longer loaded."""
+    if type(error).__module__.startswith("sqlalchemy"):
+        return "; select the columns, or set expire_on_commit=False, so that its values are loaded"
+    return ""
 
 
 def csv_row(cells: Sequence[str]) -> str:

@@ -47,6 +47,14 @@ class Tuple(NamedTuple):
     city: str
 
 
+class Keyed(NamedTuple):
+    """A contact with a field that is called as a method of mappings is."""
+
+    email: str
+    name: str
+    keys: str
+
+
 class Dict(TypedDict):
     """A contact that is a dict."""
 
@@ -151,6 +159,12 @@ async def test_records_of_several_classes_fit_if_their_fields_do() -> None:
     records = [Data(*PLAIN[0]), Struct(*PLAIN[1])]
 
     assert (await read(records)).decode() == CSV
+
+
+@pytest.mark.anyio
+async def test_field_may_have_the_name_of_a_method() -> None:
+    """A NamedTuple is known by its fields, whatever they are called."""
+    assert await read([Keyed("a@x.tw", "A", "5")]) == b"EMAIL,NAME,keys\na@x.tw,A,5\n"
 
 
 @pytest.mark.anyio
@@ -274,6 +288,18 @@ async def test_row_of_several_objects_is_refused() -> None:
         rule, message = await refusal_of(await session.execute(joined))
 
     assert (rule, message.partition(";")[0]) == ("value", "record 1 column 1 is a Member")
+
+
+@pytest.mark.asyncio
+async def test_object_that_is_no_longer_loaded_names_the_way_out() -> None:
+    """A commit makes SQLAlchemy forget what it has read; by default nothing is asked again."""
+    async with connected() as connection, AsyncSession(connection) as session:
+        found = (await session.scalars(MEMBERS)).all()
+        await session.commit()
+        rule, message = await refusal_of(found)
+
+    assert rule == "value"
+    assert "cannot be read: StatementError; select the columns, or set expire_on" in message
 
 
 @pytest.mark.asyncio

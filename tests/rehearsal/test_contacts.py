@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tests.clients import csv_of, files_in
 from tests.constants import CAMPAIGN
+from tests.contacts.books import book
 from tests.rehearsal.rehearsing import rehearsed
 
 pytestmark = pytest.mark.anyio
@@ -137,6 +139,10 @@ async def _async_mappings() -> AsyncIterator[Mapping[str, Any]]:
         yield each
 
 
+def _rows() -> list[list[Any]]:
+    return [["EMAIL", "NAME"], *([row["email"], row["name"]] for row in _mappings())]
+
+
 class OnceOnly:
     """A source that cannot be gone through again."""
 
@@ -154,7 +160,15 @@ class OnceOnly:
 
 @pytest.mark.parametrize(
     "make",
-    [_mappings, _async_mappings, OnceOnly, lambda: list(_mappings()), lambda: csv_of(4).encode()],
+    [
+        _mappings,
+        _async_mappings,
+        OnceOnly,
+        lambda: list(_mappings()),
+        lambda: csv_of(4).encode(),
+        lambda: book(_rows()),
+        lambda: io.BytesIO(book(_rows())),
+    ],
 )
 async def test_contacts_may_be_anything(make: Callable[[], Any]) -> None:
     """Contacts that can be read only once are read once."""
