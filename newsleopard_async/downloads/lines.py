@@ -19,6 +19,7 @@ from typing import Final
 
 import attrs
 
+from newsleopard_async.contacts.rules.edges import bare_address
 from newsleopard_async.downloads.columns import cell_at, email_column, folded
 
 __all__ = ["LineFinder", "address_key"]
@@ -35,9 +36,10 @@ _LONGEST_KEY_BYTES: Final = 31
 def address_key(email: str) -> bytes:
     """Return what stands for an address in a set: itself if it is short, else a digest.
 
-    A name before it, as in ``Wang <wang@example.com>``, makes no difference.
+    What an import takes off makes no difference: blanks, invisible characters, an apostrophe. Nor
+    does a name before it, as in ``Wang <wang@example.com>``.
     """
-    bare = folded(email)
+    bare = folded(bare_address(email))
     if bare.endswith(">"):
         bare = bare[bare.find("<") + 1 : -1]
     address = bare.encode("utf-8", "surrogatepass")

@@ -102,6 +102,7 @@ def test_every_row_of_the_table_is_found(rows: list[tuple[str, ...]], data: st.D
     ("one", "other", "same"),
     [
         ("a@x.tw", " A@X.tw\t", True),
+        ("a@x.tw", "\ufeff'a@x.tw\u200b", True),
         ("a" * 40 + "@x.tw", "A" * 40 + "@x.tw", True),
         ("a" * 40 + "@x.tw", "b" + "a" * 39 + "@x.tw", False),
         ("a@x.tw", "b@x.tw", False),
