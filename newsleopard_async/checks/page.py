@@ -193,8 +193,8 @@ class _Reader:
                 self.open_quote = [Piece(source, line)]
 
     def _take_source(self, tag: StartTag | EndTag, line: int) -> None:
-        source = self._html[tag.begin : tag.end]
-        if is_broken(source):
+        is_bare = tag.end - tag.begin <= len(tag.name) + len("</>") and "<" not in tag.name
+        if not is_bare and is_broken(source := self._html[tag.begin : tag.end]):
             self.broken.append(Piece(source, line))
 
     def _take_text(self, token: Text, line: int) -> None:

@@ -136,18 +136,15 @@ def tokens_of(source: str) -> Iterator[Token]:
 def _tag(source: str, markup: re.Match[str]) -> StartTag | EndTag | Unclosed:
     begin, end = markup.span()
     attributes: dict[str, str] = {}
-    if source.startswith(">", end):
-        end += 1
-    else:
-        for match in ATTRIBUTE.finditer(source, end):
-            name = match[2]
-            if name is None:
-                if match[1] is None:
-                    return Unclosed(begin, len(source), is_tag=True)
-                end = match.end()
-                break
-            value = match[3] or match[4] or match[5] or ""
-            attributes.setdefault(name.lower(), _resolve_in_attribute(value))
+    matches = ATTRIBUTE.finditer(source, end)
+    match = next(matches)
+    while match[2] is not None:
+        value = match[3] or match[4] or match[5] or ""
+        attributes.setdefault(match[2].lower(), _resolve_in_attribute(value))
+        match = next(matches)
+    if match[1] is None:
+        return Unclosed(begin, len(source), is_tag=True)
+    end = match.end()
     if source[begin + 1] == "/":
         return EndTag(begin, end, markup[1].lower())
     return StartTag(begin, end, markup[1].lower(), attributes)
