@@ -27,8 +27,18 @@ _IN_ORDER: Final = re.compile(
 """Nothing to look at: most tags, at little cost."""
 
 _TEMPLATE: Final = re.compile(
-    # Bounded, since one that is never closed would be looked for to the end, from each opening.
-    r"\{\{.{0,300}?\}\}|\{%.{0,300}?%\}|<%.{0,300}?%>|<\?.{0,300}?\?>|\*\|.{0,300}?\|\*|%%.{0,300}?%%",
+    # A command stops at the next opening, too: else its end would be looked for from each of them.
+    "|".join(
+        f"{begin}(?:(?!{end}|{begin}).)*+{end}"
+        for begin, end in (
+            (r"\{\{", r"\}\}"),
+            (r"\{%", r"%\}"),
+            ("<%", "%>"),
+            (r"<\?", r"\?>"),
+            (r"\*\|", r"\|\*"),
+            ("%%", "%%"),
+        )
+    ),
     re.DOTALL,
 )
 """Another product's commands, which have quotes of their own; another rule reports them."""
@@ -39,30 +49,9 @@ _NOT_IN_NAME: Final = re.compile(rf"[\"'<＝{_CURLY}]")
 
 _NO_MARKUP: Final = frozenset(
     {
-        *(
-            "align",
-            "background",
-            "bgcolor",
-            "border",
-            "cellpadding",
-            "cellspacing",
-            "class",
-            "color",
-        ),
-        *(
-            "colspan",
-            "face",
-            "height",
-            "href",
-            "id",
-            "lang",
-            "name",
-            "rel",
-            "role",
-            "rowspan",
-            "size",
-        ),
-        *("src", "srcset", "style", "target", "type", "valign", "width"),
+        *("align", "background", "bgcolor", "border", "cellpadding", "cellspacing", "class"),
+        *("color", "colspan", "face", "height", "href", "id", "lang", "name", "rel", "role"),
+        *("rowspan", "size", "src", "srcset", "style", "target", "type", "valign", "width"),
     }
 )
 """Attributes whose values never hold a tag."""
