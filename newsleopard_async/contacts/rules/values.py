@@ -187,7 +187,7 @@ _MISREAD_RULE: Final = _Rule(
     # The first characters of MISREAD.
     marks=MISREAD.pattern[1 : MISREAD.pattern.index("]")],
     is_meant=original_of,
-    says="whose text was read in a wrong encoding before it was saved (王小明 becomes çŽ‹å°æ˜Ž); "
+    says="whose text was read in a wrong encoding before it was saved (王 becomes çŽ‹); "
     "export it again from where it is still right",
 )
 _REFERENCE_RULE: Final = _Rule(
