@@ -101,9 +101,11 @@ def rejected_rows(
 def _renamed(rows: Rows, columns: Mapping[str, str]) -> Rows:
     """Give the columns the names under which they went out."""
     with closing(rows):
-        for line, cells in rows:
-            yield line, list(renamed(cells, columns, line=line).cells)
-            yield from rows
+        yield from (
+            (line, list(renamed(cells, columns, line=line).cells))
+            for line, cells in islice(rows, 1)
+        )
+        yield from rows
 
 
 @hides_variables

@@ -137,6 +137,7 @@ async def test_list_that_cannot_be_used_is_refused(skip: Any, rule: str, tmp_pat
         (b"WHO,WHY\na@example.com,x\n", "header-order"),
         (b"EMAIL\n\xff\xff\n", "encoding"),
         (b"\0\1\2\3" * 100, "not-text"),
+        (b"\0\1\2\3" * 200_000, "not-text"),
     ],
 )
 async def test_file_that_cannot_be_used_is_refused(
