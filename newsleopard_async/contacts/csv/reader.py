@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Callable, Iterable, Iterator
-from operator import methodcaller
+from typing import Final
 
 import attrs
 
-from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.csv.batch import Batch, Column
+from newsleopard_async.contacts.csv.columns import columns_of
 from newsleopard_async.contacts.csv.detection import Blocks, Detected, EncodingDetector
 from newsleopard_async.contacts.csv.quoted import QuotedReader
 from newsleopard_async.contacts.csv.separators import (
@@ -22,6 +23,9 @@ from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.validation import refuse
 
 __all__ = ["RowReader", "iterate_rows"]
+
+_FEWEST_COLUMNS: Final = 2
+"""In a single column, blank lines cannot be told from rows by their cells."""
 
 
 class RowReader:
@@ -76,10 +80,16 @@ class RowReader:
             text = self._begin(text)
         if self._quoted is None:
             return Batch([], ())
+        raw = text.encode()
+        if (batch := self._read_even(raw)) is not None:
+            self._quoted.skip(len(text))
+            return batch
         if '"' in text:
             return self._read_quoted(self._quoted, text, is_last)
         self._quoted.skip(len(text))
-        return self._read_plain(text)
+        rows = [line.split(self.separator or COMMA) for line in text.split("\n")]
+        rows.pop()
+        return Batch(rows, self._count_lines(raw), raw, is_as_read=True).without_blank_lines()
 
     def _decode(self, block: bytes, is_last: bool) -> str:
         skipped = min(self._mark_bytes, len(block))
@@ -113,40 +123,46 @@ class RowReader:
             begin = end + 1
         return text[begin:]
 
-    def _read_plain(self, text: str) -> Batch:
-        separator = self.separator or COMMA
-        lines = text.split("\n")
-        lines.pop()
+    def _read_even(self, raw: bytes) -> Batch | None:
+        """Read rows that all have the header's width, as nearly all files do; None if not.
+
+        Ten times faster than row by row, because there is no list for each.
+        """
+        if self._width < _FEWEST_COLUMNS:
+            return None
+        found = columns_of(raw, (self.separator or COMMA).encode(), self._width)
+        if found is None:
+            return None
+        columns, going = found
+        return Batch(None, self._count_lines(raw), going, columns=columns, is_as_read=True)
+
+    def _count_lines(self, raw: bytes) -> range:
         begin = self._next_line
-        self._next_line += len(lines)
-        numbers = range(begin, self._next_line)
-        if self._width > 1 and {self._width - 1}.issuperset(
-            map(methodcaller("count", separator), lines)
-        ):
-            cells = text.replace("\n", separator).split(separator)
-            cells.pop()
-            columns = [cells[column :: self._width] for column in range(self._width)]
-            return Batch(None, numbers, text, columns=columns, is_plain=True, is_as_read=True)
-        rows = [line.split(separator) for line in lines]
-        batch = Batch(rows, numbers, text, is_plain=True, is_as_read=True)
-        return batch.without_blank_lines()
+        self._next_line += raw.count(b"\n")
+        return range(begin, self._next_line)
 
     def _read_quoted(self, quoted: QuotedReader, text: str, is_last: bool) -> Batch:
         found, rest = quoted.read(text, is_last=is_last)
         self._has_broken_rows |= bool(found.broken or found.unclosed)
         self._rest = rest + self._rest
         text = text.removesuffix(rest)
-        begin = self._next_line
-        self._next_line += text.count("\n")
+        raw = text.encode()
+        lines = self._count_lines(raw)
+        is_even = self._width >= _FEWEST_COLUMNS and all(
+            len(row) == self._width for row in found.rows
+        )
         batch = Batch(
             found.rows,
-            [begin + line for line in found.lines],
-            text,
+            lines if len(lines) == len(found.rows) else [lines[line] for line in found.lines],
+            raw,
+            columns=list(map(Column.of, zip(*found.rows, strict=True)))
+            if is_even and not found.unclosed
+            else None,
             broken=found.broken,
             unclosed=found.unclosed,
             stray=found.stray,
         )
-        return batch.without_blank_lines()
+        return batch if is_even else batch.without_blank_lines()
 
 
 def iterate_rows(

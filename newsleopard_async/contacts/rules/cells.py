@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from newsleopard_async.contacts.csv.batch import Column
 from newsleopard_async.models.findings import MOST_PLACES, Finding, Level, Scope, counted
 
 __all__ = ["NUMBER", "CellRule", "Cells", "Tally", "is_formula"]
@@ -91,25 +92,30 @@ class Tally:
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 """With commas between thousands, or without."""
 
+_EMPTY_HINT: Final = re.compile(r"\n(?:\n|\Z)")
+
 
 @attrs.frozen
 class Cells:
     """Cells of one column that were read together.
 
     Attributes:
-        cells: As they stand in the rows.
+        column: The cells.
         lines: The line of each.
-        joined: All of them, each after a line feed, to be searched in one go.
     """
 
-    cells: Sequence[str]
+    column: Column
     lines: Sequence[int]
-    joined: str
 
-    @classmethod
-    def of(cls, cells: Sequence[str], lines: Sequence[int]) -> Cells:
-        """Join cells."""
-        return cls(cells, lines, "\n" + "\n".join(cells))
+    @property
+    def cells(self) -> Sequence[str]:
+        """The cells as they stand in the rows."""
+        return self.column.cells
+
+    @property
+    def joined(self) -> str:
+        """All of them, each after a line feed, to be searched in one go."""
+        return self.column.joined
 
     def lines_of(self, is_meant: Callable[[str], object]) -> list[int]:
         """Return the lines of the cells that a condition holds for."""
@@ -117,9 +123,10 @@ class Cells:
 
     def filled(self) -> Cells:
         """Return those that are not empty."""
-        if all(self.cells):
+        if _EMPTY_HINT.search(self.joined) is None or all(self.cells):
             return self
-        return Cells.of(list(filter(None, self.cells)), list(compress(self.lines, self.cells)))
+        filled = Column.of(list(filter(None, self.cells)))
+        return Cells(filled, list(compress(self.lines, self.cells)))
 
 
 class CellRule(Protocol):

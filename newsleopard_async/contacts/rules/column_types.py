@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import compress
 from typing import Final, Literal
 
+from newsleopard_async.contacts.csv.batch import all_cells
 from newsleopard_async.contacts.rules.cells import NUMBER, Cells, Tally
 from newsleopard_async.models.findings import Finding, counted, either
 
@@ -28,9 +29,14 @@ _DATE: Final = re.compile(
 )
 # Blanks of the same line only, and possessive: many blank cells must not be gone over many times.
 _BLANKS: Final = r"[^\S\n]*+"
+_DIGIT_HINT: Final = re.compile(rf"\n{_BLANKS}[+-]?[0-9]")
+_BLANK_HINT: Final = re.compile(rf"\n{_BLANKS}(?:\n|\Z)")
+# A little more than numbers, so that no digit is gone over twice: 0912-345-678 is neither.
 _NUMBER_OR_DATE: Final = re.compile(
-    rf"\n{_BLANKS}(?:{NUMBER.pattern}|{_DATE.pattern}){_BLANKS}(?:\n|\Z)"
+    rf"\n{_BLANKS}(?:[+-]?+[0-9]++(?:,[0-9]{{3}})*+(?:\.[0-9]++)?+|{_DATE.pattern}){_BLANKS}(?:\n|\Z)"
 )
+_NUMBERS: Final = all_cells(NUMBER.pattern)
+_DATES: Final = all_cells(_DATE.pattern)
 _LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]+)?")
 _LEADING_ZERO_HINT: Final = re.compile(rf"\n{_BLANKS}[+-]?0[0-9]")
 _LOST_ZERO: Final = re.compile(r"9[0-9]{8}")
@@ -146,11 +152,14 @@ def _matching(pattern: re.Pattern[str], cells: Cells) -> tuple[int, list[int]]:
 
 def _kind_of_all(cells: Cells) -> Kind | None:
     """Return the kind that all of the values have, or None where it takes a look at each."""
-    if _NUMBER_OR_DATE.search(cells.joined) is None:
-        return "text" if all(map(str.strip, cells.cells)) else None
-    if all(map(NUMBER.fullmatch, cells.cells)):
+    if cells.column.are_all(_NUMBERS):
         return "number"
-    return "date" if all(map(_DATE.fullmatch, cells.cells)) else None
+    if cells.column.are_all(_DATES):
+        return "date"
+    joined = cells.joined
+    # The first hint is the cheaper one.
+    has_other = _DIGIT_HINT.search(joined) and _NUMBER_OR_DATE.search(joined)
+    return None if has_other or _BLANK_HINT.search(joined) else "text"
 
 
 def _kind(value: str) -> Kind:

@@ -8,9 +8,10 @@ make text of a number, and what some programs write before whatever looks like a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
+from newsleopard_async.contacts.csv.batch import Column
 from newsleopard_async.contacts.rules.cells import is_formula
 from newsleopard_async.contacts.rules.emails import is_address
 
@@ -27,6 +28,11 @@ _AROUND: Final = (
     + "".join(map(chr, (*range(0x2000, 0x2010), *range(0x2028, 0x2030), *range(0x205F, 0x2070))))
 )
 _INVISIBLE: Final = re.compile(f"[{''.join(each for each in _AROUND if not each.isspace())}]")
+
+_ASCII_AROUND: Final = (
+    f"\n{_MARK}",
+    *(each for each in _AROUND if each.isascii() and each != "\n"),
+)
 
 _MARKED: Final = re.compile(
     # Before what a spreadsheet would execute or make a number or a date of, or before Chinese;
@@ -67,17 +73,22 @@ def _bare_value(cell: str) -> str:
     return cell if is_formula(unmarked) else unmarked
 
 
-def bare_addresses(cells: Sequence[str]) -> list[str]:
+def bare_addresses(cells: Column) -> Column:
     """Return addresses without anything around them."""
     return _bared(cells, bare_address)
 
 
-def bare_values(cells: Sequence[str]) -> list[str]:
+def bare_values(cells: Column) -> Column:
     """Return cells of any kind without blanks, invisible characters and marks of text."""
     return _bared(cells, _bare_value)
 
 
-def _bared(cells: Sequence[str], bare_one: Callable[[str], str]) -> list[str]:
+def _bared(cells: Column, bare_one: Callable[[str], str]) -> Column:
+    joined = cells.joined
+    # Addresses and numbers have nothing of the kind, not even inside.
+    is_one_word = joined.isascii() and not any(blank in joined for blank in _ASCII_AROUND)
+    if is_one_word and not cells.has_breaks:
+        return cells
     stripped = list(map(str.strip, cells))
     joined = "\n".join(stripped)
     # A look at each takes ten times as long, and next to no file needs it.
@@ -86,4 +97,4 @@ def _bared(cells: Sequence[str], bare_one: Callable[[str], str]) -> list[str]:
         and f"\n{_MARK}" not in joined
         and (joined.isascii() or _INVISIBLE.search(joined) is None)
     )
-    return stripped if is_bare else list(map(bare_one, stripped))
+    return cells.with_cells(stripped if is_bare else list(map(bare_one, stripped)))

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import attrs
 
+from newsleopard_async.contacts.csv.batch import Column, all_cells
 from newsleopard_async.contacts.rules.cells import Tally
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.models.damage import INVISIBLE
@@ -40,6 +41,7 @@ _ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})*")
 # With a dot in the domain, and more than one letter after the last: no mail goes to a top-level
 # domain itself, and none of those has a single letter.
 _PUBLIC_ADDRESS: Final = re.compile(rf"{_BEGINNING}(?:\.{_LABEL})+(?<=[^.].)")
+_ALL_PUBLIC: Final = all_cells(_PUBLIC_ADDRESS.pattern)
 
 Kept = Literal["first", "last"] | None
 """Which row of each address goes out; None is all of them."""
@@ -129,7 +131,7 @@ class Addresses:
         return len(self._seen)
 
     def judge(
-        self, cells: Sequence[str], lines: Sequence[int], *, ignored: Collection[int] = ()
+        self, cells: Column, lines: Sequence[int], *, ignored: Collection[int] = ()
     ) -> JudgedAddresses:
         """Judge the next addresses, which have no blanks around them.
 
@@ -144,19 +146,24 @@ class Addresses:
         self._count(found, lines)
         return found
 
-    def _take_all(self, cells: Sequence[str]) -> bool:
+    def _take_all(self, cells: Column) -> bool:
         """Take addresses of which each is good and new, or none of them."""
-        if max(map(len, cells)) > MOST_ADDRESS_CHARS or not all(map(matches_public_address, cells)):
+        if not cells.are_all(_ALL_PUBLIC):
             return False
-        keys = "\n".join(cells).lower().encode().split(b"\n")
-        if max(map(len, keys)) > _LONGEST_KEPT_BYTES:
+        keys = cells.joined[1:].lower().encode().split(b"\n")
+        longest = max(map(len, keys))
+        if longest > MOST_ADDRESS_CHARS:
+            return False
+        if longest > _LONGEST_KEPT_BYTES:
             keys = list(map(_shortened, keys))
-        fresh = set(keys)
-        if len(fresh) < len(keys) or not self._seen.isdisjoint(fresh):
+        if not self._seen.isdisjoint(keys) or not self._to_come.keys().isdisjoint(keys):
             return False
-        if not self._to_come.keys().isdisjoint(fresh):
+        unique = len(self._seen) + len(keys)
+        self._seen.update(keys)
+        if len(self._seen) < unique:
+            # Some are the same as each other.
+            self._seen.difference_update(keys)
             return False
-        self._seen |= fresh
         return True
 
     def _judge_one(

@@ -41,7 +41,7 @@ class Shapes:
         for index in batch.broken:
             if self._mark(self._breaks, batch.rows[index], "\n", batch.lines[index]):
                 found.setdefault(index, []).append("line-break")
-        for index in range(len(batch)) if "\0" in batch.text else ():
+        for index in range(len(batch)) if b"\0" in batch.raw else ():
             if self._mark(self._nuls, batch.rows[index], "\0", batch.lines[index]):
                 found.setdefault(index, []).append("null-byte")
         self._stray.add(len(batch.stray), (batch.lines[index] for index in batch.stray))

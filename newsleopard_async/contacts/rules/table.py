@@ -9,7 +9,7 @@ from itertools import compress
 
 import attrs
 
-from newsleopard_async.contacts.csv.batch import Batch
+from newsleopard_async.contacts.csv.batch import Batch, Column
 from newsleopard_async.contacts.csv.writer import CleanWriter, LeftOutWriter
 from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.cells import CellRule, Cells, Tally
@@ -159,10 +159,12 @@ class Table:
     def _without_skipped_rows(self, batch: Batch) -> Batch:
         index_of_email = self._email_index
         if batch.columns is not None:
-            cells: Sequence[str] = batch.columns[index_of_email]
+            cells = batch.columns[index_of_email]
         else:
             # A row that lacks the cell has no address.
-            cells = ["".join(row[index_of_email : index_of_email + 1]) for row in batch.rows]
+            cells = Column.of(
+                ["".join(row[index_of_email : index_of_email + 1]) for row in batch.rows]
+            )
         keys = map(key_of, bare_addresses(cells))
         skipped = [index for index, key in enumerate(keys) if key in self._skip]
         self._skipped.add(len(skipped), (batch.lines[index] for index in skipped))
@@ -206,7 +208,7 @@ class Table:
         if not frame.indices:
             return
         for rules, column in zip(self._rules, frame.columns, strict=True):
-            cells = Cells.of(column, frame.lines)
+            cells = Cells(column, frame.lines)
             for rule in rules:
                 rule.look(cells)
 
@@ -271,7 +273,7 @@ def _merged(
 
 def _blanked(batch: Batch, indices: Collection[int]) -> Batch:
     """Return a batch in whose place there are rows of empty cells for some."""
-    if not indices or not (batch.broken or batch.stray or "\0" in batch.text):
+    if not indices or not (batch.broken or batch.stray or b"\0" in batch.raw):
         return batch
     rows = [[""] * len(row) if index in indices else row for index, row in enumerate(batch.rows)]
     stray = [index for index in batch.stray if index not in indices]
@@ -288,7 +290,7 @@ class _Frame:
         indices: Which row of the batch each is.
     """
 
-    columns: Sequence[Sequence[str]]
+    columns: Sequence[Column]
     lines: Sequence[int]
     indices: Sequence[int]
 
@@ -298,7 +300,7 @@ class _Frame:
             return self
         is_kept = [index not in indices for index in self.indices]
         return _Frame(
-            [list(compress(column, is_kept)) for column in self.columns],
+            [Column.of(list(compress(column, is_kept))) for column in self.columns],
             list(compress(self.lines, is_kept)),
             list(compress(self.indices, is_kept)),
         )
@@ -327,5 +329,5 @@ def _frame_of(batch: Batch, *, width: int) -> _Frame | None:
     ]
     if not indices:
         return None
-    columns = tuple(zip(*(batch.rows[index] for index in indices), strict=True))
-    return _Frame(columns, [batch.lines[index] for index in indices], indices)
+    columns = zip(*(batch.rows[index] for index in indices), strict=True)
+    return _Frame(list(map(Column.of, columns)), [batch.lines[index] for index in indices], indices)

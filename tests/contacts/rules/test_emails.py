@@ -66,6 +66,13 @@ def test_other_text_is_no_address(address: str) -> None:
     assert not is_address(address)
 
 
+def test_address_that_is_too_long_is_found_among_good_ones() -> None:
+    """Its form is good, and so is each of its parts."""
+    content = csv_of("a@example.com,甲", f"a@{LABEL}.{LABEL}.{LABEL}.{'x' * 61},乙")
+
+    assert found(check(content), "invalid-email").places == (3,)
+
+
 @pytest.mark.parametrize(
     ("address", "reason"),
     [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from newsleopard_async.contacts.csv.batch import Column
 from newsleopard_async.contacts.rules import edges
 from tests.contacts.checking import check, csv_of, found
 
@@ -215,4 +216,4 @@ def test_address_is_taken_out_of_what_is_around_it(cell: str, bare: str) -> None
 )
 def test_trimming_takes_off_what_is_around_a_cell(cell: str, trimmed: str) -> None:
     """A formula keeps its mark, an emoji its variation, and nothing inside is touched."""
-    assert edges.bare_values(["x", cell, "y "]) == ["x", trimmed, "y"]
+    assert list(edges.bare_values(Column.of(["x", cell, "y "]))) == ["x", trimmed, "y"]
