@@ -22,8 +22,14 @@ __all__ = ["ColumnType"]
 Kind = Literal["", "number", "date", "text"]
 """Of a value; the first is a blank one's."""
 
+_LEAP_YEAR: Final = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE: Final = re.compile(
-    r"[0-9]{4}(?P<dash>[-/])(?:0?[1-9]|1[0-2])(?P=dash)(?:0?[1-9]|[12][0-9]|3[01])"
+    r"[0-9]{4}(?P<dash>[-/])(?:"
+    # A day that the month has: nobody knows what is made of 30 February.
+    r"(?:0?[13578]|1[02])(?P=dash)(?:0?[1-9]|[12][0-9]|3[01])"
+    r"|(?:0?[469]|11)(?P=dash)(?:0?[1-9]|[12][0-9]|30)"
+    r"|0?2(?P=dash)(?:0?[1-9]|1[0-9]|2[0-8])"
+    rf"|(?<={_LEAP_YEAR}[-/])0?2(?P=dash)29)"
     r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
     r"(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
 )
@@ -102,7 +108,7 @@ class ColumnType:
             yield self._finding_of_lost_zeros()
 
     def _finding_of_others(self, inferred: str, others: Tally) -> Finding:
-        are_none = either(others.count, f"is no {inferred}", f"are no {inferred}s")
+        are_none = either(others.count, f"is not a {inferred}", f"are not {inferred}s")
         rows = either(others.count, "this row", "these rows")
         return others.finding(
             "warning",

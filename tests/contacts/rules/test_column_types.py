@@ -24,6 +24,8 @@ def check_column(*values: str, name: str = "X", block_bytes: int = BLOCK_BYTES) 
         ["甲", "1", "2026-01-05", "乙", "丙"],
         ["2026-13-01", "20260105甲", "2026-01/05"],
         ["0", "0.5", "10"],
+        ["2024-02-29", "2000/2/29", "2024-12-31", "2024-4-30 23:59", "2023-02-28T00:00:00Z"],
+        ["2024.1.5", "2024年1月5日", "113/02/30", "30/02/2024"],
     ],
 )
 def test_column_of_one_kind_is_no_finding(values: list[str]) -> None:
@@ -42,6 +44,8 @@ def test_column_of_one_kind_is_no_finding(values: list[str]) -> None:
         (["1", "2026-01-05", "2026-01-06"], "dates", (2,)),
         (["1", "1,28", "1,2345", "2,345"], "numbers", (3, 4)),
         (["甲", "2026-01-05", " 2026-01-06 "], "dates", (2,)),
+        (["2024-01-01", "2024-02-30", "2023-02-29", "2024/06/31", "2024-1-31"], "dates", (3, 4, 5)),
+        (["2024-01-01", "1900-02-29 10:00", "2024/2/30T10:00", "2024-13-01"], "dates", (3, 4, 5)),
     ],
 )
 def test_other_values_in_a_column_of_numbers_or_dates_are_a_warning(
@@ -235,8 +239,8 @@ def test_each_column_has_its_own_findings() -> None:
 @pytest.mark.parametrize(
     ("rule", "values", "words"),
     [
-        ("mixed-type", ["1", "x", "2"], ("(line 3) that is no number,", "this row")),
-        ("mixed-type", ["1", "x", "y"], ("(lines 3, 4) that are no numbers,", "these rows")),
+        ("mixed-type", ["1", "x", "2"], ("(line 3) that is not a number,", "this row")),
+        ("mixed-type", ["1", "x", "y"], ("(lines 3, 4) that are not numbers,", "these rows")),
         ("leading-zero", ["01", "1"], ("that begins with a zero", "write it so")),
         ("leading-zero", ["01", "02"], ("that begin with a zero", "write them as")),
         ("leading-zero", ["912345678"], ("which looks like a mobile number whose",)),
