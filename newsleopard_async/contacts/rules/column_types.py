@@ -3,6 +3,10 @@
 The platform infers the type of a custom column from the data of its first import, and refuses
 rows with other values (T39); how it infers is not described. Assumed here: from the first value,
 or from most of them.
+
+A spreadsheet that takes phone numbers for numbers drops their first zero. What is left is known by
+Taiwan's numbering plan : eight or nine digits with the area code of a landline, or nine from 9 on
+of a mobile.
 """
 
 from __future__ import annotations
@@ -45,10 +49,28 @@ _NUMBERS: Final = all_cells(NUMBER.pattern)
 _DATES: Final = all_cells(_DATE.pattern)
 _LEADING_ZERO: Final = re.compile(r"[+-]?0[0-9]+(?:\.[0-9]+)?")
 _LEADING_ZERO_HINT: Final = re.compile(rf"\n{_BLANKS}[+-]?0[0-9]")
-_LOST_ZERO: Final = re.compile(r"9[0-9]{8}")
-_PHONE: Final = re.compile(
-    r"(?<![a-z])(?:(?:cell|mobile|tele)?_?phone|mobile|tel)|電話|手機|行動", re.IGNORECASE
+_LOST_ZERO: Final = re.compile(
+    # Mobiles (09); Taipei (02), Taichung (04), Nantou (049). A float has .0 behind it.
+    r"(?:9[0-9]{8}|2[2-8][0-9]{7}|4[2-9][0-9]{7})(?:\.0)?"
 )
+_LOST_ZERO_OF_ANY: Final = re.compile(
+    # 03 and 037, Changhua (04), 05, 06, 07, 08, 082 and 0826, 089; 0836.
+    rf"{_LOST_ZERO.pattern}"
+    r"|(?:(?:3[2-9]|4[78]|5[2-8]|6[2-9]|7[2-9]|8[2789])[0-9]{6}|836[0-9]{5})(?:\.0)?"
+)
+# So begin numbers of eight digits in Taipei without 02, and mobiles in Hong Kong and Singapore.
+_LOCAL_NUMBER: Final = re.compile(r"[129][0-9]{7}(?:\.0)?")
+_PHONE: Final = re.compile(
+    r"phone|mobile"
+    r"|(?<![a-z])(?:tel|cell|fax|sms|whats ?app|contact[ _-]?(?:no|num|number))(?![a-z])"
+    r"|[電电][話话]|手[機机]|行動|門號|[市室]話|宅電|傳真|[聯連][絡繫](?:方式|號碼)"
+)
+# What belongs to a phone and is not its number, up to four characters after it.
+_OF_PHONE: Final = re.compile(
+    r"(?:phone|mobile|tel|cell|fax|sms|電話|手機|行動|門號).{0,4}?"
+    r"(?:(?<![a-z])(?:ids?|points?|counts?|bill|model)(?![a-z])|編號|序號|型號|點數|次數|紅利|費)"
+)
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class ColumnType:
@@ -56,12 +78,14 @@ class ColumnType:
 
     def __init__(self, column: str) -> None:
         self._column = column
-        self._is_phone = _PHONE.search(column) is not None
+        self._is_phone = _is_phone(column)
         self._first: Kind = ""
         self._counts: Counter[Kind] = Counter()
         self._others: dict[Kind, Tally] = {"number": Tally(), "date": Tally()}
         self._zeros = Tally()
-        self._lost = Tally()
+        self._lost_of_nine = Tally()
+        self._lost_of_any = Tally()
+        self._has_local_numbers = False
 
     def look(self, cells: Cells) -> None:
         """Take the next values."""
@@ -87,7 +111,15 @@ class ColumnType:
         if _LEADING_ZERO_HINT.search(cells.joined):
             self._zeros.add(*_matching(_LEADING_ZERO, cells))
         if self._is_phone:
-            self._lost.add(*_matching(_LOST_ZERO, cells))
+            self._lost_of_nine.add(*_matching(_LOST_ZERO, cells))
+            self._lost_of_any.add(*_matching(_LOST_ZERO_OF_ANY, cells))
+            local, _ = _matching(_LOCAL_NUMBER, cells)
+            self._has_local_numbers = self._has_local_numbers or local > 0
+
+    @property
+    def _lost(self) -> Tally:
+        """Those whose zero is lost; where others have no area code, eight digits may be all."""
+        return self._lost_of_nine if self._has_local_numbers else self._lost_of_any
 
     def _inferred(self) -> Kind:
         values = sum(count for kind, count in self._counts.items() if kind)
@@ -138,15 +170,20 @@ class ColumnType:
         )
 
     def _finding_of_lost_zeros(self) -> Finding:
-        look = either(self._lost.count, "looks like a mobile number", "look like mobile numbers")
+        look = either(self._lost.count, "looks like a phone number", "look like phone numbers")
         return self._lost.finding(
             "warning",
             "leading-zero",
             f"has {counted(self._lost.count, 'value')} in {self._column} ({self._lost.where}) "
-            f"of nine digits from 9 on, which {look} whose zero a spreadsheet dropped; format the "
-            "column as text there, and export it again",
+            f"which {look} whose first zero a spreadsheet dropped; format the column as text "
+            "there, and export it again",
             column=self._column,
         )
+
+
+def _is_phone(column: str) -> bool:
+    name = _CAMEL.sub(" ", column).lower()
+    return _PHONE.search(name) is not None and _OF_PHONE.search(name) is None
 
 
 def _matching(pattern: re.Pattern[str], cells: Cells) -> tuple[int, list[int]]:

@@ -111,21 +111,106 @@ def test_leading_zero_in_a_column_of_text_is_no_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["手機", "聯絡電話", "Mobile", "cell_phone", "cellphone", "Tel", "行動電話", "my phone"]
+    "name",
+    [
+        *(
+            "手機",
+            "手機號碼",
+            "聯絡電話",
+            "電話",
+            "市話",
+            "家用電話",
+            "公司電話(O)",
+            "門號",
+            "傳真",
+        ),
+        *(
+            "行動電話",
+            "行動",
+            "聯絡方式",
+            "連絡方式",
+            "聯繫方式",
+            "电话",
+            "手机",
+            "宅電",
+            "手機(LINE ID)",
+        ),
+        *("Mobile", "cell_phone", "cellphone", "Cell", "cell no.", "Tel", "TEL", "my phone"),
+        *("userPhone", "billing_phone", "homeTel", "telNo", "Fax", "WhatsApp", "contactNumber"),
+    ],
 )
 def test_zero_that_is_lost_already_is_a_warning(name: str) -> None:
-    """Nine digits from 9 on in a column of phone numbers."""
-    checked = check_column("912345678", "987654321", "223456789", name=name)
+    """In a column of phone numbers, whatever people call it."""
+    checked = check_column("912345678", "987654321", "12345", name=name)
 
     warning = found(checked, "leading-zero")
     assert (warning.level, warning.column, warning.places) == ("warning", name, (2, 3))
     assert "spreadsheet" in warning.message
 
 
-@pytest.mark.parametrize("name", ["points", "hotel", "身高"])
-def test_nine_digits_elsewhere_are_a_number(name: str) -> None:
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("223456789", "277778888", "35712345", "37123456", "423456789", "47123456", "492345678"),
+        *("52345678", "62345678", "72345678", "87345678", "82345678", "82661234", "83623456"),
+        *("89345678", "912345678", "912345678.0", "72345678.0"),
+    ],
+)
+def test_number_of_the_plan_without_its_zero_is_a_warning(number: str) -> None:
+    """Each area code has subscribers of its own length."""
+    assert found(check_column(number, name="電話"), "leading-zero").places == (2,)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("23456789", "12345678", "212345678", "512345678", "423", "100", "2345678", "81234567"),
+        *("91234567", "886912345678", "9123456789", "912345678.5", "0912-345-678", "4123456789"),
+    ],
+)
+def test_other_number_in_a_column_of_phones_has_lost_nothing(number: str) -> None:
+    """No area code, one of another country, another length: nobody can tell."""
+    assert check_column(number, name="電話").triples == []
+
+
+def test_numbers_without_area_codes_beside_them_keep_eight_digits_silent() -> None:
+    """Where some are of Taipei without 02 or of Hong Kong, the others are taken for such, too."""
+    local = check_column("87716688", "23456789", "72345678", name="電話")
+    both = check_column("61234567", "91234567", "912345678", name="電話")
+
+    assert local.triples == []
+    assert found(both, "leading-zero").places == (4,)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "points",
+            "hotel",
+            "身高",
+            "點數",
+            "統編",
+            "統一編號",
+            "會員編號",
+            "郵遞區號",
+            "telegram",
+        ),
+        *(
+            "電話費",
+            "手機序號",
+            "phone_id",
+            "phoneId",
+            "Mobile points",
+            "cells",
+            "金額",
+            "訂單編號",
+        ),
+    ],
+)
+def test_digits_elsewhere_are_a_number(name: str) -> None:
     """Only a phone number has lost a zero."""
-    assert check_column("912345678", name=name).triples == []
+    assert check_column("912345678", "72345678", "223456789", "423", name=name).triples == []
 
 
 def test_zeros_kept_and_lost_are_one_finding() -> None:
@@ -243,8 +328,8 @@ def test_each_column_has_its_own_findings() -> None:
         ("mixed-type", ["1", "x", "y"], ("(lines 3, 4) that are not numbers,", "these rows")),
         ("leading-zero", ["01", "1"], ("that begins with a zero", "write it so")),
         ("leading-zero", ["01", "02"], ("that begin with a zero", "write them as")),
-        ("leading-zero", ["912345678"], ("which looks like a mobile number whose",)),
-        ("leading-zero", ["912345678"] * 2, ("which look like mobile numbers whose",)),
+        ("leading-zero", ["912345678"], ("which looks like a phone number whose",)),
+        ("leading-zero", ["912345678"] * 2, ("which look like phone numbers whose",)),
     ],
 )
 def test_message_agrees_with_its_number(
