@@ -89,7 +89,7 @@ class Tally:
         return self.finding("error", rule, f"has {what}; {remedy}", column=column, scope=scope)
 
 
-NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
+NUMBER: Final = re.compile(r"[+-]?(?:[0-9]++|[0-9]{1,3}(?:,[0-9]{3})++)(?:\.[0-9]++)?")
 """With commas between thousands, or without."""
 
 _EMPTY_HINT: Final = re.compile(r"\n(?:\n|\Z)")

@@ -39,11 +39,11 @@ _DATE: Final = re.compile(
 )
 # Blanks of the same line only, and possessive: many blank cells must not be gone over many times.
 _BLANKS: Final = r"[^\S\n]*+"
-_DIGIT_HINT: Final = re.compile(rf"\n{_BLANKS}[+-]?[0-9]")
 _BLANK_HINT: Final = re.compile(rf"\n{_BLANKS}(?:\n|\Z)")
-# A little more than numbers, so that no digit is gone over twice: 0912-345-678 is neither.
-_NUMBER_OR_DATE: Final = re.compile(
-    rf"\n{_BLANKS}(?:[+-]?+[0-9]++(?:,[0-9]{{3}})*+(?:\.[0-9]++)?+|{_DATE.pattern}){_BLANKS}(?:\n|\Z)"
+# More than numbers and dates, so that no digit is gone over twice; 0912-345-678 is neither.
+_NUMBER_OR_DATE_HINT: Final = re.compile(
+    rf"\n{_BLANKS}[+-]?+[0-9]++"
+    rf"(?:[-/][0-9]{{1,2}}+[-/]|(?:,[0-9]{{3}})*+(?:\.[0-9]++)?+{_BLANKS}(?:\n|\Z))"
 )
 _NUMBERS: Final = all_cells(NUMBER.pattern)
 _DATES: Final = all_cells(_DATE.pattern)
@@ -200,9 +200,8 @@ def _kind_of_all(cells: Cells) -> Kind | None:
     if cells.column.are_all(_DATES):
         return "date"
     joined = cells.joined
-    # The first hint is the cheaper one.
-    has_other = _DIGIT_HINT.search(joined) and _NUMBER_OR_DATE.search(joined)
-    return None if has_other or _BLANK_HINT.search(joined) else "text"
+    has_other = _NUMBER_OR_DATE_HINT.search(joined) or _BLANK_HINT.search(joined)
+    return None if has_other else "text"
 
 
 def _kind(value: str) -> Kind:
