@@ -172,7 +172,15 @@ async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
 
     for event in recorder.events:
         assert_exactly_plain(event.to_dict())
-        assert event.to_dict().keys() == {"pipeline", "step", "state", "elapsed_s", "result"}
+        assert event.to_dict().keys() == {
+            "pipeline",
+            "step",
+            "state",
+            "elapsed_s",
+            "result",
+            "part",
+            "parts",
+        }
     told = json.dumps([event.to_dict() for event in recorder.events], ensure_ascii=False)
     for secret in ("Signature", KEY, "@example.com", "會員0"):
         assert secret not in told
