@@ -32,10 +32,14 @@ def columns_of(raw: bytes, separator: bytes, width: int) -> tuple[list[Column], 
     """
     cells, within = _cells_of(raw, separator)
     rows = raw.count(b"\n")
-    first = b"".join(cells[::width])
-    # A line feed is always the first byte of a cell, and must be so in those that begin a row.
-    if len(cells) != rows * width + 1 or first.count(b"\n") != rows:
+    if len(cells) != rows * width + 1:
         return None
+    # A line feed is the first byte of each cell that begins a row, but for the first, and there is
+    # none inside. No cell has a quote any more.
+    first = b'"'.join(cells[::width])
+    if not first.count(b'"\n') == first.count(b"\n") == rows:
+        return None
+    first = first.replace(b'"', b"")
     others = (b"\n".join(cells[at:-1:width]) for at in range(1, width))
     joined = [b"\n" + column for column in (first[:-1], *others)]
     if quoted := [at for at, column in enumerate(joined) if within in column]:
@@ -72,8 +76,10 @@ def _cut_quoted(raw: bytes, separator: bytes) -> list[bytes]:
         return []
     between = b'"' + separator + b'"'
     cells = raw[1:-2].replace(b'"\n"', between + b"\n").split(between)
-    # Two for each cell, so that none has another inside.
-    return [*cells, b"\n"] if raw.count(b'"') == 2 * len(cells) else []
+    # Two quotes for each cell, so that none has another inside; and no other line end either.
+    is_well_formed = raw.count(b'"') == 2 * len(cells)
+    ends = raw.count(b'"\n"') + 1
+    return [*cells, b"\n"] if is_well_formed and raw.count(b"\n") == ends else []
 
 
 def _without_quotes(raw: bytes, separator: bytes) -> bytes:

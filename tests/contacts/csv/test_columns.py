@@ -50,6 +50,7 @@ def test_columns_are_those_of_the_rows(
 @example('a,"b\nc","d\n')
 @example('"a","b"c"\n')
 @example('"a,b","c""d"\n')
+@example('"a\nb","c","d","e"')
 def test_columns_are_cut_only_where_the_csv_module_reads_the_same(text: str) -> None:
     """A quote that is doubled, out of place or open, or a quoted line end, is left to others."""
     text += "\n"
@@ -74,6 +75,9 @@ def test_columns_are_cut_only_where_the_csv_module_reads_the_same(text: str) -> 
         '"a"b,c\n',
         'a,"b\nc"\n',
         '"a\nb","c"\n',
+        '"a\nb","c","d","e"\n',
+        '"\n","b","c","d"\n',
+        '"a",""\n"\n","b","c",""\n',
     ],
 )
 def test_rows_that_are_not_alike_are_no_columns(text: str) -> None:
