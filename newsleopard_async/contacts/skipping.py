@@ -15,12 +15,12 @@ from newsleopard_async.contacts.csv.detection import EncodingDetector
 from newsleopard_async.contacts.csv.reader import RowReader
 from newsleopard_async.contacts.rules.cells import Tally
 from newsleopard_async.contacts.rules.edges import bare_address
-from newsleopard_async.contacts.rules.emails import is_address, key_of
+from newsleopard_async.contacts.rules.emails import addresses_in, key_of
 from newsleopard_async.contacts.rules.header import email_column
 from newsleopard_async.contacts.sources import as_source, in_pieces
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
-from newsleopard_async.models.findings import Finding, either
+from newsleopard_async.models.findings import Finding, Level, either
 from newsleopard_async.models.validation import refuse
 
 __all__ = ["Skip", "SkipList", "problem_of_skip", "read_skip"]
@@ -33,40 +33,55 @@ Skip = AnyPath | AsyncIterable[str] | Iterable[str]
 """A path to a file of addresses, also as text; or an iterable of them, async or not."""
 
 
-@attrs.frozen
+@attrs.define
 class SkipList:
     """The addresses to leave out, by their keys, as those of the contacts are told apart.
 
     Attributes:
         keys: Of each address.
-        invalid: The entries that are no address: in a file their lines, else their places.
+        invalid: The entries without an address: in a file their lines, else their places.
+        is_doubtful: Whether one of these has an at sign.
+        has_address: Whether there was any address.
         is_file: Whether it was read from a file.
     """
 
     keys: set[bytes] = attrs.field(factory=set, repr=False)
     invalid: Tally = attrs.field(factory=Tally)
+    is_doubtful: bool = False
+    has_address: bool = False
     is_file: bool = False
 
     def add(self, cells: Iterable[str], place: int) -> None:
-        """Take an entry: the address among some cells."""
-        keys = [key_of(each) for each in map(bare_address, cells) if is_address(each)]
+        """Take an entry: the addresses in some cells."""
+        # More than is meant does no harm, and less sends mail to those who do not want it.
+        bare = list(map(bare_address, cells))
+        keys = [key_of(each) for cell in bare for each in addresses_in(cell)]
         self.keys.update(keys)
-        if not keys:
+        if keys:
+            self.has_address = True
+        else:
             self.invalid.add(1, (place,))
+            doubtful = [cell for cell in bare if "@" in cell]
+            self.is_doubtful = self.is_doubtful or bool(doubtful)
+            # The same is left out where it is written in the same way.
+            self.keys.update(map(key_of, doubtful))
 
     def finding(self) -> Finding | None:
-        """Say how many entries are no address."""
+        """Say how many entries are no address; a warning if a person may be meant."""
         if not self.invalid.count:
             return None
         count, where = self.invalid.count, self.invalid.where
         if not self.is_file:
             where = where.replace("line", "place", 1)
         what = either(count, "1 entry that is", f"{count:,} entries that are")
+        it = either(count, "it", "each")
+        level: Level = "warning" if self.is_doubtful else "note"
+        way_out = f"; write {it} as name@example.com" if self.is_doubtful else ""
         return Finding(
-            level="note",
+            level=level,
             rule="skipped",
-            message=f"has in the list of skip= {what} not an address ({where}); nobody is left "
-            f"out for {either(count, 'it', 'them')}",
+            message=f"has in the list of skip= {what} not an address ({where}), so that nobody is "
+            f"left out for {either(count, 'it', 'them')}{way_out}",
             count=self.invalid.count,
         )
 
@@ -93,7 +108,7 @@ async def read_skip(skip: Any) -> SkipList:
     else:
         found = SkipList()
         await _take_all(found, skip)
-    if not found.keys:
+    if not found.has_address:
         raise _refusal(
             "empty",
             "has no address; leave skip= out if nobody is to be left out, or look whether it is "
@@ -169,7 +184,7 @@ class _Reading:
     def _is_header(self, row: list[str]) -> bool:
         """Look for the column of the addresses; a single column needs no name."""
         self.has_begun = True
-        if any(is_address(bare_address(cell)) for cell in row):
+        if any(True for cell in row for _ in addresses_in(cell)):
             return False
         self.column = email_column([bare_address(cell) for cell in row])
         if self.column is None and len(row) > 1:

@@ -88,20 +88,68 @@ async def test_skipped_rows_are_noted_with_their_lines(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("is_file", [True, False])
-async def test_entries_that_are_no_address_are_noted(is_file: bool, tmp_path: Path) -> None:
-    """By their lines or places: whoever is meant still gets the mail."""
-    entries = ["a@example.com", "王小明 <b@example.com>", "none"]
+@pytest.mark.parametrize(("entry", "level"), [("none", "note"), ("b @example.com", "warning")])
+async def test_entries_without_an_address_are_named(
+    entry: str, level: str, is_file: bool, tmp_path: Path
+) -> None:
+    """By their lines or places: if a person is meant, that one still gets the mail."""
+    entries = ["a@example.com", "no one", entry]
     path = tmp_path / "skip.csv"
     path.write_text("\n".join(entries), "utf-8")
 
     clean, report = await clean_of(path if is_file else entries, tmp_path)
 
-    note = report.findings[-1]
+    finding = report.findings[-1]
     where = "lines 2, 3" if is_file else "places 2, 3"
-    assert (note.level, note.rule, note.count) == ("note", "skipped", 2)
-    assert f"2 entries that are not an address ({where})" in note.message
-    assert "b@" not in note.message.lower()
+    assert (finding.level, finding.rule, finding.count) == (level, "skipped", 2)
+    assert f"2 entries that are not an address ({where})" in finding.message
+    assert "b @" not in finding.message
     assert "B@Example.com" in clean
+
+
+AROUND = [
+    "王小明 <b@example.com>",
+    '"Lee, B" <B@example.com>',
+    "mailto:b@example.com",
+    "b@example.com; x@example.com",
+    "x@example.com,b@example.com",
+    "1|b@example.com",
+    "b\u200b@example.com",
+    "ｂ＠ｅｘａｍｐｌｅ．ｃｏｍ",
+    "b@example.com.",
+    "|'b@example.com",
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("text", AROUND)
+async def test_address_with_something_around_it_counts(text: str, tmp_path: Path) -> None:
+    """In the list, in a file of it and in the contacts: nobody on the list gets a mail."""
+    path = tmp_path / "skip.csv"
+    path.write_text(f"{text}\nx@example.com\n", "utf-8")
+    cell = text.replace('"', '""')
+    contacts = f'EMAIL,NAME\na@example.com,甲\n"{cell}",乙\nc@example.com,丙\n'
+
+    for skip in ([text], path):
+        clean, report = await clean_of(skip, tmp_path)
+        assert clean == "EMAIL,NAME\na@example.com,甲\nc@example.com,丙\n"
+        assert report.skipped == len(report.findings) == 1
+    for given in (["b@example.com"], [text]):
+        clean, report = await clean_of(given, tmp_path, contacts=contacts)
+        assert clean == "EMAIL,NAME\na@example.com,甲\nc@example.com,丙\n"
+        assert report.skipped == 1
+
+
+@pytest.mark.anyio
+async def test_entry_that_no_address_can_be_read_from_is_compared_as_it_is(tmp_path: Path) -> None:
+    """The platform may take what we do not."""
+    contacts = "EMAIL,NAME\n用戶@example.com,甲\nc@example.com,丙\n"
+
+    skip = ["b@example.com", "用戶@example.com"]
+    clean, report = await clean_of(skip, tmp_path, contacts=contacts)
+
+    assert clean == "EMAIL,NAME\nc@example.com,丙\n"
+    assert report.skipped == 1
 
 
 @pytest.mark.anyio
@@ -110,6 +158,7 @@ async def test_entries_that_are_no_address_are_noted(is_file: bool, tmp_path: Pa
     [
         ([], "empty"),
         (["none"], "empty"),
+        (["@none"], "empty"),
         ([b"a@example.com"], "type"),
         (["a@example.com", None], "type"),
         (b"a@example.com", "type"),

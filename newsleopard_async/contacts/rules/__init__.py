@@ -77,8 +77,9 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
     ),
     RuleInfo(
         "skipped",
-        "note",
-        "rows whose address is in the list of `skip=`, and entries of that list that are none",
+        "note or warning",
+        "rows whose address is in the list of `skip=` (note); entries of that list without an "
+        "address (note), or with an at sign and no address (warning)",
     ),
     RuleInfo("empty-name", "warning", "a contact without a name that can be seen"),
     RuleInfo("null-word", "warning", "a program's word for nothing, such as NULL or undefined"),

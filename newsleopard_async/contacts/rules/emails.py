@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, Literal
@@ -12,7 +13,7 @@ import attrs
 from newsleopard_async.contacts.csv.batch import Column, all_cells
 from newsleopard_async.contacts.rules.cells import Tally
 from newsleopard_async.errors import ConfigurationError
-from newsleopard_async.models.damage import INVISIBLE
+from newsleopard_async.models.damage import INVISIBLE, without_invisible
 from newsleopard_async.models.findings import Finding, counted, either
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "DeepCheck",
     "JudgedAddresses",
     "Kept",
+    "addresses_in",
+    "are_addresses",
     "is_address",
     "key_of",
     "load_deep_check",
@@ -296,6 +299,26 @@ def _shortened(key: bytes) -> bytes:
 def is_address(text: str) -> bool:
     """Tell whether a text is a bare address, as browsers judge it, of a length that travels."""
     return len(text) <= MOST_ADDRESS_CHARS and _ADDRESS.fullmatch(text) is not None
+
+
+def are_addresses(cells: Column) -> bool:
+    """Tell whether each cell is an address and nothing else, if that is seen at once."""
+    return cells.are_all(_ALL_PUBLIC) and "|" not in cells.joined
+
+
+def addresses_in(text: str) -> Iterator[str]:
+    """Yield each address that a text holds, and each that it may be meant to hold.
+
+    As in ``Name <name@example.com>``, in ``mailto:name@example.com``, in several in a row, in one
+    of full-width letters or with an invisible character inside.
+    """
+    if is_address(text) and "|" not in text:
+        yield text
+        return
+    for match in _ADDRESS.finditer(unicodedata.normalize("NFKC", without_invisible(text))):
+        yield match[0]
+        # Both may be part of an address, and nearly always stand before one.
+        yield match[0].rpartition("|")[2].lstrip("'")
 
 
 def load_deep_check() -> DeepCheck:

@@ -15,7 +15,14 @@ from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.cells import CellRule, Cells, Tally
 from newsleopard_async.contacts.rules.column_types import ColumnType
 from newsleopard_async.contacts.rules.edges import bare, bare_addresses, bare_values
-from newsleopard_async.contacts.rules.emails import Addresses, DeepCheck, Kept, key_of
+from newsleopard_async.contacts.rules.emails import (
+    Addresses,
+    DeepCheck,
+    Kept,
+    addresses_in,
+    are_addresses,
+    key_of,
+)
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
 from newsleopard_async.contacts.rules.shapes import Shapes, filled
 from newsleopard_async.contacts.rules.values import Values
@@ -165,8 +172,16 @@ class Table:
             cells = Column.of(
                 ["".join(row[index_of_email : index_of_email + 1]) for row in batch.rows]
             )
-        keys = map(key_of, bare_addresses(cells))
-        skipped = [index for index, key in enumerate(keys) if key in self._skip]
+        cells = bare_addresses(cells)
+        skipped = [index for index, cell in enumerate(cells) if key_of(cell) in self._skip]
+        if not are_addresses(cells):
+            # One with something around it is not an address, and may be taken for one all the same.
+            found = (
+                index
+                for index, cell in enumerate(cells)
+                if any(key_of(each) in self._skip for each in addresses_in(cell))
+            )
+            skipped = sorted({*skipped, *found})
         self._skipped.add(len(skipped), (batch.lines[index] for index in skipped))
         return batch.without(skipped)
 
