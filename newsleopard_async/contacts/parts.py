@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 import attrs
 
+from newsleopard_async.contacts.csv.separators import COMMA, split_line
 from newsleopard_async.contacts.rules.emails import is_address, key_of
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.plain import Plain
@@ -99,10 +99,11 @@ def _divided(header: bytes, rows: Iterable[bytes], part_bytes: int) -> Iterator[
 
 
 def _cells(row: bytes) -> list[str]:
-    text = row.decode()
+    text = row.decode().removesuffix("\n")
     if '"' not in text:
-        return text.rstrip("\n").split(",")
-    return next(csv.reader(text.splitlines(keepends=True)))
+        return text.split(COMMA)
+    # Not by the csv module: it takes no cell of more than 128 KiB.
+    return split_line(text, COMMA)[0]
 
 
 def write_part(path: Path, part: Part) -> Path:

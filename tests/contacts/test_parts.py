@@ -63,6 +63,25 @@ def test_addresses_of_a_part_are_those_that_the_platform_counts(tmp_path: Path) 
     assert part.addresses == 2
 
 
+@pytest.mark.parametrize("blank", "\v\f\x1c\x1e\x85\u2028")
+def test_character_that_python_takes_for_a_line_end_ends_no_row(
+    blank: str, tmp_path: Path
+) -> None:
+    """Otherwise fewer addresses would count, and missing contacts would not be noticed."""
+    content = csv_of(f'a@example.com,x{blank}y,"5,"', header=HEADER)
+
+    [part] = split(written(tmp_path, content), 1_000)
+
+    assert part.addresses == 1
+
+
+def test_cell_of_any_length_is_taken(tmp_path: Path) -> None:
+    """The csv module takes no more than 128 KiB."""
+    content = csv_of('a@example.com,"' + "x," * 100_000 + '"', "b@example.com,乙")
+
+    assert [each.addresses for each in split(written(tmp_path, content), 200_028)] == [1, 1]
+
+
 def test_row_that_fits_into_no_part_is_refused(tmp_path: Path) -> None:
     """With the size that it takes."""
     path = written(tmp_path, csv_of("a@example.com,甲"))
