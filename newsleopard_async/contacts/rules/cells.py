@@ -92,8 +92,6 @@ class Tally:
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]++|[0-9]{1,3}(?:,[0-9]{3})++)(?:\.[0-9]++)?")
 """With commas between thousands, or without."""
 
-_EMPTY_HINT: Final = re.compile(r"\n(?:\n|\Z)")
-
 
 @attrs.frozen
 class Cells:
@@ -123,7 +121,8 @@ class Cells:
 
     def filled(self) -> Cells:
         """Return those that are not empty."""
-        if _EMPTY_HINT.search(self.joined) is None or all(self.cells):
+        may_be_empty = "\n\n" in self.joined or self.joined.endswith("\n")
+        if not may_be_empty or all(self.cells):
             return self
         filled = Column.of(list(filter(None, self.cells)))
         return Cells(filled, list(compress(self.lines, self.cells)))

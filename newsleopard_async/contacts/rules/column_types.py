@@ -37,6 +37,17 @@ _DATE: Final = re.compile(
     r"(?:[ T](?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?"
     r"(?:Z| ?[+-][0-9]{2}:?[0-9]{2})?)?"
 )
+_DATE_FORM: Final = re.compile(rb"\n0000(?P<dash>[-/])00(?P=dash)00")
+_DAYS: Final = frozenset(
+    tuple(f"{month:02}{day:02}".encode())
+    for month, days in enumerate((31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1)
+    for day in range(1, days + 1)
+)
+"""Of every year, digit by digit."""
+_DIGITS: Final = b"0123456789"
+_AS_ZEROS: Final = bytes.maketrans(_DIGITS, b"0" * 10)
+# In UTF-8, a blank beyond ASCII begins with one of the last four, as few letters do.
+_BLANK_BYTES: Final = b"\t\v\f\r\x1c\x1d\x1e\x1f \xc2\xe1\xe2\xe3"
 # Blanks of the same line only, and possessive: many blank cells must not be gone over many times.
 _BLANKS: Final = r"[^\S\n]*+"
 _BLANK_HINT: Final = re.compile(rf"\n{_BLANKS}(?:\n|\Z)")
@@ -95,7 +106,7 @@ class ColumnType:
             kinds = [_kind(cell.strip()) for cell in cells.cells]
             counts = Counter(kinds)
         else:
-            kinds = [kind] * len(cells.cells)
+            kinds = [kind] * len(cells.column)
             counts = Counter({kind: len(kinds)})
         self._first = self._first or next(filter(None, kinds), "")
         self._counts += counts
@@ -194,14 +205,40 @@ def _matching(pattern: re.Pattern[str], cells: Cells) -> tuple[int, list[int]]:
 
 
 def _kind_of_all(cells: Cells) -> Kind | None:
-    """Return the kind that all of the values have, or None where it takes a look at each."""
+    """Return the kind that all of the values have, or None where it takes a look at each.
+
+    Bytes first: they take a tenth of the patterns' time, and the whole check a fifth less.
+    """
+    if cells.column.has_breaks:
+        return None
+    utf8 = cells.joined.encode()
+    others = utf8.translate(None, _DIGITS)
+    if others == b"\n" * len(cells.column):
+        return "number"
+    if len(others) == len(utf8) == len(utf8.translate(None, _BLANK_BYTES)):
+        return "text"
+    form = _only_form(utf8, len(cells.column))
+    if form is not None and _DATE_FORM.fullmatch(form) and _are_days(utf8):
+        return "date"
+    # A digit is as good as another one for the hints.
+    joined = cells.joined if form is None else form.decode()
+    if not (_NUMBER_OR_DATE_HINT.search(joined) or _BLANK_HINT.search(joined)):
+        return "text"
     if cells.column.are_all(_NUMBERS):
         return "number"
-    if cells.column.are_all(_DATES):
-        return "date"
-    joined = cells.joined
-    has_other = _NUMBER_OR_DATE_HINT.search(joined) or _BLANK_HINT.search(joined)
-    return None if has_other else "text"
+    return "date" if cells.column.are_all(_DATES) else None
+
+
+def _only_form(utf8: bytes, count: int) -> bytes | None:
+    """Return the form that each value has after its line feed, all digits as 0; None if several."""
+    forms = utf8.translate(_AS_ZEROS)
+    form = forms[: len(forms) // count]
+    return form if form * count == forms else None
+
+
+def _are_days(utf8: bytes) -> bool:
+    """Whether each date, of the form ``2024-02-28`` after a line feed, is a day of every year."""
+    return _DAYS.issuperset(zip(*(utf8[at::11] for at in (6, 7, 9, 10)), strict=True))
 
 
 def _kind(value: str) -> Kind:

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
-import pytest
+from datetime import date, timedelta
 
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from newsleopard_async.contacts.csv.batch import Column
 from newsleopard_async.contacts.csv.detection import BLOCK_BYTES
+from newsleopard_async.contacts.rules.cells import Cells
+from newsleopard_async.contacts.rules.column_types import ColumnType
 from tests.contacts.checking import Checked, check, csv_of, found
 
 
@@ -339,3 +346,46 @@ def test_message_agrees_with_its_number(
     message = found(check_column(*values, name="手機"), rule).message
 
     assert [each for each in words if each not in message] == []
+
+
+def types_of(batches: list[list[str]]) -> list[str]:
+    """Return what is said of a column whose cells come in some batches."""
+    column = ColumnType("電話")
+    for cells in batches:
+        column.look(Cells(Column.of(cells), range(2, 2 + len(cells))))
+    return [finding.message for finding in column.findings()]
+
+
+ALIKE = st.sampled_from(["0-/-", "2024-02-29", "2024/1/3", "0912-345-678", "1,234.5", "1 \u30002"])
+
+
+@given(
+    st.lists(
+        st.text(alphabet="01239-/:,. T+\u3000\n甲", max_size=11) | ALIKE, min_size=1, max_size=3
+    )
+)
+@example(["2024-02-29", "2023-02-29"])
+@example(["2024-02-30"])
+@example(["2024-02/28"])
+@example(["1", "\n"])
+@example(["\u2003"])
+@example(["\u2003", "甲"])
+@example(["1.5", "2.5"])
+def test_kind_of_cells_together_is_that_of_each(cells: list[str]) -> None:
+    """A column that is judged in one go is judged as its cells are."""
+    text = "乙1 "
+
+    together = types_of([[cell] * 2 for cell in cells] + [[text]])
+
+    # A blank and a text among them keep them from being judged in one go.
+    assert together == types_of([[cell, cell, " \u3000"] for cell in cells] + [[text]])
+
+
+def test_each_day_of_a_leap_year_and_no_other_is_a_date() -> None:
+    """Also where a year's days stand in one column, each in the same form."""
+    days = [date(2024, 1, 1) + timedelta(days=number) for number in range(366)]
+
+    assert types_of([[day.isoformat() for day in days]]) == []
+    assert types_of([[f"{day:%Y/%m/%d}" for day in days if (day.month, day.day) != (2, 29)]]) == []
+    for no_day in ("2024-00-10", "2024-13-10", "2024-01-00", "2024-04-31", "2023-02-29"):
+        assert len(types_of([["2024-01-01", "2024-01-02", no_day]])) == 1
