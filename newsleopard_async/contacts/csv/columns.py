@@ -12,23 +12,27 @@ from typing import Final
 
 from newsleopard_async.contacts.csv.batch import Column
 
-__all__ = ["columns_of"]
+__all__ = ["NEVER_IN_UTF8", "columns_of"]
 
-_HIDDEN: Final = b"\xff"
-"""Stands for a separator inside quotes; no UTF-8 has this byte."""
+NEVER_IN_UTF8: Final = b"\xff"
+_HIDDEN: Final = NEVER_IN_UTF8
+"""Stands for a separator inside quotes."""
 
 
 def columns_of(raw: bytes, separator: bytes, width: int) -> tuple[list[Column], bytes] | None:
     """Cut lines into columns.
 
     Args:
-        raw: The lines, each with a line feed.
+        raw: The lines in UTF-8, each with a line feed.
         separator: Between cells.
         width: How many cells a row has, two or more.
 
     Returns: The columns, and the lines with no more quotes than it takes. None if a row has
         another number of cells, a quote is doubled or not where it should be, or a line end is
         quoted.
+
+    Raises:
+        UnicodeDecodeError: they are not UTF-8.
     """
     cells, within = _cells_of(raw, separator)
     rows = raw.count(b"\n")
@@ -49,7 +53,7 @@ def columns_of(raw: bytes, separator: bytes, width: int) -> tuple[list[Column], 
         going = separator.join(cells).replace(_HIDDEN, separator)
         going = going.replace(separator + b"\n", b"\n").removeprefix(b"\n")
     else:
-        going = raw.translate(None, b'"')
+        going = raw.replace(b'"', b"")
     return [Column(column.decode()) for column in joined], going
 
 

@@ -161,7 +161,8 @@ class Addresses:
             return False
         if longest > _LONGEST_KEPT_BYTES:
             keys = list(map(_shortened, keys))
-        if not self._seen.isdisjoint(keys) or not self._to_come.keys().isdisjoint(keys):
+        is_known = not self._seen.isdisjoint(keys)
+        if is_known or (self._to_come and not self._to_come.keys().isdisjoint(keys)):
             return False
         unique = len(self._seen) + len(keys)
         self._seen.update(keys)

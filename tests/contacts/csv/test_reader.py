@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from newsleopard_async.contacts.csv import detection as blocks
 from newsleopard_async.contacts.csv import quoted
-from newsleopard_async.contacts.csv.detection import BLOCK_BYTES
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected
 from newsleopard_async.contacts.csv.quoted import QuotedReader
 from newsleopard_async.contacts.csv.reader import RowReader, iterate_rows
 from newsleopard_async.errors import InvalidRequest
@@ -200,6 +200,46 @@ def test_any_text_is_read_the_same_in_any_blocks(text: str, block_bytes: int) ->
     assert read(text, block_bytes=block_bytes) == read(text)
     for name in ("broken", "unclosed", "stray"):
         assert marked(text, name, block_bytes=block_bytes) == marked(text, name)
+
+
+LINES = st.lists(
+    st.sampled_from(["a,甲\n", "b,é\n", '"c","d,"\n', "e,f\r\n", '"g\n', "h\n", "i,j\r", "\n"]),
+    max_size=12,
+)
+
+
+@given(LINES, st.integers(4, 30), st.sampled_from(["", "k,王"]))
+def test_utf8_is_read_as_any_encoding_is(lines: list[str], block_bytes: int, last: str) -> None:
+    """Lines that need no decoding before they are cut stand between others that do."""
+    text = "A,B\n" + "".join(lines) + last
+
+    def read_in(encoding: str) -> tuple[object, ...]:
+        with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
+            reader = RowReader(Detected(encoding=encoding))
+        read = [*reader.feed(text.encode(encoding)), *reader.finish()]
+        rows = [row for batch in read for row in zip(batch.lines, batch.rows, strict=True)]
+        lines = [
+            (name, batch.lines[index])
+            for batch in read
+            for name in ("broken", "unclosed", "stray")
+            for index in getattr(batch, name)
+        ]
+        return rows, sorted(lines), reader.has_mixed_line_ends
+
+    assert read_in("utf-8") == read_in("utf-16-le")
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\xe7\x94", b"\xc0\x80"])
+def test_bytes_that_were_changed_meanwhile_are_refused(bad: bytes) -> None:
+    """In a row like all others, and without a word of it."""
+    with mock.patch.object(blocks, "BLOCK_BYTES", 8):
+        reader = RowReader(UTF8)
+    reader.feed(b"A,B\na,b\n" * 2)
+
+    with pytest.raises(InvalidRequest, match="was changed while it was read") as caught:
+        reader.feed(b"c," + bad + b"\nd,e\n")
+
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 @given(st.text(alphabet='",\nab 甲', max_size=80))
