@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from html.entities import html5
 from typing import Final
+from unicodedata import category
 
 __all__ = [
     "HIDDEN",
@@ -43,15 +44,20 @@ HIDDEN: Final = re.compile(
 
 LOST: Final = re.compile(
     # Led by one set of characters, for which the module searches much faster than for
-    # alternatives: what no decoder could read; private use, which others see as an empty box.
-    "[\ufffd\ue000-\uf8ff\u5699\u951f?](?:(?<![\u5699\u951f?])"
+    # alternatives: what no decoder could read; private use, which others see as an empty box (the
+    # last planes hold the rare characters of 全字庫); the SUB of ICU and DB2.
+    "[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff\x1a\u5699\u951f?\xbf](?:(?<![\u5699\u951f?\xbf])"
     # U+FFFD itself, when its UTF-8 was read as Big5 or as GBK.
     "|(?<=\u5699)\u8e1d\u856d|(?<=\u951f)\u65a4\u62f7"
-    # What a spreadsheet writes into a CSV in Big5 for a character that Big5 lacks.
-    f"|(?<=[{_HAN}][?])[?]*(?=[{_HAN}]))"
+    # What a spreadsheet writes into a CSV in Big5 for a character that Big5 lacks, and Oracle.
+    f"|(?<=[{_HAN}][?\xbf])[?\xbf]*(?=[{_HAN}]))"
 )
 
-REFERENCE: Final = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+REFERENCE: Final = re.compile(
+    "&(?:(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+    # A field that was too short for its end; browsers read it so, too.
+    "|#[0-9]{2,7}(?![0-9;]))"
+)
 """What has the form of a character reference of HTML (``has_reference`` knows the names)."""
 
 
@@ -66,8 +72,8 @@ def without_invisible(text: str) -> str:
 
 
 def is_unseen(text: str) -> bool:
-    """Whether there is nothing to be seen in a text: blanks and invisible characters alone."""
-    return all(map(str.isspace, without_invisible(text)))
+    """Whether nothing is seen of a text: blanks, controls and invisible characters alone."""
+    return all(each.isspace() or category(each) == "Cc" for each in without_invisible(text))
 
 
 _CONTINUING: Final = (
@@ -103,10 +109,31 @@ def _characters(leads: range, trails: range) -> str:
 _BIG5_LEADS: Final = _characters(range(0xE4, 0xEA), range(0xA1, 0xC0))
 _BIG5_TRAILS: Final = _characters(range(0x81, 0xC0), range(0xE4, 0xEA))
 
+_OF_OTHER_SYSTEMS: Final = ("mac_roman", "cp437", "cp850")
+"""In which Excel for Mac and consoles read UTF-8."""
+
+
+def _bytes_in(codec: str, *numbers: range) -> str:
+    return "".join(bytes(each).decode(codec) for each in numbers)
+
+
+# In these a first byte of UTF-8 and another one: of a letter of Latin-1, or of three or four bytes.
+_OTHER_LEADS: Final = "".join(
+    _bytes_in(codec, range(0xC3, 0xC4), range(0xE2, 0xF1)) for codec in _OF_OTHER_SYSTEMS
+)
+_OTHER_TRAILS: Final = "".join(_bytes_in(codec, range(0x80, 0xC0)) for codec in _OF_OTHER_SYSTEMS)
+_OTHER_ORIGINAL: Final = re.compile(
+    # Letters of Latin-1, general punctuation, CJK and Hangul, emoji: others come out by accident,
+    # such as Armenian of the French d’État.
+    "(?:[\x00-\x7f\xc0-\xff\u2010-\u2027]|[\u3000-\ud7ff\uf900-\ufaff\uff00-\uffef]"
+    "|[\U0001f300-\U0001faff\U00020000-\U0003ffff])+"
+)
+
 MISREAD: Final = re.compile(
-    # Led by one set of characters, as LOST is, and the beginnings of the three alone.
-    f"[\xa4-\xf4{_BIG5_LEADS}](?:(?<=[\xc2-\xf4])[{_CONTINUING}]"
-    rf"|(?<=[\xa4-\xbf])[\x40-\x7e\xa1-\xfe]|(?<=[{_BIG5_LEADS}])[{_BIG5_TRAILS}])"
+    # Led by one set of characters, as LOST is, and the beginnings of the four alone.
+    f"[\xa4-\xf4{_BIG5_LEADS}{_OTHER_LEADS}](?:(?<=[\xc2-\xf4])[{_CONTINUING}]"
+    rf"|(?<=[\xa4-\xbf])[\x40-\x7e\xa1-\xfe]|(?<=[{_BIG5_LEADS}])[{_BIG5_TRAILS}]"
+    f"|(?<=[{_OTHER_LEADS}])[{_OTHER_TRAILS}])"
 )
 """Found in every text that `original_of` can tell the original of, and in few others."""
 
@@ -114,8 +141,9 @@ MISREAD: Final = re.compile(
 def original_of(text: str) -> str | None:
     """Return what a text was before it was decoded in the wrong encoding; None if it was not.
 
-    Known are UTF-8 and Big5 read as Latin-1 or CP1252, and UTF-8 read as Big5, once or several
-    times.
+    Known are UTF-8 and Big5 read as Latin-1 or CP1252, and UTF-8 read as Big5, as Mac Roman or as
+    CP437 and CP850, once or several times. Not UTF-8 read as GBK or Shift-JIS: names that people
+    have are such texts by accident.
     """
     if MISREAD.search(text) is None:
         return None
@@ -123,7 +151,7 @@ def original_of(text: str) -> str | None:
     if original == text:
         original = _BIG5_AS_LATIN.sub(_of_big5, text)
     if original == text:
-        original = _reread(text, "cp950", "utf-8") or text
+        original = _reread(text, "cp950", "utf-8") or _of_other_systems(text) or text
     if original == text:
         return None
     return original_of(original) or original
@@ -143,6 +171,11 @@ def _byte(character: str) -> bytes:
         return character.encode("cp1252")
     except UnicodeEncodeError:
         return character.encode("latin-1")
+
+
+def _of_other_systems(text: str) -> str | None:
+    originals = (_reread(text, wrong, "utf-8") for wrong in _OF_OTHER_SYSTEMS)
+    return next((each for each in originals if each and _OTHER_ORIGINAL.fullmatch(each)), None)
 
 
 def _reread(text: str, wrong: str, right: str) -> str | None:

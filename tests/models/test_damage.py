@@ -23,6 +23,11 @@ from newsleopard_async.models import damage
         ),
         pytest.param("王小明".encode("cp950").decode("latin-1"), "王小明", id="Big5 as Latin-1"),
         pytest.param("宮平".encode().decode("cp950"), "宮平", id="UTF-8 as Big5"),
+        pytest.param("王小明".encode().decode("mac_roman"), "王小明", id="Excel for Mac"),
+        pytest.param("José".encode().decode("mac_roman"), "José", id="a letter on a Mac"),
+        pytest.param("林志玲".encode().decode("cp437"), "林志玲", id="a console"),
+        pytest.param("Müller".encode().decode("cp850"), "Müller", id="a console in Europe"),
+        pytest.param("嗨😀".encode().decode("mac_roman"), "嗨😀", id="an emoji on a Mac"),
     ],
 )
 def test_wrong_decoding_is_undone(damaged: str, original: str) -> None:
@@ -36,7 +41,8 @@ def test_wrong_decoding_is_undone(damaged: str, original: str) -> None:
     [
         "王小明", "José", "Ångström", "Müller", "Łódź", "NESCAFÉ®", "CAFÉ™", "20°C 30°C", "瑭嫘",
         "ÀÉ", "«特價»", "«café»", "“allé”…", "IRMÃ”",
-        "CAFÉ’s", "Úštěk", "É\xa0vendre", "¿Qué?", "½¼", "ÅÄÖ", "", "🎉",
+        "CAFÉ’s", "d’État", "„Äpfel“", "l’Écume", "√2 ≈ 1.4", "Σωκράτης", "Þórður", "Õnne", "李├王",
+        "Úštěk", "É\xa0vendre", "¿Qué?", "½¼", "ÅÄÖ", "", "🎉",
     ],
 )  # fmt: skip
 def test_what_people_write_was_not_misread(text: str) -> None:
@@ -45,14 +51,25 @@ def test_what_people_write_was_not_misread(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["王\ufffd明", "王?明", "陳??文", "錫\ue000", "\uf8f0小", "嚙踝蕭"]
+    "text",
+    [
+        "王\ufffd明",
+        "王?明",
+        "陳??文",
+        "錫\ue000",
+        "\uf8f0小",
+        "嚙踝蕭",
+        "\U000f0000明",
+        "王\x1a",
+        "王\xbf明",
+    ],
 )
 def test_lost_characters_are_found(text: str) -> None:
     """What a conversion could not write is recognised."""
     assert damage.LOST.search(text)
 
 
-@pytest.mark.parametrize("text", ["真的嗎?", "游錫堃", "Who?", "?", "a?b"])
+@pytest.mark.parametrize("text", ["真的嗎?", "游錫堃", "Who?", "?", "a?b", "¿Qué?"])
 def test_question_marks_of_sentences_are_no_lost_characters(text: str) -> None:
     """Only a question mark between Han characters stands for one."""
     assert damage.LOST.search(text) is None
@@ -60,12 +77,14 @@ def test_question_marks_of_sentences_are_no_lost_characters(text: str) -> None:
 
 def test_references_are_those_that_html_has() -> None:
     """An ampersand and a semicolon make no character reference."""
-    found = [damage.has_reference(text) for text in ("&#22531;", "&#x5803;", "R&amp;D")]
-    others = [damage.has_reference(text) for text in ("A & B; C", "AT&T;", "&copy", "a&b")]
+    found = [damage.has_reference(text) for text in ("&#22531;", "&#x5803;", "R&amp;D", "錫&#2253")]
+    others = [damage.has_reference(text) for text in ("A & B; C", "AT&T;", "&copy", "a&b", "&#1")]
     assert (all(found), any(others)) == (True, False)
 
 
-@pytest.mark.parametrize("text", ["\u200b", "\u200b\u2060", "\u3164", "\u2800", "\u00ad", " ", ""])
+@pytest.mark.parametrize(
+    "text", ["\u200b", "\u200b\u2060", "\u3164", "\u2800", "\u00ad", " ", "", "\x07"]
+)
 def test_invisible_text_is_unseen(text: str) -> None:
     """Blanks and characters that take no ink show nothing."""
     assert damage.is_unseen(text)

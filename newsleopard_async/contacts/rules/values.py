@@ -76,10 +76,12 @@ def _set_of(characters: str) -> re.Pattern[str]:
 
 _ASKING: Final = re.compile(
     "[嗎呢吧嘛麼麽啊呀何誰哪怎幾問]|[是能可有要好會行對]不?[否無沒以是能可有要好會行對]"
+    # An answer, as the fields of forms have it.
+    r"|[?](?:沒?有|[是可好要會對否無]|[不未][\u3400-\u9fff]{0,2})\Z|[?][我你您]"
 )
 """In a cell of these words a question mark between Han characters is one."""
 
-_ASKED: Final = re.compile("(?<=[嗎呢吧嘛麼麽啊呀])[?]")
+_ASKED: Final = re.compile("(?<=[嗎呢吧嘛麼麽啊呀])[?？]")
 
 _FAMILY_NAMES: Final = (
     "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江蕭羅高潘簡朱鍾游彭詹胡施沈余盧梁趙顏柯翁魏孫戴"
@@ -90,7 +92,14 @@ _FAMILY_NAMES: Final = (
 _LOST_IN_NAME: Final = re.compile(
     # At the beginning, between two letters, or in the place of a given name's last character:
     # a sentence has its question mark at its end.
-    rf"\A[?]+\w|[^\W\d_][?]+[^\W\d_]|\A[{_FAMILY_NAMES}][\u3400-\u9fff]?[?]{{1,2}}\Z"
+    rf"\A[?]+\w|[^\W\d_][?\xbf]+[^\W\d_]"
+    rf"|\A(?:[{_FAMILY_NAMES}][\u3400-\u9fff]?|司馬|司徒|諸葛|上官|皇甫|令狐) ?[?？]{{1,2}}\Z"
+    # Of two words the first lost its last letter; a question begins otherwise.
+    r"|\A(?!(?i:wh|how|really|ok|yes|no\b|hi\b|hello))"
+    r"[A-Za-z\xc0-\u024f]+[?] [A-Za-z\xc0-\u024f]+\Z"
+    # Oracle writes a full-width question mark, web pages an empty box or 〓.
+    r"|\A[\u3400-\u9fff]{1,2}(?:[？□■〓]+[\u3400-\u9fff]{1,2}|[□■〓]{1,2})\Z"
+    r"|\A[□■〓][\u3400-\u9fff]{1,2}\Z|\A[?？□〓]\Z"
 )
 
 
@@ -124,29 +133,37 @@ def _has_reference(cell: str) -> bool:
 
 
 _SPREADSHEET_ERROR: Final = re.compile(
-    # Of Excel, LibreOffice and Google Sheets; number signs alone stand for what is too wide.
+    # Of Excel, LibreOffice and Google Sheets, in other languages too; number signs alone stand for
+    # what is too wide.
     r"\s*(?:#(?:N/A|NULL!|DIV/0!|VALUE!|REF!|NAME\?|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!"
-    r"|UNKNOWN!|BUSY!|EXTERNAL!|PYTHON!|TIMEOUT!|GETTING_DATA|ERROR!|ERR!)|\#{3,}|Err:[0-9]{3})\s*",
+    r"|UNKNOWN!|BUSY!|EXTERNAL!|PYTHON!|TIMEOUT!|GETTING_DATA|ERROR!|ERR!"
+    r"|NV|WERT!|BEZUG!|ZAHL!|ÜBERLAUF!|VALEUR!|NOMBRE!|NOM\?|¡VALOR!|¡REF!|¡NUM!|¡DIV/0!|¿NOMBRE\?)"
+    r"|\#{3,}|Err:[0-9]{3})\s*",
     re.IGNORECASE,
 )
 
 _PROGRAMS_NOTHING: Final = frozenset(
     {
-        "null", "NULL", "Null", "(null)", "(NULL)", "<null>", "[null]", "[NULL]", "\\N",
-        "undefined", "nan", "NaN", "NaT", "<NA>", "<nil>", "(blank)", "(空白)", "[object Object]",
+        "null", "NULL", "Null", "(null)", "(NULL)", "(Null)", "<null>", "<NULL>", "[null]",
+        "[NULL]", "\\N", "undefined", "(undefined)", "nan", "NaN", "-nan", "NaT", "<NA>", "<nil>",
+        "<None>", "NoneType", "<empty>", "(empty)", "(not set)", "nullnull", "undefinedundefined",
+        "[object Undefined]", "[object Null]", "(blank)", "(空白)", "[object Object]",
     }
 )  # fmt: skip
-"""What no person writes for nothing. The last but one is a pivot table's."""
+"""What no person writes for nothing. The last but one is a pivot table's; (not set) Google's."""
 
 _NOTHING_IN_NAME: Final = (_PROGRAMS_NOTHING - {"Null"}) | {
     "None", "NONE", "none", "(none)", "(None)", "N/A", "n/a", "NA", "N.A.", "nil", "Undefined",
-    "UNDEFINED",
+    "UNDEFINED", "{}", "[]", "Optional(nil)",
 }  # fmt: skip
 """In a column of remarks "none" is an answer; as a name it is none. Nan, Na, Nil and Null are."""
 
-_JOINED: Final = (" null", "null ", " undefined", "undefined ", " NaN", "NaN ")
+_JOINED: Final = (
+    " null", "null ", " undefined", "undefined ", " NaN", "NaN ", " None", "None ", "{}", "[]",
+    "Optional(", "-nan",
+)  # fmt: skip
 """What a program makes of a first name and a last name one of which is missing."""
-_JOINED_NOTHING: Final = frozenset({"null", "undefined", "NaN"})
+_JOINED_NOTHING: Final = frozenset({"null", "undefined", "NaN", "None"})
 
 
 def _is_nothing(cell: str) -> bool:
@@ -177,7 +194,8 @@ _PLACEHOLDER: Final = re.compile(r"[$]\{|\{\{|\{%|\*\||%%\w+%%")
 
 _LOST_RULE: Final = _Rule(
     name="lost-character",
-    marks="\ufffd\ue000-\uf8ff\u5699\u951f?",
+    # The first characters of LOST.
+    marks=LOST.pattern[1 : LOST.pattern.index("]")],
     is_meant=_has_lost,
     says="that lost a character in a conversion, of which �, an empty box or a question mark is "
     "left; write it anew, or export as UTF-8 from where it is still right",
@@ -249,12 +267,13 @@ _RULES_OF_OTHERS: Final = (
     _FORMULA_RULE,
 )
 _RULES_OF_NAME: Final = (
-    attrs.evolve(_LOST_RULE, is_meant=_name_has_lost),
+    attrs.evolve(_LOST_RULE, marks=_LOST_RULE.marks + "？□■〓", is_meant=_name_has_lost),
     *_DAMAGE,
     _Rule(
         name="empty-name",
         # Those beyond the first plane would make the search for all marks twice as slow.
-        marks=INVISIBLE.pattern[1:-1].partition("\U000e0000")[0],
+        marks=INVISIBLE.pattern[1:-1].partition("\U000e0000")[0]
+        + "\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u1680\u2000-\u200a\u2028\u2029\u202f\u205f",
         begins="\n",
         words=("\n\n",),
         is_meant=is_unseen,
