@@ -115,10 +115,24 @@ async def _taken(records: Iterable[Any]) -> AsyncIterator[Iterator[Any]]:
     iterator = await in_thread(partial(iter, records))
     try:
         yield iterator
+    except Exception as error:
+        if not _is_of_another_thread(error):
+            raise
+        raise InvalidRequest.of(
+            "contacts",
+            "type",
+            "is read in threads, and its connection of SQLite allows its own alone; connect with "
+            "check_same_thread=False",
+        ) from None
     finally:
         if inspect.isgenerator(iterator):
             with anyio.CancelScope(shield=True):
                 await in_thread(iterator.close)
+
+
+def _is_of_another_thread(error: Exception) -> bool:
+    """Whether it is the ProgrammingError of sqlite3, which only its text tells from others."""
+    return type(error).__module__ == "sqlite3" and "thread" in str(error)
 
 
 @attrs.define
@@ -226,6 +240,8 @@ class RecordWriter:
     def _check_name(self, name: object) -> None:
         if isinstance(name, str):
             return
+        if name is None:
+            raise self._refusal("columns", _TOO_MANY_CELLS)
         way_out = "the first row must be the header" if self._is_table else "name it by text"
         raise self._refusal(
             "columns", f"has a column whose name is of type {type(name).__name__}; {way_out}"
@@ -238,6 +254,8 @@ class RecordWriter:
             return
         missing = [key for key in self._keys if key not in keys]
         more = [key for key in keys if key not in self._keys]
+        if None in more:
+            raise self._refusal("columns", _TOO_MANY_CELLS)
         found = [
             *(f"lacks {self._shown(missing)}" for _ in missing[:1]),
             *(f"has {self._shown(more)} besides" for _ in more[:1]),
@@ -297,6 +315,12 @@ class RecordWriter:
         return InvalidRequest.of("contacts", rule, f"{what} {self.count:,} {message}")
 
 
+_TOO_MANY_CELLS: Final = (
+    "has more cells than the header, which csv.DictReader puts under None; give the file itself, "
+    "so that the check names its lines"
+)
+
+
 def _header(keys: Iterable[str]) -> list[str]:
     return [key.strip().upper() if _place(key) < len(_FIRST) else key for key in keys]
 
@@ -319,8 +343,7 @@ def _shown(keys: Iterable[object]) -> str:
 
 
 def _is_shown(key: object) -> bool:
-    # csv.DictReader has None for the cells that are too many.
-    return key is None or (isinstance(key, str) and "@" not in key)
+    return isinstance(key, str) and "@" not in key
 
 
 def _way_out(record: object) -> str:
@@ -328,6 +351,8 @@ def _way_out(record: object) -> str:
         return "pieces of a CSV come from an object with csv_pieces(), as ContactsSource says"
     if isinstance(record, str):
         return "join lines of a CSV to one text, or give mappings such as {'EMAIL': …, 'NAME': …}"
+    if hasattr(record, "columns"):
+        return "join the frames to one, as pandas.concat does, and give that"
     return (
         "give mappings such as {'EMAIL': …, 'NAME': …}, objects with declared fields, or tuples "
         "below a header, all of one kind"

@@ -3,7 +3,9 @@
 - Text stays as it is, a number is written out in decimals, a truth value is ``true`` or ``false``.
 - A date and a datetime with its time zone are ISO 8601. A datetime without a zone is a date if it
   is midnight, since pandas, NumPy, Oracle and openpyxl have no other dates; any other is refused.
-- None and what stands for a missing value (NaN, ``pandas.NA``, ``NaT``) are an empty cell.
+  A time of day is ISO 8601, too.
+- None and what stands for a missing value (NaN, ``pandas.NA``, ``NaT``, ``msgspec.UNSET``) are an
+  empty cell.
 - A UUID is its usual text, an enum's member its value, a scalar of NumPy what it is in Python.
 - Anything else is refused, and never shown.
 """
@@ -48,7 +50,7 @@ def cell_of(value: object) -> str:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value stands for none: None, a NaN of any kind, pandas' NA and NaT."""
+    """Whether a value stands for none: None, any NaN, pandas' NA and NaT, msgspec's UNSET."""
     match value:
         case None:
             return True
@@ -58,8 +60,8 @@ def is_missing(value: object) -> bool:
             # pandas' NaT is a datetime, and equal to nothing, as a NaN is.
             return bool(value != value)  # noqa: PLR0124
         case _:
-            # It is told by its name: comparing it gives itself.
-            return type(value).__name__ == "NAType"
+            # They are told by their names: comparing pandas' NA gives itself.
+            return type(value).__name__ in {"NAType", "UnsetType"}
 
 
 def _number(value: float | Decimal) -> str:
@@ -81,7 +83,7 @@ def _day_or_instant(value: date) -> str:
 def _of_other_type(value: Any) -> str:
     if isinstance(value, Enum):
         return cell_of(value.value)
-    if isinstance(value, UUID):
+    if isinstance(value, (UUID, time)):
         return str(value)
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         return cell_of(_python_value(value))

@@ -222,6 +222,8 @@ def _why_unread(error: Exception) -> str:
 def _why_no_bytes(piece: object) -> str:
     if isinstance(piece, str):
         return "is a file in text mode; open it with mode='rb', or give its path as Path('…')"
+    if hasattr(piece, "columns"):
+        return "is a reader of data frames; read them as one, and give that"
     return f"is an open file whose read() gives {type(piece).__name__} and not bytes"
 
 

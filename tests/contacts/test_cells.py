@@ -8,6 +8,7 @@ from enum import Enum, IntEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +57,8 @@ CELLS: list[tuple[Any, str]] = [
     (Decimal("sNaN"), ""),
     (pd.NA, ""),
     (pd.NaT, ""),
+    (msgspec.UNSET, ""),
+    (time(10, 30), "10:30:00"),
     (Color.RED, "5"),
     (UUID(int=5), "00000000-0000-0000-0000-000000000005"),
     (np.int64(5), "5"),
@@ -99,7 +102,7 @@ def test_number_of_any_length_is_written_out() -> None:
         (pd.Timestamp("2027-01-05T10"), "without a time zone"),
         (np.array([1]), "is a ndarray;"),
         (datetime(2027, 1, 5, 10), "without a time zone"),  # noqa: DTZ001 - that is the case
-        (time(10), "is a time;"),
+        (timedelta(hours=10), "is a timedelta;"),
         (b"a@example.com", "is a bytes;"),
         (["a@example.com"], "is a list;"),
         (1j, "is a complex;"),

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import anyio
 import attrs
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,9 +111,24 @@ REFUSED: dict[str, tuple[list[Any], str, str]] = {
         "lacks 'EMAIL' and has … besides",
     ),
     "key that is a number": (
-        [{"EMAIL": 1}, {"EMAIL": 1, 912345678: 2, None: 3}],
+        [{"EMAIL": 1}, {"EMAIL": 1, 912345678: 2}],
         "columns",
-        "record 2 .* has …, None besides;",
+        "record 2 .* has … besides;",
+    ),
+    "more cells than the header of csv.DictReader": (
+        list(csv.DictReader(["EMAIL,NAME", "a@example.com,A,B"])),
+        "columns",
+        "record 1 has more cells than the header, .* give the file itself",
+    ),
+    "more cells than the header later": (
+        [{"EMAIL": 1}, {"EMAIL": 1, None: [2]}],
+        "columns",
+        "record 2 has more cells than the header",
+    ),
+    "data frames one after the other": (
+        [pl.DataFrame([{"EMAIL": "a@example.com"}])],
+        "type",
+        "record 1 is of type DataFrame; join the frames",
     ),
     "first record taken for the header": (
         [{"王小明": 1, "臺北": 2}, {"李小美": 1, "臺北": 2, "高雄": 3}],
@@ -332,6 +348,17 @@ async def test_cursor_of_a_database_names_the_columns_of_its_tuples() -> None:
         rows = database.execute("SELECT 'ming@example.com' AS email, '王小明' AS name")
 
         assert (await read(rows)).decode() == "email,name\nming@example.com,王小明\n"
+
+
+@pytest.mark.anyio
+async def test_cursor_of_this_thread_alone_is_refused_with_the_way_out() -> None:
+    """Contacts are read in threads, which a connection of sqlite3 has to allow."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        rows = database.execute("SELECT 'ming@example.com' AS email, '王小明' AS name")
+
+        found, message = await refusal_of(rows)
+
+    assert (found, "check_same_thread=False" in message) == ("type", True)
 
 
 def test_object_that_is_no_record_of_the_first_kind_is_refused() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pandas as pd
 import pytest
 
 from newsleopard_async import ContactsSource, InvalidRequest
@@ -101,6 +102,17 @@ async def test_what_is_no_contacts_is_refused(name: str) -> None:
     assert found == rule
     assert says in message
     assert "example.com" not in message
+
+
+@pytest.mark.anyio
+async def test_reader_of_data_frames_is_refused_with_the_way_out() -> None:
+    """A file that pandas reads in chunks gives frames and no bytes."""
+    found, message = await refusal_of(pd.read_csv(io.StringIO(CSV), chunksize=1))
+
+    assert (found, message) == (
+        "type",
+        "is a reader of data frames; read them as one, and give that",
+    )
 
 
 def test_coroutine_is_refused() -> None:
