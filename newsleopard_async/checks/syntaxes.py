@@ -41,6 +41,9 @@ OWN: Final = "|".join(
         r"%%(?:=[^%]{1,120}=|\[[^%]{1,120}\])%%",  # Salesforce Marketing Cloud
         r"~(?:Contact|Company|Owner)\.\w{1,40}~",  # Keap
         r"\$SUBSCRIBER\.\w{1,40}\$",  # Constant Contact
+        r"\{(?:contactfield|leadfield)=[^{}]{1,60}\}",  # Mautic
+        r"\{subtag:[^{}]{1,60}\}",  # AcyMailing
+        r"#recipient:[^#<>]{1,40}#",  # Moosend
         r"\{ ?MERGEFIELD [^{}]{1,60}\}",  # Word
         r"\{\|[^{}|<>]{1,60}\|\}",  # Sitefinity
     )

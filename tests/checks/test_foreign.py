@@ -67,6 +67,9 @@ FOREIGN = ("warning", "foreign-placeholder", "html", 2)
         "%%=v(@name)=%%",
         "~Contact.FirstName~",
         "{ MERGEFIELD NAME }",
+        "{contactfield=firstname}",
+        "{subtag:name}",
+        "#recipient:name#",
         "{|Subscriber.FirstName|}",
     ],
 )
