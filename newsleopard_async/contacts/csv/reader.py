@@ -77,6 +77,9 @@ class RowReader:
             if (batch := self._read_undecoded(block)) is not None:
                 return batch
         text = self._rest + self._decode(block, is_last)
+        if is_last:
+            # What DOS ends a file with; `copy a.csv+b.csv` still writes it.
+            text = text.rstrip("\x1a")
         if is_last and text and not text.endswith("\n"):
             text += "\n"
         end = text.rfind("\n") + 1

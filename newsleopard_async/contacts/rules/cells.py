@@ -145,6 +145,8 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 # It takes a call, a sheet, another program or an operator to execute anything.
 _HARMLESS: Final = re.compile(r"[-+]+[^-+*/^&=<>(){}!|]*|@[-\w.\s]*|\s+")
+_OPERAND: Final = re.compile(r"[^\W_]")
+_OPEN_END: Final = ("=", "+", "-", "*", "/", "^", "&", "<", ">")
 _PHONE: Final = re.compile(
     # A number with what stands between its digits, or two of them; what is longer is none.
     r"[+][0-9][-+0-9 ().\u00a0/~]{0,60}"
@@ -156,7 +158,14 @@ _FEWEST_PHONE_DIGITS: Final = 7
 
 def is_formula(cell: str) -> bool:
     """Whether a spreadsheet would execute a cell."""
-    return cell.startswith(_FORMULA) and _HARMLESS.fullmatch(cell) is None and not _is_phone(cell)
+    return (
+        cell.startswith(_FORMULA)
+        # What is without a letter and a digit, or ends in an operator, is no formula that parses.
+        and _OPERAND.search(cell) is not None
+        and not cell.rstrip().endswith(_OPEN_END)
+        and _HARMLESS.fullmatch(cell) is None
+        and not _is_phone(cell)
+    )
 
 
 def _is_phone(cell: str) -> bool:

@@ -78,8 +78,8 @@ _PHONE: Final = re.compile(
 )
 # What belongs to a phone and is not its number, up to four characters after it.
 _OF_PHONE: Final = re.compile(
-    r"(?:phone|mobile|tel|cell|fax|sms|電話|手機|行動|門號).{0,4}?"
-    r"(?:(?<![a-z])(?:ids?|points?|counts?|bill|model)(?![a-z])|編號|序號|型號|點數|次數|紅利|費)"
+    r"(?:phone|mobile|tel|cell|fax|sms|電話|手機|行動|門號)(?:.{0,4}?|[a-z_]{0,9}[ _-])"
+    r"(?:(?<![a-z])(?:ids?|points?|counts?|bill|model|versions?|minutes?|seconds?)(?![a-z])|編號|序號|型號|點數|次數|時數|紅利|費)"
 )
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 

@@ -75,6 +75,11 @@ _OTHER_REASON: Final = "It does not follow the standards."
 matches_public_address: Final = _PUBLIC_ADDRESS.fullmatch
 """The pattern of those that exist outside of one network, without the length of the whole."""
 
+_UNSEEN: Final = re.compile(
+    # With the controls, and the blanks of other scripts, which look like none or like a usual one.
+    INVISIBLE.pattern + "|[\x01-\x1f\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+)
+
 
 @attrs.frozen
 class JudgedAddresses:
@@ -179,7 +184,7 @@ class Addresses:
             found.bad[index] = "missing-email"
         elif not is_address(address) or self._is_refused(address):
             found.bad[index] = "invalid-email"
-            if INVISIBLE.search(address):
+            if _UNSEEN.search(address):
                 found.invisible.append(index)
         elif not is_ignored:
             key = key_of(address)
@@ -248,7 +253,7 @@ class Addresses:
         if self._invisible.count:
             reasons += (
                 f"; {counted(self._invisible.count, 'row')} ({self._invisible.where}) with an "
-                "invisible character inside the address: type it anew"
+                "invisible character or an odd blank inside the address: type it anew"
             )
         return attrs.evolve(finding, message=finding.message + reasons)
 

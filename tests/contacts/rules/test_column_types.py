@@ -205,6 +205,8 @@ def test_numbers_without_area_codes_beside_them_keep_eight_digits_silent() -> No
         ),
         *(
             "電話費",
+            "電話時數",
+            "mobile_os_version",
             "手機序號",
             "phone_id",
             "phoneId",

@@ -169,13 +169,21 @@ def test_address_goes_out_without_invisible_characters_around_it(address: str, j
     assert checked.clean == csv_of("a@example.com,甲", "b@example.com,乙")
 
 
+@pytest.mark.parametrize("character", "\xa0\u3000\u2009\x85\x7f\x1a\x07")
+def test_odd_blank_or_control_inside_an_address_is_told(character: str) -> None:
+    """Both look like nothing, or like a usual blank."""
+    error = found(check(csv_of(f"a{character}b@example.com,甲")), "invalid-email")
+
+    assert "1 row (line 2) with an invisible character or an odd blank inside" in error.message
+
+
 def test_invisible_character_inside_an_address_is_told() -> None:
     """It looks like an address, so the message says what is wrong."""
     checked = check(csv_of("a\u200b@example.com,甲", "none,乙", "b@exam\u00adple.com,丙"))
 
     error = found(checked, "invalid-email")
     assert (error.level, error.places) == ("error", (2, 3, 4))
-    assert "2 rows (lines 2, 4) with an invisible character inside the address" in error.message
+    assert "2 rows (lines 2, 4) with an invisible character or an odd blank inside" in error.message
     assert "invisible" not in found(check(csv_of("none,乙")), "invalid-email").message
 
 

@@ -15,6 +15,8 @@ GOOD = "a@example.com,甲"
         csv_of(GOOD).replace(b"\n", b"\r\n"),
         csv_of(GOOD).replace(b"\n", b"\r"),
         csv_of(GOOD).removesuffix(b"\n"),
+        csv_of(GOOD) + b"\x1a",
+        csv_of(GOOD).removesuffix(b"\n") + b"\x1a",
         csv_of(GOOD, "", "b@example.com,乙", "", ""),
         csv_of(f'{GOOD},"x, ""y"""', "b@example.com,乙,-5", header="EMAIL,NAME,註"),
         csv_of(f"{GOOD},-,--", "b@example.com,乙,,+886912345678", header="EMAIL,NAME,註,二"),

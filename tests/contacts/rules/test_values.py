@@ -77,6 +77,7 @@ IN_EVERY_COLUMN = [
     ("'=1+1", "text-apostrophe"),
     ("'@x", "text-apostrophe"),
     ("'2026-01-05", "text-apostrophe"),
+    ("'(02)2345-6789", "text-apostrophe"),
     ("'王小明", "text-apostrophe"),
     ("</p><table>", "markup"),
     ("<b>王小明</b>", "markup"),
@@ -150,7 +151,8 @@ NAMES = [
     "Acme Co.,Ltd./Taipei", "王/李", "Amazon.com", "#1 fan", "#王小明", "王小明♪",
     "👨\u200d👩\u200d👧", "❤\ufe0f", "อนงค์", "Ивáн", "محمد", "דוד", "さくら", "김나", "100%",
     "50%*2", "5* hotel", "$100", "US$5", "{A}", "[VIP] 王", "王(小明)", "嚙齒", "鍵錤", "-",
-    "真的嗎？好", "是誰？", "Who? Me", "¿Quién?", "Chef d’État", "Σωκράτης", "#SALE!",
+    "-王-", "=^_^=", "=)", "@@", "--無--", "真的嗎？好", "是誰？",
+    "Who? Me", "¿Quién?", "Chef d’État", "Σωκράτης", "#SALE!",
     "J_B", "Café Olé", "café»", "“allé”…", "«café»",
 ]  # fmt: skip
 
