@@ -61,8 +61,10 @@ _STYLE_URL: Final = re.compile(
 )
 _IN_HOST: Final = re.compile(r"[${}%*|\[<]")
 _NOT_IN_HOST: Final = re.compile(r"[\s\\\"'<>,，、。．｡]")
-_BAD_PORT: Final = re.compile(r":(?![0-9]*$)[^:@\]${}%*|\[<]*$")
-"""A port that is neither a number nor filled in."""
+_BAD_PORT: Final = re.compile(
+    r":(?![0-9]*$)[^:@\]${}%*|\[<]*$|:0*(?:[1-9][0-9]{5}|[7-9][0-9]{4}|6[6-9][0-9]{3})[0-9]*$"
+)
+"""A port that is neither a number nor filled in, or one of 66,000 and more."""
 
 _URL_IN_SET: Final = re.compile(r"[^\s,]\S*")
 _SIZE_IN_SET: Final = re.compile(r"\s*(?:[0-9.]+[wxh]\s*)*")
@@ -194,7 +196,7 @@ def _verdict_on_host(host: str | None) -> Verdict:
         return "bad"
     if _IN_HOST.search(host):
         return "fine"
-    if _NOT_IN_HOST.search(host):
+    if _NOT_IN_HOST.search(host) or host.startswith(".") or ".." in host:
         return "bad"
     return "local" if _is_local(host) else "fine"
 
