@@ -64,9 +64,7 @@ def test_addresses_of_a_part_are_those_that_the_platform_counts(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("blank", "\v\f\x1c\x1e\x85\u2028")
-def test_character_that_python_takes_for_a_line_end_ends_no_row(
-    blank: str, tmp_path: Path
-) -> None:
+def test_character_that_python_takes_for_a_line_end_ends_no_row(blank: str, tmp_path: Path) -> None:
     """Otherwise fewer addresses would count, and missing contacts would not be noticed."""
     content = csv_of(f'a@example.com,x{blank}y,"5,"', header=HEADER)
 
