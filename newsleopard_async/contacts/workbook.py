@@ -40,18 +40,39 @@ _MOST_INDEX_BYTES: Final = 1024 * 1024
 _PIECE_BYTES: Final = 1024 * 1024
 _MOST_NAMED: Final = 5
 
+_CDATA: Final = b"<![CDATA["
+
+_READ_WHOLE: Final = frozenset({"xl/sharedStrings.xml", "xl/styles.xml"})
+"""What calamine unpacks besides the sheet and what names the sheets, as far as it is large."""
+
+_ATTRIBUTES: Final = rb"""(?:\s+[^\s=<>"']+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))"""
 _CELL: Final = re.compile(
-    rb"""<(?:\w+:)?c(?=[\s>])(?:[^>]*?\sr\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["'])?[^>]*(?<!/)>"""
+    rb"""<(?:\w+:)?c(?:%b*?\s+r\s*=\s*["']([A-Za-z]*)([^"']*)["'])?%b*\s*(/?)>"""
+    % (_ATTRIBUTES, _ATTRIBUTES)
 )
-"""A cell that is not empty, with its place, which may be left out."""
+"""A cell with its place, which may be left out; empty ones end in a slash."""
+
+_ROW: Final = re.compile(
+    rb"""<(?:\w+:)?row(?:%b*?\s+r\s*=\s*["']([^"']*)["'])?%b*\s*/?>""" % (_ATTRIBUTES, _ATTRIBUTES)
+)
+_ANY_CELL: Final = re.compile(rb"<(?:\w+:)?c(?=[\s>/])")
+_ANY_ROW: Final = re.compile(rb"<(?:\w+:)?row(?=[\s>/])")
+_NUMBER: Final = re.compile(rb"[1-9][0-9]{0,6}")
+_MOST_LETTERS: Final = 3
 
 _ERROR: Final = re.compile(
     rb"""<(?:\w+:)?c(?=\s[^>]*\bt\s*=\s*["']e["'])[^>]*?\sr\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["']"""
-    rb"""[^>]*>.*?<(?:\w+:)?v>([^<]*)<""",
+    # Up to its own value: without one, it would be that of the next cell.
+    rb"""[^>]*(?<!/)>(?:(?!</?(?:\w+:)?c[\s>]).)*?<(?:\w+:)?v>([^<]*)<""",
     re.DOTALL,
 )
+_UNCOMPUTED: Final = re.compile(
+    # Of a formula whose result is an empty text, the type is str.
+    rb"""<(?:\w+:)?c(?![^>]*\st\s*=\s*["']str)[^>]*(?<!/)>\s*"""
+    rb"""<(?:\w+:)?f(?:\s[^>]*)?(?:(?<=/)>|>[^<]*</(?:\w+:)?f>)\s*"""
+    rb"""(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>|</(?:\w+:)?c>)"""
+)
 _HIDDEN: Final = re.compile(rb"""<(?:\w+:)?row\s[^>]*\bhidden\s*=\s*["'](?:1|true)["']""")
-_ROW: Final = re.compile(rb"<(?:\w+:)?row[\s>]")
 
 
 class WorkbookError(Exception):
@@ -115,7 +136,7 @@ def open_sheet(file: IO[bytes]) -> Sheet:
 
 def _opened(file: IO[bytes]) -> Sheet:
     with zipfile.ZipFile(file) as archive:
-        _check_sizes(archive)
+        _check(archive)
         sheets = _visible_sheets(archive)
         full = [name for name, part in sheets if _has_cell(archive, part)]
         if not full:
@@ -124,13 +145,24 @@ def _opened(file: IO[bytes]) -> Sheet:
     return Sheet(tuple(_findings(full, look)), _rows(file, full[0], look))
 
 
-def _check_sizes(archive: zipfile.ZipFile) -> None:
-    """Refuse what would fill the memory, by what the archive says itself."""
+def _check(archive: zipfile.ZipFile) -> None:
+    """Refuse what would fill the memory, and what calamine may read otherwise than we do.
+
+    Of two parts of one name it might read the other one, which nobody looked through.
+    """
+    names = [name.lower() for name in archive.namelist()]
+    if len(set(names)) < len(names) or any(".." in name or "\\" in name for name in names):
+        raise ValueError
     if sum(entry.file_size for entry in archive.infolist()) > _MOST_BYTES:
         raise WorkbookError(
             f"is a workbook of over {_MOST_BYTES:,} bytes when it is unpacked; save it as CSV in "
             "UTF-8"
         )
+    for part in archive.NameToInfo.keys() & _READ_WHOLE:
+        # It is as large as the archive says; text in CDATA would be left out.
+        for piece in _pieces(archive, part):
+            if _CDATA in piece:
+                raise ValueError
 
 
 def _visible_sheets(archive: zipfile.ZipFile) -> list[tuple[str, str]]:
@@ -141,12 +173,18 @@ def _visible_sheets(archive: zipfile.ZipFile) -> list[tuple[str, str]]:
         relation.get("Id"): (relation.get("Type", ""), relation.get("Target", ""))
         for relation in _index(archive, "xl/_rels/workbook.xml.rels")
     }
+    elements = [each for each in _index(archive, "xl/workbook.xml") if _local(each.tag) == "sheet"]
+    if len({element.get("name") for element in elements}) < len(elements):
+        # The name is what a sheet is asked for by.
+        raise ValueError
     sheets = []
-    for element in _index(archive, "xl/workbook.xml"):
-        if _local(element.tag) == "sheet" and element.get("state", "visible") == "visible":
+    for element in elements:
+        if element.get("state", "visible") == "visible":
             [key] = [value for name, value in element.items() if _local(name) == "id"]
             kind, target = kinds[key]
             if kind.endswith("/worksheet"):
+                if target.startswith("xl/") or ".." in target:
+                    raise ValueError
                 part = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
                 sheets.append((element.get("name", ""), part))
     return sheets
@@ -180,7 +218,8 @@ def _pieces(
 
 
 def _has_cell(archive: zipfile.ZipFile, part: str) -> bool:
-    return any(_CELL.search(markup) for markup in _cells(archive, part))
+    # A slash ends an empty one.
+    return any(not match[3] for markup in _cells(archive, part) for match in _CELL.finditer(markup))
 
 
 def _cells(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
@@ -207,43 +246,84 @@ class _Look:
         height: The number of its last row.
         width: The number of its last column.
         hidden: How many rows are hidden.
+        uncomputed: How many formulas have no result.
         errors: The texts of its errors, by row and column.
     """
 
     height: int = 0
     width: int = 0
     hidden: int = 0
+    uncomputed: int = 0
     errors: dict[tuple[int, int], str] = attrs.field(factory=dict)
 
 
 def _look_through(archive: zipfile.ZipFile, part: str) -> _Look:
     look = _Look()
-    begun = 0
+    # Rows and cells may leave their places out; then they follow those before them.
+    more_rows = more_cells = last = 0
     for markup in _cells(archive, part):
-        places = _CELL.findall(markup)
-        letters, numbers = {place[0] for place in places}, {place[1] for place in places}
-        begun += markup.count(b"<row") + markup.count(b":row")
+        places, rows = _places(markup, _CELL, _ANY_CELL), _places(markup, _ROW, _ANY_ROW)
+        last = _last(last, rows)
+        letters = {letters for letters, _, slash in places if not slash}
+        numbers = {number for _, number, slash in places if not slash} | set(rows)
+        more_rows += rows.count(b"")
         if b"" in letters:
-            # Cells may leave their places out; then they follow each other.
-            look.height = max(look.height, begun)
-            look.width = max(look.width, *(len(_CELL.findall(row)) for row in _ROW.split(markup)))
+            most = max(len(_ANY_CELL.findall(row)) for row in _ANY_ROW.split(markup))
+            more_cells = max(more_cells, most)
+        elif len(set(places)) < len(places):
+            # Of two of one place only the last would be read.
+            raise ValueError
         look.width = max(look.width, *map(_column, letters), 0)
-        look.height = max(look.height, *(int(number or 0) for number in numbers), 0)
-        if look.height * look.width > _MOST_CELLS:
+        look.height = max(look.height, *map(_row, numbers), 0)
+        height, width = look.height + more_rows, look.width + more_cells
+        if height * width > _MOST_CELLS:
             raise WorkbookError(
-                f"is a workbook whose sheet has cells up to row {look.height:,} and column "
-                f"{look.width:,}; delete what is below and beside the contacts, or save it as CSV"
+                f"is a workbook whose sheet has cells up to row {height:,} and column "
+                f"{width:,}; delete what is below and beside the contacts, or save it as CSV"
             )
-        if b"hidden" in markup:
-            look.hidden += len(_HIDDEN.findall(markup))
-        if b'"e"' in markup or b"'e'" in markup:
-            for column, row, text in _ERROR.findall(markup):
-                look.errors[int(row), _column(column)] = text.decode()
+        _look_at_cells(look, markup)
     return look
+
+
+def _look_at_cells(look: _Look, markup: bytes) -> None:
+    if b"hidden" in markup:
+        look.hidden += len(_HIDDEN.findall(markup))
+    if b"<f" in markup or b":f" in markup:
+        look.uncomputed += len(_UNCOMPUTED.findall(markup))
+    if b'"e"' in markup or b"'e'" in markup:
+        for column, row, text in _ERROR.findall(markup):
+            look.errors[int(row), _column(column)] = text.decode()
+
+
+def _places(markup: bytes, pattern: re.Pattern[bytes], loose: re.Pattern[bytes]) -> list[Any]:
+    """Find elements, and make sure that there is none whose place calamine alone would see."""
+    places = pattern.findall(markup)
+    # What is in CDATA is not read at all.
+    if len(places) != len(loose.findall(markup)) or _CDATA in markup:
+        raise ValueError
+    return places
+
+
+def _last(last: int, rows: Sequence[bytes]) -> int:
+    """Make sure that no two rows have one number."""
+    for number in filter(None, map(_row, rows)):
+        if number <= last:
+            raise ValueError
+        last = number
+    return last
+
+
+def _row(number: bytes) -> int:
+    """Return the number of a row; 0 if there is none."""
+    if number and _NUMBER.fullmatch(number) is None:
+        raise ValueError
+    return int(number or 0)
 
 
 def _column(letters: bytes) -> int:
     """Return 28 for ``AB``."""
+    if len(letters) > _MOST_LETTERS:
+        raise ValueError
     number = 0
     for letter in letters.upper():
         number = number * 26 + letter - 64
@@ -260,6 +340,13 @@ def _findings(full: Sequence[str], look: _Look) -> Iterator[Finding]:
             "workbook",
             f"has several sheets with cells: {full[0]!r} was read, and not {others}; put the "
             "contacts on the first one",
+        )
+    if look.uncomputed:
+        yield _finding(
+            "warning",
+            "workbook",
+            f"has {counted(look.uncomputed, 'formula')} without a result, as programs write them, "
+            "which are read as empty cells; open it in a spreadsheet and save it again",
         )
     if look.hidden:
         yield _finding(

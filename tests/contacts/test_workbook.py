@@ -202,8 +202,8 @@ async def test_workbook_without_the_extra_names_it(monkeypatch: pytest.MonkeyPat
     assert "pip install 'newsleopard-async[xlsx]'; or save it as CSV" in message
 
 
-def repacked(content: bytes, change: Callable[[str, bytes], bytes | None]) -> bytes:
-    """Pack a workbook again, with some parts changed or left out."""
+def repacked(content: bytes, change: Callable[[str, bytes], bytes | None], **more: bytes) -> bytes:
+    """Pack a workbook again, with some parts changed or left out, and more of them."""
     file = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as old,
@@ -212,6 +212,8 @@ def repacked(content: bytes, change: Callable[[str, bytes], bytes | None]) -> by
         for name in old.namelist():
             if (part := change(name, old.read(name))) is not None:
                 new.writestr(name, part)
+        for name, part in more.items():
+            new.writestr(name, part)
     return file.getvalue()
 
 
@@ -225,11 +227,11 @@ def without(name: str) -> Callable[[str, bytes], bytes | None]:
     return lambda other, part: None if other == name else part
 
 
-def lying(content: bytes) -> bytes:
-    """Make the directory say that a sheet is smaller than it is, with the checksum of that."""
+def lying(content: bytes, part: str = "xl/worksheets/sheet1.xml") -> bytes:
+    """Make the directory say that a part is smaller than it is, with the checksum of that."""
     file = io.BytesIO(content)
     with zipfile.ZipFile(file, "a") as archive:
-        entry = archive.getinfo("xl/worksheets/sheet1.xml")
+        entry = archive.getinfo(part)
         archive.writestr("comment", b"")  # so that the directory is written again
         shorter = archive.read(entry)[:100]
         entry.file_size, entry.CRC = 100, zipfile.crc32(shorter)  # type: ignore[attr-defined]  # zlib's
@@ -270,6 +272,65 @@ BAD: dict[str, tuple[bytes, str]] = {
         ),
         "has cells up to row 1,048,576 and column 16,0",
     ),
+    "row far out": (
+        repacked(
+            book(TABLE, lambda workbook: workbook.worksheets()[0].write(1, 16_383, "x")),
+            in_sheet(b"</sheetData>", b'<row r="1048576"><c><v>1</v></c></row></sheetData>'),
+        ),
+        "has cells up to row 1,048,576 and column 16,3",
+    ),
+    "shared texts that are larger than they say": (
+        lying(GOOD, "xl/sharedStrings.xml"),
+        "is damaged (BadZipFile)",
+    ),
+    "two sheets of one name": (
+        repacked(
+            book({"a": TABLE, "b": TABLE}),
+            lambda _, part: part.replace(b'<sheet name="b"', b'<sheet name="a"'),
+        ),
+        "is damaged (ValueError)",
+    ),
+    "two parts of one name": (
+        repacked(GOOD, lambda _, part: part, **{"XL/workbook.xml": b""}),
+        "is damaged (ValueError)",
+    ),
+    "sheet that is looked for elsewhere": (
+        repacked(
+            GOOD,
+            lambda name, part: (
+                part.replace(b'"worksheets/', b'"xl/worksheets/')
+                if name.endswith("workbook.xml.rels")
+                else part
+            ),
+        ),
+        "is damaged (ValueError)",
+    ),
+    "shared text in CDATA": (
+        repacked(
+            GOOD,
+            lambda name, part: (
+                part.replace(b"<t>EMAIL</t>", b"<t><![CDATA[EMAIL]]></t>")
+                if name == "xl/sharedStrings.xml"
+                else part
+            ),
+        ),
+        "is damaged (ValueError)",
+    ),
+    **{
+        markup.decode(): (
+            repacked(GOOD, in_sheet(b"</sheetData>", markup + b"</sheetData>")),
+            "is damaged (ValueError)",
+        )
+        for markup in (
+            b'<row r="9"><c r="XFD0001048576"><v>1</v></c></row>',
+            b'<row r="9"><c r="AAAA9"><v>1</v></c></row>',
+            b'<row r="0009"><c><v>1</v></c></row>',
+            b'<row r="9"><c x=">" r="XFD1048576"><v>1</v></c></row>',
+            b'<row r="9"><c r="A9"><v>1</v></c><c r="A9"><v>2</v></c></row>',
+            b'<row r="1"><c r="A9"><v>1</v></c></row>',
+            b'<row r="9"><c r="A9" t="str"><v><![CDATA[a]]></v></c></row>',
+        )
+    },
 }
 
 
@@ -283,6 +344,47 @@ async def test_workbook_that_cannot_be_read_is_an_error(name: str) -> None:
 
     assert says in found(report, "spreadsheet-file")
     assert report.rows == 0
+
+
+@pytest.mark.anyio
+async def test_error_without_a_text_takes_none_of_another_cell() -> None:
+    """It is an empty cell."""
+    cells = b'<row r="9"><c r="A9" t="e"></c><c r="B9" t="str"><v>x</v></c></row></sheetData>'
+    content = repacked(book([["EMAIL", "NAME"]]), in_sheet(b"</sheetData>", cells))
+
+    assert (await clean(content)).splitlines()[1:] == [",x"]
+
+
+@pytest.mark.anyio
+async def test_formulas_without_a_result_are_counted() -> None:
+    """A program that writes a formula does not compute it, and calamine does neither."""
+    cells = (
+        b'<row r="9"><c r="A9" t="str"><v>a@example.com</v></c><c r="B9"><f>A1</f><v></v></c>'
+        b'<c r="C9"><f>A1</f></c><c r="D9" t="str"><f>A1</f><v></v></c><c r="E9"><f>1</f><v>1</v>'
+        b'</c><c r="F9"><f t="shared" si="0"/><v/></c></row></sheetData>'
+    )
+    content = repacked(
+        book([["EMAIL", "NAME", "C", "D", "E", "F"]]), in_sheet(b"</sheetData>", cells)
+    )
+
+    message = found(await check_contacts(content), "workbook")
+
+    assert "has 3 formulas without a result" in message
+
+
+@pytest.mark.anyio
+async def test_rows_and_cells_may_leave_out_where_they_are() -> None:
+    """They follow each other."""
+    texts = (("EMAIL", "NAME"), ("a@example.com", "x"))
+    rows = "".join(
+        "<row>" + "".join(f'<c t="str"><v>{text}</v></c>' for text in row) + "</row>"
+        for row in texts
+    )
+    content = repacked(
+        book([]), in_sheet(b"<sheetData/>", f"<sheetData>{rows}</sheetData>".encode())
+    )
+
+    assert await clean(content) == "EMAIL,NAME\na@example.com,x\n"
 
 
 class PanicException(BaseException):

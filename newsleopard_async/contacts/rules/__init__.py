@@ -17,7 +17,8 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
     RuleInfo(
         "workbook",
         "warning",
-        "a workbook with other sheets than the one that is read, or hidden rows",
+        "a workbook with other sheets than the one that is read, hidden rows, or formulas without "
+        "a result",
     ),
     RuleInfo("empty-file", "error", "no bytes, or nothing but blank space"),
     RuleInfo("no-rows", "error", "a header, and no contact below it"),
