@@ -5,7 +5,7 @@ rows with other values (T39); how it infers is not described. Assumed here: from
 or from most of them.
 
 A spreadsheet that takes phone numbers for numbers drops their first zero. What is left is known by
-Taiwan's numbering plan : eight or nine digits with the area code of a landline, or nine from 9 on
+Taiwan's numbering plan: eight or nine digits with the area code of a landline, or nine from 9 on
 of a mobile.
 """
 
@@ -170,7 +170,7 @@ class ColumnType:
             else ""
         )
         begin = either(self._zeros.count, "begins", "begin")
-        them = either(self._zeros.count, "it so that it is no number", "them as no numbers")
+        them = either(self._zeros.count, "it as text", "them as text")
         return self._zeros.finding(
             "warning",
             "leading-zero",
@@ -186,8 +186,8 @@ class ColumnType:
             "warning",
             "leading-zero",
             f"has {counted(self._lost.count, 'value')} in {self._column} ({self._lost.where}) "
-            f"which {look} whose first zero a spreadsheet dropped; format the column as text "
-            "there, and export it again",
+            f"which {look} whose first zero a spreadsheet or a data frame dropped; make it a "
+            "column of text there, and export it again",
             column=self._column,
         )
 
