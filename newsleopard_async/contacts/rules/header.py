@@ -167,8 +167,8 @@ def _fatal(row: Sequence[str], separator: str, *, is_broken: bool) -> Finding | 
         return _finding(
             "error",
             "column-count",
-            f"has {len(row):,} columns; at most {MOST_COLUMNS:,} are taken, so look whether the "
-            "line ends were lost",
+            f"has {len(row):,} columns; at most {MOST_COLUMNS:,} are taken, so check whether "
+            "the line ends were lost",
         )
     if separator not in KNOWN:
         return _finding("error", "separator", f"separates columns by {separator}; use commas")
@@ -198,15 +198,25 @@ def _finding_of_missing(
         for name in missing
         if (near := _near_miss(name, cells, is_header=is_header)) is not None
     }
-    hints = "".join(f"; rename the column {near} to {name}" for near, name in meant.items())
-    if meant and not goes_as_it_is:
-        hints += f", or say columns={meant!r}"
     return _finding(
         "error",
         "header-order",
-        f"has no column {' and no column '.join(missing)} in its first line"
-        f"{hints or '; begin with EMAIL,NAME'}",
+        f"has no column {' and no column '.join(missing)} in its first line; "
+        f"{_remedy(missing, meant, may_rename=not goes_as_it_is)}",
     )
+
+
+def _remedy(missing: Sequence[str], meant: Mapping[str, str], *, may_rename: bool) -> str:
+    """Say how the columns get their names: in the file, or without touching it."""
+    if not meant:
+        return f"begin with EMAIL,NAME{', or name them by columns=' * may_rename}"
+    renamings = [f"rename the column {near} to {name}" for near, name in meant.items()]
+    others = [name for name in missing if name not in meant.values()]
+    renamings += [f"give another column the name {name}, or add one" for name in others]
+    if may_rename:
+        way = "name them by columns=" if others else f"say columns={meant!r}"
+        renamings.append(f"or leave the file as it is, and {way}")
+    return "; ".join(renamings)
 
 
 def _findings_of_names(cells: Sequence[str]) -> Iterator[Finding]:

@@ -83,7 +83,7 @@ def _message_of_missing(missing: Sequence[str], cells: Sequence[str]) -> str:
     what = " and no column ".join(map(shown, missing))
     message = f"has no column {what}, which columns= {either(len(missing), 'names', 'name')}"
     if any(map(_OF_A_CONTACT.search, cells)):
-        return f"{message}; look whether its first line is a header"
+        return f"{message}; check whether its first line is a header"
     listed = ", ".join(map(shown, cells[:_MOST_SHOWN]))
     more = ", …" if len(cells) > _MOST_SHOWN else ""
     return f"{message}; its columns are {listed}{more}"

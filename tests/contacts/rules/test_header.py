@@ -97,6 +97,12 @@ def test_other_separator_is_an_error(header: str, name: str) -> None:
         ("@timestamp,EMAIL,姓名", "rename the column 姓名 to NAME"),
         ("信箱 (如 a@example.com),NAME", "has no column EMAIL in its first line"),
         ("EMAIL", "no column NAME in its first line; begin with"),
+        (
+            "會員信箱,大名",
+            "to EMAIL; give another column the name NAME, or add one; or leave the file as it",
+        ),
+        ("PHONE,CITY", "begin with EMAIL,NAME, or name them by columns="),
+        ("信箱,NAME", "or leave the file as it is, and say columns={'信箱': 'EMAIL'}"),
     ],
 )
 def test_missing_column_is_an_error_with_its_way_out(header: str, hint: str) -> None:

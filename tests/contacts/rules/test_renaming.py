@@ -68,7 +68,7 @@ def test_first_line_that_may_be_a_contact_is_not_shown(first: str) -> None:
     checked = check(csv_of("b@example.com,乙", header=first), columns=COLUMNS)
 
     finding = found(checked, "column-names")
-    assert "look whether its first line is a header" in finding.message
+    assert "check whether its first line is a header" in finding.message
     assert "甲" not in finding.message
 
 
