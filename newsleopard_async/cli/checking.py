@@ -19,6 +19,7 @@ from newsleopard_async.cli.streams import opened
 from newsleopard_async.cli.terminal import said, write_json
 from newsleopard_async.cli.wording import report_worded
 from newsleopard_async.contacts.sources import Contacts
+from newsleopard_async.models.findings import counted
 from newsleopard_async.workflows import Event
 
 __all__ = ["CheckOptions", "findings_table", "run_check", "summary_table"]
@@ -80,16 +81,12 @@ def _print(console: Console, title: str, report: ContactsReport, *, strict: bool
         console.print(findings_table(report.findings, width=console.width))
     errors, warnings = len(report.errors), len(report.warnings)
     if errors or (strict and warnings):
-        found = _count(errors, "error") if errors else _count(warnings, "warning")
+        found = counted(errors, "error") if errors else counted(warnings, "warning")
         console.print(f"{found} to mend before it is sent.", style="red")
     elif warnings:
-        console.print(f"It can be sent; {_count(warnings, 'warning')} to look at.", style="yellow")
+        console.print(f"It can be sent; {counted(warnings, 'warning')} to look at.", style="yellow")
     else:
         console.print("It can be sent.", style="green")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def summary_table(report: ContactsReport, *, title: str) -> Table:
@@ -107,20 +104,25 @@ def summary_table(report: ContactsReport, *, title: str) -> Table:
 def _facts(report: ContactsReport) -> list[tuple[str, str]]:
     facts = [
         ("Rows", f"{report.rows:,}"),
-        ("Addresses", f"{report.unique:,} different"),
+        ("Addresses", f"{report.unique:,} different" if report.unique else "–"),
         ("Columns", ", ".join(report.columns) or "–"),
         ("Encoding", report.encoding or "–"),
-        ("To upload", f"{report.size_bytes:,} bytes"),
-        ("Requests", f"about {report.requests:,} for import and campaign"),
     ]
+    if not report.fatal_errors:  # else nothing goes out
+        facts += [
+            ("To upload", f"{report.size_bytes:,} bytes"),
+            ("Requests", f"about {report.requests:,} for import and campaign"),
+        ]
     if report.trimmed:
-        facts.append(("Trimmed", f"{report.trimmed:,} cells"))
+        facts.append(("Trimmed", counted(report.trimmed, "cell")))
     if report.dropped:
-        facts.append(("Dropped", f"{report.dropped:,} rows of a repeated address"))
+        facts.append(("Dropped", f"{counted(report.dropped, 'row')} of a repeated address"))
     if report.skipped:
-        facts.append(("Skipped", f"{report.skipped:,} rows of the list of --skip"))
+        facts.append(
+            ("Skipped", f"{counted(report.skipped, 'row')} of an address in the list of --skip")
+        )
     if report.left_out:
-        facts.append(("Left out", f"{report.left_out:,} rows, in {report.left_out_to}"))
+        facts.append(("Left out", f"{counted(report.left_out, 'row')}, in {report.left_out_to}"))
     return facts
 
 

@@ -155,7 +155,9 @@ def _columns(
 
 @newsleopard.command()
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--encoding", help="Such as big5 or gb18030; found out if it is not given.")
+@click.option(
+    "--encoding", help="The encoding of the file, such as big5 or gb18030; detected by default."
+)
 @click.option(
     "--column",
     "columns",

@@ -29,8 +29,8 @@ _NAMES: Final = "|".join(OPTIONS)
 _ARGUMENT: Final = re.compile(rf"""\b({_NAMES})=(True\b|'[^']*'|"[^"]*"|\{{.*?['"]\}})?""")
 _FIELD: Final = re.compile(rf"(?:(?<=^)|(?<=; )|(?<=: ))({_NAMES})(?=: )")
 _WORD: Final = re.compile(r"[\w@%+=:,./-]+")
-_ELSEWHERE: Final = re.compile(r" \(part_bytes=[^)]*\)")
-"""What the command line has no option for, in brackets."""
+_ELSEWHERE: Final = re.compile(r" \(part_bytes=[^)]*\)|, or give json\.loads\(\) of it as records")
+"""What the command line has no option for."""
 
 
 def worded(message: str) -> str:

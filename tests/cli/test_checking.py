@@ -117,7 +117,7 @@ def test_addresses_of_a_list_are_skipped(tmp_path: Path) -> None:
     refused = check(tmp_path, CLEAN, "--skip", str(tmp_path / "none.csv"))
 
     assert (result.exit_code, refused.exit_code) == (0, 2)
-    assert "1 rows of the list of --skip" in result.output
+    assert "1 row of an address in the list of --skip" in result.output
     assert "--skip" in refused.output
 
 
@@ -240,3 +240,13 @@ def test_console_shows_what_it_cannot_encode_as_escapes(console: str, tmp_path: 
 
     assert run.returncode == 0, run.stderr
     assert r"\u5803\U0001f389" in run.stdout.decode(console)
+
+
+def test_file_that_cannot_go_out_has_no_size_to_upload(tmp_path: Path) -> None:
+    """Zeros look like facts: nothing is known of addresses without a column of them."""
+    result = check(tmp_path, "電子郵件,姓名\na@example.com,王\n")
+
+    assert result.exit_code == 1
+    assert "0 different" not in result.output
+    assert "To upload" not in result.output
+    assert "Requests" not in result.output

@@ -89,6 +89,7 @@ def test_every_option_that_is_named_exists() -> None:
         ("EMAIL,NAME\na@example.com,王\n".encode("utf-16-le"), "--encoding utf-16-le"),
         (b"EMAIL,NAME\na@example.com,A\na@example.com,B\n", "--fix drop-duplicates"),
         ("EMAIL,NAME\na@example.com,陳大文\n".encode("cp950"), "--encoding cp950"),
+        (b'[{"EMAIL": "a@example.com"}]', "is not a CSV file but JSON; export the rows as CSV"),
     ],
 )
 @pytest.mark.parametrize("options", [(), ("--json",)])
@@ -103,3 +104,4 @@ def test_findings_name_options(
 
     assert named in result.output
     assert not SETTING.search(result.output)
+    assert "json.loads" not in result.output
