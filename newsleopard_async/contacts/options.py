@@ -139,8 +139,7 @@ class Options:
         raise InvalidRequest.of(
             "left_out_to",
             "required",
-            "must name a file for the rows that are left out, where no path was given beside "
-            "which it could be",
+            "must name a file for the rows that are left out, since the contacts are not a path",
         )
 
 

@@ -56,7 +56,7 @@ def split(path: Path, part_bytes: int) -> tuple[Part, ...]:
     if len(parts) > MOST_PARTS:
         at_least = path.stat().st_size // MOST_PARTS + len(header)
         raise _refusal(
-            f"makes {len(parts):,} parts, and at most {MOST_PARTS} are taken; give at least some "
+            f"makes {len(parts):,} parts, and at most {MOST_PARTS} are taken; give at least about "
             f"{at_least:,}"
         )
     return parts

@@ -111,7 +111,7 @@ async def read_skip(skip: Any) -> SkipList:
     if not found.has_address:
         raise _refusal(
             "empty",
-            "has no address; leave skip= out if nobody is to be left out, or look whether it is "
+            "has no address; leave skip= out if nobody is to be left out, or check that it is "
             "the right list",
         )
     return found

@@ -98,7 +98,10 @@ class RegularFile(StableFile):
             case "folder":
                 return _refusal("file", f"{path} is a folder; name the CSV file in it")
             case "special":
-                return _refusal("file", f"{path} is no ordinary file; open it and give it open")
+                return _refusal(
+                    "file",
+                    f"{path} is not an ordinary file; open it with mode='rb', and give that",
+                )
             case "changed":
                 return _refusal(
                     "unchanged",
@@ -336,7 +339,7 @@ def _records_source(contacts: object) -> RecordsSource:
         return RecordsSource(rows)
     if is_record(contacts):
         kind = "mapping" if isinstance(contacts, Mapping) else type(contacts).__name__
-        raise _refusal("type", f"is one {kind}; give a list of them, one a contact")
+        raise _refusal("type", f"is one {kind}; give a list of them, one for each contact")
     if isinstance(contacts, Iterable):
         return RecordsSource(contacts)
     if callable(contacts):

@@ -48,12 +48,13 @@ async def check_contacts(
             can be read only once is used up.
         encoding: What it is encoded in, by any name that Python knows; Big5 is read as its
             superset CP950. None finds it out, and the report says what it took.
-        fix: What to put right in what goes out. ``trim`` removes blanks, invisible
-            characters and a spreadsheet's apostrophe around cells; ``drop-duplicates`` keeps the
-            last row of each address, as the platform is assumed to do, and
-            ``drop-later-duplicates`` the first; ``leave-out-bad-rows`` puts the rows that the
-            platform would not take into a file. What is dropped, left out or trimmed is counted
-            in the report.
+        fix: What to put right in what goes out. ``trim`` removes blanks, invisible characters
+            and a spreadsheet's apostrophe around cells; ``fill-rows`` adds the empty cells that
+            a row lacks at its end, and removes empty ones that it has too many;
+            ``drop-duplicates`` keeps the last row of each address, as the platform is assumed to
+            do, and ``drop-later-duplicates`` the first; ``leave-out-bad-rows`` puts the rows
+            that the platform would not take into a file. What is dropped, left out or trimmed
+            is counted in the report.
         left_out_to: That file: the rows as they came, with their LINE and the REASON. Beside
             ``members.csv`` it is ``members.left-out.csv`` by default; where no path is given,
             it must be named. It appears whole, replacing an older one, and only if a row is

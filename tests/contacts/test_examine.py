@@ -190,7 +190,7 @@ async def test_no_file_is_made_where_no_row_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_left_out_file_must_be_named_without_a_path(tmp_path: Path) -> None:
-    """There is nothing beside which it could be."""
+    """Contacts that are not a path have no folder that it could be put in."""
     named = tmp_path / "bad.csv"
 
     problems = await problems_of(BAD, fix="leave-out-bad-rows")

@@ -300,7 +300,7 @@ async def test_what_is_no_ordinary_file_is_refused(tmp_path: Path) -> None:
         found = [await refusal_of(tmp_path / name) for name in ("pipe", "socket")]
 
     assert [rule for rule, _ in found] == ["file", "file"]
-    assert "open it and give it open" in found[0][1]
+    assert "open it with mode='rb', and give that" in found[0][1]
 
 
 @pytest.mark.anyio
@@ -347,7 +347,7 @@ async def test_file_of_another_size_than_it_says_is_refused(
     rule, message = await refusal_of(written(tmp_path, LARGE))
 
     assert rule == "file"
-    assert "is no ordinary file; open it and give it open" in message
+    assert "is not an ordinary file; open it with mode='rb', and give that" in message
 
 
 @pytest.mark.anyio

@@ -256,10 +256,10 @@ async def test_reason_is_in_words_if_there_are_any(
 @pytest.mark.parametrize(
     ("content", "rule", "says"),
     [
-        (b"PK\x03\x04zzzz", "not-text", "is no CSV but a zip archive; download the report again"),
-        (b"<html><body>", "spreadsheet-file", "is no CSV but an HTML page; download the report"),
-        (b'{"message":"expired"}', "not-text", "is no CSV but JSON; download the report again"),
-        (b"<Error><Code>x</Code></Error>", "not-text", "is no CSV but HTML or XML; download"),
+        (b"PK\x03\x04zzzz", "not-text", "is not a CSV file but a zip archive; download"),
+        (b"<html><body>", "spreadsheet-file", "is not a CSV file but an HTML page; download"),
+        (b'{"message":"expired"}', "not-text", "is not a CSV file but JSON; download the report"),
+        (b"<Error><Code>x</Code></Error>", "not-text", "is not a CSV file but HTML or XML; down"),
         (b"Access denied", "not-text", "has one line only, and no column or address in it is"),
         ("連結已過期, 請重新登入".encode("big5"), "not-text", "has one line only, and no column"),
         (b"Error,the link has expired\n", "not-text", "has one line only, and no column or"),

@@ -154,7 +154,8 @@ class EncodingDetector:
             self._judge(self._blocks.rest(), is_last=True)
         if self._fatal is None and self._measure.is_blank:
             self._fatal = _error(
-                "empty-file", "has no content; begin with a line EMAIL,NAME, then one a contact"
+                "empty-file",
+                "has no content; begin with a line EMAIL,NAME, then one line for each contact",
             )
         if self._fatal is None:
             self._fatal = self._ambiguous(self._decoders[0])
@@ -295,7 +296,7 @@ class EncodingDetector:
             "warning",
             "encoding",
             f"is not UTF-8 (line {place}), and was read as {_name(codec)}, which fits all of it; "
-            f"look whether the names are right, and say encoding={codec!r}, or save it as UTF-8",
+            f"check that the names are right; then say encoding={codec!r}, or save it as UTF-8",
             line=place.line,
         )
 
@@ -351,13 +352,13 @@ def _endless(kind: str, line: int) -> Finding:
         return _error(
             "column-count",
             f"has over 1 MiB in line {line}, full of separators; at most 1,000 columns are taken, "
-            "so look whether the line ends were lost",
+            "so check whether the line ends were lost",
             line=line,
         )
     return _error(
         "not-text",
-        f"has over 1 MiB in line {line} and no end of it, which is no CSV; write one contact a "
-        "line",
+        f"has over 1 MiB in line {line} without its end, so it is not a CSV file; write one line "
+        "for each contact",
         line=line,
     )
 
@@ -372,5 +373,5 @@ def _finding(level: Level, rule: str, message: str, *, line: int | None = None) 
 
 
 _BINARY: Final = _error(
-    "not-text", "is no text but binary data; export the contacts as CSV in UTF-8"
+    "not-text", "is not text but binary data; export the contacts as CSV in UTF-8"
 )

@@ -1,4 +1,4 @@
-"""What a file is that is no text, by how it begins."""
+"""What a file is that is not text, by how it begins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from newsleopard_async.models.findings import Finding
 __all__ = ["finding_of_magic", "is_xlsx"]
 
 _WAY_OUT: Final = (
-    "open it there, choose “Save as” or “Export”, and save it as CSV in UTF-8 "
+    "open it in its program, choose “Save as” or “Export”, and save it as CSV in UTF-8 "
     "(Excel: “CSV UTF-8 (comma delimited)”)"
 )
 
@@ -58,7 +58,7 @@ _ANY_MARKUP: Final = re.compile(
 
 
 def finding_of_magic(head: bytes) -> Finding | None:
-    """Name a file that is no CSV, or return None.
+    """Name a file that is not CSV, or return None.
 
     Args:
         head: The first bytes; 64 KiB tell the kinds of zip archives apart.
@@ -73,12 +73,14 @@ def finding_of_magic(head: bytes) -> Finding | None:
         return _spreadsheet(kind)
     if _JSON.match(head):
         way_out = "export the rows as CSV, or give json.loads() of it as records"
-        return _finding("not-text", f"is no CSV but JSON; {way_out}")
+        return _finding("not-text", f"is not a CSV file but JSON; {way_out}")
     if _ANY_MARKUP.match(head):
-        return _finding("not-text", "is no CSV but HTML or XML; export the rows as CSV in UTF-8")
+        return _finding(
+            "not-text", "is not a CSV file but HTML or XML; export the rows as CSV in UTF-8"
+        )
     for signature, kind in _BINARY:
         if head.startswith(signature):
-            return _finding("not-text", f"is no CSV but {kind}")
+            return _finding("not-text", f"is not a CSV file but {kind}")
     return None
 
 
@@ -95,10 +97,12 @@ def _finding_of_zip(head: bytes) -> Finding:
     if any(name.endswith((b".iwa", b"Index.zip")) for name in names):
         return _spreadsheet("a Numbers document (.numbers)")
     if any(name.startswith((b"word/", b"ppt/")) for name in names):
-        return _finding("not-text", "is no CSV but a Word or PowerPoint document")
+        return _finding("not-text", "is not a CSV file but a Word or PowerPoint document")
     if any(name.startswith((b"xl/", b"[Content_Types].xml", b"docProps/")) for name in names):
         return _spreadsheet(_XLSX)
-    return _finding("not-text", "is no CSV but a zip archive; unpack it and give the file in it")
+    return _finding(
+        "not-text", "is not a CSV file but a zip archive; unpack it and give the file in it"
+    )
 
 
 def _names_in_zip(head: bytes) -> Iterator[bytes]:
@@ -108,7 +112,7 @@ def _names_in_zip(head: bytes) -> Iterator[bytes]:
 
 
 def _spreadsheet(kind: str) -> Finding:
-    return _finding("spreadsheet-file", f"is no CSV but {kind}; {_WAY_OUT}")
+    return _finding("spreadsheet-file", f"is not a CSV file but {kind}; {_WAY_OUT}")
 
 
 def _finding(rule: str, message: str) -> Finding:

@@ -203,7 +203,7 @@ class Examiner:
         if table.rows == 0:
             yield _finding("error", "no-rows", "has a header and no contact below it")
         elif table.rows == table.left_out + table.skipped:
-            yield _finding("error", "no-rows", "has no row that is not left out")
+            yield _finding("error", "no-rows", "has no row that goes out: all of them are left out")
         if min(self._size_bytes, self._part_bytes or self._size_bytes) > _LARGEST_FILE_BYTES:
             yield _finding(
                 "warning",

@@ -239,8 +239,8 @@ _MARK_RULE: Final = _Rule(
     name="text-apostrophe",
     begins="'",
     is_meant=is_marked,
-    says="that begin with the apostrophe by which a spreadsheet marks text, and which the mail "
-    "would show; remove it, or let fix='trim' do so",
+    says="with an apostrophe at the beginning, by which a spreadsheet marks text and which the "
+    "mail would show; remove it, or let fix='trim' do so",
 )
 _FORMULA_RULE: Final = _Rule(
     name="formula",
