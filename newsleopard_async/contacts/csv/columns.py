@@ -53,7 +53,7 @@ def columns_of(raw: bytes, separator: bytes, width: int) -> tuple[list[Column], 
         going = separator.join(cells).replace(_HIDDEN, separator)
         going = going.replace(separator + b"\n", b"\n").removeprefix(b"\n")
     else:
-        going = raw.replace(b'"', b"")
+        going = raw.translate(None, b'"') if b'"' in raw else raw
     return [Column(column.decode()) for column in joined], going
 
 
