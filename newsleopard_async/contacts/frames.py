@@ -103,24 +103,27 @@ class FrameRows:
     _frame: _Frame = attrs.field(repr=False)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        height = self._frame.height
         whole = frozenset(filter(self._is_whole, range(len(self.columns))))
-        for begin, end in self._slices():
+        for begin, end in self._slices(height):
             columns = [
                 map(_as_integer, values) if index in whole else values
                 for index in range(len(self.columns))
                 for values in [self._frame.column(index, begin, end)]
             ]
+            if self._frame.height != height:
+                raise _refusal("is a data frame that changed while it was read; give a copy of it")
             yield from zip(*columns, strict=True)
 
-    def _slices(self) -> Iterator[tuple[int, int]]:
-        for begin in range(0, self._frame.height, _SLICE_ROWS):
-            yield begin, min(begin + _SLICE_ROWS, self._frame.height)
+    def _slices(self, height: int) -> Iterator[tuple[int, int]]:
+        for begin in range(0, height, _SLICE_ROWS):
+            yield begin, min(begin + _SLICE_ROWS, height)
 
     def _is_whole(self, index: int) -> bool:
         """Whether a column has floats, and all of them are whole numbers."""
         return all(
             is_missing(value) or (isinstance(value, float) and value.is_integer())
-            for begin, end in self._slices()
+            for begin, end in self._slices(self._frame.height)
             for value in self._frame.column(index, begin, end)
         )
 

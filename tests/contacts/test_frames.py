@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from newsleopard_async import check_contacts
+from newsleopard_async import InvalidRequest, check_contacts
 from newsleopard_async.contacts import frames
 from tests.contacts.examples import CSV, ROWS, read, refusal_of
 
@@ -40,6 +40,23 @@ async def test_frames_of_every_library_are_the_same(
     monkeypatch.setattr(frames, "_SLICE_ROWS", 1)
 
     assert (await read(FRAMES[frame]())).decode() == CSV
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_frame_that_changes_while_it_is_read_is_refused(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the rows at its end would be missing in silence."""
+    frame = pd.DataFrame({"EMAIL": [f"a{number}@example.com" for number in range(5)], "NAME": "x"})
+    other = frame.iloc[[0] * rows]
+    monkeypatch.setattr(frames, "_SLICE_ROWS", 2)
+    records = iter(frames.FrameRows(("EMAIL", "NAME"), held := frames._Pandas(frame)))
+
+    next(records)
+    object.__setattr__(held, "frame", other)
+
+    with pytest.raises(InvalidRequest, match="changed while it was read"):
+        list(records)
 
 
 @pytest.mark.anyio
