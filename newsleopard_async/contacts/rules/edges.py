@@ -37,7 +37,7 @@ _ASCII_AROUND: Final = (
 _MARKED: Final = re.compile(
     # Before what a spreadsheet would execute or make a number or a date of, or before Chinese;
     # 'Abd al-Malik, 't Hooft and the year '95 are written so.
-    r"'\s*(?:[=+@\t-].|[+-]?[(]?[0-9][-0-9 ().,:/#]{2,}\Z|[\u3400-\u9fff](?!.*'\Z))"
+    r"\s*'\s*(?:[=+@\t-].|[+-]?[(]?[0-9][-0-9 ().,:/#]{2,}\Z|[\u3400-\u9fff](?!.*'\Z))"
 )
 
 

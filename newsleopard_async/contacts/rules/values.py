@@ -190,7 +190,9 @@ _LINK: Final = re.compile(
     # With a scheme, as an address of the web, or a domain with a path, as those that shorten.
     r"[./](?:(?<=:/)/|(?<=[wW]{3}\.)\w|(?<=[a-z0-9]\.)[a-z]{2,}/[A-Za-z0-9])"
 )
-_PLACEHOLDER: Final = re.compile(r"[$]\{|\{\{|\{%|\*\||%%\w+%%")
+_PLACEHOLDER: Final = re.compile(
+    r"[$＄][{｛]|\{[{%]|\{[!$][A-Za-z]|\*\||%%\w+%%|(?<![0-9])%[A-Z_]{4,}%|<%|\$\[\w|\[\[\w"
+)
 
 _LOST_RULE: Final = _Rule(
     name="lost-character",
@@ -231,7 +233,7 @@ _MARKUP_RULE: Final = _Rule(
 )
 _PLACEHOLDER_RULE: Final = _Rule(
     name="placeholder-in-value",
-    marks="$\\{%*",
+    marks="$＄\\{%*<\\[",
     is_meant=_PLACEHOLDER.search,
     says="with a placeholder, which is not replaced in a value; write the value itself",
 )

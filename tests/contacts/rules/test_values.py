@@ -74,6 +74,7 @@ IN_EVERY_COLUMN = [
     ("undefinedundefined", "null-word"),
     ("'0912345678", "text-apostrophe"),
     ("'+886912345678", "text-apostrophe"),
+    (" '0912345678", "text-apostrophe"),
     ("'=1+1", "text-apostrophe"),
     ("'@x", "text-apostrophe"),
     ("'2026-01-05", "text-apostrophe"),
@@ -86,6 +87,12 @@ IN_EVERY_COLUMN = [
     ("${EMAIL}", "placeholder-in-value"),
     ("{{name}}", "placeholder-in-value"),
     ("*|FNAME|*", "placeholder-in-value"),
+    ("%FIRSTNAME%", "placeholder-in-value"),
+    ("＄｛NAME｝", "placeholder-in-value"),
+    ("{!Contact.Name}", "placeholder-in-value"),
+    ("$[FNAME]$", "placeholder-in-value"),
+    ("<%= name %>", "placeholder-in-value"),
+    ("[[firstname]]", "placeholder-in-value"),
     ("=1+1", "formula"),
 ]
 
@@ -187,7 +194,7 @@ NAMES = [
     "Acme Co.,Ltd./Taipei", "王/李", "Amazon.com", "#1 fan", "#王小明", "王小明♪",
     "👨\u200d👩\u200d👧", "❤\ufe0f", "อนงค์", "Ивáн", "محمد", "דוד", "さくら", "김나", "100%",
     "50%*2", "5* hotel", "$100", "US$5", "{A}", "[VIP] 王", "王(小明)", "嚙齒", "鍵錤", "-",
-    "-王-", "=^_^=", "=)", "@@", "--無--", "真的嗎？好", "是誰？",
+    "-王-", "100%SALE%", "[VIP]", "=^_^=", "=)", "@@", "--無--", "真的嗎？好", "是誰？",
     "Who? Me", "¿Quién?", "Chef d’État", "Σωκράτης", "#SALE!",
     "J_B", "Café Olé", "café»", "“allé”…", "«café»",
 ]  # fmt: skip
