@@ -33,7 +33,6 @@ __all__ = [
     "Rows",
     "cell_at",
     "email_column",
-    "folded",
     "is_address",
     "is_clear_beginning",
     "is_known_header",
@@ -149,11 +148,6 @@ _ADDRESS_CELL: Final = re.compile(r"(?:[^<>]*<)?[^\s@:<>]+@[^\s@:<>]+>?")
 """An address in a column of addresses: what bounced may be ``a@gmail``."""
 
 _URL_CELL: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:|/)\S+|[^\s@]+\.[a-z]\S*", re.IGNORECASE)
-
-
-def folded(name: str) -> str:
-    """Return a text as it is compared with others."""
-    return name.strip().casefold()
 
 
 def places(names: Sequence[str], known: Sequence[str]) -> tuple[int, ...]:

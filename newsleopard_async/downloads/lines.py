@@ -19,8 +19,10 @@ from typing import Final
 
 import attrs
 
+from newsleopard_async.contacts.csv.separators import folded
 from newsleopard_async.contacts.rules.edges import bare_address
-from newsleopard_async.downloads.columns import cell_at, email_column, folded
+from newsleopard_async.contacts.rules.emails import key_of
+from newsleopard_async.downloads.columns import cell_at, email_column
 
 __all__ = ["LineFinder", "address_key"]
 
@@ -30,22 +32,15 @@ _UNKNOWN: Final = 0
 _SEVERAL: Final = -1
 """Instead of the number of the one row of an address."""
 
-_LONGEST_KEY_BYTES: Final = 31
-
 
 def address_key(email: str) -> bytes:
-    """Return what stands for an address in a set: itself if it is short, else a digest.
+    """Return what an address in a file of the platform is told from others by.
 
     What an import takes off makes no difference: blanks, invisible characters, an apostrophe. Nor
     does a name before it, as in ``Wang <wang@example.com>``.
     """
-    bare = folded(bare_address(email))
-    if bare.endswith(">"):
-        bare = bare[bare.find("<") + 1 : -1]
-    address = bare.encode("utf-8", "surrogatepass")
-    if len(address) <= _LONGEST_KEY_BYTES:
-        return address
-    return blake2b(address, digest_size=15).digest()
+    bare = bare_address(email)
+    return key_of(bare[bare.find("<") + 1 : -1] if bare.endswith(">") else bare)
 
 
 @attrs.frozen

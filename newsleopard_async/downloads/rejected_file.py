@@ -11,6 +11,7 @@ from typing import Final
 
 import attrs
 
+from newsleopard_async.contacts.csv.separators import folded
 from newsleopard_async.downloads.columns import (
     EMAIL,
     NAME,
@@ -19,7 +20,6 @@ from newsleopard_async.downloads.columns import (
     Rows,
     cell_at,
     email_column,
-    folded,
     is_clear_beginning,
     is_of_address,
     not_blank,

@@ -296,7 +296,8 @@ class Addresses:
 
 def key_of(address: str) -> bytes:
     """Return what an address is told from others by, without regard to case."""
-    return _shortened(address.lower().encode())
+    # A codec such as UTF-7 may give half a surrogate pair.
+    return _shortened(address.lower().encode("utf-8", "surrogatepass"))
 
 
 def _shortened(key: bytes) -> bytes:
