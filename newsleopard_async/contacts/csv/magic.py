@@ -86,8 +86,7 @@ def finding_of_magic(head: bytes) -> Finding | None:
 
 def is_xlsx(head: bytes) -> bool:
     """Whether a file begins as a workbook of Excel does, one with macros or a binary one too."""
-    finding = finding_of_magic(head) if head.startswith(_ZIP) else None
-    return finding is not None and _XLSX in finding.message
+    return finding_of_magic(head) == _spreadsheet(_XLSX)
 
 
 def _finding_of_zip(head: bytes) -> Finding:
