@@ -7,7 +7,7 @@ that costs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 import attrs
@@ -34,58 +34,19 @@ class DataFrame(Protocol):
     def __getitem__(self, key: Any, /) -> Any: ...
 
 
-class _Frame(Protocol):
-    """What is asked of a frame, whoever made it."""
-
-    @property
-    def names(self) -> list[Any]:
-        """The names of its columns, text or not."""
-        ...
-
-    @property
-    def height(self) -> int:
-        """How many rows it has."""
-        ...
-
-    def column(self, index: int, begin: int, end: int) -> list[Any]:
-        """Return some values of a column."""
-        ...
+_Cut = Callable[[Any, int, int, int], list[Any]]
+"""Gives some values of a frame's column, by its index and the numbers of the rows."""
 
 
-@attrs.frozen
-class _Pandas:
-    frame: Any
-
-    @property
-    def names(self) -> list[Any]:
-        return list(self.frame.columns)
-
-    @property
-    def height(self) -> int:
-        return len(self.frame)
-
-    def column(self, index: int, begin: int, end: int) -> list[Any]:
-        values: list[Any] = self.frame.iloc[begin:end, index].tolist()
-        return values
+def _cut_pandas(frame: Any, index: int, begin: int, end: int) -> list[Any]:
+    values: list[Any] = frame.iloc[begin:end, index].tolist()
+    return values
 
 
-@attrs.frozen
-class _Polars:
-    """Frames of polars, and narwhals' own, which have their methods."""
-
-    frame: Any
-
-    @property
-    def names(self) -> list[Any]:
-        return list(self.frame.columns)
-
-    @property
-    def height(self) -> int:
-        return int(self.frame.shape[0])
-
-    def column(self, index: int, begin: int, end: int) -> list[Any]:
-        values: list[Any] = self.frame[begin:end, index].to_list()
-        return values
+def _cut_polars(frame: Any, index: int, begin: int, end: int) -> list[Any]:
+    """Cut a frame of polars, or narwhals' own, which has the same methods."""
+    values: list[Any] = frame[begin:end, index].to_list()
+    return values
 
 
 @attrs.frozen
@@ -100,31 +61,37 @@ class FrameRows:
     """
 
     columns: tuple[str, ...]
-    _frame: _Frame = attrs.field(repr=False)
+    _frame: Any = attrs.field(repr=False)
+    _cut: _Cut
+
+    @property
+    def _height(self) -> int:
+        return int(self._frame.shape[0])
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        height = self._frame.height
+        height = self._height
         whole = frozenset(filter(self._is_whole, range(len(self.columns))))
         for begin, end in self._slices(height):
             columns = [
                 map(_as_integer, values) if index in whole else values
                 for index in range(len(self.columns))
-                for values in [self._frame.column(index, begin, end)]
+                for values in [self._cut(self._frame, index, begin, end)]
             ]
-            if self._frame.height != height:
+            if self._height != height:
                 raise _refusal("is a data frame that changed while it was read; give a copy of it")
             yield from zip(*columns, strict=True)
 
     def _slices(self, height: int) -> Iterator[tuple[int, int]]:
         for begin in range(0, height, _SLICE_ROWS):
-            yield begin, min(begin + _SLICE_ROWS, height)
+            # What is beyond the last row is nothing to both.
+            yield begin, begin + _SLICE_ROWS
 
     def _is_whole(self, index: int) -> bool:
         """Whether a column has floats, and all of them are whole numbers."""
         return all(
             is_missing(value) or (isinstance(value, float) and value.is_integer())
-            for begin, end in self._slices(self._frame.height)
-            for value in self._frame.column(index, begin, end)
+            for begin, end in self._slices(self._height)
+            for value in self._cut(self._frame, index, begin, end)
         )
 
 
@@ -138,25 +105,27 @@ def rows_of_frame(value: object) -> FrameRows | None:
     Raises:
         InvalidRequest: it is a frame that cannot be read, or a part of one.
     """
-    frame = _frame_of(value)
-    if frame is None:
+    opened = _opened(value)
+    if opened is None:
         return None
-    names = frame.names
+    frame, cut = opened
+    names = list(frame.columns)
     for name in names:
         if not isinstance(name, str):
             raise _refusal(
                 f"is a {type(value).__name__} with a column whose name is of type "
                 f"{type(name).__name__}; name the columns by text"
             )
-    return FrameRows(tuple(names), frame)
+    return FrameRows(tuple(names), frame, cut)
 
 
-def _frame_of(value: object) -> _Frame | None:
+def _opened(value: object) -> tuple[Any, _Cut] | None:
+    """Return a frame, and how to cut it; None of anything else."""
     kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(value).__mro__}
     if ("pandas", "DataFrame") in kinds:
-        return _Pandas(value)
+        return value, _cut_pandas
     if ("polars", "DataFrame") in kinds:
-        return _Polars(value)
+        return value, _cut_polars
     if kinds & {("polars", "LazyFrame"), ("narwhals", "LazyFrame")}:
         raise _refusal("is a LazyFrame; collect it first, and give the result of .collect()")
     if kinds & {("pandas", "Series"), ("polars", "Series")}:
@@ -171,7 +140,7 @@ def _looks_like_frame(value: object) -> bool:
     return all(hasattr(value, each) for each in ("columns", "__iter__", "__getitem__"))
 
 
-def _of_another_library(value: object) -> _Frame:
+def _of_another_library(value: object) -> tuple[Any, _Cut]:
     name = type(value).__name__
     try:
         import narwhals
@@ -185,7 +154,7 @@ def _of_another_library(value: object) -> _Frame:
             f"is a {name}, which narwhals does not read as a data frame in memory; {_AS_RECORDS}, "
             "or give a frame of pandas or polars"
         )
-    return _Polars(frame)
+    return frame, _cut_polars
 
 
 def _refusal(message: str) -> InvalidRequest:

@@ -48,12 +48,14 @@ def test_frame_that_changes_while_it_is_read_is_refused(
 ) -> None:
     """Otherwise the rows at its end would be missing in silence."""
     frame = pd.DataFrame({"EMAIL": [f"a{number}@example.com" for number in range(5)], "NAME": "x"})
-    other = frame.iloc[[0] * rows]
     monkeypatch.setattr(frames, "_SLICE_ROWS", 2)
-    records = iter(frames.FrameRows(("EMAIL", "NAME"), held := frames._Pandas(frame)))
+    records = iter(frames.rows_of_frame(frame) or ())
 
     next(records)
-    object.__setattr__(held, "frame", other)
+    if rows < len(frame):
+        frame.drop(index=list(range(rows, 5)), inplace=True)
+    for number in range(5, rows):
+        frame.loc[number] = [f"a{number}@example.com", "x"]
 
     with pytest.raises(InvalidRequest, match="changed while it was read"):
         list(records)

@@ -78,10 +78,7 @@ class RowReader:
                 return batch
         text = self._rest + self._decode(block, is_last)
         if is_last:
-            # What DOS ends a file with; `copy a.csv+b.csv` still writes it.
-            text = text.rstrip("\x1a")
-        if is_last and text and not text.endswith("\n"):
-            text += "\n"
+            text = _ended(text)
         end = text.rfind("\n") + 1
         self._rest = text[end:]
         text = text[:end]
@@ -197,6 +194,13 @@ class RowReader:
             stray=found.stray,
         )
         return batch if is_even else batch.without_blank_lines()
+
+
+def _ended(text: str) -> str:
+    """Return the last of a text with a line feed at its end."""
+    # What DOS ends a file with; `copy a.csv+b.csv` still writes it.
+    text = text.rstrip("\x1a")
+    return text + "\n" if text and not text.endswith("\n") else text
 
 
 def iterate_rows(
