@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 import attrs
 
@@ -18,19 +17,11 @@ from newsleopard_async.contacts.parts import Part, split
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import (
-    ImportFailed,
-    ImportIncomplete,
-    InvalidRequest,
-    NewsLeopardError,
-    OutcomeUnknown,
-)
+from newsleopard_async.errors import ImportFailed, ImportIncomplete, InvalidRequest
 from newsleopard_async.files import AnyPath
-from newsleopard_async.models import ContactList, ImportResult, ImportSn, ListSn, Polling
-from newsleopard_async.models.codes import check_list_code
+from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.validation import problems_of_line, refuse
-from newsleopard_async.plain import Plain
+from newsleopard_async.models.validation import refuse
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
@@ -44,11 +35,9 @@ from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.runner import AnyStep, Runner, Step
+from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 
 __all__ = [
-    "IfListExists",
-    "Target",
-    "find_or_create",
     "import_contacts",
     "import_into",
     "parts_of",
@@ -57,44 +46,11 @@ __all__ = [
     "wait_for_import",
 ]
 
-IfListExists = Literal["refuse", "reuse"]
-
 Look = Step[ImportSn, ImportResult | None]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
 _NOT_KNOWN_YET: Final = "the platform does not know it"
-
-_LISTED_AFTER: Final = timedelta(minutes=2)
-"""A list that was created is listed by then; it is not documented, and usually at once."""
-
-
-@attrs.frozen(kw_only=True)
-class Target(Plain):
-    """The list that contacts go into: one that is there, or a new one of a name.
-
-    Raises:
-        InvalidRequest: neither or both are given, or one cannot be used.
-    """
-
-    list_sn: ListSn | None = None
-    list_name: str | None = None
-    if_list_exists: IfListExists = "refuse"
-
-    def __attrs_post_init__(self) -> None:
-        if (self.list_sn is None) == (self.list_name is None):
-            raise InvalidRequest.of(
-                "list_sn",
-                "target",
-                "give either list_sn, or list_name for a new list; "
-                "no campaign can reach contacts that are in no list",
-            )
-        if self.list_sn is not None:
-            check_list_code("list_sn", self.list_sn)
-        else:
-            refuse(problems_of_line("list_name", self.list_name))
-        if self.if_list_exists not in ("refuse", "reuse"):
-            raise InvalidRequest.of("if_list_exists", "choice", "must be 'refuse' or 'reuse'")
 
 
 @hides_variables
@@ -331,88 +287,6 @@ def _check_taken(report: ImportReport, *, sent: int, of: AnyStep) -> None:
             f"fileCnt {rows}, insertCnt {report.result.inserted}, "
             f"duplicateCnt {report.result.duplicates}, errCnt {rejected}",
         )
-
-
-async def find_or_create(run: Runner, target: Target) -> ListSn:
-    """Look a name up before a list is created, and after a lost reply."""
-    if target.list_sn is not None:
-        return target.list_sn
-    assert target.list_name is not None
-    was_held = run.has(steps.create_list)
-    if not was_held and (there := await _find(run, target, target.list_name)):
-        return there
-    try:
-        return await run.step(steps.create_list, target.list_name)
-    except OutcomeUnknown as unknown:
-        made = await _look_up(run, target.list_name)
-        if made is not None and len(made) == 1:
-            await run.settle(steps.create_list, made[0].sn)
-            return made[0].sn
-        if made:
-            raise _ambiguous(made) from None
-        now = run.now()
-        takes = timedelta() if run.is_answered(steps.create_list) else _LISTED_AFTER
-        listed_by = (run.held_since(steps.create_list) or now) + takes
-        if made is None or not was_held or now < listed_by:
-            unknown.look_again_at = max(now, listed_by)
-            raise
-    # It had time enough to appear, and did not: it was never created.
-    await run.forget(steps.create_list)
-    return await run.step(steps.create_list, target.list_name)
-
-
-async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
-    """Look for a list that is there already; what refuses it is not kept.
-
-    Until something is imported, what an earlier run saw decides nothing: a person may have
-    removed the list, or renamed it.
-    """
-    is_chosen = run.has(steps.import_text) or run.has(steps.upload_file)
-    there = await run.step(steps.find_lists, name, keep=is_chosen)
-    if not there:
-        return None
-    chosen = _choose(there, target)
-    if not is_chosen:
-        await run.settle(steps.find_lists, there)
-    return chosen
-
-
-async def _look_up(run: Runner, name: str) -> tuple[ContactList, ...] | None:
-    """Look for lists of a name; None where something keeps us from looking.
-
-    Whether the list was created is then as unknown as before, and no other error may hide
-    that.
-    """
-    try:
-        return await run.step(steps.find_lists, name, keep=False)
-    except NewsLeopardError:
-        return None
-
-
-def _ambiguous(lists: tuple[ContactList, ...]) -> InvalidRequest:
-    codes = ", ".join(each.sn for each in lists)
-    return InvalidRequest.of(
-        "list_name", "ambiguous", f"{len(lists)} lists have it ({codes}); give list_sn"
-    )
-
-
-def _choose(there: tuple[ContactList, ...], target: Target) -> ListSn:
-    """Decide about lists that have the wanted name already."""
-    codes = ", ".join(each.sn for each in there)
-    if target.if_list_exists == "refuse":
-        raise InvalidRequest.of(
-            "list_name",
-            "exists",
-            f"there is a list of this name already ({codes}); choose another name, "
-            "give its code as list_sn, or pass if_list_exists='reuse'",
-        )
-    if len(there) > 1:
-        raise _ambiguous(there)
-    if there[0].is_segment:
-        raise InvalidRequest.of(
-            "list_name", "segment", f"{codes} fills itself; import into an ordinary list"
-        )
-    return there[0].sn
 
 
 @hides_variables

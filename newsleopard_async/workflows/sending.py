@@ -37,9 +37,6 @@ from newsleopard_async.workflows.checkpoint import (
 )
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.importing import (
-    IfListExists,
-    Target,
-    find_or_create,
     import_into,
     parts_of,
     publish_unless_imported,
@@ -49,6 +46,7 @@ from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.reconcile import submit_once
+from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 from newsleopard_async.workflows.verdict import (
     Judgement,
     Terms,

@@ -19,7 +19,7 @@ from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import Mailing, with_lists
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
-from newsleopard_async.workflows.importing import Target
+from newsleopard_async.workflows.target import Target
 
 __all__ = ["Judgement", "Terms", "are_few_enough", "judge"]
 

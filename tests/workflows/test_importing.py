@@ -28,7 +28,7 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Switches
 from newsleopard_async.endpoints import contacts
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.workflows.importing import Target
+from newsleopard_async.workflows.target import Target
 from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"

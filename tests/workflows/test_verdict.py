@@ -16,7 +16,7 @@ from newsleopard_async import (
     SendAt,
     SubjectTest,
 )
-from newsleopard_async.workflows.importing import Target
+from newsleopard_async.workflows.target import Target
 from newsleopard_async.workflows.verdict import Judgement, Terms, are_few_enough, judge
 from tests.constants import SENDER
 
