@@ -277,7 +277,6 @@ _RULES_OF_NAME: Final = (
         marks=INVISIBLE.pattern[1:-1].partition("\U000e0000")[0]
         + "\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u1680\u2000-\u200a\u2028\u2029\u202f\u205f",
         begins="\n",
-        words=("\n\n",),
         is_meant=is_unseen,
         says="without anything to be seen, so that ${NAME} would show nothing; fill it in",
     ),
@@ -315,7 +314,8 @@ class _Hints:
         self._odd = _set_of("".join(dict.fromkeys(rule.marks for rule in rules)))
         self._odd_ascii = tuple(filter(self._odd.match, map(chr, range(128))))
         begins = "".join(dict.fromkeys(rule.begins for rule in rules))
-        self._beginning = re.compile(rf"\n([{begins}{_BLANKS}])")
+        # Not taken, since it may be a line feed, behind which the next cell begins.
+        self._beginning = re.compile(rf"\n(?=([{begins}{_BLANKS}]))")
 
     def rules_for(self, joined: str) -> Iterator[_Rule]:
         """Yield the rules to ask of each cell; each cell stands between line feeds."""

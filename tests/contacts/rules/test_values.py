@@ -132,6 +132,7 @@ def test_damaged_cell_is_a_warning_of_its_column(cell: str, rule: str, column: s
         ("www.spam.example", "link-in-name"),
         ("WWW.SPAM.EXAMPLE", "link-in-name"),
         ("領獎 bit.ly/3xYz", "link-in-name"),
+        ("https://spam.example/a?b=1", "link-in-name"),
         ("\u200b", "empty-name"),
         ("\u200b\u2060", "empty-name"),
         ("\u3164", "empty-name"),
@@ -292,3 +293,14 @@ def test_address_is_taken_out_of_what_is_around_it(cell: str, bare: str) -> None
 def test_trimming_takes_off_what_is_around_a_cell(cell: str, trimmed: str) -> None:
     """A formula keeps its mark, an emoji its variation, and nothing inside is touched."""
     assert list(edges.bare_values(Column.of(["x", cell, "y "]))) == ["x", trimmed, "y"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("=1+1|cmd", "formula"), ("'0912345678", "text-apostrophe"), ("#N/A", "spreadsheet-error")],
+)
+def test_name_below_an_empty_one_is_judged_too(name: str, rule: str) -> None:
+    """A name that is empty hides nothing of the name after it."""
+    checked = check(csv_of("a@example.com,", f"b@example.com,{name}"))
+
+    assert found(checked, rule).line == 3
