@@ -23,6 +23,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.detection import Detected, EncodingDetector
 from newsleopard_async.contacts.csv.magic import is_xlsx
 from newsleopard_async.contacts.options import Options, publish
+from newsleopard_async.contacts.parts import Part, split
 from newsleopard_async.contacts.rules.examiner import Examined, Examiner
 from newsleopard_async.contacts.skipping import SkipList, read_skip
 from newsleopard_async.contacts.sources import (
@@ -83,6 +84,7 @@ class Examination:
         read_bytes: How many bytes came in.
         left_out: The rows that are left out, until they are published.
         write_to: Where the caller wants the clean CSV, too.
+        parts: In which the clean CSV is imported, one after the other; none imports it whole.
     """
 
     report: ContactsReport
@@ -91,6 +93,7 @@ class Examination:
     read_bytes: int
     left_out: Path
     write_to: Path | None
+    parts: tuple[Part, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -187,6 +190,7 @@ async def examined(
             read_bytes=work.size_bytes,
             left_out=work.left_out,
             write_to=options.write_to,
+            parts=await work.divide(report),
         )
 
 
@@ -259,6 +263,17 @@ class _Work:
             if report is not None:
                 return report
             repeats = examiner.repeats
+
+    async def divide(self, report: ContactsReport) -> tuple[Part, ...]:
+        """Divide what goes out, if it is larger than a part.
+
+        Raises:
+            InvalidRequest: it cannot be divided so.
+        """
+        part_bytes = self.options.part_bytes
+        if part_bytes is None or report.fatal_errors or report.size_bytes <= part_bytes:
+            return ()
+        return await in_thread(partial(split, self.clean, part_bytes))
 
     def _begin(self, look: FirstLook, repeats: Mapping[bytes, int] | None) -> Examiner:
         """Begin a reading; what came of the one before is nothing."""

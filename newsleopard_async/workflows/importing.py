@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Final
 
 import attrs
 
-from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
-from newsleopard_async.contacts.parts import Part, split
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
@@ -40,7 +37,6 @@ from newsleopard_async.workflows.target import IfListExists, Target, find_or_cre
 __all__ = [
     "import_contacts",
     "import_into",
-    "parts_of",
     "publish_unless_imported",
     "read_again",
     "wait_for_import",
@@ -134,8 +130,7 @@ async def import_contacts(
             error = InvalidRequest(each.as_problem() for each in faults)
             raise await with_checkpoint(error, checkpoint)
         log_remarks(found.report)
-        parts = await parts_of(found, part_bytes)
-        divided = {"part_bytes": part_bytes} if parts else {}
+        divided = {"part_bytes": part_bytes} if found.parts else {}
         asked = Input.of(
             *(found.sha256, target, *divided.values()),
             contacts=found.sha256,
@@ -145,7 +140,7 @@ async def import_contacts(
         async with running(nl, events, asked=asked, checkpoint=checkpoint) as run:
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
-            return await import_into(run, found, parts, joined, polling or Polling())
+            return await import_into(run, found, joined, polling or Polling())
 
 
 async def publish_unless_imported(run: Runner, found: Examination) -> None:
@@ -157,21 +152,9 @@ async def publish_unless_imported(run: Runner, found: Examination) -> None:
         await found.publish()
 
 
-async def parts_of(clean: Examination, part_bytes: int | None) -> tuple[Part, ...]:
-    """Divide clean contacts that are larger than a part; nothing is divided otherwise.
-
-    Raises:
-        InvalidRequest: they cannot be divided so.
-    """
-    if part_bytes is None or clean.report.size_bytes <= part_bytes:
-        return ()
-    return await in_thread(partial(split, clean.path, part_bytes))
-
-
 async def import_into(
     run: Runner,
     clean: Examination,
-    parts: tuple[Part, ...],
     list_sn: ListSn,
     polling: Polling,
     *,
@@ -181,9 +164,8 @@ async def import_into(
 
     Args:
         run: Carries it.
-        clean: The contacts.
-        parts: In which they are imported, one after the other: what the platform does with
-            several imports at a time is not documented (T48). None imports them whole.
+        clean: The contacts. Their parts are imported one after the other: what the platform does
+            with several imports at a time is not documented (T48).
         list_sn: The list.
         polling: How the import is watched.
         judges: Whether the result decides anything; not after the submit.
@@ -193,15 +175,15 @@ async def import_into(
         ImportIncomplete: the platform counts fewer rows than addresses were sent.
     """
     whole = steps.ImportFile(path=clean.path, list_sn=list_sn)
-    if not parts:
+    if not clean.parts:
         how = steps.import_text if clean.as_text else steps.upload_file
         sent = clean.report.unique if judges else 0
         return await _import_one(run, how, whole, polling, sent=sent)
     results: list[ImportResult] = []
-    for number, part in enumerate(parts, start=1):
+    for number, part in enumerate(clean.parts, start=1):
         report = await _import_one(
             run,
-            steps.upload_file.of_part(number, len(parts)),
+            steps.upload_file.of_part(number, len(clean.parts)),
             attrs.evolve(whole, part=part),
             polling,
             sent=part.addresses if judges else 0,

@@ -38,7 +38,6 @@ from newsleopard_async.workflows.checkpoint import (
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.importing import (
     import_into,
-    parts_of,
     publish_unless_imported,
     read_again,
 )
@@ -46,6 +45,7 @@ from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.reconcile import submit_once
+from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 from newsleopard_async.workflows.verdict import (
     Judgement,
@@ -153,13 +153,11 @@ async def send_campaign(
         if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
             raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
-        parts = () if found is None else await parts_of(found, part_bytes)
-        divided = {"part_bytes": part_bytes} if parts else {}
         run = await stack.enter_async_context(
             running(
                 nl,
                 events,
-                asked=_asked(campaign, found, target, marker, divided),
+                asked=_asked(campaign, found, target, marker, part_bytes),
                 checkpoint=checkpoint,
             )
         )
@@ -174,16 +172,34 @@ async def send_campaign(
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
             campaign = with_lists(campaign, (*campaign.lists, joined))
-            was_kept = run.has(steps.get_import)
-            report = await import_into(
-                run, found, parts, joined, polling or Polling(), judges=is_new
+            report = await _import(
+                run, found, joined, polling or Polling(), max_rejected=max_rejected, is_new=is_new
             )
-            if is_new:
-                if was_kept and not is_complete_enough(report, max_rejected):
-                    report = await read_again(run, report, polling or Polling())
-                _check_rejected(report, max_rejected)
         campaign_sn = await submit_once(run, campaign, marker)
         return SendOutcome(campaign_sn=campaign_sn, import_report=report)
+
+
+async def _import(
+    run: Runner,
+    found: Examination,
+    list_sn: ListSn,
+    polling: Polling,
+    *,
+    max_rejected: float | None,
+    is_new: bool,
+) -> ImportReport:
+    """Import the contacts; before the submit, what the platform took must be enough.
+
+    Raises:
+        ImportIncomplete: too many rows were rejected.
+    """
+    was_kept = run.has(steps.get_import)
+    report = await import_into(run, found, list_sn, polling, judges=is_new)
+    if is_new:
+        if was_kept and not is_complete_enough(report, max_rejected):
+            report = await read_again(run, report, polling)
+        _check_rejected(report, max_rejected)
+    return report
 
 
 def _asked(
@@ -191,10 +207,11 @@ def _asked(
     found: Examination | None,
     target: Target | None,
     marker: str | EllipsisType | None,
-    divided: Mapping[str, int | None],
+    part_bytes: int | None,
 ) -> Input:
     contacts, mark = found and found.sha256, marker is ... or marker
     into = {} if target is None else target.to_dict()
+    divided = {"part_bytes": part_bytes} if found is not None and found.parts else {}
     return Input.of(
         *(campaign, contacts, target, mark, *divided.values()),
         campaign=campaign,
