@@ -88,13 +88,14 @@ def _cut_quoted(raw: bytes, separator: bytes) -> list[bytes]:
 def _without_quotes(raw: bytes, separator: bytes) -> bytes:
     """Take the quotes off, and hide the separators between them; nothing if there are others."""
     parts = raw.split(b'"')
-    pairs, is_open = divmod(len(parts) - 1, 2)
+    pairs = len(parts) // 2
     # A quote for each quoted cell: all of them begin and end where cells do.
     outer = b'"'.join(parts[::2])
     begun = outer.count(separator + b'"') + outer.count(b'\n"') + outer.startswith(b'"')
     ended = outer.count(b'"' + separator) + outer.count(b'"\n')
     inner = b'"'.join(parts[1::2])
-    if is_open or not begun == ended == pairs or b"\n" in inner:
+    # Behind a quote that is never closed is the last line feed, too.
+    if not begun == ended == pairs or b"\n" in inner:
         return b""
     if separator in inner:
         parts[1::2] = inner.replace(separator, _HIDDEN).split(b'"')

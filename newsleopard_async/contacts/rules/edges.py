@@ -90,11 +90,7 @@ def _bared(cells: Column, bare_one: Callable[[str], str]) -> Column:
     if is_one_word and not cells.has_breaks:
         return cells
     stripped = list(map(str.strip, cells))
-    joined = "\n".join(stripped)
+    joined = "\n" + "\n".join(stripped)
     # A look at each takes ten times as long, and next to no file needs it.
-    is_bare = (
-        not joined.startswith(_MARK)
-        and f"\n{_MARK}" not in joined
-        and (joined.isascii() or _INVISIBLE.search(joined) is None)
-    )
+    is_bare = f"\n{_MARK}" not in joined and (joined.isascii() or _INVISIBLE.search(joined) is None)
     return cells.with_cells(stripped if is_bare else list(map(bare_one, stripped)))

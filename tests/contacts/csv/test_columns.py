@@ -78,6 +78,9 @@ def test_columns_are_cut_only_where_the_csv_module_reads_the_same(text: str) -> 
         '"a\nb","c","d","e"\n',
         '"\n","b","c","d"\n',
         '"a",""\n"\n","b","c",""\n',
+        # As many cells as two rows have.
+        'a,"x\ny",c\n',
+        '"a",b"c\n',
     ],
 )
 def test_rows_that_are_not_alike_are_no_columns(text: str) -> None:

@@ -288,11 +288,13 @@ def test_address_is_taken_out_of_what_is_around_it(cell: str, bare: str) -> None
         ("'Abd al-Malik", "'Abd al-Malik"),
         ("❤\ufe0f", "❤\ufe0f"),
         ("王\u200b明", "王\u200b明"),
+        ("x\n", "x"),
     ],
 )
 def test_trimming_takes_off_what_is_around_a_cell(cell: str, trimmed: str) -> None:
     """A formula keeps its mark, an emoji its variation, and nothing inside is touched."""
     assert list(edges.bare_values(Column.of(["x", cell, "y "]))) == ["x", trimmed, "y"]
+    assert list(edges.bare_values(Column.of([cell, "x"]))) == [trimmed, "x"]
 
 
 @pytest.mark.parametrize(
