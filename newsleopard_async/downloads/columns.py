@@ -33,13 +33,13 @@ __all__ = [
     "Rows",
     "cell_at",
     "email_column",
-    "is_address",
     "is_clear_beginning",
     "is_known_header",
     "is_numbered",
     "is_of_address",
     "is_total",
     "is_url",
+    "may_be_address",
     "may_be_event_time",
     "not_blank",
     "place_name",
@@ -181,7 +181,7 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 
-def is_address(cell: str) -> bool:
+def may_be_address(cell: str) -> bool:
     """Whether a cell in a column of addresses is one, and no text or link with one in it."""
     return _ADDRESS_CELL.fullmatch(cell) is not None
 

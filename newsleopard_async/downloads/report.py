@@ -20,11 +20,11 @@ from newsleopard_async.downloads.columns import (
     REASON,
     URL,
     cell_at,
-    is_address,
     is_known_header,
     is_numbered,
     is_total,
     is_url,
+    may_be_address,
     not_blank,
     places,
     read_header,
@@ -140,7 +140,7 @@ def _email_columns(names: Sequence[str]) -> tuple[int, ...] | None:
 def _email_of(cells: Sequence[str], emails: Sequence[int] | None) -> str | None:
     if emails is None:
         return _first(cells, range(len(cells)), looks_like_address)
-    return _first(cells, emails, is_address)
+    return _first(cells, emails, may_be_address)
 
 
 def _first(
