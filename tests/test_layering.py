@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -98,17 +99,18 @@ def imports_of(module: str, source: str, *, modules: frozenset[str] = frozenset(
     Args:
         modules: The modules that exist, to tell ``from package import module`` from a name.
     """
+    tree = ast.parse(source)
     return [
         Import(module, name, node.lineno)
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in _imported_names(node, modules)
-    ] + [Import(module, name, line) for name, line in _loaded_later(source)]
+    ] + [Import(module, name, line) for name, line in _loaded_later(tree)]
 
 
-def _loaded_later(source: str) -> Iterator[tuple[str, int]]:
+def _loaded_later(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """Read the modules that a package loads when their names are used, each with its line."""
-    for node in ast.parse(source).body:
+    for node in tree.body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MODULES":
             for name in ast.literal_eval(node.value):
                 yield f"{PACKAGE}.{name}", node.lineno
@@ -173,14 +175,15 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def all_imports() -> list[Import]:
+@cache
+def all_imports() -> tuple[Import, ...]:
     """Read every import of the package, but for those that only name types."""
     paths = modules()
-    return [
+    return tuple(
         found
         for module, path in paths.items()
         for found in imports_of(module, source_of(module, path), modules=frozenset(paths))
-    ]
+    )
 
 
 def source_of(module: str, path: Path) -> str:
@@ -217,7 +220,7 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
     assert circles(all_imports()) == []
 
 
-def circles(imports: list[Import]) -> list[str]:
+def circles(imports: Iterable[Import]) -> list[str]:
     """Return the modules that are left when all that import nothing left are taken away.
 
     Those are the circles, and what imports them.
