@@ -40,6 +40,7 @@ FILES = {
     "several-in-a-line": ("x@example.com;b@example.com\n", "utf-8"),
     "unknown-header": ("退訂名單\nb@example.com\n", "utf-8"),
     "quoted": ('"EMAIL","WHY"\n"b@example.com","x,\ny"\n', "utf-8"),
+    "other-address": ("EMAIL,REPORTED_BY\nb@example.com,a@example.com\n", "utf-8"),
     "invisible": ("e-mail\n \u200bb@example.com\u00a0\n\n", "utf-8"),
 }
 
@@ -249,3 +250,12 @@ def test_contacts_that_are_all_skipped_have_no_rows() -> None:
 
     assert found(checked, "no-rows").level == "error"
     assert checked.report.going == 0
+
+
+@pytest.mark.anyio
+async def test_place_is_counted_over_all_pieces_of_work() -> None:
+    """Entries are taken some thousands at a time, and an error names the place among all."""
+    entries: list[Any] = ["a@example.com"] * 10_000
+
+    with pytest.raises(InvalidRequest, match="in place 10,001;"):
+        await read_skip([*entries, None])
