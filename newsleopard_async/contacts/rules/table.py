@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 from itertools import compress
-from typing import Final
 
 import attrs
 
@@ -257,7 +256,8 @@ class Table:
             yield from self._addresses.findings()
             yield from self._findings_of_marks()
         for rules in self._rules:
-            yield from _one_of_each([each for rule in rules for each in rule.findings()])
+            for rule in rules:
+                yield from rule.findings()
 
     def _findings_of_marks(self) -> Iterator[Finding]:
         if self._marked.count:
@@ -269,30 +269,6 @@ class Table:
                 "goes out without it; remove it, or say fix='trim'",
                 column=REQUIRED[0],
             )
-
-
-_CONSEQUENCES: Final[Mapping[str, str]] = {
-    "link-in-name": "",
-    "mixed-type": "; a column of numbers or dates takes no such value, so that the platform may "
-    "refuse the row",
-}
-"""What is often found in cells that another rule has found, and what to add to its message."""
-
-
-def _one_of_each(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the findings of a column; of two about the same cells only that of the cause."""
-    causes = {
-        (each.count, each.places): each for each in findings if each.rule not in _CONSEQUENCES
-    }
-    found = [each for each in findings if each.rule in _CONSEQUENCES]
-    added = {
-        cause: _CONSEQUENCES[each.rule]
-        for each in found
-        if (cause := causes.get((each.count, each.places))) is not None
-    }
-    for each in findings:
-        if each.rule not in _CONSEQUENCES or (each.count, each.places) not in causes:
-            yield attrs.evolve(each, message=each.message + added.get(each, ""))
 
 
 def _kept(fix: Collection[Fix]) -> Kept:

@@ -324,6 +324,7 @@ def test_each_column_has_its_own_findings() -> None:
     assert [(each.rule, each.column, each.places) for each in checked.report] == [
         ("mixed-type", "a", (3,)),
         ("mixed-type", "b", (2,)),
+        ("mixed-type", "c", (2,)),
         ("leading-zero", "c", (3, 4)),
         ("formula", "c", (2,)),
     ]

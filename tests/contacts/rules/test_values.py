@@ -150,42 +150,6 @@ def test_name_that_no_one_has_is_a_warning(cell: str, rule: str) -> None:
     assert said_of(cell, "備註") == []
 
 
-@pytest.mark.parametrize(
-    ("cell", "column", "rule", "says"),
-    [
-        ("NULL", "points", "null-word", "the platform may refuse the row"),
-        ("#N/A", "points", "spreadsheet-error", "the platform may refuse the row"),
-        ("'123", "points", "text-apostrophe", "the platform may refuse the row"),
-        ("=1+1", "points", "formula", "the platform may refuse the row"),
-        ("<a href=https://x.example>x</a>", "NAME", "markup", "unless it is meant"),
-    ],
-)
-def test_cell_is_named_once(cell: str, column: str, rule: str, says: str) -> None:
-    """The rule of the cause has the consequence in its message; two findings look like two."""
-    value, name = (cell, "王小明") if column == "points" else ("3", cell)
-
-    checked = check(
-        csv_of("a@x.tw,甲,1", f"b@x.tw,{name},{value}", "c@x.tw,丙,2", header="EMAIL,NAME,points")
-    )
-
-    [finding] = checked.report.warnings
-    assert (finding.rule, finding.column, finding.places) == (rule, column, (3,))
-    assert says in finding.message
-
-
-def test_cells_of_two_causes_are_named_twice() -> None:
-    """A word among numbers and a NULL are two things to mend."""
-    rows = [
-        f"{letter}@x.tw,甲,{cell}"
-        for letter, cell in zip("abcde", ("1", "NULL", "2", "x", "3"), strict=True)
-    ]
-
-    checked = check(csv_of(*rows, header="EMAIL,NAME,points"))
-
-    rules = {finding.rule: finding.places for finding in checked.report.warnings}
-    assert rules == {"null-word": (3,), "mixed-type": (3, 5)}
-
-
 NAMES = [
     "王小明", "游錫堃", "歐陽娜娜", "Nan Wang", "Nan", "Na", "Nil", "Null", "Jennifer Null",
     "Nonette", "Ñandú", "José", "Ångström", "Müller", "Łódź", "Đặng Thị Ánh", "Zoë Çelik",
