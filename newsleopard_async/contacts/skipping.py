@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sized
 from functools import partial
 from itertools import islice
 from typing import Any, Final
@@ -43,6 +43,7 @@ class SkipList:
         is_doubtful: Whether one of these has an at sign.
         has_address: Whether there was any address.
         is_file: Whether it was read from a file.
+        is_empty: Whether it is a list of no length, which somebody may mean.
     """
 
     keys: set[bytes] = attrs.field(factory=set, repr=False)
@@ -50,6 +51,7 @@ class SkipList:
     is_doubtful: bool = False
     has_address: bool = False
     is_file: bool = False
+    is_empty: bool = False
 
     def add(self, cells: Iterable[str], place: int) -> None:
         """Take an entry: the addresses in some cells."""
@@ -68,6 +70,13 @@ class SkipList:
 
     def finding(self) -> Finding | None:
         """Say how many entries are no address; a warning if a person may be meant."""
+        if self.is_empty:
+            return Finding(
+                level="warning",
+                rule="skipped",
+                message="has an empty list as skip=, so that nobody is left out; check that nobody "
+                "is to be",
+            )
         if not self.invalid.count:
             return None
         count, where = self.invalid.count, self.invalid.where
@@ -92,6 +101,8 @@ def problem_of_skip(skip: object) -> str | None:
         return None
     if isinstance(skip, (bytes, bytearray, memoryview, Mapping)):
         return f"must be a path or addresses as text, not {type(skip).__name__}"
+    if hasattr(skip, "columns"):
+        return f"is a {type(skip).__name__}; give its column of addresses, as in frame['EMAIL']"
     if not isinstance(skip, (Iterable, AsyncIterable)):
         return f"must be a path or an iterable of addresses, not {type(skip).__name__}"
     return None
@@ -106,9 +117,10 @@ async def read_skip(skip: Any) -> SkipList:
     if isinstance(skip, PATH_TYPES):
         found = await _read_file(skip)
     else:
-        found = SkipList()
+        # An iterator that was used up is empty, too, and nobody means that.
+        found = SkipList(is_empty=isinstance(skip, Sized) and not len(skip))
         await _take_all(found, skip)
-    if not found.has_address:
+    if not found.has_address and not found.is_empty:
         raise _refusal(
             "empty",
             "has no address; leave skip= out if nobody is to be left out, or check that it is "

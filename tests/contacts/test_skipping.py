@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from newsleopard_async import ContactsReport, InvalidRequest, check_contacts
@@ -75,6 +76,16 @@ async def test_addresses_may_be_given(kind: Any, tmp_path: Path) -> None:
 
     assert clean == "EMAIL,NAME\nc@example.com,丙\n"
     assert report.skipped == 2
+
+
+@pytest.mark.anyio
+async def test_empty_list_leaves_nobody_out_with_a_warning(tmp_path: Path) -> None:
+    """Nobody has unsubscribed yet; whoever meant another list sees the warning."""
+    clean, report = await clean_of([], tmp_path)
+
+    assert clean.count("\n") == 1 + report.rows
+    assert report.skipped == 0
+    assert [(each.level, each.rule) for each in report.findings] == [("warning", "skipped")]
 
 
 @pytest.mark.anyio
@@ -157,7 +168,7 @@ async def test_entry_that_no_address_can_be_read_from_is_compared_as_it_is(tmp_p
 @pytest.mark.parametrize(
     ("skip", "rule"),
     [
-        ([], "empty"),
+        (iter([]), "empty"),
         (["none"], "empty"),
         (["@none"], "empty"),
         ([b"a@example.com"], "type"),
@@ -165,6 +176,7 @@ async def test_entry_that_no_address_can_be_read_from_is_compared_as_it_is(tmp_p
         (b"a@example.com", "type"),
         ({"EMAIL": "a@example.com"}, "type"),
         (5, "type"),
+        (pd.DataFrame({"EMAIL": ["a@example.com"]}), "type"),
         ("a@example.com", "readable"),
         (Path("nowhere.csv"), "readable"),
     ],
