@@ -127,8 +127,7 @@ def _fields_of(kind: Any) -> Iterable[str] | None:
         return [field.name for field in dataclasses.fields(kind)]
     if issubclass(kind, tuple):
         # A NamedTuple; some rows of databases are tuples, too, and are asked by their keys.
-        is_keyed = callable(getattr(kind, "keys", None))
-        return None if is_keyed else getattr(kind, "_fields", None)
+        return getattr(kind, "_fields", None)
     # pydantic, its earlier versions, and msgspec.
     for declared in ("__pydantic_fields__", "model_fields", "__fields__", "__struct_fields__"):
         if isinstance(fields := getattr(kind, declared, None), (dict, tuple)):

@@ -391,9 +391,8 @@ def _text_of(value: Any) -> str:
         case float() if value.is_integer():
             # All numbers of a sheet are floats.
             return cell_of(int(value))
-        case datetime() if value.time() != time.min:
-            return value.isoformat()
-        case time():
+        case datetime() | time():
+            # A midnight comes as a date.
             return value.isoformat()
         case timedelta():
             minutes, seconds = divmod(round(value.total_seconds()), 60)

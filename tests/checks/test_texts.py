@@ -128,6 +128,10 @@ def test_message_shows_what_it_is_about(text: str, message: str) -> None:
         ("<p>?????? 50%</p>", "lost-character"),
         ("<img src='https://a.example/' alt='優\ufffd'>", "lost-character"),
         ("<!--[if mso]><p>優\ufffd</p><![endif]-->", "lost-character"),
+        (
+            "<!--[if mso]><img src='https://a.example/' alt='優\ufffd'><![endif]-->",
+            "lost-character",
+        ),
         ("<p>é€±å¹´æ…¶</p>", "double-decoding"),
         ("<p title='JosÃ©'>x</p>", "double-decoding"),
         ("<p>hello&amp;nbsp;there</p>", "character-reference"),

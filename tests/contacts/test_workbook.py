@@ -143,6 +143,18 @@ async def test_names_of_many_sheets_are_cut() -> None:
 
 
 @pytest.mark.anyio
+async def test_error_beside_empty_columns_keeps_its_text() -> None:
+    """The cells begin at the first column that has one, and errors are counted from the first."""
+
+    def fail(workbook: Any) -> None:
+        workbook.worksheets()[0].write_formula(1, 3, "=NA()", None, "#N/A")
+
+    rows = [[None, *row] for row in [["EMAIL", "NAME", "X"], ["a@example.com", "王", "x"]]]
+
+    assert await clean(book(rows, fail)) == "EMAIL,NAME,X\na@example.com,王,#N/A\n"
+
+
+@pytest.mark.anyio
 async def test_hidden_rows_are_counted() -> None:
     """Whoever filtered a list may believe that the others are gone."""
 
