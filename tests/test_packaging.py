@@ -40,7 +40,8 @@ def test_extras_are_those_of_the_design() -> None:
     assert requirements("check") == check
     assert requirements("emulator") == emulator
     assert requirements("cli") == emulator | {"click", "rich"}
-    assert requirements("all") == check | emulator | {"click", "rich"}
+    assert requirements("xlsx") == {"python-calamine"}
+    assert requirements("all") == check | emulator | {"click", "rich", "python-calamine"}
 
 
 def test_package_is_typed() -> None:

@@ -139,7 +139,7 @@ class FirstLook:
     """
 
     def __init__(self, encoding: str | None) -> None:
-        self.is_workbook = False
+        self.is_workbook: bool = False
         self._is_xlsx = False
         self._head = b""
         self._detector = EncodingDetector(encoding)

@@ -35,7 +35,7 @@ class Column:
     __slots__ = ("_cells", "_count", "joined")
 
     def __init__(self, joined: str, cells: Sequence[str] | None = None) -> None:
-        self.joined = joined
+        self.joined: str = joined
         self._cells = cells
         self._count = joined.count("\n")
 
