@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 from collections.abc import AsyncIterator
@@ -119,6 +120,17 @@ def test_coroutine_is_refused() -> None:
     """Something that was not awaited is no contacts yet, and needs no warning besides."""
     with pytest.raises(InvalidRequest, match="is a coroutine, which was not awaited; await it"):
         as_source(coroutine())
+
+
+@pytest.mark.asyncio
+async def test_future_is_refused() -> None:
+    """It is not closed, since somebody else may await it."""
+    later: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    with pytest.raises(InvalidRequest, match="is a Future, which was not awaited; await it"):
+        as_source(later)
+
+    assert not later.done()
 
 
 @pytest.mark.anyio

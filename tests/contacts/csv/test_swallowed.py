@@ -208,3 +208,22 @@ def test_any_proper_file_of_contacts_is_read_as_it_was_written_or_named(
     assert found == rows or marked(text, "unclosed", block_bytes=block_bytes)
     several = [row for row in found if "\n" in "".join(row)]
     assert len(marked(text, "broken", block_bytes=block_bytes)) == len(several)
+
+
+@pytest.mark.parametrize(
+    ("note", "rows"),
+    [
+        ("see me @ noon\nbye", [["a@example.com", "see me @ noon\nbye"]]),
+        (
+            "one\nb@example.com,乙,x\nbye",
+            [["a@example.com", '"one'], ["b@example.com", "乙", "x"], ['bye"']],
+        ),
+    ],
+)
+def test_row_of_another_length_is_one_unless_it_holds_rows(
+    note: str, rows: list[list[str]]
+) -> None:
+    """Its quotes are not believed: the second may belong to another row."""
+    found = read(f'EMAIL,NAME,STORE\na@example.com,"{note}"\n')
+
+    assert [cells for _, cells in found][1:] == rows

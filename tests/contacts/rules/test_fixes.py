@@ -91,7 +91,7 @@ def test_missing_and_empty_cells_at_the_end_are_made_even() -> None:
 
 def test_even_rows_need_no_filling() -> None:
     """Quotes or not, nothing is said of them."""
-    for rows in ([GOOD], [GOOD, 'b@example.com,"乙, 丙"']):
+    for rows in ([GOOD], [GOOD, 'b@example.com,"乙, 丙"'], [GOOD, 'b@example.com,"乙 ""丙"""']):
         checked = check(csv_of(*rows), fix=["fill-rows", "trim"])
 
         assert (checked.triples, checked.clean) == ([], csv_of(*rows))
