@@ -97,6 +97,13 @@ def test_even_rows_need_no_filling() -> None:
         assert (checked.triples, checked.clean) == ([], csv_of(*rows))
 
 
+def test_row_whose_quote_is_never_closed_is_not_filled() -> None:
+    """Nobody knows which cells it has; the others are even."""
+    checked = check(csv_of(GOOD, 'b@example.com,"乙'), fix="fill-rows")
+
+    assert checked.triples == [("error", "line-break", 1)]
+
+
 @pytest.mark.parametrize(
     ("fix", "kept", "lines", "says"),
     [
