@@ -199,7 +199,10 @@ def wheel(session: nox.Session) -> None:
     with session.chdir(away):
         session.run("python", "-P", "-c", _ASSERT_INSTALLED.format(sources=str(ROOT)), log=False)
         # These are tested at length above; here it is the packaging.
-        inner = ("checks", "contacts", "endpoints", "faults", "models", "storage", "transport")
+        inner = (
+            *("checks", "contacts", "downloads", "endpoints", "faults", "models", "rehearsal"),
+            *("storage", "transport", "workflows"),
+        )
         left_out = [f"--ignore=tests/{name}" for name in inner]
         chosen = ("-m", "quick and not source_tree", *left_out, *session.posargs)
         run_each(

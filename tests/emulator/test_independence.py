@@ -60,8 +60,9 @@ def test_only_the_server_needs_uvicorn(path: Path) -> None:
 def test_emulator_in_process_loads_no_server() -> None:
     """Importing the emulator leaves uvicorn alone, and needs no multipart parser."""
     code = (
-        "import sys, newsleopard_async.emulator;"
-        "print({'uvicorn', 'multipart', 'python_multipart'} & set(sys.modules))"
+        # Starlette takes a parser if it finds one.
+        "import sys; sys.modules['multipart'] = sys.modules['python_multipart'] = None;"
+        "import newsleopard_async.emulator; print('uvicorn' in sys.modules)"
     )
 
     done = subprocess.run(
@@ -72,4 +73,4 @@ def test_emulator_in_process_loads_no_server() -> None:
         cwd=Path(package.__file__).parents[2],
     )
 
-    assert done.stdout.strip() == "set()"
+    assert done.stdout.strip() == "False"

@@ -273,7 +273,7 @@ async def test_failed_call_shows_no_secret(operation: str, failure: str, tmp_pat
     await fail_in(operation, platform, tmp_path, by_rich=failure == "400")
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_cancelled_call_shows_no_secret(operation: str, tmp_path: Path) -> None:
     """The caller's own timeout passes every frame down to the socket."""

@@ -61,6 +61,7 @@ async def call_at_once(*, cancelled: bool) -> None:
             tasks.cancel_scope.cancel()
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("cancelled", [False, True], ids=["served", "cancelled"])
 async def test_waiting_requests_cost_a_few_decisions_each(
     decisions: Counter[str], *, cancelled: bool

@@ -294,6 +294,7 @@ class OneKeyOfMany(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.anyio
 @pytest.mark.parametrize("at_once", [1, 40])
 async def test_ten_processes_with_one_key_are_all_served_in_the_end(at_once: int) -> None:
