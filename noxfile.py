@@ -176,7 +176,16 @@ def tests(session: nox.Session) -> None:
         session.skip("a run that somebody waits for takes the oldest and the newest")
     else:
         # It keeps to quick tests, of the rooms where an event loop or a file matters.
-        inner = ("checks", "cli", "contacts", "downloads", "emulator", "models", "rehearsal")
+        inner = (
+            "checks",
+            "cli",
+            "contacts",
+            "downloads",
+            "emulator",
+            "faults",
+            "models",
+            "rehearsal",
+        )
         left_out = [f"--ignore=tests/{name}" for name in inner]
         session.run(*pytest(session, "tests", "-m", "quick", *left_out))
 
