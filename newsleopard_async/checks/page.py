@@ -4,7 +4,7 @@ The rules of reading:
 
 - line feeds only, as a browser sees it; lines count from 1;
 - a fault is read as a browser reads it (see `tokens`), on every interpreter alike;
-- what nobody sees is no text: comments, and the contents of style, script, title and frames;
+- what is never shown is not text: comments, and the contents of style, script, title and frames;
 - what Outlook alone reads, in comments of its own, is kept apart: it repeats what the others
   are shown, and has tags that are closed in a later comment.
 """

@@ -152,7 +152,7 @@ def _verdict_on_start(start: str) -> Verdict:
 
 
 def _leads_astray(start: str, url: str) -> bool:
-    """Whether something is in a URL that is no part of one."""
+    """Whether a URL holds anything that does not belong in a URL."""
     if url.lower().startswith((*_WEB_URL, *_FILLED_IN)):
         return _STRAY.search(_FILLED_INSIDE.sub("x", start)) is not None
     # Mail programs take blanks, and any punctuation in the subject of mailto:.

@@ -372,7 +372,7 @@ def csv_row(cells: Sequence[str]) -> str:
     # Most rows need no quotes, and are done with one look.
     if row.count(",") != len(cells) - 1 or _TO_QUOTE.search(row):
         row = ",".join([_quoted(cell) for cell in cells])
-    # A row of one blank cell would be a blank line, which is no row.
+    # A row of one blank cell would be a blank line, which is not a row.
     return f"{row}\n" if row.strip() else f'"{row}"\n'
 
 

@@ -1,4 +1,4 @@
-"""A suppression list: addresses that no mail is to go to, whatever the contacts have."""
+"""A suppression list: addresses that must not get any mail, even if the contacts have them."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def read_skip(skip: Any) -> SkipList:
     if isinstance(skip, PATH_TYPES):
         found = await _read_file(skip)
     else:
-        # An iterator that was used up is empty, too, and nobody means that.
+        # An iterator that was used up is empty, too, which is a mistake.
         found = SkipList(is_empty=isinstance(skip, Sized) and not len(skip))
         await _take_all(found, skip)
     if not found.has_address and not found.is_empty:

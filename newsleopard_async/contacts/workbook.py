@@ -119,7 +119,7 @@ def open_sheet(file: IO[bytes]) -> Sheet:
     """Open the first sheet that is visible and has a cell.
 
     Raises:
-        WorkbookError: there is none, or it cannot be read.
+        WorkbookError: the sheet is missing, or cannot be read.
     """
     try:
         return _opened(file)
@@ -148,7 +148,7 @@ def _opened(file: IO[bytes]) -> Sheet:
 def _check(archive: zipfile.ZipFile) -> None:
     """Refuse what would fill the memory, and what calamine may read otherwise than we do.
 
-    Of two parts of one name it might read the other one, which nobody looked through.
+    Of two parts of one name it might read the other one, which was not looked through.
     """
     names = [name.lower() for name in archive.namelist()]
     if len(set(names)) < len(names) or any(".." in name or "\\" in name for name in names):
@@ -296,7 +296,7 @@ def _look_at_cells(look: _Look, markup: bytes) -> None:
 
 
 def _places(markup: bytes, pattern: re.Pattern[bytes], loose: re.Pattern[bytes]) -> list[Any]:
-    """Find elements, and make sure that there is none whose place calamine alone would see."""
+    """Find elements; refuse those whose place only calamine would see."""
     places = pattern.findall(markup)
     # What is in CDATA is not read at all.
     if len(places) != len(loose.findall(markup)) or _CDATA in markup:

@@ -40,7 +40,7 @@ def rows_of_file(path: Path, encoding: str | None = None, *, is_of_platform: boo
         is_of_platform: Whether a program wrote it, so that its quotes are meant.
 
     Raises:
-        InvalidRequest: it is no text in a known encoding.
+        InvalidRequest: it is not text in a known encoding.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:

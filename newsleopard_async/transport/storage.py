@@ -71,7 +71,7 @@ _PASSING: Final = re.compile(
     ).encode(),
     re.IGNORECASE,
 )
-"""The codes of faults that pass, whatever the status: the request did not arrive whole, or the
+"""The codes of faults that pass, with any status: the request did not arrive whole, or the
 storage cannot take it now. They are those that the SDKs of S3, of its imitators and of Azure repeat
 (botocore's "transient" and "throttling" among them). Not RequestTimeTooSkewed: a clock stays wrong.
 """

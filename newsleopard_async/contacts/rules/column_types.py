@@ -29,7 +29,7 @@ Kind = Literal["", "number", "date", "text"]
 _LEAP_YEAR: Final = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE: Final = re.compile(
     r"[0-9]{4}(?P<dash>[-/])(?:"
-    # A day that the month has: nobody knows what is made of 30 February.
+    # A day that the month has: what the platform makes of 30 February is not known.
     r"(?:0?[13578]|1[02])(?P=dash)(?:0?[1-9]|[12][0-9]|3[01])"
     r"|(?:0?[469]|11)(?P=dash)(?:0?[1-9]|[12][0-9]|30)"
     r"|0?2(?P=dash)(?:0?[1-9]|1[0-9]|2[0-8])"

@@ -1,8 +1,8 @@
-"""What stands around a cell and is no part of it: blanks, invisible characters, an apostrophe.
+"""What stands around a cell and is not part of it: blanks, invisible characters, an apostrophe.
 
 Blanks and invisible characters come from copying out of web pages, chats and spreadsheets, and a
 byte order mark from files that were joined. The apostrophe is what one types in a spreadsheet to
-make text of a number, and what some programs write before whatever looks like a formula.
+make text of a number, and what some programs write before anything that looks like a formula.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Renamed:
 
 
 def problems_of_columns(columns: object) -> Iterator[Problem]:
-    """Yield what is wrong with a mapping of names, whatever the file has."""
+    """Yield what is wrong with a mapping of names, for any file."""
     if not isinstance(columns, Mapping):
         yield wrong_type(_FIELD, columns, "a mapping of names, such as {'電子郵件': 'EMAIL'}")
         return

@@ -1,4 +1,4 @@
-"""The rules of a cell's text: what a reader would see of it, and nobody has meant.
+"""The rules of a cell's text: what a reader would see that the sender did not mean.
 
 A million cells that nothing is wrong with are passed over in two searches a column: for the
 characters that the rules are about, and for those that a cell of theirs begins with. Only where one
@@ -156,7 +156,7 @@ _NOTHING_IN_NAME: Final = (_PROGRAMS_NOTHING - {"Null"}) | {
     "None", "NONE", "none", "(none)", "(None)", "N/A", "n/a", "NA", "N.A.", "nil", "Undefined",
     "UNDEFINED", "{}", "[]", "Optional(nil)",
 }  # fmt: skip
-"""In a column of remarks "none" is an answer; as a name it is none. Nan, Na, Nil and Null are."""
+"""In a column of remarks "none" is an answer; it is not a name. Nan, Na, Nil and Null are."""
 
 _JOINED: Final = (
     " null", "null ", " undefined", "undefined ", " NaN", "NaN ", " None", "None ", "{}", "[]",
