@@ -7,7 +7,7 @@ The defaults are the shapes that the documentation prints. Set them at the start
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import attrs
 
@@ -27,22 +27,47 @@ class Switches:
         limit_status: Status of a refusal for the rate (T06).
         second_limit_message: Its text when a second is full (T06).
         day_limit_message: Its text when a day is full (T06).
+        schedule_may_be_short: An immediate send needs neither ``timezone`` nor ``scheduleDate``,
+            even if ``strict`` (T69).
         strict: Refuse what the request schemas of ``openapi.yaml`` refuse (T25, T69, T86, T96).
         vendor_limits: Apply the lengths, and take the preheader, of the vendor's notes (T81, T82).
+        code_field: Name of the code in a refusal (T88).
         codes_as_integers: Every ``code`` is a number, not only 40012 (T88).
         invalid_fields_as_text: ``invalidFields`` is text, as in the printed schema (T89).
+        date_form: Form of every date in an answer: as ``"documented"``, with the ``"offset"``
+            ``+00:00`` or the ``"compact_offset"`` ``+0000`` for ``Z``, with ``"no_zone"``, with a
+            ``"blank"`` for ``T``, as a number of ``"seconds"`` or ``"millis"`` since 1970, as
+            ``"empty"`` text, or as ``"null"`` (T108).
+        count_form: Form of every count in an answer: as ``"documented"``, as a ``"number"``, as
+            ``"text"``, as ``"grouped"`` text such as ``"1,000"``, or as empty text, ``"blank"``
+            (T55).
+        numeric_codes: Codes of lists, campaigns and imports that are issued from now on are
+            decimal digits. They stand in answers as JSON numbers, and in paths as digits; a
+            submit may name lists by numbers or by text (T16, T64).
         lists_as_array: Lists come as a bare array, with ``segVersion`` (T54, T57).
-        counts_as_numbers: ``subscribedCnt`` is a number (T55).
+        lists_wrapper: Name of the array of lists, beside a ``pageInfo``; None for ``Lists``
+            alone. A bare array has neither (T54).
+        counts_as_numbers: ``subscribedCnt`` is a number, if ``count_form`` is as documented (T55).
         default_page_size: Lists on a page when the request does not say (T59).
+        most_lists_on_page: Largest ``size``; a larger one counts as this; None for no limit (T59).
+        first_page: Number of the first page of lists (T58).
+        page_before_first: What a page with a smaller number is: the ``"first"`` page, an
+            ``"empty"`` page, or ``"refused"`` with 40001 (T58).
+        list_delay_s: How much later a new list appears among the lists (T53).
         missing_accept_is_500: A grouped text import without ``Accept`` gets an empty 500 (T10).
         text_import_max_bytes: Largest body of a text import (T28).
         text_import_too_large_code: Code of the refusal (T28).
         bom_spoils_header: A byte order mark is read as part of EMAIL (T36).
+        file_max_bytes: Largest file that is imported; a larger one ends in ERROR; None for any
+            (T30).
         predefined_columns: The only custom variables an import may use; None for any (T40).
         reserved_columns_are_errors: A reserved column name ends the import in ERROR (T41).
         import_base_s: What an import takes, whatever its size (T08).
         import_rows_per_s: How many rows it gets through in a second beyond that.
         import_kept_days: How long its result can be asked for (T50).
+        import_unknown_s: An import is unknown until so long after its upload (T50).
+        unknown_import: How an unknown import is answered: ``"400"`` or ``"404"`` without content,
+            or ``"40007"``, a 400 with that code (T50).
         unstarted_import_is_400: An import without upload is unknown (T23).
         processing_shows_counts: A running import shows its final counts and a completion
             time, as the printed sample does (T45).
@@ -58,10 +83,13 @@ class Switches:
         ga_strings_only: ``ga`` flags must be text (T76).
         refuse_nested_content: ``config.content`` is refused (T95).
         free_plan: The account may send 50 mails a day (T27).
+        submit_shape: An accepted submit is answered with ``{"sn": …}``, with
+            ``{"campaignSn": …}``, or with ``{"data": {"sn": …}}`` (T64).
         send_base_s: What sending takes, whatever the number of mails.
         mails_per_s: How many mails go out in a second beyond that.
         campaigns_shape: Sent campaigns come as ``"array"``, as one ``"object"``, or in a
             ``"wrapper"`` (T101).
+        sent_begin_field: Name of the time at which a sent campaign's sending began (T109).
         bad_dates_are_40020: Malformed or reversed dates are refused (T104).
         unfinished_is_40303: A campaign that is not complete has no report (T04).
         export_returns_sn: An export is answered with ``export_sn`` (T110).
@@ -73,7 +101,12 @@ class Switches:
         report_stagger_s: How much later each further type of a report is ready.
         report_encoding: Encoding of the report files, by Python's name; a mark goes with those
             that have one, and what it cannot hold becomes ``?`` (T119).
+        links_before_report: What a look at the links is answered with while no file is ready: as
+            ``"empty"``, no links; ``"null"``; ``"refused"``, 403 with 40303; or ``"400"`` or
+            ``"404"`` without content (T04, T117).
         reports_as_array: Links come as a bare array (T114).
+        links_shape: Links come as ``"documented"``; only the first of them, as one ``"object"``;
+            or only its URL, as ``"text"`` under ``link``. A bare array has all (T114).
         odd_links: Links begin with a colon and end in ``.cs`` (T115).
         webhook_copies: How often each webhook is delivered; 0 loses it (T121).
         open_share: Share of the delivered mails that are opened.
@@ -90,22 +123,45 @@ class Switches:
     limit_status: int = 429
     second_limit_message: str = "Limit Exceeded"
     day_limit_message: str = "Limit Exceeded"
+    schedule_may_be_short: bool = False
     strict: bool = True
     vendor_limits: bool = False
+    code_field: Literal["code", "errorCode"] = "code"
     codes_as_integers: bool = False
     invalid_fields_as_text: bool = False
+    date_form: Literal[
+        "documented",
+        "offset",
+        "compact_offset",
+        "no_zone",
+        "blank",
+        "seconds",
+        "millis",
+        "empty",
+        "null",
+    ] = "documented"
+    count_form: Literal["documented", "number", "text", "grouped", "blank"] = "documented"
+    numeric_codes: bool = False
     lists_as_array: bool = False
+    lists_wrapper: str | None = None
     counts_as_numbers: bool = False
     default_page_size: int = 20
+    most_lists_on_page: int | None = None
+    first_page: int = 0
+    page_before_first: Literal["first", "empty", "refused"] = "first"
+    list_delay_s: float = 0.0
     missing_accept_is_500: bool = False
     text_import_max_bytes: int = 10_000_000
     text_import_too_large_code: int = 40010
     bom_spoils_header: bool = False
+    file_max_bytes: int | None = None
     predefined_columns: tuple[str, ...] | None = None
     reserved_columns_are_errors: bool = False
     import_base_s: float = 8.0
     import_rows_per_s: float = 5_000.0
     import_kept_days: float = 30.0
+    import_unknown_s: float = 0.0
+    unknown_import: Literal["400", "404", "40007"] = "400"
     unstarted_import_is_400: bool = False
     processing_shows_counts: bool = False
     upload_lifetime_s: float = 900.0
@@ -117,9 +173,11 @@ class Switches:
     ga_strings_only: bool = False
     refuse_nested_content: bool = False
     free_plan: bool = False
+    submit_shape: Literal["sn", "campaignSn", "data"] = "sn"
     send_base_s: float = 2.0
     mails_per_s: float = 10_000.0
     campaigns_shape: Literal["array", "object", "wrapper"] = "array"
+    sent_begin_field: Literal["sentBeginDate", "sentStartAt"] = "sentBeginDate"
     bad_dates_are_40020: bool = False
     unfinished_is_40303: bool = False
     export_returns_sn: bool = False
@@ -129,7 +187,9 @@ class Switches:
     report_delay_s: float = 15.0
     report_stagger_s: float = 0.0
     report_encoding: str = "utf-8"
+    links_before_report: Literal["empty", "null", "refused", "400", "404"] = "empty"
     reports_as_array: bool = False
+    links_shape: Literal["documented", "object", "text"] = "documented"
     odd_links: bool = False
     webhook_copies: int = 1
     open_share: float = 0.35
@@ -140,6 +200,24 @@ class Switches:
     complain_share: float = 0.002
     open_delay_s: float = 7_200.0
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse a word that a switch does not know.
+
+        Raises:
+            ValueError: it names the switch and the words.
+        """
+        for name, words in WORDS.items():
+            value = getattr(self, name)
+            if value not in words:
+                raise ValueError(f"{name}: {value!r} is none of {', '.join(words)}")
+
+
+WORDS: Final[dict[str, tuple[Any, ...]]] = {
+    name: get_args(kind)
+    for name, kind in get_type_hints(Switches).items()
+    if get_origin(kind) is Literal
+}
+"""The switches that take one of a few words, and the words."""
 
 PROFILES: dict[Profile, Switches] = {
     "documented": Switches(),

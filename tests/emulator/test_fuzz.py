@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.platform.gateway import PATHS
 from newsleopard_async.emulator.platform.notation import Codes
+from newsleopard_async.emulator.switches import SwitchBoard
 from tests.emulator.api import AB_BODY, BODY, Api, changed, make
 
 pytestmark = pytest.mark.slow
@@ -146,7 +147,7 @@ def _assert_documented(answer: httpx.Response) -> None:
 
 
 FUZZ = settings(max_examples=120, database=None, deadline=None, derandomize=True)
-FIRST_LIST = Codes(0)
+FIRST_LIST = Codes(0, SwitchBoard(Switches()))
 FIRST_LIST.access_key_id()
 FIRST_LIST.secret()
 FIRST_SN = FIRST_LIST.sn()

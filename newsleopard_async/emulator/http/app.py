@@ -104,7 +104,8 @@ async def _upload(account: Account, request: Request) -> Response:
             "You did not provide the number of bytes specified by the Content-Length HTTP header",
         )
     with account.lock:
-        account.imports.upload(job, blob, account.settle())
+        max_bytes = account.board.on.file_max_bytes
+        account.imports.upload(job, blob, account.settle(), max_bytes=max_bytes)
     # Not the MD5 that a client may expect, like that of an encrypted bucket.
     return Response(status_code=200, headers={"ETag": f'"{blob.digest[:32]}"'})
 

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.platform.notation import as_count
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["JSON_TYPE", "Call", "Reply", "empty", "json_reply", "refusal"]
@@ -54,10 +55,14 @@ def empty(status: int) -> Reply:
 
 
 def refusal(refused: Refused, on: Switches) -> Reply:
-    """Write a refusal: the code is text, but a number for 40012 (T88)."""
+    """Write a refusal: the code is text, but a number for 40012 (T88).
+
+    The numbers beside it are counts (T90).
+    """
     as_number = on.codes_as_integers or refused.code == 40012
-    body: dict[str, object] = {"code": refused.code if as_number else str(refused.code)}
-    body.update(refused.extra)
+    body: dict[str, object] = {on.code_field: refused.code if as_number else str(refused.code)}
+    for name, value in refused.extra.items():
+        body[name] = as_count(value, on) if isinstance(value, int) else value
     if on.invalid_fields_as_text and "invalidFields" in body:
         body["invalidFields"] = "欄位相關錯誤訊息"
     return json_reply(body, status=refused.status)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_reply, refusal
@@ -13,12 +13,13 @@ from newsleopard_async.emulator.platform.blobs import BlobWriter
 from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
 from newsleopard_async.emulator.platform.notation import (
-    as_centis,
-    as_millis,
-    as_seconds,
+    as_code,
+    as_count,
+    as_date,
     parse_instant,
 )
 from newsleopard_async.emulator.platform.reports import invalid_state
+from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["ENDPOINTS", "answer"]
 
@@ -49,7 +50,7 @@ def list_campaigns(account: Account, call: Call, now: datetime) -> Reply:
         done = done[:LATEST_CAMPAIGNS]
     else:
         done = [item for item in done if span[0] <= _begin_of(item) <= span[1]]
-    rows = [_sent_campaign(item) for item in done]
+    rows = [_sent_campaign(item, on) for item in done]
     if on.campaigns_shape == "wrapper":
         return json_reply({"Campaigns": rows})
     if on.campaigns_shape == "object" and rows:
@@ -71,13 +72,12 @@ def _begin_of(campaign: Campaign) -> datetime:
     return campaign.sent_begin or campaign.begins
 
 
-def _sent_campaign(campaign: Campaign) -> dict[str, object]:
-    assert campaign.sent_end is not None  # only complete ones are listed
+def _sent_campaign(campaign: Campaign, on: Switches) -> dict[str, object]:
     return {
-        "sn": campaign.sn,
+        "sn": as_code(campaign.sn, on),
         "name": campaign.name,
-        "sentBeginDate": as_millis(_begin_of(campaign)),
-        "sentEndDate": as_centis(campaign.sent_end),
+        on.sent_begin_field: as_date(_begin_of(campaign), on, digits=3),
+        "sentEndDate": as_date(campaign.sent_end, on, digits=2),
     }
 
 
@@ -92,13 +92,20 @@ def export_report(account: Account, call: Call, now: datetime) -> Reply:
         )
     account.reports.export(campaign, url, now)
     if account.board.on.export_returns_sn:
-        return json_reply({"export_sn": account.codes.import_sn()})
+        on = account.board.on
+        return json_reply({"export_sn": as_code(account.codes.import_sn(), on)})
     return empty(200)
 
 
 def get_links(account: Account, call: Call, now: datetime) -> Reply:
-    """Answer GET /v1/report/{campaign_sn}/link."""
-    return json_reply(account.reports.as_json(_reportable(account, call, now), now))
+    """Answer GET /v1/report/{campaign_sn}/link (T04, T114 to T118)."""
+    campaign = _reportable(account, call, now)
+    before = account.board.on.links_before_report
+    if before == "empty" or any(account.reports.files(campaign, now)):
+        return json_reply(account.reports.as_json(campaign, now))
+    if before == "refused":
+        raise invalid_state()
+    return json_reply(None) if before == "null" else empty(int(before))
 
 
 def _reportable(account: Account, call: Call, now: datetime) -> Campaign:
@@ -117,7 +124,8 @@ def start_file_import(account: Account, call: Call, now: datetime) -> Reply:
     if list_sn is not None and list_sn not in account.book.lists:
         return empty(500)
     job = account.imports.create(list_sn, url, now)
-    return json_reply({"import_sn": job.sn, "url": account.imports.upload_url(job, now)})
+    sn = as_code(job.sn, account.board.on)
+    return json_reply({"import_sn": sn, "url": account.imports.upload_url(job, now)})
 
 
 def import_text(account: Account, call: Call, now: datetime) -> Reply:
@@ -137,13 +145,18 @@ def import_text(account: Account, call: Call, now: datetime) -> Reply:
         return empty(500)
     job = account.imports.create(list_sn, None, now)
     account.imports.upload(job, BlobWriter.of(contacts.encode()), now)
-    return json_reply({"import_sn": job.sn})
+    return json_reply({"import_sn": as_code(job.sn, on)})
 
 
 def get_import(account: Account, call: Call, now: datetime) -> Reply:
-    """Answer GET /v1/contacts/imports/result/{import_sn}."""
+    """Answer GET /v1/contacts/imports/result/{import_sn} (T50)."""
     found = account.imports.as_json(call.path["import_sn"], now)
-    return empty(400) if found is None else json_reply(found)
+    if found is not None:
+        return json_reply(found)
+    unknown = account.board.on.unknown_import
+    if unknown == "40007":
+        raise Refused(40007)
+    return empty(int(unknown))
 
 
 def create_list(account: Account, call: Call, now: datetime) -> Reply:
@@ -154,19 +167,37 @@ def create_list(account: Account, call: Call, now: datetime) -> Reply:
     name = check.text(body, "", "name")
     check.finish()
     made = account.book.create_list(account.codes.sn(), name, now)
-    return json_reply({"sn": made.sn})
+    return json_reply({"sn": as_code(made.sn, account.board.on)})
 
 
 def list_lists(account: Account, call: Call, now: datetime) -> Reply:
-    """Answer GET /v1/contacts/lists: newest first, pages from 0 (T54 to T62)."""
+    """Answer GET /v1/contacts/lists, the newest first (T54 to T62)."""
     on = account.board.on
     check = FieldCheck(on)
     size = _read_digits(check, call.query, "size", default=on.default_page_size, low=1)
-    page = _read_digits(check, call.query, "page", default=0, low=0)
+    lowest = on.first_page if on.page_before_first == "refused" else 0
+    page = _read_digits(check, call.query, "page", default=on.first_page, low=lowest)
     check.finish()
-    newest_first = list(account.book.lists.values())[::-1]
-    rows = [_list_row(account, item, now) for item in newest_first[page * size : (page + 1) * size]]
-    return json_reply(rows if on.lists_as_array else {"Lists": rows})
+    delay = timedelta(seconds=on.list_delay_s)
+    shown = [item for item in account.book.lists.values() if now - item.created >= delay][::-1]
+    size = min(size, on.most_lists_on_page or size)
+    rows = [_list_row(account, item, now) for item in _page_of(shown, page, size=size, on=on)]
+    if on.lists_as_array:
+        return json_reply(rows)
+    if on.lists_wrapper is None:
+        return json_reply({"Lists": rows})
+    info = {"page": page, "size": size, "total": len(shown)}
+    return json_reply({on.lists_wrapper: rows, "pageInfo": info})
+
+
+def _page_of(
+    lists: Sequence[ContactList], page: int, *, size: int, on: Switches
+) -> Sequence[ContactList]:
+    """Return one page; what comes before the first is a switch (T58)."""
+    if page < on.first_page and on.page_before_first == "empty":
+        return ()
+    place = max(0, page - on.first_page)
+    return lists[place * size : (place + 1) * size]
 
 
 def _read_digits(
@@ -187,15 +218,15 @@ def _list_row(account: Account, item: ContactList, now: datetime) -> dict[str, A
     opened, clicked = _rates(account, item.sn, now)
     row = {
         "clickedRate": clicked,
-        "createDate": as_seconds(item.created),
-        "excludeCnt": excluded,
+        "createDate": as_date(item.created, on),
+        "excludeCnt": as_count(excluded, on),
         "name": item.name,
         "openedRate": opened,
-        "sn": item.sn,
+        "sn": as_code(item.sn, on),
         "status": "PROCESSING" if account.imports.is_filling(item.sn) else "GENERAL",
-        "subscribedCnt": subscribed if on.counts_as_numbers else str(subscribed),
+        "subscribedCnt": as_count(subscribed, on, printed_as_text=True),
         "type": 0,
-        "updateDate": as_seconds(item.updated),
+        "updateDate": as_date(item.updated, on),
     }
     return {**row, "segVersion": -1} if on.lists_as_array else row
 
@@ -213,12 +244,19 @@ def _rates(account: Account, list_sn: str, now: datetime) -> tuple[float, float]
 
 def submit_campaign(account: Account, call: Call, now: datetime) -> Reply:
     """Answer POST /v1/campaign/normal/submit."""
-    return json_reply({"sn": account.campaigns.submit(call.body, is_test=False, now=now).sn})
+    return _submit(account, call, is_test=False, now=now)
 
 
 def submit_ab_test(account: Account, call: Call, now: datetime) -> Reply:
     """Answer POST /v1/campaign/testing/submit."""
-    return json_reply({"sn": account.campaigns.submit(call.body, is_test=True, now=now).sn})
+    return _submit(account, call, is_test=True, now=now)
+
+
+def _submit(account: Account, call: Call, *, is_test: bool, now: datetime) -> Reply:
+    on = account.board.on
+    sn = as_code(account.campaigns.submit(call.body, is_test=is_test, now=now).sn, on)
+    shapes: dict[str, object] = {"campaignSn": {"campaignSn": sn}, "data": {"data": {"sn": sn}}}
+    return json_reply(shapes.get(on.submit_shape, {"sn": sn}))
 
 
 def _read_webhook(account: Account, call: Call) -> str | None:

@@ -49,7 +49,7 @@ class Account:
         self.log: list[RequestRecord] = []
         self.faults: Faults = Faults()
         self.limiter: RateLimiter = RateLimiter(board)
-        self.codes: Codes = Codes(seed)
+        self.codes: Codes = Codes(seed, board)
         self.timeline: Timeline = Timeline()
         self.book: AddressBook = AddressBook()
         self.webhooks: Webhooks = Webhooks(board, webhook_transport)

@@ -11,7 +11,7 @@ import attrs
 from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.csvimport import Judgement, judge
-from newsleopard_async.emulator.platform.notation import Codes, as_seconds
+from newsleopard_async.emulator.platform.notation import Codes, as_code, as_count, as_date
 from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
 from newsleopard_async.emulator.platform.timeline import Timeline
 from newsleopard_async.emulator.platform.webhooks import Webhooks
@@ -30,6 +30,7 @@ class ImportJob:
         created: When it was asked for.
         webhook_url: Whom to tell.
         blob: What was uploaded; None before that.
+        uploaded: When that was; None before it.
         due: When the job ends; None while there is no upload, or when it is stuck.
         scripted: The state to end in whatever the file says, or None.
         result: What it came to; None until it has ended.
@@ -40,6 +41,7 @@ class ImportJob:
     created: datetime
     webhook_url: str | None = None
     blob: Blob | None = None
+    uploaded: datetime | None = None
     due: datetime | None = None
     stuck: bool = False
     scripted: str | None = None
@@ -115,8 +117,10 @@ class Imports:
             raise StorageRefusal(403, "AccessDenied", "Access Denied")
         return job
 
-    def upload(self, job: ImportJob, blob: Blob, now: datetime) -> None:
-        """Take a file, and begin.
+    def upload(
+        self, job: ImportJob, blob: Blob, now: datetime, *, max_bytes: int | None = None
+    ) -> None:
+        """Take a file, and begin; one that is larger than ``max_bytes`` will end in ERROR.
 
         Raises:
             StorageRefusal: another file was uploaded before.
@@ -126,9 +130,12 @@ class Imports:
                 return
             raise StorageRefusal(403, "AccessDenied", "Access Denied")
         job.blob = blob
+        job.uploaded = now
         job.result = None
         if self._scripts:
             job.scripted = self._scripts.popleft()
+        elif max_bytes is not None and blob.size > max_bytes:
+            job.scripted = "ERROR"
         if self._to_stick:
             self._to_stick -= 1
             job.stuck = True
@@ -156,7 +163,9 @@ class Imports:
             rejected = found.rejected_file
             self._storage.offer(f"errors/{job.sn}.csv", lambda: rejected)
         if job.webhook_url is not None:
-            self._webhooks.schedule(job.webhook_url, at, lambda now: self.as_json(job.sn, now))
+            self._webhooks.schedule(
+                job.webhook_url, at, lambda now: self._fields(job, job.result, now)
+            )
 
     @property
     def awaits_webhook(self) -> bool:
@@ -170,32 +179,38 @@ class Imports:
     def as_json(self, sn: str, now: datetime) -> Mapping[str, object] | None:
         """Write an import as the wire has it; None for one that is unknown or too old (T50)."""
         job = self.jobs.get(sn)
-        kept = timedelta(days=self._board.on.import_kept_days)
-        if job is None or now - job.created > kept:
-            return None
-        if job.blob is None and self._board.on.unstarted_import_is_400:
+        if job is None or not self._is_known(job, now):
             return None
         shown = job.result
         if job.blob is not None and shown is None and self._board.on.processing_shows_counts:
             shown = judge(job.blob, columns=self._book.columns, switches=self._board.on)
         return self._fields(job, shown, now)
 
+    def _is_known(self, job: ImportJob, now: datetime) -> bool:
+        on = self._board.on
+        if now - job.created > timedelta(days=on.import_kept_days):
+            return False
+        if job.uploaded is None:
+            return not (on.unstarted_import_is_400 or on.import_unknown_s)
+        return now - job.uploaded >= timedelta(seconds=on.import_unknown_s)
+
     def _fields(
         self, job: ImportJob, shown: Judgement | None, now: datetime
     ) -> Mapping[str, object]:
+        on = self._board.on
         found = shown or Judgement(status="PROCESSING")
         fields: dict[str, object] = {
-            "import_sn": job.sn,
+            "import_sn": as_code(job.sn, on),
             "status": job.status,
-            "fileCnt": found.rows,
-            "insertCnt": found.rows - found.duplicates - found.rejected,
-            "duplicateCnt": found.duplicates,
-            "errCnt": found.rejected,
-            "createDate": as_seconds(job.created),
-            "completedDate": None if shown is None else as_seconds(job.due or now),
+            "fileCnt": as_count(found.rows, on),
+            "insertCnt": as_count(found.rows - found.duplicates - found.rejected, on),
+            "duplicateCnt": as_count(found.duplicates, on),
+            "errCnt": as_count(found.rejected, on),
+            "createDate": as_date(job.created, on),
+            "completedDate": None if shown is None else as_date(job.due or now, on),
         }
         if job.result is not None and found.rejected:
             fields["errorDownloadLink"] = self._storage.download_url(
-                f"errors/{job.sn}.csv", now=now, lifetime_s=self._board.on.download_lifetime_s
+                f"errors/{job.sn}.csv", now=now, lifetime_s=on.download_lifetime_s
             )
         return fields

@@ -1,6 +1,7 @@
-"""How the platform writes codes, JSON, and the three forms of a timestamp; by hand.
+"""How the platform writes codes, counts, dates and JSON; by hand.
 
-Codes are 32 hex digits or UUIDs, all drawn from the seed (T16).
+Codes are 32 hex digits or UUIDs, all drawn from the seed (T16). Every code, count and date of an
+answer, and of a webhook, is written here, in the form that the switches say.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ import json
 import random
 import re
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+
+from newsleopard_async.emulator.switches import SwitchBoard, Switches
 
 __all__ = [
     "Codes",
     "MalformedBody",
-    "as_centis",
+    "as_code",
+    "as_count",
+    "as_date",
     "as_millis",
-    "as_seconds",
     "parse_instant",
     "parse_json",
 ]
@@ -26,19 +30,31 @@ _ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89abAB-F]")
 _INSTANT: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{2,3})Z", re.ASCII)
 
 
+NUMERIC_DIGITS: Final = 15
+"""Digits of a numeric code; chosen: the most that any JSON reader keeps, below 2**53."""
+
+
 class Codes:
     """A source of codes; the same seed gives the same codes in the same order."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, board: SwitchBoard) -> None:
         self._random = random.Random(f"codes:{seed}")  # noqa: S311  # reproducible on purpose
+        self._board = board
 
     def sn(self) -> str:
         """Return a code of a list or a campaign."""
+        if self._board.on.numeric_codes:
+            return self._digits()
         return f"{self._random.getrandbits(128):032x}"
 
     def import_sn(self) -> str:
         """Return a code of an import."""
+        if self._board.on.numeric_codes:
+            return self._digits()
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def _digits(self) -> str:
+        return str(self._random.randrange(10 ** (NUMERIC_DIGITS - 1), 10**NUMERIC_DIGITS))
 
     def access_key_id(self) -> str:
         """Return an access key id of the storage, which is no secret but looks like one."""
@@ -79,19 +95,51 @@ def _refuse_lone_surrogates(value: object) -> None:
     json.dumps(value, ensure_ascii=False).encode("utf-8")
 
 
-def as_seconds(instant: datetime | None) -> str | None:
-    """Write ``2019-03-05T08:19:26Z``, the form of createDate, updateDate, completedDate."""
-    return None if instant is None else f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"
+def as_code(sn: str, on: Switches) -> str | int:
+    """Write the code of a list, a campaign or an import in an answer (T16)."""
+    return int(sn) if on.numeric_codes and sn.isdecimal() and len(sn) == NUMERIC_DIGITS else sn
+
+
+def as_count(number: int, on: Switches, *, printed_as_text: bool = False) -> str | int:
+    """Write a count in an answer; the documentation prints one of them as text (T55)."""
+    form = on.count_form
+    if form == "documented":
+        form = "text" if printed_as_text and not on.counts_as_numbers else "number"
+    if form == "number":
+        return number
+    return "" if form == "blank" else f"{number:,}" if form == "grouped" else str(number)
+
+
+def as_date(instant: datetime | None, on: Switches, *, digits: int = 0) -> str | int | None:
+    """Write a date in an answer; ``digits`` is how many the documentation prints of a second.
+
+    None at createDate, updateDate and completedDate, three at sentBeginDate and createdDate, two
+    at sentEndDate (T108).
+    """
+    form = on.date_form
+    if instant is None or form == "null":
+        return None
+    if form == "empty":
+        return ""
+    if form in _UNITS:
+        return (instant - _EPOCH) // _UNITS[form]
+    text = _stamp(instant, digits)
+    return text.replace("T", " ") + "Z" if form == "blank" else text + _ZONES[form]
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNITS: Final = {"seconds": timedelta(seconds=1), "millis": timedelta(milliseconds=1)}
+_ZONES: Final = {"documented": "Z", "offset": "+00:00", "compact_offset": "+0000", "no_zone": ""}
+
+
+def _stamp(instant: datetime, digits: int) -> str:
+    fraction = f".{instant.microsecond:06d}"[: digits + 1] if digits else ""
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}{fraction}"
 
 
 def as_millis(instant: datetime) -> str:
-    """Write ``2019-04-01T08:38:32.569Z``, the form of sentBeginDate and createdDate."""
-    return f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
-
-
-def as_centis(instant: datetime) -> str:
-    """Write ``2019-08-27T08:08:54.09Z``, the form of sentEndDate."""
-    return f"{instant:%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 10_000:02d}Z"
+    """Write ``2019-04-01T08:38:32.569Z``, the form of the times in a report file."""
+    return _stamp(instant, 3) + "Z"
 
 
 def parse_instant(text: str) -> datetime | None:

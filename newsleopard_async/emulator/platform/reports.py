@@ -18,7 +18,7 @@ from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
 from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.csvfile import write_row
 from newsleopard_async.emulator.platform.fields import Refused
-from newsleopard_async.emulator.platform.notation import as_millis
+from newsleopard_async.emulator.platform.notation import as_date, as_millis
 from newsleopard_async.emulator.platform.readers import EVENT_TYPES
 from newsleopard_async.emulator.platform.storage import Storage
 from newsleopard_async.emulator.platform.webhooks import Webhooks
@@ -137,9 +137,15 @@ class Reports:
     def as_json(self, campaign: Campaign, now: datetime) -> object:
         """Write the links as the wire has them (T114, T115)."""
         links = [self._link(campaign, file, now) for file in self.files(campaign, now)]
-        return links if self._board.on.reports_as_array else {"Reports": links}
+        on = self._board.on
+        if on.reports_as_array:
+            return links
+        if on.links_shape == "documented":
+            return {"Reports": links}
+        first = links[0] if links else {}
+        return first if on.links_shape == "object" else {"link": first.get("link", "")}
 
-    def _link(self, campaign: Campaign, file: ReportFile, now: datetime) -> dict[str, str]:
+    def _link(self, campaign: Campaign, file: ReportFile, now: datetime) -> dict[str, object]:
         on = self._board.on
         name = file.name.removesuffix("v") if on.odd_links else file.name
         self._storage.offer(name, _writer_of(campaign, file, on.report_encoding))
@@ -147,7 +153,7 @@ class Reports:
         return {
             "reportType": file.kind,
             "link": f":{url}" if on.odd_links else url,
-            "createdDate": as_millis(file.created),
+            "createdDate": as_date(file.created, on, digits=3),
         }
 
 

@@ -129,13 +129,18 @@ def _read_codes(
     value = form.get(name)
     if value is None:
         check.refuse(f"form.{name}", "NotNull")
-    elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+    elif not isinstance(value, list) or not all(_is_code(item, check.on) for item in value):
         check.refuse(f"form.{name}", "InvalidType")
     elif not all(value) or not (value or may_be_empty):
         check.refuse(f"form.{name}", "NotEmpty")
     else:
-        return tuple(value)
+        return tuple(str(item) for item in value)
     return ()
+
+
+def _is_code(value: object, on: Switches) -> bool:
+    """Whether this names a list: text, or where codes are numbers a number too (T16)."""
+    return isinstance(value, str) or (on.numeric_codes and type(value) is int)
 
 
 def _read_config(
@@ -157,7 +162,7 @@ def _read_schedule(check: FieldCheck, schedule: Mapping[str, Any], fields: dict[
     path = "config.schedule"
     check.known(schedule, path, {"type", "timezone", "scheduleDate"})
     kind = check.code(schedule, path, "type", low=0, high=1)
-    may_miss = not check.on.strict and kind == 0
+    may_miss = kind == 0 and (check.on.schedule_may_be_short or not check.on.strict)
     fields["is_scheduled"] = kind == 1
     fields["timezone"] = fields["schedule_text"] = None
     if "timezone" in schedule or not may_miss:
