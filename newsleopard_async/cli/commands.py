@@ -110,7 +110,7 @@ def _keys(_: click.Context, __: click.Parameter, keys: tuple[str, ...]) -> tuple
     type=click.Choice(["documented", "vendor-2026"]),
     default="documented",
     show_default=True,
-    help="Whose limits to apply.",
+    help="Which description of the platform to follow.",
 )
 def emulator(host: str, port: int, api_keys: tuple[str, ...], profile: Profile) -> None:
     """Serve an emulated NewsLeopard until Ctrl-C."""

@@ -32,7 +32,7 @@ class Emulator(Controls, Truth):
 
     Args:
         api_keys: The keys that it knows; all belong to one account.
-        profile: ``documented``, or the limits of the vendor's notes (``vendor-2026``).
+        profile: ``documented``, or ``vendor-2026``, the platform of the vendor's notes.
         clock: Its time; the machine's by default.
         seed: What codes and readers' behaviour are drawn from.
         switches: Options in the place of the profile's.

@@ -225,12 +225,22 @@ PROFILES: dict[Profile, Switches] = {
         requests_per_s=2,
         requests_per_day=300_000,
         second_limit_message="too many requests",
+        schedule_may_be_short=True,
         vendor_limits=True,
+        count_form="number",
+        file_max_bytes=10_000_000,
+        reserved_columns_are_errors=True,
+        sent_begin_field="sentStartAt",
+        export_returns_sn=True,
         export_per_campaign_s=10.0,
         export_every_s=10.0,
     ),
 }
-"""The switches that each profile sets."""
+"""The switches that each profile sets.
+
+``vendor-2026`` has what the vendor's notes say of the twelve endpoints, and where they leave two
+readings the stricter one. ``docs/emulator.md`` lists it, and what the profile leaves alone.
+"""
 
 
 class SwitchBoard:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from newsleopard_async.emulator import Switches
+from newsleopard_async.emulator import Emulator, Switches
 from tests.emulator.api import BODY, Api, HandClock, changed, make, rows
 
 pytestmark = pytest.mark.asyncio
@@ -385,3 +385,36 @@ async def test_words_of_a_switch_are_checked_at_the_start() -> None:
     """A word that does not exist is refused before an emulator is made."""
     with pytest.raises(ValueError, match="date_form: 'unix' is none of documented, offset"):
         Switches(date_form="unix")  # type: ignore[arg-type]  # the word is wrong on purpose
+
+
+async def test_vendor_profile_answers_as_the_notes_say() -> None:
+    """``vendor-2026`` has what the notes say of the twelve endpoints, besides the limits."""
+    clock = HandClock()
+    emulator = Emulator(profile="vendor-2026", clock=clock)
+    emulator.switch(requests_per_s=None)
+    body = changed(
+        BODY,
+        {
+            "config.schedule": {"type": 0},
+            "config.ga.enable": True,
+            "config.ga.ecommerceEnable": False,
+            "content.preheader": "本月優惠",
+        },
+    )
+    async with Api(emulator) as api:
+        submitted = await api.submit(body, await api.filled_list(2))
+        clock.advance(60)
+        group = (await api.get(LISTS)).json()["Lists"][0]
+        (campaign,) = (await api.get("/v1/report/campaigns")).json()
+        export = await api.post(f"/v1/report/{campaign['sn']}/export", {})
+        import_sn = await api.import_text("EMAIL,NAME,Phone\na@example.com,a,1\n")
+        clock.advance(60)
+        reserved = await api.result(import_sn)
+
+    assert submitted.status_code == 200
+    assert group["subscribedCnt"] == 2
+    assert sorted(campaign) == ["name", "sentEndDate", "sentStartAt", "sn"]
+    assert list(export.json()) == ["export_sn"]
+    assert reserved["status"] == "ERROR"
+    assert emulator.switches.file_max_bytes == 10_000_000
+    assert emulator.switches.predefined_columns is None
