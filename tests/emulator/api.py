@@ -22,10 +22,12 @@ class HandClock:
 
     def __init__(self) -> None:
         self.elapsed_s = 0.0
+        self.wall_behind_s = 0.0
+        """How far somebody has set the wall clock back."""
 
     def now(self) -> datetime:
         """Return the time."""
-        return START + timedelta(seconds=self.elapsed_s)
+        return START + timedelta(seconds=self.elapsed_s - self.wall_behind_s)
 
     def monotonic(self) -> float:
         """Return the seconds that have passed."""

@@ -113,6 +113,25 @@ async def test_mails_go_out_over_time_and_the_campaign_is_listed_when_complete()
     ]
 
 
+async def test_what_has_happened_stays_so_if_the_wall_clock_is_set_back() -> None:
+    """A complete campaign stays complete, and an imported contact stays imported."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.import_text("EMAIL,NAME\na@b.cc,x\n", await api.create_list())
+        clock.advance(60)
+        await api.submit(BODY, emulator.lists[0].sn)
+        clock.advance(60)
+        before = (await api.get("/v1/report/campaigns")).json(), list(emulator.outbox)
+        clock.wall_behind_s = 100
+        after = (await api.get("/v1/report/campaigns")).json(), list(emulator.outbox)
+        early = await api.submit(scheduled(60), emulator.lists[0].sn)
+        imported = await api.result(sn)
+
+    assert before == after
+    assert len(before[0]) == 1
+    assert (early.status_code, imported["status"]) == (400, "COMPLETE")
+
+
 async def test_scheduled_campaign_goes_to_who_is_there_at_its_instant() -> None:
     """Recipients are computed when it is sent, not when it is accepted."""
     emulator, clock = make(**QUIET)

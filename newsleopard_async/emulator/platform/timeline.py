@@ -1,7 +1,8 @@
 """The time that the emulator lives in, and the changes of state that are due.
 
 There are no background tasks. Whoever reads or changes the state first settles the
-timeline up to the clock's present, so that the state is a function of the clock.
+timeline up to the clock's present, so that the state is a function of the clock. The
+present never goes back: what has happened stays so if the wall clock is set back.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class Timeline:
     def __init__(self) -> None:
         self._changes: list[tuple[datetime, int, Change]] = []
         self._order = itertools.count()
+        self._present = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.RLock()
 
     def add(self, at: datetime, change: Change) -> None:
@@ -67,9 +69,15 @@ class Timeline:
         with self._lock:
             heapq.heappush(self._changes, (at, next(self._order), change))
 
-    def settle(self, now: datetime) -> None:
-        """Let everything happen that is due."""
+    def settle(self, now: datetime) -> datetime:
+        """Let everything happen that is due, and return the present.
+
+        The present is the latest instant that was ever settled. It stands still while a wall
+        clock that was set back catches up.
+        """
         with self._lock:
-            while self._changes and self._changes[0][0] <= now:
+            self._present = max(self._present, now)
+            while self._changes and self._changes[0][0] <= self._present:
                 at, _, change = heapq.heappop(self._changes)
                 change(at)
+            return self._present
