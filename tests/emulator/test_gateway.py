@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator.platform.gateway import RequestRecord
 from tests.emulator.api import Api, HandClock, make
 
 pytestmark = pytest.mark.asyncio
@@ -202,6 +203,27 @@ async def test_log_knows_every_request_but_not_the_key() -> None:
     assert (second.operation, second.query) == ("list_lists", "page=3")
     assert emulator.count("list_lists") == 1
     assert "test-key" not in repr(emulator.requests)
+
+
+async def test_log_keeps_the_last_requests_and_counts_them_all() -> None:
+    """A server that runs for weeks does not grow: 10,000 requests, 64 KB of each body."""
+    emulator, clock = make()
+    record = RequestRecord(
+        operation="list_lists", method="GET", path="/", query="", at=clock.now(), at_s=0, headers={}
+    )
+    for _ in range(10_000):
+        emulator._account.log.add(record)
+    body = {"name": "x" * 70_000}
+    async with Api(emulator) as api:
+        long = await api.post("/v1/contacts/lists/insert", body)
+
+    last = emulator.requests[-1]
+    assert long.status_code == 200
+    assert len(emulator.requests) == 10_000
+    assert (emulator.count("list_lists"), emulator.count("create_list")) == (10_000, 1)
+    assert (len(last.body), last.body_bytes) == (65_536, 70_011)
+    with pytest.raises(ValueError, match=r"first 65,536 bytes .* had 70,011"):
+        _ = last.json
 
 
 async def test_unknown_profile_is_refused() -> None:

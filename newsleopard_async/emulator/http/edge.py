@@ -107,7 +107,7 @@ class Edge:
                 name: "…" if name == "x-api-key" else value for name, value in headers.items()
             },
         )
-        self._account.log.append(record)
+        self._account.log.add(record)
         return record
 
     async def _pass_gateway(self, exchange: _Exchange) -> None:
@@ -117,7 +117,7 @@ class Edge:
             body = await _read_body(exchange)
             if body is None:
                 return
-            exchange.record.body, exchange.record.body_bytes = body, len(body)
+            exchange.record.keep(body)
             exchange.receive = _replaying(body)
             if refused is None and len(body) > MAX_BODY_BYTES:
                 refused = empty(413)

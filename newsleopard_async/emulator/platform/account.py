@@ -9,7 +9,7 @@ import httpx
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.campaigns import Campaigns
-from newsleopard_async.emulator.platform.gateway import Faults, RateLimiter, RequestRecord
+from newsleopard_async.emulator.platform.gateway import Faults, RateLimiter, RequestLog
 from newsleopard_async.emulator.platform.imports import Imports
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.platform.reports import Reports
@@ -46,7 +46,7 @@ class Account:
         self.api_keys = api_keys
         self.base_url = base_url
         self.latency_s = latency_s
-        self.log: list[RequestRecord] = []
+        self.log: RequestLog = RequestLog()
         self.faults: Faults = Faults()
         self.limiter: RateLimiter = RateLimiter(board)
         self.codes: Codes = Codes(seed, board)

@@ -7,7 +7,8 @@ request is: literal paths first, and ``//`` is never one slash (T12).
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+import threading
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -27,6 +28,7 @@ __all__ = [
     "FaultKind",
     "Faults",
     "RateLimiter",
+    "RequestLog",
     "RequestRecord",
     "operation_of",
 ]
@@ -173,6 +175,13 @@ def _forget(instants: deque[float], until: float) -> None:
         instants.popleft()
 
 
+KEPT_REQUESTS: Final = 10_000
+"""Chosen: the requests of a documented day. A server may run for weeks."""
+
+KEPT_BODY_BYTES: Final = 65_536
+"""Chosen: a campaign with an ordinary mail is kept whole, a text import of 10 MB is not."""
+
+
 @attrs.define(kw_only=True)
 class RequestRecord:
     """One request.
@@ -185,8 +194,8 @@ class RequestRecord:
         at: When it arrived.
         at_s: The same on the clock that never goes back.
         headers: With lower-case names, and without the key's value.
-        body: What came; empty for uploads.
-        body_bytes: How much came.
+        body: The first 64 KB of what came; empty for uploads.
+        body_bytes: How much came; 0 for uploads.
         status: What was answered; None while nothing was, or where the connection was dropped.
         fault: What was made to go wrong, or None.
     """
@@ -203,7 +212,44 @@ class RequestRecord:
     status: int | None = None
     fault: str | None = None
 
+    def keep(self, body: bytes) -> None:
+        """Keep the beginning of a body."""
+        self.body, self.body_bytes = body[:KEPT_BODY_BYTES], len(body)
+
     @property
     def json(self) -> Any:
-        """The body, read as JSON."""
+        """The body, read as JSON.
+
+        Raises:
+            ValueError: the body is longer than what is kept of it.
+        """
+        if self.body_bytes > len(self.body):
+            raise ValueError(
+                f"the log keeps the first {len(self.body):,} bytes of a body, and this one had "
+                f"{self.body_bytes:,}; it cannot be read as JSON"
+            )
         return parse_json(self.body)
+
+
+class RequestLog:
+    """The last requests, and the count of all."""
+
+    def __init__(self) -> None:
+        self._records: deque[RequestRecord] = deque(maxlen=KEPT_REQUESTS)
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, record: RequestRecord) -> None:
+        """Add a request, and forget the oldest one if there are too many."""
+        with self._lock:
+            self._records.append(record)
+            self._counts[record.operation] += 1
+
+    def count(self, operation: str) -> int:
+        """Count all requests of an operation, also those that were forgotten."""
+        return self._counts[operation]
+
+    def last(self) -> tuple[RequestRecord, ...]:
+        """Return the requests that are kept, in order."""
+        with self._lock:
+            return tuple(self._records)
