@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from newsleopard_async.emulator import Switches
+from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.platform.submission import (
+    check_schedule,
+    check_senders,
+    read_campaign,
+)
+from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, changed, make
+from tests.requests_schema import RequestMismatch, RequestSchema
 
 pytestmark = pytest.mark.asyncio
 
@@ -417,6 +429,81 @@ async def test_content_in_the_wrong_place_is_refused(
 
     assert status == 400
     assert "content" in answer["invalidFields"]
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "switches"),
+    [
+        (changed(BODY, {"config.ga.enable": "false"}), "config.ga.utmCampaign", {}),
+        (changed(BODY, {"config.ga.enable": "false"}), "config.ga.utmContent", {}),
+        (BODY, "content.preheader", {"vendor_limits": True}),
+        (AB_BODY, "content.preheaderB", {"vendor_limits": True}),
+        (NESTED, "content", {}),
+    ],
+)
+async def test_null_is_not_the_same_as_absent_to_a_strict_server(
+    body: dict[str, Any], path: str, switches: dict[str, Any]
+) -> None:
+    """What may be absent is text if it is there; a lenient server does not mind null."""
+    status, answer = await judged(changed(body, {path: None}), **switches)
+
+    assert status == 400
+    assert path in answer["invalidFields"]
+    assert (await judged(changed(body, {path: None}), strict=False, **switches))[0] == 200
+
+
+def _judged_by(schema: RequestSchema, kind: str, body: dict[str, Any]) -> bool:
+    """Tell whether openapi.yaml allows a body."""
+    headers = {"content-type": "application/json", "accept": "application/json", "x-api-key": "k"}
+    url = f"https://api.newsleopard.com/v1/campaign/{kind}/submit"
+    try:
+        schema.check("POST", url, headers, json.dumps(body).encode())
+    except RequestMismatch:
+        return False
+    return True
+
+
+def _taken(body: dict[str, Any], *, is_test: bool) -> bool:
+    """Tell whether a strict emulator with every field of the vendor's notes takes a body."""
+    on = Switches(vendor_limits=True)
+    try:
+        read = read_campaign(json.dumps(body).encode(), is_test=is_test, on=on)
+        check_schedule(read, START - timedelta(days=1))
+        check_senders(read, on)
+    except Refused:
+        return False
+    return True
+
+
+def _leaves(value: object, path: str = "") -> Iterator[str]:
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _leaves(item, f"{path}.{name}" if path else name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", [BODY, AB_BODY], ids=["plain", "test"])
+async def test_strict_server_takes_exactly_what_the_schema_allows(body: dict[str, Any]) -> None:
+    """Whatever stands in any one place, the emulator and openapi.yaml agree."""
+    is_test = "testingOn" in body["content"]
+    names = ("preheaderA", "preheaderB") if "subjectA" in body["content"] else ("preheader",)
+    changes: dict[str, Any] = {f"content.{name}": "text" for name in names}
+    changes |= {
+        "form.selectedLists": ["x"],
+        "form.excludeLists": ["y"],
+        "config.ga.enable": "false",  # so that its texts may be absent
+    }
+    schema = RequestSchema("vendor-2026")
+    whole = changed(body, changes)
+    values: tuple[Any, ...] = (..., None, "", 7, {})
+
+    for path in _leaves(whole):
+        for value in values:
+            tried = changed(whole, {path: value})
+            allowed = _judged_by(schema, "testing" if is_test else "normal", tried)
+            assert _taken(tried, is_test=is_test) == allowed, f"{path}: {value!r}"
 
 
 async def test_refused_campaign_leaves_no_trace() -> None:

@@ -96,12 +96,17 @@ class FieldCheck:
         optional: bool = False,
         max_chars: int | None = None,
     ) -> str:
-        """Read a member that is text and not empty."""
+        """Read a member that is text and not empty; an optional one may be empty or absent.
+
+        A strict server refuses null even then; to a lenient one it is the same as absent.
+        """
         value = parent.get(name)
         where = _join(path, name)
         if value is None:
             if not optional:
                 self.refuse(where, "NotEmpty", "NotNull")
+            elif self.on.strict and name in parent:
+                self.refuse(where, "NotNull")
         elif not isinstance(value, str):
             self.refuse(where, "InvalidType")
         elif not value and not optional:

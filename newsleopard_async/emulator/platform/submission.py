@@ -102,7 +102,8 @@ def _locate_content(
     nested = config.get("content") if isinstance(config, dict) else None
     if nested is None or not is_test:
         return check.mapping(body, "", "content"), "top"
-    may_nest = not check.on.refuse_nested_content and body.get("content") is None
+    is_alone = "content" not in body if check.on.strict else body.get("content") is None
+    may_nest = is_alone and not check.on.refuse_nested_content
     if not may_nest or not isinstance(nested, dict):
         check.refuse(
             "content", "NotNull" if body.get("content") is None else "InvalidTestingOnFields"
