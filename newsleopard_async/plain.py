@@ -10,7 +10,9 @@ The rules:
   read back by it;
 - a field marked ``PRESIGNED`` is cut to ``https://host/path?…``, because plain data is
   logged and stored, and such a URL is a key. It is the one datum that does not survive
-  the way there and back: an ``UploadTicket`` that was read back cannot be used.
+  the way there and back: an ``UploadTicket`` that was read back cannot be used;
+- a field marked ``LATER`` is left out while it has its default, because plain data is stored
+  and hashed: that of a value without the field's use is what it was before there was the field.
 
 Reading is strict: a missing or unknown key, or a value of another type, is refused.
 """
@@ -37,7 +39,7 @@ from cattrs.preconf.json import make_converter
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, Problem
 
-__all__ = ["PRESIGNED", "Plain", "PlainData", "from_plain", "redact_url", "to_plain"]
+__all__ = ["LATER", "PRESIGNED", "Plain", "PlainData", "from_plain", "redact_url", "to_plain"]
 
 T = TypeVar("T")
 Read = Callable[[Any, Any], Any]
@@ -45,6 +47,9 @@ Read = Callable[[Any, Any], Any]
 KIND: Final = "kind"
 PRESIGNED: Final[Mapping[str, bool]] = {"presigned": True}
 """Metadata of an attrs field whose URL carries its own authorisation."""
+
+LATER: Final[Mapping[str, bool]] = {"later": True}
+"""Metadata of an attrs field that came to a class whose values are in checkpoints."""
 
 
 PlainData: TypeAlias = dict[str, Any] | list[Any] | str | float | bool | None
@@ -143,12 +148,15 @@ class _PlainTypeError(ValueError):
 
 def _write_model(cls: type, converter: Converter) -> Callable[[Any], dict[str, Any]]:
     # Any: cattrs types its overrides as one union with its own private switches.
-    hidden: dict[str, Any] = {
-        field.name: override(unstruct_hook=redact_url)
+    changed: dict[str, Any] = {
+        field.name: override(
+            unstruct_hook=redact_url if "presigned" in field.metadata else None,
+            omit_if_default="later" in field.metadata,
+        )
         for field in attrs.fields(cls)
-        if field.metadata.get("presigned")
+        if field.metadata
     }
-    write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(cls, converter, **hidden)
+    write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(cls, converter, **changed)
     kind = getattr(cls, "plain_kind", None)
     return write if kind is None else lambda value: {KIND: kind, **write(value)}
 

@@ -140,6 +140,19 @@ def test_ab_test_survives(ab_test: ABTest) -> None:
     assert round_trip(type(ab_test), ab_test) == ab_test
 
 
+def test_plain_data_without_a_preheader_has_no_such_field() -> None:
+    """A checkpoint of a version without the field has the hash of such data, and must match."""
+    without = Campaign(**CAMPAIGN)
+    given = attrs.evolve(without, preheader="預覽")
+
+    assert "preheader" not in without.to_dict()
+    assert given.to_dict() == without.to_dict() | {"preheader": "預覽"}
+    assert round_trip(Mailing, without) == without
+    assert from_plain(Mailing, without.to_dict() | {"preheader": None}) == without
+    with pytest.raises(InvalidRequest, match=r"^preheader: must be text$"):
+        from_plain(Mailing, without.to_dict() | {"preheader": 5})
+
+
 @settings(deadline=None, max_examples=50)
 @given(answers)
 def test_answer_survives(model: Plain) -> None:

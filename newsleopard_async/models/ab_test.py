@@ -17,7 +17,9 @@ from newsleopard_async.models.campaign import (
     BaseMailing,
     Campaign,
     Sender,
+    preheader_field,
     problems_of_html,
+    problems_of_preheader,
     problems_of_sender,
     show_length,
 )
@@ -55,11 +57,13 @@ class SubjectTest(BaseABTest):
         subject_b: Subject line of the second half.
         proportion: Share of all mails that is the test, in whole percent, 1 to 99.
         wait: From the test to the rest; whole hours.
+        preheader_a: Preview text of the first half, or None, as in ``Campaign``.
+        preheader_b: Preview text of the second half. The notes call each of the two optional.
 
     Raises:
         InvalidRequest: with everything that is wrong, at once.
 
-    Source: POST /v1/campaign/testing/submit, testingOn 1; documented.
+    Source: POST /v1/campaign/testing/submit, testingOn 1; documented, the preheader: notes 2026.
     """
 
     plain_kind: ClassVar[str] = "subject_test"
@@ -68,6 +72,8 @@ class SubjectTest(BaseABTest):
     subject_b: str
     sender: Sender
     html: str = attrs.field(repr=show_length)
+    preheader_a: str | None = preheader_field()
+    preheader_b: str | None = preheader_field()
 
     def _problems(self) -> Iterator[Problem]:
         yield from super()._problems()
@@ -76,6 +82,8 @@ class SubjectTest(BaseABTest):
         yield from _problems_of_pair("subject_b", self.subject_a, self.subject_b)
         yield from problems_of_sender("sender", self.sender)
         yield from problems_of_html("html", self.html)
+        yield from problems_of_preheader("preheader_a", self.preheader_a)
+        yield from problems_of_preheader("preheader_b", self.preheader_b)
 
 
 @attrs.frozen(kw_only=True)
@@ -87,11 +95,12 @@ class SenderTest(BaseABTest):
         sender_b: Sender of the second half; both addresses must be verified.
         proportion: Share of all mails that is the test, in whole percent, 1 to 99.
         wait: From the test to the rest; whole hours.
+        preheader: Preview text of all mails, or None, as in ``Campaign``.
 
     Raises:
         InvalidRequest: with everything that is wrong, at once.
 
-    Source: POST /v1/campaign/testing/submit, testingOn 2; documented.
+    Source: POST /v1/campaign/testing/submit, testingOn 2; documented, the preheader: notes 2026.
     """
 
     plain_kind: ClassVar[str] = "sender_test"
@@ -100,6 +109,7 @@ class SenderTest(BaseABTest):
     sender_a: Sender
     sender_b: Sender
     html: str = attrs.field(repr=show_length)
+    preheader: str | None = preheader_field()
 
     def _problems(self) -> Iterator[Problem]:
         yield from super()._problems()
@@ -108,6 +118,7 @@ class SenderTest(BaseABTest):
         yield from problems_of_sender("sender_b", self.sender_b)
         yield from _problems_of_pair("sender_b", self.sender_a, self.sender_b)
         yield from problems_of_html("html", self.html)
+        yield from problems_of_preheader("preheader", self.preheader)
 
 
 @attrs.frozen(kw_only=True)
@@ -119,6 +130,7 @@ class ContentTest(BaseABTest):
         html_b: Body of the second half.
         proportion: Share of all mails that is the test, in whole percent, 1 to 99.
         wait: From the test to the rest; whole hours.
+        preheader: Preview text of all mails, or None, as in ``Campaign``.
 
     Raises:
         InvalidRequest: with everything that is wrong, at once.
@@ -132,6 +144,7 @@ class ContentTest(BaseABTest):
     sender: Sender
     html_a: str = attrs.field(repr=show_length)
     html_b: str = attrs.field(repr=show_length)
+    preheader: str | None = preheader_field()
 
     def _problems(self) -> Iterator[Problem]:
         yield from super()._problems()
@@ -140,6 +153,7 @@ class ContentTest(BaseABTest):
         yield from problems_of_html("html_a", self.html_a)
         yield from problems_of_html("html_b", self.html_b)
         yield from _problems_of_pair("html_b", self.html_a, self.html_b)
+        yield from problems_of_preheader("preheader", self.preheader)
 
 
 ABTest: TypeAlias = SubjectTest | SenderTest | ContentTest

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import attrs
 import pytest
 
-from newsleopard_async import ConnectionFailed, InvalidRequest, ListSn, NewsLeopardError, SendAt
+from newsleopard_async import (
+    ConnectionFailed,
+    InvalidRequest,
+    ListSn,
+    Mailing,
+    NewsLeopardError,
+    SendAt,
+    with_lists,
+)
 from newsleopard_async.errors import APIError
-from tests.constants import CAMPAIGN, LIST_NAME
+from tests.constants import CAMPAIGN, LIST_NAME, MAILINGS
 from tests.faults.sending import damage, hold, is_intent, rule_of, send, stored
 from tests.faults.test_checkpoints_refused import as_version_1
 from tests.faults.world import FEW, World, addresses, csv_of
@@ -23,6 +32,7 @@ OF_CAMPAIGN: dict[str, dict[str, Any]] = {
     "campaign.html": {"campaign": attrs.evolve(CAMPAIGN, html=f"{CAMPAIGN.html} ")},
     "marker": {"marker": "own"},
 }
+PREHEADER = {"campaign": attrs.evolve(CAMPAIGN, preheader="預覽")}
 OF_LIST: dict[str, dict[str, Any]] = {
     "contacts": CONTACTS,
     "list_name": {"list_name": "另一個"},
@@ -40,7 +50,10 @@ def refused(at: World, field: str, options: dict[str, Any]) -> None:
     assert field in str(caught.value)
 
 
-@pytest.mark.parametrize(("field", "options"), [*OF_CAMPAIGN.items(), *OF_LIST.items()])
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [*OF_CAMPAIGN.items(), ("campaign.preheader", PREHEADER), *OF_LIST.items()],
+)
 def test_nothing_may_change_once_it_may_have_been_submitted(
     at: World, field: str, options: dict[str, Any]
 ) -> None:
@@ -50,6 +63,36 @@ def test_nothing_may_change_once_it_may_have_been_submitted(
     refused(at, field, options)
 
     assert at.emulator.submitted == 1
+
+
+BEFORE_PREHEADERS = {
+    "Campaign": "8a8cb837c5b0770720d2f095eefde107a8b8514ee5462b92b62762af661371f2",
+    "SubjectTest": "f37064fc53a3689edf54c8639a36c6f36a9b5f030e99ecbe83695eba2ed9611f",
+    "SenderTest": "eb3a9f3a7a70f1cdff68f898564b07a10842503592896643749d431ed77a9065",
+    "ContentTest": "c895c05c8a4cd0cf6a20d417df45c4aa88b58c95d34da732ae3519b099882c2b",
+}
+"""The input of each mailing as it was hashed before mailings had a preheader."""
+
+
+@pytest.mark.parametrize("mailing", MAILINGS, ids=lambda mailing: type(mailing).__name__)
+def test_checkpoint_from_before_preheaders_goes_on(at: World, mailing: Mailing) -> None:
+    """A campaign that it submitted is not taken for another one, and not sent again."""
+    ready = with_lists(mailing, [ListSn("L1")])
+    submitted = {"state": "done", "at": "2026-01-05T02:01:00Z", "result": "C1"}
+    written = {
+        "version": 1,
+        "pipeline": "send_campaign",
+        "input_hash": BEFORE_PREHEADERS[type(mailing).__name__],
+        "token": "4d1c3c24",
+        "abandoned": False,
+        "records": {"submit": submitted},
+    }
+    at.checkpoint.write_text(json.dumps(written))
+
+    outcome = send(at, campaign=ready, contacts=None, list_name=None)
+
+    assert outcome.campaign_sn == "C1"
+    assert at.emulator.submitted == 0
 
 
 def stop_before_submit(at: World) -> None:

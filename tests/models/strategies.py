@@ -47,6 +47,7 @@ percents = st.none() | st.floats(0, 100)
 
 senders = st.builds(Sender, lines, addresses)
 schedules = st.builds(SendNow) | st.builds(SendAt, instants, st.sampled_from(Timezone))
+preheaders = st.none() | lines
 tracking = st.builds(GoogleAnalytics, campaign=lines, content=lines, ecommerce=st.booleans())
 
 
@@ -68,7 +69,13 @@ def _common(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def campaigns(draw: st.DrawFn) -> Campaign:
     """Draw a campaign."""
-    return Campaign(**draw(_common()), subject=draw(lines), sender=draw(senders), html=draw(pages))
+    return Campaign(
+        **draw(_common()),
+        subject=draw(lines),
+        sender=draw(senders),
+        html=draw(pages),
+        preheader=draw(preheaders),
+    )
 
 
 @st.composite
@@ -79,21 +86,37 @@ def ab_tests(draw: st.DrawFn) -> SubjectTest | SenderTest | ContentTest:
         "proportion": draw(st.integers(1, 99)),
         "wait": timedelta(hours=draw(st.integers(1, 1000))),
     }
-    subject, sender, html = draw(lines), draw(senders), draw(pages)
+    subject, sender, html, preheader = draw(lines), draw(senders), draw(pages), draw(preheaders)
     match draw(st.sampled_from([SubjectTest, SenderTest, ContentTest])):
         case kind if kind is SubjectTest:
             other = draw(lines.filter(lambda text: text != subject))
             return SubjectTest(
-                **common, subject_a=subject, subject_b=other, sender=sender, html=html
+                **common,
+                subject_a=subject,
+                subject_b=other,
+                sender=sender,
+                html=html,
+                preheader_a=preheader,
+                preheader_b=draw(preheaders),
             )
         case kind if kind is SenderTest:
             renamed = attrs.evolve(sender, address=f"b.{sender.address}")
             return SenderTest(
-                **common, subject=subject, sender_a=sender, sender_b=renamed, html=html
+                **common,
+                subject=subject,
+                sender_a=sender,
+                sender_b=renamed,
+                html=html,
+                preheader=preheader,
             )
         case _:
             return ContentTest(
-                **common, subject=subject, sender=sender, html_a=html, html_b=f"{html}!"
+                **common,
+                subject=subject,
+                sender=sender,
+                html_a=html,
+                html_b=f"{html}!",
+                preheader=preheader,
             )
 
 

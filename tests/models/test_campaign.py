@@ -12,19 +12,28 @@ from hypothesis import strategies as st
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import (
     Campaign,
+    ContentTest,
     FooterLanguage,
     GoogleAnalytics,
     ListSn,
     SendAt,
     Sender,
+    SenderTest,
     SendNow,
+    SubjectTest,
     with_lists,
 )
 from newsleopard_async.models.campaign import MAX_BODY_BYTES, show_length
 from newsleopard_async.plain import to_plain
 from newsleopard_async.transport.wire.requests import encode_submission
 from tests.constants import SENDER, START
-from tests.models.examples import CAMPAIGN, problems_of
+from tests.models.examples import (
+    CAMPAIGN,
+    CONTENT_TEST,
+    SENDER_TEST,
+    SUBJECT_TEST,
+    problems_of,
+)
 from tests.models.strategies import ab_tests, campaigns
 
 
@@ -138,6 +147,44 @@ def test_campaign_that_would_be_refused_cannot_be_built(
 ) -> None:
     """One error names every problem, and each with its field and its rule."""
     assert problems_of(Campaign, **{**CAMPAIGN, **arguments}) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "valid", "field"),
+    [
+        (Campaign, CAMPAIGN, "preheader"),
+        (SubjectTest, SUBJECT_TEST, "preheader_a"),
+        (SubjectTest, SUBJECT_TEST, "preheader_b"),
+        (SenderTest, SENDER_TEST, "preheader"),
+        (ContentTest, CONTENT_TEST, "preheader"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("value", "rules"),
+    [
+        ("", ["required"]),
+        (" \n", ["required"]),
+        ("a\nb", ["one-line"]),
+        ("a\u2028b", ["one-line"]),
+        ("\ud800", ["encoding"]),
+        (b"x", ["type"]),
+        (5, ["type"]),
+        (False, ["type"]),
+    ],
+)
+def test_preheader_is_one_line_or_none(
+    kind: Any, valid: dict[str, Any], field: str, value: Any, rules: list[str]
+) -> None:
+    """It obeys the rules of a subject, and is left out by None alone."""
+    assert problems_of(kind, **valid, **{field: value}) == [(field, rule) for rule in rules]
+    assert problems_of(kind, **valid, **{field: "預覽 ${NAME} 👋"}) == []
+    assert getattr(kind(**valid, **{field: None}), field) is None
+
+
+def test_empty_preheader_has_its_way_out() -> None:
+    """Unlike a subject, it may be left out."""
+    with pytest.raises(InvalidRequest, match=r"^preheader: is empty; give it a text, or leave"):
+        Campaign(**CAMPAIGN, preheader=" ")
 
 
 def test_campaign_takes_the_defaults_of_the_face() -> None:

@@ -6,7 +6,8 @@ of some fields; what is sent follows the published documentation:
 - ``content`` stands at the top level for every kind of A/B test (T95);
 - ``excludeLists`` and all three fields of the schedule are always there (T67, T69);
 - the flags of Google Analytics are text (T76), codes are integers (T87);
-- times are UTC with ``Z`` (T71, T74).
+- times are UTC with ``Z`` (T71, T74);
+- a preheader is there only if it was given: the published documentation has none (T82).
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def encode_campaign(campaign: Campaign, now: datetime) -> Json:
         "subject": campaign.subject,
         **_sender(campaign.sender),
         "htmlContent": campaign.html,
+        **_preheader(campaign.preheader),
     }
     return _body(campaign, now, content)
 
@@ -132,6 +134,10 @@ def _sender(sender: Sender, variant: str = "") -> Json:
     return {f"fromName{variant}": sender.name, f"fromAddress{variant}": sender.address}
 
 
+def _preheader(text: str | None, variant: str = "") -> Json:
+    return {} if text is None else {f"preheader{variant}": text}
+
+
 def _tested_content(ab_test: ABTest) -> Json:
     """Write exactly the fields of the kind of test, and no other's (T96)."""
     match ab_test:
@@ -142,6 +148,8 @@ def _tested_content(ab_test: ABTest) -> Json:
                 "subjectB": ab_test.subject_b,
                 **_sender(ab_test.sender),
                 "htmlContent": ab_test.html,
+                **_preheader(ab_test.preheader_a, "A"),
+                **_preheader(ab_test.preheader_b, "B"),
             }
         case SenderTest():
             return {
@@ -150,6 +158,7 @@ def _tested_content(ab_test: ABTest) -> Json:
                 **_sender(ab_test.sender_a, "A"),
                 **_sender(ab_test.sender_b, "B"),
                 "htmlContent": ab_test.html,
+                **_preheader(ab_test.preheader),
             }
         case ContentTest():
             return {
@@ -158,6 +167,7 @@ def _tested_content(ab_test: ABTest) -> Json:
                 **_sender(ab_test.sender),
                 "htmlContentA": ab_test.html_a,
                 "htmlContentB": ab_test.html_b,
+                **_preheader(ab_test.preheader),
             }
         case _:
             assert_never(ab_test)

@@ -31,23 +31,25 @@ from newsleopard_async.transport.wire.requests import (
 )
 from tests.models.examples import CAMPAIGN, CONTENT_TEST, SENDER_TEST, SUBJECT_TEST
 from tests.models.strategies import ab_tests, campaigns
-from tests.requests_schema import RequestSchema
+from tests.requests_schema import Profile, RequestSchema
 
 NOW = datetime(2019, 7, 5, 6, 0, 28, tzinfo=UTC)
 HEADERS = {"content-type": "application/json", "accept": "application/json", "x-api-key": "k"}
 
 
 @cache
-def schema() -> RequestSchema:
+def schema(profile: Profile) -> RequestSchema:
     """Read openapi.yaml once."""
-    return RequestSchema()
+    return RequestSchema(profile)
 
 
 def check(mailing: Mailing) -> None:
-    """Hold an encoded mailing against the documented schema."""
+    """Hold an encoded mailing against the documented schema, or with a preheader the later one."""
     kind = "normal" if isinstance(mailing, Campaign) else "testing"
-    body = json.dumps(encode_submission(mailing, NOW)).encode()
-    schema().check("POST", f"/v1/campaign/{kind}/submit", HEADERS, body)
+    body = encode_submission(mailing, NOW)
+    profile: Profile = "vendor-2026" if "preheader" in str(body["content"].keys()) else "documented"
+    sent = json.dumps(body).encode()
+    schema(profile).check("POST", f"/v1/campaign/{kind}/submit", HEADERS, sent)
 
 
 def test_documented_sample_is_written() -> None:
@@ -142,6 +144,31 @@ def test_content_of_an_ab_test_stands_at_the_top(
     assert own.items() <= body["content"].items()
     assert set(body) == {"form", "config", "content"}
     assert set(body["config"]) == {"schedule", "ga"}
+
+
+@pytest.mark.parametrize(
+    ("mailing", "own"),
+    [
+        (Campaign(**CAMPAIGN, preheader="${NAME}"), {"preheader": "${NAME}"}),
+        (
+            SubjectTest(**SUBJECT_TEST, preheader_a="a", preheader_b="b"),
+            {"preheaderA": "a", "preheaderB": "b"},
+        ),
+        (SubjectTest(**SUBJECT_TEST, preheader_b="b"), {"preheaderB": "b"}),
+        (SenderTest(**SENDER_TEST, preheader="x"), {"preheader": "x"}),
+        (ContentTest(**CONTENT_TEST, preheader="x"), {"preheader": "x"}),
+        (Campaign(**CAMPAIGN), {}),
+        (SubjectTest(**SUBJECT_TEST), {}),
+        (SenderTest(**SENDER_TEST), {}),
+        (ContentTest(**CONTENT_TEST), {}),
+    ],
+)
+def test_preheader_is_sent_only_on_request(mailing: Mailing, own: dict[str, str]) -> None:
+    """It stands in the content, as in the notes of 2026; without one nothing does (T82)."""
+    content = encode_submission(mailing, NOW)["content"]
+
+    assert {name: content[name] for name in content if "preheader" in name} == own
+    check(mailing)
 
 
 @pytest.mark.parametrize(
