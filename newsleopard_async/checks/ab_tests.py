@@ -13,6 +13,7 @@ from newsleopard_async.models.campaign import Sender
 from newsleopard_async.models.findings import counted
 
 __all__ = [
+    "find_lone_preheader",
     "find_nobody",
     "find_same",
     "find_same_text",
@@ -41,11 +42,29 @@ def find_same(asked: Asked) -> Iterator[Found]:
 def _pairs(asked: Asked) -> Iterator[tuple[str, bool]]:
     subjects, senders = asked.subjects, asked.senders
     if "subject_b" in subjects:
-        yield "subject_b", fold(subjects["subject_a"]) == fold(subjects["subject_b"])
+        yield "subject_b", _lines_of(asked, "a") == _lines_of(asked, "b")
     if "sender_b" in senders:
         yield "sender_b", _shown_of(senders["sender_a"]) == _shown_of(senders["sender_b"])
     for a, b in _bodies(asked):
         yield "html_b", _look_of(a) == _look_of(b)
+
+
+def _lines_of(asked: Asked, letter: str) -> tuple[str, str]:
+    """Return what a mail of a test of the subject shows in the list of mails."""
+    subject = asked.subjects[f"subject_{letter}"]
+    return fold(subject), fold(asked.preheaders.get(f"preheader_{letter}", ""))
+
+
+def find_lone_preheader(asked: Asked) -> Iterator[Found]:
+    """Find a test of the subject of which one half has a preheader and the other none."""
+    a, b = "preheader_a", "preheader_b"
+    for given, missing in ((a, b), (b, a)):
+        if given in asked.preheaders and missing not in asked.preheaders:
+            yield Found(
+                missing,
+                f"is missing, and {given} is there: half of the test is without a preheader, and "
+                "what it measures is more than the subject; give both, or neither",
+            )
 
 
 def find_same_text(asked: Asked) -> Iterator[Found]:

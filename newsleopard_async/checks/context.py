@@ -26,7 +26,7 @@ Hit = tuple[str, int | None]
 """What was met, as it is to be shown, and its line."""
 
 Match = tuple[re.Match[str], int | None]
-"""A match and its line, which a subject has none of."""
+"""A match and its line, which a subject or preheader has none of."""
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Asked:
 
     Attributes:
         subjects: Subject lines by field.
+        preheaders: Preheaders by field, if there are any.
         senders: Senders by field.
         pages: The bodies, parsed.
         columns: Columns of the contacts; None where they are not known.
@@ -56,11 +57,17 @@ class Asked:
 
     campaign: Mailing
     subjects: Mapping[str, str]
+    preheaders: Mapping[str, str]
     senders: Mapping[str, Sender]
     pages: tuple[Page, ...]
     columns: tuple[str, ...] | None = None
     recipients: int | None = None
     now: datetime | None = None
+
+    @property
+    def lines(self) -> Mapping[str, str]:
+        """The texts of one line that recipients see and that may have placeholders."""
+        return {**self.subjects, **self.preheaders}
 
 
 def ask(
@@ -74,6 +81,7 @@ def ask(
     return Asked(
         campaign=campaign,
         subjects=_fields_of(campaign, str, "subject", "subject_a", "subject_b"),
+        preheaders=_fields_of(campaign, str, "preheader", "preheader_a", "preheader_b"),
         senders=_fields_of(campaign, Sender, "sender", "sender_a", "sender_b"),
         pages=tuple(
             read_page(field, html)
@@ -91,9 +99,9 @@ def _fields_of(campaign: Mailing, cls: type[T], *names: str) -> dict[str, T]:
 
 
 def matches_of(asked: Asked, pattern: re.Pattern[str]) -> Iterator[tuple[str, Iterable[Match]]]:
-    """Look for a pattern in the subjects and in the HTML as it stands, field by field."""
-    for field, subject in asked.subjects.items():
-        yield field, ((match, None) for match in pattern.finditer(subject))
+    """Look for a pattern in subjects, preheaders and the HTML as it stands, field by field."""
+    for field, line in asked.lines.items():
+        yield field, ((match, None) for match in pattern.finditer(line))
     for page in asked.pages:
         yield page.field, with_lines(pattern.finditer(page.source))
 

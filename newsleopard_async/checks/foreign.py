@@ -64,8 +64,8 @@ def find_foreign(asked: Asked) -> Iterator[Found]:
     syntaxes = Syntaxes.of(asked.columns or ())
     say = partial(_say, syntaxes.known)
     rest = "has {} more placeholders in the syntax of other products; write them as ${…}"
-    for field, subject in asked.subjects.items():
-        yield from each(field, _hits_of_line(subject, syntaxes), say, rest)
+    for field, line in asked.lines.items():
+        yield from each(field, _hits_of_line(line, syntaxes), say, rest)
     for field, sender in asked.senders.items():
         hits = _hits_of_line(sender.name, syntaxes)
         yield from each(f"{field}.name", hits, _say_in_sender, rest)

@@ -1,4 +1,4 @@
-"""What stands beside the body: subject, sender, and the values of Google Analytics."""
+"""What stands beside the body: subject, preheader, sender, and the values of Google Analytics."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from newsleopard_async.models.damage import HIDDEN
 
 __all__ = [
     "find_awkward_values",
+    "find_long_preheader",
     "find_long_sender",
     "find_long_subject",
     "find_no_links",
@@ -65,6 +66,8 @@ def find_tagged_links(asked: Asked) -> Iterator[Found]:
 
 MOST_OF_SUBJECT: Final = 150
 
+MOST_OF_PREHEADER: Final = 60
+
 MOST_OF_SENDER: Final = 50
 """Characters that the vendor's notes allow, counted as code points (T81)."""
 
@@ -73,6 +76,12 @@ def find_long_subject(asked: Asked) -> Iterator[Found]:
     """Find subjects over the length of the notes."""
     for field, subject in asked.subjects.items():
         yield from _too_long(field, subject, MOST_OF_SUBJECT)
+
+
+def find_long_preheader(asked: Asked) -> Iterator[Found]:
+    """Find preheaders over the length of the notes."""
+    for field, preheader in asked.preheaders.items():
+        yield from _too_long(field, preheader, MOST_OF_PREHEADER)
 
 
 def find_long_sender(asked: Asked) -> Iterator[Found]:

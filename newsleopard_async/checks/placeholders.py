@@ -22,6 +22,7 @@ from newsleopard_async.checks.page import Page
 __all__ = [
     "find_encoded",
     "find_full_width",
+    "find_in_preheader",
     "find_in_sender",
     "find_in_url",
     "find_malformed",
@@ -134,6 +135,17 @@ def _say_in_url(name: str) -> str:
         f"has {_braced(name)} inside a URL, and whether the platform encodes its value is not "
         "described; give that column values that are encoded already"
     )
+
+
+def find_in_preheader(asked: Asked) -> Iterator[Found]:
+    """Find placeholders in a preheader, which are as those of a subject, and not described."""
+    for field, preheader in asked.preheaders.items():
+        if match := _PLACEHOLDER.search(preheader):
+            yield Found(
+                field,
+                f"has {shorten(match[0])}, and placeholders are described for subject and HTML "
+                "only; look at a test mail",
+            )
 
 
 def find_in_sender(asked: Asked) -> Iterator[Found]:

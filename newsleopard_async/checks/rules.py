@@ -110,7 +110,7 @@ RULES: Final = (
     Rule(
         "unseen-text",
         "warning",
-        "a subject, a name or a Google Analytics value of invisible characters alone",
+        "a subject, preheader, name or Google Analytics value of invisible characters alone",
         texts.find_unseen,
     ),
     Rule(
@@ -128,12 +128,18 @@ RULES: Final = (
     Rule(
         "character-reference",
         "warning",
-        "`&amp;` and its like in a subject or name; `&amp;amp;` in the HTML and its links, but for "
-        "`<code>` and `<pre>`",
+        "`&amp;` and its like in a subject, preheader or name; `&amp;amp;` in the HTML and its "
+        "links, but for `<code>` and `<pre>`",
         texts.find_references,
     ),
-    Rule("markup", "warning", "a tag of HTML in a subject or name", texts.find_markup),
+    Rule("markup", "warning", "a tag of HTML in a subject, preheader or name", texts.find_markup),
     Rule("subject-length", "warning", "a subject over 150 characters", headers.find_long_subject),
+    Rule(
+        "preheader-length",
+        "warning",
+        "a preheader over 60 characters",
+        headers.find_long_preheader,
+    ),
     Rule(
         "sender-name-length",
         "warning",
@@ -171,6 +177,12 @@ RULES: Final = (
         "warning",
         "A and B differ in nothing but white space, case, invisible characters and Unicode's form",
         ab_tests.find_same,
+    ),
+    Rule(
+        "lone-preheader",
+        "warning",
+        "a preheader in one half of a test of the subject",
+        ab_tests.find_lone_preheader,
     ),
     Rule("html-fragment", "warning", "HTML without `<html>` or `<body>`", document.find_fragment),
     Rule(
@@ -250,6 +262,12 @@ RULES: Final = (
         "note",
         "a `${…}` inside a URL, whose value may need encoding",
         placeholders.find_in_url,
+    ),
+    Rule(
+        "placeholder-in-preheader",
+        "note",
+        "a `${…}` in a preheader, where it may not be replaced",
+        placeholders.find_in_preheader,
     ),
     Rule("send-time", "note", "when it goes out, in local time and UTC", schedule.tell_time),
     Rule(

@@ -1,7 +1,8 @@
 """What readers see of the texts: lost characters, a wrong decoding, HTML as it stands, or nothing.
 
-A subject and the name of a sender are no HTML: a tag or a character reference in them is read as
-it stands. In the HTML the same happens to what was escaped twice, unless it is shown as code.
+A subject, a preheader and the name of a sender are no HTML: a tag or a character reference in them
+is read as it stands. In the HTML the same happens to what was escaped twice, unless it is shown as
+code.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ _BARE_IN_URL: Final = re.compile(
 def _lines_of(asked: Asked) -> Iterator[tuple[str, str]]:
     """Yield the texts beside the HTML by field."""
     yield "name", asked.campaign.name
-    yield from asked.subjects.items()
+    yield from asked.lines.items()
     for field, sender in asked.senders.items():
         yield f"{field}.name", sender.name
 

@@ -36,6 +36,21 @@ def test_subjects_are_compared(a: str, b: str, expected: list[object]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("今日限定", "明日截止", []),
+        ("Today", " TODAY\u200b", [(*SAME, "subject_b", None)]),
+        (None, None, [(*SAME, "subject_b", None)]),
+        ("今日限定", None, [("warning", "lone-preheader", "preheader_b", None)]),
+        (None, "今日限定", [("warning", "lone-preheader", "preheader_a", None)]),
+    ],
+)
+def test_preheaders_are_compared(a: str | None, b: str | None, expected: list[object]) -> None:
+    """They are seen beside the subject; where one is missing, it may have been forgotten."""
+    assert rules_of(subject_test("Sale", "SALE", preheader_a=a, preheader_b=b)) == expected
+
+
+@pytest.mark.parametrize(
     ("name", "address", "expected"),
     [
         ("LEOPARD", "News@Example.com", [(*SAME, "sender_b", None)]),

@@ -54,6 +54,7 @@ def worst() -> list[tuple[Mailing, dict[str, Any]]]:
         ),
         (campaign(schedule=SendAt(twice)), {"now": datetime(2026, 1, 1, tzinfo=UTC)}),
         (subject_test("a", "A"), {"recipients": 1, "now": NOW}),
+        (subject_test(preheader_a="${NAME}" + "x" * 60), {}),
         (content_test(html("<b>x</b>"), html("<i>x</i>")), {"recipients": 200}),
     ]
 
@@ -226,10 +227,10 @@ LINE = HOSTILE.map(
 
 
 @pytest.mark.slow
-@given(body=HOSTILE, subject=LINE, columns=st.none() | st.lists(LINE, max_size=5))
-def test_any_text_is_checked(body: str, subject: str, columns: list[str] | None) -> None:
+@given(body=HOSTILE, line=LINE, columns=st.none() | st.lists(LINE, max_size=5))
+def test_any_text_is_checked(body: str, line: str, columns: list[str] | None) -> None:
     """Nothing raises, and every finding stays within its bounds."""
-    mailing = content_test("x" + body, body + "y", subject=subject)
+    mailing = content_test("x" + body, body + "y", subject=line, preheader=line)
     most_lines = body.count("\n") + body.count("\r") + 1
 
     report = check_campaign(mailing, columns=columns, recipients=5, now=NOW)

@@ -82,6 +82,16 @@ def test_long_subject_is_found() -> None:
     ]
 
 
+def test_long_preheader_is_found() -> None:
+    """Sixty code points are allowed by the notes, of either preheader of a test."""
+    mailing = subject_test(preheader_a="預" * 60, preheader_b="預" * 61)
+
+    assert rules_of(mailing) == [("warning", "preheader-length", "preheader_b", None)]
+    assert finding_of("preheader-length", mailing).message == (
+        "has 61 characters, and the platform's notes allow 60; shorten it"
+    )
+
+
 def test_long_sender_is_found() -> None:
     """Either sender of a test is measured."""
     fits, too_long = Sender("電" * 50, "a@example.com"), Sender("電" * 51, "a@example.com")

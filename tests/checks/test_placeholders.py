@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from newsleopard_async.checks.check import check_campaign
@@ -78,6 +79,8 @@ def test_placeholder_is_judged(body: str, expected: list[object]) -> None:
     [
         (campaign(subject="${X}", html=html("${X}")), ["subject", "html"]),
         (subject_test("${X}", "${X} b"), ["subject_a", "subject_b"]),
+        (campaign(preheader="${X}"), ["preheader"]),
+        (subject_test(preheader_a="${X}", preheader_b="${X}"), ["preheader_a", "preheader_b"]),
         (sender_test(Sender("a", "a@b.c"), Sender("b", "a@b.c"), subject="${X}"), ["subject"]),
         (content_test(html("${X}"), html("${X} b")), ["html_a", "html_b"]),
     ],
@@ -277,6 +280,37 @@ def test_long_name_is_shortened() -> None:
 
     assert len(finding.message) < 200
     assert "x…}" in finding.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("${CITTY}", "${city}", "${UNSUBSCRIBE}", "${", "${}", "＄｛NAME｝", "%24%7BNAME%7D"),
+        *("&#36;{NAME}", "$<b>{NAME}</b>", "{{name}}", "*|FNAME|*", "%NAME%", "[NAME]"),
+        " ".join(f"${{{number}}}" for number in range(25)),
+    ],
+)
+def test_preheader_is_judged_as_a_subject_is(text: str) -> None:
+    """What is wrong in a subject is wrong in a preheader."""
+    of_preheader = check_campaign(campaign(preheader=f"x{text}"), columns=COLUMNS)
+    of_subject = check_campaign(campaign(subject=f"x{text}"), columns=COLUMNS)
+
+    others = {"placeholder-in-preheader", "preheader-length"}
+    found = [each for each in of_preheader if each.rule not in others]
+    assert found == [attrs.evolve(each, field="preheader") for each in of_subject]
+    assert found
+
+
+def test_placeholder_in_a_preheader_is_noted() -> None:
+    """One that a column fills passes with a note, since nothing is described of preheaders."""
+    mailing = campaign(preheader="${NAME}，${CITY}")
+
+    assert rules_of(mailing, columns=COLUMNS) == [
+        ("note", "placeholder-in-preheader", "preheader", None)
+    ]
+    assert finding_of("placeholder-in-preheader", mailing).message == (
+        "has ${NAME}, and placeholders are described for subject and HTML only; look at a test mail"
+    )
 
 
 def test_sender_takes_no_placeholder() -> None:

@@ -13,12 +13,16 @@ from tests.checks.examples import campaign, finding_of, html, rules_of, sender_t
 def test_text_that_shows_nothing_is_found(text: str) -> None:
     """What has no ink is empty to its reader."""
     mailing = campaign(
-        name=text, subject=text, sender=Sender(text, "a@a.example"), ga=GoogleAnalytics("a", text)
+        name=text,
+        subject=text,
+        preheader=text,
+        sender=Sender(text, "a@a.example"),
+        ga=GoogleAnalytics("a", text),
     )
 
     found = [each for each in rules_of(mailing) if each[1] == "unseen-text"]
 
-    fields = ("name", "subject", "sender.name", "ga.content")
+    fields = ("name", "subject", "preheader", "sender.name", "ga.content")
     assert found == [("warning", "unseen-text", field, None) for field in fields]
 
 
@@ -54,12 +58,16 @@ def test_text_that_shows_nothing_is_written_out() -> None:
     ],
 )
 def test_damage_of_a_line_is_found(text: str, rule: str) -> None:
-    """A subject and a name are read as they stand."""
+    """A subject, a preheader and a name are read as they stand."""
     mailing = sender_test(
-        Sender(text, "a@a.example"), Sender("B", "a@a.example"), name=text, subject=text
+        Sender(text, "a@a.example"),
+        Sender("B", "a@a.example"),
+        name=text,
+        subject=text,
+        preheader=text,
     )
 
-    fields = ("name", "subject", "sender_a.name")
+    fields = ("name", "subject", "preheader", "sender_a.name")
     assert rules_of(mailing) == [("warning", rule, field, None) for field in fields]
 
 
@@ -81,7 +89,7 @@ def test_damage_of_a_line_is_found(text: str, rule: str) -> None:
 )
 def test_line_that_is_fine_is_left_alone(text: str) -> None:
     """A sign of HTML or an accent makes no damage."""
-    mailing = campaign(name=text, subject=text, sender=Sender(text, "a@a.example"))
+    mailing = campaign(name=text, subject=text, preheader=text, sender=Sender(text, "a@a.example"))
 
     assert rules_of(mailing) == []
 
