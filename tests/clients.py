@@ -30,7 +30,7 @@ from newsleopard_async.emulator.emulator import BASE_URL
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Checkpoint
 from tests.constants import CAMPAIGN, KEY
-from tests.requests_schema import RequestMismatch, RequestSchema
+from tests.requests_schema import Profile, RequestMismatch, RequestSchema
 
 __all__ = [
     "Bench",
@@ -88,8 +88,8 @@ class SentRequest:
 
 
 @functools.cache
-def _schema() -> RequestSchema:
-    return RequestSchema()
+def _schema(profile: Profile) -> RequestSchema:
+    return RequestSchema(profile)
 
 
 class CheckedTransport(httpx.AsyncBaseTransport):
@@ -98,7 +98,10 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     A mismatch is kept for `check`: an exception here would be a lost reply to the client.
     """
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, *, host: str) -> None:
+    def __init__(
+        self, inner: httpx.AsyncBaseTransport, *, host: str, profile: Profile = "documented"
+    ) -> None:
+        self._schema = _schema(profile)
         self.sent: list[SentRequest] = []
         self.all_requests = 0
         self._inner = inner
@@ -117,7 +120,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         headers = tuple(request.headers.multi_items())
         operation = ""
         try:
-            operation = _schema().check(request.method, url, headers, body)
+            operation = self._schema.check(request.method, url, headers, body)
         except RequestMismatch as mismatch:
             self._mismatches.append(mismatch)
         parts = urlsplit(url)
@@ -197,7 +200,8 @@ async def connected(
     clock = clock or ManualClock()
     emulator = Emulator(api_keys=(KEY,), clock=clock, **options)
     host = urlsplit(emulator.base_url).hostname or ""
-    wire = CheckedTransport(emulator.transport(), host=host)
+    profile = options.get("profile", "documented")
+    wire = CheckedTransport(emulator.transport(), host=host, profile=profile)
     async with NewsLeopard(
         KEY, http_transport=wire, clock=clock, retry=retry, rate_limits=limits
     ) as nl:

@@ -6,7 +6,7 @@ not closed: an unknown code is a refusal like any other. Source: docs/platform.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import attrs
@@ -70,7 +70,21 @@ ERROR_TEXTS: Final[Mapping[int, ErrorText]] = {
 }
 
 
-def describe_code(code: int) -> str:
-    """Return the meaning of a code in English and 中文, with the way out."""
+_OF_PREHEADER: Final = attrs.evolve(
+    ERROR_TEXTS[40001],
+    advice="correct the fields named; a platform without the notes of 2026 takes no preheader, so "
+    "leave it out, and one with them takes up to 60 characters",
+)
+"""The platform of the published documentation refuses a field that it does not know (T82, T86)."""
+
+
+def describe_code(code: int, about: Iterable[str] = ()) -> str:
+    """Return the meaning of a code in English and 中文, with the way out.
+
+    Args:
+        about: What the refusal names: paths of fields, or a text.
+    """
     known = ERROR_TEXTS.get(code)
+    if code == 40001 and any("preheader" in each for each in about):
+        known = _OF_PREHEADER
     return str(known) if known else f"error code {code}, which is not documented"

@@ -161,6 +161,23 @@ def test_known_code_is_explained_in_both_languages(code: int) -> None:
     assert describe_code(code) == f"{text.english} ({text.chinese}): {text.advice}"
 
 
+@pytest.mark.parametrize(
+    ("code", "about", "is_advised"),
+    [
+        (40001, ["content", "content.preheaderA"], True),
+        (40001, ["unknown field preheader"], True),
+        (40001, ["content.subject"], False),
+        (40014, ["content.preheader"], False),
+    ],
+)
+def test_refused_preheader_has_its_way_out(code: int, about: list[str], is_advised: bool) -> None:
+    """A platform that does not know the field takes the campaign without it."""
+    said = describe_code(code, about)
+
+    assert said.startswith(f"{ERROR_TEXTS[code].english} ({ERROR_TEXTS[code].chinese}): ")
+    assert ("takes no preheader, so leave it out" in said) == is_advised
+
+
 def test_codes_are_the_documented_ones() -> None:
     """15 codes of the table, and the one of the report pages."""
     assert sorted(ERROR_TEXTS) == [

@@ -13,6 +13,7 @@ import pytest
 
 from newsleopard_async import (
     DeadlineExceeded,
+    FieldError,
     ImportFailed,
     ImportIncomplete,
     ImportResult,
@@ -24,9 +25,11 @@ from newsleopard_async import (
     OutcomeUnknown,
     Polling,
     RateLimited,
+    RateLimits,
     RetryPolicy,
     SendAt,
     SenderNotVerified,
+    SubjectTest,
     with_lists,
     workflows,
 )
@@ -62,6 +65,48 @@ async def test_contacts_are_imported_and_then_mailed(mailing: Mailing) -> None:
     assert outcome.import_report.result.inserted == 120
     assert len({mail.to for mail in bench.emulator.outbox}) == len(bench.emulator.outbox) == 120
     assert submits(bench) == 1
+
+
+def with_preheader(mailing: Mailing) -> Mailing:
+    """Return a copy with a preheader for each variant that may have its own."""
+    if isinstance(mailing, SubjectTest):
+        return attrs.evolve(mailing, preheader_a="甲，${NAME}", preheader_b="乙，${NAME}")
+    return attrs.evolve(mailing, preheader="預覽，${NAME}")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
+async def test_preheader_arrives(mailing: Mailing) -> None:
+    """Each mail has the preheader of its variant, with its reader's values (T82, T83)."""
+    async with connected(profile="vendor-2026", limits=RateLimits.vendor_2026()) as bench:
+        await workflows.send_campaign(
+            bench.nl, with_preheader(mailing), contacts=csv_of(8), list_name="會員"
+        )
+        await bench.clock.sleep(86_400)
+
+    of_subjects = {"A": "甲", "B": "乙"} if isinstance(mailing, SubjectTest) else {}
+    assert len(bench.emulator.outbox) == 8
+    for mail in bench.emulator.outbox:
+        assert mail.preheader == f"{of_subjects.get(mail.variant, '預覽')}，{mail.name}"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
+async def test_refused_preheader_has_its_way_out(mailing: Mailing) -> None:
+    """The platform of the documentation does not know the field, and says which it is (T86)."""
+    async with connected() as bench:
+        ready = with_lists(with_preheader(mailing), [await bench.make_list(8)])
+        with pytest.raises(FieldError, match="takes no preheader, so leave it out") as caught:
+            await workflows.send_campaign(bench.unchecked(), ready)
+        bench.emulator.switch(strict=False)
+        await workflows.send_campaign(bench.unchecked(), ready)
+        await bench.clock.sleep(86_400)
+
+    named = {path: rules for path, rules in caught.value.invalid_fields.items() if "pre" in path}
+    assert named
+    assert set(named) <= {"content.preheader", "content.preheaderA", "content.preheaderB"}
+    assert all(f"{path}: {', '.join(rules)}" in str(caught.value) for path, rules in named.items())
+    assert {mail.preheader for mail in bench.emulator.outbox} == {""}
 
 
 @pytest.mark.anyio
