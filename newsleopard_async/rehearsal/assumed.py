@@ -30,6 +30,7 @@ class Facts:
         blanks: Whether a contact has a blank cell.
         markup: Whether a cell holds a character that HTML knows (``& < >``).
         placeholders: Whether the mail has any.
+        preheader: Whether the mail has one.
         unfilled: Whether some of them stay.
         other_lists: Whether the campaign names lists of its own.
         is_scheduled: Whether it goes out at a set time.
@@ -47,6 +48,7 @@ class Facts:
     blanks: bool = False
     markup: bool = False
     placeholders: bool = False
+    preheader: bool = False
     unfilled: bool = False
     other_lists: bool = False
     is_scheduled: bool = False
@@ -108,6 +110,11 @@ _ASSUMPTIONS: Final = (
     Assumption(
         lambda facts: facts.placeholders,
         "The name in ${{…}} is found in any case and with spaces around it, in the subject too.",
+    ),
+    Assumption(
+        lambda facts: facts.preheader and not facts.is_vendor,
+        'A preheader is refused, since the documentation has none; profile="vendor-2026" takes it, '
+        "as the vendor's notes do.",
     ),
     Assumption(lambda facts: facts.unfilled, "A name in ${{…}} that is no column stays as it is."),
     Assumption(

@@ -47,6 +47,7 @@ class RehearsedMail(Plain):
         html: With the recipient's values filled in.
         sent_at: When it would go out, UTC.
         variant: ``A`` or ``B`` of a test, else empty.
+        preheader: With the recipient's values filled in; empty where there is none.
         path: The file that shows it, where a folder was given.
     """
 
@@ -57,6 +58,7 @@ class RehearsedMail(Plain):
     html: str = attrs.field(repr=False)
     sent_at: datetime
     variant: str = ""
+    preheader: str = attrs.field(default="", repr=False)
     path: Path | None = None
 
 

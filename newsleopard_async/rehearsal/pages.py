@@ -74,6 +74,7 @@ def _head_of(mail: RehearsedMail, shown: Rehearsal) -> str:
         "From": mail.sender,
         "To": f"{mail.name} <{mail.to}>",
         "Subject": mail.subject,
+        "Preheader": mail.preheader,
         "When": show_both_times(mail.sent_at, shown),
         "Variant": mail.variant,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Final
 
 import attrs
 
@@ -20,6 +21,9 @@ from newsleopard_async.workflows.target import Target
 from newsleopard_async.workflows.verdict import Judgement, Terms, judge
 
 __all__ = ["Asked", "judge_both", "result_of"]
+
+_FILLED: Final = ("subject", "preheader", "html")
+"""How the fields begin that may have placeholders."""
 
 
 @attrs.frozen(kw_only=True)
@@ -129,6 +133,7 @@ def _shown_mail(mail: Mail) -> RehearsedMail:
         html=mail.html,
         sent_at=mail.sent_at,
         variant=mail.variant,
+        preheader=mail.preheader,
     )
 
 
@@ -168,7 +173,8 @@ def _facts_of(asked: Asked, stage: Stage) -> Facts:
         columns=any(contact.values for contact in stage.emulator.contacts.values()),
         blanks="" in cells,
         markup=any(char in cell for cell in cells for char in "&<>"),
-        placeholders=any("${" in text for text in _texts_of(campaign)),
+        placeholders=any("${" in text for text in _texts_of(campaign, *_FILLED)),
+        preheader=any(_texts_of(campaign, "preheader")),
         unfilled=accepted is not None and bool(accepted.unknown_placeholders),
         other_lists=bool(campaign.lists or campaign.exclude_lists),
         is_scheduled=isinstance(campaign.schedule, SendAt),
@@ -184,7 +190,8 @@ def _cells(stage: Stage) -> Iterator[str]:
         yield from contact.values.values()
 
 
-def _texts_of(campaign: Mailing) -> Iterator[str]:
+def _texts_of(campaign: Mailing, *names: str) -> Iterator[str]:
+    """Yield the texts of the fields whose names begin so."""
     for field in attrs.fields(type(campaign)):
-        if field.name.startswith(("subject", "html")):
-            yield getattr(campaign, field.name)
+        if field.name.startswith(names) and (text := getattr(campaign, field.name)) is not None:
+            yield text

@@ -39,6 +39,7 @@ def test_account_is_always_assumed() -> None:
         ("blanks", "A blank cell"),
         ("placeholders", "The name in ${…}"),
         ("unfilled", "stays as it is"),
+        ("preheader", "A preheader is refused"),
         ("is_scheduled", "The instant"),
     ],
 )

@@ -249,6 +249,28 @@ async def test_limits_are_those_of_the_profile() -> None:
     assert any("vendor's notes" in each for each in shown.assumed)
 
 
+async def test_preheader_is_shown(tmp_path: Path) -> None:
+    """It is part of the mail, and of the block above it, with the reader's values."""
+    campaign = changed(preheader="預覽，${NAME}")
+
+    shown = await rehearsed(campaign, csv_of(3), profile="vendor-2026", folder=tmp_path)
+
+    assert shown.ok
+    assert [mail.preheader for mail in shown.mails] == [f"預覽，會員{n}" for n in range(3)]
+    assert "預覽" not in repr(shown)
+    assert "Preheader:  預覽，會員0\n" in (tmp_path / "mail-1.html").read_text("utf-8-sig")
+    assert not any("preheader" in each for each in shown.assumed)
+
+
+async def test_preheader_needs_the_profile_that_knows_it() -> None:
+    """The documented platform refuses it, and the rehearsal says what to do."""
+    shown = await rehearsed(changed(preheader="預覽"), csv_of(3))
+
+    assert not shown.ok
+    assert "content.preheader" in (shown.problem or "")
+    assert any('profile="vendor-2026" takes it' in each for each in shown.assumed)
+
+
 async def test_quota_is_that_of_the_busiest_day() -> None:
     """Requests to the storage do not count, nor those of other days."""
     shown = await rehearsed(changed(schedule=IN_A_YEAR), csv_of(150))
