@@ -146,9 +146,9 @@ class Polling:
         jitter: Share by which each wait varies, up and down.
         deadline_s: When to stop looking, even while a look is on its way; the job itself goes
             on. The last look begins at the deadline, and has 5 s, or a tenth of it if less.
-        grace_s: How long an import that the server does not know yet is looked for.
+        grace_s: How long a refused look at an import means that the server does not know it yet.
         settle_s: How long a report that does not change is watched before it is taken as
-            the newest there is.
+            the newest there is; and how long a refused look at its links means "not ready".
     """
 
     first_s: float = 5.0

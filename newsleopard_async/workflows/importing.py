@@ -14,7 +14,7 @@ from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import ImportFailed, ImportIncomplete, InvalidRequest
+from newsleopard_async.errors import APIError, ImportFailed, ImportIncomplete, InvalidRequest
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.findings import Fix
@@ -30,7 +30,7 @@ from newsleopard_async.workflows.checkpoint import (
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
-from newsleopard_async.workflows.polling import problems_of_polling, watch
+from newsleopard_async.workflows.polling import excusing, problems_of_polling, watch
 from newsleopard_async.workflows.runner import AnyStep, Runner, Step
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 
@@ -42,11 +42,9 @@ __all__ = [
     "wait_for_import",
 ]
 
-Look = Step[ImportSn, ImportResult | None]
+Look = Step[ImportSn, ImportResult]
 
 _log: Final = logging.getLogger("newsleopard_async")
-
-_NOT_KNOWN_YET: Final = "the platform does not know it"
 
 
 @hides_variables
@@ -234,7 +232,7 @@ async def read_again(run: Runner, report: ImportReport, polling: Polling) -> Imp
 async def _read_again(
     run: Runner, import_sn: ImportSn, kept: ImportResult, polling: Polling, look: Look
 ) -> ImportResult:
-    if await run.step(look, import_sn, keep=False) is None:
+    if await run.step(excusing(look, steps.says_unknown), import_sn, keep=False) is None:
         return kept
     await run.forget(look)
     return await watch_import(run, import_sn, polling, look=look)
@@ -299,19 +297,28 @@ async def wait_for_import(
 async def watch_import(
     run: Runner, import_sn: ImportSn, polling: Polling, *, look: Look = steps.get_import
 ) -> ImportResult:
-    """Look until the state is final; every state but PROCESSING is."""
+    """Look until the state is final; every state but PROCESSING is.
 
-    def is_done(result: ImportResult | None, elapsed_s: float) -> bool:
-        if result is None:
-            # Right after the upload the platform may not know its own code yet.
-            return elapsed_s >= polling.grace_s
-        return result.status.is_final
-
+    Right after the upload the platform may not know its own code yet, however it says so.
+    """
     what = f"import {import_sn}{_part(look)}"
     if run.has(look):
         # The platform forgets an import after 30 days; the end of this one was kept.
         return _successful(what, await run.step(look, import_sn))
-    result = await watch(run, look, import_sn, is_done=is_done, polling=polling, what=what)
+    try:
+        result = await watch(
+            run,
+            look,
+            import_sn,
+            is_done=lambda result, _: result.status.is_final,
+            polling=polling,
+            what=what,
+            excused_s=polling.grace_s,
+        )
+    except APIError as error:
+        if not steps.says_unknown(error):
+            raise
+        raise ImportFailed(f"{what}: the platform does not know it: {error}", result=None) from None
     ended = _successful(what, result)
     await run.settle(look, ended)
     return ended
@@ -321,9 +328,7 @@ def _part(step: AnyStep) -> str:
     return f" (part {step.part} of {step.parts})" if step.parts > 1 else ""
 
 
-def _successful(what: str, result: ImportResult | None) -> ImportResult:
-    if result is None:
-        raise ImportFailed(f"{what}: {_NOT_KNOWN_YET}", result=None)
+def _successful(what: str, result: ImportResult) -> ImportResult:
     if not result.status.is_success:
         raise ImportFailed(f"{what} ended as {result.status}: {_advice(result)}", result=result)
     return result

@@ -9,19 +9,27 @@ from typing import Any, Final, TypeVar, cast
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.errors import DeadlineExceeded, Problem
+from newsleopard_async.errors import (
+    APIError,
+    AuthenticationError,
+    DeadlineExceeded,
+    Problem,
+    ServerError,
+)
 from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import problems_of_type
 from newsleopard_async.transport.limits.queue import goes_first_at
 from newsleopard_async.workflows.runner import Runner, Step
 
-__all__ = ["delays_s", "problems_of_polling", "watch"]
+__all__ = ["delays_s", "excusing", "may_be_too_early", "problems_of_polling", "watch"]
 
 _LAST_LOOK_S: Final = 5.0
 """How long the look that begins at the deadline may last; a tenth of the deadline at most.
 
 Chosen: time enough for its turn and its answer.
 """
+
+_UNAUTHORIZED: Final = 401
 
 Given = TypeVar("Given")
 Gives = TypeVar("Gives")
@@ -46,6 +54,33 @@ def delays_s(polling: Polling, seed: str) -> Iterator[float]:
         wait_s = min(polling.max_s, wait_s * polling.factor)
 
 
+def may_be_too_early(error: APIError) -> bool:
+    """Say whether a look was refused that may be answered later.
+
+    Any refusal of the platform is one, with or without a code (T50, T117), unless it is about
+    the key, or is a failure of the server's own.
+    """
+    if isinstance(error, (AuthenticationError, ServerError)):
+        return False
+    return error.status != _UNAUTHORIZED
+
+
+def excusing(
+    step: Step[Given, Gives], excuses: Callable[[APIError], bool] = may_be_too_early
+) -> Step[Given, Gives | None]:
+    """Make a look give None if its refusal is excused."""
+
+    async def run(nl: NewsLeopard, given: Given, /) -> Gives | None:
+        try:
+            return await step.run(nl, given)
+        except APIError as error:
+            if not excuses(error):
+                raise
+        return None
+
+    return attrs.evolve(cast("Step[Given, Gives | None]", step), run=run)
+
+
 async def watch(
     run: Runner,
     step: Step[Given, Gives],
@@ -54,6 +89,7 @@ async def watch(
     is_done: Callable[[Gives, float], bool],
     polling: Polling,
     what: str,
+    excused_s: float = 0.0,
 ) -> Gives:
     """Repeat a step until its result is final.
 
@@ -64,34 +100,73 @@ async def watch(
         is_done: Judges a result; gets the seconds since the first look too.
         polling: How often, and until when.
         what: The job in a few words, for the error.
+        excused_s: For so many seconds after the first look, a refused one means "not ready".
 
     Raises:
         DeadlineExceeded: the deadline passed; the last result is in `.last`.
+        APIError: a look was refused later than that.
     """
-    began_s = run.monotonic()
+    wait = _Wait(run, polling, what, excused_s)
     delays = delays_s(polling, what)
     last_look_s = min(_LAST_LOOK_S, polling.deadline_s / 10)
-    too_late = DeadlineExceeded(
-        f"{what} was not ready within {polling.deadline_s:g} s; it goes on at the platform"
-    )
-
-    def left_s() -> float:
-        return began_s + polling.deadline_s - run.monotonic()
-
+    excused = excusing(step, wait.excuses)
     while True:
-        look = _within(max(left_s(), last_look_s), step, too_late)
+        look = _within(max(wait.left_s, last_look_s), excused, wait.too_late)
         result = await run.step(look, given, keep=False)
-        if is_done(result, run.monotonic() - began_s):
-            return result
-        too_late.last = cast("Any", result)
-        if left_s() <= 0:
-            raise too_late
+        if result is not None:
+            if is_done(result, wait.elapsed_s):
+                return result
+            wait.last, wait.refused = result, None
+        if wait.left_s <= 0:
+            raise wait.too_late()
         wanted_s = polling.max_s if run.quota_is_low() else next(delays)
-        await run.wait(step, min(wanted_s, left_s()), result)
+        await run.wait(step, min(wanted_s, wait.left_s), result)
+
+
+@attrs.define
+class _Wait:
+    """How long a job has been watched, and what was seen last.
+
+    Attributes:
+        last: The last result.
+        refused: What refused the last look, if it was refused.
+    """
+
+    run: Runner
+    polling: Polling
+    what: str
+    excused_s: float
+    began_s: float = attrs.field(init=False)
+    last: Any = None
+    refused: APIError | None = None
+
+    @began_s.default
+    def _begin(self) -> float:
+        return self.run.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        return self.run.monotonic() - self.began_s
+
+    @property
+    def left_s(self) -> float:
+        return self.polling.deadline_s - self.elapsed_s
+
+    def excuses(self, error: APIError) -> bool:
+        self.refused = error
+        return self.elapsed_s < self.excused_s and may_be_too_early(error)
+
+    def too_late(self) -> DeadlineExceeded:
+        why = "" if self.refused is None else f"; the last look was refused: {self.refused}"
+        return DeadlineExceeded(
+            f"{self.what} was not ready within {self.polling.deadline_s:g} s; it goes on at the "
+            f"platform{why}",
+            last=self.last,
+        )
 
 
 def _within(
-    seconds: float, step: Step[Given, Gives], too_late: DeadlineExceeded
+    seconds: float, step: Step[Given, Gives], too_late: Callable[[], DeadlineExceeded]
 ) -> Step[Given, Gives]:
     """Bound a look at a job: its turn in the limiter, its requests, and their repetitions.
 
@@ -106,6 +181,6 @@ def _within(
                 return await step.run(nl, given)
         finally:
             goes_first_at.reset(before)
-        raise too_late
+        raise too_late()
 
     return attrs.evolve(step, run=run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,7 +11,7 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import DeadlineExceeded, Problem
+from newsleopard_async.errors import DeadlineExceeded, NewsLeopardError, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
 from newsleopard_async.models.validation import problems_of_type, refuse
@@ -19,7 +20,7 @@ from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
-from newsleopard_async.workflows.polling import problems_of_polling, watch
+from newsleopard_async.workflows.polling import excusing, problems_of_polling, watch
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["ReportJudge", "export_report", "wait_for_report"]
@@ -46,6 +47,9 @@ async def export_report(
     report is the last one, and says so; within the hour it comes at once, unless that export
     is so young that its files may still be on their way.
 
+    If the first look at the links is refused, there is no file yet, and the export decides. After
+    the export a refused look means "not ready", for `Polling.settle_s`; later it is the error.
+
     Args:
         nl: The client.
         campaign_sn: A campaign whose sending is complete.
@@ -55,7 +59,9 @@ async def export_report(
         checkpoint: A path or a store; run again with it, the export goes on where it was.
 
     Raises:
-        CampaignNotReportable: unknown, not yours, or not in a state for it.
+        CampaignNotReportable: unknown, not yours, or not in a state for it; by its code 40303 to
+            the export, or to the links for longer than `Polling.settle_s` after it.
+        APIError: the platform refused the same otherwise.
         DeadlineExceeded: it was not ready in time; that is not a failure. An hour after the
             export, the next run begins another one.
         StorageError: a file could not be downloaded.
@@ -73,7 +79,7 @@ async def export_report(
         if folder is not None:
             # Before the export, which can be had once an hour.
             folder = await steps.make_folder(folder)
-        before = await run.step(steps.get_report_state, campaign_sn)
+        before = await _look_before(run, campaign_sn)
         polling = polling or Polling()
         ago_s = await _export(run, campaign_sn)
         try:
@@ -90,6 +96,20 @@ async def export_report(
         return attrs.evolve(report, files=await run.step(steps.download_files, given))
 
 
+async def _look_before(run: Runner, campaign_sn: CampaignSn) -> States:
+    """Look at the files as they are before the export; a refused look has seen none.
+
+    How the platform answers before the first export is not documented (T117). Whether there can
+    be one is what the export itself is asked.
+    """
+    step = steps.get_report_state
+    if run.has(step):
+        return await run.step(step, campaign_sn)
+    before = await run.step(excusing(step), campaign_sn, keep=False) or ()
+    await run.settle(step, before)
+    return before
+
+
 async def _export(run: Runner, campaign_sn: CampaignSn) -> float | None:
     """Begin the export; one that is not known to have begun is begun again by a later run.
 
@@ -102,7 +122,13 @@ async def _export(run: Runner, campaign_sn: CampaignSn) -> float | None:
         return None
     # Only what has begun is kept: a run that was killed between keeping something else and
     # forgetting it would leave a checkpoint that exports nothing.
-    began = await run.step(step, campaign_sn, keep=False)
+    try:
+        began = await run.step(step, campaign_sn, keep=False)
+    except NewsLeopardError:
+        # Nothing was exported, and by the next run there may be other files.
+        with contextlib.suppress(Exception):
+            await run.forget(steps.get_report_state)
+        raise
     if began is True:
         await run.settle(step, began)
         return None
@@ -130,6 +156,8 @@ async def wait_for_report(
         checkpoint: A path or a store, as for the other pipelines.
 
     Raises:
+        APIError: its links are refused for longer than `Polling.settle_s`; with the code 40303
+            it is `CampaignNotReportable`.
         DeadlineExceeded: it was not ready in time; that is not a failure.
     """
     refuse(problems_of_polling(polling))
@@ -162,6 +190,7 @@ async def _watch_report(
             is_done=judge.is_done,
             polling=polling,
             what=f"the report of campaign {campaign_sn}",
+            excused_s=judge.settle_s,
         )
     unchanged = frozenset(before).issuperset(states)
     return CampaignReport(campaign_sn=campaign_sn, unchanged=unchanged, available=states)

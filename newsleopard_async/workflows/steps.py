@@ -60,12 +60,16 @@ __all__ = [
     "get_report_state",
     "import_text",
     "make_folder",
+    "says_unknown",
     "submit",
     "upload_file",
     "with_fresh_url",
 ]
 
 T = TypeVar("T")
+
+_INVALID_SN: Final = 40007
+"""無效的 SN. Source: 錯誤代碼對照表; documented."""
 
 _ONE_DAY: Final = timedelta(days=1)
 """By how much a search is wider than needed: it is not documented what its range means (T106)."""
@@ -177,15 +181,17 @@ async def import_text(nl: NewsLeopard, given: ImportFile) -> ImportSn:
     )
 
 
-@step(gives=ImportResult | None)
-async def get_import(nl: NewsLeopard, import_sn: ImportSn) -> ImportResult | None:
-    """Return an import's state, or None where the platform does not know it (yet)."""
-    try:
-        return await nl.contacts.get_import(import_sn)
-    except APIError as error:
-        if error.status == 400 and error.code is None:
-            return None
-        raise
+@step(gives=ImportResult)
+async def get_import(nl: NewsLeopard, import_sn: ImportSn) -> ImportResult:
+    """Return an import's state."""
+    return await nl.contacts.get_import(import_sn)
+
+
+def says_unknown(error: APIError) -> bool:
+    """Say whether a refusal means that the platform does not know what was asked for (T50)."""
+    if error.code is None:
+        return error.status in (400, 404, 410)
+    return error.code == _INVALID_SN or error.status in (404, 410)
 
 
 @step(gives=CampaignSn, request="POST /v1/campaign/…/submit")

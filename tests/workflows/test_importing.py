@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async import (
+    APIError,
     ConnectionFailed,
     DeadlineExceeded,
     ImportFailed,
@@ -243,11 +244,26 @@ async def test_addresses_are_compared_each_once(fix: tuple[Fix, ...]) -> None:
     assert report.result.file_count == 2
 
 
+NOT_KNOWN = {
+    "empty-400": (400, b""),
+    "missing": (404, b""),
+    "page": (404, b"<html>404 Not Found</html>"),
+    "gone": (410, b""),
+    "code": (400, b'{"code": "40007", "message": "invalid sn"}'),
+    "other-name": (400, b'{"errorCode": 40007}'),
+    "code-404": (404, b'{"code": "40404"}'),
+}
+"""How the platform may say that it does not know an import (T50)."""
+
+
 @pytest.mark.anyio
-async def test_import_that_is_not_known_yet_gets_a_grace() -> None:
-    """An empty 400 right after the upload is no end."""
+@pytest.mark.parametrize(
+    ("status", "body"), [*NOT_KNOWN.values(), (403, b'{"code": "40303"}')], ids=str
+)
+async def test_import_that_is_not_known_yet_gets_a_grace(status: int, body: bytes) -> None:
+    """A refusal right after the upload is no end, whatever it says."""
     async with connected() as bench:
-        bench.emulator.fail("get_import", status=400, times=4)
+        bench.emulator.fail("get_import", status=status, body=body, times=4)
         report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
 
     assert report.result.status.is_success
@@ -255,15 +271,29 @@ async def test_import_that_is_not_known_yet_gets_a_grace() -> None:
 
 
 @pytest.mark.anyio
-async def test_import_that_stays_unknown_has_failed() -> None:
-    """After the grace, an empty 400 is the end."""
+@pytest.mark.parametrize(("status", "body"), NOT_KNOWN.values(), ids=NOT_KNOWN)
+async def test_import_that_stays_unknown_has_failed(status: int, body: bytes) -> None:
+    """After the grace it is the end, with what the platform says."""
+    said = str(json.loads(body).popitem()[1]) if body.startswith(b"{") else f"HTTP {status}"
     async with connected() as bench:
-        bench.emulator.fail("get_import", status=400, times=99)
-        with pytest.raises(ImportFailed, match="does not know it") as caught:
+        bench.emulator.fail("get_import", status=status, body=body, times=99)
+        with pytest.raises(ImportFailed, match=f"does not know it: .*{said}") as caught:
             await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
         elapsed_s = bench.clock.monotonic()
 
     assert caught.value.result is None
+    assert 60 <= elapsed_s < 90
+
+
+@pytest.mark.anyio
+async def test_import_that_stays_refused_otherwise_is_the_refusal() -> None:
+    """What does not say "unknown" is not taken for it, so that nothing is imported anew."""
+    async with connected() as bench:
+        bench.emulator.fail("get_import", status=403, body=b'{"code": "40303"}', times=99)
+        with pytest.raises(APIError, match="40303"):
+            await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+        elapsed_s = bench.clock.monotonic()
+
     assert 60 <= elapsed_s < 90
 
 

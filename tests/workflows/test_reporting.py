@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from newsleopard_async import (
+    APIError,
+    AuthenticationError,
     CampaignNotReportable,
     CampaignSn,
     DailyQuotaExhausted,
@@ -18,7 +20,9 @@ from newsleopard_async import (
     Polling,
     RateLimits,
     ReportType,
+    ServerError,
     StorageError,
+    UnexpectedResponse,
     workflows,
 )
 from newsleopard_async.emulator import Switches
@@ -400,12 +404,131 @@ async def test_bad_code_is_refused() -> None:
 
 @pytest.mark.anyio
 async def test_unknown_campaign_is_said() -> None:
-    """The first look at the links says that there is no such campaign; nothing is exported."""
+    """The export says that there is no such campaign, and the links are not watched."""
     async with connected() as bench:
         with pytest.raises(CampaignNotReportable):
             await workflows.export_report(bench.nl, CampaignSn("unknown"))
 
+    assert bench.emulator.count("export_report") == 1
+    assert bench.emulator.count("get_links") == 1
+
+
+REFUSALS = {
+    "state": Reply({"code": "40303", "message": "bad operation with invalid user state"}, 403),
+    "number": Reply({"code": 40303}, 403),
+    "other-name": Reply({"errorCode": "40303", "message": "no report"}, 403),
+    "empty": Reply(b"", 400),
+    "missing": Reply(b"", 404),
+    "page": Reply(b"<html>404 Not Found</html>", 404),
+    "code": Reply({"code": "40007", "message": "invalid sn"}, 400),
+}
+"""How the links may be refused while there is no report."""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_refused_look_before_and_after_the_export_is_no_link_yet(
+    refusal: Reply, tmp_path: Path
+) -> None:
+    """The export decides; then the links are looked at until they come (T04, T117)."""
+    async with sent() as (bench, sn):
+        body = refusal.response().content
+        bench.emulator.fail("get_links", status=refusal.status, body=body, times=3)
+        report = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+
+    assert (report.unchanged, bench.emulator.count("export_report")) == (False, 1)
+    assert report.files
+
+
+@pytest.mark.anyio
+async def test_links_that_stay_refused_after_the_export_are_the_refusal() -> None:
+    """It is not ready for `settle_s`; later it is what the platform says."""
+    async with sent() as (bench, sn):
+        bench.emulator.fail("get_links", status=400, body=b'{"code": "40007"}', times=99)
+        with pytest.raises(APIError, match="40007") as caught:
+            await workflows.export_report(bench.nl, sn)
+        elapsed_s = bench.clock.monotonic() - 86_400
+
+    assert caught.value.code == 40007
+    assert 300 <= elapsed_s < 500
+
+
+@pytest.mark.anyio
+async def test_deadline_names_the_refusal_of_the_last_look() -> None:
+    """Whoever waits for less than `settle_s` hears what the platform says."""
+    async with sent() as (bench, sn):
+        bench.emulator.fail("get_links", status=404, times=99)
+        with pytest.raises(DeadlineExceeded, match=r"last look was refused: .*404") as caught:
+            await workflows.wait_for_report(bench.nl, sn, polling=Polling(deadline_s=100))
+
+    assert caught.value.last is None
+
+
+NO_LOOK = {
+    "key": (403, b'{"message":"Forbidden"}', AuthenticationError),
+    "key-by-code": (401, b'{"code": "40100"}', APIError),
+    "in-between": (403, b"<html>Access denied</html>", UnexpectedResponse),
+    "server": (500, b"", ServerError),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("status", "body", "error"), NO_LOOK.values(), ids=NO_LOOK)
+async def test_failed_look_that_is_no_refusal_exports_nothing(
+    status: int, body: bytes, error: type[Exception]
+) -> None:
+    """What is about the key, or in between, or broken, says nothing about links."""
+    async with sent() as (bench, sn):
+        bench.emulator.fail("get_links", status=status, body=body, times=5)
+        with pytest.raises(error):
+            await workflows.export_report(bench.nl, sn)
+
     assert bench.emulator.count("export_report") == 0
+
+
+@pytest.mark.anyio
+async def test_look_before_a_refused_export_is_not_kept() -> None:
+    """Files that came since are no news to the run that exports at last."""
+    store = MemoryStore()
+    async with sent(**QUIET) as (bench, sn):
+        bench.emulator.fail("export_report", status=403, body=b'{"code": "40303"}')
+        with pytest.raises(CampaignNotReportable):
+            await workflows.export_report(bench.nl, sn, checkpoint=store)
+        await workflows.export_report(bench.nl, sn)
+        await bench.clock.sleep(3_700)
+        report = await workflows.export_report(bench.nl, sn, checkpoint=store)
+
+    assert report.unchanged
+    assert bench.emulator.count("export_report") == 3
+
+
+@pytest.mark.anyio
+async def test_refused_look_is_kept_as_no_file() -> None:
+    """A run that goes on after the export compares with what was there before it."""
+    store = MemoryStore()
+    async with sent(**QUIET) as (bench, sn):
+        bench.emulator.fail("get_links", status=404)
+        with pytest.raises(DeadlineExceeded):
+            await workflows.export_report(
+                bench.nl, sn, checkpoint=store, polling=Polling(deadline_s=1)
+            )
+        report = await workflows.export_report(bench.nl, sn, checkpoint=store)
+
+    assert not report.unchanged
+    assert bench.emulator.count("export_report") == 1
+
+
+@pytest.mark.anyio
+async def test_links_that_are_refused_at_the_download_are_an_error(tmp_path: Path) -> None:
+    """The report was seen to be ready, so that it is not waited for again."""
+    async with sent() as (bench, sn):
+
+        def refuse_links(event: workflows.Event) -> None:
+            if (event.step, event.state) == ("download_files", "started"):
+                bench.emulator.fail("get_links", status=404)
+
+        with pytest.raises(APIError, match="HTTP 404"):
+            await workflows.export_report(bench.nl, sn, download_to=tmp_path, progress=refuse_links)
 
 
 @pytest.mark.anyio
