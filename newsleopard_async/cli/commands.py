@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-import anyio
 import click
 from rich.console import Console
 
 from newsleopard_async.cli.checking import CheckOptions, run_check
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
+from newsleopard_async.cli.serving import EmulatorOptions, read_switches, run_emulator
 from newsleopard_async.cli.terminal import said
 from newsleopard_async.cli.wording import worded
 from newsleopard_async.disclosure import shown
-from newsleopard_async.emulator import Emulator, Profile
-from newsleopard_async.emulator import server as emulator_server
 from newsleopard_async.errors import NewsLeopardError
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.transport.urls import is_loopback
 
 __all__ = ["newsleopard"]
 
@@ -92,6 +88,15 @@ def _keys(_: click.Context, __: click.Parameter, keys: tuple[str, ...]) -> tuple
     return keys
 
 
+def _switches(
+    _: click.Context, __: click.Parameter, pairs: tuple[str, ...]
+) -> Mapping[str, object]:
+    try:
+        return read_switches(pairs)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @newsleopard.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
@@ -112,30 +117,25 @@ def _keys(_: click.Context, __: click.Parameter, keys: tuple[str, ...]) -> tuple
     show_default=True,
     help="Which description of the platform to follow.",
 )
-def emulator(host: str, port: int, api_keys: tuple[str, ...], profile: Profile) -> None:
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    callback=_switches,
+    metavar="NAME=VALUE",
+    help="Set a switch of the emulator, such as first_page=1; repeatable.",
+)
+@click.option(
+    "--sample-lists", is_flag=True, help="Begin with the lists of the documentation's examples."
+)
+def emulator(**options: Any) -> None:
     """Serve an emulated NewsLeopard until Ctrl-C."""
+    chosen = EmulatorOptions(**options)
     try:
-        _serve(host=host, port=port, api_keys=api_keys, profile=profile)
+        run_emulator(chosen)
     except OSError as error:
-        _fail(Console(stderr=True), f"Cannot listen on {host}:{port}: {error.strerror}", 1)
-
-
-def _serve(*, host: str, port: int, api_keys: tuple[str, ...], profile: Profile) -> None:
-    """Serve until interrupted.
-
-    Raises:
-        OSError: the address cannot be had.
-    """
-    emulator = Emulator(api_keys=api_keys, profile=profile)
-    if not is_loopback(host):
-        print(f"Anybody who reaches {shown(host)} can use this emulator.", file=sys.stderr)
-
-    def announce(base_url: str) -> None:
-        print(f"Emulating NewsLeopard ({profile}) at {base_url} (Ctrl-C stops)", flush=True)
-
-    until_stopped = partial(emulator_server.serve, emulator, host=host, port=port, ready=announce)
-    with contextlib.suppress(KeyboardInterrupt):
-        anyio.run(until_stopped)
+        place = f"{chosen.host}:{chosen.port}"
+        _fail(Console(stderr=True), f"Cannot listen on {place}: {error.strerror}", 1)
 
 
 def _columns(

@@ -98,11 +98,13 @@ async def test_emulator_serves_a_client(profile: str) -> None:
 
 
 def test_emulator_refuses_another_key() -> None:
-    """A key that was not given gets the platform's 403."""
-    with served() as base_url:
-        answer = httpx.get(f"{base_url}/v1/contacts/lists", headers={"x-api-key": "other"})
+    """A key that was not given gets the platform's 403; switches and samples are as asked."""
+    with served("--sample-lists", "--switch", "lists_wrapper=groups") as base_url:
+        url = f"{base_url}/v1/contacts/lists"
+        answers = [httpx.get(url, headers={"x-api-key": key}) for key in ("other", "k1")]
 
-    assert answer.status_code == 403
+    assert [answer.status_code for answer in answers] == [403, 200]
+    assert "0412" in [item["name"] for item in answers[1].json()["groups"]]
 
 
 @pytest.mark.parametrize("key", ["", " "])

@@ -1,0 +1,78 @@
+"""Switches of the emulator, given as text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import pytest
+from click.testing import CliRunner
+
+from newsleopard_async.cli.commands import newsleopard
+from newsleopard_async.cli.serving import read_switches
+from newsleopard_async.emulator import Switches
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value).lower() if value is None else str(value)
+
+
+@pytest.mark.parametrize("field", attrs.fields(Switches), ids=lambda field: field.name)
+def test_every_switch_can_be_set_from_text(field: attrs.Attribute[Any]) -> None:
+    """What a switch is by default can be written, and is read as the same value."""
+    found = read_switches([f"{field.name}={_as_text(field.default)}"])
+
+    assert found == {field.name: field.default}
+    assert type(found[field.name]) is type(field.default)
+
+
+@pytest.mark.parametrize(
+    ("pair", "value"),
+    [
+        ("strict=No", False),
+        ("strict=true", True),
+        ("first_page= 1", 1),
+        ("most_lists_on_page=50", 50),
+        ("export_every_s=NONE", None),
+        ("export_every_s=1.5", 1.5),
+        ("lists_wrapper=groups", "groups"),
+        ("date_form=millis", "millis"),
+        ("predefined_columns=", ()),
+        ("verified_senders=a@example.com, @example.org", ("a@example.com", "@example.org")),
+        ("invalid_content_marker=a=b", "a=b"),
+    ],
+)
+def test_switch_is_read_as_its_type(pair: str, value: object) -> None:
+    """Flags, numbers, words, names and none are read as what the switch holds."""
+    assert read_switches([pair]) == {pair.partition("=")[0]: value}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["first_page"], "'first_page' has no value; write it as first_page=1"),
+        (["first_pag=1"], "there is no switch 'first_pag'; do you mean first_page?"),
+        (["colour=red"], "there is no switch 'colour'; the documentation of the emulator has all"),
+        (["strict=yes", "strict=no"], "strict is given twice"),
+        (["strict=maybe"], "strict is yes or no, not 'maybe'"),
+        (["webhook_copies=yes"], "webhook_copies is a whole number from 0, not 'yes'"),
+        (["first_page=-1"], "first_page is a whole number from 0, not '-1'"),
+        (["first_page=٣"], "first_page is a whole number from 0, not '٣'"),
+        (["most_lists_on_page=x"], "most_lists_on_page is a whole number from 0, or none, not 'x'"),
+        (["list_delay_s=nan"], "list_delay_s is a number from 0, not 'nan'"),
+        (["list_delay_s=inf"], "list_delay_s is a number from 0, not 'inf'"),
+        (["code_field=kod"], "code_field is one of code, errorCode, not 'kod'"),
+    ],
+)
+def test_wrong_switch_is_refused_with_what_to_write(pairs: list[str], message: str) -> None:
+    """The command names the switch, what is wrong and what to write instead."""
+    options = [part for pair in pairs for part in ("--switch", pair)]
+
+    result = CliRunner().invoke(newsleopard, ["emulator", "--api-key", "k1", *options])
+
+    assert result.exit_code == 2
+    assert f"Error: Invalid value for '--switch': {message}\n" in result.output
