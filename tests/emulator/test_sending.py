@@ -10,7 +10,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator, Mail, Switches
 from tests.constants import START
-from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
+from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make, rows
 
 pytestmark = pytest.mark.asyncio
 
@@ -171,6 +171,109 @@ async def test_scheduled_campaign_whose_readers_all_left_is_never_listed() -> No
 
     assert listed == []
     assert emulator.campaigns[0].state(clock.now()) == "EMPTY_RECIPIENT"
+
+
+@pytest.mark.parametrize(
+    ("balance", "state", "sent", "left"),
+    [(139, "OVER_LIMIT", 0, 199), (140, "COMPLETE", 200, 0)],
+)
+async def test_list_that_outgrew_the_balance_is_over_the_limit(
+    balance: int, state: str, sent: int, left: int
+) -> None:
+    """A scheduled campaign is judged again at its instant, and costs the mails that it sends."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(60)
+        await api.submit(scheduled(3_600), sn)
+        charged = emulator.campaigns[0].charged
+        await api.import_text(rows(200), sn)
+        emulator.balance = balance
+        clock.advance(7_200)
+        listed = (await api.get("/v1/report/campaigns")).json()
+
+    campaign = emulator.campaigns[0]
+    assert (charged, campaign.state(clock.now()), len(listed)) == (60, state, bool(sent))
+    assert (campaign.charged, len(emulator.outbox), emulator.balance) == (sent, sent, left)
+
+
+async def test_mails_that_are_not_sent_are_paid_back() -> None:
+    """A campaign costs what it sends: the balance is right also if readers left meanwhile."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        await api.submit(scheduled(3_600), await api.filled_list(60))
+        emulator.exclude("u0@example.com")
+        before = emulator.balance
+        clock.advance(7_200)
+
+    assert len(emulator.outbox) == emulator.campaigns[0].charged == 59
+    assert (before, emulator.balance) == (1_000_000 - 60, 1_000_000 - 59)
+
+
+@pytest.mark.parametrize(
+    "switches", [{"verified_senders": ("other@example.com",)}, {"denied_domains": ("example.com",)}]
+)
+async def test_sender_is_judged_again_at_the_instant(switches: dict[str, Any]) -> None:
+    """A sender that may no longer send ends the campaign, and the mails are paid back (T66)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        await api.submit(scheduled(3_600), await api.filled_list(3))
+        emulator.switch(**switches)
+        clock.advance(7_200)
+
+    assert emulator.campaigns[0].state(clock.now()) == "UNAUTHENTICATED_SENDER"
+    assert (len(emulator.outbox), emulator.balance) == (0, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("switches", "state"),
+    [
+        ({"denied_domains": ("example.com",)}, "UNAUTHENTICATED_SENDER"),
+        ({"free_plan": True}, "OVER_LIMIT"),
+    ],
+)
+async def test_rest_of_a_test_is_judged_again(switches: dict[str, Any], state: str) -> None:
+    """The mails of the test have gone out and are paid for; the rest is neither."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        await api.submit(AB_BODY, await api.filled_list(100))
+        clock.advance(60)
+        emulator.switch(**switches)
+        clock.advance(7_200)
+        listed = (await api.get("/v1/report/campaigns")).json()
+
+    campaign = emulator.campaigns[0]
+    assert (campaign.state(clock.now()), listed) == (state, [])
+    assert campaign.charged == len(emulator.outbox) == 1_000_000 - emulator.balance == 10
+
+
+async def test_free_plan_is_judged_again_at_the_instant() -> None:
+    """A list that grew above 50 mails in any 24 hours is over the limit (T27)."""
+    emulator, clock = make(free_plan=True, **QUIET)
+    async with Api(emulator) as api:
+        grown, other = await api.filled_list(20), await api.filled_list(10, prefix="v")
+        await api.submit(scheduled(3_600), grown)
+        await api.submit(BODY, other)
+        too_many = await api.submit(BODY, grown, other)
+        await api.import_text(rows(41), grown)
+        clock.advance(7_200)
+
+    assert too_many.json() == {"code": 40012, "recipients": 30, "remaining": 20}
+    states = [item.state(clock.now()) for item in emulator.campaigns]
+    assert states == ["OVER_LIMIT", "COMPLETE"]
+
+
+async def test_unknown_variables_are_those_of_the_moment_of_sending() -> None:
+    """A column that arrives between submit and sending is known (T83)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(1)
+        await api.submit(changed(scheduled(3_600), {"content.subject": "${SIZE} ${CITY}"}), sn)
+        before = emulator.campaigns[0].unknown_placeholders
+        await api.import_text("EMAIL,NAME,SIZE\nx@example.com,x,L\n")
+        clock.advance(7_200)
+
+    assert (before, emulator.campaigns[0].unknown_placeholders) == ((), ("CITY",))
+    assert emulator.outbox[0].subject == " ${CITY}"
 
 
 async def test_end_of_a_campaign_can_be_scripted() -> None:

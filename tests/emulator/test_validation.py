@@ -247,7 +247,7 @@ async def test_balance_that_does_not_even_cover_the_test_is_40017() -> None:
 
 
 async def test_balance_decreases_with_every_accepted_campaign() -> None:
-    """Mails are paid for when the campaign is accepted."""
+    """Mails are charged when the campaign is accepted."""
     emulator, _ = make()
     async with Api(emulator) as api:
         await api.submit(BODY, await api.filled_list(100))
@@ -469,7 +469,7 @@ def _taken(body: dict[str, Any], *, is_test: bool) -> bool:
     try:
         read = read_campaign(json.dumps(body).encode(), is_test=is_test, on=on)
         check_schedule(read, START - timedelta(days=1))
-        check_senders(read, on)
+        check_senders(read.variants, on)
     except Refused:
         return False
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,6 +18,7 @@ from newsleopard_async.emulator.platform.outbox import placeholders
 from newsleopard_async.emulator.platform.readers import EXCLUDING_TYPES, Wave, send_wave
 from newsleopard_async.emulator.platform.submission import (
     CampaignBody,
+    Variant,
     check_schedule,
     check_senders,
     read_campaign,
@@ -27,6 +29,10 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = ["Campaign", "Campaigns"]
 
 FREE_MAILS_PER_DAY: Final = 50
+DAY: Final = timedelta(days=1)
+HOLDING_STATES: Final = frozenset({"DRAFT", "PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"})
+"""States that are not final: a campaign that is scripted to stay in one keeps what was charged."""
+
 logger: Final = logging.getLogger("newsleopard_async.emulator")
 
 
@@ -39,11 +45,12 @@ class Campaign:
         body: What was submitted.
         accepted: When it was accepted.
         begins: When it is to be sent.
-        charged: Mails taken off the balance.
+        charged: Mails taken off the balance: as many as the submit found, then as many as are sent.
         number: Its place among all campaigns.
-        scripted: The state to end in whatever happens, or None.
+        due: When the mails go out that have not yet: ``begins``, and then the end of the test.
+        scripted: The state to come to at its instant, whatever else is the case, or None.
         waves: The mails, once they go out.
-        failed: The final state of a campaign that sent nothing, or not all.
+        failed: The state of a campaign that sends nothing, or nothing more.
         sent_end: When the last mail goes out; None until that is known.
         winner: ``A`` or ``B``, once a test is decided.
         unknown_placeholders: Names between ``${`` and ``}`` that are no column (T83).
@@ -55,6 +62,7 @@ class Campaign:
     begins: datetime
     charged: int
     number: int
+    due: datetime
     scripted: str | None = None
     waves: list[Wave] = attrs.field(factory=list, repr=False)
     failed: str | None = None
@@ -71,6 +79,11 @@ class Campaign:
     def sent_begin(self) -> datetime | None:
         """When the first mail went out, or None."""
         return self.waves[0].begin if self.waves else None
+
+    @property
+    def mails(self) -> int:
+        """How many mails the waves have that began."""
+        return sum(len(wave.recipients) for wave in self.waves)
 
     def state(self, now: datetime) -> str:
         """Name the state, as the vendor's notes of 2026 do."""
@@ -118,7 +131,10 @@ class Campaigns:
         self._scripts: deque[str] = deque()
 
     def script(self, state: str) -> None:
-        """Let the next accepted campaign end in this state, without a mail (T66)."""
+        """Let the next accepted campaign come to this state without a mail (T66).
+
+        COMPLETE lets it take its course.
+        """
         self._scripts.append(state)
 
     def submit(self, content: bytes, *, is_test: bool, now: datetime) -> Campaign:
@@ -130,7 +146,7 @@ class Campaigns:
         on = self._board.on
         body = read_campaign(content, is_test=is_test, on=on)
         begins = check_schedule(body, now)
-        check_senders(body, on)
+        check_senders(body.variants, on)
         if any(on.invalid_content_marker in variant.html for variant in body.variants):
             raise Refused(40014)
         if not self._book.lists.keys() >= {*body.selected, *body.excluded}:
@@ -138,21 +154,33 @@ class Campaigns:
         recipients = self._book.recipients(body.selected, body.excluded, now)
         if not recipients:
             raise Refused(40013)
-        self._check_balance(body, len(recipients), now)
+        self._check_balance(body, len(recipients), begins)
         return self._accept(body, begins=begins, count=len(recipients), now=now)
 
-    def _check_balance(self, body: CampaignBody, count: int, now: datetime) -> None:
+    def _check_balance(self, body: CampaignBody, count: int, begins: datetime) -> None:
         remaining = self.balance
         if self._board.on.free_plan:
-            remaining = min(remaining, FREE_MAILS_PER_DAY - self._charged_since(now))
+            day = self._sent_since(begins - DAY) + self._due_around(begins)
+            remaining = min(remaining, FREE_MAILS_PER_DAY - day)
         if body.testing_on and remaining < count * body.proportion // 100:
             raise Refused(40017)
         if remaining < count:
             raise Refused(40012, recipients=count, remaining=max(0, remaining))
 
-    def _charged_since(self, now: datetime) -> int:
-        day_ago = now - timedelta(days=1)
-        return sum(item.charged for item in self.all.values() if item.accepted > day_ago)
+    def _sent_since(self, instant: datetime) -> int:
+        """Count the mails of the waves that began after an instant."""
+        return sum(
+            len(wave.recipients)
+            for item in self.all.values()
+            for wave in item.waves
+            if wave.begin > instant
+        )
+
+    def _due_around(self, instant: datetime) -> int:
+        """Count the mails that are still to go out within a day of an instant."""
+        return sum(
+            item.charged - item.mails for item in self.all.values() if abs(item.due - instant) < DAY
+        )
 
     def _accept(
         self, body: CampaignBody, *, begins: datetime, count: int, now: datetime
@@ -164,8 +192,8 @@ class Campaigns:
             begins=begins,
             charged=count,
             number=len(self.all),
+            due=begins,
             scripted=self._scripts.popleft() if self._scripts else None,
-            unknown_placeholders=self._unknown_placeholders(body),
         )
         self.all[campaign.sn] = campaign
         self.balance -= count
@@ -184,25 +212,54 @@ class Campaigns:
         return unknown
 
     def _begin(self, campaign: Campaign, at: datetime) -> None:
+        """Judge a campaign again at its instant, and send it."""
         body = campaign.body
         recipients = self._book.recipients(body.selected, body.excluded, at)
-        if campaign.scripted not in {None, "COMPLETE"}:
-            campaign.failed = campaign.scripted
-        elif not recipients:
-            campaign.failed = "EMPTY_RECIPIENT"
-        elif body.testing_on is None:
+        campaign.failed = self._failure(campaign, len(recipients), at)
+        if campaign.failed is not None:
+            if campaign.failed not in HOLDING_STATES:
+                self._charge(campaign, 0)
+            return
+        self._charge(campaign, len(recipients))
+        campaign.unknown_placeholders = self._unknown_placeholders(body)
+        if body.testing_on is None:
             campaign.sent_end = self._send(campaign, recipients, variant=0, at=at).end
         else:
             self._begin_test(campaign, recipients, at)
+
+    def _failure(self, campaign: Campaign, count: int, at: datetime) -> str | None:
+        """Name the state of a campaign that sends nothing at its instant (T66)."""
+        if campaign.scripted not in {None, "COMPLETE"}:
+            return campaign.scripted
+        if not count:
+            return "EMPTY_RECIPIENT"
+        if campaign.body.testing_on is not None and not _half(campaign.body, count):
+            return "INSUFFICIENT_RECIPIENT_FOR_TESTING"
+        return self._obstacle(campaign, campaign.body.variants, count, at)
+
+    def _obstacle(
+        self, campaign: Campaign, variants: Sequence[Variant], count: int, at: datetime
+    ) -> str | None:
+        """Name what the account does not allow by now: the sender, or so many mails."""
+        on = self._board.on
+        try:
+            check_senders(variants, on)
+        except Refused:
+            return "UNAUTHENTICATED_SENDER"
+        is_above_plan = on.free_plan and count > FREE_MAILS_PER_DAY - self._sent_since(at - DAY)
+        is_above_balance = count > self.balance + campaign.charged - campaign.mails
+        return "OVER_LIMIT" if is_above_plan or is_above_balance else None
+
+    def _charge(self, campaign: Campaign, mails: int) -> None:
+        """Let a campaign cost so many mails: take the difference, or pay it back."""
+        self.balance -= mails - campaign.charged
+        campaign.charged = mails
 
     def _begin_test(
         self, campaign: Campaign, recipients: tuple[Contact, ...], at: datetime
     ) -> None:
         """Send A and B to a share that the seed picks; the rest waits (T97, T98)."""
-        half = int(len(recipients) * campaign.body.proportion / 100 / 2)
-        if half < 1:
-            campaign.failed = "INSUFFICIENT_RECIPIENT_FOR_TESTING"
-            return
+        half = _half(campaign.body, len(recipients))
         picked = list(recipients)
         random.Random(f"{self._seed}:{campaign.number}:test").shuffle(picked)  # noqa: S311  # a simulation, not a secret
         waves = [
@@ -213,10 +270,11 @@ class Campaigns:
         ]
         rest = tuple(picked[half * 2 :])
         decided = max(at + campaign.body.wait, *(wave.end for wave in waves))
+        campaign.due = decided
         self._timeline.add(decided, lambda then: self._end_test(campaign, rest, then))
 
     def _end_test(self, campaign: Campaign, rest: tuple[Contact, ...], at: datetime) -> None:
-        """Choose by opens, then clicks, then A, and send the rest (T99)."""
+        """Choose by opens, then clicks, then A, and send the rest, if it may be sent (T99)."""
         scores = [
             (campaign.count("open", at, variant=place), campaign.count("click", at, variant=place))
             for place in (0, 1)
@@ -224,7 +282,12 @@ class Campaigns:
         winner = 1 if scores[1] > scores[0] else 0
         campaign.winner = "AB"[winner]
         left = tuple(item for item in rest if not self._book.is_excluded(item.email, at))
-        campaign.sent_end = self._send(campaign, left, variant=winner, at=at).end if left else at
+        look = campaign.body.variants[winner]
+        campaign.failed = self._obstacle(campaign, [look], len(left), at) if left else None
+        if campaign.failed is None:
+            sent = self._send(campaign, left, variant=winner, at=at) if left else None
+            campaign.sent_end = sent.end if sent else at
+        self._charge(campaign, campaign.mails)
 
     def _send(
         self, campaign: Campaign, recipients: tuple[Contact, ...], *, variant: int, at: datetime
@@ -249,3 +312,8 @@ class Campaigns:
         """Return the campaigns whose sending is over, the newest first (T65)."""
         done = [item for item in self.all.values() if item.state(now) == "COMPLETE"]
         return sorted(done, key=lambda item: (item.sent_begin, item.number), reverse=True)
+
+
+def _half(body: CampaignBody, count: int) -> int:
+    """Return how many mails each half of a test has, rounded down (T97)."""
+    return int(count * body.proportion / 100 / 2)

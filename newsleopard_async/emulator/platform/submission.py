@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -315,9 +315,9 @@ def check_schedule(body: CampaignBody, now: datetime) -> datetime:
     return instant
 
 
-def check_senders(body: CampaignBody, on: Switches) -> None:
+def check_senders(variants: Iterable[Variant], on: Switches) -> None:
     """Raise ``Refused`` for an address that cannot, must not or may not send (T80)."""
-    for address in dict.fromkeys(variant.from_address for variant in body.variants):
+    for address in dict.fromkeys(variant.from_address for variant in variants):
         if not is_email(address):
             raise Refused(40003)
         domain = address.rpartition("@")[2].lower()
