@@ -69,6 +69,17 @@ class Asked:
         """The texts of one line that recipients see and that may have placeholders."""
         return {**self.subjects, **self.preheaders}
 
+    @property
+    def sender_names(self) -> Mapping[str, str]:
+        """The names of the senders by field."""
+        return {f"{field}.name": sender.name for field, sender in self.senders.items()}
+
+    @property
+    def ga_values(self) -> Mapping[str, str]:
+        """The values of Google Analytics by field; empty where it is off."""
+        ga = self.campaign.ga
+        return {} if ga is None else {"ga.campaign": ga.campaign, "ga.content": ga.content}
+
 
 def ask(
     campaign: Mailing,

@@ -66,9 +66,8 @@ def find_foreign(asked: Asked) -> Iterator[Found]:
     rest = "has {} more placeholders in the syntax of other products; write them as ${…}"
     for field, line in asked.lines.items():
         yield from each(field, _hits_of_line(line, syntaxes), say, rest)
-    for field, sender in asked.senders.items():
-        hits = _hits_of_line(sender.name, syntaxes)
-        yield from each(f"{field}.name", hits, _say_in_sender, rest)
+    for field, text in (*asked.sender_names.items(), *asked.ga_values.items()):
+        yield from each(field, _hits_of_line(text, syntaxes), _say_unfilled, rest)
     for page in asked.pages:
         yield from each(page.field, _hits_of_page(page, syntaxes), say, rest)
 
@@ -82,10 +81,10 @@ def _say(known: KnownNames, shown: str) -> str:
     )
 
 
-def _say_in_sender(shown: str) -> str:
+def _say_unfilled(shown: str) -> str:
     return (
         f"has {shorten(shown)}, which goes out as it stands: placeholders are described for "
-        "subject and HTML only; write the name out"
+        "subject and HTML only; write out what it stands for"
     )
 
 

@@ -28,10 +28,7 @@ _TAGGED: Final = re.compile(r"[?&;]utm_[a-z]", re.IGNORECASE)
 
 def find_awkward_values(asked: Asked) -> Iterator[Found]:
     """Find values that may come out of a URL changed, or cut off."""
-    ga = asked.campaign.ga
-    if ga is None:
-        return
-    for field, value in (("ga.campaign", ga.campaign), ("ga.content", ga.content)):
+    for field, value in asked.ga_values.items():
         if has := [name for pattern, name in _AWKWARD if pattern.search(value)]:
             yield Found(
                 field,
@@ -86,8 +83,8 @@ def find_long_preheader(asked: Asked) -> Iterator[Found]:
 
 def find_long_sender(asked: Asked) -> Iterator[Found]:
     """Find names of senders over the length of the notes."""
-    for field, sender in asked.senders.items():
-        yield from _too_long(f"{field}.name", sender.name, MOST_OF_SENDER)
+    for field, name in asked.sender_names.items():
+        yield from _too_long(field, name, MOST_OF_SENDER)
 
 
 def _too_long(field: str, text: str, most: int) -> Iterator[Found]:

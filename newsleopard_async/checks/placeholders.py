@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 from urllib.parse import unquote
@@ -22,6 +22,7 @@ from newsleopard_async.checks.page import Page
 __all__ = [
     "find_encoded",
     "find_full_width",
+    "find_in_ga",
     "find_in_preheader",
     "find_in_sender",
     "find_in_url",
@@ -149,13 +150,23 @@ def find_in_preheader(asked: Asked) -> Iterator[Found]:
 
 
 def find_in_sender(asked: Asked) -> Iterator[Found]:
-    """Find placeholders in a sender's name."""
-    for field, sender in asked.senders.items():
-        if match := _PLACEHOLDER.search(sender.name):
+    """Find placeholders in a sender's name, in any writing."""
+    return _unfilled(asked.sender_names)
+
+
+def find_in_ga(asked: Asked) -> Iterator[Found]:
+    """Find placeholders in a Google Analytics value, in any writing."""
+    return _unfilled(asked.ga_values)
+
+
+def _unfilled(texts: Mapping[str, str]) -> Iterator[Found]:
+    for field, text in texts.items():
+        found = (pattern.search(text) for pattern in (_PLACEHOLDER, _FULL_WIDTH, _DISGUISED))
+        if match := next(filter(None, found), None):
             yield Found(
-                f"{field}.name",
+                field,
                 f"has {shorten(match[0])}, and placeholders are described for subject and HTML "
-                "only; write the name out",
+                "only; write out what it stands for",
             )
 
 

@@ -108,6 +108,12 @@ RULES: Final = (
         placeholders.find_in_sender,
     ),
     Rule(
+        "placeholder-in-ga",
+        "warning",
+        "a `${…}` in a Google Analytics value",
+        placeholders.find_in_ga,
+    ),
+    Rule(
         "unseen-text",
         "warning",
         "a subject, preheader, name or Google Analytics value of invisible characters alone",
@@ -128,11 +134,16 @@ RULES: Final = (
     Rule(
         "character-reference",
         "warning",
-        "`&amp;` and its like in a subject, preheader or name; `&amp;amp;` in the HTML and its "
-        "links, but for `<code>` and `<pre>`",
+        "`&amp;` and its like in a subject, preheader, name or Google Analytics value; `&amp;amp;` "
+        "in the HTML and its links, but for `<code>` and `<pre>`",
         texts.find_references,
     ),
-    Rule("markup", "warning", "a tag of HTML in a subject, preheader or name", texts.find_markup),
+    Rule(
+        "markup",
+        "warning",
+        "a tag of HTML in a subject, preheader, name or Google Analytics value",
+        texts.find_markup,
+    ),
     Rule("subject-length", "warning", "a subject over 150 characters", headers.find_long_subject),
     Rule(
         "preheader-length",

@@ -66,8 +66,8 @@ def _lines_of(asked: Asked) -> Iterator[tuple[str, str]]:
     """Yield the texts beside the HTML by field."""
     yield "name", asked.campaign.name
     yield from asked.lines.items()
-    for field, sender in asked.senders.items():
-        yield f"{field}.name", sender.name
+    yield from asked.sender_names.items()
+    yield from asked.ga_values.items()
 
 
 def _seen_of(page: Page) -> Iterator[Piece]:
@@ -100,9 +100,7 @@ def _find(
 
 def find_unseen(asked: Asked) -> Iterator[Found]:
     """Find texts beside the HTML that show nothing."""
-    values = [] if (ga := asked.campaign.ga) is None else [ga.campaign, ga.content]
-    named = zip(("ga.campaign", "ga.content"), values, strict=False)
-    for field, text in (*_lines_of(asked), *named):
+    for field, text in _lines_of(asked):
         if is_unseen(text):
             yield Found(
                 field,

@@ -9,6 +9,7 @@ from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.models import (
     Campaign,
     ContentTest,
+    GoogleAnalytics,
     Mailing,
     Sender,
     SenderTest,
@@ -27,6 +28,7 @@ __all__ = [
     "rules_of",
     "sender_test",
     "subject_test",
+    "with_text",
 ]
 
 NOW: Final = datetime(2027, 3, 1, 2, tzinfo=UTC)
@@ -42,6 +44,18 @@ def campaign(**changes: Any) -> Campaign:
     """Build a campaign without fault but for the changes."""
     fields = {"name": "週年慶", "subject": "主旨", "sender": SENDER, "html": html("")}
     return Campaign(**{**fields, **changes})
+
+
+def with_text(field: str, text: str) -> Campaign:
+    """Build a campaign without fault but for one text of one line."""
+    tracked = {"campaign": "a", "content": "b", field.partition(".")[2]: text}
+    changes: dict[str, Any] = {
+        "sender.name": {"sender": Sender(text, "a@a.example")},
+        "ga.campaign": {"ga": GoogleAnalytics(tracked["campaign"], tracked["content"])},
+    }
+    changes["ga.content"] = changes["ga.campaign"]
+    link = html('<a href="https://www.example.com/">x</a>')
+    return campaign(html=link, **changes.get(field, {field: text}))
 
 
 def _ab_test(**changes: Any) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def worst() -> list[tuple[Mailing, dict[str, Any]]]:
         subject="x" * 151,
         sender=Sender("${NAME}" + "x" * 50, "a@example.com"),
         html=WORST_BODY + "<!--",
-        ga=GoogleAnalytics("A B", "c"),
+        ga=GoogleAnalytics("A ${B}", "c"),
         schedule=SendAt(NOW),
     )
     empty = campaign(

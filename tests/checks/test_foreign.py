@@ -5,8 +5,7 @@ import time
 import pytest
 
 from newsleopard_async.checks.check import check_campaign
-from newsleopard_async.models import Sender
-from tests.checks.examples import COLUMNS, campaign, finding_of, html, rules_of
+from tests.checks.examples import COLUMNS, campaign, finding_of, html, rules_of, with_text
 
 FOREIGN = ("warning", "foreign-placeholder", "html", 2)
 
@@ -210,15 +209,22 @@ def test_placeholder_in_a_url_is_found_and_shown_as_it_stands(query: str) -> Non
     assert finding.message.endswith("; write ${會員等級}" if "%AD" in query else "; write ${NAME}")
 
 
-@pytest.mark.parametrize("name", ["{{company}}", "[NAME]", "%NAME%"])
-def test_sender_is_looked_at(name: str) -> None:
-    """The name of a sender has no placeholders, in no syntax."""
-    mailing = campaign(sender=Sender(name, "a@a.example"))
+@pytest.mark.parametrize("text", ["{{company}}", "[NAME]", "%NAME%"])
+@pytest.mark.parametrize("field", ["sender.name", "ga.campaign", "ga.content"])
+def test_sender_and_tracking_are_looked_at(field: str, text: str) -> None:
+    """Neither has placeholders, in any syntax."""
+    mailing = with_text(field, text)
 
     finding = finding_of("foreign-placeholder", mailing, columns=COLUMNS)
 
-    assert finding.field == "sender.name"
-    assert finding.message.endswith("; write the name out")
+    assert finding.field == field
+    assert finding.message.endswith("; write out what it stands for")
+
+
+@pytest.mark.parametrize("value", ["edm-name-01", "[VIP]", "2027_%E6%98%A5", "20%off%", "NAME"])
+def test_value_of_tracking_is_left_alone(value: str) -> None:
+    """A label or an escape in it is no placeholder."""
+    assert rules_of(with_text("ga.campaign", value), columns=(*COLUMNS, "VIP")) == []
 
 
 @pytest.mark.parametrize("unit", ["{", "[NAME", "-NAME", "#NAME#", "$ ", "*|", "%7B", "[a%%"])

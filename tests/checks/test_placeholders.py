@@ -14,6 +14,7 @@ from tests.checks.examples import (
     rules_of,
     sender_test,
     subject_test,
+    with_text,
 )
 
 UNKNOWN = ("error", "unknown-placeholder", "html", 2)
@@ -313,9 +314,24 @@ def test_placeholder_in_a_preheader_is_noted() -> None:
     )
 
 
-def test_sender_takes_no_placeholder() -> None:
-    """A sender's name is not described to be replaced."""
-    mailing = campaign(sender=Sender("${NAME}", "service@example.com"))
+@pytest.mark.parametrize(
+    ("field", "rule"),
+    [
+        ("sender.name", "placeholder-in-sender"),
+        ("ga.campaign", "placeholder-in-ga"),
+        ("ga.content", "placeholder-in-ga"),
+    ],
+)
+@pytest.mark.parametrize("text", ["${NAME}", "${X", "＄｛NAME｝", "%24%7BNAME%7D", "&#36;{NAME}"])
+def test_sender_and_tracking_take_no_placeholder(field: str, rule: str, text: str) -> None:
+    """None is described to be replaced there, and it goes out as it stands."""
+    mailing = with_text(field, text)
 
-    assert rules_of(mailing) == [("warning", "placeholder-in-sender", "sender.name", None)]
-    assert finding_of("placeholder-in-sender", mailing).message.startswith("has ${NAME}, and ")
+    others = {"ga-value", "markup"}
+    assert [each for each in rules_of(mailing) if each[1] not in others] == [
+        ("warning", rule, field, None)
+    ]
+    assert finding_of(rule, mailing).message == (
+        f"has {text}, and placeholders are described for subject and HTML only; write out what it "
+        "stands for"
+    )

@@ -58,17 +58,20 @@ def test_text_that_shows_nothing_is_written_out() -> None:
     ],
 )
 def test_damage_of_a_line_is_found(text: str, rule: str) -> None:
-    """A subject, a preheader and a name are read as they stand."""
+    """A subject, a preheader, a name and a value of tracking are read as they stand."""
     mailing = sender_test(
         Sender(text, "a@a.example"),
         Sender("B", "a@a.example"),
         name=text,
         subject=text,
         preheader=text,
+        ga=GoogleAnalytics(text, "b"),
+        html=html('<a href="https://a.example/">x</a>'),
     )
 
-    fields = ("name", "subject", "preheader", "sender_a.name")
-    assert rules_of(mailing) == [("warning", rule, field, None) for field in fields]
+    fields = ("name", "subject", "preheader", "sender_a.name", "ga.campaign")
+    found = [each for each in rules_of(mailing) if each[1] != "ga-value"]
+    assert found == [("warning", rule, field, None) for field in fields]
 
 
 @pytest.mark.parametrize(
