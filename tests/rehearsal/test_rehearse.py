@@ -262,6 +262,14 @@ async def test_preheader_is_shown(tmp_path: Path) -> None:
     assert not any("preheader" in each for each in shown.assumed)
 
 
+async def test_placeholder_of_a_preheader_that_stays_is_named() -> None:
+    """A name that is no column is shown in the preheader as in any text."""
+    shown = await rehearsed(changed(preheader="${NMAE}"), csv_of(3), profile="vendor-2026")
+
+    assert shown.unfilled == ("NMAE",)
+    assert {mail.preheader for mail in shown.mails} == {"${NMAE}"}
+
+
 async def test_preheader_needs_the_profile_that_knows_it() -> None:
     """The documented platform refuses it, and the rehearsal says what to do."""
     shown = await rehearsed(changed(preheader="預覽"), csv_of(3))

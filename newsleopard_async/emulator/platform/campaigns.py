@@ -204,7 +204,8 @@ class Campaigns:
     def _unknown_placeholders(self, body: CampaignBody) -> tuple[str, ...]:
         used = set[str]()
         for variant in body.variants:
-            used |= placeholders(variant.subject) | placeholders(variant.html)
+            for text in (variant.subject, variant.preheader, variant.html):
+                used |= placeholders(text)
         known = {"email", "name", *self._book.columns}
         unknown = tuple(sorted(name for name in used if folded(name) not in known))
         if unknown:
