@@ -249,7 +249,8 @@ def _of_import(result: Any) -> Detail:
 
 
 def _of_files(result: Any) -> Detail:
-    size_bytes = sum(file.get("size_bytes", 0) for file in result)
+    """Describe files, which the platform may refuse to name yet."""
+    size_bytes = sum(file.get("size_bytes", 0) for file in result or ())
     tail = f", {size_bytes:,} bytes" if size_bytes else ""
     return f"{len(result)} files{tail}" if result else "no files yet", None
 
@@ -277,5 +278,5 @@ _DETAILS: Final[dict[str, Callable[[Any], Detail]]] = {
     "get_import": _of_import,
     "get_report_state": _of_files,
     "submit": lambda campaign_sn: (f"campaign {campaign_sn}", None),
-    "upload_file": lambda import_sn: (f"import {import_sn}", None),
+    "upload_file": lambda import_sn: (f"import {import_sn}" if import_sn else "waiting", None),
 }

@@ -46,6 +46,17 @@ def event(step: str, state: str, result: PlainData = None) -> Event:
     return Event(pipeline="send_campaign", step=name, state=which, elapsed_s=0.0, result=result)
 
 
+@pytest.mark.parametrize("step", ["get_import", "get_report_state", "upload_file"])
+def test_wait_of_which_nothing_is_known_is_shown(step: str) -> None:
+    """A look may be refused, and an import waits for others, before there is anything to say."""
+    on = console()
+    with Steps(on) as steps, Watcher(steps) as watcher:
+        watcher(event(step, "started"))
+        watcher(event(step, "waiting"))
+
+    assert "None" not in written(on)
+
+
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
 def test_tables_fit_the_width(width: int) -> None:
     """No line is wider than the terminal, full-width characters counted double."""
