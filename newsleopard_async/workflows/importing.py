@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -67,6 +68,9 @@ async def import_contacts(
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 
+    Imports into one list take turns, also those of `send_campaign`: one waits until those that
+    were begun before it, by pipelines of the same key on this event loop, have ended.
+
     They are checked first. What makes them unusable as a whole is refused; rows that the
     platform will not take, and whatever is worth a look, go to the log ``newsleopard_async``.
     Up to 100 rows go as text, more as a file.
@@ -99,7 +103,8 @@ async def import_contacts(
             it rejected do not raise; they are in the report.
         OutcomeUnknown: whether the list was created is not known yet; run again with the
             checkpoint, from `.look_again_at` on.
-        DeadlineExceeded: it was not done in time; it goes on at the platform.
+        DeadlineExceeded: it was not done in time, and goes on at the platform; or other imports
+            into the list did not end in time, and this one was not begun.
         InvalidRequest: the contacts or the list cannot be used; nothing was imported.
         InUse: another run is using the checkpoint.
     """
@@ -160,10 +165,13 @@ async def import_into(
 ) -> ImportReport:
     """Import clean contacts into a list, wait, and judge what the platform says it took.
 
+    What the platform does with several imports at a time is not documented (T48). So parts are
+    imported one after the other, and other imports into the list are waited for; but not by a
+    run whose own imports have ended.
+
     Args:
         run: Carries it.
-        clean: The contacts. Their parts are imported one after the other: what the platform does
-            with several imports at a time is not documented (T48).
+        clean: The contacts.
         list_sn: The list.
         polling: How the import is watched.
         judges: Whether the result decides anything; not after the submit.
@@ -171,17 +179,36 @@ async def import_into(
     Raises:
         ImportFailed: the import ended without success.
         ImportIncomplete: the platform counts fewer rows than addresses were sent.
+        DeadlineExceeded: it did not end in time, or another import into the list did not.
     """
+    parts = len(clean.parts) or 1
+    how = steps.import_text if clean.as_text and not clean.parts else steps.upload_file
+    async with contextlib.AsyncExitStack() as stack:
+        if not run.has(steps.get_import.of_part(parts, parts)):
+            await stack.enter_async_context(
+                run.turn(how.of_part(1, parts), list_sn, within_s=polling.deadline_s)
+            )
+        return await _import_all(run, clean, how, list_sn, polling, judges=judges)
+
+
+async def _import_all(
+    run: Runner,
+    clean: Examination,
+    how: Step[steps.ImportFile, ImportSn],
+    list_sn: ListSn,
+    polling: Polling,
+    *,
+    judges: bool,
+) -> ImportReport:
     whole = steps.ImportFile(path=clean.path, list_sn=list_sn)
     if not clean.parts:
-        how = steps.import_text if clean.as_text else steps.upload_file
         sent = clean.report.unique if judges else 0
         return await _import_one(run, how, whole, polling, sent=sent)
     results: list[ImportResult] = []
     for number, part in enumerate(clean.parts, start=1):
         report = await _import_one(
             run,
-            steps.upload_file.of_part(number, len(clean.parts)),
+            how.of_part(number, len(clean.parts)),
             attrs.evolve(whole, part=part),
             polling,
             sent=part.addresses if judges else 0,

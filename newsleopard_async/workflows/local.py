@@ -21,11 +21,13 @@ from newsleopard_async.errors import (
     RateLimited,
     ServerError,
 )
+from newsleopard_async.models import ListSn
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
 from newsleopard_async.workflows.events import Events, EventState
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
+from newsleopard_async.workflows.turns import turn
 
 __all__ = ["LocalRunner", "running"]
 
@@ -156,6 +158,17 @@ class LocalRunner:
         """Let time pass between two looks at a job."""
         await self._emit(step, "waiting", to_plain(known))
         await self._nl.clock.sleep(seconds)
+
+    def turn(
+        self, step: AnyStep, list_sn: ListSn, *, within_s: float
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Wait for this run's turn to import into a list, and have it while the body runs."""
+
+        async def on_wait() -> None:
+            _log.info("another import into the list %s is under way; this one waits", list_sn)
+            await self._emit(step, "waiting", None)
+
+        return turn(self._nl, list_sn, within_s=within_s, on_wait=on_wait)
 
     def monotonic(self) -> float:
         """Return seconds on the client's clock."""

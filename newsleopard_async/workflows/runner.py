@@ -7,12 +7,14 @@ plain data, giving plain data. The pipeline knows nothing of how it is carried.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Concatenate, Generic, Protocol, Self, TypeVar, cast
 
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.models import ListSn
 from newsleopard_async.workflows.events import StepName
 
 __all__ = ["AnyStep", "Runner", "Step", "step"]
@@ -121,6 +123,21 @@ class Runner(Protocol):
 
     async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
         """Let time pass between two looks at a job; ``known`` is what the last one gave."""
+        ...
+
+    def turn(
+        self, step: AnyStep, list_sn: ListSn, *, within_s: float
+    ) -> AbstractAsyncContextManager[None]:
+        """Wait for this run's turn to import into a list, and have it while the body runs.
+
+        Args:
+            step: What waits, for the events.
+            list_sn: The list.
+            within_s: How long to wait, in seconds.
+
+        Raises:
+            DeadlineExceeded: other imports did not end in time.
+        """
         ...
 
     def monotonic(self) -> float:

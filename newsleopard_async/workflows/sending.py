@@ -86,6 +86,8 @@ async def send_campaign(
     their errors come at once, before anything is sent. Warnings and notes go to the log
     ``newsleopard_async``, unless ``strict`` makes errors of the warnings.
 
+    Imports into one list take turns, as with `import_contacts`.
+
     Args:
         nl: The client.
         campaign: What to send; the list that is imported into joins its lists.
@@ -124,6 +126,8 @@ async def send_campaign(
             the file than different addresses were sent, whatever ``max_rejected``; nothing
             was sent.
         ImportFailed: the import ended without success; nothing was sent.
+        DeadlineExceeded: the import, or another one into the list, did not end in time; nothing
+            was sent.
         InvalidRequest: something is wrong with what was given; this run sent nothing. What
             an earlier one did is in `.checkpoint`, where one was given.
         InUse: another run is using the checkpoint; it sends, and this one sent nothing.

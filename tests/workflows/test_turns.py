@@ -1,0 +1,310 @@
+"""Imports into one list come one after the other, whoever begins, fails or is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+
+from newsleopard_async import (
+    DeadlineExceeded,
+    ImportFailed,
+    InUse,
+    ListSn,
+    NewsLeopard,
+    Polling,
+    with_lists,
+    workflows,
+)
+from newsleopard_async.workflows import turns
+from tests.clients import Bench, connected, csv_of
+from tests.constants import CAMPAIGN
+from tests.faults.world import MemoryStore
+
+MANY = csv_of(101)
+"""Too many for a text import."""
+
+
+@attrs.define
+class Watched:
+    """What pipelines do, in the order in which they do it."""
+
+    bench: Bench
+    seen: list[tuple[str, str]] = attrs.field(factory=list)
+
+    def as_progress(self, name: str) -> workflows.Progress:
+        """Note when a pipeline's import begins to be sent, waits for others, and has ended."""
+
+        def note(event: workflows.Event) -> None:
+            step = event.step
+            if step in ("upload_file", "import_text") and event.state in ("started", "waiting"):
+                self.seen.append((name, event.state))
+            if step == "get_import" and event.state == "finished":
+                done = getattr(event.result, "get", lambda _: None)("status") == "COMPLETE"
+                self.seen.extend([(name, "ended")] * done)
+
+        return note
+
+    async def load(self, name: str, into: ListSn, *, nl: NewsLeopard | None = None) -> None:
+        """Import contacts under a name."""
+        await workflows.import_contacts(
+            nl or self.bench.nl, MANY, list_sn=into, progress=self.as_progress(name)
+        )
+
+
+def in_turn(*names: str) -> list[tuple[str, str]]:
+    """Return what is seen of imports that come one after the other, all of them asked for at once.
+
+    Whoever waits says so first.
+    """
+    waits = [(name, "waiting") for name in names[1:]]
+    head, *tail = [[(name, "started"), (name, "ended")] for name in names]
+    return [head[0], *waits, head[1], *(each for pair in tail for each in pair)]
+
+
+async def together(*work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Do some work at once, begun in this order."""
+    async with anyio.create_task_group() as tasks:
+        for each in work:
+            tasks.start_soon(each)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("contacts", [csv_of(3), MANY], ids=["text", "file"])
+async def test_second_campaign_uploads_after_the_first_import_has_ended(contacts: str) -> None:
+    """What several imports at a time do to each other is not documented (T48)."""
+    async with connected() as bench:
+        watched, sn = Watched(bench), await bench.make_list(0)
+
+        async def send(name: str) -> None:
+            await workflows.send_campaign(
+                bench.nl,
+                attrs.evolve(CAMPAIGN, name=name),
+                contacts=contacts,
+                list_sn=sn,
+                progress=watched.as_progress(name),
+            )
+
+        await together(lambda: send("a"), lambda: send("b"), lambda: send("c"))
+
+    order = [name for name, state in watched.seen if state == "started"]
+    assert sorted(watched.seen) == sorted(in_turn(*order))
+    assert [each for each in watched.seen if each[1] != "waiting"] == [
+        (name, state) for name in order for state in ("started", "ended")
+    ]
+    assert len(bench.emulator.campaigns) == 3
+    assert not turns._queues[bench.nl._api.limiter.state]
+
+
+@pytest.mark.anyio
+async def test_clients_of_one_key_share_the_turns() -> None:
+    """The list is the platform's, whichever client imports into it."""
+    async with connected() as bench, bench.unchecked() as other:
+        watched, sn = Watched(bench), await bench.make_list(0)
+        await together(lambda: watched.load("a", sn), lambda: watched.load("b", sn, nl=other))
+
+    assert [state for _, state in watched.seen] == [
+        "started", "waiting", "ended", "started", "ended"
+    ]  # fmt: skip
+
+
+@pytest.mark.anyio
+async def test_imports_into_other_lists_overlap() -> None:
+    """A list waits for its own imports only."""
+    async with connected() as bench:
+        watched = Watched(bench)
+        lists = [await bench.make_list(0, name) for name in ("a", "b")]
+        await together(*(partial(watched.load, sn, sn) for sn in lists))
+
+    states = [state for _, state in watched.seen]
+    assert states[:2] == ["started", "started"]
+    assert "waiting" not in states
+
+
+@pytest.mark.anyio
+async def test_parts_of_one_import_are_not_divided_by_another() -> None:
+    """The turn lasts until the last part has ended."""
+    async with connected() as bench:
+        watched, sn = Watched(bench), await bench.make_list(0)
+        await together(
+            lambda: workflows.import_contacts(
+                bench.nl,
+                MANY,
+                list_sn=sn,
+                part_bytes=2_000,
+                progress=watched.as_progress("a"),
+            ),
+            lambda: watched.load("b", sn),
+        )
+
+    names = [name for name, state in watched.seen if state != "waiting"]
+    assert names.count("a") > 2
+    assert names in (sorted(names), sorted(names, reverse=True))
+
+
+@pytest.mark.quick
+@pytest.mark.anyio
+async def test_cancelled_pipeline_gives_its_turn_away() -> None:
+    """Be it its turn already or not, the next one goes on; in order."""
+    async with connected() as bench:
+        watched, sn = Watched(bench), await bench.make_list(0)
+        scopes = {name: anyio.CancelScope() for name in "abcd"}
+
+        async def load(name: str) -> None:
+            with scopes[name]:
+                await watched.load(name, sn)
+
+        async def cancel() -> None:
+            while watched.seen.count(("d", "waiting")) == 0:
+                await bench.clock.sleep(0.5)
+            scopes[watched.seen[0][0]].cancel()
+            waiting = [name for name, state in watched.seen if state == "waiting"]
+            scopes[waiting[1]].cancel()
+
+        await together(*(partial(load, name) for name in "abcd"), cancel)
+
+    began = [name for name, state in watched.seen if state == "started"]
+    waited = [name for name, state in watched.seen if state == "waiting"]
+    assert began[1:] == [waited[0], waited[2]]
+    assert [each for each in watched.seen if each[1] == "ended"] == [
+        (name, "ended") for name in began[1:]
+    ]
+    assert not turns._queues[bench.nl._api.limiter.state]
+
+
+@pytest.mark.anyio
+async def test_failed_import_gives_its_turn_away() -> None:
+    """Whoever comes next is not held up by what became of the one before."""
+    async with connected() as bench:
+        watched, sn = Watched(bench), await bench.make_list(0)
+        bench.emulator.script_import("ERROR")
+        failed: list[ImportFailed] = []
+
+        async def load(name: str) -> None:
+            try:
+                await watched.load(name, sn)
+            except ImportFailed as error:
+                failed.append(error)
+
+        await together(lambda: load("a"), lambda: load("b"))
+
+    assert len(failed) == 1
+    assert [state for _, state in watched.seen] == ["started", "waiting", "started", "ended"]
+
+
+@pytest.mark.anyio
+async def test_wait_for_the_turn_has_an_end(tmp_path: Path) -> None:
+    """It says what it waited for; the next run with the checkpoint goes on."""
+    polling = Polling(deadline_s=60)
+    async with connected() as bench:
+        sn = await bench.make_list(0)
+        bench.emulator.stick_import()
+        late: list[DeadlineExceeded] = []
+
+        async def wait() -> None:
+            await bench.clock.sleep(10)
+            with pytest.raises(DeadlineExceeded, match="other imports into the list") as caught:
+                await workflows.import_contacts(
+                    bench.nl, MANY, list_sn=sn, polling=polling, checkpoint=tmp_path / "b"
+                )
+            late.append(caught.value)
+            assert bench.emulator.count("upload") == 1
+
+        async def stick() -> None:
+            with pytest.raises(DeadlineExceeded, match="not ready within 100 s"):
+                await workflows.import_contacts(
+                    bench.nl, MANY, list_sn=sn, polling=Polling(deadline_s=100)
+                )
+
+        await together(stick, wait)
+        assert sn in str(late[0])
+        assert "nothing was imported" in str(late[0])
+        assert bench.clock.monotonic() == pytest.approx(100, abs=5)
+        assert late[0].checkpoint is not None
+
+
+@pytest.mark.anyio
+async def test_run_that_goes_on_has_the_turn_while_it_waits() -> None:
+    """Its import is under way at the platform: it is watched, and not made again."""
+    store = MemoryStore()
+    async with connected() as bench:
+        watched, sn = Watched(bench), await bench.make_list(0)
+
+        async def go_on() -> None:
+            await workflows.import_contacts(
+                bench.nl, MANY, list_sn=sn, checkpoint=store, progress=watched.as_progress("a")
+            )
+
+        with pytest.raises(DeadlineExceeded):
+            await workflows.import_contacts(
+                bench.nl, MANY, list_sn=sn, checkpoint=store, polling=Polling(deadline_s=1)
+            )
+
+        async def come_later() -> None:
+            await bench.clock.sleep(0.1)
+            await watched.load("b", sn)
+
+        await together(go_on, come_later)
+
+    assert bench.emulator.count("upload") == 2
+    assert watched.seen == [("b", "waiting"), ("a", "ended"), ("b", "started"), ("b", "ended")]
+
+
+@pytest.mark.anyio
+async def test_run_whose_import_has_ended_waits_for_no_one() -> None:
+    """There is nothing that it would import."""
+    store = MemoryStore()
+
+    async def again(bench: Bench, sn: ListSn) -> None:
+        await workflows.import_contacts(bench.nl, MANY, list_sn=sn, checkpoint=store)
+
+    async with connected() as bench:
+        sn = await bench.make_list(0)
+        await again(bench, sn)
+        bench.emulator.stick_import()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Watched(bench).load, "b", sn)
+            await bench.clock.sleep(30)
+            before_s = bench.clock.monotonic()
+            await again(bench, sn)
+            assert bench.clock.monotonic() - before_s < 1
+            tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_checkpoint_in_use_is_refused_and_not_waited_for() -> None:
+    """Two runs of one checkpoint never wait for each other, nor for a third."""
+    async with connected() as bench:
+        sn = await bench.make_list(0)
+        ready = with_lists(CAMPAIGN, [sn])
+        bench.emulator.stick_import()
+        refused: list[InUse] = []
+        with pytest.raises(DeadlineExceeded) as caught:
+            await workflows.send_campaign(
+                bench.nl, ready, contacts=MANY, list_sn=sn, polling=Polling(deadline_s=20)
+            )
+        checkpoint = caught.value.checkpoint
+
+        async def go_on() -> None:
+            try:
+                await workflows.send_campaign(
+                    bench.nl,
+                    ready,
+                    contacts=MANY,
+                    list_sn=sn,
+                    checkpoint=checkpoint,
+                    polling=Polling(deadline_s=20),
+                )
+            except InUse as error:
+                refused.append(error)
+            except DeadlineExceeded:
+                pass
+
+        await together(go_on, go_on)
+
+    assert len(refused) == 1
