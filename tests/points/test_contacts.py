@@ -1,0 +1,735 @@
+"""Contacts and imports: T19 to T52; the points of lists are in test_lists.py."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import (
+    APIError,
+    DeadlineExceeded,
+    ImportFailed,
+    ImportIncomplete,
+    ImportStatus,
+    InvalidRequest,
+    ServerError,
+    StorageError,
+    check_contacts,
+    workflows,
+)
+from newsleopard_async.emulator import Emulator
+from newsleopard_async.endpoints.contacts import Contacts
+from tests.clients import Bench, connected, csv_of
+from tests.constants import CAMPAIGN
+from tests.contacts.books import book
+from tests.emulator.api import BODY, make, rows
+from tests.points.cells import point
+from tests.points.means import (
+    CSV,
+    SN,
+    codes_of,
+    field_errors,
+    get_import,
+    import_text,
+    platform,
+    result_of,
+)
+
+DAY_S = 86_400
+EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+FILE_PATH = "/v1/contacts/imports/file"
+TEXT_PATH = "/v1/contacts/imports/text"
+
+
+async def imported(csv: str | bytes, **switches: Any) -> tuple[dict[str, Any], Emulator]:
+    """Import a file into a list over the raw wire, and return how it ends."""
+    async with platform(**switches) as (api, clock):
+        list_sn = await api.create_list()
+        ticket = (await api.post(f"/v1/contacts/imports/{list_sn}/file", {})).json()
+        await api.put(ticket["url"], csv)
+        clock.advance(60)
+        return await api.result(ticket["import_sn"]), api.emulator
+
+
+async def rules_of(contacts: Any, **options: Any) -> set[str]:
+    """Return the rules that a check of contacts reports."""
+    return {each.rule for each in await check_contacts(contacts, **options)}
+
+
+async def uploaded(contacts: Any, **options: Any) -> bytes:
+    """Import contacts by the pipeline and return what reaches the platform."""
+    async with connected() as bench:
+        await workflows.import_contacts(bench.nl, contacts, list_name="會員", **options)
+        [job] = bench.emulator.imports
+        assert job.blob is not None
+        return b"".join(job.blob.read_chunks())
+
+
+def operations(bench: Bench) -> list[str]:
+    """Return what was asked of the platform, in order, repetitions once."""
+    return list(dict.fromkeys(each.operation for each in bench.emulator.requests))
+
+
+@point
+async def test_t19_client() -> None:
+    """Nothing is deleted: there is no such method, and an import leaves other lists alone."""
+    assert not [name for name in dir(Contacts) if "delete" in name or "remove" in name]
+    async with connected() as bench:
+        for name in "ab":
+            await workflows.import_contacts(bench.nl, CSV, list_name=name)
+        assert [list(each.members) for each in bench.emulator.lists] == [["a@example.com"]] * 2
+        assert {each.method for each in bench.wire.sent} == {"GET", "POST"}
+
+
+@point
+async def test_t19_emulator() -> None:
+    """There is one contact for each address, which may be in several lists."""
+    async with platform() as (api, clock):
+        for _ in range(2):
+            await api.import_text(CSV, await api.create_list())
+        clock.advance(60)
+
+    assert list(api.emulator.contacts) == ["a@example.com"]
+    assert [list(each.members) for each in api.emulator.lists] == [["a@example.com"]] * 2
+
+
+@point
+async def test_t20_client() -> None:
+    """The pipelines require a list; the endpoints take None."""
+    async with connected() as bench:
+        with pytest.raises(InvalidRequest, match="list_sn"):
+            await workflows.import_contacts(bench.nl, CSV)
+        with pytest.raises(InvalidRequest, match="list_sn"):
+            await workflows.send_campaign(bench.nl, CAMPAIGN, contacts=CSV)
+        await bench.nl.contacts.import_text(CSV, None)
+        await bench.nl.contacts.start_file_import(None)
+        assert [each.path for each in bench.wire.sent] == [TEXT_PATH, FILE_PATH]
+
+
+@point
+async def test_t20_emulator() -> None:
+    """Contacts of an import without a list are in none."""
+    async with platform() as (api, clock):
+        await api.create_list()
+        await api.import_text(CSV)
+        clock.advance(60)
+
+    assert len(api.emulator.contacts) == 1
+    assert not api.emulator.lists[0].members
+
+
+@point
+async def test_t21_client() -> None:
+    """POST, PUT of the raw bytes, then polls; the POST alone imports nothing."""
+    async with connected() as bench:
+        await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+        assert operations(bench)[-3:] == ["start_file_import", "upload", "get_import"]
+        [upload] = [each for each in bench.emulator.requests if each.operation == "upload"]
+        assert upload.method == "PUT"
+        ticket = await bench.nl.contacts.start_file_import()
+        await bench.clock.sleep(DAY_S)
+        assert not (await bench.nl.contacts.get_import(ticket.import_sn)).status.is_final
+
+    assert len(bench.emulator.contacts) == 101
+
+
+@point
+async def test_t21_emulator() -> None:
+    """The import begins with the PUT, and a multipart POST is refused."""
+    async with platform() as (api, clock):
+        ticket = (await api.post(FILE_PATH, {})).json()
+        clock.advance(600)
+        assert (await api.result(ticket["import_sn"]))["status"] == "PROCESSING"
+        await api.put(ticket["url"], CSV)
+        clock.advance(60)
+        assert (await api.result(ticket["import_sn"]))["status"] == "COMPLETE"
+        multipart = await api.post(FILE_PATH, files={"file": ("a.csv", CSV)})
+
+    assert (multipart.status_code, multipart.content) == (415, b"")
+
+
+@point
+async def test_t22_client(tmp_path: Path) -> None:
+    """An upload has its length and nothing more; any 2xx will do; an expired URL is replaced."""
+    async with connected() as bench:
+        bench.emulator.fail("upload", 204, processed=True)
+        await workflows.import_contacts(bench.nl, csv_of(101), list_name="a")
+        [upload] = [each for each in bench.emulator.requests if each.operation == "upload"]
+        assert upload.headers.keys() == {"host", "content-length"}
+
+        bench.emulator.fail("upload", 403, body=EXPIRED, times=2)
+        report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="b")
+        assert report.import_sn == bench.emulator.imports[-1].sn
+        assert bench.emulator.count("start_file_import") == 1 + 3
+        bench.emulator.fail("upload", 403, body=EXPIRED, times=3)
+        with pytest.raises(StorageError) as caught:
+            await workflows.import_contacts(bench.nl, csv_of(101), list_name="c")
+        assert caught.value.expired
+
+        sn = await bench.send()
+        await bench.nl.reports.export(sn)
+        await bench.clock.sleep(60)
+        [link, *_] = await bench.nl.reports.get_links(sn)
+        bench.emulator.fail("download", 206, processed=True)
+        with pytest.raises(StorageError):
+            await bench.nl.reports.download(link, tmp_path / "report.csv")
+        bench.emulator.cut_body("download", times=9)
+        with pytest.raises(StorageError):
+            await bench.nl.reports.download(link, tmp_path / "report.csv")
+        assert list(tmp_path.iterdir()) == []
+
+
+@point
+@pytest.mark.parametrize(
+    ("switches", "wait_s", "content", "status"),
+    [
+        ({}, 899, CSV, 200),
+        ({}, 901, CSV, 403),
+        ({}, 1, CSV + "B", 403),
+        ({"upload_lifetime_s": 5}, 6, CSV, 403),
+        ({"upload_reuse": "any"}, 1, CSV + "B", 200),
+        ({"upload_reuse": "refused"}, 1, CSV, 403),
+    ],
+)
+async def test_t22_emulator(
+    switches: dict[str, Any], wait_s: float, content: str, status: int
+) -> None:
+    """A URL is good for 15 minutes, and takes the same bytes again and no other."""
+    async with platform(**switches) as (api, clock):
+        ticket = (await api.post(FILE_PATH, {})).json()
+        assert (await api.put(ticket["url"], CSV)).status_code == 200
+        clock.advance(wait_s)
+        assert (await api.put(ticket["url"], content)).status_code == status
+
+
+@point
+async def test_t23_client() -> None:
+    """Polling begins after the upload; for 60 s a 400 without content means "not known yet"."""
+    async with connected() as bench:
+        bench.emulator.fail("get_import", 400, times=3)
+        await workflows.import_contacts(bench.nl, csv_of(101), list_name="a")
+        bench.emulator.fail("get_import", 400, times=99)
+        began_s = bench.clock.monotonic()
+        with pytest.raises(ImportFailed) as caught:
+            await workflows.import_contacts(bench.nl, csv_of(101), list_name="b")
+        assert caught.value.result is None
+        assert 60 <= bench.clock.monotonic() - began_s <= 130
+        order = [each.operation for each in bench.emulator.requests]
+        assert order.index("upload") < order.index("get_import")
+
+
+@point
+async def test_t23_emulator() -> None:
+    """Before its upload an import is PROCESSING with zero counts, or unknown by a switch."""
+    async with platform() as (api, _):
+        sn = (await api.post(FILE_PATH, {})).json()["import_sn"]
+        result = await api.result(sn)
+        counts = [result[name] for name in ("fileCnt", "insertCnt", "duplicateCnt", "errCnt")]
+        assert (result["status"], counts) == ("PROCESSING", [0] * 4)
+        api.emulator.switch(unstarted_import_is_400=True)
+        answer = await api.get(f"/v1/contacts/imports/result/{sn}")
+
+    assert (answer.status_code, answer.content) == (400, b"")
+
+
+@point
+async def test_t24_client() -> None:
+    """A text import is JSON with the one field ``contacts``."""
+    async with connected() as bench:
+        await bench.nl.contacts.import_text(CSV)
+        assert bench.wire.sent[0].json == {"contacts": CSV}
+
+
+@point
+@pytest.mark.parametrize("content", ["{}", '{"csvText": "x"}', CSV, "", "[]", '"x"'])
+async def test_t24_emulator(content: str) -> None:
+    """A missing ``contacts``, or a body that is not JSON, is 40001."""
+    async with platform() as (api, _):
+        assert field_errors(await api.post(TEXT_PATH, content=content))
+
+
+@point
+def test_t25_client() -> None:
+    """A text import has no argument for a webhook; the two others have one."""
+    assert not [
+        name for name in inspect.signature(Contacts.import_text).parameters if "hook" in name
+    ]
+    assert "webhook_url" in inspect.signature(Contacts.start_file_import).parameters
+
+
+@point
+async def test_t25_emulator() -> None:
+    """A webhook of a text import is an unknown field, which is ignored without ``strict``."""
+    body = {"contacts": CSV, "webhookUrl": "http://localhost/hook"}
+    async with platform() as (api, clock):
+        assert list(field_errors(await api.post(TEXT_PATH, body))) == ["webhookUrl"]
+        api.emulator.switch(strict=False)
+        assert (await api.post(TEXT_PATH, body)).status_code == 200
+        clock.advance(60)
+        await api.emulator.deliver_webhooks()
+
+    assert api.emulator.webhooks == ()
+
+
+@point
+async def test_t26_client() -> None:
+    """Without a webhook the body is ``{}``; with one it has its URL."""
+    async with connected() as bench:
+        await bench.nl.contacts.start_file_import()
+        await bench.nl.contacts.start_file_import(webhook_url="https://example.com/hook")
+        sn = await bench.send()
+        await bench.nl.reports.export(sn)
+        bodies = [each.json for each in bench.wire.sent]
+
+    assert bodies[:2] == [{}, {"webhookUrl": "https://example.com/hook"}]
+    assert bodies[-1] == {}
+
+
+@point
+async def test_t26_emulator() -> None:
+    """``{}`` and an absent body are the same."""
+    async with platform() as (api, _):
+        answers = [await api.post(FILE_PATH, {}), await api.post(FILE_PATH)]
+
+    assert [each.status_code for each in answers] == [200, 200]
+
+
+@point
+async def test_t28_client() -> None:
+    """A body above 10,000,000 bytes is refused; the pipelines use text up to 1,600,000 bytes."""
+    async with connected() as bench:
+        with pytest.raises(InvalidRequest):
+            await bench.nl.contacts.import_text("EMAIL,NAME\n" + "a@example.com,甲\n" * 600_000)
+        for size, operation in ((1_500_000, "import_text"), (1_700_000, "start_file_import")):
+            lines = (f"u{number}@example.com,{'x' * (size // 20)}\n" for number in range(20))
+            contacts = "EMAIL,NAME\n" + "".join(lines)
+            await workflows.import_contacts(bench.nl, contacts, list_name=f"{size}")
+            assert bench.emulator.count(operation) == 1
+
+
+@point
+async def test_t28_emulator() -> None:
+    """The whole body is measured; its size and the code are switches."""
+    for switches, code in (({}, 40010), ({"text_import_too_large_code": 40001}, 40001)):
+        async with platform(text_import_max_bytes=200, **switches) as (api, _):
+            assert (await api.post(TEXT_PATH, {"contacts": CSV})).status_code == 200
+            blanks = await api.post(TEXT_PATH, content=b'{"contacts": "x"}' + b" " * 200)
+            assert codes_of(blanks) == (400, code)
+    assert make()[0].switches.text_import_max_bytes == 10_000_000
+
+
+@point
+@pytest.mark.parametrize(("count", "operation"), [(100, "import_text"), (101, "start_file_import")])
+async def test_t29_client(count: int, operation: str) -> None:
+    """The pipelines use text up to 100 rows, and a file above."""
+    async with connected() as bench:
+        await workflows.import_contacts(bench.nl, csv_of(count), list_name="會員")
+
+        assert bench.emulator.count(operation) == 1
+        assert bench.emulator.count("import_text") + bench.emulator.count("upload") == 1
+
+
+@point
+async def test_t29_emulator() -> None:
+    """Both ways take any number of rows."""
+    async with platform() as (api, clock):
+        await api.import_text(rows(500))
+        clock.advance(60)
+        result, _ = await imported(rows(1))
+
+    assert (len(api.emulator.contacts), result["insertCnt"]) == (500, 1)
+
+
+@point
+async def test_t30_client() -> None:
+    """The pipelines send CSV, also from a workbook; ``upload`` sends any bytes as they are."""
+    workbook = book([["EMAIL", "NAME"], ["a@example.com", "甲"]])
+    assert await uploaded(workbook) == "EMAIL,NAME\na@example.com,甲\n".encode()
+    assert "spreadsheet-file" in await rules_of(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+
+    async with connected() as bench:
+        ticket = await bench.nl.contacts.start_file_import()
+        await bench.nl.contacts.upload(ticket, workbook)
+        [job] = bench.emulator.imports
+        assert job.blob is not None
+        assert b"".join(job.blob.read_chunks()) == workbook
+
+
+@point
+async def test_t30_emulator() -> None:
+    """A file that is not CSV in UTF-8 ends in ERROR."""
+    for content in (book([["EMAIL", "NAME"]]), "EMAIL,NAME\na@b.cc,甲\n".encode("cp950")):
+        assert (await imported(content))[0]["status"] == "ERROR"
+
+
+@point
+async def test_t31_client() -> None:
+    """The two columns go first, in upper case; without them nothing is sent."""
+    assert await uploaded("name,City,email\n甲,台北,a@example.com\n") == (
+        "EMAIL,NAME,City\na@example.com,甲,台北\n".encode()
+    )
+    assert "header-order" in await rules_of("NAME,CITY\n甲,台北\n")
+    async with connected() as bench:
+        for text in ("NAME,EMAIL\nx,a@b.cc", "EMAIL\na@b.cc", "email,name\na@b.cc,x"):
+            with pytest.raises(InvalidRequest):
+                await bench.nl.contacts.import_text(text)
+        assert bench.wire.all_requests == 0
+
+
+@point
+@pytest.mark.parametrize(
+    ("header", "strict", "status"),
+    [
+        ("EMAIL,NAME", True, "COMPLETE"),
+        ("NAME,EMAIL", True, "MISSING_REQUIRED_DATA"),
+        ("EMAIL", True, "MISSING_REQUIRED_DATA"),
+        ("email,name", True, "MISSING_REQUIRED_DATA"),
+        ("email,name", False, "COMPLETE"),
+    ],
+)
+async def test_t31_emulator(header: str, strict: bool, status: str) -> None:
+    """Any other beginning than EMAIL,NAME is missing data; without ``strict`` case is no matter."""
+    assert (await imported(f"{header}\n", strict=strict))[0]["status"] == status
+
+
+@point
+@pytest.mark.parametrize("names", ["CITY,city", "CITY, City ", "CITY,name"])
+async def test_t32_client(names: str) -> None:
+    """Names are compared without case and blanks around them, and a repetition is refused."""
+    async with connected() as bench:
+        with pytest.raises(InvalidRequest) as caught:
+            await workflows.import_contacts(
+                bench.nl, f"EMAIL,NAME,{names}\na@example.com,A,1,2\n", list_name="會員"
+            )
+        assert "duplicate-header" in {each.rule for each in caught.value.problems}
+        assert bench.wire.all_requests == 0
+
+
+@point
+@pytest.mark.parametrize("names", ["CITY,city", "CITY, City ", "CITY,name"])
+async def test_t32_emulator(names: str) -> None:
+    """Names are compared without case and blanks around them."""
+    result, _ = await imported(f"EMAIL,NAME,{names}\na@example.com,A,1,2\n")
+
+    assert result["status"] == "DUPLICATE_HEADER"
+
+
+@point
+async def test_t33_client() -> None:
+    """The column NAME is always sent; a name that shows nothing is a warning."""
+    contacts = "EMAIL,NAME\na@example.com,\nb@example.com,NULL\n"
+
+    assert await rules_of(contacts) >= {"empty-name", "null-word"}
+    assert await uploaded(contacts) == contacts.encode()
+
+
+@point
+async def test_t33_emulator() -> None:
+    """A row without NAME is taken, one without EMAIL rejected."""
+    result, emulator = await imported("EMAIL,NAME\na@example.com,\n,甲\n")
+
+    assert (result["insertCnt"], result["errCnt"]) == (1, 1)
+    assert emulator.contacts["a@example.com"].name == ""
+
+
+@point
+async def test_t34_client() -> None:
+    """Line feeds go out, whatever came in; ``import_text`` refuses carriage returns."""
+    for count in (2, 101):
+        sent = await uploaded(csv_of(count).replace("\n", "\r\n"))
+        assert sent == csv_of(count).encode()
+    async with connected() as bench:
+        with pytest.raises(InvalidRequest):
+            await bench.nl.contacts.import_text(CSV.replace("\n", "\r\n"))
+
+
+@point
+async def test_t34_emulator() -> None:
+    """A carriage return before a line feed is dropped, and blank lines at the end are ignored."""
+    result, emulator = await imported("EMAIL,NAME\r\na@example.com,A\r\n\n\r\n\n")
+
+    assert (result["fileCnt"], result["insertCnt"]) == (1, 1)
+    assert emulator.contacts["a@example.com"].name == "A"
+
+
+@point
+async def test_t35_client() -> None:
+    """Values are quoted where needed; line breaks inside and open quotes are refused."""
+    header = "EMAIL,NAME,MEMO\n"
+    quoted = header + 'a@example.com,"A, B","x ""y"""\n'
+    assert await uploaded(quoted) == quoted.encode()
+    assert "line-break" in await rules_of(header + 'a@example.com,A,"x\ny"\n')
+    assert "formula" in await rules_of(header + "a@example.com,A,=1+1\n")
+    assert (
+        await uploaded(header + "a@example.com,A,=1+1\n")
+        == (header + "a@example.com,A,=1+1\n").encode()
+    )
+    unclosed = header + 'a@example.com,A,"x\nb@example.com,B,y\nc@example.com,C,"z\n'
+    report = await check_contacts(unclosed)
+    assert not report.ok
+
+
+@point
+async def test_t35_emulator() -> None:
+    """Quotes are those of RFC 4180, and a row with another number of cells is rejected."""
+    result, emulator = await imported(
+        'EMAIL,NAME\na@example.com,"A, ""B"""\nb@example.com\nc@example.com,C,D\n'
+    )
+
+    assert (result["insertCnt"], result["errCnt"]) == (1, 2)
+    assert emulator.contacts["a@example.com"].name == 'A, "B"'
+
+
+@point
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
+async def test_t36_client(encoding: str) -> None:
+    """UTF-8 without a mark goes out, whatever came in."""
+    text = "EMAIL,NAME\na@example.com,王小明\nb@example.com,陳大文\n"
+
+    assert await uploaded(text.encode(encoding)) == text.encode()
+
+
+@point
+async def test_t36_emulator() -> None:
+    """A byte order mark is removed, or spoils the header by a switch."""
+    for spoils, status in ((False, "COMPLETE"), (True, "MISSING_REQUIRED_DATA")):
+        result, _ = await imported(b"\xef\xbb\xbf" + CSV.encode(), bom_spoils_header=spoils)
+        assert result["status"] == status
+
+
+@point
+async def test_t37_client() -> None:
+    """Imports are repeated; addresses are compared in lower case and sent as they are written."""
+    contacts = "EMAIL,NAME\nA@Example.com,甲\n"
+    assert await uploaded(contacts) == contacts.encode()
+    assert "duplicate-email" in await rules_of(contacts + "a@example.com,乙\n")
+    async with connected() as bench:
+        bench.emulator.lose_reply_to("import_text")
+        await bench.nl.contacts.import_text(CSV)
+        assert bench.emulator.count("import_text") == 2
+
+
+@point
+async def test_t37_emulator() -> None:
+    """An absent column keeps a value, a blank cell overwrites it, whatever the address's case."""
+    async with platform() as (api, clock):
+        await api.import_text("EMAIL,NAME,CITY,SIZE\na@b.cc,x,台北,L\n")
+        await api.import_text("EMAIL,NAME,SIZE\n A@B.cc,y,\n")
+        clock.advance(60)
+
+    [contact] = api.emulator.contacts.values()
+    assert (contact.name, dict(contact.values)) == ("y", {"city": "台北", "size": ""})
+
+
+@point
+async def test_t39_client() -> None:
+    """Mixed columns and lost zeros are warnings; earlier imports are not remembered."""
+    mixed = "EMAIL,NAME,X\n" + "".join(f"u{n}@example.com,A,{n}\n" for n in range(20))
+
+    assert "mixed-type" in await rules_of(mixed + "z@example.com,A,many\n")
+    assert "leading-zero" in await rules_of("EMAIL,NAME,TEL\na@example.com,A,0912345678\n")
+    assert "mixed-type" not in await rules_of("EMAIL,NAME,X\na@example.com,A,many\n")
+
+
+@point
+@pytest.mark.parametrize(
+    ("first", "second", "errors"),
+    [("1", "two", 1), ("2026-01-05", "soon", 1), ("L", "7", 0), ("", "two", 0), ("1", "", 0)],
+)
+async def test_t39_emulator(first: str, second: str, errors: int) -> None:
+    """The type of a column is read off the first import that has values."""
+    async with platform() as (api, clock):
+        await api.import_text(f"EMAIL,NAME,X\na@b.cc,A,{first}\n")
+        sn = await api.import_text(f"EMAIL,NAME,X\nb@b.cc,A,{second}\n")
+        clock.advance(60)
+
+        assert (await api.result(sn))["errCnt"] == errors
+
+
+@point
+@pytest.mark.parametrize(
+    ("word", "read", "success"),
+    [
+        ("PROCESSING", "PROCESSING", False),
+        ("COMPLETE", "COMPLETE", True),
+        ("COMPLETED", "COMPLETE", True),
+        ("DUPLICATE_HEADER", "DUPLICATE_HEADER", False),
+        ("SOMETHING_NEW", "SOMETHING_NEW", False),
+    ],
+)
+async def test_t43_client(word: str, read: str, success: bool) -> None:
+    """The word alone is read, the command line's form too, and an unknown one is no success."""
+    result = await result_of(get_import, {"import_sn": "a", "status": word})
+
+    assert (result.status, result.status.is_success) == (read, success)
+    assert result.status.is_known is (word != "SOMETHING_NEW")
+
+
+@point
+async def test_t43_emulator() -> None:
+    """Imports end in the words of the documentation."""
+    words = {
+        (await imported(content))[0]["status"]
+        for content in (CSV, "x", "EMAIL,NAME,a,A\n", "EMAIL,NAME,\na@b.cc,A,1\n")
+    }
+    async with platform() as (api, _):
+        words.add((await api.result(await api.import_text(CSV)))["status"])
+
+    assert words == ImportStatus.known
+
+
+@point
+@pytest.mark.parametrize("status", ["ERROR", "DUPLICATE_HEADER", "MISSING_REQUIRED_DATA", "ODD"])
+async def test_t44_client(status: str) -> None:
+    """Every state but PROCESSING is final, and only COMPLETE is success."""
+    async with connected() as bench:
+        bench.emulator.script_import(status)
+        with pytest.raises(ImportFailed, match=status) as caught:
+            await workflows.import_contacts(bench.nl, CSV, list_name="會員")
+
+    assert caught.value.result is not None
+    assert caught.value.result.status.is_final
+    assert not ImportStatus.PROCESSING.is_final
+
+
+@point
+async def test_t44_emulator() -> None:
+    """An import can be made to end in any state."""
+    for status in ("ERROR", "ODD"):
+        async with platform() as (api, clock):
+            api.emulator.script_import(status)
+            sn = await api.import_text(CSV)
+            clock.advance(60)
+            assert (await api.result(sn))["status"] == status
+            assert api.emulator.contacts == {}
+
+
+@point
+async def test_t46_client(caplog: pytest.LogCaptureFixture) -> None:
+    """All four counts are given; too few rows in the file stop, unknown counts are logged."""
+    answer = {"import_sn": "a", "status": "COMPLETE", "fileCnt": 9, "insertCnt": 1, "errCnt": -1}
+    result = await result_of(get_import, answer)
+    assert (result.file_count, result.inserted, result.duplicates, result.errors) == (
+        9,
+        1,
+        None,
+        None,
+    )
+
+    async def run(counts: bytes, **options: Any) -> None:
+        async with connected() as bench:
+            body = b'{"import_sn": "a", "status": "COMPLETE", %s}' % counts
+            bench.emulator.fail("get_import", 200, body=body, times=9)
+            await workflows.send_campaign(
+                bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員", **options
+            )
+
+    with pytest.raises(ImportIncomplete):
+        await run(b'"fileCnt": 2, "errCnt": 0')
+    with pytest.raises(ImportIncomplete):
+        await run(b'"fileCnt": 3, "errCnt": 1')
+    caplog.set_level(logging.WARNING, "newsleopard_async")
+    for counts, warned in (
+        (b'"fileCnt": 3, "errCnt": 0, "insertCnt": 0', False),
+        (b'"x": 1', True),
+    ):
+        caplog.clear()
+        with pytest.raises(APIError):  # the emulator has imported nobody, so the submit is refused
+            await run(counts)
+        assert ("missing contacts cannot be noticed" in caplog.text) is warned
+    with pytest.raises(APIError):
+        await run(b'"fileCnt": 3, "errCnt": 1', max_rejected=1)
+
+
+@point
+async def test_t46_emulator() -> None:
+    """The counts add up, and an update counts as inserted."""
+    async with platform() as (api, clock):
+        await api.import_text("EMAIL,NAME\na@b.cc,x\n")
+        sn = await api.import_text("EMAIL,NAME\na@b.cc,y\nb@b.cc,x\nb@b.cc,z\nbad,x\n")
+        clock.advance(60)
+        result = await api.result(sn)
+
+    counts = [result[name] for name in ("fileCnt", "insertCnt", "duplicateCnt", "errCnt")]
+    assert counts == [4, 2, 1, 1]
+
+
+@point
+async def test_t47_client() -> None:
+    """A repetition is a warning, and the fix keeps the last row."""
+    contacts = "EMAIL,NAME\na@example.com,first\nb@example.com,B\nA@example.com,last\n"
+
+    assert "duplicate-email" in await rules_of(contacts)
+    assert await uploaded(contacts, fix="drop-duplicates") == (
+        b"EMAIL,NAME\nb@example.com,B\nA@example.com,last\n"
+    )
+    assert await uploaded(contacts, fix="drop-later-duplicates") == (
+        b"EMAIL,NAME\na@example.com,first\nb@example.com,B\n"
+    )
+
+
+@point
+async def test_t47_emulator() -> None:
+    """The last row of an address wins; the others count as duplicates."""
+    result, emulator = await imported("EMAIL,NAME\na@b.cc,first\nb@b.cc,B\nA@b.cc,last\n")
+
+    assert (result["insertCnt"], result["duplicateCnt"]) == (2, 1)
+    assert emulator.contacts["a@b.cc"].name == "last"
+
+
+@point
+async def test_t51_client() -> None:
+    """An empty 500 is repeated once; then the error asks to check the list; no look-up before."""
+    async with connected() as bench:
+        bench.emulator.fail("import_text", 500)
+        await bench.nl.contacts.import_text(CSV, await bench.nl.contacts.create_list("會員"))
+        assert bench.emulator.count("import_text") == 2
+        for call, operation in (
+            (import_text, "import_text"),
+            (lambda nl: nl.contacts.start_file_import(SN), "start_file_import"),
+        ):
+            before = bench.emulator.count(operation)
+            with pytest.raises(ServerError, match="list_sn"):
+                await call(bench.nl)
+            assert bench.emulator.count(operation) == before + 2
+        assert bench.emulator.count("list_lists") == 0
+
+
+@point
+@pytest.mark.parametrize("form", ["file", "text"])
+async def test_t51_emulator(form: str) -> None:
+    """An import into an unknown list is a 500 without content."""
+    async with platform() as (api, _):
+        body = {"contacts": CSV} if form == "text" else {}
+        answer = await api.post(f"/v1/contacts/imports/{SN}/{form}", body)
+
+    assert (answer.status_code, answer.content) == (500, b"")
+
+
+@point
+async def test_t52_client() -> None:
+    """The submit waits for COMPLETE."""
+    async with connected() as bench:
+        await workflows.send_campaign(bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員")
+        order = [each.operation for each in bench.emulator.requests]
+        assert order[-2:] == ["get_import", "submit_campaign"]
+        assert bench.emulator.requests[-1].status == 200
+        bench.emulator.stick_import()
+        with pytest.raises(DeadlineExceeded):
+            await workflows.send_campaign(bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="另")
+        assert bench.emulator.count("submit_campaign") == 1
+
+
+@point
+async def test_t52_emulator() -> None:
+    """Contacts arrive when the import ends; a submit before that has nobody to send to."""
+    async with platform() as (api, clock):
+        list_sn = await api.create_list()
+        await api.import_text(CSV, list_sn)
+        assert codes_of(await api.submit(BODY, list_sn)) == (400, 40013)
+        clock.advance(60)
+        assert (await api.submit(BODY, list_sn)).status_code == 200
