@@ -91,14 +91,23 @@ class Controls:
         self._account.imports.stick(times)
 
     def script_import(self, status: str) -> None:
-        """Let the next import to be uploaded end in this state."""
+        """Let the next import to be uploaded end in this state.
+
+        Contacts arrive in COMPLETE and COMPLETED only. In PROCESSING the import is stuck.
+        """
         self._account.imports.script(status)
 
     def script_campaign(self, state: str) -> None:
-        """Let the next accepted campaign end in this state without sending."""
+        """Let the next accepted campaign come to this state at its instant without sending.
+
+        In a state that is not final, such as SENDING, it stays for ever. COMPLETE lets the
+        campaign take its course.
+        """
         self._account.campaigns.script(state)
 
     def clear_faults(self) -> None:
-        """Forget the faults that have not happened yet."""
+        """Forget the faults that have not happened yet, and the states that were scripted."""
         with self._account.lock:
             self._account.faults.clear()
+            self._account.imports.forget_scripts()
+            self._account.campaigns.forget_scripts()

@@ -313,7 +313,7 @@ async def test_sample_of_the_documentation_can_be_reproduced() -> None:
         result = await api.result(sn)
 
     assert (result["status"], result["insertCnt"]) == ("PROCESSING", 3)
-    assert result["completedDate"] is not None
+    assert result["completedDate"] == result["createDate"]
 
 
 async def test_import_without_upload_can_be_unknown() -> None:
@@ -340,17 +340,79 @@ async def test_stuck_import_never_ends_and_holds_up_no_other() -> None:
     assert states == ["PROCESSING", "COMPLETE"]
 
 
-@pytest.mark.parametrize("status", ["ERROR", "COMPLETED", "SOMETHING_NEW"])
-async def test_any_state_can_be_scripted(status: str) -> None:
-    """A test may let an import end in any state, known or not (T44)."""
-    emulator, clock = make()
+FAILED = ["ERROR", "DUPLICATE_HEADER", "MISSING_REQUIRED_DATA", "SOMETHING_NEW"]
+
+
+@pytest.mark.parametrize("status", FAILED)
+@pytest.mark.parametrize("shows_counts", [False, True])
+async def test_any_state_can_be_scripted(status: str, shows_counts: bool) -> None:
+    """What is reported is what happened: nothing was read, and nobody arrived (T44)."""
+    emulator, clock = make(processing_shows_counts=shows_counts)
     emulator.script_import(status)
     async with Api(emulator) as api:
-        sn = await api.import_text(rows(1))
+        sn = await api.import_text("EMAIL,NAME\na@b.cc,x\nnobody,x\n", await api.create_list())
+        during = await api.result(sn)
         clock.advance(60)
         result = await api.result(sn)
 
-    assert result["status"] == status
+    counts = [result[name] for name in ("fileCnt", "insertCnt", "duplicateCnt", "errCnt")]
+    assert (during["status"], during["insertCnt"]) == ("PROCESSING", 0)
+    assert (result["status"], counts, "errorDownloadLink" in result) == (status, [0] * 4, False)
+    assert (emulator.contacts, list(emulator.lists[0].members)) == ({}, [])
+
+
+async def test_other_word_for_complete_is_a_success_as_well() -> None:
+    """The vendor's command line expects COMPLETED: contacts arrive, and the counts say so (T43)."""
+    emulator, clock = make()
+    emulator.script_import("COMPLETED")
+    async with Api(emulator) as api:
+        sn = await api.import_text(rows(2))
+        clock.advance(60)
+        result = await api.result(sn)
+
+    assert (result["status"], result["insertCnt"], len(emulator.contacts)) == ("COMPLETED", 2, 2)
+
+
+async def test_import_that_is_scripted_to_be_processing_is_stuck() -> None:
+    """PROCESSING is not an end: there is no time of completion, and the next one is not kept."""
+    emulator, clock = make()
+    emulator.script_import("PROCESSING")
+    async with Api(emulator) as api:
+        stuck, fine = [await api.import_text(rows(1)) for _ in range(2)]
+        clock.advance(10)
+        results = [await api.result(sn) for sn in (stuck, fine)]
+
+    assert [item["status"] for item in results] == ["PROCESSING", "COMPLETE"]
+    assert [item["completedDate"] is None for item in results] == [True, False]
+
+
+async def test_scripted_states_are_forgotten_with_the_faults() -> None:
+    """After ``clear_faults`` imports and campaigns take their course."""
+    emulator, clock = make()
+    emulator.stick_import()
+    emulator.script_import("ERROR")
+    emulator.script_campaign("STOP")
+    emulator.clear_faults()
+    async with Api(emulator) as api:
+        await api.submit(BODY, await api.filled_list(1))
+        clock.advance(60)
+
+    assert emulator.imports[0].status == "COMPLETE"
+    assert emulator.campaigns[0].state(clock.now()) == "COMPLETE"
+
+
+async def test_file_that_replaces_another_is_judged_by_itself() -> None:
+    """A scripted end belongs to one upload, and not to those that follow (T22)."""
+    emulator, clock = make(upload_reuse="any")
+    emulator.script_import("PROCESSING")
+    async with Api(emulator) as api:
+        ticket = (await api.post("/v1/contacts/imports/file", {})).json()
+        for content in (rows(1), rows(2)):
+            await api.put(ticket["url"], content.encode())
+        clock.advance(60)
+        result = await api.result(ticket["import_sn"])
+
+    assert (result["status"], result["insertCnt"]) == ("COMPLETE", 2)
 
 
 @pytest.mark.parametrize(

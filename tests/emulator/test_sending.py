@@ -291,6 +291,37 @@ async def test_end_of_a_campaign_can_be_scripted() -> None:
     assert len(emulator.outbox) == 1
 
 
+FINAL = ["STOP", "OVER_LIMIT", "EMPTY_RECIPIENT", "INSUFFICIENT_RECIPIENT_FOR_TESTING"]
+FINAL += ["UNAUTHENTICATED_SENDER", "SOMETHING_NEW"]
+HOLDING = ["DRAFT", "PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"]
+
+
+@pytest.mark.parametrize("body", [BODY, AB_BODY], ids=["plain", "test"])
+@pytest.mark.parametrize("state", [*FINAL, *HOLDING])
+async def test_scripted_campaign_does_not_contradict_itself(
+    body: dict[str, Any], state: str
+) -> None:
+    """It is neither sent nor listed, and has no report; what is over is paid back."""
+    emulator, clock = make(**QUIET)
+    emulator.script_campaign(state)
+    async with Api(emulator) as api:
+        sn = (await api.submit(body, await api.filled_list(100))).json()["sn"]
+        clock.advance(7_200)
+        listed = (await api.get("/v1/report/campaigns")).json()
+        await api.post(f"/v1/report/{sn}/export", {})
+        clock.advance(60)
+        links = (await api.get(f"/v1/report/{sn}/link")).json()
+
+    campaign = emulator.campaigns[0]
+    assert (campaign.state(clock.now()), campaign.sent_begin, campaign.sent_end) == (
+        state,
+        None,
+        None,
+    )
+    assert (len(emulator.outbox), listed, links) == (0, [], {"Reports": []})
+    assert campaign.charged == 1_000_000 - emulator.balance == (100 if state in HOLDING else 0)
+
+
 async def test_same_seed_gives_the_same_story() -> None:
     """Codes, bounces and opens are drawn from the seed alone."""
 

@@ -137,6 +137,10 @@ class Campaigns:
         """
         self._scripts.append(state)
 
+    def forget_scripts(self) -> None:
+        """Let the next accepted campaigns take their course."""
+        self._scripts.clear()
+
     def submit(self, content: bytes, *, is_test: bool, now: datetime) -> Campaign:
         """Accept a campaign; every accepted one is new (T64).
 

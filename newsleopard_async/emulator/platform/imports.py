@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 import attrs
 
@@ -18,6 +19,9 @@ from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = ["ImportJob", "Imports"]
+
+SUCCESSES: Final = ("COMPLETE", "COMPLETED")
+"""The word of the documentation, and the one that the vendor's command line expects (T43)."""
 
 
 @attrs.define(kw_only=True)
@@ -87,8 +91,13 @@ class Imports:
         self._to_stick += times
 
     def script(self, status: str) -> None:
-        """Let the next upload end in this state (T44)."""
+        """Let the next upload end in this state (T44); PROCESSING is none, and never ends."""
         self._scripts.append(status)
+
+    def forget_scripts(self) -> None:
+        """Let the next uploads take their course."""
+        self._to_stick = 0
+        self._scripts.clear()
 
     def create(self, list_sn: str | None, webhook_url: str | None, now: datetime) -> ImportJob:
         """Open an import that waits for its upload."""
@@ -131,15 +140,13 @@ class Imports:
             raise StorageRefusal(403, "AccessDenied", "Access Denied")
         job.blob = blob
         job.uploaded = now
-        job.result = None
-        if self._scripts:
-            job.scripted = self._scripts.popleft()
-        elif max_bytes is not None and blob.size > max_bytes:
+        job.result = job.due = None
+        job.scripted = self._scripts.popleft() if self._scripts else None
+        if job.scripted is None and max_bytes is not None and blob.size > max_bytes:
             job.scripted = "ERROR"
-        if self._to_stick:
-            self._to_stick -= 1
-            job.stuck = True
-        else:
+        job.stuck = self._to_stick > 0 or job.scripted == "PROCESSING"
+        self._to_stick = max(0, self._to_stick - 1)
+        if not job.stuck:
             self._begin(job, blob, now)
 
     def _begin(self, job: ImportJob, blob: Blob, now: datetime) -> None:
@@ -152,11 +159,8 @@ class Imports:
         """Let the contacts arrive; a file that was replaced meanwhile no longer counts."""
         if job.blob is not blob or job.result is not None:
             return
-        found = judge(blob, columns=self._book.columns, switches=self._board.on)
-        if job.scripted is not None:
-            found = attrs.evolve(found, status=job.scripted)
-        job.result = found
-        if found.status == "COMPLETE":
+        found = job.result = self._judge(job, blob)
+        if found.status in SUCCESSES:
             self._book.columns.update(found.new_columns)
             self._book.store(found.contacts.values(), list_sn=job.list_sn, now=at)
         if found.rejected_file is not None:
@@ -166,6 +170,14 @@ class Imports:
             self._webhooks.schedule(
                 job.webhook_url, at, lambda now: self._fields(job, job.result, now)
             )
+
+    def _judge(self, job: ImportJob, blob: Blob) -> Judgement:
+        """Read a file; of one that is scripted to fail no row counts, as if it were unreadable."""
+        status = job.scripted
+        if status not in {None, "PROCESSING", *SUCCESSES}:
+            return Judgement(status=str(status))
+        found = judge(blob, columns=self._book.columns, switches=self._board.on)
+        return attrs.evolve(found, status=status) if status in SUCCESSES else found
 
     @property
     def awaits_webhook(self) -> bool:
@@ -183,7 +195,7 @@ class Imports:
             return None
         shown = job.result
         if job.blob is not None and shown is None and self._board.on.processing_shows_counts:
-            shown = judge(job.blob, columns=self._book.columns, switches=self._board.on)
+            shown = self._judge(job, job.blob)
         return self._fields(job, shown, now)
 
     def _is_known(self, job: ImportJob, now: datetime) -> bool:
@@ -199,6 +211,8 @@ class Imports:
     ) -> Mapping[str, object]:
         on = self._board.on
         found = shown or Judgement(status="PROCESSING")
+        # The sample of a running import says that it was completed when it was created.
+        completed = job.due if job.result is not None else job.created
         fields: dict[str, object] = {
             "import_sn": as_code(job.sn, on),
             "status": job.status,
@@ -207,7 +221,7 @@ class Imports:
             "duplicateCnt": as_count(found.duplicates, on),
             "errCnt": as_count(found.rejected, on),
             "createDate": as_date(job.created, on),
-            "completedDate": None if shown is None else as_date(job.due or now, on),
+            "completedDate": None if shown is None else as_date(completed, on),
         }
         if job.result is not None and found.rejected:
             fields["errorDownloadLink"] = self._storage.download_url(
