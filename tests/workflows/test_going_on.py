@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from newsleopard_async import (
+    ConnectionFailed,
+    FieldError,
     ImportIncomplete,
     InvalidRequest,
     NewsLeopardError,
@@ -74,6 +77,26 @@ async def test_finished_send_gives_its_outcome_whatever_may_be_rejected_now(tmp_
 
     assert second.campaign_sn == first.campaign_sn
     assert bench.emulator.submitted == 1
+
+
+@pytest.mark.anyio
+async def test_refused_preheader_comes_and_goes_with_one_checkpoint(tmp_path: Path) -> None:
+    """It may be left out, and given anew, until the submit; the import stays (T82)."""
+    kept: dict[str, Any] = {"checkpoint": tmp_path / "checkpoint.json", "list_name": "會員"}
+    kept["contacts"] = csv_of(3)
+    mailing = attrs.evolve(CAMPAIGN, preheader="預覽")
+    async with connected() as bench:
+        with pytest.raises(FieldError, match=r"content\.preheader"):
+            await workflows.send_campaign(bench.unchecked(), mailing, **kept)
+        bench.emulator.not_sent("submit_campaign", times=5)
+        with pytest.raises(ConnectionFailed):
+            await workflows.send_campaign(bench.nl, CAMPAIGN, **kept)
+        bench.emulator.clear_faults()
+        bench.emulator.switch(vendor_limits=True)
+        await workflows.send_campaign(bench.unchecked(), mailing, **kept)
+
+    assert bench.emulator.count("import_text") == 1
+    assert [each.body.variants[0].preheader for each in bench.emulator.campaigns] == ["預覽"]
 
 
 @pytest.mark.anyio
