@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.disclosure import hides_variables, shown
 from newsleopard_async.errors import Problem, UnexpectedResponse
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import (
@@ -82,6 +82,11 @@ class Contacts:
         Source: GET /v1/contacts/lists; documented, order and total are not
         """
         _check_page(page, size)
+        return await self._page(page, size)
+
+    async def _page(
+        self, page: int, size: int = PAGE_SIZE, wanted: answers.Wanted | None = None
+    ) -> tuple[ContactList, ...]:
         return await self._api.call(
             Request(
                 name="list_lists",
@@ -89,30 +94,38 @@ class Contacts:
                 path="/v1/contacts/lists",
                 kind=Kind.READ,
                 query=(("size", str(size)), ("page", str(page))),
-                decode=answers.decode_lists,
+                decode=functools.partial(answers.decode_lists, wanted=wanted),
             )
         )
 
     @hides_variables
-    async def iter_lists(self) -> AsyncIterator[ContactList]:
+    async def iter_lists(self, *, name: str | None = None) -> AsyncIterator[ContactList]:
         """Go through all contact lists, each once, a request a hundred of them.
 
         An empty page is the end, and a request more than there are lists for; so are two pages in
-        a row with nothing new. What is on several pages is read twice, since a list that is
-        deleted meanwhile moves another one over the border of two pages.
+        a row with nothing new. What is on several pages is read twice, since a list that is deleted
+        meanwhile moves another one over the border of two pages.
+
+        Args:
+            name: Only lists of exactly this name. A list whose code cannot be read is left out
+                and logged, but not if it may be one of these.
 
         Raises:
-            UnexpectedResponse: there is no end to the pages.
+            UnexpectedResponse: there is no end to the pages; or a list cannot be read that may
+                have the name.
         """
+        wanted = None if name is None else _wanted(_line("name", name))
         seen: set[ListSn] = set()
         is_stale = False
+        first, rows = 0, await self._page(0, wanted=wanted)
         # A short page is not the end: the server may give fewer rows than asked for (T59). Nor
         # must there be an empty one: a server that ignores `page` never has it. One page with
         # nothing new may be an answer that came twice, or rows that moved by a whole page.
-        for page in range(_MOST_PAGES):
-            rows = await self.list_lists(page=page)
+        for page in range(first, first + _MOST_PAGES):
+            if page > first:
+                rows = await self._page(page, wanted=wanted)
             fresh = _unseen(rows, seen)
-            for row in fresh:
+            for row in _called(fresh, name):
                 yield row
             if not rows or (is_stale and not fresh):
                 break
@@ -121,8 +134,8 @@ class Contacts:
             raise UnexpectedResponse(
                 f"list_lists has no end after {_MOST_PAGES:,} pages", status=200
             )
-        for again in range(page if page > 1 else 0):
-            for row in _unseen(await self.list_lists(page=again), seen):
+        for again in range(first, page if page > first + 1 else first):
+            for row in _called(_unseen(await self._page(again, wanted=wanted), seen), name):
                 yield row
 
     @hides_variables
@@ -201,6 +214,7 @@ class Contacts:
 
         Raises:
             APIError: status 400 without a code: the import is unknown, or too old.
+            UnexpectedResponse: the answer has no state, or is about another import.
         Source: GET /v1/contacts/imports/result/{import_sn}; documented
         """
         check_code("import_sn", import_sn)
@@ -211,7 +225,9 @@ class Contacts:
                 path=path("/v1/contacts/imports/result/{sn}", sn=import_sn),
                 kind=Kind.READ,
                 polite=True,
-                decode=functools.partial(answers.decode_import_result, base_url=self._api.base_url),
+                decode=functools.partial(
+                    answers.decode_import_result, asked=import_sn, base_url=self._api.base_url
+                ),
                 hint="the import is unknown, or older than 30 days",
             )
         )
@@ -222,6 +238,18 @@ def _unseen(rows: Iterable[ContactList], seen: set[ListSn]) -> tuple[ContactList
     fresh = {row.sn: row for row in rows if row.sn not in seen}
     seen.update(fresh)
     return tuple(fresh.values())
+
+
+def _wanted(name: str) -> answers.Wanted:
+    """Recognise a name as it is read; of one that came as a number, the zeros in front are lost."""
+    wanted = shown(name)
+    number = int(wanted) if wanted.isdecimal() else None
+    return lambda found: found == wanted or (found.isdecimal() and int(found) == number)
+
+
+def _called(rows: Iterable[ContactList], name: str | None) -> Iterator[ContactList]:
+    # Names are read as they may be shown.
+    return (row for row in rows if name is None or row.name == shown(name))
 
 
 def webhook_body(webhook_url: str | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ from newsleopard_async.version import __version__
 __all__ = ["Api"]
 
 T = TypeVar("T")
+
+_log: Final = logging.getLogger("newsleopard_async")
 
 _SYSTEM_CLOCK: Final = SystemClock()
 
@@ -146,6 +149,12 @@ class Api:
         if last.outcome.failure is Failure.REFUSED:
             # "Come back tomorrow" is worth more than "too many requests".
             self.limiter.check_day()
+        if last.unread:
+            _log.warning(
+                "%s: part of the answer cannot be read and is unknown, which decides nothing: %s",
+                request.name,
+                last.unread,
+            )
         return last.get()
 
     def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:

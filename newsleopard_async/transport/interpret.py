@@ -37,7 +37,7 @@ from newsleopard_async.transport.outcome import (
 from newsleopard_async.transport.redact import Secret, excerpt, redact
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.wire.refusals import ErrorBody, decode_error, parse_refusal
-from newsleopard_async.transport.wire.values import WireError
+from newsleopard_async.transport.wire.values import Unread, WireError
 
 __all__ = ["Reading", "Result"]
 
@@ -66,11 +66,13 @@ class Result(Generic[T]):
     Attributes:
         outcome: Of its last attempt.
         error: What says what to do, or None if it took effect.
+        unread: What could not be read of the answer and decides nothing; empty if that is nothing.
     """
 
     outcome: Outcome
     _model: T | None = None
     error: NewsLeopardError | None = None
+    unread: str = ""
 
     def get(self) -> T:
         """Return the model that the request was made for.
@@ -102,11 +104,12 @@ class Reading:
         answer = outcome if isinstance(outcome, Answer) else None
         if answer is None or answer.failure is not None or not answer.successful:
             return Result(outcome, error=self._failed(request, outcome, now))
-        model, why = self._decode(request, answer)
+        unread = Unread()
+        model, why = self._decode(request, answer, unread)
         if why is None:
-            return Result(outcome, model)
+            return Result(outcome, model, unread=redact(str(unread), self.secret))
         if not request.kind.repeatable:
-            return Result(outcome, error=self._unknown(request, outcome))
+            return Result(outcome, error=self._unknown(request, outcome, why))
         unexpected = f"the answer to {request.name} is not as documented: {why}"
         return Result(outcome, error=self._unexpected(unexpected, answer))
 
@@ -139,10 +142,10 @@ class Reading:
             host=self.host,
         )
 
-    def _unknown(self, request: Request[Any], outcome: Outcome) -> OutcomeUnknown:
+    def _unknown(self, request: Request[Any], outcome: Outcome, why: str = "") -> OutcomeUnknown:
         answer = outcome if isinstance(outcome, Answer) else None
         said = (
-            f"the answer was HTTP {outcome.status}"
+            f"the answer was HTTP {outcome.status}" + (why and f", and {why}")
             if isinstance(outcome, Answer)
             else f"no answer came ({outcome.reason})"
         )
@@ -154,14 +157,18 @@ class Reading:
             excerpt="" if answer is None else excerpt(answer.body, self.secret),
         )
 
-    def _decode(self, request: Request[Any], answer: Answer) -> tuple[Any, str | None]:
+    def _decode(
+        self, request: Request[Any], answer: Answer, unread: Unread
+    ) -> tuple[Any, str | None]:
         """Return the model, or why there is none; the answer itself is in no cause."""
         if request.ignores_answer:
-            return request.decode(None), None
+            return request.decode(None, unread), None
         if len(answer.body) > _LARGEST_MODEL_BYTES:
             return None, f"it has {len(answer.body):,} bytes"
         try:
-            return request.decode(json.loads(answer.body)), None
+            # No content is null: report links that are not ready may be told so.
+            data = json.loads(answer.body) if answer.body.strip() else None
+            return request.decode(data, unread), None
         except WireError as error:
             return None, redact(str(error), self.secret)
         except (ValueError, RecursionError):

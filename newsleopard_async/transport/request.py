@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import attrs
 
 from newsleopard_async.transport.repeating import Kind
+from newsleopard_async.transport.wire.values import Unread
 
 __all__ = ["Request", "path"]
 
@@ -23,7 +24,7 @@ class Request(Generic[T]):
         name: The operation, for logs and errors.
         method: The HTTP method.
         path: Below the base URL, percent-encoded; see `path`.
-        decode: Turns the answer's parsed JSON into a model.
+        decode: Turns the answer's parsed JSON into a model, and notes what it could not read.
         kind: What may be done when it fails; the default is that nothing may.
         query: Pairs for the query string; empty values are left out.
         body: What is sent as JSON, or None for no body; contacts, hence in no repr.
@@ -38,7 +39,7 @@ class Request(Generic[T]):
     name: str
     method: str
     path: str
-    decode: Callable[[object], T]
+    decode: Callable[[object, Unread], T]
     kind: Kind = Kind.SUBMIT
     query: tuple[tuple[str, str], ...] = ()
     body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)

@@ -146,9 +146,7 @@ async def with_fresh_url(work: Callable[[], Awaitable[T]]) -> T:
 @step(gives=tuple[ContactList, ...])
 async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
     """Return every list of exactly this name."""
-    # The names of lists are read as they may be shown.
-    wanted = shown(name)
-    return tuple([each async for each in nl.contacts.iter_lists() if each.name == wanted])
+    return tuple([each async for each in nl.contacts.iter_lists(name=name)])
 
 
 @step(gives=ListSn, request="POST /v1/contacts/lists/insert")
@@ -210,7 +208,7 @@ async def find_sent(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
     """
     since = moved(given.since.astimezone(UTC), -_ONE_DAY)
     for begin, end in _ranges(since, moved(nl.clock.now(), _ONE_DAY)):
-        for each in await nl.reports.list_campaigns(start=begin, end=end):
+        for each in await nl.reports.list_campaigns(start=begin, end=end, wanted=given.matches):
             if given.matches(each.name):
                 return each
     return None

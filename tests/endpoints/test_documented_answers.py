@@ -40,6 +40,7 @@ DOCUMENT: Any = yaml.safe_load(
     Path(__file__).parents[1].joinpath("openapi.yaml").read_text(encoding="utf-8")
 )
 SN = "40280a3c6a0cb8c5016a10142a230002"
+IMPORT_SN = ImportSn("45093ba5-4bb5-47b2-a2c7-40ae4ff646b6")
 LISTS = [ListSn(SN)]
 CSV = "EMAIL,NAME\na@example.com,A"
 ONCE = RetryPolicy(max_attempts=1)
@@ -53,7 +54,7 @@ CALLS: dict[str, Callable[[NewsLeopard], Awaitable[object]]] = {
     "createFileImportToList": lambda nl: nl.contacts.start_file_import(ListSn(SN)),
     "importText": lambda nl: nl.contacts.import_text(CSV),
     "importTextToList": lambda nl: nl.contacts.import_text(CSV, ListSn(SN)),
-    "getImportResult": lambda nl: nl.contacts.get_import(ImportSn(SN)),
+    "getImportResult": lambda nl: nl.contacts.get_import(IMPORT_SN),
     "createList": lambda nl: nl.contacts.create_list("VIP會員名單"),
     "listLists": lambda nl: nl.contacts.list_lists(),
     "submitCampaign": lambda nl: nl.campaigns.submit(with_lists(CAMPAIGN, LISTS)),
@@ -74,9 +75,7 @@ SENT = SentCampaign(
     sent_begin=APRIL,
     sent_end=utc(2019, 8, 27, 8, 8, 54, 90_000),
 )
-TICKET = UploadTicket(
-    import_sn=ImportSn("45093ba5-4bb5-47b2-a2c7-40ae4ff646b6"), url="https://s3.amazonaws.com/..."
-)
+TICKET = UploadTicket(import_sn=IMPORT_SN, url="https://s3.amazonaws.com/...")
 SAMPLE_LIST = ContactList(
     sn=ListSn(SN),
     name="2019-04-01T08:38:32.569Z",
@@ -207,16 +206,16 @@ STRANGE: list[tuple[str, object]] = [
     ("listSentCampaigns", {"campaigns": [], "others": []}),
     ("listSentCampaigns", {"total": 3}),
     ("listSentCampaigns", [{"name": "without a code"}]),
-    ("getReportLinks", {"link": "https://x.example/y"}),
+    ("getReportLinks", {"link": "soon"}),
     ("getReportLinks", [{"reportType": "open", "link": "http://plain.example/y"}]),
     ("createFileImport", {"import_sn": "1"}),
     ("createFileImport", {"import_sn": "1", "url": "ftp://x.example/y"}),
     ("importText", {}),
-    ("importTextToList", {"import_sn": 5}),
-    ("getImportResult", {"import_sn": "1"}),
-    ("getImportResult", {"import_sn": "1", "status": "COMPLETE", "errCnt": "many"}),
-    ("listLists", {"groups": [], "pageInfo": {}}),
-    ("listLists", [{"sn": SN, "createDate": "yesterday"}]),
+    ("importTextToList", {"import_sn": 5.5}),
+    ("getImportResult", {"import_sn": TICKET.import_sn}),
+    ("getImportResult", {"import_sn": "1", "status": "COMPLETE"}),
+    ("listLists", {"groups": [], "others": []}),
+    ("listLists", [{"name": "without a code"}]),
     ("listLists", "nothing"),
     ("listLists", b"<html>"),
 ]
@@ -225,10 +224,26 @@ STRANGE: list[tuple[str, object]] = [
 @pytest.mark.anyio
 @pytest.mark.parametrize(("operation", "answer"), STRANGE)
 async def test_undocumented_answer_fails_loudly(operation: str, answer: object) -> None:
-    """Where the documentation does not contradict itself, nothing else is taken."""
+    """What decides something and cannot be understood is never guessed."""
     async with scripted(Reply(answer)) as script:
         with pytest.raises(UnexpectedResponse) as caught:
             await CALLS[operation](script.nl)
 
     assert caught.value.status == 200
     assert caught.value.excerpt
+
+
+@pytest.mark.anyio
+async def test_field_that_cannot_be_read_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """An answer arrives without what decides nothing; one line names the fields, not the values."""
+    row = {"sn": SN, "createDate": "yesterday", "updateDate": "today", "subscribedCnt": "many"}
+    async with scripted(Reply([row, row])) as script:
+        found = await script.nl.contacts.list_lists()
+
+    assert found == (ContactList(sn=ListSn(SN)),) * 2
+    (line,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert line == (
+        "list_lists: part of the answer cannot be read and is unknown, which decides nothing: "
+        "$[0].subscribedCnt is no number, $[0].createDate is no time, $[0].updateDate is no time, "
+        "$[1].subscribedCnt is no number, $[1].createDate is no time, and 1 more"
+    )

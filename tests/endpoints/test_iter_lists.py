@@ -130,3 +130,20 @@ async def test_all_lists_of_the_platform_are_found() -> None:
 
     assert sorted(found) == sorted(each.sn for each in made)
     assert bench.emulator.count("list_lists") == 7
+
+
+@pytest.mark.anyio
+async def test_lists_of_one_name_alone() -> None:
+    """A row of another name may be as bad as it likes; one that may be meant is an error."""
+    rows = [{"sn": "list-1", "name": "會員"}, {"name": "別的"}, {"sn": "list-2", "name": 412}]
+    replies = [Reply(rows), page()]
+    async with scripted(
+        *replies, *replies, Reply(rows), Reply([*rows, {"name": "會員"}])
+    ) as script:
+        found = [each.sn async for each in script.nl.contacts.iter_lists(name="會員")]
+        none = [each.sn async for each in script.nl.contacts.iter_lists(name="0x19c")]
+        for name in ("0412", "會員"):
+            with pytest.raises(UnexpectedResponse, match="may be what is looked for"):
+                [each async for each in script.nl.contacts.iter_lists(name=name)]
+
+    assert (found, none) == (["list-1"], [])

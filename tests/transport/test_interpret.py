@@ -279,7 +279,11 @@ UNREADABLE = [
         b"{}",
         b'{"sn":null}',
         b'{"sn":""}',
-        b'{"sn":7}',
+        b'{"sn":7.5}',
+        b'{"sn":0}',
+        b'{"sn":true}',
+        b'{"sn":"x","data":{"sn":"y"}}',
+        b'{"sn":"x","campaignSn":7,"listSn":"y"}',
         b'{"sn":"x"',
         b"<html>",
         b"\xff\xfe\xfa",
@@ -328,6 +332,16 @@ def test_unknown_outcome_without_an_answer_has_none(request_: Request[Any]) -> N
 
     assert isinstance(error, OutcomeUnknown)
     assert (error.status, error.excerpt) == (None, "")
+
+
+def test_unknown_outcome_says_what_is_wrong_with_a_success() -> None:
+    """The code may be there, in a shape that nobody has seen: the excerpt and the place help."""
+    error = error_for(SUBMIT, Answer(201, b'{"sn":"x","data":{"sn":"y"}}'))
+
+    assert isinstance(error, OutcomeUnknown)
+    assert "HTTP 201, and $ has different values in $.sn and $.data.sn;" in str(error)
+    assert error.status == 201
+    assert "data" in error.excerpt
 
 
 def test_unknown_outcome_says_what_to_look_for() -> None:
@@ -393,7 +407,9 @@ def test_answer_too_large_to_parse_is_unexpected(monkeypatch: pytest.MonkeyPatch
 
 def test_reason_of_an_undocumented_answer_says_where() -> None:
     """The message points at the field."""
-    assert "$.Lists[0].sn is missing" in str(error_for(READ, Answer(200, b'{"Lists":[{}]}')))
+    assert "$.Lists is not, and has not, an array of objects with sn" in str(
+        error_for(READ, Answer(200, b'{"Lists":[{}]}'))
+    )
 
 
 @pytest.mark.parametrize("status", [408, 500, 503])

@@ -260,7 +260,7 @@ async def test_finished_run_leaves_the_left_out_rows_as_they_are(
 async def test_wrong_count_of_rejected_rows_refuses_once(tmp_path: Path) -> None:
     """What led to a refusal is read anew: neither is it kept, nor are the contacts sent again."""
     counts = {"fileCnt": 3, "insertCnt": 0, "duplicateCnt": 0, "errCnt": 3}
-    body = json.dumps({"import_sn": "i", "status": "COMPLETE", **counts}).encode()
+    body = json.dumps({"status": "COMPLETE", **counts}).encode()
     kept = tmp_path / "checkpoint.json"
     given: dict[str, Any] = {"contacts": csv_of(3), "max_rejected": 0}
     async with connected() as bench:

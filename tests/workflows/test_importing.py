@@ -150,7 +150,7 @@ async def test_every_final_state_ends_the_wait(status: str) -> None:
 
 def says(bench: Bench, **counts: Any) -> None:
     """Let the next look at an import find it complete, with these counts."""
-    body = json.dumps({"import_sn": "i", "status": "COMPLETE", **counts}).encode()
+    body = json.dumps({"status": "COMPLETE", **counts}).encode()
     bench.emulator.fail("get_import", status=200, body=body)
 
 

@@ -101,7 +101,7 @@ def fail_second_import(bench: Bench, status: str, **counts: Any) -> Any:
         if event.step == "upload_file" and event.state == "finished":
             seen.append(event.step)
             if len(seen) == 2:
-                body = {"import_sn": "i", "status": status, **counts}
+                body = {"status": status, **counts}
                 bench.emulator.fail("get_import", status=200, body=json.dumps(body).encode())
 
     return progress

@@ -141,7 +141,7 @@ async def test_nothing_rejected_asks_for_nothing(errors: int | None) -> None:
 @pytest.mark.anyio
 async def test_count_without_a_file_is_an_error() -> None:
     """The platform is asked once more, and then it is said that there is none."""
-    answer = {"import_sn": "i", "status": "COMPLETE", "errCnt": 2, "errorDownloadLink": ""}
+    answer = {"status": "COMPLETE", "errCnt": 2, "errorDownloadLink": ""}
     result = ImportResult(import_sn=ImportSn("i"), status=ImportStatus.COMPLETE, errors=2)
     report = ImportReport(list_sn=ListSn("l"), import_sn=ImportSn("i"), result=result)
 

@@ -220,7 +220,7 @@ async def test_nothing_is_sent_to_a_list_that_is_not_filled(
 ) -> None:
     """Rows may be rejected by ``max_rejected``; rows that are not counted are lost."""
     counts = {"fileCnt": 3, "insertCnt": 3, "duplicateCnt": 0, "errCnt": 0}
-    body = json.dumps({"import_sn": "i", "status": "COMPLETE", **counts}).encode()
+    body = json.dumps({"status": "COMPLETE", **counts}).encode()
     async with connected() as bench:
         bench.emulator.fail("get_import", status=200, body=body)
         with pytest.raises(ImportIncomplete, match="50 different addresses"):

@@ -1,29 +1,43 @@
-"""Answers to requests that succeeded, read into models."""
+"""Answers to requests that succeeded, read into models.
+
+Codes, the state of an import, the URL of an upload and the link of a report decide what is done
+next; without one of them an answer is an error. Everything else is read if it can be, and is
+unknown otherwise: it must not stop a campaign half-way.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
 
+import attrs
+
+from newsleopard_async.disclosure import shown
 from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn
 from newsleopard_async.models.contacts import ContactList, ImportResult, ImportStatus, UploadTicket
 from newsleopard_async.models.reports import ReportLink, ReportType, SentCampaign
 from newsleopard_async.transport.settings import DEFAULT_BASE_URL
+from newsleopard_async.transport.wire.containers import Row, holders, only, rows, values_in
 from newsleopard_async.transport.wire.values import (
+    Unread,
     WireError,
     code,
     count,
-    entries,
     instant,
+    is_blank,
     link,
     number,
-    object_,
     optional_text,
     required_text,
+    text_or_digits,
     url,
+    whole,
 )
 
 __all__ = [
+    "Wanted",
     "decode_campaign_sn",
     "decode_import_result",
     "decode_import_sn",
@@ -34,131 +48,248 @@ __all__ = [
     "decode_ticket",
 ]
 
+T = TypeVar("T")
 
-def decode_list_sn(data: object) -> ListSn:
+Wanted = Callable[[str], bool]
+"""Whether a name is the one that is looked for."""
+
+_LIST_CODES: Final = ("sn", "listSn", "list_sn")
+_CAMPAIGN_CODES: Final = ("sn", "campaignSn", "campaign_sn")
+_IMPORT_CODES: Final = ("import_sn", "importSn")
+"""The documented name first; then those of the vendor's notes and command line, and of the
+documented paths (T42, T64, T109). An import's is never ``sn``, which may be that of its list."""
+
+_list_code: Final = partial(code, reserved=True)
+
+
+@attrs.frozen
+class _Fields:
+    """The fields of one object, of which none decides anything."""
+
+    path: str
+    data: Mapping[str, Any]
+    unread: Unread
+
+    def get(self, reader: Callable[[object, str], T], *names: str) -> T | None:
+        """Read the first of these fields that is there; None if it cannot be read."""
+        name = next((each for each in names if self.data.get(each) is not None), names[0])
+        return self.unread.read(reader, self.data.get(name), f"{self.path}.{name}")
+
+
+def decode_list_sn(data: object, unread: Unread) -> ListSn:
     """Read the code of a new list. Source: POST /v1/contacts/lists/insert; documented."""
-    return ListSn(code(object_(data, "$").get("sn"), "$.sn", reserved=True))
+    return ListSn(only(data, _LIST_CODES, _list_code, unread))
 
 
-def decode_campaign_sn(data: object) -> CampaignSn:
+def decode_campaign_sn(data: object, unread: Unread) -> CampaignSn:
     """Read the code of an accepted campaign. Source: POST /v1/campaign/…/submit; documented.
 
     It was accepted whatever its code looks like: a strange one must raise no doubt about that.
     """
-    return CampaignSn(required_text(object_(data, "$").get("sn"), "$.sn"))
+    return CampaignSn(only(data, _CAMPAIGN_CODES, _any_code, unread))
 
 
-def decode_import_sn(data: object) -> ImportSn:
+def _any_code(data: object, path: str) -> str:
+    return required_text(text_or_digits(data), path)
+
+
+def decode_import_sn(data: object, unread: Unread) -> ImportSn:
     """Read the code of an import. Source: POST /v1/contacts/imports/…/text; documented."""
-    fields = object_(data, "$")
-    # Snake case among camelCase; the vendor's command line expects the latter (T42).
-    name = "import_sn" if "import_sn" in fields else "importSn"
-    return ImportSn(code(fields.get(name), "$.import_sn"))
+    return ImportSn(only(data, _IMPORT_CODES, code, unread))
 
 
-def decode_ticket(data: object, base_url: str = DEFAULT_BASE_URL) -> UploadTicket:
+def decode_ticket(
+    data: object, unread: Unread, *, base_url: str = DEFAULT_BASE_URL
+) -> UploadTicket:
     """Read where to upload a file. Source: POST /v1/contacts/imports/…/file; documented."""
     return UploadTicket(
-        import_sn=decode_import_sn(data), url=url(object_(data, "$").get("url"), "$.url", base_url)
+        import_sn=decode_import_sn(data, unread),
+        url=only(data, ("url",), partial(url, base_url=base_url), unread),
     )
 
 
-def decode_lists(data: object) -> tuple[ContactList, ...]:
-    """Read a page of lists. Source: GET /v1/contacts/lists; documented, see T54 to T62."""
-    return tuple(_contact_list(fields, path) for path, fields in entries(data, "Lists"))
+def decode_lists(
+    data: object, unread: Unread, *, wanted: Wanted | None = None
+) -> tuple[ContactList, ...]:
+    """Read a page of lists. Source: GET /v1/contacts/lists; documented, see T54 to T62.
 
-
-def _contact_list(fields: Mapping[str, Any], path: str) -> ContactList:
-    return ContactList(
-        sn=ListSn(code(fields.get("sn"), f"{path}.sn", reserved=True)),
-        name=optional_text(fields.get("name"), f"{path}.name"),
-        subscribed_count=count(fields.get("subscribedCnt"), f"{path}.subscribedCnt"),
-        excluded_count=count(fields.get("excludeCnt"), f"{path}.excludeCnt"),
-        opened_rate_percent=number(fields.get("openedRate"), f"{path}.openedRate"),
-        clicked_rate_percent=number(fields.get("clickedRate"), f"{path}.clickedRate"),
-        status=optional_text(fields.get("status"), f"{path}.status"),
-        type=count(fields.get("type"), f"{path}.type"),
-        created=instant(fields.get("createDate"), f"{path}.createDate"),
-        updated=instant(fields.get("updateDate"), f"{path}.updateDate"),
+    A row without a readable code is left out; if it may be the wanted one, it is an error: the
+    list would be created a second time.
+    """
+    found = rows(data, _LIST_CODES[:1], wrapper="Lists")
+    return tuple(
+        ContactList(
+            sn=ListSn(sn),
+            name=fields.get(_name, "name") or "",
+            subscribed_count=fields.get(count, "subscribedCnt"),
+            excluded_count=fields.get(count, "excludeCnt"),
+            opened_rate_percent=fields.get(number, "openedRate"),
+            clicked_rate_percent=fields.get(number, "clickedRate"),
+            status=fields.get(optional_text, "status") or "",
+            type=fields.get(whole, "type"),
+            created=fields.get(instant, "createDate"),
+            updated=fields.get(instant, "updateDate"),
+        )
+        for sn, fields in _with_codes(found, _LIST_CODES[:1], _list_code, unread, wanted)
     )
 
 
-def decode_import_result(data: object, base_url: str = DEFAULT_BASE_URL) -> ImportResult:
+def decode_sent_campaigns(
+    data: object, unread: Unread, *, wanted: Wanted | None = None
+) -> tuple[SentCampaign, ...]:
+    """Read finished campaigns: an array, one campaign, or an object with one array (T101).
+
+    A row without a readable code is left out; if it may be the wanted one, it is an error: who
+    believes that a campaign was not sent sends it again.
+
+    Source: GET /v1/report/campaigns; documented, ``sentStartAt`` is of the notes (T109).
+    """
+    found = rows(data, _CAMPAIGN_CODES)
+    return tuple(
+        SentCampaign(
+            sn=CampaignSn(sn),
+            name=fields.get(_name, "name") or "",
+            sent_begin=fields.get(instant, "sentBeginDate", "sentStartAt"),
+            sent_end=fields.get(instant, "sentEndDate"),
+        )
+        for sn, fields in _with_codes(found, _CAMPAIGN_CODES, code, unread, wanted)
+    )
+
+
+def _with_codes(
+    found: Sequence[Row],
+    names: Sequence[str],
+    reader: Callable[[object, str], str],
+    unread: Unread,
+    wanted: Wanted | None,
+) -> Iterator[tuple[str, _Fields]]:
+    """Yield the rows that have a code; if none has, or a wanted one may not, that is an error."""
+    has_codes = not found
+    for path, item in found:
+        fields = _Fields(path, item if isinstance(item, dict) else {}, unread)
+        sn = fields.get(reader, *names)
+        name = fields.data.get("name")
+        is_doubtful = sn is None or not isinstance(name, str)
+        if wanted is not None and is_doubtful and _may_be(name, wanted):
+            raise WireError(path, "cannot be read, and may be what is looked for")
+        if sn is not None:
+            has_codes = True
+            yield sn, fields
+    if not has_codes:
+        raise WireError(f"{found[0][0]}.{names[0]}", "is no code, and no other row has one")
+
+
+def _may_be(name: object, wanted: Wanted) -> bool:
+    """Say whether a name may be the wanted one; what is neither text nor number may be."""
+    if is_blank(name):
+        return False
+    text = text_or_digits(name)
+    return wanted(shown(text)) if isinstance(text, str) else True
+
+
+def _name(data: object, path: str) -> str:
+    return optional_text(text_or_digits(data), path)
+
+
+def decode_import_result(
+    data: object, unread: Unread, *, asked: ImportSn, base_url: str = DEFAULT_BASE_URL
+) -> ImportResult:
     """Read how far an import is.
+
+    Args:
+        data: The answer.
+        unread: Takes what cannot be read.
+        asked: The import that was asked for; an answer about another one is an error.
+        base_url: Of the API.
 
     Source: GET /v1/contacts/imports/result/{import_sn}; documented, see T43 to T49.
     """
-    fields = object_(data, "$")
-    return ImportResult(
-        import_sn=decode_import_sn(fields),
-        status=_import_status(required_text(fields.get("status"), "$.status")),
-        file_count=_rows(fields.get("fileCnt"), "$.fileCnt"),
-        inserted=_rows(fields.get("insertCnt"), "$.insertCnt"),
-        duplicates=_rows(fields.get("duplicateCnt"), "$.duplicateCnt"),
-        errors=_rows(fields.get("errCnt"), "$.errCnt"),
-        created=instant(fields.get("createDate"), "$.createDate"),
-        completed=instant(fields.get("completedDate"), "$.completedDate"),
-        error_url=_error_url(fields.get("errorDownloadLink"), base_url),
+    for other, path in values_in(data, _IMPORT_CODES, code, unread).items():
+        if _bare(other) != _bare(asked):
+            raise WireError(path, "names another import than the one that was asked for")
+    path, fields = _import_fields(data)
+    status = _import_status(required_text(fields.get("status"), f"{path}.status"))
+    given = _Fields(path, fields, unread)
+    result = ImportResult(
+        import_sn=asked,
+        status=status,
+        file_count=given.get(count, "fileCnt"),
+        inserted=given.get(count, "insertCnt"),
+        duplicates=given.get(count, "duplicateCnt"),
+        errors=given.get(count, "errCnt"),
+        created=given.get(instant, "createDate"),
+        completed=given.get(instant, "completedDate"),
+        error_url=given.get(partial(_error_url, base_url=base_url), "errorDownloadLink"),
     )
+    has_link = not is_blank(fields.get("errorDownloadLink"))
+    if status.is_success and result.errors is None and has_link and result.error_url is None:
+        # Without the count, the link alone says that rows were rejected.
+        raise WireError(
+            f"{path}.errorDownloadLink", "cannot be used, and errCnt does not say what it is about"
+        )
+    return result
 
 
-def _rows(data: object, path: str) -> int | None:
-    """Return a number of rows; one below 0 counts nothing, and is unknown (T46)."""
-    rows = count(data, path)
-    return None if rows is None or rows < 0 else rows
+def _bare(sn: str) -> str:
+    """Return what a UUID is recognised by, in capitals or without its hyphens, too."""
+    return "".join(filter(str.isalnum, sn)).lower()
 
 
-def _import_status(text: str) -> ImportStatus:
+def _import_fields(data: object) -> tuple[str, Mapping[str, Any]]:
+    """Return the object with the state of the import; beside a wrapper stands the request's."""
+    places = [each for each in holders(data) if each[1].get("status") is not None]
+    known = [each for each in places if _import_status(each[1]["status"]).is_known]
+    if len({_import_status(fields["status"]) for _, fields in known}) > 1:
+        raise WireError("$", f"has different states in {' and '.join(path for path, _ in known)}")
+    path, chosen = (known or places or list(holders(data)))[-1]
+    merged: dict[str, Any] = {}
+    for _, fields in holders(data):
+        merged |= fields
+    return path, {**merged, **chosen}
+
+
+def _import_status(data: object) -> ImportStatus:
     """Take the bare word: the schema prints label and word together (T43)."""
-    return ImportStatus(text.rpartition("=")[2].strip())
+    word = str(data).rpartition("=")[2].strip()
+    upper = ImportStatus(word.upper())
+    return upper if upper.is_known else ImportStatus(word)
 
 
-def _error_url(data: object, base_url: str) -> str | None:
+def _error_url(data: object, path: str, *, base_url: str) -> str | None:
     """Read the link to the rejected rows, which may be absent, null or empty (T49)."""
-    return None if data is None or data == "" else url(data, "$.errorDownloadLink", base_url)
+    return None if is_blank(data) else link(data, path, base_url)
 
 
-def decode_sent_campaigns(data: object) -> tuple[SentCampaign, ...]:
-    """Read finished campaigns: an array, one campaign, or an object with one array (T101).
-
-    Source: GET /v1/report/campaigns; documented.
-    """
-    if not isinstance(data, dict):
-        found = entries(data, "")
-    elif "sn" in data:
-        found = [("$", data)]
-    else:
-        found = entries(data, _only_array(data))
-    return tuple(_sent_campaign(fields, path) for path, fields in found)
-
-
-def _only_array(fields: Mapping[str, Any]) -> str:
-    arrays = [name for name, value in fields.items() if isinstance(value, list)]
-    if len(arrays) != 1:
-        raise WireError("$", f"has no sn, and {len(arrays)} arrays where one was expected")
-    return arrays[0]
-
-
-def _sent_campaign(fields: Mapping[str, Any], path: str) -> SentCampaign:
-    return SentCampaign(
-        sn=CampaignSn(code(fields.get("sn"), f"{path}.sn")),
-        name=optional_text(fields.get("name"), f"{path}.name"),
-        sent_begin=instant(fields.get("sentBeginDate"), f"{path}.sentBeginDate"),
-        sent_end=instant(fields.get("sentEndDate"), f"{path}.sentEndDate"),
-    )
-
-
-def decode_links(data: object, base_url: str = DEFAULT_BASE_URL) -> tuple[ReportLink, ...]:
-    """Read the links to report files; none at all means "not ready" (T117).
+def decode_links(
+    data: object, unread: Unread, *, base_url: str = DEFAULT_BASE_URL
+) -> tuple[ReportLink, ...]:
+    """Read the links to report files; none, or a row without its link, means "not ready" (T117).
 
     Source: GET /v1/report/{campaign_sn}/link; documented, see T114 to T116.
     """
-    return tuple(_report_link(fields, path, base_url) for path, fields in entries(data, "Reports"))
-
-
-def _report_link(fields: Mapping[str, Any], path: str, base_url: str) -> ReportLink:
-    return ReportLink(
-        type=ReportType(required_text(fields.get("reportType"), f"{path}.reportType")),
-        url=link(fields.get("link"), f"{path}.link", base_url),
-        created=instant(fields.get("createdDate"), f"{path}.createdDate"),
+    found = rows(
+        # The notes give the URL alone.
+        {"link": data} if isinstance(data, str) else data,
+        ("link", "reportType"),
+        wrapper="Reports",
+        null_is_empty=True,
     )
+    given = [_Fields(path, item, unread) for path, item in found if isinstance(item, dict)]
+    ready = [fields for fields in given if not is_blank(fields.data.get("link"))]
+    untyped = itertools.count(1)
+    return tuple(
+        ReportLink(
+            type=_report_type(fields.get(required_text, "reportType"), untyped),
+            url=link(fields.data["link"], f"{fields.path}.link", base_url),
+            created=fields.get(instant, "createdDate"),
+        )
+        for fields in ready
+    )
+
+
+def _report_type(word: str | None, untyped: Iterator[int]) -> ReportType:
+    """Return the type; each file without one has its own: of one type only the newest counts."""
+    if word is not None:
+        return ReportType(word)
+    number = next(untyped)
+    return ReportType("unknown" if number == 1 else f"unknown-{number}")

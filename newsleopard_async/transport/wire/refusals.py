@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import attrs
 
-from newsleopard_async.transport.wire.values import WireError, count
+from newsleopard_async.transport.wire.values import WireError, whole
 
 __all__ = ["ErrorBody", "decode_error", "parse_refusal"]
 
@@ -134,7 +134,7 @@ def _code(data: object) -> int | None:
 
 def _count_or_none(data: object) -> int | None:
     try:
-        return count(data, "$")
+        return whole(data, "$")
     except WireError:
         return None
 
