@@ -72,8 +72,8 @@ ERROR_TEXTS: Final[Mapping[int, ErrorText]] = {
 
 _OF_PREHEADER: Final = attrs.evolve(
     ERROR_TEXTS[40001],
-    advice="correct the fields named; a platform without the notes of 2026 takes no preheader, so "
-    "leave it out, and one with them takes up to 60 characters",
+    advice="correct the fields named; an older platform takes no preheader, so leave it out, and a "
+    "newer one takes up to 60 characters",
 )
 """The platform of the published documentation refuses a field that it does not know (T82, T86)."""
 
@@ -82,7 +82,7 @@ def describe_code(code: int, about: Iterable[str] = ()) -> str:
     """Return the meaning of a code in English and 中文, with the way out.
 
     Args:
-        about: What the refusal names: paths of fields, or a text.
+        about: Fields, as their names or paths, that the refusal may be for.
     """
     known = ERROR_TEXTS.get(code)
     if code == 40001 and any("preheader" in each for each in about):

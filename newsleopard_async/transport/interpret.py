@@ -188,7 +188,8 @@ class Reading:
             who = f"{request.name} was refused with HTTP {answer.status}, but not as the platform"
             return self._unexpected(f"{who} does it; is there a proxy in between?", answer)
         said = redact(body.message or "", self.secret)
-        about = (*body.invalid_fields, body.message or "")
+        # A refusal that names no field may be for any that was sent.
+        about = body.invalid_fields or (request.body or {}).get("content", ())
         ours = describe_code(body.code, about) if body.code is not None else ""
         facts = Refusal(
             sentence=self._sentence(request, answer, body, ours, said),

@@ -33,6 +33,7 @@ from newsleopard_async import (
     with_lists,
     workflows,
 )
+from newsleopard_async.emulator import Switches
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.sending import is_complete_enough
 from tests.clients import Bench, connected, csv_of, refused, scripted
@@ -107,6 +108,21 @@ async def test_refused_preheader_has_its_way_out(mailing: Mailing) -> None:
     assert set(named) <= {"content.preheader", "content.preheaderA", "content.preheaderB"}
     assert all(f"{path}: {', '.join(rules)}" in str(caught.value) for path, rules in named.items())
     assert {mail.preheader for mail in bench.emulator.outbox} == {""}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("preheader", ["預覽", None])
+async def test_refusal_that_names_no_field_may_be_for_the_preheader(preheader: str | None) -> None:
+    """The platform may say no more than "fields" (T89), and one that was sent is likely meant."""
+    async with connected(switches=Switches(invalid_fields_as_text=True)) as bench:
+        ready = attrs.evolve(CAMPAIGN, lists=[await bench.make_list(3)], preheader=preheader)
+        if preheader is None:
+            bench.emulator.fail("submit_campaign", 400, body=b'{"code": "40001"}')
+        with pytest.raises(FieldError) as caught:
+            await workflows.send_campaign(bench.unchecked(), ready)
+
+    assert caught.value.invalid_fields == {}
+    assert ("takes no preheader, so leave it out" in str(caught.value)) == bool(preheader)
 
 
 @pytest.mark.anyio
