@@ -259,6 +259,7 @@ _TITLES: Final = {
     "create_list": "Create the list",
     "download_files": "Download the report",
     "export_report": "Ask for the report",
+    "find_list": "Look at the list",
     "find_lists": "Look for the list",
     "get_import": "Import the contacts",
     "get_report_state": "Look at the report",

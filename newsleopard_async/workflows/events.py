@@ -24,6 +24,7 @@ EventState = Literal["started", "waiting", "finished", "failed", "resumed"]
 
 StepName = Literal[
     "check_contacts",
+    "find_list",
     "find_lists",
     "create_list",
     "import_text",

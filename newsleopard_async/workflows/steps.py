@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import anyio
 import attrs
@@ -54,6 +55,7 @@ __all__ = [
     "create_list",
     "download_files",
     "export_report",
+    "find_list",
     "find_lists",
     "find_sent",
     "get_import",
@@ -147,6 +149,17 @@ async def with_fresh_url(work: Callable[[], Awaitable[T]]) -> T:
 async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
     """Return every list of exactly this name."""
     return tuple([each async for each in nl.contacts.iter_lists(name=name)])
+
+
+@step(gives=ContactList | None)
+async def find_list(nl: NewsLeopard, list_sn: ListSn) -> ContactList | None:
+    """Return the list of a code, or None if there is none; no page after it is asked for."""
+    lists = cast("AsyncGenerator[ContactList, None]", nl.contacts.iter_lists())
+    async with contextlib.aclosing(lists):
+        async for each in lists:
+            if each.sn == list_sn:
+                return each
+    return None
 
 
 @step(gives=ListSn, request="POST /v1/contacts/lists/insert")

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Final, Literal
 
 import attrs
 
-from newsleopard_async.errors import InvalidRequest, NewsLeopardError, OutcomeUnknown
+from newsleopard_async.errors import (
+    InvalidRequest,
+    NewsLeopardError,
+    OutcomeUnknown,
+    UnexpectedResponse,
+)
 from newsleopard_async.models import ContactList, ListSn
 from newsleopard_async.models.codes import check_list_code
 from newsleopard_async.models.validation import problems_of_line, refuse
 from newsleopard_async.plain import Plain
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.polling import excusing
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["IfListExists", "Target", "find_or_create"]
 
 IfListExists = Literal["refuse", "reuse"]
+
+_log: Final = logging.getLogger("newsleopard_async")
 
 _LISTED_AFTER: Final = timedelta(minutes=2)
 """A list that was created is listed by then; it is not documented, and usually at once."""
@@ -52,8 +61,13 @@ class Target(Plain):
 
 
 async def find_or_create(run: Runner, target: Target) -> ListSn:
-    """Look a name up before a list is created, and after a lost reply."""
+    """Look a name up before a list is created, and after a lost reply.
+
+    A code is looked up before the first import, and refused if it is that of a segment.
+    """
     if target.list_sn is not None:
+        if not _is_begun(run):
+            await _refuse_segment(run, target.list_sn)
         return target.list_sn
     assert target.list_name is not None
     was_held = run.has(steps.create_list)
@@ -79,13 +93,43 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
     return await run.step(steps.create_list, target.list_name)
 
 
+def _is_begun(run: Runner) -> bool:
+    """Whether something was imported, or may have been."""
+    return run.has(steps.import_text) or run.has(steps.upload_file)
+
+
+async def _refuse_segment(run: Runner, list_sn: ListSn) -> None:
+    """Refuse a list that fills itself (T62); whether there is the list, the import will show.
+
+    A list that was created just now may be missing among the lists, and lists that cannot be read
+    say nothing about this one. Into a list that does not exist nothing is imported (T51).
+    """
+    look = excusing(steps.find_list)
+    try:
+        found = await run.step(look, list_sn, keep=False)
+    except UnexpectedResponse:
+        found = None
+    if found is None:
+        _log.warning(
+            "list_sn: %s was not found among your lists; it is imported into all the same, since "
+            "a new list may be listed later. If the import is refused, check the code",
+            list_sn,
+        )
+    elif found.is_segment:
+        raise _segment("list_sn", list_sn)
+
+
+def _segment(field: str, code: ListSn) -> InvalidRequest:
+    return InvalidRequest.of(field, "segment", f"{code} fills itself; import into an ordinary list")
+
+
 async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
     """Look for a list that is there already; what refuses it is not kept.
 
     Until something is imported, what an earlier run saw decides nothing: a person may have
     removed the list, or renamed it.
     """
-    is_chosen = run.has(steps.import_text) or run.has(steps.upload_file)
+    is_chosen = _is_begun(run)
     there = await run.step(steps.find_lists, name, keep=is_chosen)
     if not there:
         return None
@@ -127,7 +171,5 @@ def _choose(there: tuple[ContactList, ...], target: Target) -> ListSn:
     if len(there) > 1:
         raise _ambiguous(there)
     if there[0].is_segment:
-        raise InvalidRequest.of(
-            "list_name", "segment", f"{codes} fills itself; import into an ordinary list"
-        )
+        raise _segment("list_name", there[0].sn)
     return there[0].sn

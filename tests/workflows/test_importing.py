@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ from newsleopard_async.endpoints import contacts
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.workflows.target import Target
 from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
+from tests.constants import CAMPAIGN
+from tests.faults.world import MemoryStore
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
@@ -102,14 +105,127 @@ async def test_line_ends_of_windows_are_no_part_of_a_value(ends: str) -> None:
 
 @pytest.mark.anyio
 async def test_list_that_is_named_by_code_is_used() -> None:
-    """A list's code needs no look-up."""
+    """It is looked at once, and no page after it is asked for."""
     async with connected() as bench:
-        sn = await bench.make_list(0)
+        for number in range(150):
+            await bench.nl.contacts.create_list(f"another {number}")
+        sn = await bench.make_list(0)  # the newest one comes first
         report = await workflows.import_contacts(bench.nl, csv_of(3), list_sn=sn)
 
     assert report.list_sn == sn
+    assert len(bench.emulator.lists[-1].members) == 3
+    assert bench.emulator.count("list_lists") == 1
+
+
+SEGMENT = {"sn": "s", "name": "自動", "type": 1}
+
+
+@pytest.mark.anyio
+async def test_segment_is_not_imported_into() -> None:
+    """A list that fills itself is refused before anything is sent (T62)."""
+    async with scripted(Reply({"Lists": [{"sn": "a", "name": "會員"}, SEGMENT]})) as script:
+        with pytest.raises(InvalidRequest, match="s fills itself") as caught:
+            await workflows.send_campaign(
+                script.nl, CAMPAIGN, contacts=csv_of(1), list_sn=ListSn("s")
+            )
+
+    assert [(each.field, each.rule) for each in caught.value.problems] == [("list_sn", "segment")]
+
+
+UNREADABLE = {
+    "not-there": (200, b'{"Lists": []}'),
+    "not-offered": (404, b""),
+    "not-documented": (200, b'{"strange": 1}'),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("status", "body"), UNREADABLE.values(), ids=UNREADABLE)
+async def test_code_that_is_not_seen_is_imported_into_with_a_warning(
+    status: int, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A new list may be listed late; if there is none, the platform imports nothing (T51)."""
+    async with connected() as bench:
+        sn = await bench.make_list(0)
+        bench.emulator.fail("list_lists", status=status, body=body, times=5)
+        await workflows.import_contacts(bench.nl, csv_of(3), list_sn=sn)
+
     assert len(bench.emulator.lists[0].members) == 3
-    assert bench.emulator.count("list_lists") == 0
+    assert f"{sn} was not found among your lists" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_list_that_is_listed_late_is_imported_into() -> None:
+    """Whoever made it seconds ago knows its code (T53)."""
+    async with connected(switches=Switches(list_delay_s=60)) as bench:
+        sn = await bench.nl.contacts.create_list("會員")
+        report = await workflows.import_contacts(bench.nl, csv_of(3), list_sn=sn)
+
+    assert report.result.status.is_success
+
+
+@pytest.mark.anyio
+async def test_list_is_not_looked_at_once_its_import_has_begun() -> None:
+    """A run that goes on asks for no pages of lists."""
+    store = MemoryStore()
+    async with connected() as bench:
+        sn = await bench.make_list(0)
+        for deadline_s in (1, 100):
+            with contextlib.suppress(DeadlineExceeded):
+                await workflows.import_contacts(
+                    bench.nl,
+                    csv_of(3),
+                    list_sn=sn,
+                    checkpoint=store,
+                    polling=Polling(deadline_s=deadline_s),
+                )
+
+    assert bench.emulator.count("list_lists") == 1
+    assert len(bench.emulator.lists[0].members) == 3
+
+
+@pytest.mark.anyio
+async def test_lists_that_cannot_be_asked_for_end_the_import() -> None:
+    """A server that fails, or a day that is used up, is said as at any read."""
+    async with connected() as bench:
+        sn = await bench.make_list(0)
+        bench.emulator.fail("list_lists", status=500, times=5)
+        with pytest.raises(ServerError):
+            await workflows.import_contacts(bench.nl, csv_of(3), list_sn=sn)
+
+    assert bench.emulator.imports == ()
+
+
+@pytest.mark.anyio
+async def test_list_that_appears_late_after_a_lost_reply_is_made_once(tmp_path: Path) -> None:
+    """Within two minutes no second one is asked for, however often the call is made (T53)."""
+    async with connected(switches=Switches(list_delay_s=110)) as bench:
+        bench.emulator.lose_reply_to("create_list")
+        for _ in range(3):
+            with pytest.raises(OutcomeUnknown):
+                await workflows.import_contacts(
+                    bench.nl, csv_of(3), list_name="會員", checkpoint=tmp_path / "kept"
+                )
+            await bench.clock.sleep(35)
+        await bench.clock.sleep(10)
+        report = await workflows.import_contacts(
+            bench.nl, csv_of(3), list_name="會員", checkpoint=tmp_path / "kept"
+        )
+
+    assert [each.sn for each in bench.emulator.lists] == [report.list_sn]
+    assert bench.emulator.count("create_list") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("unknown", ["400", "404", "40007"])
+async def test_import_that_is_known_late_is_waited_for(unknown: Any) -> None:
+    """Half a minute after its upload the platform knows its own code (T50)."""
+    switches = Switches(import_unknown_s=30, unknown_import=unknown)
+    async with connected(switches=switches) as bench:
+        report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
+
+    assert report.result.status.is_success
+    assert bench.emulator.count("upload") == 1
 
 
 @pytest.mark.anyio

@@ -441,6 +441,17 @@ async def test_refused_look_before_and_after_the_export_is_no_link_yet(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("links", ["refused", "400", "404"])
+async def test_report_of_a_platform_that_refuses_links_before_it(links: Any) -> None:
+    """It is exported and waited for, the first time and the next."""
+    async with sent(links_before_report=links) as (bench, sn):
+        report = await workflows.export_report(bench.nl, sn)
+
+    assert not report.unchanged
+    assert report.available
+
+
+@pytest.mark.anyio
 async def test_links_that_stay_refused_after_the_export_are_the_refusal() -> None:
     """It is not ready for `settle_s`; later it is what the platform says."""
     async with sent() as (bench, sn):

@@ -160,7 +160,7 @@ async def test_cancelled_pipeline_gives_its_turn_away() -> None:
                 await watched.load(name, sn)
 
         async def cancel() -> None:
-            while watched.seen.count(("d", "waiting")) == 0:
+            while [state for _, state in watched.seen].count("waiting") < 3:
                 await bench.clock.sleep(0.5)
             scopes[watched.seen[0][0]].cancel()
             waiting = [name for name, state in watched.seen if state == "waiting"]
