@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async.disclosure import hides_variables, shown
-from newsleopard_async.errors import Problem, UnexpectedResponse
+from newsleopard_async.errors import FieldError, Problem, UnexpectedResponse
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import (
     ContactList,
@@ -103,8 +103,9 @@ class Contacts:
         """Go through all contact lists, each once, a request a hundred of them.
 
         An empty page is the end, and a request more than there are lists for; so are two pages in
-        a row with nothing new. What is on several pages is read twice, since a list that is deleted
-        meanwhile moves another one over the border of two pages.
+        a row with nothing new. If there is no page 0, pages count from 1 (T58). What is on several
+        pages is read twice, since a list that is deleted meanwhile moves another one over the
+        border of two pages.
 
         Args:
             name: Only lists of exactly this name. A list whose code cannot be read is left out
@@ -117,7 +118,7 @@ class Contacts:
         wanted = None if name is None else _wanted(_line("name", name))
         seen: set[ListSn] = set()
         is_stale = False
-        first, rows = 0, await self._page(0, wanted=wanted)
+        first, rows = await self._first_page(wanted)
         # A short page is not the end: the server may give fewer rows than asked for (T59). Nor
         # must there be an empty one: a server that ignores `page` never has it. One page with
         # nothing new may be an answer that came twice, or rows that moved by a whole page.
@@ -137,6 +138,19 @@ class Contacts:
         for again in range(first, page if page > first + 1 else first):
             for row in _called(_unseen(await self._page(again, wanted=wanted), seen), name):
                 yield row
+
+    async def _first_page(
+        self, wanted: answers.Wanted | None
+    ) -> tuple[int, tuple[ContactList, ...]]:
+        """Return the number of the first page and its rows: 0 as documented, or 1 (T58)."""
+        rows: tuple[ContactList, ...] = ()
+        try:
+            rows = await self._page(0, wanted=wanted)
+        except FieldError as error:
+            # No other refusal, which may come from something in between: page 0 may have lists.
+            if not _is_about_the_page(error):
+                raise
+        return (0, rows) if rows else (1, await self._page(1, wanted=wanted))
 
     @hides_variables
     async def start_file_import(
@@ -250,6 +264,11 @@ def _wanted(name: str) -> answers.Wanted:
 def _called(rows: Iterable[ContactList], name: str | None) -> Iterator[ContactList]:
     # Names are read as they may be shown.
     return (row for row in rows if name is None or row.name == shown(name))
+
+
+def _is_about_the_page(error: FieldError) -> bool:
+    """Say whether the number of the page was refused; 40001 need not name its fields."""
+    return not error.invalid_fields or any("page" in each.lower() for each in error.invalid_fields)
 
 
 def webhook_body(webhook_url: str | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsleopard_async import UnexpectedResponse
+from newsleopard_async import APIError, UnexpectedResponse
 from newsleopard_async.endpoints import contacts
 from tests.clients import Reply, Script, connected, scripted
 
@@ -34,13 +34,13 @@ def asked(script: Script) -> list[int]:
 @pytest.mark.parametrize(
     ("pages", "expected"),
     [
-        ([page()], 0),
+        ([page(), page()], 0),
         ([page(*range(7)), page()], 7),
         ([full_page(0), page()], 100),
     ],
 )
 async def test_pages_are_read_until_one_is_empty(pages: list[Reply], expected: int) -> None:
-    """Pages count from 0; only an empty one is the last."""
+    """Pages count from 0; only an empty one is the last. Without page 0, page 1 is tried (T58)."""
     async with scripted(*pages) as script:
         codes = await codes_of(script)
 
@@ -130,6 +130,64 @@ async def test_all_lists_of_the_platform_are_found() -> None:
 
     assert sorted(found) == sorted(each.sn for each in made)
     assert bench.emulator.count("list_lists") == 7
+
+
+FIELD = {"code": "40001", "invalidFields": {"page": ["Min"]}}
+BEFORE_FIRST = [
+    page(),
+    Reply(FIELD, 400),
+    Reply({"errorCode": 40001, "invalidFields": "page must be at least 1"}, 422),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("before", BEFORE_FIRST, ids=["empty", "refused", "refused-in-words"])
+async def test_pages_may_count_from_1(before: Reply) -> None:
+    """A page 0 that is empty or refused is none; all from 1 on are read, and read twice (T58)."""
+    one, two = page(0, 1), page(2)
+    async with scripted(before, one, two, page(), one, two) as script:
+        codes = await codes_of(script)
+
+    assert codes == [0, 1, 2]
+    assert asked(script) == [0, 1, 2, 3, 1, 2]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("before", BEFORE_FIRST, ids=["empty", "refused", "refused-in-words"])
+async def test_no_list_at_all_costs_one_more_page(before: Reply) -> None:
+    """Page 1 says whether there is none, or pages count from 1."""
+    async with scripted(before, page()) as script:
+        codes = await codes_of(script)
+
+    assert codes == []
+    assert asked(script) == [0, 1]
+
+
+@pytest.mark.anyio
+async def test_first_page_that_comes_as_page_0_and_1_is_read_on() -> None:
+    """Some servers take any number below the first page for the first."""
+    one, two = page(0, 1), page(2, 3)
+    async with scripted(one, one, two, page(), one, one, two) as script:
+        codes = await codes_of(script)
+
+    assert codes == [0, 1, 2, 3]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Reply({"code": "40001", "invalidFields": {"size": ["Max"]}}, 400),
+        Reply(b"", 400),
+        Reply(b"<h1>This page is not working</h1>", 400),
+        Reply({"code": 40007, "message": "page"}, 400),
+    ],
+)
+async def test_other_refusal_of_page_0_is_an_error(refusal: Reply) -> None:
+    """Page 0 may have lists; without them, a list would be created a second time."""
+    async with scripted(refusal) as script:
+        with pytest.raises(APIError):
+            await codes_of(script)
 
 
 @pytest.mark.anyio
