@@ -58,7 +58,7 @@ PASSES: Final[list[dict[str, Any]]] = [
     {"most_lists_on_page": 2},
     *(
         {"first_page": 1, "page_before_first": before, "most_lists_on_page": 2}
-        for before in ("first",)
+        for before in ("first", "empty", "refused")
     ),
     {"list_delay_s": 30},
     *({"links_before_report": form} for form in ("empty", "null", "refused", "400", "404")),
