@@ -88,8 +88,10 @@ class Emulator(Controls, Truth):
         return self._board.on
 
     def switch(self, **changes: Any) -> None:
-        """Change options, by the names of ``Switches``."""
-        self._board.on = attrs.evolve(self._board.on, **changes)
+        """Change options, by the names of ``Switches``, from the present on."""
+        with self._account.lock:
+            self._account.settle()
+            self._board.on = attrs.evolve(self._board.on, **changes)
 
     @property
     def latency_s(self) -> float:

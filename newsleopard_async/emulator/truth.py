@@ -80,11 +80,13 @@ class Truth:
     @property
     def balance(self) -> int:
         """Mails that the account may still send."""
-        return self._account.campaigns.balance
+        with self._present():
+            return self._account.campaigns.balance
 
     @balance.setter
     def balance(self, mails: int) -> None:
-        self._account.campaigns.balance = mails
+        with self._present():
+            self._account.campaigns.balance = mails
 
     @property
     def requests(self) -> tuple[RequestRecord, ...]:

@@ -276,6 +276,20 @@ async def test_unknown_variables_are_those_of_the_moment_of_sending() -> None:
     assert emulator.outbox[0].subject == " ${CITY}"
 
 
+async def test_what_was_due_before_a_change_is_not_judged_by_it() -> None:
+    """Switches and the balance change from the present on, whoever looked last."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        await api.submit(scheduled(3_600), await api.filled_list(3))
+        emulator.exclude("u0@example.com")
+        clock.advance(7_200)
+        balance = emulator.balance
+        emulator.switch(denied_domains=("example.com",))
+
+    assert balance == 1_000_000 - 2
+    assert emulator.campaigns[0].state(clock.now()) == "COMPLETE"
+
+
 async def test_end_of_a_campaign_can_be_scripted() -> None:
     """A 200 means accepted, not sent: any failure may follow (T66)."""
     emulator, clock = make()
@@ -403,6 +417,21 @@ async def test_tie_goes_to_a() -> None:
         clock.advance(7_200)
 
     assert emulator.campaigns[0].winner == "A"
+
+
+async def test_rest_of_a_test_has_the_values_of_its_own_moment() -> None:
+    """An import between the test and the rest changes the mails that are still to go out."""
+    emulator, clock = make(**QUIET)
+    body = changed(AB_BODY, {f"content.subject{letter}": "${NAME} ${SIZE}" for letter in "AB"})
+    async with Api(emulator) as api:
+        sn = await api.filled_list(100)
+        await api.submit(body, sn)
+        clock.advance(60)
+        csv = "".join(f"u{number}@example.com,new,L\n" for number in range(100))
+        await api.import_text(f"EMAIL,NAME,SIZE\n{csv}", sn)
+        clock.advance(7_200)
+
+    assert {mail.subject for mail in emulator.outbox[10:]} == {"new L"}
 
 
 async def test_wait_in_days_is_longer() -> None:

@@ -286,7 +286,11 @@ class Campaigns:
         ]
         winner = 1 if scores[1] > scores[0] else 0
         campaign.winner = "AB"[winner]
-        left = tuple(item for item in rest if not self._book.is_excluded(item.email, at))
+        left = tuple(
+            self._book.contacts[item.email]  # as it is by now
+            for item in rest
+            if not self._book.is_excluded(item.email, at)
+        )
         look = campaign.body.variants[winner]
         campaign.failed = self._obstacle(campaign, [look], len(left), at) if left else None
         if campaign.failed is None:
