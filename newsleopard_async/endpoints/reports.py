@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Final
 
 import attrs
 
@@ -22,6 +24,8 @@ from newsleopard_async.transport.storage import Storage
 from newsleopard_async.transport.wire import answers, requests
 
 __all__ = ["Reports"]
+
+_log: Final = logging.getLogger("newsleopard_async")
 
 
 @attrs.frozen
@@ -41,6 +45,9 @@ class Reports:
     ) -> tuple[SentCampaign, ...]:
         """Return campaigns whose sending is complete.
 
+        Campaigns that lie outside the range are returned as well. One warning in the log counts
+        them: the platform may have ignored the range, and left out others that are in it.
+
         Args:
             start: Begin of the range, aware; sent as given.
             end: End of the range, aware. Without both, the latest ten campaigns come.
@@ -53,7 +60,7 @@ class Reports:
             UnexpectedResponse: the answer cannot be read, or the wanted campaign in it.
         Source: GET /v1/report/campaigns; documented, which instant the range means is not
         """
-        return await self._api.call(
+        found = await self._api.call(
             Request(
                 name="list_campaigns",
                 method="GET",
@@ -63,6 +70,9 @@ class Reports:
                 decode=functools.partial(answers.decode_sent_campaigns, wanted=wanted),
             )
         )
+        if start is not None and end is not None:
+            _warn_of_others(found, start, end)
+        return found
 
     @hides_variables
     async def export(self, campaign_sn: CampaignSn, *, webhook_url: str | None = None) -> None:
@@ -150,6 +160,27 @@ def _range(start: datetime | None, end: datetime | None) -> tuple[tuple[str, str
         ("startDate", requests.format_query_date(start)),
         ("endDate", requests.format_query_date(end)),
     )
+
+
+def _warn_of_others(found: tuple[SentCampaign, ...], start: datetime, end: datetime) -> None:
+    """Warn of campaigns outside the range that was asked for (T104)."""
+    others = sum(_is_outside(each, start, end) for each in found)
+    if others:
+        _log.warning(
+            "list_campaigns: %d of %d campaigns were sent before %s or after %s, which was asked "
+            "for; the platform may have ignored the range, and campaigns that are in it may be "
+            "missing",
+            others,
+            len(found),
+            start.isoformat(),
+            end.isoformat(),
+        )
+
+
+def _is_outside(campaign: SentCampaign, start: datetime, end: datetime) -> bool:
+    """Say whether no instant of a sending is in a range: which one counts is not known (T106)."""
+    begun, ended = campaign.sent_begin, campaign.sent_end
+    return (begun is not None and begun > end) or (ended is not None and ended < start)
 
 
 def _problems_of_date(field: str, value: object) -> Iterator[Problem]:

@@ -45,6 +45,38 @@ async def test_range_is_asked_for_month_by_month(days: int, ranges: int) -> None
         assert (asked[0][0], asked[-1][1]) == (since - DAY, START + DAY)
 
 
+APRIL, MAY = datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)
+
+OUTSIDE = {
+    "before": ("2026-03-01T00:00:00Z", "2026-03-31T23:59:59Z", 1),
+    "after": ("2026-05-01T00:00:01Z", "2026-05-02T00:00:00Z", 1),
+    "ended-before": (None, "2026-03-31T23:59:59Z", 1),
+    "begun-after": ("2026-05-01T00:00:01Z", None, 1),
+    "begun-in-it": ("2026-04-30T00:00:00Z", "2026-05-02T00:00:00Z", 0),
+    "ended-in-it": ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", 0),
+    "around-it": ("2026-03-01T00:00:00Z", "2026-06-01T00:00:00Z", 0),
+    "may-be-in-it": ("2026-03-01T00:00:00Z", None, 0),
+    "unknown": (None, None, 0),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("begun", "ended", "others"), OUTSIDE.values(), ids=OUTSIDE)
+async def test_campaigns_outside_the_range_are_counted_in_the_log(
+    begun: str | None, ended: str | None, others: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning for an answer, and no row is dropped; without a range there is no question."""
+    rows = [{"sn": f"c{number}", "sentBeginDate": begun, "sentEndDate": ended} for number in (1, 2)]
+    inside = {"sn": "c3", "sentBeginDate": APRIL.isoformat()}
+    async with scripted(Reply([*rows, inside]), Reply(rows)) as script:
+        found = await script.nl.reports.list_campaigns(start=APRIL, end=MAY)
+        await script.nl.reports.list_campaigns()
+
+    warnings = [each for each in caplog.messages if "ignored the range" in each]
+    assert len(found) == 3
+    assert [each.startswith("list_campaigns: 2 of 3 ") for each in warnings] == [True] * others
+
+
 AGES = {
     "four-years": START - 1_461 * DAY,
     "ten-years": START - 3_653 * DAY,
