@@ -277,8 +277,15 @@ class SenderNotVerified(APIError):
     """The sender address has not passed 寄件人驗證 (40011)."""
 
 
+_FREE_MAILS: Final = 50
+"""Mails a day of a free account. Source: 免費會員提供 50 封/天 的限制; documented (T27)."""
+
+
 class InsufficientBalance(APIError):
     """The balance does not cover the mailing (40012) or its test (40017).
+
+    A free account may send 50 mails a day, which the text mentions unless the balance itself
+    explains the refusal.
 
     Attributes:
         recipients: Mails that would go out, or None where the server did not say.
@@ -305,7 +312,17 @@ class InsufficientBalance(APIError):
             for number, what in ((self.recipients, "mails to send"), (self.remaining, "left"))
             if number is not None
         ]
-        return f"{super().__str__()} ({', '.join(numbers)})" if numbers else super().__str__()
+        said = f"{super().__str__()} ({', '.join(numbers)})" if numbers else super().__str__()
+        if self._is_explained:
+            return said
+        return f"{said}; a free account sends {_FREE_MAILS} mails a day at most"
+
+    @property
+    def _is_explained(self) -> bool:
+        """Whether more is left than a free account may send, and still too little."""
+        if self.recipients is None or self.remaining is None:
+            return False
+        return self.recipients > self.remaining > _FREE_MAILS
 
 
 class CampaignNotReportable(APIError):

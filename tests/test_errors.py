@@ -103,4 +103,25 @@ def test_text_of_an_insufficient_balance_has_its_numbers(
     """As far as the server gave them."""
     error = errors.InsufficientBalance("no", status=400, recipients=recipients, remaining=remaining)
 
-    assert str(error) == expected
+    assert str(error).partition(";")[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("recipients", "remaining", "mentioned"),
+    [
+        (None, None, True),
+        (60, None, True),
+        (None, 300, True),
+        (60, 50, True),
+        (60, 300, True),
+        (1_000, 51, False),
+        (1_000, 50, True),
+    ],
+)
+def test_free_account_is_mentioned_unless_the_balance_explains_the_refusal(
+    recipients: int | None, remaining: int | None, mentioned: bool
+) -> None:
+    """It may send 50 mails a day (T27), whatever is left of its balance."""
+    error = errors.InsufficientBalance("no", status=400, recipients=recipients, remaining=remaining)
+
+    assert ("a free account sends 50 mails a day" in str(error)) is mentioned

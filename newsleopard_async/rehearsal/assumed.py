@@ -69,7 +69,8 @@ _ASSUMPTIONS: Final = (
     Assumption(
         lambda _: True,
         "The account is a new one: it has no other contacts, nobody has unsubscribed or bounced, "
-        "every sender is verified, and the balance is enough.",
+        "every sender is verified, and the balance is enough. A free account may send 50 mails a "
+        "day.",
     ),
     Assumption(
         lambda facts: facts.other_lists,
