@@ -9,17 +9,21 @@ from typing import Final
 
 import attrs
 
+from newsleopard_async.checks.markup import shorten
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.csv.separators import folded
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.rules.header import REQUIRED
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import APIError, ImportFailed, ImportIncomplete, InvalidRequest
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
-from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.contacts import RESERVED_COLUMNS
+from newsleopard_async.models.findings import ContactsReport, Finding, Fix
+from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
@@ -65,6 +69,7 @@ async def import_contacts(
     columns: Mapping[str, str] | None = None,
     skip: Skip | None = None,
     part_bytes: int | None = None,
+    strict: bool = False,
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 
@@ -72,7 +77,8 @@ async def import_contacts(
     were begun before it, by pipelines of the same key on this event loop, have ended.
 
     They are checked first. What makes them unusable as a whole is refused; rows that the
-    platform will not take, and whatever is worth a look, go to the log ``newsleopard_async``.
+    platform will not take, and whatever is worth a look, go to the log ``newsleopard_async``,
+    unless ``strict`` refuses them.
     Up to 100 rows go as text, more as a file.
 
     Args:
@@ -95,9 +101,11 @@ async def import_contacts(
         part_bytes: The largest size of a part, in bytes. Contacts that are larger than that are
             imported in several parts, one after the other, each with the header; the vendor's
             guide takes files of up to 10 MB. Once a part was begun, it must stay the same.
+        strict: Whether warnings refuse, and rows that the platform will not take.
 
     Raises:
-        ImportFailed: the import ended without success.
+        ImportFailed: the import ended without success. If it ended as ERROR, the message names
+            columns that may have to be set up in the console, or that the platform reserves.
         ImportIncomplete: the platform counts fewer rows in the file than different addresses
             were sent; run again with the checkpoint, it is imported anew. Rows that it says
             it rejected do not raise; they are in the report.
@@ -113,6 +121,7 @@ async def import_contacts(
         [
             *problems_of_polling(polling),
             *problems_of_same_file("left_out_to", left_out_to, checkpoint),
+            *problems_of_type("strict", strict, bool, "True or False"),
         ]
     )
     options = Options(
@@ -129,7 +138,7 @@ async def import_contacts(
     contacts = as_source(contacts)
     del skip
     async with checked(events, contacts, options) as found:
-        if faults := found.report.fatal_errors:
+        if faults := _faults(found.report, strict=strict):
             error = InvalidRequest(each.as_problem() for each in faults)
             raise await with_checkpoint(error, checkpoint)
         log_remarks(found.report)
@@ -144,6 +153,11 @@ async def import_contacts(
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target)
             return await import_into(run, found, joined, polling or Polling())
+
+
+def _faults(report: ContactsReport, *, strict: bool) -> tuple[Finding, ...]:
+    """Return what refuses contacts."""
+    return (*report.errors, *report.warnings) if strict else report.fatal_errors
 
 
 async def publish_unless_imported(run: Runner, found: Examination) -> None:
@@ -200,7 +214,7 @@ async def _import_all(
     *,
     judges: bool,
 ) -> ImportReport:
-    whole = steps.ImportFile(path=clean.path, list_sn=list_sn)
+    whole = steps.ImportFile(path=clean.path, list_sn=list_sn, columns=clean.report.columns)
     if not clean.parts:
         sent = clean.report.unique if judges else 0
         return await _import_one(run, how, whole, polling, sent=sent)
@@ -228,7 +242,7 @@ async def _import_one(
     look = steps.get_import.of_part(how.part, how.parts)
     import_sn = await run.step(how, given)
     try:
-        result = await watch_import(run, import_sn, polling, look=look)
+        result = await watch_import(run, import_sn, polling, look=look, columns=given.columns)
         report = ImportReport(list_sn=given.list_sn, import_sn=import_sn, result=result)
         _check_taken(report, sent=sent, of=look)
     except ImportFailed:
@@ -322,11 +336,23 @@ async def wait_for_import(
 
 
 async def watch_import(
-    run: Runner, import_sn: ImportSn, polling: Polling, *, look: Look = steps.get_import
+    run: Runner,
+    import_sn: ImportSn,
+    polling: Polling,
+    *,
+    look: Look = steps.get_import,
+    columns: tuple[str, ...] = (),
 ) -> ImportResult:
     """Look until the state is final; every state but PROCESSING is.
 
     Right after the upload the platform may not know its own code yet, however it says so.
+
+    Args:
+        run: Carries it.
+        import_sn: The import.
+        polling: How it is watched.
+        look: The look at it.
+        columns: The header that was sent, if it is known; an error names what may be at fault.
     """
     what = f"import {import_sn}{_part(look)}"
     if run.has(look):
@@ -346,7 +372,7 @@ async def watch_import(
         if not steps.says_unknown(error):
             raise
         raise ImportFailed(f"{what}: the platform does not know it: {error}", result=None) from None
-    ended = _successful(what, result)
+    ended = _successful(what, result, columns)
     await run.settle(look, ended)
     return ended
 
@@ -355,15 +381,41 @@ def _part(step: AnyStep) -> str:
     return f" (part {step.part} of {step.parts})" if step.parts > 1 else ""
 
 
-def _successful(what: str, result: ImportResult) -> ImportResult:
+def _successful(what: str, result: ImportResult, columns: tuple[str, ...] = ()) -> ImportResult:
     if not result.status.is_success:
-        raise ImportFailed(f"{what} ended as {result.status}: {_advice(result)}", result=result)
+        advice = _advice(result, columns)
+        raise ImportFailed(f"{what} ended as {result.status}: {advice}", result=result)
     return result
 
 
-def _advice(result: ImportResult) -> str:
+_MOST_NAMED: Final = 5
+"""Columns that an error names. Chosen: it stays a sentence or two."""
+
+
+def _advice(result: ImportResult, columns: tuple[str, ...]) -> str:
     return {
-        "DUPLICATE_HEADER": "two columns have the same name (標頭重複)",
-        "MISSING_REQUIRED_DATA": "the header does not begin with EMAIL,NAME (缺少需要的檔案)",
-        "ERROR": "the file could not be read as CSV, or a column must be set up first (匯入失敗)",
+        "DUPLICATE_HEADER": "two columns have the same name (標頭重複); rename one of them",
+        "MISSING_REQUIRED_DATA": "the header does not begin with EMAIL,NAME, or nothing arrived "
+        "(缺少需要的檔案)",
+        "ERROR": "the file could not be read as CSV, or a column must be set up first "
+        f"(匯入失敗){_suspects(columns)}",
     }.get(result.status, "a state that is not documented")
+
+
+def _suspects(columns: tuple[str, ...]) -> str:
+    """Name the columns that the platform may not take (T40, T41)."""
+    custom = [each for each in columns if each not in REQUIRED]
+    reserved = [each for each in custom if folded(each) in RESERVED_COLUMNS]
+    others = [each for each in custom if each not in reserved]
+    return "".join(
+        (
+            f"; set up in the console, if they are not: {_named(others)}" if others else "",
+            f"; reserved by the platform, so rename them: {_named(reserved)}" if reserved else "",
+        )
+    )
+
+
+def _named(columns: list[str]) -> str:
+    more = len(columns) - _MOST_NAMED
+    named = ", ".join(shorten(each) for each in columns[:_MOST_NAMED])
+    return f"{named} and {more} more" if more > 0 else named

@@ -95,11 +95,19 @@ used, the next one will, too.
 
 @attrs.frozen(kw_only=True)
 class ImportFile(Plain):
-    """A clean CSV file and the list that it goes into, or a part of the file."""
+    """A clean CSV file and the list that it goes into, or a part of the file.
+
+    Attributes:
+        path: The file.
+        list_sn: The list.
+        part: The part of the file, if not all of it is meant.
+        columns: The names in its header.
+    """
 
     path: Path
     list_sn: ListSn
     part: Part | None = None
+    columns: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -264,6 +264,56 @@ async def test_every_final_state_ends_the_wait(status: str) -> None:
     assert elapsed_s < 30
 
 
+COLUMNS = {
+    "none": ("", "set up first .匯入失敗.$"),
+    "one": (",COMPANY", "匯入失敗.; set up in the console, if they are not: COMPANY$"),
+    "many": (
+        ",A,B,C,D,E,F,G,phone,Gender",
+        "if they are not: A, B, C, D, E and 2 more; reserved .* rename them: phone, Gender$",
+    ),
+    "long": ("," + "X" * 99, f": {'X' * 59}…$"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("header", "said"), COLUMNS.values(), ids=COLUMNS)
+async def test_error_names_columns_that_may_have_to_be_set_up(header: str, said: str) -> None:
+    """Or that the platform reserves; a few of them, and the number of the others (T40, T41)."""
+    contacts = f"EMAIL,NAME{header}\nuser@example.com,會員{header}\n"
+    async with connected() as bench:
+        bench.emulator.script_import("ERROR")
+        with pytest.raises(ImportFailed, match=said):
+            await workflows.import_contacts(bench.nl, contacts, list_name="會員")
+
+
+@pytest.mark.anyio
+async def test_strict_refuses_what_is_worth_a_look(tmp_path: Path) -> None:
+    """Warnings, such as of a reserved name, and rows that the platform will not take (T41)."""
+    contacts = "EMAIL,NAME,phone\nuser@example.com,會員,1\nnobody,會員,2\n"
+    async with connected() as bench:
+        expected = [("contacts", "invalid-email"), ("contacts", "reserved-header")]
+        with pytest.raises(InvalidRequest) as caught:
+            await workflows.import_contacts(
+                bench.nl, contacts, list_name="會員", strict=True, checkpoint=tmp_path / "kept"
+            )
+        assert bench.wire.all_requests == 0
+        await workflows.import_contacts(bench.nl, csv_of(3), list_name="會員", strict=True)
+
+    assert [(each.field, each.rule) for each in caught.value.problems] == expected
+
+
+@pytest.mark.anyio
+async def test_strict_of_another_kind_is_refused() -> None:
+    """It is True or False."""
+    async with scripted() as script, refused(script.wire, ("strict", "type")):
+        await workflows.import_contacts(
+            script.nl,
+            csv_of(1),
+            list_name="會員",
+            strict="no",  # type: ignore[arg-type]  # what is tested
+        )
+
+
 def says(bench: Bench, **counts: Any) -> None:
     """Let the next look at an import find it complete, with these counts."""
     body = json.dumps({"status": "COMPLETE", **counts}).encode()
