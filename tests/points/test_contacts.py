@@ -563,7 +563,7 @@ async def test_t39_emulator(first: str, second: str, errors: int) -> None:
 )
 async def test_t43_client(word: str, read: str, success: bool) -> None:
     """The word alone is read, the command line's form too, and an unknown one is no success."""
-    result = await result_of(get_import, {"import_sn": "a", "status": word})
+    result = await result_of(get_import, {"status": word})
 
     assert (result.status, result.status.is_success) == (read, success)
     assert result.status.is_known is (word != "SOMETHING_NEW")
@@ -611,7 +611,7 @@ async def test_t44_emulator() -> None:
 @point
 async def test_t46_client(caplog: pytest.LogCaptureFixture) -> None:
     """All four counts are given; too few rows in the file stop, unknown counts are logged."""
-    answer = {"import_sn": "a", "status": "COMPLETE", "fileCnt": 9, "insertCnt": 1, "errCnt": -1}
+    answer = {"status": "COMPLETE", "fileCnt": 9, "insertCnt": 1, "errCnt": -1}
     result = await result_of(get_import, answer)
     assert (result.file_count, result.inserted, result.duplicates, result.errors) == (
         9,
@@ -622,7 +622,7 @@ async def test_t46_client(caplog: pytest.LogCaptureFixture) -> None:
 
     async def run(counts: bytes, **options: Any) -> None:
         async with connected() as bench:
-            body = b'{"import_sn": "a", "status": "COMPLETE", %s}' % counts
+            body = b'{"status": "COMPLETE", %s}' % counts
             bench.emulator.fail("get_import", 200, body=body, times=9)
             await workflows.send_campaign(
                 bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員", **options
