@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.platform.addressbook import Contact, ContactList
+from newsleopard_async.emulator.platform.addressbook import Contact, ContactList, Contacts
 from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.imports import ImportJob
@@ -50,14 +50,14 @@ class Truth:
     def contacts(self) -> Mapping[str, Contact]:
         """The contacts, by address."""
         with self._present():
-            return dict(self._account.book.contacts)
+            return Contacts(self._account.book)
 
     @property
     def excluded(self) -> frozenset[str]:
         """The addresses that bounced, unsubscribed or complained by now."""
         book = self._account.book
         with self._present() as now:
-            return frozenset(email for email in book.excluded_since if book.is_excluded(email, now))
+            return frozenset(map(book.addresses.__getitem__, book.excluded(now)))
 
     @property
     def imports(self) -> tuple[ImportJob, ...]:
@@ -74,8 +74,7 @@ class Truth:
 
     def _render(self, wave: Wave, index: int) -> Mail:
         variants = self._account.campaigns.all[wave.campaign_sn].body.variants
-        columns = self._account.book.columns
-        return render_mail(wave, index, variants=variants, columns=columns)
+        return render_mail(wave, index, variants=variants)
 
     @property
     def balance(self) -> int:

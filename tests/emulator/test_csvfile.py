@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsleopard_async.emulator.platform.blobs import BlobWriter
-from newsleopard_async.emulator.platform.csvfile import MalformedCsv, read_rows, write_row
+from newsleopard_async.emulator.platform.csvfile import (
+    MalformedCsv,
+    read_blocks,
+    read_row,
+    write_row,
+)
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
@@ -18,7 +23,9 @@ CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 def read(text: str | bytes) -> list[list[str]]:
     """Read a whole CSV."""
     content = text.encode() if isinstance(text, str) else text
-    return list(read_rows(BlobWriter.of(content).read_lines()))
+    return [
+        row for block in read_blocks(BlobWriter.of(content).read_chunks()) for row in block.rows
+    ]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +65,7 @@ def test_quote_without_end_is_refused_before_it_fills_the_memory() -> None:
     lines = (b'"' if number == 0 else b"x" * 1000 + b"\n" for number in range(10**9))
 
     with pytest.raises(MalformedCsv):
-        next(read_rows(lines))
+        next(read_blocks(lines))
 
 
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=4), max_size=5))
@@ -76,3 +83,44 @@ def test_reader_agrees_with_the_standard_library(table: list[list[str]]) -> None
     csv.writer(file, lineterminator="\r\n").writerows(table)
 
     assert read(file.getvalue()) == table
+
+
+NASTY = st.text(st.sampled_from(['"', ",", "\n", "\r", "a", "é", "\u2028"]), max_size=24)
+
+
+@given(NASTY, st.integers(1, 9))
+def test_blocks_agree_with_rows_read_one_by_one(text: str, size: int) -> None:
+    """However a file is cut and however quickly it is read, a record alone decides on its row."""
+    content = text.encode()
+    chunks = [content[place : place + size] for place in range(0, len(content), size)]
+
+    try:
+        blocks = list(read_blocks(chunks))
+    except MalformedCsv:
+        blocks = None
+
+    assert (blocks is None) == (one_by_one(text) is None)
+    if blocks is not None:
+        places = [
+            content[start : start + length]
+            for block in blocks
+            for start, length in zip(block.starts, block.sizes, strict=True)
+        ]
+        assert [row for block in blocks for row in block.rows] == one_by_one(text)
+        assert [read_row(place.decode()) for place in places] == one_by_one(text)
+
+
+def one_by_one(text: str) -> list[list[str]] | None:
+    """Read a CSV as its definition says: a record ends with a line whose quotes are balanced."""
+    rows, record = [], ""
+    for line in io.StringIO(text, newline="\n"):
+        record += line
+        if record.count('"') % 2 == 0:
+            try:
+                rows.append(read_row(record))
+            except MalformedCsv:
+                return None
+            record = ""
+    while rows and rows[-1] == [""]:
+        rows.pop()
+    return None if record else rows

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator import Contact, Emulator, Switches
+from newsleopard_async.emulator.platform import imports
+from newsleopard_async.emulator.platform.addressbook import AddressBook
+from newsleopard_async.emulator.platform.blobs import BlobWriter
+from newsleopard_async.emulator.platform.csvfile import Block, write_row
+from newsleopard_async.emulator.platform.csvimport import judge
 from tests.emulator.api import BODY, Api, HandClock, make, rows
 
 pytestmark = pytest.mark.asyncio
@@ -490,3 +498,161 @@ async def test_large_import_takes_longer() -> None:
         late = await api.result(sn)
 
     assert (early["status"], late["status"]) == ("PROCESSING", "COMPLETE")
+
+
+EMAILS = ("a@b.cc", "A@B.cc ", "c-d@e-f.gg", "é@b.cc", "İ@b.cc", "0" * 70 + "@b.cc")
+CELL = st.sampled_from(
+    (*EMAILS, "a@b.cc\nc@d.ee", "x", "", " ", "1", "-2.5", "2026-01-05", "7,8", '"')
+)
+FILE = st.lists(st.lists(CELL, min_size=2, max_size=4), max_size=12)
+
+
+def judged(files: list[list[list[str]]]) -> list[object]:
+    """Import files one after the other, and return all that came of it."""
+    book, found = AddressBook(), list[object]()
+    now = HandClock().now()
+    target = book.create_list("list", "會員", now)
+    for file in files:
+        text = "".join(map(write_row, [["EMAIL", "NAME", "X"], *file]))
+        steps = judge(
+            BlobWriter.of(text.encode()), book=book, columns=book.columns, switches=Switches()
+        )
+        try:
+            while True:
+                next(steps)
+        except StopIteration as done:
+            result = done.value
+        book.columns.update(result.new_columns)
+        book.commit(result.batch, list_sn="list", now=now)
+        rejected = result.rejected_file.read() if result.rejected_file is not None else b""
+        found.append((result.rows, result.duplicates, result.rejected, rejected))
+    version = book.history.version
+    numbers = target.members.numbers.order
+    return [*found, book.columns, [book.contact(number, version) for number in numbers]]
+
+
+@given(st.lists(FILE, min_size=1, max_size=3))
+@settings(max_examples=100)
+async def test_block_of_rows_is_judged_as_its_rows_are(files: list[list[list[str]]]) -> None:
+    """To judge many rows at once changes nothing: the check of one row is the definition."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Block, "columns", lambda block, width: None)
+        one_by_one = judged(files)
+
+    assert judged(files) == one_by_one
+
+
+async def test_others_are_answered_while_a_large_file_is_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file is judged in slices, and a request of somebody else waits for a few of them only."""
+    emulator, _ = make()
+    slices, during = 0, list[int]()
+    take = imports.Imports._judge_on
+
+    def counting(*arguments: Any) -> None:
+        nonlocal slices
+        slices += 1
+        take(*arguments)
+
+    monkeypatch.setattr(imports.Imports, "_judge_on", counting)
+    async with Api(emulator) as api, anyio.create_task_group() as tasks:
+        ticket = (await api.post("/v1/contacts/imports/file", {})).json()
+        tasks.start_soon(api.put, ticket["url"], rows(30_000).encode())
+        while len(emulator.contacts) == 0 and slices < 28:
+            before = slices
+            await api.get("/v1/contacts/lists")
+            during.append(slices - before)
+
+    assert slices > 28
+    assert len(during) > 2
+    assert max(during) < 12
+
+
+async def test_small_file_does_not_wait_for_a_large_one() -> None:
+    """Who uploads while a file is judged is answered at once; the files keep their order."""
+    emulator, clock = make()
+    answered = list[str]()
+
+    async def put(name: str, url: str, content: bytes) -> None:
+        await api.put(url, content)
+        answered.append(name)
+
+    async with Api(emulator) as api:
+        large, small = [(await api.post("/v1/contacts/imports/file", {})).json() for _ in range(2)]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(put, "large", large["url"], rows(30_000).encode())
+            await anyio.lowlevel.checkpoint()
+            tasks.start_soon(put, "small", small["url"], b"EMAIL,NAME\nu0@example.com,late\n")
+        clock.advance(60)
+        results = [await api.result(item["import_sn"]) for item in (large, small)]
+
+    assert answered == ["small", "large"]
+    assert [result["insertCnt"] for result in results] == [30_000, 1]
+    assert emulator.contacts["u0@example.com"].name == "late"
+
+
+async def test_import_whose_uploader_left_is_done_all_the_same() -> None:
+    """The file has arrived, so that the next look judges what is left of it."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        list_sn = await api.create_list()
+        ticket = (await api.post(f"/v1/contacts/imports/{list_sn}/file", {})).json()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(api.put, ticket["url"], rows(30_000).encode())
+            while emulator._account.imports.jobs[ticket["import_sn"]].blob is None:
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+        clock.advance(60)
+        result = await api.result(ticket["import_sn"])
+
+    assert (result["status"], result["insertCnt"]) == ("COMPLETE", 30_000)
+    assert len(emulator.lists[0].members) == 30_000
+
+
+async def test_file_that_was_replaced_decides_on_no_type() -> None:
+    """Columns have the types of files that count, and not of those that were replaced (T39)."""
+    emulator, clock = make(upload_reuse="any")
+    async with Api(emulator) as api:
+        first, second = [(await api.post("/v1/contacts/imports/file", {})).json() for _ in range(2)]
+        await api.put(first["url"], b"EMAIL,NAME,X\na@b.cc,x,1\n")
+        await api.put(second["url"], b"EMAIL,NAME,X\nc@b.cc,x,two\n")
+        await api.put(first["url"], b"EMAIL,NAME\na@b.cc,x\n")
+        clock.advance(60)
+        result = await api.result(second["import_sn"])
+
+    assert (result["insertCnt"], result["errCnt"]) == (1, 0)
+    assert emulator.contacts["c@b.cc"].values == {"x": "two"}
+
+
+async def test_switches_of_the_upload_decide() -> None:
+    """A file is judged by the switches as they stand when it arrives."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        sn = await api.import_text("EMAIL,NAME,PHONE\na@b.cc,x,1\n")
+        emulator.switch(reserved_columns_are_errors=True)
+        clock.advance(60)
+
+    assert (await result_of(emulator, sn))["status"] == "COMPLETE"
+
+
+async def result_of(emulator: Emulator, sn: str) -> dict[str, Any]:
+    """Ask for a result with a client of its own."""
+    async with Api(emulator) as api:
+        return await api.result(sn)
+
+
+async def test_contacts_are_those_of_the_moment() -> None:
+    """Who looked before an import still sees what was there."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.import_text("EMAIL,NAME,CITY\na@b.cc,x,台北\n")
+        clock.advance(60)
+        before = emulator.contacts
+        await api.import_text("EMAIL,NAME\na@b.cc,y\nc@b.cc,z\n")
+        clock.advance(60)
+
+    assert dict(before) == {"a@b.cc": Contact("a@b.cc", "x", {"city": "台北"})}
+    assert [each.name for each in emulator.contacts.values()] == ["y", "z"]
+    with pytest.raises(KeyError):
+        before["c@b.cc"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 
+from newsleopard_async.emulator.platform.batches import Numbers
 from tests.emulator.api import BODY, Api, make, rows
 
 pytestmark = pytest.mark.asyncio
@@ -144,6 +146,34 @@ async def test_excluded_members_are_counted_apart() -> None:
         row = (await api.get("/v1/contacts/lists")).json()["Lists"][0]
 
     assert (row["subscribedCnt"], row["excludeCnt"]) == ("2", 1)
+
+
+async def test_list_is_not_counted_member_by_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at the lists asks about the few that are excluded, and again only after a change."""
+    emulator, _ = make()
+    asked = 0
+    tester = Numbers.tester
+
+    def counting(numbers: Numbers, top: int) -> Callable[[int], object]:
+        is_member = tester(numbers, top)
+
+        def test(number: int) -> object:
+            nonlocal asked
+            asked += 1
+            return is_member(number)
+
+        return test
+
+    async with Api(emulator) as api:
+        await api.filled_list(500)
+        await api.filled_list(50)
+        for email in ("u7@example.com", "u70@example.com", "nobody@example.com"):
+            emulator.exclude(email)
+        monkeypatch.setattr(Numbers, "tester", counting)
+        looks = [(await api.get("/v1/contacts/lists")).json()["Lists"] for _ in range(3)]
+
+    assert [[row["excludeCnt"] for row in rows] for rows in looks] == [[1, 2]] * 3
+    assert asked == 6
 
 
 async def test_rates_are_percent_with_four_decimals() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async.emulator import Emulator
+from newsleopard_async.emulator.platform import reports
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, make
 
 pytestmark = pytest.mark.asyncio
@@ -220,3 +221,49 @@ async def test_report_link_expires() -> None:
     sent.clock.advance(60)
 
     assert "Request has expired" in (await sent.api.fetch(link)).text
+
+
+async def test_report_file_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later download costs the transfer alone, and a later import renames nobody in it."""
+    written = list[str]()
+    write = reports.write_report
+
+    def noting(campaign: Any, file: Any, encoding: str) -> Any:
+        written.append(encoding)
+        return write(campaign, file, encoding)
+
+    monkeypatch.setattr(reports, "write_report", noting)
+    sent = await Sent.of()
+    await sent.api.import_text("EMAIL,NAME\nu0@example.com,renamed\n")
+    await sent.export()
+    sent.clock.advance(15)
+    links = [await sent.links() for _ in range(2)]
+
+    texts = [(await sent.api.fetch(each[0]["link"])).text for each in links]
+    sent.emulator.switch(report_encoding="utf-16")
+    other = (await sent.api.fetch((await sent.links())[0]["link"])).content
+
+    assert texts[0] == texts[1] == other.decode("utf-16")
+    assert written == ["utf-8", "utf-16"]
+    assert "renamed" not in texts[0]
+
+
+async def test_rows_are_in_order_of_time_and_of_their_own_time() -> None:
+    """Files are sorted, and each name stands beside its address, also where one needs quotes."""
+    emulator, clock = make(bounce_share=0.1, open_share=1.0, open_delay_s=60.0)
+    csv_text = "EMAIL,NAME\n" + "".join(f'u{n}@example.com,"{n}, ""x"""\n' for n in range(3_000))
+    async with Api(emulator) as api:
+        list_sn = await api.create_list()
+        await api.import_text(csv_text, list_sn)
+        clock.advance(60)
+        sn = (await api.submit(AB_BODY, list_sn)).json()["sn"]
+        clock.advance(DAY_S)
+        sent = Sent(emulator, clock, api, sn)
+        await sent.export()
+        clock.advance(15)
+        for link in await sent.links():
+            text = (await api.fetch(link["link"])).text
+            rows = list(csv.reader(text.splitlines()))[1:]
+            assert [row[2] for row in rows] == sorted(row[2] for row in rows)
+            assert all(row[1] == f'{row[0][1:].partition("@")[0]}, "x"' for row in rows)
+            assert len({row[0] for row in rows}) == len(rows)

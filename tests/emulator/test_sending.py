@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -87,6 +88,44 @@ async def test_values_are_those_of_the_moment_of_sending() -> None:
 
     assert emulator.outbox[0].name == "會員0"
     assert emulator.contacts["u0@example.com"].name == "renamed"
+
+
+async def test_mail_that_went_out_stays_as_it_was() -> None:
+    """A column that a later import brings fills no placeholder of a mail that is out (T83)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(1)
+        await api.submit(changed(BODY, {"content.htmlContent": "${NAME}|${P}"}), sn)
+        clock.advance(60)
+        before = emulator.outbox[0]
+        await api.import_text("EMAIL,NAME,P\nu0@example.com,renamed,1\nu1@example.com,x,\n", sn)
+        clock.advance(60)
+        after = emulator.outbox[0]
+        await api.submit(changed(BODY, {"content.htmlContent": "${NAME}|${P}"}), sn)
+        clock.advance(60)
+
+    assert before == after
+    assert [mail.html for mail in emulator.outbox] == ["會員0|${P}", "renamed|1", "x|"]
+
+
+async def test_each_part_of_a_test_is_of_its_own_time() -> None:
+    """The mails of a test stay as they went out; the rest has the values of its own time (T83)."""
+    emulator, clock = make(**QUIET)
+    body = changed(AB_BODY, {"content.htmlContent": "${NAME}|${P}"})
+    async with Api(emulator) as api:
+        sn = await api.filled_list(100)
+        await api.submit(body, sn)
+        await api.import_text(
+            "EMAIL,NAME,P\n" + "".join(f"u{n}@example.com,new,1\n" for n in range(100))
+        )
+        clock.advance(7_200)
+
+    tested, rest = emulator.campaigns[0].waves[:2], emulator.campaigns[0].waves[2]
+    parts = Counter(mail.html == "new|1" for mail in emulator.outbox)
+    assert parts == {
+        False: sum(len(each.recipients) for each in tested),
+        True: len(rest.recipients),
+    }
 
 
 async def test_mails_go_out_over_time_and_the_campaign_is_listed_when_complete() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, closing
 from typing import Final
 
+import anyio.lowlevel
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -24,6 +25,10 @@ from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX, StorageR
 __all__ = ["build_app"]
 
 XML_TYPE: Final = "application/xml"
+_DONE: Final = object()
+_SUBMITS: Final = {"submit_campaign": False, "submit_ab_test": True}
+"""The operations that make a campaign, and whether it is an A/B test."""
+
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -57,7 +62,11 @@ def _api_route(account: Account, method: str, path: str, operation: str) -> Rout
             headers=dict(request.headers),
             body=await request.body(),
         )
-        return _response(answer(operation, account, call))
+        if operation in _SUBMITS:
+            await _draw_fates(account, call.body, is_test=_SUBMITS[operation])
+        reply = answer(operation, account, call)
+        await _judge_uploads(account)
+        return _response(reply)
 
     return _route(path, endpoint, method)
 
@@ -73,8 +82,7 @@ def _storage_route(account: Account) -> Route:
                 )
             if request.method == "PUT":
                 return await _upload(account, request)
-            with account.lock:
-                return _download(account.storage.open(path))
+            return _download(await _written(account, path))
         except StorageRefusal as refused:
             return Response(account.storage.explain(refused), refused.status, media_type=XML_TYPE)
         except ClientDisconnect:
@@ -106,8 +114,42 @@ async def _upload(account: Account, request: Request) -> Response:
     with account.lock:
         max_bytes = account.board.on.file_max_bytes
         account.imports.upload(job, blob, account.settle(), max_bytes=max_bytes)
+    await _judge_uploads(account)
     # Not the MD5 that a client may expect, like that of an encrypted bucket.
     return Response(status_code=200, headers={"ETag": f'"{blob.digest[:32]}"'})
+
+
+async def _judge_uploads(account: Account) -> None:
+    """Judge what was uploaded before the upload is answered."""
+    await _do(account, account.imports.judging(account.clock.now))
+
+
+async def _draw_fates(account: Account, body: bytes, *, is_test: bool) -> None:
+    """Draw what will become of the mails before a submit is processed."""
+    with account.lock:
+        slices = account.campaigns.drawing(body, is_test=is_test, now=account.settle())
+    await _do(account, slices)
+
+
+async def _do(account: Account, slices: Generator[None, None, None]) -> None:
+    """Do long work in slices, and let others have their turn after each."""
+    with closing(slices):
+        while True:
+            with account.lock:
+                if next(slices, _DONE) is _DONE:
+                    return
+            await anyio.lowlevel.checkpoint()
+
+
+async def _written(account: Account, path: str) -> Blob:
+    """Return a file, and write it before if nobody has asked for it yet."""
+    with account.lock:
+        file = account.storage.open(path)
+    while file.blob is None:
+        with account.lock:
+            file.write_on()
+        await anyio.lowlevel.checkpoint()
+    return file.blob
 
 
 def _download(blob: Blob) -> Response:

@@ -74,4 +74,8 @@ class Account:
 
     def settle(self) -> datetime:
         """Let everything happen that is due, and return the present, which never goes back."""
+        if self.imports.is_left:
+            # Whoever uploaded it went away before it was judged.
+            for _ in self.imports.judging(self.clock.now):
+                pass
         return self.timeline.settle(self.clock.now())

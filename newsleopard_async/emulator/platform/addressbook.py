@@ -6,12 +6,19 @@ is being excluded (無效會員): an import changes neither away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from array import array
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import filterfalse
+from typing import overload
 
 import attrs
 
-__all__ = ["AddressBook", "Contact", "ContactList", "folded"]
+from newsleopard_async.emulator.platform.batches import Batch, History, Numbers
+
+__all__ = ["AddressBook", "Contact", "ContactList", "Contacts", "Members", "Recipients", "folded"]
 
 
 def folded(name: str) -> str:
@@ -34,6 +41,28 @@ class Contact:
     values: Mapping[str, str]
 
 
+class Members(Mapping[str, None]):
+    """The addresses in a list, in order of arrival, as the keys of a mapping to nothing."""
+
+    def __init__(self, book: AddressBook) -> None:
+        self.numbers = Numbers()
+        self._book = book
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._book.addresses.__getitem__, self.numbers.order[:])
+
+    def __getitem__(self, email: str) -> None:
+        number = self._book.number(email)
+        if number is None or not self.numbers.tester(self._book.top)(number):
+            raise KeyError(email)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} addresses>"
+
+
 @attrs.define
 class ContactList:
     """A list (群組).
@@ -44,72 +73,254 @@ class ContactList:
         created: When it was made.
         updated: When an import last changed it.
         members: The addresses in it, in order of arrival.
+        left: When members were excluded, sorted, and the state in which that was counted.
     """
 
     sn: str
     name: str
     created: datetime
     updated: datetime
-    members: dict[str, None] = attrs.field(factory=dict, repr=False)
+    members: Members = attrs.field(repr=False)
+    left: tuple[tuple[int, int], array[float]] | None = attrs.field(default=None, repr=False)
+
+
+class Recipients(Sequence[Contact]):
+    """Contacts as they were at one moment, read when somebody looks at them.
+
+    Attributes:
+        numbers: Who they are.
+        version: Of when.
+        columns: The custom variables of that time.
+    """
+
+    def __init__(
+        self, book: AddressBook, numbers: array[int], version: int, columns: Collection[str]
+    ) -> None:
+        self.numbers = numbers
+        self.version = version
+        self.columns = columns
+        self._book = book
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Contact: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Recipients: ...
+
+    def __getitem__(self, index: int | slice) -> Contact | Recipients:
+        if isinstance(index, slice):
+            return self._with(self.numbers[index])
+        found = self._book.contact(self.numbers[index], self.version)
+        assert found is not None  # only contacts are members of lists
+        return found
+
+    def at(self, places: Iterable[int]) -> Recipients:
+        """Return those at some places."""
+        return self._with(array("I", map(self.numbers.__getitem__, places)))
+
+    def emails_and_names(self, places: Iterable[int]) -> tuple[list[str], list[str]]:
+        """Return two columns of those at some places."""
+        numbers = list(map(self.numbers.__getitem__, places))
+        emails = list(map(self._book.addresses.__getitem__, numbers))
+        return emails, self._book.history.names(numbers, self.version)
+
+    def subscribed(self, now: datetime) -> Recipients:
+        """Return those who are not excluded by now, as they are by now."""
+        book = self._book
+        numbers = book.without_excluded(self.numbers, now)
+        return Recipients(book, numbers, book.history.version, frozenset(book.columns))
+
+    def _with(self, numbers: array[int]) -> Recipients:
+        return Recipients(self._book, numbers, self.version, self.columns)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} recipients>"
+
+
+class Contacts(Mapping[str, Contact]):
+    """All contacts as they are at one moment, by address."""
+
+    def __init__(self, book: AddressBook) -> None:
+        self._book = book
+        self._version = book.history.version
+        self._numbers = book.everyone().order[:]
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._book.addresses.__getitem__, self._numbers)
+
+    def __getitem__(self, email: str) -> Contact:
+        number = self._book.number(email)
+        found = None if number is None else self._book.contact(number, self._version)
+        if found is None:
+            raise KeyError(email)
+        return found
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} contacts>"
 
 
 class AddressBook:
     """All contacts and lists of the account."""
 
     def __init__(self) -> None:
-        self.contacts: dict[str, Contact] = {}
         self.lists: dict[str, ContactList] = {}
-        self.excluded_since: dict[str, datetime] = {}
         self.columns: dict[str, str] = {}
         """The type of each custom variable: string, number, date, or undecided."""
 
+        self.history = History()
+        self._everyone = Numbers()
+        self._arrived: list[Numbers] = []
+        """Who came with the imports since somebody last looked at everyone."""
+
+        self._numbers: dict[str, int] = {}
+        self.addresses: list[str] = []
+        """Who has a number, in its order; see ``number_all``."""
+
+        self._excluded_from: array[float] = array("d")
+        self._excluded: list[int] = []
+        self._exclusions = 0
+        self._instants: tuple[int, array[float]] = (0, array("d"))
+        self._latest: tuple[object, array[int]] | None = None
+
+    @property
+    def top(self) -> int:
+        """One more than the largest number of a contact."""
+        return len(self.addresses)
+
+    def number(self, email: object) -> int | None:
+        """Return the number of an address, if it has one; that alone makes no contact."""
+        return self._numbers.get(email)  # type: ignore[call-overload, no-any-return]  # any key may be asked for
+
+    def number_all(self, emails: Sequence[str]) -> array[int]:
+        """Return the numbers of many addresses; those without one get one.
+
+        A number may stay unused if some of the addresses were known, so that the whole needs
+        one step for each address in C.
+        """
+        new = range(self.top, self.top + len(emails))
+        found = array("I", map(self._numbers.setdefault, emails, new))
+        if max(found, default=0) >= self.top:
+            self.addresses.extend(emails)
+        return found
+
+    def everyone(self) -> Numbers:
+        """Return all contacts, in the order in which they came."""
+        for numbers in self._arrived:
+            self._everyone.union(numbers, self.top)
+        self._arrived.clear()
+        return self._everyone
+
     def create_list(self, sn: str, name: str, now: datetime) -> ContactList:
         """Add an empty list."""
-        made = ContactList(sn, name, created=now, updated=now)
+        made = ContactList(sn, name, created=now, updated=now, members=Members(self))
         self.lists[sn] = made
         return made
 
-    def store(self, contacts: Iterable[Contact], *, list_sn: str | None, now: datetime) -> None:
+    def commit(self, batch: Batch, *, list_sn: str | None, now: datetime) -> None:
         """Insert or update contacts, and put them into a list; none leaves another."""
+        self.history.commit(batch)
+        self._arrived.append(batch.members)
         target = self.lists.get(list_sn) if list_sn is not None else None
-        for contact in contacts:
-            known = self.contacts.get(contact.email)
-            values = contact.values if known is None else {**known.values, **contact.values}
-            self.contacts[contact.email] = attrs.evolve(contact, values=values)
-            if target is not None:
-                target.members[contact.email] = None
         if target is not None:
+            target.members.numbers.union(batch.members, self.top)
             target.updated = now
+        batch.members = Numbers()
+
+    def contact(self, number: int, version: int) -> Contact | None:
+        """Return a contact as he was at a version: each column from the newest row with it."""
+        rows = [
+            dict(zip(batch.names, batch.fields(place), strict=True))
+            for batch, place in self.history.rows(number, version)
+        ]
+        if not rows:
+            return None
+        merged: dict[str, str] = {}
+        for row in reversed(rows):
+            merged.update(row)
+        del merged["email"]
+        return Contact(self.addresses[number], merged.pop("name"), merged)
 
     def exclude(self, email: str, since: datetime) -> None:
         """Never mail this address again from an instant on (退訂, 退信, 抱怨)."""
-        known = self.excluded_since.get(email)
-        self.excluded_since[email] = since if known is None else min(known, since)
+        self.exclude_all([(self.number_all([email])[0], since.timestamp())])
+
+    def exclude_all(self, exclusions: Iterable[tuple[int, float]]) -> None:
+        """Exclude contacts by number, each from an instant in seconds on."""
+        since = self._excluded_from
+        since.extend([math.inf] * (self.top - len(since)))
+        for number, instant in exclusions:
+            if since[number] == math.inf:
+                self._excluded.append(number)
+            since[number] = min(since[number], instant)
+        self._exclusions += 1
 
     def is_excluded(self, email: str, now: datetime) -> bool:
         """Tell whether the address is excluded by now."""
-        since = self.excluded_since.get(email)
-        return since is not None and since <= now
+        number = self._numbers.get(email, self.top)
+        return number < len(self._excluded_from) and self._excluded_from[number] <= now.timestamp()
+
+    def excluded(self, now: datetime) -> Iterator[int]:
+        """Yield the numbers that are excluded by now."""
+        instant = now.timestamp()
+        return (number for number in self._excluded if self._excluded_from[number] <= instant)
 
     def count(self, list_sn: str, now: datetime) -> tuple[int, int]:
         """Count a list's members: (subscribed, excluded)."""
-        members = self.lists[list_sn].members
-        excluded = sum(1 for email in members if self.is_excluded(email, now))
+        found = self.lists[list_sn]
+        members = found.members.numbers
+        state = (len(members), self._exclusions)
+        if found.left is None or found.left[0] != state:
+            is_member = members.tester(self.top)
+            instants = (self._excluded_from[each] for each in self._excluded if is_member(each))
+            found.left = state, array("d", sorted(instants))
+        excluded = bisect_right(found.left[1], now.timestamp())
         return len(members) - excluded, excluded
 
     def recipients(
         self, selected: Iterable[str], excluded: Iterable[str], now: datetime
-    ) -> tuple[Contact, ...]:
+    ) -> Recipients:
         """Return who is in a selected list, in no excluded one, and not excluded himself (T68)."""
-        left_out = {email for sn in excluded for email in self._members(sn)}
-        chosen = {
-            email: None
-            for sn in selected
-            for email in self._members(sn)
-            if email not in left_out and not self.is_excluded(email, now)
-        }
-        return tuple(self.contacts[email] for email in chosen)
+        chosen, left_out = self._sets(selected), self._sets(excluded)
+        state = (
+            [(each, len(each)) for each in chosen],
+            [(each, len(each)) for each in left_out],
+            self._exclusions,
+            self._excluded_by(now),
+        )
+        if self._latest is None or self._latest[0] != state:
+            self._latest = state, self._select(chosen, left_out, now)
+        columns = frozenset(self.columns)
+        return Recipients(self, self._latest[1], self.history.version, columns)
 
-    def _members(self, sn: str) -> Iterator[str]:
-        known = self.lists.get(sn)
-        return iter(known.members if known is not None else ())
+    def _sets(self, sns: Iterable[str]) -> list[Numbers]:
+        return [self.lists[sn].members.numbers for sn in dict.fromkeys(sns) if sn in self.lists]
+
+    def _select(
+        self, chosen: Sequence[Numbers], left_out: Sequence[Numbers], now: datetime
+    ) -> array[int]:
+        together = chosen[0] if chosen else Numbers()
+        if len(chosen) > 1:
+            together = together.copy()
+            for each in chosen[1:]:
+                together.add(each.order, self.top)
+        numbers = together.order[:]
+        for each in left_out:
+            numbers = array("I", filterfalse(each.tester(self.top), numbers))
+        return self.without_excluded(numbers, now)
+
+    def without_excluded(self, numbers: array[int], now: datetime) -> array[int]:
+        """Return the numbers of those who are not excluded by now."""
+        gone = set(self.excluded(now))
+        return array("I", filterfalse(gone.__contains__, numbers)) if gone else numbers
+
+    def _excluded_by(self, now: datetime) -> int:
+        if self._instants[0] != self._exclusions:
+            instants = sorted(self._excluded_from[each] for each in self._excluded)
+            self._instants = self._exclusions, array("d", instants)
+        return bisect_right(self._instants[1], now.timestamp())

@@ -1,22 +1,35 @@
-"""An import judged row by row: what becomes a contact, what is rejected and why (T30 to T47)."""
+"""An import judged: what becomes a contact, what is rejected and why (T30 to T47).
+
+``reason_of`` in ``_row_check`` is the definition for one row. A block of rows is judged column
+by column, and only the rows in which something was noticed are asked about one by one.
+"""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import attrs
 
-from newsleopard_async.emulator.platform.addressbook import Contact, folded
+from newsleopard_async.emulator.platform.addressbook import AddressBook, folded
+from newsleopard_async.emulator.platform.batches import Batch
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
-from newsleopard_async.emulator.platform.csvfile import MalformedCsv, read_rows, write_row
+from newsleopard_async.emulator.platform.csvfile import (
+    Block,
+    MalformedCsv,
+    read_blocks,
+    write_row,
+)
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["RESERVED_COLUMNS", "Judgement", "is_email", "judge"]
 
 REASON_COLUMN: Final = "REASON"
+MOST_SEEN: Final = 20_000
+"""Chosen: values of a column that are remembered, so that each is looked at once; 1 MB."""
+
 UNDECIDED: Final = "undecided"
 """The type of a column that has had no value yet."""
 
@@ -30,6 +43,12 @@ _EMAIL: Final = re.compile(
     r"[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,64}@(?=.{3,253}$)"
     r"([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W_]([\w-]{0,61}[^\W_])"
 )
+_PLAIN: Final = r"[a-z0-9_.+-]{1,64}@(?:[a-z0-9]{1,63}\.){1,3}[a-z0-9]{2,60}"
+"""What most addresses look like in lower case; ``_EMAIL`` takes all of these, and more."""
+
+_PLAIN_EMAIL: Final = re.compile(_PLAIN)
+_PLAIN_EMAILS: Final = re.compile(rf"(?:{_PLAIN}\n)*+")
+
 _CHECKS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     "number": ("NOT_A_NUMBER", _NUMBER.fullmatch),
     "date": ("NOT_A_DATE", _DATE.fullmatch),
@@ -91,7 +110,7 @@ class Judgement:
     Attributes:
         status: One of the five tokens.
         rows: Rows in the file, without the header.
-        contacts: What is to be stored, the last row of each address.
+        batch: What is to be stored; None if nothing is.
         duplicates: Rows that a later row of the same address replaced (T47).
         rejected: Rows that were no good.
         rejected_file: Those rows with a column that says why; None where there are none.
@@ -100,31 +119,49 @@ class Judgement:
 
     status: str
     rows: int = 0
-    contacts: Mapping[str, Contact] = attrs.field(factory=dict, repr=False)
+    batch: Batch | None = attrs.field(default=None, repr=False)
     duplicates: int = 0
     rejected: int = 0
     rejected_file: Blob | None = None
     new_columns: Mapping[str, str] = attrs.field(factory=dict)
 
 
-def judge(blob: Blob, *, columns: Mapping[str, str], switches: Switches) -> Judgement:
-    """Read a file against the columns that the account knows already."""
+Judging = Generator[None, None, Judgement]
+"""Yields after every few milliseconds of work, and returns what the import comes to."""
+
+
+def judge(
+    blob: Blob, *, book: AddressBook, columns: Mapping[str, str], switches: Switches
+) -> Judging:
+    """Read a file once, against the columns that the account knows already."""
+    blocks = _blocks(blob, switches)
     try:
-        header = next(_rows(blob, switches), [])
+        first = next(blocks, None)
+        header = first.rows[0] if first is not None else []
         status = _judge_header(header, switches)
-        if status is not None:
-            return Judgement(status=status)
-        return _judge_rows(blob, header=header, columns=columns, switches=switches)
+        if status is not None or first is None:
+            return Judgement(status=status or "ERROR")
+        desk = _Desk(header, blob=blob, book=book, columns=columns)
+        desk.take(first.part(slice(1, None)))
+        for block in blocks:
+            yield
+            desk.take(block)
     except MalformedCsv:
         return Judgement(status="ERROR")
+    yield from book.history.close(desk.batch, book.top)
+    return desk.judgement()
 
 
-def _rows(blob: Blob, switches: Switches) -> Iterator[list[str]]:
-    lines = blob.read_lines()
-    first = next(lines, b"")
-    if not switches.bom_spoils_header:
-        first = first.removeprefix(b"\xef\xbb\xbf")
-    return read_rows(itertools.chain([first], lines))
+def _blocks(blob: Blob, switches: Switches) -> Iterator[Block]:
+    chunks = blob.read_chunks()
+    first = next(chunks, b"")
+    bare = first if switches.bom_spoils_header else first.removeprefix(b"\xef\xbb\xbf")
+    return read_blocks(_chain(bare, chunks), start=len(first) - len(bare))
+
+
+def _chain(first: bytes, others: Iterable[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from others
 
 
 def _judge_header(header: list[str], switches: Switches) -> str | None:
@@ -148,74 +185,186 @@ def _are_allowed(names: list[str], switches: Switches) -> bool:
     return defined is None or {folded(name) for name in defined}.issuperset(names)
 
 
-def _infer_types(
-    blob: Blob, *, header: list[str], columns: Mapping[str, str], switches: Switches
-) -> dict[str, str]:
-    """Read the type of each new column off all of its values (T39)."""
-    names = [folded(name) for name in header]
-    fitting = {
-        index: set(_CHECKS)
-        for index, name in enumerate(names)
-        if index > 1 and columns.get(name, UNDECIDED) == UNDECIDED
-    }
-    seen: set[int] = set()
-    if fitting:
-        for row in itertools.islice(_rows(blob, switches), 1, None):
-            for index, types in fitting.items():
-                value = row[index].strip() if len(row) == len(names) else ""
-                if value:
-                    seen.add(index)
-                    types.difference_update([t for t in types if not _CHECKS[t][1](value)])
+class _Desk:
+    """Where the rows of one file are judged."""
+
+    def __init__(
+        self, header: list[str], *, blob: Blob, book: AddressBook, columns: Mapping[str, str]
+    ) -> None:
+        names = [folded(name) for name in header]
+        self.batch = book.history.open(names, blob)
+        self._book = book
+        self._header = header
+        self._names = names
+        self._typed = {index: _Column({kind}) for index, kind in _typed(names, columns).items()}
+        self._new = {
+            index: _Column(set(_CHECKS))
+            for index, name in enumerate(names)
+            if index > 1 and columns.get(name, UNDECIDED) == UNDECIDED
+        }
+        self._reason_of = _row_check(names, columns)
+        self._errors: BlobWriter | None = None
+        self._rows = self._rejected = self._duplicates = 0
+
+    def take(self, block: Block) -> None:
+        """Judge some rows."""
+        self._rows += len(block.records)
+        columns = block.columns(len(self._names))
+        if columns is None:
+            self._take_one_by_one(block)
+            return
+        for index, column in self._new.items():
+            column.see(columns[index])
+        emails = _fold_all(columns[0])
+        suspects = self._suspects(columns, emails)
+        if not suspects:
+            self._store(emails, block.starts, block.sizes)
+            return
+        rows = block.rows
+        bad = {place for place in sorted(suspects) if self._reject(rows[place])}
+        self._store_but(bad, emails, block)
+
+    def _take_one_by_one(self, block: Block) -> None:
+        """Judge rows of which some have too few cells, or too many."""
+        rows, width = block.rows, len(self._names)
+        for index, column in self._new.items():
+            column.see([row[index] for row in rows if len(row) == width])
+        bad = {place for place, row in enumerate(rows) if self._reject(row)}
+        self._store_but(bad, [folded(row[0]) for row in rows], block)
+
+    def _suspects(self, columns: Sequence[Sequence[str]], emails: Sequence[str]) -> set[int]:
+        """Return places of rows that may be no good; any other row is good."""
+        found: set[int] = set()
+        if not _are_plain(emails):
+            found = {
+                place for place, email in enumerate(emails) if _PLAIN_EMAIL.fullmatch(email) is None
+            }
+        for index, column in self._typed.items():
+            found.update(column.misfits(columns[index]))
+        return found
+
+    def _store_but(self, bad: set[int], emails: Sequence[str], block: Block) -> None:
+        good = [place for place in range(len(emails)) if place not in bad]
+        starts = array("Q", map(block.starts.__getitem__, good))
+        sizes = array("I", map(block.sizes.__getitem__, good))
+        self._store([emails[place] for place in good], starts, sizes)
+
+    def _store(self, emails: Sequence[str], starts: array[int], sizes: array[int]) -> None:
+        numbers = self._book.number_all(emails)
+        self._duplicates += self._book.history.append(self.batch, numbers, starts, sizes)
+
+    def _reject(self, row: list[str]) -> bool:
+        """Write a row to the error file, if there is a reason."""
+        reason = self._reason_of(row)
+        if reason is None:
+            return False
+        if self._errors is None:
+            self._errors = BlobWriter()
+            self._errors.write(write_row([*self._header, REASON_COLUMN]).encode())
+        self._rejected += 1
+        self._errors.write(write_row([*row, reason]).encode())
+        return True
+
+    def judgement(self) -> Judgement:
+        """Return what the rows came to."""
+        return Judgement(
+            status="COMPLETE",
+            rows=self._rows,
+            batch=self.batch,
+            duplicates=self._duplicates,
+            rejected=self._rejected,
+            rejected_file=None if self._errors is None else self._errors.close(),
+            new_columns={self._names[index]: each.kind for index, each in self._new.items()},
+        )
+
+
+def _fold_all(emails: Sequence[str]) -> list[str]:
+    """Return many addresses as ``folded`` does each."""
+    stripped = list(map(str.strip, emails))
+    together = "\n".join(stripped)
+    found = together.lower().split("\n") if together.isascii() else []
+    # A cell may hold a line feed, and beyond ASCII a letter's neighbours may matter.
+    return found if len(found) == len(stripped) else list(map(str.lower, stripped))
+
+
+def _are_plain(emails: Sequence[str]) -> bool:
+    together = "\n".join([*emails, ""])
+    # A cell may hold a line feed, and look like two addresses.
+    return together.count("\n") == len(emails) and bool(_PLAIN_EMAILS.fullmatch(together))
+
+
+class _Column:
+    """The values of one custom variable (T39).
+
+    Attributes:
+        kinds: The types that have fitted all values so far.
+    """
+
+    def __init__(self, kinds: set[str]) -> None:
+        self.kinds = kinds
+        self._has_values = False
+        self._seen: set[str] = set()
+
+    @property
+    def kind(self) -> str:
+        """The type that the values have."""
+        return min(self.kinds, default="string") if self._has_values else UNDECIDED
+
+    def see(self, values: Sequence[str]) -> None:
+        """Give up the types that do not fit."""
+        if self._has_values and (not self.kinds or self._are_digits(values)):
+            return
+        new = self._unseen(values)
+        self._has_values = self._has_values or bool(new)
+        for kind in tuple(self.kinds):
+            if not _all_fit(kind, new):
+                self.kinds.discard(kind)
+
+    def misfits(self, values: Sequence[str]) -> list[int]:
+        """Return the places of values that do not fit."""
+        if self._are_digits(values):
+            return []
+        new = self._unseen(values)
+        [kind] = self.kinds
+        if _all_fit(kind, new):
+            return []
+        fits = _CHECKS[kind][1]
+        wrong = {value for value in new if not fits(value)}
+        self._seen -= wrong
+        return [place for place, value in enumerate(values) if value.strip() in wrong]
+
+    def _are_digits(self, values: Sequence[str]) -> bool:
+        """Tell quickly whether a column of numbers has digits or blank cells alone."""
+        digits = "".join(values)
+        return self.kinds == {"number"} and digits.isascii() and digits.isdigit()
+
+    def _unseen(self, values: Sequence[str]) -> set[str]:
+        """Return the values that are not blank and were not looked at lately."""
+        new = set(map(str.strip, values))
+        new.discard("")
+        new -= self._seen
+        if len(self._seen) > MOST_SEEN:
+            self._seen = set()
+        self._seen |= new
+        return new
+
+
+def _all_fit(kind: str, values: Iterable[str]) -> bool:
+    return all(map(_CHECKS[kind][1], values))
+
+
+def _typed(names: Sequence[str], columns: Mapping[str, str]) -> dict[int, str]:
+    """Return the types of the columns that have one, by place."""
     return {
-        names[index]: min(types, default="string") if index in seen else UNDECIDED
-        for index, types in fitting.items()
+        index: columns[name]
+        for index, name in enumerate(names)
+        if index > 1 and columns.get(name) in _CHECKS
     }
-
-
-def _judge_rows(
-    blob: Blob, *, header: list[str], columns: Mapping[str, str], switches: Switches
-) -> Judgement:
-    new_columns = _infer_types(blob, header=header, columns=columns, switches=switches)
-    names = [folded(name) for name in header]
-    reason_of = _row_check(names, {**columns, **new_columns})
-    contacts: dict[str, Contact] = {}
-    errors = BlobWriter()
-    rows = duplicates = rejected = 0
-    for row in itertools.islice(_rows(blob, switches), 1, None):
-        rows += 1
-        reason = reason_of(row)
-        if reason is not None:
-            rejected += 1
-            errors.write(write_row([*row, reason]).encode())
-            continue
-        email = folded(row[0])
-        # The last row wins, and comes where it stands.
-        duplicates += contacts.pop(email, None) is not None
-        contacts[email] = Contact(email, row[1], dict(zip(names[2:], row[2:], strict=True)))
-    return Judgement(
-        status="COMPLETE",
-        rows=rows,
-        contacts=contacts,
-        duplicates=duplicates,
-        rejected=rejected,
-        rejected_file=_error_file(header, errors) if rejected else None,
-        new_columns=new_columns,
-    )
-
-
-def _error_file(header: list[str], errors: BlobWriter) -> Blob:
-    file = BlobWriter()
-    file.write(write_row([*header, REASON_COLUMN]).encode())
-    for chunk in errors.close().read_chunks():
-        file.write(chunk)
-    return file.close()
 
 
 def _row_check(names: list[str], columns: Mapping[str, str]) -> Callable[[list[str]], str | None]:
     typed = [
-        (index, name, *_CHECKS[columns[name]])
-        for index, name in enumerate(names)
-        if index > 1 and columns.get(name) in _CHECKS
+        (index, names[index], *_CHECKS[kind]) for index, kind in _typed(names, columns).items()
     ]
 
     def reason_of(row: list[str]) -> str | None:

@@ -1,9 +1,14 @@
-"""Imports: jobs whose state follows from the clock (T21 to T23, T44 to T52)."""
+"""Imports: jobs whose state follows from the clock (T21 to T23, T44 to T52).
+
+A file is judged once, when it is uploaded and after those uploaded before; when the job ends,
+what was found begins to count. Whoever uploads waits for the judging, slice by slice, so that
+nobody else has to.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,12 +16,12 @@ import attrs
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.blobs import Blob
-from newsleopard_async.emulator.platform.csvimport import Judgement, judge
+from newsleopard_async.emulator.platform.csvimport import Judgement, Judging, judge
 from newsleopard_async.emulator.platform.notation import Codes, as_code, as_count, as_date
 from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
 from newsleopard_async.emulator.platform.timeline import Timeline
 from newsleopard_async.emulator.platform.webhooks import Webhooks
-from newsleopard_async.emulator.switches import SwitchBoard
+from newsleopard_async.emulator.switches import SwitchBoard, Switches
 
 __all__ = ["ImportJob", "Imports"]
 
@@ -62,6 +67,23 @@ class ImportJob:
         return self.blob is not None and self.result is None
 
 
+@attrs.define(eq=False)
+class _Case:
+    """A file that is to be judged, or was, and whose job has not ended."""
+
+    job: ImportJob
+    blob: Blob
+    on: Switches
+    judging: Judging | None = None
+    found: Judgement | None = None
+    is_timed: bool = False
+
+    @property
+    def new_columns(self) -> Mapping[str, str]:
+        """The columns that this file will have brought; none if its contacts do not count."""
+        return {} if self.found is None or self.job.stuck else self.found.new_columns
+
+
 class Imports:
     """All imports, done one after the other in order of their uploads (T48)."""
 
@@ -85,6 +107,8 @@ class Imports:
         self._busy_until: datetime | None = None
         self._to_stick = 0
         self._scripts: deque[str] = deque()
+        self._queue: list[_Case] = []
+        self._is_judging = False
 
     def stick(self, times: int) -> None:
         """Let the next uploads never be finished."""
@@ -147,37 +171,78 @@ class Imports:
         job.stuck = self._to_stick > 0 or job.scripted == "PROCESSING"
         self._to_stick = max(0, self._to_stick - 1)
         if not job.stuck:
-            self._begin(job, blob, now)
+            seconds = self._board.on.import_base_s + blob.lines / self._board.on.import_rows_per_s
+            begin = now if self._busy_until is None else max(now, self._busy_until)
+            job.due = self._busy_until = begin + timedelta(seconds=seconds)
+        self._enqueue(_Case(job, blob, self._board.on))
 
-    def _begin(self, job: ImportJob, blob: Blob, now: datetime) -> None:
-        seconds = self._board.on.import_base_s + blob.lines / self._board.on.import_rows_per_s
-        begin = now if self._busy_until is None else max(now, self._busy_until)
-        job.due = self._busy_until = begin + timedelta(seconds=seconds)
-        self._timeline.add(job.due, lambda at: self._finish(job, blob, at))
+    def _enqueue(self, case: _Case) -> None:
+        replaced = [place for place, each in enumerate(self._queue) if each.job is case.job]
+        for place in replaced:
+            del self._queue[place]
+            for later in self._queue[place:]:
+                # Its columns had the types of a file that no longer counts.
+                later.judging = later.found = None
+        self._queue.append(case)
 
-    def _finish(self, job: ImportJob, blob: Blob, at: datetime) -> None:
-        """Let the contacts arrive; a file that was replaced meanwhile no longer counts."""
-        if job.blob is not blob or job.result is not None:
+    @property
+    def is_left(self) -> bool:
+        """Whether a file waits to be judged, and nobody is at it."""
+        return not self._is_judging and self._next_case() is not None
+
+    def judging(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
+        """Judge all files that wait, a few milliseconds at a time, unless somebody is at it."""
+        if self._is_judging:
             return
-        found = job.result = self._judge(job, blob)
-        if found.status in SUCCESSES:
+        self._is_judging = True
+        try:
+            while (case := self._next_case()) is not None:
+                self._judge_on(case, now)
+                yield
+        finally:
+            self._is_judging = False
+
+    def _next_case(self) -> _Case | None:
+        return next((case for case in self._queue if case.found is None), None)
+
+    def _judge_on(self, case: _Case, now: Callable[[], datetime]) -> None:
+        if case.judging is None:
+            columns = self._columns_before(case)
+            case.judging = judge(case.blob, book=self._book, columns=columns, switches=case.on)
+        try:
+            next(case.judging)
+        except StopIteration as done:
+            case.found = _as_scripted(done.value, case.job.scripted)
+            if case.job.due is not None and not case.is_timed:
+                case.is_timed = True
+                case.job.due = max(case.job.due, now())
+                self._timeline.add(case.job.due, lambda at: self._finish(case, at))
+
+    def _columns_before(self, case: _Case) -> dict[str, str]:
+        """Return what the columns will be once the files uploaded before have been imported."""
+        columns = dict(self._book.columns)
+        for earlier in self._queue[: self._queue.index(case)]:
+            columns.update(earlier.new_columns)
+        return columns
+
+    def _finish(self, case: _Case, at: datetime) -> None:
+        """Let the contacts arrive; a file that was replaced meanwhile no longer counts."""
+        job = case.job
+        if case not in self._queue:
+            return
+        while case.found is None:  # judged again, because a file before it was replaced
+            self._judge_on(case, lambda: at)
+        self._queue.remove(case)
+        found = job.result = case.found
+        if found.status in SUCCESSES and found.batch is not None:
             self._book.columns.update(found.new_columns)
-            self._book.store(found.contacts.values(), list_sn=job.list_sn, now=at)
+            self._book.commit(found.batch, list_sn=job.list_sn, now=at)
         if found.rejected_file is not None:
-            rejected = found.rejected_file
-            self._storage.offer(f"errors/{job.sn}.csv", lambda: rejected)
+            self._storage.keep(f"errors/{job.sn}.csv", found.rejected_file)
         if job.webhook_url is not None:
             self._webhooks.schedule(
                 job.webhook_url, at, lambda now: self._fields(job, job.result, now)
             )
-
-    def _judge(self, job: ImportJob, blob: Blob) -> Judgement:
-        """Read a file; of one that is scripted to fail no row counts, as if it were unreadable."""
-        status = job.scripted
-        if status not in {None, "PROCESSING", *SUCCESSES}:
-            return Judgement(status=str(status))
-        found = judge(blob, columns=self._book.columns, switches=self._board.on)
-        return attrs.evolve(found, status=status) if status in SUCCESSES else found
 
     @property
     def awaits_webhook(self) -> bool:
@@ -195,7 +260,7 @@ class Imports:
             return None
         shown = job.result
         if job.blob is not None and shown is None and self._board.on.processing_shows_counts:
-            shown = self._judge(job, job.blob)
+            shown = next((case.found for case in self._queue if case.job is job), None)
         return self._fields(job, shown, now)
 
     def _is_known(self, job: ImportJob, now: datetime) -> bool:
@@ -228,3 +293,10 @@ class Imports:
                 f"errors/{job.sn}.csv", now=now, lifetime_s=on.download_lifetime_s
             )
         return fields
+
+
+def _as_scripted(found: Judgement, status: str | None) -> Judgement:
+    """Let an import end otherwise; of one that fails no row counts, as if it were unreadable."""
+    if status is None or status == "PROCESSING":
+        return found
+    return attrs.evolve(found, status=status) if status in SUCCESSES else Judgement(status=status)

@@ -73,11 +73,9 @@ def fill_in(text: str, contact: Contact, columns: Collection[str]) -> str:
 Render = Callable[[Wave, int], Mail]
 
 
-def render_mail(
-    wave: Wave, index: int, *, variants: tuple[Variant, ...], columns: Collection[str]
-) -> Mail:
-    """Render one mail of a wave."""
-    contact = wave.recipients[index]
+def render_mail(wave: Wave, index: int, *, variants: tuple[Variant, ...]) -> Mail:
+    """Render one mail of a wave, as it was when the campaign began."""
+    contact, columns = wave.recipients[index], wave.recipients.columns
     look = variants[wave.variant]
     return Mail(
         to=contact.email,

@@ -1,69 +1,192 @@
-"""What readers do with their mails: drawn from the seed, spread over the hours after sending."""
+"""What readers do with their mails: drawn from the seed, spread over the hours after sending.
+
+A million mails are drawn in slices, before they go out if possible, and kept as numbers: an
+event is one integer of its time and its mail's place, so that sorted events are sorted by time.
+"""
 
 from __future__ import annotations
 
 import math
 import random
-from bisect import bisect_right
-from collections.abc import Iterator
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from heapq import merge
+from itertools import chain, islice
+from typing import Final
 
 import attrs
 
-from newsleopard_async.emulator.platform.addressbook import Contact
+from newsleopard_async.emulator.platform.addressbook import Contact, Recipients
 from newsleopard_async.emulator.switches import Switches
 
-__all__ = ["EVENT_TYPES", "Event", "Wave", "send_wave"]
+__all__ = ["EVENT_TYPES", "Fates", "Wave"]
 
 EVENT_TYPES: Final = ("delivery", "open", "click", "bounce", "unsubscribe", "complain")
 """The six report types, in the documentation's order."""
 
+READING_TYPES: Final = ("open", "click", "unsubscribe", "complain")
 EXCLUDING_TYPES: Final = ("bounce", "unsubscribe", "complain")
 MAX_DELAY_FACTOR: Final = 12.0
+ARRIVAL_MS: Final = 250
+"""Chosen: a mail arrives, or bounces, so long after it was sent."""
+
+MOST_RUNS: Final = 8
+"""Chosen: sorted runs of a type of event; to merge these too would hold everybody up."""
+
+_SLICE: Final = 4_096
+PART: Final = 1_024
+"""Chosen: so many rows of a report are written in 2 to 3 ms; nobody waits long for his turn."""
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-class Event(NamedTuple):
-    """Something that happened to one mail; a tuple, since there may be very many to sort.
+class Fates:
+    """What becomes of so many mails that go out one after the other.
 
-    Attributes:
-        after_s: Seconds after the wave began.
-        place: The recipient's place in the wave.
+    Args:
+        count: How many.
+        variant: Place of the variant in the campaign's body.
+        seed: What they are drawn from; the same seed gives the same fates.
+        on: The shares and delays.
     """
 
-    after_s: float
-    place: int
+    def __init__(self, count: int, *, variant: int, seed: str, on: Switches) -> None:
+        self.seed = seed
+        self.origin: tuple[int, int, str, Switches] = (count, variant, seed, on)
+        self.duration_s: float = on.send_base_s + count / on.mails_per_s
+        self._count = count
+        self._mail_ms = 1000 * self.duration_s / max(1, count)
+        self._bounced: array[int] = array("Q")
+        self._runs: dict[str, list[array[int]]] = {}
+
+    def drawing(self) -> Iterator[None]:
+        """Draw everything, a few milliseconds at a time."""
+        count, variant, seed, on = self.origin
+        draw = random.Random(seed).random  # noqa: S311  # a simulation, not a secret
+        share = on.open_share if variant == 0 or on.open_share_b is None else on.open_share_b
+        runs: dict[str, list[array[int]]] = {kind: [] for kind in READING_TYPES}
+        for begin in range(0, count, _SLICE):
+            places = range(begin, min(count, begin + _SLICE))
+            bounced = {place for place in places if draw() < on.bounce_share}
+            self._bounced.extend(sorted(bounced))
+            opened = [place for place in places if draw() < share and place not in bounced]
+            for kind, events in self._draw_readers(opened, draw, on).items():
+                runs[kind].append(array("Q", sorted(events)))
+            yield
+        for kind, parts in runs.items():
+            self._runs[kind] = parts
+            while len(self._runs[kind]) > MOST_RUNS:
+                yield from self._merge_runs(kind)
+
+    def _merge_runs(self, kind: str) -> Iterator[None]:
+        runs, merged = self._runs[kind], []
+        for place in range(0, len(runs), 2):
+            # The sort finds both runs, and merges them.
+            merged.append(array("Q", sorted(chain.from_iterable(runs[place : place + 2]))))
+            yield
+        self._runs[kind] = merged
+
+    def _draw_readers(
+        self, opened: Sequence[int], draw: Callable[[], float], on: Switches
+    ) -> dict[str, list[int]]:
+        """Draw what those do who open their mails."""
+        delay = _delays(draw, on.open_delay_s)
+        reading = _delays(draw, on.open_delay_s / 60)
+        leaving = _delays(draw, on.open_delay_s / 30)
+        found: dict[str, list[int]] = {kind: [] for kind in ("click", "unsubscribe", "complain")}
+        times = [self.arrival_ms(place) + delay() for place in opened]
+        count = self._count
+        for place, time_ms in zip(opened, times, strict=True):
+            if draw() < on.click_share:
+                found["click"].append((time_ms + reading()) * count + place)
+            leaves = draw()
+            if leaves < on.unsubscribe_share + on.complain_share:
+                kind = "unsubscribe" if leaves < on.unsubscribe_share else "complain"
+                found[kind].append((time_ms + leaving()) * count + place)
+        opens = [time_ms * count + place for place, time_ms in zip(opened, times, strict=True)]
+        return {"open": opens, **found}
+
+    def arrival_ms(self, place: int) -> int:
+        """Return when a mail arrives, or bounces, after the first was begun."""
+        return int(self._mail_ms * (place + 1)) + ARRIVAL_MS
+
+    def count(self, kind: str, passed_ms: int) -> int:
+        """Count the events of a type in so long a time."""
+        if kind not in {"delivery", "bounce"}:
+            end = max(0, passed_ms + 1) * self._count
+            return sum(bisect_left(run, end) for run in self._runs[kind])
+        arrived = bisect_right(range(self._count), passed_ms, key=self.arrival_ms)
+        bounced = bisect_left(self._bounced, arrived)
+        return bounced if kind == "bounce" else arrived - bounced
+
+    def parts(self, kind: str, passed_ms: int) -> Iterator[tuple[list[int], list[int]]]:
+        """Yield the events of a type in so long a time, in order and some at a time.
+
+        Each part is two lists: milliseconds, and the mails' places.
+        """
+        count = self.count(kind, passed_ms)
+        if kind in {"delivery", "bounce"}:
+            places = self._arrived() if kind == "delivery" else iter(self._bounced)
+            mail_ms = self._mail_ms
+            for part in _in_parts(islice(places, count)):
+                yield [int(mail_ms * (place + 1)) + ARRIVAL_MS for place in part], part
+        else:
+            for part in _in_parts(islice(merge(*self._runs[kind]), count)):
+                yield (
+                    [event // self._count for event in part],
+                    [event % self._count for event in part],
+                )
+
+    def _arrived(self) -> Iterator[int]:
+        begin = 0
+        for bounced in (*self._bounced, self._count):
+            yield from range(begin, bounced)
+            begin = bounced + 1
 
 
-@attrs.frozen(kw_only=True)
+def _in_parts(numbers: Iterator[int]) -> Iterator[list[int]]:
+    while part := list(islice(numbers, PART)):
+        yield part
+
+
+def _delays(draw: Callable[[], float], mean_s: float) -> Callable[[], int]:
+    """Return what draws delays in milliseconds, exponential up to a limit."""
+    if mean_s <= 0:
+        return lambda: 0
+    mean_ms, limit = mean_s * 1000, MAX_DELAY_FACTOR
+    log = math.log
+    return lambda: int(mean_ms * min(limit, -log(1.0 - draw())))
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Wave:
     """Mails that go out together: a whole campaign, half of its test, or the rest.
 
     Attributes:
         campaign_sn: Whose mails.
         variant: Place of the variant in the campaign's body.
-        recipients: As they were when the wave began.
+        recipients: As they were when the first mail went out; no later import changes them (T83).
         begin: When the first mail went out.
-        duration_s: Until the last one did.
-        events: By type, in order of time.
+        fates: What becomes of the mails.
     """
 
     campaign_sn: str
     variant: int
-    recipients: tuple[Contact, ...] = attrs.field(repr=False)
+    recipients: Recipients = attrs.field(repr=False)
     begin: datetime
-    duration_s: float
-    events: dict[str, list[Event]] = attrs.field(repr=False)
+    fates: Fates = attrs.field(repr=False)
 
     @property
     def end(self) -> datetime:
         """When the last mail went out."""
-        return self.begin + timedelta(seconds=self.duration_s)
+        return self.begin + timedelta(seconds=self.fates.duration_s)
 
     def sent_at(self, index: int) -> datetime:
         """Return when a mail went out."""
         share = (index + 1) / len(self.recipients)
-        return self.begin + timedelta(seconds=self.duration_s * share)
+        return self.begin + timedelta(seconds=self.fates.duration_s * share)
 
     def sent(self, now: datetime) -> int:
         """Count the mails that have gone out."""
@@ -71,74 +194,26 @@ class Wave:
 
     def count(self, kind: str, now: datetime) -> int:
         """Count the events of a type so far."""
-        passed_s = (now - self.begin).total_seconds()
-        return bisect_right(self.events[kind], (passed_s, math.inf))
+        return self.fates.count(kind, (now - self.begin) // _MILLISECOND)
+
+    def parts(self, kind: str, now: datetime) -> Iterator[tuple[list[int], list[int]]]:
+        """Yield the events of a type so far, as ``Fates.parts`` does."""
+        return self.fates.parts(kind, (now - self.begin) // _MILLISECOND)
 
     def happened(self, kind: str, now: datetime) -> Iterator[tuple[datetime, Contact]]:
         """Yield the events of a type so far: when, and to whom."""
-        for event in self.events[kind][: self.count(kind, now)]:
-            yield self.begin + timedelta(seconds=event.after_s), self.recipients[event.place]
+        for times, places in self.parts(kind, now):
+            for after_ms, place in zip(times, places, strict=True):
+                yield self.begin + after_ms * _MILLISECOND, self.recipients[place]
+
+    def exclusions(self) -> Iterator[tuple[int, float]]:
+        """Yield who will be excluded by these mails, by number, and from what instant on."""
+        begin_s = self.begin.timestamp()
+        for kind in EXCLUDING_TYPES:
+            for times, places in self.fates.parts(kind, LAST_MS):
+                for after_ms, place in zip(times, places, strict=True):
+                    yield self.recipients.numbers[place], begin_s + after_ms / 1000
 
 
-def send_wave(
-    recipients: tuple[Contact, ...],
-    *,
-    campaign_sn: str,
-    variant: int,
-    begin: datetime,
-    seed: str,
-    on: Switches,
-) -> Wave:
-    """Send mails, and decide what becomes of each."""
-    duration_s = on.send_base_s + len(recipients) / on.mails_per_s
-    draw = random.Random(seed)  # noqa: S311  # a simulation, not a secret
-    events: dict[str, list[Event]] = {kind: [] for kind in EVENT_TYPES}
-    open_share = on.open_share if variant == 0 or on.open_share_b is None else on.open_share_b
-    for index in range(len(recipients)):
-        sent_s = duration_s * (index + 1) / len(recipients)
-        _draw_mail(draw, events, index=index, sent_s=sent_s, open_share=open_share, on=on)
-    for happened in events.values():
-        happened.sort()
-    return Wave(
-        campaign_sn=campaign_sn,
-        variant=variant,
-        recipients=recipients,
-        begin=begin,
-        duration_s=duration_s,
-        events=events,
-    )
-
-
-def _draw_mail(
-    draw: random.Random,
-    events: dict[str, list[Event]],
-    *,
-    index: int,
-    sent_s: float,
-    open_share: float,
-    on: Switches,
-) -> None:
-    """Draw one mail's fate; times come from what was left of the same draws."""
-    arrived_s = sent_s + 0.5 * draw.random()
-    if draw.random() < on.bounce_share:
-        events["bounce"].append(Event(arrived_s, index))
-        return
-    events["delivery"].append(Event(arrived_s, index))
-    if draw.random() >= open_share:
-        return
-    opened_s = arrived_s + _delay(draw, on.open_delay_s)
-    events["open"].append(Event(opened_s, index))
-    if draw.random() < on.click_share:
-        events["click"].append(Event(opened_s + _delay(draw, on.open_delay_s / 60), index))
-    leaves = draw.random()
-    left_s = opened_s + _delay(draw, on.open_delay_s / 30)
-    if leaves < on.unsubscribe_share:
-        events["unsubscribe"].append(Event(left_s, index))
-    elif leaves < on.unsubscribe_share + on.complain_share:
-        events["complain"].append(Event(left_s, index))
-
-
-def _delay(draw: random.Random, mean_s: float) -> float:
-    if mean_s <= 0:
-        return 0.0
-    return min(draw.expovariate(1 / mean_s), mean_s * MAX_DELAY_FACTOR)
+LAST_MS: Final = 10**12
+"""Later than anything that readers do: in thirty years."""

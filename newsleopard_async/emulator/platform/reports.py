@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from heapq import merge
+from itertools import islice
 from typing import Final
 
 import attrs
 
-from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
+from newsleopard_async.emulator.platform.blobs import BlobWriter
 from newsleopard_async.emulator.platform.campaigns import Campaign
-from newsleopard_async.emulator.platform.csvfile import write_row
+from newsleopard_async.emulator.platform.csvfile import NEEDS_QUOTES, write_row
 from newsleopard_async.emulator.platform.fields import Refused
-from newsleopard_async.emulator.platform.notation import as_date, as_millis
-from newsleopard_async.emulator.platform.readers import EVENT_TYPES
-from newsleopard_async.emulator.platform.storage import Storage
+from newsleopard_async.emulator.platform.notation import as_date
+from newsleopard_async.emulator.platform.readers import EVENT_TYPES, PART, Wave
+from newsleopard_async.emulator.platform.storage import Storage, Writing
 from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
 
@@ -37,6 +39,8 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
 """What the emulator's own files hold; the platform's are not documented (T119)."""
 
 BOUNCE_REASON: Final = "550 5.1.1 user unknown"
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLIS: Final = [f".{number:03d}Z" for number in range(1_000)]
 _HREF: Final = re.compile(r"""href\s*=\s*["'](https?://[^"'\s]+)""", re.IGNORECASE)
 
 
@@ -148,7 +152,8 @@ class Reports:
     def _link(self, campaign: Campaign, file: ReportFile, now: datetime) -> dict[str, object]:
         on = self._board.on
         name = file.name.removesuffix("v") if on.odd_links else file.name
-        self._storage.offer(name, _writer_of(campaign, file, on.report_encoding))
+        write = _writer_of(campaign, file, on.report_encoding)
+        self._storage.offer(name, write, form=on.report_encoding)
         url = self._storage.download_url(name, now=now, lifetime_s=on.download_lifetime_s)
         return {
             "reportType": file.kind,
@@ -166,30 +171,79 @@ def _is_within(now: datetime, before: datetime, seconds: float) -> bool:
     return now - before < timedelta(seconds=seconds)
 
 
-def _writer_of(campaign: Campaign, file: ReportFile, encoding: str) -> Callable[[], Blob]:
+def _writer_of(campaign: Campaign, file: ReportFile, encoding: str) -> Callable[[], Writing]:
     return lambda: write_report(campaign, file, encoding)
 
 
-def write_report(campaign: Campaign, file: ReportFile, encoding: str) -> Blob:
-    """Write a report file: times in UTC, in order of time."""
+def write_report(campaign: Campaign, file: ReportFile, encoding: str) -> Writing:
+    """Write a report file, a slice at a time: times in UTC, in order of time."""
     writer = BlobWriter()
     encoder = codecs.getincrementalencoder(encoding)(errors="replace")
     writer.write(encoder.encode(write_row(COLUMNS[file.kind])))
-    rows = sorted(
-        (at, contact.email, contact.name, wave.variant)
-        for wave in campaign.waves
-        for at, contact in wave.happened(file.kind, file.created)
-    )
-    for at, email, name, variant in rows:
-        extra = _extra(campaign, file.kind, variant)
-        writer.write(encoder.encode(write_row([email, name, as_millis(at), *extra])))
+    for text in _texts(campaign, file):
+        yield
+        writer.write(encoder.encode(text))
     return writer.close()
 
 
-def _extra(campaign: Campaign, kind: str, variant: int) -> tuple[str, ...]:
+def _texts(campaign: Campaign, file: ReportFile) -> Iterator[str]:
+    """Yield the rows, many at a time."""
+    endings = [_ending(campaign, file.kind, wave.variant) for wave in campaign.waves]
+    if len(campaign.waves) == 1:
+        [wave], [ending] = campaign.waves, endings
+        begin_ms = _begin_ms(wave)
+        for times, places in wave.parts(file.kind, file.created):
+            yield "".join(_rows(wave, [begin_ms + each for each in times], places, ending))
+        return
+    events = merge(*(_events(wave, number, file) for number, wave in enumerate(campaign.waves)))
+    while part := list(islice(events, PART)):
+        rows = [""] * len(part)
+        for number, wave in enumerate(campaign.waves):
+            mine = [index for index, event in enumerate(part) if event[1] == number]
+            times, places = ([part[index][item] for index in mine] for item in (0, 2))
+            for index, row in zip(mine, _rows(wave, times, places, endings[number]), strict=True):
+                rows[index] = row
+        yield "".join(rows)
+
+
+def _events(wave: Wave, number: int, file: ReportFile) -> Iterator[tuple[int, int, int]]:
+    begin_ms = _begin_ms(wave)
+    for times, places in wave.parts(file.kind, file.created):
+        for after_ms, place in zip(times, places, strict=True):
+            yield begin_ms + after_ms, number, place
+
+
+def _begin_ms(wave: Wave) -> int:
+    return (wave.begin - EPOCH) // timedelta(milliseconds=1)
+
+
+def _rows(wave: Wave, times: Sequence[int], places: Sequence[int], ending: str) -> Iterator[str]:
+    """Write rows of one wave; times are milliseconds since 1970."""
+    emails, names = wave.recipients.emails_and_names(places)
+    if NEEDS_QUOTES.search("".join(emails)) or NEEDS_QUOTES.search("".join(names)):
+        emails = [write_row([email])[:-1] for email in emails]
+        names = [write_row([name])[:-1] for name in names]
+    seconds = {
+        each: (EPOCH + timedelta(seconds=each)).isoformat()[:19]
+        for each in {time // 1000 for time in times}
+    }
+    return (
+        f"{email},{name},{seconds[time // 1000]}{_MILLIS[time % 1000]}{ending}"
+        for email, name, time in zip(emails, names, times, strict=True)
+    )
+
+
+def _ending(campaign: Campaign, kind: str, variant: int) -> str:
+    """Return what stands behind the time in each row."""
+    return (
+        "".join(f",{write_row([field])[:-1]}" for field in _extra(campaign, kind, variant)) + "\n"
+    )
+
+
+def _extra(campaign: Campaign, kind: str, variant: int) -> list[str]:
     if kind == "bounce":
-        return (BOUNCE_REASON,)
+        return [BOUNCE_REASON]
     if kind == "click":
         found = _HREF.search(campaign.body.variants[variant].html)
-        return (found[1] if found else "https://example.com/",)
-    return ()
+        return [found[1] if found else "https://example.com/"]
+    return []

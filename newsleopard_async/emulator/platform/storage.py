@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
@@ -25,7 +25,7 @@ import attrs
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.notation import Codes
 
-__all__ = ["STORAGE_PREFIX", "Signer", "Storage", "StorageRefusal"]
+__all__ = ["STORAGE_PREFIX", "Signer", "Storage", "StorageRefusal", "StoredFile", "Writing"]
 
 _SIGNATURE: Final = "X-Amz-Signature"
 _DATE_FORM: Final = "%Y%m%dT%H%M%SZ"
@@ -118,6 +118,34 @@ MAX_UPLOAD_BYTES: Final = 5 * 1024**3
 _UNSIGNED_REFUSED: Final = ("x-amz-", "content-md5")
 
 
+Writing = Generator[None, None, Blob]
+"""Yields after every few milliseconds of work, and returns the file."""
+
+
+class StoredFile:
+    """A file that is written once, when it is first asked for, and kept.
+
+    Attributes:
+        form: What it would have to be written anew for, such as another encoding.
+        blob: Its content; None until it is written.
+    """
+
+    def __init__(self, write: Callable[[], Writing], *, form: str = "") -> None:
+        self.form = form
+        self.blob: Blob | None = None
+        self._write = write
+        self._writing: Writing | None = None
+
+    def write_on(self) -> None:
+        """Write a little more; several may do so by turns."""
+        if self._writing is None:
+            self._writing = self._write()
+        try:
+            next(self._writing)
+        except StopIteration as done:
+            self.blob, self._writing = done.value, None
+
+
 class Storage:
     """Presigned URLs and what lies behind them.
 
@@ -130,7 +158,7 @@ class Storage:
         self.leaked_keys: list[str] = []
         self._codes = codes
         self._signer = Signer(access_key_id=codes.access_key_id(), secret=codes.secret())
-        self._readers: dict[str, Callable[[], Blob]] = {}
+        self._files: dict[str, StoredFile] = {}
 
     def upload_url(self, name: str, *, now: datetime, lifetime_s: float) -> str:
         """Return a URL that takes a PUT."""
@@ -144,9 +172,20 @@ class Storage:
             "GET", self.base_url, STORAGE_PREFIX + name, now=now, lifetime_s=lifetime_s
         )
 
-    def offer(self, name: str, read: Callable[[], Blob]) -> None:
-        """Let a file be fetched; it is made when somebody asks for it."""
-        self._readers[name] = read
+    def offer(self, name: str, write: Callable[[], Writing], *, form: str) -> None:
+        """Let a file be fetched; it is written when somebody first asks for it in this form."""
+        known = self._files.get(name)
+        if known is None or known.form != form:
+            self._files[name] = StoredFile(write, form=form)
+
+    def keep(self, name: str, blob: Blob) -> None:
+        """Let a file be fetched that is there already."""
+
+        def write() -> Writing:
+            yield from ()
+            return blob
+
+        self._files[name] = StoredFile(write)
 
     def check(
         self, method: str, path: str, query: str, headers: Mapping[str, str], *, now: datetime
@@ -172,16 +211,16 @@ class Storage:
                 details={"HeadersNotSigned": ", ".join(unsigned)},
             )
 
-    def open(self, path: str) -> Blob:
-        """Return a file.
+    def open(self, path: str) -> StoredFile:
+        """Return a file, written or not.
 
         Raises:
             StorageRefusal: there is no such file.
         """
-        read = self._readers.get(path.removeprefix(STORAGE_PREFIX))
-        if read is None:
+        file = self._files.get(path.removeprefix(STORAGE_PREFIX))
+        if file is None:
             raise StorageRefusal(404, "NoSuchKey", "The specified key does not exist.")
-        return read()
+        return file
 
     def explain(self, refused: StorageRefusal) -> bytes:
         """Write a refusal as S3 does: in XML, with the access key id in it."""
