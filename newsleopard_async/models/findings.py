@@ -157,6 +157,8 @@ class ContactsReport(CheckReport):
             around them: addresses always, others if ``fix`` says so.
         size_bytes: Size of the CSV that goes out.
         requests: Requests that importing these contacts and sending to them is likely to take.
+        unescaped: Notes about columns with values that have ``<`` or ``&``. They matter only in
+            a mail whose HTML has the column; `send_campaign` then logs them.
     """
 
     rows: int = 0
@@ -171,6 +173,7 @@ class ContactsReport(CheckReport):
     trimmed: int = 0
     size_bytes: int = 0
     requests: int = 0
+    unescaped: tuple[Finding, ...] = ()
 
     @property
     def going(self) -> int:

@@ -10,6 +10,7 @@ The rules:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import attrs
@@ -77,6 +78,7 @@ def judge(
     of_campaign = _check(campaign, report, target, now) if terms.check else CheckReport()
     found = (
         *(report or ()),
+        *(_unescaped(campaign, report) if terms.check else ()),
         *(each for each in of_campaign if (each.field, each.rule) not in known),
     )
     tolerated = () if report is None else _tolerated(report, terms)
@@ -86,6 +88,15 @@ def judge(
         remarks=tuple(each for each in found if each not in refused),
         campaign=of_campaign,
     )
+
+
+def _unescaped(campaign: Mailing, report: ContactsReport | None) -> Iterator[Finding]:
+    """Yield the notes about values that the HTML takes in as they stand (T84)."""
+    fields = ("html", "html_a", "html_b")
+    html = "".join(getattr(campaign, field, "") for field in fields)
+    for each in () if report is None else report.unescaped:
+        if f"${{{each.column}}}" in html:
+            yield each
 
 
 def _problems_at_send(campaign: Mailing, target: Target | None, now: datetime) -> list[Problem]:

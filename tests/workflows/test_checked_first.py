@@ -320,3 +320,32 @@ async def test_check_that_fails_is_told() -> None:
         ("send_campaign", "check_contacts", "started"),
         ("send_campaign", "check_contacts", "failed"),
     ]
+
+
+@pytest.mark.anyio
+async def test_sender_is_told_of_values_that_html_may_read_otherwise(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With their lines, only in columns that the mail has, and not twice (T84)."""
+    caplog.set_level("INFO")
+    contacts = (
+        "EMAIL,NAME,COMPANY,DEPARTMENT,SITE\n"
+        "a@example.com,王,AT&T,R&D,https://example.com/?a=1&b=2\n"
+        "b@example.com,李,1 < 2,R&D,\n"
+        "c@example.com,張,<b>A</b>,,\n"
+        "d@example.com,陳,A&amp;B,,\n"
+    )
+    html = CAMPAIGN.html + "<p>${COMPANY} ${SITE}</p>"
+    async with connected() as bench:
+        report = await workflows.check_contacts(contacts)
+        await workflows.send_campaign(
+            bench.nl,
+            attrs.evolve(CAMPAIGN, html=html),
+            contacts=contacts,
+            list_name="公司",
+        )
+
+    [said] = [each for each in caplog.messages if "unescaped-value" in each]
+    assert "has 2 cells in COMPANY (lines 2, 3)" in said
+    assert "unescaped-value" not in {each.rule for each in report}
+    assert [each.column for each in report.unescaped] == ["COMPANY", "DEPARTMENT"]

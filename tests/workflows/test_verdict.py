@@ -11,6 +11,7 @@ import pytest
 from newsleopard_async import (
     Campaign,
     ContactsReport,
+    ContentTest,
     Finding,
     ListSn,
     SendAt,
@@ -83,6 +84,32 @@ def test_bad_rows_refuse_unless_they_are_allowed(terms: dict[str, Any], is_refus
 
     assert refused(GOOD, BAD_ROWS, **terms) == expected
     assert remarks(GOOD, BAD_ROWS, **terms) == ([] if is_refused else ["invalid-email"])
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [("<p>${COMPANY}</p>", ["unescaped-value"]), ("<p>COMPANY ${NAME}</p>", [])],
+)
+def test_values_are_noted_that_the_html_takes_in_as_they_stand(
+    html: str, expected: list[str]
+) -> None:
+    """Nobody is told of R&D in a column that no mail has (T84)."""
+    note = Finding(level="note", rule="unescaped-value", message="has R&D", column="COMPANY")
+    report = attrs.evolve(CLEAN, columns=(*COLUMNS, "COMPANY"), unescaped=(note,))
+    campaign = attrs.evolve(GOOD, html=GOOD.html.replace("</body>", f"{html}</body>"))
+    halves = ContentTest(
+        name="週年慶",
+        subject="${NAME}，您的專屬優惠",
+        sender=SENDER,
+        html_a=GOOD.html,
+        html_b=campaign.html,
+        proportion=20,
+        wait=timedelta(hours=2),
+    )
+
+    assert remarks(campaign, report, strict=True) == expected
+    assert [each for each in remarks(halves, report) if each == note.rule] == expected
+    assert remarks(campaign, report, check=False) == []
 
 
 def test_dropped_rows_do_not_count_in_a_share() -> None:

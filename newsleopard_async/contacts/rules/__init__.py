@@ -92,6 +92,11 @@ CONTACT_RULES: Final[tuple[RuleInfo, ...]] = (
     RuleInfo("spreadsheet-error", "warning", "a formula that failed, `#N/A`, or `####`"),
     RuleInfo("text-apostrophe", "warning", "the apostrophe by which a spreadsheet marks text"),
     RuleInfo("markup", "warning", "a tag of HTML, which takes effect in the mail"),
+    RuleInfo(
+        "unescaped-value",
+        "note",
+        "`<` or `&` in a column that the HTML of the mail has; `send_campaign` reports it",
+    ),
     RuleInfo("link-in-name", "warning", "a link in a name, as robots enter them into forms"),
     RuleInfo("placeholder-in-value", "warning", "a placeholder, which is not replaced in a value"),
     RuleInfo(

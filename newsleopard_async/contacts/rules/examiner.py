@@ -24,6 +24,7 @@ __all__ = ["Examined", "Examiner", "estimated_requests"]
 
 _LEVELS: Final = ("error", "warning", "note")
 _RULES: Final = tuple(rule.name for rule in CONTACT_RULES)
+_OF_HTML: Final = "unescaped-value"
 _ESCAPED: Final = (b"\n", b'"', b"\\", b"\t")
 """What takes a byte more in JSON."""
 _LARGEST_FILE_BYTES: Final = 10_000_000
@@ -115,8 +116,10 @@ class Examiner:
     def report(self) -> ContactsReport:
         """Say what was found, once it is finished; the caller adds where the rest went."""
         header, table = self._header, self._table
+        found = sorted(self._findings(), key=_rank)
         report = ContactsReport(
-            findings=tuple(sorted(self._findings(), key=_rank)),
+            findings=tuple(each for each in found if each.rule != _OF_HTML),
+            unescaped=tuple(each for each in found if each.rule == _OF_HTML),
             rows=self._unread_rows,
             columns=() if header is None else header.names,
             encoding=self._detected.encoding,

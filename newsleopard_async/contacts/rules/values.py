@@ -23,7 +23,7 @@ from newsleopard_async.models.damage import (
     is_unseen,
     original_of,
 )
-from newsleopard_async.models.findings import Finding, counted
+from newsleopard_async.models.findings import Finding, Level, counted
 
 __all__ = ["Values", "flaws_of_name"]
 
@@ -39,6 +39,7 @@ class _Rule:
         marks: Characters, as in a set of a pattern, one of which is in each such cell.
         begins: The same of its first character.
         words: Pieces of text, one of which is in each such cell that neither has.
+        level: That of its findings.
     """
 
     name: str
@@ -47,6 +48,7 @@ class _Rule:
     marks: str = ""
     begins: str = ""
     words: tuple[str, ...] = ()
+    level: Level = "warning"
     _mark: re.Pattern[str] = attrs.field(init=False)
     _beginning: re.Pattern[str] = attrs.field(init=False)
 
@@ -186,6 +188,16 @@ def _has_markup(cell: str) -> bool:
     return _TAG.search(cell) is not None and not _is_nothing(cell)
 
 
+def _is_unescaped(cell: str) -> bool:
+    """Whether HTML may read a cell otherwise than it stands, and no other rule says so.
+
+    A browser shows most of them as they stand, as it does with R&D. In a link & is right.
+    """
+    if not ("<" in cell or "&" in cell) or has_reference(cell) or _has_markup(cell):
+        return False
+    return _URL.fullmatch(cell) is None and not _is_nothing(cell)
+
+
 _LINK: Final = re.compile(
     # With a scheme, as an address of the web, or a domain with a path, as those that shorten.
     r"[./](?:(?<=:/)/|(?<=[wW]{3}\.)\w|(?<=[a-z0-9]\.)[a-z]{2,}/[A-Za-z0-9])"
@@ -252,6 +264,14 @@ _FORMULA_RULE: Final = _Rule(
     "whether it is meant",
 )
 
+_UNESCAPED_RULE: Final = _Rule(
+    name="unescaped-value",
+    marks="<&",
+    is_meant=_is_unescaped,
+    says="with < or &, which goes into the HTML of the mail as it stands; look at a test mail",
+    level="note",
+)
+
 _DAMAGE: Final = (_MISREAD_RULE, _REFERENCE_RULE, _ERROR_RULE)
 _RULES_OF_OTHERS: Final = (
     _LOST_RULE,
@@ -265,6 +285,7 @@ _RULES_OF_OTHERS: Final = (
     ),
     _MARK_RULE,
     _MARKUP_RULE,
+    _UNESCAPED_RULE,
     _PLACEHOLDER_RULE,
     _FORMULA_RULE,
 )
@@ -290,6 +311,7 @@ _RULES_OF_NAME: Final = (
     ),
     _MARK_RULE,
     _MARKUP_RULE,
+    _UNESCAPED_RULE,
     _Rule(
         name="link-in-name",
         words=("://", "www.", "WWW.", "/"),
@@ -365,7 +387,7 @@ class Values:
             if (tally := self._found.get(rule.name)) is not None:
                 cells = counted(tally.count, "cell")
                 yield tally.finding(
-                    "warning",
+                    rule.level,
                     rule.name,
                     f"has {cells} in {self._column} ({tally.where}) {rule.says}",
                     column=self._column,
