@@ -26,6 +26,10 @@ _MOST_RULES: Final = 10
 _MOST_CHARACTERS: Final = 16_000
 """Of all fields and rules together, since each of them is searched for secrets. Chosen."""
 
+_RULE_NAMES: Final = ("rule", "code", "message", "defaultMessage")
+"""What says in a list of wrong fields what is wrong; the last two are those of Java's validation,
+whose names of rules the documentation prints. The value that was refused is never read."""
+
 _HTTP_STATUSES: Final = range(100, 600)
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
@@ -113,6 +117,8 @@ def decode_error(data: object) -> ErrorBody:
     if not isinstance(data, dict):
         return ErrorBody()
     invalid, message = data.get("invalidFields"), data.get("message")
+    if isinstance(invalid, list):
+        invalid = _as_object(invalid)
     texts = [text for text in (message, invalid) if isinstance(text, str) and text]
     code = _code(data.get("code"))
     fields = _invalid_fields(invalid)
@@ -137,6 +143,17 @@ def _count_or_none(data: object) -> int | None:
         return whole(data, "$")
     except WireError:
         return None
+
+
+def _as_object(data: list[Any]) -> dict[str, list[str]]:
+    """Gather a list of objects, each with a field and a rule, by their fields."""
+    found: dict[str, list[str]] = {}
+    for item in data:
+        if isinstance(item, dict) and isinstance(path := item.get("field"), str):
+            found.setdefault(path, []).extend(
+                rule for name in _RULE_NAMES if isinstance(rule := item.get(name), str)
+            )
+    return found
 
 
 def _invalid_fields(data: object) -> dict[str, tuple[str, ...]]:

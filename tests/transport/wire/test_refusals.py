@@ -82,7 +82,19 @@ def test_documented_refusal_is_read(body: object, expected: ErrorBody) -> None:
             {"invalidFields": {"form.name": [1, "NotNull"]}},
             ErrorBody(invalid_fields={"form.name": ("NotNull",)}),
         ),
-        ({"invalidFields": ["form.name"]}, ErrorBody()),
+        ({"invalidFields": ["form.name", {"field": 5}, {"rule": "NotNull"}]}, ErrorBody()),
+        (
+            {
+                "invalidFields": [
+                    {"field": "form.name", "rule": "NotNull", "rejectedValue": "secret"},
+                    {"field": "form.name", "defaultMessage": "must not be empty"},
+                    {"field": "content", "code": 5},
+                ]
+            },
+            ErrorBody(
+                invalid_fields={"form.name": ("NotNull", "must not be empty"), "content": ()}
+            ),
+        ),
         ({"message": "wrong", "invalidFields": "name"}, ErrorBody(message="wrong: name")),
     ],
 )
