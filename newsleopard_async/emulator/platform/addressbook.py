@@ -253,7 +253,7 @@ class AddressBook:
     def exclude_all(self, exclusions: Iterable[tuple[int, float]]) -> None:
         """Exclude contacts by number, each from an instant in seconds on."""
         since = self._excluded_from
-        since.extend([math.inf] * (self.top - len(since)))
+        since.extend(array("d", [math.inf]) * (self.top - len(since)))
         for number, instant in exclusions:
             if since[number] == math.inf:
                 self._excluded.append(number)

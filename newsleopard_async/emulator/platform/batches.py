@@ -28,8 +28,8 @@ NAME: Final = 1
 MANY: Final = 20_000
 """Chosen: from so many numbers on, one byte for each known contact is smaller than a set."""
 
-MOST_SPREAD: Final = 16
-"""Chosen: rows that lie closer are read at once; 16 times their bytes cost less than to seek."""
+MOST_SPREAD: Final = 8
+"""Chosen: to read so many rows at once costs less than to seek the one that is wanted."""
 
 _SLICE: Final = 8_192
 
@@ -65,21 +65,29 @@ class Numbers:
     def adding(self, numbers: array[int], top: int) -> Iterator[None]:
         """Do so in slices."""
         for begin in range(0, len(numbers), _SLICE):
-            part = numbers[begin : begin + _SLICE]
-            new = array("I", filterfalse(self.tester(top), part))
-            self.order.extend(new)
-            if isinstance(self.known, set):
-                self.known.update(new)
-                if len(self.known) > MANY:
-                    self._turn_to_bytes(top)
-            else:
-                for _ in map(self.known.__setitem__, new, repeat(1)):
-                    pass
+            self._add_part(numbers[begin : begin + _SLICE], top)
             yield
+
+    def _add_part(self, part: array[int], top: int) -> None:
+        is_member = self.tester(top)
+        known, run = self.known, _run_of(part)
+        if isinstance(known, set):
+            new = array("I", filterfalse(is_member, part))
+            known.update(new)
+            if len(known) > MANY:
+                self._turn_to_bytes(top)
+        elif run is not None and known.find(1, run.start, run.stop) < 0:
+            new = part
+            known[run] = b"\1" * len(part)
+        else:
+            new = array("I", filterfalse(is_member, part))
+            for _ in map(known.__setitem__, new, repeat(1)):
+                pass
+        self.order.extend(new)
 
     def _turn_to_bytes(self, top: int) -> None:
         known = bytearray(top)
-        for number in self.order:
+        for number in self.known:
             known[number] = 1
         self.known = known
 
@@ -97,6 +105,14 @@ class Numbers:
             return False
         here, there = (int.from_bytes(each.known, "little") for each in (self, others))
         return here & there == there
+
+
+def _run_of(numbers: array[int]) -> slice | None:
+    """Return the place of numbers that follow one another, as those of new contacts do."""
+    if not numbers:
+        return None
+    run = slice(numbers[0], numbers[0] + len(numbers))
+    return run if numbers == array("I", range(run.start, run.stop)) else None
 
 
 @attrs.define(eq=False)
@@ -136,25 +152,15 @@ class Batch:
         return read_row(self.blob.piece(self.starts[place], self.sizes[place]).decode())
 
     def names_of(self, places: Sequence[int]) -> list[str]:
-        """Read the NAME of many rows, together where they are plain."""
-        text = b"".join(self._pieces(places)).decode()
-        rows = text.removesuffix("\n").split("\n")
-        if len(rows) == len(places) and '"' not in text and "\r" not in text:
-            return [row.split(",", NAME + 1)[NAME] for row in rows]
+        """Read the NAME of many rows; those between them, too, if there are not many."""
+        first, last = min(places), max(places)
+        if last - first < MOST_SPREAD * len(places):
+            start = self.starts[first]
+            text = self.blob.piece(start, self.starts[last] + self.sizes[last] - start).decode()
+            rows = text.removesuffix("\n").split("\n")
+            if len(rows) == last - first + 1 and '"' not in text and "\r" not in text:
+                return [rows[place - first].split(",", NAME + 1)[NAME] for place in places]
         return [self.fields(place)[NAME] for place in places]
-
-    def _pieces(self, places: Sequence[int]) -> Iterable[bytes]:
-        starts = list(map(self.starts.__getitem__, places))
-        sizes = list(map(self.sizes.__getitem__, places))
-        first = min(starts)
-        span = max(starts) + max(sizes) - first
-        if span > MOST_SPREAD * sum(sizes):
-            return map(self.blob.piece, starts, sizes)
-        together = self.blob.piece(first, span)
-        return [
-            together[start - first : start - first + size]
-            for start, size in zip(starts, sizes, strict=True)
-        ]
 
 
 class History:
@@ -180,25 +186,25 @@ class History:
     ) -> int:
         """Put rows at the end of the newest batch, and count those that they replace in it."""
         newest = self._newest
+        newest.extend(repeat(0, max(numbers, default=-1) + 1 - len(newest)))
         places = range(self._rows + 1, self._rows + 1 + len(numbers))
         batch.kept.extend(b"\1" * len(numbers))
+        run = _run_of(numbers)
+        before = newest[run] if run else array("I", map(newest.__getitem__, numbers))
+        is_repeating = run is None and len(set(numbers)) < len(numbers)
         replaced = 0
-        if numbers == array("I", range(len(newest), len(newest) + len(numbers))):
-            before = array("I", bytes(4 * len(numbers)))
-            newest.extend(places)
+        if is_repeating or max(before, default=0) > batch.first:
+            for index, (number, place) in enumerate(zip(numbers, places, strict=True)):
+                before[index] = row = newest[number]
+                newest[number] = place
+                if row > batch.first:
+                    replaced += 1
+                    batch.kept[row - 1 - batch.first] = 0
+        elif run is not None:
+            newest[run] = array("I", places)
         else:
-            newest.extend(repeat(0, max(numbers) + 1 - len(newest)))
-            before = array("I", map(newest.__getitem__, numbers))
-            if len(set(numbers)) == len(numbers) and max(before) <= batch.first:
-                for _ in map(newest.__setitem__, numbers, places):
-                    pass
-            else:
-                for index, (number, place) in enumerate(zip(numbers, places, strict=True)):
-                    before[index] = row = newest[number]
-                    newest[number] = place
-                    if row > batch.first:
-                        replaced += 1
-                        batch.kept[row - 1 - batch.first] = 0
+            for _ in map(newest.__setitem__, numbers, places):
+                pass
         self._rows += len(numbers)
         batch.numbers.extend(numbers)
         batch.starts.extend(starts)

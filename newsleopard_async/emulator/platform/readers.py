@@ -140,10 +140,8 @@ class Fates:
                 )
 
     def _arrived(self) -> Iterator[int]:
-        begin = 0
-        for bounced in (*self._bounced, self._count):
-            yield from range(begin, bounced)
-            begin = bounced + 1
+        begins = chain([0], (place + 1 for place in self._bounced))
+        return chain.from_iterable(map(range, begins, chain(self._bounced, [self._count])))
 
 
 def _in_parts(numbers: Iterator[int]) -> Iterator[list[int]]:
