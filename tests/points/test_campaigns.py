@@ -1,18 +1,19 @@
-"""Campaigns and A/B tests: T64 to T100."""
+"""Campaigns: T64 to T92."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
+import httpx
 import pytest
 
 from newsleopard_async import (
     APIError,
     Campaign,
-    ContentTest,
     FieldError,
     FooterLanguage,
     GoogleAnalytics,
@@ -24,66 +25,94 @@ from newsleopard_async import (
     SendAt,
     Sender,
     SenderNotVerified,
-    SenderTest,
-    SubjectTest,
     Timezone,
     check_campaign,
+    check_contacts,
     with_lists,
     workflows,
 )
+from newsleopard_async.emulator import Emulator
 from newsleopard_async.models.error_codes import ERROR_TEXTS
 from tests.clients import Reply, connected, csv_of, scripted
 from tests.constants import (
-    AB_TESTS,
     CAMPAIGN,
     CONTENT_TEST,
     MAILINGS,
-    SENDER,
     SENDER_TEST,
     START,
     SUBJECT_TEST,
 )
 from tests.emulator.api import AB_BODY, BODY, changed
-from tests.emulator.test_validation import HTML_TEST, NESTED
 from tests.emulator.test_validation import SENDER_TEST as SENDER_BODY
 from tests.faults.world import MemoryStore
-from tests.points.cells import point, read
-from tests.points.means import SN, codes_of, error_of, field_errors, platform, submit
+from tests.points.cells import point
+from tests.points.means import (
+    QUIET,
+    SN,
+    body_of,
+    campaign_rules,
+    codes_of,
+    error_of,
+    evolve,
+    field_errors,
+    judged,
+    list_lists,
+    platform,
+    result_of,
+    submit,
+    submitted,
+)
 
 HOUR = timedelta(hours=1)
-QUIET = {"open_share": 0.0, "bounce_share": 0.0}
-
-
-def evolve(mailing: Any, **changes: Any) -> Any:
-    """Copy a campaign or a part of one with changes, also such as no type checker would take."""
-    return attrs.evolve(mailing, **changes)
-
-
-async def body_of(mailing: Mailing, **changes: Any) -> Any:
-    """Return what the client sends of a campaign or a test."""
-    ready = with_lists(evolve(mailing, **changes), [ListSn(SN)])
-    async with scripted(Reply({"sn": "c"})) as script:
-        if isinstance(ready, Campaign):
-            await script.nl.campaigns.submit(ready)
-        else:
-            await script.nl.campaigns.submit_ab_test(ready)
-        return script.wire.sent[0].json
-
-
-def rules_of(mailing: Mailing, **known: Any) -> set[str]:
-    """Return the rules that the check of a campaign reports."""
-    return {each.rule for each in check_campaign(mailing, **known)}
-
-
-async def judged(body: dict[str, Any], **switches: Any) -> Any:
-    """Submit a body to a list of one hundred over the raw wire, and return the answer."""
-    async with platform(**switches) as (api, _):
-        return await api.submit(body, await api.filled_list(100))
 
 
 def at(seconds: float) -> str:
     """Write a time as the documentation does, so long after the clock's start."""
     return f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+@point
+async def test_t64_client() -> None:
+    """A submit in doubt is never repeated; a code in one clear place is taken, else it is doubt."""
+    for fault in ("lose_reply_to", "cut_body", "garbage", "drop_request", "fail"):
+        async with connected() as bench:
+            getattr(bench.emulator, fault)("submit_campaign")
+            with pytest.raises(OutcomeUnknown):
+                await bench.nl.campaigns.submit(with_lists(CAMPAIGN, [await bench.make_list()]))
+            assert bench.emulator.count("submit_campaign") == 1
+
+    clear: list[Any] = [{"sn": "c"}, {"campaignSn": "c"}, {"data": {"sn": "c"}}, {"sn": 7}]
+    assert [await result_of(submit, answer) for answer in clear] == ["c", "c", "c", "7"]
+    doubtful: list[Any] = [{}, {"sn": None}, {"sn": "a", "campaignSn": "b"}, {"id": "c"}, []]
+    for answer in doubtful:
+        error = await error_of(submit, answer)
+        assert isinstance(error, OutcomeUnknown)
+        assert error.status == 200
+        assert error.excerpt == json.dumps(answer)
+
+    async with connected() as bench:
+        bench.emulator.lose_reply_to("submit_campaign")
+        with pytest.raises(OutcomeUnknown, match=r"\[nl-[0-9a-f]{8}\]"):
+            await workflows.send_campaign(bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="a")
+        assert bench.emulator.campaigns[0].body.name.startswith("週年慶 [nl-")
+
+
+@point
+async def test_t64_emulator() -> None:
+    """Every accepted submit is a new campaign; a switch puts its code elsewhere."""
+    async with platform() as (api, _):
+        list_sn = await api.filled_list(1)
+        answers = []
+        for shape in ("sn", "campaignSn", "data"):
+            api.emulator.switch(submit_shape=shape)
+            answers.append((await api.submit(BODY, list_sn)).json())
+        api.emulator.lose_reply_to("submit_campaign")
+        with pytest.raises(httpx.RemoteProtocolError):
+            await api.submit(BODY, list_sn)
+        codes = [each.sn for each in api.emulator.campaigns]
+
+    assert len(set(codes)) == 4
+    assert answers == [{"sn": codes[0]}, {"campaignSn": codes[1]}, {"data": {"sn": codes[2]}}]
 
 
 @point
@@ -120,6 +149,55 @@ async def test_t65_emulator() -> None:
         late = (await api.get("/v1/report/campaigns")).json()
 
     assert (len(early), len(late)) == (0, 1)
+
+
+@point
+async def test_t66_client() -> None:
+    """What is reported is "accepted"; a later failure is in no endpoint."""
+    async with connected() as bench:
+        bench.emulator.script_campaign("OVER_LIMIT")
+        outcome = await workflows.send_campaign(
+            bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員"
+        )
+        await bench.clock.sleep(86_400)
+        assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
+        assert len(bench.emulator.outbox) == 0
+        assert await bench.nl.reports.list_campaigns() == ()
+        assert "sent" not in attrs.fields_dict(type(outcome))
+
+
+@point
+@pytest.mark.parametrize(
+    ("state", "change"),
+    [
+        ("EMPTY_RECIPIENT", lambda emulator: emulator.exclude("u0@example.com")),
+        (
+            "UNAUTHENTICATED_SENDER",
+            lambda emulator: emulator.switch(verified_senders=("a@b.cc",)),
+        ),
+        ("OVER_LIMIT", lambda emulator: setattr(emulator, "balance", 0)),
+        ("COMPLETE", lambda emulator: None),
+    ],
+)
+async def test_t66_emulator(state: str, change: Any) -> None:
+    """What fails at the time of sending ends in a state of the notes; any can be scripted."""
+    schedule = {"type": 1, "timezone": 21, "scheduleDate": at(7_200)}
+    async with platform(**QUIET) as (api, clock):
+        list_sn = await api.filled_list(1)
+        await api.submit(changed(BODY, {"config.schedule": schedule}), list_sn)
+        if state == "OVER_LIMIT":
+            await api.import_text("EMAIL,NAME\nlate@example.com,x\n", list_sn)
+        change(api.emulator)
+        clock.advance(86_400)
+        assert api.emulator.campaigns[0].state(clock.now()) == state
+        assert len(api.emulator.outbox) == (state == "COMPLETE")
+        assert bool((await api.get("/v1/report/campaigns")).json()) is (state == "COMPLETE")
+
+    async with platform() as (api, clock):
+        api.emulator.script_campaign("PAUSED")
+        await api.submit(BODY, await api.filled_list(1))
+        clock.advance(60)
+        assert api.emulator.campaigns[0].state(clock.now()) == "PAUSED"
 
 
 @point
@@ -185,6 +263,8 @@ async def test_t69_emulator() -> None:
     for kind, status in ((0, 200), (1, 400)):
         bare = changed(BODY, {"config.schedule": {"type": kind}})
         assert (await judged(bare, strict=False)).status_code == status
+        assert (await judged(bare, schedule_may_be_short=True)).status_code == status
+    assert Emulator(profile="vendor-2026").switches.schedule_may_be_short
 
 
 @point
@@ -275,7 +355,17 @@ async def test_t73_client() -> None:
     assert Timezone.RANGOON.zone.key == "Asia/Yangon"
 
 
-read("T73", "emulator", "that it knows no more than the range of the codes; T72 tries the range")
+@point
+async def test_t73_emulator() -> None:
+    """A zone is the number that was sent: of the codes the range is known, and nothing else."""
+    async with platform() as (api, _):
+        list_sn = await api.filled_list(1)
+        for code in (0, 8, 87):
+            await api.submit(changed(BODY, {"config.schedule.timezone": code}), list_sn)
+        sent = [each.json["config"]["schedule"] for each in api.emulator.requests[-3:]]
+
+    assert [each["timezone"] for each in sent] == [0, 8, 87]
+    assert len({each.begins for each in api.emulator.campaigns}) == 1
 
 
 @point
@@ -317,7 +407,7 @@ async def test_t75_client() -> None:
                 await script.nl.campaigns.submit(with_lists(late, [ListSn(SN)]))
     for minutes, warns in ((9, True), (11, False)):
         soon = evolve(CAMPAIGN, schedule=SendAt(START + timedelta(minutes=minutes)))
-        assert ("short-lead" in rules_of(soon, now=START)) is warns
+        assert ("short-lead" in campaign_rules(soon, now=START)) is warns
 
 
 @point
@@ -445,13 +535,75 @@ async def test_t80_emulator(address: str, code: int | None) -> None:
 
 
 @point
+def test_t81_client() -> None:
+    """More than 150, 50 and 60 code points are a warning."""
+    for number, rule, change in (
+        (150, "subject-length", lambda text: {"subject": text}),
+        (50, "sender-name-length", lambda text: {"sender": Sender(text, "a@example.com")}),
+        (60, "preheader-length", lambda text: {"preheader": text}),
+    ):
+        for count, warns in ((number, False), (number + 1, True)):
+            mailing = evolve(CAMPAIGN, **change("\U0001f642" * count))
+            assert (rule in campaign_rules(mailing)) is warns
+
+
+@point
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [("content.subject", 150), ("content.fromName", 50), ("content.preheader", 60)],
+)
+async def test_t81_emulator(path: str, most: int) -> None:
+    """Lengths are checked with ``vendor_limits``, which the profile sets, and not otherwise."""
+    for count, status in ((most, 200), (most + 1, 400)):
+        body = changed(BODY, {path: "主" * count})
+        assert (await judged(body, vendor_limits=True)).status_code == status
+        if "preheader" not in path:
+            assert (await judged(body)).status_code == 200
+    assert Emulator(profile="vendor-2026").switches.vendor_limits
+
+
+@point
+async def test_t82_client() -> None:
+    """A preheader is sent only if it was given, to each variant of a test of the subject."""
+    for mailing in (CAMPAIGN, SENDER_TEST, CONTENT_TEST):
+        assert "preheader" not in (await body_of(mailing))["content"]
+        assert (await body_of(mailing, preheader="預覽"))["content"]["preheader"] == "預覽"
+    assert not [name for name in (await body_of(SUBJECT_TEST))["content"] if "preheader" in name]
+    content = (await body_of(SUBJECT_TEST, preheader_a="甲", preheader_b="乙"))["content"]
+    assert (content["preheaderA"], content["preheaderB"]) == ("甲", "乙")
+    alone = evolve(SUBJECT_TEST, preheader_a="甲")
+    assert "preheaderB" not in (await body_of(alone))["content"]
+    assert "lone-preheader" in campaign_rules(alone)
+    with pytest.raises(InvalidRequest):
+        evolve(CAMPAIGN, preheader="")
+
+    async with connected() as bench:
+        ready = with_lists(evolve(CAMPAIGN, preheader="預覽"), [await bench.make_list()])
+        with pytest.raises(FieldError, match="preheader") as caught:
+            await bench.unchecked().campaigns.submit(ready)
+        assert "leave" in str(caught.value)
+
+
+@point
+async def test_t82_emulator() -> None:
+    """It is taken with ``vendor_limits``, filled in, and an unknown field otherwise."""
+    body = changed(BODY, {"content.preheader": "${NAME} 您好"})
+    assert field_errors(await judged(body)) == {"content.preheader": ["UnknownField"]}
+    async with platform(vendor_limits=True, **QUIET) as (api, clock):
+        await api.submit(body, await api.filled_list(1))
+        clock.advance(60)
+
+        assert api.emulator.outbox[0].preheader == "會員0 您好"
+
+
+@point
 async def test_t83_client() -> None:
     """Each placeholder is compared with the columns, and other products' syntax is a warning."""
     columns = ["EMAIL", "NAME", "CITY"]
 
-    assert "unknown-placeholder" not in rules_of(CAMPAIGN, columns=columns)
+    assert "unknown-placeholder" not in campaign_rules(CAMPAIGN, columns=columns)
     for change in ({"subject": "${CIYT}"}, {"html": "<p>${CIYT}</p>"}):
-        assert "unknown-placeholder" in rules_of(evolve(CAMPAIGN, **change), columns=columns)
+        assert "unknown-placeholder" in campaign_rules(evolve(CAMPAIGN, **change), columns=columns)
     others: list[dict[str, Any]] = [
         {"subject": "{{NAME}}"},
         {"html": "<p>{{NAME}}</p>"},
@@ -459,7 +611,55 @@ async def test_t83_client() -> None:
         {"sender": Sender("{{NAME}}", "a@example.com")},
     ]
     for change in others:
-        assert "foreign-placeholder" in rules_of(evolve(CAMPAIGN, **change), columns=columns)
+        assert "foreign-placeholder" in campaign_rules(evolve(CAMPAIGN, **change), columns=columns)
+
+
+@point
+async def test_t83_emulator() -> None:
+    """Placeholders are replaced at the sending; an unknown one stays and is noted."""
+    body = changed(
+        BODY, {"content.htmlContent": "${NAME}|${ city }|${LATER}", "content.subject": "${NAME}"}
+    )
+    async with platform(**QUIET) as (api, clock):
+        list_sn = await api.create_list()
+        await api.import_text("EMAIL,NAME,CITY\na@b.cc,甲,台北\n", list_sn)
+        clock.advance(60)
+        await api.submit(body, list_sn)
+        clock.advance(60)
+        [mail] = api.emulator.outbox
+
+    assert (mail.subject, mail.html) == ("甲", "甲|台北|${LATER}")
+    assert api.emulator.campaigns[0].unknown_placeholders == ("LATER",)
+
+
+@point
+async def test_t84_client() -> None:
+    """Values are sent as they are; markup, references and placeholders in them are warnings."""
+    contacts = "EMAIL,NAME,X\n" + "".join(
+        f"u{number}@example.com,A,{value}\n"
+        for number, value in enumerate(("<b>bold</b>", "Tom &amp; Jerry", "${NAME}", "A < B & C"))
+    )
+    found = {each.rule for each in await check_contacts(contacts)}
+    assert found >= {"markup", "character-reference", "placeholder-in-value"}
+    async with connected() as bench:
+        await workflows.import_contacts(bench.nl, contacts, list_name="會員")
+        values = [each.values["x"] for each in bench.emulator.contacts.values()]
+
+    assert values == ["<b>bold</b>", "Tom &amp; Jerry", "${NAME}", "A < B & C"]
+
+
+@point
+async def test_t84_emulator() -> None:
+    """Nothing is escaped, and a missing value is empty text."""
+    async with platform(**QUIET) as (api, clock):
+        list_sn = await api.create_list()
+        await api.import_text("EMAIL,NAME,X\na@b.cc,<b>A & B</b>,1\n", list_sn)
+        await api.import_text("EMAIL,NAME\nb@b.cc,B\n", list_sn)
+        clock.advance(60)
+        await api.submit(changed(BODY, {"content.htmlContent": "${NAME}|${X}|"}), list_sn)
+        clock.advance(60)
+
+        assert [mail.html for mail in api.emulator.outbox] == ["<b>A & B</b>|1|", "B||"]
 
 
 @point
@@ -470,7 +670,7 @@ async def test_t85_client() -> None:
             evolve(CAMPAIGN, html=html)
     fragment = evolve(CAMPAIGN, html='<p><a href="https://a.example/unsubscribe">x</a></p>')
 
-    assert rules_of(fragment) >= {"html-fragment", "own-unsubscribe"}
+    assert campaign_rules(fragment) >= {"html-fragment", "own-unsubscribe"}
 
 
 @point
@@ -489,12 +689,12 @@ async def test_t85_emulator() -> None:
 @point
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 async def test_t86_client(mailing: Mailing) -> None:
-    """No field is sent that is not documented: the schema of the description has no other."""
-    body = await body_of(mailing, ga=GA, exclude_lists=[ListSn("out")])
+    """No field is sent that is not documented: the script checks what it gets by the schemas."""
+    async with scripted(Reply({"sn": "c"})) as script:
+        await submitted(script.nl, mailing, ga=GA, exclude_lists=[ListSn("out")])
+        body = script.wire.sent[0].json
 
     assert body.keys() == {"form", "content", "config"}
-    assert body["form"].keys() == {"name", "selectedLists", "excludeLists"}
-    assert body["config"].keys() == {"schedule", "ga"}
 
 
 @point
@@ -530,6 +730,45 @@ async def test_t87_client(mailing: Mailing) -> None:
 async def test_t87_emulator(path: str, value: object) -> None:
     """Text, fractions and booleans are refused."""
     assert list(field_errors(await judged(changed(BODY, {path: value})))) == [path]
+
+
+@point
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ({"code": "40011"}, 40011),
+        ({"code": 40011}, 40011),
+        ({"errorCode": "40011"}, 40011),
+        ({"errorCode": 40011}, 40011),
+        ({"code": "40011", "errorCode": "40012"}, 40011),
+        ({"code": 400, "message": "bad"}, None),
+        ({"code": "599", "message": "bad"}, None),
+    ],
+)
+async def test_t88_client(answer: Any, code: int | None) -> None:
+    """A code is text or number, under either name; the status of HTTP is none."""
+    error = await error_of(list_lists, answer, 400)
+
+    assert isinstance(error, APIError)
+    assert error.code == code
+    assert isinstance(error, SenderNotVerified) is (code is not None)
+
+
+@point
+async def test_t88_emulator() -> None:
+    """Codes are text, and 40012 a number; switches make all numbers, and change the name."""
+    wrong = changed(BODY, {"content.fromAddress": "nobody"})
+    shapes = [
+        (await judged(wrong, **switches)).json()
+        for switches in ({}, {"codes_as_integers": True}, {"code_field": "errorCode"})
+    ]
+    async with platform() as (api, _):
+        list_sn = await api.filled_list(2)
+        api.emulator.balance = 1
+        poor = (await api.submit(BODY, list_sn)).json()
+
+    assert shapes == [{"code": "40003"}, {"code": 40003}, {"errorCode": "40003"}]
+    assert poor["code"] == 40012
 
 
 @point
@@ -630,180 +869,3 @@ async def test_t92_emulator() -> None:
     for place, (code, _) in enumerate(faults):
         changes = {path: value for _, each in faults[place:] for path, value in each.items()}
         assert codes_of(await judged(changed(BODY, changes))) == (400, code)
-
-
-@point
-@pytest.mark.parametrize("ab_test", AB_TESTS, ids=lambda each: each.plain_kind)
-async def test_t93_client(ab_test: Any) -> None:
-    """A refusal with status 400 is understood for all three kinds."""
-    async with scripted(Reply({"code": "40017"}, 400)) as script:
-        with pytest.raises(InsufficientBalance):
-            await script.nl.campaigns.submit_ab_test(with_lists(ab_test, [ListSn(SN)]))
-
-
-@point
-@pytest.mark.parametrize("body", [AB_BODY, SENDER_BODY, HTML_TEST])
-async def test_t93_emulator(body: dict[str, Any]) -> None:
-    """All three kinds are refused alike."""
-    wrong_date = changed(body, {"config.schedule.scheduleDate": "now"})
-    unknown = changed(body, {"form.excludeLists": [SN]})
-    missing = changed(body, {"form.name": ...})
-    answers = [await judged(each) for each in (wrong_date, unknown, missing)]
-
-    assert [codes_of(each) for each in answers] == [(400, 40020), (400, 40007), (400, 40001)]
-
-
-@point
-@pytest.mark.parametrize(
-    ("wait", "time", "unit"), [(4 * HOUR, 4, 0), (24 * HOUR, 1, 1), (25 * HOUR, 25, 0)]
-)
-async def test_t94_client(wait: timedelta, time: int, unit: int) -> None:
-    """``proportion``, ``time`` and ``unit`` are always sent."""
-    for ab_test in AB_TESTS:
-        testing = (await body_of(ab_test, wait=wait))["content"]["testing"]
-        assert testing == {"proportion": 50, "time": time, "unit": unit}
-
-
-@point
-@pytest.mark.parametrize("name", ["proportion", "time", "unit"])
-async def test_t94_emulator(name: str) -> None:
-    """If one is missing, it is 40001."""
-    path = f"content.testing.{name}"
-
-    assert list(field_errors(await judged(changed(AB_BODY, {path: ...})))) == [path]
-
-
-@point
-async def test_t95_client() -> None:
-    """``content`` stands at the top level, of every kind of test."""
-    for ab_test in AB_TESTS:
-        body = await body_of(ab_test)
-        assert "content" in body
-        assert "content" not in body["config"]
-
-
-@point
-async def test_t95_emulator() -> None:
-    """Of a test of the content either place is taken, never both; a switch takes the top only."""
-    both = changed(HTML_TEST, {"config.content": HTML_TEST["content"]})
-
-    statuses = [(await judged(body)).status_code for body in (HTML_TEST, NESTED, both)]
-    assert statuses == [200, 200, 400]
-    for body, status in ((HTML_TEST, 200), (NESTED, 400)):
-        assert (await judged(body, refuse_nested_content=True)).status_code == status
-
-
-@point
-async def test_t96_client() -> None:
-    """Each kind is a class of its own, whose fields cannot be mixed."""
-    variants: list[tuple[Any, set[str]]] = [
-        (SUBJECT_TEST, {"subjectA", "subjectB"}),
-        (SENDER_TEST, {"fromNameA", "fromNameB", "fromAddressA", "fromAddressB"}),
-        (CONTENT_TEST, {"htmlContentA", "htmlContentB"}),
-    ]
-    for ab_test, names in variants:
-        content = (await body_of(ab_test))["content"]
-        assert {name for name in content if name[-1] in "AB"} == names
-    with pytest.raises(TypeError):
-        evolve(SUBJECT_TEST, html_a="x")
-    assert len({SubjectTest, SenderTest, ContentTest}) == 3
-
-
-@point
-async def test_t96_emulator() -> None:
-    """A field of another kind is ``InvalidTestingOnFields``, or ignored without ``strict``."""
-    body = changed(AB_BODY, {"content.htmlContentA": "<p>A</p>"})
-
-    assert set(field_errors(await judged(body))) == {"content", "content.htmlContentA"}
-    assert (await judged(body, strict=False)).status_code == 200
-
-
-@point
-def test_t97_client() -> None:
-    """The share is 1 to 99 whole percent; a half without recipients is refused by the check."""
-    for proportion in (0, 100, 10.5, "10"):
-        with pytest.raises(InvalidRequest):
-            evolve(SUBJECT_TEST, proportion=proportion)
-    small = evolve(SUBJECT_TEST, proportion=1)
-
-    assert "test-too-small" in rules_of(small, recipients=199)
-    assert "test-too-small" not in rules_of(small, recipients=200)
-
-
-@point
-@pytest.mark.parametrize(("proportion", "tested"), [(0, 0), (1, 0), (5, 4), (100, 100)])
-async def test_t97_emulator(proportion: int, tested: int) -> None:
-    """Each half is rounded down, and too few end in a state of their own."""
-    async with platform(**QUIET) as (api, clock):
-        body = changed(AB_BODY, {"content.testing.proportion": proportion})
-        await api.submit(body, await api.filled_list(100))
-        clock.advance(60)
-        sent = len(api.emulator.outbox)
-        clock.advance(7_200)
-
-    state = api.emulator.campaigns[0].state(clock.now())
-    assert sent == tested
-    assert state == ("COMPLETE" if tested else "INSUFFICIENT_RECIPIENT_FOR_TESTING")
-
-
-@point
-def test_t98_client() -> None:
-    """The wait is whole hours, and the check shows when the rest goes out."""
-    for wait in (timedelta(), -HOUR, timedelta(minutes=90), 4):
-        with pytest.raises(InvalidRequest):
-            evolve(SUBJECT_TEST, wait=wait)
-    report = check_campaign(evolve(SUBJECT_TEST, schedule=SendAt(START + HOUR)), now=START)
-
-    [shown] = [each.message for each in report if each.rule == "main-send-time"]
-    assert "2026-01-05 07:00:00 UTC" in shown
-
-
-@point
-@pytest.mark.parametrize(("unit", "wait_s"), [(0, 3_600), (1, 86_400)])
-async def test_t98_emulator(unit: int, wait_s: float) -> None:
-    """The wait begins with the test, and counts in hours or days."""
-    async with platform(**QUIET) as (api, clock):
-        body = changed(AB_BODY, {"content.testing.unit": unit})
-        await api.submit(body, await api.filled_list(100))
-        clock.advance(wait_s - 1)
-        before = len(api.emulator.outbox)
-        clock.advance(60)
-
-    assert (before, len(api.emulator.outbox)) == (10, 100)
-
-
-read("T99", "client", "that no measure is promised")
-
-
-@point
-@pytest.mark.parametrize(("a", "b", "winner"), [(0.0, 1.0, "B"), (1.0, 0.0, "A"), (0.0, 0.0, "A")])
-async def test_t99_emulator(a: float, b: float, winner: str) -> None:
-    """More opens win; a tie goes to A."""
-    shares = {"open_share": a, "open_share_b": b, "bounce_share": 0.0, "open_delay_s": 60.0}
-    async with platform(**shares) as (api, clock):
-        await api.submit(AB_BODY, await api.filled_list(100))
-        clock.advance(7_200)
-
-    assert api.emulator.campaigns[0].winner == winner
-
-
-@point
-def test_t100_client() -> None:
-    """Identical values are refused; values that only look different to a program are a warning."""
-    for ab_test, change in (
-        (SUBJECT_TEST, {"subject_b": "甲"}),
-        (SENDER_TEST, {"sender_b": SENDER}),
-        (CONTENT_TEST, {"html_b": "<p>甲</p>"}),
-    ):
-        with pytest.raises(InvalidRequest):
-            evolve(ab_test, **change)
-    for a, b in (("Sale", "sale"), ("Sale", " Sale "), ("Sale", "Sa\u200ble"), ("é", "e\u0301")):
-        assert "same-variants" in rules_of(evolve(SUBJECT_TEST, subject_a=a, subject_b=b))
-
-
-@point
-async def test_t100_emulator() -> None:
-    """Identical variants are taken."""
-    body = changed(AB_BODY, {"content.subjectB": AB_BODY["content"]["subjectA"]})
-
-    assert (await judged(body)).status_code == 200

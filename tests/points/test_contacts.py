@@ -1,24 +1,20 @@
-"""Contacts and imports: T19 to T52; the points of lists are in test_lists.py."""
+"""Contacts and what a file of them may be: T19 to T41."""
 
 from __future__ import annotations
 
 import inspect
-import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from newsleopard_async import (
-    APIError,
-    DeadlineExceeded,
     ImportFailed,
-    ImportIncomplete,
-    ImportStatus,
+    InsufficientBalance,
     InvalidRequest,
-    ServerError,
     StorageError,
     check_contacts,
+    with_lists,
     workflows,
 )
 from newsleopard_async.emulator import Emulator
@@ -30,43 +26,23 @@ from tests.emulator.api import BODY, make, rows
 from tests.points.cells import point
 from tests.points.means import (
     CSV,
-    SN,
+    DAY_S,
     codes_of,
+    contact_rules,
     field_errors,
-    get_import,
-    import_text,
+    imported,
     platform,
-    result_of,
+    switched,
+    uploaded,
 )
 
-DAY_S = 86_400
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+
+
 FILE_PATH = "/v1/contacts/imports/file"
+
+
 TEXT_PATH = "/v1/contacts/imports/text"
-
-
-async def imported(csv: str | bytes, **switches: Any) -> tuple[dict[str, Any], Emulator]:
-    """Import a file into a list over the raw wire, and return how it ends."""
-    async with platform(**switches) as (api, clock):
-        list_sn = await api.create_list()
-        ticket = (await api.post(f"/v1/contacts/imports/{list_sn}/file", {})).json()
-        await api.put(ticket["url"], csv)
-        clock.advance(60)
-        return await api.result(ticket["import_sn"]), api.emulator
-
-
-async def rules_of(contacts: Any, **options: Any) -> set[str]:
-    """Return the rules that a check of contacts reports."""
-    return {each.rule for each in await check_contacts(contacts, **options)}
-
-
-async def uploaded(contacts: Any, **options: Any) -> bytes:
-    """Import contacts by the pipeline and return what reaches the platform."""
-    async with connected() as bench:
-        await workflows.import_contacts(bench.nl, contacts, list_name="會員", **options)
-        [job] = bench.emulator.imports
-        assert job.blob is not None
-        return b"".join(job.blob.read_chunks())
 
 
 def operations(bench: Bench) -> list[str]:
@@ -299,6 +275,30 @@ async def test_t26_emulator() -> None:
 
 
 @point
+async def test_t27_client() -> None:
+    """Nothing is checked; the refusal arrives as its code, and mentions free accounts."""
+    async with switched(free_plan=True) as bench:
+        ready = with_lists(CAMPAIGN, [await bench.make_list(60)])
+        with pytest.raises(InsufficientBalance, match="50") as caught:
+            await bench.nl.campaigns.submit(ready)
+
+    assert (caught.value.code, caught.value.recipients) == (40012, 60)
+
+
+@point
+async def test_t27_emulator() -> None:
+    """``free_plan`` refuses above 50 mails in any 24 hours, with 40012."""
+    async with platform(free_plan=True) as (api, clock):
+        list_sn = await api.filled_list(30)
+        answers = []
+        for _ in range(3):
+            answers.append(codes_of(await api.submit(BODY, list_sn)))
+            clock.advance(43_201)
+
+    assert answers == [(200, None), (400, 40012), (200, None)]
+
+
+@point
 async def test_t28_client() -> None:
     """A body above 10,000,000 bytes is refused; the pipelines use text up to 1,600,000 bytes."""
     async with connected() as bench:
@@ -349,7 +349,9 @@ async def test_t30_client() -> None:
     """The pipelines send CSV, also from a workbook; ``upload`` sends any bytes as they are."""
     workbook = book([["EMAIL", "NAME"], ["a@example.com", "甲"]])
     assert await uploaded(workbook) == "EMAIL,NAME\na@example.com,甲\n".encode()
-    assert "spreadsheet-file" in await rules_of(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
+    assert "spreadsheet-file" in await contact_rules(
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600)
+    )
 
     async with connected() as bench:
         ticket = await bench.nl.contacts.start_file_import()
@@ -361,9 +363,12 @@ async def test_t30_client() -> None:
 
 @point
 async def test_t30_emulator() -> None:
-    """A file that is not CSV in UTF-8 ends in ERROR."""
+    """A file that is not CSV in UTF-8 ends in ERROR, and so does one above a limit."""
     for content in (book([["EMAIL", "NAME"]]), "EMAIL,NAME\na@b.cc,甲\n".encode("cp950")):
         assert (await imported(content))[0]["status"] == "ERROR"
+    for most, status in ((len(CSV), "COMPLETE"), (len(CSV) - 1, "ERROR")):
+        assert (await imported(CSV, file_max_bytes=most))[0]["status"] == status
+    assert Emulator(profile="vendor-2026").switches.file_max_bytes == 10_000_000
 
 
 @point
@@ -372,7 +377,7 @@ async def test_t31_client() -> None:
     assert await uploaded("name,City,email\n甲,台北,a@example.com\n") == (
         "EMAIL,NAME,City\na@example.com,甲,台北\n".encode()
     )
-    assert "header-order" in await rules_of("NAME,CITY\n甲,台北\n")
+    assert "header-order" in await contact_rules("NAME,CITY\n甲,台北\n")
     async with connected() as bench:
         for text in ("NAME,EMAIL\nx,a@b.cc", "EMAIL\na@b.cc", "email,name\na@b.cc,x"):
             with pytest.raises(InvalidRequest):
@@ -423,7 +428,7 @@ async def test_t33_client() -> None:
     """The column NAME is always sent; a name that shows nothing is a warning."""
     contacts = "EMAIL,NAME\na@example.com,\nb@example.com,NULL\n"
 
-    assert await rules_of(contacts) >= {"empty-name", "null-word"}
+    assert await contact_rules(contacts) >= {"empty-name", "null-word"}
     assert await uploaded(contacts) == contacts.encode()
 
 
@@ -462,8 +467,8 @@ async def test_t35_client() -> None:
     header = "EMAIL,NAME,MEMO\n"
     quoted = header + 'a@example.com,"A, B","x ""y"""\n'
     assert await uploaded(quoted) == quoted.encode()
-    assert "line-break" in await rules_of(header + 'a@example.com,A,"x\ny"\n')
-    assert "formula" in await rules_of(header + "a@example.com,A,=1+1\n")
+    assert "line-break" in await contact_rules(header + 'a@example.com,A,"x\ny"\n')
+    assert "formula" in await contact_rules(header + "a@example.com,A,=1+1\n")
     assert (
         await uploaded(header + "a@example.com,A,=1+1\n")
         == (header + "a@example.com,A,=1+1\n").encode()
@@ -506,7 +511,7 @@ async def test_t37_client() -> None:
     """Imports are repeated; addresses are compared in lower case and sent as they are written."""
     contacts = "EMAIL,NAME\nA@Example.com,甲\n"
     assert await uploaded(contacts) == contacts.encode()
-    assert "duplicate-email" in await rules_of(contacts + "a@example.com,乙\n")
+    assert "duplicate-email" in await contact_rules(contacts + "a@example.com,乙\n")
     async with connected() as bench:
         bench.emulator.lose_reply_to("import_text")
         await bench.nl.contacts.import_text(CSV)
@@ -526,13 +531,37 @@ async def test_t37_emulator() -> None:
 
 
 @point
+async def test_t38_client() -> None:
+    """Every row goes out, but for the addresses of ``skip=``, which are counted."""
+    contacts = "EMAIL,NAME\na@example.com,A\nb@example.com,B\n"
+    assert await uploaded(contacts) == contacts.encode()
+    assert await uploaded(contacts, skip=["B@example.com"]) == b"EMAIL,NAME\na@example.com,A\n"
+    report = await check_contacts(contacts, skip=["b@example.com"])
+
+    assert report.skipped == 1
+
+
+@point
+async def test_t38_emulator() -> None:
+    """An excluded contact stays excluded, whatever is imported."""
+    async with platform() as (api, clock):
+        list_sn = await api.filled_list(1)
+        api.emulator.exclude("u0@example.com")
+        await api.import_text(rows(1), list_sn)
+        clock.advance(60)
+
+        assert codes_of(await api.submit(BODY, list_sn)) == (400, 40013)
+    assert api.emulator.excluded == {"u0@example.com"}
+
+
+@point
 async def test_t39_client() -> None:
     """Mixed columns and lost zeros are warnings; earlier imports are not remembered."""
     mixed = "EMAIL,NAME,X\n" + "".join(f"u{n}@example.com,A,{n}\n" for n in range(20))
 
-    assert "mixed-type" in await rules_of(mixed + "z@example.com,A,many\n")
-    assert "leading-zero" in await rules_of("EMAIL,NAME,TEL\na@example.com,A,0912345678\n")
-    assert "mixed-type" not in await rules_of("EMAIL,NAME,X\na@example.com,A,many\n")
+    assert "mixed-type" in await contact_rules(mixed + "z@example.com,A,many\n")
+    assert "leading-zero" in await contact_rules("EMAIL,NAME,TEL\na@example.com,A,0912345678\n")
+    assert "mixed-type" not in await contact_rules("EMAIL,NAME,X\na@example.com,A,many\n")
 
 
 @point
@@ -551,185 +580,54 @@ async def test_t39_emulator(first: str, second: str, errors: int) -> None:
 
 
 @point
+@pytest.mark.parametrize("count", [3, 101])
+async def test_t40_client(count: int) -> None:
+    """Any column is sent; after ERROR a column may have to be set up."""
+    contacts = "EMAIL,NAME,SIZE\n" + "".join(f"u{n}@example.com,A,L\n" for n in range(count))
+    async with switched(predefined_columns=("CITY",)) as bench:
+        with pytest.raises(ImportFailed, match="column"):
+            await workflows.import_contacts(bench.nl, contacts, list_name="會員")
+        bench.emulator.switch(predefined_columns=None)
+        await workflows.import_contacts(bench.nl, contacts, list_name="另")
+
+    assert set(bench.emulator.contacts["u0@example.com"].values) == {"size"}
+
+
+@point
 @pytest.mark.parametrize(
-    ("word", "read", "success"),
-    [
-        ("PROCESSING", "PROCESSING", False),
-        ("COMPLETE", "COMPLETE", True),
-        ("COMPLETED", "COMPLETE", True),
-        ("DUPLICATE_HEADER", "DUPLICATE_HEADER", False),
-        ("SOMETHING_NEW", "SOMETHING_NEW", False),
-    ],
+    ("known", "status"), [(None, "COMPLETE"), (("size",), "COMPLETE"), (("CITY",), "ERROR")]
 )
-async def test_t43_client(word: str, read: str, success: bool) -> None:
-    """The word alone is read, the command line's form too, and an unknown one is no success."""
-    result = await result_of(get_import, {"status": word})
-
-    assert (result.status, result.status.is_success) == (read, success)
-    assert result.status.is_known is (word != "SOMETHING_NEW")
-
-
-@point
-async def test_t43_emulator() -> None:
-    """Imports end in the words of the documentation."""
-    words = {
-        (await imported(content))[0]["status"]
-        for content in (CSV, "x", "EMAIL,NAME,a,A\n", "EMAIL,NAME,\na@b.cc,A,1\n")
-    }
-    async with platform() as (api, _):
-        words.add((await api.result(await api.import_text(CSV)))["status"])
-
-    assert words == ImportStatus.known
-
-
-@point
-@pytest.mark.parametrize("status", ["ERROR", "DUPLICATE_HEADER", "MISSING_REQUIRED_DATA", "ODD"])
-async def test_t44_client(status: str) -> None:
-    """Every state but PROCESSING is final, and only COMPLETE is success."""
-    async with connected() as bench:
-        bench.emulator.script_import(status)
-        with pytest.raises(ImportFailed, match=status) as caught:
-            await workflows.import_contacts(bench.nl, CSV, list_name="會員")
-
-    assert caught.value.result is not None
-    assert caught.value.result.status.is_final
-    assert not ImportStatus.PROCESSING.is_final
-
-
-@point
-async def test_t44_emulator() -> None:
-    """An import can be made to end in any state."""
-    for status in ("ERROR", "ODD"):
-        async with platform() as (api, clock):
-            api.emulator.script_import(status)
-            sn = await api.import_text(CSV)
-            clock.advance(60)
-            assert (await api.result(sn))["status"] == status
-            assert api.emulator.contacts == {}
-
-
-@point
-async def test_t46_client(caplog: pytest.LogCaptureFixture) -> None:
-    """All four counts are given; too few rows in the file stop, unknown counts are logged."""
-    answer = {"status": "COMPLETE", "fileCnt": 9, "insertCnt": 1, "errCnt": -1}
-    result = await result_of(get_import, answer)
-    assert (result.file_count, result.inserted, result.duplicates, result.errors) == (
-        9,
-        1,
-        None,
-        None,
+async def test_t40_emulator(known: tuple[str, ...] | None, status: str) -> None:
+    """New columns are created, or only those of a switch are taken."""
+    result, emulator = await imported(
+        "EMAIL,NAME,SIZE\na@example.com,A,L\n", predefined_columns=known
     )
 
-    async def run(counts: bytes, **options: Any) -> None:
-        async with connected() as bench:
-            body = b'{"status": "COMPLETE", %s}' % counts
-            bench.emulator.fail("get_import", 200, body=body, times=9)
+    assert result["status"] == status
+    assert len(emulator.contacts) == (status == "COMPLETE")
+
+
+RESERVED = "EMAIL,NAME,PHONE\na@example.com,A,x\n"
+
+
+@point
+async def test_t41_client() -> None:
+    """A reserved name is a warning, which ``strict=True`` makes an error of."""
+    assert "reserved-header" in await contact_rules(RESERVED)
+    async with connected() as bench:
+        await workflows.import_contacts(bench.nl, RESERVED, list_name="a")
+        sent = bench.wire.all_requests
+        with pytest.raises(InvalidRequest, match="PHONE"):
             await workflows.send_campaign(
-                bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員", **options
+                bench.nl, CAMPAIGN, contacts=RESERVED, list_name="b", strict=True
             )
-
-    with pytest.raises(ImportIncomplete):
-        await run(b'"fileCnt": 2, "errCnt": 0')
-    with pytest.raises(ImportIncomplete):
-        await run(b'"fileCnt": 3, "errCnt": 1')
-    caplog.set_level(logging.WARNING, "newsleopard_async")
-    for counts, warned in (
-        (b'"fileCnt": 3, "errCnt": 0, "insertCnt": 0', False),
-        (b'"x": 1', True),
-    ):
-        caplog.clear()
-        with pytest.raises(APIError):  # the emulator has imported nobody, so the submit is refused
-            await run(counts)
-        assert ("missing contacts cannot be noticed" in caplog.text) is warned
-    with pytest.raises(APIError):
-        await run(b'"fileCnt": 3, "errCnt": 1', max_rejected=1)
+        assert bench.wire.all_requests == sent
 
 
 @point
-async def test_t46_emulator() -> None:
-    """The counts add up, and an update counts as inserted."""
-    async with platform() as (api, clock):
-        await api.import_text("EMAIL,NAME\na@b.cc,x\n")
-        sn = await api.import_text("EMAIL,NAME\na@b.cc,y\nb@b.cc,x\nb@b.cc,z\nbad,x\n")
-        clock.advance(60)
-        result = await api.result(sn)
-
-    counts = [result[name] for name in ("fileCnt", "insertCnt", "duplicateCnt", "errCnt")]
-    assert counts == [4, 2, 1, 1]
-
-
-@point
-async def test_t47_client() -> None:
-    """A repetition is a warning, and the fix keeps the last row."""
-    contacts = "EMAIL,NAME\na@example.com,first\nb@example.com,B\nA@example.com,last\n"
-
-    assert "duplicate-email" in await rules_of(contacts)
-    assert await uploaded(contacts, fix="drop-duplicates") == (
-        b"EMAIL,NAME\nb@example.com,B\nA@example.com,last\n"
-    )
-    assert await uploaded(contacts, fix="drop-later-duplicates") == (
-        b"EMAIL,NAME\na@example.com,first\nb@example.com,B\n"
-    )
-
-
-@point
-async def test_t47_emulator() -> None:
-    """The last row of an address wins; the others count as duplicates."""
-    result, emulator = await imported("EMAIL,NAME\na@b.cc,first\nb@b.cc,B\nA@b.cc,last\n")
-
-    assert (result["insertCnt"], result["duplicateCnt"]) == (2, 1)
-    assert emulator.contacts["a@b.cc"].name == "last"
-
-
-@point
-async def test_t51_client() -> None:
-    """An empty 500 is repeated once; then the error asks to check the list; no look-up before."""
-    async with connected() as bench:
-        bench.emulator.fail("import_text", 500)
-        await bench.nl.contacts.import_text(CSV, await bench.nl.contacts.create_list("會員"))
-        assert bench.emulator.count("import_text") == 2
-        for call, operation in (
-            (import_text, "import_text"),
-            (lambda nl: nl.contacts.start_file_import(SN), "start_file_import"),
-        ):
-            before = bench.emulator.count(operation)
-            with pytest.raises(ServerError, match="list_sn"):
-                await call(bench.nl)
-            assert bench.emulator.count(operation) == before + 2
-        assert bench.emulator.count("list_lists") == 0
-
-
-@point
-@pytest.mark.parametrize("form", ["file", "text"])
-async def test_t51_emulator(form: str) -> None:
-    """An import into an unknown list is a 500 without content."""
-    async with platform() as (api, _):
-        body = {"contacts": CSV} if form == "text" else {}
-        answer = await api.post(f"/v1/contacts/imports/{SN}/{form}", body)
-
-    assert (answer.status_code, answer.content) == (500, b"")
-
-
-@point
-async def test_t52_client() -> None:
-    """The submit waits for COMPLETE."""
-    async with connected() as bench:
-        await workflows.send_campaign(bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員")
-        order = [each.operation for each in bench.emulator.requests]
-        assert order[-2:] == ["get_import", "submit_campaign"]
-        assert bench.emulator.requests[-1].status == 200
-        bench.emulator.stick_import()
-        with pytest.raises(DeadlineExceeded):
-            await workflows.send_campaign(bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="另")
-        assert bench.emulator.count("submit_campaign") == 1
-
-
-@point
-async def test_t52_emulator() -> None:
-    """Contacts arrive when the import ends; a submit before that has nobody to send to."""
-    async with platform() as (api, clock):
-        list_sn = await api.create_list()
-        await api.import_text(CSV, list_sn)
-        assert codes_of(await api.submit(BODY, list_sn)) == (400, 40013)
-        clock.advance(60)
-        assert (await api.submit(BODY, list_sn)).status_code == 200
+async def test_t41_emulator() -> None:
+    """Any name is taken, unless reserved ones are errors."""
+    for switches, status in (({}, "COMPLETE"), ({"reserved_columns_are_errors": True}, "ERROR")):
+        assert (await imported(RESERVED, **switches))[0]["status"] == status
+    emulator = Emulator(profile="vendor-2026")
+    assert emulator.switches.reserved_columns_are_errors

@@ -1,4 +1,4 @@
-"""Reports and webhooks: T101 to T121."""
+"""Reports and webhooks: T110 to T121."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import csv
 import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import httpx
 import pytest
 
 from newsleopard_async import (
+    APIError,
     CampaignSn,
     DeadlineExceeded,
     InvalidRequest,
@@ -30,215 +30,25 @@ from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.switches import Switches
 from newsleopard_async.endpoints.reports import Reports
 from tests.clients import Reply, connected, scripted
-from tests.constants import START
-from tests.emulator.api import BODY, Api, HandClock, changed
+from tests.emulator.api import Api, HandClock
 from tests.points.cells import point
 from tests.points.means import (
-    CSV,
+    QUIET,
     SN,
     error_of,
     export,
     get_links,
+    links_of,
     platform,
     result_of,
+    sent_campaign,
     switched,
 )
 
-DAY = timedelta(days=1)
-DAY_S = 86_400
-QUIET = {"open_share": 0.0, "bounce_share": 0.0}
 URL = "https://storage.example/report.csv"
+
+
 LINK = {"reportType": "delivery", "link": URL, "createdDate": "2019-04-01T08:38:32.09Z"}
-
-
-async def sent_campaign(api: Api, clock: HandClock, count: int = 20, days: float = 1) -> str:
-    """Send a campaign over the raw wire, and let time pass."""
-    answer = await api.submit(BODY, await api.filled_list(count))
-    clock.advance(days * DAY_S)
-    return str(answer.json()["sn"])
-
-
-async def links_of(api: Api, sn: str) -> list[dict[str, Any]]:
-    """Return the links of a report."""
-    found: list[dict[str, Any]] = (await api.get(f"/v1/report/{sn}/link")).json()["Reports"]
-    return found
-
-
-@asynccontextmanager
-async def twelve_campaigns(**switches: Any) -> AsyncIterator[Api]:
-    """Send twelve campaigns, an hour apart, called by their number."""
-    async with platform(**QUIET, **switches) as (api, clock):
-        clock.elapsed_s = -60  # which filling the list takes
-        sn = await api.filled_list(1)
-        for number in range(12):
-            await api.submit(changed(BODY, {"form.name": str(number)}), sn)
-            clock.advance(3_600)
-        yield api
-
-
-async def names(api: Api, query: str = "") -> list[str]:
-    """Return the names of the campaigns that are listed."""
-    return [row["name"] for row in (await api.get(f"/v1/report/campaigns{query}")).json()]
-
-
-TEN_NEWEST = [str(number) for number in range(11, 1, -1)]
-
-
-@point
-async def test_t102_client() -> None:
-    """Without dates the latest come; the pipelines always give both dates."""
-    async with connected() as bench:
-        sn = await bench.send()
-        assert [each.sn for each in await bench.nl.reports.list_campaigns()] == [sn]
-        await workflows.find_campaign(bench.nl, "#7f3a", since=bench.clock.now())
-        first, *others = [each for each in bench.wire.sent if "campaigns" in each.path]
-
-    assert first.query == ()
-    assert {name for each in others for name, _ in each.query} == {"startDate", "endDate"}
-
-
-@point
-async def test_t102_emulator() -> None:
-    """Without dates the ten newest come."""
-    async with twelve_campaigns() as api:
-        assert await names(api) == TEN_NEWEST
-
-
-@point
-async def test_t103_client() -> None:
-    """One date alone is refused before anything is sent."""
-    async with scripted() as script:
-        for start, end in ((START, None), (None, START)):
-            with pytest.raises(InvalidRequest):
-                await script.nl.reports.list_campaigns(start=start, end=end)
-
-
-@point
-@pytest.mark.parametrize("name", ["startDate", "endDate"])
-async def test_t103_emulator(name: str) -> None:
-    """One date alone means the ten newest."""
-    async with twelve_campaigns() as api:
-        assert await names(api, f"?{name}=2026-01-05T05:00:00.00Z") == TEN_NEWEST
-
-
-@point
-async def test_t105_client() -> None:
-    """Two digits and ``Z`` are sent, percent-encoded."""
-    when = START + timedelta(microseconds=129_999)
-    async with scripted(Reply([])) as script:
-        await script.nl.reports.list_campaigns(start=when, end=START + DAY)
-        [sent] = script.wire.sent
-
-    assert dict(sent.query) == {
-        "startDate": "2026-01-05T02:00:00.12Z",
-        "endDate": "2026-01-06T02:00:00.00Z",
-    }
-
-
-@point
-@pytest.mark.parametrize(
-    ("digits", "counts"), [("", 10), (".0", 10), (".00", 3), (".000", 3), (".0000", 10)]
-)
-async def test_t105_emulator(digits: str, counts: int) -> None:
-    """Two or three digits make a range; any other number does not."""
-    query = f"?startDate=2026-01-05T03:00:00{digits}Z&endDate=2026-01-05T05:00:00{digits}Z"
-    async with twelve_campaigns() as api:
-        assert len(await names(api, query)) == counts
-
-
-@point
-async def test_t106_client() -> None:
-    """A range goes out as given; the pipelines search a day wider on each side."""
-    async with scripted(Reply([]), Reply([]), Reply([])) as script:
-        await script.nl.reports.list_campaigns(start=START - DAY, end=START)
-        await workflows.find_campaign(script.nl, "#7f3a", since=START - 40 * DAY)
-        ranges = [
-            tuple(datetime.fromisoformat(value) for _, value in each.query)
-            for each in script.wire.sent
-        ]
-
-    assert ranges[0] == (START - DAY, START)
-    assert (ranges[1][0], ranges[2][1]) == (START - 41 * DAY, START + DAY)
-    assert ranges[1][1] - ranges[2][0] == DAY
-
-
-@point
-async def test_t106_emulator() -> None:
-    """The range is of the start of sending, both bounds included."""
-    query = "?startDate=2026-01-05T03:00:00.00Z&endDate=2026-01-05T05:00:00.00Z"
-    async with twelve_campaigns(send_base_s=600.0) as api:
-        assert await names(api, query) == ["3", "2", "1"]
-
-
-@point
-@pytest.mark.parametrize(("days", "requests"), [(100, 4), (1_070, 36), (3_653, 36)])
-async def test_t107_client(days: int, requests: int) -> None:
-    """The pipelines ask month by month, and for longer than three years in 36 ranges."""
-    async with scripted(*[Reply([])] * requests) as script:
-        await workflows.find_campaign(script.nl, "#7f3a", since=START - days * DAY)
-        starts = [
-            datetime.fromisoformat(dict(each.query)["startDate"]) for each in script.wire.sent
-        ]
-
-    assert starts == sorted(starts)
-    if days < 1_096:
-        assert all(later - earlier <= 31 * DAY for earlier, later in pairwise(starts))
-
-
-@point
-async def test_t107_emulator() -> None:
-    """There are no pages."""
-    query = "?startDate=2026-01-01T00:00:00.00Z&endDate=2026-01-31T00:00:00.00Z&size=1&page=0"
-    async with twelve_campaigns() as api:
-        assert len(await names(api, query)) == 12
-
-
-@point
-async def test_t109_client() -> None:
-    """Each endpoint has its own names of dates."""
-    text = "2019-04-01T08:38:32Z"
-    when = datetime(2019, 4, 1, 8, 38, 32, tzinfo=UTC)
-    names_of = ("createDate", "updateDate", "completedDate", "sentBeginDate", "createdDate")
-    dates = dict.fromkeys((*names_of, "sentEndDate"), text)
-
-    async with scripted(
-        Reply([{"sn": "a", **dates}]),
-        Reply({"import_sn": "a", "status": "COMPLETE", **dates}),
-        Reply([{"sn": "a", **dates}]),
-        Reply([{"reportType": "open", "link": URL, **dates}]),
-    ) as script:
-        [listed] = await script.nl.contacts.list_lists()
-        result = await script.nl.contacts.get_import("a")  # type: ignore[arg-type]  # a code
-        [campaign] = await script.nl.reports.list_campaigns()
-        [link] = await script.nl.reports.get_links(CampaignSn("a"))
-
-    assert (listed.created, listed.updated) == (when, when)
-    assert (result.created, result.completed) == (when, when)
-    assert (campaign.sent_begin, campaign.sent_end) == (when, when)
-    assert link.created == when
-
-
-@point
-async def test_t109_emulator() -> None:
-    """The names are those of the documentation."""
-    async with platform(**QUIET) as (api, clock):
-        import_sn = await api.import_text(CSV)
-        sn = await sent_campaign(api, clock)
-        await api.post(f"/v1/report/{sn}/export", {})
-        clock.advance(60)
-        rows = [
-            (await api.get("/v1/contacts/lists")).json()["Lists"][0],
-            await api.result(import_sn),
-            (await api.get("/v1/report/campaigns")).json()[0],
-            (await links_of(api, sn))[0],
-        ]
-
-    assert [{name for name in row if "Date" in name} for row in rows] == [
-        {"createDate", "updateDate"},
-        {"createDate", "completedDate"},
-        {"sentBeginDate", "sentEndDate"},
-        {"createdDate"},
-    ]
 
 
 @point
@@ -369,6 +179,50 @@ async def test_t113_emulator() -> None:
 
 
 @point
+@pytest.mark.parametrize(
+    ("answer", "types"),
+    [
+        ({"Reports": [LINK]}, ["delivery"]),
+        ([LINK], ["delivery"]),
+        ({"links": [LINK], "total": 1}, ["delivery"]),
+        (LINK, ["delivery"]),
+        ({"Reports": []}, []),
+        ([], []),
+        (None, []),
+        ({"Reports": None}, []),
+        ([LINK, {**LINK, "link": None}], ["delivery"]),
+        ([{**LINK, "link": ""}], []),
+    ],
+)
+async def test_t114_client(answer: Any, types: list[str]) -> None:
+    """The documented shapes, one array of links or one link are read; no link is "not ready"."""
+    assert [each.type for each in await result_of(get_links, answer)] == types
+
+
+@point
+async def test_t114_emulator() -> None:
+    """It is the wrapper; switches have the array, one object, or one URL."""
+    async with platform(**QUIET) as (api, clock):
+        sn = await sent_campaign(api, clock)
+        await api.post(f"/v1/report/{sn}/export", {})
+        clock.advance(60)
+        shapes = []
+        for switch, value in (
+            ("links_shape", "documented"),
+            ("links_shape", "object"),
+            ("links_shape", "text"),
+            ("reports_as_array", True),
+        ):
+            api.emulator.switch(**{switch: value})
+            shapes.append((await api.get(f"/v1/report/{sn}/link")).json())
+
+    wrapper, one, text, array = shapes
+    assert list(wrapper) == ["Reports"]
+    assert one.keys() == array[0].keys() == wrapper["Reports"][0].keys()
+    assert text.keys() == {"link"}
+
+
+@point
 async def test_t115_client() -> None:
     """Colons and blanks in front are removed, then https is required; the name decides nothing."""
     for front in ("", ":", " : ", "::"):
@@ -425,6 +279,50 @@ async def test_t116_emulator() -> None:
 
 
 @point
+@pytest.mark.parametrize("before", ["empty", "null", "refused", "400", "404"])
+async def test_t117_client(before: str) -> None:
+    """No link, and a refusal of the look, mean "not ready", for a while; the export decides."""
+    async with switched(links_before_report=before) as bench:
+        sn = await bench.send()
+        report = await workflows.export_report(bench.nl, sn)
+        assert report.available
+        assert not report.unchanged
+        assert bench.emulator.count("export_report") == 1
+
+    async with switched(links_before_report=before, report_delay_s=1e6) as bench:
+        sn = await bench.send()
+        kind = DeadlineExceeded if before in ("empty", "null") else APIError
+        with pytest.raises(kind):
+            await workflows.export_report(bench.nl, sn)
+        assert bench.clock.monotonic() >= 300
+
+
+@point
+@pytest.mark.parametrize(
+    ("before", "status", "content"),
+    [
+        ("empty", 200, b'{"Reports": []}'),
+        ("null", 200, b"null"),
+        ("refused", 403, None),
+        ("400", 400, b""),
+        ("404", 404, b""),
+    ],
+)
+async def test_t117_emulator(before: str, status: int, content: bytes | None) -> None:
+    """There is an empty list before an export, or what the switch says."""
+    async with platform(links_before_report=before) as (api, clock):
+        sn = await sent_campaign(api, clock)
+        answer = await api.get(f"/v1/report/{sn}/link")
+        await api.post(f"/v1/report/{sn}/export", {})
+        clock.advance(60)
+        assert await links_of(api, sn)
+
+    assert answer.status_code == status
+    if content is not None:
+        assert answer.content.replace(b" ", b"") == content.replace(b" ", b"")
+
+
+@point
 async def test_t118_client(tmp_path: Path) -> None:
     """A link is fetched soon and without the key, is hidden, and replaced once it has expired."""
     async with switched(download_lifetime_s=60.0) as bench:
@@ -471,27 +369,26 @@ async def test_t118_emulator(switches: dict[str, Any], good_s: float) -> None:
 @point
 async def test_t119_client(tmp_path: Path) -> None:
     """Bytes are stored as they are; usual columns are known; a message is no report."""
-    header = "信箱,姓名,發送時間,開信時間,備註"
-    content = f'{header}\na@example.com,甲,2026/1/5 10:00,2026-01-05 11:00,"x\ny"\n'
-    for encoding in ("utf-8", "utf-8-sig", "cp950"):
-        [row], stored = await rows_of_report(content.encode(encoding), tmp_path)
-        assert stored == content.encode(encoding)
-        assert (row.email, row.name) == ("a@example.com", "甲")
-        assert row.at == datetime(2026, 1, 5, 11, tzinfo=UTC)
-        assert row.values["備註"] == "x\ny"
-    for message in (b'{"message": "no"}', b"<html>no</html>", b"<?xml?><Error/>", b"not ready"):
-        with pytest.raises(InvalidRequest):
-            await rows_of_report(message, tmp_path)
-
-
-async def rows_of_report(content: bytes, folder: Path) -> tuple[list[Any], bytes]:
-    """Export and download a report whose files are this, and read that of the opens."""
-    async with switched(open_share=1.0) as bench:
-        sn = await bench.send()
+    header = "信箱,姓名,到達時間,開信時間,備註"
+    content = f'{header}\na@example.com,甲,2026/1/5 10:00,2026-01-05 11:00,"x\ny"\n'.encode()
+    async with switched(bounce_share=0.0, open_share=1.0, click_share=0.0) as bench:
+        sn = await bench.send(rows=2)
         bench.emulator.fail("download", 200, body=content, times=9)
-        report = await workflows.export_report(bench.nl, sn, download_to=folder)
-    rows = [row async for row in report.rows("open")]
-    return rows, report.files[0].path.read_bytes()
+        report = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
+    [opened] = [each.path for each in report.files if each.type == "open"]
+    assert opened.read_bytes() == content
+
+    for encoding in ("utf-8", "utf-8-sig", "cp950"):
+        opened.write_bytes(content.decode().encode(encoding))
+        [row] = [each async for each in report.rows("open")]
+        assert (row.email, row.name, row.values["備註"]) == ("a@example.com", "甲", "x\ny")
+        assert row.at == datetime(2026, 1, 5, 11, tzinfo=UTC)
+    [row] = [each async for each in report.rows("delivery")]
+    assert row.at == datetime(2026, 1, 5, 10, tzinfo=UTC)
+    for message in (b'{"message": "no"}', b"<html>no</html>", b"<?xml?><Error/>", b"not ready"):
+        opened.write_bytes(message)
+        with pytest.raises(InvalidRequest):
+            assert [each async for each in report.rows("open")]
 
 
 @point
