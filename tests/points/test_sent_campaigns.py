@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -111,8 +112,8 @@ async def test_t103_emulator(name: str) -> None:
 
 
 @point
-async def test_t104_client() -> None:
-    """Naive dates and an end before the start are refused; all rows of the answer come."""
+async def test_t104_client(caplog: pytest.LogCaptureFixture) -> None:
+    """Bad dates are refused; rows outside the range come, with one warning that counts them."""
     async with scripted() as script:
         for start, end in (
             (START.replace(tzinfo=None), START),
@@ -122,13 +123,15 @@ async def test_t104_client() -> None:
             with pytest.raises(InvalidRequest):
                 await script.nl.reports.list_campaigns(start=start, end=end)
 
+    caplog.set_level(logging.WARNING, "newsleopard_async")
     dates = {"sentBeginDate": "2019-04-01T08:38:32Z", "sentEndDate": "2019-04-01T09:00:00Z"}
-    for year in (2019, 2021):
-        async with scripted(Reply([{**ROW, **dates}])) as script:
+    for year, warnings in ((2019, 0), (2021, 1)):
+        caplog.clear()
+        async with scripted(Reply([{**ROW, **dates}] * 2)) as script:
             rows = await script.nl.reports.list_campaigns(
                 start=datetime(year, 1, 1, tzinfo=UTC), end=datetime(year, 12, 31, tzinfo=UTC)
             )
-        assert len(rows) == 1
+        assert (len(rows), len(caplog.records)) == (2, warnings)
 
 
 @point

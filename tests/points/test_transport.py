@@ -421,17 +421,16 @@ async def test_t09_client() -> None:
                 await nl.contacts.list_lists()
         assert len(moved.sent) == 1
 
-    transport = Scripted(
-        json_answer(200, {"import_sn": "a", "url": "http://emulator:8025/_storage/x"})
-    )
-    async with NewsLeopard(
-        KEY,
-        base_url="http://emulator:8025",
-        allow_http=True,
-        http_transport=transport,
-        clock=ManualClock(),
-    ) as nl:
-        assert isinstance(await nl.contacts.start_file_import(), UploadTicket)
+    for base_url, allow_http in (("http://emulator:8025", True), ("http://127.0.0.1:8025", False)):
+        ticket_at = {"import_sn": "a", "url": f"{base_url}/_storage/x"}
+        async with NewsLeopard(
+            KEY,
+            base_url=base_url,
+            allow_http=allow_http,
+            http_transport=Scripted(json_answer(200, ticket_at)),
+            clock=ManualClock(),
+        ) as nl:
+            assert isinstance(await nl.contacts.start_file_import(), UploadTicket)
 
 
 @point
