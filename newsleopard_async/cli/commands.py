@@ -125,9 +125,7 @@ def _switches(
     metavar="NAME=VALUE",
     help="Set a switch of the emulator, such as first_page=1; repeatable.",
 )
-@click.option(
-    "--sample-lists", is_flag=True, help="Begin with the lists of the documentation's examples."
-)
+@click.option("--sample-lists", is_flag=True, help="Begin with lists of odd names and a segment.")
 def emulator(**options: Any) -> None:
     """Serve an emulated NewsLeopard until Ctrl-C."""
     chosen = EmulatorOptions(**options)

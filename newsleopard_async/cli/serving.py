@@ -22,6 +22,10 @@ from newsleopard_async.transport.urls import is_loopback
 __all__ = ["EmulatorOptions", "read_switches", "run_emulator"]
 
 
+SEGMENT: Final = "全部聯絡人"
+"""The segment among the sample lists; chosen: "all contacts"."""
+
+
 @attrs.frozen(kw_only=True)
 class EmulatorOptions:
     """What the command line says about an emulator.
@@ -32,7 +36,8 @@ class EmulatorOptions:
         api_keys: The keys that it accepts.
         profile: Which description of the platform it follows.
         switches: What is changed of that, by the names of ``Switches``.
-        sample_lists: Whether it begins with the lists of the documentation's examples.
+        sample_lists: Whether it begins with the lists of the documentation's examples, and a
+            segment.
     """
 
     host: str
@@ -53,6 +58,7 @@ def run_emulator(options: EmulatorOptions) -> None:
     emulator.switch(**options.switches)
     if options.sample_lists:
         emulator.add_sample_lists()
+        emulator.add_segment(SEGMENT)
     if not is_loopback(options.host):
         print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)
 

@@ -88,7 +88,12 @@ class Emulator(Controls, Truth):
         return self._board.on
 
     def switch(self, **changes: Any) -> None:
-        """Change options, by the names of ``Switches``, from the present on."""
+        """Change options, by the names of ``Switches``, from the present on.
+
+        Raises:
+            TypeError: there is no such switch.
+            ValueError: a switch does not know the word.
+        """
         with self._account.lock:
             self._account.settle()
             self._board.on = attrs.evolve(self._board.on, **changes)

@@ -111,6 +111,12 @@ class Truth:
         with self._present() as now:
             self._account.book.exclude(email.strip().lower(), now)
 
+    def add_segment(self, name: str) -> ContactList:
+        """Add a list of type 1, which fills itself: it holds every contact at each look (T62)."""
+        account = self._account
+        with self._present() as now:
+            return account.book.create_list(account.codes.sn(), name, now, is_segment=True)
+
     def add_sample_lists(self) -> tuple[ContactList, ...]:
         """Add the lists of the documentation's examples, with their odd names (T56)."""
         names = ("測試用", "0305", "0412", "2019-04-01T08:38:32.569Z")

@@ -104,7 +104,9 @@ def test_emulator_refuses_another_key() -> None:
         answers = [httpx.get(url, headers={"x-api-key": key}) for key in ("other", "k1")]
 
     assert [answer.status_code for answer in answers] == [403, 200]
-    assert "0412" in [item["name"] for item in answers[1].json()["groups"]]
+    found = answers[1].json()["groups"]
+    assert "0412" in [item["name"] for item in found]
+    assert [item["type"] for item in found] == [1, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("key", ["", " "])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from newsleopard_async.emulator.platform.batches import Numbers
-from tests.emulator.api import BODY, Api, make, rows
+from tests.emulator.api import BODY, Api, changed, make, rows
 
 pytestmark = pytest.mark.asyncio
 
@@ -188,6 +188,25 @@ async def test_rates_are_percent_with_four_decimals() -> None:
     assert 40 < row["openedRate"] < 60
     assert row["openedRate"] == round(row["openedRate"], 4)
     assert row["clickedRate"] == row["openedRate"]
+
+
+async def test_segment_fills_itself() -> None:
+    """A list of type 1 holds every contact at each look, as does what is sent to it (T62)."""
+    emulator, clock = make()
+    segment = emulator.add_segment("全部")
+    async with Api(emulator) as api:
+        list_sn = await api.filled_list(2)
+        await api.import_text(rows(1, prefix="v"), segment.sn)
+        clock.advance(60)
+        emulator.exclude("u1@example.com")
+        shown = (await api.get("/v1/contacts/lists")).json()["Lists"]
+        await api.submit(changed(BODY, {"form.excludeLists": [list_sn]}), segment.sn)
+        clock.advance(60)
+
+    counts = [(row["type"], row["subscribedCnt"], row["excludeCnt"]) for row in shown]
+    assert counts == [(0, "1", 1), (1, "2", 1)]
+    assert list(emulator.lists[0].members) == ["u0@example.com", "u1@example.com", "v0@example.com"]
+    assert [mail.to for mail in emulator.outbox] == ["v0@example.com"]
 
 
 async def test_sample_lists_have_names_that_look_like_dates() -> None:

@@ -225,7 +225,7 @@ def _list_row(account: Account, item: ContactList, now: datetime) -> dict[str, A
         "sn": as_code(item.sn, on),
         "status": "PROCESSING" if account.imports.is_filling(item.sn) else "GENERAL",
         "subscribedCnt": as_count(subscribed, on, printed_as_text=True),
-        "type": 0,
+        "type": 1 if item.is_segment else 0,
         "updateDate": as_date(item.updated, on),
     }
     return {**row, "segVersion": -1} if on.lists_as_array else row

@@ -42,11 +42,19 @@ class Contact:
 
 
 class Members(Mapping[str, None]):
-    """The addresses in a list, in order of arrival, as the keys of a mapping to nothing."""
+    """The addresses in a list, in order of arrival, as the keys of a mapping to nothing.
 
-    def __init__(self, book: AddressBook) -> None:
-        self.numbers = Numbers()
+    Those of a segment are everyone's (T62).
+    """
+
+    def __init__(self, book: AddressBook, *, is_segment: bool) -> None:
+        self._own = None if is_segment else Numbers()
         self._book = book
+
+    @property
+    def numbers(self) -> Numbers:
+        """Who they are."""
+        return self._book.everyone() if self._own is None else self._own
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -73,6 +81,7 @@ class ContactList:
         created: When it was made.
         updated: When an import last changed it.
         members: The addresses in it, in order of arrival.
+        is_segment: Whether it fills itself: every contact of the account is in it (T62).
         left: When members were excluded, sorted, and the state in which that was counted.
     """
 
@@ -81,6 +90,7 @@ class ContactList:
     created: datetime
     updated: datetime
     members: Members = attrs.field(repr=False)
+    is_segment: bool = False
     left: tuple[tuple[int, int], array[float]] | None = attrs.field(default=None, repr=False)
 
 
@@ -216,9 +226,14 @@ class AddressBook:
         self._arrived.clear()
         return self._everyone
 
-    def create_list(self, sn: str, name: str, now: datetime) -> ContactList:
-        """Add an empty list."""
-        made = ContactList(sn, name, created=now, updated=now, members=Members(self))
+    def create_list(
+        self, sn: str, name: str, now: datetime, *, is_segment: bool = False
+    ) -> ContactList:
+        """Add an empty list, or one that fills itself."""
+        members = Members(self, is_segment=is_segment)
+        made = ContactList(
+            sn, name, created=now, updated=now, members=members, is_segment=is_segment
+        )
         self.lists[sn] = made
         return made
 
@@ -228,8 +243,9 @@ class AddressBook:
         self._arrived.append(batch.members)
         target = self.lists.get(list_sn) if list_sn is not None else None
         if target is not None:
-            target.members.numbers.union(batch.members, self.top)
             target.updated = now
+            if not target.is_segment:
+                target.members.numbers.union(batch.members, self.top)
         batch.members = Numbers()
 
     def contact(self, number: int, version: int) -> Contact | None:
