@@ -15,6 +15,8 @@ from newsleopard_async import (
     CampaignNotReportable,
     ImportFailed,
     InsufficientBalance,
+    InvalidRequest,
+    ListSn,
     NewsLeopardError,
     OutcomeUnknown,
     RateLimits,
@@ -168,6 +170,21 @@ async def _export_before_the_end(bench: Bench) -> None:
     await workflows.export_report(bench.nl, await bench.send())
 
 
+async def _import_city(bench: Bench) -> None:
+    """Import a column that the platform's own names have, and one that they have not."""
+    await workflows.import_contacts(
+        bench.nl, "EMAIL,NAME,City,AREA\na@example.com,A,Taipei,1\n", list_name=LIST_NAME
+    )
+
+
+async def _import_into_a_segment(bench: Bench) -> None:
+    segment = bench.emulator.add_segment(LIST_NAME)
+    try:
+        await workflows.import_contacts(bench.nl, csv_of(1), list_sn=ListSn(segment.sn))
+    finally:
+        assert bench.emulator.imports == ()
+
+
 async def _import_large(bench: Bench) -> None:
     await workflows.import_contacts(bench.nl, csv_of(200), list_name=LIST_NAME)
 
@@ -180,6 +197,9 @@ async def _import_large(bench: Bench) -> None:
         ({"count_form": "text"}, _send_without_balance, InsufficientBalance, "3"),
         ({"count_form": "blank"}, _send_without_balance, InsufficientBalance, "40012"),
         ({"code_field": "errorCode"}, _export_before_the_end, CampaignNotReportable, "40303"),
+        ({"reserved_columns_are_errors": True}, _import_city, ImportFailed, "rename them: City"),
+        ({"predefined_columns": ("CITY",)}, _import_city, ImportFailed, "set up in .*: AREA"),
+        ({"lists_wrapper": "groups"}, _import_into_a_segment, InvalidRequest, "fills itself"),
         ({"file_max_bytes": 100}, _import_large, ImportFailed, "ERROR"),
     ],
 )
