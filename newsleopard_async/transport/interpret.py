@@ -185,8 +185,13 @@ class Reading:
             return self._unexpected(never, answer)
         body = decode_error(parse_refusal(answer.body))
         if request.kind.repeatable and _is_foreign(answer, body):
-            who = f"{request.name} was refused with HTTP {answer.status}, but not as the platform"
-            return self._unexpected(f"{who} does it; is there a proxy in between?", answer)
+            said = excerpt(answer.body, self.secret)
+            return self._unexpected(
+                f"{request.name} was refused with HTTP {answer.status} before it reached the API, "
+                "it seems: the platform's own refusals have a code. Check base_url, and proxies "
+                f"and firewalls in between; the answer was: {said or 'empty'}",
+                answer,
+            )
         said = redact(body.message or "", self.secret)
         # A refusal that names no field may be for any that was sent.
         about = body.invalid_fields or (request.body or {}).get("content", ())

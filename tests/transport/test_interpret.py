@@ -170,6 +170,7 @@ FOREIGN = [
     Answer(401, b'{"message":"Unauthorized"}', error_type="UnauthorizedException"),
     Answer(403, b"<html>Request blocked</html>"),
     Answer(403, b'{"message":"forbidden"}'),
+    Answer(403, b'{"message":"Missing Authentication Token"}'),
     Answer(403, b'{"message":"Forbidden","request":"1"}'),
     Answer(403, b'{"code":403,"message":"Forbidden"}'),
 ]
@@ -183,6 +184,8 @@ def test_other_refusal_of_access_is_unexpected(request_: Request[Any], answer: A
 
     assert isinstance(error, UnexpectedResponse)
     assert error.status == answer.status
+    assert "before it reached the API" in str(error)
+    assert str(error).endswith(f"the answer was: {error.excerpt or 'empty'}")
     assert "NEWSLEOPARD_API_KEY" not in str(error)
 
 
