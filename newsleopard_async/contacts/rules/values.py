@@ -193,9 +193,10 @@ def _is_unescaped(cell: str) -> bool:
 
     A browser shows most of them as they stand, as it does with R&D. In a link & is right.
     """
-    if not ("<" in cell or "&" in cell) or has_reference(cell) or _has_markup(cell):
-        return False
-    return _URL.fullmatch(cell) is None and not _is_nothing(cell)
+    if "<" in cell:
+        return not (_has_markup(cell) or _is_nothing(cell) or has_reference(cell))
+    is_link = "/" in cell and _URL.fullmatch(cell) is not None
+    return "&" in cell and not (is_link or has_reference(cell))
 
 
 _LINK: Final = re.compile(
