@@ -174,16 +174,14 @@ def _read_quoted(text: str, content: bytes) -> tuple[list[list[str]], array[int]
 
 
 def _read_well_quoted(text: str, content: bytes) -> tuple[list[list[str]], array[int]]:
-    rows = []
-    ends = [0]
-    reader = csv.reader(io.StringIO(text, newline="\n"))
-    for row in reader:
-        rows.append(row or [""])
-        ends.append(reader.line_num)
+    rows = list(csv.reader(io.StringIO(text, newline="\n")))
     sizes = _line_sizes(content)
     if len(sizes) > len(rows):
+        # Some rows are longer than a line.
+        reader = csv.reader(io.StringIO(text, newline="\n"))
+        ends = [0, *(reader.line_num for _ in reader)]
         sizes = array("I", [sum(sizes[a:b]) for a, b in pairwise(ends)])
-    return rows, sizes
+    return [row or [""] for row in rows], sizes
 
 
 def _records(text: str) -> Iterator[str]:

@@ -43,7 +43,10 @@ _EMAIL: Final = re.compile(
     r"[^\s@,;:<>()\[\]\\\"\x00-\x1f\x7f]{1,64}@(?=.{3,253}$)"
     r"([^\W_]([\w-]{0,61}[^\W_])?\.)+[^\W_]([\w-]{0,61}[^\W_])"
 )
-_PLAIN: Final = r"[a-z0-9_.+-]{1,64}@(?:[a-z0-9]{1,63}\.){1,3}[a-z0-9]{2,60}"
+_PLAIN: Final = (
+    r"[a-z0-9_.+-]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,3}"
+    r"[a-z0-9][a-z0-9-]{0,57}[a-z0-9]"
+)
 """What most addresses look like in lower case; ``_EMAIL`` takes all of these, and more."""
 
 _PLAIN_EMAIL: Final = re.compile(_PLAIN)
