@@ -559,14 +559,14 @@ async def test_others_are_answered_while_a_large_file_is_judged(
     async with Api(emulator) as api, anyio.create_task_group() as tasks:
         ticket = (await api.post("/v1/contacts/imports/file", {})).json()
         tasks.start_soon(api.put, ticket["url"], rows(30_000).encode())
-        while len(emulator.contacts) == 0 and slices < 28:
+        while len(emulator.contacts) == 0 and slices < 50:
             before = slices
             await api.get("/v1/contacts/lists")
             during.append(slices - before)
 
-    assert slices > 28
+    assert slices > 50
     assert len(during) > 2
-    assert max(during) < 12
+    assert max(during) < 20
 
 
 async def test_small_file_does_not_wait_for_a_large_one() -> None:
