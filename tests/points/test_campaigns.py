@@ -627,7 +627,10 @@ async def test_t83_emulator() -> None:
         await api.submit(body, list_sn)
         clock.advance(60)
         [mail] = api.emulator.outbox
+        await api.import_text("EMAIL,NAME,LATER\na@b.cc,乙,x\n", list_sn)
+        clock.advance(60)
 
+        assert list(api.emulator.outbox) == [mail]
     assert (mail.subject, mail.html) == ("甲", "甲|台北|${LATER}")
     assert api.emulator.campaigns[0].unknown_placeholders == ("LATER",)
 
