@@ -293,7 +293,7 @@ async def test_t117_client(before: str) -> None:
         sn = await bench.send()
         kind = DeadlineExceeded if before in ("empty", "null") else APIError
         with pytest.raises(kind):
-            await workflows.export_report(bench.nl, sn)
+            await workflows.export_report(bench.nl, sn, polling=Polling(deadline_s=600))
         assert bench.clock.monotonic() >= 300
 
 
