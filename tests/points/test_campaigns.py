@@ -82,7 +82,9 @@ async def test_t64_client() -> None:
             assert bench.emulator.count("submit_campaign") == 1
 
     clear: list[Any] = [{"sn": "c"}, {"campaignSn": "c"}, {"data": {"sn": "c"}}, {"sn": 7}]
-    assert [await result_of(submit, answer) for answer in clear] == ["c", "c", "c", "7"]
+    clear += [{"campaign_sn": "c"}, {"result": {"sn": "c"}}, {"sn": "c", "campaignSn": "c"}]
+    codes = [await result_of(submit, answer) for answer in clear]
+    assert codes == ["c", "c", "c", "7", "c", "c", "c"]
     doubtful: list[Any] = [{}, {"sn": None}, {"sn": "a", "campaignSn": "b"}, {"id": "c"}, []]
     for answer in doubtful:
         error = await error_of(submit, answer)
@@ -745,6 +747,7 @@ async def test_t87_emulator(path: str, value: object) -> None:
         ({"errorCode": 40011}, 40011),
         ({"code": "40011", "errorCode": "40012"}, 40011),
         ({"code": 400, "message": "bad"}, None),
+        ({"error": {"code": "40011"}}, None),
         ({"code": "599", "message": "bad"}, None),
     ],
 )
@@ -788,6 +791,11 @@ async def test_t89_client() -> None:
     text = await error_of(submit, {"code": "40001", "invalidFields": "欄位相關錯誤訊息"}, 400)
     assert isinstance(text, FieldError)
     assert (text.invalid_fields, text.message) == ({}, "欄位相關錯誤訊息")
+
+    rows = [{"field": "content.subject", "rule": "NotEmpty"}]
+    listed = await error_of(submit, {"code": "40001", "invalidFields": rows}, 400)
+    assert isinstance(listed, FieldError)
+    assert listed.invalid_fields == {"content.subject": ("NotEmpty",)}
 
 
 @point

@@ -18,6 +18,7 @@ from newsleopard_async import (
     InvalidRequest,
     ListSn,
     ServerError,
+    UnexpectedResponse,
     workflows,
 )
 from tests.clients import connected, csv_of
@@ -31,6 +32,7 @@ from tests.points.means import (
     SN,
     codes_of,
     contact_rules,
+    error_of,
     get_import,
     import_text,
     imported,
@@ -56,6 +58,11 @@ async def test_t42_client(name: str) -> None:
     ticket = await result_of(start_file_import, {name: SN, "url": "https://s.example/x"})
 
     assert (result.import_sn, ticket.import_sn) == (SN, SN)
+    assert await result_of(import_text, {"data": {name: SN}}) == SN
+    assert (await result_of(get_import, {"status": "COMPLETE"})).import_sn == SN
+    for contradiction in ({name: "other"}, {"import_sn": SN, "importSn": "other"}):
+        error = await error_of(get_import, {"status": "COMPLETE", **contradiction})
+        assert type(error) is UnexpectedResponse
 
 
 @point
@@ -77,6 +84,7 @@ async def test_t42_emulator() -> None:
         ("PROCESSING", "PROCESSING", False),
         ("COMPLETE", "COMPLETE", True),
         ("COMPLETED", "COMPLETE", True),
+        ("complete", "COMPLETE", True),
         ("DUPLICATE_HEADER", "DUPLICATE_HEADER", False),
         ("SOMETHING_NEW", "SOMETHING_NEW", False),
     ],
@@ -286,6 +294,9 @@ async def test_t49_client() -> None:
         if link is not ...:
             answer["errorDownloadLink"] = link
         assert (await result_of(get_import, answer)).error_url is None
+
+    lost = {"import_sn": SN, "status": "COMPLETE", "errorDownloadLink": 5}
+    assert type(await error_of(get_import, lost)) is UnexpectedResponse
 
     async with switched(download_lifetime_s=60.0) as bench:
         report = await workflows.import_contacts(bench.nl, BAD_ROW, list_name="會員")

@@ -71,14 +71,17 @@ SHAPES: list[Any] = [
     {"Lists": [LIST_ROW]},
     {"lists": [LIST_ROW]},
     {"groups": [LIST_ROW], "pageInfo": {"page": 1, "total": 1}},
+    {"data": {"groups": [LIST_ROW]}},
+    [{"name": "without a code"}, LIST_ROW],
 ]
 
 
 @point
 @pytest.mark.parametrize("answer", SHAPES)
 async def test_t54_client(answer: Any) -> None:
-    """Both documented shapes are read, and an object with exactly one array of lists."""
+    """The one array of lists is read, whatever it is called; a row without a code is left out."""
     assert [each.sn for each in await result_of(list_lists, answer)] == [SN]
+    assert await result_of(list_lists, {"groups": []}) == ()
     for strange in ({"a": [LIST_ROW], "b": [LIST_ROW]}, {"total": 3}, "nothing", 5):
         error = await error_of(list_lists, strange)
         assert isinstance(error, UnexpectedResponse)
@@ -111,6 +114,9 @@ async def test_t54_emulator() -> None:
         (None, None),
         ("", None),
         ("1,000", 1_000),
+        (" 4963 ", 4963),
+        ("4963.0", 4963),
+        (0.5, None),
         ("many", None),
         (-1, None),
     ],
@@ -149,9 +155,11 @@ async def test_t55_emulator(switches: dict[str, Any], subscribed: object, exclud
 @pytest.mark.parametrize("name", ["2019-04-01T08:38:32.569Z", "0412", "1e3", "null", " 測試 "])
 async def test_t56_client(name: str) -> None:
     """A name is text, and never converted."""
-    [row] = await result_of(list_lists, [{**LIST_ROW, "name": name}])
+    [row, number] = await result_of(
+        list_lists, [{**LIST_ROW, "name": name}, {"sn": "b", "name": 412}]
+    )
 
-    assert row.name == name
+    assert (row.name, number.name) == (name, "412")
 
 
 @point

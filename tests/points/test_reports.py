@@ -186,6 +186,8 @@ async def test_t113_emulator() -> None:
         ([LINK], ["delivery"]),
         ({"links": [LINK], "total": 1}, ["delivery"]),
         (LINK, ["delivery"]),
+        ({"link": URL}, ["unknown"]),
+        (URL, ["unknown"]),
         ({"Reports": []}, []),
         ([], []),
         (None, []),
@@ -197,6 +199,8 @@ async def test_t113_emulator() -> None:
 async def test_t114_client(answer: Any, types: list[str]) -> None:
     """The documented shapes, one array of links or one link are read; no link is "not ready"."""
     assert [each.type for each in await result_of(get_links, answer)] == types
+    for strange in ({"a": [LINK], "b": [LINK]}, {"total": 3}, 5):
+        assert type(await error_of(get_links, strange)) is UnexpectedResponse
 
 
 @point
@@ -288,6 +292,7 @@ async def test_t117_client(before: str) -> None:
         assert report.available
         assert not report.unchanged
         assert bench.emulator.count("export_report") == 1
+    assert await result_of(get_links, b"") == ()
 
     async with switched(links_before_report=before, report_delay_s=1e6) as bench:
         sn = await bench.send()

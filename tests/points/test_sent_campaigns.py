@@ -48,7 +48,8 @@ ROW = {"sn": "c", "name": "活動"}
 
 @point
 @pytest.mark.parametrize(
-    "answer", [[ROW], ROW, {"campaigns": [ROW]}, {"Campaigns": [ROW], "total": 1}]
+    "answer",
+    [[ROW], ROW, {"campaigns": [ROW]}, {"Campaigns": [ROW], "total": 1}, [ROW, {"name": "x"}]],
 )
 async def test_t101_client(answer: Any) -> None:
     """An array is read, one object with ``sn``, or an object with exactly one array."""
@@ -237,11 +238,14 @@ WHEN = datetime.fromtimestamp(EPOCH_S, UTC)
         ("2019-04-01T08:38:32+0000", WHEN),
         ("2019-04-01 08:38:32Z", WHEN),
         ("2019-04-01T08:38:32", WHEN),
+        ("2019/04/01 08:38:32", WHEN),
+        ("2019-04-01T16:38:32+08", WHEN),
         (EPOCH_S, WHEN),
         (EPOCH_S * 1_000, WHEN),
         (None, None),
         ("", None),
         ("yesterday", None),
+        ("2019-04-01", None),
         ("2019-02-30T08:38:32Z", None),
         ([], None),
     ],
@@ -306,6 +310,9 @@ async def test_t109_client() -> None:
     assert (result.created, result.completed) == (when, when)
     assert (campaign.sent_begin, campaign.sent_end) == (when, when)
     assert link.created == when
+    later = [{"campaignSn": "a", "sentStartAt": text}]
+    [campaign] = await result_of(list_campaigns, later)
+    assert (campaign.sn, campaign.sent_begin) == ("a", when)
 
 
 @point

@@ -672,6 +672,9 @@ async def test_t16_client(code: Any) -> None:
     ]
 
     assert made == [str(code)] * 4
+    no_codes: list[Any] = [1.5, True, {}, 0, -1]
+    for bad in no_codes:
+        assert type(await error_of(create_list, {"sn": bad})) is OutcomeUnknown
 
 
 @point
