@@ -275,7 +275,7 @@ _TITLES_AGAIN: Final = {"get_report_state": "Wait for the report"}
 _DETAILS: Final[dict[str, Callable[[Any], Detail]]] = {
     "create_list": lambda list_sn: (f"list {list_sn}", None),
     "download_files": _of_files,
-    "find_lists": lambda lists: (f"{len(lists) or 'none'} of this name", None),
+    "find_lists": lambda lists: (f"{len(lists or ()) or 'none'} of this name", None),
     "get_import": _of_import,
     "get_report_state": _of_files,
     "submit": lambda campaign_sn: (f"campaign {campaign_sn}", None),

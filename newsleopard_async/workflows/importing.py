@@ -151,7 +151,7 @@ async def import_contacts(
         )
         async with running(nl, events, asked=asked, checkpoint=checkpoint) as run:
             await publish_unless_imported(run, found)
-            joined = await find_or_create(run, target)
+            joined = await find_or_create(run, target, polling or Polling())
             return await import_into(run, found, joined, polling or Polling())
 
 
@@ -200,7 +200,11 @@ async def import_into(
     async with contextlib.AsyncExitStack() as stack:
         if not run.has(steps.get_import.of_part(parts, parts)):
             await stack.enter_async_context(
-                run.turn(how.of_part(1, parts), list_sn, within_s=polling.deadline_s)
+                run.turn(
+                    how.of_part(1, parts),
+                    f"imports into the list {list_sn}",
+                    within_s=polling.deadline_s,
+                )
             )
         return await _import_all(run, clean, how, list_sn, polling, judges=judges)
 

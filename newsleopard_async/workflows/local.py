@@ -21,7 +21,6 @@ from newsleopard_async.errors import (
     RateLimited,
     ServerError,
 )
-from newsleopard_async.models import ListSn
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
 from newsleopard_async.workflows.events import Events, EventState
@@ -160,15 +159,15 @@ class LocalRunner:
         await self._nl.clock.sleep(seconds)
 
     def turn(
-        self, step: AnyStep, list_sn: ListSn, *, within_s: float
+        self, step: AnyStep, what: str, *, within_s: float
     ) -> contextlib.AbstractAsyncContextManager[None]:
-        """Wait for this run's turn to import into a list, and have it while the body runs."""
+        """Wait until no other run of this key does the same, and keep others away meanwhile."""
 
         async def on_wait() -> None:
-            _log.info("another import into the list %s is under way; this one waits", list_sn)
+            _log.info("other %s are under way; this run waits", what)
             await self._emit(step, "waiting", None)
 
-        return turn(self._nl, list_sn, within_s=within_s, on_wait=on_wait)
+        return turn(self._nl, what, within_s=within_s, on_wait=on_wait)
 
     def monotonic(self) -> float:
         """Return seconds on the client's clock."""

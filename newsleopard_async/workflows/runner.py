@@ -14,7 +14,6 @@ from typing import Any, Concatenate, Generic, Protocol, Self, TypeVar, cast
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.models import ListSn
 from newsleopard_async.workflows.events import StepName
 
 __all__ = ["AnyStep", "Runner", "Step", "step"]
@@ -126,17 +125,17 @@ class Runner(Protocol):
         ...
 
     def turn(
-        self, step: AnyStep, list_sn: ListSn, *, within_s: float
+        self, step: AnyStep, what: str, *, within_s: float
     ) -> AbstractAsyncContextManager[None]:
-        """Wait for this run's turn to import into a list, and have it while the body runs.
+        """Wait until no other run of this key does the same, and keep others away meanwhile.
 
         Args:
             step: What waits, for the events.
-            list_sn: The list.
+            what: What is done, in a few words for the error: ``imports into the list …``.
             within_s: How long to wait, in seconds.
 
         Raises:
-            DeadlineExceeded: other imports did not end in time.
+            DeadlineExceeded: others did not end in time.
         """
         ...
 

@@ -174,7 +174,7 @@ async def send_campaign(
         report = None
         if found is not None and target is not None:
             await publish_unless_imported(run, found)
-            joined = await find_or_create(run, target)
+            joined = await find_or_create(run, target, polling or Polling())
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await _import(
                 run, found, joined, polling or Polling(), max_rejected=max_rejected, is_new=is_new

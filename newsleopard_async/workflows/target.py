@@ -14,7 +14,7 @@ from newsleopard_async.errors import (
     OutcomeUnknown,
     UnexpectedResponse,
 )
-from newsleopard_async.models import ContactList, ListSn
+from newsleopard_async.models import ContactList, ListSn, Polling
 from newsleopard_async.models.codes import check_list_code
 from newsleopard_async.models.validation import problems_of_line, refuse
 from newsleopard_async.plain import Plain
@@ -60,23 +60,35 @@ class Target(Plain):
             raise InvalidRequest.of("if_list_exists", "choice", "must be 'refuse' or 'reuse'")
 
 
-async def find_or_create(run: Runner, target: Target) -> ListSn:
-    """Look a name up before a list is created, and after a lost reply.
+async def find_or_create(run: Runner, target: Target, polling: Polling) -> ListSn:
+    """Return the list that contacts go into.
 
-    A code is looked up before the first import, and refused if it is that of a segment.
+    A code is looked up before the first import, and refused if it is that of a segment. Runs that
+    name a list do so one after the other: two that find none would create two.
+
+    Raises:
+        DeadlineExceeded: other runs of this name did not end in time.
     """
     if target.list_sn is not None:
         if not _is_begun(run):
             await _refuse_segment(run, target.list_sn)
         return target.list_sn
-    assert target.list_name is not None
+    name = target.list_name
+    assert name is not None
+    what = f"pipelines that look for the list {name!r}"
+    async with run.turn(steps.find_lists, what, within_s=polling.deadline_s):
+        return await _find_or_create(run, target, name)
+
+
+async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
+    """Look a name up before a list is created, and after a lost reply."""
     was_held = run.has(steps.create_list)
-    if not was_held and (there := await _find(run, target, target.list_name)):
+    if not was_held and (there := await _find(run, target, name)):
         return there
     try:
-        return await run.step(steps.create_list, target.list_name)
+        return await run.step(steps.create_list, name)
     except OutcomeUnknown as unknown:
-        made = await _look_up(run, target.list_name)
+        made = await _look_up(run, name)
         if made is not None and len(made) == 1:
             await run.settle(steps.create_list, made[0].sn)
             return made[0].sn
@@ -90,7 +102,7 @@ async def find_or_create(run: Runner, target: Target) -> ListSn:
             raise
     # It had time enough to appear, and did not: it was never created.
     await run.forget(steps.create_list)
-    return await run.step(steps.create_list, target.list_name)
+    return await run.step(steps.create_list, name)
 
 
 def _is_begun(run: Runner) -> bool:

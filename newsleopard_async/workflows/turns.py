@@ -7,6 +7,8 @@ the import was seen to end. Lists do not wait for each other.
 - First come, first served. Whoever is cancelled, or waits for too long, leaves the queue.
 - A pipeline has its checkpoint before it queues, and a checkpoint is never waited for. So no
   two can wait for each other.
+- A list is looked for by its name, and created, in turns too: two pipelines that find none at the
+  same time would create two.
 - The turn ends with the pipeline, however that ends. If it ends before its import, at a
   deadline or by a cancellation, the next import may overlap with that one.
 - Pipelines of one event loop see each other. Other event loops and other processes do not.
@@ -24,27 +26,26 @@ import anyio
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import DeadlineExceeded
-from newsleopard_async.models import ListSn
 from newsleopard_async.transport.limits.queue import LimiterState
 
 __all__ = ["turn"]
 
 _Queue = deque[anyio.Event]
-"""Those who want to import into a list; the first one does."""
+"""Those who want to do the same; the first one does."""
 
-_queues: Final[WeakKeyDictionary[LimiterState, dict[ListSn, _Queue]]] = WeakKeyDictionary()
-"""By what the clients of a key at an origin share on an event loop, and by list."""
+_queues: Final[WeakKeyDictionary[LimiterState, dict[str, _Queue]]] = WeakKeyDictionary()
+"""By what the clients of a key at an origin share on an event loop, and by what is done."""
 
 
 @contextlib.asynccontextmanager
 async def turn(
-    nl: NewsLeopard, list_sn: ListSn, *, within_s: float, on_wait: Callable[[], Awaitable[None]]
+    nl: NewsLeopard, what: str, *, within_s: float, on_wait: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Wait until nobody else of this key imports into a list, and keep others away meanwhile.
+    """Wait until nobody else of this key does the same, and keep others away meanwhile.
 
     Args:
         nl: The client.
-        list_sn: The list.
+        what: What is done, in a few words for the error: ``imports into the list …``.
         within_s: How long to wait, in seconds.
         on_wait: Called once if there is somebody to wait for.
 
@@ -53,7 +54,7 @@ async def turn(
     """
     state = nl._api.limiter.state  # noqa: SLF001 - no public name says which clients share a key
     queues = _queues.setdefault(state, {})
-    queue = queues.setdefault(list_sn, deque())
+    queue = queues.setdefault(what, deque())
     mine = anyio.Event()
     queue.append(mine)
     try:
@@ -63,7 +64,7 @@ async def turn(
                 await mine.wait()
         if queue[0] is not mine:
             raise DeadlineExceeded(
-                f"other imports into the list {list_sn} did not end within {within_s:g} s; "
+                f"other {what} did not end within {within_s:g} s; "
                 "nothing was imported by this run. Run it again when they have ended"
             )
         yield
@@ -72,4 +73,4 @@ async def turn(
         if queue:
             queue[0].set()
         else:
-            del queues[list_sn]
+            del queues[what]

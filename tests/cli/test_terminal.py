@@ -46,7 +46,7 @@ def event(step: str, state: str, result: PlainData = None) -> Event:
     return Event(pipeline="send_campaign", step=name, state=which, elapsed_s=0.0, result=result)
 
 
-@pytest.mark.parametrize("step", ["get_import", "get_report_state", "upload_file"])
+@pytest.mark.parametrize("step", ["find_lists", "get_import", "get_report_state", "upload_file"])
 def test_wait_of_which_nothing_is_known_is_shown(step: str) -> None:
     """A look may be refused, and an import waits for others, before there is anything to say."""
     on = console()

@@ -15,6 +15,7 @@ from newsleopard_async import (
     DeadlineExceeded,
     ImportFailed,
     InUse,
+    InvalidRequest,
     ListSn,
     NewsLeopard,
     Polling,
@@ -308,3 +309,41 @@ async def test_checkpoint_in_use_is_refused_and_not_waited_for() -> None:
         await together(go_on, go_on)
 
     assert len(refused) == 1
+
+
+@pytest.mark.anyio
+async def test_pipelines_that_name_one_list_create_it_once() -> None:
+    """The second one finds what the first one has created (T53)."""
+    async with connected() as bench:
+
+        async def load(number: int) -> None:
+            await workflows.import_contacts(
+                bench.nl,
+                f"EMAIL,NAME\nuser{number}@example.com,會員\n",
+                list_name="會員",
+                if_list_exists="reuse",
+            )
+
+        await together(*(partial(load, number) for number in range(4)))
+
+    [made] = bench.emulator.lists
+    assert len(made.members) == 4
+    assert bench.emulator.count("create_list") == 1
+
+
+@pytest.mark.anyio
+async def test_second_pipeline_that_would_create_the_list_is_refused() -> None:
+    """Unless it may reuse it, as if it had come later."""
+    async with connected() as bench:
+        refused: list[InvalidRequest] = []
+
+        async def load() -> None:
+            try:
+                await workflows.import_contacts(bench.nl, csv_of(3), list_name="會員")
+            except InvalidRequest as error:
+                refused.append(error)
+
+        await together(load, load)
+
+    assert [each.problems[0].rule for each in refused] == ["exists"]
+    assert len(bench.emulator.lists) == 1
