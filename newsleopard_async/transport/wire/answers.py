@@ -72,8 +72,10 @@ class _Fields:
 
     def get(self, reader: Callable[[object, str], T], *names: str) -> T | None:
         """Read the first of these fields that is there; None if it cannot be read."""
-        name = next((each for each in names if self.data.get(each) is not None), names[0])
-        return self.unread.read(reader, self.data.get(name), f"{self.path}.{name}")
+        for name in names:
+            if (data := self.data.get(name)) is not None:
+                return self.unread.read(reader, data, f"{self.path}.{name}")
+        return self.unread.read(reader, None, f"{self.path}.{names[0]}")
 
 
 def decode_list_sn(data: object, unread: Unread) -> ListSn:

@@ -224,8 +224,8 @@ def instant(data: object, path: str) -> datetime | None:
 
 def _instant(match: re.Match[str]) -> datetime:
     fraction = (match["fraction"] or "")[:_MICROSECOND_DIGITS].ljust(_MICROSECOND_DIGITS, "0")
-    parts = ("year", "month", "day", "hour", "minute")
-    year, month, day, hour, minute = (int(match[part]) for part in parts)
+    parts = match.group("year", "month", "day", "hour", "minute")
+    year, month, day, hour, minute = map(int, parts)
     second = int(match["second"] or 0)
     local = datetime(year, month, day, hour, minute, second, int(fraction), tzinfo=UTC)
     if match["sign"] is None:
