@@ -221,8 +221,15 @@ class _Desk:
             return
         for index, column in self._new.items():
             column.see(columns[index])
-        emails = _fold_all(columns[0])
-        suspects = self._suspects(columns, emails)
+        # Places of rows that may be no good; any other row is good.
+        emails, suspects = columns[0], set[int]()
+        if not _are_plain(emails):
+            emails = _fold_all(emails)
+            suspects.update(
+                place for place, email in enumerate(emails) if not _PLAIN_EMAIL.fullmatch(email)
+            )
+        for index, column in self._typed.items():
+            suspects.update(column.misfits(columns[index]))
         if not suspects:
             self._store(emails, block.starts, block.sizes)
             return
@@ -237,17 +244,6 @@ class _Desk:
             column.see([row[index] for row in rows if len(row) == width])
         bad = {place for place, row in enumerate(rows) if self._reject(row)}
         self._store_but(bad, [folded(row[0]) for row in rows], block)
-
-    def _suspects(self, columns: Sequence[Sequence[str]], emails: Sequence[str]) -> set[int]:
-        """Return places of rows that may be no good; any other row is good."""
-        found: set[int] = set()
-        if not _are_plain(emails):
-            found = {
-                place for place, email in enumerate(emails) if _PLAIN_EMAIL.fullmatch(email) is None
-            }
-        for index, column in self._typed.items():
-            found.update(column.misfits(columns[index]))
-        return found
 
     def _store_but(self, bad: set[int], emails: Sequence[str], block: Block) -> None:
         good = [place for place in range(len(emails)) if place not in bad]
@@ -295,7 +291,7 @@ def _fold_all(emails: Sequence[str]) -> list[str]:
 
 def _are_plain(emails: Sequence[str]) -> bool:
     together = "\n".join([*emails, ""])
-    # A cell may hold a line feed, and look like two addresses.
+    # They are in lower case then, too. A cell may hold a line feed, and look like two addresses.
     return together.count("\n") == len(emails) and bool(_PLAIN_EMAILS.fullmatch(together))
 
 
