@@ -354,15 +354,17 @@ async def test_t62_client() -> None:
 
 @point
 async def test_t62_emulator() -> None:
-    """A list is PROCESSING while it is imported into, and of type 0."""
+    """A list is PROCESSING while it is imported into, and of type 0; a segment is of type 1."""
     async with platform() as (api, clock):
         list_sn = await api.create_list("會員")
+        api.emulator.add_segment("分眾")
         await api.import_text(CSV, list_sn)
 
         async def states() -> dict[str, tuple[str, int]]:
             found = (await api.get("/v1/contacts/lists")).json()["Lists"]
             return {each["name"]: (each["status"], each["type"]) for each in found}
 
-        assert await states() == {"會員": ("PROCESSING", 0)}
+        assert await states() == {"會員": ("PROCESSING", 0), "分眾": ("GENERAL", 1)}
         clock.advance(60)
         assert (await states())["會員"] == ("GENERAL", 0)
+        assert len(api.emulator.lists[1].members) == 1
