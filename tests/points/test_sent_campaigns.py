@@ -166,14 +166,12 @@ async def test_t105_client() -> None:
 
 
 @point
-@pytest.mark.parametrize(
-    ("digits", "counts"), [("", 10), (".0", 10), (".00", 3), (".000", 3), (".0000", 10)]
-)
-async def test_t105_emulator(digits: str, counts: int) -> None:
+async def test_t105_emulator() -> None:
     """Two or three digits make a range; any other number does not."""
-    query = f"?startDate=2026-01-05T03:00:00{digits}Z&endDate=2026-01-05T05:00:00{digits}Z"
     async with twelve_campaigns() as api:
-        assert len(await names_of(api, query)) == counts
+        for digits, count in (("", 10), (".0", 10), (".00", 3), (".000", 3), (".0000", 10)):
+            query = f"?startDate=2026-01-05T03:00:00{digits}Z&endDate=2026-01-05T05:00:00{digits}Z"
+            assert len(await names_of(api, query)) == count
 
 
 @point
