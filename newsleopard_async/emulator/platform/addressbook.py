@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import filterfalse
-from typing import overload
+from typing import Final, overload
 
 import attrs
 
@@ -39,6 +39,34 @@ class Contact:
     email: str
     name: str
     values: Mapping[str, str]
+
+
+class Addresses:
+    """Addresses by number, in tuples: a list of a million is visited at each collection of garbage.
+
+    That would hold everybody up for 0.1 s; tuples of texts are visited once.
+    """
+
+    def __init__(self) -> None:
+        self._full: list[tuple[str, ...]] = []
+        self._last: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._full) * TUPLE_SIZE + len(self._last)
+
+    def __getitem__(self, number: int) -> str:
+        part, place = number // TUPLE_SIZE, number % TUPLE_SIZE
+        return self._full[part][place] if part < len(self._full) else self._last[place]
+
+    def extend(self, emails: Iterable[str]) -> None:
+        """Give the next numbers."""
+        self._last.extend(emails)
+        while len(self._last) >= TUPLE_SIZE:
+            self._full.append(tuple(self._last[:TUPLE_SIZE]))
+            del self._last[:TUPLE_SIZE]
+
+
+TUPLE_SIZE: Final = 4_096
 
 
 class Members(Mapping[str, None]):
@@ -189,7 +217,7 @@ class AddressBook:
         """Who came with the imports since somebody last looked at everyone."""
 
         self._numbers: dict[str, int] = {}
-        self.addresses: list[str] = []
+        self.addresses = Addresses()
         """Who has a number, in its order; see ``number_all``."""
 
         self._excluded_from: array[float] = array("d")
