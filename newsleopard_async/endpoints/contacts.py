@@ -228,7 +228,7 @@ class Contacts:
 
         Raises:
             APIError: status 400 without a code: the import is unknown, or too old.
-            UnexpectedResponse: the answer has no state, or is about another import.
+            UnexpectedResponse: the answer has no state.
         Source: GET /v1/contacts/imports/result/{import_sn}; documented
         """
         check_code("import_sn", import_sn)

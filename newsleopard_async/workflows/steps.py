@@ -28,6 +28,7 @@ from newsleopard_async.errors import (
     InvalidRequest,
     OutcomeUnknown,
     StorageError,
+    UnexpectedResponse,
 )
 from newsleopard_async.models import (
     Campaign,
@@ -202,8 +203,17 @@ async def import_text(nl: NewsLeopard, given: ImportFile) -> ImportSn:
 
 @step(gives=ImportResult)
 async def get_import(nl: NewsLeopard, import_sn: ImportSn) -> ImportResult:
-    """Return an import's state."""
-    return await nl.contacts.get_import(import_sn)
+    """Return an import's state.
+
+    Raises:
+        UnexpectedResponse: the answer is about another import, whose end says nothing of this one.
+    """
+    result = await nl.contacts.get_import(import_sn)
+    if result.import_sn != import_sn:
+        raise UnexpectedResponse(
+            f"the answer to get_import is about another import than {import_sn}", status=200
+        )
+    return result
 
 
 def says_unknown(error: APIError) -> bool:

@@ -213,7 +213,6 @@ STRANGE: list[tuple[str, object]] = [
     ("importText", {}),
     ("importTextToList", {"import_sn": 5.5}),
     ("getImportResult", {"import_sn": TICKET.import_sn}),
-    ("getImportResult", {"import_sn": "1", "status": "COMPLETE"}),
     ("listLists", {"groups": [], "others": []}),
     ("listLists", [{"name": "without a code"}]),
     ("listLists", "nothing"),

@@ -320,6 +320,15 @@ def says(bench: Bench, **counts: Any) -> None:
     bench.emulator.fail("get_import", status=200, body=body)
 
 
+@pytest.mark.anyio
+async def test_end_of_another_import_is_not_believed() -> None:
+    """It says nothing of the contacts of this one (T42)."""
+    async with connected() as bench:
+        says(bench, import_sn="another")
+        with pytest.raises(UnexpectedResponse, match="another import"):
+            await workflows.import_contacts(bench.nl, csv_of(5), list_name="會員")
+
+
 FULL = {"fileCnt": 5, "insertCnt": 5, "duplicateCnt": 0, "errCnt": 0}
 """The counts of an import of five rows that was taken in as it was."""
 TOO_FEW = {

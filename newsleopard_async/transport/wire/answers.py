@@ -201,19 +201,21 @@ def decode_import_result(
     Args:
         data: The answer.
         unread: Takes what cannot be read.
-        asked: The import that was asked for; an answer about another one is an error.
+        asked: The import that was asked for; if the answer names another one, the result does, too.
         base_url: Of the API.
 
     Source: GET /v1/contacts/imports/result/{import_sn}; documented, see T43 to T49.
     """
-    for other, path in values_in(data, _IMPORT_CODES, code, unread).items():
-        if _bare(other) != _bare(asked):
-            raise WireError(path, "names another import than the one that was asked for")
+    named = asked
+    for sn, path in values_in(data, _IMPORT_CODES, code, unread).items():
+        if _bare(sn) != _bare(asked):
+            named = ImportSn(sn)
+            unread.note(WireError(path, "names another import than the one that was asked for"))
     path, fields = _import_fields(data)
     status = _import_status(required_text(fields.get("status"), f"{path}.status"))
     given = _Fields(path, fields, unread)
     result = ImportResult(
-        import_sn=asked,
+        import_sn=named,
         status=status,
         file_count=given.get(count, "fileCnt"),
         inserted=given.get(count, "insertCnt"),

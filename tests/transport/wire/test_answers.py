@@ -421,6 +421,25 @@ def test_field_that_decides_nothing_fails_no_import(fields: dict[str, object]) -
     assert (found.created, found.completed, found.inserted, found.error_url) == (None,) * 4
 
 
+@pytest.mark.parametrize(
+    ("fields", "named", "path"),
+    [
+        ({"import_sn": "another"}, "another", "$.import_sn"),
+        ({"data": {"importSn": 7}}, "7", "$.data.importSn"),
+    ],
+)
+def test_result_says_which_import_it_is_about(
+    fields: dict[str, object], named: str, path: str
+) -> None:
+    """Whoever waits for an import can see that the answer is about another one (T42)."""
+    unread = Unread()
+
+    found = decode_import({"status": "COMPLETE", **fields}, unread)
+
+    assert found.import_sn == named
+    assert str(unread).startswith(f"{path} names another import")
+
+
 def test_link_that_alone_tells_of_rejected_rows_is_needed() -> None:
     """Without the count and the link, nobody would see that contacts were lost."""
     answer = {"status": "COMPLETE", "errCnt": "some", "errorDownloadLink": "http://x/y"}
@@ -516,8 +535,6 @@ def test_name_that_came_as_a_number_is_its_digits() -> None:
         (answers.decode_ticket, {"import_sn": IMPORT_SN, "url": ":" + URL}, "$.url"),
         (decode_import, {"import_sn": IMPORT_SN}, "$.status"),
         (decode_import, {"import_sn": IMPORT_SN, "status": 1}, "$.status"),
-        (decode_import, {"status": "COMPLETE", "import_sn": "another"}, "$.import_sn"),
-        (decode_import, {"status": "COMPLETE", "data": {"importSn": 7}}, "$.data.importSn"),
         (decode_import, {"status": "COMPLETE", "data": {"status": "ERROR"}}, "$"),
         (answers.decode_sent_campaigns, {}, "$"),
         (answers.decode_sent_campaigns, {"a": [], "b": []}, "$"),
