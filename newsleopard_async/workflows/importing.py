@@ -9,22 +9,19 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.markup import shorten
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.csv.separators import folded
 from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
-from newsleopard_async.contacts.rules.header import REQUIRED
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import APIError, ImportFailed, ImportIncomplete, InvalidRequest
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
-from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.advice import advice_for
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
@@ -387,39 +384,6 @@ def _part(step: AnyStep) -> str:
 
 def _successful(what: str, result: ImportResult, columns: tuple[str, ...] = ()) -> ImportResult:
     if not result.status.is_success:
-        advice = _advice(result, columns)
+        advice = advice_for(result.status, columns)
         raise ImportFailed(f"{what} ended as {result.status}: {advice}", result=result)
     return result
-
-
-_MOST_NAMED: Final = 5
-"""Columns that an error names. Chosen: it stays a sentence or two."""
-
-
-def _advice(result: ImportResult, columns: tuple[str, ...]) -> str:
-    return {
-        "DUPLICATE_HEADER": "two columns have the same name (標頭重複); rename one of them",
-        "MISSING_REQUIRED_DATA": "the header does not begin with EMAIL,NAME, or nothing arrived "
-        "(缺少需要的檔案)",
-        "ERROR": "the file could not be read as CSV, or a column must be set up first "
-        f"(匯入失敗){_suspects(columns)}",
-    }.get(result.status, "a state that is not documented")
-
-
-def _suspects(columns: tuple[str, ...]) -> str:
-    """Name the columns that the platform may not take (T40, T41)."""
-    custom = [each for each in columns if each not in REQUIRED]
-    reserved = [each for each in custom if folded(each) in RESERVED_COLUMNS]
-    others = [each for each in custom if each not in reserved]
-    return "".join(
-        (
-            f"; set up in the console, if they are not: {_named(others)}" if others else "",
-            f"; reserved by the platform, so rename them: {_named(reserved)}" if reserved else "",
-        )
-    )
-
-
-def _named(columns: list[str]) -> str:
-    more = len(columns) - _MOST_NAMED
-    named = ", ".join(shorten(each) for each in columns[:_MOST_NAMED])
-    return f"{named} and {more} more" if more > 0 else named
