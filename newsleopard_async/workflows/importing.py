@@ -34,7 +34,12 @@ from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.polling import excusing, problems_of_polling, watch
 from newsleopard_async.workflows.runner import AnyStep, Runner, Step
-from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
+from newsleopard_async.workflows.target import (
+    IfListExists,
+    Target,
+    find_or_create,
+    may_have_imported,
+)
 
 __all__ = [
     "import_contacts",
@@ -162,7 +167,7 @@ async def publish_unless_imported(run: Runner, found: Examination) -> None:
 
     What was imported before has its file; somebody may have corrected rows in it since.
     """
-    if not (run.has(steps.import_text) or run.has(steps.upload_file)):
+    if not may_have_imported(run):
         await found.publish()
 
 

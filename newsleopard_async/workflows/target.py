@@ -22,7 +22,7 @@ from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.polling import excusing
 from newsleopard_async.workflows.runner import Runner
 
-__all__ = ["IfListExists", "Target", "find_or_create"]
+__all__ = ["IfListExists", "Target", "find_or_create", "may_have_imported"]
 
 IfListExists = Literal["refuse", "reuse"]
 
@@ -70,7 +70,7 @@ async def find_or_create(run: Runner, target: Target, polling: Polling) -> ListS
         DeadlineExceeded: other runs of this name did not end in time.
     """
     if target.list_sn is not None:
-        if not _is_begun(run):
+        if not may_have_imported(run):
             await _refuse_segment(run, target.list_sn)
         return target.list_sn
     name = target.list_name
@@ -105,8 +105,8 @@ async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
     return await run.step(steps.create_list, name)
 
 
-def _is_begun(run: Runner) -> bool:
-    """Whether something was imported, or may have been."""
+def may_have_imported(run: Runner) -> bool:
+    """Say whether something was imported into the list, or may have been, now or earlier."""
     return run.has(steps.import_text) or run.has(steps.upload_file)
 
 
@@ -141,7 +141,7 @@ async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
     Until something is imported, what an earlier run saw decides nothing: a person may have
     removed the list, or renamed it.
     """
-    is_chosen = _is_begun(run)
+    is_chosen = may_have_imported(run)
     there = await run.step(steps.find_lists, name, keep=is_chosen)
     if not there:
         return None
