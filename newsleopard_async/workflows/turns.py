@@ -34,7 +34,8 @@ _Queue = deque[anyio.Event]
 """Those who want to do the same; the first one does."""
 
 _queues: Final[WeakKeyDictionary[LimiterState, dict[str, _Queue]]] = WeakKeyDictionary()
-"""By what the clients of a key at an origin share on an event loop, and by what is done."""
+"""By what the clients of a key at an origin share on an event loop, and by what is done. Event
+loops in several threads share none of the inner ones, and a look-up in the outer one is atomic."""
 
 
 @contextlib.asynccontextmanager
