@@ -143,18 +143,19 @@ class Reading:
         )
 
     def _unknown(self, request: Request[Any], outcome: Outcome, why: str = "") -> OutcomeUnknown:
-        answer = outcome if isinstance(outcome, Answer) else None
-        said = (
-            f"the answer was HTTP {outcome.status}" + (why and f", and {why}")
-            if isinstance(outcome, Answer)
-            else f"no answer came ({outcome.reason})"
-        )
+        if isinstance(outcome, Answer):
+            status, body = outcome.status, excerpt(outcome.body, self.secret)
+            about = (body and f" ({body})") + (why and f", and {why}")
+            said = f"the answer was HTTP {status}{about}"
+        else:
+            status, body = None, ""
+            said = f"no answer came ({outcome.reason})"
         return OutcomeUnknown(
             f"{request.name} may or may not have taken effect: {said}; "
             f"do not repeat it, look {request.look_for or 'it up'} first",
             request=str(request),
-            status=None if answer is None else answer.status,
-            excerpt="" if answer is None else excerpt(answer.body, self.secret),
+            status=status,
+            excerpt=body,
         )
 
     def _decode(

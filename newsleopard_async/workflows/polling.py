@@ -21,7 +21,7 @@ from newsleopard_async.models.validation import problems_of_type
 from newsleopard_async.transport.limits.queue import goes_first_at
 from newsleopard_async.workflows.runner import Runner, Step
 
-__all__ = ["delays_s", "excusing", "may_be_too_early", "problems_of_polling", "watch"]
+__all__ = ["GOES_ON", "delays_s", "excusing", "may_be_too_early", "problems_of_polling", "watch"]
 
 _LAST_LOOK_S: Final = 5.0
 """How long the look that begins at the deadline may last; a tenth of the deadline at most.
@@ -30,6 +30,9 @@ Chosen: time enough for its turn and its answer.
 """
 
 _UNAUTHORIZED: Final = 401
+
+GOES_ON: Final = "it goes on at the platform"
+"""What is usually known of a job that is not ready in time."""
 
 Given = TypeVar("Given")
 Gives = TypeVar("Gives")
@@ -90,6 +93,7 @@ async def watch(
     polling: Polling,
     what: str,
     excused_s: float = 0.0,
+    late: str = GOES_ON,
 ) -> Gives:
     """Repeat a step until its result is final.
 
@@ -101,12 +105,13 @@ async def watch(
         polling: How often, and until when.
         what: The job in a few words, for the error.
         excused_s: For so many seconds after the first look, a refused one means "not ready".
+        late: What is known of the job if it is not ready in time, for the error.
 
     Raises:
         DeadlineExceeded: the deadline passed; the last result is in `.last`.
         APIError: a look was refused later than that.
     """
-    wait = _Wait(run, polling, what, excused_s)
+    wait = _Wait(run, polling, what, excused_s, late)
     delays = delays_s(polling, what)
     last_look_s = min(_LAST_LOOK_S, polling.deadline_s / 10)
     excused = excusing(step, wait.excuses)
@@ -136,6 +141,7 @@ class _Wait:
     polling: Polling
     what: str
     excused_s: float
+    late: str
     began_s: float = attrs.field(init=False)
     last: Any = None
     refused: APIError | None = None
@@ -159,8 +165,7 @@ class _Wait:
     def too_late(self) -> DeadlineExceeded:
         why = "" if self.refused is None else f"; the last look was refused: {self.refused}"
         return DeadlineExceeded(
-            f"{self.what} was not ready within {self.polling.deadline_s:g} s; it goes on at the "
-            f"platform{why}",
+            f"{self.what} was not ready within {self.polling.deadline_s:g} s; {self.late}{why}",
             last=self.last,
         )
 

@@ -115,8 +115,10 @@ def _still_unknown(
     run: Runner, campaign: Mailing, unknown: OutcomeUnknown, since: datetime, seen: str
 ) -> OutcomeUnknown:
     when = look_again_at(campaign, since, run.now())
+    # Of an earlier run's submit nothing but that is known.
+    answered = f": {steps.answer_of(unknown)}" if unknown.status is not None else ""
     return OutcomeUnknown(
-        f"It is not known whether the campaign {campaign.name!r} was submitted; {seen}, "
+        f"It is not known whether the campaign {campaign.name!r} was submitted{answered}; {seen}, "
         "and it was not sent again. "
         "Look for that name in the console (活動列表). "
         'If it is there: await error.checkpoint.resolve("sent", campaign_sn="…"). '

@@ -20,7 +20,7 @@ from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
-from newsleopard_async.workflows.polling import excusing, problems_of_polling, watch
+from newsleopard_async.workflows.polling import GOES_ON, excusing, problems_of_polling, watch
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["ReportJudge", "export_report", "wait_for_report"]
@@ -81,9 +81,11 @@ async def export_report(
             folder = await steps.make_folder(folder)
         before = await _look_before(run, campaign_sn)
         polling = polling or Polling()
-        ago_s = await _export(run, campaign_sn)
+        ago_s, doubt = await _export(run, campaign_sn)
         try:
-            report = await _watch_report(run, campaign_sn, before, polling, ago_s=ago_s)
+            report = await _watch_report(
+                run, campaign_sn, before, polling, ago_s=ago_s, doubt=doubt
+            )
         except DeadlineExceeded:
             began = run.done_at(steps.export_report)
             if began is not None and run.now() >= began + _EXPORT_PERIOD:
@@ -110,16 +112,17 @@ async def _look_before(run: Runner, campaign_sn: CampaignSn) -> States:
     return before
 
 
-async def _export(run: Runner, campaign_sn: CampaignSn) -> float | None:
+async def _export(run: Runner, campaign_sn: CampaignSn) -> tuple[float | None, str]:
     """Begin the export; one that is not known to have begun is begun again by a later run.
 
     That is harmless: the platform ignores a second export within the hour.
 
-    Returns: How many seconds ago another export began, if it keeps this one from being sent.
+    Returns: How many seconds ago another export began, if it keeps this one from being sent; and
+        why it is not known whether this one began.
     """
     step = steps.export_report
     if run.has(step) and await run.step(step, campaign_sn) is True:
-        return None
+        return None, ""
     # Only what has begun is kept: a run that was killed between keeping something else and
     # forgetting it would leave a checkpoint that exports nothing.
     try:
@@ -129,10 +132,12 @@ async def _export(run: Runner, campaign_sn: CampaignSn) -> float | None:
         with contextlib.suppress(Exception):
             await run.forget(steps.get_report_state)
         raise
+    if isinstance(began, str):
+        return None, f"whether its export has begun is not known: {began}"
     if began is True:
         await run.settle(step, began)
-        return None
-    return None if began is False else began
+        return None, ""
+    return began, ""
 
 
 @hides_variables
@@ -178,6 +183,7 @@ async def _watch_report(
     polling: Polling,
     *,
     ago_s: float | None = None,
+    doubt: str = "",
 ) -> CampaignReport:
     """Look at the files until the report is complete; not at all if it is already."""
     judge = ReportJudge(frozenset(before), polling.settle_s)
@@ -191,6 +197,7 @@ async def _watch_report(
             polling=polling,
             what=f"the report of campaign {campaign_sn}",
             excused_s=judge.settle_s,
+            late=doubt or GOES_ON,
         )
     unchanged = frozenset(before).issuperset(states)
     return CampaignReport(campaign_sn=campaign_sn, unchanged=unchanged, available=states)

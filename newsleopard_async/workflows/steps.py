@@ -53,6 +53,7 @@ __all__ = [
     "DownloadFiles",
     "FindSent",
     "ImportFile",
+    "answer_of",
     "create_list",
     "download_files",
     "export_report",
@@ -266,22 +267,29 @@ async def get_report_state(nl: NewsLeopard, campaign_sn: CampaignSn) -> tuple[Re
     return tuple(ReportState(type=link.type, created=link.created) for link in links)
 
 
-@step(gives=bool | float)
-async def export_report(nl: NewsLeopard, campaign_sn: CampaignSn) -> bool | float:
+def answer_of(unknown: OutcomeUnknown) -> str:
+    """Say in a few words what was answered to a request of which the outcome is not known."""
+    if unknown.status is None:
+        return "no answer came"
+    return f"the answer was HTTP {unknown.status}" + (unknown.excerpt and f" ({unknown.excerpt})")
+
+
+@step(gives=bool | float | str)
+async def export_report(nl: NewsLeopard, campaign_sn: CampaignSn) -> bool | float | str:
     """Begin an export.
 
     Neither the hour's limit nor a lost reply is the end: the links tell. A refusal at the
     gateway is: nothing was exported.
 
-    Returns: True if it began; False if the reply was lost; if another one began within the
-        hour, how many seconds ago.
+    Returns: True if it began; a text, why, if that is not known; if another one began within
+        the hour, how many seconds ago.
     """
     try:
         await nl.reports.export(campaign_sn)
     except ExportedLately as late:
         return late.ago_s
-    except OutcomeUnknown:
-        return False
+    except OutcomeUnknown as unknown:
+        return answer_of(unknown)
     return True
 
 

@@ -326,6 +326,7 @@ def test_unknown_outcome_has_what_was_answered(request_: Request[Any]) -> None:
 
     assert isinstance(error, OutcomeUnknown)
     assert (error.status, error.excerpt) == (403, "<html> ••• blocked")
+    assert "the answer was HTTP 403 (<html> ••• blocked); do not repeat it" in str(error)
 
 
 @AT_MOST_ONCE
@@ -342,7 +343,7 @@ def test_unknown_outcome_says_what_is_wrong_with_a_success() -> None:
     error = error_for(SUBMIT, Answer(201, b'{"sn":"x","data":{"sn":"y"}}'))
 
     assert isinstance(error, OutcomeUnknown)
-    assert "HTTP 201, and $ has different values in $.sn and $.data.sn;" in str(error)
+    assert ", and $ has different values in $.sn and $.data.sn;" in str(error)
     assert error.status == 201
     assert "data" in error.excerpt
 

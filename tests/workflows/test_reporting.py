@@ -224,11 +224,20 @@ async def test_export_that_never_began_reaches_the_deadline() -> None:
     """Where there never was a file, none is "not ready", and not a failure (T112, T117)."""
     async with sent() as (bench, sn):
         bench.emulator.drop_request("export_report")
-        with pytest.raises(DeadlineExceeded, match="not ready within 600 s") as caught:
+        with pytest.raises(DeadlineExceeded, match=r"has begun is not known: no answer") as caught:
             await workflows.export_report(bench.nl, sn, polling=Polling(deadline_s=600))
 
     assert caught.value.last == ()
     assert bench.emulator.count("export_report") == 1
+
+
+@pytest.mark.anyio
+async def test_deadline_names_what_was_answered_to_the_export() -> None:
+    """An answer from in between, that says nothing of the export, is why there is no report."""
+    async with sent() as (bench, sn):
+        bench.emulator.fail("export_report", status=403, body=b"<html>Blocked by WAF</html>")
+        with pytest.raises(DeadlineExceeded, match=r"not known: .* 403 \(<html>Blocked by WAF"):
+            await workflows.export_report(bench.nl, sn, polling=Polling(deadline_s=600))
 
 
 @pytest.mark.anyio
