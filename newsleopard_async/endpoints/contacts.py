@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async.disclosure import hides_variables, shown
-from newsleopard_async.errors import FieldError, Problem, UnexpectedResponse
+from newsleopard_async.errors import APIError, FieldError, Problem, UnexpectedResponse
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import (
     ContactList,
@@ -85,7 +85,12 @@ class Contacts:
         return await self._page(page, size)
 
     async def _page(
-        self, page: int, size: int = PAGE_SIZE, wanted: answers.Wanted | None = None
+        self,
+        page: int,
+        size: int = PAGE_SIZE,
+        wanted: answers.Wanted | None = None,
+        *,
+        null_is_empty: bool = False,
     ) -> tuple[ContactList, ...]:
         return await self._api.call(
             Request(
@@ -94,7 +99,9 @@ class Contacts:
                 path="/v1/contacts/lists",
                 kind=Kind.READ,
                 query=(("size", str(size)), ("page", str(page))),
-                decode=functools.partial(answers.decode_lists, wanted=wanted),
+                decode=functools.partial(
+                    answers.decode_lists, wanted=wanted, null_is_empty=null_is_empty
+                ),
             )
         )
 
@@ -103,9 +110,9 @@ class Contacts:
         """Go through all contact lists, each once, a request a hundred of them.
 
         An empty page is the end, and a request more than there are lists for; so are two pages in
-        a row with nothing new. If there is no page 0, pages count from 1 (T58). What is on several
-        pages is read twice, since a list that is deleted meanwhile moves another one over the
-        border of two pages.
+        a row with nothing new, and a page that is refused because there is none. If there is no
+        page 0, pages count from 1 (T58). What is on several pages is read twice, since a list that
+        is deleted meanwhile moves another one over the border of two pages.
 
         Args:
             name: Only lists of exactly this name. A list whose code cannot be read is left out
@@ -124,7 +131,7 @@ class Contacts:
         # nothing new may be an answer that came twice, or rows that moved by a whole page.
         for page in range(first, first + _MOST_PAGES):
             if page > first:
-                rows = await self._page(page, wanted=wanted)
+                rows = await self._next_page(page, wanted, is_short=len(rows) < PAGE_SIZE)
             fresh = _unseen(rows, seen)
             for row in _called(fresh, name):
                 yield row
@@ -138,6 +145,25 @@ class Contacts:
         for again in range(first, page if page > first + 1 else first):
             for row in _called(_unseen(await self._page(again, wanted=wanted), seen), name):
                 yield row
+
+    async def _next_page(
+        self, page: int, wanted: answers.Wanted | None, *, is_short: bool
+    ) -> tuple[ContactList, ...]:
+        """Return the rows of a page after the first; none where there is no such page (T60).
+
+        A refusal that does not say what it is about means this only after a short page, and if
+        the page is refused twice: something in between may have refused it once.
+        """
+        for _ in range(2):
+            try:
+                return await self._page(page, wanted=wanted, null_is_empty=True)
+            except APIError as error:
+                if isinstance(error, FieldError) and _is_about_the_page(error):
+                    break
+                is_bare = error.code is None and error.status in (400, 404)
+                if not (is_bare and is_short):
+                    raise
+        return ()
 
     async def _first_page(
         self, wanted: answers.Wanted | None

@@ -173,6 +173,54 @@ async def test_first_page_that_comes_as_page_0_and_1_is_read_on() -> None:
     assert codes == [0, 1, 2, 3]
 
 
+PAST_THE_END = [
+    [Reply({"code": "40001", "invalidFields": {"page": ["Max"]}}, 400)],
+    [Reply({"errorCode": 40001}, 400)],
+    [Reply(b"", 400)] * 2,
+    [Reply({"status": 404, "error": "Not Found"}, 404)] * 2,
+    [Reply(b"", 204)],
+    [Reply({"Lists": None})],
+    [Reply({})],
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("end", PAST_THE_END, ids=str)
+async def test_page_past_the_end_may_be_refused(end: list[Reply]) -> None:
+    """After a short page, one that is refused or null is none; what may be chance, twice (T60)."""
+    async with scripted(page(*range(7)), *end) as script:
+        codes = await codes_of(script)
+
+    assert codes == list(range(7))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "replies",
+    [
+        (full_page(0), Reply(b"", 404)),
+        (page(0), Reply({"code": 40007}, 400)),
+        (page(0), Reply({"code": 40001, "invalidFields": {"size": ["Max"]}}, 400)),
+    ],
+    ids=["after-a-full-page", "another-code", "another-field"],
+)
+async def test_other_refusal_of_a_page_is_an_error(replies: tuple[Reply, ...]) -> None:
+    """A page that may have lists is never skipped."""
+    async with scripted(*replies) as script:
+        with pytest.raises(APIError):
+            await codes_of(script)
+
+
+@pytest.mark.anyio
+async def test_page_that_was_refused_by_chance_is_read() -> None:
+    """Something in between refuses once, and the page has lists."""
+    one, two = page(0, 1), page(2)
+    async with scripted(one, Reply(b"", 400), two, page(), one, two) as script:
+        codes = await codes_of(script)
+
+    assert codes == [0, 1, 2]
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "refusal",

@@ -111,14 +111,14 @@ def decode_ticket(
 
 
 def decode_lists(
-    data: object, unread: Unread, *, wanted: Wanted | None = None
+    data: object, unread: Unread, *, wanted: Wanted | None = None, null_is_empty: bool = False
 ) -> tuple[ContactList, ...]:
     """Read a page of lists. Source: GET /v1/contacts/lists; documented, see T54 to T62.
 
     A row without a readable code is left out; if it may be the wanted one, it is an error: the
-    list would be created a second time.
+    list would be created a second time. Null is no page of lists, but where pages have ended.
     """
-    found = rows(data, _LIST_CODES[:1], wrapper="Lists")
+    found = rows(data, _LIST_CODES[:1], wrapper="Lists", null_is_empty=null_is_empty)
     return tuple(
         ContactList(
             sn=ListSn(sn),
