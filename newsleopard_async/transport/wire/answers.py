@@ -19,7 +19,14 @@ from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn
 from newsleopard_async.models.contacts import ContactList, ImportResult, ImportStatus, UploadTicket
 from newsleopard_async.models.reports import ReportLink, ReportType, SentCampaign
 from newsleopard_async.transport.settings import DEFAULT_BASE_URL
-from newsleopard_async.transport.wire.containers import Row, holders, only, rows, values_in
+from newsleopard_async.transport.wire.containers import (
+    Row,
+    holders,
+    only,
+    rows,
+    shown_name,
+    values_in,
+)
 from newsleopard_async.transport.wire.values import (
     Unread,
     WireError,
@@ -254,9 +261,11 @@ def _import_fields(data: object) -> tuple[str, Mapping[str, Any]]:
 
 def _import_status(data: object) -> ImportStatus:
     """Take the bare word: the schema prints label and word together (T43)."""
-    word = str(data).rpartition("=")[2].strip()
-    upper = ImportStatus(word.upper())
-    return upper if upper.is_known else ImportStatus(word)
+    words = [each.strip() for each in str(data).split("=")]
+    known = {each for each in map(ImportStatus, map(str.upper, words)) if each.is_known}
+    if len(known) > 1:
+        return ImportStatus(str(data))  # no state that is known, and so no success
+    return known.pop() if known else ImportStatus(words[-1])
 
 
 def _error_url(data: object, path: str, *, base_url: str) -> str | None:
@@ -279,7 +288,7 @@ def decode_links(
         null_is_empty=True,
     )
     given = [_Fields(path, item, unread) for path, item in found if isinstance(item, dict)]
-    ready = [fields for fields in given if not is_blank(fields.data.get("link"))]
+    ready = [fields for fields in given if _has_link(fields)]
     untyped = itertools.count(1)
     return tuple(
         ReportLink(
@@ -289,6 +298,16 @@ def decode_links(
         )
         for fields in ready
     )
+
+
+def _has_link(fields: _Fields) -> bool:
+    """Say whether a row has its link; with a URL elsewhere it would be "not ready" for ever."""
+    if not is_blank(fields.data.get("link")):
+        return True
+    for name, value in fields.data.items():
+        if isinstance(value, str) and value.strip().lower().startswith(("https://", "http://")):
+            raise WireError(f"{fields.path}.link", f"is missing, and {shown_name(name)} has a URL")
+    return False
 
 
 def _report_type(word: str | None, untyped: Iterator[int]) -> ReportType:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from newsleopard_async.transport.wire.values import Unread, WireError, object_
 
-__all__ = ["WRAPPERS", "holders", "only", "rows", "values_in"]
+__all__ = ["WRAPPERS", "holders", "only", "rows", "shown_name", "values_in"]
 
 WRAPPERS: Final = ("data", "result", "response")
 """Names that only wrap the answer proper. Chosen: those that APIs use, and that can name
@@ -102,8 +102,13 @@ def _members(data: object, path: str = "$", name: str = "") -> Iterator[Member]:
     yield path, name, data
     if isinstance(data, dict) and name in ("", *WRAPPERS):
         for place, (inner, value) in enumerate(data.items()):
-            shown = inner if _NAME.fullmatch(inner) else f"…{place}"
+            shown = shown_name(inner, f"…{place}")
             yield from _members(value, f"{path}.{shown}", shown)
+
+
+def shown_name(name: str, instead: str = "another field") -> str:
+    """Return the name of a field, if it is one: it may be a value as well."""
+    return name if _NAME.fullmatch(name) else instead
 
 
 def _has(item: object, marks: Sequence[str], *, but: object = ...) -> bool:

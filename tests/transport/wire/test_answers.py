@@ -154,6 +154,8 @@ def test_sample_of_an_import_is_read() -> None:
         ("COMPLETED", "COMPLETE"),
         ("匯入完成 = COMPLETE", "COMPLETE"),
         ("處理中 = PROCESSING", "PROCESSING"),
+        ("COMPLETE = 匯入完成", "COMPLETE"),
+        ("ERROR = COMPLETE", "ERROR = COMPLETE"),
         ("complete", "COMPLETE"),
         ("STRANGE", "STRANGE"),
         ("strange", "strange"),
@@ -544,6 +546,8 @@ def test_name_that_came_as_a_number_is_its_digits() -> None:
         (answers.decode_links, {"links": ["https://x/y"]}, "$"),
         (answers.decode_links, 5, "$"),
         (answers.decode_links, {"link": "soon"}, "$.link"),
+        (answers.decode_links, [{"reportType": "open", "url": "https://x/y"}], "$[0].link"),
+        (answers.decode_links, [{"link": None, "a b": " HTTP://x/y"}], "$[0].link"),
         (answers.decode_links, [{"reportType": "open", "link": "http://x/y"}], "$[0].link"),
     ],
 )
