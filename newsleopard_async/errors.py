@@ -266,7 +266,10 @@ class FieldError(APIError):
 
     def __str__(self) -> str:
         shown = list(self.invalid_fields.items())[:_SHOWN_FIELDS]
-        parts = [f"{path}: {', '.join(rules[:_SHOWN_FIELDS])}" for path, rules in shown]
+        parts = [
+            f"{path}: {', '.join(rules[:_SHOWN_FIELDS])}" if rules else path
+            for path, rules in shown
+        ]
         more = len(self.invalid_fields) - len(shown) + self.omitted_fields
         if more:
             parts.append(f"and {more} more")

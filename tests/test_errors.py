@@ -77,6 +77,7 @@ def field_error(fields: int, rules: int = 1, omitted: int = 0) -> errors.FieldEr
     ("error", "expected"),
     [
         (field_error(0), "no"),
+        (field_error(2, 0), "no; f0; f1"),
         (field_error(2, 2), "no; f0: R0, R1; f1: R0, R1"),
         (field_error(1, 9), "no; f0: R0, R1, R2, R3, R4"),
         (field_error(7), "no; f0: R0; f1: R0; f2: R0; f3: R0; f4: R0; and 2 more"),

@@ -47,6 +47,10 @@ _LARGEST_MODEL_BYTES: Final = 8 * 1024 * 1024
 """A larger answer is not parsed, which would hold the event loop. Chosen: 8 MiB are more than
 50,000 finished campaigns, and take about 0.2 s (measured)."""
 
+_ABOUT_THE_CODE: Final = (400, 404, 410, 500)
+"""Refusals without content that may be about the code in the path. Source: 400 of an import's
+result and 500 of a grouped import, documented (T50, T51); the others mean the same elsewhere."""
+
 _CAUSES: Final[Mapping[Cause, str]] = {
     "dns": "its name cannot be resolved",
     "refused": "it refuses connections",
@@ -227,7 +231,9 @@ class Reading:
                 f"the API key was refused (HTTP {answer.status}): it is wrong, expired or "
                 "revoked; check NEWSLEOPARD_API_KEY"
             )
-        why = said or excerpt(answer.body, self.secret) or request.hint
+        why = said or excerpt(answer.body, self.secret)
+        if not why and answer.status in _ABOUT_THE_CODE:
+            why = request.hint
         return f"{request.name} was answered with HTTP {answer.status}" + (why and f": {why}")
 
 

@@ -430,12 +430,13 @@ def test_server_error_keeps_its_text(request_: Request[Any], status: int) -> Non
     ("status", "body", "expected"),
     [
         (404, b"", "list_lists was answered with HTTP 404: check the code"),
+        (413, b"", "list_lists was answered with HTTP 413"),
         (404, b"not here", "list_lists was answered with HTTP 404: not here"),
         (400, b'{"message":"nope"}', "list_lists was answered with HTTP 400: nope"),
     ],
 )
 def test_refusal_without_a_code_says_what_it_can(status: int, body: bytes, expected: str) -> None:
-    """The text, else the body, else our hint (T13)."""
+    """The text, else the body, else our hint, if the code may be at fault (T13)."""
     request = attrs.evolve(READ, hint="check the code")
 
     assert str(error_for(request, Answer(status, body))) == expected

@@ -82,7 +82,18 @@ def test_documented_refusal_is_read(body: object, expected: ErrorBody) -> None:
             {"invalidFields": {"form.name": [1, "NotNull"]}},
             ErrorBody(invalid_fields={"form.name": ("NotNull",)}),
         ),
-        ({"invalidFields": ["form.name", {"field": 5}, {"rule": "NotNull"}]}, ErrorBody()),
+        (
+            {"invalidFields": ["form.name", 5, {"field": 5}, {"rule": "NotNull"}]},
+            ErrorBody(invalid_fields={"form.name": ()}),
+        ),
+        (
+            {"invalidFields": {"form": {"name": ["NotNull"], "lists": {}}, "ga": 5}},
+            ErrorBody(invalid_fields={"form.name": ("NotNull",), "form.lists": (), "ga": ()}),
+        ),
+        (
+            {"invalidFields": {"a": {"b": {"c": {"d": {"e": {"f": ["NotNull"]}}}}}}},
+            ErrorBody(invalid_fields={"a.b.c.d.e": ()}),
+        ),
         (
             {
                 "invalidFields": [
