@@ -63,6 +63,7 @@ class Api:
     timeouts: Timeouts
     day_log: DayLog = attrs.field(repr=False, factory=lambda: DayLog(None))
     _limiters: dict[object, Limiter] = attrs.field(init=False, repr=False, factory=dict)
+    _unread: dict[str, str] = attrs.field(init=False, repr=False, factory=dict)
 
     @classmethod
     def opened(
@@ -149,13 +150,18 @@ class Api:
         if last.outcome.failure is Failure.REFUSED:
             # "Come back tomorrow" is worth more than "too many requests".
             self.limiter.check_day()
-        if last.unread:
+        self._log_unread(request.name, last.unread)
+        return last.get()
+
+    def _log_unread(self, name: str, unread: str) -> None:
+        """Say what cannot be read of an answer, but not of each look at a job again."""
+        if unread and self._unread.get(name) != unread:
             _log.warning(
                 "%s: part of the answer cannot be read and is unknown, which decides nothing: %s",
-                request.name,
-                last.unread,
+                name,
+                unread,
             )
-        return last.get()
+            self._unread[name] = unread
 
     def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)

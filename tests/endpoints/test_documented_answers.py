@@ -234,9 +234,13 @@ async def test_undocumented_answer_fails_loudly(operation: str, answer: object) 
 
 @pytest.mark.anyio
 async def test_field_that_cannot_be_read_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """An answer arrives without what decides nothing; one line names the fields, not the values."""
+    """An answer arrives without what decides nothing; one line names the fields, not the values.
+
+    Each look at a job would say the same again.
+    """
     row = {"sn": SN, "createDate": "yesterday", "updateDate": "today", "subscribedCnt": "many"}
-    async with scripted(Reply([row, row])) as script:
+    async with scripted(*[Reply([row, row])] * 2) as script:
+        await script.nl.contacts.list_lists()
         found = await script.nl.contacts.list_lists()
 
     assert found == (ContactList(sn=ListSn(SN)),) * 2
