@@ -12,7 +12,7 @@ import httpx
 from starlette.applications import Starlette
 
 from newsleopard_async.emulator.controls import Controls
-from newsleopard_async.emulator.http.app import build_app
+from newsleopard_async.emulator.http.app import build_app, settle_in_slices
 from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.timeline import Clock, SystemClock
@@ -140,4 +140,7 @@ class Emulator(Controls, Truth):
         while True:
             await anyio.sleep(WEBHOOK_PERIOD_S)
             if self._account.webhooks.is_waiting or self._account.imports.awaits_webhook:
-                await self.deliver_webhooks()
+                await settle_in_slices(self._account)
+                with self._account.lock:
+                    now = self._account.present()
+                await self._account.webhooks.deliver(now)

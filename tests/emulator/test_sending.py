@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async.emulator import Emulator, Mail, Switches
+from newsleopard_async.emulator.platform import campaigns, readers
 from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make, rows
 
@@ -446,6 +448,58 @@ async def test_ab_test_sends_both_halves_and_the_rest_to_the_winner() -> None:
     assert [mail.subject for mail in emulator.outbox[10:]] == ["信件主旨B"] * 95
     assert len({mail.to for mail in emulator.outbox}) == 105
     assert [row["sn"] for row in listed] == [campaign.sn]
+
+
+@pytest.mark.parametrize("body", [BODY, AB_BODY])
+async def test_mails_that_fall_due_hold_nobody_up(
+    monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]
+) -> None:
+    """Who comes first draws what becomes of the mails in slices; others are answered meanwhile."""
+    monkeypatch.setattr(campaigns, "AT_ONE_GO", 0)
+    monkeypatch.setattr(readers, "_SLICE", 1)
+    sent = []
+    for is_watched in (False, True):
+        emulator, clock = make()
+        async with Api(emulator) as api:
+            sn = await api.filled_list(100)
+            await api.submit({**body, "config": scheduled(3_600)["config"]}, sn)
+            await api.import_text(rows(101), sn)  # so that nothing could be drawn ahead
+            clock.advance(10_000)
+            if is_watched:
+                first = asyncio.create_task(api.get("/v1/report/campaigns"))
+                await asyncio.sleep(0)
+                assert (await api.get("/v1/report/campaigns")).json() == []
+                assert not first.done()
+                assert len((await first).json()) == 1
+        sent.append([(mail.to, mail.subject, mail.sent_at) for mail in emulator.outbox])
+
+    assert sent[0] == sent[1]
+    assert len(sent[0]) == 101
+
+
+async def test_look_in_the_middle_of_a_sending_sees_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is so does not wait for the request that prepares it, nor for one that went away."""
+    monkeypatch.setattr(campaigns, "AT_ONE_GO", 0)
+    monkeypatch.setattr(readers, "_SLICE", 1)
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        sn = await api.filled_list(100)
+        for _ in range(2):
+            await api.submit(scheduled(3_600), sn)
+        clock.advance(3_700)
+        first = asyncio.create_task(api.get("/v1/report/campaigns"))
+        await asyncio.sleep(0)
+        await api.get("/v1/contacts/lists")
+        first.cancel()
+        await asyncio.sleep(0)
+        second = asyncio.create_task(api.get("/v1/report/campaigns"))
+        await asyncio.sleep(0)
+        await api.get("/v1/contacts/lists")
+        assert len(emulator.outbox) == 200
+
+        assert len((await second).json()) == 2
 
 
 async def test_tie_goes_to_a() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, closing
 from typing import Final
 
@@ -22,13 +22,10 @@ from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
 from newsleopard_async.emulator.platform.gateway import PATHS
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX, StorageRefusal
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "settle_in_slices"]
 
 XML_TYPE: Final = "application/xml"
 _DONE: Final = object()
-_SUBMITS: Final = {"submit_campaign": False, "submit_ab_test": True}
-"""The operations that make a campaign, and whether it is an A/B test."""
-
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -62,10 +59,10 @@ def _api_route(account: Account, method: str, path: str, operation: str) -> Rout
             headers=dict(request.headers),
             body=await request.body(),
         )
-        if operation in _SUBMITS:
-            await _draw_fates(account, call.body, is_test=_SUBMITS[operation])
+        await settle_in_slices(account)
         reply = answer(operation, account, call)
-        await _judge_uploads(account)
+        # What was asked for happens before the answer: a file is judged, and mails go out.
+        await settle_in_slices(account)
         return _response(reply)
 
     return _route(path, endpoint, method)
@@ -74,8 +71,9 @@ def _api_route(account: Account, method: str, path: str, operation: str) -> Rout
 def _storage_route(account: Account) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
+            await settle_in_slices(account)
             with account.lock:
-                now = account.settle()
+                now = account.present()
                 path = request.scope["path"]
                 account.storage.check(
                     request.method, path, request.url.query, dict(request.headers), now=now
@@ -111,29 +109,18 @@ async def _upload(account: Account, request: Request) -> Response:
             "IncompleteBody",
             "You did not provide the number of bytes specified by the Content-Length HTTP header",
         )
+    await settle_in_slices(account)
     with account.lock:
         max_bytes = account.board.on.file_max_bytes
-        account.imports.upload(job, blob, account.settle(), max_bytes=max_bytes)
-    await _judge_uploads(account)
+        account.imports.upload(job, blob, account.present(), max_bytes=max_bytes)
+    await settle_in_slices(account)
     # Not the MD5 that a client may expect, like that of an encrypted bucket.
     return Response(status_code=200, headers={"ETag": f'"{blob.digest[:32]}"'})
 
 
-async def _judge_uploads(account: Account) -> None:
-    """Judge what was uploaded before the upload is answered."""
-    await _do(account, account.imports.judging(account.clock.now))
-
-
-async def _draw_fates(account: Account, body: bytes, *, is_test: bool) -> None:
-    """Draw what will become of the mails before a submit is processed."""
-    with account.lock:
-        slices = account.campaigns.drawing(body, is_test=is_test, now=account.settle())
-    await _do(account, slices)
-
-
-async def _do(account: Account, slices: Generator[None, None, None]) -> None:
-    """Do long work in slices, and let others have their turn after each."""
-    with closing(slices):
+async def settle_in_slices(account: Account) -> None:
+    """Do long work that is due in slices, and let others have their turn after each."""
+    with closing(account.settling()) as slices:
         while True:
             with account.lock:
                 if next(slices, _DONE) is _DONE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 from datetime import datetime
 
 import httpx
@@ -79,3 +80,12 @@ class Account:
             for _ in self.imports.judging(self.clock.now):
                 pass
         return self.timeline.settle(self.clock.now())
+
+    def settling(self) -> Generator[None, None, None]:
+        """Do the same in slices, unless somebody is at it."""
+        yield from self.imports.judging(self.clock.now)
+        yield from self.timeline.settling(self.clock.now)
+
+    def present(self) -> datetime:
+        """Settle and return the present; it stands still while somebody settles in slices."""
+        return self.timeline.present(self.clock.now())

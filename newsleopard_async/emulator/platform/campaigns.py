@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import compress
 from math import gcd
@@ -34,6 +34,9 @@ FREE_MAILS_PER_DAY: Final = 50
 DAY: Final = timedelta(days=1)
 HOLDING_STATES: Final = frozenset({"DRAFT", "PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"})
 """States that are not final: a campaign that is scripted to stay in one keeps what was charged."""
+
+AT_ONE_GO: Final = 20_000
+"""Chosen: so many mails are drawn in about 20 ms; nobody need be answered meanwhile."""
 
 logger: Final = logging.getLogger("newsleopard_async.emulator")
 
@@ -204,8 +207,11 @@ class Campaigns:
         )
         self.all[campaign.sn] = campaign
         self.balance -= count
-        self._timeline.add(begins, lambda at: self._begin(campaign, at))
-        self._timeline.settle(now)
+        self._timeline.add(
+            begins,
+            lambda at: self._begin(campaign, at),
+            prepare=lambda at: self._preparing(campaign, at),
+        )
         return campaign
 
     def _unknown_placeholders(self, body: CampaignBody) -> tuple[str, ...]:
@@ -222,7 +228,7 @@ class Campaigns:
     def _begin(self, campaign: Campaign, at: datetime) -> None:
         """Judge a campaign again at its instant, and send it."""
         body = campaign.body
-        recipients = self._book.recipients(body.selected, body.excluded, at)
+        recipients = self._recipients(campaign, at)
         campaign.failed = self._failure(campaign, len(recipients), at)
         if campaign.failed is not None:
             if campaign.failed not in HOLDING_STATES:
@@ -234,6 +240,25 @@ class Campaigns:
             campaign.sent_end = self._send(campaign, recipients, variant=0, at=at).end
         else:
             self._begin_test(campaign, recipients, at)
+
+    def _recipients(self, campaign: Campaign, at: datetime) -> Recipients:
+        return self._book.recipients(campaign.body.selected, campaign.body.excluded, at)
+
+    def _preparing(self, campaign: Campaign, at: datetime) -> Iterator[None]:
+        """Draw what becomes of the first mails."""
+        if campaign.scripted in {None, "COMPLETE"}:
+            count = len(self._recipients(campaign, at))
+            half = _half(campaign.body, count)
+            sizes = [count] if campaign.body.testing_on is None else [half, half]
+            self._drawn.clear()
+            for place, size in enumerate(sizes):
+                yield from self._drawing(self._fates(campaign, size, variant=place, wave=place))
+
+    def _preparing_rest(self, campaign: Campaign, rest: Recipients, at: datetime) -> Iterator[None]:
+        """Draw what becomes of the mails after a test."""
+        size, winner = len(rest.subscribed(at)), self._winner(campaign, at)
+        self._drawn.clear()
+        yield from self._drawing(self._fates(campaign, size, variant=winner, wave=2))
 
     def _failure(self, campaign: Campaign, count: int, at: datetime) -> str | None:
         """Name the state of a campaign that sends nothing at its instant (T66)."""
@@ -282,15 +307,15 @@ class Campaigns:
         rest = recipients.at(compress(range(len(recipients)), left))
         decided = max(at + campaign.body.wait, *(wave.end for wave in waves))
         campaign.due = decided
-        self._timeline.add(decided, lambda then: self._end_test(campaign, rest, then))
+        self._timeline.add(
+            decided,
+            lambda then: self._end_test(campaign, rest, then),
+            prepare=lambda then: self._preparing_rest(campaign, rest, then),
+        )
 
     def _end_test(self, campaign: Campaign, rest: Recipients, at: datetime) -> None:
-        """Choose by opens, then clicks, then A, and send the rest, if it may be sent (T99)."""
-        scores = [
-            (campaign.count("open", at, variant=place), campaign.count("click", at, variant=place))
-            for place in (0, 1)
-        ]
-        winner = 1 if scores[1] > scores[0] else 0
+        """Send the rest with the look that won, if it may be sent (T99)."""
+        winner = self._winner(campaign, at)
         campaign.winner = "AB"[winner]
         left = rest.subscribed(at)
         look = campaign.body.variants[winner]
@@ -300,45 +325,39 @@ class Campaigns:
             campaign.sent_end = sent.end if sent else at
         self._charge(campaign, campaign.mails)
 
+    def _winner(self, campaign: Campaign, at: datetime) -> int:
+        """Choose by opens, then clicks, then A."""
+        scores = [
+            (campaign.count("open", at, variant=place), campaign.count("click", at, variant=place))
+            for place in (0, 1)
+        ]
+        return 1 if scores[1] > scores[0] else 0
+
     def _send(
         self, campaign: Campaign, recipients: Recipients, *, variant: int, at: datetime
     ) -> Wave:
-        fates = self._fates(
-            len(recipients), variant=variant, campaign=campaign.number, wave=len(campaign.waves)
-        )
+        wave = len(campaign.waves)
+        fates = self._fates(campaign, len(recipients), variant=variant, wave=wave)
         drawn = self._drawn.pop(fates.seed, None)
         if drawn is not None and drawn.origin == fates.origin:
             fates = drawn
         else:
             for _ in fates.drawing():
                 pass
-        wave = Wave(
+        sent = Wave(
             campaign_sn=campaign.sn, variant=variant, recipients=recipients, begin=at, fates=fates
         )
-        campaign.waves.append(wave)
-        self._book.exclude_all(wave.exclusions())
-        return wave
+        campaign.waves.append(sent)
+        self._book.exclude_all(sent.exclusions())
+        return sent
 
-    def _fates(self, count: int, *, variant: int, campaign: int, wave: int) -> Fates:
-        seed = f"{self._seed}:{campaign}:{wave}"
+    def _fates(self, campaign: Campaign, count: int, *, variant: int, wave: int) -> Fates:
+        seed = f"{self._seed}:{campaign.number}:{wave}"
         return Fates(count, variant=variant, seed=seed, on=self._board.on)
 
-    def drawing(
-        self, content: bytes, *, is_test: bool, now: datetime
-    ) -> Generator[None, None, None]:
-        """Draw what will become of a campaign's mails before it is submitted, in slices.
-
-        If more or fewer mails go out in the end, they are drawn again then, at one go.
-        """
-        try:
-            body = read_campaign(content, is_test=is_test, on=self._board.on)
-        except Refused:
-            return
-        count = len(self._book.recipients(body.selected, body.excluded, now))
-        half = _half(body, count) if is_test else 0
-        parts = [(0, half), (1, half), (0, count - 2 * half)] if is_test else [(0, count)]
-        for wave, (variant, size) in enumerate(parts):
-            fates = self._fates(size, variant=variant, campaign=len(self.all), wave=wave)
+    def _drawing(self, fates: Fates) -> Iterator[None]:
+        """Draw many fates in slices; a few are drawn when the mails go out."""
+        if fates.origin[0] > AT_ONE_GO:
             yield from fates.drawing()
             self._drawn[fates.seed] = fates
 

@@ -2,7 +2,8 @@
 
 There are no background tasks. Whoever reads or changes the state first settles the
 timeline up to the clock's present, so that the state is a function of the clock. The
-present never goes back: what has happened stays so if the wall clock is set back.
+present never goes back: what has happened stays so if the wall clock is set back. A request
+prepares long work in slices before it settles. Others are answered meanwhile, as of before.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -53,21 +54,29 @@ class SystemClock:
 
 
 Change = Callable[[datetime], None]
+Preparation = Callable[[datetime], Iterator[None]]
+"""What can be done of a change before it happens, in slices; it may be done again."""
+
+
+def _nothing(at: datetime) -> Iterator[None]:
+    del at
+    yield from ()
 
 
 class Timeline:
     """A queue of changes; of two due at the same instant, the one added first happens first."""
 
     def __init__(self) -> None:
-        self._changes: list[tuple[datetime, int, Change]] = []
+        self._changes: list[tuple[datetime, int, Change, Preparation]] = []
         self._order = itertools.count()
         self._present = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.RLock()
+        self._is_preparing = False
 
-    def add(self, at: datetime, change: Change) -> None:
+    def add(self, at: datetime, change: Change, *, prepare: Preparation = _nothing) -> None:
         """Let a change happen at an instant; it is called with that instant."""
         with self._lock:
-            heapq.heappush(self._changes, (at, next(self._order), change))
+            heapq.heappush(self._changes, (at, next(self._order), change, prepare))
 
     def settle(self, now: datetime) -> datetime:
         """Let everything happen that is due, and return the present.
@@ -78,6 +87,29 @@ class Timeline:
         with self._lock:
             self._present = max(self._present, now)
             while self._changes and self._changes[0][0] <= self._present:
-                at, _, change = heapq.heappop(self._changes)
-                change(at)
+                self._change()
             return self._present
+
+    def _change(self) -> None:
+        at, _, change, _ = heapq.heappop(self._changes)
+        self._present = max(self._present, at)
+        change(at)
+
+    def settling(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
+        """Let everything happen that is due, and prepare it in slices, unless somebody is at it."""
+        if self._is_preparing:
+            return
+        self._is_preparing = True
+        try:
+            while self._changes and self._changes[0][0] <= max(self._present, now()):
+                first = self._changes[0]
+                yield from first[-1](first[0])
+                if self._changes and self._changes[0] is first:
+                    self._change()
+        finally:
+            self._is_preparing = False
+
+    def present(self, now: datetime) -> datetime:
+        """Settle and return the present; it stands still while somebody prepares a change."""
+        with self._lock:
+            return self._present if self._is_preparing else self.settle(now)
