@@ -184,6 +184,7 @@ def tests(session: nox.Session) -> None:
             "emulator",
             "faults",
             "models",
+            "points",
             "rehearsal",
         )
         left_out = [f"--ignore=tests/{name}" for name in inner]
@@ -209,8 +210,8 @@ def wheel(session: nox.Session) -> None:
         session.run("python", "-P", "-c", _ASSERT_INSTALLED.format(sources=str(ROOT)), log=False)
         # These are tested at length above; here it is the packaging.
         inner = (
-            *("checks", "contacts", "downloads", "endpoints", "faults", "models", "rehearsal"),
-            *("storage", "transport", "workflows"),
+            *("checks", "contacts", "downloads", "emulator", "endpoints", "faults", "models"),
+            *("points", "rehearsal", "storage", "transport", "workflows"),
         )
         left_out = [f"--ignore=tests/{name}" for name in inner]
         chosen = ("-m", "quick and not source_tree", *left_out, *session.posargs)
