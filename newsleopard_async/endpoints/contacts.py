@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import html
 import re
+import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Final
 
@@ -115,8 +117,9 @@ class Contacts:
         is deleted meanwhile moves another one over the border of two pages.
 
         Args:
-            name: Only lists of exactly this name. A list whose code cannot be read is left out
-                and logged, but not if it may be one of these.
+            name: Only lists of this name, and of names that only look different: by blanks around
+                them, wide or invisible characters, or ``&amp;``. A list whose code cannot be read
+                is left out and logged, but not if it may be one of these.
 
         Raises:
             UnexpectedResponse: there is no end to the pages; or a list cannot be read that may
@@ -281,15 +284,34 @@ def _unseen(rows: Iterable[ContactList], seen: set[ListSn]) -> tuple[ContactList
 
 
 def _wanted(name: str) -> answers.Wanted:
-    """Recognise a name as it is read; of one that came as a number, the zeros in front are lost."""
-    wanted = shown(name)
-    number = int(wanted) if wanted.isdecimal() else None
-    return lambda found: found == wanted or (found.isdecimal() and int(found) == number)
+    """Recognise a name as it is read; of one that came as a number, the zeros in front are lost.
+
+    The platform may keep a name in another form than was sent: without the blanks around it, or
+    with ``&amp;`` for ``&``. One that is not recognised would be created a second time.
+    """
+    as_read, looks = shown(name), _looks(name)
+    digits = looks.lstrip("0") if looks.isdecimal() else None
+
+    def is_wanted(found: str) -> bool:
+        alike = _looks(found)
+        is_number = alike.isdecimal() and alike.lstrip("0") == digits
+        return found == as_read or alike == looks or is_number
+
+    return is_wanted
+
+
+def _looks(name: str) -> str:
+    """Return what a person sees of a name."""
+    narrow = unicodedata.normalize("NFKC", html.unescape(name))
+    return " ".join("".join(filter(str.isprintable, narrow)).split())
 
 
 def _called(rows: Iterable[ContactList], name: str | None) -> Iterator[ContactList]:
     # Names are read as they may be shown.
-    return (row for row in rows if name is None or row.name == shown(name))
+    if name is None:
+        return iter(rows)
+    as_read, looks = shown(name), _looks(name)
+    return (row for row in rows if row.name == as_read or _looks(row.name) == looks)
 
 
 def _is_about_the_page(error: FieldError) -> bool:

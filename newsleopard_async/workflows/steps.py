@@ -157,7 +157,7 @@ async def with_fresh_url(work: Callable[[], Awaitable[T]]) -> T:
 
 @step(gives=tuple[ContactList, ...])
 async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
-    """Return every list of exactly this name."""
+    """Return every list of this name, and of a name that looks the same."""
     return tuple([each async for each in nl.contacts.iter_lists(name=name)])
 
 

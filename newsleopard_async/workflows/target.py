@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 import attrs
 
+from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import (
     InvalidRequest,
     NewsLeopardError,
@@ -145,7 +146,7 @@ async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
     there = await run.step(steps.find_lists, name, keep=is_chosen)
     if not there:
         return None
-    chosen = _choose(there, target)
+    chosen = _choose(there, target, name)
     if not is_chosen:
         await run.settle(steps.find_lists, there)
     return chosen
@@ -154,34 +155,53 @@ async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
 async def _look_up(run: Runner, name: str) -> tuple[ContactList, ...] | None:
     """Look for lists of a name; None where something keeps us from looking.
 
+    The platform may have kept the name in another form. Before the list was created, there was
+    none that looks the same.
+
     Whether the list was created is then as unknown as before, and no other error may hide
     that.
     """
     try:
-        return await run.step(steps.find_lists, name, keep=False)
+        return _exact_first(await run.step(steps.find_lists, name, keep=False), name)
     except NewsLeopardError:
         return None
 
 
 def _ambiguous(lists: tuple[ContactList, ...]) -> InvalidRequest:
-    codes = ", ".join(each.sn for each in lists)
     return InvalidRequest.of(
-        "list_name", "ambiguous", f"{len(lists)} lists have it ({codes}); give list_sn"
+        "list_name", "ambiguous", f"{len(lists)} lists have it ({_codes(lists)}); give list_sn"
     )
 
 
-def _choose(there: tuple[ContactList, ...], target: Target) -> ListSn:
-    """Decide about lists that have the wanted name already."""
-    codes = ", ".join(each.sn for each in there)
+def _codes(lists: tuple[ContactList, ...]) -> str:
+    return ", ".join(each.sn for each in lists)
+
+
+def _exact_first(lists: tuple[ContactList, ...], name: str) -> tuple[ContactList, ...]:
+    """Return the lists of this very name; if there are none, those whose name looks the same."""
+    return tuple(each for each in lists if each.name == shown(name)) or lists
+
+
+def _choose(there: tuple[ContactList, ...], target: Target, name: str) -> ListSn:
+    """Decide about lists that have the wanted name already, or one that looks the same."""
+    chosen = _exact_first(there, name)
+    if chosen[0].name != shown(name):
+        # It may be meant, and may be for others: contacts must not get there by a guess.
+        raise InvalidRequest.of(
+            "list_name",
+            "alike",
+            f"there is a list whose name only looks the same ({_codes(there)}); give its code as "
+            "list_sn, or choose another name",
+        )
     if target.if_list_exists == "refuse":
         raise InvalidRequest.of(
             "list_name",
             "exists",
-            f"there is a list of this name already ({codes}); choose another name, "
+            f"there is a list of this name already ({_codes(chosen)}); choose another name, "
             "give its code as list_sn, or pass if_list_exists='reuse'",
         )
-    if len(there) > 1:
-        raise _ambiguous(there)
-    if there[0].is_segment:
-        raise _segment("list_name", there[0].sn)
-    return there[0].sn
+    if len(chosen) > 1:
+        raise _ambiguous(chosen)
+    if chosen[0].is_segment:
+        raise _segment("list_name", chosen[0].sn)
+    return chosen[0].sn

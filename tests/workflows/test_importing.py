@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from newsleopard_async import (
@@ -603,13 +604,14 @@ async def test_lists_without_end_are_no_reason_to_make_one(monkeypatch: pytest.M
 UNUSABLE = {
     "ambiguous": [{"sn": "a", "name": "會員"}, {"sn": "b", "name": "會員"}],
     "segment": [{"sn": "a", "name": "會員", "type": 1}],
+    "alike": [{"sn": "a", "name": "會員 "}],
 }
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("rule", UNUSABLE)
 async def test_list_that_cannot_be_reused_is_refused(rule: str) -> None:
-    """Two lists of the name, or one that fills itself, are no list to import into (T53, T62)."""
+    """Two lists of the name, one that fills itself or only looks alike are none (T53, T62)."""
     async with scripted(Reply({"Lists": UNUSABLE[rule]}), Reply([])) as script:
         with pytest.raises(InvalidRequest) as caught:
             await workflows.import_contacts(
@@ -630,6 +632,30 @@ async def test_lost_reply_to_create_is_looked_up(fault: str) -> None:
     [made] = bench.emulator.lists
     assert (made.sn, len(made.members)) == (report.list_sn, 3)
     assert bench.emulator.count("create_list") == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("會員 ", "會員"),
+        ("\u3000A\u200b", "A"),
+        ("ＶＩＰ 2027", "VIP 2027"),
+        ("A & <B>", "A &amp; &lt;B&gt;"),
+    ],
+)
+async def test_list_is_found_though_its_name_was_kept_in_another_form(name: str, kept: str) -> None:
+    """After a lost reply, a list whose name looks the same is the one; no second one is made."""
+    nothing = [Reply({"Lists": []}), Reply({"Lists": []})]
+    others = {"sn": "list-2", "name": f"{kept}!"}
+    made = [Reply({"Lists": [{"sn": "list-1", "name": kept}, others]}), Reply({"Lists": []})]
+    ends = {"status": "COMPLETE", "fileCnt": 1, "errCnt": 0}
+    async with scripted(
+        *nothing, httpx.ReadError("lost"), *made, Reply({"import_sn": "i"}), Reply(ends)
+    ) as script:
+        report = await workflows.import_contacts(script.nl, csv_of(1), list_name=name)
+
+    assert report.list_sn == "list-1"
 
 
 @pytest.mark.anyio
