@@ -161,10 +161,12 @@ class Contacts:
             try:
                 return await self._page(page, wanted=wanted, null_is_empty=True)
             except APIError as error:
-                if isinstance(error, FieldError) and _is_about_the_page(error):
-                    break
-                is_bare = error.code is None and error.status in (400, 404)
-                if not (is_bare and is_short):
+                says_what = error.code is not None
+                if isinstance(error, FieldError):
+                    says_what = bool(error.invalid_fields)
+                    if says_what and _is_about_the_page(error):
+                        break
+                if says_what or not is_short or error.status not in (400, 404):
                     raise
         return ()
 

@@ -175,7 +175,7 @@ async def test_first_page_that_comes_as_page_0_and_1_is_read_on() -> None:
 
 PAST_THE_END = [
     [Reply({"code": "40001", "invalidFields": {"page": ["Max"]}}, 400)],
-    [Reply({"errorCode": 40001}, 400)],
+    [Reply({"errorCode": 40001}, 400)] * 2,
     [Reply(b"", 400)] * 2,
     [Reply({"status": 404, "error": "Not Found"}, 404)] * 2,
     [Reply(b"", 204)],
@@ -199,10 +199,11 @@ async def test_page_past_the_end_may_be_refused(end: list[Reply]) -> None:
     "replies",
     [
         (full_page(0), Reply(b"", 404)),
+        (full_page(0), Reply({"code": 40001}, 400)),
         (page(0), Reply({"code": 40007}, 400)),
         (page(0), Reply({"code": 40001, "invalidFields": {"size": ["Max"]}}, 400)),
     ],
-    ids=["after-a-full-page", "another-code", "another-field"],
+    ids=["after-a-full-page", "no-field", "another-code", "another-field"],
 )
 async def test_other_refusal_of_a_page_is_an_error(replies: tuple[Reply, ...]) -> None:
     """A page that may have lists is never skipped."""
@@ -236,6 +237,24 @@ async def test_other_refusal_of_page_0_is_an_error(refusal: Reply) -> None:
     async with scripted(refusal) as script:
         with pytest.raises(APIError):
             await codes_of(script)
+
+
+@pytest.mark.anyio
+async def test_page_behind_the_last_may_be_refused() -> None:
+    """A further page whose number is refused is the end."""
+    one, two = page(0, 1), page(2)
+    async with scripted(one, two, Reply(FIELD, 400), one, two) as script:
+        codes = await codes_of(script)
+
+    assert codes == [0, 1, 2]
+
+
+@pytest.mark.anyio
+async def test_lists_without_names_are_not_searched_for_one() -> None:
+    """If no list has the field, it may be under another: "not found" would create it again."""
+    async with scripted(Reply([{"sn": "list-1", "listName": "會員"}])) as script:
+        with pytest.raises(UnexpectedResponse, match="name is missing, and no other row has one"):
+            [each async for each in script.nl.contacts.iter_lists(name="會員")]
 
 
 @pytest.mark.anyio

@@ -173,9 +173,12 @@ def _with_codes(
     wanted: Wanted | None,
 ) -> Iterator[tuple[str, _Fields]]:
     """Yield the rows that have a code; if none has, or a wanted one may not, that is an error."""
+    if wanted is not None and found and not any("name" in _as_fields(item) for _, item in found):
+        # They may have it under another name of the field; "not found" would be a guess.
+        raise WireError(f"{found[0][0]}.name", "is missing, and no other row has one")
     has_codes = not found
     for path, item in found:
-        fields = _Fields(path, item if isinstance(item, dict) else {}, unread)
+        fields = _Fields(path, _as_fields(item), unread)
         sn = fields.get(reader, *names)
         name = fields.data.get("name")
         is_doubtful = sn is None or not isinstance(name, str)
@@ -186,6 +189,10 @@ def _with_codes(
             yield sn, fields
     if not has_codes:
         raise WireError(f"{found[0][0]}.{names[0]}", "is no code, and no other row has one")
+
+
+def _as_fields(item: object) -> Mapping[str, Any]:
+    return item if isinstance(item, dict) else {}
 
 
 def _may_be(name: object, wanted: Wanted) -> bool:
