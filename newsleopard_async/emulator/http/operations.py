@@ -181,7 +181,9 @@ def list_lists(account: Account, call: Call, now: datetime) -> Reply:
     delay = timedelta(seconds=on.list_delay_s)
     shown = [item for item in account.book.lists.values() if now - item.created >= delay][::-1]
     size = min(size, on.most_lists_on_page or size)
-    rows = [_list_row(account, item, now) for item in _page_of(shown, page, size=size, on=on)]
+    filling = account.imports.filling()
+    lists = _page_of(shown, page, size=size, on=on)
+    rows = [_list_row(account, item, now, is_filling=item.sn in filling) for item in lists]
     if on.lists_as_array:
         return json_reply(rows)
     if on.lists_wrapper is None:
@@ -212,7 +214,9 @@ def _read_digits(
     return int(text)
 
 
-def _list_row(account: Account, item: ContactList, now: datetime) -> dict[str, Any]:
+def _list_row(
+    account: Account, item: ContactList, now: datetime, *, is_filling: bool
+) -> dict[str, Any]:
     on = account.board.on
     subscribed, excluded = account.book.count(item.sn, now)
     opened, clicked = _rates(account, item.sn, now)
@@ -223,7 +227,7 @@ def _list_row(account: Account, item: ContactList, now: datetime) -> dict[str, A
         "name": item.name,
         "openedRate": opened,
         "sn": as_code(item.sn, on),
-        "status": "PROCESSING" if account.imports.is_filling(item.sn) else "GENERAL",
+        "status": "PROCESSING" if is_filling else "GENERAL",
         "subscribedCnt": as_count(subscribed, on, printed_as_text=True),
         "type": 1 if item.is_segment else 0,
         "updateDate": as_date(item.updated, on),

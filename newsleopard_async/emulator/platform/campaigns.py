@@ -381,4 +381,4 @@ def _pick(count: int, picked: int, *, seed: str) -> list[int]:
     place, stride = draw.randrange(count), draw.randrange(1, count + 1)
     while gcd(stride, count) > 1:
         stride = draw.randrange(1, count + 1)
-    return [(place + stride * number) % count for number in range(picked)]
+    return [each % count for each in range(place, place + stride * picked, stride)]

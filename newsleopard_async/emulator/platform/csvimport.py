@@ -225,9 +225,10 @@ class _Desk:
         emails, suspects = columns[0], set[int]()
         if not _are_plain(emails):
             emails = _fold_all(emails)
-            suspects.update(
-                place for place, email in enumerate(emails) if not _PLAIN_EMAIL.fullmatch(email)
-            )
+            if not _are_plain(emails):
+                suspects.update(
+                    place for place, email in enumerate(emails) if not _PLAIN_EMAIL.fullmatch(email)
+                )
         for index, column in self._typed.items():
             suspects.update(column.misfits(columns[index]))
         if not suspects:

@@ -249,9 +249,11 @@ class Imports:
         """Whether a running job will have somebody to tell."""
         return any(job.webhook_url and job.is_running and job.due for job in self.jobs.values())
 
-    def is_filling(self, list_sn: str) -> bool:
-        """Tell whether an import into this list is running (T62)."""
-        return any(job.is_running and job.list_sn == list_sn for job in self.jobs.values())
+    def filling(self) -> frozenset[str]:
+        """Return the lists into which an import is running (T62)."""
+        return frozenset(
+            job.list_sn for job in self.jobs.values() if job.list_sn and job.is_running
+        )
 
     def as_json(self, sn: str, now: datetime) -> Mapping[str, object] | None:
         """Write an import as the wire has it; None for one that is unknown or too old (T50)."""
