@@ -87,6 +87,12 @@ Chosen: three years are asked for month by month (T107). A longer time is divide
 longer ranges, so that a run that is resumed after ten years does not use up the day's quota.
 """
 
+_LONGEST_LOOK_S: Final = 30.0
+"""How long one list is looked for by its code.
+
+Chosen: at ten requests a second, these are 300 pages, or 30,000 lists, and 3 % of a day's requests.
+"""
+
 _FRESH_URLS: Final = 3
 """How many presigned URLs one upload or download may use up.
 
@@ -163,12 +169,16 @@ async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
 
 @step(gives=ContactList | None)
 async def find_list(nl: NewsLeopard, list_sn: ListSn) -> ContactList | None:
-    """Return the list of a code, or None if there is none; no page after it is asked for."""
-    lists = cast("AsyncGenerator[ContactList, None]", nl.contacts.iter_lists())
-    async with contextlib.aclosing(lists):
-        async for each in lists:
-            if each.sn == list_sn:
-                return each
+    """Return the list of a code, or None if it was not seen; no page after it is asked for.
+
+    The look is bounded: it protects against a slip, and must not use up the day's requests.
+    """
+    with nl.clock.deadline(_LONGEST_LOOK_S):
+        lists = cast("AsyncGenerator[ContactList, None]", nl.contacts.iter_lists())
+        async with contextlib.aclosing(lists):
+            async for each in lists:
+                if each.sn == list_sn:
+                    return each
     return None
 
 

@@ -13,6 +13,7 @@ from newsleopard_async.errors import (
     InvalidRequest,
     NewsLeopardError,
     OutcomeUnknown,
+    ServerError,
     UnexpectedResponse,
 )
 from newsleopard_async.models import ContactList, ListSn, Polling
@@ -114,13 +115,14 @@ def may_have_imported(run: Runner) -> bool:
 async def _refuse_segment(run: Runner, list_sn: ListSn) -> None:
     """Refuse a list that fills itself (T62); whether there is the list, the import will show.
 
-    A list that was created just now may be missing among the lists, and lists that cannot be read
-    say nothing about this one. Into a list that does not exist nothing is imported (T51).
+    A list that was created just now may be missing among the lists, and lists that cannot be read,
+    or not within half a minute, say nothing about this one. Into a list that does not exist nothing
+    is imported (T51).
     """
     look = excusing(steps.find_list)
     try:
         found = await run.step(look, list_sn, keep=False)
-    except UnexpectedResponse:
+    except (ServerError, UnexpectedResponse):
         found = None
     if found is None:
         _log.warning(

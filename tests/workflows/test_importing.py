@@ -31,6 +31,7 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Switches
 from newsleopard_async.endpoints import contacts
 from newsleopard_async.models.findings import Fix
+from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.target import Target
 from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN
@@ -137,6 +138,7 @@ UNREADABLE = {
     "not-there": (200, b'{"Lists": []}'),
     "not-offered": (404, b""),
     "not-documented": (200, b'{"strange": 1}'),
+    "out-of-order": (500, b""),
 }
 
 
@@ -153,6 +155,18 @@ async def test_code_that_is_not_seen_is_imported_into_with_a_warning(
 
     assert len(bench.emulator.lists[0].members) == 3
     assert f"{sn} was not found among your lists" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_code_is_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without an end neither hold an import up nor use up the day's requests."""
+    monkeypatch.setattr(steps, "_LONGEST_LOOK_S", 1.0)
+    pages = [Reply({"Lists": [{"sn": f"list-{number}"}]}) for number in range(10)]
+    ends = {"status": "COMPLETE", "fileCnt": 1, "errCnt": 0}
+    async with scripted(*pages, Reply({"import_sn": "i"}), Reply(ends)) as script:
+        await workflows.import_contacts(script.nl, csv_of(1), list_sn=ListSn("s"))
+
+        assert script.clock.monotonic() < 2
 
 
 @pytest.mark.anyio
