@@ -88,6 +88,7 @@ def read_switches(pairs: Iterable[str]) -> dict[str, Any]:
         if name in switches:
             raise ValueError(f"{name} is given twice")
         switches[name] = _read(name, text)
+    Switches(**switches)  # which refuses what a switch cannot be
     return switches
 
 

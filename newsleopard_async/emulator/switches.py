@@ -7,6 +7,7 @@ The defaults are the shapes that the documentation prints. Set them at the start
 
 from __future__ import annotations
 
+import codecs
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 import attrs
@@ -201,15 +202,27 @@ class Switches:
     open_delay_s: float = 7_200.0
 
     def __attrs_post_init__(self) -> None:
-        """Refuse a word that a switch does not know.
+        """Refuse a value that a switch cannot have.
 
         Raises:
-            ValueError: it names the switch and the words.
+            ValueError: it names the switch, and the words if it takes one of a few.
         """
         for name, words in WORDS.items():
             value = getattr(self, name)
             if value not in words:
                 raise ValueError(f"{name}: {value!r} is none of {', '.join(words)}")
+        for name in ABOVE_ZERO:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name}: {value!r} is not above 0")
+        try:
+            codecs.lookup(self.report_encoding)
+        except LookupError:
+            raise ValueError(f"report_encoding: Python knows no {self.report_encoding!r}") from None
+
+
+ABOVE_ZERO: Final = ("import_rows_per_s", "mails_per_s", "default_page_size", "most_lists_on_page")
+"""The switches that something is divided by, or a page cannot be without."""
 
 
 WORDS: Final[dict[str, tuple[Any, ...]]] = {

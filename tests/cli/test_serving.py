@@ -65,6 +65,7 @@ def test_switch_is_read_as_its_type(pair: str, value: object) -> None:
         (["most_lists_on_page=x"], "most_lists_on_page is a whole number from 0, or none, not 'x'"),
         (["list_delay_s=nan"], "list_delay_s is a number from 0, not 'nan'"),
         (["list_delay_s=inf"], "list_delay_s is a number from 0, not 'inf'"),
+        (["mails_per_s=0"], "mails_per_s: 0.0 is not above 0"),
         (["code_field=kod"], "code_field is one of code, errorCode, not 'kod'"),
     ],
 )

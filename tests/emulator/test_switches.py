@@ -393,6 +393,27 @@ async def test_words_of_a_switch_are_checked_at_the_start() -> None:
         Switches(date_form="unix")  # type: ignore[arg-type]  # the word is wrong on purpose
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mails_per_s": 0},
+        {"import_rows_per_s": -1.0},
+        {"default_page_size": 0},
+        {"most_lists_on_page": 0},
+        {"report_encoding": "klingon"},
+    ],
+)
+async def test_values_that_would_fail_later_are_refused(wrong: dict[str, Any]) -> None:
+    """A rate or a page size is above 0, and an encoding is known; nothing is changed then."""
+    emulator, _ = make()
+    [name] = wrong
+
+    with pytest.raises(ValueError, match=name):
+        emulator.switch(**wrong)
+
+    assert getattr(emulator.switches, name) == getattr(Switches(), name)
+
+
 async def test_vendor_profile_answers_as_the_notes_say() -> None:
     """``vendor-2026`` has what the notes say of the twelve endpoints, besides the limits."""
     clock = HandClock()
