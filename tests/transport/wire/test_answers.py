@@ -250,6 +250,8 @@ NONE: tuple[object, ...] = ()
     [
         {"groups": [ROW], "pageInfo": {"total": 1}},
         {"lists": [ROW], "errors": []},
+        {"sn": None, "groups": [ROW]},
+        {"groups": [ROW], "user": {"favourites": [OTHER_ROW]}},
         {"data": [ROW], "columns": ["sn", "name"]},
         {"data": {"groups": [ROW], "pageInfo": {}}},
         {"result": {"Lists": [ROW]}, "status": "success"},
@@ -272,6 +274,8 @@ def test_rows_are_known_by_their_code(answer: object) -> None:
         {"Lists": []},
         {"groups": [], "pageInfo": {"total": 0}},
         {"data": {"groups": []}, "errors": [], "messages": ["ok"]},
+        {"groups": [], "errors": [], "warnings": [], "messages": []},
+        {"groups": [], "owner": {"sn": "c1", "name": "x"}},
         {"Lists": [], "links": [{"rel": "next"}]},
     ],
 )
@@ -370,7 +374,9 @@ def test_ticket_may_be_wrapped() -> None:
         {"data": {"status": "COMPLETE", "errCnt": 1}, "status": 200},
         {"data": {"status": "COMPLETE", "errCnt": 1}, "status": "success"},
         {"status": "COMPLETE", "data": {"errCnt": 1}},
+        {"status": "COMPLETE", "errCnt": 1, "data": {"status": "ok", "errCnt": 5}},
         {"status": "COMPLETE", "result": {"status": "匯入完成 = COMPLETE", "errCnt": 1}},
+        {"status": "COMPLETE", "errCnt": 5, "data": {"status": "COMPLETE", "errCnt": 1}},
     ],
 )
 def test_result_of_an_import_is_that_of_the_import_asked_for(answer: object) -> None:
@@ -467,6 +473,7 @@ def test_row_without_a_code_is_left_out(decode: Callable[..., Any], bad: object)
     "bad",
     [
         {"name": "會員"},
+        {"name": "會\x1b員"},
         {"sn": "", "name": "會員"},
         {"sn": {}, "name": ["會員"]},
         {"sn": SN, "name": {"zh": "會員"}},
@@ -481,7 +488,7 @@ def test_row_that_may_be_the_wanted_one_is_an_error(
     answer = [OTHER_ROW, bad]
 
     with pytest.raises(WireError, match=r"\$\[1\] cannot be read, and may be"):
-        decode(answer, Unread(), wanted=lambda name: name == "會員")
+        decode(answer, Unread(), wanted=lambda name: name in ("會員", shown("會\x1b員")))
     assert decode(answer, Unread())
 
 
@@ -570,8 +577,11 @@ def test_note_and_error_show_nothing_of_the_answer() -> None:
     with pytest.raises(WireError) as caught:
         answers.decode_list_sn({"sn": "a b@example.com"}, unread)
 
+    with pytest.raises(WireError) as ambiguous:
+        answers.decode_lists({"a@example.com": [ROW], "b@example.com": [ROW]}, unread)
+
     assert str(unread).startswith("$.Lists[0].createDate is a time that does not exist")
-    assert "example" not in f"{unread} {caught.value}"
+    assert "example" not in f"{unread} {caught.value} {ambiguous.value}"
     assert caught.value.__context__ is None
 
 
