@@ -33,7 +33,9 @@ from newsleopard_async.transport import interpret
 from newsleopard_async.transport.interpret import Reading
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.redact import Secret
+from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request
+from newsleopard_async.transport.wire import answers
 from tests.constants import KEY
 from tests.transport.scripted import EXPORT, IMPORT, LIST, READ, SUBMIT
 
@@ -395,6 +397,27 @@ def test_undocumented_success_is_unexpected(body: bytes) -> None:
     assert isinstance(error, UnexpectedResponse)
     assert error.status == 200
     assert len(error.excerpt) <= 161
+
+
+def test_name_of_a_field_that_is_the_key_is_not_noted() -> None:
+    """What could not be read goes to the log, by names of fields that the server chose."""
+    secret = "k" * 32
+    lists = [{"sn": "c1", "createDate": "yesterday"}]
+    reading = Reading(Secret(secret), cap_s=3.0, host="api.example.com")
+
+    result = reading.result(READ, Answer(200, json.dumps({secret: lists}).encode()), NOW)
+
+    assert "createDate is no time" in result.unread
+    assert secret not in result.unread
+
+
+def test_content_of_white_space_alone_is_none() -> None:
+    """It is read as null, which may mean that there is nothing yet (T117)."""
+    links: Request[Any] = Request(
+        name="get_links", method="GET", path="/x", kind=Kind.READ, decode=answers.decode_links
+    )
+
+    assert read(links, Answer(200, b" \r\n")) == ()
 
 
 def test_answer_too_large_to_parse_is_unexpected(monkeypatch: pytest.MonkeyPatch) -> None:
