@@ -13,7 +13,6 @@ from newsleopard_async.errors import (
     InvalidRequest,
     NewsLeopardError,
     OutcomeUnknown,
-    ServerError,
     UnexpectedResponse,
 )
 from newsleopard_async.models import ContactList, ListSn, Polling
@@ -122,7 +121,7 @@ async def _refuse_segment(run: Runner, list_sn: ListSn) -> None:
     look = excusing(steps.find_list)
     try:
         found = await run.step(look, list_sn, keep=False)
-    except (ServerError, UnexpectedResponse):
+    except UnexpectedResponse:
         found = None
     if found is None:
         _log.warning(

@@ -138,7 +138,6 @@ UNREADABLE = {
     "not-there": (200, b'{"Lists": []}'),
     "not-offered": (404, b""),
     "not-documented": (200, b'{"strange": 1}'),
-    "out-of-order": (500, b""),
 }
 
 
