@@ -29,9 +29,6 @@ IfListExists = Literal["refuse", "reuse"]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
-_LISTED_AFTER: Final = timedelta(minutes=2)
-"""A list that was created is listed by then; it is not documented, and usually at once."""
-
 
 @attrs.frozen(kw_only=True)
 class Target(Plain):
@@ -96,7 +93,7 @@ async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
         if made:
             raise _ambiguous(made) from None
         now = run.now()
-        takes = timedelta() if run.is_answered(steps.create_list) else _LISTED_AFTER
+        takes = timedelta() if run.is_answered(steps.create_list) else steps.LISTED_AFTER
         listed_by = (run.held_since(steps.create_list) or now) + takes
         if made is None or not was_held or now < listed_by:
             unknown.look_again_at = max(now, listed_by)

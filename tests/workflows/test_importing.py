@@ -179,6 +179,24 @@ async def test_list_that_is_listed_late_is_imported_into() -> None:
 
 
 @pytest.mark.anyio
+async def test_list_that_is_listed_late_is_not_created_again() -> None:
+    """A second pipeline that names it finds it before it is listed, and once it is (T53)."""
+    async with connected(switches=Switches(list_delay_s=60)) as bench:
+        for _ in range(2):
+            await workflows.import_contacts(
+                bench.nl, csv_of(3), list_name="會員", if_list_exists="reuse"
+            )
+        with pytest.raises(InvalidRequest, match="already"):
+            await workflows.import_contacts(bench.nl, csv_of(3), list_name="會員")
+        await bench.clock.sleep(200)
+        await workflows.import_contacts(
+            bench.nl, csv_of(3), list_name="會員", if_list_exists="reuse"
+        )
+
+    assert bench.emulator.count("create_list") == 1
+
+
+@pytest.mark.anyio
 async def test_list_is_not_looked_at_once_its_import_has_begun() -> None:
     """A run that goes on asks for no pages of lists."""
     store = MemoryStore()
