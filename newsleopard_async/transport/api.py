@@ -156,11 +156,7 @@ class Api:
     def _log_unread(self, name: str, unread: str) -> None:
         """Say what cannot be read of an answer, but not of each look at a job again."""
         if unread and self._unread.get(name) != unread:
-            _log.warning(
-                "%s: part of the answer cannot be read and is unknown, which decides nothing: %s",
-                name,
-                unread,
-            )
+            _log.warning("the answer to %s is not as documented: %s", name, unread)
             self._unread[name] = unread
 
     def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:

@@ -246,7 +246,7 @@ async def test_field_that_cannot_be_read_is_logged_once(caplog: pytest.LogCaptur
     assert found == (ContactList(sn=ListSn(SN)),) * 2
     (line,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert line == (
-        "list_lists: part of the answer cannot be read and is unknown, which decides nothing: "
+        "the answer to list_lists is not as documented: "
         "$[0].subscribedCnt is no number, $[0].createDate is no time, $[0].updateDate is no time, "
         "$[1].subscribedCnt is no number, $[1].createDate is no time, and 1 more"
     )
