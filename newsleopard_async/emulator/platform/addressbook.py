@@ -211,13 +211,13 @@ class AddressBook:
         self.columns: dict[str, str] = {}
         """The type of each custom variable: string, number, date, or undecided."""
 
-        self.history = History()
+        self.history: History = History()
         self._everyone = Numbers()
         self._arrived: list[Numbers] = []
         """Who came with the imports since somebody last looked at everyone."""
 
         self._numbers: dict[str, int] = {}
-        self.addresses = Addresses()
+        self.addresses: Addresses = Addresses()
         """Who has a number, in its order; see ``number_all``."""
 
         self._excluded_from: array[float] = array("d")

@@ -167,7 +167,7 @@ class History:
     """All batches, and each contact's way through them."""
 
     def __init__(self) -> None:
-        self.version = 0
+        self.version: int = 0
         self._batches: list[Batch] = []
         self._firsts: list[int] = []
         self._rows = 0

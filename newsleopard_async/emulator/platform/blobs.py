@@ -22,7 +22,7 @@ class _Spool:
         self.file: tempfile.SpooledTemporaryFile[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - see the class
             max_size=IN_MEMORY_BYTES
         )
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         weakref.finalize(self, self.file.close)
 
 
