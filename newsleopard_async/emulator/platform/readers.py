@@ -29,8 +29,6 @@ EVENT_TYPES: Final = ("delivery", "open", "click", "bounce", "unsubscribe", "com
 READING_TYPES: Final = ("open", "click", "unsubscribe", "complain")
 EXCLUDING_TYPES: Final = ("bounce", "unsubscribe", "complain")
 MAX_DELAY_FACTOR: Final = 12.0
-ARRIVAL_MS: Final = 250
-"""Chosen: a mail arrives, or bounces, so long after it was sent."""
 
 MOST_RUNS: Final = 8
 """Chosen: sorted runs of a type of event; to merge these too would hold everybody up."""
@@ -109,8 +107,8 @@ class Fates:
         return {"open": opens, **found}
 
     def arrival_ms(self, place: int) -> int:
-        """Return when a mail arrives, or bounces, after the first was begun."""
-        return int(self._mail_ms * (place + 1)) + ARRIVAL_MS
+        """Return when a mail arrives, or bounces, after the first was begun: when it is sent."""
+        return int(self._mail_ms * (place + 1))
 
     def count(self, kind: str, passed_ms: int) -> int:
         """Count the events of a type in so long a time."""
@@ -131,7 +129,7 @@ class Fates:
             places = self._arrived() if kind == "delivery" else iter(self._bounced)
             mail_ms = self._mail_ms
             for part in _in_parts(islice(places, count)):
-                yield [int(mail_ms * (place + 1)) + ARRIVAL_MS for place in part], part
+                yield [int(mail_ms * (place + 1)) for place in part], part
         else:
             for part in _in_parts(islice(merge(*self._runs[kind]), count)):
                 yield (
