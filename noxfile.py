@@ -182,10 +182,12 @@ def tests(session: nox.Session) -> None:
             "contacts",
             "downloads",
             "emulator",
+            "endpoints",
             "faults",
             "models",
             "points",
             "rehearsal",
+            "workflows",
         )
         left_out = [f"--ignore=tests/{name}" for name in inner]
         session.run(*pytest(session, "tests", "-m", "quick", *left_out))

@@ -45,15 +45,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     It is quick. Its second run, on trio, is slow: a test for which the event loop matters is
     marked quick, and then both are.
     """
+    on_trio = []
     for item in items:
         if not {mark.name for mark in item.iter_markers()} & _SPEEDS:
             parameters = getattr(getattr(item, "callspec", None), "params", {})
-            on_trio = parameters.get("anyio_backend") == "trio"
-            item.add_marker("slow" if on_trio else "quick")
+            if parameters.get("anyio_backend") == "trio":
+                on_trio.append(item)
+            item.add_marker("slow" if item in on_trio[-1:] else "quick")
     if "CI" in os.environ:
-        # Somebody waits. The grids are of many neighbours, of which every third one is run.
+        # Somebody waits. The grids are of many neighbours, of which every third one is run, and
+        # of the second runs every other one.
         grid = [item for item in items if item.get_closest_marker("matrix")]
         left_out = {item for place, item in enumerate(grid) if place % 3}
+        left_out.update(on_trio[1::2])
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
     if _is_soak(config):
