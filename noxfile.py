@@ -177,17 +177,9 @@ def tests(session: nox.Session) -> None:
     else:
         # It keeps to quick tests, of the rooms where an event loop or a file matters.
         inner = (
-            "checks",
-            "cli",
-            "contacts",
-            "downloads",
-            "emulator",
-            "endpoints",
-            "faults",
-            "models",
-            "points",
-            "rehearsal",
-            "workflows",
+            *("checks", "cli", "contacts", "downloads", "emulator", "endpoints", "faults"),
+            *("models", "points", "rehearsal", "workflows", "transport/limits", "transport/wire"),
+            *("test_docs.py", "test_layering.py", "test_plain.py", "test_platform.py"),
         )
         left_out = [f"--ignore=tests/{name}" for name in inner]
         session.run(*pytest(session, "tests", "-m", "quick", *left_out))

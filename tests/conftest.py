@@ -53,10 +53,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 on_trio.append(item)
             item.add_marker("slow" if item in on_trio[-1:] else "quick")
     if "CI" in os.environ:
-        # Somebody waits. The grids are of many neighbours, of which every third one is run, and
+        # Somebody waits. The grids are of many neighbours, of which every fifth one is run, and
         # of the second runs every other one.
         grid = [item for item in items if item.get_closest_marker("matrix")]
-        left_out = {item for place, item in enumerate(grid) if place % 3}
+        left_out = {item for place, item in enumerate(grid) if place % 5}
         left_out.update(on_trio[1::2])
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]

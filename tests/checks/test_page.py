@@ -43,7 +43,7 @@ DENSE = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("piece", UNCLOSED)
 def test_time_grows_with_the_length_where_nothing_is_closed(piece: str) -> None:
@@ -53,7 +53,7 @@ def test_time_grows_with_the_length_where_nothing_is_closed(piece: str) -> None:
     assert "unclosed-html" in [rule for _, rule, _, _ in rules_of(campaign(html=text))]
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", DENSE)
 def test_time_grows_with_the_length_where_all_is_full_of_marks(piece: str) -> None:

@@ -157,7 +157,7 @@ def test_lines_are_those_of_the_mail_in_comments_for_outlook_too() -> None:
     assert finding_of(BROKEN, campaign(html=html(body))).line == 4
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "piece", ["{{", "<%", ">", "> =", " class", "x ", "<", '" ', "x='y' ", "x=y<"]

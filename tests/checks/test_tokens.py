@@ -274,7 +274,7 @@ def test_faulty_markup_is_read_as_the_oracle_reads_it(source: str) -> None:
         assert ours[:-1] == theirs[: len(ours) - 1]
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("before", ["", "<a b='", "<a b=", "<script><!--", "<title>"])
 @pytest.mark.parametrize(

@@ -75,8 +75,8 @@ async def _live_in(emulator: Emulator, clock: HandClock) -> dict[str, str]:
     ("profile", "mode", "examples"),
     [
         ("documented", GenerationMode.POSITIVE, 60),
-        ("documented", GenerationMode.NEGATIVE, 30),
-        ("vendor-2026", GenerationMode.POSITIVE, 10),
+        pytest.param("documented", GenerationMode.NEGATIVE, 30, marks=pytest.mark.matrix),
+        pytest.param("vendor-2026", GenerationMode.POSITIVE, 10, marks=pytest.mark.matrix),
     ],
 )
 @pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in PATHS])

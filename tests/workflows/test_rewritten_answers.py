@@ -17,7 +17,7 @@ PAGE = ROOT / "docs" / "platform.md"
 BEGIN, END = "<!-- rewritten answers -->\n\n", "\n\n<!-- end of rewritten answers -->"
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.asyncio
 @pytest.mark.parametrize(
     "rewrite", REWRITES, ids=lambda each: f"{each.operations.partition(' ')[0]}-{each.name}"

@@ -94,6 +94,7 @@ PASSES: Final[list[dict[str, Any]]] = [
 """Each switch that has another form; the profile of the notes has the rest."""
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("switches", PASSES, ids=str)
 async def test_mailing_passes_against_another_form(
     switches: dict[str, Any], tmp_path: Path

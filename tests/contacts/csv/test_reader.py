@@ -251,7 +251,7 @@ def test_no_text_is_lost(text: str) -> None:
         assert cells.count(letter) == text.count(letter)
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.parametrize("line", ['x","y\n', 'a,"x\n', '"\n', '"a,\n', "a,b\n" * 900 + 'c,"d\n'])
 def test_going_back_costs_no_more_than_the_text_is_long(line: str) -> None:
     """Each line may open a quote that nothing closes, and the time stays linear."""

@@ -107,7 +107,7 @@ MANY = (
 ).encode()
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.parametrize("fix", [(), ("trim", "drop-duplicates", "leave-out-bad-rows")])
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 def test_pieces_change_nothing(codec: str, fix: tuple[str, ...]) -> None:
