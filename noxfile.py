@@ -180,6 +180,7 @@ def tests(session: nox.Session) -> None:
             *("checks", "cli", "contacts", "downloads", "emulator", "endpoints", "faults"),
             *("models", "points", "rehearsal", "workflows", "transport/limits", "transport/wire"),
             *("test_docs.py", "test_layering.py", "test_plain.py", "test_platform.py"),
+            *(f"transport/test_{name}.py" for name in ("interpret", "outcome", "redact")),
         )
         left_out = [f"--ignore=tests/{name}" for name in inner]
         session.run(*pytest(session, "tests", "-m", "quick", *left_out))

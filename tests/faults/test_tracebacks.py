@@ -149,7 +149,7 @@ FAILURES: dict[str, bytes | None] = {
     "lost": None,
 }
 
-HOW_OFTEN: dict[str, Any] = {"500": (), "400": pytest.mark.slow, "lost": pytest.mark.slow}
+HOW_OFTEN: dict[str, Any] = {"500": (), "400": pytest.mark.matrix, "lost": pytest.mark.matrix}
 """What a frame holds depends little on the failure; the others are for a soak."""
 
 Act = Callable[[NewsLeopard, str, Path], Awaitable[object]]
