@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -27,17 +28,19 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.testing import ManualClock
 from tests.clients import Bench, Reply, connected, scripted
-from tests.constants import CAMPAIGN, KEY
+from tests.constants import CAMPAIGN, KEY, START
 from tests.emulator.api import BODY, Api, HandClock, changed, make
 from tests.transport.scripted import Scripted, json_answer
 
 __all__ = [
     "CSV",
     "DAY_S",
+    "HOUR",
     "LIST_ROW",
     "QUIET",
     "SN",
     "Call",
+    "at",
     "body_of",
     "campaign_rules",
     "codes_of",
@@ -70,11 +73,17 @@ __all__ = [
 Call = Callable[[NewsLeopard], Awaitable[Any]]
 
 DAY_S = 86_400
+HOUR = timedelta(hours=1)
 QUIET: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}
 """Readers who do nothing."""
 SN = "40280a3c6a0cb8c5016a10142a230002"
 CSV = "EMAIL,NAME\na@example.com,A"
 LIST_ROW = {"sn": SN, "name": "會員"}
+
+
+def at(seconds: float) -> str:
+    """Write a time as the documentation does, so long after the clock's start."""
+    return f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 async def list_lists(nl: NewsLeopard) -> Any:

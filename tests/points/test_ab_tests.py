@@ -32,6 +32,7 @@ from tests.emulator.test_validation import HTML_TEST, NESTED
 from tests.emulator.test_validation import SENDER_TEST as SENDER_BODY
 from tests.points.cells import point, read
 from tests.points.means import (
+    HOUR,
     QUIET,
     SN,
     body_of,
@@ -42,13 +43,6 @@ from tests.points.means import (
     judged,
     platform,
 )
-
-HOUR = timedelta(hours=1)
-
-
-def at(seconds: float) -> str:
-    """Write a time as the documentation does, so long after the clock's start."""
-    return f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 @point

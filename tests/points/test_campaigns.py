@@ -47,8 +47,10 @@ from tests.emulator.test_validation import SENDER_TEST as SENDER_BODY
 from tests.faults.world import MemoryStore
 from tests.points.cells import point
 from tests.points.means import (
+    HOUR,
     QUIET,
     SN,
+    at,
     body_of,
     campaign_rules,
     codes_of,
@@ -62,13 +64,6 @@ from tests.points.means import (
     submit,
     submitted,
 )
-
-HOUR = timedelta(hours=1)
-
-
-def at(seconds: float) -> str:
-    """Write a time as the documentation does, so long after the clock's start."""
-    return f"{START + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.000Z"
 
 
 @point
