@@ -1,4 +1,4 @@
-"""The checks: ``nox`` in three minutes, ``nox -s full`` all others, ``nox -s soak`` for hours."""
+"""The checks: ``nox`` in some minutes, ``nox -s full`` all others, ``nox -s soak`` for hours."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The platform says nothing about the order of imports that overlap, nor about whi
 contact wins (T48). So pipelines of one key take turns at a list, from before the upload until
 the import was seen to end. Lists do not wait for each other.
 
-- First come, first served. Whoever is cancelled, or waits for too long, leaves the queue.
+- First come, first served. A pipeline that is cancelled, or waits for too long, leaves the queue.
 - A pipeline has its checkpoint before it queues, and a checkpoint is never waited for. So no
   two can wait for each other.
 - A list is looked for by its name, and created, in turns too: two pipelines that find none at the
@@ -42,7 +42,7 @@ loops in several threads share none of the inner ones, and a look-up in the oute
 async def turn(
     nl: NewsLeopard, what: str, *, within_s: float, on_wait: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Wait until nobody else of this key does the same, and keep others away meanwhile.
+    """Wait until no other pipeline of this key does the same, and let the others wait meanwhile.
 
     Args:
         nl: The client.

@@ -129,7 +129,7 @@ async def settle_in_slices(account: Account) -> None:
 
 
 async def _written(account: Account, path: str) -> Blob:
-    """Return a file, and write it before if nobody has asked for it yet."""
+    """Return a file, and write it first if this is the first request for it."""
     with account.lock:
         file = account.storage.open(path)
     while file.blob is None:

@@ -82,10 +82,10 @@ class Account:
         return self.timeline.settle(self.clock.now())
 
     def settling(self) -> Generator[None, None, None]:
-        """Do the same in slices, unless somebody is at it."""
+        """Do the same in slices, unless another request is doing it."""
         yield from self.imports.judging(self.clock.now)
         yield from self.timeline.settling(self.clock.now)
 
     def present(self) -> datetime:
-        """Settle and return the present; it stands still while somebody settles in slices."""
+        """Settle and return the present; it stands still while a request settles in slices."""
         return self.timeline.present(self.clock.now())

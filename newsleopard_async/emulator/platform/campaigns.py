@@ -375,7 +375,7 @@ def _half(body: CampaignBody, count: int) -> int:
 def _pick(count: int, picked: int, *, seed: str) -> list[int]:
     """Pick places in the order of a stride that meets each place once.
 
-    To shuffle a million would take 0.6 s, in which nobody else is answered.
+    Shuffling a million takes 0.6 s, and no other request is answered meanwhile.
     """
     draw = random.Random(seed)  # noqa: S311  # a simulation, not a secret
     place, stride = draw.randrange(count), draw.randrange(1, count + 1)

@@ -187,11 +187,11 @@ class Imports:
 
     @property
     def is_left(self) -> bool:
-        """Whether a file waits to be judged, and nobody is at it."""
+        """Whether a file waits to be judged, and no request is judging it."""
         return not self._is_judging and self._next_case() is not None
 
     def judging(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
-        """Judge all files that wait, a few milliseconds at a time, unless somebody is at it."""
+        """Judge all files that wait, a few milliseconds at a time, unless another request does."""
         if self._is_judging:
             return
         self._is_judging = True

@@ -35,7 +35,7 @@ MOST_RUNS: Final = 8
 
 _SLICE: Final = 2_048
 PART: Final = 512
-"""Chosen: so many rows of a report are written in about 1 ms; nobody waits long for his turn."""
+"""Chosen: so many rows of a report are written in about 1 ms, and other requests wait no longer."""
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 

@@ -96,7 +96,7 @@ class Timeline:
         change(at)
 
     def settling(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
-        """Let everything happen that is due, and prepare it in slices, unless somebody is at it."""
+        """Let everything happen that is due, prepared in slices, unless another request does it."""
         if self._is_preparing:
             return
         self._is_preparing = True
@@ -110,6 +110,6 @@ class Timeline:
             self._is_preparing = False
 
     def present(self, now: datetime) -> datetime:
-        """Settle and return the present; it stands still while somebody prepares a change."""
+        """Settle and return the present; it stands still while a request prepares a change."""
         with self._lock:
             return self._present if self._is_preparing else self.settle(now)

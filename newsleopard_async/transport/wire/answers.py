@@ -123,7 +123,8 @@ def decode_lists(
     """Read a page of lists. Source: GET /v1/contacts/lists; documented, see T54 to T62.
 
     A row without a readable code is left out; if it may be the wanted one, it is an error: the
-    list would be created a second time. Null is no page of lists, but where pages have ended.
+    list would be created a second time. Null instead of a page is an error, unless it comes after
+    the last page.
     """
     found = rows(data, _LIST_CODES[:1], wrapper="Lists", null_is_empty=null_is_empty)
     return tuple(
