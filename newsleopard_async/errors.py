@@ -16,11 +16,13 @@
     │   ├── SenderNotVerified     verify the sender in the console
     │   ├── InsufficientBalance   top up, or send to fewer
     │   ├── CampaignNotReportable unknown, not yours, or not in a state for it
+    │   ├── NotOffered            this account or platform has no such endpoint; do without
     │   └── ServerError           the server's own fault, after the retries
     ├── UnexpectedResponse        not what the documentation says
     ├── StorageError              upload or download failed
     ├── ImportFailed              the import ended without success
     │   └── ImportIncomplete      more rows rejected, or fewer rows taken, than allowed
+    ├── CampaignFailed            accepted, but not sent: .status
     └── DeadlineExceeded          a poll reached its deadline
 
 Facts are attributes; the message is one sentence. Neither key, presigned URL nor
@@ -38,6 +40,7 @@ import attrs
 from newsleopard_async.disclosure import shown
 
 if TYPE_CHECKING:
+    from newsleopard_async.models.campaign_status import CampaignStatus
     from newsleopard_async.models.contacts import ImportResult
     from newsleopard_async.workflows.checkpoint import Checkpoint
     from newsleopard_async.workflows.outcomes import ImportReport, ReportState
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "AuthenticationError",
+    "CampaignFailed",
     "CampaignNotReportable",
     "ConfigurationError",
     "ConnectionFailed",
@@ -57,6 +61,7 @@ __all__ = [
     "InsufficientBalance",
     "InvalidRequest",
     "NewsLeopardError",
+    "NotOffered",
     "OutcomeUnknown",
     "Problem",
     "RateLimited",
@@ -332,6 +337,14 @@ class CampaignNotReportable(APIError):
     """The campaign code is unknown, not yours, or not in a state for a report (40303)."""
 
 
+class NotOffered(APIError):
+    """This account or platform has no such endpoint; do without it.
+
+    The published documentation has 12 endpoints, and the vendor's notes of 2026 have 11 more. An
+    account may not have these. The client remembers that, and does not ask again.
+    """
+
+
 class ServerError(APIError):
     """The server failed (5xx) at a request that may be repeated, after the retries."""
 
@@ -390,6 +403,18 @@ class ImportIncomplete(ImportFailed):
     def __init__(self, message: str, *, result: ImportResult, report: ImportReport) -> None:
         super().__init__(message, result=result)
         self.report = report
+
+
+class CampaignFailed(NewsLeopardError):
+    """The platform accepted the campaign, and did not send it, or not all of it.
+
+    Attributes:
+        status: The `CampaignStatus`; its ``state`` says why.
+    """
+
+    def __init__(self, message: str, *, status: CampaignStatus) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class DeadlineExceeded(NewsLeopardError):

@@ -4,7 +4,8 @@ The rules:
 
 - an attrs class is an object under its Python names; a tuple is an array;
 - an aware datetime is ISO 8601 text in UTC with ``Z``; a naive one is an error;
-- a timedelta is its seconds; a path, a ``NewType`` of ``str`` or a subclass of it is text;
+- a timedelta is its seconds; a path, a ``NewType`` of ``str``, a subclass of it or a decimal
+  number is text;
 - an enum is its value where all its values are text or numbers, otherwise its name;
 - a class with ``plain_kind`` carries it under ``kind``, and a union of such classes is
   read back by it;
@@ -22,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from types import UnionType
 from typing import Any, Final, TypeAlias, TypeVar, Union, get_args, get_origin, overload
@@ -239,6 +241,13 @@ def _read_timedelta(data: Any, _: Any) -> timedelta:
     return timedelta(seconds=_read_float(data, float))
 
 
+def _read_decimal(data: Any, _: Any) -> Decimal:
+    try:
+        return Decimal(_of_type(data, str, "text"))
+    except InvalidOperation:
+        raise _PlainTypeError("must be a decimal number as text") from None
+
+
 def _read_float(data: Any, _: Any) -> float:
     return float(_of_type(data, (int, float), "a number"))
 
@@ -286,6 +295,8 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(datetime, _read_datetime)
     converter.register_unstructure_hook(timedelta, _write_timedelta)
     converter.register_structure_hook(timedelta, _read_timedelta)
+    converter.register_unstructure_hook(Decimal, str)
+    converter.register_structure_hook(Decimal, _read_decimal)
     converter.register_structure_hook(float, _read_float)
     for cls, name in ((int, "a whole number"), (bool, "true or false"), (str, "text")):
         converter.register_structure_hook(cls, _reader_of(cls, name))

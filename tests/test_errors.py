@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from newsleopard_async import errors
+from newsleopard_async import CampaignSn, CampaignState, CampaignStatus, errors
 
 ERRORS = [
     errors.ConfigurationError("no key"),
@@ -28,6 +28,10 @@ ERRORS = [
     errors.InsufficientBalance("no", status=400, code=40012, recipients=2, remaining=1),
     errors.UnexpectedResponse("what", status=200, excerpt="<html>"),
     errors.StorageError("refused", status=403, expired=True),
+    errors.NotOffered("none", status=404),
+    errors.CampaignFailed(
+        "stopped", status=CampaignStatus(sn=CampaignSn("c"), state=CampaignState.STOP)
+    ),
 ]
 
 

@@ -4,6 +4,7 @@ import enum
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -77,6 +78,7 @@ class Everything(Plain):
     no_schedule: SendNow | SendAt | None = None
     senders: tuple[Sender, ...] = (Sender("豹", "a@example.com"),)
     pair: tuple[int, float] = (1, 2.0)
+    price: Decimal = attrs.field(default=Decimal("9.90"))
     counts: Mapping[str, int] = attrs.field(factory=lambda: {"a": 1})
     anything: Any = None
 
@@ -108,6 +110,7 @@ def test_every_kind_of_value_becomes_json() -> None:
         "no_schedule": None,
         "senders": [{"name": "豹", "address": "a@example.com"}],
         "pair": [1, 2.0],
+        "price": "9.90",
         "counts": {"a": 1},
         "anything": None,
     }
@@ -220,6 +223,8 @@ def test_naive_time_is_not_written() -> None:
         ({"senders": "ab"}, "senders"),
         ({"senders": [{"name": "x", "address": 5}]}, "senders[0].address"),
         ({"senders": [{"name": "x", "address": "y"}]}, "senders[0].address"),
+        ({"price": "a lot"}, "price"),
+        ({"price": 9.9}, "price"),
         ({"counts": {"a": "1"}}, "counts['a']"),
         ({"extra": 1}, "data"),
     ],

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         SenderTest,
         SubjectTest,
     )
+    from newsleopard_async.models.account import Balance, Template
+    from newsleopard_async.models.automation import AutomationEvent, EventOutcome, Recipient
     from newsleopard_async.models.campaign import (
         Campaign,
         FooterLanguage,
@@ -21,14 +23,22 @@ if TYPE_CHECKING:
         Sender,
         with_lists,
     )
+    from newsleopard_async.models.campaign_status import (
+        CampaignState,
+        CampaignStatus,
+        DeleteOutcome,
+        OnceTicket,
+    )
     from newsleopard_async.models.codes import CampaignSn, ImportSn, ListSn, check_code
     from newsleopard_async.models.contacts import (
+        ContactFilter,
         ContactList,
         ImportResult,
         ImportStatus,
         UploadTicket,
     )
     from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
+    from newsleopard_async.models.metrics import CampaignMetrics
     from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts, Usage
     from newsleopard_async.models.report_summary import ReportSummary
     from newsleopard_async.models.reports import (
@@ -44,12 +54,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABTest",
+    "AutomationEvent",
+    "Balance",
     "Campaign",
+    "CampaignMetrics",
     "CampaignSn",
+    "CampaignState",
+    "CampaignStatus",
     "CheckReport",
+    "ContactFilter",
     "ContactList",
     "ContactsReport",
     "ContentTest",
+    "DeleteOutcome",
+    "EventOutcome",
     "Finding",
     "FooterLanguage",
     "GoogleAnalytics",
@@ -58,8 +76,10 @@ __all__ = [
     "ImportStatus",
     "ListSn",
     "Mailing",
+    "OnceTicket",
     "Polling",
     "RateLimits",
+    "Recipient",
     "RejectedRow",
     "ReportLink",
     "ReportRow",
@@ -73,6 +93,7 @@ __all__ = [
     "SenderTest",
     "SentCampaign",
     "SubjectTest",
+    "Template",
     "Timeouts",
     "Timezone",
     "UploadTicket",
@@ -83,10 +104,20 @@ __all__ = [
 ]
 
 _MODULES = {
+    "models.account": ("Balance", "Template"),
+    "models.automation": ("AutomationEvent", "EventOutcome", "Recipient"),
+    "models.campaign_status": ("CampaignState", "CampaignStatus", "DeleteOutcome", "OnceTicket"),
+    "models.metrics": ("CampaignMetrics",),
     "models.ab_test": ("ABTest", "ContentTest", "Mailing", "SenderTest", "SubjectTest"),
     "models.campaign": ("Campaign", "FooterLanguage", "GoogleAnalytics", "Sender", "with_lists"),
     "models.codes": ("CampaignSn", "ImportSn", "ListSn", "check_code"),
-    "models.contacts": ("ContactList", "ImportResult", "ImportStatus", "UploadTicket"),
+    "models.contacts": (
+        "ContactFilter",
+        "ContactList",
+        "ImportResult",
+        "ImportStatus",
+        "UploadTicket",
+    ),
     "models.findings": ("CheckReport", "ContactsReport", "Finding"),
     "models.options": ("Polling", "RateLimits", "RetryPolicy", "Timeouts", "Usage"),
     "models.report_summary": ("ReportSummary",),

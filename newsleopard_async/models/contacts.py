@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Literal, Self, get_args
 
 import attrs
 
+from newsleopard_async.errors import Problem
 from newsleopard_async.models.codes import ImportSn, ListSn, Token
+from newsleopard_async.models.validation import problems_of_line, refuse
 from newsleopard_async.plain import PRESIGNED, Plain, redact_url
 
-__all__ = ["RESERVED_COLUMNS", "ContactList", "ImportResult", "ImportStatus", "UploadTicket"]
+__all__ = [
+    "RESERVED_COLUMNS",
+    "ContactFilter",
+    "ContactList",
+    "ImportResult",
+    "ImportStatus",
+    "UploadTicket",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -161,3 +171,41 @@ class ImportResult(Plain):
     created: datetime | None = None
     completed: datetime | None = None
     error_url: str | None = attrs.field(default=None, repr=_show_url, metadata=PRESIGNED)
+
+
+Operator = Literal["EQ", "NOT_EQ", "LIKE", "NOT_LIKE"]
+
+
+@attrs.frozen
+class ContactFilter(Plain):
+    """Which contacts of a list are meant.
+
+    Attributes:
+        field: ``NAME``, ``MAIL_ADDRESS``, ``DOMAIN``, ``LISTSN``, or the name of a custom field.
+        operator: ``EQ`` (is), ``LIKE`` (holds), ``NOT_EQ`` or ``NOT_LIKE``.
+        value: What the field is compared with.
+    Source: DELETE /v1/contacts/{list_sn}; notes 2026, the shape follows the vendor's command
+    line (T63).
+    """
+
+    field: str
+    operator: Operator
+    value: str = attrs.field(repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        refuse(
+            [
+                *problems_of_line("field", self.field),
+                *self._problems_of_operator(),
+                *problems_of_line("value", self.value),
+            ]
+        )
+
+    def _problems_of_operator(self) -> Iterator[Problem]:
+        if self.operator not in get_args(Operator):
+            yield Problem("operator", "choice", f"must be one of {', '.join(get_args(Operator))}")
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether all others are meant."""
+        return self.operator in ("NOT_EQ", "NOT_LIKE")

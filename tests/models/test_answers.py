@@ -12,15 +12,22 @@ import pytest
 
 import newsleopard_async
 from newsleopard_async.models import (
+    Balance,
+    CampaignMetrics,
     CampaignSn,
+    CampaignState,
+    CampaignStatus,
     ContactList,
+    DeleteOutcome,
     ImportResult,
     ImportSn,
     ImportStatus,
     ListSn,
+    OnceTicket,
     ReportLink,
     ReportType,
     SentCampaign,
+    Template,
     UploadTicket,
     newest_links,
 )
@@ -58,8 +65,40 @@ def test_state_is_text() -> None:
     assert f"{ImportStatus.ERROR}" == "ERROR"
 
 
-@pytest.mark.parametrize("words", [ImportStatus, ReportType])
-def test_constant_is_its_word(words: type[ImportStatus | ReportType]) -> None:
+@pytest.mark.parametrize(
+    ("word", "is_final", "is_success", "is_failure"),
+    [
+        ("DRAFT", False, False, False),
+        ("PREPARE", False, False, False),
+        ("PREPARE_TO_SENT", False, False, False),
+        ("TESTING", False, False, False),
+        ("SENDING", False, False, False),
+        ("COMPLETE", True, True, False),
+        ("SENT", True, True, False),
+        ("STOP", True, False, False),
+        ("OVER_LIMIT", True, False, True),
+        ("EMPTY_RECIPIENT", True, False, True),
+        ("INSUFFICIENT_RECIPIENT_FOR_TESTING", True, False, True),
+        ("UNAUTHENTICATED_SENDER", True, False, True),
+        ("QUEUED", False, False, False),
+        ("ERROR", False, False, False),
+    ],
+)
+def test_state_of_a_campaign_is_final_only_if_it_is_known_to_be(
+    word: str, is_final: bool, is_success: bool, is_failure: bool
+) -> None:
+    """An unknown state is not final: a campaign must not be called failed that may go out."""
+    state = CampaignState(word)
+
+    assert (state.is_final, state.is_success, state.is_failure) == (
+        is_final,
+        is_success,
+        is_failure,
+    )
+
+
+@pytest.mark.parametrize("words", [ImportStatus, ReportType, CampaignState])
+def test_constant_is_its_word(words: type[ImportStatus | ReportType | CampaignState]) -> None:
     """Each known word has a constant of its own name, and each constant is known."""
     constants = {name: str(value) for name, value in vars(words).items() if name.isupper()}
 
@@ -87,13 +126,14 @@ def test_report_type_is_open() -> None:
     [
         UploadTicket(import_sn=ImportSn("i"), url=PRESIGNED_URL),
         ReportLink(type=ReportType.OPEN, url=PRESIGNED_URL),
+        OnceTicket(campaign_sn=CampaignSn("c"), url=PRESIGNED_URL),
         ImportResult(
             import_sn=ImportSn("i"), status=ImportStatus.COMPLETE, error_url=PRESIGNED_URL
         ),
     ],
 )
 def test_presigned_url_is_shown_without_its_query(
-    model: UploadTicket | ReportLink | ImportResult,
+    model: UploadTicket | ReportLink | OnceTicket | ImportResult,
 ) -> None:
     """Neither repr nor plain data, which are logged, grant access; the attribute does."""
     kept = model.error_url if isinstance(model, ImportResult) else model.url
@@ -114,6 +154,12 @@ def test_presigned_url_is_shown_without_its_query(
         ReportLink(type=ReportType.OPEN, url=PRESIGNED_URL),
         UploadTicket(import_sn=ImportSn("i"), url=PRESIGNED_URL),
         ImportResult(import_sn=ImportSn("i"), status=ImportStatus.COMPLETE),
+        CampaignStatus(sn=CampaignSn("c"), state=CampaignState.STOP),
+        DeleteOutcome(),
+        OnceTicket(campaign_sn=CampaignSn("c"), url=PRESIGNED_URL),
+        CampaignMetrics(sn=CampaignSn("c")),
+        Balance(),
+        Template(id="t"),
     ],
 )
 def test_answer_cannot_be_changed(model: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import attrs
@@ -10,10 +11,17 @@ import pytest
 
 import newsleopard_async
 from newsleopard_async import (
+    Balance,
+    CampaignMetrics,
     CampaignSn,
+    CampaignState,
+    CampaignStatus,
     CheckReport,
+    ContactFilter,
     ContactList,
     ContactsReport,
+    DeleteOutcome,
+    EventOutcome,
     Finding,
     FooterLanguage,
     GoogleAnalytics,
@@ -21,11 +29,14 @@ from newsleopard_async import (
     ImportSn,
     ImportStatus,
     ListSn,
+    OnceTicket,
+    Recipient,
     ReportLink,
     ReportType,
     SendAt,
     SendNow,
     SentCampaign,
+    Template,
     UploadTicket,
     workflows,
 )
@@ -81,6 +92,15 @@ EXAMPLES: tuple[Plain, ...] = (
     SendAt(NOW),
     SendNow(),
     SENDER,
+    Balance(mails=1),
+    CampaignStatus(sn=CampaignSn("c"), state=CampaignState.STOP, has_content=(True, False)),
+    DeleteOutcome(deleted=(CampaignSn("c"),)),
+    OnceTicket(campaign_sn=CampaignSn("c"), url="https://s.example/u.csv?Signature=1"),
+    CampaignMetrics(sn=CampaignSn("c"), part="TOTAL", revenue=Decimal("1.50"), sent_begin=NOW),
+    Template(id="7", name="範本", html="<p></p>"),
+    Recipient("A", "a@example.com", {"ORDER": "1"}),
+    EventOutcome(accepted=("a@example.com",), refused={"b": "no"}),
+    ContactFilter("NAME", "EQ", "A"),
     SentCampaign(sn=CampaignSn("c"), name="週年慶", sent_end=NOW),
     UploadTicket(import_sn=ImportSn("i"), url="https://s.example/u.csv?Signature=1"),
     Usage(used=1, limit=None, remaining=None, resets_at=NOW),

@@ -1,0 +1,106 @@
+"""Automation (自動化): what starts or ends a script for a person, and what became of it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import attrs
+
+from newsleopard_async.errors import Problem
+from newsleopard_async.models.reports import HidesContact
+from newsleopard_async.models.validation import (
+    problems_of_encoding,
+    problems_of_line,
+    refuse,
+    wrong_type,
+)
+from newsleopard_async.plain import Plain
+
+__all__ = ["MOST_RECIPIENTS", "AutomationEvent", "EventOutcome", "Recipient"]
+
+MOST_RECIPIENTS: Final = 100
+"""Recipients of one event. Source: notes 2026 (T133)."""
+
+LONGEST_VALUE: Final = 99
+"""Characters of a variable's value. Source: "under 100 characters" in the notes of 2026 (T134)."""
+
+
+class AutomationEvent(enum.Enum):
+    """What happens to a script. Source: notes 2026 (T133)."""
+
+    TRIGGER = "TRIGGER"
+    TERMINATE = "TERMINATE"
+
+
+@attrs.frozen(repr=False)
+class Recipient(HidesContact, Plain):
+    """A person for whom a script starts or ends.
+
+    Attributes:
+        name: How the person is called; may be empty.
+        address: Mail address. A malformed one is refused by the platform, alone.
+        variables: Values for the script by name, of at most 99 characters each.
+    Source: POST /v1/automation/event; notes 2026.
+    """
+
+    name: str
+    address: str
+    variables: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        refuse(
+            [
+                *self._problems_of_name(),
+                *problems_of_line("address", self.address),
+                *_problems_of_variables(self.variables),
+            ]
+        )
+
+    def _problems_of_name(self) -> Iterator[Problem]:
+        if self.name != "":
+            yield from problems_of_line("name", self.name)
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        yield "variables", len(self.variables)
+
+
+def _problems_of_variables(variables: object) -> Iterator[Problem]:
+    if not isinstance(variables, Mapping):
+        yield wrong_type("variables", variables, "a mapping of names to texts")
+        return
+    for place, (name, value) in enumerate(variables.items()):
+        if not isinstance(name, str) or not name.strip():
+            yield Problem(f"variables[{place}]", "name", "has no name; give it a text as its name")
+            continue
+        field = f"variables[{name!r}]"
+        if not isinstance(value, str):
+            yield wrong_type(field, value, "text")
+        elif len(value) > LONGEST_VALUE:
+            yield Problem(
+                field,
+                "too-long",
+                f"has {len(value)} characters, and {LONGEST_VALUE} are allowed; shorten it",
+            )
+        else:
+            yield from problems_of_encoding(field, name)
+            yield from problems_of_encoding(field, value)
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class EventOutcome(HidesContact, Plain):
+    """What became of an event, person by person.
+
+    Attributes:
+        accepted: Addresses for which the platform took the event.
+        refused: Address to reason, in the platform's words, for those for which it did not.
+    Source: POST /v1/automation/event; notes 2026.
+    """
+
+    accepted: tuple[str, ...] = ()
+    refused: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        yield "accepted", len(self.accepted)
+        yield "refused", len(self.refused)
