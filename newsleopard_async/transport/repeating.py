@@ -17,11 +17,12 @@ __all__ = ["WHAT_MAY_BE_REPEATED", "Action", "Kind", "decide"]
 class Kind(enum.Enum):
     """What a request does, as far as repeating it is concerned; a row of the table each."""
 
-    READ = "every GET"
+    READ = "every read (GET, metrics)"
     IMPORT = "file ticket, text import"
     UPLOAD = "PUT to storage"
+    STOP = "pause, delete, removal by EQ"
     CREATE = "create list, export"
-    SUBMIT = "submit, submit A/B"
+    SUBMIT = "submit, submit A/B, once, the PUT of once, automation"
 
     @property
     def repeatable(self) -> bool:

@@ -34,6 +34,11 @@ class Request(Generic[T]):
         hint: What to check when the server answers 400 or 500 without a word.
         look_for: How its effect is found, for what must not be repeated: ``for the list "x"``.
         empty_500_once: Whether a 500 without content is repeated only once (T51).
+        urgent: Whether it goes before all others, and is tried once even if the day's requests
+            seem to be used up.
+        later: Whether it is one of the endpoints that an account may not have (T18).
+        about: What the code in the path names, if it is the caller's: ``the campaign``.
+        instead: What to do where there is no such endpoint.
     """
 
     name: str
@@ -49,6 +54,10 @@ class Request(Generic[T]):
     hint: str = ""
     look_for: str = ""
     empty_500_once: bool = False
+    urgent: bool = False
+    later: bool = False
+    about: str = ""
+    instead: str = ""
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -27,6 +27,7 @@ __all__ = [
     "IMPORT",
     "LIST",
     "READ",
+    "STOP",
     "SUBMIT",
     "THROTTLED",
     "UNLIMITED",
@@ -54,6 +55,14 @@ IMPORT = Request(
     kind=Kind.IMPORT,
     body={"contacts": "EMAIL,NAME"},
     empty_500_once=True,
+)
+STOP: Request[None] = Request(
+    name="pause_campaign",
+    method="PATCH",
+    path="/p",
+    decode=lambda *_: None,
+    kind=Kind.STOP,
+    ignores_answer=True,
 )
 LIST = Request(
     name="create_list",

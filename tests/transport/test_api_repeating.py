@@ -29,6 +29,7 @@ from tests.transport.scripted import (
     IMPORT,
     LIST,
     READ,
+    STOP,
     SUBMIT,
     THROTTLED,
     Pieces,
@@ -44,6 +45,7 @@ pytestmark = pytest.mark.anyio
 REQUESTS: dict[Kind, list[Request[Any]]] = {
     Kind.READ: [READ],
     Kind.IMPORT: [IMPORT, attrs.evolve(IMPORT, empty_500_once=False)],
+    Kind.STOP: [STOP],
     Kind.CREATE: [LIST, EXPORT],
     Kind.SUBMIT: [SUBMIT],
 }
@@ -84,6 +86,7 @@ EXPECTED: dict[tuple[Failure, Action], type[NewsLeopardError]] = {
 SUCCESS = {
     str(READ): json_answer(200, []),
     str(IMPORT): json_answer(200, {"import_sn": "c0de"}),
+    str(STOP): answer(204),
     str(LIST): json_answer(200, {"sn": "c0de"}),
     str(EXPORT): answer(200),
     str(SUBMIT): json_answer(200, {"sn": "c0de"}),
