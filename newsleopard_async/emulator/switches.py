@@ -110,6 +110,21 @@ class Switches:
             or only its URL, as ``"text"`` under ``link``. A bare array has all (T114).
         odd_links: Links begin with a colon and end in ``.cs`` (T115).
         webhook_copies: How often each webhook is delivered; 0 loses it (T121).
+        later_endpoints: The eleven endpoints that only the vendor's notes have are there (T18).
+        unknown_campaign: How the status and the pause of an unknown campaign are answered:
+            ``"40007"``, a 400 with that code, or ``"404"`` without content (T124).
+        status_form: ``sendTimeType`` and ``type`` of a status are ``"text"`` or ``"numbers"``
+            (T125).
+        metrics_shape: Metrics come as an ``"array"``, or in a ``"wrapper"`` (T131).
+        unknown_metrics: An unknown campaign is ``"left_out"`` of the metrics, or refuses them
+            with ``"400"`` and 40007 (T131).
+        delete_forgets_one: Of several campaigns that were deleted, the last one stands in none
+            of the three lists of the answer (T128).
+        second_once_upload: What a second upload for a campaign without lists does: it
+            ``"sends_again"``, is ``"ignored"``, or is ``"refused"`` (T123).
+        numeric_template_ids: The id of a template is a number (T132).
+        removal_from: What contacts are removed from: the ``"list"``, or the ``"account"``, which
+            then forgets also that they were excluded (T63).
         open_share: Share of the delivered mails that are opened.
         open_share_b: The same for variant B of an A/B test; None for the same share.
         click_share: Share of the opened mails that are clicked.
@@ -193,6 +208,15 @@ class Switches:
     links_shape: Literal["documented", "object", "text"] = "documented"
     odd_links: bool = False
     webhook_copies: int = 1
+    later_endpoints: bool = False
+    unknown_campaign: Literal["40007", "404"] = "40007"
+    status_form: Literal["text", "numbers"] = "text"
+    metrics_shape: Literal["array", "wrapper"] = "array"
+    unknown_metrics: Literal["left_out", "400"] = "left_out"
+    delete_forgets_one: bool = False
+    second_once_upload: Literal["sends_again", "ignored", "refused"] = "sends_again"
+    numeric_template_ids: bool = False
+    removal_from: Literal["list", "account"] = "list"
     open_share: float = 0.35
     open_share_b: float | None = None
     click_share: float = 0.2
@@ -247,12 +271,14 @@ PROFILES: dict[Profile, Switches] = {
         export_returns_sn=True,
         export_per_campaign_s=10.0,
         export_every_s=10.0,
+        later_endpoints=True,
     ),
 }
 """The switches that each profile sets.
 
-``vendor-2026`` has what the vendor's notes say of the twelve endpoints, and where they leave two
-readings the stricter one. ``docs/emulator.md`` lists it, and what the profile leaves alone.
+``vendor-2026`` has the eleven later endpoints, and what the vendor's notes say of the twelve;
+where they leave two readings, the stricter one. ``docs/emulator.md`` lists it, and what the
+profile leaves alone.
 """
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
-from newsleopard_async.emulator.platform.gateway import RequestRecord
-from tests.emulator.api import Api, HandClock, make
+from newsleopard_async.emulator.platform.gateway import LATER_PATHS, RequestRecord
+from tests.emulator.api import BODY, Api, HandClock, make
 
 pytestmark = pytest.mark.asyncio
 
@@ -99,6 +99,53 @@ async def test_limit_status_and_text_can_be_switched() -> None:
     assert (answer.status_code, answer.json()) == (400, {"message": "too many requests"})
 
 
+LATER = "/v1/campaign/normal/" + "0" * 32
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/balance", None),
+        ("GET", LATER, None),
+        ("PATCH", LATER, None),
+        ("DELETE", "/v1/campaign/normal", None),
+        ("POST", "/v1/campaign/testing/once", None),
+        ("POST", "/v1/report/campaigns/metrics", None),
+        ("DELETE", "/v1/contacts/" + "0" * 32, None),
+        ("GET", "/v1/campaign/normal/submit", "POST"),
+        ("PATCH", "/v1/campaign/normal/submit", "POST"),
+        ("DELETE", "/v1/contacts/lists", "GET"),
+    ],
+)
+async def test_later_endpoint_is_hidden_unless_it_is_switched_on(
+    method: str, path: str, allowed: str | None
+) -> None:
+    """Without ``later_endpoints`` a request to one is 404, or 405 with the known methods (T18)."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        answer = await api.request(method, path)
+
+    wanted = (404, None) if allowed is None else (405, allowed)
+    assert (answer.status_code, answer.headers.get("allow"), answer.content) == (*wanted, b"")
+    assert emulator.requests[0].operation in {name for _, _, name in LATER_PATHS}
+
+
+async def test_balance_falls_when_a_campaign_is_accepted() -> None:
+    """``GET /v1/balance`` has the mails left, in the form of a count, and no SMS (T135)."""
+    emulator, _ = make(later_endpoints=True)
+    async with Api(emulator) as api:
+        before = (await api.get("/v1/balance")).json()
+        await api.submit(BODY, await api.filled_list(3))
+        emulator.switch(count_form="text")
+        after = (await api.get("/v1/balance")).json()
+        emulator.balance = -1
+        least = (await api.get("/v1/balance")).json()
+
+    assert before == {"email": 1_000_000, "sms": 0}
+    assert after == {"email": "999997", "sms": "0"}
+    assert least["email"] == "0"
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -114,7 +161,7 @@ async def test_limit_status_and_text_can_be_switched() -> None:
     ],
 )
 async def test_unknown_route_is_404_without_content(path: str) -> None:
-    """Slashes are never collapsed, and the later endpoints are not there."""
+    """Slashes are never collapsed, and the later endpoints are hidden (T12, T18)."""
     emulator, _ = make()
     async with Api(emulator) as api:
         answer = await api.post(emulator.base_url + path, {})

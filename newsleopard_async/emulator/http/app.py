@@ -1,10 +1,11 @@
-"""The Starlette application: the twelve endpoints and the storage beside them."""
+"""The Starlette application: the endpoints and the storage beside them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, closing
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import anyio.lowlevel
 from starlette.applications import Starlette
@@ -12,15 +13,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from newsleopard_async.emulator.http.edge import Edge
 from newsleopard_async.emulator.http.messages import JSON_TYPE, Call, Reply, empty
-from newsleopard_async.emulator.http.operations import answer
+from newsleopard_async.emulator.http.operations import ENDPOINTS, answer
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
-from newsleopard_async.emulator.platform.gateway import PATHS
+from newsleopard_async.emulator.platform.gateway import LATER_PATHS, PATHS
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX, StorageRefusal
+from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = ["build_app", "settle_in_slices"]
 
@@ -32,7 +35,8 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 def build_app(account: Account, *, lifespan: Lifespan) -> Starlette:
     """Build the application of one account."""
-    routes = [_api_route(account, *place) for place in PATHS]
+    later = partial(LaterRoute, board=account.board)
+    routes = [*_api_routes(account, PATHS), *_api_routes(account, LATER_PATHS, kind=later)]
     routes.append(_storage_route(account))
     app = Starlette(
         routes=routes,
@@ -51,7 +55,35 @@ async def _without_content(request: Request, error: Exception) -> Response:
     return Response(status_code=error.status_code, headers=error.headers)
 
 
-def _api_route(account: Account, method: str, path: str, operation: str) -> Route:
+class LaterRoute(Route):
+    """A route that is there only while ``later_endpoints`` is set (T18)."""
+
+    def __init__(
+        self, path: str, endpoint: Callable[..., Any], *, methods: list[str], board: SwitchBoard
+    ) -> None:
+        super().__init__(path, endpoint, methods=methods)
+        self._board = board
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match as any route does, or nothing."""
+        return super().matches(scope) if self._board.on.later_endpoints else (Match.NONE, {})
+
+
+def _api_routes(
+    account: Account, places: Iterable[tuple[str, str, str]], *, kind: Callable[..., Route] = Route
+) -> Iterator[Route]:
+    """Make one route of each path, so that a 405 names all its methods."""
+    paths: dict[str, dict[str, str]] = {}
+    for method, path, operation in places:
+        if operation in ENDPOINTS:
+            paths.setdefault(path, {})[method] = operation
+    for path, operations in paths.items():
+        yield _api_route(account, path, operations, kind=kind)
+
+
+def _api_route(
+    account: Account, path: str, operations: Mapping[str, str], *, kind: Callable[..., Route]
+) -> Route:
     async def endpoint(request: Request) -> Response:
         call = Call(
             path=request.path_params,
@@ -60,12 +92,12 @@ def _api_route(account: Account, method: str, path: str, operation: str) -> Rout
             body=await request.body(),
         )
         await settle_in_slices(account)
-        reply = answer(operation, account, call)
+        reply = answer(operations[request.method], account, call)
         # What was asked for happens before the answer: a file is judged, and mails go out.
         await settle_in_slices(account)
         return _response(reply)
 
-    return _route(path, endpoint, method)
+    return _route(path, endpoint, *operations, kind=kind)
 
 
 def _storage_route(account: Account) -> Route:
@@ -89,8 +121,13 @@ def _storage_route(account: Account) -> Route:
     return _route(STORAGE_PREFIX + "{name:path}", endpoint, "GET", "PUT")
 
 
-def _route(path: str, endpoint: Callable[[Request], object], *methods: str) -> Route:
-    route = Route(path, endpoint, methods=list(methods))
+def _route(
+    path: str,
+    endpoint: Callable[[Request], object],
+    *methods: str,
+    kind: Callable[..., Route] = Route,
+) -> Route:
+    route = kind(path, endpoint, methods=list(methods))
     if route.methods is not None:
         route.methods.discard("HEAD")  # which Starlette adds to every GET
     return route

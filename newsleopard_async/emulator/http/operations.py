@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from newsleopard_async.emulator.http import later
 from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_reply, refusal
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import ContactList
@@ -273,18 +274,21 @@ def _read_webhook(account: Account, call: Call) -> str | None:
 
 
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
-    endpoint.__name__: endpoint
-    for endpoint in (
-        list_campaigns,
-        export_report,
-        get_links,
-        start_file_import,
-        import_text,
-        get_import,
-        create_list,
-        list_lists,
-        submit_campaign,
-        submit_ab_test,
-    )
+    **{
+        endpoint.__name__: endpoint
+        for endpoint in (
+            list_campaigns,
+            export_report,
+            get_links,
+            start_file_import,
+            import_text,
+            get_import,
+            create_list,
+            list_lists,
+            submit_campaign,
+            submit_ab_test,
+        )
+    },
+    **later.ENDPOINTS,
 }
 """What answers each operation."""

@@ -22,6 +22,7 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = [
     "DAY_S",
     "GARBAGE",
+    "LATER_PATHS",
     "OPERATIONS",
     "PATHS",
     "Fault",
@@ -47,21 +48,38 @@ PATHS: Final[tuple[tuple[str, str, str], ...]] = (
     ("POST", "/v1/campaign/normal/submit", "submit_campaign"),
     ("POST", "/v1/campaign/testing/submit", "submit_ab_test"),
 )
-"""Method, path and name of each endpoint, in the order in which they are tried."""
+"""Method, path and name of each documented endpoint, in the order in which they are tried."""
+
+LATER_PATHS: Final[tuple[tuple[str, str, str], ...]] = (
+    ("GET", "/v1/balance", "get_balance"),
+    ("GET", "/v1/campaign/normal/{campaign_sn}", "get_status"),
+    ("PATCH", "/v1/campaign/normal/{campaign_sn}", "pause_campaign"),
+    ("DELETE", "/v1/campaign/normal", "delete_campaigns"),
+    ("POST", "/v1/campaign/normal/once", "submit_once"),
+    ("POST", "/v1/campaign/testing/once", "submit_ab_test_once"),
+    ("POST", "/v1/report/campaigns/metrics", "get_metrics"),
+    ("GET", "/v1/templates", "list_templates"),
+    ("GET", "/v1/templates/{id}", "get_template"),
+    ("POST", "/v1/automation/event", "send_event"),
+    ("DELETE", "/v1/contacts/{list_sn}", "remove_contacts"),
+)
+"""The same of the endpoints that only the vendor's notes have, tried after them (T18)."""
 
 OPERATIONS: Final[tuple[str, ...]] = (
-    *dict.fromkeys(name for _, _, name in PATHS),
+    *dict.fromkeys(name for _, _, name in (*PATHS, *LATER_PATHS)),
     "upload",
+    "upload_once",
     "download",
 )
 """Names of everything that can be asked of the API and its storage."""
 
 
 def operation_of(method: str, path: str) -> str:
-    """Name the operation; ``unknown`` where there is none."""
+    """Name the operation, also one that a switch hides; ``unknown`` where there is none."""
     if path.startswith(STORAGE_PREFIX):
-        return {"PUT": "upload", "GET": "download"}.get(method, "unknown")
-    for known_method, template, name in PATHS:
+        upload = "upload_once" if path.startswith(STORAGE_PREFIX + "once/") else "upload"
+        return {"PUT": upload, "GET": "download"}.get(method, "unknown")
+    for known_method, template, name in (*PATHS, *LATER_PATHS):
         if method == known_method and _matches(template, path):
             return name
     return "unknown"
@@ -187,7 +205,7 @@ class RequestRecord:
     """One request.
 
     Attributes:
-        operation: Its name; ``unknown`` where nothing answers to method and path.
+        operation: Its name; ``unknown`` where no profile has an endpoint for method and path.
         method: The HTTP method.
         path: The path, decoded.
         query: The query as it came; of storage without its signature.
