@@ -31,6 +31,7 @@ from newsleopard_async.transport.limits.limiter import Limiter, shared_state
 from newsleopard_async.transport.outcome import Failure, Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose, check_transport
 from newsleopard_async.transport.redact import Secret
+from newsleopard_async.transport.repeating import may_have_worked
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.settings import read_base_url, read_key
@@ -131,15 +132,26 @@ class Api:
         Raises:
             NewsLeopardError: the one that says what to do.
         """
+        return (await self.result(request, observer=observer)).get()
+
+    async def result(self, request: Request[T], *, observer: Observer | None = None) -> Result[T]:
+        """Do what `call` does, and return what became of it: the model or the error.
+
+        Raises:
+            RateLimited, DailyQuotaExhausted: its turn will not come.
+            ConfigurationError: the set-up is wrong.
+        """
         self.pools.check_usable()
         await self.keep_count()
         attempt = self._attempt(request, observer)
         sleep = functools.partial(self.pools.sleep, self.clock)
         retrying = Retrying(self.retry, self.clock, sleep=sleep)
         last: Result[T] | None = None
+        after_loss = False
 
         async def make() -> Outcome:
-            nonlocal last
+            nonlocal last, after_loss
+            after_loss = after_loss or (last is not None and may_have_worked(last.outcome))
             last = await attempt.make(retrying.begin)
             while retrying.waits_out(last.outcome):
                 last = await attempt.make(retrying.begin, again=True)
@@ -151,7 +163,7 @@ class Api:
             # "Come back tomorrow" is worth more than "too many requests".
             self.limiter.check_day()
         self._log_unread(request.name, last.unread)
-        return last.get()
+        return self._reading.after_loss(request, last) if after_loss else last
 
     def _log_unread(self, name: str, unread: str) -> None:
         """Say what cannot be read of an answer, but not of each look at a job again."""
@@ -159,10 +171,13 @@ class Api:
             _log.warning("the answer to %s is not as documented: %s", name, unread)
             self._unread[name] = unread
 
+    @property
+    def _reading(self) -> Reading:
+        return Reading(self.key, self.retry.cap_s, urlsplit(self.base_url).hostname or "")
+
     def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)
-        host = urlsplit(self.base_url).hostname or ""
-        reading = Reading(self.key, self.retry.cap_s, host)
+        reading = self._reading
         purpose = Purpose.of(request.kind)
         return Attempt(
             request=request,

@@ -35,6 +35,7 @@ from newsleopard_async.transport.outcome import (
     retry_after_s,
 )
 from newsleopard_async.transport.redact import Secret, excerpt, redact
+from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.wire.refusals import ErrorBody, decode_error, parse_refusal
 from newsleopard_async.transport.wire.values import Unread, WireError
@@ -71,12 +72,14 @@ class Result(Generic[T]):
         outcome: Of its last attempt.
         error: What says what to do, or None if it took effect.
         unread: What could not be read of the answer and decides nothing; empty if that is nothing.
+        after_loss: Whether an earlier attempt of the same call may have taken effect.
     """
 
     outcome: Outcome
     _model: T | None = None
     error: NewsLeopardError | None = None
     unread: str = ""
+    after_loss: bool = False
 
     def get(self) -> T:
         """Return the model that the request was made for.
@@ -117,6 +120,17 @@ class Reading:
         unexpected = f"the answer to {request.name} is not as documented: {why}"
         return Result(outcome, error=self._unexpected(unexpected, answer))
 
+    def after_loss(self, request: Request[T], result: Result[T]) -> Result[T]:
+        """Understand a result anew that followed a lost attempt of the same call.
+
+        What stops a campaign is refused if it was stopped before, perhaps by that attempt.
+        """
+        result = attrs.evolve(result, after_loss=True)
+        if request.kind is not Kind.STOP or not _is_refusal(result.outcome):
+            return result
+        why = "an earlier attempt was lost, which may have done it"
+        return attrs.evolve(result, error=self._unknown(request, result.outcome, why))
+
     def _failed(self, request: Request[Any], outcome: Outcome, now: datetime) -> NewsLeopardError:
         if outcome.failure is Failure.REFUSED:
             asked_s = retry_after_s(outcome, now)
@@ -154,9 +168,10 @@ class Reading:
         else:
             status, body = None, ""
             said = f"no answer came ({outcome.reason})"
+        never = "" if request.kind.repeatable else "do not repeat it, "
         return OutcomeUnknown(
             f"{request.name} may or may not have taken effect: {said}; "
-            f"do not repeat it, look {request.look_for or 'it up'} first",
+            f"{never}look {request.look_for or 'it up'} first",
             request=str(request),
             status=status,
             excerpt=body,
@@ -283,15 +298,19 @@ def _is_foreign(answer: Answer, body: ErrorBody) -> bool:
     return answer.status in (401, 403) and body.code is None and not _is_about_the_key(answer, body)
 
 
+def _is_refusal(outcome: Outcome) -> bool:
+    """Whether the application refuses: a 4xx that is not of the throttle, nor a 408."""
+    is_failure = outcome.failure is not None
+    return isinstance(outcome, Answer) and not is_failure and 400 <= outcome.status < 500
+
+
 def _is_clear(outcome: Outcome) -> bool:
     """Whether a request surely did not take effect, though it may have been seen.
 
     That is a 4xx in the platform's own form. Any other one, as well as 408, may come from
     something in between, after the platform has accepted the request.
     """
-    if not isinstance(outcome, Answer) or outcome.failure is not None:
-        return False
-    if not 400 <= outcome.status < 500:
+    if not isinstance(outcome, Answer) or not _is_refusal(outcome):
         return False
     body = decode_error(parse_refusal(outcome.body))
     is_signed = body.is_message_alone and bool(outcome.error_type)

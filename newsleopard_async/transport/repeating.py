@@ -11,7 +11,7 @@ from typing import Final
 
 from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcome
 
-__all__ = ["WHAT_MAY_BE_REPEATED", "Action", "Kind", "decide"]
+__all__ = ["WHAT_MAY_BE_REPEATED", "Action", "Kind", "decide", "may_have_worked"]
 
 
 class Kind(enum.Enum):
@@ -58,6 +58,11 @@ def decide(kind: Kind, outcome: Outcome, attempt: int, *, empty_500_once: bool =
     if empty_500_once and _is_empty_500(outcome):
         return attempt == 1
     return WHAT_MAY_BE_REPEATED[kind][outcome.failure] is Action.REPEAT
+
+
+def may_have_worked(outcome: Outcome) -> bool:
+    """Say whether a request may have taken effect though it failed."""
+    return outcome.failure in (Failure.SERVER_ERROR, Failure.REPLY_LOST)
 
 
 def _is_empty_500(outcome: Outcome) -> bool:

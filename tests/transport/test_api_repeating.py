@@ -131,6 +131,58 @@ async def test_failure_that_passes_is_not_noticed(
     assert len({sent.body for sent in transport.sent}) == 1
 
 
+NOT_STOPPABLE = json_answer(400, {"code": 40007, "message": "活動狀態錯誤"})
+
+
+@pytest.mark.parametrize("refusal", [NOT_STOPPABLE, answer(403, b"x"), answer(404)])
+@pytest.mark.parametrize("loss", [httpx.ReadTimeout("x"), answer(502), answer(408)])
+async def test_stop_that_is_refused_after_a_loss_is_unknown(loss: Step, refusal: Step) -> None:
+    """The lost attempt may have stopped the campaign, which is then refused a second time."""
+    transport = Scripted(loss, THROTTLED, httpx.ConnectError("x"), refusal)
+
+    with pytest.raises(OutcomeUnknown, match="an earlier attempt was lost") as caught:
+        await make_api(transport).call(STOP)
+
+    assert "do not repeat" not in str(caught.value)
+    assert len(transport.sent) == 4
+
+
+@pytest.mark.parametrize("first", [THROTTLED, httpx.ConnectError("x")])
+async def test_stop_that_is_refused_without_a_loss_is_refused(first: Step) -> None:
+    """What was refused at the gateway or not sent had no effect."""
+    with pytest.raises(APIError, match="40007"):
+        await make_api(Scripted(first, NOT_STOPPABLE)).call(STOP)
+
+
+@pytest.mark.parametrize("loss", [httpx.ReadTimeout("x"), answer(502)])
+async def test_read_that_is_refused_after_a_loss_is_refused(loss: Step) -> None:
+    """A read has no effect that could be in doubt."""
+    with pytest.raises(APIError, match="40007"):
+        await make_api(Scripted(loss, NOT_STOPPABLE)).call(READ)
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "after_loss"),
+    [
+        ([answer(204)], None, False),
+        ([answer(502), answer(204)], None, True),
+        ([httpx.ConnectError("x"), THROTTLED, answer(204)], None, False),
+        ([httpx.ReadError("x"), answer(429)], RateLimited, True),
+        ([httpx.ReadError("x")], ConnectionFailed, True),
+    ],
+)
+async def test_result_says_whether_an_earlier_attempt_was_lost(
+    steps: list[Step], error: type[NewsLeopardError] | None, *, after_loss: bool
+) -> None:
+    """A list of what was refused means less if an attempt before may have done it."""
+    api = make_api(Scripted(*steps), retry=RetryPolicy(max_attempts=3, max_total_s=9))
+
+    result = await api.result(STOP)
+
+    assert result.after_loss is after_loss
+    assert type(result.error) is (error or type(None))
+
+
 async def test_refused_submit_is_repeated_until_accepted() -> None:
     """Refused at the gateway, it had no effect."""
     transport = Scripted(THROTTLED, answer(429), json_answer(200, {"sn": "c0de"}))
