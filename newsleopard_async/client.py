@@ -12,6 +12,8 @@ from newsleopard_async.transport.redact import Secret
 
 if TYPE_CHECKING:
     from newsleopard_async.clock import Clock
+    from newsleopard_async.endpoints.account import Account, Templates
+    from newsleopard_async.endpoints.automation import Automation
     from newsleopard_async.endpoints.campaigns import Campaigns
     from newsleopard_async.endpoints.contacts import Contacts
     from newsleopard_async.endpoints.reports import Reports
@@ -97,10 +99,10 @@ class NewsLeopard:
 
     @functools.cached_property
     def campaigns(self) -> Campaigns:
-        """Campaigns (活動), sent or scheduled by being submitted."""
+        """Campaigns (活動): sent or scheduled by being submitted, looked at, stopped."""
         from newsleopard_async.endpoints import campaigns
 
-        return campaigns.Campaigns(self._api)
+        return campaigns.Campaigns(self._api, self._storage)
 
     @functools.cached_property
     def reports(self) -> Reports:
@@ -108,6 +110,27 @@ class NewsLeopard:
         from newsleopard_async.endpoints import reports
 
         return reports.Reports(self._api, self._storage)
+
+    @functools.cached_property
+    def account(self) -> Account:
+        """What the account may still send (餘額); an account may not have this."""
+        from newsleopard_async.endpoints import account
+
+        return account.Account(self._api)
+
+    @functools.cached_property
+    def templates(self) -> Templates:
+        """Templates (範本); an account may not have these."""
+        from newsleopard_async.endpoints import account
+
+        return account.Templates(self._api)
+
+    @functools.cached_property
+    def automation(self) -> Automation:
+        """Automation (自動化); an account may not have this."""
+        from newsleopard_async.endpoints import automation
+
+        return automation.Automation(self._api)
 
     @functools.cached_property
     def _storage(self) -> Storage:

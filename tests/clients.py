@@ -255,12 +255,15 @@ class Script:
 
 @asynccontextmanager
 async def scripted(
-    *replies: Reply | Exception, retry: RetryPolicy | None = None
+    *replies: Reply | Exception,
+    retry: RetryPolicy | None = None,
+    profile: Profile = "documented",
 ) -> AsyncIterator[Script]:
     """Connect a client to a server that gives these answers, all of which must be asked for."""
     clock = ManualClock()
     server = _ScriptedTransport(replies)
-    wire = CheckedTransport(server, host=urlsplit(BASE_URL).hostname or "")
+    host = urlsplit(BASE_URL).hostname or ""
+    wire = CheckedTransport(server, host=host, profile=profile)
     async with NewsLeopard(KEY, http_transport=wire, clock=clock, retry=retry) as nl:
         yield Script(nl=nl, clock=clock, wire=wire)
     wire.check()

@@ -11,7 +11,7 @@ from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.schedule import SendAt, on_clock
 from newsleopard_async.models.validation import problems_of_type
 
-__all__ = ["problems_at_send", "problems_of_schedule"]
+__all__ = ["problems_at_send", "problems_of_once", "problems_of_schedule"]
 
 
 def problems_at_send(campaign: Mailing, now: datetime) -> tuple[Problem, ...]:
@@ -25,6 +25,22 @@ def problems_at_send(campaign: Mailing, now: datetime) -> tuple[Problem, ...]:
     ):
         return found
     return (*_problems_of_lists(campaign), *problems_of_schedule(campaign, now))
+
+
+def problems_of_once(campaign: Mailing, now: datetime) -> Iterator[Problem]:
+    """Yield what keeps a campaign from being sent once, to recipients that are uploaded.
+
+    Args:
+        now: Aware.
+    """
+    if campaign.lists:
+        yield Problem(
+            "lists",
+            "once",
+            "must be empty: a campaign that is sent once goes to the contacts that are uploaded; "
+            "leave lists out, or submit the campaign",
+        )
+    yield from problems_of_schedule(campaign, now)
 
 
 def _problems_of_lists(campaign: Mailing) -> Iterator[Problem]:

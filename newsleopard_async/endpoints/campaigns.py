@@ -1,38 +1,52 @@
-"""寄信: submitting campaigns."""
+"""寄信: submitting campaigns, and what becomes of them."""
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Final, cast
 
 import attrs
 
-from newsleopard_async.checks.at_send import problems_at_send
+from newsleopard_async.checks.at_send import problems_at_send, problems_of_once
 from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.errors import Problem
 from newsleopard_async.models import (
     ABTest,
     Campaign,
     CampaignSn,
+    CampaignStatus,
     ContentTest,
+    DeleteOutcome,
+    OnceTicket,
     SenderTest,
     SubjectTest,
 )
-from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.models.codes import check_code, problems_of_code
+from newsleopard_async.models.validation import problems_of_type, refuse, wrong_type
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.repeating import Kind
-from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.wire import answers, requests
+from newsleopard_async.transport.request import Request, nothing, path
+from newsleopard_async.transport.storage import Storage
+from newsleopard_async.transport.wire import answers, later, requests
 
-__all__ = ["Campaigns"]
+__all__ = ["MOST_CODES", "Campaigns", "as_codes", "problems_of_codes"]
+
+MOST_CODES: Final = 50
+"""Campaigns that one request names. Chosen: the notes give no maximum (T131)."""
+
+_INSTEAD: Final = "stop it in the console (活動列表)"
 
 _AB_TESTS: Final = (SubjectTest, SenderTest, ContentTest)
 
 
 @attrs.frozen
 class Campaigns:
-    """Campaigns (活動), sent or scheduled by being submitted."""
+    """Campaigns (活動): sent or scheduled by being submitted, looked at, stopped."""
 
     _api: Api
+    _storage: Storage
 
     @hides_variables
     async def submit(self, campaign: Campaign, *, observer: Observer | None = None) -> CampaignSn:
@@ -74,6 +88,153 @@ class Campaigns:
         refuse(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
         return await self._submit("submit_ab_test", "testing", ab_test, observer)
 
+    @hides_variables
+    async def submit_once(
+        self, campaign: Campaign, *, observer: Observer | None = None
+    ) -> OnceTicket:
+        """Prepare a campaign to contacts that are uploaded next, and kept by no list.
+
+        Not repeatable: a second call makes a second campaign. Nothing is sent before
+        `upload_once`. Once handed to the socket it runs to its answer, even if the caller is
+        cancelled.
+
+        Args:
+            campaign: What to send; its ``lists`` must be empty.
+            observer: See `submit`.
+
+        Raises:
+            OutcomeUnknown: the campaign may have been made; without an upload it should send
+                nothing.
+            InvalidRequest: it has lists, or a schedule in the past; nothing was sent.
+            NotOffered: this account or platform has no such endpoint.
+        Source: POST /v1/campaign/normal/once; notes 2026, the body is assumed (T122)
+        """
+        refuse(problems_of_type("campaign", campaign, Campaign, "a Campaign"))
+        return await self._submit_once("submit_once", "normal", campaign, observer)
+
+    @hides_variables
+    async def submit_ab_test_once(
+        self, ab_test: ABTest, *, observer: Observer | None = None
+    ) -> OnceTicket:
+        """Prepare an A/B test to contacts that are uploaded next; see `submit_once`.
+
+        Args:
+            ab_test: What to send; its ``lists`` must be empty.
+            observer: See `submit`.
+
+        Raises:
+            OutcomeUnknown: the campaign may have been made; without an upload it should send
+                nothing.
+            InvalidRequest: it has lists, or a schedule in the past; nothing was sent.
+            NotOffered: this account or platform has no such endpoint.
+        Source: POST /v1/campaign/testing/once; notes 2026, the body is assumed (T122)
+        """
+        refuse(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
+        return await self._submit_once("submit_ab_test_once", "testing", ab_test, observer)
+
+    @hides_variables
+    async def get_status(self, campaign_sn: CampaignSn) -> CampaignStatus:
+        """Return where a campaign stands (查詢活動狀態), an A/B test too.
+
+        Raises:
+            APIError: the campaign is unknown.
+            NotOffered: this account or platform has no such endpoint.
+        Source: GET /v1/campaign/normal/{campaign_sn}; notes 2026
+        """
+        check_code("campaign_sn", campaign_sn)
+        return await self._api.call(
+            Request(
+                name="get_status",
+                method="GET",
+                path=path("/v1/campaign/normal/{sn}", sn=campaign_sn),
+                kind=Kind.READ,
+                polite=True,
+                later=True,
+                about="the campaign",
+                decode=functools.partial(later.decode_status, asked=campaign_sn),
+            )
+        )
+
+    @hides_variables
+    async def pause(self, campaign_sn: CampaignSn) -> None:
+        """Stop a campaign (暫停); what has gone out cannot be called back.
+
+        There is no documented way to let it go on. Read its state again afterwards. It goes
+        before every other request, and is tried once even if the day's requests seem to be used up.
+
+        Raises:
+            APIError: it is unknown, or in a state that cannot be stopped.
+            OutcomeUnknown: it was refused after an earlier attempt whose answer was lost; that
+                one may have stopped it. Read its state.
+            NotOffered: this account or platform has no such endpoint; stop it in the console.
+        Source: PATCH /v1/campaign/normal/{campaign_sn}; notes 2026 (T129)
+        """
+        check_code("campaign_sn", campaign_sn)
+        await self._api.call(
+            Request(
+                name="pause_campaign",
+                method="PATCH",
+                path=path("/v1/campaign/normal/{sn}", sn=campaign_sn),
+                kind=Kind.STOP,
+                urgent=True,
+                later=True,
+                about="the campaign",
+                instead=_INSTEAD,
+                decode=nothing,
+                ignores_answer=True,
+                look_for="its state up by get_status",
+            )
+        )
+
+    @hides_variables
+    async def delete(self, campaign_sns: Iterable[CampaignSn]) -> DeleteOutcome:
+        """Delete campaigns (刪除活動), and return what became of each.
+
+        What is being sent is not deleted; `pause` it. Goes before every other request, as
+        `pause`.
+
+        Args:
+            campaign_sns: 1 to 50 codes.
+
+        Raises:
+            NotOffered: this account or platform has no such endpoint; delete in the console.
+        Source: DELETE /v1/campaign/normal; notes 2026 (T127, T128)
+        """
+        codes = as_codes(campaign_sns)
+        refuse(problems_of_codes("campaign_sns", codes))
+        result = await self._api.result(
+            Request(
+                name="delete_campaigns",
+                method="DELETE",
+                path="/v1/campaign/normal",
+                kind=Kind.STOP,
+                urgent=True,
+                later=True,
+                instead=_INSTEAD,
+                body={"campaignSnList": list(codes)},
+                decode=functools.partial(later.decode_deleted, asked=codes),
+                look_for="their states up by get_status",
+            )
+        )
+        return attrs.evolve(result.get(), after_loss=result.after_loss)
+
+    async def _submit_once(
+        self, name: str, kind: str, campaign: Campaign | ABTest, observer: Observer | None
+    ) -> OnceTicket:
+        now = self._api.clock.now()
+        refuse(problems_of_once(campaign, now))
+        request = Request(
+            name=name,
+            method="POST",
+            path=f"/v1/campaign/{kind}/once",
+            kind=Kind.SUBMIT,
+            later=True,
+            body=requests.encode_once(campaign, now),
+            decode=functools.partial(later.decode_once_ticket, base_url=self._api.base_url),
+            look_for=f"for the campaign {campaign.name!r}",
+        )
+        return await self._api.call(request, observer=observer)
+
     async def _submit(
         self, name: str, kind: str, campaign: Campaign | ABTest, observer: Observer | None
     ) -> CampaignSn:
@@ -89,3 +250,28 @@ class Campaigns:
             look_for=f"for the campaign {campaign.name!r}",
         )
         return await self._api.call(request, observer=observer)
+
+
+def as_codes(codes: Iterable[CampaignSn]) -> tuple[CampaignSn, ...]:
+    """Return codes once each; a value of another type is handed on, for the check to name it."""
+    if isinstance(codes, (str, bytes)) or not isinstance(codes, Iterable):
+        return cast("tuple[CampaignSn, ...]", codes)
+    given = tuple(codes)
+    return tuple(each for place, each in enumerate(given) if each not in given[:place])
+
+
+def problems_of_codes(field: str, codes: object) -> Iterator[Problem]:
+    """Yield what is wrong with the codes of several campaigns."""
+    if not isinstance(codes, tuple):
+        yield wrong_type(field, codes, f"several codes, as in {field}=[sn]")
+        return
+    if not codes:
+        yield Problem(field, "required", "is empty; name at least one campaign")
+    elif len(codes) > MOST_CODES:
+        yield Problem(
+            field,
+            "too-many",
+            f"has {len(codes)} codes, and {MOST_CODES} are allowed; divide them",
+        )
+    for place, each in enumerate(codes):
+        yield from problems_of_code(f"{field}[{place}]", each)

@@ -7,7 +7,7 @@ import html
 import re
 import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 
@@ -15,6 +15,7 @@ from newsleopard_async.disclosure import hides_variables, shown
 from newsleopard_async.errors import APIError, FieldError, Problem, UnexpectedResponse
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models import (
+    ContactFilter,
     ContactList,
     ImportResult,
     ImportSn,
@@ -22,12 +23,17 @@ from newsleopard_async.models import (
     UploadTicket,
 )
 from newsleopard_async.models.codes import check_code, check_list_code
-from newsleopard_async.models.validation import problems_of_count, problems_of_line, refuse
+from newsleopard_async.models.validation import (
+    problems_of_count,
+    problems_of_line,
+    problems_of_type,
+    refuse,
+)
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.repeating import Kind
-from newsleopard_async.transport.request import Request, path
+from newsleopard_async.transport.request import Request, nothing, path
 from newsleopard_async.transport.storage import Storage
 from newsleopard_async.transport.wire import answers
 
@@ -276,6 +282,65 @@ class Contacts:
                 hint="the import is unknown, or older than 30 days",
             )
         )
+
+    @hides_variables
+    async def remove_contacts(
+        self,
+        list_sn: ListSn,
+        where: ContactFilter,
+        *,
+        confirm: Literal["remove", "remove all others"] = "remove",
+        observer: Observer | None = None,
+    ) -> None:
+        """Remove contacts from a list (移除聯絡人), by a filter that is always whole.
+
+        Whether they leave the list or the account is not documented. If they leave the account,
+        it may forget that they unsubscribed, and the next import would subscribe them again. A new
+        list for each mailing does the same without that risk; no pipeline calls this.
+
+        Repeatable with ``EQ``. With any other operator it is not: contacts that come to match
+        meanwhile would be removed as well.
+
+        Args:
+            list_sn: The list.
+            where: Which contacts.
+            confirm: ``remove all others`` for ``NOT_EQ`` and ``NOT_LIKE``, which remove everybody
+                whom the value does not match.
+            observer: Sees it leave and what becomes of it, unless it is repeatable.
+
+        Raises:
+            InvalidRequest: a negative operator without its confirmation; nothing was sent.
+            OutcomeUnknown: it may or may not have taken effect.
+            NotOffered: this account or platform has no such endpoint.
+        Source: DELETE /v1/contacts/{list_sn}; notes 2026, the shape of the filter is assumed (T63)
+        """
+        check_list_code("list_sn", list_sn)
+        refuse(problems_of_type("where", where, ContactFilter, "ContactFilter(…)"))
+        refuse(_problems_of_confirmation(where, confirm))
+        is_repeatable = where.operator == "EQ"
+        request = Request(
+            name="remove_contacts",
+            method="DELETE",
+            path=path("/v1/contacts/{sn}", sn=list_sn),
+            kind=Kind.STOP if is_repeatable else Kind.SUBMIT,
+            later=True,
+            about="the list",
+            body={"field": where.field, "operator": where.operator, "value": where.value},
+            decode=nothing,
+            ignores_answer=True,
+            look_for="at the list",
+        )
+        del where  # it may hold an address
+        await self._api.call(request, observer=observer)
+
+
+def _problems_of_confirmation(where: ContactFilter, confirm: object) -> Iterator[Problem]:
+    wanted = "remove all others" if where.is_negative else "remove"
+    if confirm not in ("remove", "remove all others"):
+        yield Problem("confirm", "choice", f"must be {wanted!r}")
+    elif confirm != wanted:
+        does = "removes all others" if where.is_negative else "removes those that match"
+        yield Problem("confirm", "required", f"{where.operator} {does}; confirm={wanted!r} says so")
 
 
 def _unseen(rows: Iterable[ContactList], seen: set[ListSn]) -> tuple[ContactList, ...]:

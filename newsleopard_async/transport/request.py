@@ -11,7 +11,7 @@ import attrs
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.wire.values import Unread
 
-__all__ = ["Request", "path"]
+__all__ = ["Request", "nothing", "path"]
 
 T = TypeVar("T")
 
@@ -67,6 +67,10 @@ class Request(Generic[T]):
         """The path with its query."""
         query = urlencode([pair for pair in self.query if pair[1]])
         return f"{self.path}?{query}" if query else self.path
+
+
+def nothing(data: object, unread: Unread) -> None:
+    """Read an answer that means nothing but that the request took effect."""
 
 
 def path(template: str, **segments: str) -> str:

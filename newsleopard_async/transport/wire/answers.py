@@ -44,6 +44,8 @@ from newsleopard_async.transport.wire.values import (
 )
 
 __all__ = [
+    "CAMPAIGN_CODES",
+    "Fields",
     "Wanted",
     "decode_campaign_sn",
     "decode_import_result",
@@ -61,7 +63,7 @@ Wanted = Callable[[str], bool]
 """Whether a name is the one that is looked for."""
 
 _LIST_CODES: Final = ("sn", "listSn", "list_sn")
-_CAMPAIGN_CODES: Final = ("sn", "campaignSn", "campaign_sn")
+CAMPAIGN_CODES: Final = ("sn", "campaignSn", "campaign_sn")
 _IMPORT_CODES: Final = ("import_sn", "importSn")
 """The documented name first; then those of the vendor's notes and command line, and of the
 documented paths (T42, T64, T109). An import's is never ``sn``, which may be that of its list."""
@@ -70,7 +72,7 @@ _list_code: Final = partial(code, reserved=True)
 
 
 @attrs.frozen
-class _Fields:
+class Fields:
     """The fields of one object, of which none decides anything."""
 
     path: str
@@ -95,7 +97,7 @@ def decode_campaign_sn(data: object, unread: Unread) -> CampaignSn:
 
     It was accepted whatever its code looks like: a strange one must raise no doubt about that.
     """
-    return CampaignSn(only(data, _CAMPAIGN_CODES, _any_code, unread))
+    return CampaignSn(only(data, CAMPAIGN_CODES, _any_code, unread))
 
 
 def _any_code(data: object, path: str) -> str:
@@ -154,7 +156,7 @@ def decode_sent_campaigns(
 
     Source: GET /v1/report/campaigns; documented, ``sentStartAt`` is of the notes (T109).
     """
-    found = rows(data, _CAMPAIGN_CODES)
+    found = rows(data, CAMPAIGN_CODES)
     return tuple(
         SentCampaign(
             sn=CampaignSn(sn),
@@ -162,7 +164,7 @@ def decode_sent_campaigns(
             sent_begin=fields.get(instant, "sentBeginDate", "sentStartAt"),
             sent_end=fields.get(instant, "sentEndDate"),
         )
-        for sn, fields in _with_codes(found, _CAMPAIGN_CODES, code, unread, wanted)
+        for sn, fields in _with_codes(found, CAMPAIGN_CODES, code, unread, wanted)
     )
 
 
@@ -172,14 +174,14 @@ def _with_codes(
     reader: Callable[[object, str], str],
     unread: Unread,
     wanted: Wanted | None,
-) -> Iterator[tuple[str, _Fields]]:
+) -> Iterator[tuple[str, Fields]]:
     """Yield the rows that have a code; if none has, or a wanted one may not, that is an error."""
     if wanted is not None and found and not any("name" in _as_fields(item) for _, item in found):
         # They may have it under another name of the field; "not found" would be a guess.
         raise WireError(f"{found[0][0]}.name", "is missing, and no other row has one")
     has_codes = not found
     for path, item in found:
-        fields = _Fields(path, _as_fields(item), unread)
+        fields = Fields(path, _as_fields(item), unread)
         sn = fields.get(reader, *names)
         name = fields.data.get("name")
         is_doubtful = sn is None or not isinstance(name, str)
@@ -228,7 +230,7 @@ def decode_import_result(
             unread.note(WireError(path, "names another import than the one that was asked for"))
     path, fields = _import_fields(data)
     status = _import_status(required_text(fields.get("status"), f"{path}.status"))
-    given = _Fields(path, fields, unread)
+    given = Fields(path, fields, unread)
     result = ImportResult(
         import_sn=named,
         status=status,
@@ -295,7 +297,7 @@ def decode_links(
         wrapper="Reports",
         null_is_empty=True,
     )
-    given = [_Fields(path, item, unread) for path, item in found if isinstance(item, dict)]
+    given = [Fields(path, item, unread) for path, item in found if isinstance(item, dict)]
     ready = [fields for fields in given if _has_link(fields)]
     untyped = itertools.count(1)
     return tuple(
@@ -308,7 +310,7 @@ def decode_links(
     )
 
 
-def _has_link(fields: _Fields) -> bool:
+def _has_link(fields: Fields) -> bool:
     """Say whether a row has its link; with a URL elsewhere it would be "not ready" for ever."""
     if not is_blank(fields.data.get("link")):
         return True

@@ -29,6 +29,7 @@ from newsleopard_async.models.timezones import Timezone
 __all__ = [
     "encode_ab_test",
     "encode_campaign",
+    "encode_once",
     "encode_submission",
     "format_query_date",
     "format_schedule_date",
@@ -52,6 +53,17 @@ def encode_submission(mailing: Mailing, now: datetime) -> Json:
     if isinstance(mailing, Campaign):
         return encode_campaign(mailing, now)
     return encode_ab_test(mailing, now)
+
+
+def encode_once(mailing: Mailing, now: datetime) -> Json:
+    """Write the body of a campaign whose recipients are uploaded: it selects no lists.
+
+    Source: POST /v1/campaign/normal/once and …/testing/once; notes 2026, the body is assumed
+    (T122).
+    """
+    body = encode_submission(mailing, now)
+    form = {name: value for name, value in body["form"].items() if name != "selectedLists"}
+    return {**body, "form": form}
 
 
 def encode_campaign(campaign: Campaign, now: datetime) -> Json:

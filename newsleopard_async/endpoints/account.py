@@ -1,0 +1,96 @@
+"""帳戶: what the account may still send, and its templates."""
+
+from __future__ import annotations
+
+import functools
+
+import attrs
+
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.models import Balance, Template
+from newsleopard_async.models.codes import check_code
+from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.repeating import Kind
+from newsleopard_async.transport.request import Request, path
+from newsleopard_async.transport.wire import later
+
+__all__ = ["Account", "Templates"]
+
+
+@attrs.frozen
+class Account:
+    """The account (帳戶)."""
+
+    _api: Api
+
+    @hides_variables
+    async def get_balance(self) -> Balance:
+        """Return how much the account may still send (餘額).
+
+        It is advice: another program may send meanwhile. The submit itself decides (40012).
+
+        Raises:
+            NotOffered: this account or platform has no such endpoint.
+        Source: GET /v1/balance; notes 2026
+        """
+        return await self._api.call(
+            Request(
+                name="get_balance",
+                method="GET",
+                path="/v1/balance",
+                kind=Kind.READ,
+                later=True,
+                decode=later.decode_balance,
+            )
+        )
+
+
+@attrs.frozen
+class Templates:
+    """Templates (範本) that were made in the console."""
+
+    _api: Api
+
+    @hides_variables
+    async def list_templates(self) -> tuple[Template, ...]:
+        """Return the templates, perhaps without their HTML.
+
+        Raises:
+            NotOffered: this account or platform has no such endpoint.
+        Source: GET /v1/templates; notes 2026
+        """
+        return await self._api.call(
+            Request(
+                name="list_templates",
+                method="GET",
+                path="/v1/templates",
+                kind=Kind.READ,
+                later=True,
+                decode=later.decode_templates,
+            )
+        )
+
+    @hides_variables
+    async def get_template(self, template_id: str) -> Template:
+        """Return a template with its HTML, for `Campaign`.
+
+        Check it by `check_campaign` before it is sent.
+
+        Raises:
+            APIError: there is no such template.
+            NotOffered: this account or platform has no such endpoint.
+            UnexpectedResponse: the answer has no HTML.
+        Source: GET /v1/templates/{id}; notes 2026
+        """
+        check_code("template_id", template_id)
+        return await self._api.call(
+            Request(
+                name="get_template",
+                method="GET",
+                path=path("/v1/templates/{id}", id=template_id),
+                kind=Kind.READ,
+                later=True,
+                about="the template",
+                decode=functools.partial(later.decode_template, asked=template_id),
+            )
+        )

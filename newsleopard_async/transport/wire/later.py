@@ -1,0 +1,330 @@
+"""Answers of the eleven endpoints of the vendor's notes, read into models.
+
+The notes describe fields and no containers, and the vendor's own command line has other forms.
+What decides what is done next must be there: the code and the URL of an upload, the state of a
+campaign, both lists of an event. Everything else is read if it can be, and is unknown otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+
+from newsleopard_async.models.account import Balance, Template
+from newsleopard_async.models.automation import EventOutcome
+from newsleopard_async.models.campaign_status import (
+    CampaignState,
+    CampaignStatus,
+    DeleteOutcome,
+    OnceTicket,
+)
+from newsleopard_async.models.codes import CampaignSn
+from newsleopard_async.models.metrics import CampaignMetrics
+from newsleopard_async.transport.settings import DEFAULT_BASE_URL
+from newsleopard_async.transport.wire.answers import CAMPAIGN_CODES, Fields, decode_campaign_sn
+from newsleopard_async.transport.wire.containers import holders, only, rows, values_in
+from newsleopard_async.transport.wire.values import (
+    Unread,
+    WireError,
+    code,
+    count,
+    instant,
+    is_blank,
+    number,
+    object_,
+    optional_text,
+    required_text,
+    text_or_digits,
+    url,
+)
+
+__all__ = [
+    "decode_balance",
+    "decode_deleted",
+    "decode_event",
+    "decode_metrics",
+    "decode_once_ticket",
+    "decode_status",
+    "decode_template",
+    "decode_templates",
+]
+
+_TEMPLATE_CODES: Final = ("id", "sn", "templateId", "templateSn")
+_TEMPLATE_HTML: Final = ("html", "htmlContent", "content")
+"""The name of the vendor's command line first, then those that the notes and other endpoints
+have for the same (T132)."""
+
+_CHANNELS: Final = {0: "MAIL", 1: "SMS"}
+_SEND_TIMES: Final = {0: "NOW", 1: "SCHEDULED"}
+_KINDS: Final = {0: "REGULAR", 1: "A_B_TEST"}
+"""The numbers of the vendor's command line and of the notes (T125)."""
+
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+
+
+def decode_balance(data: object, unread: Unread) -> Balance:
+    """Read the balance; a bare number is that of mails (T135).
+
+    Source: GET /v1/balance; notes 2026.
+    """
+    if not isinstance(data, dict):
+        return Balance(mails=count(data, "$"))
+    path, data_ = list(holders(data))[-1]
+    fields = Fields(path, data_, unread)
+    return Balance(mails=fields.get(count, "email"), sms=fields.get(count, "sms"))
+
+
+def decode_status(data: object, unread: Unread, *, asked: CampaignSn) -> CampaignStatus:
+    """Read where a campaign stands.
+
+    Args:
+        data: The answer.
+        unread: Takes what cannot be read.
+        asked: The campaign that was asked for; if the answer names another one, so does the model.
+
+    Source: GET /v1/campaign/normal/{campaign_sn}; notes 2026, see T124 and T125.
+    """
+    named = asked
+    for sn, path in values_in(data, CAMPAIGN_CODES, code, unread).items():
+        if sn != asked:
+            named = CampaignSn(sn)
+            unread.note(WireError(path, "names another campaign than the one that was asked for"))
+    path, found = _with_state(data)
+    fields = Fields(path, found, unread)
+    return CampaignStatus(
+        sn=named,
+        state=CampaignState(required_text(found.get("status"), f"{path}.status").strip().upper()),
+        name=fields.get(_name, "name") or "",
+        channel=fields.get(partial(_word, words=_CHANNELS), "channel"),
+        send_time=fields.get(partial(_word, words=_SEND_TIMES), "sendTimeType"),
+        kind=fields.get(partial(_word, words=_KINDS), "type"),
+        proportion=fields.get(count, "proportion"),
+        scheduled=fields.get(instant, "scheduledDate", "scheduleDate"),
+        sent_begin=fields.get(instant, "sentBeginDate", "sentStartAt"),
+        sent_end=fields.get(instant, "sentEndDate", "sentEndAt"),
+        updated=fields.get(instant, "updateDate"),
+        has_content=fields.get(_flags, "hasContent"),
+    )
+
+
+def _with_state(data: object) -> tuple[str, Mapping[str, Any]]:
+    """Return the object that has the state, which may be wrapped."""
+    places = list(holders(data))
+    having = [each for each in places if isinstance(each[1].get("status"), str)]
+    # Beside a wrapper stands the request's own status.
+    return (having or places)[-1]
+
+
+def _name(data: object, path: str) -> str:
+    return optional_text(text_or_digits(data), path)
+
+
+def _word(data: object, path: str, *, words: Mapping[int, str]) -> str | None:
+    """Read a word that may come as a number, or as a number in text."""
+    if is_blank(data):
+        return None
+    if isinstance(data, str) and not data.strip().isdecimal():
+        return required_text(data, path).strip().upper()
+    found = count(data, path)
+    return None if found is None else words.get(found, str(found))
+
+
+def _flags(data: object, path: str) -> tuple[bool, ...] | None:
+    """Read one flag for each version, of which a campaign without a test has one."""
+    if data is None:
+        return None
+    flags = data if isinstance(data, list) else [data]
+    if not all(isinstance(each, bool) for each in flags):
+        raise WireError(path, "is no array of flags")
+    return tuple(flags)
+
+
+def decode_deleted(data: object, unread: Unread, *, asked: Sequence[CampaignSn]) -> DeleteOutcome:
+    """Read what became of each campaign; a code in two lists counts as not deleted (T128).
+
+    Args:
+        data: The answer.
+        unread: Takes what cannot be read.
+        asked: The campaigns that were to be deleted.
+
+    Source: DELETE /v1/campaign/normal; notes 2026.
+    """
+    named = {name: _codes_in(data, name, unread) for name in _FATES}
+    where: dict[str, str] = {}
+    for name in _FATES:
+        where |= dict.fromkeys(named[name], name)
+    fates = {name: tuple(sn for sn in asked if where.get(sn) == name) for name in _FATES}
+    return DeleteOutcome(
+        deleted=fates["success"],
+        still_sending=fates["sendingCampaign"],
+        refused=fates["badCampaigns"],
+        unmentioned=tuple(sn for sn in asked if sn not in where),
+    )
+
+
+_FATES: Final = ("success", "badCampaigns", "sendingCampaign")
+
+
+def _codes_in(data: object, name: str, unread: Unread) -> Iterator[str]:
+    """Yield the codes of an array, of which the notes do not say what its items are."""
+    for path, fields in holders(data):
+        items = fields.get(name)
+        if items is not None and not isinstance(items, list):
+            unread.note(WireError(f"{path}.{name}", "is no array"))
+            continue
+        for place, item in enumerate(items or ()):
+            found = unread.read(_item_code, item, f"{path}.{name}[{place}]")
+            if found is not None:
+                yield found
+
+
+def _item_code(data: object, path: str) -> str:
+    if isinstance(data, dict):
+        data = next((data[each] for each in CAMPAIGN_CODES if each in data), None)
+    return code(data, path)
+
+
+def decode_once_ticket(
+    data: object, unread: Unread, *, base_url: str = DEFAULT_BASE_URL
+) -> OnceTicket:
+    """Read where to upload the recipients; without the URL nothing can be sent (T122).
+
+    Source: POST /v1/campaign/normal/once; notes 2026.
+    """
+    sn = decode_campaign_sn(data, unread)
+    try:
+        where = only(data, ("url",), partial(url, base_url=base_url), unread)
+    except WireError as error:
+        # Whoever looks it up needs the code.
+        raise WireError(error.path, f"{error.problem}; the campaign is {sn}") from None
+    return OnceTicket(campaign_sn=sn, url=where)
+
+
+def decode_metrics(data: object, unread: Unread) -> tuple[CampaignMetrics, ...]:
+    """Read rows of figures; one without a readable code is left out.
+
+    Source: POST /v1/report/campaigns/metrics; notes 2026, see T130 and T131.
+    """
+    found = rows(data, ("campaignSn", "campaign_sn", "sn"), null_is_empty=True)
+    return tuple(
+        CampaignMetrics(
+            sn=CampaignSn(sn),
+            part=(fields.get(optional_text, "reportType") or "").strip().upper(),
+            name=fields.get(_name, "name") or "",
+            channel=fields.get(partial(_word, words=_CHANNELS), "channel"),
+            subject=fields.get(_optional, "subject"),
+            sent_begin=fields.get(instant, "sentStartAt", "sentBeginDate"),
+            sent_end=fields.get(instant, "sentEndAt", "sentEndDate"),
+            recipients=fields.get(count, "recipientCnt"),
+            delivered=fields.get(count, "delivered"),
+            bounced=fields.get(count, "bounced"),
+            opened=fields.get(count, "opened"),
+            clicked=fields.get(count, "clicked"),
+            distinct_clicks=fields.get(count, "distinctClickCnt"),
+            duplicate_clicks=fields.get(count, "duplicateClickCnt"),
+            complained=fields.get(count, "complained"),
+            unsubscribed=fields.get(count, "unsubscribed"),
+            transactions=fields.get(count, "transactions"),
+            revenue=fields.get(_amount, "transactionRevenue"),
+        )
+        for fields in _objects(found, unread)
+        if (sn := fields.get(code, "campaignSn", "campaign_sn", "sn")) is not None
+    )
+
+
+def _objects(found: Sequence[tuple[str, object]], unread: Unread) -> Iterator[Fields]:
+    for path, item in found:
+        fields = unread.read(object_, item, path)
+        if fields is not None:
+            yield Fields(path, fields, unread)
+
+
+def _optional(data: object, path: str) -> str | None:
+    return optional_text(data, path) or None
+
+
+def _amount(data: object, path: str) -> Decimal | None:
+    """Read an amount of money as it is written; a binary fraction would change its cents."""
+    if isinstance(data, str) and _AMOUNT.fullmatch(data.strip()):
+        return Decimal(data.strip())
+    found = number(data, path)
+    return None if found is None else Decimal(repr(data if isinstance(data, int) else found))
+
+
+def decode_templates(data: object, unread: Unread) -> tuple[Template, ...]:
+    """Read the templates; one without a readable code is left out.
+
+    Source: GET /v1/templates; notes 2026, the shape follows the vendor's command line (T132).
+    """
+    found = rows(data, _TEMPLATE_CODES, null_is_empty=True)
+    return tuple(
+        Template(
+            id=sn,
+            name=fields.get(_name, "name", "title") or "",
+            html=fields.get(_optional_html, *_TEMPLATE_HTML),
+        )
+        for fields in _objects(found, unread)
+        if (sn := fields.get(code, *_TEMPLATE_CODES)) is not None
+    )
+
+
+def _optional_html(data: object, path: str) -> str | None:
+    if is_blank(data):
+        return None
+    if not isinstance(data, str):
+        raise WireError(path, "is no text")
+    return data
+
+
+def decode_template(data: object, unread: Unread, *, asked: str) -> Template:
+    """Read one template, with its HTML; without it nothing can be sent.
+
+    Source: GET /v1/templates/{id}; notes 2026, see T132.
+    """
+    places = list(holders(data))
+    having = [each for each in places if any(name in each[1] for name in _TEMPLATE_HTML)]
+    path, found = (having or places)[-1]
+    name, html = next(
+        ((each, found[each]) for each in _TEMPLATE_HTML if not is_blank(found.get(each))),
+        (_TEMPLATE_HTML[0], None),
+    )
+    if not isinstance(html, str):
+        raise WireError(f"{path}.{name}", "is missing" if html is None else "is no text")
+    fields = Fields(path, found, unread)
+    return Template(
+        id=fields.get(code, *_TEMPLATE_CODES) or asked,
+        name=fields.get(_name, "name", "title") or "",
+        # As it stands: what is shown is cleaned elsewhere.
+        html=html,
+    )
+
+
+def decode_event(data: object, unread: Unread) -> EventOutcome:
+    """Read what became of each recipient; both lists must be there (T134).
+
+    Source: POST /v1/automation/event; notes 2026.
+    """
+    path, found = next(
+        (each for each in holders(data) if "success" in each[1]), next(holders(data))
+    )
+    accepted, refused = found.get("success"), found.get("failure")
+    if not isinstance(accepted, list) or not all(isinstance(each, str) for each in accepted):
+        raise WireError(f"{path}.success", "is no array of texts")
+    if refused == []:
+        refused = {}
+    if not isinstance(refused, dict):
+        raise WireError(f"{path}.failure", "is no object")
+    reasons = Fields(f"{path}.failure", refused, unread)
+    return EventOutcome(
+        accepted=tuple(accepted),
+        refused={address: _reason(reasons, address) for address in refused},
+    )
+
+
+def _reason(reasons: Fields, address: str) -> str:
+    """Read a reason; an address must not be in a path that is logged."""
+    reason = reasons.data[address]
+    return optional_text(reason, "") if isinstance(reason, str) else ""

@@ -1,0 +1,212 @@
+"""The eleven endpoints of the vendor's notes: each request as it goes out, each answer read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+import pytest
+
+from newsleopard_async import (
+    AutomationEvent,
+    Balance,
+    CampaignMetrics,
+    CampaignSn,
+    CampaignState,
+    CampaignStatus,
+    ContactFilter,
+    DeleteOutcome,
+    EventOutcome,
+    ListSn,
+    NewsLeopard,
+    OnceTicket,
+    Recipient,
+    Template,
+)
+from tests.clients import Reply, scripted
+from tests.constants import AB_TESTS, CAMPAIGN
+
+SN: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
+OTHER: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0004")
+UPLOAD: Final = "https://s3.amazonaws.com/once.csv?X-Amz-Signature=1"
+WHEN: Final = datetime(2019, 4, 1, 8, 38, 32, tzinfo=UTC)
+
+
+@attrs.frozen
+class Case:
+    """A call, the answer to it, the request that it makes, and what it gives."""
+
+    call: Callable[[NewsLeopard], Awaitable[object]]
+    answer: Any
+    method: str
+    path: str
+    body: Any
+    gives: object
+    status: int = 200
+
+
+CASES: Final = {
+    "getBalance": Case(
+        lambda nl: nl.account.get_balance(),
+        {"email": 10, "sms": "20"},
+        "GET",
+        "/v1/balance",
+        None,
+        Balance(mails=10, sms=20),
+    ),
+    "getCampaignStatus": Case(
+        lambda nl: nl.campaigns.get_status(SN),
+        {
+            "sn": SN,
+            "name": "週年慶",
+            "hasContent": [True, False],
+            "status": "PREPARE_TO_SENT",
+            "channel": 0,
+            "sendTimeType": "SCHEDULED",
+            "type": "A_B_TEST",
+            "proportion": 10,
+            "scheduledDate": "2019-04-01T08:38:32Z",
+        },
+        "GET",
+        f"/v1/campaign/normal/{SN}",
+        None,
+        CampaignStatus(
+            sn=SN,
+            name="週年慶",
+            has_content=(True, False),
+            state=CampaignState.PREPARE_TO_SENT,
+            channel="MAIL",
+            send_time="SCHEDULED",
+            kind="A_B_TEST",
+            proportion=10,
+            scheduled=WHEN,
+        ),
+    ),
+    "pauseCampaign": Case(
+        lambda nl: nl.campaigns.pause(SN),
+        b"",
+        "PATCH",
+        f"/v1/campaign/normal/{SN}",
+        None,
+        None,
+        status=204,
+    ),
+    "deleteCampaigns": Case(
+        lambda nl: nl.campaigns.delete([SN, OTHER, SN]),
+        {"success": [SN], "sendingCampaign": [OTHER], "badCampaigns": []},
+        "DELETE",
+        "/v1/campaign/normal",
+        {"campaignSnList": [SN, OTHER]},
+        DeleteOutcome(deleted=(SN,), still_sending=(OTHER,)),
+    ),
+    "getCampaignMetrics": Case(
+        lambda nl: nl.reports.get_metrics([SN]),
+        [
+            {
+                "campaignSn": SN,
+                "name": "週年慶",
+                "channel": "MAIL",
+                "reportType": "TOTAL",
+                "sentStartAt": "2019-04-01T08:38:32Z",
+                "recipientCnt": 100,
+                "delivered": "98",
+                "transactionRevenue": 12.1,
+            }
+        ],
+        "POST",
+        "/v1/report/campaigns/metrics",
+        {"campaignSns": [SN]},
+        (
+            CampaignMetrics(
+                sn=SN,
+                name="週年慶",
+                channel="MAIL",
+                part="TOTAL",
+                sent_begin=WHEN,
+                recipients=100,
+                delivered=98,
+                revenue=Decimal("12.1"),
+            ),
+        ),
+    ),
+    "listTemplates": Case(
+        lambda nl: nl.templates.list_templates(),
+        [{"id": 7, "name": "範本"}],
+        "GET",
+        "/v1/templates",
+        None,
+        (Template(id="7", name="範本"),),
+    ),
+    "getTemplate": Case(
+        lambda nl: nl.templates.get_template("7"),
+        {"id": 7, "name": "範本", "html": "<p>${NAME}</p>"},
+        "GET",
+        "/v1/templates/7",
+        None,
+        Template(id="7", name="範本", html="<p>${NAME}</p>"),
+    ),
+    "sendAutomationEvent": Case(
+        lambda nl: nl.automation.send_event(
+            "script",
+            AutomationEvent.TRIGGER,
+            [Recipient("John", "john@example.com", {"ORDER_ID": "A123"}), Recipient("", "odd")],
+        ),
+        {"success": ["john@example.com"], "failure": {"odd": "Invalid: address"}},
+        "POST",
+        "/v1/automation/event",
+        {
+            "workflow": "script",
+            "event": "TRIGGER",
+            "recipients": [
+                {"name": "John", "address": "john@example.com", "variables": {"ORDER_ID": "A123"}},
+                {"name": "", "address": "odd"},
+            ],
+        },
+        EventOutcome(accepted=("john@example.com",), refused={"odd": "Invalid: address"}),
+    ),
+    "removeContacts": Case(
+        lambda nl: nl.contacts.remove_contacts(
+            ListSn("list"), ContactFilter("MAIL_ADDRESS", "EQ", "a@example.com")
+        ),
+        {},
+        "DELETE",
+        "/v1/contacts/list",
+        {"field": "MAIL_ADDRESS", "operator": "EQ", "value": "a@example.com"},
+        None,
+    ),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("operation", CASES)
+async def test_call_sends_what_the_notes_describe_and_reads_the_answer(operation: str) -> None:
+    """Method, path and body are those of the notes, and the answer becomes a model."""
+    case = CASES[operation]
+    reply = Reply(case.answer, status=case.status)
+
+    async with scripted(reply, profile="vendor-2026") as script:
+        assert await case.call(script.nl) == case.gives
+
+    [sent] = script.wire.sent
+    assert (sent.operation, sent.method, sent.path) == (operation, case.method, case.path)
+    assert (sent.json if sent.body else None) == case.body
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("place", range(4))
+async def test_once_selects_no_list_and_gives_the_place_of_the_upload(place: int) -> None:
+    """A campaign to uploaded contacts has the body of a submit, without ``selectedLists``."""
+    mailing = (CAMPAIGN, *AB_TESTS)[place]
+    operation = "submitAbTestOnce" if place else "submitCampaignOnce"
+
+    async with scripted(Reply({"sn": SN, "url": UPLOAD}), profile="vendor-2026") as script:
+        calls: Any = script.nl.campaigns
+        submit = calls.submit_ab_test_once if place else calls.submit_once
+        assert await submit(mailing) == OnceTicket(campaign_sn=SN, url=UPLOAD)
+
+    [sent] = script.wire.sent
+    assert sent.operation == operation
+    assert sent.json["form"] == {"name": mailing.name, "excludeLists": []}
