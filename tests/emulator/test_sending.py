@@ -59,7 +59,7 @@ async def test_mail_is_rendered_with_the_recipients_values() -> None:
             sender="電子豹 <service@example.com>",
             html="<小華>|台北|a@b.cc||${UNKNOWN}|{{NAME}}|${|${}",
             campaign_sn=code,
-            sent_at=START + timedelta(seconds=62.0001),
+            sent_at=START + timedelta(seconds=62),
         )
     ]
     assert emulator.campaigns[0].unknown_placeholders == ("UNKNOWN",)

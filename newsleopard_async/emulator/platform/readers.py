@@ -110,12 +110,16 @@ class Fates:
         """Return when a mail arrives, or bounces, after the first was begun: when it is sent."""
         return int(self._mail_ms * (place + 1))
 
+    def sent(self, passed_ms: int) -> int:
+        """Count the mails that go out in so long a time."""
+        return bisect_right(range(self._count), passed_ms, key=self.arrival_ms)
+
     def count(self, kind: str, passed_ms: int) -> int:
         """Count the events of a type in so long a time."""
         if kind not in {"delivery", "bounce"}:
             end = max(0, passed_ms + 1) * self._count
             return sum(bisect_left(run, end) for run in self._runs[kind])
-        arrived = bisect_right(range(self._count), passed_ms, key=self.arrival_ms)
+        arrived = self.sent(passed_ms)
         bounced = bisect_left(self._bounced, arrived)
         return bounced if kind == "bounce" else arrived - bounced
 
@@ -180,13 +184,12 @@ class Wave:
         return self.begin + timedelta(seconds=self.fates.duration_s)
 
     def sent_at(self, index: int) -> datetime:
-        """Return when a mail went out."""
-        share = (index + 1) / len(self.recipients)
-        return self.begin + timedelta(seconds=self.fates.duration_s * share)
+        """Return when a mail went out, which is when it arrived or bounced."""
+        return self.begin + self.fates.arrival_ms(index) * _MILLISECOND
 
     def sent(self, now: datetime) -> int:
         """Count the mails that have gone out."""
-        return bisect_right(range(len(self.recipients)), now, key=self.sent_at)
+        return self.fates.sent((now - self.begin) // _MILLISECOND)
 
     def count(self, kind: str, now: datetime) -> int:
         """Count the events of a type so far."""
