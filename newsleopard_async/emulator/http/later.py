@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from newsleopard_async.emulator.http.messages import Call, Reply, json_reply
+from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_reply
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.platform.notation import as_count
+from newsleopard_async.emulator.platform.campaigns import Campaign
+from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.platform.notation import as_code, as_count, as_date
+from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["ENDPOINTS"]
+
+
+SEND_TIMES: Final = ("NOW", "SCHEDULED")
+KINDS: Final = ("REGULAR", "A_B_TEST")
+"""Names of the notes; the vendor's command line has their places (T125)."""
 
 
 def get_balance(account: Account, call: Call, now: datetime) -> Reply:
@@ -21,7 +29,45 @@ def get_balance(account: Account, call: Call, now: datetime) -> Reply:
     return json_reply({"email": as_count(mails, on), "sms": as_count(0, on)})
 
 
+def get_status(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer GET /v1/campaign/normal/{campaign_sn}, of both kinds (T124 to T126)."""
+    campaign = account.campaigns.all.get(call.path["campaign_sn"])
+    if campaign is None:
+        return _unknown_campaign(account.board.on)
+    return json_reply(_status(campaign, account.board.on, now))
+
+
+def _unknown_campaign(on: Switches) -> Reply:
+    if on.unknown_campaign == "40007":
+        raise Refused(40007)
+    return empty(404)
+
+
+def _status(campaign: Campaign, on: Switches, now: datetime) -> dict[str, object]:
+    body = campaign.body
+    is_test = body.testing_on is not None
+    return {
+        "sn": as_code(campaign.sn, on),
+        "name": campaign.name,
+        "hasContent": [True for _ in body.variants],
+        "status": campaign.state(now),
+        "channel": 0,
+        "sendTimeType": _named(body.is_scheduled, SEND_TIMES, on),
+        "type": _named(is_test, KINDS, on),
+        "proportion": body.proportion if is_test else None,
+        "scheduledDate": as_date(campaign.begins if body.is_scheduled else None, on, digits=3),
+        "sentBeginDate": as_date(campaign.sent_begin, on, digits=3),
+        "sentEndDate": as_date(campaign.ended(now), on, digits=2),
+        "updateDate": as_date(campaign.updated(now), on),
+    }
+
+
+def _named(number: int, names: Sequence[str], on: Switches) -> str | int:
+    """Write a number of a table, or its name (T125)."""
+    return names[number] if on.status_form == "text" else int(number)
+
+
 ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
-    endpoint.__name__: endpoint for endpoint in (get_balance,)
+    endpoint.__name__: endpoint for endpoint in (get_balance, get_status)
 }
 """What answers each operation."""

@@ -59,6 +59,7 @@ class Campaign:
         sent_end: When the last mail goes out; None until that is known.
         winner: ``A`` or ``B``, once a test is decided.
         unknown_placeholders: Names between ``${`` and ``}`` that are no column (T83).
+        changed: When its state last changed; the end of its sending, which comes by itself, apart.
     """
 
     sn: str
@@ -74,6 +75,9 @@ class Campaign:
     sent_end: datetime | None = None
     winner: str | None = None
     unknown_placeholders: tuple[str, ...] = ()
+    changed: datetime = attrs.field(
+        default=attrs.Factory(lambda self: self.accepted, takes_self=True)
+    )
 
     @property
     def name(self) -> str:
@@ -95,10 +99,18 @@ class Campaign:
         if self.failed is not None:
             return self.failed
         if not self.waves:
-            return "PREPARE_TO_SENT"
-        if self.sent_end is not None and self.sent_end <= now:
+            return "PREPARE_TO_SENT" if self.body.is_scheduled else "PREPARE"
+        if self.ended(now) is not None:
             return "COMPLETE"
         return "TESTING" if self.body.testing_on and self.winner is None else "SENDING"
+
+    def ended(self, now: datetime) -> datetime | None:
+        """Return when the last mail went out, or None while it has not."""
+        return self.sent_end if self.sent_end is not None and self.sent_end <= now else None
+
+    def updated(self, now: datetime) -> datetime:
+        """Return when the state last changed."""
+        return max(self.changed, self.ended(now) or self.changed)
 
     def count(self, kind: str, now: datetime, *, variant: int | None = None) -> int:
         """Count the events of a type so far, of one variant or all."""
@@ -228,6 +240,7 @@ class Campaigns:
     def _begin(self, campaign: Campaign, at: datetime) -> None:
         """Judge a campaign again at its instant, and send it."""
         body = campaign.body
+        campaign.changed = at
         recipients = self._recipients(campaign, at)
         campaign.failed = self._failure(campaign, len(recipients), at)
         if campaign.failed is not None:
@@ -317,6 +330,7 @@ class Campaigns:
         """Send the rest with the look that won, if it may be sent (T99)."""
         winner = self._winner(campaign, at)
         campaign.winner = "AB"[winner]
+        campaign.changed = at
         left = rest.subscribed(at)
         look = campaign.body.variants[winner]
         campaign.failed = self._obstacle(campaign, [look], len(left), at) if left else None
