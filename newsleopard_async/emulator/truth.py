@@ -35,6 +35,11 @@ class Truth:
         return len(self._account.campaigns.all)
 
     @property
+    def mailings(self) -> int:
+        """How many mailings went out by now; a campaign may be sent twice (T123)."""
+        return sum(item.mailings for item in self.campaigns)
+
+    @property
     def campaigns(self) -> tuple[Campaign, ...]:
         """The accepted campaigns, the oldest first."""
         with self._present():

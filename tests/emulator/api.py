@@ -14,7 +14,17 @@ import httpx
 from newsleopard_async.emulator import Emulator, Switches
 from tests.constants import START
 
-__all__ = ["AB_BODY", "BODY", "Api", "HandClock", "changed", "make", "rows"]
+__all__ = [
+    "AB_BODY",
+    "AB_ONCE_BODY",
+    "BODY",
+    "ONCE_BODY",
+    "Api",
+    "HandClock",
+    "changed",
+    "make",
+    "rows",
+]
 
 
 class HandClock:
@@ -91,6 +101,11 @@ AB_BODY: dict[str, Any] = copy.deepcopy(BODY) | {
 }
 
 
+ONCE_BODY: dict[str, Any] = copy.deepcopy(BODY) | {"form": {"name": "活動名稱"}}
+AB_ONCE_BODY: dict[str, Any] = copy.deepcopy(AB_BODY) | {"form": {"name": "活動名稱"}}
+"""Campaigns without lists (T122)."""
+
+
 def changed(body: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Copy a body with values at dotted paths replaced; ``...`` takes a member away."""
     result = copy.deepcopy(dict(body))
@@ -138,9 +153,9 @@ class Api:
             options["json"] = json
         return await self._api.post(path, **options)
 
-    async def request(self, method: str, path: str) -> httpx.Response:
-        """Call the API without a body."""
-        return await self._api.request(method, path)
+    async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Call the API, without a body or with what the options say."""
+        return await self._api.request(method, path, **options)
 
     async def put(self, url: str, content: Any, **options: Any) -> httpx.Response:
         """PUT to the storage, without the key."""
@@ -165,6 +180,11 @@ class Api:
         """Return an import's result."""
         answer = await self.get(f"/v1/contacts/imports/result/{import_sn}")
         return dict(answer.json())
+
+    async def reserve(self, body: Mapping[str, Any]) -> httpx.Response:
+        """Ask for a campaign without lists, of the kind that the body is."""
+        is_test = "testingOn" in str(body)
+        return await self.post(f"/v1/campaign/{'testing' if is_test else 'normal'}/once", body)
 
     async def filled_list(self, count: int, *, prefix: str = "u") -> str:
         """Make a list of so many members, and let the time pass that this takes."""

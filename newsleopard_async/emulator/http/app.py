@@ -22,6 +22,7 @@ from newsleopard_async.emulator.http.operations import ENDPOINTS, answer
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
 from newsleopard_async.emulator.platform.gateway import LATER_PATHS, PATHS
+from newsleopard_async.emulator.platform.once import ONCE_FOLDER
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX, StorageRefusal
 from newsleopard_async.emulator.switches import SwitchBoard
 
@@ -135,7 +136,7 @@ def _route(
 
 async def _upload(account: Account, request: Request) -> Response:
     """Take a file, in constant memory."""
-    job = account.imports.check_upload(request.path_params["name"])
+    take = _taker(account, request.path_params["name"])
     writer = BlobWriter()
     async for piece in request.stream():
         writer.write(piece)
@@ -148,11 +149,17 @@ async def _upload(account: Account, request: Request) -> Response:
         )
     await settle_in_slices(account)
     with account.lock:
-        max_bytes = account.board.on.file_max_bytes
-        account.imports.upload(job, blob, account.present(), max_bytes=max_bytes)
+        take(blob, account.present(), max_bytes=account.board.on.file_max_bytes)
     await settle_in_slices(account)
     # Not the MD5 that a client may expect, like that of an encrypted bucket.
     return Response(status_code=200, headers={"ETag": f'"{blob.digest[:32]}"'})
+
+
+def _taker(account: Account, name: str) -> Callable[..., None]:
+    """Return what takes an upload: an import, or a campaign without lists."""
+    if name.startswith(ONCE_FOLDER):
+        return partial(account.once.upload, account.once.check_upload(name))
+    return partial(account.imports.upload, account.imports.check_upload(name))
 
 
 async def settle_in_slices(account: Account) -> None:

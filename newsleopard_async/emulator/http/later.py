@@ -67,7 +67,29 @@ def _named(number: int, names: Sequence[str], on: Switches) -> str | int:
     return names[number] if on.status_form == "text" else int(number)
 
 
+def submit_once(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer POST /v1/campaign/normal/once (T122)."""
+    return _reserve(account, call, is_test=False, now=now)
+
+
+def submit_ab_test_once(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer POST /v1/campaign/testing/once (T122)."""
+    return _reserve(account, call, is_test=True, now=now)
+
+
+def _reserve(account: Account, call: Call, *, is_test: bool, now: datetime) -> Reply:
+    campaign = account.campaigns.reserve(call.body, is_test=is_test, now=now)
+    sn = as_code(campaign.sn, account.board.on)
+    return json_reply({"sn": sn, "url": account.once.upload_url(campaign, now)})
+
+
 ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
-    endpoint.__name__: endpoint for endpoint in (get_balance, get_status)
+    endpoint.__name__: endpoint
+    for endpoint in (
+        get_balance,
+        get_status,
+        submit_once,
+        submit_ab_test_once,
+    )
 }
 """What answers each operation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import datetime
 
 import httpx
@@ -13,6 +13,7 @@ from newsleopard_async.emulator.platform.campaigns import Campaigns
 from newsleopard_async.emulator.platform.gateway import Faults, RateLimiter, RequestLog
 from newsleopard_async.emulator.platform.imports import Imports
 from newsleopard_async.emulator.platform.notation import Codes
+from newsleopard_async.emulator.platform.once import Once
 from newsleopard_async.emulator.platform.reports import Reports
 from newsleopard_async.emulator.platform.storage import Storage
 from newsleopard_async.emulator.platform.timeline import Clock, Timeline
@@ -71,20 +72,31 @@ class Account:
             seed=seed,
             balance=balance,
         )
+        self.once: Once = Once(
+            book=self.book,
+            campaigns=self.campaigns,
+            storage=self.storage,
+            timeline=self.timeline,
+            board=board,
+        )
         self.reports: Reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
 
     def settle(self) -> datetime:
         """Let everything happen that is due, and return the present, which never goes back."""
-        if self.imports.is_left:
+        if self.imports.is_left or self.once.is_left:
             # Whoever uploaded it went away before it was judged.
-            for _ in self.imports.judging(self.clock.now):
+            for _ in self._judging():
                 pass
         return self.timeline.settle(self.clock.now())
 
     def settling(self) -> Generator[None, None, None]:
         """Do the same in slices, unless another request is doing it."""
-        yield from self.imports.judging(self.clock.now)
+        yield from self._judging()
         yield from self.timeline.settling(self.clock.now)
+
+    def _judging(self) -> Iterator[None]:
+        yield from self.imports.judging(self.clock.now)
+        yield from self.once.reading(self.clock.now)
 
     def present(self) -> datetime:
         """Settle and return the present; it stands still while a request settles in slices."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import filterfalse
 from typing import Final, overload
@@ -18,7 +18,16 @@ import attrs
 
 from newsleopard_async.emulator.platform.batches import Batch, History, Numbers
 
-__all__ = ["AddressBook", "Contact", "ContactList", "Contacts", "Members", "Recipients", "folded"]
+__all__ = [
+    "AddressBook",
+    "Contact",
+    "ContactList",
+    "Contacts",
+    "Guests",
+    "Members",
+    "Recipients",
+    "folded",
+]
 
 
 def folded(name: str) -> str:
@@ -122,6 +131,21 @@ class ContactList:
     left: tuple[tuple[int, int], array[float]] | None = attrs.field(default=None, repr=False)
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Guests:
+    """The contacts of one upload who are in no list and not in the account (T122).
+
+    Attributes:
+        members: Who they are.
+        history: Their rows.
+        columns: The custom variables of the upload.
+    """
+
+    members: Numbers = attrs.field(factory=Numbers, repr=False)
+    history: History = attrs.field(factory=History, repr=False)
+    columns: frozenset[str] = frozenset()
+
+
 class Recipients(Sequence[Contact]):
     """Contacts as they were at one moment, read when somebody looks at them.
 
@@ -132,12 +156,19 @@ class Recipients(Sequence[Contact]):
     """
 
     def __init__(
-        self, book: AddressBook, numbers: array[int], version: int, columns: Collection[str]
+        self,
+        book: AddressBook,
+        numbers: array[int],
+        *,
+        history: History,
+        version: int,
+        columns: frozenset[str],
     ) -> None:
         self.numbers = numbers
         self.version = version
         self.columns = columns
         self._book = book
+        self._history = history
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -151,7 +182,7 @@ class Recipients(Sequence[Contact]):
     def __getitem__(self, index: int | slice) -> Contact | Recipients:
         if isinstance(index, slice):
             return self._with(self.numbers[index])
-        found = self._book.contact(self.numbers[index], self.version)
+        found = self._book.contact(self.numbers[index], self.version, history=self._history)
         assert found is not None  # only contacts are members of lists
         return found
 
@@ -163,16 +194,27 @@ class Recipients(Sequence[Contact]):
         """Return two columns of those at some places."""
         numbers = list(map(self.numbers.__getitem__, places))
         emails = list(map(self._book.addresses.__getitem__, numbers))
-        return emails, self._book.history.names(numbers, self.version)
+        return emails, self._history.names(numbers, self.version)
 
     def subscribed(self, now: datetime) -> Recipients:
         """Return those who are not excluded by now, as they are by now."""
         book = self._book
-        numbers = book.without_excluded(self.numbers, now)
-        return Recipients(book, numbers, book.history.version, frozenset(book.columns))
+        return Recipients(
+            book,
+            book.without_excluded(self.numbers, now),
+            history=self._history,
+            version=self._history.version,
+            columns=self.columns.union(book.columns),
+        )
 
     def _with(self, numbers: array[int]) -> Recipients:
-        return Recipients(self._book, numbers, self.version, self.columns)
+        return Recipients(
+            self._book,
+            numbers,
+            history=self._history,
+            version=self.version,
+            columns=self.columns,
+        )
 
     def __repr__(self) -> str:
         return f"<{len(self)} recipients>"
@@ -276,11 +318,14 @@ class AddressBook:
                 target.members.numbers.union(batch.members, self.top)
         batch.members = Numbers()
 
-    def contact(self, number: int, version: int) -> Contact | None:
+    def contact(
+        self, number: int, version: int, *, history: History | None = None
+    ) -> Contact | None:
         """Return a contact as he was at a version: each column from the newest row with it."""
+        history = self.history if history is None else history
         rows = [
             dict(zip(batch.names, batch.fields(place), strict=True))
-            for batch, place in self.history.rows(number, version)
+            for batch, place in history.rows(number, version)
         ]
         if not rows:
             return None
@@ -334,10 +379,19 @@ class AddressBook:
         return (since[each] for each in self._excluded if is_member(each))
 
     def recipients(
-        self, selected: Iterable[str], excluded: Iterable[str], now: datetime
+        self,
+        selected: Iterable[str],
+        excluded: Iterable[str],
+        now: datetime,
+        *,
+        guests: Guests | None = None,
     ) -> Recipients:
-        """Return who is in a selected list, in no excluded one, and not excluded himself (T68)."""
-        chosen, left_out = self._sets(selected), self._sets(excluded)
+        """Return who is in a selected list, in no excluded one, and not excluded himself (T68).
+
+        Guests take the place of the selected lists.
+        """
+        chosen = self._sets(selected) if guests is None else [guests.members]
+        left_out = self._sets(excluded)
         state = (
             [(each, len(each)) for each in chosen],
             [(each, len(each)) for each in left_out],
@@ -346,8 +400,14 @@ class AddressBook:
         )
         if self._latest is None or self._latest[0] != state:
             self._latest = state, self._select(chosen, left_out, now)
-        columns = frozenset(self.columns)
-        return Recipients(self, self._latest[1], self.history.version, columns)
+        history = self.history if guests is None else guests.history
+        return Recipients(
+            self,
+            self._latest[1],
+            history=history,
+            version=history.version,
+            columns=frozenset(self.columns).union(guests.columns if guests else ()),
+        )
 
     def _sets(self, sns: Iterable[str]) -> list[Numbers]:
         return [self.lists[sn].members.numbers for sn in dict.fromkeys(sns) if sn in self.lists]

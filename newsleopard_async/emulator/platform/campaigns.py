@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import compress
 from math import gcd
@@ -13,7 +13,12 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.emulator.platform.addressbook import AddressBook, Recipients, folded
+from newsleopard_async.emulator.platform.addressbook import (
+    AddressBook,
+    Guests,
+    Recipients,
+    folded,
+)
 from newsleopard_async.emulator.platform.fields import Refused
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.platform.outbox import placeholders
@@ -60,6 +65,10 @@ class Campaign:
         winner: ``A`` or ``B``, once a test is decided.
         unknown_placeholders: Names between ``${`` and ``}`` that are no column (T83).
         changed: When its state last changed; the end of its sending, which comes by itself, apart.
+        is_once: It has no lists, and is sent to whom an upload names (T122).
+        uploads: How many files were uploaded for it.
+        guests: The contacts of the file that was read last; None before that.
+        mailings: How often it was sent: a further upload may send it again (T123).
     """
 
     sn: str
@@ -78,11 +87,20 @@ class Campaign:
     changed: datetime = attrs.field(
         default=attrs.Factory(lambda self: self.accepted, takes_self=True)
     )
+    is_once: bool = False
+    uploads: int = 0
+    guests: Guests | None = attrs.field(default=None, repr=False)
+    mailings: int = 0
 
     @property
     def name(self) -> str:
         """``form.name``."""
         return self.body.name
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was paused; nothing of it is sent any more."""
+        return self.failed == "STOP"
 
     @property
     def sent_begin(self) -> datetime | None:
@@ -98,6 +116,8 @@ class Campaign:
         """Name the state, as the vendor's notes of 2026 do."""
         if self.failed is not None:
             return self.failed
+        if self.is_once and self.guests is None:
+            return "PREPARE"
         if not self.waves:
             return "PREPARE_TO_SENT" if self.body.is_scheduled else "PREPARE"
         if self.ended(now) is not None:
@@ -165,19 +185,47 @@ class Campaigns:
         Raises:
             Refused: with the documented code.
         """
+        body = read_campaign(content, is_test=is_test, on=self._board.on)
+        begins = self._check(body, now)
+        recipients = self._book.recipients(body.selected, body.excluded, now)
+        if not recipients:
+            raise Refused(40013)
+        self._check_balance(body, len(recipients), begins)
+        campaign = self._accept(body, begins=begins, count=len(recipients), now=now)
+        self._plan(campaign, begins, None)
+        return campaign
+
+    def reserve(self, content: bytes, *, is_test: bool, now: datetime) -> Campaign:
+        """Accept a campaign without lists, which waits for its recipients (T122).
+
+        Raises:
+            Refused: with the code that a submit would get.
+        """
+        body = read_campaign(content, is_test=is_test, is_once=True, on=self._board.on)
+        begins = self._check(body, now)
+        return self._accept(body, begins=begins, count=0, now=now, is_once=True)
+
+    def receive(self, campaign: Campaign, guests: Guests, at: datetime) -> None:
+        """Take the recipients that an upload brought, and send to them when it is time (T123)."""
+        if campaign.is_stopped:
+            return
+        campaign.guests = guests
+        count = len(self._recipients(campaign, guests, at))
+        campaign.failed = _shortage(count, self.balance)
+        if campaign.failed is None:
+            self._charge(campaign, campaign.charged + count)
+            self._plan(campaign, max(campaign.begins, at), guests)
+
+    def _check(self, body: CampaignBody, now: datetime) -> datetime:
+        """Judge what needs no recipients, and return when it is to be sent."""
         on = self._board.on
-        body = read_campaign(content, is_test=is_test, on=on)
         begins = check_schedule(body, now)
         check_senders(body.variants, on)
         if any(on.invalid_content_marker in variant.html for variant in body.variants):
             raise Refused(40014)
         if not self._book.lists.keys() >= {*body.selected, *body.excluded}:
             raise Refused(40007)
-        recipients = self._book.recipients(body.selected, body.excluded, now)
-        if not recipients:
-            raise Refused(40013)
-        self._check_balance(body, len(recipients), begins)
-        return self._accept(body, begins=begins, count=len(recipients), now=now)
+        return begins
 
     def _check_balance(self, body: CampaignBody, count: int, begins: datetime) -> None:
         remaining = self.balance
@@ -205,7 +253,13 @@ class Campaigns:
         )
 
     def _accept(
-        self, body: CampaignBody, *, begins: datetime, count: int, now: datetime
+        self,
+        body: CampaignBody,
+        *,
+        begins: datetime,
+        count: int,
+        now: datetime,
+        is_once: bool = False,
     ) -> Campaign:
         campaign = Campaign(
             sn=self._codes.sn(),
@@ -216,62 +270,78 @@ class Campaigns:
             number=len(self.all),
             due=begins,
             scripted=self._scripts.popleft() if self._scripts else None,
+            is_once=is_once,
         )
         self.all[campaign.sn] = campaign
         self.balance -= count
-        self._timeline.add(
-            begins,
-            lambda at: self._begin(campaign, at),
-            prepare=lambda at: self._preparing(campaign, at),
-        )
         return campaign
 
-    def _unknown_placeholders(self, body: CampaignBody) -> tuple[str, ...]:
+    def _plan(self, campaign: Campaign, begins: datetime, guests: Guests | None) -> None:
+        """Let a mailing begin at an instant."""
+        campaign.due = begins
+        self._timeline.add(
+            begins,
+            lambda at: self._begin(campaign, guests, at),
+            prepare=lambda at: self._preparing(campaign, guests, at),
+        )
+
+    def _unknown_placeholders(
+        self, body: CampaignBody, columns: Collection[str]
+    ) -> tuple[str, ...]:
         used = set[str]()
         for variant in body.variants:
             for text in (variant.subject, variant.preheader, variant.html):
                 used |= placeholders(text)
-        known = {"email", "name", *self._book.columns}
+        known = {"email", "name", *columns}
         unknown = tuple(sorted(name for name in used if folded(name) not in known))
         if unknown:
             logger.info("a campaign uses unknown variables: %s", ", ".join(unknown))
         return unknown
 
-    def _begin(self, campaign: Campaign, at: datetime) -> None:
+    def _begin(self, campaign: Campaign, guests: Guests | None, at: datetime) -> None:
         """Judge a campaign again at its instant, and send it."""
+        if campaign.is_stopped:
+            return
         body = campaign.body
         campaign.changed = at
-        recipients = self._recipients(campaign, at)
+        recipients = self._recipients(campaign, guests, at)
         campaign.failed = self._failure(campaign, len(recipients), at)
         if campaign.failed is not None:
             if campaign.failed not in HOLDING_STATES:
-                self._charge(campaign, 0)
+                self._charge(campaign, campaign.mails)
             return
-        self._charge(campaign, len(recipients))
-        campaign.unknown_placeholders = self._unknown_placeholders(body)
+        self._charge(campaign, campaign.mails + len(recipients))
+        campaign.mailings += 1
+        campaign.unknown_placeholders = self._unknown_placeholders(body, recipients.columns)
+        campaign.sent_end = campaign.winner = None
         if body.testing_on is None:
-            campaign.sent_end = self._send(campaign, recipients, variant=0, at=at).end
+            self._send(campaign, recipients, variant=0, at=at)
+            campaign.sent_end = max(wave.end for wave in campaign.waves)
         else:
             self._begin_test(campaign, recipients, at)
 
-    def _recipients(self, campaign: Campaign, at: datetime) -> Recipients:
-        return self._book.recipients(campaign.body.selected, campaign.body.excluded, at)
+    def _recipients(self, campaign: Campaign, guests: Guests | None, at: datetime) -> Recipients:
+        body = campaign.body
+        return self._book.recipients(body.selected, body.excluded, at, guests=guests)
 
-    def _preparing(self, campaign: Campaign, at: datetime) -> Iterator[None]:
+    def _preparing(self, campaign: Campaign, guests: Guests | None, at: datetime) -> Iterator[None]:
         """Draw what becomes of the first mails."""
         if campaign.scripted in {None, "COMPLETE"}:
-            count = len(self._recipients(campaign, at))
+            count = len(self._recipients(campaign, guests, at))
             half = _half(campaign.body, count)
             sizes = [count] if campaign.body.testing_on is None else [half, half]
             self._drawn.clear()
+            sent = len(campaign.waves)
             for place, size in enumerate(sizes):
-                yield from self._drawing(self._fates(campaign, size, variant=place, wave=place))
+                wave = sent + place
+                yield from self._drawing(self._fates(campaign, size, variant=place, wave=wave))
 
     def _preparing_rest(self, campaign: Campaign, rest: Recipients, at: datetime) -> Iterator[None]:
         """Draw what becomes of the mails after a test."""
         size, winner = len(rest.subscribed(at)), self._winner(campaign, at)
+        wave = len(campaign.waves)
         self._drawn.clear()
-        yield from self._drawing(self._fates(campaign, size, variant=winner, wave=2))
+        yield from self._drawing(self._fates(campaign, size, variant=winner, wave=wave))
 
     def _failure(self, campaign: Campaign, count: int, at: datetime) -> str | None:
         """Name the state of a campaign that sends nothing at its instant (T66)."""
@@ -379,6 +449,13 @@ class Campaigns:
         """Return the campaigns whose sending is over, the newest first (T65)."""
         done = [item for item in self.all.values() if item.state(now) == "COMPLETE"]
         return sorted(done, key=lambda item: (item.sent_begin, item.number), reverse=True)
+
+
+def _shortage(count: int, balance: int) -> str | None:
+    """Name the state of a campaign whose upload has nobody, or more than the balance covers."""
+    if not count:
+        return "EMPTY_RECIPIENT"
+    return "OVER_LIMIT" if count > balance else None
 
 
 def _half(body: CampaignBody, count: int) -> int:

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook, folded
-from newsleopard_async.emulator.platform.batches import Batch
+from newsleopard_async.emulator.platform.batches import Batch, History
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
 from newsleopard_async.emulator.platform.csvfile import (
     Block,
@@ -137,9 +137,18 @@ Judging = Generator[None, None, Judgement]
 
 
 def judge(
-    blob: Blob, *, book: AddressBook, columns: Mapping[str, str], switches: Switches
+    blob: Blob,
+    *,
+    book: AddressBook,
+    columns: Mapping[str, str],
+    switches: Switches,
+    history: History | None = None,
 ) -> Judging:
-    """Read a file once, against the columns that the account knows already."""
+    """Read a file once, against the columns that the account knows already.
+
+    Its rows go into the account's history, or into one apart.
+    """
+    history = book.history if history is None else history
     blocks = _blocks(blob, switches)
     try:
         first = next(blocks, None)
@@ -147,14 +156,14 @@ def judge(
         status = _judge_header(header, switches)
         if status is not None or first is None:
             return Judgement(status=status or "ERROR")
-        desk = _Desk(header, blob=blob, book=book, columns=columns)
+        desk = _Desk(header, blob=blob, book=book, history=history, columns=columns)
         desk.take(first.part(slice(1, None)))
         for block in blocks:
             yield
             desk.take(block)
     except MalformedCsv:
         return Judgement(status="ERROR")
-    yield from book.history.close(desk.batch, book.top)
+    yield from history.close(desk.batch, book.top)
     return desk.judgement()
 
 
@@ -195,11 +204,18 @@ class _Desk:
     """Where the rows of one file are judged."""
 
     def __init__(
-        self, header: list[str], *, blob: Blob, book: AddressBook, columns: Mapping[str, str]
+        self,
+        header: list[str],
+        *,
+        blob: Blob,
+        book: AddressBook,
+        history: History,
+        columns: Mapping[str, str],
     ) -> None:
         names = [folded(name) for name in header]
-        self.batch = book.history.open(names, blob)
+        self.batch = history.open(names, blob)
         self._book = book
+        self._history = history
         self._header = header
         self._names = names
         self._typed = {index: _Column({kind}) for index, kind in _typed(names, columns).items()}
@@ -254,7 +270,7 @@ class _Desk:
 
     def _store(self, emails: Sequence[str], starts: array[int], sizes: array[int]) -> None:
         numbers = self._book.number_all(emails)
-        self._duplicates += self._book.history.append(self.batch, numbers, starts, sizes)
+        self._duplicates += self._history.append(self.batch, numbers, starts, sizes)
 
     def _reject(self, row: list[str]) -> bool:
         """Write a row to the error file, if there is a reason."""

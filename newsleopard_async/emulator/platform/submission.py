@@ -76,8 +76,17 @@ class CampaignBody:
     content_position: Literal["top", "nested"] = "top"
 
 
-def read_campaign(content: bytes, *, is_test: bool, on: Switches) -> CampaignBody:
-    """Read the body of a submit.
+CLI_CONTACTS: Final = "contactsFileContent"
+"""Where the vendor's command line puts the contacts of a campaign without lists (T122).
+
+A server that is not strict refuses it, too: to ignore it would lose them all.
+"""
+
+
+def read_campaign(
+    content: bytes, *, is_test: bool, is_once: bool = False, on: Switches
+) -> CampaignBody:
+    """Read the body of a submit, or of a campaign without lists.
 
     Raises:
         Refused: 40001 with every field that is wrong.
@@ -85,9 +94,9 @@ def read_campaign(content: bytes, *, is_test: bool, on: Switches) -> CampaignBod
     check = FieldCheck(on)
     body = check.body(content)
     fields: dict[str, Any] = {}
-    mail, position = _locate_content(check, body, is_test=is_test)
+    mail, position = _locate_content(check, body, may_nest=is_test and not is_once)
     check.known(body, "", {"form", "config", "content"})
-    _read_form(check, body, fields)
+    _read_form(check, body, fields, is_once=is_once)
     _read_config(check, body, fields, nested=position == "nested")
     _read_content(check, mail, fields, is_test=is_test, position=position)
     check.finish()
@@ -95,16 +104,15 @@ def read_campaign(content: bytes, *, is_test: bool, on: Switches) -> CampaignBod
 
 
 def _locate_content(
-    check: FieldCheck, body: Mapping[str, Any], *, is_test: bool
+    check: FieldCheck, body: Mapping[str, Any], *, may_nest: bool
 ) -> tuple[dict[str, Any] | None, Literal["top", "nested"]]:
     """Find ``content``: at top level, or for a content test inside ``config`` (T95)."""
     config = body.get("config")
     nested = config.get("content") if isinstance(config, dict) else None
-    if nested is None or not is_test:
+    if nested is None or not may_nest:
         return check.mapping(body, "", "content"), "top"
     is_alone = "content" not in body if check.on.strict else body.get("content") is None
-    may_nest = is_alone and not check.on.refuse_nested_content
-    if not may_nest or not isinstance(nested, dict):
+    if not is_alone or check.on.refuse_nested_content or not isinstance(nested, dict):
         check.refuse(
             "content", "NotNull" if body.get("content") is None else "InvalidTestingOnFields"
         )
@@ -114,14 +122,22 @@ def _locate_content(
     return nested, "nested"
 
 
-def _read_form(check: FieldCheck, body: Mapping[str, Any], fields: dict[str, Any]) -> None:
+def _read_form(
+    check: FieldCheck, body: Mapping[str, Any], fields: dict[str, Any], *, is_once: bool
+) -> None:
     form = check.mapping(body, "", "form")
     if form is None:
         return
-    check.known(form, "form", {"name", "selectedLists", "excludeLists"})
+    names = {"name", "excludeLists"} if is_once else {"name", "selectedLists", "excludeLists"}
+    check.known(form, "form", names)
     fields["name"] = check.text(form, "form", "name")
-    fields["selected"] = _read_codes(check, form, "selectedLists", may_be_empty=False)
-    fields["excluded"] = _read_codes(check, form, "excludeLists", may_be_empty=True)
+    fields["selected"] = fields["excluded"] = ()
+    if not is_once:
+        fields["selected"] = _read_codes(check, form, "selectedLists", may_be_empty=False)
+    elif CLI_CONTACTS in form:
+        check.refuse(f"form.{CLI_CONTACTS}", "UnknownField")
+    if not is_once or "excludeLists" in form:
+        fields["excluded"] = _read_codes(check, form, "excludeLists", may_be_empty=True)
 
 
 def _read_codes(
