@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from newsleopard_async.emulator import Emulator
+from newsleopard_async.emulator.platform import campaigns, readers
 from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
 
 pytestmark = pytest.mark.asyncio
 
+DAY_S = 86_400
 QUIET = {"bounce_share": 0.0, "open_share": 0.0}
 SLOW = {"send_base_s": 0.0, "mails_per_s": 10.0}
 """Switches with which a mail goes out every tenth of a second."""
@@ -116,7 +119,7 @@ async def test_status_shows_the_state_that_a_campaign_came_to(name: str) -> None
     assert (after["sentBeginDate"], after["sentEndDate"]) == (None, None)
 
 
-@pytest.mark.parametrize("method", ["GET"])
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
 @pytest.mark.parametrize(
     ("form", "status", "body"), [("40007", 400, b'{"code":"40007"}'), ("404", 404, b"")]
 )
@@ -129,3 +132,144 @@ async def test_unknown_campaign_is_answered_as_the_switch_says(
         answer = await api.request(method, path("none"))
 
     assert (answer.status_code, answer.content) == (status, body)
+
+
+async def test_pause_in_the_middle_keeps_the_mails_that_are_not_out() -> None:
+    """What went out is charged, read and reported; the rest never goes, and nobody waits (T129)."""
+    emulator, clock = later(**SLOW, open_share=1.0, click_share=1.0, unsubscribe_share=1.0)
+    emulator.switch(bounce_share=0.0, complain_share=0.0, open_delay_s=600.0)
+    async with Api(emulator) as api:
+        sn = await accepted(api, BODY, 200)
+        clock.advance(5)
+        answer = await api.request("PATCH", path(sn))
+        stopped = (await api.get(path(sn))).json()
+        went = {mail.to for mail in emulator.outbox}
+        left = emulator.balance
+        clock.advance(DAY_S)
+        every = "?startDate=2000-01-01T00:00:00.000Z&endDate=2100-01-01T00:00:00.000Z"
+        listed = (await api.get(f"/v1/report/campaigns{every}")).json()
+        await api.post(f"/v1/report/{sn}/export", {})
+        clock.advance(60)
+        links = (await api.get(f"/v1/report/{sn}/link")).json()["Reports"]
+        files = {link["reportType"]: (await api.fetch(link["link"])).text for link in links}
+
+    [campaign] = emulator.campaigns
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert (stopped["status"], stopped["sentEndDate"]) == ("STOP", "2026-01-05T02:01:05.00Z")
+    assert (len(went), campaign.charged, left) == (50, 50, 1_000_000 - 50)
+    assert {mail.to for mail in emulator.outbox} == emulator.excluded == went
+    assert listed == []
+    assert {kind: text.count("\n") - 1 for kind, text in files.items()} == {
+        kind: campaign.count(kind, clock.now())
+        for kind in ("delivery", "open", "click", "unsubscribe")
+    }
+    assert {campaign.count(kind, clock.now()) for kind in files} == {50}
+
+
+async def test_pause_leaves_alone_what_other_campaigns_do_to_readers() -> None:
+    """Who got no mail of the stopped campaign may still leave because of another one (T129)."""
+    emulator, clock = later(**SLOW, open_share=1.0, unsubscribe_share=1.0, bounce_share=0.0)
+    async with Api(emulator) as api:
+        list_sn = await api.filled_list(100)
+        sns = [(await api.submit(BODY, list_sn)).json()["sn"] for _ in range(2)]
+        clock.advance(2)
+        await api.request("PATCH", path(sns[0]))
+        clock.advance(3 * DAY_S)
+
+    assert len(emulator.outbox) == 20 + 100
+    assert len(emulator.excluded) == 100
+
+
+async def test_scheduled_campaign_that_is_paused_never_goes() -> None:
+    """What was charged is paid back, and its instant passes without a mail (T129)."""
+    emulator, clock = later(free_plan=True)
+    async with Api(emulator) as api:
+        sn = await accepted(api, scheduled(600), 50)
+        await api.request("PATCH", path(sn))
+        left = emulator.balance
+        clock.advance(DAY_S)
+        status = (await api.get(path(sn))).json()
+        other = await api.submit(BODY, emulator.lists[0].sn)
+
+    assert left == 1_000_000
+    assert (status["status"], status["updateDate"]) == ("STOP", "2026-01-05T02:01:00Z")
+    assert (status["sentBeginDate"], status["sentEndDate"]) == (None, None)
+    assert (len(emulator.outbox), other.status_code) == (0, 200)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "name", "winner", "mails"),
+    [(0.5, "TESTING", None, 10), (5, "TESTING", None, 20), (3_610, "SENDING", "A", 120)],
+)
+async def test_rest_of_a_test_that_is_paused_never_goes(
+    after_s: float, name: str, winner: str | None, mails: int
+) -> None:
+    """A pause stops both halves of a test, what follows them, and the judgement (T126, T129)."""
+    emulator, clock = later(**QUIET, **SLOW)
+    async with Api(emulator) as api:
+        sn = await accepted(api, changed(AB_BODY, {"content.testing.proportion": 10}), 200)
+        clock.advance(after_s)
+        before = await state(api, sn)
+        await api.request("PATCH", path(sn))
+        clock.advance(DAY_S)
+        after = await state(api, sn)
+
+    [campaign] = emulator.campaigns
+    assert (before, after, campaign.winner) == (name, "STOP", winner)
+    assert len(emulator.outbox) == campaign.charged == mails
+    assert emulator.balance == 1_000_000 - mails
+
+
+async def test_campaign_is_paused_while_its_mails_are_prepared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An immediate campaign is in PREPARE meanwhile; paused then, it sends nothing (T129)."""
+    monkeypatch.setattr(campaigns, "AT_ONE_GO", 0)
+    monkeypatch.setattr(readers, "_SLICE", 1)
+    emulator, clock = later()
+    async with Api(emulator) as api:
+        list_sn = await api.filled_list(100)
+        submit = asyncio.create_task(api.submit(BODY, list_sn))
+        found = emulator._account.campaigns.all
+        for _ in range(100):
+            await asyncio.sleep(0)
+            if found:
+                break
+        [sn] = found
+        before = await state(api, sn)
+        answer = await api.request("PATCH", path(sn))
+        await submit
+        clock.advance(60)
+        after = await state(api, sn)
+
+    assert (before, answer.status_code, after) == ("PREPARE", 204, "STOP")
+    assert (len(emulator.outbox), emulator.balance) == (0, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("DRAFT", 400), ("OVER_LIMIT", 400), ("SENDING", 204), ("TESTING", 204)]
+)
+async def test_pause_is_refused_where_there_is_nothing_to_stop(name: str, status: int) -> None:
+    """Only a campaign that is to send, or sends, can be paused, and only once (T129)."""
+    emulator, _ = later()
+    emulator.script_campaign(name)
+    async with Api(emulator) as api:
+        sn = await accepted(api, BODY)
+        first, second = [await api.request("PATCH", path(sn)) for _ in range(2)]
+
+    assert first.status_code == status
+    assert (second.status_code, second.json()) == (400, {"code": "40015"})
+    assert emulator.balance == 1_000_000 - (10 if name == "DRAFT" else 0)
+
+
+async def test_stopped_campaign_may_have_no_report() -> None:
+    """``unfinished_is_40303`` is about a stopped campaign, too (T04)."""
+    emulator, clock = later(unfinished_is_40303=True)
+    async with Api(emulator) as api:
+        sn = await accepted(api, BODY)
+        clock.advance(1)
+        await api.request("PATCH", path(sn))
+        clock.advance(60)
+        answer = await api.post(f"/v1/report/{sn}/export", {})
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "40303")

@@ -37,6 +37,15 @@ def get_status(account: Account, call: Call, now: datetime) -> Reply:
     return json_reply(_status(campaign, account.board.on, now))
 
 
+def pause_campaign(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer PATCH /v1/campaign/normal/{campaign_sn}, of both kinds (T126, T129)."""
+    campaign = account.campaigns.all.get(call.path["campaign_sn"])
+    if campaign is None:
+        return _unknown_campaign(account.board.on)
+    account.campaigns.pause(campaign, now)
+    return empty(204)
+
+
 def _unknown_campaign(on: Switches) -> Reply:
     if on.unknown_campaign == "40007":
         raise Refused(40007)
@@ -88,6 +97,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
     for endpoint in (
         get_balance,
         get_status,
+        pause_campaign,
         submit_once,
         submit_ab_test_once,
     )

@@ -349,6 +349,15 @@ class AddressBook:
             since[number] = min(since[number], instant)
         self._exclusions += 1
 
+    def expect(self, exclusions: Iterable[tuple[int, float]], now: datetime) -> None:
+        """Let these be all exclusions to come; those that were expected before are forgotten."""
+        since, instant = self._excluded_from, now.timestamp()
+        for number in self._excluded:
+            if since[number] > instant:
+                since[number] = math.inf
+        self._excluded = [number for number in self._excluded if since[number] < math.inf]
+        self.exclude_all(each for each in exclusions if each[1] > instant)
+
     def is_excluded(self, email: str, now: datetime) -> bool:
         """Tell whether the address is excluded by now."""
         number = self._numbers.get(email, self.top)

@@ -7,7 +7,7 @@ import random
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import compress
+from itertools import chain, compress
 from math import gcd
 from typing import Final
 
@@ -37,6 +37,8 @@ __all__ = ["Campaign", "Campaigns"]
 
 FREE_MAILS_PER_DAY: Final = 50
 DAY: Final = timedelta(days=1)
+PAUSABLE_STATES: Final = frozenset({"PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"})
+
 HOLDING_STATES: Final = frozenset({"DRAFT", "PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"})
 """States that are not final: a campaign that is scripted to stay in one keeps what was charged."""
 
@@ -60,8 +62,8 @@ class Campaign:
         due: When the mails go out that have not yet: ``begins``, and then the end of the test.
         scripted: The state to come to at its instant, whatever else is the case, or None.
         waves: The mails, once they go out.
-        failed: The state of a campaign that sends nothing, or nothing more.
-        sent_end: When the last mail goes out; None until that is known.
+        failed: The state of a campaign that sends nothing, or nothing more; STOP if it was paused.
+        sent_end: When the last mail goes out, or the sending was stopped; None until that is known.
         winner: ``A`` or ``B``, once a test is decided.
         unknown_placeholders: Names between ``${`` and ``}`` that are no column (T83).
         changed: When its state last changed; the end of its sending, which comes by itself, apart.
@@ -99,7 +101,7 @@ class Campaign:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it was paused; nothing of it is sent any more."""
+        """Whether it was paused: nothing of it is sent any more."""
         return self.failed == "STOP"
 
     @property
@@ -109,8 +111,8 @@ class Campaign:
 
     @property
     def mails(self) -> int:
-        """How many mails the waves have that began."""
-        return sum(len(wave.recipients) for wave in self.waves)
+        """How many mails go out in the waves that began."""
+        return sum(wave.fates.mails for wave in self.waves)
 
     def state(self, now: datetime) -> str:
         """Name the state, as the vendor's notes of 2026 do."""
@@ -240,7 +242,7 @@ class Campaigns:
     def _sent_since(self, instant: datetime) -> int:
         """Count the mails of the waves that began after an instant."""
         return sum(
-            len(wave.recipients)
+            wave.fates.mails
             for item in self.all.values()
             for wave in item.waves
             if wave.begin > instant
@@ -299,7 +301,7 @@ class Campaigns:
         return unknown
 
     def _begin(self, campaign: Campaign, guests: Guests | None, at: datetime) -> None:
-        """Judge a campaign again at its instant, and send it."""
+        """Judge a campaign again at its instant, and send it, unless it was stopped."""
         if campaign.is_stopped:
             return
         body = campaign.body
@@ -326,7 +328,7 @@ class Campaigns:
 
     def _preparing(self, campaign: Campaign, guests: Guests | None, at: datetime) -> Iterator[None]:
         """Draw what becomes of the first mails."""
-        if campaign.scripted in {None, "COMPLETE"}:
+        if campaign.scripted in {None, "COMPLETE"} and not campaign.is_stopped:
             count = len(self._recipients(campaign, guests, at))
             half = _half(campaign.body, count)
             sizes = [count] if campaign.body.testing_on is None else [half, half]
@@ -338,6 +340,8 @@ class Campaigns:
 
     def _preparing_rest(self, campaign: Campaign, rest: Recipients, at: datetime) -> Iterator[None]:
         """Draw what becomes of the mails after a test."""
+        if campaign.is_stopped:
+            return
         size, winner = len(rest.subscribed(at)), self._winner(campaign, at)
         wave = len(campaign.waves)
         self._drawn.clear()
@@ -398,6 +402,8 @@ class Campaigns:
 
     def _end_test(self, campaign: Campaign, rest: Recipients, at: datetime) -> None:
         """Send the rest with the look that won, if it may be sent (T99)."""
+        if campaign.is_stopped:
+            return
         winner = self._winner(campaign, at)
         campaign.winner = "AB"[winner]
         campaign.changed = at
@@ -444,6 +450,30 @@ class Campaigns:
         if fates.origin[0] > AT_ONE_GO:
             yield from fates.drawing()
             self._drawn[fates.seed] = fates
+
+    def pause(self, campaign: Campaign, now: datetime) -> None:
+        """Stop a campaign for good: the mails that have not gone out stay (T129).
+
+        Raises:
+            Refused: with 40015, in a state in which there is nothing to stop.
+        """
+        if campaign.state(now) not in PAUSABLE_STATES:
+            raise Refused(40015)
+        campaign.failed, campaign.changed = "STOP", now
+        campaign.sent_end = now if campaign.waves else None
+        self._timeline.add(
+            now,
+            lambda at: self._stop(campaign, at),
+            prepare=lambda at: chain.from_iterable(wave.stopping(at) for wave in campaign.waves),
+        )
+
+    def _stop(self, campaign: Campaign, at: datetime) -> None:
+        """Pay back the mails that stay, and forget what their readers would have done."""
+        for wave in campaign.waves:
+            wave.stop(at)
+        self._charge(campaign, campaign.mails)
+        waves = (wave for item in self.all.values() for wave in item.waves)
+        self._book.expect((each for wave in waves for each in wave.exclusions(after=at)), at)
 
     def complete(self, now: datetime) -> list[Campaign]:
         """Return the campaigns whose sending is over, the newest first (T65)."""

@@ -48,16 +48,21 @@ class Fates:
         variant: Place of the variant in the campaign's body.
         seed: What they are drawn from; the same seed gives the same fates.
         on: The shares and delays.
+
+    Attributes:
+        mails: How many of them go out: all, unless they are stopped before.
     """
 
     def __init__(self, count: int, *, variant: int, seed: str, on: Switches) -> None:
         self.seed = seed
         self.origin: tuple[int, int, str, Switches] = (count, variant, seed, on)
         self.duration_s: float = on.send_base_s + count / on.mails_per_s
+        self.mails: int = count
         self._count = count
         self._mail_ms = 1000 * self.duration_s / max(1, count)
         self._bounced: array[int] = array("Q")
         self._runs: dict[str, list[array[int]]] = {}
+        self._stopped: tuple[int, dict[str, list[array[int]]]] | None = None
 
     def drawing(self) -> Iterator[None]:
         """Draw everything, a few milliseconds at a time."""
@@ -112,7 +117,25 @@ class Fates:
 
     def sent(self, passed_ms: int) -> int:
         """Count the mails that go out in so long a time."""
-        return bisect_right(range(self._count), passed_ms, key=self.arrival_ms)
+        return bisect_right(range(self.mails), passed_ms, key=self.arrival_ms)
+
+    def stopping(self, passed_ms: int) -> Iterator[None]:
+        """Find out, in slices, what readers do with the mails of so long a time."""
+        mails, count = self.sent(passed_ms), self._count
+        found: dict[str, list[array[int]]] = {kind: [] for kind in self._runs}
+        for kind, runs in self._runs.items():
+            for run in runs:
+                found[kind].append(array("Q", [each for each in run if each % count < mails]))
+                yield
+        self._stopped = mails, found
+
+    def stop(self, passed_ms: int) -> None:
+        """Let no mail go out after so long a time; what readers do with the others happens."""
+        if self._stopped is None or self._stopped[0] != self.sent(passed_ms):
+            for _ in self.stopping(passed_ms):
+                pass
+        assert self._stopped is not None
+        self.mails, self._runs = self._stopped
 
     def count(self, kind: str, passed_ms: int) -> int:
         """Count the events of a type in so long a time."""
@@ -191,6 +214,14 @@ class Wave:
         """Count the mails that have gone out."""
         return self.fates.sent((now - self.begin) // _MILLISECOND)
 
+    def stopping(self, now: datetime) -> Iterator[None]:
+        """Prepare a stop, in slices."""
+        return self.fates.stopping((now - self.begin) // _MILLISECOND)
+
+    def stop(self, now: datetime) -> None:
+        """Let the mails that have not gone out stay."""
+        self.fates.stop((now - self.begin) // _MILLISECOND)
+
     def count(self, kind: str, now: datetime) -> int:
         """Count the events of a type so far."""
         return self.fates.count(kind, (now - self.begin) // _MILLISECOND)
@@ -205,10 +236,12 @@ class Wave:
             for after_ms, place in zip(times, places, strict=True):
                 yield self.begin + after_ms * _MILLISECOND, self.recipients[place]
 
-    def exclusions(self) -> Iterator[tuple[int, float]]:
-        """Yield who will be excluded by these mails, by number, and from what instant on."""
+    def exclusions(self, *, after: datetime | None = None) -> Iterator[tuple[int, float]]:
+        """Yield whom these mails exclude, by number, and from what instant on, if it is later."""
         begin_s = self.begin.timestamp()
         for kind in EXCLUDING_TYPES:
+            if after is not None and self.count(kind, after) == self.fates.count(kind, LAST_MS):
+                continue
             for times, places in self.fates.parts(kind, LAST_MS):
                 for after_ms, place in zip(times, places, strict=True):
                     yield self.recipients.numbers[place], begin_s + after_ms / 1000
