@@ -127,6 +127,25 @@ class FieldCheck:
         self.refuse(_join(path, name), "InvalidType")
         return None
 
+    def codes(
+        self, parent: Mapping[str, Any], path: str, name: str, *, may_be_empty: bool = False
+    ) -> tuple[str, ...]:
+        """Read a member that is a list of codes, text or where codes are numbers a number (T16)."""
+        value = parent.get(name)
+        where = _join(path, name)
+        if value is None:
+            self.refuse(where, "NotNull")
+        elif not isinstance(value, list) or not all(map(self._is_code, value)):
+            self.refuse(where, "InvalidType")
+        elif not all(value) or not (value or may_be_empty):
+            self.refuse(where, "NotEmpty")
+        else:
+            return tuple(str(item) for item in value)
+        return ()
+
+    def _is_code(self, value: object) -> bool:
+        return isinstance(value, str) or (self.on.numeric_codes and type(value) is int)
+
     def number(
         self, parent: Mapping[str, Any], path: str, name: str, *, low: float, high: float
     ) -> float | None:

@@ -133,31 +133,11 @@ def _read_form(
     fields["name"] = check.text(form, "form", "name")
     fields["selected"] = fields["excluded"] = ()
     if not is_once:
-        fields["selected"] = _read_codes(check, form, "selectedLists", may_be_empty=False)
+        fields["selected"] = check.codes(form, "form", "selectedLists")
     elif CLI_CONTACTS in form:
         check.refuse(f"form.{CLI_CONTACTS}", "UnknownField")
     if not is_once or "excludeLists" in form:
-        fields["excluded"] = _read_codes(check, form, "excludeLists", may_be_empty=True)
-
-
-def _read_codes(
-    check: FieldCheck, form: Mapping[str, Any], name: str, *, may_be_empty: bool
-) -> tuple[str, ...]:
-    value = form.get(name)
-    if value is None:
-        check.refuse(f"form.{name}", "NotNull")
-    elif not isinstance(value, list) or not all(_is_code(item, check.on) for item in value):
-        check.refuse(f"form.{name}", "InvalidType")
-    elif not all(value) or not (value or may_be_empty):
-        check.refuse(f"form.{name}", "NotEmpty")
-    else:
-        return tuple(str(item) for item in value)
-    return ()
-
-
-def _is_code(value: object, on: Switches) -> bool:
-    """Whether this names a list: text, or where codes are numbers a number too (T16)."""
-    return isinstance(value, str) or (on.numeric_codes and type(value) is int)
+        fields["excluded"] = check.codes(form, "form", "excludeLists", may_be_empty=True)
 
 
 def _read_config(
