@@ -118,8 +118,8 @@ class Switches:
         metrics_shape: Metrics come as an ``"array"``, or in a ``"wrapper"`` (T131).
         unknown_metrics: An unknown campaign is ``"left_out"`` of the metrics, or refuses them
             with ``"400"`` and 40007 (T131).
-        delete_forgets_one: Of several campaigns that were deleted, the last one stands in none
-            of the three lists of the answer (T128).
+        delete_forgets_one: The last campaign of a deletion stands in none of the three lists of
+            the answer, whatever became of it (T128).
         second_once_upload: What a second upload for a campaign without lists does: it
             ``"sends_again"``, is ``"ignored"``, or is ``"refused"`` (T123).
         numeric_template_ids: The id of a template is a number (T132).

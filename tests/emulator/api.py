@@ -153,6 +153,10 @@ class Api:
             options["json"] = json
         return await self._api.post(path, **options)
 
+    async def delete(self, path: str, json: Any) -> httpx.Response:
+        """DELETE at the API, with a JSON body."""
+        return await self._api.request("DELETE", path, json=json)
+
     async def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call the API, without a body or with what the options say."""
         return await self._api.request(method, path, **options)

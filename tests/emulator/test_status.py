@@ -273,3 +273,86 @@ async def test_stopped_campaign_may_have_no_report() -> None:
         answer = await api.post(f"/v1/report/{sn}/export", {})
 
     assert (answer.status_code, answer.json()["code"]) == (403, "40303")
+
+
+async def delete(api: Api, *sns: Any) -> Any:
+    """Delete campaigns, and return the answer."""
+    return await api.delete("/v1/campaign/normal", {"campaignSnList": list(sns)})
+
+
+async def test_deletion_fills_three_lists() -> None:
+    """What is sent goes on, what is unknown is named, and the rest is gone (T128)."""
+    emulator, clock = later(**QUIET)
+    async with Api(emulator) as api:
+        complete = await accepted(api, BODY)
+        clock.advance(60)
+        planned = await accepted(api, scheduled(600))
+        testing = await accepted(api, scheduled(250, AB_BODY), 40)
+        sending = await accepted(api, BODY)
+        clock.advance(1)
+        answer = await delete(api, sending, "none", planned, complete, planned)
+        again = await delete(api, planned, testing)
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "success": [planned, complete],
+        "sendingCampaign": [sending],
+        "badCampaigns": ["none"],
+    }
+    assert again.json() == {"success": [], "sendingCampaign": [testing], "badCampaigns": [planned]}
+
+
+async def test_deleted_campaign_never_sends_and_is_forgotten() -> None:
+    """Its charge is paid back, and no endpoint knows it; what is so still does (T127)."""
+    emulator, clock = later(**QUIET)
+    async with Api(emulator) as api:
+        sent = await accepted(api, BODY)
+        clock.advance(60)
+        planned = await accepted(api, scheduled(600))
+        await delete(api, planned, sent)
+        deleted = clock.now()
+        left = emulator.balance
+        clock.advance(DAY_S)
+        answers = [
+            *[await api.request(method, path(planned)) for method in ("GET", "PATCH")],
+            *[await api.get(f"/v1/report/{sn}/link") for sn in (planned, sent)],
+        ]
+        listed = (await api.get("/v1/report/campaigns")).json()
+
+    assert left == 1_000_000 - 10
+    assert [answer.json()["code"] for answer in answers] == ["40007"] * 2 + ["40303"] * 2
+    assert listed == []
+    assert [item.deleted for item in emulator.campaigns] == [deleted] * 2
+    assert {mail.campaign_sn for mail in emulator.outbox} == {sent}
+
+
+@pytest.mark.parametrize(
+    ("body", "rules"),
+    [
+        ({"campaignSnList": []}, {"campaignSnList": ["NotEmpty"]}),
+        ({"campaignSnList": [""]}, {"campaignSnList": ["NotEmpty"]}),
+        ({"campaignSnList": [7]}, {"campaignSnList": ["InvalidType"]}),
+        ({}, {"campaignSnList": ["NotNull"]}),
+        ({"sns": ["a"]}, {"sns": ["UnknownField"], "campaignSnList": ["NotNull"]}),
+        ([], {"body": ["NotReadable"]}),
+        (None, {"body": ["NotReadable"]}),
+    ],
+)
+async def test_deletion_without_codes_is_refused(body: Any, rules: dict[str, list[str]]) -> None:
+    """A missing, empty or strange list deletes nothing (T127)."""
+    emulator, _ = later()
+    async with Api(emulator) as api:
+        answer = await api.delete("/v1/campaign/normal", body)
+
+    assert (answer.status_code, answer.json()) == (400, {"code": "40001", "invalidFields": rules})
+
+
+async def test_deletion_may_leave_a_code_out() -> None:
+    """With ``delete_forgets_one`` the last one is deleted, and nothing says so (T128)."""
+    emulator, _ = later(delete_forgets_one=True, numeric_codes=True)
+    async with Api(emulator) as api:
+        sns = [int(await accepted(api, scheduled(600))) for _ in range(2)]
+        answer = await delete(api, *sns)
+
+    assert answer.json() == {"success": sns[:1], "sendingCampaign": [], "badCampaigns": []}
+    assert all(item.deleted for item in emulator.campaigns)

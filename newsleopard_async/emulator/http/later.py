@@ -9,7 +9,7 @@ from typing import Final
 from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_reply
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.campaigns import Campaign
-from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
 from newsleopard_async.emulator.platform.notation import as_code, as_count, as_date
 from newsleopard_async.emulator.switches import Switches
 
@@ -31,7 +31,7 @@ def get_balance(account: Account, call: Call, now: datetime) -> Reply:
 
 def get_status(account: Account, call: Call, now: datetime) -> Reply:
     """Answer GET /v1/campaign/normal/{campaign_sn}, of both kinds (T124 to T126)."""
-    campaign = account.campaigns.all.get(call.path["campaign_sn"])
+    campaign = account.campaigns.known(call.path["campaign_sn"])
     if campaign is None:
         return _unknown_campaign(account.board.on)
     return json_reply(_status(campaign, account.board.on, now))
@@ -39,11 +39,34 @@ def get_status(account: Account, call: Call, now: datetime) -> Reply:
 
 def pause_campaign(account: Account, call: Call, now: datetime) -> Reply:
     """Answer PATCH /v1/campaign/normal/{campaign_sn}, of both kinds (T126, T129)."""
-    campaign = account.campaigns.all.get(call.path["campaign_sn"])
+    campaign = account.campaigns.known(call.path["campaign_sn"])
     if campaign is None:
         return _unknown_campaign(account.board.on)
     account.campaigns.pause(campaign, now)
     return empty(204)
+
+
+def delete_campaigns(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer DELETE /v1/campaign/normal (T127, T128)."""
+    on = account.board.on
+    check = FieldCheck(on)
+    body = check.body(call.body)
+    check.known(body, "", {"campaignSnList"})
+    sns = check.codes(body, "", "campaignSnList")
+    check.finish()
+    outcome: dict[str, list[str | int]] = {"success": [], "sendingCampaign": [], "badCampaigns": []}
+    for sn in dict.fromkeys(sns):
+        campaign = account.campaigns.known(sn)
+        if campaign is None:
+            place = "badCampaigns"
+        else:
+            was_deleted = account.campaigns.delete(campaign, now)
+            place = "success" if was_deleted else "sendingCampaign"
+        outcome[place].append(as_code(sn, on))
+    if on.delete_forgets_one:
+        forgotten = as_code(sns[-1], on)
+        outcome = {name: [sn for sn in found if sn != forgotten] for name, found in outcome.items()}
+    return json_reply(outcome)
 
 
 def _unknown_campaign(on: Switches) -> Reply:
@@ -98,6 +121,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
         get_balance,
         get_status,
         pause_campaign,
+        delete_campaigns,
         submit_once,
         submit_ab_test_once,
     )

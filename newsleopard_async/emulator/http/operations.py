@@ -110,7 +110,7 @@ def get_links(account: Account, call: Call, now: datetime) -> Reply:
 
 
 def _reportable(account: Account, call: Call, now: datetime) -> Campaign:
-    campaign = account.campaigns.all.get(call.path["campaign_sn"])
+    campaign = account.campaigns.known(call.path["campaign_sn"])
     if campaign is None:
         raise invalid_state()
     if account.board.on.unfinished_is_40303 and campaign.state(now) != "COMPLETE":

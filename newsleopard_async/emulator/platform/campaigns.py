@@ -66,6 +66,7 @@ class Campaign:
         sent_end: When the last mail goes out, or the sending was stopped; None until that is known.
         winner: ``A`` or ``B``, once a test is decided.
         unknown_placeholders: Names between ``${`` and ``}`` that are no column (T83).
+        deleted: When it was deleted, or None; the platform knows it no longer.
         changed: When its state last changed; the end of its sending, which comes by itself, apart.
         is_once: It has no lists, and is sent to whom an upload names (T122).
         uploads: How many files were uploaded for it.
@@ -86,6 +87,7 @@ class Campaign:
     sent_end: datetime | None = None
     winner: str | None = None
     unknown_placeholders: tuple[str, ...] = ()
+    deleted: datetime | None = None
     changed: datetime = attrs.field(
         default=attrs.Factory(lambda self: self.accepted, takes_self=True)
     )
@@ -101,8 +103,8 @@ class Campaign:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it was paused: nothing of it is sent any more."""
-        return self.failed == "STOP"
+        """Whether it was paused or deleted: nothing of it is sent any more."""
+        return self.failed == "STOP" or self.deleted is not None
 
     @property
     def sent_begin(self) -> datetime | None:
@@ -451,6 +453,19 @@ class Campaigns:
             yield from fates.drawing()
             self._drawn[fates.seed] = fates
 
+    def known(self, sn: str) -> Campaign | None:
+        """Return a campaign that was not deleted."""
+        found = self.all.get(sn)
+        return found if found is not None and found.deleted is None else None
+
+    def delete(self, campaign: Campaign, now: datetime) -> bool:
+        """Forget a campaign, and pay back what it does not send; not while it is being sent."""
+        if campaign.state(now) in {"TESTING", "SENDING"}:
+            return False
+        campaign.deleted = now
+        self._charge(campaign, campaign.mails)
+        return True
+
     def pause(self, campaign: Campaign, now: datetime) -> None:
         """Stop a campaign for good: the mails that have not gone out stay (T129).
 
@@ -477,7 +492,11 @@ class Campaigns:
 
     def complete(self, now: datetime) -> list[Campaign]:
         """Return the campaigns whose sending is over, the newest first (T65)."""
-        done = [item for item in self.all.values() if item.state(now) == "COMPLETE"]
+        done = [
+            item
+            for item in self.all.values()
+            if item.state(now) == "COMPLETE" and item.deleted is None
+        ]
         return sorted(done, key=lambda item: (item.sent_begin, item.number), reverse=True)
 
 
