@@ -115,6 +115,12 @@ def _reserve(account: Account, call: Call, *, is_test: bool, now: datetime) -> R
     return json_reply({"sn": sn, "url": account.once.upload_url(campaign, now)})
 
 
+def remove_contacts(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer DELETE /v1/contacts/{list_sn}; they leave before the answer is sent (T63)."""
+    account.removals.remove(call.body, call.path["list_sn"], now)
+    return json_reply({})
+
+
 ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
     endpoint.__name__: endpoint
     for endpoint in (
@@ -124,6 +130,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
         delete_campaigns,
         submit_once,
         submit_ab_test_once,
+        remove_contacts,
     )
 }
 """What answers each operation."""

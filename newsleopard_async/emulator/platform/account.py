@@ -14,6 +14,7 @@ from newsleopard_async.emulator.platform.gateway import Faults, RateLimiter, Req
 from newsleopard_async.emulator.platform.imports import Imports
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.platform.once import Once
+from newsleopard_async.emulator.platform.removal import Removals
 from newsleopard_async.emulator.platform.reports import Reports
 from newsleopard_async.emulator.platform.storage import Storage
 from newsleopard_async.emulator.platform.timeline import Clock, Timeline
@@ -79,6 +80,7 @@ class Account:
             timeline=self.timeline,
             board=board,
         )
+        self.removals: Removals = Removals(book=self.book, timeline=self.timeline, board=board)
         self.reports: Reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
 
     def settle(self) -> datetime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import filterfalse
 from typing import Final, overload
@@ -264,7 +264,9 @@ class AddressBook:
 
         self._excluded_from: array[float] = array("d")
         self._excluded: list[int] = []
-        self._exclusions = 0
+        self._changes = 0
+        """How often somebody was excluded, or somebody left."""
+
         self._instants: tuple[int, array[float]] = (0, array("d"))
         self._latest: tuple[object, array[int]] | None = None
 
@@ -335,6 +337,26 @@ class AddressBook:
         del merged["email"]
         return Contact(self.addresses[number], merged.pop("name"), merged)
 
+    def take_out(self, target: ContactList, numbers: Collection[int], now: datetime) -> None:
+        """Let contacts leave a list (T63); a segment fills itself again."""
+        if numbers and not target.is_segment:
+            target.members.numbers.remove(numbers)
+            target.updated = now
+            self._changes += 1
+
+    def forget(self, numbers: Collection[int], now: datetime) -> None:
+        """Let contacts leave the account, and with them that they are excluded (T63)."""
+        for each in self.lists.values():
+            is_member = each.members.numbers.tester(self.top)
+            self.take_out(each, [number for number in numbers if is_member(number)], now)
+        self.everyone().remove(numbers)
+        self.history.forget(numbers)
+        gone = set(numbers).intersection(self.excluded(now))
+        for number in gone:
+            self._excluded_from[number] = math.inf
+        self._excluded = [number for number in self._excluded if number not in gone]
+        self._changes += 1
+
     def exclude(self, email: str, since: datetime) -> None:
         """Never mail this address again from an instant on (退訂, 退信, 抱怨)."""
         self.exclude_all([(self.number_all([email])[0], since.timestamp())])
@@ -347,7 +369,7 @@ class AddressBook:
             if since[number] == math.inf:
                 self._excluded.append(number)
             since[number] = min(since[number], instant)
-        self._exclusions += 1
+        self._changes += 1
 
     def expect(self, exclusions: Iterable[tuple[int, float]], now: datetime) -> None:
         """Let these be all exclusions to come; those that were expected before are forgotten."""
@@ -372,7 +394,7 @@ class AddressBook:
         """Count a list's members: (subscribed, excluded)."""
         found = self.lists[list_sn]
         members = found.members.numbers
-        state = (len(members), self._exclusions)
+        state = (len(members), self._changes)
         if found.left is None or found.left[0] != state:
             found.left = state, array("d", sorted(self._instants_of(members)))
         excluded = bisect_right(found.left[1], now.timestamp())
@@ -404,7 +426,7 @@ class AddressBook:
         state = (
             [(each, len(each)) for each in chosen],
             [(each, len(each)) for each in left_out],
-            self._exclusions,
+            self._changes,
             self._excluded_by(now),
         )
         if self._latest is None or self._latest[0] != state:
@@ -440,7 +462,7 @@ class AddressBook:
         return array("I", filterfalse(gone.__contains__, numbers)) if gone else numbers
 
     def _excluded_by(self, now: datetime) -> int:
-        if self._instants[0] != self._exclusions:
+        if self._instants[0] != self._changes:
             instants = sorted(self._excluded_from[each] for each in self._excluded)
-            self._instants = self._exclusions, array("d", instants)
+            self._instants = self._changes, array("d", instants)
         return bisect_right(self._instants[1], now.timestamp())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import compress, filterfalse, repeat
 from typing import Final
 
@@ -99,6 +99,17 @@ class Numbers:
         elif not self._holds(others):
             self.add(others.order, top)
 
+    def remove(self, numbers: Collection[int]) -> None:
+        """Take some out; those that are not in here do not matter."""
+        gone = frozenset(numbers)
+        self.order = array("I", filterfalse(gone.__contains__, self.order))
+        if isinstance(self.known, set):
+            self.known -= gone
+            return
+        for number in gone:
+            if number < len(self.known):
+                self.known[number] = 0
+
     def _holds(self, others: Numbers) -> bool:
         """Tell quickly whether all of another large set are in here."""
         if isinstance(self.known, set) or isinstance(others.known, set):
@@ -143,9 +154,9 @@ class Batch:
     kept: bytearray = attrs.field(factory=bytearray, repr=False)
     members: Numbers = attrs.field(factory=Numbers, repr=False)
 
-    def counts_at(self, version: int) -> bool:
-        """Tell whether the batch counted at a version."""
-        return self.version is not None and self.version <= version
+    def counts_in(self, since: int, version: int) -> bool:
+        """Tell whether the batch counted at a version, and not yet at an earlier one."""
+        return self.version is not None and since < self.version <= version
 
     def fields(self, place: int) -> list[str]:
         """Read one row."""
@@ -173,6 +184,9 @@ class History:
         self._rows = 0
         self._newest: array[int] = array("I")
         """One more than the place of each contact's newest row; 0 for none."""
+
+        self._forgotten: dict[int, int] = {}
+        """Whose earlier rows count no longer, and from which version on."""
 
     def open(self, names: Sequence[str], blob: Blob) -> Batch:
         """Begin a batch; it counts for nothing until it is committed."""
@@ -224,11 +238,16 @@ class History:
         self.version += 1
         batch.version = self.version
 
+    def forget(self, numbers: Iterable[int]) -> None:
+        """Let no earlier row of some contacts count from now on; what was before stays."""
+        self.version += 1
+        self._forgotten.update(zip(numbers, repeat(self.version)))
+
     def names(self, numbers: Sequence[int], version: int) -> list[str]:
         """Return the NAME of each of some contacts as it was at a version."""
         rows = list(map(self._newest.__getitem__, numbers))
         batch = self._batch_of(max(rows, default=1))
-        if rows and min(rows) > batch.first and batch.counts_at(version):
+        if rows and min(rows) > batch.first and batch.counts_in(0, version):
             return batch.names_of([row - 1 - batch.first for row in rows])
         found = (next(self.rows(number, version)) for number in numbers)
         return [batch.fields(place)[NAME] for batch, place in found]
@@ -236,10 +255,12 @@ class History:
     def rows(self, number: int, version: int) -> Iterator[tuple[Batch, int]]:
         """Yield where a contact's rows were at a version, the newest first."""
         row = self._newest[number] if number < len(self._newest) else 0
+        forgotten = self._forgotten.get(number, 0)
+        since = forgotten if forgotten <= version else 0
         while row:
             batch = self._batch_of(row)
             place = row - 1 - batch.first
-            if batch.counts_at(version):
+            if batch.counts_in(since, version):
                 yield batch, place
             row = batch.before[place]
 

@@ -117,6 +117,13 @@ class FieldCheck:
             return value
         return ""
 
+    def word(self, parent: Mapping[str, Any], path: str, name: str, words: Collection[str]) -> str:
+        """Read a member that is one of a few words."""
+        value = self.text(parent, path, name)
+        if value and value not in words:
+            self.refuse(_join(path, name), "Range")
+        return value
+
     def code(
         self, parent: Mapping[str, Any], path: str, name: str, *, low: int, high: int
     ) -> int | None:

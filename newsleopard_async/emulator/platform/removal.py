@@ -1,0 +1,163 @@
+"""Contacts removed from a list by a filter (T63).
+
+The contacts are searched in slices, before the request is answered: to read a column of a million
+takes some seconds, and others are answered meanwhile.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import compress
+from typing import Final
+
+import attrs
+
+from newsleopard_async.emulator.platform.addressbook import AddressBook, ContactList, folded
+from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
+from newsleopard_async.emulator.platform.timeline import Timeline
+from newsleopard_async.emulator.switches import SwitchBoard, Switches
+
+__all__ = ["Removals"]
+
+FIELDS: Final = ("NAME", "MAIL_ADDRESS", "DOMAIN", "LISTSN")
+"""What the vendor's notes name; any other field is a custom variable."""
+
+OPERATORS: Final = ("EQ", "NOT_EQ", "LIKE", "NOT_LIKE")
+
+SLICE: Final = 512
+"""Chosen: to read a column of so many contacts takes a few milliseconds."""
+
+
+@attrs.frozen(kw_only=True)
+class Filter:
+    """Whom to remove.
+
+    Attributes:
+        field: One of ``FIELDS``, or the folded name of a custom variable.
+        operator: One of ``OPERATORS``.
+        value: What is looked for, folded.
+    """
+
+    field: str
+    operator: str
+    value: str
+
+    def finds(self, text: str) -> bool:
+        """Tell whether a value is the one that is looked for, or holds it."""
+        given = folded(text)
+        is_found = given == self.value if self.operator.endswith("EQ") else self.value in given
+        return is_found is not self.operator.startswith("NOT")
+
+
+class Removals:
+    """Removes contacts from lists, or from the account."""
+
+    def __init__(self, *, book: AddressBook, timeline: Timeline, board: SwitchBoard) -> None:
+        self._book = book
+        self._timeline = timeline
+        self._board = board
+
+    def remove(self, content: bytes, list_sn: str, now: datetime) -> None:
+        """Let the members of a list that a filter finds leave it, or the account.
+
+        Raises:
+            Refused: 40001 with every field that is wrong, or 40007 for an unknown list.
+        """
+        on = self._board.on
+        chosen = read_filter(content, columns=self._book.columns, on=on)
+        target = self._book.lists.get(list_sn)
+        if target is None:
+            raise Refused(40007)
+        search = _Search(self._book, target, chosen)
+
+        def leave(at: datetime) -> None:
+            if on.removal_from == "account":
+                self._book.forget(search.result(), at)
+            else:
+                self._book.take_out(target, search.result(), at)
+
+        self._timeline.add(now, leave, prepare=lambda _: search.slices())
+
+
+def read_filter(content: bytes, *, columns: Iterable[str], on: Switches) -> Filter:
+    """Read the body; a filter that is not complete, or that nobody understands, is refused."""
+    check = FieldCheck(on)
+    body = check.body(content)
+    check.known(body, "", {"field", "operator", "value"})
+    field = check.text(body, "", "field")
+    operator = check.word(body, "", "operator", OPERATORS)
+    value = folded(check.text(body, "", "value"))
+    if field and field not in FIELDS:
+        field = folded(field)
+        if field not in columns:
+            check.refuse("field", "Range")
+    if not value:
+        check.refuse("value", "NotEmpty")
+    check.finish()
+    return Filter(field=field, operator=operator, value=value)
+
+
+class _Search:
+    """Who among the members of a list is found by a filter."""
+
+    def __init__(self, book: AddressBook, target: ContactList, chosen: Filter) -> None:
+        self._book = book
+        self._target = target
+        self._chosen = chosen
+        self._found: tuple[object, array[int]] | None = None
+
+    def result(self) -> array[int]:
+        """Return who is found by now; the search is done again if an import came between."""
+        if self._found is None or self._found[0] != self._state():
+            for _ in self.slices():
+                pass
+        assert self._found is not None  # the slices end with it
+        return self._found[1]
+
+    def _state(self) -> tuple[int, int]:
+        return len(self._target.members.numbers), self._book.history.version
+
+    def slices(self) -> Iterator[None]:
+        """Search, a few milliseconds at a time."""
+        state, found = self._state(), array("I")
+        test = self._test()
+        members = self._target.members.numbers.order[:]
+        for begin in range(0, len(members), SLICE):
+            part = members[begin : begin + SLICE]
+            found.extend(compress(part, test(part)))
+            yield
+        self._found = state, found
+
+    def _test(self) -> Callable[[Sequence[int]], Iterable[bool]]:
+        """Return what tells of many contacts which of them are found."""
+        chosen, book = self._chosen, self._book
+        if chosen.field == "LISTSN":
+            return self._test_of_lists()
+        version = book.history.version
+
+        def values(numbers: Sequence[int]) -> Iterable[str]:
+            if chosen.field == "NAME":
+                return book.history.names(numbers, version)
+            if chosen.field in FIELDS:
+                emails = map(book.addresses.__getitem__, numbers)
+                is_whole = chosen.field == "MAIL_ADDRESS"
+                return emails if is_whole else (email.rpartition("@")[2] for email in emails)
+            contacts = (book.contact(number, version) for number in numbers)
+            return (each.values.get(chosen.field, "") if each else "" for each in contacts)
+
+        return lambda numbers: map(chosen.finds, values(numbers))
+
+    def _test_of_lists(self) -> Callable[[Sequence[int]], Iterable[bool]]:
+        """Return what tells who is in a list whose code is the one, or holds it."""
+        is_inverse = self._chosen.operator.startswith("NOT")
+        plain = attrs.evolve(self._chosen, operator=self._chosen.operator.removeprefix("NOT_"))
+        testers = [
+            each.members.numbers.tester(self._book.top)
+            for each in self._book.lists.values()
+            if plain.finds(each.sn)
+        ]
+        return lambda numbers: (
+            any(is_member(number) for is_member in testers) is not is_inverse for number in numbers
+        )
