@@ -15,6 +15,7 @@ try:
     from newsleopard_async.emulator.platform.gateway import OPERATIONS, RequestRecord
     from newsleopard_async.emulator.platform.imports import ImportJob
     from newsleopard_async.emulator.platform.outbox import Mail, Outbox
+    from newsleopard_async.emulator.platform.templates import Template
     from newsleopard_async.emulator.platform.webhooks import Delivery
     from newsleopard_async.emulator.switches import Profile, Switches
 except ModuleNotFoundError as _missing:
@@ -40,4 +41,5 @@ __all__ = [
     "Profile",
     "RequestRecord",
     "Switches",
+    "Template",
 ]

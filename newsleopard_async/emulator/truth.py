@@ -13,6 +13,7 @@ from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.imports import ImportJob
 from newsleopard_async.emulator.platform.outbox import Mail, Outbox, render_mail
 from newsleopard_async.emulator.platform.readers import Wave
+from newsleopard_async.emulator.platform.templates import Template
 from newsleopard_async.emulator.platform.webhooks import Delivery
 
 __all__ = ["Truth"]
@@ -115,6 +116,11 @@ class Truth:
         """Let an address be excluded (無效會員) from now on."""
         with self._present() as now:
             self._account.book.exclude(email.strip().lower(), now)
+
+    def add_template(self, name: str, html: str) -> Template:
+        """Add a template, which the API then shows (T132)."""
+        with self._present():
+            return self._account.templates.add(name, html)
 
     def add_segment(self, name: str) -> ContactList:
         """Add a list of type 1, which fills itself: it holds every contact at each look (T62)."""

@@ -121,6 +121,18 @@ def remove_contacts(account: Account, call: Call, now: datetime) -> Reply:
     return json_reply({})
 
 
+def list_templates(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer GET /v1/templates (T132)."""
+    del call, now
+    return json_reply(account.templates.as_list())
+
+
+def get_template(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer GET /v1/templates/{id} (T132)."""
+    del now
+    return json_reply(account.templates.as_json(call.path["id"]))
+
+
 ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
     endpoint.__name__: endpoint
     for endpoint in (
@@ -131,6 +143,8 @@ ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
         submit_once,
         submit_ab_test_once,
         remove_contacts,
+        list_templates,
+        get_template,
     )
 }
 """What answers each operation."""

@@ -17,6 +17,7 @@ from newsleopard_async.emulator.platform.once import Once
 from newsleopard_async.emulator.platform.removal import Removals
 from newsleopard_async.emulator.platform.reports import Reports
 from newsleopard_async.emulator.platform.storage import Storage
+from newsleopard_async.emulator.platform.templates import Templates
 from newsleopard_async.emulator.platform.timeline import Clock, Timeline
 from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
@@ -81,6 +82,7 @@ class Account:
             board=board,
         )
         self.removals: Removals = Removals(book=self.book, timeline=self.timeline, board=board)
+        self.templates: Templates = Templates(codes=self.codes, board=board)
         self.reports: Reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
 
     def settle(self) -> datetime:
