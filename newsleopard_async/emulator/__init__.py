@@ -11,6 +11,7 @@ try:
     from newsleopard_async.emulator.emulator import Emulator
     from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
     from newsleopard_async.emulator.platform.addressbook import Contact, ContactList
+    from newsleopard_async.emulator.platform.automation import EventRecipient, EventRecord
     from newsleopard_async.emulator.platform.campaigns import Campaign
     from newsleopard_async.emulator.platform.gateway import OPERATIONS, RequestRecord
     from newsleopard_async.emulator.platform.imports import ImportJob
@@ -35,6 +36,8 @@ __all__ = [
     "Delivery",
     "Emulator",
     "EmulatorTransport",
+    "EventRecipient",
+    "EventRecord",
     "ImportJob",
     "Mail",
     "Outbox",

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import Contact, ContactList, Contacts
+from newsleopard_async.emulator.platform.automation import EventRecord
 from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.imports import ImportJob
@@ -39,6 +40,12 @@ class Truth:
     def mailings(self) -> int:
         """How many mailings went out by now; a campaign may be sent twice (T123)."""
         return sum(item.mailings for item in self.campaigns)
+
+    @property
+    def automation_events(self) -> tuple[EventRecord, ...]:
+        """The events for automation scripts, in order, with those who were taken."""
+        with self._present():
+            return tuple(self._account.automation.events)
 
     @property
     def campaigns(self) -> tuple[Campaign, ...]:

@@ -133,6 +133,12 @@ def get_template(account: Account, call: Call, now: datetime) -> Reply:
     return json_reply(account.templates.as_json(call.path["id"]))
 
 
+def send_event(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer POST /v1/automation/event (T133, T134)."""
+    taken, refused = account.automation.send(call.body, now)
+    return json_reply({"success": taken, "failure": refused})
+
+
 ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
     endpoint.__name__: endpoint
     for endpoint in (
@@ -145,6 +151,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
         remove_contacts,
         list_templates,
         get_template,
+        send_event,
     )
 }
 """What answers each operation."""

@@ -9,6 +9,7 @@ from datetime import datetime
 import httpx
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook
+from newsleopard_async.emulator.platform.automation import Automation
 from newsleopard_async.emulator.platform.campaigns import Campaigns
 from newsleopard_async.emulator.platform.gateway import Faults, RateLimiter, RequestLog
 from newsleopard_async.emulator.platform.imports import Imports
@@ -83,6 +84,7 @@ class Account:
         )
         self.removals: Removals = Removals(book=self.book, timeline=self.timeline, board=board)
         self.templates: Templates = Templates(codes=self.codes, board=board)
+        self.automation: Automation = Automation(board)
         self.reports: Reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
 
     def settle(self) -> datetime:
