@@ -152,7 +152,7 @@ class Api:
         async def make() -> Outcome:
             nonlocal last, after_loss
             after_loss = after_loss or (last is not None and may_have_worked(last.outcome))
-            last = await attempt.make(retrying.begin)
+            last = await attempt.make(retrying.begin, first=last is None)
             while retrying.waits_out(last.outcome):
                 last = await attempt.make(retrying.begin, again=True)
             return last.outcome

@@ -162,19 +162,28 @@ class Attempt(Generic[T]):
     exchange: Callable[[Departure], Exchange]
     read: Callable[[Outcome], Result[T]]
 
-    async def make(self, begin: Callable[[], None], *, again: bool = False) -> Result[T]:
+    async def make(
+        self, begin: Callable[[], None], *, again: bool = False, first: bool = False
+    ) -> Result[T]:
         """Make the attempt.
 
         Args:
             begin: Called when its turn has come.
             again: The gateway has refused it before.
+            first: There was no attempt before.
 
         Raises:
             RateLimited, DailyQuotaExhausted: its turn will not come.
             ConfigurationError: the set-up is wrong, or the observer takes too long.
         """
         request, pool_s = self.request, self.timeouts.pool_s
-        turn = self.limiter.acquire(export_of=request.export_of, polite=request.polite, again=again)
+        turn = self.limiter.acquire(
+            export_of=request.export_of,
+            polite=request.polite,
+            again=again,
+            urgent=request.urgent,
+            first=first,
+        )
         slot = await self.pools.wait(turn)
         late = NotSent(f"no connection became free in {pool_s:g} s", "timeout")
         try:

@@ -13,6 +13,9 @@ The rules:
   ours.
 - Every probe refused for 2 minutes, whatever the texts: no one waits any longer. Each caller
   gets an error at once, apart from the one that is the next probe.
+- What is urgent may go early, while the gate is shut. It is the probe then: accepted, it opens the
+  gate. Refused, it shortens no hold and counts for no further probe, since several may go at once.
+  If a probe is on its way already, it goes beside it and says nothing new.
 - Only the probe's own answer moves the gate. The answers of those that were on their way
   when it was shut say nothing new.
 - We keep below the limits that we know. So when the gate opens again and three refusals have
@@ -94,6 +97,9 @@ class Gate:
     _strikes: int = 0
     _shut_at: float = -math.inf
     _refused_since: float = -math.inf
+    # Of a probe that went early, and until when all others were told to wait.
+    _is_early: bool = False
+    _held_until: float = -math.inf
 
     @property
     def is_open(self) -> bool:
@@ -119,12 +125,13 @@ class Gate:
             case _:
                 return self.probe_at
 
-    def pass_one(self) -> bool:
-        """Let a request through; say whether it is the probe."""
-        is_probe = not self.is_open
-        if is_probe:
-            self.step = Step.PROBING
-        return is_probe
+    def pass_one(self, *, early: bool = False) -> bool:
+        """Let a request through, perhaps before its time; say whether it is the probe."""
+        if self.is_open or (early and self.step is not Step.SHUT):
+            return False
+        self._is_early, self._held_until = early, self.probe_at if early else -math.inf
+        self.step = Step.PROBING
+        return True
 
     def probe_unsent(self) -> None:
         """Note that the probe never left: another one may go in its place."""
@@ -159,11 +166,13 @@ class Gate:
         opens = self.step is Step.JUDGING
         if opens:
             self.step, self.is_given_up = Step.OPEN, False
+            self._held_until = -math.inf
         return opens
 
     def _probe_refused(self, now: float, daily: bool | None, retry_after_s: float | None) -> bool:
-        self._refused_probes += 1
-        self._strikes += 1
+        if not self._is_early:
+            self._refused_probes += 1
+            self._strikes += 1
         if daily is False:
             self._strikes, self._refused_since = 0, now
         gone = self._strikes >= PROBES and now - self._refused_since >= GONE_AFTER_S
@@ -177,7 +186,7 @@ class Gate:
 
     def _shut_for(self, now: float, retry_after_s: float | None) -> None:
         delay_s = probe_delay_s(self._refused_probes) * (1 + JITTER * self.jitter())
-        self.probe_at = now + max(delay_s, _kept(retry_after_s))
+        self.probe_at = max(self._held_until, now + max(delay_s, _kept(retry_after_s)))
 
 
 def _kept(retry_after_s: float | None) -> float:

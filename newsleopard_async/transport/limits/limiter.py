@@ -14,7 +14,7 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount
-from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.queue import LimiterState, goes_first
 from newsleopard_async.transport.limits.state import Demand
 from newsleopard_async.transport.limits.windows import Slot, sliding_windows
 
@@ -141,6 +141,7 @@ class Limiter:
         state.clients.add(self)
         self._firm = Demand(limits, False, longest_hold_s)
         self._polite = Demand(limits, True, longest_hold_s)
+        self._insisting = Demand(limits, False, longest_hold_s, insists=True)
 
     def close(self) -> None:
         """Note that the client is closed; its state is dropped once nothing needs it."""
@@ -149,7 +150,13 @@ class Limiter:
             states.tidy()
 
     async def acquire(
-        self, *, export_of: str | None = None, polite: bool = False, again: bool = False
+        self,
+        *,
+        export_of: str | None = None,
+        polite: bool = False,
+        again: bool = False,
+        urgent: bool = False,
+        first: bool = False,
     ) -> Slot:
         """Wait for a slot; cancelled, it takes none.
 
@@ -157,6 +164,9 @@ class Limiter:
             export_of: The campaign, if the request is its export.
             polite: Let others go first, and leave them the last hundredth of the day.
             again: The gateway has refused it before.
+            urgent: Go before all others, as everything does where `goes_first` is set; a first
+                attempt goes even if the day is used up.
+            first: It is the first attempt of its call.
 
         Raises:
             DailyQuotaExhausted: the day is used up; at once, and also while in line.
@@ -167,8 +177,12 @@ class Limiter:
         if export_of is not None:
             now = self._clock.monotonic()
             claim = self.state.ledger.claim_export(export_of, self._limits, now)
-        demand = self._polite if polite else self._firm
-        return await self.state.wait(demand, claim, again=again)
+        urgent = urgent or goes_first.get()
+        if urgent:
+            demand = self._insisting if first else self._firm
+        else:
+            demand = self._polite if polite else self._firm
+        return await self.state.wait(demand, claim, again=again, urgent=urgent)
 
     def check_day(self) -> None:
         """Raise the error for a day that is used up, if it is.

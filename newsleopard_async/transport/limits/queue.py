@@ -6,6 +6,8 @@ numbers alone; here is the waiting, on asyncio and on trio.
 
 The rules of the line:
 
+- What is urgent goes before everybody else, and its first try even where others are told at once
+  that they cannot go. It keeps the second's limit all the same.
 - First come, first served. A request that the gateway has refused goes before those that had
   no turn yet.
 - Polls (``polite``) stand behind everybody else for 3 s; then they count as any other request
@@ -40,7 +42,7 @@ from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.state import Demand, Ledger
 from newsleopard_async.transport.limits.windows import Claim, Slot
 
-__all__ = ["LimiterState", "Slot", "goes_first_at"]
+__all__ = ["LimiterState", "Slot", "goes_first", "goes_first_at"]
 
 POLLS_WAIT_S: Final = 3.0
 """How long polls let everybody else go first.
@@ -48,6 +50,9 @@ POLLS_WAIT_S: Final = 3.0
 Chosen: a burst of three times the second's limit passes, and a job whose first polls are 5 s
 apart is not known much later for it.
 """
+
+goes_first: Final = ContextVar("newsleopard_async_goes_first", default=False)
+"""Whether every request of this task is urgent."""
 
 goes_first_at: Final = ContextVar("newsleopard_async_goes_first_at", default=math.inf)
 """When the polls of this task go before everybody else, by the monotonic clock."""
@@ -103,7 +108,9 @@ class LimiterState:
         self.clock = clock
         self.clients: WeakSet[object] = WeakSet()
         self.ledger: Ledger = Ledger(day or DayCount())
-        # Those who go first: the gateway has refused them, or their deadline is near.
+        self._insisting: _Line = OrderedDict()
+        self._urgent: _Line = OrderedDict()
+        # Those who go before the rest: the gateway has refused them, or their deadline is near.
         self._again: _Line = OrderedDict()
         self._firm: _Line = OrderedDict()
         self._exports: _Line = OrderedDict()
@@ -149,13 +156,15 @@ class LimiterState:
         self.ledger.give_back(slot)
         self.serve()
 
-    async def wait(self, demand: Demand, claim: Claim | None, *, again: bool = False) -> Slot:
+    async def wait(
+        self, demand: Demand, claim: Claim | None, *, again: bool = False, urgent: bool = False
+    ) -> Slot:
         """Stand in line until the request may go.
 
         Raises:
             RateLimited: waiting makes no sense.
         """
-        line = self._line_for(demand, claim, again=again)
+        line = self._line_for(demand, claim, again=again, urgent=urgent)
         first_at = goes_first_at.get() if demand.polite else math.inf
         waiter = _Waiter(demand, claim, line, self.clock.monotonic(), first_at)
         kept = False
@@ -210,10 +219,10 @@ class LimiterState:
     def _next_to_go(self) -> _Waiter | None:
         """Return who may go now; if nobody, note when to look again."""
         self._dismiss()
-        now = self.clock.monotonic()
+        now, wall = self.clock.monotonic(), self.clock.now()
         self._next_at = math.inf
         for waiter in self._heads():
-            go_at = self.ledger.go_at(waiter.demand, now)
+            go_at = self.ledger.go_at(waiter.demand, now, wall)
             if go_at > now:
                 self._next_at = min(self._next_at, go_at)
                 return None
@@ -276,9 +285,19 @@ class LimiterState:
 
     @property
     def _lines(self) -> tuple[_Line, ...]:
-        return (self._again, self._firm, self._exports, self._polite)
+        return (
+            self._insisting,
+            self._urgent,
+            self._again,
+            self._firm,
+            self._exports,
+            self._polite,
+        )
 
-    def _line_for(self, demand: Demand, claim: Claim | None, *, again: bool) -> _Line:
+    def _line_for(self, demand: Demand, claim: Claim | None, *, again: bool, urgent: bool) -> _Line:
+        if urgent:
+            # One that the ordinary rules hold must not hold up one that they do not.
+            return self._insisting if demand.insists else self._urgent
         if claim is not None and demand.limits.export_every_s is not None:
             return self._exports
         if demand.polite:
@@ -294,10 +313,11 @@ class LimiterState:
         return heads
 
     def _rank(self, waiter: _Waiter, old: float) -> tuple[int, float]:
-        if waiter.line is self._again:
-            return 0, waiter.joined_at
+        for rank, line in enumerate((self._insisting, self._urgent, self._again)):
+            if waiter.line is line:
+                return rank, waiter.joined_at
         waits_last = waiter.line is self._polite and waiter.joined_at > old
-        return 2 if waits_last else 1, waiter.joined_at
+        return 4 if waits_last else 3, waiter.joined_at
 
     def _first(self) -> _Waiter | None:
         return next(iter(self._heads()), None)

@@ -46,11 +46,13 @@ class Demand:
         limits: The limits that it is judged by.
         polite: Whether it lets others go first, as polls do.
         longest_hold_s: Holds of the server's that are longer are not waited for.
+        insists: Whether it goes once where no other request would, as what stops a campaign does.
     """
 
     limits: RateLimits
     polite: bool
     longest_hold_s: float
+    insists: bool = False
 
     # Asked at every request, and always the same.
     @functools.cached_property
@@ -86,6 +88,9 @@ class Ledger:
 
     def refusal(self, demand: Demand, now: float, wall: datetime) -> RateLimited | None:
         """Return the error for a request that is not worth waiting with, or None."""
+        return None if demand.insists else self._refusal(demand, now, wall)
+
+    def _refusal(self, demand: Demand, now: float, wall: datetime) -> RateLimited | None:
         may_probe = self.gate.may_probe(now)
         if self.day.is_gone(now, wall) and not (may_probe and now >= self._day_probe_at):
             return _day_is_gone(wall)
@@ -104,10 +109,14 @@ class Ledger:
             )
         return None
 
-    def go_at(self, demand: Demand, now: float) -> float:
-        """Return when the next request may go; infinity while only an answer can tell."""
-        paced_at = self._last_went_at + self.pace.interval_s(demand.windows)
-        go_at = max(self.gate.go_at(), paced_at)
+    def go_at(self, demand: Demand, now: float, wall: datetime) -> float:
+        """Return when the next request may go; infinity while only an answer can tell.
+
+        What insists does not wait where others are refused; it keeps the second's limit.
+        """
+        go_at = self._last_went_at + self.pace.interval_s(demand.windows)
+        if not demand.insists or self._refusal(demand, now, wall) is None:
+            go_at = max(self.gate.go_at(), go_at)
         for count, period_s in demand.windows:
             free_at = self._log.next_free_at(count, period_s, demand.limits.uplink_s, now)
             go_at = max(go_at, free_at)
@@ -139,7 +148,7 @@ class Ledger:
 
     def take(self, desk: Desk, claim: Claim | None, now: float) -> Slot:
         """Let a request go."""
-        slot = Slot(desk, claim, is_probe=self.gate.pass_one())
+        slot = Slot(desk, claim, is_probe=self.gate.pass_one(early=now < self.gate.go_at()))
         self._log.add(slot)
         if claim is not None:
             self.exports.log.add(slot)
