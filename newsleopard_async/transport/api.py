@@ -18,7 +18,7 @@ import attrs
 import httpx
 
 from newsleopard_async.clock import Clock, SystemClock
-from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.store import Store, as_store
@@ -28,6 +28,7 @@ from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
 from newsleopard_async.transport.limits.limiter import Limiter, shared_state
+from newsleopard_async.transport.offers import KEY_CHECK, Offers
 from newsleopard_async.transport.outcome import Failure, Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose, check_transport
 from newsleopard_async.transport.redact import Secret
@@ -63,6 +64,7 @@ class Api:
     retry: RetryPolicy
     timeouts: Timeouts
     day_log: DayLog = attrs.field(repr=False, factory=lambda: DayLog(None))
+    offers: Offers = attrs.field(repr=False, factory=Offers)
     _limiters: dict[object, Limiter] = attrs.field(init=False, repr=False, factory=dict)
     _unread: dict[str, str] = attrs.field(init=False, repr=False, factory=dict)
 
@@ -140,8 +142,10 @@ class Api:
         Raises:
             RateLimited, DailyQuotaExhausted: its turn will not come.
             ConfigurationError: the set-up is wrong.
+            NotOffered: the account is known not to have the endpoint; nothing was sent.
         """
         self.pools.check_usable()
+        self.offers.check(request)
         await self.keep_count()
         attempt = self._attempt(request, observer)
         sleep = functools.partial(self.pools.sleep, self.clock)
@@ -163,7 +167,19 @@ class Api:
             # "Come back tomorrow" is worth more than "too many requests".
             self.limiter.check_day()
         self._log_unread(request.name, last.unread)
-        return self._reading.after_loss(request, last) if after_loss else last
+        if after_loss:
+            last = self._reading.after_loss(request, last)
+        if self.offers.needs_key_check(request, last.outcome, last.error):
+            last = await self._checked_by_key(request, last)
+        self.offers.note(request, last.outcome, last.error)
+        return last
+
+    async def _checked_by_key(self, request: Request[T], refused: Result[T]) -> Result[T]:
+        """Find out whether it is the key that is refused, or the endpoint that is not there."""
+        with contextlib.suppress(NewsLeopardError):
+            await self.call(attrs.evolve(KEY_CHECK, urgent=request.urgent))
+        error = self._reading.result(request, refused.outcome, self.clock.now()).error
+        return attrs.evolve(refused, error=error)
 
     def _log_unread(self, name: str, unread: str) -> None:
         """Say what cannot be read of an answer, but not of each look at a job again."""
@@ -173,7 +189,9 @@ class Api:
 
     @property
     def _reading(self) -> Reading:
-        return Reading(self.key, self.retry.cap_s, urlsplit(self.base_url).hostname or "")
+        return Reading(
+            self.key, self.retry.cap_s, urlsplit(self.base_url).hostname or "", self.offers
+        )
 
     def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)

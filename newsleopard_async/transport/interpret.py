@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final, Generic, TypeVar, cast
 
 import attrs
@@ -25,6 +26,7 @@ from newsleopard_async.errors import (
     UnexpectedResponse,
 )
 from newsleopard_async.models.error_codes import describe_code
+from newsleopard_async.transport.offers import Offers, not_offered
 from newsleopard_async.transport.outcome import (
     Answer,
     Cause,
@@ -100,11 +102,13 @@ class Reading:
         secret: The key, which a server may echo.
         cap_s: How long to wait after a refusal that does not say it.
         host: Where requests go, for errors.
+        offers: Which endpoints there are.
     """
 
     secret: Secret
     cap_s: float
     host: str
+    offers: Offers = attrs.field(factory=Offers)
 
     def result(self, request: Request[T], outcome: Outcome, now: datetime) -> Result[T]:
         """Understand an outcome; ``now`` is what a date in ``Retry-After`` is counted from."""
@@ -140,6 +144,8 @@ class Reading:
             )
         if isinstance(outcome, NotSent):
             return self._not_sent(request, outcome)
+        if isinstance(outcome, Answer) and self.offers.lacks(request, outcome):
+            return not_offered(request, outcome.status)
         if not request.kind.repeatable and not _is_clear(outcome):
             return self._unknown(request, outcome)
         if isinstance(outcome, ReplyLost):
@@ -246,10 +252,20 @@ class Reading:
                 f"the API key was refused (HTTP {answer.status}): it is wrong, expired or "
                 "revoked; check NEWSLEOPARD_API_KEY"
             )
+        if answer.status == HTTPStatus.NOT_FOUND and request.about:
+            return f"{request.name} was answered with HTTP 404: {self._unknown_code(request)}"
         why = said or excerpt(answer.body, self.secret)
         if not why and answer.status in _ABOUT_THE_CODE:
             why = request.hint
         return f"{request.name} was answered with HTTP {answer.status}" + (why and f": {why}")
+
+    def _unknown_code(self, request: Request[Any]) -> str:
+        """Say what a 404 to a code of the caller's means: the path may be the unknown one (T18)."""
+        unknown = f"{request.about} is unknown or not yours"
+        if self.offers.is_present(request):
+            return unknown
+        then = request.instead and f"; {request.instead}"
+        return f"either {unknown}, or this account or platform has no such endpoint{then}"
 
 
 @attrs.frozen(kw_only=True)

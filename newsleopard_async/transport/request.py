@@ -39,6 +39,7 @@ class Request(Generic[T]):
         later: Whether it is one of the endpoints that an account may not have (T18).
         about: What the code in the path names, if it is the caller's: ``the campaign``.
         instead: What to do where there is no such endpoint.
+        raw: Whether it is a call of the caller's own, to an endpoint that we may not know.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Request(Generic[T]):
     later: bool = False
     about: str = ""
     instead: str = ""
+    raw: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
