@@ -88,8 +88,8 @@ if TYPE_CHECKING:
     from newsleopard_async.models.findings import Fix
     from newsleopard_async.plain import from_plain
     from newsleopard_async.store import Store
-    from newsleopard_async.transport.attempt import Observer
     from newsleopard_async.transport.pools import HttpTransport
+    from newsleopard_async.transport.watched import Observer
     from newsleopard_async.version import __version__
     from newsleopard_async.workflows.checking import check_contacts
 
@@ -259,7 +259,7 @@ _MODULES = {
     "models.findings": ("Fix",),
     "plain": ("from_plain",),
     "store": ("Store",),
-    "transport.attempt": ("Observer",),
+    "transport.watched": ("Observer",),
     "transport.pools": ("HttpTransport",),
     "version": ("__version__",),
     "workflows.checking": ("check_contacts",),

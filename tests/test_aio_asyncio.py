@@ -14,7 +14,7 @@ import pytest
 
 from newsleopard_async.aio import in_thread, run_to_completion
 from newsleopard_async.errors import OutcomeUnknown
-from newsleopard_async.transport.attempt import Departure
+from newsleopard_async.transport.watched import Departure
 from tests.observers import RecordingObserver
 from tests.transport.scripted import (
     SUBMIT,
@@ -280,7 +280,7 @@ async def test_end_of_the_process_in_flight_says_what_to_look_for(
     departure = Departure(slot, is_ours=False)
 
     with pytest.raises(end):
-        await attempt._send(attempt.exchange(departure), departure)
+        await attempt.watch(slot)._send(attempt.exchange(departure), departure)
 
     assert "may or may not have taken effect" in warnings_in(caplog)[0]
 

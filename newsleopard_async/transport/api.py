@@ -23,7 +23,7 @@ from newsleopard_async.files import AnyPath
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.arriving import read_whole
-from newsleopard_async.transport.attempt import Attempt, Observer
+from newsleopard_async.transport.attempt import Attempt
 from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
@@ -36,6 +36,7 @@ from newsleopard_async.transport.repeating import may_have_worked
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.settings import read_base_url, read_key
+from newsleopard_async.transport.watched import Observer
 from newsleopard_async.version import __version__
 
 __all__ = ["Api"]

@@ -45,9 +45,9 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.plain import Plain
 from newsleopard_async.transport import storage  # noqa: F401 - see above
-from newsleopard_async.transport.attempt import Observer
 from newsleopard_async.transport.limits.exports import ExportedLately
 from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.watched import Observer
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
 from newsleopard_async.workflows.runner import step
 

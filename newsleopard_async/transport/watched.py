@@ -1,0 +1,256 @@
+"""What must not be repeated, on its way: watched, and told to an observer.
+
+It runs to its answer once it was handed to the socket, even if its caller is cancelled. Before
+that, a cancellation strikes at once, and takes everything back: the intent that the observer has
+stored, the slot of the limiter, the hour of an export.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import anyio
+import attrs
+
+from newsleopard_async.aio import run_to_completion
+from newsleopard_async.clock import Clock
+from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.transport.http import Exchange, perform
+from newsleopard_async.transport.interpret import Result
+from newsleopard_async.transport.outcome import NotSent, Outcome, ReplyLost
+
+__all__ = ["Departure", "Observer", "Place", "Watch"]
+
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+_TORN_DOWN: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
+"""What ends a task at once."""
+
+
+class Place(Protocol):
+    """What a request has taken of the limits; see `limits.windows.Slot`."""
+
+    def sent(self) -> None:
+        """The body's last byte has left."""
+        ...
+
+    def answered(self) -> None:
+        """The answer's head came."""
+        ...
+
+    def lost(self) -> None:
+        """No answer will come, though the request may have arrived."""
+        ...
+
+    def give_back(self) -> None:
+        """It was never sent."""
+        ...
+
+
+class Observer(Protocol):
+    """Sees a request that must not be repeated leave, and what becomes of it.
+
+    It sees all, even if the caller is cancelled meanwhile. What it raises once the request
+    was sent is logged, and changes nothing for the caller.
+    """
+
+    async def on_sending(self) -> None:
+        """The request is about to be handed to the socket; raising keeps it from that.
+
+        If it takes too long, or its task is cancelled, `on_failed` follows, since what it was to
+        store may be stored all the same.
+        """
+        ...
+
+    async def on_accepted(self, model: Any) -> None:
+        """The answer came, and says that it took effect."""
+        ...
+
+    async def on_failed(self, error: NewsLeopardError) -> None:
+        """It failed; `OutcomeUnknown` if it may have taken effect all the same."""
+        ...
+
+
+class Withdrawn(Exception):
+    """Keeps a request from leaving whose caller was cancelled."""
+
+
+@attrs.define(eq=False)
+class Departure:
+    """Whether a request may have left, which decides what a cancellation of its caller means.
+
+    Attributes:
+        place: Told when it was sent and answered.
+        is_ours: Whether our own connections carry it. Of any other transport it is not known
+            what it does with a request, so that handing it over counts as sending.
+        scope: What is cancelled to keep it from leaving.
+        may_have_left: Whether a first byte was handed to a connection to the server, or may have
+            been.
+    """
+
+    place: Place
+    is_ours: bool
+    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    may_have_left: bool = False
+    _is_withdrawn: bool = False
+
+    def withdraw(self) -> None:
+        """Keep the request from leaving, unless it may have left."""
+        self._is_withdrawn = True
+        if not self.may_have_left:
+            self.scope.cancel()
+
+    def handing_over(self) -> None:
+        """Note that the transport gets the request: what it does is unknown until it says so."""
+        self._check()
+        self.may_have_left = True
+
+    def connecting(self) -> None:
+        """Note that our own connection says that nothing has left yet."""
+        if self.is_ours:
+            self.may_have_left = False
+            if self._is_withdrawn:
+                self.scope.cancel()
+
+    def leaving(self) -> None:
+        """Note that the first byte leaves now."""
+        if self.is_ours:
+            self._check()
+        self.may_have_left = True
+
+    def sent(self) -> None:
+        """Note that the last byte has left."""
+        self.place.sent()
+
+    def answered(self) -> None:
+        """Note that the head of the answer came."""
+        self.place.answered()
+
+    def give_up(self) -> None:
+        """Tell its place that no answer will be waited for."""
+        if self.may_have_left:
+            self.place.lost()
+        else:
+            self.place.give_back()
+
+    def _check(self) -> None:
+        if self._is_withdrawn:
+            raise Withdrawn("it was cancelled")
+
+
+@attrs.frozen(kw_only=True)
+class Watch(Generic[T]):
+    """Sends what must not be repeated, to its end.
+
+    Attributes:
+        name: The operation, for the log.
+        observer: Sees it leave and what becomes of it, or None.
+        clock: Bounds the waits for the observer.
+        observer_s: How long each of them may be.
+        read: Understands what became of it.
+        settle: Told the result of what was sent.
+    """
+
+    name: str
+    observer: Observer | None
+    clock: Clock
+    observer_s: float
+    read: Callable[[Outcome], Result[T]]
+    settle: Callable[[Result[T]], None]
+
+    async def send(self, exchange: Exchange, departure: Departure) -> Result[T]:
+        """Send it; a cancellation strikes before it has left, or goes on when it was answered."""
+        return await run_to_completion(
+            functools.partial(self._send_watched, exchange, departure),
+            withdraw=departure.withdraw,
+            when_cancelled=functools.partial(self._note_cancelled, departure),
+        )
+
+    async def _send_watched(self, exchange: Exchange, departure: Departure) -> Result[T]:
+        result = await self._unless_withdrawn(exchange, departure)
+        await self._tell(result)
+        return result
+
+    async def _unless_withdrawn(self, exchange: Exchange, departure: Departure) -> Result[T]:
+        try:
+            with departure.scope:
+                if not await self._is_announced():
+                    return self.read(NotSent(self._too_slow, way_out=self._too_slow))
+                return await self._send(exchange, departure)
+        except anyio.get_cancelled_exc_class():
+            # Not by its scope: asyncio is ending its event loop, and cancels every task. Who
+            # waits for this one has been cancelled, too, and logs what it gives.
+            pass
+        return self.read(_cut_off(departure, "it was cancelled"))
+
+    async def _is_announced(self) -> bool:
+        return self.observer is None or await self._in_time(self.observer.on_sending())
+
+    async def _send(self, exchange: Exchange, departure: Departure) -> Result[T]:
+        try:
+            outcome = await perform(exchange)
+        except BaseException as error:
+            departure.give_up()
+            if isinstance(error, _TORN_DOWN):
+                # Nothing can be awaited any more.
+                self._note_cancelled(departure, self.read(_cut_off(departure, "it was torn down")))
+            if not isinstance(error, (NewsLeopardError, Withdrawn)):
+                raise
+            outcome = _cut_off(departure, str(error))
+        result = self.read(outcome)
+        self.settle(result)
+        return result
+
+    async def _tell(self, result: Result[T]) -> None:
+        """Tell the observer; one that hangs or fails must not hide what is done."""
+        if self.observer is None:
+            return
+        what = f"{self.name} {_ending(result)}"
+        try:
+            if not await self._in_time(_told(self.observer, result)):
+                _log.error("%s; %s", what, self._too_slow)
+        except anyio.get_cancelled_exc_class():
+            # See above: the event loop ends.
+            _log.error("%s; its observer was cancelled", what)
+        except Exception:  # noqa: BLE001 - whatever a caller's observer raises
+            _log.exception("%s; its observer failed", what)
+
+    async def _in_time(self, noting: Awaitable[None]) -> bool:
+        """Bound what cannot be cancelled; say whether it ended in time."""
+        with self.clock.deadline(self.observer_s):
+            await noting
+            return True
+        return False
+
+    @property
+    def _too_slow(self) -> str:
+        return f"the checkpoint's store did not answer within {self.observer_s:g} s"
+
+    def _note_cancelled(self, departure: Departure, result: Result[T]) -> None:
+        """Say in the log what the cancelled caller will not see."""
+        if not departure.may_have_left:
+            return
+        _log.warning("%s was cancelled in flight, and %s", self.name, _ending(result))
+
+
+def _cut_off(departure: Departure, why: str) -> Outcome:
+    """Return what became of a request whose attempt ended otherwise than by its answer."""
+    return ReplyLost(why) if departure.may_have_left else NotSent(why)
+
+
+async def _told(observer: Observer, result: Result[Any]) -> None:
+    if result.error is None:
+        await observer.on_accepted(result.get())
+    else:
+        await observer.on_failed(result.error)
+
+
+def _ending(result: Result[Any]) -> str:
+    if result.error is None:
+        return f"was accepted: {result.get()}"
+    return f"ended so: {result.error}"
