@@ -1,7 +1,6 @@
 """Files to and from presigned URLs: bare requests that carry nothing of ours.
 
-The storage gets no key, no cookie, no header that was not signed, and its URL byte for
-byte. An upload has exactly one Content-Length and is never chunked. What the storage says
+The storage gets no key, no cookie, and no header that was not signed (`presigned`). What it says
 is XML that echoes access keys, hence goes into no message.
 """
 
@@ -10,16 +9,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, Final
-from urllib.parse import SplitResult, parse_qs
 
 import anyio
 import attrs
-import httpx
 
 from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.clock import Clock
@@ -28,23 +24,21 @@ from newsleopard_async.files import create_private, part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.arriving import GZIP, Arriving, NotWhole, Reader, read_whole
 from newsleopard_async.transport.body import Body
-from newsleopard_async.transport.http import Bytes, Exchange, perform
+from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
 from newsleopard_async.transport.pools import Pools, Purpose
+from newsleopard_async.transport.presigned import Presigned
 from newsleopard_async.transport.progress import Windows
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.urls import (
-    OWN_PORTS,
     PLAIN_HTTP,
     problem_of_storage_url,
-    split_url,
 )
 
 __all__ = ["Storage"]
 
 _LARGEST_DOWNLOAD_BYTES: Final = 16 * 1024**3
-_NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]")
 
 
 def _code(codes: str) -> str:
@@ -77,112 +71,6 @@ storage cannot take it now. They are those that the SDKs of S3, of its imitators
 """
 
 
-@attrs.frozen
-class _Target:
-    """A presigned URL, taken apart without changing a byte of it."""
-
-    url: str = attrs.field(repr=False)
-    target: str = attrs.field(repr=False)
-    scheme: str
-    host: str
-    authority: str
-    expires: datetime | None
-    parts: SplitResult = attrs.field(repr=False)
-
-    @classmethod
-    def parse(cls, url: str) -> _Target | None:
-        """Read a URL; None if no request can go there."""
-        parts = split_url(url)
-        if parts is None or _NOT_IN_A_URL.search(url):
-            return None
-        host = parts.hostname or ""
-        if not (host and parts.scheme in OWN_PORTS):
-            return None
-        authority = parts.netloc.rpartition("@")[2]
-        if parts.port == OWN_PORTS[parts.scheme]:
-            # Signers leave it out of the host that they sign, even where the URL has it.
-            authority = authority.rpartition(":")[0]
-        rest = url.partition("#")[0].partition("://")[2][len(parts.netloc) :]
-        return cls(
-            url=url,
-            target=rest if rest.startswith("/") else f"/{rest}",
-            scheme=parts.scheme,
-            host=host,
-            authority=authority,
-            expires=_expiry(parts.query),
-            parts=parts,
-        )
-
-    def is_expired(self, now: datetime) -> bool:
-        """Whether the URL itself says that its time is over."""
-        return self.expires is not None and now >= self.expires
-
-    def request(self, body: Body | None, timeout: dict[str, float]) -> httpx.Request:
-        """Build the request that sends a body, or asks for one, with no header to spare."""
-        headers = {"Host": self.authority}
-        if body is not None:
-            headers["Content-Length"] = str(body.size_bytes)
-        request = httpx.Request(
-            "GET" if body is None else "PUT",
-            self.url,
-            headers=headers,
-            stream=Bytes(b"") if body is None else _BodyStream(body),
-            extensions={"timeout": timeout},
-        )
-        request.url = _ExactURL(self.url, self.target.encode("ascii"))
-        return request
-
-
-class _ExactURL(httpx.URL):
-    """A URL whose target goes out byte for byte.
-
-    httpx normalises the path, which breaks a signature over it. Its extension "target"
-    would go past that too, but httpcore then puts it into a proxy's CONNECT as well.
-    """
-
-    def __init__(self, url: str, target: bytes) -> None:
-        super().__init__(url)
-        self._target = target
-
-    @property
-    def raw_path(self) -> bytes:
-        """The path with its query, as it stood."""
-        return self._target
-
-
-def _expiry(query: str) -> datetime | None:
-    """Read a URL's own end of life, of signature versions 4 and 2."""
-    fields = {name.lower(): values[0] for name, values in parse_qs(query).items()}
-    try:
-        if "x-amz-date" in fields:
-            signed = datetime.strptime(fields["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            return signed + timedelta(seconds=int(fields.get("x-amz-expires", "")))
-        return datetime.fromtimestamp(int(fields.get("expires", "")), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-class _BodyStream(httpx.AsyncByteStream):
-    """A body as httpx takes it: it opens anew each time that it is read.
-
-    httpx drops a body where it stands when a write fails or is cancelled, and the file
-    behind it would stay open until the garbage collector finds it.
-    """
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-        self._opened: list[AsyncGenerator[bytes, None]] = []
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        self._opened.append(self._body.pieces())
-        return self._opened[-1]
-
-    async def aclose(self) -> None:
-        """Close the file also where the storage answered before it had everything."""
-        for pieces in self._opened:
-            await pieces.aclose()
-
-
 @attrs.frozen(kw_only=True)
 class Storage:
     """Uploads to and downloads from presigned URLs.
@@ -205,7 +93,7 @@ class Storage:
                 fresh URL is the way out.
             InvalidRequest: what is uploaded changed meanwhile.
         """
-        found = _Target.parse(url)
+        found = Presigned.parse(url)
         del url  # Reporters of errors print the variables of each frame.
         target = self._checked(found)
 
@@ -228,7 +116,7 @@ class Storage:
             StorageError: refused, cut off after the retries, too large, or not to be written.
             InvalidRequest: the destination is a folder, or is in none.
         """
-        found = _Target.parse(url)
+        found = Presigned.parse(url)
         del url  # As above.
         target = self._checked(found)
         async with _new_file(destination) as partial:
@@ -246,7 +134,7 @@ class Storage:
             with _writing():
                 return await in_thread(functools.partial(put_in_place, partial, destination))
 
-    def _checked(self, target: _Target | None) -> _Target:
+    def _checked(self, target: Presigned | None) -> Presigned:
         self.pools.check_usable()
         found = None if target is None else problem_of_storage_url(target.parts, self.base_url)
         if target is None or found == PLAIN_HTTP:
@@ -276,13 +164,13 @@ class Storage:
             read_s=t.storage_read_s,
         )
 
-    async def _perform(self, target: _Target, body: Body | None, read: Reader) -> Outcome:
+    async def _perform(self, target: Presigned, body: Body | None, read: Reader) -> Outcome:
         pool_s = self.timeouts.pool_s
         late = NotSent(f"no connection became free in {pool_s:g} s")
         async with self.pools.place(Purpose.STORAGE, self.clock, within_s=pool_s) as free:
             return await perform(self._exchange(target, body, read)) if free else late
 
-    def _exchange(self, target: _Target, body: Body | None, read: Reader) -> Exchange:
+    def _exchange(self, target: Presigned, body: Body | None, read: Reader) -> Exchange:
         return Exchange(
             transport=self.pools.transport(Purpose.STORAGE, target.scheme, target.host),
             # Bound to no name, since reporters of errors print each frame's.
@@ -293,7 +181,7 @@ class Storage:
             while_open=self.pools.while_open,
         )
 
-    def _judged(self, what: str, target: _Target, outcome: Outcome) -> Outcome:
+    def _judged(self, what: str, target: Presigned, outcome: Outcome) -> Outcome:
         """Return what an outcome counts as: a refusal that passes is like any server error.
 
         Raises:
@@ -307,7 +195,7 @@ class Storage:
         return outcome
 
     def _failure(
-        self, what: str, target: _Target, outcome: Outcome
+        self, what: str, target: Presigned, outcome: Outcome
     ) -> ConfigurationError | StorageError:
         expired = target.is_expired(self.clock.now())
         if isinstance(outcome, Answer):

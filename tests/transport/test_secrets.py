@@ -20,8 +20,8 @@ from newsleopard_async.errors import (
     RateLimited,
     StorageError,
 )
-from newsleopard_async.transport import storage as module
 from newsleopard_async.transport.body import BytesBody, open_body
+from newsleopard_async.transport.presigned import Presigned
 from newsleopard_async.transport.request import Request
 from tests.constants import KEY
 from tests.transport.file_storage import CSV, SIGNED, URL, get, make_storage
@@ -205,7 +205,7 @@ async def test_presigned_query_is_in_no_log(
 def test_repr_shows_no_url() -> None:
     """Neither of the storage, nor of a URL taken apart."""
     assert "s3cr3t" not in repr(make_storage())
-    assert "s3cr3t" not in repr(module._Target.parse(URL))
+    assert "s3cr3t" not in repr(Presigned.parse(URL))
 
 
 async def test_failing_import_of_the_transport_does_not_show_the_key(

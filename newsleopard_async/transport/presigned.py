@@ -1,0 +1,130 @@
+"""Presigned URLs, and the requests to them.
+
+The storage gets no header that was not signed, and its URL byte for byte. An upload has exactly one
+Content-Length and is never chunked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import SplitResult, parse_qs
+
+import attrs
+import httpx
+
+from newsleopard_async.transport.body import Body
+from newsleopard_async.transport.http import Bytes
+from newsleopard_async.transport.urls import OWN_PORTS, split_url
+
+__all__ = ["Presigned"]
+
+_NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]")
+
+
+@attrs.frozen
+class Presigned:
+    """A presigned URL, taken apart without changing a byte of it."""
+
+    url: str = attrs.field(repr=False)
+    target: str = attrs.field(repr=False)
+    scheme: str
+    host: str
+    authority: str
+    expires: datetime | None
+    parts: SplitResult = attrs.field(repr=False)
+
+    @classmethod
+    def parse(cls, url: str) -> Presigned | None:
+        """Read a URL; None if no request can go there."""
+        parts = split_url(url)
+        if parts is None or _NOT_IN_A_URL.search(url):
+            return None
+        host = parts.hostname or ""
+        if not (host and parts.scheme in OWN_PORTS):
+            return None
+        authority = parts.netloc.rpartition("@")[2]
+        if parts.port == OWN_PORTS[parts.scheme]:
+            # Signers leave it out of the host that they sign, even where the URL has it.
+            authority = authority.rpartition(":")[0]
+        rest = url.partition("#")[0].partition("://")[2][len(parts.netloc) :]
+        return cls(
+            url=url,
+            target=rest if rest.startswith("/") else f"/{rest}",
+            scheme=parts.scheme,
+            host=host,
+            authority=authority,
+            expires=_expiry(parts.query),
+            parts=parts,
+        )
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether the URL itself says that its time is over."""
+        return self.expires is not None and now >= self.expires
+
+    def request(self, body: Body | None, timeout: dict[str, float]) -> httpx.Request:
+        """Build the request that sends a body, or asks for one, with no header to spare."""
+        headers = {"Host": self.authority}
+        if body is not None:
+            headers["Content-Length"] = str(body.size_bytes)
+        request = httpx.Request(
+            "GET" if body is None else "PUT",
+            self.url,
+            headers=headers,
+            stream=Bytes(b"") if body is None else _BodyStream(body),
+            extensions={"timeout": timeout},
+        )
+        request.url = _ExactURL(self.url, self.target.encode("ascii"))
+        return request
+
+
+class _ExactURL(httpx.URL):
+    """A URL whose target goes out byte for byte.
+
+    httpx normalises the path, which breaks a signature over it. Its extension "target"
+    would go past that too, but httpcore then puts it into a proxy's CONNECT as well.
+    """
+
+    def __init__(self, url: str, target: bytes) -> None:
+        super().__init__(url)
+        self._target = target
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path with its query, as it stood."""
+        return self._target
+
+
+def _expiry(query: str) -> datetime | None:
+    """Read a URL's own end of life, of signature versions 4 and 2."""
+    fields = {name.lower(): values[0] for name, values in parse_qs(query).items()}
+    try:
+        if "x-amz-date" in fields:
+            signed = datetime.strptime(fields["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            return signed + timedelta(seconds=int(fields.get("x-amz-expires", "")))
+        return datetime.fromtimestamp(int(fields.get("expires", "")), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+class _BodyStream(httpx.AsyncByteStream):
+    """A body as httpx takes it: it opens anew each time that it is read.
+
+    httpx drops a body where it stands when a write fails or is cancelled, and the file
+    behind it would stay open until the garbage collector finds it.
+    """
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self._opened: list[AsyncGenerator[bytes, None]] = []
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._opened.append(self._body.pieces())
+        return self._opened[-1]
+
+    async def aclose(self) -> None:
+        """Close the file also where the storage answered before it had everything."""
+        for pieces in self._opened:
+            await pieces.aclose()
