@@ -35,6 +35,10 @@ StepName = Literal[
     "get_report_state",
     "export_report",
     "download_files",
+    "get_status",
+    "find_finished",
+    "get_balance",
+    "get_metrics",
 ]
 """The steps of all pipelines."""
 

@@ -67,6 +67,7 @@ __all__ = [
     "get_report_state",
     "import_text",
     "make_folder",
+    "ranges_around",
     "says_unknown",
     "submit",
     "upload_file",
@@ -279,12 +280,16 @@ async def find_sent(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
 
     From a day before the submit to a day after now: one that is still to be sent is in no list.
     """
-    since = moved(given.since.astimezone(UTC), -_ONE_DAY)
-    for begin, end in _ranges(since, moved(nl.clock.now(), _ONE_DAY)):
+    for begin, end in ranges_around(given.since, nl.clock.now()):
         for each in await nl.reports.list_campaigns(start=begin, end=end, wanted=given.matches):
             if given.matches(each.name):
                 return each
     return None
+
+
+def ranges_around(since: datetime, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Divide the time from a day before ``since`` to a day after now, month by month."""
+    return _ranges(moved(since.astimezone(UTC), -_ONE_DAY), moved(now, _ONE_DAY))
 
 
 def _ranges(begin: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:

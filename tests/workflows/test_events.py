@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from newsleopard_async import ImportFailed, OutcomeUnknown, with_lists, workflows
-from newsleopard_async.workflows import Event
+from newsleopard_async.workflows import Event, campaign_steps
 from newsleopard_async.workflows import steps as steps_module
 from newsleopard_async.workflows.events import StepName
 from newsleopard_async.workflows.runner import Step
@@ -244,6 +244,8 @@ async def test_what_the_callback_returns_means_nothing() -> None:
 
 def test_every_step_has_its_name_in_the_type() -> None:
     """Whoever matches on `Event.step` has all of them."""
-    found = {each.name for each in vars(steps_module).values() if isinstance(each, Step)}
+    modules = (steps_module, campaign_steps)
+    values = [each for module in modules for each in vars(module).values()]
+    found = {each.name for each in values if isinstance(each, Step)}
 
     assert {*found, "check_contacts"} == set(get_args(StepName))

@@ -1,0 +1,81 @@
+"""The steps about campaigns that were submitted: what became of them, and what stops them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+
+# Loaded before a pipeline begins, as in `steps`.
+from newsleopard_async.endpoints import account, campaigns, reports  # noqa: F401 - see above
+from newsleopard_async.errors import UnexpectedResponse
+from newsleopard_async.models import (
+    Balance,
+    CampaignMetrics,
+    CampaignSn,
+    CampaignStatus,
+    SentCampaign,
+)
+from newsleopard_async.plain import Plain
+from newsleopard_async.workflows.runner import step
+from newsleopard_async.workflows.steps import ranges_around
+
+__all__ = ["FindFinished", "find_finished", "get_balance", "get_metrics", "get_status"]
+
+
+@attrs.frozen(kw_only=True)
+class FindFinished(Plain):
+    """A campaign to look for among the finished ones by its code.
+
+    Attributes:
+        campaign_sn: Its code.
+        since: When it was submitted, or earlier.
+    """
+
+    campaign_sn: CampaignSn
+    since: datetime
+
+
+@step(gives=CampaignStatus)
+async def get_status(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignStatus:
+    """Return where a campaign stands.
+
+    Raises:
+        UnexpectedResponse: the answer is about another campaign, whose state says nothing of
+            this one.
+    """
+    status = await nl.campaigns.get_status(campaign_sn)
+    if status.sn != campaign_sn:
+        raise UnexpectedResponse(
+            f"the answer to get_status is about another campaign than {campaign_sn}", status=200
+        )
+    return status
+
+
+@step(gives=SentCampaign | None)
+async def find_finished(nl: NewsLeopard, given: FindFinished) -> SentCampaign | None:
+    """Look for a campaign among the finished ones, from a day before the submit to a day after now.
+
+    A campaign that failed is never among them.
+    """
+    for begin, end in ranges_around(given.since, nl.clock.now()):
+        for each in await nl.reports.list_campaigns(start=begin, end=end):
+            if each.sn == given.campaign_sn:
+                return each
+    return None
+
+
+@step(gives=Balance)
+async def get_balance(nl: NewsLeopard, _: None) -> Balance:
+    """Return what the account may still send."""
+    return await nl.account.get_balance()
+
+
+@step(gives=tuple[CampaignMetrics, ...])
+async def get_metrics(
+    nl: NewsLeopard, campaign_sns: tuple[CampaignSn, ...]
+) -> tuple[CampaignMetrics, ...]:
+    """Return the figures of up to 50 campaigns."""
+    return await nl.reports.get_metrics(campaign_sns)
