@@ -421,12 +421,15 @@ class DeadlineExceeded(NewsLeopardError):
     """A poll reached its deadline; the job at the server goes on.
 
     Attributes:
-        last: The last answer seen: of an import its state, None if the platform did not know
-            it; of a report which files there were.
+        last: The last answer seen: of an import or a campaign its state, None if the platform
+            did not know it; of a report which files there were.
     """
 
     def __init__(
-        self, message: str, *, last: ImportResult | tuple[ReportState, ...] | None = None
+        self,
+        message: str,
+        *,
+        last: ImportResult | CampaignStatus | tuple[ReportState, ...] | None = None,
     ) -> None:
         super().__init__(message)
         self.last = last

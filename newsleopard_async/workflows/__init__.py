@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from newsleopard_async.store import Store
     from newsleopard_async.workflows.checking import check_contacts
     from newsleopard_async.workflows.checkpoint import Checkpoint
+    from newsleopard_async.workflows.completion import wait_for_campaign
     from newsleopard_async.workflows.events import Event, Progress
     from newsleopard_async.workflows.importing import import_contacts, wait_for_import
     from newsleopard_async.workflows.outcomes import (
@@ -39,6 +40,7 @@ __all__ = [
     "import_contacts",
     "rejected_rows",
     "send_campaign",
+    "wait_for_campaign",
     "wait_for_import",
     "wait_for_report",
 ]
@@ -47,6 +49,7 @@ _MODULES = {
     "store": ("Store",),
     "workflows.checking": ("check_contacts",),
     "workflows.checkpoint": ("Checkpoint",),
+    "workflows.completion": ("wait_for_campaign",),
     "workflows.importing": ("import_contacts", "wait_for_import"),
     "workflows.outcomes": (
         "CampaignReport",

@@ -47,6 +47,7 @@ _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "export_report": frozenset({"get_report_state", "export_report", "download_files"}),
     "wait_for_report": frozenset(),
     "find_campaign": frozenset(),
+    "wait_for_campaign": frozenset({"get_status"}),
 }
 """What each pipeline keeps. A step of another name would not be seen, and be done again."""
 

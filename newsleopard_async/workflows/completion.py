@@ -1,0 +1,270 @@
+"""Watch a campaign until it is sent, or known not to be.
+
+Acceptance is not the end: for want of a balance, of recipients, or of a verified sender the
+platform may refuse later what it took (T66). An account that has no endpoint for that shows only
+what was sent. Then the campaign is looked for among the finished ones, and a failure is not seen.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.clock import moved
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.errors import APIError, CampaignFailed, DeadlineExceeded, NotOffered
+from newsleopard_async.models import CampaignSn, CampaignState, CampaignStatus, Polling
+from newsleopard_async.models.codes import check_code
+from newsleopard_async.models.validation import refuse
+from newsleopard_async.workflows.advice import advice_for_campaign
+from newsleopard_async.workflows.campaign_steps import FindFinished, find_finished, get_status
+from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
+from newsleopard_async.workflows.events import Events, Progress
+from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.polling import (
+    excusing,
+    may_be_too_early,
+    problems_of_polling,
+    watch,
+)
+from newsleopard_async.workflows.runner import Runner
+
+__all__ = ["Sending", "cannot_be_asked", "wait_for_campaign", "watch_campaign"]
+
+_LOOKS_BACK: Final = timedelta(days=27)
+"""How far back a campaign is looked for among the finished ones if nothing is known of it.
+
+Chosen: with a day on both sides, and a day of watching, it is a month, which one request covers.
+"""
+
+_LONGEST_SLEEP_S: Final = 3_600.0
+"""Chosen: the clock is read once an hour, since a machine that was suspended sleeps too long."""
+
+_MOST_MOVES: Final = 10
+"""How often a new time may be set while the old one is waited for.
+
+Chosen: no person moves a mailing more often, and a platform that always names a later time must
+not be watched for ever.
+"""
+
+_NOT_BEGUN: Final = frozenset(
+    {CampaignState.DRAFT, CampaignState.PREPARE, CampaignState.PREPARE_TO_SENT}
+)
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@attrs.frozen(kw_only=True)
+class Sending:
+    """A campaign, and what is known of its time.
+
+    Attributes:
+        sn: Its code.
+        since: When it was submitted, or earlier.
+        due: From when on it is sent; None if it is not known.
+        takes: How long an A/B test waits before its main send.
+    """
+
+    sn: CampaignSn
+    since: datetime
+    due: datetime | None = None
+    takes: timedelta = timedelta(0)
+
+
+@hides_variables
+async def wait_for_campaign(
+    nl: NewsLeopard,
+    campaign_sn: CampaignSn,
+    *,
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
+) -> CampaignStatus:
+    """Wait until a campaign is sent.
+
+    A scheduled campaign is looked at once, and then from its time on. The deadline of ``polling``
+    counts from that time. For an A/B test it must be longer than the wait before its main send.
+
+    If the account has no endpoint for the state of a campaign, the campaign is looked for among
+    those that were sent in the last 27 days and later. A failure is not seen there.
+
+    Args:
+        nl: The client.
+        campaign_sn: The campaign.
+        polling: How it is watched. A refused look means for `Polling.grace_s` that the platform
+            does not know the campaign yet.
+        progress: Called with every event.
+        checkpoint: A path or a store, as for the other pipelines.
+    Returns: The status, whose state is ``COMPLETE``. If the state could not be asked for, it has
+        only the name and the times of the sending.
+
+    Raises:
+        CampaignFailed: the platform did not send it, or not all of it, or it was stopped.
+        DeadlineExceeded: it was not sent in time. That is not a failure.
+        APIError: the platform does not know it.
+        UnexpectedResponse: an answer is not as documented, or is about another campaign.
+    Source: GET /v1/campaign/normal/{campaign_sn}; notes 2026
+    """
+    check_code("campaign_sn", campaign_sn)
+    refuse(problems_of_polling(polling))
+    async with running(
+        nl,
+        Events("wait_for_campaign", progress, nl.clock),
+        asked=Input.of(campaign_sn, campaign_sn=campaign_sn),
+        checkpoint=checkpoint,
+    ) as run:
+        sending = Sending(sn=campaign_sn, since=moved(run.now(), -_LOOKS_BACK))
+        return await watch_campaign(run, sending, polling or Polling())
+
+
+async def watch_campaign(run: Runner, sending: Sending, polling: Polling) -> CampaignStatus:
+    """Watch a campaign until it is sent; what an earlier run has seen is not asked for again.
+
+    Raises:
+        CampaignFailed: it was not sent, or not all of it.
+        DeadlineExceeded: it was not sent in time.
+    """
+    if run.has(get_status):
+        return await run.step(get_status, sending.sn)
+    status = await _watch(run, sending, polling)
+    if not status.state.is_success:
+        raise CampaignFailed(
+            f"campaign {sending.sn} ended as {status.state}: {advice_for_campaign(status.state)}",
+            status=status,
+        )
+    await run.settle(get_status, status)
+    return status
+
+
+def cannot_be_asked(error: APIError) -> bool:
+    """Say whether a refused look means that the account has no states of campaigns.
+
+    A 404 without a code may also mean that the campaign is unknown. Both are looked for among
+    the finished campaigns.
+    """
+    return isinstance(error, NotOffered) or (error.status == 404 and error.code is None)
+
+
+def _is_only_early(error: APIError) -> bool:
+    return not cannot_be_asked(error) and may_be_too_early(error)
+
+
+async def _watch(run: Runner, sending: Sending, polling: Polling) -> CampaignStatus:
+    try:
+        first = await run.step(excusing(get_status, _is_only_early), sending.sn, keep=False)
+    except APIError as error:
+        if not cannot_be_asked(error):
+            raise
+        _log.info(
+            "campaign %s: its state cannot be asked for (%s); it is looked for among the finished "
+            "campaigns, where no failure is seen",
+            sending.sn,
+            error,
+        )
+        return await _watch_finished(run, sending, polling)
+    return await _watch_state(run, sending, polling, first)
+
+
+async def _watch_state(
+    run: Runner, sending: Sending, polling: Polling, status: CampaignStatus | None
+) -> CampaignStatus:
+    """Sleep until a campaign's time, which may be moved meanwhile, then look at its state."""
+    takes_s = sending.takes.total_seconds()
+    polling = attrs.evolve(polling, deadline_s=polling.deadline_s + takes_s)
+    moves = 0
+    while status is None or not status.state.is_final:
+        due = sending.due if status is None else _due(status, sending)
+        await _sleep_until(run, due, sending, polling, status)
+        status = await _watch_until_moved(run, sending, polling, moves)
+        moves += 1
+    return status
+
+
+def _due(status: CampaignStatus, sending: Sending) -> datetime | None:
+    """Return when a campaign is to be sent; None if it has begun, or no time is known."""
+    if status.state not in _NOT_BEGUN or status.send_time == "NOW":
+        return None
+    return status.scheduled or sending.due
+
+
+async def _watch_until_moved(
+    run: Runner, sending: Sending, polling: Polling, moves: int
+) -> CampaignStatus:
+    """Look at a campaign until it has ended, or has a later time."""
+
+    def is_done(status: CampaignStatus, _: float) -> bool:
+        due = _due(status, sending)
+        is_moved = due is not None and due > run.now() and moves < _MOST_MOVES
+        return status.state.is_final or is_moved
+
+    try:
+        return await watch(
+            run,
+            get_status,
+            sending.sn,
+            is_done=is_done,
+            polling=polling,
+            what=f"campaign {sending.sn}",
+            excused_s=polling.grace_s,
+        )
+    except DeadlineExceeded as late:
+        seen = "no state of it was seen"
+        if isinstance(late.last, CampaignStatus):
+            seen = f"the last state seen is {late.last.state}"
+        raise DeadlineExceeded(f"{late}; {seen}", last=late.last) from None
+
+
+async def _watch_finished(run: Runner, sending: Sending, polling: Polling) -> CampaignStatus:
+    """Look for a campaign among the finished ones; what is sent there is complete.
+
+    Raises:
+        DeadlineExceeded: it is not there in time.
+    """
+    if sending.due is not None:
+        await _sleep_until(run, moved(sending.due, sending.takes), sending, polling, None)
+    found = await watch(
+        run,
+        find_finished,
+        FindFinished(campaign_sn=sending.sn, since=sending.since),
+        is_done=lambda found, _: found is not None,
+        polling=polling,
+        what=f"campaign {sending.sn}",
+        late="it is not among the finished campaigns. This account cannot be asked for the state "
+        "of a campaign, so that it is not known whether it goes on, or failed for want of a "
+        "balance, of recipients or of a verified sender; look in the console (活動列表)",
+    )
+    assert found is not None
+    return CampaignStatus(
+        sn=found.sn,
+        state=CampaignState.COMPLETE,
+        name=found.name,
+        sent_begin=found.sent_begin,
+        sent_end=found.sent_end,
+    )
+
+
+async def _sleep_until(
+    run: Runner,
+    when: datetime | None,
+    sending: Sending,
+    polling: Polling,
+    known: CampaignStatus | None,
+) -> None:
+    """Let the time pass until a campaign is due; many that are due at once are spread a little."""
+    left = partial(_left_s, run, when)
+    if left() <= 0:
+        return
+    while (left_s := left()) > 0:
+        await run.wait(get_status, min(left_s, _LONGEST_SLEEP_S), known)
+    chance = random.Random(sending.sn)  # noqa: S311 - spreads polls, guards nothing
+    await run.wait(get_status, chance.uniform(0, polling.first_s), known)
+
+
+def _left_s(run: Runner, when: datetime | None) -> float:
+    return 0.0 if when is None else (when - run.now()).total_seconds()

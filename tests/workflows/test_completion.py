@@ -1,0 +1,244 @@
+"""Watching a campaign until it is sent, or known not to be."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from newsleopard_async import (
+    APIError,
+    CampaignFailed,
+    CampaignSn,
+    CampaignState,
+    CampaignStatus,
+    DeadlineExceeded,
+    Polling,
+    UnexpectedResponse,
+    workflows,
+)
+from newsleopard_async.workflows import Checkpoint
+from newsleopard_async.workflows.advice import advice_for_campaign
+from tests.clients import Reply, Script, refused, scripted
+from tests.constants import START
+
+SN = CampaignSn("c1")
+UNKNOWN = Reply({"code": 40007, "message": "無效的SN"}, 400)
+NOT_THERE = Reply(b"", 404)
+MINUTE = timedelta(minutes=1)
+
+
+def state(word: str, **fields: Any) -> Reply:
+    """Answer with a state of the campaign."""
+    return Reply({"sn": SN, "name": "週年慶", "status": word, **fields})
+
+
+def at(when: datetime) -> str:
+    """Write a time as the platform does."""
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def elapsed(script: Script) -> timedelta:
+    """Return how much time has passed."""
+    return script.clock.now() - START
+
+
+@pytest.mark.anyio
+async def test_campaign_is_watched_until_it_is_sent() -> None:
+    """States that are not final are waited out, also one that nobody knows."""
+    replies = [state(word) for word in ("PREPARE", "TESTING", "SENDING", "RESTING", "SENT")]
+    async with scripted(*replies, profile="vendor-2026") as script:
+        status = await workflows.wait_for_campaign(script.nl, SN)
+
+    assert (status.sn, status.state, status.name) == (SN, CampaignState.COMPLETE, "週年慶")
+
+
+@pytest.mark.anyio
+async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
+    """It is asked for again at its time, also if that was moved, and the deadline counts then."""
+    first, moved = START + timedelta(hours=30), START + timedelta(hours=50)
+    early = state("PREPARE", sendTimeType="SCHEDULED", scheduledDate=at(first))
+    later = state("PREPARE", sendTimeType="SCHEDULED", scheduledDate=at(moved))
+    seen: list[timedelta] = []
+    async with scripted(
+        early, later, state("PREPARE_TO_SENT", scheduledDate=at(moved)), state("COMPLETE"),
+        profile="vendor-2026",
+    ) as script:  # fmt: skip
+        status = await workflows.wait_for_campaign(
+            script.nl,
+            SN,
+            polling=Polling(deadline_s=60),
+            progress=lambda event: (
+                seen.append(elapsed(script)) if event.state == "started" else None
+            ),
+        )
+
+    assert status.state.is_success
+    assert seen[0] == timedelta(0)
+    assert timedelta(hours=30) < seen[1] < timedelta(hours=30) + MINUTE
+    assert timedelta(hours=50) < seen[2] < timedelta(hours=50) + MINUTE
+
+
+@pytest.mark.anyio
+async def test_time_that_always_moves_is_not_watched_for_ever() -> None:
+    """A platform that names a later time at every look does not take away the deadline."""
+
+    def later(number: int) -> Reply:
+        return state("PREPARE", scheduledDate=at(START + (number + 1) * timedelta(hours=2)))
+
+    async with scripted(*map(later, range(13)), profile="vendor-2026") as script:
+        with pytest.raises(DeadlineExceeded, match="the last state seen is PREPARE"):
+            await workflows.wait_for_campaign(
+                script.nl, SN, polling=Polling(first_s=9, deadline_s=9, jitter=0)
+            )
+
+
+@pytest.mark.anyio
+async def test_immediate_campaign_with_a_time_is_polled() -> None:
+    """The time of a campaign that goes out at once is not waited for, nor that of one begun."""
+    day = at(START + timedelta(days=1))
+    replies = (
+        state("PREPARE", sendTimeType="NOW", scheduledDate=day),
+        state("SENDING", sendTimeType="SCHEDULED", scheduledDate=day),
+        state("COMPLETE"),
+    )
+    async with scripted(*replies, profile="vendor-2026") as script:
+        await workflows.wait_for_campaign(script.nl, SN)
+
+        assert elapsed(script) < MINUTE
+
+
+FAILURES = sorted(
+    word
+    for word in CampaignState.known
+    if CampaignState(word).is_final and word != CampaignState.COMPLETE
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("word", FAILURES)
+async def test_campaign_that_is_not_sent_is_an_error(word: str) -> None:
+    """It has the status, says the state and what to do, and is no more asked for."""
+    async with scripted(state(word), profile="vendor-2026") as script:
+        with pytest.raises(CampaignFailed) as caught:
+            await workflows.wait_for_campaign(script.nl, SN)
+
+    assert caught.value.status.state == word
+    assert f"campaign c1 ended as {word}: " in str(caught.value)
+    assert "活動列表" in str(caught.value)
+
+
+@pytest.mark.anyio
+async def test_campaign_that_goes_on_at_the_deadline_is_no_failure() -> None:
+    """The error has the last state, and says it."""
+    polling = Polling(first_s=30, jitter=0, factor=1, deadline_s=60)
+    replies = [state(word) for word in ("PREPARE", "PREPARE", "SENDING", "SENDING")]
+    async with scripted(*replies, profile="vendor-2026") as script:
+        with pytest.raises(DeadlineExceeded, match="the last state seen is SENDING") as caught:
+            await workflows.wait_for_campaign(script.nl, SN, polling=polling)
+
+    assert isinstance(caught.value.last, CampaignStatus)
+    assert caught.value.last.state == CampaignState.SENDING
+
+
+@pytest.mark.anyio
+async def test_campaign_may_be_unknown_for_a_while() -> None:
+    """Right after the submit a refused look means that the platform does not know it yet."""
+    async with scripted(UNKNOWN, UNKNOWN, state("COMPLETE"), profile="vendor-2026") as script:
+        status = await workflows.wait_for_campaign(script.nl, SN)
+
+    assert status.state.is_success
+
+
+@pytest.mark.anyio
+async def test_campaign_that_stays_unknown_is_an_error() -> None:
+    """After `Polling.grace_s` the refusal is raised; within it, the deadline says so."""
+    polling = Polling(first_s=30, jitter=0, factor=1, grace_s=20)
+    async with scripted(UNKNOWN, UNKNOWN, UNKNOWN, profile="vendor-2026") as script:
+        with pytest.raises(APIError) as caught:
+            await workflows.wait_for_campaign(script.nl, SN, polling=polling)
+    async with scripted(UNKNOWN, UNKNOWN, UNKNOWN, profile="vendor-2026") as script:
+        with pytest.raises(DeadlineExceeded, match="no state of it was seen"):
+            await workflows.wait_for_campaign(
+                script.nl, SN, polling=Polling(first_s=9, deadline_s=9, jitter=0)
+            )
+
+    assert caught.value.code == 40007
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply({"sn": "other", "status": "COMPLETE"}), UnexpectedResponse),
+        (Reply({"message": "Forbidden"}, 403), APIError),
+    ],
+)
+async def test_answer_that_decides_nothing_is_raised(reply: Reply, error: Any) -> None:
+    """The state of another campaign says nothing of this one, nor does a key that is refused."""
+    async with scripted(reply, profile="vendor-2026") as script:
+        with pytest.raises(error):
+            await workflows.wait_for_campaign(script.nl, SN)
+
+
+@pytest.mark.anyio
+async def test_without_states_the_finished_campaigns_are_looked_at(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The state is asked for once; one line says why; what is listed there was sent."""
+    caplog.set_level("INFO")
+    sent = {"sn": SN, "name": "週年慶", "sentBeginDate": at(START), "sentEndDate": at(START)}
+    others = Reply([{"sn": "c2", "name": "別的", "sentBeginDate": at(START)}])
+    async with scripted(NOT_THERE, others, Reply([sent]), profile="vendor-2026") as script:
+        status = await workflows.wait_for_campaign(script.nl, SN)
+
+        assert len(script.wire.sent) == 3
+    assert status.state.is_success
+    assert (status.sn, status.name, status.sent_end) == (SN, "週年慶", START)
+    assert len([each for each in caplog.messages if "cannot be asked for" in each]) == 1
+
+
+@pytest.mark.anyio
+async def test_without_states_a_deadline_says_that_a_failure_is_not_seen() -> None:
+    """Nobody must take the silence for a mailing that goes on."""
+    async with scripted(NOT_THERE, Reply([]), Reply([]), profile="vendor-2026") as script:
+        with pytest.raises(DeadlineExceeded, match="not among the finished") as caught:
+            await workflows.wait_for_campaign(
+                script.nl, SN, polling=Polling(first_s=9, deadline_s=9, jitter=0)
+            )
+
+    assert "failed for want of a balance" in str(caught.value)
+    assert caught.value.last is None
+
+
+@pytest.mark.anyio
+async def test_end_that_was_seen_is_not_asked_for_again() -> None:
+    """A run that goes on with the checkpoint of one that ended gives the same."""
+    async with scripted(Reply({"sn": "other", "status": "STOP"}), profile="vendor-2026") as script:
+        with pytest.raises(UnexpectedResponse) as caught:
+            await workflows.wait_for_campaign(script.nl, SN)
+    checkpoint = caught.value.checkpoint
+    async with scripted(state("COMPLETE"), profile="vendor-2026") as script:
+        first = await workflows.wait_for_campaign(script.nl, SN, checkpoint=checkpoint)
+        again = await workflows.wait_for_campaign(script.nl, SN, checkpoint=checkpoint)
+
+    assert isinstance(checkpoint, Checkpoint)
+    assert again == first
+
+
+@pytest.mark.anyio
+async def test_bad_argument_is_refused() -> None:
+    """A code that is none and a polling that is none send nothing."""
+    async with scripted() as script:
+        async with refused(script.wire, ("campaign_sn", "required")):
+            await workflows.wait_for_campaign(script.nl, CampaignSn(""))
+        async with refused(script.wire, ("polling", "type")):
+            await workflows.wait_for_campaign(script.nl, SN, polling=5)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_every_failure_has_its_advice() -> None:
+    """No state that ends a campaign without success is without a word on what to do."""
+    advice = {advice_for_campaign(CampaignState(word)) for word in FAILURES}
+
+    assert len(advice) == len(FAILURES) == 5
