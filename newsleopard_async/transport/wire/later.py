@@ -7,7 +7,6 @@ campaign, both lists of an event. Everything else is read if it can be, and is u
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -57,12 +56,12 @@ _TEMPLATE_HTML: Final = ("html", "htmlContent", "content")
 """The name of the vendor's command line first, then those that the notes and other endpoints
 have for the same (T132)."""
 
+_BALANCES: Final = {"email", "sms"}
+
 _CHANNELS: Final = {0: "MAIL", 1: "SMS"}
 _SEND_TIMES: Final = {0: "NOW", 1: "SCHEDULED"}
 _KINDS: Final = {0: "REGULAR", 1: "A_B_TEST"}
 """The numbers of the vendor's command line and of the notes (T125)."""
-
-_AMOUNT: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 def decode_balance(data: object, unread: Unread) -> Balance:
@@ -72,8 +71,9 @@ def decode_balance(data: object, unread: Unread) -> Balance:
     """
     if not isinstance(data, dict):
         return Balance(mails=count(data, "$"))
-    path, data_ = list(holders(data))[-1]
-    fields = Fields(path, data_, unread)
+    places = list(holders(data))
+    path, found = next((each for each in places if each[1].keys() & _BALANCES), places[-1])
+    fields = Fields(path, found, unread)
     return Balance(mails=fields.get(count, "email"), sms=fields.get(count, "sms"))
 
 
@@ -248,10 +248,7 @@ def _optional(data: object, path: str) -> str | None:
 
 def _amount(data: object, path: str) -> Decimal | None:
     """Read an amount of money as it is written; a binary fraction would change its cents."""
-    if isinstance(data, str) and _AMOUNT.fullmatch(data.strip()):
-        return Decimal(data.strip())
-    found = number(data, path)
-    return None if found is None else Decimal(repr(data if isinstance(data, int) else found))
+    return None if number(data, path) is None else Decimal(str(data).strip())
 
 
 def decode_templates(data: object, unread: Unread) -> tuple[Template, ...]:
@@ -317,14 +314,12 @@ def decode_event(data: object, unread: Unread) -> EventOutcome:
         refused = {}
     if not isinstance(refused, dict):
         raise WireError(f"{path}.failure", "is no object")
-    reasons = Fields(f"{path}.failure", refused, unread)
+    # An address must not be in a path, which is logged.
+    reasons = f"{path}.failure.…"
     return EventOutcome(
         accepted=tuple(accepted),
-        refused={address: _reason(reasons, address) for address in refused},
+        refused={
+            address: unread.read(optional_text, reason, reasons) or ""
+            for address, reason in refused.items()
+        },
     )
-
-
-def _reason(reasons: Fields, address: str) -> str:
-    """Read a reason; an address must not be in a path that is logged."""
-    reason = reasons.data[address]
-    return optional_text(reason, "") if isinstance(reason, str) else ""
