@@ -10,10 +10,13 @@ import attrs
 import pytest
 
 from newsleopard_async import (
+    AutomationEvent,
     CampaignSn,
+    ContactFilter,
     InvalidRequest,
     ListSn,
     NewsLeopard,
+    Recipient,
     SendAt,
     with_lists,
 )
@@ -35,12 +38,19 @@ CODES: list[tuple[Any, str]] = [
     ("\ud800", "encoding"),
     (7, "type"),
 ]
+MEMBER = ContactFilter("MAIL_ADDRESS", "EQ", "a@example.com")
 CODE_CALLS: dict[str, tuple[str, Call]] = {
     "file": ("list_sn", lambda nl, code: nl.contacts.start_file_import(code)),
     "text": ("list_sn", lambda nl, code: nl.contacts.import_text(csv_of(1), code)),
     "result": ("import_sn", lambda nl, code: nl.contacts.get_import(code)),
     "export": ("campaign_sn", lambda nl, code: nl.reports.export(code)),
     "link": ("campaign_sn", lambda nl, code: nl.reports.get_links(code)),
+    "status": ("campaign_sn", lambda nl, code: nl.campaigns.get_status(code)),
+    "pause": ("campaign_sn", lambda nl, code: nl.campaigns.pause(code)),
+    "delete": ("campaign_sns[1]", lambda nl, code: nl.campaigns.delete([CampaignSn("a"), code])),
+    "metrics": ("campaign_sns[0]", lambda nl, code: nl.reports.get_metrics([code])),
+    "template": ("template_id", lambda nl, code: nl.templates.get_template(code)),
+    "remove": ("list_sn", lambda nl, code: nl.contacts.remove_contacts(code, MEMBER)),
 }
 
 
@@ -56,7 +66,7 @@ async def test_bad_code_is_refused(name: str) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("name", ["file", "text"])
+@pytest.mark.parametrize("name", ["file", "text", "remove"])
 @pytest.mark.parametrize("code", ["file", "text", "result", "lists"])
 async def test_reserved_word_is_no_list(name: str, code: str) -> None:
     """The words that stand in a list's place in a path are refused as its code."""
@@ -223,6 +233,117 @@ async def test_each_kind_goes_to_its_own_endpoint() -> None:
             await script.nl.campaigns.submit(as_campaign)
         async with refused(script.wire, ("ab_test", "type")):
             await script.nl.campaigns.submit_ab_test(as_test)
+
+
+@pytest.mark.anyio
+async def test_campaign_that_is_sent_once_is_judged_as_it_is_made() -> None:
+    """It goes to what is uploaded next, hence to no list; its schedule is that of a submit."""
+    lists = [ListSn("a")]
+    as_campaign: Any = AB_TESTS[0]
+    as_test: Any = CAMPAIGN
+    async with scripted() as script:
+        campaigns = script.nl.campaigns
+        past = attrs.evolve(CAMPAIGN, schedule=SendAt(script.clock.now()))
+        async with refused(script.wire, ("lists", "once")):
+            await campaigns.submit_once(with_lists(CAMPAIGN, lists))
+        async with refused(script.wire, ("lists", "once"), ("schedule.when", "future")):
+            await campaigns.submit_once(attrs.evolve(past, lists=lists))
+        async with refused(script.wire, ("lists", "once")):
+            await campaigns.submit_ab_test_once(with_lists(AB_TESTS[0], lists))
+        async with refused(script.wire, ("campaign", "type")):
+            await campaigns.submit_once(as_campaign)
+        async with refused(script.wire, ("ab_test", "type")):
+            await campaigns.submit_ab_test_once(as_test)
+
+
+SEVERAL: list[tuple[Any, Rules]] = [
+    ([], [("campaign_sns", "required")]),
+    ([f"c{number}" for number in range(51)], [("campaign_sns", "too-many")]),
+    ("abc", [("campaign_sns", "type")]),
+    (b"abc", [("campaign_sns", "type")]),
+    (None, [("campaign_sns", "type")]),
+    (["a", "", "b/c"], [("campaign_sns[1]", "required"), ("campaign_sns[2]", "code")]),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("codes", "expected"), SEVERAL)
+async def test_bad_codes_of_several_campaigns_are_refused(codes: Any, expected: Rules) -> None:
+    """1 to 50 codes, none of which is a part of another (T127, T131)."""
+    async with scripted() as script:
+        for call in (script.nl.campaigns.delete, script.nl.reports.get_metrics):
+            async with refused(script.wire, *expected):
+                await call(codes)
+
+
+def people(count: int) -> list[Recipient]:
+    """Make recipients."""
+    return [Recipient("", f"user{number}@example.com") for number in range(count)]
+
+
+TRIGGER = AutomationEvent.TRIGGER
+EVENTS: dict[str, tuple[tuple[Any, ...], Rules]] = {
+    "no script": ((" ", TRIGGER, people(1)), [("workflow", "required")]),
+    "two lines": (("a\nb", TRIGGER, people(1)), [("workflow", "one-line")]),
+    "a word": (("script", "TRIGGER", people(1)), [("event", "type")]),
+    "nobody": (("script", TRIGGER, []), [("recipients", "required")]),
+    "101": (("script", TRIGGER, people(101)), [("recipients", "too-many")]),
+    "text": (("script", TRIGGER, "a@example.com"), [("recipients", "type")]),
+    "one": (("script", TRIGGER, people(1)[0]), [("recipients", "type")]),
+    "addresses": (("script", TRIGGER, ["a@example.com"]), [("recipients[0]", "type")]),
+    "twice": (
+        ("script", TRIGGER, [*people(2), Recipient("B", " User1@Example.com")]),
+        [("recipients[2].address", "unique")],
+    ),
+    "all of it": (
+        ("", None, None),
+        [("workflow", "required"), ("event", "type"), ("recipients", "type")],
+    ),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", EVENTS)
+async def test_bad_event_is_refused(name: str) -> None:
+    """An event has a script, one of two kinds, and 1 to 100 people, each once (T133, T134)."""
+    arguments, expected = EVENTS[name]
+    async with scripted() as script:
+        with pytest.raises(InvalidRequest) as caught:
+            await script.nl.automation.send_event(*arguments)
+
+        assert [(each.field, each.rule) for each in caught.value.problems] == expected
+        assert "@" not in str(caught.value)
+        assert script.wire.all_requests == 0
+
+
+REMOVALS: list[tuple[Any, Any, tuple[str, str]]] = [
+    ("NOT_EQ", "remove", ("confirm", "required")),
+    ("NOT_LIKE", "remove", ("confirm", "required")),
+    ("EQ", "remove all others", ("confirm", "required")),
+    ("LIKE", "remove all others", ("confirm", "required")),
+    ("EQ", True, ("confirm", "choice")),
+    ("NOT_EQ", "yes", ("confirm", "choice")),
+    ("EQ", None, ("confirm", "choice")),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("operator", "confirm", "expected"), REMOVALS)
+async def test_removal_is_confirmed_for_what_it_does(
+    operator: Any, confirm: Any, expected: tuple[str, str]
+) -> None:
+    """Who is removed, those that match or all others, is said twice (T63)."""
+    where = ContactFilter("MAIL_ADDRESS", operator, "a@example.com")
+    async with scripted() as script, refused(script.wire, expected):
+        await script.nl.contacts.remove_contacts(ListSn("a"), where, confirm=confirm)
+
+
+@pytest.mark.anyio
+async def test_removal_needs_a_filter() -> None:
+    """A filter that is no `ContactFilter` may not be whole (T63)."""
+    no_filter: Any = {"field": "NAME", "operator": "EQ", "value": "A"}
+    async with scripted() as script, refused(script.wire, ("where", "type")):
+        await script.nl.contacts.remove_contacts(ListSn("a"), no_filter)
 
 
 CONSTRUCTIONS: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {

@@ -35,11 +35,14 @@ UPLOAD: Final = "https://s3.amazonaws.com/once.csv?X-Amz-Signature=1"
 WHEN: Final = datetime(2019, 4, 1, 8, 38, 32, tzinfo=UTC)
 
 
+Call = Callable[[NewsLeopard], Awaitable[object]]
+
+
 @attrs.frozen
 class Case:
     """A call, the answer to it, the request that it makes, and what it gives."""
 
-    call: Callable[[NewsLeopard], Awaitable[object]]
+    call: Call
     answer: Any
     method: str
     path: str
@@ -178,6 +181,14 @@ CASES: Final = {
         None,
     ),
 }
+
+
+CALLS: Final[dict[str, Call]] = {
+    **{operation: case.call for operation, case in CASES.items()},
+    "submitCampaignOnce": lambda nl: nl.campaigns.submit_once(CAMPAIGN),
+    "submitAbTestOnce": lambda nl: nl.campaigns.submit_ab_test_once(AB_TESTS[0]),
+}
+"""A call of each of the eleven."""
 
 
 @pytest.mark.anyio
