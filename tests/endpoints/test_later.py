@@ -8,9 +8,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 import attrs
+import httpx
 import pytest
 
 from newsleopard_async import (
+    APIError,
     AutomationEvent,
     Balance,
     CampaignMetrics,
@@ -23,6 +25,7 @@ from newsleopard_async import (
     ListSn,
     NewsLeopard,
     OnceTicket,
+    OutcomeUnknown,
     Recipient,
     Template,
 )
@@ -221,3 +224,91 @@ async def test_once_selects_no_list_and_gives_the_place_of_the_upload(place: int
     [sent] = script.wire.sent
     assert sent.operation == operation
     assert sent.json["form"] == {"name": mailing.name, "excludeLists": []}
+
+
+ALIKE: Final = ContactFilter("MAIL_ADDRESS", "LIKE", "example.com")
+REPEATED: Final = sorted(CASES.keys() - {"sendAutomationEvent"})
+NEVER_REPEATED: Final[dict[str, Call]] = {
+    "submitCampaignOnce": CALLS["submitCampaignOnce"],
+    "submitAbTestOnce": CALLS["submitAbTestOnce"],
+    "sendAutomationEvent": CALLS["sendAutomationEvent"],
+    "removeContacts": lambda nl: nl.contacts.remove_contacts(ListSn("list"), ALIKE),
+}
+FAILURES: Final = ("server error", "reply lost", "not sent")
+LOST: Final = (Reply(status=500), httpx.ReadError("the reply was lost"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("failure", [*LOST, httpx.ConnectError("not sent")], ids=FAILURES)
+async def test_what_reads_or_stops_is_repeated(failure: Reply | Exception) -> None:
+    """A second time changes nothing: every read, pausing, deleting, and a removal by EQ."""
+    for operation in REPEATED:
+        case = CASES[operation]
+        replies = (failure, Reply(case.answer, status=case.status))
+
+        async with scripted(*replies, profile="vendor-2026") as script:
+            await case.call(script.nl)
+
+        assert script.wire.count(operation) == 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("failure", LOST, ids=FAILURES[:2])
+async def test_what_may_send_twice_is_never_repeated(failure: Reply | Exception) -> None:
+    """A second ``once`` or event may send a second mail; a removal may take in others by then."""
+    for operation, call in NEVER_REPEATED.items():
+        async with scripted(failure, profile="vendor-2026") as script:
+            with pytest.raises(OutcomeUnknown):
+                await call(script.nl)
+
+        assert script.wire.count(operation) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("operation", "answer"),
+    [
+        ("submitCampaignOnce", {"sn": SN}),
+        ("submitAbTestOnce", {"url": UPLOAD}),
+        ("sendAutomationEvent", {"success": ["john@example.com"]}),
+        ("sendAutomationEvent", {"status": "ok"}),
+    ],
+)
+async def test_unclear_acceptance_is_an_unknown_outcome(operation: str, answer: Any) -> None:
+    """Only a code with a URL, and both lists of an event, say that it was taken (T122, T134)."""
+    async with scripted(Reply(answer), profile="vendor-2026") as script:
+        with pytest.raises(OutcomeUnknown) as caught:
+            await CALLS[operation](script.nl)
+
+    assert "@" not in str(caught.value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("failure", LOST, ids=FAILURES[:2])
+async def test_refused_stop_after_a_lost_one_may_be_stopped(failure: Reply | Exception) -> None:
+    """The attempt that was lost may have paused it, which is why the next one is refused."""
+    refusal = Reply({"code": "40007"}, 400)
+
+    async with scripted(failure, refusal, profile="vendor-2026") as script:
+        with pytest.raises(OutcomeUnknown):
+            await script.nl.campaigns.pause(SN)
+    async with scripted(refusal, profile="vendor-2026") as script:
+        with pytest.raises(APIError) as caught:
+            await script.nl.campaigns.pause(SN)
+
+    assert caught.value.code == 40007
+
+
+@pytest.mark.anyio
+async def test_deletion_says_whether_an_earlier_attempt_was_lost() -> None:
+    """A code that is refused after a lost attempt may be that of a deleted campaign."""
+    refused = Reply({"success": [], "sendingCampaign": [], "badCampaigns": [SN]})
+    found = []
+    for replies in ((refused,), (Reply(status=503), refused)):
+        async with scripted(*replies, profile="vendor-2026") as script:
+            found.append(await script.nl.campaigns.delete([SN]))
+
+    assert found == [
+        DeleteOutcome(refused=(SN,)),
+        DeleteOutcome(refused=(SN,), after_loss=True),
+    ]
