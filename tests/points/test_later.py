@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from newsleopard_async import InsufficientBalance, NewsLeopard
-from tests.clients import scripted
+from newsleopard_async import InsufficientBalance
 from tests.emulator.api import BODY
 from tests.points.cells import not_offered
 from tests.points.means import SN, codes_of, error_of, platform, submit
@@ -26,40 +23,9 @@ ROUTES = [
     ("GET", "/v1/balance"),
 ]
 """Methods and paths of the notes."""
-WORDS = (
-    "automation",
-    "balance",
-    "delete",
-    "event",
-    "metric",
-    "once",
-    "pause",
-    "remove",
-    "status",
-    "template",
-)
-"""What methods for them would be called."""
 
 pytestmark = pytest.mark.asyncio
 not_offered("T63", *(f"T{number}" for number in range(122, 136)))
-
-
-async def test_client_has_no_later_endpoint() -> None:
-    """No method is for an endpoint that only the notes have (T63, T122 to T135)."""
-    async with scripted() as script:
-        groups: tuple[Any, ...] = (script.nl.contacts, script.nl.campaigns, script.nl.reports)
-        public = {name for group in groups for name in dir(group) if not name.startswith("_")}
-
-    assert not [name for name in public for word in WORDS if word in name]
-    assert {name for name in dir(NewsLeopard) if not name.startswith("_")} == {
-        "aclose",
-        "campaigns",
-        "clock",
-        "contacts",
-        "reports",
-        "usage",
-        "with_options",
-    }
 
 
 @pytest.mark.parametrize("profile_is_lenient", [False, True])
