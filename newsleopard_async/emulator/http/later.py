@@ -10,6 +10,7 @@ from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_re
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
+from newsleopard_async.emulator.platform.metrics import metrics_rows
 from newsleopard_async.emulator.platform.notation import as_code, as_count, as_date
 from newsleopard_async.emulator.switches import Switches
 
@@ -67,6 +68,21 @@ def delete_campaigns(account: Account, call: Call, now: datetime) -> Reply:
         forgotten = as_code(sns[-1], on)
         outcome = {name: [sn for sn in found if sn != forgotten] for name, found in outcome.items()}
     return json_reply(outcome)
+
+
+def get_metrics(account: Account, call: Call, now: datetime) -> Reply:
+    """Answer POST /v1/report/campaigns/metrics (T130, T131)."""
+    on = account.board.on
+    check = FieldCheck(on)
+    body = check.body(call.body)
+    check.known(body, "", {"campaignSns"})
+    sns = check.codes(body, "", "campaignSns")
+    check.finish()
+    found = [account.campaigns.known(sn) for sn in dict.fromkeys(sns)]
+    if None in found and on.unknown_metrics == "400":
+        raise Refused(40007)
+    rows = [row for item in found if item for row in metrics_rows(item, on, now)]
+    return json_reply({"Metrics": rows} if on.metrics_shape == "wrapper" else rows)
 
 
 def _unknown_campaign(on: Switches) -> Reply:
@@ -146,6 +162,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
         get_status,
         pause_campaign,
         delete_campaigns,
+        get_metrics,
         submit_once,
         submit_ab_test_once,
         remove_contacts,

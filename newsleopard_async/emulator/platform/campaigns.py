@@ -386,6 +386,7 @@ class Campaigns:
                 campaign,
                 recipients.at(places[half * place : half * (place + 1)]),
                 variant=place,
+                part=("TEST_A", "TEST_B")[place],
                 at=at,
             )
             for place in (0, 1)
@@ -413,8 +414,10 @@ class Campaigns:
         look = campaign.body.variants[winner]
         campaign.failed = self._obstacle(campaign, [look], len(left), at) if left else None
         if campaign.failed is None:
-            sent = self._send(campaign, left, variant=winner, at=at) if left else None
-            campaign.sent_end = sent.end if sent else at
+            campaign.sent_end = at
+            if left:
+                sent = self._send(campaign, left, variant=winner, part="WINNING", at=at)
+                campaign.sent_end = sent.end
         self._charge(campaign, campaign.mails)
 
     def _winner(self, campaign: Campaign, at: datetime) -> int:
@@ -426,7 +429,13 @@ class Campaigns:
         return 1 if scores[1] > scores[0] else 0
 
     def _send(
-        self, campaign: Campaign, recipients: Recipients, *, variant: int, at: datetime
+        self,
+        campaign: Campaign,
+        recipients: Recipients,
+        *,
+        variant: int,
+        part: str = "TOTAL",
+        at: datetime,
     ) -> Wave:
         wave = len(campaign.waves)
         fates = self._fates(campaign, len(recipients), variant=variant, wave=wave)
@@ -437,7 +446,12 @@ class Campaigns:
             for _ in fates.drawing():
                 pass
         sent = Wave(
-            campaign_sn=campaign.sn, variant=variant, recipients=recipients, begin=at, fates=fates
+            campaign_sn=campaign.sn,
+            variant=variant,
+            recipients=recipients,
+            begin=at,
+            fates=fates,
+            part=part,
         )
         campaign.waves.append(sent)
         self._book.exclude_all(sent.exclusions())

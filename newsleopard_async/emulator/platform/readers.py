@@ -193,6 +193,7 @@ class Wave:
         recipients: As they were when the first mail went out; no later import changes them (T83).
         begin: When the first mail went out.
         fates: What becomes of the mails.
+        part: What they are of the campaign: TOTAL, or of a test TEST_A, TEST_B or WINNING (T130).
     """
 
     campaign_sn: str
@@ -200,6 +201,7 @@ class Wave:
     recipients: Recipients = attrs.field(repr=False)
     begin: datetime
     fates: Fates = attrs.field(repr=False)
+    part: str = "TOTAL"
 
     @property
     def end(self) -> datetime:

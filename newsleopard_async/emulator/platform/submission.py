@@ -54,6 +54,7 @@ class CampaignBody:
         schedule_text: ``scheduleDate`` as it came; None where a lenient server misses none.
         is_scheduled: ``schedule.type`` is 1.
         timezone: The zone's code, which is only kept (T71).
+        has_ecommerce: Google Analytics is to follow a shop's orders.
         footer_language: 0 English, 1 Chinese.
         variants: One, or A and B.
         testing_on: 1, 2, 3, or None without test.
@@ -68,6 +69,7 @@ class CampaignBody:
     schedule_text: str | None
     is_scheduled: bool
     timezone: int | None
+    has_ecommerce: bool
     footer_language: int
     variants: tuple[Variant, ...]
     testing_on: int | None = None
@@ -152,7 +154,7 @@ def _read_config(
         _read_schedule(check, schedule, fields)
     ga = check.mapping(config, "config", "ga")
     if ga is not None:
-        _read_ga(check, ga)
+        _read_ga(check, ga, fields)
 
 
 def _read_schedule(check: FieldCheck, schedule: Mapping[str, Any], fields: dict[str, Any]) -> None:
@@ -168,11 +170,11 @@ def _read_schedule(check: FieldCheck, schedule: Mapping[str, Any], fields: dict[
         fields["schedule_text"] = check.text(schedule, path, "scheduleDate")
 
 
-def _read_ga(check: FieldCheck, ga: Mapping[str, Any]) -> None:
+def _read_ga(check: FieldCheck, ga: Mapping[str, Any], fields: dict[str, Any]) -> None:
     path = "config.ga"
     check.known(ga, path, {"enable", "ecommerceEnable", "utmCampaign", "utmContent"})
     enabled = _read_flag(check, ga, "enable")
-    _read_flag(check, ga, "ecommerceEnable")
+    fields["has_ecommerce"] = _read_flag(check, ga, "ecommerceEnable") and enabled
     for name in ("utmCampaign", "utmContent"):
         check.text(ga, path, name, optional=not enabled)
 
