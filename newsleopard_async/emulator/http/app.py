@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from newsleopard_async.emulator.http.edge import Edge
 from newsleopard_async.emulator.http.messages import JSON_TYPE, Call, Reply, empty
-from newsleopard_async.emulator.http.operations import ENDPOINTS, answer
+from newsleopard_async.emulator.http.operations import answer
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
 from newsleopard_async.emulator.platform.gateway import LATER_PATHS, PATHS
@@ -76,8 +76,7 @@ def _api_routes(
     """Make one route of each path, so that a 405 names all its methods."""
     paths: dict[str, dict[str, str]] = {}
     for method, path, operation in places:
-        if operation in ENDPOINTS:
-            paths.setdefault(path, {})[method] = operation
+        paths.setdefault(path, {})[method] = operation
     for path, operations in paths.items():
         yield _api_route(account, path, operations, kind=kind)
 
