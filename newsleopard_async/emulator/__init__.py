@@ -12,9 +12,9 @@ try:
     from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
     from newsleopard_async.emulator.platform.addressbook import Contact, ContactList
     from newsleopard_async.emulator.platform.automation import EventRecipient, EventRecord
-    from newsleopard_async.emulator.platform.campaigns import Campaign
     from newsleopard_async.emulator.platform.gateway import OPERATIONS, RequestRecord
     from newsleopard_async.emulator.platform.imports import ImportJob
+    from newsleopard_async.emulator.platform.mailings import Campaign
     from newsleopard_async.emulator.platform.outbox import Mail, Outbox
     from newsleopard_async.emulator.platform.templates import Template
     from newsleopard_async.emulator.platform.webhooks import Delivery

@@ -9,9 +9,9 @@ from datetime import datetime
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import Contact, ContactList, Contacts
 from newsleopard_async.emulator.platform.automation import EventRecord
-from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.imports import ImportJob
+from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.outbox import Mail, Outbox, render_mail
 from newsleopard_async.emulator.platform.readers import Wave
 from newsleopard_async.emulator.platform.templates import Template

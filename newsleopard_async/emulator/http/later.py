@@ -8,8 +8,8 @@ from typing import Final
 
 from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_reply
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
+from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.metrics import metrics_rows
 from newsleopard_async.emulator.platform.notation import as_code, as_count, as_date
 from newsleopard_async.emulator.switches import Switches

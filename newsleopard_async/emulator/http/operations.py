@@ -11,8 +11,8 @@ from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_re
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import ContactList
 from newsleopard_async.emulator.platform.blobs import BlobWriter
-from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
+from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.notation import (
     as_code,
     as_count,

@@ -11,8 +11,6 @@ from itertools import chain, compress
 from math import gcd
 from typing import Final
 
-import attrs
-
 from newsleopard_async.emulator.platform.addressbook import (
     AddressBook,
     Guests,
@@ -20,9 +18,9 @@ from newsleopard_async.emulator.platform.addressbook import (
     folded,
 )
 from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.platform.mailings import Campaign, Mailer
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.platform.outbox import placeholders
-from newsleopard_async.emulator.platform.readers import Fates, Wave
 from newsleopard_async.emulator.platform.submission import (
     CampaignBody,
     Variant,
@@ -33,116 +31,15 @@ from newsleopard_async.emulator.platform.submission import (
 from newsleopard_async.emulator.platform.timeline import Timeline
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["Campaign", "Campaigns"]
+__all__ = ["Campaigns"]
 
 FREE_MAILS_PER_DAY: Final = 50
 DAY: Final = timedelta(days=1)
 PAUSABLE_STATES: Final = frozenset({"PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"})
-
-HOLDING_STATES: Final = frozenset({"DRAFT", "PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"})
+HOLDING_STATES: Final = PAUSABLE_STATES | {"DRAFT"}
 """States that are not final: a campaign that is scripted to stay in one keeps what was charged."""
 
-AT_ONE_GO: Final = 20_000
-"""Chosen: so many mails are drawn in about 20 ms; nobody need be answered meanwhile."""
-
 logger: Final = logging.getLogger("newsleopard_async.emulator")
-
-
-@attrs.define(kw_only=True)
-class Campaign:
-    """An accepted campaign.
-
-    Attributes:
-        sn: Its code.
-        body: What was submitted.
-        accepted: When it was accepted.
-        begins: When it is to be sent.
-        charged: Mails taken off the balance: as many as the submit found, then as many as are sent.
-        number: Its place among all campaigns.
-        due: When the mails go out that have not yet: ``begins``, and then the end of the test.
-        scripted: The state to come to at its instant, whatever else is the case, or None.
-        waves: The mails, once they go out.
-        failed: The state of a campaign that sends nothing, or nothing more; STOP if it was paused.
-        sent_end: When the last mail goes out, or the sending was stopped; None until that is known.
-        winner: ``A`` or ``B``, once a test is decided.
-        unknown_placeholders: Names between ``${`` and ``}`` that are no column (T83).
-        deleted: When it was deleted, or None; the platform knows it no longer.
-        changed: When its state last changed; the end of its sending, which comes by itself, apart.
-        is_once: It has no lists, and is sent to whom an upload names (T122).
-        uploads: How many files were uploaded for it.
-        guests: The contacts of the file that was read last; None before that.
-        mailings: How often it was sent: a further upload may send it again (T123).
-    """
-
-    sn: str
-    body: CampaignBody
-    accepted: datetime
-    begins: datetime
-    charged: int
-    number: int
-    due: datetime
-    scripted: str | None = None
-    waves: list[Wave] = attrs.field(factory=list, repr=False)
-    failed: str | None = None
-    sent_end: datetime | None = None
-    winner: str | None = None
-    unknown_placeholders: tuple[str, ...] = ()
-    deleted: datetime | None = None
-    changed: datetime = attrs.field(
-        default=attrs.Factory(lambda self: self.accepted, takes_self=True)
-    )
-    is_once: bool = False
-    uploads: int = 0
-    guests: Guests | None = attrs.field(default=None, repr=False)
-    mailings: int = 0
-
-    @property
-    def name(self) -> str:
-        """``form.name``."""
-        return self.body.name
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether it was paused or deleted: nothing of it is sent any more."""
-        return self.failed == "STOP" or self.deleted is not None
-
-    @property
-    def sent_begin(self) -> datetime | None:
-        """When the first mail went out, or None."""
-        return self.waves[0].begin if self.waves else None
-
-    @property
-    def mails(self) -> int:
-        """How many mails go out in the waves that began."""
-        return sum(wave.fates.mails for wave in self.waves)
-
-    def state(self, now: datetime) -> str:
-        """Name the state, as the vendor's notes of 2026 do."""
-        if self.failed is not None:
-            return self.failed
-        if self.is_once and self.guests is None:
-            return "PREPARE"
-        if not self.waves:
-            return "PREPARE_TO_SENT" if self.body.is_scheduled else "PREPARE"
-        if self.ended(now) is not None:
-            return "COMPLETE"
-        return "TESTING" if self.body.testing_on and self.winner is None else "SENDING"
-
-    def ended(self, now: datetime) -> datetime | None:
-        """Return when the last mail went out, or None while it has not."""
-        return self.sent_end if self.sent_end is not None and self.sent_end <= now else None
-
-    def updated(self, now: datetime) -> datetime:
-        """Return when the state last changed."""
-        return max(self.changed, self.ended(now) or self.changed)
-
-    def count(self, kind: str, now: datetime, *, variant: int | None = None) -> int:
-        """Count the events of a type so far, of one variant or all."""
-        return sum(
-            wave.count(kind, now)
-            for wave in self.waves
-            if variant is None or wave.variant == variant
-        )
 
 
 class Campaigns:
@@ -170,7 +67,7 @@ class Campaigns:
         self._board = board
         self._seed = seed
         self._scripts: deque[str] = deque()
-        self._drawn: dict[str, Fates] = {}
+        self._mailer = Mailer(book=book, board=board, seed=seed)
 
     def script(self, state: str) -> None:
         """Let the next accepted campaign come to this state without a mail (T66).
@@ -319,7 +216,7 @@ class Campaigns:
         campaign.unknown_placeholders = self._unknown_placeholders(body, recipients.columns)
         campaign.sent_end = campaign.winner = None
         if body.testing_on is None:
-            self._send(campaign, recipients, variant=0, at=at)
+            self._mailer.send(campaign, recipients, variant=0, at=at)
             campaign.sent_end = max(wave.end for wave in campaign.waves)
         else:
             self._begin_test(campaign, recipients, at)
@@ -334,20 +231,13 @@ class Campaigns:
             count = len(self._recipients(campaign, guests, at))
             half = _half(campaign.body, count)
             sizes = [count] if campaign.body.testing_on is None else [half, half]
-            self._drawn.clear()
-            sent = len(campaign.waves)
-            for place, size in enumerate(sizes):
-                wave = sent + place
-                yield from self._drawing(self._fates(campaign, size, variant=place, wave=wave))
+            yield from self._mailer.prepare(campaign, enumerate(sizes))
 
     def _preparing_rest(self, campaign: Campaign, rest: Recipients, at: datetime) -> Iterator[None]:
         """Draw what becomes of the mails after a test."""
-        if campaign.is_stopped:
-            return
-        size, winner = len(rest.subscribed(at)), self._winner(campaign, at)
-        wave = len(campaign.waves)
-        self._drawn.clear()
-        yield from self._drawing(self._fates(campaign, size, variant=winner, wave=wave))
+        if not campaign.is_stopped:
+            wave = self._winner(campaign, at), len(rest.subscribed(at))
+            yield from self._mailer.prepare(campaign, [wave])
 
     def _failure(self, campaign: Campaign, count: int, at: datetime) -> str | None:
         """Name the state of a campaign that sends nothing at its instant (T66)."""
@@ -382,7 +272,7 @@ class Campaigns:
         half = _half(campaign.body, len(recipients))
         places = _pick(len(recipients), 2 * half, seed=f"{self._seed}:{campaign.number}:test")
         waves = [
-            self._send(
+            self._mailer.send(
                 campaign,
                 recipients.at(places[half * place : half * (place + 1)]),
                 variant=place,
@@ -416,7 +306,7 @@ class Campaigns:
         if campaign.failed is None:
             campaign.sent_end = at
             if left:
-                sent = self._send(campaign, left, variant=winner, part="WINNING", at=at)
+                sent = self._mailer.send(campaign, left, variant=winner, part="WINNING", at=at)
                 campaign.sent_end = sent.end
         self._charge(campaign, campaign.mails)
 
@@ -427,45 +317,6 @@ class Campaigns:
             for place in (0, 1)
         ]
         return 1 if scores[1] > scores[0] else 0
-
-    def _send(
-        self,
-        campaign: Campaign,
-        recipients: Recipients,
-        *,
-        variant: int,
-        part: str = "TOTAL",
-        at: datetime,
-    ) -> Wave:
-        wave = len(campaign.waves)
-        fates = self._fates(campaign, len(recipients), variant=variant, wave=wave)
-        drawn = self._drawn.pop(fates.seed, None)
-        if drawn is not None and drawn.origin == fates.origin:
-            fates = drawn
-        else:
-            for _ in fates.drawing():
-                pass
-        sent = Wave(
-            campaign_sn=campaign.sn,
-            variant=variant,
-            recipients=recipients,
-            begin=at,
-            fates=fates,
-            part=part,
-        )
-        campaign.waves.append(sent)
-        self._book.exclude_all(sent.exclusions())
-        return sent
-
-    def _fates(self, campaign: Campaign, count: int, *, variant: int, wave: int) -> Fates:
-        seed = f"{self._seed}:{campaign.number}:{wave}"
-        return Fates(count, variant=variant, seed=seed, on=self._board.on)
-
-    def _drawing(self, fates: Fates) -> Iterator[None]:
-        """Draw many fates in slices; a few are drawn when the mails go out."""
-        if fates.origin[0] > AT_ONE_GO:
-            yield from fates.drawing()
-            self._drawn[fates.seed] = fates
 
     def known(self, sn: str) -> Campaign | None:
         """Return a campaign that was not deleted."""

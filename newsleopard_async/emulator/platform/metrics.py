@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from newsleopard_async.emulator.platform.campaigns import Campaign
+from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.notation import as_code, as_count, as_date
 from newsleopard_async.emulator.platform.readers import Wave
 from newsleopard_async.emulator.switches import Switches

@@ -15,8 +15,9 @@ import attrs
 from newsleopard_async.emulator.platform.addressbook import AddressBook, Guests
 from newsleopard_async.emulator.platform.batches import History
 from newsleopard_async.emulator.platform.blobs import Blob
-from newsleopard_async.emulator.platform.campaigns import Campaign, Campaigns
+from newsleopard_async.emulator.platform.campaigns import Campaigns
 from newsleopard_async.emulator.platform.csvimport import Judgement, Judging, judge
+from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
 from newsleopard_async.emulator.platform.timeline import Timeline
 from newsleopard_async.emulator.switches import SwitchBoard, Switches

@@ -17,9 +17,9 @@ from typing import Final
 import attrs
 
 from newsleopard_async.emulator.platform.blobs import BlobWriter
-from newsleopard_async.emulator.platform.campaigns import Campaign
 from newsleopard_async.emulator.platform.csvfile import NEEDS_QUOTES, write_row
 from newsleopard_async.emulator.platform.fields import Refused
+from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.notation import as_date
 from newsleopard_async.emulator.platform.readers import EVENT_TYPES, PART, Wave
 from newsleopard_async.emulator.platform.storage import Storage, Writing
