@@ -123,12 +123,20 @@ class _Search:
         """Search, a few milliseconds at a time."""
         state, found = self._state(), array("I")
         test = self._test()
-        members = self._target.members.numbers.order[:]
+        members = self._candidates()
         for begin in range(0, len(members), SLICE):
             part = members[begin : begin + SLICE]
             found.extend(compress(part, test(part)))
             yield
         self._found = state, found
+
+    def _candidates(self) -> array[int]:
+        """Return the members that the filter may find: of a million one alone, if it names him."""
+        members = self._target.members.numbers
+        if (self._chosen.field, self._chosen.operator) != ("MAIL_ADDRESS", "EQ"):
+            return members.order[:]
+        number, is_member = self._book.number(self._chosen.value), members.tester(self._book.top)
+        return array("I", [] if number is None or not is_member(number) else [number])
 
     def _test(self) -> Callable[[Sequence[int]], Iterable[bool]]:
         """Return what tells of many contacts which of them are found."""
