@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any, Final, Protocol, Self, cast
@@ -132,6 +132,7 @@ class Exchange:
         arrivals: Told of the request's way, or None where nobody asks.
         while_open: Makes the scope that is cancelled if the client is closed meanwhile.
         is_proxied: Whether a proxy stands between us and the server.
+        until: Ends when an attempt with windows is not to go on, whatever progress it makes.
     """
 
     transport: httpx.AsyncBaseTransport = attrs.field(repr=False)
@@ -145,6 +146,7 @@ class Exchange:
         repr=False, default=anyio.CancelScope
     )
     is_proxied: bool = False
+    until: Callable[[], Awaitable[None]] | None = attrs.field(repr=False, default=None)
 
 
 async def perform(exchange: Exchange) -> Outcome:
@@ -188,8 +190,18 @@ async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outco
     progress = Progress(exchange.clock, windows)
     outcome: Outcome | None = None
     raised: BaseException | None = None
+    is_over = False
+
+    async def end(until: Callable[[], Awaitable[None]]) -> None:
+        nonlocal is_over
+        await until()
+        is_over = True
+        tasks.cancel_scope.cancel()
+
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(progress.watch, tasks.cancel_scope)
+        if exchange.until is not None:
+            tasks.start_soon(end, exchange.until)
         try:
             outcome = await _attempt(exchange, trace, progress)
         except anyio.get_cancelled_exc_class():
@@ -201,6 +213,8 @@ async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outco
     if raised is not None:
         raise raised
     why = f"too little came or went within {progress.window_s:g} s"
+    if is_over:
+        why = "it took too long after it was cancelled"
     return outcome or _interrupted(exchange, trace, why)
 
 

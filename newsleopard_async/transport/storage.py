@@ -19,13 +19,19 @@ import attrs
 
 from newsleopard_async.aio import in_thread, open_file
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import ConfigurationError, InvalidRequest, StorageError
+from newsleopard_async.errors import (
+    ConfigurationError,
+    InvalidRequest,
+    OutcomeUnknown,
+    StorageError,
+)
 from newsleopard_async.files import create_private, part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.arriving import GZIP, Arriving, NotWhole, Reader, read_whole
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.http import Exchange, perform
-from newsleopard_async.transport.outcome import Answer, NotSent, Outcome
+from newsleopard_async.transport.interpret import Result
+from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.presigned import Presigned
 from newsleopard_async.transport.progress import Windows
@@ -35,6 +41,7 @@ from newsleopard_async.transport.urls import (
     PLAIN_HTTP,
     problem_of_storage_url,
 )
+from newsleopard_async.transport.watched import Departure, Observer, Unlimited, Watch
 
 __all__ = ["Storage"]
 
@@ -69,6 +76,18 @@ _PASSING: Final = re.compile(
 storage cannot take it now. They are those that the SDKs of S3, of its imitators and of Azure repeat
 (botocore's "transient" and "throttling" among them). Not RequestTimeTooSkewed: a clock stays wrong.
 """
+
+_ERROR_CODE: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?<(?:\w+:)?Error\b[^>]*>"
+    rb"[^\0]{0,2000}?<(?:\w+:)?Code>\s*([A-Za-z][A-Za-z0-9]{0,63})\s*</"
+)
+"""The storage's own error, of S3 and those that are like it: XML with a code in it. A page of
+something in between is not of this form."""
+
+_NOT_WHOLE: Final = frozenset({"RequestTimeout", "RequestTimeoutException"})
+"""They say that it took too long, and not that nothing was made of it."""
+
+_LEFT: Final = ReplyLost("it has left")
 
 
 @attrs.frozen(kw_only=True)
@@ -108,6 +127,75 @@ class Storage:
         assert last is not None  # there was an attempt
         if not (isinstance(last, Answer) and last.successful):
             raise self._failure("the upload", target, last)
+
+    async def put_once(self, url: str, body: Body, *, observer: Observer | None = None) -> None:
+        """Upload the recipients of a campaign that is sent once, which sends it.
+
+        Only what was not sent is repeated, each time on a fresh connection. Once handed to the
+        socket it runs to its answer, even if the caller is cancelled: as long as enough of it
+        comes and goes, but then for `Timeouts.submit_s` at most.
+
+        Raises:
+            StorageError: refused, not sent, or not sent because the time of the URL is over
+                (`.expired`); nothing was made of it.
+            OutcomeUnknown: it may be sent; look the campaign up, and do not upload again.
+        """
+        found = Presigned.parse(url)
+        del url  # As above.
+        target = self._checked(found)
+        watch = Watch(
+            name="upload_once",
+            observer=observer,
+            clock=self.clock,
+            observer_s=self.timeouts.submit_s,
+            read=functools.partial(self._result_once, target),
+            settle=lambda _: None,
+        )
+        last: Result[None] | None = None
+
+        async def attempt() -> Outcome:
+            nonlocal last
+            last = await self._send_once(watch, target, body)
+            # The storage has no gateway that refuses before anything is done.
+            return last.outcome if isinstance(last.outcome, NotSent) else _LEFT
+
+        await self._retrying()(attempt, Kind.SUBMIT)
+        assert last is not None  # as above
+        last.get()
+
+    async def _send_once(self, watch: Watch[None], target: Presigned, body: Body) -> Result[None]:
+        departure = Departure(Unlimited(), is_ours=self.pools.custom is None)
+
+        async def until() -> None:
+            await departure.is_withdrawn.wait()
+            await self.clock.sleep(self.timeouts.submit_s)
+
+        async with self._connection() as late:
+            if late is not None:
+                return watch.read(late)
+            if target.is_expired(self.clock.now()):
+                raise StorageError(
+                    "the upload was not sent: the time of its URL is over", expired=True
+                )
+            exchange = self._exchange(target, body, read_whole)
+            return await watch.send(
+                attrs.evolve(exchange, arrivals=departure, until=until), departure
+            )
+
+    def _result_once(self, target: Presigned, outcome: Outcome) -> Result[None]:
+        """Understand what became of an upload that sends: only a clear answer ends the doubt."""
+        if isinstance(outcome, NotSent):
+            return Result(outcome, error=self._failure("the upload", target, outcome))
+        if isinstance(outcome, ReplyLost):
+            return Result(outcome, error=_unknown(f"no answer came ({outcome.reason})"))
+        if outcome.successful:
+            return Result(outcome)
+        code = _error_code(outcome.body)
+        is_refusal = outcome.failure is not Failure.SERVER_ERROR and outcome.status >= 400
+        if is_refusal and code and code not in _NOT_WHOLE:
+            return Result(outcome, error=self._failure("the upload", target, outcome))
+        said = f"the file storage answered with HTTP {outcome.status}" + (code and f" ({code})")
+        return Result(outcome, error=_unknown(said, outcome.status, code))
 
     async def get(self, url: str, destination: Path) -> int:
         """Download to a file that appears whole or not at all; return its size in bytes.
@@ -165,10 +253,16 @@ class Storage:
         )
 
     async def _perform(self, target: Presigned, body: Body | None, read: Reader) -> Outcome:
+        async with self._connection() as late:
+            return late or await perform(self._exchange(target, body, read))
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[NotSent | None]:
+        """Hold one of the connections; gives what that means if none came free in time."""
         pool_s = self.timeouts.pool_s
         late = NotSent(f"no connection became free in {pool_s:g} s")
         async with self.pools.place(Purpose.STORAGE, self.clock, within_s=pool_s) as free:
-            return await perform(self._exchange(target, body, read)) if free else late
+            yield None if free else late
 
     def _exchange(self, target: Presigned, body: Body | None, read: Reader) -> Exchange:
         return Exchange(
@@ -208,6 +302,22 @@ class Storage:
         if isinstance(outcome, NotSent) and outcome.way_out is not None:
             return ConfigurationError(f"{what} failed: {outcome.way_out}")
         return StorageError(f"{what} failed: {outcome.reason}", status=None, expired=expired)
+
+
+def _error_code(body: bytes) -> str:
+    """Return the code of the storage's own error, or nothing if it is of another form."""
+    found = _ERROR_CODE.match(body)
+    return "" if found is None else found[1].decode("ascii")
+
+
+def _unknown(said: str, status: int | None = None, code: str = "") -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"upload_once may or may not have sent the campaign: {said}; do not upload again, look "
+        "the campaign up by get_status first",
+        request="PUT to the file storage",
+        status=status,
+        excerpt=code,
+    )
 
 
 @contextlib.asynccontextmanager

@@ -17,12 +17,12 @@ import attrs
 
 from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import NotSent, Outcome, ReplyLost
 
-__all__ = ["Departure", "Observer", "Place", "Watch"]
+__all__ = ["Departure", "Observer", "Place", "Unlimited", "Watch"]
 
 T = TypeVar("T")
 
@@ -30,6 +30,8 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 _TORN_DOWN: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
 """What ends a task at once."""
+
+_CHANGED: Final = "what was being sent has changed, or cannot be read any more"
 
 
 class Place(Protocol):
@@ -50,6 +52,22 @@ class Place(Protocol):
     def give_back(self) -> None:
         """It was never sent."""
         ...
+
+
+class Unlimited:
+    """The place of a request that no limit is for."""
+
+    def sent(self) -> None:
+        """Nobody counts it."""
+
+    def answered(self) -> None:
+        """As above."""
+
+    def lost(self) -> None:
+        """As above."""
+
+    def give_back(self) -> None:
+        """As above."""
 
 
 class Observer(Protocol):
@@ -91,17 +109,18 @@ class Departure:
         scope: What is cancelled to keep it from leaving.
         may_have_left: Whether a first byte was handed to a connection to the server, or may have
             been.
+        is_withdrawn: Set when its caller was cancelled.
     """
 
     place: Place
     is_ours: bool
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     may_have_left: bool = False
-    _is_withdrawn: bool = False
+    is_withdrawn: anyio.Event = attrs.field(factory=anyio.Event)
 
     def withdraw(self) -> None:
         """Keep the request from leaving, unless it may have left."""
-        self._is_withdrawn = True
+        self.is_withdrawn.set()
         if not self.may_have_left:
             self.scope.cancel()
 
@@ -114,7 +133,7 @@ class Departure:
         """Note that our own connection says that nothing has left yet."""
         if self.is_ours:
             self.may_have_left = False
-            if self._is_withdrawn:
+            if self.is_withdrawn.is_set():
                 self.scope.cancel()
 
     def leaving(self) -> None:
@@ -139,7 +158,7 @@ class Departure:
             self.place.give_back()
 
     def _check(self) -> None:
-        if self._is_withdrawn:
+        if self.is_withdrawn.is_set():
             raise Withdrawn("it was cancelled")
 
 
@@ -201,7 +220,9 @@ class Watch(Generic[T]):
                 self._note_cancelled(departure, self.read(_cut_off(departure, "it was torn down")))
             if not isinstance(error, (NewsLeopardError, Withdrawn)):
                 raise
-            outcome = _cut_off(departure, str(error))
+            # What is wrong with a file ends in "call again", which is not to be done here.
+            why = _CHANGED if isinstance(error, InvalidRequest) else str(error)
+            outcome = _cut_off(departure, why)
         result = self.read(outcome)
         self.settle(result)
         return result
