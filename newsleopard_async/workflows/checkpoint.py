@@ -31,13 +31,18 @@ from newsleopard_async.plain import to_plain
 from newsleopard_async.store import FileStore, Store, as_store, held, real_path
 from newsleopard_async.workflows.record import (
     CREATE,
+    DECISIVE,
+    DELETE,
     IMPORTS,
     SUBMIT,
+    SUBMIT_ONCE,
+    UPLOAD_ONCE,
     VERSION,
     Record,
     Stored,
     checksum,
     read_stored,
+    step_of,
 )
 
 __all__ = [
@@ -50,7 +55,7 @@ __all__ = [
 ]
 
 
-_WRITES: Final = IMPORTS | {CREATE, "export_report", SUBMIT}
+_WRITES: Final = IMPORTS | DECISIVE | {CREATE, "export_report"}
 """The steps that change something at the platform."""
 
 _TARGET: Final = frozenset({"list_sn", "list_name", "if_list_exists"})
@@ -175,23 +180,25 @@ class Checkpoint:
         decision: Literal["resubmit", "sent", "abandon"],
         campaign_sn: CampaignSn | None = None,
     ) -> None:
-        """Decide about a submit of which nobody knows whether it took effect.
+        """Decide about a submit, or another such step, of which nobody knows if it took effect.
 
-        Look in the console (活動列表) first. Then run the pipeline again. The decision is
-        about what the store holds now: a run since then may have found the answer.
+        Look in the console first (活動列表, or 自動化 for an event). Then run the pipeline again.
+        The decision is about what the store holds now: a run since then may have found the answer.
 
         Args:
-            decision: ``sent``: it is there; ``resubmit``: it is not, send it;
-                ``abandon``: leave it, and refuse to go on.
-            campaign_sn: The campaign's code, with ``sent``.
+            decision: ``sent``: it took effect; ``resubmit``: it did not, do it; ``abandon``:
+                leave it, and refuse to go on. With ``resubmit``, `send_once` first deletes the
+                campaign that its upload was for, and begins anew if that is deleted.
+            campaign_sn: The campaign's code, with ``sent``; where it is known already, and for
+                an event, it may be left out.
 
         Raises:
-            InvalidRequest: there is nothing to decide, or the code is missing.
+            InvalidRequest: there is nothing to decide, or the code is missing, or is another.
             InUse: a run is using it.
         """
         if decision not in ("resubmit", "sent", "abandon"):
             raise InvalidRequest.of("decision", "choice", "must be resubmit, sent or abandon")
-        if decision == "sent":
+        if campaign_sn is not None:
             check_code("campaign_sn", campaign_sn)
         async with self.in_use():
             await self.refresh()
@@ -204,21 +211,49 @@ class Checkpoint:
                 raise
 
     async def _decide(self, decision: str, campaign_sn: CampaignSn | None) -> None:
-        record = self.records.get(SUBMIT)
-        if record is None or record.is_done:
+        key = self._held()
+        if key is None:
             raise InvalidRequest.of(
                 "checkpoint", "nothing-held", "there is no submit whose outcome is unknown"
             )
         match decision:
             case "sent":
-                self.know(SUBMIT, attrs.evolve(record, state="done", result=campaign_sn))
+                result = self._found(step_of(key), campaign_sn)
+                self.know(key, attrs.evolve(self.records[key], state="done", result=result))
             case "resubmit":
-                # A new marker, so that the old campaign, should it appear, is told from it.
-                self.token = secrets.token_hex(4)
-                self.know(SUBMIT, None)
+                if key == UPLOAD_ONCE:
+                    # The campaign that was made for it is deleted first, whatever its state.
+                    self.know(DELETE, self.records[key])
+                else:
+                    # A new marker, so that the old campaign, should it appear, is told from it.
+                    self.token = secrets.token_hex(4)
+                self.know(key, None)
             case _:
                 self.abandoned = True
         await self._save()
+
+    def _held(self) -> str | None:
+        """Name the record of what nobody knows the outcome of."""
+        held = (key for key, record in self.records.items() if not record.is_done)
+        return next((key for key in held if step_of(key) in DECISIVE), None)
+
+    def _found(self, step: str, campaign_sn: CampaignSn | None) -> CampaignSn | None:
+        """Return the result of a step that took effect, by what the caller says.
+
+        Raises:
+            InvalidRequest: the code is missing, or is not the known one.
+        """
+        if step in (SUBMIT, SUBMIT_ONCE):
+            check_code("campaign_sn", campaign_sn)
+        known = self.records.get(SUBMIT_ONCE)
+        if step == UPLOAD_ONCE and known is not None and campaign_sn not in (None, known.result):
+            raise InvalidRequest.of(
+                "campaign_sn",
+                "other-campaign",
+                f"must be {known.result}, the campaign that the contacts were uploaded for; or "
+                "leave it out",
+            )
+        return campaign_sn
 
     async def refresh(self) -> None:
         """Take over what the store holds now, if it holds anything.
@@ -293,15 +328,18 @@ class Checkpoint:
         if name in _TARGET:
             # An import that may have failed holds back its contacts, and no list but its own.
             return all(step in IMPORTS and not self.records[step].is_done for step in written)
-        return _is_of_campaign(name) and SUBMIT not in written
+        # Of a campaign without its upload nothing was sent; it is deleted, and made anew.
+        is_open = self.records[SUBMIT_ONCE].is_done if SUBMIT_ONCE in written else True
+        decided = written & (DECISIVE - {SUBMIT_ONCE})
+        return _is_of_campaign(name) and is_open and not decided
 
     def _explain(self, names: list[str]) -> str:
         begun = f"was made for other input ({', '.join(names)} differs)"
         given = "campaign, contacts (with the same fix=, encoding= and part_bytes=) and lists"
-        if SUBMIT in self.records:
+        if DECISIVE & self.records.keys():
             # Whoever began anew now might send a second time.
             return (
-                f"{begun}, and its campaign was submitted or may have been; give "
+                f"{begun}, and that was sent or may have been; give "
                 f"the same {given} to find out, and do not begin anew before"
             )
         return f"{begun}; give the same to go on, or another checkpoint to begin anew"

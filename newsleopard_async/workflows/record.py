@@ -18,13 +18,19 @@ from newsleopard_async.plain import Plain, from_plain
 __all__ = [
     "ANSWERED",
     "CREATE",
+    "DECISIVE",
+    "DELETE",
     "IMPORTS",
+    "SEND_EVENT",
     "SUBMIT",
+    "SUBMIT_ONCE",
+    "UPLOAD_ONCE",
     "VERSION",
     "Record",
     "Stored",
     "checksum",
     "read_stored",
+    "step_of",
 ]
 
 VERSION: Final = 2
@@ -33,8 +39,14 @@ ANSWERED: Final = "answered"
 """The result of an intent whose answer said that it took effect, and cannot be used."""
 
 SUBMIT: Final = "submit"
-"""The step that a person may have to decide about."""
+SUBMIT_ONCE: Final = "submit_once"
+UPLOAD_ONCE: Final = "upload_once"
+DELETE: Final = "delete_campaigns"
+SEND_EVENT: Final = "send_event"
 CREATE: Final = "create_list"
+
+DECISIVE: Final = frozenset({SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, SEND_EVENT})
+"""The steps that a person may have to decide about: what they do can reach a reader."""
 
 IMPORTS: Final = frozenset({"import_text", "upload_file"})
 
@@ -48,13 +60,15 @@ _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "wait_for_report": frozenset(),
     "find_campaign": frozenset(),
     "wait_for_campaign": frozenset({"get_status"}),
+    "send_once": frozenset({SUBMIT_ONCE, UPLOAD_ONCE, DELETE, "get_status"}),
+    "trigger_automation": frozenset({SEND_EVENT}),
 }
 """What each pipeline keeps. A step of another name would not be seen, and be done again."""
 
-_OF_PARTS: Final = re.compile(r"(upload_file|get_import)\.(?:[2-9]|[1-9][0-9]{1,2})")
-"""Steps of the further parts of an import, whose number is part of their name."""
+_OF_PARTS: Final = re.compile(r"(upload_file|get_import|send_event)\.(?:[2-9]|[1-9][0-9]{1,2})")
+"""Steps of the further parts of contacts, whose number is part of their name."""
 
-_HAVE_INTENTS: Final = IMPORTS | {CREATE, SUBMIT}
+_HAVE_INTENTS: Final = IMPORTS | DECISIVE | {CREATE, DELETE}
 
 
 @attrs.frozen(kw_only=True)
@@ -121,6 +135,12 @@ def read_stored(data: object) -> Stored:
     )
 
 
+def step_of(key: str) -> str:
+    """Return the name of the step that a record is of, without the number of its part."""
+    numbered = _OF_PARTS.fullmatch(key)
+    return key if numbered is None else numbered[1]
+
+
 def checksum(fields: Mapping[str, Any]) -> str:
     """Sum up all that is stored, whatever order it is in."""
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
@@ -137,8 +157,7 @@ def _checked(fields: dict[str, Any]) -> Stored:
     del fields["version"]
     stored = from_plain(Stored, fields)
     for key, record in stored.records.items():
-        numbered = _OF_PARTS.fullmatch(key)
-        step = key if numbered is None else numbered[1]
+        step = step_of(key)
         if step not in _STEPS[stored.pipeline]:
             raise ValueError
         if not (record.is_done or (record.state == "intent" and step in _HAVE_INTENTS)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import anyio
@@ -13,7 +14,10 @@ from newsleopard_async import (
     OutcomeUnknown,
 )
 from newsleopard_async.workflows import Checkpoint
+from newsleopard_async.workflows.checkpoint import Input
+from newsleopard_async.workflows.record import Record
 from tests.clients import checkpoint_of
+from tests.constants import START
 from tests.faults.sending import (
     hold,
     rule_of,
@@ -153,3 +157,108 @@ def test_checkpoint_that_is_not_there_cannot_be_loaded(at: World) -> None:
         anyio.run(Checkpoint.load, at.checkpoint)
 
     assert rule_of(caught) == ("checkpoint", "missing")
+
+
+HELD = Record(state="intent", at=START)
+MADE = Record(state="done", at=START, result="made")
+OF_OTHERS: dict[str, tuple[str, dict[str, Record], Any, Any, dict[str, Any]]] = {
+    "once made": ("send_once", {"submit_once": HELD}, "sent", "c", {"submit_once": "c"}),
+    "once not made": ("send_once", {"submit_once": HELD}, "resubmit", None, {}),
+    "once sent": (
+        "send_once",
+        {"submit_once": MADE, "upload_once": HELD},
+        "sent",
+        None,
+        {"submit_once": "made", "upload_once": None},
+    ),
+    "once sent, with its code": (
+        "send_once",
+        {"submit_once": MADE, "upload_once": HELD},
+        "sent",
+        "made",
+        {"submit_once": "made", "upload_once": "made"},
+    ),
+    "once not sent": (
+        "send_once",
+        {"submit_once": MADE, "upload_once": HELD},
+        "resubmit",
+        None,
+        {"submit_once": "made", "delete_campaigns": "intent"},
+    ),
+    "event": (
+        "trigger_automation",
+        {"send_event": MADE, "send_event.2": HELD},
+        "sent",
+        None,
+        {"send_event": "made", "send_event.2": None},
+    ),
+    "no event": (
+        "trigger_automation",
+        {"send_event": MADE, "send_event.2": HELD},
+        "resubmit",
+        None,
+        {"send_event": "made"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OF_OTHERS)
+def test_each_step_that_reaches_a_reader_can_be_decided_about(case: str) -> None:
+    """An upload that was not sent leaves the campaign that is to be deleted before it."""
+    pipeline, records, decision, campaign_sn, after = OF_OTHERS[case]
+    given = Checkpoint(pipeline=pipeline, input_hash="x", records=dict(records))
+
+    anyio.run(given.resolve, decision, campaign_sn)
+
+    found = Checkpoint.read(given.to_dict()).records
+    assert {
+        key: each.result if each.is_done else each.state for key, each in found.items()
+    } == after
+
+
+@pytest.mark.parametrize(
+    ("records", "campaign_sn", "rule"),
+    [
+        ({"submit_once": HELD}, None, "type"),
+        ({"submit_once": MADE, "upload_once": HELD}, "other", "other-campaign"),
+        ({"submit_once": MADE, "delete_campaigns": HELD}, "made", "nothing-held"),
+    ],
+)
+def test_decision_that_contradicts_what_is_known_is_refused(
+    records: dict[str, Record], campaign_sn: Any, rule: str
+) -> None:
+    """A campaign of another code was not sent by this upload."""
+    given = Checkpoint(pipeline="send_once", input_hash="x", records=dict(records))
+
+    with pytest.raises(InvalidRequest) as caught:
+        anyio.run(given.resolve, "sent", campaign_sn)
+
+    assert rule_of(caught)[1] == rule
+    assert given.records == records
+
+
+@pytest.mark.parametrize(
+    ("records", "may_change"),
+    [
+        ({"submit_once": HELD}, False),
+        ({"submit_once": MADE}, True),
+        ({"submit_once": MADE, "upload_once": HELD}, False),
+    ],
+)
+def test_campaign_may_change_as_long_as_nothing_was_uploaded(
+    records: dict[str, Record], may_change: bool
+) -> None:
+    """What was made without an upload is deleted, and made anew; contacts stay the same."""
+    before = Input.of("a", campaign={"name": "a"}, contacts="c")
+    given = Checkpoint(
+        pipeline="send_once",
+        input_hash=before.whole,
+        input_parts=dict(before.parts),
+        records=dict(records),
+    )
+
+    with pytest.raises(InvalidRequest, match=r"contacts differs.*was sent or may have been"):
+        given.check("send_once", Input.of("d", campaign={"name": "a"}, contacts="d"))
+    with contextlib.nullcontext() if may_change else pytest.raises(InvalidRequest):
+        given.check("send_once", Input.of("b", campaign={"name": "b"}, contacts="c"))
+    assert given.records == records
