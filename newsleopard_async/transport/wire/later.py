@@ -194,13 +194,10 @@ def decode_once_ticket(
 
     Source: POST /v1/campaign/normal/once; notes 2026.
     """
-    sn = decode_campaign_sn(data, unread)
-    try:
-        where = only(data, ("url",), partial(url, base_url=base_url), unread)
-    except WireError as error:
-        # Whoever looks it up needs the code.
-        raise WireError(error.path, f"{error.problem}; the campaign is {sn}") from None
-    return OnceTicket(campaign_sn=sn, url=where)
+    return OnceTicket(
+        campaign_sn=decode_campaign_sn(data, unread),
+        url=only(data, ("url",), partial(url, base_url=base_url), unread),
+    )
 
 
 def decode_metrics(data: object, unread: Unread) -> tuple[CampaignMetrics, ...]:
