@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,9 +37,11 @@ pytestmark = pytest.mark.slow
 COLUMNS = ("SIZE", "CITY")
 SUBJECT = "${NAME}/${SIZE}/${CITY}"
 IMPORT_S, SEND_S, TEST_S, DAY_S = 8, 2, 3_600, 86_400
+MAILS_PER_S = 1e12
 FAILURES = ("ERROR", "DUPLICATE_HEADER", "SOMETHING_NEW")
 ENDS = ("STOP", "OVER_LIMIT", "UNAUTHENTICATED_SENDER")
 STAYS = ("DRAFT", "SENDING", "TESTING")
+PAUSABLE = {"PREPARE_TO_SENT", "TESTING", "SENDING"}
 
 
 @attrs.define
@@ -58,7 +59,14 @@ class Import:
 
 @attrs.define
 class Campaign:
-    """A campaign of the model; ``mails`` is what was sent: to whom, with which subject."""
+    """A campaign of the model.
+
+    Attributes:
+        mails: What is sent: to whom, with which subject.
+        times: When each of them goes out.
+        rest: Who waits for the end of a test.
+        is_deleted: No endpoint knows it any more.
+    """
 
     selected: tuple[str, ...]
     excluded: tuple[str, ...]
@@ -71,7 +79,9 @@ class Campaign:
     failed: str | None = None
     begun: datetime | None = None
     end: datetime | None = None
-    rest: set[str] = attrs.field(factory=set)
+    rest: list[str] = attrs.field(factory=list)
+    times: dict[str, datetime] = attrs.field(factory=dict)
+    is_deleted: bool = False
 
     def state(self, now: datetime) -> str:
         """Name the state."""
@@ -87,7 +97,7 @@ class Campaign:
 class Model:
     """The platform as its documentation and the emulator's assumptions describe it."""
 
-    def __init__(self, picked: Callable[[str], set[str]]) -> None:
+    def __init__(self, picked: Callable[[str], list[list[str]]]) -> None:
         self.now = START
         self.balance = 100
         self.may_send = True
@@ -163,7 +173,24 @@ class Model:
         self.balance -= campaign.charged
         self._at(campaign.begins, lambda at: self._begin(sn, campaign, at))
 
+    def pause(self, campaign: Campaign) -> None:
+        """Stop a campaign: what is not out stays."""
+        campaign.failed, campaign.end = "STOP", None
+        campaign.mails = {
+            email: subject
+            for email, subject in campaign.mails.items()
+            if campaign.times[email] <= self.now
+        }
+        self._charge(campaign, len(campaign.mails))
+
+    def delete(self, campaign: Campaign) -> None:
+        """Forget a campaign."""
+        campaign.is_deleted = True
+        self._charge(campaign, len(campaign.mails))
+
     def _begin(self, sn: str, campaign: Campaign, at: datetime) -> None:
+        if campaign.failed == "STOP" or campaign.is_deleted:
+            return
         chosen = self.recipients(campaign)
         half = len(chosen) // 4 if campaign.is_test else 0
         if campaign.scripted:
@@ -181,22 +208,34 @@ class Model:
         campaign.begun = at
         campaign.unknown = tuple(sorted(set(COLUMNS) - self.columns))
         if not campaign.is_test:
-            campaign.mails = self._rendered(chosen)
+            self._send(campaign, [*chosen], at)
             campaign.end = at + timedelta(seconds=SEND_S)
             return
-        picked = dict.fromkeys(self._picked(sn))
-        assert picked.keys() <= chosen.keys()
-        assert len(picked) == 2 * half
-        campaign.mails = self._rendered(picked)
-        campaign.rest = chosen.keys() - picked.keys()
+        halves = self._picked(sn)
+        assert [len(each) for each in halves] == [half, half]
+        for each in halves:
+            self._send(campaign, each, at)
+        assert campaign.mails.keys() <= chosen.keys()
+        assert len(campaign.mails) == 2 * half
+        campaign.rest = [email for email in chosen if email not in campaign.mails]
         self._at(at + timedelta(seconds=TEST_S), lambda then: self._end_test(campaign, then))
 
+    def _send(self, campaign: Campaign, recipients: list[str], at: datetime) -> None:
+        """Send mails, spread evenly over the time that sending takes."""
+        campaign.mails |= self._rendered(recipients)
+        each_ms = 1_000 * (SEND_S + len(recipients) / MAILS_PER_S) / len(recipients)
+        for place, email in enumerate(recipients, start=1):
+            campaign.times[email] = at + timedelta(milliseconds=int(each_ms * place))
+
     def _end_test(self, campaign: Campaign, at: datetime) -> None:
-        left = campaign.rest - self.excluded
+        if campaign.failed == "STOP":
+            return
+        left = [email for email in campaign.rest if email not in self.excluded]
         if left:
             campaign.failed = self._obstacle(len(left), campaign.charged - len(campaign.mails))
         if not campaign.failed:
-            campaign.mails |= self._rendered(left)
+            if left:
+                self._send(campaign, left, at)
             campaign.end = at + timedelta(seconds=SEND_S if left else 0)
         self._charge(campaign, len(campaign.mails))
 
@@ -243,7 +282,11 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         self.emulator: Emulator
         self.clock: HandClock
         self.emulator, self.clock = make(
-            bounce_share=0.0, open_share=0.0, import_rows_per_s=1e9, mails_per_s=1e12
+            bounce_share=0.0,
+            open_share=0.0,
+            import_rows_per_s=1e9,
+            mails_per_s=MAILS_PER_S,
+            later_endpoints=True,
         )
         self.api = Api(self.emulator)
         self.model = Model(self._picked)
@@ -266,11 +309,10 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         self._runner.run(self.api.__aexit__(None, None, None))
         self._runner.close()
 
-    def _picked(self, sn: str) -> set[str]:
-        """Return who got a mail of a test, which the seed decides."""
-        return {
-            contact.email for wave in self._campaign(sn).waves[:2] for contact in wave.recipients
-        }
+    def _picked(self, sn: str) -> list[list[str]]:
+        """Return who gets A and who B of a test, which the seed decides."""
+        waves = self._campaign(sn).waves[:2]
+        return [[contact.email for contact in wave.recipients] for wave in waves]
 
     def _campaign(self, sn: str) -> Any:
         return next(item for item in self.emulator.campaigns if item.sn == sn)
@@ -425,7 +467,11 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
     @rule(sn=campaigns)
     def export(self, sn: str) -> None:
         """Ask for a report; a second time within the hour does nothing."""
-        assert self._runner.run(self.api.post(f"/v1/report/{sn}/export", {})).status_code == 200
+        answer = self._runner.run(self.api.post(f"/v1/report/{sn}/export", {}))
+        if self.model.campaigns[sn].is_deleted:
+            assert answer.json()["code"] == "40303"
+            return
+        assert answer.status_code == 200
         if sn not in self.exported or self.exported[sn] + timedelta(hours=1) <= self.model.now:
             self.exported[sn] = self.model.now
 
@@ -434,6 +480,10 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
     def read_report(self, data: st.DataObject) -> None:
         """The file of delivered mails has one row for each mail, as of the export."""
         sn = data.draw(st.sampled_from(sorted(self.exported)))
+        if self.model.campaigns[sn].is_deleted:
+            answer = self._runner.run(self.api.get(f"/v1/report/{sn}/link"))
+            assert answer.json()["code"] == "40303"
+            return
         links = self._get(f"/v1/report/{sn}/link")["Reports"]
         ready = self.exported[sn] + timedelta(seconds=15)
         end = self.model.campaigns[sn].end
@@ -443,6 +493,59 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
             file = self._runner.run(self.api.fetch(links[0]["link"]))
             rows = [row.split(",")[0] for row in file.text.splitlines()[1:]]
             assert sorted(rows) == sorted(self.model.campaigns[sn].mails)
+
+    @rule(sn=campaigns, after_s=mostly(0.5, 0, 1, TEST_S))
+    def pause(self, sn: str, after_s: float) -> None:
+        """Stop a campaign, often in the middle of its sending; a second time is refused."""
+        self._let_pass(after_s)
+        wanted = self.model.campaigns[sn]
+        answer = self._runner.run(self.api.request("PATCH", f"/v1/campaign/normal/{sn}"))
+        if wanted.is_deleted:
+            assert answer.json() == {"code": "40007"}
+        elif wanted.state(self.model.now) not in PAUSABLE:
+            assert answer.json() == {"code": "40015"}
+        else:
+            assert (answer.status_code, answer.content) == (204, b"")
+            self.model.pause(wanted)
+
+    @rule(sns=st.lists(campaigns, min_size=1, max_size=3), after_s=AWHILE)
+    def delete(self, sns: list[str], after_s: float) -> None:
+        """Delete campaigns; those that are being sent go on."""
+        self._let_pass(after_s)
+        places: dict[str, list[str]] = {"success": [], "sendingCampaign": [], "badCampaigns": []}
+        for sn in dict.fromkeys(sns):
+            wanted = self.model.campaigns[sn]
+            if wanted.is_deleted:
+                places["badCampaigns"].append(sn)
+            elif wanted.state(self.model.now) in {"TESTING", "SENDING"}:
+                places["sendingCampaign"].append(sn)
+            else:
+                places["success"].append(sn)
+                self.model.delete(wanted)
+        body = {"campaignSnList": sns}
+        answer = self._runner.run(self.api.delete("/v1/campaign/normal", body))
+        assert answer.json() == places
+
+    @rule(sn=campaigns)
+    def look_at_campaign(self, sn: str) -> None:
+        """Status, figures and balance are those of the model."""
+        self.model.settle(self.clock.now())
+        now, wanted = self.model.now, self.model.campaigns[sn]
+        answer = self._runner.run(self.api.get(f"/v1/campaign/normal/{sn}")).json()
+        body = {"campaignSns": [sn]}
+        rows = self._runner.run(self.api.post("/v1/report/campaigns/metrics", body)).json()
+        assert self._get("/v1/balance") == {"email": max(0, self.model.balance), "sms": 0}
+        if wanted.is_deleted:
+            assert (answer, rows) == ({"code": "40007"}, [])
+            return
+        assert answer["status"] == wanted.state(now)
+        assert answer["type"] == ("A_B_TEST" if wanted.is_test else "REGULAR")
+        assert (answer["sentBeginDate"] is None) == (wanted.begun is None)
+        assert _instant(answer["updateDate"]) <= now
+        out = sum(wanted.times[email] <= now for email in wanted.mails)
+        assert rows[0]["delivered"] == out <= rows[0]["recipientCnt"]
+        assert len(rows) == (4 if wanted.is_test else 1)
+        assert sum(row["delivered"] for row in rows[1:]) == (out if wanted.is_test else 0)
 
     @rule(sn=imports)
     def look_at_import(self, sn: str) -> None:
@@ -498,7 +601,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         complete = [
             (item.begun, number, sn)
             for number, (sn, item) in enumerate(model.campaigns.items())
-            if item.state(model.now) == "COMPLETE"
+            if item.state(model.now) == "COMPLETE" and not item.is_deleted
         ]
         every = "?startDate=2000-01-01T00:00:00.000Z&endDate=2100-01-01T00:00:00.000Z"
         rows = self._get("/v1/report/campaigns" + every)
@@ -517,13 +620,16 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         assert len(now) == len(outbox)
         assert {key: now.get(key) for key in self.seen} == self.seen
         self.seen = now
-        sent = Counter(sn for sn, _ in now)
         for sn, wanted in self.model.campaigns.items():
             found = {mail.to: mail.subject for (of, _), mail in now.items() if of == sn}
-            assert found.items() <= wanted.mails.items()
-            if wanted.end is not None and wanted.end <= self.model.now:
-                assert sent[sn] == len(wanted.mails)
-        assert all(mail.sent_at <= self.model.now for mail in outbox)
+            assert found == {
+                email: subject
+                for email, subject in wanted.mails.items()
+                if wanted.times[email] <= self.model.now
+            }
+        assert all(
+            mail.sent_at == self.model.campaigns[mail.campaign_sn].times[mail.to] for mail in outbox
+        )
 
 
 def _recipients(campaign: Any) -> Iterator[str]:
