@@ -231,6 +231,59 @@ async def test_ab_test_without_lists_is_sent_again_by_a_second_upload() -> None:
     assert (states(emulator), emulator.balance) == (["COMPLETE"], 1_000_000 - 60)
 
 
+@pytest.mark.parametrize("is_deleted", [False, True], ids=["paused", "deleted"])
+@pytest.mark.parametrize("uploads", [0, 1])
+async def test_stopped_campaign_is_never_sent(uploads: int, is_deleted: bool) -> None:
+    """After a pause or a deletion an upload is refused, and one that came before is void (T123)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        made = (await api.reserve(scheduled(600))).json()
+        for _ in range(uploads):
+            await api.put(made["url"], FILE.encode())
+            clock.advance(60)
+        reserved_mails = 1_000_000 - emulator.balance
+        if is_deleted:
+            body = {"campaignSnList": [made["sn"]]}
+            await api.request("DELETE", "/v1/campaign/normal", json=body)
+        else:
+            await api.request("PATCH", f"/v1/campaign/normal/{made['sn']}")
+        answer = await api.put(made["url"], FILE.encode())
+        clock.advance(7_200)
+
+    assert (answer.status_code, b"<Code>AccessDenied" in answer.content) == (403, True)
+    assert reserved_mails == 2 * uploads
+    assert (emulator.mailings, len(emulator.outbox), emulator.balance) == (0, 0, 1_000_000)
+
+
+async def test_campaign_that_is_stopped_while_its_file_is_read_is_never_sent() -> None:
+    """A pause between the upload and its first mail holds (T123)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        made = (await api.reserve(ONCE_BODY)).json()
+        await api.put(made["url"], FILE.encode())
+        paused = await api.request("PATCH", f"/v1/campaign/normal/{made['sn']}")
+        clock.advance(60)
+
+    assert (paused.status_code, states(emulator), emulator.mailings) == (204, ["STOP"], 0)
+
+
+async def test_status_and_figures_are_those_of_any_campaign() -> None:
+    """The date of a change is when the file was read; figures count its mails (T124, T130)."""
+    emulator, clock = make(**QUIET)
+    async with Api(emulator) as api:
+        made = (await api.reserve(scheduled(600))).json()
+        await api.put(made["url"], FILE.encode())
+        clock.advance(300)
+        status = (await api.get(f"/v1/campaign/normal/{made['sn']}")).json()
+        clock.advance(600)
+        [figures] = (
+            await api.post("/v1/report/campaigns/metrics", {"campaignSns": [made["sn"]]})
+        ).json()
+
+    assert (status["status"], status["updateDate"]) == ("PREPARE_TO_SENT", "2026-01-05T02:00:08Z")
+    assert (figures["recipientCnt"], figures["delivered"]) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("body", "changes", "code"),
     [

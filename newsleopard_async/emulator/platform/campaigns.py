@@ -110,7 +110,7 @@ class Campaigns:
         """Take the recipients that an upload brought, and send to them when it is time (T123)."""
         if campaign.is_stopped:
             return
-        campaign.guests = guests
+        campaign.guests, campaign.changed = guests, at
         count = len(self._recipients(campaign, guests, at))
         campaign.failed = _shortage(count, self.balance)
         if campaign.failed is None:
