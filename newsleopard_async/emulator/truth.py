@@ -70,7 +70,7 @@ class Truth:
         """The addresses that bounced, unsubscribed or complained by now."""
         book = self._account.book
         with self._present() as now:
-            return frozenset(map(book.addresses.__getitem__, book.excluded(now)))
+            return frozenset(map(book.addresses.__getitem__, book.exclusions.by(now)))
 
     @property
     def imports(self) -> tuple[ImportJob, ...]:

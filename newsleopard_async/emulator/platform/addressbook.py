@@ -6,17 +6,17 @@ is being excluded (無效會員): an import changes neither away.
 
 from __future__ import annotations
 
-import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import filterfalse
-from typing import Final, overload
+from typing import overload
 
 import attrs
 
-from newsleopard_async.emulator.platform.batches import Batch, History, Numbers
+from newsleopard_async.emulator.platform.batches import Addresses, Batch, History, Numbers
+from newsleopard_async.emulator.platform.exclusions import Exclusions
 
 __all__ = [
     "AddressBook",
@@ -48,34 +48,6 @@ class Contact:
     email: str
     name: str
     values: Mapping[str, str]
-
-
-class Addresses:
-    """Addresses by number, in tuples: a list of a million is visited at each collection of garbage.
-
-    That would hold everybody up for 0.1 s; tuples of texts are visited once.
-    """
-
-    def __init__(self) -> None:
-        self._full: list[tuple[str, ...]] = []
-        self._last: list[str] = []
-
-    def __len__(self) -> int:
-        return len(self._full) * TUPLE_SIZE + len(self._last)
-
-    def __getitem__(self, number: int) -> str:
-        part, place = number // TUPLE_SIZE, number % TUPLE_SIZE
-        return self._full[part][place] if part < len(self._full) else self._last[place]
-
-    def extend(self, emails: Iterable[str]) -> None:
-        """Give the next numbers."""
-        self._last.extend(emails)
-        while len(self._last) >= TUPLE_SIZE:
-            self._full.append(tuple(self._last[:TUPLE_SIZE]))
-            del self._last[:TUPLE_SIZE]
-
-
-TUPLE_SIZE: Final = 4_096
 
 
 class Members(Mapping[str, None]):
@@ -128,7 +100,7 @@ class ContactList:
     updated: datetime
     members: Members = attrs.field(repr=False)
     is_segment: bool = False
-    left: tuple[tuple[int, int], array[float]] | None = attrs.field(default=None, repr=False)
+    left: tuple[tuple[int, int, int], array[float]] | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -201,7 +173,7 @@ class Recipients(Sequence[Contact]):
         book = self._book
         return Recipients(
             book,
-            book.without_excluded(self.numbers, now),
+            book.exclusions.without(self.numbers, now),
             history=self._history,
             version=self._history.version,
             columns=self.columns.union(book.columns),
@@ -262,12 +234,8 @@ class AddressBook:
         self.addresses: Addresses = Addresses()
         """Who has a number, in its order; see ``number_all``."""
 
-        self._excluded_from: array[float] = array("d")
-        self._excluded: list[int] = []
-        self._changes = 0
-        """How often somebody was excluded, or somebody left."""
-
-        self._instants: tuple[int, array[float]] = (0, array("d"))
+        self.exclusions: Exclusions = Exclusions(self.addresses)
+        self._departures = 0
         self._latest: tuple[object, array[int]] | None = None
 
     @property
@@ -342,7 +310,7 @@ class AddressBook:
         if numbers and not target.is_segment:
             target.members.numbers.remove(numbers)
             target.updated = now
-            self._changes += 1
+            self._departures += 1
 
     def forget(self, numbers: Collection[int], now: datetime) -> None:
         """Let contacts leave the account, and with them that they are excluded (T63)."""
@@ -351,63 +319,22 @@ class AddressBook:
             self.take_out(each, [number for number in numbers if is_member(number)], now)
         self.everyone().remove(numbers)
         self.history.forget(numbers)
-        gone = set(numbers).intersection(self.excluded(now))
-        for number in gone:
-            self._excluded_from[number] = math.inf
-        self._excluded = [number for number in self._excluded if number not in gone]
-        self._changes += 1
+        self.exclusions.forget(numbers, now)
+        self._departures += 1
 
     def exclude(self, email: str, since: datetime) -> None:
         """Never mail this address again from an instant on (退訂, 退信, 抱怨)."""
-        self.exclude_all([(self.number_all([email])[0], since.timestamp())])
-
-    def exclude_all(self, exclusions: Iterable[tuple[int, float]]) -> None:
-        """Exclude contacts by number, each from an instant in seconds on."""
-        since = self._excluded_from
-        since.extend(array("d", [math.inf]) * (self.top - len(since)))
-        for number, instant in exclusions:
-            if since[number] == math.inf:
-                self._excluded.append(number)
-            since[number] = min(since[number], instant)
-        self._changes += 1
-
-    def expect(self, exclusions: Iterable[tuple[int, float]], now: datetime) -> None:
-        """Let these be all exclusions to come; those that were expected before are forgotten."""
-        since, instant = self._excluded_from, now.timestamp()
-        for number in self._excluded:
-            if since[number] > instant:
-                since[number] = math.inf
-        self._excluded = [number for number in self._excluded if since[number] < math.inf]
-        self.exclude_all(each for each in exclusions if each[1] > instant)
-
-    def is_excluded(self, email: str, now: datetime) -> bool:
-        """Tell whether the address is excluded by now."""
-        number = self._numbers.get(email, self.top)
-        return number < len(self._excluded_from) and self._excluded_from[number] <= now.timestamp()
-
-    def excluded(self, now: datetime) -> Iterator[int]:
-        """Yield the numbers that are excluded by now."""
-        instant = now.timestamp()
-        return (number for number in self._excluded if self._excluded_from[number] <= instant)
+        self.exclusions.add([(self.number_all([email])[0], since.timestamp())])
 
     def count(self, list_sn: str, now: datetime) -> tuple[int, int]:
         """Count a list's members: (subscribed, excluded)."""
         found = self.lists[list_sn]
         members = found.members.numbers
-        state = (len(members), self._changes)
+        state = (len(members), self._departures, self.exclusions.changes)
         if found.left is None or found.left[0] != state:
-            found.left = state, array("d", sorted(self._instants_of(members)))
+            found.left = state, array("d", sorted(self.exclusions.instants_of(members)))
         excluded = bisect_right(found.left[1], now.timestamp())
         return len(members) - excluded, excluded
-
-    def _instants_of(self, members: Numbers) -> Iterator[float]:
-        """Yield when members were excluded; a thousand small lists are counted in one request."""
-        since = self._excluded_from
-        if len(members) < len(self._excluded):
-            found = (since[each] for each in members.order if each < len(since))
-            return (instant for instant in found if instant < math.inf)
-        is_member = members.tester(self.top)
-        return (since[each] for each in self._excluded if is_member(each))
 
     def recipients(
         self,
@@ -426,8 +353,9 @@ class AddressBook:
         state = (
             [(each, len(each)) for each in chosen],
             [(each, len(each)) for each in left_out],
-            self._changes,
-            self._excluded_by(now),
+            self._departures,
+            self.exclusions.changes,
+            self.exclusions.count(now),
         )
         if self._latest is None or self._latest[0] != state:
             self._latest = state, self._select(chosen, left_out, now)
@@ -454,15 +382,4 @@ class AddressBook:
         numbers = together.order[:]
         for each in left_out:
             numbers = array("I", filterfalse(each.tester(self.top), numbers))
-        return self.without_excluded(numbers, now)
-
-    def without_excluded(self, numbers: array[int], now: datetime) -> array[int]:
-        """Return the numbers of those who are not excluded by now."""
-        gone = set(self.excluded(now))
-        return array("I", filterfalse(gone.__contains__, numbers)) if gone else numbers
-
-    def _excluded_by(self, now: datetime) -> int:
-        if self._instants[0] != self._changes:
-            instants = sorted(self._excluded_from[each] for each in self._excluded)
-            self._instants = self._changes, array("d", instants)
-        return bisect_right(self._instants[1], now.timestamp())
+        return self.exclusions.without(numbers, now)

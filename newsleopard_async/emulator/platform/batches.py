@@ -20,7 +20,7 @@ import attrs
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.csvfile import read_row
 
-__all__ = ["Batch", "History", "Numbers"]
+__all__ = ["Addresses", "Batch", "History", "Numbers"]
 
 NAME: Final = 1
 """Where NAME stands in each row; an import whose header has it elsewhere ends otherwise (T31)."""
@@ -32,6 +32,34 @@ MOST_SPREAD: Final = 8
 """Chosen: to read so many rows at once costs less than to seek the one that is wanted."""
 
 _SLICE: Final = 8_192
+
+
+class Addresses:
+    """Addresses by number, in tuples: a list of a million is visited at each collection of garbage.
+
+    That would hold everybody up for 0.1 s; tuples of texts are visited once.
+    """
+
+    def __init__(self) -> None:
+        self._full: list[tuple[str, ...]] = []
+        self._last: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._full) * TUPLE_SIZE + len(self._last)
+
+    def __getitem__(self, number: int) -> str:
+        part, place = number // TUPLE_SIZE, number % TUPLE_SIZE
+        return self._full[part][place] if part < len(self._full) else self._last[place]
+
+    def extend(self, emails: Iterable[str]) -> None:
+        """Give the next numbers."""
+        self._last.extend(emails)
+        while len(self._last) >= TUPLE_SIZE:
+            self._full.append(tuple(self._last[:TUPLE_SIZE]))
+            del self._last[:TUPLE_SIZE]
+
+
+TUPLE_SIZE: Final = 4_096
 
 
 class Numbers:

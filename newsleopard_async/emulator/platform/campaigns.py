@@ -353,7 +353,8 @@ class Campaigns:
             wave.stop(at)
         self._charge(campaign, campaign.mails)
         waves = (wave for item in self.all.values() for wave in item.waves)
-        self._book.expect((each for wave in waves for each in wave.exclusions(after=at)), at)
+        expected = (each for wave in waves for each in wave.exclusions(after=at))
+        self._book.exclusions.expect(expected, at)
 
     def complete(self, now: datetime) -> list[Campaign]:
         """Return the campaigns whose sending is over, the newest first (T65)."""

@@ -164,7 +164,7 @@ class Mailer:
             part=part,
         )
         campaign.waves.append(sent)
-        self._book.exclude_all(sent.exclusions())
+        self._book.exclusions.add(sent.exclusions())
         return sent
 
     def _fates(self, campaign: Campaign, count: int, *, variant: int, wave: int) -> Fates:
