@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.transport.redact import Secret
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from newsleopard_async.endpoints.reports import Reports
     from newsleopard_async.files import AnyPath
     from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
+    from newsleopard_async.models.raw import RawAnswer
     from newsleopard_async.store import Store
     from newsleopard_async.transport.api import Api
     from newsleopard_async.transport.pools import HttpTransport
@@ -159,6 +162,37 @@ class NewsLeopard:
     def usage(self) -> Usage:
         """The day's requests, as far as this event loop knows; an estimate."""
         return self._api.limiter.usage
+
+    @hides_variables
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | Sequence[Any] | None = None,
+        repeat: Literal["never", "read"] = "never",
+    ) -> RawAnswer:
+        """Send a request of your own, to an endpoint that this library does not know yet.
+
+        It waits for its turn, is repeated and judged as all others are, and the key is in no
+        error. ``base_url`` comes before the path.
+
+        Args:
+            method: GET, POST, PUT, PATCH or DELETE.
+            path: Begins with one ``/``, percent-encoded, perhaps with a query.
+            body: What is sent as JSON.
+            repeat: ``"never"`` if a second request might do a second thing; it is then treated as a
+                submit. ``"read"`` if it changes nothing.
+
+        Raises:
+            InvalidRequest: the path leads elsewhere, or an argument is of no use; nothing was
+                sent.
+            OutcomeUnknown: what must not be repeated may or may not have taken effect.
+            APIError: refused; and the other errors of any call.
+        """
+        from newsleopard_async.endpoints import raw
+
+        return await raw.request(self._api, method, path, body=body, repeat=repeat)
 
     def with_options(
         self, *, retry: RetryPolicy | None = None, timeouts: Timeouts | None = None

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
     from newsleopard_async.models.metrics import CampaignMetrics
     from newsleopard_async.models.options import Polling, RateLimits, RetryPolicy, Timeouts, Usage
+    from newsleopard_async.models.raw import RawAnswer
     from newsleopard_async.models.report_summary import ReportSummary
     from newsleopard_async.models.reports import (
         RejectedRow,
@@ -79,6 +80,7 @@ __all__ = [
     "OnceTicket",
     "Polling",
     "RateLimits",
+    "RawAnswer",
     "Recipient",
     "RejectedRow",
     "ReportLink",
@@ -108,6 +110,7 @@ _MODULES = {
     "models.automation": ("AutomationEvent", "EventOutcome", "Recipient"),
     "models.campaign_status": ("CampaignState", "CampaignStatus", "DeleteOutcome", "OnceTicket"),
     "models.metrics": ("CampaignMetrics",),
+    "models.raw": ("RawAnswer",),
     "models.ab_test": ("ABTest", "ContentTest", "Mailing", "SenderTest", "SubjectTest"),
     "models.campaign": ("Campaign", "FooterLanguage", "GoogleAnalytics", "Sender", "with_lists"),
     "models.codes": ("CampaignSn", "ImportSn", "ListSn", "check_code"),

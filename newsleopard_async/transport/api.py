@@ -9,7 +9,7 @@ import contextlib
 import functools
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -252,7 +252,7 @@ class Api:
         return built
 
 
-def _encode(body: Mapping[str, Any]) -> bytes:
+def _encode(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     with contextlib.suppress(UnicodeEncodeError):
         return text.encode()

@@ -372,6 +372,7 @@ async def _read(exchange: Exchange, response: httpx.Response, progress: Progress
         response.status_code,
         retry_after=said("retry-after"),
         error_type=said("x-amzn-errortype"),
+        headers=dict(response.headers.items()),
     )
     try:
         answered = answer(await exchange.read(Arriving.of(response, pieces)))

@@ -178,7 +178,8 @@ class Reading:
         return OutcomeUnknown(
             f"{request.name} may or may not have taken effect: {said}; "
             f"{never}look {request.look_for or 'it up'} first",
-            request=str(request),
+            # A path of the caller's own may have anything in it.
+            request=redact(str(request), self.secret) if request.raw else str(request),
             status=status,
             excerpt=body,
         )
@@ -220,7 +221,8 @@ class Reading:
             )
         said = redact(body.message or "", self.secret)
         # A refusal that names no field may be for any that was sent.
-        about = body.invalid_fields or (request.body or {}).get("content", ())
+        sent = request.body if isinstance(request.body, Mapping) else {}
+        about = body.invalid_fields or sent.get("content", ())
         ours = describe_code(body.code, about) if body.code is not None else ""
         facts = Refusal(
             sentence=self._sentence(request, answer, body, ours, said),

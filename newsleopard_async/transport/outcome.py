@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import ClassVar, Final, Literal
@@ -54,12 +55,14 @@ class Answer:
         body: What came with it.
         retry_after: The header of that name.
         error_type: The header ``x-amzn-errortype``, by which the gateway signs its own refusals.
+        headers: All that came, by their names in lower case.
     """
 
     status: int
     body: bytes = attrs.field(default=b"", repr=False)
     retry_after: str | None = None
     error_type: str | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @property
     def successful(self) -> bool:

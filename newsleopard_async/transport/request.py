@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -23,7 +23,7 @@ class Request(Generic[T]):
     Attributes:
         name: The operation, for logs and errors.
         method: The HTTP method.
-        path: Below the base URL, percent-encoded; see `path`.
+        path: Below the base URL, percent-encoded; see `path`. A raw one may have a query.
         decode: Turns the answer's parsed JSON into a model, and notes what it could not read.
         kind: What may be done when it fails; the default is that nothing may.
         query: Pairs for the query string; empty values are left out.
@@ -48,7 +48,7 @@ class Request(Generic[T]):
     decode: Callable[[object, Unread], T]
     kind: Kind = Kind.SUBMIT
     query: tuple[tuple[str, str], ...] = ()
-    body: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    body: Mapping[str, Any] | Sequence[Any] | None = attrs.field(default=None, repr=False)
     ignores_answer: bool = False
     export_of: str | None = None
     polite: bool = False
@@ -62,7 +62,7 @@ class Request(Generic[T]):
     raw: bool = False
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.path.partition('?')[0]}"
 
     @property
     def target(self) -> str:
