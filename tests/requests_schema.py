@@ -25,9 +25,12 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-__all__ = ["Profile", "RequestMismatch", "RequestSchema"]
+__all__ = ["NO_SUCH_OPERATION", "Profile", "RequestMismatch", "RequestSchema"]
 
 Profile = Literal["documented", "vendor-2026"]
+
+NO_SUCH_OPERATION = ("no such operation",)
+"""The problems of a request that a profile does not have."""
 
 _OPENAPI = Path(__file__).with_name("openapi.yaml")
 _BASE = "urn:newsleopard:openapi"
@@ -96,7 +99,7 @@ class RequestSchema:
         path = urlsplit(url).path
         found = self._find(method, path)
         if found is None:
-            raise RequestMismatch(f"{method} {path}", ["no such operation"])
+            raise RequestMismatch(f"{method} {path}", NO_SUCH_OPERATION)
         operation, codes = found
         problems = [
             *self._path_problems(operation, codes),
