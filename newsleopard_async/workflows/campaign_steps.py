@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.clock import moved
 
 # Loaded before a pipeline begins, as in `steps`.
 from newsleopard_async.endpoints import account, campaigns, reports  # noqa: F401 - see above
@@ -22,7 +23,14 @@ from newsleopard_async.plain import Plain
 from newsleopard_async.workflows.runner import step
 from newsleopard_async.workflows.steps import ranges_around
 
-__all__ = ["FindFinished", "find_finished", "get_balance", "get_metrics", "get_status"]
+__all__ = [
+    "FindFinished",
+    "find_finished",
+    "get_balance",
+    "get_metrics",
+    "get_status",
+    "hold_until",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -65,6 +73,12 @@ async def find_finished(nl: NewsLeopard, given: FindFinished) -> SentCampaign | 
             if each.sn == given.campaign_sn:
                 return each
     return None
+
+
+@step(gives=datetime)
+async def hold_until(nl: NewsLeopard, hold: timedelta) -> datetime:
+    """Return until when a campaign is held back that is submitted now."""
+    return moved(nl.clock.now(), hold)
 
 
 @step(gives=Balance)

@@ -346,7 +346,7 @@ class Checkpoint:
 
 
 def _is_of_campaign(name: str) -> bool:
-    return name == "marker" or name.startswith("campaign.")
+    return name in ("marker", "hold") or name.startswith("campaign.")
 
 
 CheckpointLike = AnyPath | Store | Checkpoint

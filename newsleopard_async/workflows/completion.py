@@ -18,8 +18,21 @@ import attrs
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import APIError, CampaignFailed, DeadlineExceeded, NotOffered
-from newsleopard_async.models import CampaignSn, CampaignState, CampaignStatus, Polling
+from newsleopard_async.errors import (
+    APIError,
+    CampaignFailed,
+    DeadlineExceeded,
+    NewsLeopardError,
+    NotOffered,
+)
+from newsleopard_async.models import (
+    CampaignSn,
+    CampaignState,
+    CampaignStatus,
+    Mailing,
+    Polling,
+    SendAt,
+)
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import refuse
 from newsleopard_async.workflows.advice import advice_for_campaign
@@ -33,9 +46,11 @@ from newsleopard_async.workflows.polling import (
     problems_of_polling,
     watch,
 )
+from newsleopard_async.workflows.reconcile import wait_of_test
 from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.steps import submit
 
-__all__ = ["Sending", "cannot_be_asked", "wait_for_campaign", "watch_campaign"]
+__all__ = ["cannot_be_asked", "wait_for_campaign", "watch_submitted"]
 
 _LOOKS_BACK: Final = timedelta(days=27)
 """How far back a campaign is looked for among the finished ones if nothing is known of it.
@@ -61,7 +76,7 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 
 @attrs.frozen(kw_only=True)
-class Sending:
+class _Sending:
     """A campaign, and what is known of its time.
 
     Attributes:
@@ -119,11 +134,37 @@ async def wait_for_campaign(
         asked=Input.of(campaign_sn, campaign_sn=campaign_sn),
         checkpoint=checkpoint,
     ) as run:
-        sending = Sending(sn=campaign_sn, since=moved(run.now(), -_LOOKS_BACK))
-        return await watch_campaign(run, sending, polling or Polling())
+        sending = _Sending(sn=campaign_sn, since=moved(run.now(), -_LOOKS_BACK))
+        return await _watch_campaign(run, sending, polling or Polling())
 
 
-async def watch_campaign(run: Runner, sending: Sending, polling: Polling) -> CampaignStatus:
+async def watch_submitted(
+    run: Runner, campaign: Mailing, campaign_sn: CampaignSn, polling: Polling
+) -> CampaignStatus:
+    """Watch a campaign that was accepted; no error may hide that it was.
+
+    Raises:
+        CampaignFailed: it was not sent, or not all of it.
+        DeadlineExceeded: it was not sent in time.
+    """
+    sending = _Sending(
+        sn=campaign_sn,
+        since=run.done_at(submit) or run.now(),
+        due=campaign.schedule.when if isinstance(campaign.schedule, SendAt) else None,
+        takes=wait_of_test(campaign),
+    )
+    try:
+        return await _watch_campaign(run, sending, polling)
+    except NewsLeopardError as error:
+        _log.warning(
+            "campaign %s was accepted; waiting for its end stopped with %s",
+            campaign_sn,
+            type(error).__name__,
+        )
+        raise
+
+
+async def _watch_campaign(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
     """Watch a campaign until it is sent; what an earlier run has seen is not asked for again.
 
     Raises:
@@ -155,7 +196,7 @@ def _is_only_early(error: APIError) -> bool:
     return not cannot_be_asked(error) and may_be_too_early(error)
 
 
-async def _watch(run: Runner, sending: Sending, polling: Polling) -> CampaignStatus:
+async def _watch(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
     try:
         first = await run.step(excusing(get_status, _is_only_early), sending.sn, keep=False)
     except APIError as error:
@@ -172,7 +213,7 @@ async def _watch(run: Runner, sending: Sending, polling: Polling) -> CampaignSta
 
 
 async def _watch_state(
-    run: Runner, sending: Sending, polling: Polling, status: CampaignStatus | None
+    run: Runner, sending: _Sending, polling: Polling, status: CampaignStatus | None
 ) -> CampaignStatus:
     """Sleep until a campaign's time, which may be moved meanwhile, then look at its state."""
     takes_s = sending.takes.total_seconds()
@@ -186,7 +227,7 @@ async def _watch_state(
     return status
 
 
-def _due(status: CampaignStatus, sending: Sending) -> datetime | None:
+def _due(status: CampaignStatus, sending: _Sending) -> datetime | None:
     """Return when a campaign is to be sent; None if it has begun, or no time is known."""
     if status.state not in _NOT_BEGUN or status.send_time == "NOW":
         return None
@@ -194,7 +235,7 @@ def _due(status: CampaignStatus, sending: Sending) -> datetime | None:
 
 
 async def _watch_until_moved(
-    run: Runner, sending: Sending, polling: Polling, moves: int
+    run: Runner, sending: _Sending, polling: Polling, moves: int
 ) -> CampaignStatus:
     """Look at a campaign until it has ended, or has a later time."""
 
@@ -220,7 +261,7 @@ async def _watch_until_moved(
         raise DeadlineExceeded(f"{late}; {seen}", last=late.last) from None
 
 
-async def _watch_finished(run: Runner, sending: Sending, polling: Polling) -> CampaignStatus:
+async def _watch_finished(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
     """Look for a campaign among the finished ones; what is sent there is complete.
 
     Raises:
@@ -252,7 +293,7 @@ async def _watch_finished(run: Runner, sending: Sending, polling: Polling) -> Ca
 async def _sleep_until(
     run: Runner,
     when: datetime | None,
-    sending: Sending,
+    sending: _Sending,
     polling: Polling,
     known: CampaignStatus | None,
 ) -> None:

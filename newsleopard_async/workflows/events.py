@@ -37,6 +37,7 @@ StepName = Literal[
     "download_files",
     "get_status",
     "find_finished",
+    "hold_until",
     "get_balance",
     "get_metrics",
 ]

@@ -9,11 +9,18 @@ from pathlib import Path
 import attrs
 
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.models import CampaignSn, ImportResult, ImportSn, ListSn, ReportType
+from newsleopard_async.models import (
+    CampaignSn,
+    CampaignStatus,
+    ImportResult,
+    ImportSn,
+    ListSn,
+    ReportType,
+)
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.models.validation import problems_of_type, refuse
-from newsleopard_async.plain import Plain
+from newsleopard_async.plain import LATER, Plain
 
 __all__ = ["CampaignReport", "ImportReport", "ReportFile", "ReportState", "SendOutcome"]
 
@@ -71,10 +78,12 @@ class SendOutcome(Plain):
     Attributes:
         campaign_sn: Its code; keep it.
         import_report: The import before it, or None if none was asked for.
+        status: Its state at the end, if that was waited for; then it is sent.
     """
 
     campaign_sn: CampaignSn
     import_report: ImportReport | None = None
+    status: CampaignStatus | None = attrs.field(default=None, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True)

@@ -23,7 +23,7 @@ from newsleopard_async.models import Campaign, CampaignSn, Mailing, SendAt, Sent
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.runner import Runner
 
-__all__ = ["look_again_at", "marked", "submit_once"]
+__all__ = ["look_again_at", "marked", "submit_once", "wait_of_test"]
 
 _SOONEST: Final = timedelta(seconds=30)
 _LATEST: Final = timedelta(days=1)
@@ -107,8 +107,12 @@ def _is_listed_from(campaign: Mailing, submitted: datetime) -> datetime:
     """Return from when on it may be finished, and listed: after its time, and a test's wait."""
     schedule = campaign.schedule
     begins = schedule.when if isinstance(schedule, SendAt) else submitted
-    wait = timedelta() if isinstance(campaign, Campaign) else campaign.wait
-    return moved(begins, wait)
+    return moved(begins, wait_of_test(campaign))
+
+
+def wait_of_test(campaign: Mailing) -> timedelta:
+    """Return how long an A/B test waits before its main send; nothing for a campaign."""
+    return timedelta() if isinstance(campaign, Campaign) else campaign.wait
 
 
 def _still_unknown(

@@ -54,7 +54,7 @@ _OF_IMPORTS: Final = IMPORTS | {"find_lists", CREATE, "get_import"}
 
 _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "import_contacts": _OF_IMPORTS,
-    "send_campaign": _OF_IMPORTS | {SUBMIT},
+    "send_campaign": _OF_IMPORTS | {SUBMIT, "hold_until", "get_status"},
     "wait_for_import": frozenset({"get_import"}),
     "export_report": frozenset({"get_report_state", "export_report", "download_files"}),
     "wait_for_report": frozenset(),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from types import EllipsisType
+from typing import Literal
+
+import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
@@ -15,9 +18,20 @@ from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import ImportIncomplete, InvalidRequest, Problem
+from newsleopard_async.errors import (
+    ImportIncomplete,
+    InvalidRequest,
+    Problem,
+)
 from newsleopard_async.files import AnyPath
-from newsleopard_async.models import ListSn, Mailing, Polling, SentCampaign, with_lists
+from newsleopard_async.models import (
+    ListSn,
+    Mailing,
+    Polling,
+    SendAt,
+    SentCampaign,
+    with_lists,
+)
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import (
@@ -35,7 +49,9 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
+from newsleopard_async.workflows.completion import watch_submitted
 from newsleopard_async.workflows.events import Events, Progress
+from newsleopard_async.workflows.hold import held_back, problems_of_hold
 from newsleopard_async.workflows.importing import (
     import_into,
     publish_unless_imported,
@@ -54,7 +70,9 @@ from newsleopard_async.workflows.verdict import (
     judge,
 )
 
-__all__ = ["find_campaign", "is_complete_enough", "send_campaign"]
+__all__ = ["WaitFor", "find_campaign", "is_complete_enough", "send_campaign"]
+
+WaitFor = Literal["accepted", "sent"]
 
 
 @hides_variables
@@ -79,6 +97,8 @@ async def send_campaign(
     columns: Mapping[str, str] | None = None,
     skip: Skip | None = None,
     part_bytes: int | None = None,
+    wait: WaitFor = "accepted",
+    hold: timedelta | None = None,
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
 
@@ -104,7 +124,7 @@ async def send_campaign(
             to the submit is lost. By default it is made up; a text of your own must be in no
             other campaign's name; None adds nothing, and the campaign is looked for by its
             whole name, which is weaker: any other campaign of that name passes for it.
-        polling: How the import is watched.
+        polling: How the import is watched; and the campaign, if it is waited for.
         progress: Called with every event.
         checkpoint: A path or a store; run again with it, the pipeline goes on where it was,
             and never submits twice. The same contacts may then come in another form.
@@ -118,21 +138,29 @@ async def send_campaign(
             `check_contacts`.
         skip: Addresses to leave out, as for `check_contacts`.
         part_bytes: The largest size of a part, in bytes, as for `import_contacts`.
+        wait: ``sent`` waits as `wait_for_campaign` does until the campaign is sent, through its
+            schedule and the wait of an A/B test; a run that goes on with the checkpoint goes on
+            waiting. It may change from run to run.
+        hold: How long the campaign is held back after its submit, up to seven days, in which
+            `call_off` stops it: ``SendNow()`` becomes a schedule. Once it was submitted or may
+            have been, it must stay the same.
 
     Raises:
+        CampaignFailed: it was accepted, and not sent, or not all of it.
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
             (yet); run again with the checkpoint, from `.look_again_at` on.
         ImportIncomplete: too many rows were rejected, or the platform counts fewer rows in
             the file than different addresses were sent, whatever ``max_rejected``; nothing
             was sent.
         ImportFailed: the import ended without success; nothing was sent.
-        DeadlineExceeded: the import, or another one into the list, did not end in time; nothing
-            was sent.
+        DeadlineExceeded: the import, or another one into the list, did not end in time, and
+            nothing was sent; or the campaign, which was accepted, was not sent in time.
         InvalidRequest: something is wrong with what was given; this run sent nothing. What
             an earlier one did is in `.checkpoint`, where one was given.
         InUse: another run is using the checkpoint; it sends, and this one sent nothing.
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
+    refuse([*_problems_of_wait(wait), *problems_of_hold(hold, campaign)])
     refuse(_problems_of_options(marker, polling, left_out_to, checkpoint))
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
@@ -150,10 +178,11 @@ async def send_campaign(
     events = Events("send_campaign", progress, nl.clock)
     async with contextlib.AsyncExitStack() as stack:
         found = None
+        of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
         if contacts is not None:
             contacts = as_source(contacts)
-            found = await stack.enter_async_context(checked(events, contacts, options))
-        judged = partial(_judge, nl, campaign, found, target, terms)
+            found = await of_contacts.enter_async_context(checked(events, contacts, options))
+        judged = partial(_judge, nl, campaign, found, target, terms=terms, hold=hold)
         if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
             raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
@@ -161,7 +190,9 @@ async def send_campaign(
             running(
                 nl,
                 events,
-                asked=_asked(campaign, found, target, marker, part_bytes),
+                asked=_asked(
+                    campaign, found, target, marker=marker, part_bytes=part_bytes, hold=hold
+                ),
                 checkpoint=checkpoint,
             )
         )
@@ -179,8 +210,16 @@ async def send_campaign(
             report = await _import(
                 run, found, joined, polling or Polling(), max_rejected=max_rejected, is_new=is_new
             )
+        if hold is not None:
+            campaign = await held_back(run, campaign, hold)
         campaign_sn = await submit_once(run, campaign, marker)
-        return SendOutcome(campaign_sn=campaign_sn, import_report=report)
+        outcome = SendOutcome(campaign_sn=campaign_sn, import_report=report)
+        if wait == "accepted":
+            return outcome
+        # That may take days, for which the contacts must not stay on the disk.
+        await of_contacts.aclose()
+        status = await watch_submitted(run, campaign, campaign_sn, polling or Polling())
+        return attrs.evolve(outcome, status=status)
 
 
 async def _import(
@@ -210,19 +249,26 @@ def _asked(
     campaign: Mailing,
     found: Examination | None,
     target: Target | None,
+    *,
     marker: str | EllipsisType | None,
     part_bytes: int | None,
+    hold: timedelta | None,
 ) -> Input:
     contacts, mark = found and found.sha256, marker is ... or marker
     into = {} if target is None else target.to_dict()
-    divided = {"part_bytes": part_bytes} if found is not None and found.parts else {}
+    # Only what is given counts, so that checkpoints of runs without it stay valid.
+    extras: dict[str, object] = {}
+    if found is not None and found.parts:
+        extras["part_bytes"] = part_bytes
+    if hold is not None:
+        extras["hold"] = hold
     return Input.of(
-        *(campaign, contacts, target, mark, *divided.values()),
+        *(campaign, contacts, target, mark, *extras.values()),
         campaign=campaign,
         contacts=contacts,
         marker=mark,
         **into,
-        **divided,
+        **extras,
     )
 
 
@@ -231,11 +277,15 @@ async def _judge(
     campaign: Mailing,
     found: Examination | None,
     target: Target | None,
+    *,
     terms: Terms,
+    hold: timedelta | None,
 ) -> Judgement:
     """Judge in a thread, since a mail may be long."""
     report = None if found is None else found.report
     now = nl.clock.now()
+    if hold is not None:
+        campaign = attrs.evolve(campaign, schedule=SendAt(now + hold))
     return await in_thread(partial(judge, campaign, report, target=target, now=now, terms=terms))
 
 
@@ -246,6 +296,11 @@ def _problems_of_arguments(
     yield from problems_of_type("check", check, bool, "True or False")
     yield from problems_of_type("strict", strict, bool, "True or False")
     yield from problems_of_max_rejected(max_rejected)
+
+
+def _problems_of_wait(wait: object) -> Iterator[Problem]:
+    if wait not in ("accepted", "sent"):
+        yield Problem("wait", "choice", "must be 'accepted' or 'sent'")
 
 
 def _problems_of_options(

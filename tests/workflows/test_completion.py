@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from newsleopard_async import (
     APIError,
+    AuthenticationError,
     CampaignFailed,
     CampaignSn,
     CampaignState,
     CampaignStatus,
     DeadlineExceeded,
+    Mailing,
     Polling,
+    SendAt,
     UnexpectedResponse,
+    from_plain,
     workflows,
 )
-from newsleopard_async.workflows import Checkpoint
+from newsleopard_async.workflows import Checkpoint, SendOutcome
 from newsleopard_async.workflows.advice import advice_for_campaign
-from tests.clients import Reply, Script, refused, scripted
-from tests.constants import START
+from tests.clients import Bench, Reply, Script, connected, csv_of, refused, scripted
+from tests.constants import CAMPAIGN, START, SUBJECT_TEST
 
 SN = CampaignSn("c1")
 UNKNOWN = Reply({"code": 40007, "message": "無效的SN"}, 400)
@@ -169,28 +175,30 @@ async def test_campaign_that_stays_unknown_is_an_error() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("reply", "error"),
+    ("replies", "error"),
     [
-        (Reply({"sn": "other", "status": "COMPLETE"}), UnexpectedResponse),
-        (Reply({"message": "Forbidden"}, 403), APIError),
+        ([Reply({"sn": "other", "status": "COMPLETE"})], UnexpectedResponse),
+        ([Reply({"message": "Forbidden"}, 403)] * 2, AuthenticationError),
     ],
 )
-async def test_answer_that_decides_nothing_is_raised(reply: Reply, error: Any) -> None:
+async def test_answer_that_decides_nothing_is_raised(replies: list[Reply], error: Any) -> None:
     """The state of another campaign says nothing of this one, nor does a key that is refused."""
-    async with scripted(reply, profile="vendor-2026") as script:
+    async with scripted(*replies, profile="vendor-2026") as script:
         with pytest.raises(error):
             await workflows.wait_for_campaign(script.nl, SN)
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("missing", [NOT_THERE, Reply(b"", 405)])
 async def test_without_states_the_finished_campaigns_are_looked_at(
+    missing: Reply,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The state is asked for once; one line says why; what is listed there was sent."""
     caplog.set_level("INFO")
     sent = {"sn": SN, "name": "週年慶", "sentBeginDate": at(START), "sentEndDate": at(START)}
     others = Reply([{"sn": "c2", "name": "別的", "sentBeginDate": at(START)}])
-    async with scripted(NOT_THERE, others, Reply([sent]), profile="vendor-2026") as script:
+    async with scripted(missing, others, Reply([sent]), profile="vendor-2026") as script:
         status = await workflows.wait_for_campaign(script.nl, SN)
 
         assert len(script.wire.sent) == 3
@@ -242,3 +250,91 @@ def test_every_failure_has_its_advice() -> None:
     advice = {advice_for_campaign(CampaignState(word)) for word in FAILURES}
 
     assert len(advice) == len(FAILURES) == 5
+
+
+async def send(bench: Bench, campaign: Mailing = CAMPAIGN, **options: Any) -> SendOutcome:
+    """Send to a new list, and wait for the end."""
+    return await workflows.send_campaign(
+        bench.nl, campaign, contacts=csv_of(50), list_name="會員", wait="sent", **options
+    )
+
+
+PROFILES = ("documented", "vendor-2026")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("campaign", [CAMPAIGN, SUBJECT_TEST], ids=["campaign", "test"])
+async def test_send_waits_until_it_is_sent(campaign: Mailing, profile: str) -> None:
+    """Through the schedule and the wait of an A/B test, whatever the deadline of the polling."""
+    later = attrs.evolve(campaign, schedule=SendAt(START + timedelta(days=2)))
+    async with connected(profile=profile) as bench:
+        outcome = await send(bench, later, polling=Polling(deadline_s=600))
+
+        assert len(bench.emulator.outbox) == 50
+        took = bench.clock.now() - START
+    assert outcome.status is not None
+    assert outcome.status.state.is_success
+    assert timedelta(days=2) < took < timedelta(days=2, hours=5)
+    assert from_plain(SendOutcome, outcome.to_dict()) == outcome
+
+
+@pytest.mark.anyio
+async def test_contacts_are_off_the_disk_while_a_campaign_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait may take days, and needs no contact."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen: list[list[str]] = []
+    async with connected(profile="vendor-2026") as bench:
+        await send(
+            bench,
+            progress=lambda event: (
+                seen.append([each.name for each in tmp_path.iterdir()])
+                if event.step in ("submit", "get_status")
+                else None
+            ),
+        )
+
+    assert seen[0]
+    assert seen[-1] == []
+
+
+@pytest.mark.anyio
+async def test_send_goes_on_waiting_and_never_submits_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A run that ended in the wait has the campaign in its checkpoint and in the log."""
+    async with connected(profile="vendor-2026") as bench:
+        bench.emulator.script_campaign("SENDING")
+        with pytest.raises(DeadlineExceeded) as late:
+            await send(bench, polling=Polling(deadline_s=60))
+        checkpoint = late.value.checkpoint
+        accepted = await workflows.send_campaign(
+            bench.nl, CAMPAIGN, contacts=csv_of(50), list_name="會員", checkpoint=checkpoint
+        )
+        with pytest.raises(DeadlineExceeded):
+            await send(bench, checkpoint=checkpoint, polling=Polling(deadline_s=60))
+
+        assert bench.emulator.submitted == 1
+    assert accepted.status is None
+    assert f"campaign {accepted.campaign_sn} was accepted" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_send_that_the_platform_refuses_later_is_an_error() -> None:
+    """The status says why; without the wait nobody hears of it."""
+    async with connected(profile="vendor-2026") as bench:
+        bench.emulator.script_campaign("UNAUTHENTICATED_SENDER")
+        with pytest.raises(CampaignFailed, match="寄件人驗證") as caught:
+            await send(bench)
+
+        assert caught.value.status.sn == bench.emulator.campaigns[0].sn
+        assert not bench.emulator.outbox
+
+
+@pytest.mark.anyio
+async def test_unknown_wait_is_refused() -> None:
+    """Only two words are known."""
+    async with scripted() as script, refused(script.wire, ("wait", "choice")):
+        await workflows.send_campaign(script.nl, CAMPAIGN, wait="read")  # type: ignore[arg-type]  # wrong on purpose
