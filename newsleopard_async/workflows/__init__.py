@@ -8,12 +8,14 @@ from newsleopard_async.lazy import names_from
 
 if TYPE_CHECKING:
     from newsleopard_async.store import Store
+    from newsleopard_async.workflows.calling_off import call_off
     from newsleopard_async.workflows.checking import check_contacts
     from newsleopard_async.workflows.checkpoint import Checkpoint
     from newsleopard_async.workflows.completion import wait_for_campaign
     from newsleopard_async.workflows.events import Event, Progress
     from newsleopard_async.workflows.importing import import_contacts, wait_for_import
     from newsleopard_async.workflows.outcomes import (
+        CalledOff,
         CampaignReport,
         ImportReport,
         ReportFile,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.sending import find_campaign, send_campaign
 
 __all__ = [
+    "CalledOff",
     "CampaignReport",
     "Checkpoint",
     "Event",
@@ -34,6 +37,7 @@ __all__ = [
     "ReportState",
     "SendOutcome",
     "Store",
+    "call_off",
     "check_contacts",
     "export_report",
     "find_campaign",
@@ -47,11 +51,13 @@ __all__ = [
 
 _MODULES = {
     "store": ("Store",),
+    "workflows.calling_off": ("call_off",),
     "workflows.checking": ("check_contacts",),
     "workflows.checkpoint": ("Checkpoint",),
     "workflows.completion": ("wait_for_campaign",),
     "workflows.importing": ("import_contacts", "wait_for_import"),
     "workflows.outcomes": (
+        "CalledOff",
         "CampaignReport",
         "ImportReport",
         "ReportFile",

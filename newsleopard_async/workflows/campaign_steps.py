@@ -17,6 +17,7 @@ from newsleopard_async.models import (
     CampaignMetrics,
     CampaignSn,
     CampaignStatus,
+    DeleteOutcome,
     SentCampaign,
 )
 from newsleopard_async.plain import Plain
@@ -25,11 +26,13 @@ from newsleopard_async.workflows.steps import ranges_around
 
 __all__ = [
     "FindFinished",
+    "delete_campaigns",
     "find_finished",
     "get_balance",
     "get_metrics",
     "get_status",
     "hold_until",
+    "pause_campaign",
 ]
 
 
@@ -93,3 +96,15 @@ async def get_metrics(
 ) -> tuple[CampaignMetrics, ...]:
     """Return the figures of up to 50 campaigns."""
     return await nl.reports.get_metrics(campaign_sns)
+
+
+@step(gives=None)
+async def pause_campaign(nl: NewsLeopard, campaign_sn: CampaignSn) -> None:
+    """Stop a campaign; repeating it changes nothing."""
+    await nl.campaigns.pause(campaign_sn)
+
+
+@step(gives=DeleteOutcome, writes=True)
+async def delete_campaigns(nl: NewsLeopard, campaign_sns: tuple[CampaignSn, ...]) -> DeleteOutcome:
+    """Delete campaigns; repeating it changes nothing."""
+    return await nl.campaigns.delete(campaign_sns)

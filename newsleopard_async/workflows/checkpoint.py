@@ -255,6 +255,31 @@ class Checkpoint:
             )
         return campaign_sn
 
+    async def peek(self) -> Self:
+        """Return what the store holds now, whether or not a run is using it.
+
+        Raises:
+            InvalidRequest: it is of a newer version, damaged, or was edited.
+        """
+        store = self._store
+        if isinstance(store, FileStore):
+            # One of its own: what a run has seen of the file is not for others to change.
+            store = FileStore(store.path)
+        data = None if store is None else await store.load()
+        return self.read(self.to_dict() if data is None else data)
+
+    async def abandon(self) -> None:
+        """Note that it is not to go on; the caller holds it.
+
+        Raises: whatever the store raises; then it does not count.
+        """
+        self.abandoned = True
+        try:
+            await self._save()
+        except Exception:
+            self.abandoned = False
+            raise
+
     async def refresh(self) -> None:
         """Take over what the store holds now, if it holds anything.
 

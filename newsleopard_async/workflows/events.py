@@ -40,6 +40,8 @@ StepName = Literal[
     "hold_until",
     "get_balance",
     "get_metrics",
+    "pause_campaign",
+    "delete_campaigns",
 ]
 """The steps of all pipelines."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -22,7 +23,15 @@ from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.plain import LATER, Plain
 
-__all__ = ["CampaignReport", "ImportReport", "ReportFile", "ReportState", "SendOutcome"]
+__all__ = [
+    "CalledOff",
+    "CampaignReport",
+    "HowCalledOff",
+    "ImportReport",
+    "ReportFile",
+    "ReportState",
+    "SendOutcome",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -84,6 +93,32 @@ class SendOutcome(Plain):
     campaign_sn: CampaignSn
     import_report: ImportReport | None = None
     status: CampaignStatus | None = attrs.field(default=None, metadata=LATER)
+
+
+HowCalledOff: TypeAlias = Literal[
+    "paused", "deleted", "already stopped", "too late", "never submitted"
+]
+
+
+@attrs.frozen(kw_only=True)
+class CalledOff(Plain):
+    """What became of a campaign that was called off.
+
+    Attributes:
+        how: ``paused``: it stopped, and stays in the console. ``deleted``: it could not be paused,
+            and is gone. ``already stopped``: there was nothing left to do. ``too late``: it has
+            ended before, by itself. ``never submitted``: the checkpoint had submitted nothing, and
+            will not.
+        campaign_sn: Its code; None if it was never submitted.
+        before: What the platform said of it at first; None if that could not be read.
+        after: What the platform said at last; None if that could not be read, as of a campaign that
+            was deleted. Then ``how`` says what the platform has accepted.
+    """
+
+    how: HowCalledOff
+    campaign_sn: CampaignSn | None = None
+    before: CampaignStatus | None = None
+    after: CampaignStatus | None = None
 
 
 @attrs.frozen(kw_only=True)

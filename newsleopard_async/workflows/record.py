@@ -31,6 +31,7 @@ __all__ = [
     "checksum",
     "read_stored",
     "step_of",
+    "submits",
 ]
 
 VERSION: Final = 2
@@ -60,6 +61,7 @@ _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "wait_for_report": frozenset(),
     "find_campaign": frozenset(),
     "wait_for_campaign": frozenset({"get_status"}),
+    "call_off": frozenset(),
     "send_once": frozenset({SUBMIT_ONCE, UPLOAD_ONCE, DELETE, "get_status"}),
     "trigger_automation": frozenset({SEND_EVENT}),
 }
@@ -133,6 +135,11 @@ def read_stored(data: object) -> Stored:
         "a submit, call resolve(…) of the checkpoint, and do not edit it. If it is lost, look in "
         "the console (活動列表) for what was sent before you begin anew",
     )
+
+
+def submits(pipeline: str) -> bool:
+    """Say whether a pipeline submits a campaign."""
+    return not {SUBMIT, SUBMIT_ONCE}.isdisjoint(_STEPS[pipeline])
 
 
 def step_of(key: str) -> str:

@@ -45,6 +45,7 @@ from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.workflows import (
+    CalledOff,
     CampaignReport,
     Event,
     ImportReport,
@@ -112,6 +113,11 @@ EXAMPLES: tuple[Plain, ...] = (
     SUMMARY,
     *ROWS,
     FINDING,
+    CalledOff(
+        how="paused",
+        campaign_sn=CampaignSn("c"),
+        after=CampaignStatus(sn=CampaignSn("c"), state=CampaignState.STOP, updated=NOW),
+    ),
     CheckReport(findings=(FINDING,)),
     ContactsReport(findings=(FINDING,), columns=("EMAIL", "NAME"), left_out_to=Path("a.csv")),
     SendOutcome(campaign_sn=CampaignSn("c"), import_report=IMPORT),

@@ -1,0 +1,245 @@
+"""Call a campaign off, before it is sent or in the middle of it, by its code or by a checkpoint.
+
+The rules:
+
+- Everything goes before all other requests of this key (`goes_first`), and may be repeated.
+- What a checkpoint has not submitted is kept from being submitted: it is marked as abandoned, by
+  whoever has its lock. What may have been submitted is looked up first.
+- A run that only waits for the end of its campaign keeps the lock, and its campaign is called off
+  all the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from typing import Final
+
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.clock import moved
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.errors import (
+    InUse,
+    InvalidRequest,
+    NewsLeopardError,
+    OutcomeUnknown,
+    Problem,
+)
+from newsleopard_async.models import CampaignSn, Polling
+from newsleopard_async.models.codes import problems_of_code
+from newsleopard_async.models.validation import refuse
+from newsleopard_async.transport.limits.queue import goes_first
+from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input
+from newsleopard_async.workflows.events import Events, Progress
+from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.outcomes import CalledOff
+from newsleopard_async.workflows.polling import delays_s, problems_of_polling
+from newsleopard_async.workflows.record import SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, Record, submits
+from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.stopping import stop
+
+__all__ = ["call_off"]
+
+_IN_A_HURRY: Final = Polling(first_s=1.0, max_s=15.0, deadline_s=180.0)
+"""Chosen: a campaign that goes on for three minutes after it was paused needs a person."""
+
+_SOONEST: Final = timedelta(seconds=30)
+_LATEST: Final = timedelta(days=1)
+"""As after a submit (`reconcile`), of which this is a further look."""
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@hides_variables
+async def call_off(
+    nl: NewsLeopard,
+    campaign_sn: CampaignSn | None = None,
+    *,
+    checkpoint: CheckpointLike | None = None,
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+) -> CalledOff:
+    """Stop a campaign that is scheduled or being sent; mails that are out cannot be called back.
+
+    It is paused, and its state is read until it has ended. If it cannot be paused, it is deleted.
+    All of this goes before every other request of the client's key, and may be called again.
+
+    Args:
+        nl: The client.
+        campaign_sn: Code of the campaign.
+        checkpoint: Or the checkpoint of `send_campaign` or `send_once`: a path, a store, or what
+            an error has as ``.checkpoint``. If nothing was submitted by it, nothing will be. The
+            run that uses it may go on if it has submitted; before that, stop it first. In a
+            store of your own, which has no lock, stop the run in any case.
+        polling: How the state is watched after the pause; by default for three minutes, every 15 s
+            at last.
+        progress: Called with every event.
+    Returns: What was done; ``how`` says it in a word or two.
+
+    Raises:
+        OutcomeUnknown: a submit of the checkpoint may have been accepted, and is not found; or it
+            is not known whether the campaign was paused. Call again, from `.look_again_at` on.
+        InUse: the run of the checkpoint has not submitted yet; stop it, or call again later.
+        DeadlineExceeded: the pause was accepted, and the campaign still goes on.
+        NotOffered: this account or platform cannot pause; stop it in the console.
+        APIError: it can be neither paused nor deleted; stop it in the console.
+        InvalidRequest: neither a code nor a checkpoint, or both; or there is no such checkpoint.
+    Source: PATCH and GET /v1/campaign/normal/{campaign_sn}, DELETE /v1/campaign/normal; notes 2026.
+    """
+    refuse(_problems(campaign_sn, checkpoint, polling))
+    events = Events("call_off", progress, nl.clock)
+    polling = polling or _IN_A_HURRY
+    kept = None if checkpoint is None else await _current(checkpoint)
+    try:
+        async with running(nl, events, asked=Input.of(campaign_sn), checkpoint=None) as run:
+            with _going_first():
+                if kept is not None:
+                    return await _call_off_run(run, kept, polling)
+                assert campaign_sn is not None
+                return await stop(run, campaign_sn, polling)
+    except NewsLeopardError as error:
+        error.checkpoint = kept or error.checkpoint
+        raise
+
+
+def _problems(campaign_sn: object, checkpoint: object, polling: object) -> Iterator[Problem]:
+    if (campaign_sn is None) == (checkpoint is None):
+        yield Problem("campaign_sn", "choice", "give either the campaign's code or a checkpoint")
+    elif campaign_sn is not None:
+        yield from problems_of_code("campaign_sn", campaign_sn)
+    yield from problems_of_polling(polling)
+
+
+@contextlib.contextmanager
+def _going_first() -> Iterator[None]:
+    before = goes_first.set(True)
+    try:
+        yield
+    finally:
+        goes_first.reset(before)
+
+
+async def _call_off_run(run: Runner, kept: Checkpoint, polling: Polling) -> CalledOff:
+    """Call off what a checkpoint says was submitted; if nothing was, keep it from being."""
+    done: CalledOff | None = None
+    while True:
+        campaign_sn = await _code_of(run, kept, polling)
+        if campaign_sn is None:
+            return CalledOff(how="never submitted")
+        if done is not None and done.campaign_sn == campaign_sn:
+            return done
+        # A run of `send_once` may have made another campaign meanwhile.
+        done = await stop(run, campaign_sn, polling)
+
+
+async def _current(given: CheckpointLike) -> Checkpoint:
+    """Read a checkpoint of a pipeline that submits.
+
+    Raises:
+        InvalidRequest: there is none, or it is of another pipeline.
+    """
+    kept = given if isinstance(given, Checkpoint) else await Checkpoint.load(given)
+    if not submits(kept.pipeline):
+        raise InvalidRequest.of(
+            "checkpoint",
+            "pipeline",
+            f"is of {kept.pipeline!r}, which submits no campaign; give one of send_campaign or "
+            "send_once",
+        )
+    return kept
+
+
+async def _code_of(run: Runner, kept: Checkpoint, polling: Polling) -> CampaignSn | None:
+    """Return the code of what was submitted; None if nothing was, and nothing will be.
+
+    Raises:
+        InUse: the run that has it has not submitted yet.
+        OutcomeUnknown: it may have been submitted, and is not found.
+    """
+    began_s, delays = run.monotonic(), delays_s(polling, kept.token)
+    while True:
+        seen = await kept.peek()
+        if (accepted := _accepted(seen)) is not None:
+            return accepted
+        with contextlib.suppress(InUse):
+            async with _held(kept):
+                return _accepted(kept) or await _decide(run, kept)
+        if SUBMIT_ONCE in seen.records and seen.records[SUBMIT_ONCE].is_done:
+            # Nothing was uploaded yet; stopped now, it will not be sent.
+            return CampaignSn(seen.records[SUBMIT_ONCE].result)
+        left_s = polling.deadline_s - (run.monotonic() - began_s)
+        if not {SUBMIT, SUBMIT_ONCE} & seen.records.keys() or left_s <= 0:
+            raise InUse(
+                "a run is using this checkpoint, and has not submitted yet; stop that run and call "
+                "this again, or call this again once it has submitted"
+            )
+        # The reply to its submit may come at any moment.
+        await run.wait(steps.submit, min(next(delays), left_s), None)
+
+
+def _accepted(kept: Checkpoint) -> CampaignSn | None:
+    """Return the code of what is sent, or may be, by a checkpoint."""
+    submit, once = kept.records.get(SUBMIT), kept.records.get(SUBMIT_ONCE)
+    if submit is not None and submit.is_done:
+        return CampaignSn(submit.result)
+    if once is not None and UPLOAD_ONCE in kept.records:
+        return CampaignSn(once.result)
+    return None
+
+
+@contextlib.asynccontextmanager
+async def _held(kept: Checkpoint) -> AsyncIterator[None]:
+    async with kept.in_use():
+        await kept.refresh()
+        yield
+
+
+async def _decide(run: Runner, kept: Checkpoint) -> CampaignSn | None:
+    """Decide by a checkpoint that no run is using."""
+    record = kept.records.get(SUBMIT)
+    if record is not None:
+        return await _look_up(run, kept, record)
+    once = kept.records.get(SUBMIT_ONCE)
+    if not kept.abandoned:
+        await kept.abandon()
+    if once is None or once.is_done:
+        return None if once is None else CampaignSn(once.result)
+    _log.warning(
+        "a campaign named [nl-%s] may have been made, without an upload; it should send nothing. "
+        "Delete it in the console (活動列表) if it is there",
+        kept.token,
+    )
+    return None
+
+
+async def _look_up(run: Runner, kept: Checkpoint, record: Record) -> CampaignSn:
+    """Look for what may have been submitted, and note its code.
+
+    Raises:
+        OutcomeUnknown: it is not among the finished campaigns, where a scheduled one never is.
+    """
+    mark, seen = f"[nl-{kept.token}]", "it is not among the finished ones"
+    found = None
+    try:
+        given = steps.FindSent(text=mark, since=min(record.at, run.now()))
+        found = await run.step(steps.find_sent, given, keep=False)
+    except NewsLeopardError as error:
+        seen = f"the finished ones could not be looked at ({type(error).__name__})"
+    if found is None:
+        now = run.now()
+        when = moved(now, min(max(now - record.at, _SOONEST), _LATEST))
+        raise OutcomeUnknown(
+            f"It is not known whether a campaign was submitted; {seen}. Look for the mark {mark} "
+            "in the console (活動列表), and stop it there if it is scheduled or being sent. If it "
+            'is not there: await error.checkpoint.resolve("abandon"). '
+            f"Or call this again after {when:%Y-%m-%d %H:%M:%S} UTC",
+            request="POST /v1/campaign/…/submit",
+            look_again_at=when,
+        ) from None
+    await kept.put(SUBMIT, attrs.evolve(record, state="done", result=found.sn))
+    return found.sn

@@ -1,0 +1,221 @@
+"""Stop a campaign by its code: pause it, or delete it if it cannot be paused.
+
+The rules:
+
+- Pausing comes first, since a paused campaign stays in the console (T129).
+- A look at the state is worth having and decides little: if it fails, the campaign is paused all
+  the same. After the pause it is looked at until it is seen to have ended.
+- All of it may be repeated, by itself or by whoever calls again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailed,
+    DeadlineExceeded,
+    NewsLeopardError,
+    NotOffered,
+    OutcomeUnknown,
+    ServerError,
+)
+from newsleopard_async.models import CampaignSn, CampaignStatus, DeleteOutcome, Polling
+from newsleopard_async.plain import Plain
+from newsleopard_async.workflows import campaign_steps, steps
+from newsleopard_async.workflows.outcomes import CalledOff, HowCalledOff
+from newsleopard_async.workflows.polling import delays_s
+from newsleopard_async.workflows.runner import Runner
+
+__all__ = ["stop"]
+
+_LOOK_S: Final = 10.0
+"""How long one look at the state may take. Chosen: somebody waits, and the pause does not."""
+
+_CONSOLE: Final = "stop it in the console (活動列表)"
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@attrs.frozen(kw_only=True)
+class _Look(Plain):
+    """A look at the state of a campaign.
+
+    Attributes:
+        status: What was seen; None if it could not be read.
+        is_known: Whether the platform knows the campaign, as far as it says; one that answers
+            404 may also not have the endpoint.
+        is_offered: Whether another look makes sense.
+    """
+
+    status: CampaignStatus | None = None
+    is_known: bool = True
+    is_offered: bool = True
+
+    @property
+    def is_over(self) -> bool:
+        return self.status is not None and self.status.state.is_final
+
+
+async def _look(run: Runner, campaign_sn: CampaignSn) -> _Look:
+    """Look at the state, if it can be read; what keeps us from it must not keep us from pausing.
+
+    Raises:
+        AuthenticationError, ConfigurationError: nothing else will work either.
+    """
+    look = attrs.evolve(campaign_steps.get_status, run=_bounded)
+    try:
+        status = await run.step(look, campaign_sn, keep=False)
+    except (AuthenticationError, ConfigurationError):
+        raise
+    except NotOffered:
+        return _Look(is_offered=False)
+    except NewsLeopardError as error:
+        _log.warning("the state of %s could not be read: %s", campaign_sn, error)
+        return _Look(is_known=not (isinstance(error, APIError) and steps.says_unknown(error)))
+    return _Look(status=status)
+
+
+async def _bounded(nl: NewsLeopard, campaign_sn: CampaignSn, /) -> CampaignStatus:
+    with nl.clock.deadline(_LOOK_S):
+        return await campaign_steps.get_status.run(nl, campaign_sn)
+    raise DeadlineExceeded(f"no answer came within {_LOOK_S:g} s")
+
+
+async def stop(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> CalledOff:
+    """Pause a campaign, or delete it."""
+    before = await _look(run, campaign_sn)
+    if before.is_over:
+        return _ended(campaign_sn, before, before, stopped="already stopped")
+    refused = await _pause(run, campaign_sn)
+    if refused is None:
+        after = await _end_of(run, campaign_sn, before, polling)
+        return _ended(campaign_sn, before, after, stopped="paused", otherwise="paused")
+    after = await _look_again(run, campaign_sn, before)
+    if after.is_over:
+        return _ended(campaign_sn, before, after, stopped="paused")
+    if _is_open(refused):
+        raise refused
+    return await _delete(run, campaign_sn, before, refused, polling)
+
+
+def _ended(
+    campaign_sn: CampaignSn,
+    before: _Look,
+    after: _Look,
+    *,
+    stopped: HowCalledOff,
+    otherwise: HowCalledOff = "too late",
+) -> CalledOff:
+    """Say how it ended, by the state that was seen last.
+
+    Args:
+        campaign_sn: The campaign.
+        before: The first look.
+        after: The last look.
+        stopped: What a stop that was seen is called.
+        otherwise: What it is called if no end was seen.
+    """
+    how: HowCalledOff = otherwise
+    if after.is_over:
+        assert after.status is not None
+        how = stopped if after.status.state == "STOP" else "too late"
+    _log.info("%s was called off: %s", campaign_sn, how)
+    return CalledOff(campaign_sn=campaign_sn, before=before.status, after=after.status, how=how)
+
+
+async def _pause(run: Runner, campaign_sn: CampaignSn) -> NewsLeopardError | None:
+    """Pause a campaign; return what refused it, or left it open.
+
+    Raises:
+        NotOffered: it cannot be done here.
+    """
+    try:
+        await run.step(campaign_steps.pause_campaign, campaign_sn, keep=False)
+    except (AuthenticationError, NotOffered):
+        raise
+    except (APIError, ConnectionFailed, OutcomeUnknown) as error:
+        return error
+    return None
+
+
+def _is_open(error: NewsLeopardError) -> bool:
+    """Say whether every attempt at a request may have taken effect, and none was answered."""
+    return isinstance(error, (ConnectionFailed, ServerError))
+
+
+async def _look_again(run: Runner, campaign_sn: CampaignSn, before: _Look) -> _Look:
+    """Look once more, unless the first look has shown that this tells nothing."""
+    if not (before.is_offered and before.is_known):
+        return before
+    return await _look(run, campaign_sn)
+
+
+async def _end_of(run: Runner, campaign_sn: CampaignSn, before: _Look, polling: Polling) -> _Look:
+    """Look at a campaign that was stopped until it is seen to have ended, or cannot be seen.
+
+    Raises:
+        DeadlineExceeded: it still goes on.
+    """
+    began_s, delays = run.monotonic(), delays_s(polling, campaign_sn)
+    while True:
+        look = await _look_again(run, campaign_sn, before)
+        if look.status is None or look.is_over:
+            return look
+        left_s = polling.deadline_s - (run.monotonic() - began_s)
+        if left_s <= 0:
+            raise DeadlineExceeded(
+                f"the platform has accepted to stop {campaign_sn}, and says {look.status.state} "
+                f"after {polling.deadline_s:g} s; {_CONSOLE}, or call this again",
+                last=look.status,
+            )
+        await run.wait(campaign_steps.get_status, min(next(delays), left_s), look.status)
+
+
+async def _delete(
+    run: Runner, campaign_sn: CampaignSn, before: _Look, refused: NewsLeopardError, polling: Polling
+) -> CalledOff:
+    """Delete a campaign that cannot be paused.
+
+    Raises:
+        APIError: that cannot be done either.
+    """
+    outcome, failed = DeleteOutcome(), None
+    try:
+        outcome = await run.step(campaign_steps.delete_campaigns, (campaign_sn,), keep=False)
+    except (ConnectionFailed, OutcomeUnknown, ServerError) as error:
+        failed = error
+    if campaign_sn in outcome.deleted:
+        after = await _end_of(run, campaign_sn, before, polling)
+        return _ended(campaign_sn, before, after, stopped="deleted", otherwise="deleted")
+    after = await _look_again(run, campaign_sn, before)
+    if after.is_over:
+        return _ended(campaign_sn, before, after, stopped="paused")
+    if before.status is not None and not after.is_known:
+        # It was there, and is not there any more.
+        return _ended(campaign_sn, before, after, stopped="deleted", otherwise="deleted")
+    if failed is not None:
+        raise failed
+    raise _neither(campaign_sn, outcome, refused) from None
+
+
+def _neither(
+    campaign_sn: CampaignSn, outcome: DeleteOutcome, refused: NewsLeopardError
+) -> NewsLeopardError:
+    why = "it is being sent" if campaign_sn in outcome.still_sending else "the deletion was refused"
+    if not isinstance(refused, APIError):
+        return refused
+    return APIError(
+        f"{campaign_sn} can be neither paused ({refused}) nor deleted ({why}); check the code, or "
+        f"{_CONSOLE}",
+        status=refused.status,
+        code=refused.code,
+        message=refused.message,
+    )

@@ -1,0 +1,438 @@
+"""A campaign is called off: paused first, deleted if need be; and nothing is lost by trying."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import httpx
+import pytest
+
+from newsleopard_async import (
+    APIError,
+    AuthenticationError,
+    CampaignSn,
+    CampaignStatus,
+    ConnectionFailed,
+    DeadlineExceeded,
+    InUse,
+    ListSn,
+    NewsLeopard,
+    NewsLeopardError,
+    NotOffered,
+    OutcomeUnknown,
+    Polling,
+    RetryPolicy,
+    ServerError,
+    with_lists,
+    workflows,
+)
+from newsleopard_async.store import FileStore
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.workflows import CalledOff, Checkpoint, Event
+from newsleopard_async.workflows.record import Record
+from tests.clients import Reply, checkpoint_of, refused, scripted
+from tests.constants import CAMPAIGN, KEY, START
+from tests.faults.world import MemoryStore
+
+SN: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
+OTHER: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0004")
+ONCE: Final = RetryPolicy(max_attempts=1)
+
+
+def state(word: str, sn: str = SN) -> Reply:
+    """Answer where a campaign stands."""
+    return Reply({"sn": sn, "status": word})
+
+
+def deleted(**lists: list[str]) -> Reply:
+    """Answer a deletion."""
+    return Reply({"success": [], "sendingCampaign": [], "badCampaigns": [], **lists})
+
+
+PAUSED: Final = Reply(status=204)
+UNKNOWN: Final = Reply({"code": "40007", "message": "無效的 SN"}, status=400)
+NOT_NOW: Final = Reply({"code": "40015", "message": "錯誤的傳送資訊"}, status=400)
+ABSENT: Final = Reply(status=404)
+NO_SUCH: Final = Reply(status=405)
+LOST: Final = httpx.ReadError("the reply was lost")
+BAD_KEY: Final = Reply({"message": "Forbidden"}, status=403)
+FAILED: Final = Reply(status=503)
+GONE: Final = deleted(success=[SN])
+
+ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | None]]] = {
+    "scheduled": (
+        [state("PREPARE_TO_SENT"), PAUSED, state("STOP")],
+        "paused",
+        "PREPARE_TO_SENT",
+        "STOP",
+    ),
+    "being sent": ([state("SENDING"), PAUSED, state("STOP")], "paused", "SENDING", "STOP"),
+    "stops slowly": (
+        [state("SENDING"), PAUSED, state("SENDING"), state("STOP")],
+        "paused",
+        "SENDING",
+        "STOP",
+    ),
+    "of a new state": ([state("RETRYING"), PAUSED, state("STOP")], "paused", "RETRYING", "STOP"),
+    "stopped before": ([state("STOP")], "already stopped", "STOP", "STOP"),
+    "sent before": ([state("SENT")], "too late", "COMPLETE", "COMPLETE"),
+    "failed before": ([state("OVER_LIMIT")], "too late", "OVER_LIMIT", "OVER_LIMIT"),
+    "sent meanwhile": (
+        [state("SENDING"), PAUSED, state("COMPLETE")],
+        "too late",
+        "SENDING",
+        "COMPLETE",
+    ),
+    "sent meanwhile, and refused": (
+        [state("SENDING"), NOT_NOW, state("COMPLETE")],
+        "too late",
+        "SENDING",
+        "COMPLETE",
+    ),
+    "paused by an attempt whose reply was lost": (
+        [state("SENDING"), LOST, NOT_NOW, state("STOP")],
+        "paused",
+        "SENDING",
+        "STOP",
+    ),
+    "first look fails": ([FAILED, PAUSED, state("STOP")], "paused", None, "STOP"),
+    "last look fails": ([state("SENDING"), PAUSED, FAILED], "paused", "SENDING", None),
+    "first look is about another": (
+        [state("COMPLETE", OTHER), PAUSED, state("STOP")],
+        "paused",
+        None,
+        "STOP",
+    ),
+    "state is not offered": ([NO_SUCH, PAUSED], "paused", None, None),
+    "state may not be offered": ([ABSENT, PAUSED], "paused", None, None),
+    "deleted": ([state("DRAFT"), NOT_NOW, state("DRAFT"), GONE, UNKNOWN], "deleted", "DRAFT", None),
+    "deleted and still shown": (
+        [state("DRAFT"), NOT_NOW, state("DRAFT"), GONE, state("STOP")],
+        "deleted",
+        "DRAFT",
+        "STOP",
+    ),
+    "deleted unseen": ([ABSENT, NOT_NOW, GONE], "deleted", None, None),
+    "deleted by an attempt whose reply was lost": (
+        [state("DRAFT"), NOT_NOW, state("DRAFT"), LOST, deleted(badCampaigns=[SN]), UNKNOWN],
+        "deleted",
+        "DRAFT",
+        None,
+    ),
+    "stopped while it was to be deleted": (
+        [state("DRAFT"), NOT_NOW, state("DRAFT"), deleted(badCampaigns=[SN]), state("STOP")],
+        "paused",
+        "DRAFT",
+        "STOP",
+    ),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("case", ENDS)
+async def test_campaign_is_paused_or_deleted(case: str) -> None:
+    """Pause first; delete what cannot be paused; a look that fails keeps nothing from happening."""
+    replies, how, before, after = ENDS[case]
+    retry = ONCE if FAILED in replies else None
+
+    async with scripted(*replies, profile="vendor-2026", retry=retry) as script:
+        outcome = await workflows.call_off(script.nl, SN)
+
+    found = [each and str(each.state) for each in (outcome.before, outcome.after)]
+    assert (outcome.campaign_sn, outcome.how, *found) == (SN, how, before, after)
+
+
+FAILURES: Final[dict[str, tuple[Sequence[Reply | Exception], type[NewsLeopardError], str]]] = {
+    "pausing is not offered": ([state("SENDING"), NO_SUCH], NotOffered, "活動列表"),
+    "nothing is offered": ([ABSENT, ABSENT, ABSENT], NotOffered, "活動列表"),
+    "key is refused": ([BAD_KEY, BAD_KEY], AuthenticationError, r"\S"),
+    "unknown": ([UNKNOWN, UNKNOWN, deleted(badCampaigns=[SN])], APIError, "check the code"),
+    "still being sent": (
+        [
+            state("SENDING"),
+            NOT_NOW,
+            state("SENDING"),
+            deleted(sendingCampaign=[SN]),
+            state("SENDING"),
+        ],
+        APIError,
+        "it is being sent.*活動列表",
+    ),
+    "refused after a loss": (
+        [state("SENDING"), LOST, NOT_NOW, state("SENDING"), deleted(), state("SENDING")],
+        OutcomeUnknown,
+        "state",
+    ),
+    "pause is lost": ([state("SENDING"), LOST, state("SENDING")], ConnectionFailed, r"\S"),
+    "pause fails": ([state("SENDING"), FAILED, FAILED], ServerError, r"\S"),
+    "deletion is lost": ([ABSENT, NOT_NOW, LOST], ConnectionFailed, r"\S"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("case", FAILURES)
+async def test_what_cannot_be_stopped_is_said(case: str) -> None:
+    """No error leaves open what to do, and none hides that the campaign may go on."""
+    replies, error, says = FAILURES[case]
+    retry = None if case == "refused after a loss" else ONCE
+
+    async with scripted(*replies, profile="vendor-2026", retry=retry) as script:
+        with pytest.raises(error, match=says):
+            await workflows.call_off(script.nl, SN)
+
+
+@pytest.mark.anyio
+async def test_campaign_that_goes_on_after_the_pause_is_said() -> None:
+    """A pause that was accepted is not taken for a stop that was seen."""
+    polling = Polling(first_s=1, max_s=1, jitter=0, deadline_s=2)
+    replies = [state("SENDING"), PAUSED, *[state("SENDING")] * 3]
+
+    async with scripted(*replies, profile="vendor-2026") as script:
+        with pytest.raises(DeadlineExceeded, match="says SENDING after 2 s") as caught:
+            await workflows.call_off(script.nl, SN, polling=polling)
+
+    assert isinstance(caught.value.last, CampaignStatus)
+
+
+@pytest.mark.anyio
+async def test_look_that_hangs_does_not_hold_the_pause_up() -> None:
+    """The first look has ten seconds; then the campaign is paused all the same."""
+    clock = ManualClock()
+    paused_at: list[float] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "PATCH":
+            paused_at.append(clock.monotonic())
+            return httpx.Response(204)
+        await clock.sleep(0 if paused_at else 25)
+        return httpx.Response(200, json={"sn": SN, "status": "STOP"})
+
+    began = clock.monotonic()
+    async with NewsLeopard(KEY, http_transport=httpx.MockTransport(answer), clock=clock) as nl:
+        outcome = await workflows.call_off(nl, SN)
+
+    assert outcome.how == "paused"
+    assert [each - began for each in paused_at] == [10]
+
+
+def record(result: object = None) -> Record:
+    """Make a record of what is done; without a result, of what may have been done."""
+    return Record(state="intent" if result is None else "done", at=START, result=result)
+
+
+def kept(*, pipeline: str = "send_campaign", store: Any = None, **records: Record) -> Checkpoint:
+    """Make a checkpoint of a run."""
+    return Checkpoint(
+        pipeline=pipeline, input_hash="x", token="aabbccdd", records=records, store=store
+    )
+
+
+FINISHED: Final = Reply(
+    [{"sn": SN, "name": "週年慶 [nl-aabbccdd]", "sentBeginDate": "2026-01-05T02:00:00Z"}]
+)
+NONE_FINISHED: Final = Reply([])
+
+
+@pytest.mark.anyio
+async def test_what_was_submitted_is_stopped_while_its_run_goes_on(tmp_path: Path) -> None:
+    """A run that waits for the end of its campaign keeps the checkpoint, and is called off."""
+    path = tmp_path / "run.json"
+    own = kept(submit=record(SN), store=FileStore(path))
+    await own.abandon()
+
+    async with (
+        own.in_use(),
+        scripted(state("SENDING"), PAUSED, state("STOP"), profile="vendor-2026") as script,
+    ):
+        await own.refresh()
+        before = path.read_bytes()
+        outcome = await workflows.call_off(script.nl, checkpoint=path)
+        await own.put("submit", record(SN))
+
+    assert (outcome.campaign_sn, outcome.how) == (SN, "paused")
+    assert before == path.read_bytes()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("records", [{}, {"create_list": record("list")}])
+async def test_what_was_not_submitted_never_will_be(records: Any, tmp_path: Path) -> None:
+    """The checkpoint is marked, and calling again says the same."""
+    path = tmp_path / "run.json"
+    await kept(store=FileStore(path), **records).put("create_list", record("list"))
+
+    async with scripted() as script:
+        for _ in range(2):
+            assert await workflows.call_off(script.nl, checkpoint=path) == CalledOff(
+                how="never submitted"
+            )
+        async with refused(script.wire, ("checkpoint", "abandoned")):
+            await workflows.send_campaign(
+                script.nl, with_lists(CAMPAIGN, [ListSn("a")]), checkpoint=path
+            )
+
+
+@pytest.mark.anyio
+async def test_mark_that_cannot_be_stored_does_not_count() -> None:
+    """Nobody is told that nothing will be submitted unless that is certain."""
+    store = MemoryStore(kept().to_dict(), fail_when=lambda data: data["abandoned"])
+    given = await Checkpoint.load(store)
+
+    async with scripted() as script:
+        with pytest.raises(RuntimeError, match="away"):
+            await workflows.call_off(script.nl, checkpoint=given)
+
+    assert not given.abandoned
+
+
+@pytest.mark.anyio
+async def test_run_that_has_not_submitted_is_to_be_stopped_first() -> None:
+    """Whoever holds the checkpoint may submit at any moment; nothing else is certain."""
+    own = kept()
+
+    async with own.in_use(), scripted() as script:
+        with pytest.raises(InUse, match="stop that run") as caught:
+            await workflows.call_off(script.nl, checkpoint=own)
+
+    assert checkpoint_of(caught.value) is own
+    assert not own.abandoned
+
+
+@pytest.mark.anyio
+async def test_submit_of_a_run_that_goes_on_is_waited_for() -> None:
+    """A reply that is on its way decides; without one, the run is to be stopped."""
+    own = kept(submit=record())
+    events: list[Event] = []
+
+    def answer(event: Event) -> None:
+        events.append(event)
+        if event.step == "submit":
+            own.know("submit", record(SN))
+
+    async with own.in_use(), scripted(state("STOP"), profile="vendor-2026") as script:
+        outcome = await workflows.call_off(script.nl, checkpoint=own, progress=answer)
+        own.know("submit", record())
+        with pytest.raises(InUse, match="stop that run"):
+            await workflows.call_off(script.nl, checkpoint=own)
+
+    assert (outcome.campaign_sn, outcome.how) == (SN, "already stopped")
+    assert [each.state for each in events if each.step == "submit"] == ["waiting"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("finished", [FINISHED, NONE_FINISHED, FAILED])
+async def test_what_may_have_been_submitted_is_looked_up(finished: Reply) -> None:
+    """It is found by its mark, or a person has to look; and it is never said to be stopped."""
+    given = kept(submit=record())
+
+    async with scripted(
+        finished,
+        *[state("COMPLETE")] * (finished is FINISHED),
+        profile="vendor-2026",
+        retry=ONCE,
+    ) as script:
+        if finished is FINISHED:
+            outcome = await workflows.call_off(script.nl, checkpoint=given)
+            assert (outcome.campaign_sn, outcome.how) == (SN, "too late")
+            assert given.records["submit"].result == SN
+            return
+        with pytest.raises(OutcomeUnknown, match=r"\[nl-aabbccdd\].*活動列表") as caught:
+            await workflows.call_off(script.nl, checkpoint=given)
+
+    assert caught.value.look_again_at == START + timedelta(seconds=30)
+    assert ("ServerError" in str(caught.value)) == (finished is FAILED)
+    await checkpoint_of(caught.value).resolve("abandon")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_uploaded", [False, True])
+async def test_campaign_of_once_is_stopped_whether_or_not_it_was_uploaded(
+    is_uploaded: bool,
+) -> None:
+    """Without its upload it is stopped too, and the run that would make another one is marked."""
+    uploaded = {"upload_once": record()} if is_uploaded else {}
+    given = kept(pipeline="send_once", submit_once=record(SN), **uploaded)
+
+    async with scripted(state("PREPARE"), PAUSED, state("STOP"), profile="vendor-2026") as script:
+        outcome = await workflows.call_off(script.nl, checkpoint=given)
+
+    assert (outcome.campaign_sn, outcome.how) == (SN, "paused")
+    assert given.abandoned is not is_uploaded
+
+
+@pytest.mark.anyio
+async def test_campaign_of_once_that_may_have_been_made_is_never_uploaded() -> None:
+    """Nothing goes out without an upload, which the mark prevents."""
+    given = kept(pipeline="send_once", submit_once=record())
+
+    async with scripted() as script:
+        outcome = await workflows.call_off(script.nl, checkpoint=given)
+
+    assert outcome == CalledOff(how="never submitted")
+    assert given.abandoned
+
+
+@pytest.mark.anyio
+async def test_campaign_that_a_run_of_once_makes_meanwhile_is_stopped_too() -> None:
+    """Before its upload, a run may begin anew with another campaign."""
+    own = kept(pipeline="send_once", submit_once=record(SN))
+
+    def begin_anew(event: Event) -> None:
+        if (event.step, event.state) == ("pause_campaign", "finished"):
+            own.know("submit_once", record(OTHER))
+
+    replies = [state("PREPARE"), PAUSED, state("STOP"), state("STOP", OTHER)]
+    async with own.in_use(), scripted(*replies, profile="vendor-2026") as script:
+        outcome = await workflows.call_off(script.nl, checkpoint=own, progress=begin_anew)
+
+    assert (outcome.campaign_sn, outcome.how) == (OTHER, "already stopped")
+
+
+@attrs.define
+class Changing:
+    """A store that another run writes to: each load gives the next, and the last for ever."""
+
+    states: list[Any]
+
+    async def load(self) -> Any:
+        """Return what is there now."""
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    async def save(self, data: Any) -> None:
+        """Keep it."""
+        self.states = [data]
+
+
+@pytest.mark.anyio
+async def test_what_was_submitted_while_the_lock_was_waited_for_is_stopped() -> None:
+    """What the checkpoint says under its lock counts, not what it said before."""
+    submitted = kept(submit=record(SN)).to_dict()
+    given = await Checkpoint.load(Changing([kept().to_dict(), kept().to_dict(), submitted]))
+
+    async with scripted(state("STOP"), profile="vendor-2026") as script:
+        outcome = await workflows.call_off(script.nl, checkpoint=given)
+
+    assert outcome.how == "already stopped"
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_called_off_is_refused_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    """A code or a checkpoint of a pipeline that submits; one of the two."""
+    own = kept()
+    async with scripted() as script:
+        for wrong, problem in (
+            ({}, ("campaign_sn", "choice")),
+            ({"campaign_sn": SN, "checkpoint": own}, ("campaign_sn", "choice")),
+            ({"campaign_sn": CampaignSn("a/b")}, ("campaign_sn", "code")),
+            ({"campaign_sn": SN, "polling": 5}, ("polling", "type")),
+            ({"checkpoint": tmp_path / "none.json"}, ("checkpoint", "missing")),
+            ({"checkpoint": kept(pipeline="export_report")}, ("checkpoint", "pipeline")),
+        ):
+            options: Any = wrong
+            async with refused(script.wire, problem):
+                await workflows.call_off(script.nl, **options)
