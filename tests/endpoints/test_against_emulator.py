@@ -10,7 +10,10 @@ import pytest
 
 from newsleopard_async import (
     ABTest,
+    AutomationEvent,
+    ContactFilter,
     ImportStatus,
+    Recipient,
     ReportType,
     SendAt,
     with_lists,
@@ -197,3 +200,50 @@ async def test_observer_is_told_the_code_first() -> None:
         "on_sending",
         f"on_accepted {second}",
     ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("numeric_template_ids", [False, True])
+async def test_templates_are_listed_and_read(numeric_template_ids: bool) -> None:
+    """The list names them; a single one has its HTML (T132)."""
+    async with connected(profile="vendor-2026") as bench:
+        bench.emulator.switch(numeric_template_ids=numeric_template_ids)
+        made = bench.emulator.add_template("週報", "<p>您好</p>")
+        [listed] = await bench.nl.templates.list_templates()
+        one = await bench.nl.templates.get_template(listed.id)
+
+    assert (listed.id, listed.name, listed.html) == (made.id, "週報", None)
+    assert (one.id, one.name, one.html) == (made.id, "週報", "<p>您好</p>")
+
+
+@pytest.mark.anyio
+async def test_event_reaches_the_script_for_those_who_are_taken() -> None:
+    """Who was refused comes back with the reason (T133, T134)."""
+    people = [Recipient("小華", "a@example.com", {"ORDER": "1"}), Recipient("小明", "無@範例")]
+    async with connected(profile="vendor-2026") as bench:
+        outcome = await bench.nl.automation.send_event("script", AutomationEvent.TRIGGER, people)
+
+    [event] = bench.emulator.automation_events
+    assert (event.workflow, event.event) == ("script", "TRIGGER")
+    assert [each.address for each in event.recipients] == ["a@example.com"]
+    assert outcome.accepted == ("a@example.com",)
+    assert outcome.refused == {"無@範例": "Invalid: address is not a valid email format"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("removal_from", ["list", "account"])
+async def test_contacts_are_removed_by_a_filter(removal_from: str) -> None:
+    """Removal from the account forgets that somebody left, and an import brings him back (T63)."""
+    async with connected(profile="vendor-2026") as bench:
+        bench.emulator.switch(removal_from=removal_from)
+        sn = await bench.make_list()
+        address, *others = bench.emulator.lists[0].members
+        bench.emulator.exclude(address)
+        await bench.nl.contacts.remove_contacts(sn, ContactFilter("MAIL_ADDRESS", "EQ", address))
+        left = [*bench.emulator.lists[0].members]
+        await bench.nl.contacts.import_text(f"EMAIL,NAME\n{address},小華\n", sn)
+        await bench.clock.sleep(60)
+        [row] = await bench.nl.contacts.list_lists()
+
+    assert left == others
+    assert row.excluded_count == (1 if removal_from == "list" else 0)
