@@ -11,19 +11,18 @@ Rules beyond plain JSON Schema:
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import attrs
-import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
+
+from tests.openapi import openapi
 
 __all__ = ["NO_SUCH_OPERATION", "Profile", "RequestMismatch", "RequestSchema"]
 
@@ -32,7 +31,6 @@ Profile = Literal["documented", "vendor-2026"]
 NO_SUCH_OPERATION = ("no such operation",)
 """The problems of a request that a profile does not have."""
 
-_OPENAPI = Path(__file__).with_name("openapi.yaml")
 _BASE = "urn:newsleopard:openapi"
 _METHODS = ("get", "put", "post", "delete", "patch")
 _JSON = "application/json"
@@ -73,7 +71,7 @@ class RequestSchema:
     """
 
     def __init__(self, profile: Profile = "documented") -> None:
-        document = _prune(_document(), vendor=profile == "vendor-2026")
+        document = _prune(openapi(), vendor=profile == "vendor-2026")
         resource = DRAFT202012.create_resource(_absolute(document))
         self._document: Any = resource.contents
         self._registry: Registry[Any] = Registry().with_resource(_BASE, resource)
@@ -193,11 +191,6 @@ class RequestSchema:
         while isinstance(node, dict) and "$ref" in node:
             node = self._registry.resolver().lookup(node["$ref"]).contents
         return node
-
-
-@functools.cache
-def _document() -> Any:
-    return yaml.safe_load(_OPENAPI.read_text(encoding="utf-8"))
 
 
 def _literal_paths_first(operation: _Operation) -> tuple[int, str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.requests_schema import RequestMismatch, RequestSchema, _document
+from tests.openapi import openapi
+from tests.requests_schema import RequestMismatch, RequestSchema
 
 HEADERS = {
     "Content-Type": "application/json",
@@ -28,7 +29,7 @@ def schema() -> RequestSchema:
 
 def documented_bodies() -> Iterator[Any]:
     """Give method, path and body of every request example of the published documentation."""
-    for path, item in _document()["paths"].items():
+    for path, item in openapi()["paths"].items():
         for method, operation in item.items():
             if method == "parameters" or operation["x-source"] != "seed":
                 continue
@@ -40,7 +41,7 @@ def documented_bodies() -> Iterator[Any]:
 
 def campaign() -> Any:
     """Return the documented sample of a campaign, to be broken by a test."""
-    operation = _document()["paths"]["/v1/campaign/normal/submit"]["post"]
+    operation = openapi()["paths"]["/v1/campaign/normal/submit"]["post"]
     examples = operation["requestBody"]["content"]["application/json"]["examples"]
     return copy.deepcopy(examples["docs"]["value"])
 
@@ -73,7 +74,7 @@ def test_documented_example_passes_unless_marked(
 
 def test_vendor_profile_takes_the_later_fields() -> None:
     """With the profile of 2026, its own sample is allowed."""
-    operation = _document()["paths"]["/v1/campaign/normal/submit"]["post"]
+    operation = openapi()["paths"]["/v1/campaign/normal/submit"]["post"]
     examples = operation["requestBody"]["content"]["application/json"]["examples"]
     sent = json.dumps(examples["vendor2026"]["value"]).encode()
 
@@ -82,7 +83,7 @@ def test_vendor_profile_takes_the_later_fields() -> None:
 
 def test_nested_content_is_refused_by_both_profiles() -> None:
     """The misplaced content of an A/B test (T95) is never to be sent."""
-    operation = _document()["paths"]["/v1/campaign/testing/submit"]["post"]
+    operation = openapi()["paths"]["/v1/campaign/testing/submit"]["post"]
     examples = operation["requestBody"]["content"]["application/json"]["examples"]
     sent = json.dumps(examples["docsContentNested"]["value"]).encode()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import json
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -13,7 +12,6 @@ import attrs
 import httpx
 import pytest
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
@@ -29,10 +27,10 @@ from newsleopard_async.emulator.platform.gateway import PATHS
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
+from tests.openapi import openapi
 
 pytestmark = pytest.mark.slow
 
-OPENAPI = Path(__file__).parent.parent / "openapi.yaml"
 CHECKS: list[Any] = [
     status_code_conformance,
     content_type_conformance,
@@ -44,7 +42,7 @@ KEY = {"x-api-key": "test-key"}
 @functools.cache
 def _twelve_endpoints() -> dict[str, Any]:
     """Read the description, without the later endpoints."""
-    raw: dict[str, Any] = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))
+    raw: dict[str, Any] = dict(openapi())
     known = {path for _, path, _ in PATHS}
     raw["paths"] = {path: item for path, item in raw["paths"].items() if path in known}
     return raw

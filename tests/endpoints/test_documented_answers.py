@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from newsleopard_async import (
     APIError,
@@ -38,11 +36,9 @@ from newsleopard_async import (
 from tests.clients import Reply, scripted
 from tests.constants import AB_TESTS, CAMPAIGN
 from tests.endpoints.test_later import CALLS as LATER_CALLS
+from tests.openapi import openapi
 from tests.requests_schema import Profile
 
-DOCUMENT: Any = yaml.safe_load(
-    Path(__file__).parents[1].joinpath("openapi.yaml").read_text(encoding="utf-8")
-)
 SN = "40280a3c6a0cb8c5016a10142a230002"
 IMPORT_SN = ImportSn("45093ba5-4bb5-47b2-a2c7-40ae4ff646b6")
 LISTS = [ListSn(SN)]
@@ -145,7 +141,7 @@ def followed(node: Any) -> Any:
     """Follow a reference inside the document."""
     if "$ref" not in node:
         return node
-    found = DOCUMENT
+    found = openapi()
     for part in node["$ref"].removeprefix("#/").split("/"):
         found = found[part]
     return followed(found)
@@ -153,7 +149,7 @@ def followed(node: Any) -> Any:
 
 def operations() -> Iterator[Any]:
     """Read the 23 operations."""
-    for item in DOCUMENT["paths"].values():
+    for item in openapi()["paths"].values():
         yield from (item[method] for method in ("get", "post", "patch", "delete") if method in item)
 
 

@@ -1,21 +1,18 @@
 from __future__ import annotations
 
-from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
-import yaml
 
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import Timezone, timezones
-
-OPENAPI = Path(__file__).parents[1] / "openapi.yaml"
+from tests.openapi import openapi
 
 
 @pytest.mark.slow
 def test_table_is_the_documented_one() -> None:
     """Codes, names and zones are those of the platform's table."""
-    schemas = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))["components"]["schemas"]
+    schemas = openapi()["components"]["schemas"]
     documented = [
         (row["code"], row["name"], row["iana"]) for row in schemas["TimezoneCode"]["x-timezones"]
     ]

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 import httpx
 import jsonschema
 import pytest
-import yaml
 
 from newsleopard_async import (
     APIError,
@@ -44,8 +43,9 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.testing import ManualClock
 from tests.clients import Reply, connected, csv_of, scripted
-from tests.constants import KEY, ROOT
+from tests.constants import KEY
 from tests.emulator.api import BODY, Api, HandClock, make, rows
+from tests.openapi import openapi
 from tests.points.cells import point, read
 from tests.points.means import (
     CSV,
@@ -75,19 +75,16 @@ INVALID_STATE = {"code": "40303", "message": "bad operation with invalid user st
 FIREWALL = b"<html>Request blocked by the firewall</html>"
 
 
-DOCUMENT: Any = yaml.safe_load((ROOT / "tests" / "openapi.yaml").read_text(encoding="utf-8"))
-
-
 def schema_of(operation: str) -> Any:
     """Return the schema of an operation's answer with status 200, with what it refers to."""
-    for item in DOCUMENT["paths"].values():
+    for item in openapi()["paths"].values():
         for described in item.values():
             if isinstance(described, dict) and described.get("operationId") == operation:
                 found = described["responses"]["200"]
                 if "$ref" in found:
-                    found = DOCUMENT["components"]["responses"][found["$ref"].rpartition("/")[2]]
+                    found = openapi()["components"]["responses"][found["$ref"].rpartition("/")[2]]
                 schema = found["content"]["application/json"]["schema"]
-                return {**schema, "components": DOCUMENT["components"]}
+                return {**schema, "components": openapi()["components"]}
     raise KeyError(operation)
 
 
@@ -764,7 +761,7 @@ async def test_t18_emulator() -> None:
     """The twelve are served; every other path of the OpenAPI description is 404 or 405."""
     served = []
     async with platform() as (api, _):
-        for path, item in DOCUMENT["paths"].items():
+        for path, item in openapi()["paths"].items():
             for method, operation in item.items():
                 if isinstance(operation, dict) and "operationId" in operation:
                     answer = await api.request(method.upper(), re.sub(r"\{.+?\}", "x", path))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from newsleopard_async.disclosure import shown
 from newsleopard_async.models import (
@@ -25,8 +23,8 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.transport.wire import answers
 from newsleopard_async.transport.wire.values import Unread, WireError
+from tests.openapi import openapi
 
-OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
 SN = "40280a3c6a0cb8c5016a10142a230002"
 IMPORT_SN = "45093ba5-4bb5-47b2-a2c7-40ae4ff646b6"
 URL = "https://s3.amazonaws.com/..."
@@ -58,7 +56,7 @@ def read(decode: Callable[..., Any], answer: object, **options: Any) -> Any:
 
 def documented_examples() -> Iterator[Any]:
     """Read every example of a successful answer off openapi.yaml."""
-    document = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))
+    document = openapi()
     for item in document["paths"].values():
         for method, operation in item.items():
             if method in {"get", "post"} and operation["operationId"] in DECODERS:

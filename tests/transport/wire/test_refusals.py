@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newsleopard_async.transport.wire.refusals import ErrorBody, decode_error, parse_refusal
-
-OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
+from tests.openapi import openapi
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -116,7 +113,7 @@ def test_what_cannot_be_read_is_left_out(body: object, expected: ErrorBody) -> N
 
 def test_every_documented_error_has_a_code_or_a_message() -> None:
     """All examples of refusals in openapi.yaml say something."""
-    answers = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))["components"]["responses"]
+    answers = openapi()["components"]["responses"]
     bodies: list[Any] = [
         example["value"]
         for name in ("Forbidden", "ForbiddenOrInvalidState", "LimitExceeded", "BadRequest")
