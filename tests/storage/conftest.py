@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 import sys
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from tests.storage.wire import WireServer
@@ -27,18 +25,6 @@ if sys.platform == "linux":
         """Give the S3 server with an empty log."""
         s3_process.take_log()
         return s3_process
-
-
-@pytest.fixture(scope="session")
-def tls() -> ssl.SSLContext:
-    """Read the certificates once."""
-    return httpx.create_ssl_context()
-
-
-@pytest.fixture(autouse=True)
-def _certificates_are_read_once(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Share one TLS context among all clients; to read the certificates took half the time."""
-    monkeypatch.setattr(httpx, "create_ssl_context", lambda: tls)
 
 
 @pytest.fixture
