@@ -11,6 +11,7 @@ import attrs
 from newsleopard_async.checks.at_send import problems_at_send, problems_of_once
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import Problem
+from newsleopard_async.files import AnyPath
 from newsleopard_async.models import (
     ABTest,
     Campaign,
@@ -25,6 +26,7 @@ from newsleopard_async.models import (
 from newsleopard_async.models.codes import check_code, problems_of_code
 from newsleopard_async.models.validation import problems_of_type, refuse, wrong_type
 from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request, nothing, path
 from newsleopard_async.transport.storage import Storage
@@ -131,6 +133,31 @@ class Campaigns:
         """
         refuse(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
         return await self._submit_once("submit_ab_test_once", "testing", ab_test, observer)
+
+    @hides_variables
+    async def upload_once(
+        self, ticket: OnceTicket, source: AnyPath | bytes, *, observer: Observer | None = None
+    ) -> None:
+        """Upload the recipients of a campaign that is sent once; this is what sends it.
+
+        Not repeatable: a second upload may send a second time. Only what was not sent is tried
+        again. Once handed to the socket it runs to its answer, even if the caller is cancelled.
+
+        Args:
+            ticket: From `submit_once`; its URL lives for a short time.
+            source: A CSV file, by its path or as its content.
+            observer: See `submit`.
+
+        Raises:
+            StorageError: refused, or the time of the URL is over (`.expired`); nothing was sent.
+            OutcomeUnknown: it may be sent; look it up by `get_status`, never upload again.
+            InvalidRequest: there is nothing to upload.
+        Source: the notes of 2026; that the upload sends is inferred (T123)
+        """
+        refuse(problems_of_type("ticket", ticket, OnceTicket, "a ticket of submit_once"))
+        body = await open_body(source)
+        del source  # it may be contacts, and reporters of errors print the frames
+        await self._storage.put_once(ticket.url, body, observer=observer)
 
     @hides_variables
     async def get_status(self, campaign_sn: CampaignSn) -> CampaignStatus:

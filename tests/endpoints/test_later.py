@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -29,7 +31,7 @@ from newsleopard_async import (
     Recipient,
     Template,
 )
-from tests.clients import Reply, scripted
+from tests.clients import Reply, connected, csv_of, refused, scripted
 from tests.constants import AB_TESTS, CAMPAIGN
 
 SN: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
@@ -302,9 +304,9 @@ async def test_refused_stop_after_a_lost_one_may_be_stopped(failure: Reply | Exc
 @pytest.mark.anyio
 async def test_deletion_says_whether_an_earlier_attempt_was_lost() -> None:
     """A code that is refused after a lost attempt may be that of a deleted campaign."""
-    refused = Reply({"success": [], "sendingCampaign": [], "badCampaigns": [SN]})
+    refusal = Reply({"success": [], "sendingCampaign": [], "badCampaigns": [SN]})
     found = []
-    for replies in ((refused,), (Reply(status=503), refused)):
+    for replies in ((refusal,), (Reply(status=503), refusal)):
         async with scripted(*replies, profile="vendor-2026") as script:
             found.append(await script.nl.campaigns.delete([SN]))
 
@@ -312,3 +314,46 @@ async def test_deletion_says_whether_an_earlier_attempt_was_lost() -> None:
         DeleteOutcome(refused=(SN,)),
         DeleteOutcome(refused=(SN,), after_loss=True),
     ]
+
+
+@pytest.mark.anyio
+async def test_recipients_are_uploaded_as_they_are(tmp_path: Path) -> None:
+    """A file or its content goes to the ticket's URL by one PUT, and a ticket of its own kind."""
+    file = tmp_path / "members.csv"
+    file.write_bytes(csv_of(2).encode())
+    async with connected(profile="vendor-2026") as bench:
+        campaigns = bench.nl.campaigns
+        for source in (file, csv_of(2).encode()):
+            await campaigns.upload_once(await campaigns.submit_once(CAMPAIGN), source)
+        await bench.clock.sleep(3_600)
+        states = [
+            (await campaigns.get_status(CampaignSn(each.sn))).state
+            for each in bench.emulator.campaigns
+        ]
+
+        no_ticket: Any = await bench.nl.contacts.start_file_import()
+        async with refused(bench.wire, ("ticket", "type")):
+            await campaigns.upload_once(no_ticket, file)
+
+    assert states == [CampaignState.COMPLETE] * 2
+    assert (bench.emulator.mailings, len(bench.emulator.outbox)) == (2, 4)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("lose_reply_to", OutcomeUnknown), ("fail", OutcomeUnknown), ("not_sent", None)],
+)
+async def test_upload_that_may_have_arrived_is_never_repeated(
+    fault: str, error: type[Exception] | None
+) -> None:
+    """A second upload may send a second time; what was not sent did not arrive (T123)."""
+    async with connected(profile="vendor-2026") as bench:
+        ticket = await bench.nl.campaigns.submit_once(CAMPAIGN)
+        getattr(bench.emulator, fault)("upload_once")
+        with nullcontext() if error is None else pytest.raises(error):
+            await bench.nl.campaigns.upload_once(ticket, csv_of(2).encode())
+        await bench.clock.sleep(3_600)
+
+    assert bench.emulator.count("upload_once") == 1
+    assert bench.emulator.mailings <= 1

@@ -739,6 +739,7 @@ METHODS = {
         "submit_ab_test",
         "submit_ab_test_once",
         "submit_once",
+        "upload_once",
     },
     "reports": {"list_campaigns", "export", "get_links", "get_metrics", "download"},
     "account": {"get_balance"},
