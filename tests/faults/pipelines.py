@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
 import attrs
 
 from newsleopard_async import (
+    CampaignSn,
     Mailing,
     NewsLeopard,
     SendAt,
@@ -29,6 +30,20 @@ __all__ = ["BY_NAME", "IN_PARTS", "PIPELINES", "QUIET_EXPORT", "Pipeline"]
 _SCHEDULED: Final = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
 
 
+def submitted(at: World) -> int:
+    """Count the campaigns that were submitted."""
+    return at.emulator.submitted - at.submitted_before
+
+
+async def decide_by_name(at: World, checkpoint: workflows.Checkpoint) -> None:
+    """Look for the marker among all campaigns, and decide."""
+    there = [CampaignSn(each.sn) for each in at.emulator.campaigns if checkpoint.token in each.name]
+    if there:
+        await checkpoint.resolve("sent", there[0])
+    else:
+        await checkpoint.resolve("resubmit")
+
+
 @attrs.frozen
 class Pipeline:
     """A pipeline as a user would call it.
@@ -39,6 +54,11 @@ class Pipeline:
         rows: Contacts that are imported; 0 imports none.
         recipients: Contacts that a campaign goes to.
         prepare: Lets be there what must be there before.
+        count: Counts at the emulator what must happen once at most; by default the campaigns
+            that were submitted.
+        judge: Compares the emulator's truth with how it ended, beside what holds for all.
+        decide: What a person does who looks into the console, because the outcome is unknown.
+        is_alike: Whether the result is the same whatever has failed.
     """
 
     name: str
@@ -46,6 +66,12 @@ class Pipeline:
     rows: int = 0
     recipients: int = 0
     prepare: Callable[[World], None] = attrs.field(repr=False, default=lambda _: None)
+    count: Callable[[World], int] = attrs.field(repr=False, default=submitted)
+    judge: Callable[[World, Any], None] = attrs.field(repr=False, default=lambda *_: None)
+    decide: Callable[[World, workflows.Checkpoint], Awaitable[None]] = attrs.field(
+        repr=False, default=decide_by_name
+    )
+    is_alike: bool = True
 
     @property
     def sends(self) -> bool:

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from tests.faults.pipelines import PIPELINES
-from tests.faults.stories import Case, Story, cases, log_of, play, requests_of
+from tests.faults.stories import ALL, Case, Story, cases, log_of, play, requests_of
 from tests.faults.stories import check as check_end
 from tests.faults.strikes import FAULTS, Strike
 from tests.faults.world import world
@@ -69,7 +68,7 @@ def rows(played: Iterable[Played]) -> list[str]:
     """Write a table: a row a request, with the outcomes of all faults, and the sums."""
     played = list(played)
     lines = ["pipeline      request               cases  outcomes"]
-    for pipeline in PIPELINES:
+    for pipeline in ALL:
         for at, operation in enumerate(requests_of(pipeline)):
             of_it = [
                 each for each in played if each.case.pipeline is pipeline and each.case.at == at
@@ -89,7 +88,7 @@ def _sums(played: list[Played]) -> list[str]:
     }
     outcomes = Counter(each.outcome for each in played)
     return [
-        f"{len(played)} cases: {len(PIPELINES)} pipelines, {len(FAULTS)} faults; "
+        f"{len(played)} cases: {len(ALL)} pipelines, {len(FAULTS)} faults; "
         + ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items())),
         (
             f"campaigns: {sum(each.campaigns for each in played)}, "

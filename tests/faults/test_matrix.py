@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from newsleopard_async import files
 from newsleopard_async import store as stores
-from tests.faults.pipelines import BY_NAME, IN_PARTS, PIPELINES, Pipeline
+from tests.faults.pipelines import BY_NAME, IN_PARTS, Pipeline
 from tests.faults.report import play_all, rows
-from tests.faults.stories import Case, cases, check, go_on, live, log_of, play, requests_of
+from tests.faults.stories import ALL, Case, cases, check, go_on, live, log_of, play, requests_of
 from tests.faults.strikes import FAULTS, Fault, Gone, Strike
 from tests.faults.world import World, world
 
@@ -134,7 +134,7 @@ def strikes_of(pipeline: Pipeline) -> st.SearchStrategy[list[list[Strike]]]:
 @st.composite
 def trouble(draw: st.DrawFn) -> tuple[Pipeline, list[list[Strike]]]:
     """Draw a pipeline and what goes wrong with it."""
-    pipeline = draw(st.sampled_from(PIPELINES))
+    pipeline = draw(st.sampled_from(ALL))
     return pipeline, draw(strikes_of(pipeline))
 
 

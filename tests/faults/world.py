@@ -20,6 +20,7 @@ from newsleopard_async import (
     NewsLeopard,
 )
 from newsleopard_async.emulator import Emulator
+from newsleopard_async.emulator.switches import PROFILES, Switches
 from newsleopard_async.testing import ManualClock
 from tests.constants import CAMPAIGN, KEY
 
@@ -58,6 +59,13 @@ class World:
 
     def __attrs_post_init__(self) -> None:
         self.emulator = Emulator(api_keys=(KEY,), clock=self.clock)
+
+    def follow_the_notes(self) -> None:
+        """Let the platform be that of the vendor's notes, which no request is too fast for."""
+        noted = {
+            name: getattr(PROFILES["vendor-2026"], name) for name in attrs.fields_dict(Switches)
+        }
+        self.emulator.switch(**noted | {"requests_per_s": None})
 
     @property
     def checkpoint(self) -> Path:
