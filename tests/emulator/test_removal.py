@@ -10,7 +10,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.platform import batches
-from tests.emulator.api import BODY, Api, HandClock, make
+from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
 
 pytestmark = pytest.mark.asyncio
 
@@ -143,6 +143,22 @@ async def test_member_of_a_large_list_leaves_it_once(monkeypatch: pytest.MonkeyP
 
     assert (left, members(emulator)) == ("cd", "cda")
     assert "".join(email[0] for email in emulator.contacts) == "cdxza"
+
+
+async def test_rest_of_a_test_goes_to_those_who_are_still_there() -> None:
+    """Who was removed from the account during an A/B test gets nothing after it (T63, T99)."""
+    emulator, clock = make(**QUIET, removal_from="account")
+    body = changed(AB_BODY, {"content.testing.proportion": 50})
+    async with Api(emulator) as api:
+        list_sn = await api.filled_list(8)
+        await api.submit(body, list_sn)
+        clock.advance(60)
+        tested = {mail.to for mail in emulator.outbox}
+        gone, *others = [email for email in emulator.lists[0].members if email not in tested]
+        await remove(api, list_sn, WHOLE | {"value": gone})
+        clock.advance(7_200)
+
+    assert {mail.to for mail in emulator.outbox} == tested | set(others)
 
 
 async def test_segment_keeps_its_members() -> None:

@@ -169,11 +169,11 @@ class Recipients(Sequence[Contact]):
         return emails, self._history.names(numbers, self.version)
 
     def subscribed(self, now: datetime) -> Recipients:
-        """Return those who are not excluded by now, as they are by now."""
+        """Return those who are neither excluded nor forgotten by now, as they are by now."""
         book = self._book
         return Recipients(
             book,
-            book.exclusions.without(self.numbers, now),
+            book.exclusions.without(self._history.remembered(self.numbers), now),
             history=self._history,
             version=self._history.version,
             columns=self.columns.union(book.columns),

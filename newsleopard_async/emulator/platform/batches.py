@@ -271,6 +271,15 @@ class History:
         self.version += 1
         self._forgotten.update(zip(numbers, repeat(self.version)))
 
+    def remembered(self, numbers: array[int]) -> array[int]:
+        """Return those of whom anything is known by now."""
+        if not self._forgotten:
+            return numbers
+        return array("I", filter(self._is_known, numbers))
+
+    def _is_known(self, number: int) -> bool:
+        return number not in self._forgotten or any(True for _ in self.rows(number, self.version))
+
     def names(self, numbers: Sequence[int], version: int) -> list[str]:
         """Return the NAME of each of some contacts as it was at a version."""
         rows = list(map(self._newest.__getitem__, numbers))
