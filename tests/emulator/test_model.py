@@ -41,7 +41,7 @@ MAILS_PER_S = 1e12
 FAILURES = ("ERROR", "DUPLICATE_HEADER", "SOMETHING_NEW")
 ENDS = ("STOP", "OVER_LIMIT", "UNAUTHENTICATED_SENDER")
 STAYS = ("DRAFT", "SENDING", "TESTING")
-PAUSABLE = {"PREPARE_TO_SENT", "TESTING", "SENDING"}
+PAUSABLE = {"PREPARE", "PREPARE_TO_SENT", "TESTING", "SENDING"}
 
 
 @attrs.define
@@ -66,6 +66,9 @@ class Campaign:
         times: When each of them goes out.
         rest: Who waits for the end of a test.
         is_deleted: No endpoint knows it any more.
+        is_once: It has no lists, but guests once their file was read.
+        guests: The values of each of them.
+        own: The columns of their file.
     """
 
     selected: tuple[str, ...]
@@ -82,11 +85,16 @@ class Campaign:
     rest: list[str] = attrs.field(factory=list)
     times: dict[str, datetime] = attrs.field(factory=dict)
     is_deleted: bool = False
+    is_once: bool = False
+    guests: dict[str, dict[str, str]] | None = None
+    own: frozenset[str] = frozenset()
 
     def state(self, now: datetime) -> str:
         """Name the state."""
         if self.failed:
             return self.failed
+        if self.is_once and self.guests is None:
+            return "PREPARE"
         if self.begun is None:
             return "PREPARE_TO_SENT"
         if self.end is not None:
@@ -135,24 +143,31 @@ class Model:
         job.status, job.ended = job.scripted or "COMPLETE", at
         if job.scripted is not None:
             return
-        good = [row for row in job.rows if len(row) == 2 + len(job.columns) and "@" in row[0]]
-        last: dict[str, list[str]] = {}
-        for row in good:
-            last.pop(row[0].lower(), None)  # the last row comes where it stands
-            last[row[0].lower()] = row
+        good = good_rows(job.rows, job.columns)
+        found = contacts_of(good, job.columns)
         self.columns.update(job.columns)
-        for email, row in last.items():
-            values = dict(zip(("NAME", *job.columns), row[1:], strict=True))
+        for email, values in found.items():
             self.contacts[email] = self.contacts.get(email, {}) | values
             if job.list_sn is not None:
                 self.lists[job.list_sn][email] = None
         bad = len(job.rows) - len(good)
-        job.counts = (len(job.rows), len(last), len(good) - len(last), bad)
+        job.counts = (len(job.rows), len(found), len(good) - len(found), bad)
+
+    def remove(self, list_sn: str, gone: Iterable[str], *, from_account: bool) -> None:
+        """Let contacts leave a list, or the account and all that was known of them."""
+        for email in gone:
+            self.lists[list_sn].pop(email)
+            if from_account:
+                for members in self.lists.values():
+                    members.pop(email, None)
+                del self.contacts[email]
+                self.excluded.discard(email)
 
     def recipients(self, campaign: Campaign) -> dict[str, None]:
         """Return who would get it now."""
         left_out = {email for sn in campaign.excluded for email in self.lists[sn]}
         chosen = dict.fromkeys(email for sn in campaign.selected for email in self.lists[sn])
+        chosen |= dict.fromkeys(campaign.guests or ())
         return {email: None for email in chosen if email not in left_out | self.excluded}
 
     def refusal(self, campaign: Campaign) -> int | None:
@@ -160,6 +175,8 @@ class Model:
         count = len(self.recipients(campaign))
         if not self.may_send:
             return 40011
+        if campaign.is_once:
+            return None
         if not count:
             return 40013
         if campaign.is_test and self.balance < count * 50 // 100:
@@ -169,9 +186,34 @@ class Model:
     def take_campaign(self, sn: str, campaign: Campaign) -> None:
         """Accept a campaign."""
         self.campaigns[sn] = campaign
+        if campaign.is_once:
+            return
         campaign.charged = len(self.recipients(campaign))
         self.balance -= campaign.charged
         self._at(campaign.begins, lambda at: self._begin(sn, campaign, at))
+
+    def take_upload(self, sn: str, rows: list[list[str]], columns: tuple[str, ...]) -> None:
+        """Read the contacts of a campaign without lists."""
+        end = self.now + timedelta(seconds=IMPORT_S)
+        guests = contacts_of(good_rows(rows, columns), columns)
+        self._at(end, lambda at: self._receive(sn, guests, columns, at))
+
+    def _receive(
+        self, sn: str, guests: dict[str, dict[str, str]], columns: tuple[str, ...], at: datetime
+    ) -> None:
+        campaign = self.campaigns[sn]
+        if campaign.failed == "STOP" or campaign.is_deleted:
+            return
+        campaign.guests, campaign.own = guests, frozenset(columns)
+        count = len(self.recipients(campaign))
+        if not count:
+            campaign.failed = "EMPTY_RECIPIENT"
+        elif count > self.balance:
+            campaign.failed = "OVER_LIMIT"
+        else:
+            self._charge(campaign, count)
+            begins = max(campaign.begins, at)
+            self._at(begins, lambda then: self._begin(sn, campaign, then))
 
     def pause(self, campaign: Campaign) -> None:
         """Stop a campaign: what is not out stays."""
@@ -206,7 +248,7 @@ class Model:
             return
         self._charge(campaign, len(chosen))
         campaign.begun = at
-        campaign.unknown = tuple(sorted(set(COLUMNS) - self.columns))
+        campaign.unknown = tuple(sorted(set(COLUMNS) - self.columns - campaign.own))
         if not campaign.is_test:
             self._send(campaign, [*chosen], at)
             campaign.end = at + timedelta(seconds=SEND_S)
@@ -222,7 +264,7 @@ class Model:
 
     def _send(self, campaign: Campaign, recipients: list[str], at: datetime) -> None:
         """Send mails, spread evenly over the time that sending takes."""
-        campaign.mails |= self._rendered(recipients)
+        campaign.mails |= self._rendered(campaign, recipients)
         each_ms = 1_000 * (SEND_S + len(recipients) / MAILS_PER_S) / len(recipients)
         for place, email in enumerate(recipients, start=1):
             campaign.times[email] = at + timedelta(milliseconds=int(each_ms * place))
@@ -230,7 +272,8 @@ class Model:
     def _end_test(self, campaign: Campaign, at: datetime) -> None:
         if campaign.failed == "STOP":
             return
-        left = [email for email in campaign.rest if email not in self.excluded]
+        known = self.contacts if campaign.guests is None else campaign.guests
+        left = [email for email in campaign.rest if email in known and email not in self.excluded]
         if left:
             campaign.failed = self._obstacle(len(left), campaign.charged - len(campaign.mails))
         if not campaign.failed:
@@ -248,14 +291,30 @@ class Model:
         self.balance += campaign.charged - mails
         campaign.charged = mails
 
-    def _rendered(self, recipients: Iterable[str]) -> dict[str, str]:
+    def _rendered(self, campaign: Campaign, recipients: Iterable[str]) -> dict[str, str]:
         """Write the subject of each mail, as of now."""
+        contacts = self.contacts if campaign.guests is None else campaign.guests
+        names = self.columns | campaign.own | {"NAME"}
         mails = {}
         for email in recipients:
-            known = {name: self.contacts[email].get(name, "") for name in self.columns | {"NAME"}}
+            known = {name: contacts[email].get(name, "") for name in names}
             parts = [known.get(name, f"${{{name}}}") for name in ("NAME", *COLUMNS)]
             mails[email] = "/".join(parts)
         return mails
+
+
+def good_rows(rows: list[list[str]], columns: tuple[str, ...]) -> list[list[str]]:
+    """Return the rows that an import takes."""
+    return [row for row in rows if len(row) == 2 + len(columns) and "@" in row[0]]
+
+
+def contacts_of(good: list[list[str]], columns: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Return the values of each address: its last row counts, and comes where it stands."""
+    found: dict[str, dict[str, str]] = {}
+    for row in good:
+        found.pop(row[0].lower(), None)
+        found[row[0].lower()] = dict(zip(("NAME", *columns), row[1:], strict=True))
+    return found
 
 
 KNOWN = [f"{letter}@example.com" for letter in "abcdefgh"]
@@ -263,6 +322,24 @@ ADDRESSES = st.sampled_from([*KNOWN, *KNOWN, "A@example.com", "B@example.com", "
 WORDS = st.sampled_from(["x", "y", "大", ""])
 AWHILE = st.sampled_from([0, 5, 900, TEST_S])
 ROWS = st.lists(st.tuples(ADDRESSES, WORDS, WORDS, WORDS), max_size=8)
+
+
+def cells_of(
+    rows: list[tuple[str, ...]], columns: tuple[str, ...], *, is_short: bool
+) -> list[list[str]]:
+    """Cut rows to so many columns, the last one perhaps shorter."""
+    cells = [list(row[: 2 + len(columns)]) for row in rows]
+    if is_short and cells:
+        del cells[-1][-1]
+    if cells and cells[-1] == [""]:
+        cells[-1] = ["nobody"]  # an empty line at the end would be no row
+    return cells
+
+
+def file_of(cells: list[list[str]], columns: tuple[str, ...]) -> str:
+    """Write a file."""
+    lines = [",".join(row) for row in [["EMAIL", "NAME", *columns], *cells]]
+    return "\n".join(lines) + "\n"
 
 
 def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
@@ -360,11 +437,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         waits_s: float,
     ) -> str:
         """Import a text: addresses that overlap, bad rows, new columns, a scripted end."""
-        cells = [list(row[: 2 + len(columns)]) for row in rows]
-        if is_short and cells:
-            del cells[-1][-1]
-        if cells and cells[-1] == [""]:
-            cells[-1] = ["nobody"]  # an empty line at the end would be no row
+        cells = cells_of(rows, columns, is_short=is_short)
         sn = self._import(list_sn, cells, columns, scripted)
         self.clock.advance(waits_s)
         return sn
@@ -378,8 +451,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
     ) -> str:
         if scripted is not None:
             self.emulator.script_import(scripted)
-        lines = [",".join(row) for row in [["EMAIL", "NAME", *columns], *cells]]
-        sn = self._runner.run(self.api.import_text("\n".join(lines) + "\n", list_sn))
+        sn = self._runner.run(self.api.import_text(file_of(cells, columns), list_sn))
         self.model.take_import(sn, Import(list_sn, cells, columns, scripted))
         return sn
 
@@ -402,14 +474,58 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         """Submit a campaign or a test of half the mails, now or later."""
         begins = self.model.now + timedelta(seconds=after_s or 0)
         wanted = Campaign(tuple(selected), tuple(excluded), is_test, begins, 0, scripted)
+        answer = self._submit(wanted, is_immediate=after_s is None)
+        return multiple() if answer is None else answer["sn"]
+
+    @rule(
+        target=campaigns,
+        rows=ROWS,
+        columns=st.sampled_from([(), ("SIZE",), COLUMNS]),
+        is_short=st.booleans(),
+        excluded=st.one_of(st.just([]), st.lists(lists, max_size=1)),
+        is_test=st.booleans(),
+        after_s=st.sampled_from([None, 1, 600]),
+        uploaded_s=mostly(0, None, 60, 800),
+        scripted=mostly(None, *ENDS),
+    )
+    def submit_once(
+        self,
+        *,
+        rows: list[tuple[str, ...]],
+        columns: tuple[str, ...],
+        is_short: bool,
+        excluded: list[str],
+        is_test: bool,
+        after_s: float | None,
+        uploaded_s: float | None,
+        scripted: str | None,
+    ) -> Any:
+        """Send to a file whose contacts are not kept, or never upload it."""
+        begins = self.model.now + timedelta(seconds=after_s or 0)
+        wanted = Campaign((), tuple(excluded), is_test, begins, 0, scripted, is_once=True)
+        answer = self._submit(wanted, is_immediate=after_s is None)
+        if answer is None:
+            return multiple()
+        if uploaded_s is not None:
+            self._let_pass(uploaded_s)
+            cells = cells_of(rows, columns, is_short=is_short)
+            self.model.take_upload(answer["sn"], cells, columns)
+            put = self.api.put(answer["url"], file_of(cells, columns).encode())
+            assert self._runner.run(put).status_code == 200
+        return answer["sn"]
+
+    def _submit(self, wanted: Campaign, *, is_immediate: bool) -> dict[str, str] | None:
+        """Submit a campaign to both, and return the answer if it was taken."""
         changes: dict[str, Any] = {
-            "form.selectedLists": selected,
-            "form.excludeLists": excluded,
-            "config.schedule.type": 0 if after_s is None else 1,
-            "config.schedule.scheduleDate": f"{begins:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+            "form.selectedLists": list(wanted.selected),
+            "form.excludeLists": list(wanted.excluded),
+            "config.schedule.type": 0 if is_immediate else 1,
+            "config.schedule.scheduleDate": f"{wanted.begins:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
             "content.subject": SUBJECT,
         }
-        if is_test:
+        if wanted.is_once:
+            changes["form.selectedLists"] = ...
+        if wanted.is_test:
             changes |= {
                 "content.subjectA": SUBJECT,
                 "content.subjectB": SUBJECT,
@@ -417,17 +533,54 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
             }
             del changes["content.subject"]
         refusal = self.model.refusal(wanted)
-        if scripted is not None and refusal is None:
-            self.emulator.script_campaign(scripted)
+        if wanted.scripted is not None and refusal is None:
+            self.emulator.script_campaign(wanted.scripted)
+        body = changed(AB_BODY if wanted.is_test else BODY, changes)
 
-        answer = self._runner.run(self.api.submit(changed(AB_BODY if is_test else BODY, changes)))
+        answer = self._runner.run((self.api.reserve if wanted.is_once else self.api.submit)(body))
 
         if refusal is not None:
             assert str(answer.json()["code"]) == str(refusal)
-            return multiple()
-        sn = answer.json()["sn"]
-        self.model.take_campaign(sn, wanted)
-        return sn
+            return None
+        found: dict[str, str] = answer.json()
+        self.model.take_campaign(found["sn"], wanted)
+        return found
+
+    @rule(
+        list_sn=lists,
+        filtered=st.sampled_from(
+            [("MAIL_ADDRESS", KNOWN[1]), ("MAIL_ADDRESS", "C@"), ("NAME", "x"), ("SIZE", "y")]
+        ),
+        operator=mostly("EQ", "LIKE", "NOT_EQ"),
+        removal_from=st.sampled_from(["list", "account"]),
+        after_s=AWHILE,
+    )
+    def remove(
+        self,
+        list_sn: str,
+        filtered: tuple[str, str],
+        operator: str,
+        removal_from: str,
+        after_s: float,
+    ) -> None:
+        """Let some members leave a list, or the account."""
+        self._let_pass(after_s)
+        field, value = filtered
+        self.emulator.switch(removal_from=removal_from)
+        body = {"field": field, "operator": operator, "value": value}
+        answer = self._runner.run(self.api.delete(f"/v1/contacts/{list_sn}", body))
+        if field == "SIZE" and "SIZE" not in self.model.columns:
+            assert answer.json()["code"] == "40001"
+            return
+        assert answer.json() == {}
+        gone = []
+        for email in self.model.lists[list_sn]:
+            contact = self.model.contacts[email] | {"MAIL_ADDRESS": email}
+            given, wanted = contact.get(field, "").lower(), value.lower()
+            is_found = wanted in given if operator == "LIKE" else given == wanted
+            if is_found is not operator.startswith("NOT"):
+                gone.append(email)
+        self.model.remove(list_sn, gone, from_account=removal_from == "account")
 
     @rule(seconds=st.sampled_from([0.5, 3, 8, 60, TEST_S, DAY_S]))
     def let_time_pass(self, seconds: float) -> None:
