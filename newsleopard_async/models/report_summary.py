@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
 
 import attrs
 
 from newsleopard_async.models.codes import CampaignSn
+from newsleopard_async.models.metrics import CampaignMetrics
 from newsleopard_async.plain import Plain
 
-__all__ = ["ReportSummary"]
+__all__ = ["CampaignSummary", "ReportSummary"]
 
 
 @attrs.frozen(kw_only=True)
@@ -95,6 +98,31 @@ class ReportSummary(Plain):
             _line("complained", self.complained, self.complained_rate_percent, got),
         )
         return "\n".join(lines)
+
+
+@attrs.frozen(kw_only=True)
+class CampaignSummary(ReportSummary):
+    """What became of a campaign: as the platform counts it, or as its report files have it.
+
+    A number is None if it is not known. Rates are as in `ReportSummary`. Whether the platform
+    counts people or events is not documented (T131); the report files are counted by people.
+
+    Attributes:
+        name: Name of the campaign; empty if it is not known.
+        recipients: Contacts that it goes to.
+        sent_begin: When sending began, UTC.
+        sent_end: When sending ended, UTC.
+        parts: The platform's rows of the parts of an A/B test. Never add them up.
+        source: ``metrics``, or ``report`` if the account has no metrics.
+    Source: POST /v1/report/campaigns/metrics; notes 2026 (T130, T131)
+    """
+
+    name: str = ""
+    recipients: int | None = None
+    sent_begin: datetime | None = None
+    sent_end: datetime | None = None
+    parts: tuple[CampaignMetrics, ...] = ()
+    source: Literal["metrics", "report"] = "metrics"
 
 
 def _percent(part: int | None, base: int | None) -> float | None:

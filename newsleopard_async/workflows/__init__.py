@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from newsleopard_async.lazy import names_from
 
 if TYPE_CHECKING:
+    from newsleopard_async.models.report_summary import CampaignSummary
     from newsleopard_async.store import Store
     from newsleopard_async.workflows.calling_off import call_off
     from newsleopard_async.workflows.checking import check_contacts
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.rejected import rejected_rows
     from newsleopard_async.workflows.reporting import export_report, wait_for_report
     from newsleopard_async.workflows.sending import find_campaign, send_campaign
+    from newsleopard_async.workflows.summaries import summarize
 
 __all__ = [
     "CalledOff",
     "CampaignReport",
+    "CampaignSummary",
     "Checkpoint",
     "Event",
     "ImportReport",
@@ -44,12 +47,14 @@ __all__ = [
     "import_contacts",
     "rejected_rows",
     "send_campaign",
+    "summarize",
     "wait_for_campaign",
     "wait_for_import",
     "wait_for_report",
 ]
 
 _MODULES = {
+    "models.report_summary": ("CampaignSummary",),
     "store": ("Store",),
     "workflows.calling_off": ("call_off",),
     "workflows.checking": ("check_contacts",),
@@ -68,6 +73,7 @@ _MODULES = {
     "workflows.rejected": ("rejected_rows",),
     "workflows.reporting": ("export_report", "wait_for_report"),
     "workflows.sending": ("find_campaign", "send_campaign"),
+    "workflows.summaries": ("summarize",),
 }
 
 if not TYPE_CHECKING:

@@ -60,6 +60,7 @@ _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "export_report": frozenset({"get_report_state", "export_report", "download_files"}),
     "wait_for_report": frozenset(),
     "find_campaign": frozenset(),
+    "summarize": frozenset(),
     "wait_for_campaign": frozenset({"get_status"}),
     "call_off": frozenset(),
     "send_once": frozenset({SUBMIT_ONCE, UPLOAD_ONCE, DELETE, "get_status"}),

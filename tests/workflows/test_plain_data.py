@@ -47,6 +47,7 @@ from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.workflows import (
     CalledOff,
     CampaignReport,
+    CampaignSummary,
     Event,
     ImportReport,
     ReportFile,
@@ -71,6 +72,7 @@ FINDING = Finding(
     level="warning", rule="empty-name", message="has no name", line=7, column="NAME", places=(7,)
 )
 SUMMARY = ReportSummary(campaign_sn=CampaignSn("c"), delivered=1, events={"delivery": 2})
+METRICS = CampaignMetrics(sn=CampaignSn("c"), part="TOTAL", revenue=Decimal("1.50"), sent_begin=NOW)
 ROWS = (
     RejectedRow(line=2, email="nobody", reason="INVALID_EMAIL", values={"EMAIL": "nobody"}),
     ReportRow(email="a@example.com", at=NOW, url="https://example.com/", values={"A": "1"}),
@@ -97,7 +99,7 @@ EXAMPLES: tuple[Plain, ...] = (
     CampaignStatus(sn=CampaignSn("c"), state=CampaignState.STOP, has_content=(True, False)),
     DeleteOutcome(deleted=(CampaignSn("c"),)),
     OnceTicket(campaign_sn=CampaignSn("c"), url="https://s.example/u.csv?Signature=1"),
-    CampaignMetrics(sn=CampaignSn("c"), part="TOTAL", revenue=Decimal("1.50"), sent_begin=NOW),
+    METRICS,
     Template(id="7", name="範本", html="<p></p>"),
     Recipient("A", "a@example.com", {"ORDER": "1"}),
     EventOutcome(accepted=("a@example.com",), refused={"b": "no"}),
@@ -111,6 +113,7 @@ EXAMPLES: tuple[Plain, ...] = (
     FILE,
     STATE,
     SUMMARY,
+    CampaignSummary(campaign_sn=CampaignSn("c"), sent_end=NOW, parts=(METRICS,)),
     *ROWS,
     FINDING,
     CalledOff(

@@ -1,0 +1,152 @@
+"""What became of campaigns, in numbers: from their metrics, or else from their report files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.endpoints.campaigns import MOST_CODES, as_codes, problems_of_codes
+from newsleopard_async.errors import APIError, DeadlineExceeded, InvalidRequest, NotOffered, Problem
+from newsleopard_async.models import CampaignMetrics, CampaignSn, Polling
+from newsleopard_async.models.codes import problems_of_code
+from newsleopard_async.models.report_summary import CampaignSummary
+from newsleopard_async.models.validation import refuse
+from newsleopard_async.temporary import private_folder
+from newsleopard_async.workflows.campaign_steps import get_metrics
+from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
+from newsleopard_async.workflows.events import Events, Progress
+from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.polling import may_be_too_early, problems_of_polling
+from newsleopard_async.workflows.reporting import export_report
+from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.steps import says_unknown
+
+__all__ = ["summarize"]
+
+_TOTAL: Final = "TOTAL"
+_FIELDS: Final = (
+    *("name", "recipients", "delivered", "opened", "clicked", "bounced"),
+    *("unsubscribed", "complained", "sent_begin", "sent_end"),
+)
+"""What a summary takes from the row of the whole campaign."""
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@hides_variables
+async def summarize(
+    nl: NewsLeopard,
+    campaign_sns: Iterable[CampaignSn],
+    *,
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
+) -> tuple[CampaignSummary, ...]:
+    """Say in numbers what became of campaigns, one request for fifty of them.
+
+    If the account has no metrics, the report of each campaign is exported and counted. That is
+    slow, may be done once an hour for each, and has personal data in a private folder for a
+    moment.
+
+    Args:
+        nl: The client.
+        campaign_sns: The campaigns; each counts once.
+        polling: How the reports are watched, if they are needed.
+        progress: Called with every event.
+        checkpoint: A path or a store, as for the other pipelines; nothing is kept in it.
+    Returns: A summary of each campaign, in the order in which they were given. If the platform
+        knows nothing of one, its numbers are None, and a line in the log says so.
+
+    Raises:
+        InvalidRequest: there is no campaign, or a code is none.
+        StorageError: a report file could not be downloaded.
+    Source: POST /v1/report/campaigns/metrics; notes 2026
+    """
+    codes = as_codes(campaign_sns)
+    refuse([*_problems_of_codes(codes), *problems_of_polling(polling)])
+    async with running(
+        nl,
+        Events("summarize", progress, nl.clock),
+        asked=Input.of(codes, campaign_sns=codes),
+        checkpoint=checkpoint,
+    ) as run:
+        try:
+            rows = [row for batch in _batches(codes) for row in await _rows_of(run, batch)]
+        except NotOffered as error:
+            _log.info("the metrics are not offered (%s); reports are exported and counted", error)
+        else:
+            return tuple(_summary(each, [row for row in rows if row.sn == each]) for each in codes)
+        return tuple([await _from_report(nl, each, polling, progress) for each in codes])
+
+
+def _problems_of_codes(codes: object) -> Iterator[Problem]:
+    if not isinstance(codes, tuple) or not codes:
+        yield from problems_of_codes("campaign_sns", codes)
+    else:
+        for place, each in enumerate(codes):
+            yield from problems_of_code(f"campaign_sns[{place}]", each)
+
+
+def _batches(codes: tuple[CampaignSn, ...]) -> Iterator[tuple[CampaignSn, ...]]:
+    for start in range(0, len(codes), MOST_CODES):
+        yield codes[start : start + MOST_CODES]
+
+
+async def _rows_of(run: Runner, codes: tuple[CampaignSn, ...]) -> tuple[CampaignMetrics, ...]:
+    """Ask for metrics; a code that the platform does not know must not hide the others.
+
+    How it answers for one is not documented (T131). If it refuses all, each half is asked for.
+    """
+    try:
+        return await run.step(get_metrics, codes, keep=False)
+    except APIError as error:
+        if error.code is None or not says_unknown(error):
+            raise
+    if len(codes) == 1:
+        return ()
+    middle = len(codes) // 2
+    return await _rows_of(run, codes[:middle]) + await _rows_of(run, codes[middle:])
+
+
+def _summary(campaign_sn: CampaignSn, rows: list[CampaignMetrics]) -> CampaignSummary:
+    """Take the row of the whole campaign; rows are never added up (T130)."""
+    summary = CampaignSummary(
+        campaign_sn=campaign_sn,
+        parts=tuple(row for row in rows if row.part not in ("", _TOTAL)),
+    )
+    totals = [row for row in rows if row.part == _TOTAL] or rows
+    if len(totals) == 1 and totals[0].part in ("", _TOTAL):
+        return attrs.evolve(summary, **{name: getattr(totals[0], name) for name in _FIELDS})
+    _log.warning(
+        "campaign %s: the platform gives %s, so that its numbers are not known",
+        campaign_sn,
+        f"{len(rows)} rows of metrics, and none is the total" if rows else "no metrics of it",
+    )
+    return summary
+
+
+async def _from_report(
+    nl: NewsLeopard,
+    campaign_sn: CampaignSn,
+    polling: Polling | None,
+    progress: Progress | None,
+) -> CampaignSummary:
+    """Export and count the report of a campaign; the files are personal data, and do not stay."""
+    unknown = CampaignSummary(campaign_sn=campaign_sn, source="report")
+    with private_folder() as folder:
+        try:
+            report = await export_report(
+                nl, campaign_sn, download_to=folder, polling=polling, progress=progress
+            )
+            counted = await report.summary()
+        except (APIError, DeadlineExceeded, InvalidRequest) as error:
+            if isinstance(error, APIError) and not may_be_too_early(error):
+                raise
+            _log.warning("campaign %s: its numbers are not known: %s", campaign_sn, error)
+            return unknown
+    return attrs.evolve(unknown, **attrs.asdict(counted, recurse=False))
