@@ -244,7 +244,8 @@ class _ScriptedTransport(httpx.AsyncBaseTransport):
         self.unanswered = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Give the next answer."""
+        """Give the next answer, once all of the request has come."""
+        await request.aread()
         await anyio.lowlevel.checkpoint()
         if not self.left:
             self.unanswered += 1

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.completion import wait_for_campaign
     from newsleopard_async.workflows.events import Event, Progress
     from newsleopard_async.workflows.importing import import_contacts, wait_for_import
+    from newsleopard_async.workflows.once import send_once
     from newsleopard_async.workflows.outcomes import (
         CalledOff,
         CampaignReport,
         ImportReport,
+        OnceOutcome,
         ReportFile,
         ReportState,
         SendOutcome,
@@ -35,6 +37,7 @@ __all__ = [
     "Checkpoint",
     "Event",
     "ImportReport",
+    "OnceOutcome",
     "Progress",
     "ReportFile",
     "ReportState",
@@ -47,6 +50,7 @@ __all__ = [
     "import_contacts",
     "rejected_rows",
     "send_campaign",
+    "send_once",
     "summarize",
     "wait_for_campaign",
     "wait_for_import",
@@ -61,10 +65,12 @@ _MODULES = {
     "workflows.checkpoint": ("Checkpoint",),
     "workflows.completion": ("wait_for_campaign",),
     "workflows.importing": ("import_contacts", "wait_for_import"),
+    "workflows.once": ("send_once",),
     "workflows.outcomes": (
         "CalledOff",
         "CampaignReport",
         "ImportReport",
+        "OnceOutcome",
         "ReportFile",
         "ReportState",
         "SendOutcome",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import attrs
 
@@ -14,18 +15,23 @@ from newsleopard_async.endpoints import account, campaigns, reports  # noqa: F40
 from newsleopard_async.errors import UnexpectedResponse
 from newsleopard_async.models import (
     Balance,
+    Campaign,
     CampaignMetrics,
     CampaignSn,
     CampaignStatus,
     DeleteOutcome,
+    Mailing,
+    OnceTicket,
     SentCampaign,
 )
 from newsleopard_async.plain import Plain
+from newsleopard_async.transport.watched import Observer
 from newsleopard_async.workflows.runner import step
 from newsleopard_async.workflows.steps import ranges_around
 
 __all__ = [
     "FindFinished",
+    "OnceUpload",
     "delete_campaigns",
     "find_finished",
     "get_balance",
@@ -33,6 +39,8 @@ __all__ = [
     "get_status",
     "hold_until",
     "pause_campaign",
+    "submit_once",
+    "upload_once",
 ]
 
 
@@ -47,6 +55,14 @@ class FindFinished(Plain):
 
     campaign_sn: CampaignSn
     since: datetime
+
+
+@attrs.frozen(kw_only=True)
+class OnceUpload(Plain):
+    """Where to upload the contacts of a campaign that is sent once, and their file."""
+
+    ticket: OnceTicket
+    path: Path
 
 
 @step(gives=CampaignStatus)
@@ -108,3 +124,22 @@ async def pause_campaign(nl: NewsLeopard, campaign_sn: CampaignSn) -> None:
 async def delete_campaigns(nl: NewsLeopard, campaign_sns: tuple[CampaignSn, ...]) -> DeleteOutcome:
     """Delete campaigns; repeating it changes nothing."""
     return await nl.campaigns.delete(campaign_sns)
+
+
+def _only_code(ticket: OnceTicket) -> CampaignSn:
+    """Keep no URL: it holds its own authorisation."""
+    return ticket.campaign_sn
+
+
+@step(gives=CampaignSn, request="POST /v1/campaign/…/once", keeps=_only_code)
+async def submit_once(nl: NewsLeopard, campaign: Mailing, observer: Observer) -> OnceTicket:
+    """Prepare a campaign, or an A/B test, to contacts that are uploaded next."""
+    if isinstance(campaign, Campaign):
+        return await nl.campaigns.submit_once(campaign, observer=observer)
+    return await nl.campaigns.submit_ab_test_once(campaign, observer=observer)
+
+
+@step(gives=CampaignSn | None, request="PUT to the file storage")
+async def upload_once(nl: NewsLeopard, given: OnceUpload, observer: Observer) -> None:
+    """Upload the contacts, which sends the campaign."""
+    await nl.campaigns.upload_once(given.ticket, given.path, observer=observer)

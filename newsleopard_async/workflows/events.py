@@ -42,6 +42,8 @@ StepName = Literal[
     "get_metrics",
     "pause_campaign",
     "delete_campaigns",
+    "submit_once",
+    "upload_once",
 ]
 """The steps of all pipelines."""
 

@@ -108,13 +108,14 @@ class LocalRunner:
             noting = _Noting(self._checkpoint, step, self._nl)
             async with self._events.begin(step.name, of=(step.part, step.parts)):
                 result = await step.run(self._nl, given, noting)
+            kept = to_plain(step.keeps(result))
             try:
-                await self._emit(step, "finished", to_plain(result))
+                await self._emit(step, "finished", kept)
                 # A pending cancellation must strike here and not where it drops the result.
                 await anyio.lowlevel.checkpoint()
             except BaseException:
                 # Cancelled since the answer: the caller would never learn what was done.
-                _log.warning("cancelled after %s, which gave: %s", step.name, to_plain(result))
+                _log.warning("cancelled after %s, which gave: %s", step.name, kept)
                 raise
             return result
         if record.is_done:
@@ -220,8 +221,9 @@ class _Noting:
 
     async def on_accepted(self, model: Any) -> None:
         """Store the result."""
-        _log.info("%s was accepted: %s", self.step.name, to_plain(model))
-        await self._note(Record(state="done", at=self.nl.clock.now(), result=to_plain(model)))
+        kept = to_plain(self.step.keeps(model))
+        _log.info("%s was accepted: %s", self.step.name, kept)
+        await self._note(Record(state="done", at=self.nl.clock.now(), result=kept))
 
     async def on_failed(self, error: NewsLeopardError) -> None:
         """Take the intent back where it is certain that nothing happened."""

@@ -28,6 +28,7 @@ __all__ = [
     "CampaignReport",
     "HowCalledOff",
     "ImportReport",
+    "OnceOutcome",
     "ReportFile",
     "ReportState",
     "SendOutcome",
@@ -93,6 +94,25 @@ class SendOutcome(Plain):
     campaign_sn: CampaignSn
     import_report: ImportReport | None = None
     status: CampaignStatus | None = attrs.field(default=None, metadata=LATER)
+
+
+@attrs.frozen(kw_only=True)
+class OnceOutcome(Plain):
+    """A campaign whose contacts were uploaded for it, and which the platform accepted.
+
+    Attributes:
+        campaign_sn: Its code; keep it.
+        addresses: Different addresses that were uploaded.
+        status: How it ended, if it was waited for.
+        recipients: Contacts that it went to, as the platform counts them; None if it was not
+            waited for, or does not say. Fewer than ``addresses`` if some were excluded, had
+            unsubscribed, or were rejected.
+    """
+
+    campaign_sn: CampaignSn
+    addresses: int
+    status: CampaignStatus | None = None
+    recipients: int | None = None
 
 
 HowCalledOff: TypeAlias = Literal[

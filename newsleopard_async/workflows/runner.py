@@ -25,6 +25,10 @@ Gives = TypeVar("Gives")
 Run = Callable[Concatenate[NewsLeopard, Given, ...], Awaitable[Gives]]
 
 
+def _all_of_it(result: Any) -> Any:
+    return result
+
+
 @attrs.frozen
 class Step(Generic[Given, Gives]):
     """A named piece of work of a pipeline.
@@ -39,6 +43,8 @@ class Step(Generic[Given, Gives]):
             though it may be repeated: from then on its input is fixed.
         part: Which part of the contacts it is about, from 1, if there are several.
         parts: How many there are; 1 if they are not divided.
+        keeps: What of a result is kept, logged and shown, if the rest is for this run alone.
+            ``gives`` is then the type of that.
     """
 
     name: StepName
@@ -48,6 +54,7 @@ class Step(Generic[Given, Gives]):
     writes: bool = False
     part: int = 1
     parts: int = 1
+    keeps: Callable[[Any], Any] = _all_of_it
 
     @property
     def key(self) -> str:
@@ -63,12 +70,17 @@ AnyStep = Step[Any, Any]
 
 
 def step(
-    gives: Any, *, request: str | None = None, writes: bool = False
+    gives: Any,
+    *,
+    request: str | None = None,
+    writes: bool = False,
+    keeps: Callable[[Any], Any] = _all_of_it,
 ) -> Callable[[Run[Given, Gives]], Step[Given, Gives]]:
     """Make a step of a module-level function, under its name."""
 
     def make(run: Run[Given, Gives]) -> Step[Given, Gives]:
-        return Step(cast("StepName", run.__name__), run, gives, request, writes)
+        name = cast("StepName", run.__name__)
+        return Step(name, run, gives, request, writes, keeps=keeps)
 
     return make
 

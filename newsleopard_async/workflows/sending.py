@@ -70,7 +70,7 @@ from newsleopard_async.workflows.verdict import (
     judge,
 )
 
-__all__ = ["WaitFor", "find_campaign", "is_complete_enough", "send_campaign"]
+__all__ = ["WaitFor", "find_campaign", "is_complete_enough", "problems_of_wait", "send_campaign"]
 
 WaitFor = Literal["accepted", "sent"]
 
@@ -160,7 +160,7 @@ async def send_campaign(
         InUse: another run is using the checkpoint; it sends, and this one sent nothing.
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
-    refuse([*_problems_of_wait(wait), *problems_of_hold(hold, campaign)])
+    refuse([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
     refuse(_problems_of_options(marker, polling, left_out_to, checkpoint))
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
@@ -298,7 +298,8 @@ def _problems_of_arguments(
     yield from problems_of_max_rejected(max_rejected)
 
 
-def _problems_of_wait(wait: object) -> Iterator[Problem]:
+def problems_of_wait(wait: object) -> Iterator[Problem]:
+    """Yield a problem unless it says what is waited for."""
     if wait not in ("accepted", "sent"):
         yield Problem("wait", "choice", "must be 'accepted' or 'sent'")
 

@@ -15,7 +15,7 @@ from datetime import datetime
 
 import attrs
 
-from newsleopard_async.checks.at_send import problems_at_send
+from newsleopard_async.checks.at_send import problems_at_send, problems_of_once
 from newsleopard_async.checks.check import check_campaign
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import Mailing, with_lists
@@ -62,6 +62,7 @@ def judge(
     target: Target | None,
     now: datetime,
     terms: Terms,
+    is_once: bool = False,
 ) -> Judgement:
     """Judge a campaign and its contacts together.
 
@@ -71,11 +72,17 @@ def judge(
         target: The list that they go into.
         now: Aware.
         terms: What the caller lets pass.
+        is_once: Whether the contacts go into no list.
     """
     at_send = _problems_at_send(campaign, target, now)
+    if is_once:
+        at_send = [*problems_of_once(campaign, now), *_problems_of_file(report)]
     # The time of sending is looked at by both.
     known = {(each.field, each.rule) for each in at_send}
-    of_campaign = _check(campaign, report, target, now) if terms.check else CheckReport()
+    of_campaign = CheckReport()
+    if terms.check:
+        recipients = _recipients(campaign, report, target, is_once=is_once)
+        of_campaign = _check(campaign, report, recipients, now)
     found = (
         *(report or ()),
         *(_unescaped(campaign, report) if terms.check else ()),
@@ -114,20 +121,32 @@ def _problems_at_send(campaign: Mailing, target: Target | None, now: datetime) -
     return [each for each in found if (each.field, each.rule) != ("lists", "required")]
 
 
+def _problems_of_file(report: ContactsReport | None) -> Iterator[Problem]:
+    """Yield what refuses contacts that must go in one file."""
+    for each in report or ():
+        if each.rule == "large-file":
+            yield Problem(
+                "contacts",
+                "too-large",
+                "makes a file of more than the 10 MB of the vendor's guide, and contacts that are "
+                "sent to once cannot be divided; use send_campaign with part_bytes=",
+            )
+
+
 def _check(
-    campaign: Mailing, report: ContactsReport | None, target: Target | None, now: datetime
+    campaign: Mailing, report: ContactsReport | None, recipients: int | None, now: datetime
 ) -> CheckReport:
     # Without a header that can be read, nothing is known of the columns.
     columns = None if report is None else report.columns or None
-    recipients = _recipients(campaign, report, target)
     return check_campaign(campaign, columns=columns, recipients=recipients, now=now)
 
 
 def _recipients(
-    campaign: Mailing, report: ContactsReport | None, target: Target | None
+    campaign: Mailing, report: ContactsReport | None, target: Target | None, *, is_once: bool
 ) -> int | None:
     """Return how many it goes to; None where a list may have members that nobody here knows."""
     is_new = target is not None and target.list_sn is None and target.if_list_exists == "refuse"
+    is_new = is_new or is_once
     if report is None or report.fatal_errors or not is_new or campaign.lists:
         return None
     return report.unique

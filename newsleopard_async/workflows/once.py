@@ -1,0 +1,207 @@
+"""Send a campaign to contacts that are uploaded for it, and kept by no list.
+
+There is no import, hence no file of rejected rows. So contacts are judged before anything is sent,
+and the recipients that the platform counts are compared with them afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Final
+
+import attrs
+
+from newsleopard_async.aio import in_thread
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.examine import Examination
+from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.skipping import Skip
+from newsleopard_async.contacts.sources import Contacts, as_source
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.errors import InvalidRequest, NewsLeopardError, Problem
+from newsleopard_async.files import AnyPath
+from newsleopard_async.models import CampaignSn, CampaignStatus, Mailing, Polling
+from newsleopard_async.models.campaign import BaseMailing
+from newsleopard_async.models.findings import Fix
+from newsleopard_async.models.validation import (
+    problems_of_max_rejected,
+    problems_of_type,
+    refuse,
+)
+from newsleopard_async.workflows import campaign_steps
+from newsleopard_async.workflows.checking import checked, log_remarks
+from newsleopard_async.workflows.checkpoint import (
+    CheckpointLike,
+    Input,
+    problems_of_same_file,
+    with_checkpoint,
+)
+from newsleopard_async.workflows.completion import watch_submitted
+from newsleopard_async.workflows.events import Events, Progress
+from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.outcomes import OnceOutcome
+from newsleopard_async.workflows.polling import problems_of_polling
+from newsleopard_async.workflows.reconcile import marked
+from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.sending import WaitFor, problems_of_wait
+from newsleopard_async.workflows.uploading import is_open, prepare_and_upload
+from newsleopard_async.workflows.verdict import Judgement, Terms, judge
+
+__all__ = ["send_once"]
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@hides_variables
+async def send_once(
+    nl: NewsLeopard,
+    campaign: Mailing,
+    contacts: Contacts,
+    *,
+    max_rejected: float | None = 0,
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
+    check: bool = True,
+    strict: bool = False,
+    encoding: str | None = None,
+    fix: Fix | Iterable[Fix] = (),
+    left_out_to: AnyPath | None = None,
+    columns: Mapping[str, str] | None = None,
+    skip: Skip | None = None,
+    wait: WaitFor = "accepted",
+) -> OnceOutcome:
+    """Send a campaign or an A/B test to contacts that no list keeps, once.
+
+    Contacts and campaign are checked first, as by `send_campaign`. Then the campaign is prepared,
+    and the contacts are uploaded, which sends it. There is no import, hence no file of rejected
+    rows: what is wrong with the contacts must be found before.
+
+    Args:
+        nl: The client.
+        campaign: What to send; its ``lists`` must be empty. With a schedule, the upload must come
+            before it.
+        contacts: As for `send_campaign`. They go in one file, of at most 10 MB.
+        max_rejected: Rows with errors that do not stop the send: a number of rows, a share below
+            1, or None for any.
+        polling: How the state is watched after a lost reply, for `Polling.grace_s`; and the
+            campaign, if it is waited for.
+        progress: Called with every event.
+        checkpoint: A path or a store; run again with it, the pipeline goes on where it was, and
+            never uploads twice. It does not hold the URL of the upload.
+        check: As for `send_campaign`.
+        strict: Whether warnings refuse, too.
+        encoding: What the contacts are encoded in; None finds it out.
+        fix: What to put right on the way, as for `check_contacts`.
+        left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
+        columns: Names to use in the place of the file's or the records' own, as for
+            `check_contacts`.
+        skip: Addresses to leave out, as for `check_contacts`.
+        wait: ``sent`` waits as `wait_for_campaign` does until the campaign is sent, and compares
+            how many recipients the platform counts with the addresses that were uploaded.
+
+    Raises:
+        OutcomeUnknown: it may have been prepared, or sent, and that cannot be seen (yet). The
+            message says what to look for, and what `Checkpoint.resolve` does; or run again with
+            the checkpoint, from `.look_again_at` on.
+        NotOffered: this account or platform has no such endpoint; nothing was sent. It is never
+            sent to a list in its place.
+        StorageError: the storage refused the upload; nothing was sent.
+        CampaignFailed: it was stopped, or was accepted and not sent, or not all of it.
+        DeadlineExceeded: it was accepted, and was not sent in time.
+        InvalidRequest: something is wrong with what was given; this run sent nothing.
+        InUse: another run is using the checkpoint.
+    Source: POST /v1/campaign/normal/once, …/testing/once; notes 2026 (T122, T123).
+    """
+    refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict, wait=wait))
+    refuse(
+        [
+            *problems_of_polling(polling),
+            *problems_of_same_file("left_out_to", left_out_to, checkpoint),
+        ]
+    )
+    terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
+    options = Options(
+        encoding=encoding,
+        fix=fix,
+        left_out_to=left_out_to,
+        judge=check,
+        columns=columns,
+        skip=skip,
+    )
+    contacts = as_source(contacts)
+    # As in `import_contacts`: what holds addresses is shown without them.
+    del skip
+    events = Events("send_once", progress, nl.clock)
+    async with contextlib.AsyncExitStack() as stack:
+        of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
+        found = await of_contacts.enter_async_context(checked(events, contacts, options))
+        judged = partial(_judge, nl, campaign, found, terms)
+        if found.report.fatal_errors:
+            raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
+        asked = Input.of(campaign, found.sha256, campaign=campaign, contacts=found.sha256)
+        run = await stack.enter_async_context(
+            running(nl, events, asked=asked, checkpoint=checkpoint)
+        )
+        # What was sent, or may have been, is looked up and no longer judged.
+        if is_open(run):
+            judgement = await judged()
+            refuse(judgement.problems)
+            log_remarks(judgement.remarks)
+            await found.publish()
+        ready = marked(campaign, f"[nl-{run.token}]")
+        campaign_sn = await prepare_and_upload(run, ready, found.path, polling or Polling())
+        outcome = OnceOutcome(campaign_sn=campaign_sn, addresses=found.report.unique)
+        if wait == "accepted":
+            return outcome
+        # That may take days, for which the contacts must not stay on the disk.
+        await of_contacts.aclose()
+        status = await watch_submitted(run, ready, campaign_sn, polling or Polling())
+        return await _compared(run, outcome, status)
+
+
+def _problems_of_arguments(
+    campaign: object, max_rejected: object, *, check: object, strict: object, wait: object
+) -> Iterator[Problem]:
+    yield from problems_of_type("campaign", campaign, BaseMailing, "a campaign or an A/B test")
+    yield from problems_of_type("check", check, bool, "True or False")
+    yield from problems_of_type("strict", strict, bool, "True or False")
+    yield from problems_of_max_rejected(max_rejected)
+    yield from problems_of_wait(wait)
+
+
+async def _judge(nl: NewsLeopard, campaign: Mailing, found: Examination, terms: Terms) -> Judgement:
+    """Judge in a thread, since a mail may be long."""
+    now = nl.clock.now()
+    return await in_thread(
+        partial(judge, campaign, found.report, target=None, now=now, terms=terms, is_once=True)
+    )
+
+
+async def _compared(run: Runner, outcome: OnceOutcome, status: CampaignStatus) -> OnceOutcome:
+    """Compare the recipients that the platform counts with the addresses that were uploaded."""
+    recipients = await _recipients(run, outcome.campaign_sn)
+    if recipients is not None and recipients < outcome.addresses:
+        _log.warning(
+            "campaign %s went to %d recipients, and %d addresses were uploaded; the others were "
+            "excluded, had unsubscribed, or were rejected. No file of rejected rows exists",
+            outcome.campaign_sn,
+            recipients,
+            outcome.addresses,
+        )
+    return attrs.evolve(outcome, status=status, recipients=recipients)
+
+
+async def _recipients(run: Runner, campaign_sn: CampaignSn) -> int | None:
+    """Return the recipients of a whole campaign; of rows of its parts none is taken (T130)."""
+    try:
+        rows = await run.step(campaign_steps.get_metrics, (campaign_sn,), keep=False)
+    except NewsLeopardError as error:
+        # It is sent; what cannot be counted must not hide that.
+        _log.info("the recipients of %s could not be compared: %s", campaign_sn, error)
+        return None
+    own = [each for each in rows if each.sn == campaign_sn]
+    return next((each.recipients for each in own if each.part in ("", "TOTAL")), None)

@@ -1,0 +1,266 @@
+"""Prepare a campaign and upload its contacts, once, and find out what became of it.
+
+Nothing can go out before the upload, since there are no recipients. So the upload is the real
+submit. What the checkpoint holds decides how a run goes on:
+
+- a preparation whose reply was lost: a person decides. It should send nothing without its upload;
+  that is not proven (T123);
+- a code without an upload: its URL is gone, since no URL is ever stored. The campaign is deleted,
+  and only if it is deleted, another one is made. One that somebody has stopped stays stopped;
+- an upload that may have landed: the state of the campaign says so. In ``PREPARE`` it is held, and
+  never uploaded again by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, cast
+
+from newsleopard_async.clock import moved
+from newsleopard_async.errors import (
+    APIError,
+    CampaignFailed,
+    NewsLeopardError,
+    NotOffered,
+    OutcomeUnknown,
+)
+from newsleopard_async.models import (
+    CampaignSn,
+    CampaignState,
+    CampaignStatus,
+    Mailing,
+    OnceTicket,
+    Polling,
+)
+from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.campaign_steps import (
+    FindFinished,
+    OnceUpload,
+    delete_campaigns,
+    find_finished,
+    get_status,
+    submit_once,
+    upload_once,
+)
+from newsleopard_async.workflows.polling import delays_s
+from newsleopard_async.workflows.runner import Runner, Step
+
+__all__ = ["is_open", "prepare_and_upload"]
+
+_SOONEST: Final = timedelta(minutes=1)
+_LATEST: Final = timedelta(days=1)
+"""The least and the greatest distance between the looks of two runs; chosen as after a submit."""
+
+_NOT_BEGUN: Final = frozenset({CampaignState.DRAFT, CampaignState.PREPARE})
+"""The states of a campaign whose upload was not read."""
+
+_UNSENT: Final = _NOT_BEGUN | {CampaignState.PREPARE_TO_SENT}
+"""The states of a campaign that may be deleted and made anew."""
+
+_UNKNOWN: Final = "the platform does not know it"
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+def is_open(run: Runner) -> bool:
+    """Say whether nothing was sent by a run, and nothing is held."""
+    return not run.has(upload_once) and run.held_since(submit_once) is None
+
+
+async def prepare_and_upload(
+    run: Runner, campaign: Mailing, path: Path, polling: Polling
+) -> CampaignSn:
+    """Send a campaign, unless an earlier run did, or may have done; then look at it.
+
+    Args:
+        run: Carries it.
+        campaign: What to send, with its mark.
+        path: The clean contacts.
+        polling: How the state is watched after a lost reply.
+
+    Raises:
+        OutcomeUnknown: it may have been made, or sent, and that is not seen (yet).
+        CampaignFailed: somebody has stopped it before the upload.
+        StorageError: the storage refused the upload.
+    """
+    if run.has(upload_once):
+        campaign_sn = await _code(run, campaign)
+        if run.held_since(upload_once) is not None:
+            unknown = OutcomeUnknown("", request="PUT to the file storage")
+            await _look_up(run, campaign, campaign_sn, unknown, polling)
+        return campaign_sn
+
+    async def send() -> CampaignSn:
+        if (sent := await _make_room(run, campaign)) is not None:
+            return sent
+        ticket = await _prepare(run, campaign)
+        try:
+            await run.step(upload_once, OnceUpload(ticket=ticket, path=path))
+        except OutcomeUnknown as unknown:
+            # Whoever is cancelled while it is looked at finds its code here.
+            _log.warning("it is not known whether %s was sent; it is looked at", ticket.campaign_sn)
+            await _look_up(run, campaign, ticket.campaign_sn, unknown, polling)
+        return ticket.campaign_sn
+
+    # To a URL that has expired nothing was sent. Another one comes with another campaign.
+    return await steps.with_fresh_url(send)
+
+
+async def _code(run: Runner, campaign: Mailing) -> CampaignSn:
+    """Return the code of the campaign that was made; nothing else is kept of it."""
+    return await run.step(cast("Step[Mailing, CampaignSn]", submit_once), campaign)
+
+
+async def _prepare(run: Runner, campaign: Mailing) -> OnceTicket:
+    try:
+        return await run.step(submit_once, campaign)
+    except OutcomeUnknown as unknown:
+        answered = f": {steps.answer_of(unknown)}" if unknown.status is not None else ""
+        raise OutcomeUnknown(
+            f"It is not known whether the campaign {campaign.name!r} was made{answered}. Nothing "
+            "was uploaded, so that it should send nothing. Look for that name in the console "
+            '(活動列表). If it is there: await error.checkpoint.resolve("sent", campaign_sn="…"); '
+            "it is then deleted, and made anew. If it is not: "
+            'await error.checkpoint.resolve("resubmit"). '
+            "Then run the same call again with the same checkpoint",
+            request=unknown.request,
+            status=unknown.status,
+            excerpt=unknown.excerpt,
+        ) from None
+
+
+async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
+    """Delete the campaign whose URL is gone; return its code if it is sent after all.
+
+    Raises:
+        CampaignFailed: somebody has stopped it.
+        OutcomeUnknown: it could not be deleted.
+    """
+    if not run.has(submit_once):
+        if run.has(delete_campaigns):
+            await run.forget(delete_campaigns)
+        return None
+    if run.held_since(submit_once) is not None:
+        return None  # `_prepare` says it.
+    campaign_sn = await _code(run, campaign)
+    status = await _seen(run, campaign_sn)
+    if isinstance(status, CampaignStatus) and _is_taken(status):
+        await run.settle(upload_once, None)
+        return campaign_sn
+    if not await _is_deleted(run, campaign_sn):
+        raise OutcomeUnknown(
+            f"The campaign {campaign_sn} ({campaign.name!r}) was made before, nothing was uploaded "
+            "for it, and it cannot be deleted; so it was not made anew. Look at it in the console "
+            "(活動列表). To send it, delete it there, and run the same call again with the same "
+            "checkpoint",
+            request="DELETE /v1/campaign/normal",
+        )
+    # In this order: a deletion without its campaign is of the past, as above.
+    await run.forget(submit_once)
+    await run.forget(delete_campaigns)
+    return None
+
+
+def _is_taken(status: CampaignStatus) -> bool:
+    """Say whether a campaign without an upload of ours is being sent, by whatever means.
+
+    Raises:
+        CampaignFailed: somebody has stopped it, and whoever did so wants it not to be sent.
+    """
+    if status.state == CampaignState.STOP:
+        raise CampaignFailed(
+            f"campaign {status.sn} was stopped before its contacts were uploaded, so it is not "
+            "made anew; nothing was sent. To send it all the same, use another checkpoint",
+            status=status,
+        )
+    return not (status.state in _UNSENT or status.state.is_failure)
+
+
+async def _is_deleted(run: Runner, campaign_sn: CampaignSn) -> bool:
+    """Delete a campaign; a refusal may mean that an earlier attempt has deleted it."""
+    may_be_gone = run.has(delete_campaigns)
+    outcome = await run.step(delete_campaigns, (campaign_sn,), keep=False)
+    if campaign_sn in outcome.deleted:
+        return True
+    return (may_be_gone or outcome.after_loss) and await _seen(run, campaign_sn) == _UNKNOWN
+
+
+async def _seen(run: Runner, campaign_sn: CampaignSn) -> CampaignStatus | str:
+    """Return where a campaign stands, or why that could not be seen."""
+    try:
+        return await run.step(get_status, campaign_sn, keep=False)
+    except NewsLeopardError as error:
+        seen = f"its state could not be read ({type(error).__name__})"
+        if isinstance(error, APIError) and not isinstance(error, NotOffered):
+            return _UNKNOWN if steps.says_unknown(error) else seen
+        return seen
+
+
+async def _look_up(
+    run: Runner,
+    campaign: Mailing,
+    campaign_sn: CampaignSn,
+    unknown: OutcomeUnknown,
+    polling: Polling,
+) -> None:
+    """Look whether the upload has landed, for a while; the platform may need time to read it.
+
+    Raises:
+        OutcomeUnknown: it is not seen to have landed.
+    """
+    since = min(run.held_since(upload_once) or run.now(), run.now())
+    until = moved(since, timedelta(seconds=polling.grace_s))
+    delays = delays_s(polling, campaign_sn)
+    while seen := await _why_not_sent(run, campaign_sn, since):
+        left_s = (until - run.now()).total_seconds()
+        if left_s <= 0:
+            raise _still_unknown(
+                run, campaign, campaign_sn, unknown, since=since, seen=seen
+            ) from None
+        await run.wait(upload_once, min(next(delays), left_s), None)
+    await run.settle(upload_once, None)
+
+
+async def _why_not_sent(run: Runner, campaign_sn: CampaignSn, since: datetime) -> str:
+    """Say what speaks against an upload having landed; nothing if it has."""
+    seen = await _seen(run, campaign_sn)
+    if isinstance(seen, CampaignStatus):
+        return f"its state is {seen.state}" if seen.state in _NOT_BEGUN else ""
+    try:
+        given = FindFinished(campaign_sn=campaign_sn, since=since)
+        if await run.step(find_finished, given, keep=False) is not None:
+            return ""
+    except NewsLeopardError as error:
+        return f"{seen}, and the finished ones could not be looked at ({type(error).__name__})"
+    return f"{seen}, and it is not among the finished ones"
+
+
+def _still_unknown(
+    run: Runner,
+    campaign: Mailing,
+    campaign_sn: CampaignSn,
+    unknown: OutcomeUnknown,
+    *,
+    since: datetime,
+    seen: str,
+) -> OutcomeUnknown:
+    now = run.now()
+    when = moved(now, min(max(now - since, _SOONEST), _LATEST))
+    # Of an earlier run's upload nothing but that is known.
+    answered = f": {steps.answer_of(unknown)}" if unknown.status is not None else ""
+    return OutcomeUnknown(
+        f"It is not known whether the contacts of the campaign {campaign_sn} ({campaign.name!r}) "
+        f"were uploaded, which sends it{answered}; {seen}, and they were not uploaded again. Look "
+        "at it in the console (活動列表). If it was sent, or is scheduled: "
+        'await error.checkpoint.resolve("sent"). If it was not: '
+        'await error.checkpoint.resolve("resubmit"); it is then deleted, and made anew. '
+        "Then run the same call again with the same checkpoint. "
+        f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it looks once more, and sends "
+        "nothing.",
+        request=unknown.request,
+        status=unknown.status,
+        excerpt=unknown.excerpt,
+        look_again_at=when,
+    )

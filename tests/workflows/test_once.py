@@ -1,0 +1,440 @@
+"""A campaign goes once to contacts that were uploaded for it, or not at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import httpx
+import pytest
+
+from newsleopard_async import (
+    CampaignFailed,
+    CampaignSn,
+    InvalidRequest,
+    ListSn,
+    Mailing,
+    NotOffered,
+    OutcomeUnknown,
+    RateLimits,
+    RetryPolicy,
+    SendAt,
+    ServerError,
+    StorageError,
+    with_lists,
+    workflows,
+)
+from newsleopard_async.workflows import Checkpoint, Event, OnceOutcome
+from tests.clients import Bench, Reply, checkpoint_of, connected, csv_of, scripted
+from tests.constants import CAMPAIGN, MAILINGS, START
+
+SN: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
+NEW: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0004")
+VENDOR: Final[dict[str, Any]] = {"profile": "vendor-2026", "limits": RateLimits.vendor_2026()}
+ALONE: Final = RetryPolicy(max_attempts=1)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
+async def test_contacts_are_sent_to_and_kept_nowhere(mailing: Mailing) -> None:
+    """One call leads from a file to mails, without a list."""
+    async with connected(**VENDOR) as bench:
+        outcome = await workflows.send_once(bench.nl, mailing, csv_of(8))
+        await bench.clock.sleep(86_400)
+
+    [campaign] = bench.emulator.campaigns
+    assert outcome == OnceOutcome(campaign_sn=CampaignSn(campaign.sn), addresses=8)
+    assert len({mail.to for mail in bench.emulator.outbox}) == len(bench.emulator.outbox) == 8
+    assert (bench.emulator.mailings, bench.emulator.lists) == (1, ())
+
+
+@pytest.mark.anyio
+async def test_schedule_is_kept() -> None:
+    """What is uploaded before the schedule is sent by it."""
+    later = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
+
+    async with connected(**VENDOR) as bench:
+        await workflows.send_once(bench.nl, later, csv_of(8))
+        await bench.clock.sleep(10_000)
+        early = len(bench.emulator.outbox)
+        await bench.clock.sleep(10_000)
+
+    assert (early, len(bench.emulator.outbox)) == (0, 8)
+
+
+@pytest.mark.anyio
+async def test_url_is_in_no_checkpoint_and_in_no_event(tmp_path: Path) -> None:
+    """Whoever reads along cannot upload; and a complete run is not run again."""
+    path = tmp_path / "run.json"
+    events: list[Event] = []
+
+    async with connected(**VENDOR) as bench:
+        first = await workflows.send_once(
+            bench.nl, CAMPAIGN, csv_of(8), checkpoint=path, progress=events.append
+        )
+        count = len(bench.emulator.requests)
+        second = await workflows.send_once(bench.nl, CAMPAIGN, csv_of(8), checkpoint=path)
+
+    assert first == second
+    assert len(bench.emulator.requests) == count
+    said = path.read_text() + json.dumps([each.to_dict() for each in events])
+    assert "http" not in said
+    assert "contacts.example" not in said
+    assert [(each.step, each.result) for each in events if each.state == "finished"][1:] == [
+        ("submit_once", first.campaign_sn),
+        ("upload_once", None),
+    ]
+
+
+async def send(bench: Bench, checkpoint: Any = None, **options: Any) -> OnceOutcome:
+    """Send once, with a client that repeats nothing."""
+    return await workflows.send_once(
+        bench.nl, CAMPAIGN, csv_of(8), checkpoint=checkpoint, **options
+    )
+
+
+@pytest.mark.anyio
+async def test_upload_whose_reply_is_lost_is_looked_up() -> None:
+    """The code is known before, and the state says that it was sent."""
+    async with connected(**VENDOR, retry=ALONE) as bench:
+        bench.emulator.lose_reply_to("upload_once")
+        outcome = await send(bench)
+        await bench.clock.sleep(86_400)
+
+    assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
+    assert bench.emulator.mailings == 1
+
+
+@pytest.mark.anyio
+async def test_upload_that_is_not_seen_is_held_and_never_repeated() -> None:
+    """It is looked at for a minute, and again by a later run; a person may decide."""
+    async with connected(**VENDOR, retry=ALONE) as bench:
+        bench.emulator.drop_request("upload_once")
+        with pytest.raises(OutcomeUnknown, match=r"its state is PREPARE.*resolve") as caught:
+            await send(bench)
+        held = checkpoint_of(caught.value)
+        assert bench.clock.now() - START >= timedelta(seconds=60)
+        assert caught.value.look_again_at == bench.clock.now() + timedelta(seconds=60)
+        await bench.clock.sleep(3_600)
+        with pytest.raises(OutcomeUnknown) as again:
+            await send(bench, held)
+        assert again.value.look_again_at is not None
+        assert again.value.look_again_at - bench.clock.now() > timedelta(hours=1)
+        assert bench.emulator.count("upload_once") == 1
+
+        await held.resolve("resubmit")
+        outcome = await send(bench, held)
+        await bench.clock.sleep(86_400)
+
+    first, second = bench.emulator.campaigns
+    assert (first.deleted is not None, outcome.campaign_sn) == (True, second.sn)
+    assert bench.emulator.mailings == 1
+
+
+@pytest.mark.anyio
+async def test_upload_that_a_person_has_seen_is_done() -> None:
+    """Nothing is asked for after that."""
+    async with connected(**VENDOR, retry=ALONE) as bench:
+        bench.emulator.drop_request("upload_once")
+        with pytest.raises(OutcomeUnknown) as caught:
+            await send(bench)
+        held = checkpoint_of(caught.value)
+        await held.resolve("sent")
+        count = len(bench.emulator.requests)
+        outcome = await send(bench, held)
+
+    assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
+    assert len(bench.emulator.requests) == count
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_made", [True, False])
+async def test_preparation_whose_reply_is_lost_is_for_a_person_to_decide(is_made: bool) -> None:
+    """What was made is deleted then, and made anew; and one mailing goes out."""
+    async with connected(**VENDOR, retry=ALONE) as bench:
+        lose = bench.emulator.lose_reply_to if is_made else bench.emulator.drop_request
+        lose("submit_once")
+        held = None
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknown, match="should send nothing") as caught:
+                await send(bench, held)
+            held = checkpoint_of(caught.value)
+        assert held is not None
+        made = [CampaignSn(each.sn) for each in bench.emulator.campaigns]
+        await (held.resolve("sent", made[0]) if is_made else held.resolve("resubmit"))
+        await send(bench, held)
+        await bench.clock.sleep(86_400)
+
+    assert len(made) == is_made
+    assert [each.deleted is not None for each in bench.emulator.campaigns] == [
+        *[True] * is_made,
+        False,
+    ]
+    assert bench.emulator.mailings == 1
+
+
+@pytest.mark.anyio
+async def test_refused_upload_is_made_anew_by_the_next_run() -> None:
+    """Its URL is gone with the process: the campaign is deleted, and another one is made."""
+    async with connected(**VENDOR, retry=ALONE) as bench:
+        bench.emulator.fail("upload_once", 403, body=b"<Error><Code>AccessDenied</Code></Error>")
+        with pytest.raises(StorageError) as caught:
+            await send(bench)
+        outcome = await send(bench, checkpoint_of(caught.value))
+        await bench.clock.sleep(86_400)
+
+    first, second = bench.emulator.campaigns
+    assert (first.deleted is not None, outcome.campaign_sn) == (True, second.sn)
+    assert bench.emulator.mailings == 1
+
+
+EXPIRED: Final = Reply(
+    b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>", status=403
+)
+
+
+def ticket(sn: str = SN) -> Reply:
+    """Answer a preparation."""
+    return Reply({"sn": sn, "url": "https://s3.amazonaws.com/once.csv?X-Amz-Signature=1"})
+
+
+def state(word: str, sn: str = SN) -> Reply:
+    """Answer where a campaign stands."""
+    return Reply({"sn": sn, "status": word})
+
+
+def deleted(**lists: list[str]) -> Reply:
+    """Answer a deletion."""
+    return Reply({"success": [], "sendingCampaign": [], "badCampaigns": [], **lists})
+
+
+GONE: Final = deleted(success=[SN])
+STAYS: Final = deleted(badCampaigns=[SN])
+UNKNOWN: Final = Reply({"code": "40007", "message": "無效的 SN"}, status=400)
+LOST: Final = httpx.ReadError("the reply was lost")
+FAILED: Final = Reply(status=503)
+ANEW: Final = (ticket(NEW), Reply())
+
+
+async def left_behind() -> Checkpoint:
+    """Run into a refusal of the upload: a campaign is there, and its URL is gone."""
+    refusal = Reply(b"<Error><Code>AccessDenied</Code></Error>", status=403)
+    async with scripted(ticket(), refusal, profile="vendor-2026") as script:
+        with pytest.raises(StorageError) as caught:
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8))
+    return checkpoint_of(caught.value)
+
+
+MADE_ANEW: Final[dict[str, Sequence[Reply | Exception]]] = {
+    "not sent": [state("PREPARE"), GONE],
+    "failed": [state("EMPTY_RECIPIENT"), GONE],
+    "state is not known": [UNKNOWN, GONE],
+    "state is not offered": [Reply(status=405), GONE],
+    "state cannot be read": [FAILED, GONE],
+    "deleted by a lost attempt": [state("PREPARE"), LOST, STAYS, UNKNOWN],
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("case", MADE_ANEW)
+async def test_campaign_without_its_upload_is_made_anew(case: str) -> None:
+    """Only after it was deleted, or is known to be gone."""
+    left, seen = await left_behind(), MADE_ANEW[case]
+    retry = ALONE if FAILED in seen else None
+
+    async with scripted(*seen, *ANEW, profile="vendor-2026", retry=retry) as script:
+        outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+
+    assert outcome.campaign_sn == NEW
+    assert set(left.records) == {"submit_once", "upload_once"}
+
+
+NOT_MADE_ANEW: Final[dict[str, tuple[Sequence[Reply | Exception], Any, str]]] = {
+    "stopped": ([state("STOP")], CampaignFailed, "was stopped before"),
+    "not deleted": ([state("PREPARE"), STAYS], OutcomeUnknown, "cannot be deleted.*活動列表"),
+    "not deleted after a loss": (
+        [state("PREPARE"), LOST, STAYS, state("PREPARE")],
+        OutcomeUnknown,
+        "cannot be deleted",
+    ),
+    "deletion is not offered": ([state("PREPARE"), Reply(status=405)], NotOffered, "活動列表"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("case", NOT_MADE_ANEW)
+async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
+    """Two campaigns for the same contacts may become two mailings."""
+    left = await left_behind()
+    replies, error, says = NOT_MADE_ANEW[case]
+
+    async with scripted(*replies, profile="vendor-2026") as script:
+        with pytest.raises(error, match=says):
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+
+    assert left.records["submit_once"].result == SN
+
+
+@pytest.mark.anyio
+async def test_campaign_that_is_sent_without_an_upload_of_ours_is_not_made_anew() -> None:
+    """Whoever uploaded, it is sent."""
+    left = await left_behind()
+
+    async with scripted(state("SENDING"), profile="vendor-2026") as script:
+        for _ in range(2):
+            outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+            assert outcome.campaign_sn == SN
+
+
+@pytest.mark.anyio
+async def test_deletion_of_an_earlier_run_counts() -> None:
+    """A run that died between a deletion and its note finds the campaign gone."""
+    left = await left_behind()
+
+    async with scripted(state("PREPARE"), FAILED, profile="vendor-2026", retry=ALONE) as script:
+        with pytest.raises(ServerError):
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+    assert left.records["delete_campaigns"].state == "intent"
+    async with scripted(UNKNOWN, STAYS, UNKNOWN, *ANEW, profile="vendor-2026") as script:
+        outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+
+    assert outcome.campaign_sn == NEW
+
+
+@pytest.mark.anyio
+async def test_deletion_without_its_campaign_is_of_the_past() -> None:
+    """It says nothing of the campaign that is made next."""
+    left = await left_behind()
+    left.know("delete_campaigns", attrs.evolve(left.records["submit_once"], state="intent"))
+    left.know("submit_once", None)
+
+    async with scripted(ticket(), Reply(), profile="vendor-2026") as script:
+        await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+
+    assert set(left.records) == {"submit_once", "upload_once"}
+
+
+FINISHED: Final = Reply([{"sn": SN, "name": "x", "sentBeginDate": "2026-01-05T02:00:00Z"}])
+SEEN: Final[dict[str, tuple[Sequence[Reply], str]]] = {
+    "being sent": ([state("SENDING")], ""),
+    "stopped": ([state("STOP")], ""),
+    "finished": ([Reply(status=405), FINISHED], ""),
+    "nowhere": ([UNKNOWN, Reply([])], "the platform does not know it, and it is not among"),
+    "unreadable": ([FAILED, FAILED], r"\(ServerError\), and .* could not be looked at"),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("case", SEEN)
+async def test_upload_that_may_have_landed_is_looked_for(case: str) -> None:
+    """By its state, or among the finished campaigns; and nothing is uploaded again."""
+    replies, says = SEEN[case]
+    left = await left_behind()
+    left.know("upload_once", attrs.evolve(left.records["submit_once"], state="intent"))
+    later = attrs.evolve(left.records["upload_once"], at=START - timedelta(hours=1), result=None)
+    left.know("upload_once", later)
+
+    async with scripted(*replies, profile="vendor-2026", retry=ALONE) as script:
+        if not says:
+            outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+            assert outcome.campaign_sn == SN
+            return
+        with pytest.raises(OutcomeUnknown, match=says):
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+
+
+@pytest.mark.anyio
+async def test_url_that_expires_is_replaced_in_the_same_run() -> None:
+    """Three campaigns are made at most, and each is deleted before the next."""
+    replies = [ticket(), EXPIRED, state("PREPARE"), GONE, *ANEW]
+    async with scripted(*replies, profile="vendor-2026") as script:
+        outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8))
+    assert outcome.campaign_sn == NEW
+
+    again = [state("PREPARE"), GONE, ticket(), EXPIRED]
+    replies = [ticket(), EXPIRED, *again, *again]
+    async with scripted(*replies, profile="vendor-2026") as script:
+        with pytest.raises(StorageError, match="403"):
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8))
+
+
+@pytest.mark.anyio
+async def test_end_is_waited_for_and_recipients_are_compared(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever is missing is said: there is no file of rejected rows."""
+    async with connected(**VENDOR) as bench:
+        outcome = await send(bench, wait="sent")
+        bad = csv_of(8) + "nobody,誰\n"
+        with caplog.at_level(logging.WARNING, "newsleopard_async"):
+            fewer = await workflows.send_once(bench.nl, CAMPAIGN, bad, max_rejected=1, wait="sent")
+
+    assert outcome.status is not None
+    assert (outcome.status.state, outcome.recipients) == ("COMPLETE", 8)
+    assert (fewer.addresses, fewer.recipients) == (8, 8)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("metrics", "recipients"),
+    [
+        (Reply([{"campaignSn": SN, "recipientCnt": 5}]), 5),
+        (Reply([{"campaignSn": SN, "reportType": "TEST_A", "recipientCnt": 5}]), None),
+        (Reply(status=405), None),
+    ],
+)
+async def test_missing_recipients_are_said(
+    metrics: Reply, recipients: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And what cannot be compared does not hide that it was sent."""
+    replies = [ticket(), Reply(), state("COMPLETE"), metrics]
+    async with scripted(*replies, profile="vendor-2026") as script:
+        with caplog.at_level(logging.WARNING, "newsleopard_async"):
+            outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), wait="sent")
+
+    assert outcome.recipients == recipients
+    assert ("5 recipients, and 8 addresses" in caplog.text) == (recipients is not None)
+
+
+@pytest.mark.anyio
+async def test_account_without_it_sends_to_no_list_instead() -> None:
+    """Contacts that were to be kept nowhere are not kept by a fallback."""
+    async with connected() as bench:
+        with pytest.raises(NotOffered):
+            await workflows.send_once(bench.unchecked(), CAMPAIGN, csv_of(8))
+
+    assert bench.emulator.contacts == {}
+    assert bench.emulator.submitted == 0
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_sent_once_is_refused_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
+    """All problems come at once."""
+    past = attrs.evolve(CAMPAIGN, schedule=SendAt(START - timedelta(hours=1)))
+    listed: Any = with_lists(past, [ListSn("a")])
+    large = "EMAIL,NAME\n" + "".join(
+        f"user{number}@example.com,{'名' * 300}\n" for number in range(12_000)
+    )
+    path = tmp_path / "run.json"
+
+    async with scripted() as script:
+        send_once: Any = workflows.send_once
+        for given, options, problems in (
+            ((listed, csv_of(3) + "nobody,誰\n"), {}, {"lists", "contacts", "schedule.when"}),
+            ((CAMPAIGN, large), {}, {"contacts"}),
+            ((CAMPAIGN, "EMAIL\n"), {"checkpoint": path}, {"contacts"}),
+            (("campaign", csv_of(3)), {"check": 1, "strict": 1}, {"campaign", "check", "strict"}),
+            ((CAMPAIGN, csv_of(3)), {"wait": "done", "max_rejected": -1}, {"wait", "max_rejected"}),
+            ((CAMPAIGN, csv_of(3)), {"polling": 5}, {"polling"}),
+        ):
+            with pytest.raises(InvalidRequest) as caught:
+                await send_once(script.nl, *given, **options)
+            assert problems <= {each.field for each in caught.value.problems}
+    assert not path.exists()
