@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import newsleopard_async
-from newsleopard_async.emulator import Emulator
+from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.testing import ManualClock
 from tests.constants import ROOT
 from tests.contacts.books import book
@@ -33,7 +33,8 @@ def _examples() -> Iterator[Any]:
 def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
     """Put an emulator in the platform's place, and the files that the examples read."""
     clock = ManualClock()
-    emulator = Emulator(api_keys=["test-key"], clock=clock)
+    emulator = Emulator(api_keys=["test-key"], clock=clock, switches=Switches(later_endpoints=True))
+    emulator.add_template("範本", "<html><body>${NAME} 您好</body></html>")
 
     class Emulated(newsleopard_async.NewsLeopard):
         def __init__(self, api_key: str | None = None, **options: Any) -> None:
