@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, TypeVar
 import attrs
 import pytest
 
-__all__ = ["CELLS", "SIDES", "Cell", "Side", "not_offered", "point", "read"]
+__all__ = ["CELLS", "SIDES", "Cell", "Side", "point", "read"]
 
 Side = Literal["client", "emulator"]
-State = Literal["checked", "read", "not offered"]
+State = Literal["checked", "read"]
 SIDES: Final[tuple[Side, ...]] = ("client", "emulator")
 
 _NAME: Final = re.compile(r"test_(t\d{2,3})_(client|emulator)")
@@ -30,8 +30,7 @@ class Cell:
     """What is known of one side of a point.
 
     Attributes:
-        state: ``checked`` by a test; ``read``, since no code can check it; ``not offered``, which
-            a test checks as well.
+        state: ``checked`` by a test; ``read``, since no code can check it.
         why: The reason of ``read``, otherwise empty.
     """
 
@@ -62,10 +61,3 @@ def point(function: F) -> F:
 def read(number: str, side: Side, why: str) -> None:
     """Mark a cell that no code can check, with the reason."""
     _note(number, side, Cell("read", why))
-
-
-def not_offered(*numbers: str) -> None:
-    """Mark both cells of points about what this version does not have."""
-    for number in numbers:
-        for side in SIDES:
-            _note(number, side, Cell("not offered"))

@@ -30,6 +30,7 @@ from newsleopard_async.testing import ManualClock
 from tests.clients import Bench, Reply, connected, scripted
 from tests.constants import CAMPAIGN, KEY, START
 from tests.emulator.api import BODY, Api, HandClock, changed, make
+from tests.requests_schema import Profile
 from tests.transport.scripted import Scripted, json_answer
 
 __all__ = [
@@ -131,9 +132,11 @@ async def get_links(nl: NewsLeopard) -> Any:
     return await nl.reports.get_links(CampaignSn(SN))
 
 
-async def result_of(call: Call, content: Any, status: int = 200) -> Any:
+async def result_of(
+    call: Call, content: Any, status: int = 200, *, profile: Profile = "documented"
+) -> Any:
     """Return what a call makes of an answer."""
-    async with scripted(Reply(content, status)) as script:
+    async with scripted(Reply(content, status), profile=profile) as script:
         return await call(script.nl)
 
 

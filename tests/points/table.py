@@ -19,7 +19,7 @@ MODULES: Final = tuple(
 """Where the cells are."""
 
 _TITLE: Final = re.compile(r"^### (T\d{2,3}): (.+)$", re.MULTILINE)
-_STATES: Final = ("checked", "read", "not offered")
+_STATES: Final = ("checked", "read")
 
 
 def collected() -> dict[tuple[str, str], Cell]:

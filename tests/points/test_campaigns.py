@@ -14,6 +14,7 @@ import pytest
 from newsleopard_async import (
     APIError,
     Campaign,
+    CampaignFailed,
     FieldError,
     FooterLanguage,
     GoogleAnalytics,
@@ -150,8 +151,8 @@ async def test_t65_emulator() -> None:
 
 @point
 async def test_t66_client() -> None:
-    """What is reported is "accepted"; a later failure is in no endpoint."""
-    async with connected() as bench:
+    """What is reported is "accepted"; a later failure is a state, if the account shows any."""
+    async with connected(profile="vendor-2026") as bench:
         bench.emulator.script_campaign("OVER_LIMIT")
         outcome = await workflows.send_campaign(
             bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員"
@@ -160,7 +161,9 @@ async def test_t66_client() -> None:
         assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
         assert len(bench.emulator.outbox) == 0
         assert await bench.nl.reports.list_campaigns() == ()
-        assert "sent" not in attrs.fields_dict(type(outcome))
+        with pytest.raises(CampaignFailed) as caught:
+            await workflows.wait_for_campaign(bench.nl, outcome.campaign_sn)
+        assert caught.value.status.state == "OVER_LIMIT"
 
 
 @point
@@ -572,6 +575,10 @@ async def test_t82_client() -> None:
     alone = evolve(SUBJECT_TEST, preheader_a="甲")
     assert "preheaderB" not in (await body_of(alone))["content"]
     assert "lone-preheader" in campaign_rules(alone)
+    ticket = Reply({"sn": SN, "url": "https://x.example"})
+    async with scripted(ticket, profile="vendor-2026") as script:
+        await script.nl.campaigns.submit_once(evolve(CAMPAIGN, preheader="預覽"))
+        assert script.wire.sent[0].json["content"]["preheader"] == "預覽"
     with pytest.raises(InvalidRequest):
         evolve(CAMPAIGN, preheader="")
 

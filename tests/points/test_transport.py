@@ -30,6 +30,7 @@ from newsleopard_async import (
     ListSn,
     NewsLeopard,
     NewsLeopardError,
+    NotOffered,
     OutcomeUnknown,
     Polling,
     RateLimited,
@@ -756,18 +757,30 @@ async def test_t18_client() -> None:
             served = getattr(script.nl, group)
             assert {name for name in dir(served) if not name.startswith("_")} == methods
 
+    missing = Reply(status=404)
+    async with scripted(missing, profile="vendor-2026") as script:
+        for _ in range(2):  # the second is not sent
+            with pytest.raises(NotOffered, match="do without"):
+                await script.nl.account.get_balance()
 
-@point
-async def test_t18_emulator() -> None:
-    """The twelve are served; every other path of the OpenAPI description is 404 or 405."""
-    served = []
-    async with platform() as (api, _):
+
+async def _served(**switches: Any) -> set[tuple[str, str]]:
+    """Return which operations of the OpenAPI description an emulator has, with their source."""
+    found = set()
+    async with platform(**switches) as (api, _):
         for path, item in openapi()["paths"].items():
             for method, operation in item.items():
                 if isinstance(operation, dict) and "operationId" in operation:
                     answer = await api.request(method.upper(), re.sub(r"\{.+?\}", "x", path))
                     if answer.status_code not in (404, 405):
-                        served.append((operation["operationId"], operation["x-source"]))
+                        found.add((operation["operationId"], operation["x-source"]))
+    return found
 
-    assert len(served) == 12
-    assert {source for _, source in served} == {"seed"}
+
+@point
+async def test_t18_emulator() -> None:
+    """The twelve are served, with ``later_endpoints`` the eleven; any other is 404 or 405."""
+    twelve, all_of_them = await _served(), await _served(later_endpoints=True)
+
+    assert (len(twelve), {source for _, source in twelve}) == (12, {"seed"})
+    assert len(all_of_them) == 23
