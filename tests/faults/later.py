@@ -6,17 +6,19 @@ documentation, which has no such endpoint.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import anyio
 import attrs
 
-from newsleopard_async import NewsLeopard, workflows
+from newsleopard_async import CampaignSn, NewsLeopard, workflows
 from tests.constants import CAMPAIGN
-from tests.faults.pipelines import Pipeline
-from tests.faults.world import FEW, World
+from tests.faults.pipelines import BY_NAME, Pipeline
+from tests.faults.world import FEW, MANY, World
 
-__all__ = ["LATER"]
+__all__ = ["CALL_OFF", "LATER", "TO_CALL_OFF"]
 
 
 def on_the_notes(pipeline: Pipeline) -> Pipeline:
@@ -60,8 +62,125 @@ def waiting(nl: NewsLeopard, at: World) -> Any:
 
 _WAIT: Final = Pipeline("wait", waiting, prepare=submit_to_list, judge=judge_complete)
 
+
+def sending(**options: Any) -> Callable[[NewsLeopard, World], Any]:
+    """Send a campaign to a list."""
+
+    def run(nl: NewsLeopard, at: World) -> Any:
+        ready = attrs.evolve(CAMPAIGN, lists=(at.sn,))
+        return workflows.send_campaign(nl, ready, checkpoint=at.checkpoint, **options)
+
+    return run
+
+
+def judge_sent(at: World, story: Any) -> None:
+    """The result has the end that was waited for."""
+    assert story.result.status.sn == story.result.campaign_sn
+    assert story.result.status.state == "COMPLETE"
+
+
+_HOLD: Final = timedelta(minutes=10)
+
+
+def judge_held(at: World, story: Any) -> None:
+    """Whenever it was submitted, there was time to take it back."""
+    [campaign] = at.emulator.campaigns
+    assert campaign.begins - campaign.accepted > _HOLD * 0.7
+
+
+_SENT: Final = Pipeline(
+    "send-and-wait", sending(wait="sent"), recipients=FEW, prepare=World.add_list, judge=judge_sent
+)
+_HELD: Final = Pipeline(
+    "send-held", sending(hold=_HOLD), recipients=FEW, prepare=World.add_list, judge=judge_held
+)
+
+# Calling off
+
+
+def submit_slowly(at: World) -> None:
+    """Let there be a campaign that is in the middle of being sent."""
+    at.emulator.switch(mails_per_s=0.001)
+    submit_to_list(at, MANY)
+    at.clock.advance(MANY * 500)
+
+
+def send_slowly(at: World) -> None:
+    """Let there be a campaign that a run with a checkpoint has submitted, and that is sent."""
+    at.emulator.switch(mails_per_s=0.001)
+    at.add_list(MANY)
+
+    async def send() -> str:
+        async with at.client() as nl:
+            outcome = await sending()(nl, at)
+            return str(outcome.campaign_sn)
+
+    at.sn = anyio.run(send)
+    at.submitted_before = 1
+    at.clock.advance(MANY * 500)
+
+
+def judge_stopped(at: World, story: Any) -> None:
+    """Some mails are out, and no more will be."""
+    out = len(at.emulator.outbox)
+    at.clock.advance(2 * 86_400)
+    assert 0 < out == len(at.emulator.outbox) < MANY
+    assert story.result.campaign_sn == at.sn
+    [campaign] = at.emulator.campaigns
+    assert campaign.state(at.clock.now()) == "STOP"
+
+
+async def leave_it(at: World, checkpoint: workflows.Checkpoint) -> None:
+    """Decide nothing: whoever calls a campaign off calls again."""
+
+
+def calling_off(nl: NewsLeopard, at: World) -> Any:
+    """Call a campaign off by its code."""
+    return workflows.call_off(nl, at.sn)
+
+
+def calling_off_run(nl: NewsLeopard, at: World) -> Any:
+    """Call off what a run has submitted."""
+    return workflows.call_off(nl, checkpoint=at.checkpoint)
+
+
+def _stopping(name: str, run: Callable[[NewsLeopard, World], Any], prepare: Any) -> Pipeline:
+    return Pipeline(
+        name, run, prepare=prepare, judge=judge_stopped, decide=leave_it, is_alike=False
+    )
+
+
+async def give_up_or_find(at: World, checkpoint: workflows.Checkpoint) -> None:
+    """Look for the marker among all campaigns, and leave alone what is not there."""
+    there = [CampaignSn(each.sn) for each in at.emulator.campaigns if checkpoint.token in each.name]
+    await checkpoint.resolve(*(("sent", there[0]) if there else ("abandon",)))
+
+
+CALL_OFF: Final = attrs.evolve(
+    _stopping("call-off-failed", calling_off_run, lambda _: None), decide=give_up_or_find
+)
+"""Calls off what a run has left behind."""
+
+
+def send_slowly_from_now_on(at: World) -> None:
+    """Let a campaign be in the middle of being sent for days."""
+    at.emulator.switch(mails_per_s=1e-5)
+
+
+TO_CALL_OFF: Final = (
+    on_the_notes(_HELD),
+    on_the_notes(attrs.evolve(BY_NAME["send-text"], prepare=send_slowly_from_now_on)),
+)
+"""Runs that fail, and are called off."""
+
 LATER: Final = (
     on_the_notes(_WAIT),
+    on_the_notes(_SENT),
+    on_the_notes(_HELD),
+    on_the_notes(_stopping("call-off", calling_off, submit_slowly)),
+    on_the_notes(_stopping("call-off-run", calling_off_run, send_slowly)),
+    # Where there are no later endpoints
     attrs.evolve(_WAIT, name="wait-unoffered"),
+    attrs.evolve(_SENT, name="send-unoffered"),
 )
 """All of them."""

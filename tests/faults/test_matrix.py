@@ -6,17 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsleopard_async import files
+from newsleopard_async import InvalidRequest, OutcomeUnknown, files, workflows
 from newsleopard_async import store as stores
+from newsleopard_async.workflows import CalledOff
+from tests.faults.later import CALL_OFF, TO_CALL_OFF
 from tests.faults.pipelines import BY_NAME, IN_PARTS, Pipeline
 from tests.faults.report import play_all, rows
 from tests.faults.stories import ALL, Case, cases, check, go_on, live, log_of, play, requests_of
 from tests.faults.strikes import FAULTS, Fault, Gone, Strike
-from tests.faults.world import World, world
+from tests.faults.world import FEW, World, world
 
 pytestmark = pytest.mark.matrix
 
@@ -49,6 +52,44 @@ def test_two_faults_at_one_place_neither_repeat_nor_lose(case: Case) -> None:
     """The same holds if whoever goes on meets any second fault."""
     for fault in FAULTS:
         run(case, fault)
+
+
+def call_off(at: World) -> CalledOff | None:
+    """Call off what a run has left behind; a person looks if nothing else can tell."""
+    for _ in range(4):
+        ended = live(at, CALL_OFF)
+        if isinstance(ended, CalledOff):
+            return ended
+        assert isinstance(ended, OutcomeUnknown)
+        checkpoint = anyio.run(workflows.Checkpoint.load, at.checkpoint)
+        anyio.run(CALL_OFF.decide, at, checkpoint)
+        if (anyio.run(workflows.Checkpoint.load, at.checkpoint)).abandoned:
+            return None
+    raise AssertionError
+
+
+@pytest.mark.parametrize("case", cases(TO_CALL_OFF), ids=str)
+def test_send_that_failed_anywhere_is_called_off_for_good(case: Case) -> None:
+    """Once it is called off nothing goes out any more, and no run goes on to send it."""
+    with world() as at:
+        case.pipeline.prepare(at)
+        live(at, case.pipeline, [Strike(case.at, case.fault)])
+        if not at.checkpoint.exists():
+            assert at.emulator.submitted == 0
+            return
+
+        called_off = call_off(at)
+        out = len(at.emulator.outbox)
+        again = live(at, case.pipeline)
+
+        at.clock.advance(30 * 86_400)
+        assert len(at.emulator.outbox) == out < FEW
+        assert at.emulator.submitted <= 1
+        if called_off is None or called_off.how == "never submitted":
+            assert at.emulator.submitted == 0
+            assert isinstance(again, InvalidRequest)
+        else:
+            assert called_off.campaign_sn == again.campaign_sn
 
 
 OF_PARTS = ("gone-before", "gone-after", "reply-lost-lasting")
