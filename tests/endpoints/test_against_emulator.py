@@ -247,3 +247,24 @@ async def test_contacts_are_removed_by_a_filter(removal_from: str) -> None:
 
     assert left == others
     assert row.excluded_count == (1 if removal_from == "list" else 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_test", [False, True])
+async def test_campaign_is_sent_once_to_an_upload(is_test: bool) -> None:
+    """Nothing is sent before the upload, and nobody is kept after it (T122, T123)."""
+    async with connected(profile="vendor-2026") as bench:
+        campaigns = bench.nl.campaigns
+        if is_test:
+            ticket = await campaigns.submit_ab_test_once(AB_TESTS[0])
+        else:
+            ticket = await campaigns.submit_once(CAMPAIGN)
+        await bench.clock.sleep(600)
+        before = (await campaigns.get_status(ticket.campaign_sn)).state
+        await campaigns.upload_once(ticket, csv_of(40).encode())
+        await bench.clock.sleep(30 * 86_400)
+        after = (await campaigns.get_status(ticket.campaign_sn)).state
+
+    assert (before, after) == ("PREPARE", "COMPLETE")
+    assert (bench.emulator.mailings, len({mail.to for mail in bench.emulator.outbox})) == (1, 40)
+    assert len(bench.emulator.contacts) == 0
