@@ -25,7 +25,7 @@ from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.platform.gateway import LATER_PATHS, PATHS
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard
-from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
+from tests.emulator.api import AB_BODY, BODY, ONCE_BODY, Api, HandClock, changed, make
 from tests.openapi import openapi
 
 pytestmark = pytest.mark.slow
@@ -219,21 +219,26 @@ def test_bytes_that_are_no_request_get_a_documented_answer(
         _assert_documented(answer)
 
 
-@FUZZ
+@settings(FUZZ, max_examples=100)
 @given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 def test_any_upload_ends_in_a_known_state(content: bytes) -> None:
-    """Every file, text or not, ends in one of the five documented states."""
+    """Every file, text or not, ends in a documented state, and once is sent to whom it imports."""
 
-    async def upload() -> dict[str, Any]:
-        emulator, clock = make()
+    async def upload() -> tuple[dict[str, Any], str, int]:
+        emulator, clock = make(later_endpoints=True)
         async with Api(emulator) as api:
+            once = (await api.reserve(ONCE_BODY)).json()
             ticket = (await api.post("/v1/contacts/imports/file", {})).json()
-            await api.put(ticket["url"], b"EMAIL,NAME\n" + content)
+            for url in (once["url"], ticket["url"]):
+                await api.put(url, b"EMAIL,NAME\n" + content)
             clock.advance(60)
-            return await api.result(ticket["import_sn"])
+            [campaign] = emulator.campaigns
+            result = await api.result(ticket["import_sn"])
+            return result, campaign.state(clock.now()), len(emulator.outbox)
 
-    result = anyio.run(upload)
+    result, state, mails = anyio.run(upload)
 
     assert result["status"] in {"COMPLETE", "ERROR"}
     counts = [result[name] for name in ("insertCnt", "duplicateCnt", "errCnt")]
     assert sum(counts) == result["fileCnt"]
+    assert (state, mails) == ("COMPLETE" if mails else "EMPTY_RECIPIENT", counts[0])
