@@ -55,14 +55,14 @@ class Answer:
         body: What came with it.
         retry_after: The header of that name.
         error_type: The header ``x-amzn-errortype``, by which the gateway signs its own refusals.
-        headers: All that came, by their names in lower case.
+        headers: All that came, by their names in lower case; two answers are the same without them.
     """
 
     status: int
     body: bytes = attrs.field(default=b"", repr=False)
     retry_after: str | None = None
     error_type: str | None = None
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
 
     @property
     def successful(self) -> bool:
