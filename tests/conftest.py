@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import ipaddress
+import math
 import os
 import re
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import sniffio
@@ -21,9 +22,14 @@ settings.register_profile("project", deadline=None, derandomize="CI" in os.envir
 settings.register_profile("soak", deadline=None, print_blob=True)
 settings.load_profile("project")
 
+T = TypeVar("T")
+
 MOST_CPU_S = 5.0
 """Chosen: a quick test takes less than 1 s; five times that under coverage on a busy machine."""
 _SOAK_FACTOR = 20
+_WAITED_FOR_SHARE = 1 / 3
+"""Chosen: the slow tests made up of examples took 30 s of the CPU, and the examples are the same
+in each run. The quick ones keep theirs: they are measured, and must run every branch."""
 _IS_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(?:slow|matrix|soak)$", re.MULTILINE)
 _SPEEDS = {"quick", "slow", "matrix", "soak"}
 _PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
@@ -56,16 +62,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # Somebody waits. The grids are of many neighbours, of which every fifth one is run, and
         # of the second runs every other one.
         grid = [item for item in items if item.get_closest_marker("matrix")]
-        left_out = {item for place, item in enumerate(grid) if place % 5}
-        left_out.update(on_trio[1::2])
+        left_out = {*grid}.difference(every_fifth(grid)).union(on_trio[1::2])
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
+        quick = [item for item in items if item.get_closest_marker("quick")]
+        _change_examples(_tests_of(items) - _tests_of(quick), _WAITED_FOR_SHARE)
     if _is_soak(config):
-        for test in {getattr(item, "obj", None) for item in items}:
-            chosen = getattr(test, "_hypothesis_internal_use_settings", None)
-            if chosen is not None:
-                more = settings(chosen, max_examples=_SOAK_FACTOR * chosen.max_examples)
-                test._hypothesis_internal_use_settings = more  # type: ignore[union-attr]  # a test
+        _change_examples(_tests_of(items), _SOAK_FACTOR)
+
+
+def every_fifth(grid: Sequence[T]) -> list[T]:
+    """Choose every fifth case, moved on by one in each five.
+
+    Otherwise one column only would be tried of a grid that has five.
+    """
+    return [case for place, case in enumerate(grid) if (place + place // 5) % 5 == 0]
+
+
+def _tests_of(items: Iterable[pytest.Item]) -> set[Any]:
+    """Return the functions of tests, each of which may be run with many parameters."""
+    return {getattr(item, "obj", None) for item in items}
+
+
+def _change_examples(tests: Iterable[Any], factor: float) -> None:
+    """Multiply the examples of those tests for which hypothesis makes up examples."""
+    for test in tests:
+        chosen = getattr(test, "_hypothesis_internal_use_settings", None)
+        if chosen is not None:
+            most = math.ceil(factor * chosen.max_examples)
+            test._hypothesis_internal_use_settings = settings(chosen, max_examples=most)
 
 
 @pytest.hookimpl(wrapper=True)

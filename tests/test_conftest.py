@@ -12,7 +12,13 @@ import sniffio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import LeftLoopbackError, _checked, is_loopback
+from tests.conftest import (
+    LeftLoopbackError,
+    _change_examples,
+    _checked,
+    every_fifth,
+    is_loopback,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -35,6 +41,30 @@ async def test_asyncio_test_runs_on_asyncio() -> None:
 async def test_property_runs_on_the_named_backend(anyio_backend: str, number: int) -> None:
     """A hypothesis test is run, and checked, on each of the two."""
     assert sniffio.current_async_library() == anyio_backend
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 10, 23])
+def test_every_column_of_a_grid_is_tried(columns: int) -> None:
+    """Every fifth case is run where somebody waits, and of those none is always the same."""
+    grid = [(row, column) for row in range(5 * columns) for column in range(columns)]
+
+    chosen = every_fifth(grid)
+
+    assert len(chosen) == len(grid) // 5
+    assert {column for _, column in chosen} == {*range(columns)}
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(20, 2_000), (1 / 3, 34), (0.001, 1)])
+def test_examples_are_multiplied(factor: float, expected: int) -> None:
+    """A soak runs more of them, and a run that somebody waits for fewer, but one at least."""
+
+    @settings(max_examples=100)
+    @given(st.just(0))
+    def test(number: int) -> None: ...
+
+    _change_examples([test, test_loopback_is_recognised], factor)
+
+    assert test._hypothesis_internal_use_settings.max_examples == expected  # type: ignore[attr-defined]  # hypothesis sets it
 
 
 def test_trio_test_that_runs_on_asyncio_fails() -> None:
