@@ -71,8 +71,9 @@ def decode_balance(data: object, unread: Unread) -> Balance:
     """
     if not isinstance(data, dict):
         return Balance(mails=count(data, "$"))
-    places = list(holders(data))
-    path, found = next((each for each in places if each[1].keys() & _BALANCES), places[-1])
+    path, found = next((each for each in holders(data) if each[1].keys() & _BALANCES), ("$", {}))
+    if not found:
+        unread.note(WireError("$", "has neither email nor sms"))
     fields = Fields(path, found, unread)
     return Balance(mails=fields.get(count, "email"), sms=fields.get(count, "sms"))
 
