@@ -246,6 +246,25 @@ async def test_campaign_is_paused_while_its_mails_are_prepared(
     assert (len(emulator.outbox), emulator.balance) == (0, 1_000_000)
 
 
+async def test_look_in_the_middle_of_a_pause_sees_all_of_it() -> None:
+    """Readers of mails that stay are dropped in slices; a look does not wait for them (T129)."""
+    emulator, clock = later(**SLOW, open_share=1.0, bounce_share=0.0, unsubscribe_share=1.0)
+    async with Api(emulator) as api:
+        sn = await accepted(api, BODY, 100)
+        clock.advance(2)
+        pause = asyncio.create_task(api.request("PATCH", path(sn)))
+        for _ in range(20):
+            await asyncio.sleep(0)
+            if emulator._account.campaigns.all[sn].is_stopped:
+                break
+        assert (pause.done(), emulator.balance) == (False, 1_000_000 - 20)
+        answer = await pause
+        clock.advance(3 * DAY_S)
+
+    assert answer.status_code == 204
+    assert len(emulator.excluded) == len(emulator.outbox) == 20
+
+
 @pytest.mark.parametrize(
     ("name", "status"), [("DRAFT", 400), ("OVER_LIMIT", 400), ("SENDING", 204), ("TESTING", 204)]
 )
