@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from rich.pretty import pretty_repr
 
 from newsleopard_async.transport.redact import Secret, excerpt, redact
+from tests.cases import case
 
 KEY = "K3Y<SECRET>&0123/456+789"
 """With characters that HTML, URLs and JSON write in other ways."""
@@ -139,14 +140,15 @@ URLS = [
 ]
 
 
-@pytest.mark.parametrize("text", ADDRESSES + URLS)
 @pytest.mark.parametrize("around", ["{}", "row {} was rejected", '{{"message":"{}"}}', "({}),x"])
-def test_addresses_and_urls_are_hidden(text: str, around: str) -> None:
+def test_addresses_and_urls_are_hidden(around: str) -> None:
     """In whatever notation a server echoes them."""
-    said = redact(around.format(text), SECRET).casefold()
+    for text in ADDRESSES + URLS:
+        with case(text):
+            said = redact(around.format(text), SECRET).casefold()
 
-    assert "private" not in said
-    assert text not in said
+            assert "private" not in said
+            assert text not in said
 
 
 PHONES = [
@@ -186,17 +188,18 @@ ECHOES = [
 ]
 
 
-@pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("around", ["{}", "the key {} is bad", '{{"message":"{}"}}'])
-def test_echo_of_the_key_is_hidden(echo: str, around: str) -> None:
+def test_echo_of_the_key_is_hidden(around: str) -> None:
     """However it is written, in part too."""
-    said = redact(around.format(echo), SECRET).casefold()
+    for echo in ECHOES:
+        with case(echo):
+            said = redact(around.format(echo), SECRET).casefold()
 
-    letters = "".join(filter(str.isalnum, KEY))
-    assert letters[:6].casefold() not in "".join(filter(str.isalnum, said))
-    for form in (KEY, B64, KEY.encode().hex(), html.escape(KEY)):
-        folded = form.casefold()
-        assert not any(folded[at : at + 4] in said for at in range(len(folded) - 4))
+            letters = "".join(filter(str.isalnum, KEY))
+            assert letters[:6].casefold() not in "".join(filter(str.isalnum, said))
+            for form in (KEY, B64, KEY.encode().hex(), html.escape(KEY)):
+                folded = form.casefold()
+                assert not any(folded[at : at + 4] in said for at in range(len(folded) - 4))
 
 
 @given(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import case
 from tests.contacts.checking import check
 
 SECRET = "hush"
@@ -36,19 +37,18 @@ FIXES = ((), ("trim", "drop-duplicates", "leave-out-bad-rows"))
 
 @pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize("fix", FIXES)
-@pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("codec", ["utf-8", "cp950", "utf-16-le", "utf-16"])
-def test_no_message_shows_a_contact(
-    codec: str, header: str, fix: tuple[str, ...], deep: bool
-) -> None:
+def test_no_message_shows_a_contact(codec: str, fix: tuple[str, ...], deep: bool) -> None:
     """Not in a message, nor in a name of a column, nor in any attribute."""
-    content = "\n".join([header, *ROWS, "王"]).encode(codec)
+    for header in HEADERS:
+        with case(header):
+            content = "\n".join([header, *ROWS, "王"]).encode(codec)
 
-    report = check(content, fix=fix, deep=deep).report
+            report = check(content, fix=fix, deep=deep).report
 
-    assert report.findings
-    assert SECRET not in repr(report.findings).casefold()
-    assert SECRET not in str(report.to_dict()["findings"]).casefold()
+            assert report.findings
+            assert SECRET not in repr(report.findings).casefold()
+            assert SECRET not in str(report.to_dict()["findings"]).casefold()
 
 
 @pytest.mark.parametrize("bad", [b"\xffhush", b"\xe4hush", b"\xe4\xbdhush", b"\xf0\x9fhush"])
