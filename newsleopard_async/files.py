@@ -28,6 +28,7 @@ __all__ = [
     "FileIdentity",
     "StableFile",
     "Unusable",
+    "append_privately",
     "as_path",
     "copy_durably",
     "create_private",
@@ -169,6 +170,19 @@ def create_private(path: Path) -> IO[bytes]:
     """Create a file that nobody else can read, and that is no link to another."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW | _BINARY
     return os.fdopen(os.open(path, flags, 0o600), "wb")
+
+
+def append_privately(path: Path, content: bytes, *, header: bytes) -> None:
+    """Add to a file that nobody else can read, and flush it; a new one begins with the header.
+
+    Raises:
+        OSError: it cannot be written, or is a link.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_FOLLOW | _BINARY
+    with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
+        file.write(content if file.tell() else header + content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def put_in_place(part: Path, path: Path, *, must_last: bool = False) -> int:

@@ -14,7 +14,7 @@ from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.plain import Plain
 from newsleopard_async.temporary import writing
 
-__all__ = ["MOST_PARTS", "Part", "split", "write_part"]
+__all__ = ["MOST_PARTS", "Part", "cells_of", "rows_of", "split", "write_part"]
 
 MOST_PARTS: Final = 200
 """Chosen: a part takes five requests or so, so that these take a tenth of the day's 10,000, and
@@ -52,7 +52,7 @@ def split(path: Path, part_bytes: int) -> tuple[Part, ...]:
     """
     with path.open("rb") as file:
         header = file.readline()
-        parts = tuple(_divided(header, _rows(file), part_bytes))
+        parts = tuple(_divided(header, rows_of(file), part_bytes))
     if len(parts) > MOST_PARTS:
         at_least = path.stat().st_size // MOST_PARTS + len(header)
         raise _refusal(
@@ -62,7 +62,7 @@ def split(path: Path, part_bytes: int) -> tuple[Part, ...]:
     return parts
 
 
-def _rows(lines: Iterable[bytes]) -> Iterator[bytes]:
+def rows_of(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the rows, of which one may have several lines: every quote in the file is doubled."""
     row = b""
     for line in lines:
@@ -73,7 +73,7 @@ def _rows(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _divided(header: bytes, rows: Iterable[bytes], part_bytes: int) -> Iterator[Part]:
-    width = len(_cells(header))
+    width = len(cells_of(header))
     begin = end = len(header)
     keys: set[bytes] = set()
 
@@ -91,14 +91,15 @@ def _divided(header: bytes, rows: Iterable[bytes], part_bytes: int) -> Iterator[
             begin = end
             keys = set()
         end += len(row)
-        cells = _cells(row)
+        cells = cells_of(row)
         # As they are counted in all: a row of other cells may be rejected, and not be counted.
         if len(cells) == width and is_address(cells[0]):
             keys.add(key_of(cells[0]))
     yield part()
 
 
-def _cells(row: bytes) -> list[str]:
+def cells_of(row: bytes) -> list[str]:
+    """Read a row of a clean CSV."""
     text = row.decode().removesuffix("\n")
     if '"' not in text:
         return text.split(COMMA)

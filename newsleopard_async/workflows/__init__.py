@@ -9,6 +9,7 @@ from newsleopard_async.lazy import names_from
 if TYPE_CHECKING:
     from newsleopard_async.models.report_summary import CampaignSummary
     from newsleopard_async.store import Store
+    from newsleopard_async.workflows.automation import trigger_automation
     from newsleopard_async.workflows.calling_off import call_off
     from newsleopard_async.workflows.checking import check_contacts
     from newsleopard_async.workflows.checkpoint import Checkpoint
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.importing import import_contacts, wait_for_import
     from newsleopard_async.workflows.once import send_once
     from newsleopard_async.workflows.outcomes import (
+        AutomationOutcome,
         CalledOff,
         CampaignReport,
         ImportReport,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.summaries import summarize
 
 __all__ = [
+    "AutomationOutcome",
     "CalledOff",
     "CampaignReport",
     "CampaignSummary",
@@ -52,6 +55,7 @@ __all__ = [
     "send_campaign",
     "send_once",
     "summarize",
+    "trigger_automation",
     "wait_for_campaign",
     "wait_for_import",
     "wait_for_report",
@@ -60,6 +64,7 @@ __all__ = [
 _MODULES = {
     "models.report_summary": ("CampaignSummary",),
     "store": ("Store",),
+    "workflows.automation": ("trigger_automation",),
     "workflows.calling_off": ("call_off",),
     "workflows.checking": ("check_contacts",),
     "workflows.checkpoint": ("Checkpoint",),
@@ -67,6 +72,7 @@ _MODULES = {
     "workflows.importing": ("import_contacts", "wait_for_import"),
     "workflows.once": ("send_once",),
     "workflows.outcomes": (
+        "AutomationOutcome",
         "CalledOff",
         "CampaignReport",
         "ImportReport",

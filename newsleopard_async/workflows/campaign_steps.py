@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import attrs
 
+from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
+from newsleopard_async.contacts.recipients import Batch, read_batch
 
 # Loaded before a pipeline begins, as in `steps`.
 from newsleopard_async.endpoints import account, campaigns, reports  # noqa: F401 - see above
-from newsleopard_async.errors import UnexpectedResponse
+from newsleopard_async.errors import NewsLeopardError, UnexpectedResponse
+from newsleopard_async.files import append_privately
 from newsleopard_async.models import (
+    AutomationEvent,
     Balance,
     Campaign,
     CampaignMetrics,
     CampaignSn,
     CampaignStatus,
     DeleteOutcome,
+    EventOutcome,
     Mailing,
     OnceTicket,
     SentCampaign,
 )
 from newsleopard_async.plain import Plain
 from newsleopard_async.transport.watched import Observer
+from newsleopard_async.workflows.outcomes import EventCounts
 from newsleopard_async.workflows.runner import step
 from newsleopard_async.workflows.steps import ranges_around
 
 __all__ = [
+    "EventBatch",
     "FindFinished",
     "OnceUpload",
     "delete_campaigns",
@@ -39,9 +52,13 @@ __all__ = [
     "get_status",
     "hold_until",
     "pause_campaign",
+    "send_event",
     "submit_once",
     "upload_once",
 ]
+
+
+_log: Final = logging.getLogger("newsleopard_async")
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +80,25 @@ class OnceUpload(Plain):
 
     ticket: OnceTicket
     path: Path
+
+
+@attrs.frozen(kw_only=True)
+class EventBatch(Plain):
+    """An event for some rows of a clean CSV file.
+
+    Attributes:
+        workflow: Code of the script.
+        event: What happens to it.
+        path: The file.
+        batch: Its rows.
+        refused_to: A file for the addresses that are refused.
+    """
+
+    workflow: str
+    event: AutomationEvent
+    path: Path
+    batch: Batch
+    refused_to: Path | None = None
 
 
 @step(gives=CampaignStatus)
@@ -143,3 +179,52 @@ async def submit_once(nl: NewsLeopard, campaign: Mailing, observer: Observer) ->
 async def upload_once(nl: NewsLeopard, given: OnceUpload, observer: Observer) -> None:
     """Upload the contacts, which sends the campaign."""
     await nl.campaigns.upload_once(given.ticket, given.path, observer=observer)
+
+
+@attrs.frozen
+class _Refusals:
+    """Adds the addresses that were refused to a file, before the batch counts as done."""
+
+    observer: Observer
+    path: Path
+
+    async def on_sending(self) -> None:
+        await self.observer.on_sending()
+
+    async def on_accepted(self, model: EventOutcome) -> None:
+        try:
+            await in_thread(partial(_append, self.path, tuple(model.refused.items())))
+        except OSError as error:
+            # What took effect must be noted all the same.
+            _log.error(
+                "%d refused addresses could not be added to %s: %s",
+                len(model.refused),
+                self.path,
+                error.strerror,
+            )
+        await self.observer.on_accepted(model)
+
+    async def on_failed(self, error: NewsLeopardError) -> None:
+        await self.observer.on_failed(error)
+
+
+def _append(path: Path, refused: Sequence[tuple[str, str]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(refused)
+    append_privately(path, text.getvalue().encode(), header=b"EMAIL,REASON\n")
+
+
+@step(gives=EventCounts | None, request="POST /v1/automation/event", keeps=EventCounts.of)
+async def send_event(
+    nl: NewsLeopard, given: EventBatch, observer: Observer
+) -> EventOutcome | EventCounts | None:
+    """Send an event for a batch; what is kept of its result are counts."""
+    if given.refused_to is not None:
+        observer = _Refusals(observer, given.refused_to)
+    # Bound to no name: what is logged may be reported with the variables of the running frames.
+    return await nl.automation.send_event(
+        given.workflow,
+        given.event,
+        await in_thread(partial(read_batch, given.path, given.batch)),
+        observer=observer,
+    )

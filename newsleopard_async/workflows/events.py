@@ -44,6 +44,7 @@ StepName = Literal[
     "delete_campaigns",
     "submit_once",
     "upload_once",
+    "send_event",
 ]
 """The steps of all pipelines."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,19 +13,22 @@ from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import (
     CampaignSn,
     CampaignStatus,
+    EventOutcome,
     ImportResult,
     ImportSn,
     ListSn,
     ReportType,
 )
 from newsleopard_async.models.report_summary import ReportSummary
-from newsleopard_async.models.reports import ReportRow
+from newsleopard_async.models.reports import HidesContact, ReportRow
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.plain import LATER, Plain
 
 __all__ = [
+    "AutomationOutcome",
     "CalledOff",
     "CampaignReport",
+    "EventCounts",
     "HowCalledOff",
     "ImportReport",
     "OnceOutcome",
@@ -113,6 +116,47 @@ class OnceOutcome(Plain):
     addresses: int
     status: CampaignStatus | None = None
     recipients: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class EventCounts(Plain):
+    """For how many contacts of a batch the platform took an event, and for how many not."""
+
+    accepted: int = 0
+    refused: int = 0
+
+    @classmethod
+    def of(cls, outcome: EventOutcome | EventCounts | None) -> EventCounts:
+        """Count; of a batch that a person has decided about, nothing is known."""
+        if isinstance(outcome, EventOutcome):
+            return cls(accepted=len(outcome.accepted), refused=len(outcome.refused))
+        return outcome or cls()
+
+
+@attrs.frozen(kw_only=True, repr=False)
+class AutomationOutcome(HidesContact, Plain):
+    """What became of an event for many contacts.
+
+    Attributes:
+        accepted: Contacts for whom the platform took it.
+        refused: Contacts for whom it did not.
+        unknown: Contacts of whom it says nothing, or whose batch a person has decided about.
+        requests: Requests that it took, those of earlier runs included.
+        reasons: Address to reason, in the platform's words, for those that were refused in this
+            run; an earlier run's are in its own result, and in ``refused_to``.
+        refused_to: The file that they were added to, if one was named.
+    """
+
+    accepted: int
+    refused: int
+    unknown: int
+    requests: int
+    reasons: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    refused_to: Path | None = None
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        for name in ("accepted", "refused", "unknown", "requests"):
+            yield name, getattr(self, name)
 
 
 HowCalledOff: TypeAlias = Literal[

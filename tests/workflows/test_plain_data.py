@@ -45,6 +45,7 @@ from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.workflows import (
+    AutomationOutcome,
     CalledOff,
     CampaignReport,
     CampaignSummary,
@@ -122,6 +123,7 @@ EXAMPLES: tuple[Plain, ...] = (
         campaign_sn=CampaignSn("c"),
         after=CampaignStatus(sn=CampaignSn("c"), state=CampaignState.STOP, updated=NOW),
     ),
+    AutomationOutcome(accepted=1, refused=1, unknown=0, requests=1, reasons={"b": "no"}),
     OnceOutcome(campaign_sn=CampaignSn("c"), addresses=8, recipients=7),
     CheckReport(findings=(FINDING,)),
     ContactsReport(findings=(FINDING,), columns=("EMAIL", "NAME"), left_out_to=Path("a.csv")),

@@ -1,0 +1,131 @@
+"""The people of automation events, read batch by batch from a clean CSV (T133, T134).
+
+A row has one line or several, and stands where it stands: a batch is found again by its place in
+the file. Rows are counted from 1, below the header.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from newsleopard_async.contacts.parts import cells_of, rows_of
+from newsleopard_async.contacts.rules.emails import key_of
+from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.models.automation import MOST_RECIPIENTS, Recipient
+from newsleopard_async.models.findings import counted, listed
+from newsleopard_async.models.validation import refuse
+from newsleopard_async.plain import Plain
+
+__all__ = ["MOST_BATCHES", "Batch", "divide", "read_batch"]
+
+MOST_BATCHES: Final = 999
+"""Chosen: a tenth of the day's 10,000 requests, and a record that stays small in a checkpoint."""
+
+
+@attrs.frozen(kw_only=True)
+class Batch(Plain):
+    """Some rows of a clean CSV, for one event.
+
+    Attributes:
+        begin: Where they begin in the file.
+        end: Where they end.
+        first_row: The first of them.
+        rows: How many there are.
+    """
+
+    begin: int
+    end: int
+    first_row: int
+    rows: int
+
+    def __str__(self) -> str:
+        if self.rows == 1:
+            return f"row {self.first_row:,}"
+        return f"rows {self.first_row:,} to {self.first_row + self.rows - 1:,}"
+
+
+def divide(path: Path) -> tuple[Batch, ...]:
+    """Divide a clean CSV into batches, once every row was found to be usable.
+
+    Raises:
+        InvalidRequest: a row is not, an address stands twice, or there are too many rows.
+    """
+    faults: dict[tuple[str, str], _Fault] = {}
+    keys: set[bytes] = set()
+    batches: list[Batch] = []
+    with path.open("rb") as file:
+        header = file.readline()
+        names, end = cells_of(header), len(header)
+        for number, row in enumerate(rows_of(file), start=1):
+            if (number - 1) % MOST_RECIPIENTS == 0:
+                batches.append(Batch(begin=end, end=end, first_row=number, rows=0))
+            end += len(row)
+            batches[-1] = attrs.evolve(batches[-1], end=end, rows=batches[-1].rows + 1)
+            cells = cells_of(row)
+            for each in _problems_of(names, cells, keys):
+                faults.setdefault((each.field, each.rule), _Fault(each)).rows.append(number)
+            keys.add(key_of(cells[0]))
+    refuse([*(each.as_problem() for each in faults.values()), *_problems_of_number(batches)])
+    return tuple(batches)
+
+
+def read_batch(path: Path, batch: Batch) -> tuple[Recipient, ...]:
+    """Read the people of a batch."""
+    with path.open("rb") as file:
+        names = cells_of(file.readline())
+        file.seek(batch.begin)
+        content = file.read(batch.end - batch.begin)
+    return tuple(_recipient(names, cells_of(row)) for row in rows_of(io.BytesIO(content)))
+
+
+def _recipient(names: Sequence[str], cells: Sequence[str]) -> Recipient:
+    """Make a person of a row: EMAIL and NAME first, and all other columns as variables."""
+    return Recipient(cells[1], cells[0], dict(zip(names[2:], cells[2:], strict=True)))
+
+
+@attrs.define
+class _Fault:
+    """What is wrong with some rows, in the words for the first of them."""
+
+    problem: Problem
+    rows: list[int] = attrs.field(factory=list)
+
+    def as_problem(self) -> Problem:
+        where = listed([f"{row:,}" for row in self.rows])
+        return Problem(
+            "contacts",
+            self.problem.rule,
+            f"{self.problem.field} {self.problem.message} ({counted(len(self.rows), 'row')}, "
+            f"counted below the header: {where})",
+        )
+
+
+def _problems_of(names: Sequence[str], cells: Sequence[str], keys: set[bytes]) -> Iterator[Problem]:
+    """Yield what is wrong with a row; no cell is shown."""
+    try:
+        _recipient(names, cells)
+    except InvalidRequest as error:
+        yield from error.problems
+    if key_of(cells[0]) in keys:
+        yield Problem(
+            "address",
+            "unique",
+            "is that of an earlier row, and a script must not begin twice for it; "
+            "fix='drop-duplicates' keeps the last row of each",
+        )
+
+
+def _problems_of_number(batches: Sequence[Batch]) -> Iterator[Problem]:
+    if len(batches) > MOST_BATCHES:
+        most = MOST_BATCHES * MOST_RECIPIENTS
+        yield Problem(
+            "contacts",
+            "too-many",
+            f"takes {len(batches):,} requests, and at most {MOST_BATCHES} are made; give at most "
+            f"{most:,} contacts at a time",
+        )
