@@ -15,7 +15,7 @@ The rules:
   gets an error at once, apart from the one that is the next probe.
 - What is urgent may go early, while the gate is shut. It is the probe then: accepted, it opens the
   gate. Refused, it shortens no hold and counts for no further probe, since several may go at once.
-  If a probe is on its way already, it goes beside it and says nothing new.
+  If a probe is on its way already, it goes beside it and says nothing new: that one may hang.
 - Only the probe's own answer moves the gate. The answers of those that were on their way
   when it was shut say nothing new.
 - We keep below the limits that we know. So when the gate opens again and three refusals have

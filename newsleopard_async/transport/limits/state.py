@@ -112,11 +112,13 @@ class Ledger:
     def go_at(self, demand: Demand, now: float, wall: datetime) -> float:
         """Return when the next request may go; infinity while only an answer can tell.
 
-        What insists does not wait where others are refused; it keeps the second's limit.
+        What insists waits neither where others are refused nor for a probe, whose answer may take
+        a minute; it keeps the second's limit.
         """
         go_at = self._last_went_at + self.pace.interval_s(demand.windows)
-        if not demand.insists or self._refusal(demand, now, wall) is None:
-            go_at = max(self.gate.go_at(), go_at)
+        gate_at = self.gate.go_at()
+        if not demand.insists or (gate_at < math.inf and self._refusal(demand, now, wall) is None):
+            go_at = max(gate_at, go_at)
         for count, period_s in demand.windows:
             free_at = self._log.next_free_at(count, period_s, demand.limits.uplink_s, now)
             go_at = max(go_at, free_at)

@@ -209,6 +209,24 @@ async def test_urgent_one_goes_beside_a_probe_that_is_on_its_way() -> None:
 
 
 @pytest.mark.anyio
+async def test_urgent_one_does_not_wait_for_a_probe_that_hangs() -> None:
+    """Its answer may take a minute, in which a thousand mails go out."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock)
+    settle(limiter, await limiter.acquire(), refused=True)
+    probe = await limiter.acquire()
+    probe_s = clock.monotonic()
+
+    beside = await stop(limiter, refused=False)
+    went_s = clock.monotonic()
+    settle(limiter, probe, refused=False)
+    await limiter.acquire()
+
+    assert (probe.is_probe, beside.is_probe) == (True, False)
+    assert went_s == probe_s
+
+
+@pytest.mark.anyio
 async def test_urgent_ones_keep_the_seconds_limit() -> None:
     """However the day stands, no second has more requests than it may."""
     clock = ManualClock(NOON)
