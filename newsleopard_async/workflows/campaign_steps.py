@@ -29,8 +29,10 @@ from newsleopard_async.models import (
     CampaignMetrics,
     CampaignSn,
     CampaignStatus,
+    ContactList,
     DeleteOutcome,
     EventOutcome,
+    ListSn,
     Mailing,
     OnceTicket,
     SentCampaign,
@@ -39,12 +41,13 @@ from newsleopard_async.plain import Plain
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.workflows.outcomes import EventCounts
 from newsleopard_async.workflows.runner import step
-from newsleopard_async.workflows.steps import ranges_around
+from newsleopard_async.workflows.steps import lists_of, ranges_around
 
 __all__ = [
     "EventBatch",
     "FindFinished",
     "OnceUpload",
+    "count_subscribers",
     "delete_campaigns",
     "find_finished",
     "get_balance",
@@ -56,7 +59,6 @@ __all__ = [
     "submit_once",
     "upload_once",
 ]
-
 
 _log: Final = logging.getLogger("newsleopard_async")
 
@@ -136,10 +138,26 @@ async def hold_until(nl: NewsLeopard, hold: timedelta) -> datetime:
     return moved(nl.clock.now(), hold)
 
 
-@step(gives=Balance)
-async def get_balance(nl: NewsLeopard, _: None) -> Balance:
-    """Return what the account may still send."""
-    return await nl.account.get_balance()
+@step(gives=Balance | None)
+async def get_balance(nl: NewsLeopard, _: None) -> Balance | None:
+    """Return what the account may still send, or None: it is advice, and no reason to stop."""
+    try:
+        return await nl.account.get_balance()
+    except NewsLeopardError as error:
+        _log.info("the balance is not known: %s", error)
+        return None
+
+
+@step(gives=tuple[ContactList, ...])
+async def count_subscribers(
+    nl: NewsLeopard, list_sns: tuple[ListSn, ...]
+) -> tuple[ContactList, ...]:
+    """Return lists with their counts, as far as they were seen."""
+    try:
+        return await lists_of(nl, list_sns)
+    except NewsLeopardError as error:
+        _log.info("the lists could not be looked at: %s", error)
+        return ()
 
 
 @step(gives=tuple[CampaignMetrics, ...])

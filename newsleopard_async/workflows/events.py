@@ -39,6 +39,7 @@ StepName = Literal[
     "find_finished",
     "hold_until",
     "get_balance",
+    "count_subscribers",
     "get_metrics",
     "pause_campaign",
     "delete_campaigns",

@@ -42,6 +42,7 @@ from newsleopard_async.models.validation import (
     refuse,
 )
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.balance import IfTooLow, check_balance, problems_of_balance
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
@@ -68,6 +69,7 @@ from newsleopard_async.workflows.verdict import (
     Terms,
     are_few_enough,
     judge,
+    recipients_of,
 )
 
 __all__ = ["WaitFor", "find_campaign", "is_complete_enough", "problems_of_wait", "send_campaign"]
@@ -99,6 +101,7 @@ async def send_campaign(
     part_bytes: int | None = None,
     wait: WaitFor = "accepted",
     hold: timedelta | None = None,
+    balance: IfTooLow | None = "warn",
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
 
@@ -144,8 +147,13 @@ async def send_campaign(
         hold: How long the campaign is held back after its submit, up to seven days, in which
             `call_off` stops it: ``SendNow()`` becomes a schedule. Once it was submitted or may
             have been, it must stay the same.
+        balance: What to do if the account's balance does not cover the campaign, by the
+            subscribers of its lists, just before the submit: ``warn`` logs both numbers, ``refuse``
+            raises; None asks for no balance. A balance that is not known stops nothing. The
+            platform itself decides at the submit.
 
     Raises:
+        InsufficientBalance: the platform refused, or the balance refuses; nothing was sent.
         CampaignFailed: it was accepted, and not sent, or not all of it.
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
             (yet); run again with the checkpoint, from `.look_again_at` on.
@@ -160,7 +168,13 @@ async def send_campaign(
         InUse: another run is using the checkpoint; it sends, and this one sent nothing.
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
-    refuse([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
+    refuse(
+        [
+            *problems_of_wait(wait),
+            *problems_of_hold(hold, campaign),
+            *problems_of_balance(balance),
+        ]
+    )
     refuse(_problems_of_options(marker, polling, left_out_to, checkpoint))
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
@@ -202,14 +216,17 @@ async def send_campaign(
             judgement = await judged()
             refuse(judgement.problems)
             log_remarks(judgement.remarks)
-        report = None
+        report, most = None, None
         if found is not None and target is not None:
+            most = recipients_of(campaign, found.report, target)
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target, polling or Polling())
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await _import(
                 run, found, joined, polling or Polling(), max_rejected=max_rejected, is_new=is_new
             )
+        if is_new and balance is not None:
+            await check_balance(run, campaign, balance, most=most)
         if hold is not None:
             campaign = await held_back(run, campaign, hold)
         campaign_sn = await submit_once(run, campaign, marker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -66,6 +66,7 @@ __all__ = [
     "get_import",
     "get_report_state",
     "import_text",
+    "lists_of",
     "make_folder",
     "ranges_around",
     "says_unknown",
@@ -183,17 +184,27 @@ async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
 
 @step(gives=ContactList | None)
 async def find_list(nl: NewsLeopard, list_sn: ListSn) -> ContactList | None:
-    """Return the list of a code, or None if it was not seen; no page after it is asked for.
+    """Return the list of a code, or None if it was not seen."""
+    return next(iter(await lists_of(nl, (list_sn,))), None)
+
+
+async def lists_of(nl: NewsLeopard, list_sns: Iterable[ListSn]) -> tuple[ContactList, ...]:
+    """Return the lists of codes as far as they were seen; no page after the last is asked for.
 
     The look is bounded: it protects against a slip, and must not use up the day's requests.
     """
+    wanted = set(list_sns)
+    found: list[ContactList] = []
     with nl.clock.deadline(_LONGEST_LOOK_S):
         lists = cast("AsyncGenerator[ContactList, None]", nl.contacts.iter_lists())
         async with contextlib.aclosing(lists):
             async for each in lists:
-                if each.sn == list_sn:
-                    return each
-    return None
+                if each.sn in wanted:
+                    found.append(each)
+                    wanted.remove(each.sn)
+                if not wanted:
+                    break
+    return tuple(found)
 
 
 @step(gives=ListSn, request="POST /v1/contacts/lists/insert")

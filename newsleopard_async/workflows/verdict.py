@@ -22,7 +22,7 @@ from newsleopard_async.models import Mailing, with_lists
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
 from newsleopard_async.workflows.target import Target
 
-__all__ = ["Judgement", "Terms", "are_few_enough", "judge"]
+__all__ = ["Judgement", "Terms", "are_few_enough", "judge", "recipients_of"]
 
 
 @attrs.frozen(kw_only=True)
@@ -81,7 +81,7 @@ def judge(
     known = {(each.field, each.rule) for each in at_send}
     of_campaign = CheckReport()
     if terms.check:
-        recipients = _recipients(campaign, report, target, is_once=is_once)
+        recipients = recipients_of(campaign, report, target, is_once=is_once)
         of_campaign = _check(campaign, report, recipients, now)
     found = (
         *(report or ()),
@@ -141,8 +141,12 @@ def _check(
     return check_campaign(campaign, columns=columns, recipients=recipients, now=now)
 
 
-def _recipients(
-    campaign: Mailing, report: ContactsReport | None, target: Target | None, *, is_once: bool
+def recipients_of(
+    campaign: Mailing,
+    report: ContactsReport | None,
+    target: Target | None,
+    *,
+    is_once: bool = False,
 ) -> int | None:
     """Return how many it goes to; None where a list may have members that nobody here knows."""
     is_new = target is not None and target.list_sn is None and target.if_list_exists == "refuse"
