@@ -25,6 +25,7 @@ from newsleopard_async import (
     NotOffered,
     OutcomeUnknown,
     Polling,
+    RateLimits,
     RetryPolicy,
     ServerError,
     with_lists,
@@ -32,10 +33,11 @@ from newsleopard_async import (
 )
 from newsleopard_async.store import FileStore
 from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import CalledOff, Checkpoint, Event
 from newsleopard_async.workflows.record import Record
-from tests.clients import Reply, checkpoint_of, refused, scripted
-from tests.constants import CAMPAIGN, KEY, START
+from tests.clients import Reply, checkpoint_of, connected, csv_of, refused, scripted
+from tests.constants import CAMPAIGN, KEY, LIST_NAME, START
 from tests.faults.world import MemoryStore
 
 SN: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
@@ -436,3 +438,73 @@ async def test_what_cannot_be_called_off_is_refused_before_anything_is_sent(
             options: Any = wrong
             async with refused(script.wire, problem):
                 await workflows.call_off(script.nl, **options)
+
+
+@pytest.mark.anyio
+async def test_send_that_is_held_back_can_be_taken_back(tmp_path: Path) -> None:
+    """With a hold, every send has its undo, by the checkpoint alone."""
+    path = tmp_path / "run.json"
+    limits = RateLimits.vendor_2026()
+    async with connected(profile="vendor-2026", limits=limits) as bench:
+        await workflows.send_campaign(
+            bench.nl,
+            CAMPAIGN,
+            contacts=csv_of(5),
+            list_name=LIST_NAME,
+            hold=timedelta(minutes=10),
+            checkpoint=path,
+        )
+        outcome = await workflows.call_off(bench.nl, checkpoint=path)
+        await bench.clock.sleep(86_400)
+
+    assert outcome.how == "paused"
+    assert (len(bench.emulator.outbox), bench.emulator.balance) == (0, 1_000_000)
+
+
+@pytest.mark.anyio
+async def test_everything_goes_before_other_requests() -> None:
+    """It does not wait behind a hundred polls, nor does what comes after it go first."""
+    first: list[bool] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        first.append(goes_first.get())
+        if request.method == "PATCH":
+            return httpx.Response(204)
+        return httpx.Response(200, json={"sn": SN, "status": "STOP" if first[1:] else "SENDING"})
+
+    transport = httpx.MockTransport(answer)
+    async with NewsLeopard(KEY, http_transport=transport, clock=ManualClock()) as nl:
+        await workflows.call_off(nl, SN)
+
+    assert first == [True, True, True]
+    assert not goes_first.get()
+
+
+@pytest.mark.asyncio
+@pytest.mark.slow
+async def test_send_of_20000_is_stopped_in_the_middle() -> None:
+    """What went out, what did not, and what is paid back: all of it is in one summary."""
+    limits = RateLimits.vendor_2026()
+    async with connected(profile="vendor-2026", limits=limits) as bench:
+        bench.emulator.switch(mails_per_s=100.0)
+        before = bench.emulator.balance
+        sent = await workflows.send_campaign(
+            bench.nl, CAMPAIGN, contacts=csv_of(20_000), list_name=LIST_NAME
+        )
+        await bench.clock.sleep(100)
+        outcome = await workflows.call_off(bench.nl, sent.campaign_sn)
+        out = len(bench.emulator.outbox)
+        again = await workflows.call_off(bench.nl, sent.campaign_sn)
+        await bench.clock.sleep(86_400)
+        [summary] = await workflows.summarize(bench.nl, [sent.campaign_sn])
+        balance = await bench.nl.account.get_balance()
+
+    assert (outcome.how, again.how) == ("paused", "already stopped")
+    assert outcome.before is not None
+    assert outcome.before.state == "SENDING"
+    assert 0 < out == len(bench.emulator.outbox) < 20_000
+    assert summary.recipients == 20_000
+    assert summary.delivered is not None
+    assert summary.bounced is not None
+    assert summary.delivered + summary.bounced == out
+    assert balance.mails == before - out
