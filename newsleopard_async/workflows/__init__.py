@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.reporting import export_report, wait_for_report
     from newsleopard_async.workflows.sending import find_campaign, send_campaign
     from newsleopard_async.workflows.summaries import summarize
+    from newsleopard_async.workflows.trial import send_test
 
 __all__ = [
     "AutomationOutcome",
@@ -54,6 +55,7 @@ __all__ = [
     "rejected_rows",
     "send_campaign",
     "send_once",
+    "send_test",
     "summarize",
     "trigger_automation",
     "wait_for_campaign",
@@ -86,6 +88,7 @@ _MODULES = {
     "workflows.reporting": ("export_report", "wait_for_report"),
     "workflows.sending": ("find_campaign", "send_campaign"),
     "workflows.summaries": ("summarize",),
+    "workflows.trial": ("send_test",),
 }
 
 if not TYPE_CHECKING:
