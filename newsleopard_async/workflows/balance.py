@@ -17,7 +17,14 @@ from newsleopard_async.models import ContactList, Mailing
 from newsleopard_async.workflows.campaign_steps import count_subscribers, get_balance
 from newsleopard_async.workflows.runner import Runner
 
-__all__ = ["IfTooLow", "Need", "check_balance", "need_of", "problems_of_balance"]
+__all__ = [
+    "IfTooLow",
+    "Need",
+    "check_balance",
+    "check_balance_once",
+    "need_of",
+    "problems_of_balance",
+]
 
 IfTooLow = Literal["warn", "refuse"]
 
@@ -91,12 +98,31 @@ async def check_balance(
         f"the balance is {balance.mails:,} mails, and the campaign needs at least "
         f"{need.least:,}{most_text}"
     )
+    _tell(sentence, if_too_low, recipients=need.least, remaining=balance.mails)
+
+
+async def check_balance_once(run: Runner, addresses: int, if_too_low: IfTooLow) -> None:
+    """Compare the balance with the addresses that are to be uploaded for a campaign.
+
+    Raises:
+        InsufficientBalance: it does not cover them, and that refuses; nothing was sent.
+    """
+    balance = await run.step(get_balance, None, keep=False)
+    if balance is None or balance.mails is None or addresses <= balance.mails:
+        return
+    sentence = (
+        f"the balance is {balance.mails:,} mails, and {addresses:,} addresses are to be sent to"
+    )
+    _tell(sentence, if_too_low, recipients=addresses, remaining=balance.mails)
+
+
+def _tell(sentence: str, if_too_low: IfTooLow, *, recipients: int, remaining: int) -> None:
     if if_too_low == "warn":
         _log.warning("%s; the platform decides (40012)", sentence)
         return
     raise InsufficientBalance(
         f"{sentence}; nothing was sent. Top up (儲值), then run it again with the same checkpoint",
         status=_OK,
-        recipients=need.least,
-        remaining=balance.mails,
+        recipients=recipients,
+        remaining=remaining,
     )

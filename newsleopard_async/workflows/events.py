@@ -55,8 +55,7 @@ class Event(Plain):
     """Something happened in a pipeline.
 
     Attributes:
-        pipeline: ``import_contacts``, ``send_campaign``, ``export_report`` or
-            ``check_contacts``.
+        pipeline: Its name, as in ``send_campaign``; or ``check_contacts``.
         step: The step's name, as in ``upload_file``; ``check_contacts`` is the first one
             wherever there are contacts.
         state: ``started``, ``finished``, ``failed``, ``resumed`` where an earlier run

@@ -32,6 +32,11 @@ from newsleopard_async.models.validation import (
     refuse,
 )
 from newsleopard_async.workflows import campaign_steps
+from newsleopard_async.workflows.balance import (
+    IfTooLow,
+    check_balance_once,
+    problems_of_balance,
+)
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
@@ -73,6 +78,7 @@ async def send_once(
     columns: Mapping[str, str] | None = None,
     skip: Skip | None = None,
     wait: WaitFor = "accepted",
+    balance: IfTooLow | None = "warn",
 ) -> OnceOutcome:
     """Send a campaign or an A/B test to contacts that no list keeps, once.
 
@@ -102,6 +108,9 @@ async def send_once(
         skip: Addresses to leave out, as for `check_contacts`.
         wait: ``sent`` waits as `wait_for_campaign` does until the campaign is sent, and compares
             how many recipients the platform counts with the addresses that were uploaded.
+        balance: What to do if the account's balance does not cover the addresses, just before the
+            campaign is prepared: ``warn`` logs both numbers, ``refuse`` raises; None asks for no
+            balance. Fewer may be needed, if some are excluded or have unsubscribed.
 
     Raises:
         OutcomeUnknown: it may have been prepared, or sent, and that cannot be seen (yet). The
@@ -110,6 +119,7 @@ async def send_once(
         NotOffered: this account or platform has no such endpoint; nothing was sent. It is never
             sent to a list in its place.
         StorageError: the storage refused the upload; nothing was sent.
+        InsufficientBalance: the platform refused, or the balance refuses; nothing was sent.
         CampaignFailed: it was stopped, or was accepted and not sent, or not all of it.
         DeadlineExceeded: it was accepted, and was not sent in time.
         InvalidRequest: something is wrong with what was given; this run sent nothing.
@@ -117,6 +127,7 @@ async def send_once(
     Source: POST /v1/campaign/normal/once, …/testing/once; notes 2026 (T122, T123).
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict, wait=wait))
+    refuse(problems_of_balance(balance))
     refuse(
         [
             *problems_of_polling(polling),
@@ -152,6 +163,8 @@ async def send_once(
             refuse(judgement.problems)
             log_remarks(judgement.remarks)
             await found.publish()
+            if balance is not None:
+                await check_balance_once(run, found.report.unique, balance)
         ready = marked(campaign, f"[nl-{run.token}]")
         campaign_sn = await prepare_and_upload(run, ready, found.path, polling or Polling())
         outcome = OnceOutcome(campaign_sn=campaign_sn, addresses=found.report.unique)

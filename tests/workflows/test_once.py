@@ -16,6 +16,7 @@ import pytest
 from newsleopard_async import (
     CampaignFailed,
     CampaignSn,
+    InsufficientBalance,
     InvalidRequest,
     ListSn,
     Mailing,
@@ -85,7 +86,7 @@ async def test_url_is_in_no_checkpoint_and_in_no_event(tmp_path: Path) -> None:
     said = path.read_text() + json.dumps([each.to_dict() for each in events])
     assert "http" not in said
     assert "contacts.example" not in said
-    assert [(each.step, each.result) for each in events if each.state == "finished"][1:] == [
+    assert [(each.step, each.result) for each in events if each.state == "finished"][2:] == [
         ("submit_once", first.campaign_sn),
         ("upload_once", None),
     ]
@@ -226,7 +227,7 @@ async def left_behind() -> Checkpoint:
     refusal = Reply(b"<Error><Code>AccessDenied</Code></Error>", status=403)
     async with scripted(ticket(), refusal, profile="vendor-2026") as script:
         with pytest.raises(StorageError) as caught:
-            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8))
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None)
     return checkpoint_of(caught.value)
 
 
@@ -248,7 +249,9 @@ async def test_campaign_without_its_upload_is_made_anew(case: str) -> None:
     retry = ALONE if FAILED in seen else None
 
     async with scripted(*seen, *ANEW, profile="vendor-2026", retry=retry) as script:
-        outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+        outcome = await workflows.send_once(
+            script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left
+        )
 
     assert outcome.campaign_sn == NEW
     assert set(left.records) == {"submit_once", "upload_once"}
@@ -275,7 +278,7 @@ async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
 
     async with scripted(*replies, profile="vendor-2026") as script:
         with pytest.raises(error, match=says):
-            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
 
     assert left.records["submit_once"].result == SN
 
@@ -287,7 +290,9 @@ async def test_campaign_that_is_sent_without_an_upload_of_ours_is_not_made_anew(
 
     async with scripted(state("SENDING"), profile="vendor-2026") as script:
         for _ in range(2):
-            outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+            outcome = await workflows.send_once(
+                script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left
+            )
             assert outcome.campaign_sn == SN
 
 
@@ -298,10 +303,12 @@ async def test_deletion_of_an_earlier_run_counts() -> None:
 
     async with scripted(state("PREPARE"), FAILED, profile="vendor-2026", retry=ALONE) as script:
         with pytest.raises(ServerError):
-            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
     assert left.records["delete_campaigns"].state == "intent"
     async with scripted(UNKNOWN, STAYS, UNKNOWN, *ANEW, profile="vendor-2026") as script:
-        outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+        outcome = await workflows.send_once(
+            script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left
+        )
 
     assert outcome.campaign_sn == NEW
 
@@ -314,7 +321,7 @@ async def test_deletion_without_its_campaign_is_of_the_past() -> None:
     left.know("submit_once", None)
 
     async with scripted(ticket(), Reply(), profile="vendor-2026") as script:
-        await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+        await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
 
     assert set(left.records) == {"submit_once", "upload_once"}
 
@@ -341,11 +348,13 @@ async def test_upload_that_may_have_landed_is_looked_for(case: str) -> None:
 
     async with scripted(*replies, profile="vendor-2026", retry=ALONE) as script:
         if not says:
-            outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+            outcome = await workflows.send_once(
+                script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left
+            )
             assert outcome.campaign_sn == SN
             return
         with pytest.raises(OutcomeUnknown, match=says):
-            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), checkpoint=left)
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
 
 
 @pytest.mark.anyio
@@ -353,14 +362,14 @@ async def test_url_that_expires_is_replaced_in_the_same_run() -> None:
     """Three campaigns are made at most, and each is deleted before the next."""
     replies = [ticket(), EXPIRED, state("PREPARE"), GONE, *ANEW]
     async with scripted(*replies, profile="vendor-2026") as script:
-        outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8))
+        outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None)
     assert outcome.campaign_sn == NEW
 
     again = [state("PREPARE"), GONE, ticket(), EXPIRED]
     replies = [ticket(), EXPIRED, *again, *again]
     async with scripted(*replies, profile="vendor-2026") as script:
         with pytest.raises(StorageError, match="403"):
-            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8))
+            await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None)
 
 
 @pytest.mark.anyio
@@ -395,10 +404,38 @@ async def test_missing_recipients_are_said(
     replies = [ticket(), Reply(), state("COMPLETE"), metrics]
     async with scripted(*replies, profile="vendor-2026") as script:
         with caplog.at_level(logging.WARNING, "newsleopard_async"):
-            outcome = await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), wait="sent")
+            outcome = await workflows.send_once(
+                script.nl, CAMPAIGN, csv_of(8), balance=None, wait="sent"
+            )
 
     assert outcome.recipients == recipients
     assert ("5 recipients, and 8 addresses" in caplog.text) == (recipients is not None)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("balance", [7, 8])
+@pytest.mark.parametrize("choice", ["warn", "refuse", None])
+async def test_balance_that_does_not_cover_the_addresses_is_said(
+    balance: int, choice: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It warns, or refuses before anything is prepared; the platform decides."""
+    text = "the balance is 7 mails, and 8 addresses"
+    answers = [Reply({"email": balance}), *ANEW]
+    if choice is None:
+        answers = [*ANEW]
+    elif choice == "refuse" and balance == 7:
+        answers = answers[:1]
+
+    async with scripted(*answers, profile="vendor-2026") as script:
+        with caplog.at_level(logging.WARNING, "newsleopard_async"):
+            sending = workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=choice)
+            if answers[1:]:
+                await sending
+            else:
+                with pytest.raises(InsufficientBalance, match=text):
+                    await sending
+
+    assert (text in caplog.text) == ((balance, choice) == (7, "warn"))
 
 
 @pytest.mark.anyio
@@ -433,6 +470,7 @@ async def test_what_cannot_be_sent_once_is_refused_before_anything_is_sent(
             (("campaign", csv_of(3)), {"check": 1, "strict": 1}, {"campaign", "check", "strict"}),
             ((CAMPAIGN, csv_of(3)), {"wait": "done", "max_rejected": -1}, {"wait", "max_rejected"}),
             ((CAMPAIGN, csv_of(3)), {"polling": 5}, {"polling"}),
+            ((CAMPAIGN, csv_of(3)), {"balance": 5}, {"balance"}),
         ):
             with pytest.raises(InvalidRequest) as caught:
                 await send_once(script.nl, *given, **options)
