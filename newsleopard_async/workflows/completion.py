@@ -7,8 +7,10 @@ what was sent. Then the campaign is looked for among the finished ones, and a fa
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -22,7 +24,6 @@ from newsleopard_async.errors import (
     APIError,
     CampaignFailed,
     DeadlineExceeded,
-    NewsLeopardError,
     NotOffered,
 )
 from newsleopard_async.models import (
@@ -50,7 +51,7 @@ from newsleopard_async.workflows.reconcile import wait_of_test
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.steps import submit
 
-__all__ = ["cannot_be_asked", "wait_for_campaign", "watch_submitted"]
+__all__ = ["cannot_be_asked", "saying_accepted", "wait_for_campaign", "watch_submitted"]
 
 _LOOKS_BACK: Final = timedelta(days=27)
 """How far back a campaign is looked for among the finished ones if nothing is known of it.
@@ -141,7 +142,7 @@ async def wait_for_campaign(
 async def watch_submitted(
     run: Runner, campaign: Mailing, campaign_sn: CampaignSn, polling: Polling
 ) -> CampaignStatus:
-    """Watch a campaign that was accepted; no error may hide that it was.
+    """Watch a campaign that was accepted; use it within `saying_accepted`.
 
     Raises:
         CampaignFailed: it was not sent, or not all of it.
@@ -153,9 +154,15 @@ async def watch_submitted(
         due=campaign.schedule.when if isinstance(campaign.schedule, SendAt) else None,
         takes=wait_of_test(campaign),
     )
+    return await _watch_campaign(run, sending, polling)
+
+
+@contextlib.contextmanager
+def saying_accepted(campaign_sn: CampaignSn) -> Iterator[None]:
+    """Let neither an error nor a cancellation hide that a campaign was accepted."""
     try:
-        return await _watch_campaign(run, sending, polling)
-    except NewsLeopardError as error:
+        yield
+    except BaseException as error:
         _log.warning(
             "campaign %s was accepted; waiting for its end stopped with %s",
             campaign_sn,

@@ -44,7 +44,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.completion import watch_submitted
+from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
@@ -170,10 +170,11 @@ async def send_once(
         outcome = OnceOutcome(campaign_sn=campaign_sn, addresses=found.report.unique)
         if wait == "accepted":
             return outcome
-        # That may take days, for which the contacts must not stay on the disk.
-        await of_contacts.aclose()
-        status = await watch_submitted(run, ready, campaign_sn, polling or Polling())
-        return await _compared(run, outcome, status)
+        with saying_accepted(campaign_sn):
+            # That may take days, for which the contacts must not stay on the disk.
+            await of_contacts.aclose()
+            status = await watch_submitted(run, ready, campaign_sn, polling or Polling())
+            return await _compared(run, outcome, status)
 
 
 def _problems_of_arguments(

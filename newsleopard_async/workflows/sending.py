@@ -50,7 +50,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.completion import watch_submitted
+from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.hold import held_back, problems_of_hold
 from newsleopard_async.workflows.importing import (
@@ -233,9 +233,10 @@ async def send_campaign(
         outcome = SendOutcome(campaign_sn=campaign_sn, import_report=report)
         if wait == "accepted":
             return outcome
-        # That may take days, for which the contacts must not stay on the disk.
-        await of_contacts.aclose()
-        status = await watch_submitted(run, campaign, campaign_sn, polling or Polling())
+        with saying_accepted(campaign_sn):
+            # That may take days, for which the contacts must not stay on the disk.
+            await of_contacts.aclose()
+            status = await watch_submitted(run, campaign, campaign_sn, polling or Polling())
         return attrs.evolve(outcome, status=status)
 
 

@@ -102,6 +102,10 @@ async def prepare_and_upload(
             # Whoever is cancelled while it is looked at finds its code here.
             _log.warning("it is not known whether %s was sent; it is looked at", ticket.campaign_sn)
             await _look_up(run, campaign, ticket.campaign_sn, unknown, polling)
+        except BaseException:
+            if run.has(upload_once):
+                _log.warning("cancelled while %s was sent", ticket.campaign_sn)
+            raise
         return ticket.campaign_sn
 
     # To a URL that has expired nothing was sent. Another one comes with another campaign.
