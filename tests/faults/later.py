@@ -13,12 +13,12 @@ from typing import Any, Final
 import anyio
 import attrs
 
-from newsleopard_async import CampaignSn, NewsLeopard, workflows
-from tests.constants import CAMPAIGN
-from tests.faults.pipelines import BY_NAME, Pipeline
-from tests.faults.world import FEW, MANY, World
+from newsleopard_async import CampaignSn, Mailing, NewsLeopard, workflows
+from tests.constants import CAMPAIGN, SUBJECT_TEST
+from tests.faults.pipelines import BY_NAME, SCHEDULED, Pipeline
+from tests.faults.world import FEW, MANY, World, csv_of
 
-__all__ = ["CALL_OFF", "LATER", "TO_CALL_OFF"]
+__all__ = ["CALL_OFF", "FROM_REPORTS", "LATER", "LATER_BY_NAME", "TO_CALL_OFF"]
 
 
 def on_the_notes(pipeline: Pipeline) -> Pipeline:
@@ -173,7 +173,84 @@ TO_CALL_OFF: Final = (
 )
 """Runs that fail, and are called off."""
 
+# Sending once
+
+
+def uploads(at: World) -> int:
+    """Count the uploads that the platform took, each of which sends a campaign."""
+    return sum(each.uploads for each in at.emulator.campaigns)
+
+
+def judge_once(at: World, story: Any) -> None:
+    """What was made and not uploaded to is deleted; the one that was is sent once."""
+    *orphans, campaign = at.emulator.campaigns
+    assert all(each.deleted for each in orphans)
+    assert campaign.deleted is None
+    assert at.emulator.mailings == 1
+
+
+async def decide_once(at: World, checkpoint: workflows.Checkpoint) -> None:
+    """Look for the campaign, and whether it has recipients."""
+    there = [CampaignSn(each.sn) for each in at.emulator.campaigns if checkpoint.token in each.name]
+    if "upload_once" in checkpoint.records:
+        await checkpoint.resolve("sent" if uploads(at) else "resubmit")
+    elif there:
+        await checkpoint.resolve("sent", there[-1])
+    else:
+        await checkpoint.resolve("resubmit")
+
+
+def _once(name: str, mailing: Mailing, *, judge: Any = judge_once, **options: Any) -> Pipeline:
+    def run(nl: NewsLeopard, at: World) -> Any:
+        return workflows.send_once(nl, mailing, csv_of(FEW), checkpoint=at.checkpoint, **options)
+
+    return Pipeline(name, run, recipients=FEW, count=uploads, judge=judge, decide=decide_once)
+
+
+def judge_once_and_sent(at: World, story: Any) -> None:
+    """Everybody got the one mail of the campaign that was waited for."""
+    judge_sent(at, story)
+    judge_once(at, story)
+    # What cannot be counted does not hide that it is sent.
+    assert story.result.recipients in {FEW, None}
+
+
+# Numbers
+
+
+def summarizing(nl: NewsLeopard, at: World) -> Any:
+    """Say in numbers what became of a campaign."""
+    return workflows.summarize(nl, [at.sn], checkpoint=at.checkpoint)
+
+
+def judge_numbers(at: World, story: Any) -> None:
+    """The numbers are those of the platform, or not known; they are never made up."""
+    [summary] = story.result
+    [campaign] = at.emulator.campaigns
+    assert summary.campaign_sn == campaign.sn
+    if summary.recipients is not None:
+        now = at.clock.now()
+        assert (summary.recipients, summary.opened) == (campaign.mails, campaign.count("open", now))
+
+
+_SUMMARY: Final = Pipeline(
+    "summarize", summarizing, prepare=World.add_quiet_campaign, judge=judge_numbers
+)
+
+FROM_REPORTS: Final = attrs.evolve(_SUMMARY, name="summary-unoffered", is_alike=False)
+"""A summary on a platform without metrics, for a few faults: its export is in the matrix."""
+
 LATER: Final = (
+    on_the_notes(_SUMMARY),
+    on_the_notes(_once("once", CAMPAIGN)),
+    on_the_notes(
+        attrs.evolve(
+            _once("once-and-wait", CAMPAIGN, judge=judge_once_and_sent, wait="sent"),
+            is_alike=False,
+        )
+    ),
+    on_the_notes(_once("once-later", SCHEDULED)),
+    on_the_notes(_once("once-ab", SUBJECT_TEST)),
     on_the_notes(_WAIT),
     on_the_notes(_SENT),
     on_the_notes(_HELD),
@@ -184,3 +261,5 @@ LATER: Final = (
     attrs.evolve(_SENT, name="send-unoffered"),
 )
 """All of them."""
+
+LATER_BY_NAME: Final = {each.name: each for each in LATER}

@@ -25,9 +25,9 @@ from tests.constants import (
 )
 from tests.faults.world import FEW, MANY, World, csv_of
 
-__all__ = ["BY_NAME", "IN_PARTS", "PIPELINES", "QUIET_EXPORT", "Pipeline"]
+__all__ = ["BY_NAME", "IN_PARTS", "PIPELINES", "QUIET_EXPORT", "SCHEDULED", "Pipeline"]
 
-_SCHEDULED: Final = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
+SCHEDULED: Final = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
 
 
 def submitted(at: World) -> int:
@@ -124,7 +124,7 @@ PIPELINES: Final = (
     _sending("send-text", CAMPAIGN, FEW),
     _sending("send-file", CAMPAIGN, MANY),
     _sending_to_list("send-to-list", CAMPAIGN),
-    _sending_to_list("send-later", _SCHEDULED),
+    _sending_to_list("send-later", SCHEDULED),
     _sending("ab-subject", SUBJECT_TEST, FEW),
     _sending_to_list("ab-sender", SENDER_TEST),
     _sending_to_list("ab-content", CONTENT_TEST),

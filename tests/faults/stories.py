@@ -149,11 +149,10 @@ def _garbles(pipeline: Pipeline, lives: Sequence[Sequence[Strike]]) -> bool:
 
 
 def _meet_unknown(at: World, story: Story, error: OutcomeUnknown, times: int) -> None:
-    if times == 2:
-        assert error.look_again_at is not None
+    if times == 2 and error.look_again_at is not None:
         wait = error.look_again_at - at.clock.now()
         at.clock.advance(max(0.0, wait.total_seconds()))
-    elif times > 2:
+    elif times >= 2:
         story.held = True
         anyio.run(_decide, at, story.pipeline)
 
@@ -170,7 +169,7 @@ def check(at: World, story: Story, expected: Any) -> None:
     assert set(story.submitted) <= {0, 1}
     assert at.emulator.leaked_keys == ()
     if story.too_late:
-        assert pipeline.name == "send-later"
+        assert pipeline.name.endswith("-later")
         assert story.submitted[-1] == 0
         return
     assert story.submitted[-1] == int(pipeline.sends)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from newsleopard_async import InvalidRequest, OutcomeUnknown, files, workflows
 from newsleopard_async import store as stores
 from newsleopard_async.workflows import CalledOff
-from tests.faults.later import CALL_OFF, TO_CALL_OFF
+from tests.faults.later import CALL_OFF, FROM_REPORTS, LATER_BY_NAME, TO_CALL_OFF
 from tests.faults.pipelines import BY_NAME, IN_PARTS, Pipeline
 from tests.faults.report import play_all, rows
 from tests.faults.stories import ALL, Case, cases, check, go_on, live, log_of, play, requests_of
@@ -108,6 +108,15 @@ def test_import_in_parts_goes_on_with_the_part_that_it_was_at(fault: Fault) -> N
             assert not fault.gone or at.emulator.count("upload") <= 4
 
 
+def test_numbers_from_reports_are_right_or_unknown() -> None:
+    """Without metrics, a report that cannot be had leaves the numbers unknown, and never wrong."""
+    [fault] = [each for each in FAULTS if each.name == "503-lasting"]
+    for number in range(len(requests_of(FROM_REPORTS))):
+        with world() as at:
+            story = play(at, FROM_REPORTS, [[Strike(number, fault)]])
+            check(at, story, None)
+
+
 # At each write of the checkpoint, the process is gone before it, or right after it
 
 
@@ -143,13 +152,18 @@ def gone_at_write(at: World, pipeline: Pipeline, ending: Ending) -> bool:
     return True
 
 
+WRITING = {
+    **{name: BY_NAME[name] for name in ("import-file", "import-parts", "send-text")},
+    **{name: BY_NAME[name] for name in ("send-to-list", "export")},
+    **{name: LATER_BY_NAME[name] for name in ("send-and-wait", "send-held", "once-and-wait")},
+}
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(
-    "name", ["import-file", "import-parts", "send-text", "send-to-list", "export"]
-)
+@pytest.mark.parametrize("name", WRITING)
 def test_gone_at_any_write_neither_repeats_nor_loses(name: str, *, after: bool) -> None:
     """Between any two things that are done, and the notes of them."""
-    pipeline, number, is_struck = BY_NAME[name], 0, True
+    pipeline, number, is_struck = WRITING[name], 0, True
     while is_struck:
         with world() as at:
             pipeline.prepare(at)
