@@ -461,21 +461,29 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         excluded=st.one_of(st.just([]), st.just([]), st.lists(lists, max_size=1)),
         is_test=st.booleans(),
         after_s=st.sampled_from([None, 1, 10, 600]),
+        paused_s=st.sampled_from([None, None, 0.5, 1.5]),
         scripted=mostly(None, *ENDS, *STAYS),
     )
     def submit(
         self,
+        *,
         selected: list[str],
         excluded: list[str],
         is_test: bool,
         after_s: float | None,
+        paused_s: float | None,
         scripted: str | None,
     ) -> Any:
-        """Submit a campaign or a test of half the mails, now or later."""
+        """Submit a campaign or a test of half the mails, now or later; or stop it in the middle."""
         begins = self.model.now + timedelta(seconds=after_s or 0)
         wanted = Campaign(tuple(selected), tuple(excluded), is_test, begins, 0, scripted)
         answer = self._submit(wanted, is_immediate=after_s is None)
-        return multiple() if answer is None else answer["sn"]
+        if answer is None:
+            return multiple()
+        if paused_s is not None:
+            self._let_pass((after_s or 0) + paused_s)
+            self._pause(answer["sn"])
+        return answer["sn"]
 
     @rule(
         target=campaigns,
@@ -647,10 +655,13 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
             rows = [row.split(",")[0] for row in file.text.splitlines()[1:]]
             assert sorted(rows) == sorted(self.model.campaigns[sn].mails)
 
-    @rule(sn=campaigns, after_s=mostly(0.5, 0, 1, TEST_S))
+    @rule(sn=campaigns, after_s=AWHILE)
     def pause(self, sn: str, after_s: float) -> None:
-        """Stop a campaign, often in the middle of its sending; a second time is refused."""
+        """Stop a campaign, if it is to send or sends; otherwise that is refused."""
         self._let_pass(after_s)
+        self._pause(sn)
+
+    def _pause(self, sn: str) -> None:
         wanted = self.model.campaigns[sn]
         answer = self._runner.run(self.api.request("PATCH", f"/v1/campaign/normal/{sn}"))
         if wanted.is_deleted:
