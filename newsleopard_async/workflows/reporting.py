@@ -11,11 +11,18 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import DeadlineExceeded, NewsLeopardError, Problem
+from newsleopard_async.errors import (
+    CampaignNotReportable,
+    DeadlineExceeded,
+    NewsLeopardError,
+    Problem,
+)
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.advice import advice_for_campaign
+from newsleopard_async.workflows.campaign_steps import get_status
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
@@ -60,7 +67,8 @@ async def export_report(
 
     Raises:
         CampaignNotReportable: unknown, not yours, or not in a state for it; by its code 40303 to
-            the export, or to the links for longer than `Polling.settle_s` after it.
+            the export, or to the links for longer than `Polling.settle_s` after it. If the
+            account has states of campaigns, the message says that of this one.
         APIError: the platform refused the same otherwise.
         DeadlineExceeded: it was not ready in time; that is not a failure. An hour after the
             export, the next run begins another one.
@@ -79,23 +87,50 @@ async def export_report(
         if folder is not None:
             # Before the export, which can be had once an hour.
             folder = await steps.make_folder(folder)
-        before = await _look_before(run, campaign_sn)
-        polling = polling or Polling()
-        ago_s, doubt = await _export(run, campaign_sn)
         try:
-            report = await _watch_report(
-                run, campaign_sn, before, polling, ago_s=ago_s, doubt=doubt
-            )
-        except DeadlineExceeded:
-            began = run.done_at(steps.export_report)
-            if began is not None and run.now() >= began + _EXPORT_PERIOD:
-                # Nothing came of it, whatever the answer was: a later run may begin another one.
-                await run.forget(steps.export_report)
-            raise
+            report = await _report(run, campaign_sn, polling or Polling())
+        except CampaignNotReportable as refusal:
+            raise await _explained(run, campaign_sn, refusal) from None
         if folder is None:
             return report
         given = steps.DownloadFiles(campaign_sn=campaign_sn, folder=folder)
         return attrs.evolve(report, files=await run.step(steps.download_files, given))
+
+
+async def _report(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> CampaignReport:
+    """Begin an export, and watch it."""
+    before = await _look_before(run, campaign_sn)
+    ago_s, doubt = await _export(run, campaign_sn)
+    try:
+        return await _watch_report(run, campaign_sn, before, polling, ago_s=ago_s, doubt=doubt)
+    except DeadlineExceeded:
+        began = run.done_at(steps.export_report)
+        if began is not None and run.now() >= began + _EXPORT_PERIOD:
+            # Nothing came of it, whatever the answer was: a later run may begin another one.
+            await run.forget(steps.export_report)
+        raise
+
+
+async def _explained(
+    run: Runner, campaign_sn: CampaignSn, refusal: CampaignNotReportable
+) -> CampaignNotReportable:
+    """Say where a campaign stands that has no report, if that can be asked for."""
+    try:
+        status = await run.step(excusing(get_status, lambda _: True), campaign_sn, keep=False)
+    except NewsLeopardError:
+        # Whatever keeps us from looking, the refusal is the news.
+        status = None
+    if status is None or status.state.is_success:
+        return refusal
+    what = (
+        f"it ended as {status.state}: {advice_for_campaign(status.state)}"
+        if status.state.is_final
+        else f"its state is {status.state}; call again when it is COMPLETE, which "
+        "wait_for_campaign waits for"
+    )
+    return CampaignNotReportable(
+        f"{refusal}; {what}", status=refusal.status, code=refusal.code, message=refusal.message
+    )
 
 
 async def _look_before(run: Runner, campaign_sn: CampaignSn) -> States:

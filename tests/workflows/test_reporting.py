@@ -422,6 +422,34 @@ async def test_unknown_campaign_is_said() -> None:
     assert bench.emulator.count("get_links") == 1
 
 
+ALONE = "in a state that allows this"
+STATES = {
+    "SENDING": "its state is SENDING; call again",
+    "EMPTY_RECIPIENT": "it ended as EMPTY_RECIPIENT: no recipient",
+    "COMPLETE": ALONE,
+    "unread": ALONE,
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("state", "said"), STATES.items())
+async def test_refused_export_says_where_the_campaign_stands(state: str, said: str) -> None:
+    """One look at its state tells one that is on its way from one that was never sent."""
+    async with connected(profile="vendor-2026") as bench:
+        bench.emulator.script_campaign("SENDING" if state == "unread" else state)
+        sn = await bench.send()
+        bench.emulator.fail("export_report", status=403, body=b'{"code": "40303"}')
+        if state == "unread":
+            bench.emulator.garbage("get_status", times=9)
+        with pytest.raises(CampaignNotReportable) as caught:
+            await workflows.export_report(bench.nl, sn)
+
+        assert bench.emulator.count("get_status") >= 1
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("allows this") is (said == ALONE)
+    assert caught.value.code == 40303
+
+
 REFUSALS = {
     "state": Reply({"code": "40303", "message": "bad operation with invalid user state"}, 403),
     "number": Reply({"code": 40303}, 403),
