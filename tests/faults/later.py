@@ -6,6 +6,7 @@ documentation, which has no such endpoint.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -16,7 +17,7 @@ import attrs
 from newsleopard_async import CampaignSn, Mailing, NewsLeopard, workflows
 from tests.constants import CAMPAIGN, SUBJECT_TEST
 from tests.faults.pipelines import BY_NAME, SCHEDULED, Pipeline
-from tests.faults.world import FEW, MANY, World, csv_of
+from tests.faults.world import FEW, MANY, World, addresses, csv_of
 
 __all__ = ["CALL_OFF", "FROM_REPORTS", "LATER", "LATER_BY_NAME", "TO_CALL_OFF"]
 
@@ -215,6 +216,43 @@ def judge_once_and_sent(at: World, story: Any) -> None:
     assert story.result.recipients in {FEW, None}
 
 
+# Automation
+
+
+def told(at: World) -> Counter[str]:
+    """Count how often the script was told of each address."""
+    events = at.emulator.automation_events
+    return Counter(each.address for event in events for each in event.recipients)
+
+
+def judge_told(at: World, story: Any) -> None:
+    """The script was told of everybody; of what a person decided the counts are not known."""
+    assert told(at).keys() == set(addresses(MANY))
+    assert story.result.accepted + story.result.unknown == MANY
+    assert not story.result.unknown or story.held
+
+
+async def decide_told(at: World, checkpoint: workflows.Checkpoint) -> None:
+    """Look which batch is held, and whether the script was told of it."""
+    first = 0 if not checkpoint.records["send_event"].is_done else 100
+    is_there = addresses(MANY)[first] in told(at)
+    await checkpoint.resolve("sent" if is_there else "resubmit")
+
+
+def triggering(nl: NewsLeopard, at: World) -> Any:
+    """Trigger a script for contacts in two batches."""
+    return workflows.trigger_automation(nl, "script", csv_of(MANY), checkpoint=at.checkpoint)
+
+
+_TRIGGER: Final = Pipeline(
+    "trigger",
+    triggering,
+    count=lambda at: max(told(at).values(), default=0),
+    judge=judge_told,
+    decide=decide_told,
+    is_alike=False,
+)
+
 # Numbers
 
 
@@ -241,6 +279,7 @@ FROM_REPORTS: Final = attrs.evolve(_SUMMARY, name="summary-unoffered", is_alike=
 """A summary on a platform without metrics, for a few faults: its export is in the matrix."""
 
 LATER: Final = (
+    on_the_notes(_TRIGGER),
     on_the_notes(_SUMMARY),
     on_the_notes(_once("once", CAMPAIGN)),
     on_the_notes(

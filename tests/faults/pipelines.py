@@ -78,6 +78,11 @@ class Pipeline:
         """Whether it submits a campaign."""
         return self.recipients > 0
 
+    @property
+    def happens(self) -> bool:
+        """Whether, at its end, what it counts has happened."""
+        return self.sends or self.count is not submitted
+
 
 def _importing(name: str, rows: int, *, part_bytes: int | None = None) -> Pipeline:
     def run(nl: NewsLeopard, at: World) -> Any:

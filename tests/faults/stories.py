@@ -172,7 +172,7 @@ def check(at: World, story: Story, expected: Any) -> None:
         assert pipeline.name.endswith("-later")
         assert story.submitted[-1] == 0
         return
-    assert story.submitted[-1] == int(pipeline.sends)
+    assert story.submitted[-1] == int(pipeline.happens)
     if pipeline.is_alike and not story.garbled:
         assert _bare(story.result) == _bare(expected)
     if pipeline.rows:

@@ -155,7 +155,7 @@ def gone_at_write(at: World, pipeline: Pipeline, ending: Ending) -> bool:
 WRITING = {
     **{name: BY_NAME[name] for name in ("import-file", "import-parts", "send-text")},
     **{name: BY_NAME[name] for name in ("send-to-list", "export")},
-    **{name: LATER_BY_NAME[name] for name in ("send-and-wait", "send-held", "once-and-wait")},
+    **{name: LATER_BY_NAME[name] for name in ("send-held", "once-and-wait", "trigger")},
 }
 
 
