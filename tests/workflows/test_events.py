@@ -55,7 +55,7 @@ async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
     assert recorder.story == [
         *steps("check_contacts", "find_lists", "create_list", how, "get_import"),
         "get_import waiting",
-        *steps("submit"),
+        *steps("get_balance", "submit"),
     ]
     assert {event.pipeline for event in recorder.events} == {"send_campaign"}
 

@@ -132,7 +132,7 @@ async def test_campaign_without_contacts_is_only_submitted(mailing: Mailing) -> 
     async with connected() as bench:
         ready = with_lists(mailing, [await bench.make_list(9)])
         sent = len(bench.wire.sent)
-        outcome = await workflows.send_campaign(bench.nl, ready)
+        outcome = await workflows.send_campaign(bench.nl, ready, balance=None)
 
     assert (outcome.campaign_sn, outcome.import_report) == (bench.emulator.campaigns[0].sn, None)
     assert len(bench.wire.sent) == sent + 1
