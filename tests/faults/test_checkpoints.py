@@ -43,7 +43,7 @@ def test_complete_run_is_not_run_again(at: World) -> None:
 
 
 def test_only_what_is_missing_is_done(at: World) -> None:
-    """After a failed submit, nothing but the submit is left."""
+    """After a failed submit, nothing but the submit is left; the balance is asked for anew."""
     at.emulator.not_sent("submit_campaign", times=5)
     with pytest.raises(ConnectionFailed):
         send(at)
@@ -51,7 +51,10 @@ def test_only_what_is_missing_is_done(at: World) -> None:
 
     send(at)
 
-    assert [each.operation for each in at.emulator.requests[count:]] == ["submit_campaign"]
+    assert [each.operation for each in at.emulator.requests[count:]] == [
+        "get_balance",
+        "submit_campaign",
+    ]
 
 
 def test_store_of_ones_own_is_used(at: World) -> None:
@@ -92,7 +95,10 @@ def test_rejected_rows_stop_the_send_until_allowed(at: World) -> None:
     send(at, contacts=contacts, max_rejected=1)
 
     assert caught.value.checkpoint is not None
-    assert [each.operation for each in at.emulator.requests[count:]] == ["submit_campaign"]
+    assert [each.operation for each in at.emulator.requests[count:]] == [
+        "get_balance",
+        "submit_campaign",
+    ]
 
 
 def test_end_of_an_import_is_kept_longer_than_by_the_platform(at: World) -> None:
