@@ -145,6 +145,11 @@ class Rehearsal(Plain):
         return sum(self.requests.values())
 
     @property
+    def balance_needed(self) -> int:
+        """Mails that the balance must cover; with lists of the campaign's own at least so many."""
+        return self.recipients
+
+    @property
     def goes_out_local(self) -> datetime | None:
         """When the first mail goes out, on the clocks of ``timezone``."""
         return self.local(self.goes_out_at)
@@ -161,6 +166,7 @@ class Rehearsal(Plain):
             "contacts": self.contacts.to_dict(),
             "campaign": self.campaign.to_dict(),
             "requests_total": self.requests_total,
+            "balance_needed": self.balance_needed,
             "goes_out_local": None if local is None else local.isoformat(),
         }
 
@@ -232,6 +238,7 @@ def _show_rejected(shown: Rehearsal) -> str:
 
 def _facts_of_the_mails(shown: Rehearsal, goes_out_at: datetime) -> Lines:
     yield "Recipients", f"{shown.recipients:,}{ASSUMED}"
+    yield "Balance", f"{_show_need(shown.balance_needed)}{ASSUMED}"
     yield "Goes out", show_both_times(goes_out_at, shown) + ASSUMED
     if shown.test is not None:
         yield from _facts_of_the_test(shown, shown.test)
@@ -243,6 +250,10 @@ def _facts_of_the_mails(shown: Rehearsal, goes_out_at: datetime) -> Lines:
         yield "Whole job", f"{_show_duration(shown.duration)}, report included{ASSUMED}"
     if shown.mails:
         yield "Mails", _show_mails(shown)
+
+
+def _show_need(mails: int) -> str:
+    return "1 mail is needed" if mails == 1 else f"{mails:,} mails are needed"
 
 
 def _facts_of_the_test(shown: Rehearsal, test: RehearsedTest) -> Lines:

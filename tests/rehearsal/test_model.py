@@ -55,6 +55,7 @@ def test_summary_is_a_page_of_aligned_lines() -> None:
         "Requests    1,201 (assumed): list_lists=1, get_import=1,200\n"
         "Quota       1,150 of 10,000 requests a day (assumed)\n"
         "Recipients  3,980 (assumed)\n"
+        "Balance     3,980 mails are needed (assumed)\n"
         "Goes out    2027-01-05 10:00 Asia/Taipei (2027-01-05 02:00 UTC) (assumed)\n"
         "All out by  2027-01-05 10:03 Asia/Taipei (2027-01-05 02:03 UTC) (assumed)\n"
         "Accepted    after 13 s (assumed)\n"
@@ -68,6 +69,7 @@ def test_summary_is_a_page_of_aligned_lines() -> None:
 
 
 CHANGES: list[tuple[dict[str, Any], str, str]] = [
+    ({"recipients": 1}, "Balance", "1 mail is needed (assumed)"),
     ({"problem": "nobody is there"}, "Problem", "nobody is there"),
     (
         {"contacts": ContactsReport(rows=1, unique=1, skipped=5, dropped=2, left_out=3, trimmed=4)},

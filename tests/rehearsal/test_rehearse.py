@@ -283,7 +283,14 @@ async def test_quota_is_that_of_the_busiest_day() -> None:
     """Requests to the storage do not count, nor those of other days."""
     shown = await rehearsed(changed(schedule=IN_A_YEAR), csv_of(150))
 
-    of_sending = ("list_lists", "create_list", "start_file_import", "get_import", "submit_campaign")
+    of_sending = (
+        "list_lists",
+        "create_list",
+        "start_file_import",
+        "get_import",
+        "get_balance",
+        "submit_campaign",
+    )
     of_report = ("get_links", "export_report")
     assert shown.quota_limit == 10_000
     assert shown.quota_used == max(
