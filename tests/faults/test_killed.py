@@ -22,7 +22,11 @@ pytestmark = pytest.mark.slow
 
 STEPS = ("find_lists", "create_list", "import_text", "get_import", "submit")
 BOUNDARIES = [f"{step} {state}" for step in STEPS for state in ("started", "finished")]
-IN_FLIGHT = "submit in flight"
+IN_FLIGHT = {
+    "submit in flight": ("submit_campaign", "submit"),
+    "upload in flight": ("upload_once", "upload_once"),
+}
+ONCE = ["submit_once finished", "upload_once started", "upload in flight", "upload_once finished"]
 
 
 class Victim:
@@ -48,9 +52,9 @@ class Victim:
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
-    def send(self, url: str, checkpoint: Path) -> None:
+    def send(self, url: str, checkpoint: Path, *, once: bool = False) -> None:
         """Let it begin."""
-        self.tell(json.dumps({"url": url, "checkpoint": str(checkpoint)}))
+        self.tell(json.dumps({"url": url, "checkpoint": str(checkpoint), "once": once}))
 
     def go_to(self, boundary: str) -> None:
         """Let it go on until it says that it is there."""
@@ -87,14 +91,15 @@ def victims(count: int) -> Iterator[list[Victim]]:
 
 def kill_at(victim: Victim, boundary: str, emulator: Emulator) -> None:
     """Let it go on to a boundary, and kill it there."""
-    if boundary != IN_FLIGHT:
+    operation, step = IN_FLIGHT.get(boundary, ("", ""))
+    if not operation:
         victim.go_to(boundary)
     else:
-        emulator.delay("submit_campaign", seconds=30)
-        victim.go_to("submit started")
+        emulator.delay(operation, seconds=30)
+        victim.go_to(f"{step} started")
         victim.tell()
         give_up_at = time.monotonic() + 10
-        while not emulator.submitted and time.monotonic() < give_up_at:
+        while not emulator.count(operation) and time.monotonic() < give_up_at:
             time.sleep(0.005)  # the other process is on a clock of its own
     victim.process.kill()
     victim.process.wait()
@@ -106,7 +111,7 @@ def kill_at(victim: Victim, boundary: str, emulator: Emulator) -> None:
 )
 def test_killed_anywhere_is_gone_on_from_by_another_process(number: int, tmp_path: Path) -> None:
     """At most one campaign, and every contact, whenever SIGKILL strikes."""
-    moments = [*BOUNDARIES, IN_FLIGHT]
+    moments = [*BOUNDARIES, "submit in flight"]
     quick = Switches(import_base_s=0.05, send_base_s=0, requests_per_s=None)
     with victims(len(moments) + 1) as [other, *killed]:
         for moment, boundary in enumerate(moments):
@@ -124,3 +129,24 @@ def test_killed_anywhere_is_gone_on_from_by_another_process(number: int, tmp_pat
             assert sorted(made.members) == sorted(addresses(FEW)), boundary
             assert emulator.count("create_list") == 1, boundary
             assert emulator.count("submit_campaign") == 1, boundary
+
+
+@pytest.mark.timeout(90)
+def test_killed_while_it_sends_once_is_gone_on_from_by_another_process(tmp_path: Path) -> None:
+    """One mailing, whenever SIGKILL strikes; a campaign without its upload is deleted."""
+    quick = Switches(import_base_s=0.05, send_base_s=0, requests_per_s=None, later_endpoints=True)
+    with victims(len(ONCE) + 1) as [other, *killed]:
+        for moment, boundary in enumerate(ONCE):
+            emulator = Emulator(api_keys=(KEY,), switches=quick)
+            checkpoint = tmp_path / f"{moment}.json"
+            with running(emulator) as url:
+                killed[moment].send(url, checkpoint, once=True)
+                kill_at(killed[moment], boundary, emulator)
+                other.send(url, checkpoint, once=True)
+                code = other.finish()
+
+            *orphans, campaign = emulator.campaigns
+            assert campaign.sn == code, boundary
+            assert all(each.deleted for each in orphans), boundary
+            assert emulator.count("upload_once") == 1, boundary
+            assert sorted(mail.to for mail in emulator.outbox) == addresses(FEW), boundary

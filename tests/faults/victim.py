@@ -1,13 +1,15 @@
 """A process that sends a campaign, and says before each step of the way where it is.
 
-It reads from its input where to send to and where the checkpoint is; then it writes a line
-at each boundary of a step, and waits for one before it goes on. Then it waits for more.
+It reads from its input where to send to, where the checkpoint is, and whether to send without a
+list; then it writes a line at each boundary of a step, and waits for one before it goes on. Then
+it waits for more.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -34,22 +36,21 @@ def _halt(event: Event) -> None:
         sys.stdin.readline()
 
 
-async def main(url: str, checkpoint: Path) -> None:
-    """Send the campaign, and say its code."""
+async def main(url: str, checkpoint: Path, *, once: bool) -> None:
+    """Send the campaign, to a list or without one, and say its code."""
     async with NewsLeopard(KEY, base_url=url) as nl:
-        outcome = await workflows.send_campaign(
-            nl,
-            CAMPAIGN,
-            contacts=csv_of(FEW),
-            list_name=LIST_NAME,
+        ready = partial(
+            workflows.send_once if once else partial(workflows.send_campaign, list_name=LIST_NAME),
             polling=POLLING,
             progress=_halt,
             checkpoint=checkpoint,
         )
+        outcome = await ready(nl, CAMPAIGN, contacts=csv_of(FEW))
     _say(f"done {outcome.campaign_sn}")
 
 
 if __name__ == "__main__":
     while _line := sys.stdin.readline():
         _given = json.loads(_line)
-        anyio.run(main, _given["url"], Path(_given["checkpoint"]))
+        _run = partial(main, once=_given["once"])
+        anyio.run(_run, _given["url"], Path(_given["checkpoint"]))
