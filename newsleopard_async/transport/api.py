@@ -152,13 +152,14 @@ class Api:
         sleep = functools.partial(self.pools.sleep, self.clock)
         retrying = Retrying(self.retry, self.clock, sleep=sleep)
         last: Result[T] | None = None
-        after_loss = False
+        after_loss = was_refused = False
 
         async def make() -> Outcome:
-            nonlocal last, after_loss
+            nonlocal last, after_loss, was_refused
             after_loss = after_loss or (last is not None and may_have_worked(last.outcome))
-            last = await attempt.make(retrying.begin, first=last is None)
+            last = await attempt.make(retrying.begin, again=was_refused)
             while retrying.waits_out(last.outcome):
+                was_refused = True
                 last = await attempt.make(retrying.begin, again=True)
             return last.outcome
 

@@ -62,15 +62,12 @@ class Attempt(Generic[T]):
     exchange: Callable[[Departure], Exchange]
     read: Callable[[Outcome], Result[T]]
 
-    async def make(
-        self, begin: Callable[[], None], *, again: bool = False, first: bool = False
-    ) -> Result[T]:
+    async def make(self, begin: Callable[[], None], *, again: bool = False) -> Result[T]:
         """Make the attempt.
 
         Args:
             begin: Called when its turn has come.
             again: The gateway has refused it before.
-            first: There was no attempt before.
 
         Raises:
             RateLimited, DailyQuotaExhausted: its turn will not come.
@@ -82,7 +79,6 @@ class Attempt(Generic[T]):
             polite=request.polite,
             again=again,
             urgent=request.urgent,
-            first=first,
         )
         slot = await self.pools.wait(turn)
         late = NotSent(f"no connection became free in {pool_s:g} s", "timeout")

@@ -156,7 +156,6 @@ class Limiter:
         polite: bool = False,
         again: bool = False,
         urgent: bool = False,
-        first: bool = False,
     ) -> Slot:
         """Wait for a slot; cancelled, it takes none.
 
@@ -164,9 +163,8 @@ class Limiter:
             export_of: The campaign, if the request is its export.
             polite: Let others go first, and leave them the last hundredth of the day.
             again: The gateway has refused it before.
-            urgent: Go before all others, as everything does where `goes_first` is set; a first
-                attempt goes even if the day is used up.
-            first: It is the first attempt of its call.
+            urgent: Go before all others, as everything does where `goes_first` is set, and even
+                if the day is used up, until the gateway has refused it.
 
         Raises:
             DailyQuotaExhausted: the day is used up; at once, and also while in line.
@@ -179,7 +177,7 @@ class Limiter:
             claim = self.state.ledger.claim_export(export_of, self._limits, now)
         urgent = urgent or goes_first.get()
         if urgent:
-            demand = self._insisting if first else self._firm
+            demand = self._firm if again else self._insisting
         else:
             demand = self._polite if polite else self._firm
         return await self.state.wait(demand, claim, again=again, urgent=urgent)

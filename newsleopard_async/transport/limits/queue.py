@@ -6,8 +6,8 @@ numbers alone; here is the waiting, on asyncio and on trio.
 
 The rules of the line:
 
-- What is urgent goes before everybody else, and its first try even where others are told at once
-  that they cannot go. It keeps the second's limit all the same.
+- What is urgent goes before everybody else, and until the gateway has refused it even where others
+  are told at once that they cannot go. It keeps the second's limit all the same.
 - First come, first served. A request that the gateway has refused goes before those that had
   no turn yet.
 - Polls (``polite``) stand behind everybody else for 3 s; then they count as any other request

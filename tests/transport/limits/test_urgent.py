@@ -8,14 +8,29 @@ from datetime import UTC, datetime
 
 import anyio
 import attrs
+import httpx
 import pytest
 
-from newsleopard_async.errors import DailyQuotaExhausted, NewsLeopardError, RateLimited
+from newsleopard_async.errors import (
+    DailyQuotaExhausted,
+    NewsLeopardError,
+    OutcomeUnknown,
+    RateLimited,
+)
 from newsleopard_async.models.options import RateLimits, RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import LimiterState, Slot, goes_first
-from tests.transport.scripted import READ, STOP, THROTTLED, Scripted, answer, json_answer, make_api
+from tests.transport.scripted import (
+    READ,
+    STOP,
+    THROTTLED,
+    Scripted,
+    Step,
+    answer,
+    json_answer,
+    make_api,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -41,7 +56,7 @@ def settle(limiter: Limiter, slot: Slot, *, refused: bool, retry_after_s: float 
 
 async def stop(limiter: Limiter, *, refused: bool) -> Slot:
     """Send an urgent request for the first time."""
-    slot = await limiter.acquire(urgent=True, first=True)
+    slot = await limiter.acquire(urgent=True)
     settle(limiter, slot, refused=refused)
     return slot
 
@@ -99,8 +114,8 @@ async def test_urgent_goes_before_everybody_else() -> None:
             "firm": functools.partial(acquire),
             "again": functools.partial(acquire, again=True),
             "stop again": functools.partial(acquire, urgent=True, again=True),
-            "stop": functools.partial(acquire, urgent=True, first=True),
-            "urgent poll": functools.partial(acquire, urgent=True, first=True, polite=True),
+            "stop": functools.partial(acquire, urgent=True),
+            "urgent poll": functools.partial(acquire, urgent=True, polite=True),
         }.items():
             tasks.start_soon(call, name, turn)
             await clock.sleep(1)
@@ -111,7 +126,7 @@ async def test_urgent_goes_before_everybody_else() -> None:
 
 @pytest.mark.anyio
 @TROUBLES
-async def test_first_try_goes_at_once_and_the_second_does_not(trouble: Trouble) -> None:
+async def test_urgent_one_goes_at_once_until_it_is_refused(trouble: Trouble) -> None:
     """Where others are refused at once, what is urgent is tried, once."""
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
@@ -121,7 +136,7 @@ async def test_first_try_goes_at_once_and_the_second_does_not(trouble: Trouble) 
     await stop(limiter, refused=True)
     for urgent in (False, True):
         with pytest.raises(RateLimited):
-            await limiter.acquire(urgent=urgent)
+            await limiter.acquire(urgent=urgent, again=True)
 
     assert clock.monotonic() == began_s
 
@@ -151,7 +166,7 @@ async def test_early_probe_shortens_no_hold(ending: Callable[[Slot], None]) -> N
     limiter = make_limiter(clock)
     await be_held(limiter, clock)
 
-    slot = await limiter.acquire(urgent=True, first=True)
+    slot = await limiter.acquire(urgent=True)
     ending(slot)
     if ending is Slot.refused:
         limiter.throttled(daily=None)
@@ -199,7 +214,7 @@ async def test_urgent_one_goes_beside_a_probe_that_is_on_its_way() -> None:
     clock = ManualClock(NOON)
     limiter = make_limiter(clock)
     await lose_the_day(limiter, clock)
-    probe = await limiter.acquire(urgent=True, first=True)
+    probe = await limiter.acquire(urgent=True)
 
     beside = await stop(limiter, refused=True)
     settle(limiter, probe, refused=False)
@@ -260,14 +275,20 @@ URGENT = attrs.evolve(STOP, urgent=True)
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("then", "error", "sent"),
-    [(answer(204), None, 1), (THROTTLED, RateLimited, 1), (answer(502), DailyQuotaExhausted, 1)],
+    ("then", "error"),
+    [
+        ([answer(204)], None),
+        ([THROTTLED], RateLimited),
+        ([httpx.ConnectError("x"), answer(204)], None),
+        ([answer(502), answer(204)], None),
+        ([httpx.ReadTimeout("x"), answer(400)], OutcomeUnknown),
+    ],
 )
-async def test_call_that_stops_is_sent_once_on_a_day_that_is_used_up(
-    then: object, error: type[NewsLeopardError] | None, sent: int
+async def test_call_that_stops_goes_on_a_day_that_is_used_up_until_it_is_refused(
+    then: list[Step], error: type[NewsLeopardError] | None
 ) -> None:
-    """The last request that a day has is the one that stops a campaign."""
-    transport = Scripted(json_answer(200, []), then)  # type: ignore[arg-type]  # a step
+    """What was not sent was not tried, and a lost attempt may have come to nothing."""
+    transport = Scripted(json_answer(200, []), *then)
     api = make_api(
         transport,
         clock=ManualClock(NOON),
@@ -282,7 +303,7 @@ async def test_call_that_stops_is_sent_once_on_a_day_that_is_used_up(
         with pytest.raises(error):
             await api.call(URGENT)
 
-    assert len(transport.sent) == 1 + sent
+    assert len(transport.sent) == 1 + len(then)
 
 
 @pytest.mark.anyio
