@@ -36,7 +36,11 @@ ERROR_TEXTS: Final[Mapping[int, ErrorText]] = {
     40001: ErrorText("field error", "欄位錯誤", "correct the fields named"),
     40003: ErrorText("invalid email address", "無效的 EMAIL", "check the sender's address"),
     40004: ErrorText("domain not allowed", "不允許的 DOMAIN", "use another sender domain"),
-    40007: ErrorText("invalid code", "無效的 SN", "list the contact lists and compare their codes"),
+    40007: ErrorText(
+        "invalid code",
+        "無效的 SN",
+        "check that this account has a list, campaign, import or template with this code",
+    ),
     40008: ErrorText("unsupported file format", "不支援的檔案格式", "send a CSV file"),
     40009: ErrorText("empty file", "檔案內容為空", "check that rows follow the header"),
     40010: ErrorText(

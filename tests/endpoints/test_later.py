@@ -299,6 +299,7 @@ async def test_refused_stop_after_a_lost_one_may_be_stopped(failure: Reply | Exc
             await script.nl.campaigns.pause(SN)
 
     assert caught.value.code == 40007
+    assert "list, campaign, import or template" in str(caught.value)
 
 
 @pytest.mark.anyio
