@@ -49,6 +49,9 @@ _RULES: Final[Mapping[str, tuple[re.Pattern[str], str]]] = {
 _UNSENDABLE: Final = re.compile(r"[^\x21-\x7e]|%(?![0-9A-Fa-f]{2})")
 
 
+_IF_IT_READS: Final = 'it up (if it only reads, pass repeat="read")'
+
+
 async def request(api: Api, method: str, path: str, *, body: object, repeat: str) -> RawAnswer:
     """Send a request; see `NewsLeopard.request`."""
     refuse([*_problems(method, path, repeat), *_problems_of_body(body)])
@@ -59,6 +62,7 @@ async def request(api: Api, method: str, path: str, *, body: object, repeat: str
             path=path,
             body=_as_json(body),
             kind=_KINDS[repeat],
+            look_for=_IF_IT_READS if method == "GET" and repeat == "never" else "",
             raw=True,
             decode=lambda data, _: data,
         )

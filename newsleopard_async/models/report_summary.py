@@ -124,6 +124,17 @@ class CampaignSummary(ReportSummary):
     parts: tuple[CampaignMetrics, ...] = ()
     source: Literal["metrics", "report"] = "metrics"
 
+    def __str__(self) -> str:
+        # Of a campaign that was stopped this is how far it had come.
+        rate_percent = _percent(self._sent, self.recipients)
+        return "\n".join(
+            (
+                *([self.name] if self.name else ()),
+                _line("recipients", self.recipients, rate_percent, "them delivered or bounced"),
+                super().__str__(),
+            )
+        )
+
 
 def _percent(part: int | None, base: int | None) -> float | None:
     return None if part is None or not base else 100 * part / base

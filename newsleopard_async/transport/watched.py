@@ -273,5 +273,6 @@ async def _told(observer: Observer, result: Result[Any]) -> None:
 
 def _ending(result: Result[Any]) -> str:
     if result.error is None:
-        return f"was accepted: {result.get()}"
+        model = result.get()
+        return "was accepted" if model is None else f"was accepted: {model}"
     return f"ended so: {result.error}"

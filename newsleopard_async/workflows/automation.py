@@ -173,7 +173,7 @@ async def _judged(
     if problems:
         raise await with_checkpoint(InvalidRequest(problems), checkpoint)
     log_remarks(report)
-    _log.info("%d contacts take %d requests of the day's limit", report.going, len(batches))
+    _log.info("requests that %d contacts take of the day's limit: %d", report.going, len(batches))
     return batches
 
 

@@ -58,5 +58,10 @@ async def held_back(run: Runner, campaign: Mailing, hold: timedelta) -> Mailing:
     if not run.has(submit) and run.has(hold_until):
         await run.forget(hold_until)
     until = await run.step(hold_until, hold)
-    _log.info("%r is held back until %s; call_off stops it until then", campaign.name, until)
+    if not run.has(submit):
+        _log.info(
+            "%r is held back until %s UTC; call_off stops it until then",
+            campaign.name,
+            f"{until:%Y-%m-%d %H:%M:%S}",
+        )
     return attrs.evolve(campaign, schedule=SendAt(until))

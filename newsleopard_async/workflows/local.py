@@ -222,7 +222,7 @@ class _Noting:
     async def on_accepted(self, model: Any) -> None:
         """Store the result."""
         kept = to_plain(self.step.keeps(model))
-        _log.info("%s was accepted: %s", self.step.name, kept)
+        _log.info("%s was accepted%s", self.step.name, "" if kept is None else f": {kept}")
         await self._note(Record(state="done", at=self.nl.clock.now(), result=kept))
 
     async def on_failed(self, error: NewsLeopardError) -> None:

@@ -127,7 +127,7 @@ def _ended(
     if after.is_over:
         assert after.status is not None
         how = stopped if after.status.state == "STOP" else "too late"
-    _log.info("%s was called off: %s", campaign_sn, how)
+    _log.info("calling campaign %s off: %s", campaign_sn, how)
     return CalledOff(campaign_sn=campaign_sn, before=before.status, after=after.status, how=how)
 
 

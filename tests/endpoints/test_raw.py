@@ -279,6 +279,14 @@ async def test_doubt_names_the_request_without_its_query() -> None:
     assert caught.value.request == "POST /v1/x"
 
 
+async def test_doubt_about_a_get_shows_the_way_out() -> None:
+    """Whoever only reads may say so; the default does not know it."""
+    client = make_client(Scripted(answer(404)))
+
+    with pytest.raises(OutcomeUnknown, match='if it only reads, pass repeat="read"'):
+        await client.request("GET", "/v1/x")
+
+
 async def test_refusal_of_a_list_names_what_it_can() -> None:
     """The body of an own call need not be a submit's."""
     client = make_client(Scripted(json_answer(400, {"code": 40001, "message": "格式錯誤"})))

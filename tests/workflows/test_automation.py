@@ -69,7 +69,7 @@ async def test_contacts_become_recipients_in_batches(caplog: pytest.LogCaptureFi
     finished = [each for each in events if (each.step, each.state) == ("send_event", "finished")]
     assert [(each.part, each.parts) for each in finished] == [(1, 3), (2, 3), (3, 3)]
     assert finished[-1].result == {"accepted": 50, "refused": 0}
-    assert "250 contacts take 3 requests" in caplog.text
+    assert "requests that 250 contacts take of the day's limit: 3" in caplog.text
     assert "example.com" not in caplog.text + json.dumps([each.to_dict() for each in events])
 
 

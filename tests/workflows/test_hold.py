@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -40,8 +41,9 @@ async def test_campaign_goes_out_after_the_hold(mailing: Mailing) -> None:
 
 
 @pytest.mark.anyio
-async def test_lost_reply_is_looked_for_after_the_hold() -> None:
+async def test_lost_reply_is_looked_for_after_the_hold(caplog: pytest.LogCaptureFixture) -> None:
     """A run that goes on keeps the time that was submitted, and sends nothing."""
+    caplog.set_level(logging.INFO, "newsleopard_async")
     async with connected() as bench:
         bench.emulator.lose_reply_to("submit_campaign")
         with pytest.raises(OutcomeUnknown) as lost:
@@ -55,6 +57,8 @@ async def test_lost_reply_is_looked_for_after_the_hold() -> None:
 
         assert bench.emulator.submitted == 1
         assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
+    [held] = [each for each in caplog.messages if "is held back until" in each]
+    assert f"until {due:%Y-%m-%d %H:%M:%S} UTC;" in held
     for error in (lost.value, still.value):
         assert error.look_again_at is not None
         assert timedelta(0) <= error.look_again_at - due <= timedelta(minutes=1)

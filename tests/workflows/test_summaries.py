@@ -43,6 +43,18 @@ async def test_campaigns_are_summarized_in_the_order_asked() -> None:
     }
 
 
+def test_summary_shows_how_far_a_campaign_came() -> None:
+    """Of one that was stopped, the recipients are more than the mails that went out."""
+    summary = CampaignSummary(
+        campaign_sn=CampaignSn("c"), name="週年慶", recipients=20_000, delivered=5_718, bounced=105
+    )
+    name, recipients, *_ = str(summary).splitlines()
+
+    assert name == "週年慶"
+    assert recipients == "recipients        20,000   29.1 % of them delivered or bounced"
+    assert str(CampaignSummary(campaign_sn=CampaignSn("c"))).startswith("recipients")
+
+
 ROWS = {
     "total": ([row("c", "TEST_A", recipientCnt=10), row("c"), row("c", "WINNING")], 50, 2),
     "alone": ([row("c", None)], 50, 0),
