@@ -21,7 +21,7 @@ from newsleopard_async.models import Polling
 from newsleopard_async.workflows import Event
 from tests.constants import CAMPAIGN, KEY, LIST_NAME
 from tests.faults.stories import Case, cases, live
-from tests.faults.strikes import Strike
+from tests.faults.strikes import FAULTS, Strike
 from tests.faults.world import MANY, addresses, csv_of, world
 
 SECRET = re.compile(
@@ -81,9 +81,18 @@ def explained(error: BaseException) -> str:
 def test_whole_run_over_the_wire_shows_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """List, file, import with rejected rows, campaign, report: at DEBUG, over real sockets."""
+    """List, file, import with rejected rows, campaign, report: at DEBUG, over real sockets.
+
+    And a campaign without a list, an event for a script, and the numbers of both campaigns.
+    """
     caplog.set_level(logging.DEBUG)
-    switches = Switches(import_base_s=0.05, send_base_s=0, report_delay_s=0.1, open_share=1.0)
+    switches = Switches(
+        import_base_s=0.05,
+        send_base_s=0,
+        report_delay_s=0.1,
+        open_share=1.0,
+        later_endpoints=True,
+    )
     emulator = Emulator(api_keys=(KEY,), switches=switches)
     seen: list[tuple[str, str]] = []
 
@@ -110,6 +119,21 @@ def test_whole_run_over_the_wire_shows_nothing(
                 progress=note,
                 checkpoint=tmp_path / "export.json",
             )
+            once = await workflows.send_once(
+                nl,
+                CAMPAIGN,
+                csv_of(MANY),
+                wait="sent",
+                polling=QUICK,
+                progress=note,
+                checkpoint=tmp_path / "once.json",
+            )
+            told = await workflows.trigger_automation(
+                nl, "script", csv_of(MANY), progress=note, checkpoint=tmp_path / "told.json"
+            )
+            numbers = await workflows.summarize(nl, [outcome.campaign_sn, once.campaign_sn])
+            off = await workflows.call_off(nl, once.campaign_sn, progress=note)
+            seen.extend((type(each).__name__, shown(each)) for each in (once, told, numbers, off))
             ticket = await nl.contacts.start_file_import()
             links = await nl.reports.get_links(outcome.campaign_sn)
             lists = await nl.contacts.list_lists()
@@ -126,6 +150,7 @@ def test_whole_run_over_the_wire_shows_nothing(
 
     assert {record.name.partition(".")[0] for record in caplog.records} >= {"httpcore"}
     files = [tmp_path / name for name in ("send.json", "export.json", "usage.json")]
+    files += [tmp_path / name for name in ("once.json", "told.json")]
     seen.extend((path.name, path.read_text()) for path in files)
     seen.append(("the log", caplog.text))
     seen.append(("the output", "".join(capfd.readouterr())))
@@ -133,7 +158,7 @@ def test_whole_run_over_the_wire_shows_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", cases()[3::11], ids=str)
+@pytest.mark.parametrize("case", cases()[3 :: len(FAULTS) + 1], ids=str)
 def test_faults_show_nothing(
     case: Case, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
