@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.contacts.sources import as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import Problem
 from newsleopard_async.models import Campaign, Polling, Recipient, SendNow
@@ -73,6 +74,9 @@ async def send_test(
     refuse([*_problems_of_campaign(campaign), *_problems_of_recipients(recipients)])
     assert isinstance(recipients, tuple)
     records = _records(recipients)
+    digest, contacts = _digest(campaign, records), as_source(records)
+    # Reporters of errors print the frames that run: what holds addresses is bound to no name.
+    del to, recipients, records
     test = attrs.evolve(
         campaign,
         name=f"{_MARK} {campaign.name}",
@@ -83,8 +87,8 @@ async def send_test(
     return await send_campaign(
         nl,
         test,
-        contacts=records,
-        list_name=f"{test.name} {_digest(campaign, records)}",
+        contacts=contacts,
+        list_name=f"{test.name} {digest}",
         if_list_exists="reuse",
         marker=marker,
         polling=polling,

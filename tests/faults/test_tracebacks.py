@@ -137,6 +137,7 @@ class Platform:
             "file": {"import_sn": "I1", "url": signed},
             "result": {"import_sn": "I1", "status": "COMPLETE", "errorDownloadLink": signed},
             "submit": {"sn": "C1"},
+            "once": {"sn": "C1", "url": signed},
             "link": [{"reportType": "open", "link": signed, "createdDate": None}],
         }
         return http(200, json.dumps(bodies[kind]).encode() if kind in bodies else b"")
@@ -225,6 +226,12 @@ OPERATIONS: dict[str, tuple[str, Act]] = {
         ),
     ),
     "rejected rows": ("up", rejected),
+    "once": ("up", lambda nl, _, __: workflows.send_once(nl, CAMPAIGN, csv_of(3), polling=QUICK)),
+    "event": ("event", lambda nl, _, __: workflows.trigger_automation(nl, "script", csv_of(3))),
+    "test": (
+        "submit",
+        lambda nl, _, __: workflows.send_test(nl, CAMPAIGN, to=[f"{CONTACT}1@example.com"]),
+    ),
 }
 
 
