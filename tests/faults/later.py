@@ -19,7 +19,7 @@ from tests.constants import CAMPAIGN, SUBJECT_TEST
 from tests.faults.pipelines import BY_NAME, SCHEDULED, Pipeline
 from tests.faults.world import FEW, MANY, World, addresses, csv_of
 
-__all__ = ["CALL_OFF", "FROM_REPORTS", "LATER", "LATER_BY_NAME", "TO_CALL_OFF"]
+__all__ = ["CALL_OFF", "FROM_REPORTS", "LATER", "LATER_BY_NAME", "TO_CALL_OFF", "submit_slowly"]
 
 
 def on_the_notes(pipeline: Pipeline) -> Pipeline:
@@ -216,6 +216,23 @@ def judge_once_and_sent(at: World, story: Any) -> None:
     assert story.result.recipients in {FEW, None}
 
 
+# A test mail to oneself
+
+
+def testing(nl: NewsLeopard, at: World) -> Any:
+    """Send a test to a few addresses."""
+    return workflows.send_test(nl, CAMPAIGN, to=addresses(FEW), checkpoint=at.checkpoint)
+
+
+def judge_test(at: World, story: Any) -> None:
+    """It is in one list of its own."""
+    [made] = at.emulator.lists
+    assert sorted(made.members) == addresses(FEW)
+    assert made.sn == story.result.import_report.list_sn
+
+
+_TEST: Final = Pipeline("send-test", testing, recipients=FEW, judge=judge_test)
+
 # Automation
 
 
@@ -279,6 +296,7 @@ FROM_REPORTS: Final = attrs.evolve(_SUMMARY, name="summary-unoffered", is_alike=
 """A summary on a platform without metrics, for a few faults: its export is in the matrix."""
 
 LATER: Final = (
+    _TEST,
     on_the_notes(_TRIGGER),
     on_the_notes(_SUMMARY),
     on_the_notes(_once("once", CAMPAIGN)),

@@ -56,7 +56,7 @@ def send_and_report(nl: NewsLeopard, at: World) -> Any:
 
 PIPELINES = (
     *(BY_NAME[name] for name in ("import-file", "send-text", "ab-sender", "quiet-export")),
-    *(LATER_BY_NAME[name] for name in ("send-and-wait", "call-off", "once-and-wait", "trigger")),
+    *(LATER_BY_NAME[name] for name in ("call-off", "once-and-wait", "trigger")),
     Pipeline("send-and-report", send_and_report, FEW, recipients=FEW),
 )
 each_pipeline = pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda each: each.name)

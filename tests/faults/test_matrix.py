@@ -11,15 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsleopard_async import InvalidRequest, OutcomeUnknown, files, workflows
+from newsleopard_async import (
+    InvalidRequest,
+    NewsLeopardError,
+    NotOffered,
+    OutcomeUnknown,
+    files,
+    workflows,
+)
 from newsleopard_async import store as stores
 from newsleopard_async.workflows import CalledOff
-from tests.faults.later import CALL_OFF, FROM_REPORTS, LATER_BY_NAME, TO_CALL_OFF
+from tests.faults.later import CALL_OFF, FROM_REPORTS, LATER_BY_NAME, TO_CALL_OFF, submit_slowly
 from tests.faults.pipelines import BY_NAME, IN_PARTS, Pipeline
 from tests.faults.report import play_all, rows
 from tests.faults.stories import ALL, Case, cases, check, go_on, live, log_of, play, requests_of
 from tests.faults.strikes import FAULTS, Fault, Gone, Strike
-from tests.faults.world import FEW, World, world
+from tests.faults.world import FEW, MANY, World, world
 
 pytestmark = pytest.mark.matrix
 
@@ -40,7 +47,7 @@ def test_one_fault_anywhere_neither_repeats_nor_loses(case: Case) -> None:
     run(case)
 
 
-@pytest.mark.parametrize("case", CASES[::7], ids=str)
+@pytest.mark.parametrize("case", CASES[::11], ids=str)
 def test_one_fault_on_trio(case: Case) -> None:
     """The same holds on trio."""
     run(case, backend="trio")
@@ -90,6 +97,20 @@ def test_send_that_failed_anywhere_is_called_off_for_good(case: Case) -> None:
             assert isinstance(again, InvalidRequest)
         else:
             assert called_off.campaign_sn == again.campaign_sn
+
+
+def test_call_off_that_is_not_offered_is_never_said_to_be_done() -> None:
+    """Without the endpoints, whatever fails besides, a person is sent to the console."""
+    pipeline = LATER_BY_NAME["call-off"]
+    for fault in FAULTS[::4]:
+        for number in range(3):
+            with world() as at:
+                submit_slowly(at)
+                first = live(at, pipeline, [Strike(number, fault)])
+                assert isinstance(first, (NewsLeopardError, Gone))
+                assert isinstance(live(at, pipeline), NotOffered)
+                at.clock.advance(30 * 86_400)
+                assert len(at.emulator.outbox) == MANY
 
 
 OF_PARTS = ("gone-before", "gone-after", "reply-lost-lasting")
