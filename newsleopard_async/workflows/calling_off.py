@@ -223,23 +223,39 @@ async def _look_up(run: Runner, kept: Checkpoint, record: Record) -> CampaignSn:
     Raises:
         OutcomeUnknown: it is not among the finished campaigns, where a scheduled one never is.
     """
-    mark, seen = f"[nl-{kept.token}]", "it is not among the finished ones"
-    found = None
-    try:
-        given = steps.FindSent(text=mark, since=min(record.at, run.now()))
-        found = await run.step(steps.find_sent, given, keep=False)
-    except NewsLeopardError as error:
-        seen = f"the finished ones could not be looked at ({type(error).__name__})"
+    mark, seen, found = f"[nl-{kept.token}]", "it is not among the finished ones", None
+    look_for, again = f"the mark {mark}", "call this again"
+    if not _has_mark(kept):
+        look_for, seen = "the name that it was given", "its name has no mark of ours"
+        again = "run the same send again with this checkpoint, which sends nothing,"
+    else:
+        try:
+            given = steps.FindSent(text=mark, since=min(record.at, run.now()))
+            found = await run.step(steps.find_sent, given, keep=False)
+        except NewsLeopardError as error:
+            seen = f"the finished ones could not be looked at ({type(error).__name__})"
     if found is None:
         now = run.now()
         when = moved(now, min(max(now - record.at, _SOONEST), _LATEST))
         raise OutcomeUnknown(
-            f"It is not known whether a campaign was submitted; {seen}. Look for the mark {mark} "
+            f"It is not known whether a campaign was submitted; {seen}. Look for {look_for} "
             "in the console (活動列表), and stop it there if it is scheduled or being sent. If it "
             'is not there: await error.checkpoint.resolve("abandon"). '
-            f"Or call this again after {when:%Y-%m-%d %H:%M:%S} UTC",
+            f"Or {again} after {when:%Y-%m-%d %H:%M:%S} UTC",
             request="POST /v1/campaign/…/submit",
             look_again_at=when,
         ) from None
-    await kept.put(SUBMIT, attrs.evolve(record, state="done", result=found.sn))
+    try:
+        await kept.put(SUBMIT, attrs.evolve(record, state="done", result=found.sn))
+    except Exception:  # noqa: BLE001 - whatever a caller's store raises must not keep it going
+        _log.exception("no checkpoint could be stored; the campaign is %s", found.sn)
     return found.sn
+
+
+def _has_mark(kept: Checkpoint) -> bool:
+    """Say whether the campaign's name has the mark that is made up for a run.
+
+    Of a marker of the caller's own nothing but its hash is kept.
+    """
+    given = kept.input_parts.get("marker")
+    return given in (None, Input.of(marker=True).parts["marker"])

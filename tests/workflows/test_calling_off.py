@@ -35,6 +35,7 @@ from newsleopard_async.store import FileStore
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import CalledOff, Checkpoint, Event
+from newsleopard_async.workflows.checkpoint import Input
 from newsleopard_async.workflows.record import Record
 from tests.clients import Reply, checkpoint_of, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, KEY, LIST_NAME, START
@@ -347,6 +348,34 @@ async def test_what_may_have_been_submitted_is_looked_up(finished: Reply) -> Non
     assert caught.value.look_again_at == START + timedelta(seconds=30)
     assert ("ServerError" in str(caught.value)) == (finished is FAILED)
     await checkpoint_of(caught.value).resolve("abandon")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("marker", ["a mark of mine", None])
+async def test_mark_that_is_not_in_the_name_is_not_looked_for(marker: str | None) -> None:
+    """Nobody is sent to look for a mark that no name has, and to give up for want of it."""
+    given = kept(submit=record())
+    given.input_parts = dict(Input.of(marker=marker).parts)
+
+    async with scripted() as script:
+        with pytest.raises(OutcomeUnknown, match="the name that it was given") as caught:
+            await workflows.call_off(script.nl, checkpoint=given)
+
+    assert "[nl-" not in str(caught.value)
+
+
+@pytest.mark.anyio
+async def test_store_that_fails_does_not_keep_a_campaign_going() -> None:
+    """What is found is called off, whether or not that can be noted."""
+    held = kept(submit=record())
+    held.input_parts = dict(Input.of(marker=True).parts)
+    store = MemoryStore(held.to_dict(), fail_when=lambda _: True)
+
+    replies = [FINISHED, state("SENDING"), PAUSED, state("STOP"), FINISHED]
+    async with scripted(*replies) as script:
+        outcome = await workflows.call_off(script.nl, checkpoint=await Checkpoint.load(store))
+
+    assert outcome.how == "paused"
 
 
 @pytest.mark.anyio
