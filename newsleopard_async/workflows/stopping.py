@@ -25,7 +25,9 @@ from newsleopard_async.errors import (
     NewsLeopardError,
     NotOffered,
     OutcomeUnknown,
+    RateLimited,
     ServerError,
+    UnexpectedResponse,
 )
 from newsleopard_async.models import CampaignSn, CampaignStatus, DeleteOutcome, Polling
 from newsleopard_async.plain import Plain
@@ -53,11 +55,13 @@ class _Look(Plain):
         is_known: Whether the platform knows the campaign, as far as it says; one that answers
             404 may also not have the endpoint.
         is_offered: Whether another look makes sense.
+        may_pass: Whether it could not be read for a reason that may pass.
     """
 
     status: CampaignStatus | None = None
     is_known: bool = True
     is_offered: bool = True
+    may_pass: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -79,7 +83,11 @@ async def _look(run: Runner, campaign_sn: CampaignSn) -> _Look:
         return _Look(is_offered=False)
     except NewsLeopardError as error:
         _log.warning("the state of %s could not be read: %s", campaign_sn, error)
-        return _Look(is_known=not (isinstance(error, APIError) and steps.says_unknown(error)))
+        is_refusal = isinstance(error, APIError) and not isinstance(error, ServerError)
+        return _Look(
+            is_known=not (isinstance(error, APIError) and steps.says_unknown(error)),
+            may_pass=not (is_refusal or isinstance(error, RateLimited)),
+        )
     return _Look(status=status)
 
 
@@ -141,7 +149,7 @@ async def _pause(run: Runner, campaign_sn: CampaignSn) -> NewsLeopardError | Non
         await run.step(campaign_steps.pause_campaign, campaign_sn, keep=False)
     except (AuthenticationError, NotOffered):
         raise
-    except (APIError, ConnectionFailed, OutcomeUnknown) as error:
+    except (APIError, ConnectionFailed, OutcomeUnknown, UnexpectedResponse) as error:
         return error
     return None
 
@@ -166,11 +174,13 @@ async def _end_of(run: Runner, campaign_sn: CampaignSn, before: _Look, polling: 
     """
     began_s, delays = run.monotonic(), delays_s(polling, campaign_sn)
     while True:
-        look = await _look_again(run, campaign_sn, before)
-        if look.status is None or look.is_over:
-            return look
+        # One that was not known at first may be: the platform has just taken its stop.
+        look = await _look(run, campaign_sn) if before.is_offered else before
         left_s = polling.deadline_s - (run.monotonic() - began_s)
+        if look.is_over or (look.status is None and (left_s <= 0 or not look.may_pass)):
+            return look
         if left_s <= 0:
+            assert look.status is not None
             raise DeadlineExceeded(
                 f"the platform has accepted to stop {campaign_sn}, and says {look.status.state} "
                 f"after {polling.deadline_s:g} s; {_CONSOLE}, or call this again",
@@ -190,7 +200,7 @@ async def _delete(
     outcome, failed = DeleteOutcome(), None
     try:
         outcome = await run.step(campaign_steps.delete_campaigns, (campaign_sn,), keep=False)
-    except (ConnectionFailed, OutcomeUnknown, ServerError) as error:
+    except (ConnectionFailed, OutcomeUnknown, ServerError, UnexpectedResponse) as error:
         failed = error
     if campaign_sn in outcome.deleted:
         after = await _end_of(run, campaign_sn, before, polling)

@@ -28,6 +28,7 @@ from newsleopard_async import (
     RateLimits,
     RetryPolicy,
     ServerError,
+    UnexpectedResponse,
     with_lists,
     workflows,
 )
@@ -65,6 +66,7 @@ LOST: Final = httpx.ReadError("the reply was lost")
 BAD_KEY: Final = Reply({"message": "Forbidden"}, status=403)
 FAILED: Final = Reply(status=503)
 GONE: Final = deleted(success=[SN])
+FOREIGN: Final = Reply("<h1>blocked</h1>", status=403)
 
 ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | None]]] = {
     "scheduled": (
@@ -103,7 +105,31 @@ ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | 
         "STOP",
     ),
     "first look fails": ([FAILED, PAUSED, state("STOP")], "paused", None, "STOP"),
-    "last look fails": ([state("SENDING"), PAUSED, FAILED], "paused", "SENDING", None),
+    "last look fails": (
+        [state("SENDING"), PAUSED, FAILED, state("STOP")],
+        "paused",
+        "SENDING",
+        "STOP",
+    ),
+    "a look after the pause fails, and it is too late": (
+        [state("SENDING"), PAUSED, FAILED, state("COMPLETE")],
+        "too late",
+        "SENDING",
+        "COMPLETE",
+    ),
+    "all looks after the pause fail": (
+        [state("SENDING"), PAUSED, *[FAILED] * 18],
+        "paused",
+        "SENDING",
+        None,
+    ),
+    "pause is answered by somebody else": (
+        [state("SENDING"), FOREIGN, state("SENDING"), GONE, UNKNOWN],
+        "deleted",
+        "SENDING",
+        None,
+    ),
+    "unknown at first": ([UNKNOWN, PAUSED, state("STOP")], "paused", None, "STOP"),
     "first look is about another": (
         [state("COMPLETE", OTHER), PAUSED, state("STOP")],
         "paused",
@@ -111,7 +137,7 @@ ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | 
         "STOP",
     ),
     "state is not offered": ([NO_SUCH, PAUSED], "paused", None, None),
-    "state may not be offered": ([ABSENT, PAUSED], "paused", None, None),
+    "state may not be offered": ([ABSENT, PAUSED, ABSENT], "paused", None, None),
     "deleted": ([state("DRAFT"), NOT_NOW, state("DRAFT"), GONE, UNKNOWN], "deleted", "DRAFT", None),
     "deleted and still shown": (
         [state("DRAFT"), NOT_NOW, state("DRAFT"), GONE, state("STOP")],
@@ -119,7 +145,7 @@ ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | 
         "DRAFT",
         "STOP",
     ),
-    "deleted unseen": ([ABSENT, NOT_NOW, GONE], "deleted", None, None),
+    "deleted unseen": ([ABSENT, NOT_NOW, GONE, ABSENT], "deleted", None, None),
     "deleted by an attempt whose reply was lost": (
         [state("DRAFT"), NOT_NOW, state("DRAFT"), LOST, deleted(badCampaigns=[SN]), UNKNOWN],
         "deleted",
@@ -169,6 +195,11 @@ FAILURES: Final[dict[str, tuple[Sequence[Reply | Exception], type[NewsLeopardErr
         [state("SENDING"), LOST, NOT_NOW, state("SENDING"), deleted(), state("SENDING")],
         OutcomeUnknown,
         "state",
+    ),
+    "all is answered by somebody else": (
+        [state("SENDING"), FOREIGN, state("SENDING"), FOREIGN, state("SENDING")],
+        UnexpectedResponse,
+        "firewalls",
     ),
     "pause is lost": ([state("SENDING"), LOST, state("SENDING")], ConnectionFailed, r"\S"),
     "pause fails": ([state("SENDING"), FAILED, FAILED], ServerError, r"\S"),
