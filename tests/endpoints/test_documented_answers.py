@@ -285,6 +285,7 @@ async def test_field_that_cannot_be_read_is_logged_once(caplog: pytest.LogCaptur
     (line,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert line == (
         "the answer to list_lists is not as documented: "
-        "$[0].subscribedCnt is no number, $[0].createDate is no time, $[0].updateDate is no time, "
-        "$[1].subscribedCnt is no number, $[1].createDate is no time, and 1 more"
+        "$[0].subscribedCnt is not a number, $[0].createDate is not a time, "
+        "$[0].updateDate is not a time, $[1].subscribedCnt is not a number, "
+        "$[1].createDate is not a time, and 1 more"
     )

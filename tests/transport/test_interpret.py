@@ -411,7 +411,7 @@ def test_name_of_a_field_that_is_the_key_is_not_noted() -> None:
 
     result = reading.result(READ, Answer(200, json.dumps({secret: lists}).encode()), NOW)
 
-    assert "createDate is no time" in result.unread
+    assert "createDate is not a time" in result.unread
     assert secret not in result.unread
 
 

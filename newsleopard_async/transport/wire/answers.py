@@ -191,7 +191,7 @@ def _with_codes(
             has_codes = True
             yield sn, fields
     if not has_codes:
-        raise WireError(f"{found[0][0]}.{names[0]}", "is no code, and no other row has one")
+        raise WireError(f"{found[0][0]}.{names[0]}", "is not a code, and no other row has one")
 
 
 def _as_fields(item: object) -> Mapping[str, Any]:

@@ -139,7 +139,7 @@ def _flags(data: object, path: str) -> tuple[bool, ...] | None:
         return None
     flags = data if isinstance(data, list) else [data]
     if not all(isinstance(each, bool) for each in flags):
-        raise WireError(path, "is no array of flags")
+        raise WireError(path, "is not an array of flags")
     return tuple(flags)
 
 
@@ -174,7 +174,7 @@ def _codes_in(data: object, name: str, unread: Unread) -> Iterator[str]:
     for path, fields in holders(data):
         items = fields.get(name)
         if items is not None and not isinstance(items, list):
-            unread.note(WireError(f"{path}.{name}", "is no array"))
+            unread.note(WireError(f"{path}.{name}", "is not an array"))
             continue
         for place, item in enumerate(items or ()):
             found = unread.read(_item_code, item, f"{path}.{name}[{place}]")
@@ -270,7 +270,7 @@ def _optional_html(data: object, path: str) -> str | None:
     if is_blank(data):
         return None
     if not isinstance(data, str):
-        raise WireError(path, "is no text")
+        raise WireError(path, "is not text")
     return data
 
 
@@ -287,7 +287,7 @@ def decode_template(data: object, unread: Unread, *, asked: str) -> Template:
         (_TEMPLATE_HTML[0], None),
     )
     if not isinstance(html, str):
-        raise WireError(f"{path}.{name}", "is missing" if html is None else "is no text")
+        raise WireError(f"{path}.{name}", "is missing" if html is None else "is not text")
     fields = Fields(path, found, unread)
     return Template(
         id=fields.get(code, *_TEMPLATE_CODES) or asked,
@@ -307,11 +307,11 @@ def decode_event(data: object, unread: Unread) -> EventOutcome:
     )
     accepted, refused = found.get("success"), found.get("failure")
     if not isinstance(accepted, list) or not all(isinstance(each, str) for each in accepted):
-        raise WireError(f"{path}.success", "is no array of texts")
+        raise WireError(f"{path}.success", "is not an array of texts")
     if refused == []:
         refused = {}
     if not isinstance(refused, dict):
-        raise WireError(f"{path}.failure", "is no object")
+        raise WireError(f"{path}.failure", "is not an object")
     # An address must not be in a path, which is logged.
     reasons = f"{path}.failure.…"
     return EventOutcome(

@@ -106,7 +106,7 @@ class Unread:
 def object_(data: object, path: str) -> Mapping[str, Any]:
     """Return a JSON object; fields that are not documented are simply never read (T57)."""
     if not isinstance(data, dict):
-        raise WireError(path, "is no object")
+        raise WireError(path, "is not an object")
     return data
 
 
@@ -119,7 +119,7 @@ def _required_text(data: object, path: str) -> str:
     if data is None:
         raise WireError(path, "is missing")
     if not isinstance(data, str):
-        raise WireError(path, "is no text")
+        raise WireError(path, "is not text")
     if not data.strip():
         raise WireError(path, "is empty")
     return data
@@ -160,7 +160,7 @@ def optional_text(data: object, path: str) -> str:
     if data is None:
         return ""
     if not isinstance(data, str):
-        raise WireError(path, "is no text")
+        raise WireError(path, "is not text")
     return shown(data)
 
 
@@ -191,7 +191,7 @@ def number(data: object, path: str) -> float | None:
     if isinstance(data, str) and _DECIMAL.fullmatch(data.strip()):
         return float(data)
     if not isinstance(data, (int, float)) or isinstance(data, bool):
-        raise WireError(path, "is no number")
+        raise WireError(path, "is not a number")
     try:
         value = float(data)
     except OverflowError:
@@ -241,7 +241,7 @@ def _since_1970(data: object, path: str) -> datetime:
             return _1970 + timedelta(seconds=data)
         if _EPOCH_S.start * 1_000 <= data < _EPOCH_S.stop * 1_000:
             return _1970 + timedelta(milliseconds=data)
-    raise WireError(path, "is no time")
+    raise WireError(path, "is not a time")
 
 
 def link(data: object, path: str, base_url: str = DEFAULT_BASE_URL) -> str:

@@ -57,7 +57,7 @@ def problem_of(decode: Any, answer: object) -> str:
         ({"data": {"email": 10, "sms": 20}}, Balance(mails=10, sms=20), ""),
         ({"email": 10, "sms": 20, "data": {}}, Balance(mails=10, sms=20), ""),
         ({"data": {"sms": 20}, "result": {}}, Balance(sms=20), ""),
-        ({"email": -1, "sms": "many"}, Balance(), "$.email is below 0, $.sms is no number"),
+        ({"email": -1, "sms": "many"}, Balance(), "$.email is below 0, $.sms is not a number"),
         ({}, Balance(), "$ has neither email nor sms"),
         ({"credits": {"email": 10}}, Balance(), "$ has neither email nor sms"),
         (10, Balance(mails=10), ""),
@@ -158,8 +158,8 @@ def test_what_decides_nothing_of_a_status_may_be_unreadable() -> None:
 
     assert status == CampaignStatus(sn=SN, state=CampaignState.SENDING)
     assert unread == (
-        "$.sn is a code that no request can carry, $.channel is no number, "
-        "$.scheduledDate is no time, $.hasContent is no array of flags"
+        "$.sn is a code that no request can carry, $.channel is not a number, "
+        "$.scheduledDate is not a time, $.hasContent is not an array of flags"
     )
 
 
@@ -167,10 +167,10 @@ def test_what_decides_nothing_of_a_status_may_be_unreadable() -> None:
     ("answer", "problem"),
     [
         ({}, "$.status is missing"),
-        ({"status": 3}, "$.status is no text"),
+        ({"status": 3}, "$.status is not text"),
         ({"status": " "}, "$.status is empty"),
         ({"data": {}}, "$.data.status is missing"),
-        ([], "$ is no object"),
+        ([], "$ is not an object"),
     ],
 )
 def test_state_is_never_guessed(answer: object, problem: str) -> None:
@@ -208,7 +208,7 @@ def test_state_is_never_guessed(answer: object, problem: str) -> None:
         (
             {"success": [SN, "somebody-elses", {"name": "x"}, 1.5], "badCampaigns": "none"},
             DeleteOutcome(deleted=(SN,), unmentioned=(OTHER, THIRD)),
-            "$.success[2] is missing, $.success[3] is no text, $.badCampaigns is no array",
+            "$.success[2] is missing, $.success[3] is not text, $.badCampaigns is not an array",
         ),
         ({}, DeleteOutcome(unmentioned=(SN, OTHER, THIRD)), ""),
     ],
@@ -352,7 +352,7 @@ def test_row_that_cannot_be_read_is_left_out_and_noted() -> None:
 
     assert found == (METRICS, CampaignMetrics(sn=OTHER))
     assert unread == (
-        "$[1] is no object, $[2].campaignSn is missing, $[3].transactionRevenue is no number"
+        "$[1] is not an object, $[2].campaignSn is missing, $[3].transactionRevenue is not a number"
     )
 
 
@@ -384,7 +384,7 @@ def test_template_of_a_list_may_have_unreadable_parts() -> None:
 
     assert found == (Template(id="7"),)
     assert unread == (
-        "$[0].html is no text, $[1].id is a code that no request can carry, $[2] is no object"
+        "$[0].html is not text, $[1].id is a code that no request can carry, $[2] is not an object"
     )
 
 
@@ -407,9 +407,9 @@ def test_template_is_read_with_its_html_as_it_is(answer: object, unread: str) ->
     [
         ({"id": 7, "name": "範本"}, "$.html is missing"),
         ({"id": 7, "html": " ", "content": None}, "$.html is missing"),
-        ({"id": 7, "htmlContent": ["<p>"]}, "$.htmlContent is no text"),
+        ({"id": 7, "htmlContent": ["<p>"]}, "$.htmlContent is not text"),
         ({"data": {"id": 7}}, "$.data.html is missing"),
-        ([], "$ is no object"),
+        ([], "$ is not an object"),
     ],
 )
 def test_template_without_html_is_refused(answer: object, problem: str) -> None:
@@ -439,18 +439,18 @@ def test_reason_that_cannot_be_read_is_noted_without_the_address() -> None:
     found, unread = read(later.decode_event, {"success": [], "failure": {"b@example.com": 5}})
 
     assert found == EventOutcome(refused={"b@example.com": ""})
-    assert unread == "$.failure.… is no text"
+    assert unread == "$.failure.… is not text"
 
 
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        ({"status": "ok"}, "$.success is no array of texts"),
-        ({"success": ["a"]}, "$.failure is no object"),
-        ({"failure": {}}, "$.success is no array of texts"),
-        ({"success": [{"address": "a"}], "failure": {}}, "$.success is no array of texts"),
-        ({"success": [], "failure": ["b"]}, "$.failure is no object"),
-        ("ok", "$ is no object"),
+        ({"status": "ok"}, "$.success is not an array of texts"),
+        ({"success": ["a"]}, "$.failure is not an object"),
+        ({"failure": {}}, "$.success is not an array of texts"),
+        ({"success": [{"address": "a"}], "failure": {}}, "$.success is not an array of texts"),
+        ({"success": [], "failure": ["b"]}, "$.failure is not an object"),
+        ("ok", "$ is not an object"),
     ],
 )
 def test_outcome_of_an_event_needs_both_lists(answer: object, problem: str) -> None:

@@ -181,8 +181,8 @@ def test_first_of_many_unread_values_are_named() -> None:
     found = [unread.read(values.instant, "soon", f"$[{place}].createDate") for place in range(300)]
 
     assert set(found) == {None}
-    assert str(unread).startswith("$[0].createDate is no time, $[1].createDate is no time, ")
-    assert str(unread).endswith("$[4].createDate is no time, and 295 more")
+    assert str(unread).startswith("$[0].createDate is not a time, $[1].createDate is not a time, ")
+    assert str(unread).endswith("$[4].createDate is not a time, and 295 more")
 
 
 @settings(deadline=None, max_examples=50)
