@@ -34,6 +34,7 @@ from newsleopard_async.workflows.record import (
     DECISIVE,
     DELETE,
     IMPORTS,
+    SEND_EVENT,
     SUBMIT,
     SUBMIT_ONCE,
     UPLOAD_ONCE,
@@ -189,8 +190,8 @@ class Checkpoint:
             decision: ``sent``: it took effect; ``resubmit``: it did not, do it; ``abandon``:
                 leave it, and refuse to go on. With ``resubmit``, `send_once` first deletes the
                 campaign that its upload was for, and begins anew if that is deleted.
-            campaign_sn: The campaign's code, with ``sent``; where it is known already, and for
-                an event, it may be left out.
+            campaign_sn: The campaign's code, with ``sent``; where it is known already, it may be
+                left out, and an event has none.
 
         Raises:
             InvalidRequest: there is nothing to decide, or the code is missing, or is another.
@@ -253,7 +254,7 @@ class Checkpoint:
                 f"must be {known.result}, the campaign that the contacts were uploaded for; or "
                 "leave it out",
             )
-        return campaign_sn
+        return None if step == SEND_EVENT else campaign_sn
 
     async def peek(self) -> Self:
         """Return what the store holds now, whether or not a run is using it.
