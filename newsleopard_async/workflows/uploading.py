@@ -56,8 +56,9 @@ _LATEST: Final = timedelta(days=1)
 _NOT_BEGUN: Final = frozenset({CampaignState.DRAFT, CampaignState.PREPARE})
 """The states of a campaign whose upload was not read."""
 
-_UNSENT: Final = _NOT_BEGUN | {CampaignState.PREPARE_TO_SENT}
-"""The states of a campaign that may be deleted and made anew."""
+_SENT: Final = frozenset({CampaignState.TESTING, CampaignState.SENDING, CampaignState.COMPLETE})
+"""The states of a campaign that is sent without an upload of ours. One of another state, also of
+an unknown one, is made anew, if it can be deleted: without an upload nobody has it."""
 
 _UNKNOWN: Final = "the platform does not know it"
 
@@ -179,7 +180,7 @@ def _is_taken(status: CampaignStatus) -> bool:
             "made anew; nothing was sent. To send it all the same, use another checkpoint",
             status=status,
         )
-    return not (status.state in _UNSENT or status.state.is_failure)
+    return status.state in _SENT
 
 
 async def _is_deleted(run: Runner, campaign_sn: CampaignSn) -> bool:

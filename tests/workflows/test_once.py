@@ -233,6 +233,7 @@ async def left_behind() -> Checkpoint:
 
 MADE_ANEW: Final[dict[str, Sequence[Reply | Exception]]] = {
     "not sent": [state("PREPARE"), GONE],
+    "of an unknown state": [state("QUEUED"), GONE],
     "failed": [state("EMPTY_RECIPIENT"), GONE],
     "state is not known": [UNKNOWN, GONE],
     "state is not offered": [Reply(status=405), GONE],
