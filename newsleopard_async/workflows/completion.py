@@ -38,6 +38,7 @@ from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import refuse
 from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import FindFinished, find_finished, get_status
+from newsleopard_async.workflows.campaign_steps import submit_once as prepared
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
@@ -54,7 +55,7 @@ from newsleopard_async.workflows.steps import submit
 __all__ = ["cannot_be_asked", "saying_accepted", "wait_for_campaign", "watch_submitted"]
 
 _LOOKS_BACK: Final = timedelta(days=27)
-"""How far back a campaign is looked for among the finished ones if nothing is known of it.
+"""How far back a campaign is looked for among the finished ones, from when it was first known.
 
 Chosen: with a day on both sides, and a day of watching, it is a month, which one request covers.
 """
@@ -148,9 +149,11 @@ async def watch_submitted(
         CampaignFailed: it was not sent, or not all of it.
         DeadlineExceeded: it was not sent in time.
     """
+    # When a submit was noted may be long after it, if its reply was lost.
+    noted = run.done_at(submit) or run.done_at(prepared) or run.now()
     sending = _Sending(
         sn=campaign_sn,
-        since=run.done_at(submit) or run.now(),
+        since=moved(min(noted, run.now()), -_LOOKS_BACK),
         due=campaign.schedule.when if isinstance(campaign.schedule, SendAt) else None,
         takes=wait_of_test(campaign),
     )

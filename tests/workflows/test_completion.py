@@ -18,7 +18,9 @@ from newsleopard_async import (
     CampaignStatus,
     DeadlineExceeded,
     Mailing,
+    OutcomeUnknown,
     Polling,
+    RetryPolicy,
     SendAt,
     UnexpectedResponse,
     from_plain,
@@ -319,6 +321,20 @@ async def test_send_goes_on_waiting_and_never_submits_again(
         assert bench.emulator.submitted == 1
     assert accepted.status is None
     assert f"campaign {accepted.campaign_sn} was accepted" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_end_that_was_long_ago_is_found() -> None:
+    """A lost reply may be looked for days after the campaign was sent, and so is its end."""
+    async with connected(retry=RetryPolicy(max_attempts=1)) as bench:
+        bench.emulator.lose_reply_to("submit_campaign")
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await send(bench, polling=Polling(deadline_s=60))
+        await bench.clock.sleep(5 * 86_400)
+        outcome = await send(bench, checkpoint=unknown.value.checkpoint)
+
+    assert outcome.status is not None
+    assert outcome.status.state.is_success
 
 
 @pytest.mark.anyio
