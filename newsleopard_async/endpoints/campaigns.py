@@ -256,6 +256,7 @@ class Campaigns:
             path=f"/v1/campaign/{kind}/once",
             kind=Kind.SUBMIT,
             later=True,
+            instead="send to a list, by send_campaign",
             body=requests.encode_once(campaign, now),
             decode=functools.partial(later.decode_once_ticket, base_url=self._api.base_url),
             look_for=f"for the campaign {campaign.name!r}",

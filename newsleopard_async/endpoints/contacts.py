@@ -324,6 +324,7 @@ class Contacts:
             path=path("/v1/contacts/{sn}", sn=list_sn),
             kind=Kind.STOP if is_repeatable else Kind.SUBMIT,
             later=True,
+            instead="import the contacts that stay into a new list",
             about="the list",
             body={"field": where.field, "operator": where.operator, "value": where.value},
             decode=nothing,

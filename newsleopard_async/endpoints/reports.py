@@ -149,6 +149,7 @@ class Reports:
                 path="/v1/report/campaigns/metrics",
                 kind=Kind.READ,
                 later=True,
+                instead="export the report of each campaign",
                 body={"campaignSns": list(codes)},
                 decode=later.decode_metrics,
             )

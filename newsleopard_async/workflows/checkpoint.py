@@ -131,7 +131,8 @@ class Checkpoint:
         store = as_store(source, field="checkpoint")
         data = None if store is None else await store.load()
         if data is None:
-            raise InvalidRequest.of("checkpoint", "missing", "there is no checkpoint there")
+            where = f"at {source}" if isinstance(source, PATH_TYPES) else "in this store"
+            raise InvalidRequest.of("checkpoint", "missing", f"there is no checkpoint {where}")
         return cls.read(data, store)
 
     @classmethod

@@ -78,7 +78,7 @@ async def summarize(
         try:
             rows = [row for batch in _batches(codes) for row in await _rows_of(run, batch)]
         except NotOffered as error:
-            _log.info("the metrics are not offered (%s); reports are exported and counted", error)
+            _log.info("reports are exported and counted: %s", error)
         else:
             return tuple(_summary(each, [row for row in rows if row.sn == each]) for each in codes)
         return tuple([await _from_report(nl, each, polling, progress) for each in codes])

@@ -157,6 +157,7 @@ def test_checkpoint_that_is_not_there_cannot_be_loaded(at: World) -> None:
         anyio.run(Checkpoint.load, at.checkpoint)
 
     assert rule_of(caught) == ("checkpoint", "missing")
+    assert str(at.checkpoint) in str(caught.value)
 
 
 HELD = Record(state="intent", at=START)

@@ -23,7 +23,7 @@ from newsleopard_async import (
     RetryPolicy,
 )
 from newsleopard_async.testing import ManualClock
-from tests.constants import KEY
+from tests.constants import CAMPAIGN, KEY
 from tests.transport.scripted import UNLIMITED, Scripted, Step, answer, json_answer
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +113,7 @@ async def test_method_or_route_that_is_unknown_is_not_about_the_code(
 
 
 async def test_message_says_what_to_do_without() -> None:
-    """What stops a campaign has another way; the rest has none."""
+    """What stops a campaign has another way, and some others; the rest has none."""
     without = str(await error_of(get_balance, answer(404)))
     instead = str(await error_of(delete, answer(404)))
 
@@ -121,6 +121,11 @@ async def test_message_says_what_to_do_without() -> None:
         "this account or platform has no such endpoint (GET /v1/balance); do without"
     )
     assert instead.endswith("(DELETE /v1/campaign/normal); stop it in the console (活動列表)")
+    for call, way_out in (
+        (lambda nl: nl.reports.get_metrics([CampaignSn("c0de")]), "export the report"),
+        (lambda nl: nl.campaigns.submit_once(CAMPAIGN), "send to a list, by send_campaign"),
+    ):
+        assert way_out in str(await error_of(call, answer(404)))
 
 
 @pytest.mark.parametrize("call", [get_status, pause])
