@@ -101,14 +101,14 @@ _HELD: Final = Pipeline(
 
 def submit_slowly(at: World) -> None:
     """Let there be a campaign that is in the middle of being sent."""
-    at.emulator.switch(mails_per_s=0.001)
+    at.emulator.switch(mails_per_s=1e-4)
     submit_to_list(at, MANY)
     at.clock.advance(MANY * 500)
 
 
 def send_slowly(at: World) -> None:
     """Let there be a campaign that a run with a checkpoint has submitted, and that is sent."""
-    at.emulator.switch(mails_per_s=0.001)
+    at.emulator.switch(mails_per_s=1e-4)
     at.add_list(MANY)
 
     async def send() -> str:
