@@ -174,8 +174,13 @@ async def _end_of(run: Runner, campaign_sn: CampaignSn, before: _Look, polling: 
     """
     began_s, delays = run.monotonic(), delays_s(polling, campaign_sn)
     while True:
-        # One that was not known at first may be: the platform has just taken its stop.
-        look = await _look(run, campaign_sn) if before.is_offered else before
+        try:
+            # One that was not known at first may be: the platform has just taken its stop.
+            look = await _look(run, campaign_sn) if before.is_offered else before
+        except (AuthenticationError, ConfigurationError) as error:
+            # No error may hide that the stop was accepted.
+            _log.warning("the state of %s could not be read: %s", campaign_sn, error)
+            look = _Look()
         left_s = polling.deadline_s - (run.monotonic() - began_s)
         if look.is_over or (look.status is None and (left_s <= 0 or not look.may_pass)):
             return look

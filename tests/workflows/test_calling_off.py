@@ -123,6 +123,12 @@ ENDS: Final[dict[str, tuple[Sequence[Reply | Exception], str, str | None, str | 
         "SENDING",
         None,
     ),
+    "key is refused after the pause": (
+        [state("SENDING"), PAUSED, BAD_KEY],
+        "paused",
+        "SENDING",
+        None,
+    ),
     "pause is answered by somebody else": (
         [state("SENDING"), FOREIGN, state("SENDING"), GONE, UNKNOWN],
         "deleted",
