@@ -226,7 +226,10 @@ class Storage:
         self.pools.check_usable()
         found = None if target is None else problem_of_storage_url(target.parts, self.base_url)
         if target is None or found == PLAIN_HTTP:
-            raise StorageError("the platform gave a storage URL that is no https URL")
+            raise StorageError(
+                "the storage URL is no https URL; if its ticket or link was read back from plain "
+                "data, the URL is hidden there and cannot be used any more"
+            )
         if found is not None:
             raise InvalidRequest.of("url", "url", found)
         return target

@@ -213,12 +213,13 @@ async def test_url_whose_time_ends_between_two_attempts_is_not_sent_again() -> N
     assert len(transport.sent) == 1
 
 
-async def test_bad_url_is_refused_before_anything_is_sent() -> None:
-    """Contacts go over https, or not off this machine."""
+@pytest.mark.parametrize("url", ["http://s3.example.com/key", "https://s3.example.com/key?…"])
+async def test_bad_url_is_refused_before_anything_is_sent(url: str) -> None:
+    """Contacts go over https, or not off this machine; a ticket from plain data has no URL."""
     transport = Scripted(answer())
 
-    with pytest.raises(StorageError, match="no https URL"):
-        await make_storage(transport).put_once("http://s3.example.com/key", BODY)
+    with pytest.raises(StorageError, match=r"no https URL; .* read back from plain data"):
+        await make_storage(transport).put_once(url, BODY)
 
     assert transport.sent == []
 
