@@ -1,6 +1,6 @@
 """The people of automation events, read batch by batch from a clean CSV (T133, T134).
 
-A row has one line or several, and stands where it stands: a batch is found again by its place in
+A row has one line or several, and keeps its place: a batch is found again by its place in
 the file. Rows are counted from 1, below the header.
 """
 
@@ -53,7 +53,7 @@ def divide(path: Path) -> tuple[Batch, ...]:
     """Divide a clean CSV into batches, once every row was found to be usable.
 
     Raises:
-        InvalidRequest: a row is not, an address stands twice, or there are too many rows.
+        InvalidRequest: a row is not, an address is given twice, or there are too many rows.
     """
     faults: dict[tuple[str, str], _Fault] = {}
     keys: set[bytes] = set()

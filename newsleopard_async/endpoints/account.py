@@ -27,7 +27,7 @@ class Account:
     async def get_balance(self) -> Balance:
         """Return how much the account may still send (餘額).
 
-        It is advice: another program may send meanwhile. The submit itself decides (40012).
+        It is advice: another program may send at the same time. The submit itself decides (40012).
 
         Raises:
             NotOffered: this account or platform has no such endpoint.

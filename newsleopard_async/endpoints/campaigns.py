@@ -161,7 +161,7 @@ class Campaigns:
 
     @hides_variables
     async def get_status(self, campaign_sn: CampaignSn) -> CampaignStatus:
-        """Return where a campaign stands (查詢活動狀態), an A/B test too.
+        """Return the state of a campaign (查詢活動狀態), an A/B test too.
 
         Raises:
             APIError: the campaign is unknown.

@@ -92,7 +92,7 @@ class CampaignStatus(Plain):
 
     Attributes:
         sn: Its code (活動代碼).
-        state: Where it stands.
+        state: Its state.
         name: Its name; empty if the server gave none.
         channel: ``MAIL``, ``SMS``, or another word.
         send_time: ``NOW``, ``SCHEDULED``, or another word.

@@ -1,9 +1,9 @@
 """Trigger an automation script for contacts: batches of 100, each at most once (T133).
 
 A second event may send a second mail, and nothing says afterwards for whom a script has begun. So a
-batch of which nobody knows whether it took effect stops the run, and a person decides. Checkpoints
-and events have counts alone; the addresses that were refused are in the result of the run, and in a
-file if one is named.
+batch that may have taken effect stops the run, and a person decides. Checkpoints and events have
+counts alone; the addresses that were refused are in the result of the run, and in a file if one is
+named.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def trigger_automation(
     """Begin or end an automation script for contacts, 100 in a request, each at most once.
 
     Contacts are checked first, and nothing is sent if a row is wrong: a malformed address, one
-    that stands twice, or a value of 100 characters or more.
+    that is given twice, or a value of 100 characters or more.
 
     Args:
         nl: The client.

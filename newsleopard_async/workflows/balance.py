@@ -1,7 +1,7 @@
 """Whether the balance covers a mailing, asked just before the submit.
 
-It is advice: others may send meanwhile, and how many a campaign goes to is known only between
-bounds, since one person may be on several lists. The submit itself decides (40012, T135).
+It is advice: others may send at the same time, and how many a campaign goes to is known only
+between bounds, since one person may be on several lists. The submit itself decides (40012, T135).
 """
 
 from __future__ import annotations

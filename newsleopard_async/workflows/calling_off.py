@@ -4,7 +4,7 @@ The rules:
 
 - Everything goes before all other requests of this key (`goes_first`), and may be repeated.
 - What a checkpoint has not submitted is kept from being submitted: it is marked as abandoned, by
-  whoever has its lock. What may have been submitted is looked up first.
+  the process that has its lock. What may have been submitted is looked up first.
 - A run that only waits for the end of its campaign keeps the lock, and its campaign is called off
   all the same.
 """

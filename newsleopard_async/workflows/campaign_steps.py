@@ -105,7 +105,7 @@ class EventBatch(Plain):
 
 @step(gives=CampaignStatus)
 async def get_status(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignStatus:
-    """Return where a campaign stands.
+    """Return the state of a campaign.
 
     Raises:
         UnexpectedResponse: the answer is about another campaign, whose state says nothing of

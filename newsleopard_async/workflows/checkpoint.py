@@ -182,7 +182,7 @@ class Checkpoint:
         decision: Literal["resubmit", "sent", "abandon"],
         campaign_sn: CampaignSn | None = None,
     ) -> None:
-        """Decide about a submit, or another such step, of which nobody knows if it took effect.
+        """Decide about a submit, or another such step, if it is not known whether it took effect.
 
         Look in the console first (活動列表, or 自動化 for an event). Then run the pipeline again.
         The decision is about what the store holds now: a run since then may have found the answer.
@@ -224,7 +224,7 @@ class Checkpoint:
                 self.know(key, attrs.evolve(self.records[key], state="done", result=result))
             case "resubmit":
                 if key == UPLOAD_ONCE:
-                    # The campaign that was made for it is deleted first, whatever its state.
+                    # The campaign that was made for it is deleted first, in any state.
                     self.know(DELETE, self.records[key])
                 else:
                     # A new marker, so that the old campaign, should it appear, is told from it.
@@ -235,7 +235,7 @@ class Checkpoint:
         await self._save()
 
     def _held(self) -> str | None:
-        """Name the record of what nobody knows the outcome of."""
+        """Name the record whose outcome is not known."""
         held = (key for key, record in self.records.items() if not record.is_done)
         return next((key for key in held if step_of(key) in DECISIVE), None)
 

@@ -1,6 +1,6 @@
 """Watch a campaign until it is sent, or known not to be.
 
-Acceptance is not the end: for want of a balance, of recipients, or of a verified sender the
+Acceptance is not the end: without a balance, recipients, or a verified sender the
 platform may refuse later what it took (T66). An account that has no endpoint for that shows only
 what was sent. Then the campaign is looked for among the finished ones, and a failure is not seen.
 """
@@ -287,8 +287,8 @@ async def _watch_finished(run: Runner, sending: _Sending, polling: Polling) -> C
         polling=polling,
         what=f"campaign {sending.sn}",
         late="it is not among the finished campaigns. This account cannot be asked for the state "
-        "of a campaign, so that it is not known whether it goes on, or failed for want of a "
-        "balance, of recipients or of a verified sender; look in the console (活動列表)",
+        "of a campaign, so that it is not known whether it goes on, or failed because it has no "
+        "balance, no recipients or no verified sender; look in the console (活動列表)",
     )
     assert found is not None
     return CampaignStatus(

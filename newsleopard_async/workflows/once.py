@@ -1,6 +1,6 @@
 """Send a campaign to contacts that are uploaded for it, and kept by no list.
 
-There is no import, hence no file of rejected rows. So contacts are judged before anything is sent,
+There is no import and no file of rejected rows. So contacts are judged before anything is sent,
 and the recipients that the platform counts are compared with them afterwards.
 """
 
@@ -83,7 +83,7 @@ async def send_once(
     """Send a campaign or an A/B test to contacts that no list keeps, once.
 
     Contacts and campaign are checked first, as by `send_campaign`. Then the campaign is prepared,
-    and the contacts are uploaded, which sends it. There is no import, hence no file of rejected
+    and the contacts are uploaded, which sends it. There is no import and no file of rejected
     rows: what is wrong with the contacts must be found before.
 
     Args:

@@ -106,7 +106,7 @@ async def _report(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> Cam
     except DeadlineExceeded:
         began = run.done_at(steps.export_report)
         if began is not None and run.now() >= began + _EXPORT_PERIOD:
-            # Nothing came of it, whatever the answer was: a later run may begin another one.
+            # Nothing came of it, with any answer: a later run may begin another one.
             await run.forget(steps.export_report)
         raise
 
@@ -114,7 +114,7 @@ async def _report(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> Cam
 async def _explained(
     run: Runner, campaign_sn: CampaignSn, refusal: CampaignNotReportable
 ) -> CampaignNotReportable:
-    """Say where a campaign stands that has no report, if that can be asked for."""
+    """Describe the state of a campaign that has no report, if that can be asked for."""
     try:
         status = await run.step(excusing(get_status, lambda _: True), campaign_sn, keep=False)
     except NewsLeopardError:

@@ -5,7 +5,7 @@ The rules:
 - Pausing comes first, since a paused campaign stays in the console (T129).
 - A look at the state is worth having and decides little: if it fails, the campaign is paused all
   the same. After the pause it is looked at until it is seen to have ended.
-- All of it may be repeated, by itself or by whoever calls again.
+- All of it may be repeated, by itself or by another call.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _is_open(error: NewsLeopardError) -> bool:
 
 
 async def _look_again(run: Runner, campaign_sn: CampaignSn, before: _Look) -> _Look:
-    """Look once more, unless the first look has shown that this tells nothing."""
+    """Look once more, unless the first look has shown that this is useless."""
     if not (before.is_offered and before.is_known):
         return before
     return await _look(run, campaign_sn)

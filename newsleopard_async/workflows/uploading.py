@@ -169,10 +169,10 @@ async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
 
 
 def _is_taken(status: CampaignStatus) -> bool:
-    """Say whether a campaign without an upload of ours is being sent, by whatever means.
+    """Say whether a campaign without an upload of ours is being sent, by any means.
 
     Raises:
-        CampaignFailed: somebody has stopped it, and whoever did so wants it not to be sent.
+        CampaignFailed: somebody has stopped it, and does not want it to be sent.
     """
     if status.state == CampaignState.STOP:
         raise CampaignFailed(
@@ -193,7 +193,7 @@ async def _is_deleted(run: Runner, campaign_sn: CampaignSn) -> bool:
 
 
 async def _seen(run: Runner, campaign_sn: CampaignSn) -> CampaignStatus | str:
-    """Return where a campaign stands, or why that could not be seen."""
+    """Return the state of a campaign, or why that could not be seen."""
     try:
         return await run.step(get_status, campaign_sn, keep=False)
     except NewsLeopardError as error:

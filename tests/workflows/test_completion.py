@@ -218,7 +218,7 @@ async def test_without_states_a_deadline_says_that_a_failure_is_not_seen() -> No
                 script.nl, SN, polling=Polling(first_s=9, deadline_s=9, jitter=0)
             )
 
-    assert "failed for want of a balance" in str(caught.value)
+    assert "failed because it has no balance" in str(caught.value)
     assert caught.value.last is None
 
 

@@ -367,7 +367,7 @@ class Campaigns:
 
 
 def _shortage(count: int, balance: int) -> str | None:
-    """Name the state of a campaign whose upload has nobody, or more than the balance covers."""
+    """Name the state of an upload without recipients, or with more than the balance covers."""
     if not count:
         return "EMPTY_RECIPIENT"
     return "OVER_LIMIT" if count > balance else None

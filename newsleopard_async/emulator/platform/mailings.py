@@ -16,7 +16,7 @@ from newsleopard_async.emulator.switches import SwitchBoard
 __all__ = ["AT_ONE_GO", "Campaign", "Mailer"]
 
 AT_ONE_GO: Final = 20_000
-"""Chosen: so many mails are drawn in about 20 ms; nobody need be answered meanwhile."""
+"""Chosen: so many mails are drawn in about 20 ms; other clients wait no longer than that."""
 
 
 @attrs.define(kw_only=True)
@@ -31,7 +31,7 @@ class Campaign:
         charged: Mails taken off the balance: as many as the submit found, then as many as are sent.
         number: Its place among all campaigns.
         due: When the mails go out that have not yet: ``begins``, and then the end of the test.
-        scripted: The state to come to at its instant, whatever else is the case, or None.
+        scripted: The state to come to at its instant, regardless of all else, or None.
         waves: The mails, once they go out.
         failed: The state of a campaign that sends nothing, or nothing more; STOP if it was paused.
         sent_end: When the last mail goes out, or the sending was stopped; None until that is known.

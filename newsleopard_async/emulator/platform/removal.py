@@ -82,7 +82,7 @@ class Removals:
 
 
 def read_filter(content: bytes, *, columns: Iterable[str], on: Switches) -> Filter:
-    """Read the body; a filter that is not complete, or that nobody understands, is refused."""
+    """Read the body; a filter that is not complete, or not understood, is refused."""
     check = FieldCheck(on)
     body = check.body(content)
     check.known(body, "", {"field", "operator", "value"})

@@ -79,7 +79,7 @@ def decode_balance(data: object, unread: Unread) -> Balance:
 
 
 def decode_status(data: object, unread: Unread, *, asked: CampaignSn) -> CampaignStatus:
-    """Read where a campaign stands.
+    """Read the state of a campaign.
 
     Args:
         data: The answer.
