@@ -108,19 +108,28 @@ def pytest(session: nox.Session, name: str, *arguments: str) -> tuple[str, ...]:
     return ("pytest", "-n", "auto", f"--junit-xml={counts}", *arguments)
 
 
+BESIDE_THE_TOWER = (
+    *("cli", "emulator", "points", "rehearsal", "testing"),
+    *(f"faults/test_{name}.py" for name in ("cancellation", "lost_replies", "tracebacks")),
+)
+"""Tests that are not measured where somebody waits: to measure them takes longer than to run them.
+
+The tower's own tests run every branch of it. These try the whole, or what stands beside it.
+"""
+
+
 @nox.session
 def quick(session: nox.Session) -> None:
     """Check style and types, and run the tests marked quick; of these, ``-- -k name`` selects."""
     install(session, "-e", ".[all]", groups=("lint", "types"))
     typed = existing("newsleopard_async", "tests", "benchmarks", "noxfile.py", "docs/conf.py")
-    measuring = ("coverage", "run", "-m") if "CI" in os.environ else ()
+    tests: list[tuple[str, ...]] = [("pytest", "-n", "auto", "-m", "quick", *session.posargs)]
+    if "CI" in os.environ and not session.posargs:
+        beside = [f"tests/{name}" for name in BESIDE_THE_TOWER]
+        others = [f"--ignore={name}" for name in beside]
+        tests = [("coverage", "run", "-m", *tests[0], *others), (*tests[0], *beside)]
     with running(session, "mypy", *typed):
-        run_each(
-            session,
-            ("ruff", "check"),
-            ("ruff", "format", "--check"),
-            (*measuring, "pytest", "-n", "auto", "-m", "quick", *session.posargs),
-        )
+        run_each(session, ("ruff", "check"), ("ruff", "format", "--check"), *tests)
 
 
 @nox.session(python=False)
@@ -168,16 +177,13 @@ def _minor(version: object) -> int:
 def tests(session: nox.Session) -> None:
     """Run the tests; on the interpreter that runs nox, every branch of the tower must be run.
 
-    What is slow is slower by half under coverage. So only the quick tests are measured, and the
-    slow ones of the parts that touch sockets. Every fault at every request is by far the longest
-    part, and no matter of the interpreter.
+    What is slow is slower by half under coverage. So only the quick tests are measured. Every
+    fault at every request is by far the longest part, and no matter of the interpreter.
     """
     install(session, "-e", ".[all]", groups=("test",))
     if session.posargs:
         session.run("pytest", "-n", "auto", *session.posargs)
     elif session.python == THIS:
-        on_sockets = ("tests/transport", "tests/storage")
-        others = [f"--ignore={folder}" for folder in on_sockets]
         quick_ones: list[tuple[str, ...]] = [
             ("coverage", "erase"),
             ("coverage", "run", "-m", *pytest(session, "quick", "-m", "quick")),
@@ -188,10 +194,9 @@ def tests(session: nox.Session) -> None:
         run_each(
             session,
             *quick_ones,
-            ("coverage", "run", "-m", *pytest(session, "sockets", "-m", "slow", *on_sockets)),
             ("coverage", "combine", "-q"),
             ("coverage", "report"),
-            pytest(session, "others", "-m", "(slow or matrix) and not soak", *others),
+            pytest(session, "others", "-m", "(slow or matrix) and not soak"),
         )
     elif "CI" not in os.environ:
         session.run(*pytest(session, "tests", "-m", "not soak and not matrix"))
