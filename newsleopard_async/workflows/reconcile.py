@@ -23,7 +23,7 @@ from newsleopard_async.models import Campaign, CampaignSn, Mailing, SendAt, Sent
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.runner import Runner
 
-__all__ = ["look_again_at", "marked", "submit_once", "wait_of_test"]
+__all__ = ["look_again_at", "marked", "submit_or_find", "wait_of_test"]
 
 _SOONEST: Final = timedelta(seconds=30)
 _LATEST: Final = timedelta(days=1)
@@ -35,7 +35,7 @@ ten runs cover the first eight hours, and a forgotten one costs one look a day.
 _log: Final = logging.getLogger("newsleopard_async")
 
 
-async def submit_once(
+async def submit_or_find(
     run: Runner, campaign: Mailing, marker: str | EllipsisType | None
 ) -> CampaignSn:
     """Submit a campaign, unless it may have been submitted before; then look for it.

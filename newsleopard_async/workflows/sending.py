@@ -61,7 +61,7 @@ from newsleopard_async.workflows.importing import (
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling, watch
-from newsleopard_async.workflows.reconcile import submit_once
+from newsleopard_async.workflows.reconcile import submit_or_find
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 from newsleopard_async.workflows.verdict import (
@@ -229,7 +229,7 @@ async def send_campaign(
             await check_balance(run, campaign, balance, most=most)
         if hold is not None:
             campaign = await held_back(run, campaign, hold)
-        campaign_sn = await submit_once(run, campaign, marker)
+        campaign_sn = await submit_or_find(run, campaign, marker)
         outcome = SendOutcome(campaign_sn=campaign_sn, import_report=report)
         if wait == "accepted":
             return outcome
