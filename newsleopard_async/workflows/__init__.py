@@ -27,9 +27,10 @@ if TYPE_CHECKING:
         ReportState,
         SendOutcome,
     )
+    from newsleopard_async.workflows.reconcile import find_campaign
     from newsleopard_async.workflows.rejected import rejected_rows
     from newsleopard_async.workflows.reporting import export_report, wait_for_report
-    from newsleopard_async.workflows.sending import find_campaign, send_campaign
+    from newsleopard_async.workflows.sending import send_campaign
     from newsleopard_async.workflows.summaries import summarize
     from newsleopard_async.workflows.trial import send_test
 
@@ -84,9 +85,10 @@ _MODULES = {
         "SendOutcome",
     ),
     "workflows.events": ("Event", "Progress"),
+    "workflows.reconcile": ("find_campaign",),
     "workflows.rejected": ("rejected_rows",),
     "workflows.reporting": ("export_report", "wait_for_report"),
-    "workflows.sending": ("find_campaign", "send_campaign"),
+    "workflows.sending": ("send_campaign",),
     "workflows.summaries": ("summarize",),
     "workflows.trial": ("send_test",),
 }

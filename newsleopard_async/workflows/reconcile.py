@@ -17,13 +17,27 @@ from typing import Final
 
 import attrs
 
+from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
-from newsleopard_async.models import Campaign, CampaignSn, Mailing, SendAt, SentCampaign
+from newsleopard_async.models import (
+    Campaign,
+    CampaignSn,
+    Mailing,
+    Polling,
+    SendAt,
+    SentCampaign,
+)
+from newsleopard_async.models.validation import problems_of_line, problems_of_time, refuse
 from newsleopard_async.workflows import steps
+from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
+from newsleopard_async.workflows.events import Events, Progress
+from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.runner import Runner
 
-__all__ = ["look_again_at", "marked", "submit_or_find", "wait_of_test"]
+__all__ = ["find_campaign", "look_again_at", "marked", "submit_or_find", "wait_of_test"]
 
 _SOONEST: Final = timedelta(seconds=30)
 _LATEST: Final = timedelta(days=1)
@@ -135,3 +149,59 @@ def _still_unknown(
         excerpt=unknown.excerpt,
         look_again_at=when,
     )
+
+
+@hides_variables
+async def find_campaign(
+    nl: NewsLeopard,
+    marker: str,
+    *,
+    since: datetime,
+    polling: Polling | None = None,
+    progress: Progress | None = None,
+    checkpoint: CheckpointLike | None = None,
+) -> SentCampaign | None:
+    """Look for a finished campaign whose name holds a marker.
+
+    A campaign that is scheduled or still being sent is in no list, and is not found.
+
+    Args:
+        nl: The client.
+        marker: A piece of text that no other campaign's name holds.
+        since: When it was submitted, or earlier; aware.
+        polling: How often to look, and until when; None looks once.
+        progress: Called with every event.
+        checkpoint: A path or a store, as for the other pipelines.
+    Returns: The campaign, or None if it was not there at the one look.
+
+    Raises:
+        DeadlineExceeded: it had not come by the deadline of ``polling``.
+        InvalidRequest: no marker, or a time without its zone.
+    Source: GET /v1/report/campaigns, asked month by month from a day before ``since`` to a
+        day after now, since it is not documented which instant its range means. More than
+        three years are asked for in 36 longer ranges.
+    """
+    refuse(
+        [
+            *problems_of_line("marker", marker),
+            *problems_of_time("since", since),
+            *problems_of_polling(polling),
+        ]
+    )
+    given = steps.FindSent(text=marker, since=since)
+    async with running(
+        nl,
+        Events("find_campaign", progress, nl.clock),
+        asked=Input.of(marker, since, marker=marker, since=since),
+        checkpoint=checkpoint,
+    ) as run:
+        if polling is None:
+            return await run.step(steps.find_sent, given, keep=False)
+        return await watch(
+            run,
+            steps.find_sent,
+            given,
+            is_done=lambda found, _: found is not None,
+            polling=polling,
+            what=f"a campaign named {marker}",
+        )

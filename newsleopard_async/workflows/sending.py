@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from types import EllipsisType
 from typing import Literal
@@ -29,7 +29,6 @@ from newsleopard_async.models import (
     Mailing,
     Polling,
     SendAt,
-    SentCampaign,
     with_lists,
 )
 from newsleopard_async.models.campaign import BaseMailing
@@ -37,7 +36,6 @@ from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import (
     problems_of_line,
     problems_of_max_rejected,
-    problems_of_time,
     problems_of_type,
     refuse,
 )
@@ -60,7 +58,7 @@ from newsleopard_async.workflows.importing import (
 )
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
-from newsleopard_async.workflows.polling import problems_of_polling, watch
+from newsleopard_async.workflows.polling import problems_of_polling
 from newsleopard_async.workflows.reconcile import submit_or_find
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
@@ -72,7 +70,7 @@ from newsleopard_async.workflows.verdict import (
     recipients_of,
 )
 
-__all__ = ["WaitFor", "find_campaign", "is_complete_enough", "problems_of_wait", "send_campaign"]
+__all__ = ["WaitFor", "is_complete_enough", "problems_of_wait", "send_campaign"]
 
 WaitFor = Literal["accepted", "sent"]
 
@@ -372,59 +370,3 @@ def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool
         # Rows were rejected, and the platform does not say how many.
         return False
     return are_few_enough(report.rejected_count, report.result.file_count, max_rejected)
-
-
-@hides_variables
-async def find_campaign(
-    nl: NewsLeopard,
-    marker: str,
-    *,
-    since: datetime,
-    polling: Polling | None = None,
-    progress: Progress | None = None,
-    checkpoint: CheckpointLike | None = None,
-) -> SentCampaign | None:
-    """Look for a finished campaign whose name holds a marker.
-
-    A campaign that is scheduled or still being sent is in no list, and is not found.
-
-    Args:
-        nl: The client.
-        marker: A piece of text that no other campaign's name holds.
-        since: When it was submitted, or earlier; aware.
-        polling: How often to look, and until when; None looks once.
-        progress: Called with every event.
-        checkpoint: A path or a store, as for the other pipelines.
-    Returns: The campaign, or None if it was not there at the one look.
-
-    Raises:
-        DeadlineExceeded: it had not come by the deadline of ``polling``.
-        InvalidRequest: no marker, or a time without its zone.
-    Source: GET /v1/report/campaigns, asked month by month from a day before ``since`` to a
-        day after now, since it is not documented which instant its range means. More than
-        three years are asked for in 36 longer ranges.
-    """
-    refuse(
-        [
-            *problems_of_line("marker", marker),
-            *problems_of_time("since", since),
-            *problems_of_polling(polling),
-        ]
-    )
-    given = steps.FindSent(text=marker, since=since)
-    async with running(
-        nl,
-        Events("find_campaign", progress, nl.clock),
-        asked=Input.of(marker, since, marker=marker, since=since),
-        checkpoint=checkpoint,
-    ) as run:
-        if polling is None:
-            return await run.step(steps.find_sent, given, keep=False)
-        return await watch(
-            run,
-            steps.find_sent,
-            given,
-            is_done=lambda found, _: found is not None,
-            polling=polling,
-            what=f"a campaign named {marker}",
-        )
