@@ -166,14 +166,9 @@ async def send_campaign(
         InUse: another run is using the checkpoint; it sends, and this one sent nothing.
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
-    refuse(
-        [
-            *problems_of_wait(wait),
-            *problems_of_hold(hold, campaign),
-            *problems_of_balance(balance),
-        ]
-    )
-    refuse(_problems_of_options(marker, polling, left_out_to, checkpoint))
+    refuse([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
+    refuse([*problems_of_balance(balance), *_problems_of_options(marker, polling)])
+    refuse(problems_of_same_file("left_out_to", left_out_to, checkpoint))
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(
@@ -198,15 +193,9 @@ async def send_campaign(
         if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
             raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
+        asked = _asked(campaign, found, target, marker=marker, part_bytes=part_bytes, hold=hold)
         run = await stack.enter_async_context(
-            running(
-                nl,
-                events,
-                asked=_asked(
-                    campaign, found, target, marker=marker, part_bytes=part_bytes, hold=hold
-                ),
-                checkpoint=checkpoint,
-            )
+            running(nl, events, asked=asked, checkpoint=checkpoint)
         )
         # What was submitted, or may have been, is looked up and no longer judged.
         is_new = not run.has(steps.submit)
@@ -320,14 +309,11 @@ def problems_of_wait(wait: object) -> Iterator[Problem]:
         yield Problem("wait", "choice", "must be 'accepted' or 'sent'")
 
 
-def _problems_of_options(
-    marker: object, polling: object, left_out_to: object, checkpoint: CheckpointLike | None
-) -> Iterator[Problem]:
+def _problems_of_options(marker: object, polling: object) -> Iterator[Problem]:
     """Yield what else would only be noticed when much has been done."""
     if marker is not None and not isinstance(marker, EllipsisType):
         yield from problems_of_line("marker", marker)
     yield from problems_of_polling(polling)
-    yield from problems_of_same_file("left_out_to", left_out_to, checkpoint)
 
 
 def _target(
