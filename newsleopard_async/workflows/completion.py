@@ -63,6 +63,10 @@ Chosen: with a day on both sides, and a day of watching, it is a month, which on
 _LONGEST_SLEEP_S: Final = 3_600.0
 """Chosen: the clock is read once an hour, since a machine that was suspended sleeps too long."""
 
+_LONGEST_SCHEDULE: Final = timedelta(days=366)
+"""Chosen: no mailing is planned further ahead. A later time, such as 9999-12-31, stands for none,
+and must not be slept through."""
+
 _MOST_MOVES: Final = 10
 """How often a new time may be set while the old one is waited for.
 
@@ -230,18 +234,19 @@ async def _watch_state(
     polling = attrs.evolve(polling, deadline_s=polling.deadline_s + takes_s)
     moves = 0
     while status is None or not status.state.is_final:
-        due = sending.due if status is None else _due(status, sending)
+        due = sending.due if status is None else _due(status, sending, run.now())
         await _sleep_until(run, due, sending, polling, status)
         status = await _watch_until_moved(run, sending, polling, moves)
         moves += 1
     return status
 
 
-def _due(status: CampaignStatus, sending: _Sending) -> datetime | None:
+def _due(status: CampaignStatus, sending: _Sending, now: datetime) -> datetime | None:
     """Return when a campaign is to be sent; None if it has begun, or no time is known."""
     if status.state not in _NOT_BEGUN or status.send_time == "NOW":
         return None
-    return status.scheduled or sending.due
+    due = status.scheduled or sending.due
+    return None if due is not None and due - now > _LONGEST_SCHEDULE else due
 
 
 async def _watch_until_moved(
@@ -250,7 +255,7 @@ async def _watch_until_moved(
     """Look at a campaign until it has ended, or has a later time."""
 
     def is_done(status: CampaignStatus, _: float) -> bool:
-        due = _due(status, sending)
+        due = _due(status, sending, run.now())
         is_moved = due is not None and due > run.now() and moves < _MOST_MOVES
         return status.state.is_final or is_moved
 

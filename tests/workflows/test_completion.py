@@ -103,6 +103,19 @@ async def test_time_that_always_moves_is_not_watched_for_ever() -> None:
 
 
 @pytest.mark.anyio
+async def test_time_that_stands_for_none_is_not_slept_through() -> None:
+    """A run must not hang until the end of the calendar."""
+    never = state("PREPARE_TO_SENT", scheduledDate="9999-12-31T23:59:59Z")
+    async with scripted(*[never] * 3, profile="vendor-2026") as script:
+        with pytest.raises(DeadlineExceeded):
+            await workflows.wait_for_campaign(
+                script.nl, SN, polling=Polling(first_s=9, deadline_s=9, jitter=0)
+            )
+
+        assert elapsed(script) == timedelta(seconds=9)
+
+
+@pytest.mark.anyio
 async def test_immediate_campaign_with_a_time_is_polled() -> None:
     """The time of a campaign that goes out at once is not waited for, nor that of one begun."""
     day = at(START + timedelta(days=1))
