@@ -19,7 +19,15 @@ from tests.constants import CAMPAIGN, SUBJECT_TEST
 from tests.faults.pipelines import BY_NAME, SCHEDULED, Pipeline
 from tests.faults.world import FEW, MANY, World, addresses, csv_of
 
-__all__ = ["CALL_OFF", "FROM_REPORTS", "LATER", "LATER_BY_NAME", "TO_CALL_OFF", "submit_slowly"]
+__all__ = [
+    "CALL_OFF",
+    "FROM_REPORTS",
+    "LATER",
+    "LATER_BY_NAME",
+    "TO_CALL_OFF",
+    "submit_slowly",
+    "told",
+]
 
 
 def on_the_notes(pipeline: Pipeline) -> Pipeline:
@@ -302,7 +310,7 @@ LATER: Final = (
     on_the_notes(_once("once", CAMPAIGN)),
     on_the_notes(
         attrs.evolve(
-            _once("once-and-wait", CAMPAIGN, judge=judge_once_and_sent, wait="sent"),
+            _once("once-and-wait", CAMPAIGN, judge=judge_once_and_sent, wait="sent", balance=None),
             is_alike=False,
         )
     ),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from tests.faults.later import told
 from tests.faults.stories import ALL, Case, Story, cases, log_of, play, requests_of
 from tests.faults.stories import check as check_end
 from tests.faults.strikes import FAULTS, Strike
@@ -21,7 +22,9 @@ class Played:
     """A case and what came of it.
 
     Attributes:
-        campaigns: At the emulator, of those that the pipeline submitted.
+        campaigns: At the emulator, of those that the pipeline made and did not delete.
+        mailings: Of theirs, that went out.
+        told: How often an automation script was told of an address, at most.
         contacts: At the emulator.
         lists: Of the pipeline's name.
         files: Of a report, on disk.
@@ -30,6 +33,8 @@ class Played:
     case: Case
     story: Story
     campaigns: int
+    mailings: int
+    told: int
     contacts: int
     lists: int
     files: int
@@ -49,10 +54,13 @@ def play_one(case: Case) -> Played:
     with world() as at:
         story = play(at, case.pipeline, [[Strike(case.at, case.fault)]])
         check_end(at, story, log_of(case.pipeline).result)
+        made = at.emulator.campaigns[at.submitted_before :]
         return Played(
             case=case,
             story=story,
-            campaigns=at.emulator.submitted - at.submitted_before,
+            campaigns=sum(each.deleted is None for each in made),
+            mailings=sum(each.mailings for each in made),
+            told=max(told(at).values(), default=0),
             contacts=len(at.emulator.contacts),
             lists=sum(each.name == "會員" for each in at.emulator.lists),
             files=len(list(at.downloads.iterdir())) if at.downloads.exists() else 0,
@@ -67,7 +75,7 @@ def play_all(chosen: Iterable[Case]) -> list[Played]:
 def rows(played: Iterable[Played]) -> list[str]:
     """Write a table: a row a request, with the outcomes of all faults, and the sums."""
     played = list(played)
-    lines = ["pipeline      request               cases  outcomes"]
+    lines = ["pipeline           request               cases  outcomes"]
     for pipeline in ALL:
         for at, operation in enumerate(requests_of(pipeline)):
             of_it = [
@@ -77,14 +85,14 @@ def rows(played: Iterable[Played]) -> list[str]:
                 continue
             outcomes = Counter(each.outcome for each in of_it)
             shown = ", ".join(f"{count} {name}" for name, count in sorted(outcomes.items()))
-            lines.append(f"{pipeline.name:13} {at:2} {operation:18} {len(of_it):5}  {shown}")
+            lines.append(f"{pipeline.name:15} {at:2} {operation:19} {len(of_it):5}  {shown}")
     return [*lines, "", *_sums(played)]
 
 
 def _sums(played: list[Played]) -> list[str]:
     most = {
         name: max((getattr(each, name) for each in played), default=0)
-        for name in ("campaigns", "lists")
+        for name in ("campaigns", "mailings", "lists", "told")
     }
     outcomes = Counter(each.outcome for each in played)
     return [
@@ -93,6 +101,8 @@ def _sums(played: list[Played]) -> list[str]:
         (
             f"campaigns: {sum(each.campaigns for each in played)}, "
             f"never more than {most['campaigns']} in a case; "
+            f"mailings: {sum(each.mailings for each in played)}, never more than "
+            f"{most['mailings']}; events for an address: never more than {most['told']}; "
             f"lists: never more than {most['lists']}; "
             f"lives: {sum(len(each.story.endings) for each in played)}"
         ),
