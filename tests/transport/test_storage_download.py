@@ -40,6 +40,24 @@ async def test_download_goes_out_as_signed(target: str, tmp_path: Path) -> None:
     assert seen.names == ["host"]
 
 
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://s3.example.com:443/key", "s3.example.com"),
+        ("http://127.0.0.1:80/key", "127.0.0.1"),
+        ("https://s3.example.com:80/key", "s3.example.com:80"),
+    ],
+)
+async def test_host_is_the_one_that_is_signed(url: str, host: str, tmp_path: Path) -> None:
+    """Signers leave the scheme's own port out of it."""
+    storage = Scripted(answer(200, CSV))
+
+    await get(make_storage(storage), url, tmp_path / "report.csv")
+
+    [sent] = storage.sent
+    assert sent.headers["host"] == host
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder in which an older report lies."""
