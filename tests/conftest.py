@@ -79,6 +79,11 @@ def every_fifth(grid: Sequence[T]) -> list[T]:
     return [case for place, case in enumerate(grid) if (place + place // 5) % 5 == 0]
 
 
+def waited_for(examples: int) -> int:
+    """Return how many examples a slow test makes up by itself; fewer where somebody waits."""
+    return math.ceil(_WAITED_FOR_SHARE * examples) if "CI" in os.environ else examples
+
+
 def _tests_of(items: Iterable[pytest.Item]) -> set[Any]:
     """Return the functions of tests, each of which may be run with many parameters."""
     return {getattr(item, "obj", None) for item in items}

@@ -18,6 +18,7 @@ from tests.conftest import (
     _checked,
     every_fifth,
     is_loopback,
+    waited_for,
 )
 
 pytestmark = pytest.mark.quick
@@ -65,6 +66,14 @@ def test_examples_are_multiplied(factor: float, expected: int) -> None:
     _change_examples([test, test_loopback_is_recognised], factor)
 
     assert test._hypothesis_internal_use_settings.max_examples == expected  # type: ignore[attr-defined]  # hypothesis sets it
+
+
+def test_fewer_examples_are_made_up_where_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of them."""
+    monkeypatch.setenv("CI", "1")
+    assert waited_for(100) == 34
+    monkeypatch.delenv("CI")
+    assert waited_for(100) == 100
 
 
 def test_trio_test_that_runs_on_asyncio_fails() -> None:

@@ -25,6 +25,7 @@ from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.platform.gateway import LATER_PATHS, PATHS
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard
+from tests.conftest import waited_for
 from tests.emulator.api import AB_BODY, BODY, ONCE_BODY, Api, HandClock, changed, make
 from tests.openapi import openapi
 
@@ -96,7 +97,7 @@ def test_fuzzed_request_gets_a_documented_answer(
 
     @seed(1)
     @settings(
-        max_examples=examples,
+        max_examples=waited_for(examples),
         database=None,
         deadline=None,
         phases=[Phase.generate],
