@@ -66,8 +66,9 @@ def test_what_had_no_effect_is_repeated(kind: Kind, outcome: Outcome) -> None:
 def test_what_may_have_had_an_effect_is_repeated_where_harmless(
     kind: Kind, outcome: Outcome
 ) -> None:
-    """Reads, imports and uploads may come twice; creations and submits may not."""
-    assert decide(kind, outcome, 1) == (kind in {Kind.READ, Kind.IMPORT, Kind.UPLOAD})
+    """Reads, imports, uploads and stops may come twice; creations and submits may not."""
+    harmless = {Kind.READ, Kind.IMPORT, Kind.UPLOAD, Kind.STOP}
+    assert decide(kind, outcome, 1) == (kind in harmless)
 
 
 @pytest.mark.parametrize(

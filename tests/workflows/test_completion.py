@@ -284,7 +284,8 @@ async def test_send_waits_until_it_is_sent(campaign: Mailing, profile: str) -> N
     """Through the schedule and the wait of an A/B test, whatever the deadline of the polling."""
     later = attrs.evolve(campaign, schedule=SendAt(START + timedelta(days=2)))
     async with connected(profile=profile) as bench:
-        outcome = await send(bench, later, polling=Polling(deadline_s=600))
+        polling = Polling(first_s=60, max_s=600, deadline_s=600)
+        outcome = await send(bench, later, polling=polling)
 
         assert len(bench.emulator.outbox) == 50
         took = bench.clock.now() - START
