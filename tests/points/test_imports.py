@@ -422,7 +422,7 @@ async def test_t52_client() -> None:
     async with connected() as bench:
         await workflows.send_campaign(bench.nl, CAMPAIGN, contacts=csv_of(3), list_name="會員")
         order = [each.operation for each in bench.emulator.requests]
-        assert order[-2:] == ["get_import", "submit_campaign"]
+        assert order[-3:] == ["get_import", "get_balance", "submit_campaign"]
         assert bench.emulator.requests[-1].status == 200
         bench.emulator.stick_import()
         with pytest.raises(DeadlineExceeded):

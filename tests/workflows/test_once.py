@@ -112,6 +112,19 @@ async def test_upload_whose_reply_is_lost_is_looked_up() -> None:
 
 
 @pytest.mark.anyio
+async def test_cancelled_upload_names_its_campaign(caplog: pytest.LogCaptureFixture) -> None:
+    """It runs to its answer, and whoever cancelled it finds the code in the log."""
+    async with connected(**VENDOR) as bench:
+        bench.emulator.delay("upload_once", seconds=20)
+        with bench.clock.deadline(10) as scope:
+            await workflows.send_once(bench.nl, CAMPAIGN, csv_of(8))
+
+    [campaign] = bench.emulator.campaigns
+    assert scope.cancelled_caught
+    assert f"cancelled while {campaign.sn} was sent" in caplog.text
+
+
+@pytest.mark.anyio
 async def test_upload_that_is_not_seen_is_held_and_never_repeated() -> None:
     """It is looked at for a minute, and again by a later run; a person may decide."""
     async with connected(**VENDOR, retry=ALONE) as bench:
