@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 
-import anyio
 import attrs
 import httpx
 import pytest
@@ -19,6 +19,7 @@ from newsleopard_async.errors import (
 from newsleopard_async.models.options import Timeouts
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.body import BytesBody
+from newsleopard_async.transport.pools import Purpose
 from tests.constants import START
 from tests.observers import RecordingObserver
 from tests.transport.file_storage import CSV, TARGETS, URL, make_storage
@@ -226,23 +227,17 @@ async def test_bad_url_is_refused_before_anything_is_sent(url: str) -> None:
 
 async def test_pool_that_is_full_sends_nothing() -> None:
     """It is repeated, and then says what was waited for; the observer hears of nothing."""
-    clock, observer = ManualClock(START), RecordingObserver()
-    busy = Scripted(lambda _: clock.sleep(1e9))  # type: ignore[arg-type, return-value]  # hangs
-    storage = attrs.evolve(
-        make_storage(busy, clock=clock, attempts=2),
-        timeouts=Timeouts(storage_read_s=1e8, storage_write_s=1e8),
-    )
+    clock, observer, transport = ManualClock(START), RecordingObserver(), Scripted()
+    storage = make_storage(transport, clock=clock, attempts=2)
 
-    async with anyio.create_task_group() as tasks:
+    async with contextlib.AsyncExitStack() as taken:
         for _ in range(100):
-            tasks.start_soon(storage.put, URL, BODY)
-        await anyio.wait_all_tasks_blocked()
+            place = storage.pools.place(Purpose.STORAGE, clock, within_s=1)
+            assert await taken.enter_async_context(place)
         with pytest.raises(StorageError, match="no connection became free"):
             await storage.put_once(URL, BODY, observer=observer)
-        tasks.cancel_scope.cancel()
 
-    assert observer.told == []
-    assert len(busy.sent) == 100
+    assert (observer.told, transport.sent) == ([], [])
 
 
 @attrs.frozen

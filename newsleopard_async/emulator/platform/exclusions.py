@@ -22,7 +22,7 @@ class Exclusions:
     """
 
     def __init__(self, addresses: Addresses) -> None:
-        self.changes = 0
+        self.changes: int = 0
         self._addresses = addresses
         self._since: array[float] = array("d")
         self._numbers: list[int] = []
