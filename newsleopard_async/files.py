@@ -173,7 +173,7 @@ def create_private(path: Path) -> IO[bytes]:
 
 
 def append_privately(path: Path, content: bytes, *, header: bytes) -> None:
-    """Add to a file that nobody else can read, and flush it; a new one begins with the header.
+    """Add to a file that only its owner can read, and flush it; a new one begins with the header.
 
     Raises:
         OSError: it cannot be written, or is a link.

@@ -36,7 +36,8 @@ _AROUND: Final = 8
 """How many characters beside a lost one are shown, to find it by."""
 
 _LOST_AT_BEGINNING: Final = re.compile(r"\s*\?{4,}")
-"""A text of which ASCII or Latin-1 took nothing; nobody begins with four question marks."""
+"""A text that ASCII or Latin-1 could not hold at all. No person begins a text with four question
+marks."""
 
 _MAYBE_LOST: Final = re.compile(rf"{LOST.pattern}|\?{{4}}")
 

@@ -119,7 +119,7 @@ class Switches:
         unknown_metrics: An unknown campaign is ``"left_out"`` of the metrics, or refuses them
             with ``"400"`` and 40007 (T131).
         delete_forgets_one: The last campaign of a deletion stands in none of the three lists of
-            the answer, whatever became of it (T128).
+            the answer, in any case (T128).
         second_once_upload: What a second upload for a campaign without lists does: it
             ``"sends_again"``, is ``"ignored"``, or is ``"refused"`` (T123).
         numeric_template_ids: The id of a template is a number (T132).

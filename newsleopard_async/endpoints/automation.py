@@ -99,7 +99,7 @@ def _encode(recipient: Recipient) -> dict[str, object]:
 
 
 def _problems_of_recipients(recipients: object) -> Iterator[Problem]:
-    """Yield what is wrong with whom an event is for; no address is shown."""
+    """Yield what is wrong with the recipients of an event; no address is shown."""
     if not isinstance(recipients, tuple):
         yield wrong_type("recipients", recipients, "several of Recipient(name, address)")
         return

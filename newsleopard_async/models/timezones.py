@@ -4,7 +4,7 @@ The code and the name are the platform's. The IANA zone is a mapping made by thi
 the documentation gives neither region nor offset. It serves for display and for choosing a
 code; the instant of sending is always sent in UTC, so an outdated rule cannot move it.
 
-A code is no offset: 8 is SYDNEY. Source: T71 to T73.
+A code is not an offset: 8 is SYDNEY. Source: T71 to T73.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class Exchange:
         arrivals: Told of the request's way, or None where nobody asks.
         while_open: Makes the scope that is cancelled if the client is closed meanwhile.
         is_proxied: Whether a proxy stands between us and the server.
-        until: Ends when an attempt with windows is not to go on, whatever progress it makes.
+        until: Ends when an attempt with windows must stop, even if it makes progress.
     """
 
     transport: httpx.AsyncBaseTransport = attrs.field(repr=False)

@@ -312,7 +312,7 @@ def _is_about_the_key(answer: Answer, body: ErrorBody) -> bool:
 
 
 def _is_foreign(answer: Answer, body: ErrorBody) -> bool:
-    """Whether somebody in between seems to refuse, since the platform would say so otherwise."""
+    """Whether something in between seems to refuse, since the platform would say so otherwise."""
     return answer.status in (401, 403) and body.code is None and not _is_about_the_key(answer, body)
 
 

@@ -76,7 +76,7 @@ class Offers:
         """Say whether a refusal means that there is no such endpoint.
 
         A 404 to a code of the caller's may be about the code. What must not be repeated is in
-        doubt if its endpoint has answered before: then somebody in between says 404.
+        doubt if its endpoint has answered before: then something in between answers 404.
         """
         if not request.later or answer.status not in _NO_SUCH_STATUS:
             return False

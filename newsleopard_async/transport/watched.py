@@ -58,7 +58,7 @@ class Unlimited:
     """The place of a request that no limit is for."""
 
     def sent(self) -> None:
-        """Nobody counts it."""
+        """It is not counted."""
 
     def answered(self) -> None:
         """As above."""

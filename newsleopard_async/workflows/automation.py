@@ -1,6 +1,6 @@
 """Trigger an automation script for contacts: batches of 100, each at most once (T133).
 
-A second event may send a second mail, and nothing says afterwards for whom a script has begun. So a
+A second event may send a second mail, and no endpoint reports which scripts have begun. So a
 batch that may have taken effect stops the run, and a person decides. Checkpoints and events have
 counts alone; the addresses that were refused are in the result of the run, and in a file if one is
 named.
@@ -88,7 +88,7 @@ async def trigger_automation(
         strict: Whether warnings refuse, too.
         refused_to: A CSV file for the addresses that the platform refuses, with its reasons. Each
             batch adds to it before the batch counts as done, so that a run that goes on loses
-            none. Nobody else can read it.
+            none. Only its owner can read it.
 
     Raises:
         OutcomeUnknown: it is not known whether the event of a batch took effect. The message has

@@ -108,7 +108,7 @@ async def get_status(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignStatus
     """Return the state of a campaign.
 
     Raises:
-        UnexpectedResponse: the answer is about another campaign, whose state says nothing of
+        UnexpectedResponse: the answer is about another campaign, whose state decides nothing about
             this one.
     """
     status = await nl.campaigns.get_status(campaign_sn)

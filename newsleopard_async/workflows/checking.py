@@ -87,7 +87,7 @@ async def check_contacts(
         columns=columns,
         skip=skip,
     )
-    # Whoever calls `progress` may log, and reporters of errors print the frames that run.
+    # `progress` may log, and reporters of errors print the frames that run.
     del skip
     source = as_source(source)
     async with checked(Events(_STEP, progress, SystemClock()), source, options) as found:

@@ -138,9 +138,9 @@ class AutomationOutcome(HidesContact, Plain):
     """What became of an event for many contacts.
 
     Attributes:
-        accepted: Contacts for whom the platform took it.
-        refused: Contacts for whom it did not.
-        unknown: Contacts of whom it says nothing, or whose batch a person has decided about.
+        accepted: Contacts that the platform accepted.
+        refused: Contacts that it refused.
+        unknown: Contacts that its answer does not mention, or whose batch a person decided about.
         requests: Requests that it took, those of earlier runs included.
         reasons: Address to reason, in the platform's words, for those that were refused in this
             run; an earlier run's are in its own result, and in ``refused_to``.

@@ -69,7 +69,7 @@ async def submit_or_find(
         return await run.step(steps.submit, ready)
     except OutcomeUnknown as unknown:
         if not is_held:
-            # Whoever is cancelled while it is looked for finds its name here.
+            # If the run is cancelled during the look, its name is in the log.
             _log.warning("it is not known whether %r was submitted; it is looked for", ready.name)
         since = min(run.held_since(steps.submit) or run.now(), run.now())
         seen = "it is not among the finished ones"
@@ -77,7 +77,7 @@ async def submit_or_find(
         try:
             found = await _search(run, ready, text, since)
         except NewsLeopardError as error:
-            # Whatever keeps us from looking, the outcome is as unknown as before.
+            # If the look fails for any reason, the outcome is as unknown as before.
             seen = f"the finished ones could not be looked at ({type(error).__name__})"
         if found is None:
             raise _still_unknown(run, ready, unknown, since, seen) from None

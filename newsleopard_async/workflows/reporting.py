@@ -118,7 +118,7 @@ async def _explained(
     try:
         status = await run.step(excusing(get_status, lambda _: True), campaign_sn, keep=False)
     except NewsLeopardError:
-        # Whatever keeps us from looking, the refusal is the news.
+        # If the look fails for any reason, the refusal is still raised.
         status = None
     if status is None or status.state.is_success:
         return refusal

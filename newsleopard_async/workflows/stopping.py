@@ -39,7 +39,7 @@ from newsleopard_async.workflows.runner import Runner
 __all__ = ["stop"]
 
 _LOOK_S: Final = 10.0
-"""How long one look at the state may take. Chosen: somebody waits, and the pause does not."""
+"""How long one look at the state may take. Chosen: the pause must not wait for it."""
 
 _CONSOLE: Final = "stop it in the console (活動列表)"
 

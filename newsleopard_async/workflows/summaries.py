@@ -63,7 +63,7 @@ async def summarize(
         knows nothing of one, its numbers are None, and a line in the log says so.
 
     Raises:
-        InvalidRequest: there is no campaign, or a code is none.
+        InvalidRequest: no campaign is given, or a code is not valid.
         StorageError: a report file could not be downloaded.
     Source: POST /v1/report/campaigns/metrics; notes 2026
     """

@@ -46,7 +46,7 @@ async def send_test(
     checkpoint: CheckpointLike | None = None,
     check: bool = True,
 ) -> SendOutcome:
-    """Send a campaign at once to a few addresses of your own, and to nobody else.
+    """Send a campaign at once to a few addresses of your own, and to no others.
 
     They go into a small list of their own. Its name, and that of the campaign, begin with
     ``[test]``. The lists and the schedule of the campaign are left out. The same test to the same

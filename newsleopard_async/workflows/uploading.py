@@ -6,7 +6,7 @@ submit. What the checkpoint holds decides how a run goes on:
 - a preparation whose reply was lost: a person decides. It should send nothing without its upload;
   that is not proven (T123);
 - a code without an upload: its URL is gone, since no URL is ever stored. The campaign is deleted,
-  and only if it is deleted, another one is made. One that somebody has stopped stays stopped;
+  and only if it is deleted, another one is made. One that a person has stopped stays stopped;
 - an upload that may have landed: the state of the campaign says so. In ``PREPARE`` it is held, and
   never uploaded again by itself.
 """
@@ -58,7 +58,7 @@ _NOT_BEGUN: Final = frozenset({CampaignState.DRAFT, CampaignState.PREPARE})
 
 _SENT: Final = frozenset({CampaignState.TESTING, CampaignState.SENDING, CampaignState.COMPLETE})
 """The states of a campaign that is sent without an upload of ours. One of another state, also of
-an unknown one, is made anew, if it can be deleted: without an upload nobody has it."""
+an unknown one, is made anew, if it can be deleted: without an upload it has no recipients."""
 
 _UNKNOWN: Final = "the platform does not know it"
 
@@ -83,7 +83,7 @@ async def prepare_and_upload(
 
     Raises:
         OutcomeUnknown: it may have been made, or sent, and that is not seen (yet).
-        CampaignFailed: somebody has stopped it before the upload.
+        CampaignFailed: it was stopped before the upload.
         StorageError: the storage refused the upload.
     """
     if run.has(upload_once):
@@ -100,7 +100,7 @@ async def prepare_and_upload(
         try:
             await run.step(upload_once, OnceUpload(ticket=ticket, path=path))
         except OutcomeUnknown as unknown:
-            # Whoever is cancelled while it is looked at finds its code here.
+            # If the run is cancelled during the look, its code is in the log.
             _log.warning("it is not known whether %s was sent; it is looked at", ticket.campaign_sn)
             await _look_up(run, campaign, ticket.campaign_sn, unknown, polling)
         except BaseException:
@@ -140,7 +140,7 @@ async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
     """Delete the campaign whose URL is gone; return its code if it is sent after all.
 
     Raises:
-        CampaignFailed: somebody has stopped it.
+        CampaignFailed: it was stopped.
         OutcomeUnknown: it could not be deleted.
     """
     if not run.has(submit_once):
@@ -172,7 +172,7 @@ def _is_taken(status: CampaignStatus) -> bool:
     """Say whether a campaign without an upload of ours is being sent, by any means.
 
     Raises:
-        CampaignFailed: somebody has stopped it, and does not want it to be sent.
+        CampaignFailed: it was stopped, so that it must not be sent.
     """
     if status.state == CampaignState.STOP:
         raise CampaignFailed(

@@ -160,7 +160,7 @@ def is_formula(cell: str) -> bool:
     """Whether a spreadsheet would execute a cell."""
     return (
         cell.startswith(_FORMULA)
-        # What is without a letter and a digit, or ends in an operator, is no formula that parses.
+        # A cell without a letter or digit, or with an operator at its end, is not a formula.
         and _OPERAND.search(cell) is not None
         and not cell.rstrip().endswith(_OPEN_END)
         and _HARMLESS.fullmatch(cell) is None

@@ -272,7 +272,7 @@ class History:
         self._forgotten.update(zip(numbers, repeat(self.version)))
 
     def remembered(self, numbers: array[int]) -> array[int]:
-        """Return those of whom anything is known by now."""
+        """Return the contacts that have an exclusion by now."""
         if not self._forgotten:
             return numbers
         return array("I", filter(self._is_known, numbers))

@@ -122,7 +122,7 @@ class Fault:
 
 
 class Faults:
-    """A queue for each operation, and one for whatever comes."""
+    """A queue of faults for each operation, and one for requests of any operation."""
 
     def __init__(self) -> None:
         self._queues: defaultdict[str | None, deque[Fault]] = defaultdict(deque)

@@ -36,10 +36,10 @@ class Campaign:
         failed: The state of a campaign that sends nothing, or nothing more; STOP if it was paused.
         sent_end: When the last mail goes out, or the sending was stopped; None until that is known.
         winner: ``A`` or ``B``, once a test is decided.
-        unknown_placeholders: Names between ``${`` and ``}`` that are no column (T83).
+        unknown_placeholders: Names between ``${`` and ``}`` that are not a column (T83).
         deleted: When it was deleted, or None; the platform knows it no longer.
         changed: When its state last changed; the end of its sending, which comes by itself, apart.
-        is_once: It has no lists, and is sent to whom an upload names (T122).
+        is_once: It has no lists, and goes to the contacts of an uploaded file (T122).
         uploads: How many files were uploaded for it.
         guests: The contacts of the file that was read last; None before that.
         mailings: How often it was sent: a further upload may send it again (T123).

@@ -1,7 +1,7 @@
 """Campaigns to an uploaded file, whose contacts are not kept (T122, T123).
 
 The POST makes a campaign in PREPARE and a URL; what is PUT there is read as an import would be,
-stored nowhere, and sent to. Whoever uploads waits for the reading, slice by slice.
+stored nowhere, and sent to. The upload is answered once the file is read, slice by slice.
 """
 
 from __future__ import annotations

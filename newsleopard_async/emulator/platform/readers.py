@@ -239,7 +239,7 @@ class Wave:
                 yield self.begin + after_ms * _MILLISECOND, self.recipients[place]
 
     def exclusions(self, *, after: datetime | None = None) -> Iterator[tuple[int, float]]:
-        """Yield whom these mails exclude, by number, and from what instant on, if it is later."""
+        """Yield the contacts that these mails exclude, by number, and from which instant on."""
         begin_s = self.begin.timestamp()
         for kind in EXCLUDING_TYPES:
             if after is not None and self.count(kind, after) == self.fates.count(kind, LAST_MS):

@@ -139,7 +139,7 @@ class _Search:
         return array("I", [] if number is None or not is_member(number) else [number])
 
     def _test(self) -> Callable[[Sequence[int]], Iterable[bool]]:
-        """Return what tells of many contacts which of them are found."""
+        """Return a function that picks the matching ones of many contacts."""
         chosen, book = self._chosen, self._book
         if chosen.field == "LISTSN":
             return self._test_of_lists()
@@ -158,7 +158,7 @@ class _Search:
         return lambda numbers: map(chosen.finds, values(numbers))
 
     def _test_of_lists(self) -> Callable[[Sequence[int]], Iterable[bool]]:
-        """Return what tells who is in a list whose code is the one, or holds it."""
+        """Return a function that picks the members of lists whose code matches."""
         is_inverse = self._chosen.operator.startswith("NOT")
         plain = attrs.evolve(self._chosen, operator=self._chosen.operator.removeprefix("NOT_"))
         testers = [

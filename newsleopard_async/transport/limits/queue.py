@@ -13,11 +13,11 @@ The rules of the line:
 - Polls (``polite``) stand behind everybody else for 3 s; then they count as any other request
   that came when they came. A poll with a deadline goes first once half of its time is over.
 - An export that waits for its distance from the last one lets others pass.
-- Only the first in line keeps an alarm, and polls with a deadline. Whatever changes the books
+- Only the first in line keeps an alarm, and polls with a deadline. Any change of the books
   serves the line again and sets the alarm anew; no task of our own runs.
-- Whoever leaves without having sent, by cancellation or an error, gives the place back,
+- A request that leaves without having been sent, by cancellation or an error, gives its place back,
   and the next one is served.
-- Whoever cannot go today is told at once, also those in the middle of the line.
+- A request that cannot go today fails at once, also in the middle of the line.
 
 A wait for an answer has no bound here: the transport's timeouts bound it, and every slot
 ends in exactly one of `Slot.answered`, `Slot.refused`, `Slot.lost` and `Slot.give_back`.
