@@ -34,8 +34,8 @@ from newsleopard_async.rehearsal.pages import write_pages
 from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
 from newsleopard_async.rehearsal.stage import Stage, check_taken, take
 from newsleopard_async.temporary import private_folder
-from newsleopard_async.workflows.events import Progress, problems_of_progress
 from newsleopard_async.workflows.polling import problems_of_polling
+from newsleopard_async.workflows.progress import Progress, problems_of_progress
 
 __all__ = ["rehearse"]
 

@@ -47,8 +47,8 @@ from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import export_report, rejected_rows, send_campaign
 from newsleopard_async.workflows.checking import checked
-from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.outcomes import ImportReport
+from newsleopard_async.workflows.progress import Events, Progress
 
 __all__ = ["Stage", "Taken", "check_taken", "take"]
 

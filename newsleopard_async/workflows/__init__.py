@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.checking import check_contacts
     from newsleopard_async.workflows.checkpoint import Checkpoint
     from newsleopard_async.workflows.completion import wait_for_campaign
-    from newsleopard_async.workflows.events import Event, Progress
     from newsleopard_async.workflows.importing import import_contacts, wait_for_import
     from newsleopard_async.workflows.once import send_once
     from newsleopard_async.workflows.outcomes import (
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         ReportState,
         SendOutcome,
     )
+    from newsleopard_async.workflows.progress import Event, Progress
     from newsleopard_async.workflows.reconcile import find_campaign
     from newsleopard_async.workflows.rejected import rejected_rows
     from newsleopard_async.workflows.reporting import export_report, wait_for_report
@@ -84,7 +84,7 @@ _MODULES = {
         "ReportState",
         "SendOutcome",
     ),
-    "workflows.events": ("Event", "Progress"),
+    "workflows.progress": ("Event", "Progress"),
     "workflows.reconcile": ("find_campaign",),
     "workflows.rejected": ("rejected_rows",),
     "workflows.reporting": ("export_report", "wait_for_report"),

@@ -35,10 +35,10 @@ from newsleopard_async.models.validation import refuse
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input
-from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CalledOff
 from newsleopard_async.workflows.polling import delays_s, problems_of_polling
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.record import SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, Record, submits
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.stopping import stop

@@ -15,7 +15,7 @@ from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
-from newsleopard_async.workflows.events import Events, Progress, StepName
+from newsleopard_async.workflows.progress import Events, Progress, StepName
 
 __all__ = ["check_contacts", "checked", "log_remarks"]
 

@@ -40,7 +40,6 @@ from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import FindFinished, find_finished, get_status
 from newsleopard_async.workflows.campaign_steps import submit_once as prepared
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
-from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.polling import (
     excusing,
@@ -48,6 +47,7 @@ from newsleopard_async.workflows.polling import (
     problems_of_polling,
     watch,
 )
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.reconcile import wait_of_test
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.steps import submit

@@ -29,10 +29,10 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.polling import excusing, problems_of_polling, watch
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.runner import AnyStep, Runner, Step
 from newsleopard_async.workflows.target import (
     IfListExists,

@@ -23,7 +23,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.plain import from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
-from newsleopard_async.workflows.events import Events, EventState
+from newsleopard_async.workflows.progress import Events, EventState
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
 from newsleopard_async.workflows.turns import turn

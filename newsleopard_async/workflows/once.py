@@ -45,10 +45,10 @@ from newsleopard_async.workflows.checkpoint import (
     with_checkpoint,
 )
 from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
-from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
 from newsleopard_async.workflows.polling import problems_of_polling
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.reconcile import marked
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.sending import WaitFor, problems_of_wait

@@ -32,9 +32,9 @@ from newsleopard_async.models import (
 from newsleopard_async.models.validation import problems_of_line, problems_of_time, refuse
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
-from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.polling import problems_of_polling, watch
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["find_campaign", "look_again_at", "marked", "submit_or_find", "wait_of_test"]

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Generic, Protocol, Self, TypeVar, cast
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.workflows.events import StepName
+from newsleopard_async.workflows.progress import StepName
 
 __all__ = ["AnyStep", "Runner", "Step", "step"]
 

@@ -49,7 +49,6 @@ from newsleopard_async.workflows.checkpoint import (
     with_checkpoint,
 )
 from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
-from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.hold import held_back, problems_of_hold
 from newsleopard_async.workflows.importing import (
     import_into,
@@ -59,6 +58,7 @@ from newsleopard_async.workflows.importing import (
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.reconcile import submit_or_find
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create

@@ -19,9 +19,9 @@ from newsleopard_async.models.validation import refuse
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.campaign_steps import get_metrics
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
-from newsleopard_async.workflows.events import Events, Progress
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.polling import may_be_too_early, problems_of_polling
+from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.reporting import export_report
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.steps import says_unknown

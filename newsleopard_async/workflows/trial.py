@@ -22,8 +22,8 @@ from newsleopard_async.models.validation import (
     wrong_type,
 )
 from newsleopard_async.workflows.checkpoint import CheckpointLike
-from newsleopard_async.workflows.events import Progress
 from newsleopard_async.workflows.outcomes import SendOutcome
+from newsleopard_async.workflows.progress import Progress
 from newsleopard_async.workflows.sending import send_campaign
 
 __all__ = ["send_test"]

@@ -15,7 +15,7 @@ from newsleopard_async.cli.terminal import Steps, Watcher
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.plain import PlainData
 from newsleopard_async.workflows import Event
-from newsleopard_async.workflows.events import EventState, StepName
+from newsleopard_async.workflows.progress import EventState, StepName
 
 SUMMARY = ReportSummary(
     campaign_sn=CampaignSn("c"),

@@ -14,7 +14,7 @@ from newsleopard_async import (
     Polling,
 )
 from newsleopard_async.rehearsal import Rehearsal
-from newsleopard_async.workflows.events import Event
+from newsleopard_async.workflows.progress import Event
 from tests.clients import csv_of
 from tests.constants import CAMPAIGN
 from tests.rehearsal.rehearsing import IN_A_YEAR, changed, rehearsed

@@ -13,7 +13,7 @@ import pytest
 from newsleopard_async import ImportFailed, OutcomeUnknown, with_lists, workflows
 from newsleopard_async.workflows import Event, campaign_steps
 from newsleopard_async.workflows import steps as steps_module
-from newsleopard_async.workflows.events import StepName
+from newsleopard_async.workflows.progress import StepName
 from newsleopard_async.workflows.runner import Step
 from tests.clients import connected, csv_of
 from tests.constants import CAMPAIGN, KEY
