@@ -2,7 +2,7 @@
 
 ::
 
-    NewsLeopardError
+    NewsLeopardError              .checkpoint, .request_id where there is one
     ├── ConfigurationError        fix the set-up: key, base URL, certificate, proxy, transport
     ├── InvalidRequest            fix the arguments; nothing was sent
     ├── InUse                     another run holds the checkpoint; leave it to that run
@@ -33,7 +33,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
@@ -77,9 +78,14 @@ class NewsLeopardError(Exception):
 
     Attributes:
         checkpoint: What a pipeline had done when it stopped, or None outside a pipeline.
+        request_id: The id that the platform gave the request, if the error is about an answer;
+            quote it to the vendor.
+        headers: Some headers of that answer, which say where it came from; names in lower case.
     """
 
     checkpoint: Checkpoint | None = None
+    request_id: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, *args: object) -> None:
         # Names of files and words of the server are in messages, and go on to terminal and log.
@@ -87,6 +93,11 @@ class NewsLeopardError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
+
+    def with_answer_of(self, other: NewsLeopardError) -> Self:
+        """Take over the request id and the headers of the error that this one explains."""
+        self.request_id, self.headers = other.request_id, other.headers
+        return self
 
 
 def _rebuild(

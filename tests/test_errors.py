@@ -130,3 +130,18 @@ def test_free_account_is_mentioned_unless_the_balance_explains_the_refusal(
     error = errors.InsufficientBalance("no", status=400, recipients=recipients, remaining=remaining)
 
     assert ("a free account sends 50 mails a day" in str(error)) is mentioned
+
+
+def test_error_in_the_place_of_another_keeps_its_answer() -> None:
+    """The id to quote to the vendor outlives an error that explains more; also in a copy."""
+    answered = errors.ServerError("the server failed", status=500)
+    answered.request_id, answered.headers = "r-1", {"x-cache": "Error"}
+
+    explained = errors.OutcomeUnknown("…", request="POST /v1/…").with_answer_of(answered)
+
+    copied = pickle.loads(pickle.dumps(explained))  # noqa: S301 - our own
+    assert (copied.request_id, copied.headers) == ("r-1", {"x-cache": "Error"})
+    assert (errors.NewsLeopardError().request_id, dict(errors.NewsLeopardError().headers)) == (
+        None,
+        {},
+    )
