@@ -27,6 +27,7 @@ LEVELS = {
     "version": 1,
     "plain": 2,
     "files": 2,
+    "telemetry": 2,
     "temporary": 2,
     "models": 3,
     "store": 3,

@@ -1,0 +1,206 @@
+"""Spans and metrics, if the program uses OpenTelemetry.
+
+Only a program that has loaded ``opentelemetry`` can have set it up, so it is looked up among the
+loaded modules and never imported. What an exporter or a span processor raises stays here: a
+campaign that was sent must not fail because of its trace.
+
+Names and units follow the semantic conventions for HTTP clients, version 1.23 and later (stable).
+No span and no metric has a query, a header, a message of an error, an address or a name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from newsleopard_async.version import __version__
+
+__all__ = ["Attributes", "Span", "is_measured", "record", "span"]
+
+Attributes: TypeAlias = Mapping[str, str | bool | int | float | None]
+"""None leaves an attribute out."""
+
+_SCOPE: Final = "newsleopard_async"
+"""The name that spans and metrics are told apart by."""
+
+
+@attrs.frozen
+class _Instrument:
+    """A metric: how it is made, its unit, and what it measures."""
+
+    make: str
+    unit: str
+    description: str
+    more: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+_SECONDS: Final = {
+    # Source: the semantic conventions' advice for http.client.request.duration.
+    "explicit_bucket_boundaries_advisory": (
+        *(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
+    )
+}
+
+_INSTRUMENTS: Final[Mapping[str, _Instrument]] = {
+    "http.client.request.duration": _Instrument(
+        "create_histogram", "s", "Duration of an attempt at a request.", _SECONDS
+    ),
+    "newsleopard.client.queue.duration": _Instrument(
+        "create_histogram", "s", "Time that an attempt waited for its turn.", _SECONDS
+    ),
+    "newsleopard.client.retries": _Instrument(
+        "create_counter", "{retry}", "Attempts that followed a failed one."
+    ),
+    "newsleopard.client.day.used": _Instrument(
+        "create_gauge", "{request}", "Requests of this UTC day, as this event loop counts them."
+    ),
+    "newsleopard.client.day.remaining": _Instrument(
+        "create_gauge", "{request}", "Requests that may still go on this UTC day."
+    ),
+}
+
+
+@attrs.define
+class _Made:
+    """What was made with a provider, and is of no use with another."""
+
+    provider: object = None
+    tracer: Any = None
+    instruments: dict[str, Any] = attrs.field(factory=dict)
+
+
+_traced: Final = _Made()
+_measured: Final = _Made()
+
+
+class Span:
+    """A span that is open, or nothing at all."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self, made: Any = None) -> None:
+        self._made: Any = made
+
+    def set(self, attributes: Attributes) -> None:
+        """Set attributes."""
+        if self._made is not None:
+            with contextlib.suppress(Exception):
+                self._made.set_attributes(_given(attributes))
+
+    def event(self, name: str, attributes: Attributes) -> None:
+        """Add an event, which happens now."""
+        if self._made is not None:
+            with contextlib.suppress(Exception):
+                self._made.add_event(name, _given(attributes))
+
+    def failed(self, error_type: str) -> None:
+        """Note that what the span is about has failed, and how: a class, a status, a cause."""
+        if self._made is not None:
+            with contextlib.suppress(Exception):
+                self._made.set_attribute("error.type", error_type)
+                self._made.set_status(sys.modules["opentelemetry.trace"].StatusCode.ERROR)
+
+    def _end(self) -> None:
+        with contextlib.suppress(Exception):
+            self._made.end()
+
+
+_NONE: Final = Span()
+
+
+@contextlib.contextmanager
+def span(
+    name: str, *, client: bool = False, attributes: Attributes | None = None
+) -> Iterator[Span]:
+    """Open a span that is the parent of those opened inside.
+
+    If an error leaves, its class becomes ``error.type``. A cancellation is no error.
+
+    Args:
+        name: Few different ones, so that they can be counted.
+        client: Whether it is about a request to a server.
+        attributes: What is known from the start.
+    """
+    opened = _opened(name, attributes or {}, client=client)
+    if opened is None:
+        yield _NONE
+        return
+    with _current(opened):
+        try:
+            yield opened
+        except Exception as error:
+            opened.failed(type(error).__qualname__)
+            raise
+        except BaseException:
+            opened.set({"newsleopard.cancelled": True})
+            raise
+        finally:
+            opened._end()  # noqa: SLF001 - only this function ends it
+
+
+def _opened(name: str, attributes: Attributes, *, client: bool) -> Span | None:
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    with contextlib.suppress(Exception):
+        kind = trace.SpanKind.CLIENT if client else trace.SpanKind.INTERNAL
+        return Span(_tracer(trace).start_span(name, kind=kind, attributes=_given(attributes)))
+    return None
+
+
+def _tracer(trace: Any) -> Any:
+    provider = trace.get_tracer_provider()
+    if _traced.provider is not provider:
+        _traced.tracer = provider.get_tracer(_SCOPE, __version__)
+        _traced.provider = provider
+    return _traced.tracer
+
+
+@contextlib.contextmanager
+def _current(opened: Span) -> Iterator[None]:
+    """Make a span the parent of others."""
+    trace, context = sys.modules["opentelemetry.trace"], sys.modules["opentelemetry.context"]
+    token = context.attach(trace.set_span_in_context(opened._made))  # noqa: SLF001 - ours
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def is_measured() -> bool:
+    """Say whether metrics may be wanted, so that what costs something is not counted in vain."""
+    return "opentelemetry.metrics" in sys.modules
+
+
+def record(name: str, value: float, attributes: Attributes) -> None:
+    """Record a value of one of the metrics."""
+    metrics = sys.modules.get("opentelemetry.metrics")
+    if metrics is None:
+        return
+    with contextlib.suppress(Exception):
+        instrument = _instrument(metrics, name)
+        write = instrument.add if hasattr(instrument, "add") else None
+        write = write or (instrument.record if hasattr(instrument, "record") else instrument.set)
+        write(value, _given(attributes))
+
+
+def _instrument(metrics: Any, name: str) -> Any:
+    provider = metrics.get_meter_provider()
+    if _measured.provider is not provider:
+        meter = provider.get_meter(_SCOPE, __version__)
+        _measured.instruments = {
+            each: getattr(meter, made.make)(
+                each, unit=made.unit, description=made.description, **made.more
+            )
+            for each, made in _INSTRUMENTS.items()
+        }
+        _measured.provider = provider
+    return _measured.instruments[name]
+
+
+def _given(attributes: Attributes) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if value is not None}
