@@ -6,6 +6,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.platform.gateway import LATER_PATHS, RequestRecord
+from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
 from tests.emulator.api import BODY, Api, HandClock, make
 
 pytestmark = pytest.mark.asyncio
@@ -32,6 +33,28 @@ async def test_every_configured_key_is_good() -> None:
         answer = await api.get("/v1/contacts/lists")
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/v1/contacts/lists", "x-amzn-requestid"),
+        ("/nowhere", "x-amzn-requestid"),
+        (f"{STORAGE_PREFIX}no.csv", "x-amz-request-id"),
+    ],
+)
+async def test_every_answer_bears_the_id_of_its_request(path: str, name: str) -> None:
+    """Also a refusal has one, each another, and the log knows it; one seed gives the same."""
+    emulators = [Emulator(clock=HandClock(), seed=7) for _ in range(2)]
+
+    answers = []
+    for emulator in emulators:
+        async with Api(emulator) as api:
+            answers.append([(await api.get(path)).headers[name] for _ in range(2)])
+
+    assert answers[0] == answers[1]
+    assert answers[0] == [each.request_id for each in emulators[0].requests]
+    assert len(set(answers[0])) == 2
 
 
 async def test_eleventh_request_within_a_second_is_refused_without_counting() -> None:

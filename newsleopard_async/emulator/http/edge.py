@@ -86,7 +86,7 @@ class Edge:
             return
         record = self._open_record(scope, operation)
         exchange = _Exchange(scope=scope, receive=receive, send=send, link=link, record=record)
-        exchange.send = _noting_status(send, record)
+        exchange.send = _stamping(send, record)
         if account.faults.take(operation, only={"drop_request"}):
             record.fault = "drop_request"
             await link.drop(abruptly=True)
@@ -213,13 +213,18 @@ def _is_storage(scope: Scope) -> bool:
     return str(scope["path"]).startswith(STORAGE_PREFIX)
 
 
-def _noting_status(send: Send, record: RequestRecord) -> Send:
-    async def noting(message: Message) -> None:
+def _stamping(send: Send, record: RequestRecord) -> Send:
+    """Give an answer the id of its request, as Amazon's gateway and storage do, and note both."""
+    name = b"x-amz-request-id" if record.path.startswith(STORAGE_PREFIX) else b"x-amzn-requestid"
+
+    async def stamping(message: Message) -> None:
         if message["type"] == "http.response.start":
             record.status = message["status"]
+            stamp = (name, record.request_id.encode())
+            message = {**message, "headers": [*message.get("headers", ()), stamp]}
         await send(message)
 
-    return noting
+    return stamping
 
 
 async def _read_body(exchange: _Exchange) -> bytes | None:

@@ -51,7 +51,7 @@ class Account:
         self.api_keys = api_keys
         self.base_url = base_url
         self.latency_s = latency_s
-        self.log: RequestLog = RequestLog()
+        self.log: RequestLog = RequestLog(seed)
         self.faults: Faults = Faults()
         self.limiter: RateLimiter = RateLimiter(board)
         self.codes: Codes = Codes(seed, board)

@@ -7,7 +7,9 @@ request is: literal paths first, and ``//`` is never one slash (T12).
 
 from __future__ import annotations
 
+import random
 import threading
+import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -216,6 +218,7 @@ class RequestRecord:
         body_bytes: How much came; 0 for uploads.
         status: What was answered; None while nothing was, or where the connection was dropped.
         fault: What was made to go wrong, or None.
+        request_id: The id that its answer bears, as those of the platform's gateway do.
     """
 
     operation: str
@@ -229,6 +232,7 @@ class RequestRecord:
     body_bytes: int = 0
     status: int | None = None
     fault: str | None = None
+    request_id: str = ""
 
     def keep(self, body: bytes) -> None:
         """Keep the beginning of a body."""
@@ -250,16 +254,22 @@ class RequestRecord:
 
 
 class RequestLog:
-    """The last requests, and the count of all."""
+    """The last requests, and the count of all.
 
-    def __init__(self) -> None:
+    Args:
+        seed: One seed gives the same ids of requests.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._random = random.Random(f"requests:{seed}")  # noqa: S311  # reproducible on purpose
         self._records: deque[RequestRecord] = deque(maxlen=KEPT_REQUESTS)
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def add(self, record: RequestRecord) -> None:
-        """Add a request, and forget the oldest one if there are too many."""
+        """Add a request, give it an id, and forget the oldest one if there are too many."""
         with self._lock:
+            record.request_id = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
             self._records.append(record)
             self._counts[record.operation] += 1
 
