@@ -188,8 +188,8 @@ Detail = tuple[str, float | None]
 class Watcher:
     """Shows one pipeline: give it as ``progress=`` and end it with ``with``.
 
-    A step that is repeated, as a poll is, keeps one line. Its line ends when the next step
-    begins, because only the pipeline knows which look was the last.
+    A step is a line, which ends with it. What a pipeline waits for may have been told under the
+    name of another step before: that line ends, too.
     """
 
     def __init__(self, steps: Steps) -> None:
@@ -207,6 +207,8 @@ class Watcher:
             self._seen.add(event.step)
         if event.state in {"finished", "waiting"}:
             self._line.detail, self._line.share = detail_of(event.step, event.result)
+            if event.state == "finished":
+                self.end()
         elif event.state == "failed":
             self._line.detail = str(event.result)
             self.end("failed")

@@ -49,7 +49,7 @@ from newsleopard_async.workflows.polling import (
 )
 from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.reconcile import wait_of_test
-from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.runner import AnyStep, Runner
 from newsleopard_async.workflows.steps import submit
 
 __all__ = ["cannot_be_asked", "saying_accepted", "wait_for_campaign", "watch_submitted"]
@@ -211,10 +211,14 @@ def _is_only_early(error: APIError) -> bool:
 
 
 async def _watch(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
+    is_asked = False
     try:
-        first = await run.step(excusing(get_status, _is_only_early), sending.sn, keep=False)
+        async with run.watching(get_status):
+            first = await run.step(excusing(get_status, _is_only_early), sending.sn, keep=False)
+            is_asked = True
+            return await _watch_state(run, sending, polling, first)
     except APIError as error:
-        if not cannot_be_asked(error):
+        if is_asked or not cannot_be_asked(error):
             raise
         _log.info(
             "campaign %s: its state cannot be asked for (%s); it is looked for among the finished "
@@ -222,8 +226,8 @@ async def _watch(run: Runner, sending: _Sending, polling: Polling) -> CampaignSt
             sending.sn,
             error,
         )
+    async with run.watching(find_finished):
         return await _watch_finished(run, sending, polling)
-    return await _watch_state(run, sending, polling, first)
 
 
 async def _watch_state(
@@ -235,7 +239,7 @@ async def _watch_state(
     moves = 0
     while status is None or not status.state.is_final:
         due = sending.due if status is None else _due(status, sending, run.now())
-        await _sleep_until(run, due, sending, polling, status)
+        await _sleep_until(run, get_status, due, sending, polling, known=status)
         status = await _watch_until_moved(run, sending, polling, moves)
         moves += 1
     return status
@@ -283,7 +287,8 @@ async def _watch_finished(run: Runner, sending: _Sending, polling: Polling) -> C
         DeadlineExceeded: it is not there in time.
     """
     if sending.due is not None:
-        await _sleep_until(run, moved(sending.due, sending.takes), sending, polling, None)
+        due = moved(sending.due, sending.takes)
+        await _sleep_until(run, find_finished, due, sending, polling)
     found = await watch(
         run,
         find_finished,
@@ -307,19 +312,21 @@ async def _watch_finished(run: Runner, sending: _Sending, polling: Polling) -> C
 
 async def _sleep_until(
     run: Runner,
+    look: AnyStep,
     when: datetime | None,
     sending: _Sending,
     polling: Polling,
-    known: CampaignStatus | None,
+    *,
+    known: CampaignStatus | None = None,
 ) -> None:
     """Let the time pass until a campaign is due; many that are due at once are spread a little."""
     left = partial(_left_s, run, when)
     if left() <= 0:
         return
     while (left_s := left()) > 0:
-        await run.wait(get_status, min(left_s, _LONGEST_SLEEP_S), known)
+        await run.wait(look, min(left_s, _LONGEST_SLEEP_S), known)
     chance = random.Random(sending.sn)  # noqa: S311 - spreads polls, guards nothing
-    await run.wait(get_status, chance.uniform(0, polling.first_s), known)
+    await run.wait(look, chance.uniform(0, polling.first_s), known)
 
 
 def _left_s(run: Runner, when: datetime | None) -> float:

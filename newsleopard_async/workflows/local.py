@@ -21,7 +21,7 @@ from newsleopard_async.errors import (
     RateLimited,
     ServerError,
 )
-from newsleopard_async.plain import from_plain, to_plain
+from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
 from newsleopard_async.workflows.progress import Events, EventState
 from newsleopard_async.workflows.record import ANSWERED, Record
@@ -55,6 +55,17 @@ async def running(
             raise
 
 
+@attrs.define
+class _Watch:
+    """The looks at a job.
+
+    Attributes:
+        seen: What the last one gave, as plain data; None if it failed.
+    """
+
+    seen: PlainData = None
+
+
 class LocalRunner:
     """Carries a pipeline in this task, in this process."""
 
@@ -62,6 +73,7 @@ class LocalRunner:
         self._nl = nl
         self._checkpoint = checkpoint
         self._events = events
+        self._watch: _Watch | None = None
 
     @property
     def token(self) -> str:
@@ -74,6 +86,8 @@ class LocalRunner:
         Raises:
             OutcomeUnknown: it must not happen twice, and may have happened.
         """
+        if self._watch is not None:
+            return await self._look(self._watch, step, given)
         if step.request is not None:
             return await self._once(step, given, step.request)
         record = self._checkpoint.records.get(step.key) if keep else None
@@ -87,6 +101,12 @@ class LocalRunner:
         if keep:
             await self.settle(step, result)
         await self._emit(step, "finished", to_plain(result))
+        return result
+
+    async def _look(self, watch: _Watch, step: Step[Given, Gives], given: Given) -> Gives:
+        watch.seen = None
+        result = await step.run(self._nl, given)
+        watch.seen = to_plain(result)
         return result
 
     async def _write(self, step: Step[Given, Gives], given: Given) -> Gives:
@@ -153,6 +173,20 @@ class LocalRunner:
     async def forget(self, step: AnyStep) -> None:
         """Note that a step did not happen."""
         await self._checkpoint.put(step.key, None)
+
+    @contextlib.asynccontextmanager
+    async def watching(self, step: AnyStep) -> AsyncIterator[None]:
+        """Make all looks at a job one step; inside another watch, looks belong to that."""
+        if self._watch is not None:
+            yield
+            return
+        self._watch = watch = _Watch()
+        try:
+            async with self._events.begin(step.name, of=(step.part, step.parts)):
+                yield
+        finally:
+            self._watch = None
+        await self._emit(step, "finished", watch.seen)
 
     async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
         """Let time pass between two looks at a job."""

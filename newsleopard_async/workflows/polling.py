@@ -115,17 +115,18 @@ async def watch(
     delays = delays_s(polling, what)
     last_look_s = min(_LAST_LOOK_S, polling.deadline_s / 10)
     excused = excusing(step, wait.excuses)
-    while True:
-        look = _within(max(wait.left_s, last_look_s), excused, wait.too_late)
-        result = await run.step(look, given, keep=False)
-        if result is not None:
-            if is_done(result, wait.elapsed_s):
-                return result
-            wait.last, wait.refused = result, None
-        if wait.left_s <= 0:
-            raise wait.too_late()
-        wanted_s = polling.max_s if run.quota_is_low() else next(delays)
-        await run.wait(step, min(wanted_s, wait.left_s), result)
+    async with run.watching(step):
+        while True:
+            look = _within(max(wait.left_s, last_look_s), excused, wait.too_late)
+            result = await run.step(look, given, keep=False)
+            if result is not None:
+                if is_done(result, wait.elapsed_s):
+                    return result
+                wait.last, wait.refused = result, None
+            if wait.left_s <= 0:
+                raise wait.too_late()
+            wanted_s = polling.max_s if run.quota_is_low() else next(delays)
+            await run.wait(step, min(wanted_s, wait.left_s), result)
 
 
 @attrs.define

@@ -58,9 +58,9 @@ class Event(Plain):
         pipeline: Its name, as in ``send_campaign``; or ``check_contacts``.
         step: The step's name, as in ``upload_file``; ``check_contacts`` is the first one
             wherever there are contacts.
-        state: ``started``, ``finished``, ``failed``, ``resumed`` where an earlier run
-            finished it, or ``waiting`` between two looks; an import that is to begin also
-            waits for others into its list.
+        state: ``started``, ``finished``, ``failed``, ``resumed`` if an earlier run finished
+            it, or ``waiting``: for a job at the platform after each look that did not see its
+            end, for the time of a campaign, or for other imports into the list.
         elapsed_s: Seconds since the pipeline began.
         result: What a finished or resumed step gave, as plain data; the class of a failed
             one's error; else what is known of the wait. Of ``check_contacts``, how far it

@@ -132,6 +132,17 @@ class Runner(Protocol):
         """Note that a step did not happen, which was found out by other means."""
         ...
 
+    def watching(self, step: AnyStep) -> AbstractAsyncContextManager[None]:
+        """Make all looks at a job one step: one start, a wait after each look, one end.
+
+        Every step that is run inside is a look. It is repeated as often as it is run, nothing is
+        kept of it, and it has no event of its own. Inside another watch, looks belong to that.
+
+        Args:
+            step: What the events are about.
+        """
+        ...
+
     async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
         """Let time pass between two looks at a job; ``known`` is what the last one gave."""
         ...

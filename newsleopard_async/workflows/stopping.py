@@ -172,11 +172,18 @@ async def _end_of(run: Runner, campaign_sn: CampaignSn, before: _Look, polling: 
     Raises:
         DeadlineExceeded: it still goes on.
     """
+    if not before.is_offered:
+        return before
+    async with run.watching(campaign_steps.get_status):
+        return await _watch_end(run, campaign_sn, polling)
+
+
+async def _watch_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _Look:
     began_s, delays = run.monotonic(), delays_s(polling, campaign_sn)
     while True:
         try:
             # One that was not known at first may be: the platform has just taken its stop.
-            look = await _look(run, campaign_sn) if before.is_offered else before
+            look = await _look(run, campaign_sn)
         except (AuthenticationError, ConfigurationError) as error:
             # No error may hide that the stop was accepted.
             _log.warning("the state of %s could not be read: %s", campaign_sn, error)

@@ -218,13 +218,14 @@ async def _look_up(
     since = min(run.held_since(upload_once) or run.now(), run.now())
     until = moved(since, timedelta(seconds=polling.grace_s))
     delays = delays_s(polling, campaign_sn)
-    while seen := await _why_not_sent(run, campaign_sn, since):
-        left_s = (until - run.now()).total_seconds()
-        if left_s <= 0:
-            raise _still_unknown(
-                run, campaign, campaign_sn, unknown, since=since, seen=seen
-            ) from None
-        await run.wait(upload_once, min(next(delays), left_s), None)
+    async with run.watching(get_status):
+        while seen := await _why_not_sent(run, campaign_sn, since):
+            left_s = (until - run.now()).total_seconds()
+            if left_s <= 0:
+                raise _still_unknown(
+                    run, campaign, campaign_sn, unknown, since=since, seen=seen
+                ) from None
+            await run.wait(get_status, min(next(delays), left_s), None)
     await run.settle(upload_once, None)
 
 

@@ -77,7 +77,7 @@ def test_interrupted_demo_cleans_up(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if "Create the list" in line:
+            if "Upload the file" in line:
                 break
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)

@@ -122,7 +122,7 @@ def test_live_steps_fit_the_width(width: int) -> None:
 
 
 def test_repeated_look_keeps_one_line() -> None:
-    """A poll is one line with the latest that is known, ended when the next step begins."""
+    """A poll is one line with the latest that is known, ended when it ends."""
     screen = console()
     half = {"status": "PROCESSING", "file_count": 10, "inserted": 5, "errors": 0}
     done = {"status": "COMPLETE", "file_count": 10, "inserted": 9, "errors": 1}
@@ -130,9 +130,8 @@ def test_repeated_look_keeps_one_line() -> None:
     with Steps(screen) as steps, Watcher(steps) as watcher:
         for state, result in (
             ("started", None),
-            ("finished", half),
             ("waiting", half),
-            ("started", None),
+            ("waiting", half),
             ("finished", done),
         ):
             watcher(event("get_import", state, result))

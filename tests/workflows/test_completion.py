@@ -68,7 +68,7 @@ async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
     first, moved = START + timedelta(hours=30), START + timedelta(hours=50)
     early = state("PREPARE", sendTimeType="SCHEDULED", scheduledDate=at(first))
     later = state("PREPARE", sendTimeType="SCHEDULED", scheduledDate=at(moved))
-    seen: list[timedelta] = []
+    told: list[tuple[str, timedelta]] = []
     async with scripted(
         early, later, state("PREPARE_TO_SENT", scheduledDate=at(moved)), state("COMPLETE"),
         profile="vendor-2026",
@@ -77,15 +77,16 @@ async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
             script.nl,
             SN,
             polling=Polling(deadline_s=60),
-            progress=lambda event: (
-                seen.append(elapsed(script)) if event.state == "started" else None
-            ),
+            progress=lambda event: told.append((event.state, elapsed(script))),
         )
 
     assert status.state.is_success
-    assert seen[0] == timedelta(0)
-    assert timedelta(hours=30) < seen[1] < timedelta(hours=30) + MINUTE
-    assert timedelta(hours=50) < seen[2] < timedelta(hours=50) + MINUTE
+    times = dict.fromkeys(when // timedelta(hours=1) for _, when in told)
+    states = [state for state, _ in told]
+    assert states == ["started", *["waiting"] * (len(told) - 2), "finished"]
+    assert len(script.wire.sent) == 4
+    assert list(times) == list(range(51))
+    assert timedelta(hours=50) < told[-1][1] < timedelta(hours=50) + MINUTE
 
 
 @pytest.mark.anyio

@@ -10,12 +10,22 @@ from typing import Any, get_args
 import attrs
 import pytest
 
-from newsleopard_async import ImportFailed, OutcomeUnknown, with_lists, workflows
+from newsleopard_async import (
+    DeadlineExceeded,
+    ImportFailed,
+    ImportResult,
+    ImportSn,
+    OutcomeUnknown,
+    Polling,
+    from_plain,
+    with_lists,
+    workflows,
+)
 from newsleopard_async.workflows import Event, campaign_steps
 from newsleopard_async.workflows import steps as steps_module
 from newsleopard_async.workflows.progress import StepName
 from newsleopard_async.workflows.runner import Step
-from tests.clients import connected, csv_of
+from tests.clients import Reply, connected, csv_of, scripted
 from tests.constants import CAMPAIGN, KEY
 from tests.plainness import assert_exactly_plain
 
@@ -46,6 +56,7 @@ def steps(*names: str) -> list[str]:
 @pytest.mark.parametrize(("rows", "how"), [(3, "import_text"), (101, "upload_file")])
 async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
     """Each step starts and finishes, in order; between two looks the pipeline waits."""
+    waits = ["get_import started", "get_import waiting", "get_import finished"]
     recorder = Recorder()
     async with connected() as bench:
         await workflows.send_campaign(
@@ -53,8 +64,8 @@ async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
         )
 
     assert recorder.story == [
-        *steps("check_contacts", "find_lists", "create_list", how, "get_import"),
-        "get_import waiting",
+        *steps("check_contacts", "find_lists", "create_list", how),
+        *waits,
         *steps("get_balance", "submit"),
     ]
     assert {event.pipeline for event in recorder.events} == {"send_campaign"}
@@ -74,6 +85,39 @@ async def test_export_tells_its_steps(tmp_path: Path) -> None:
         *steps("download_files"),
     ]
     assert {event.pipeline for event in recorder.events} == {"export_report"}
+
+
+@pytest.mark.anyio
+async def test_looks_at_a_job_are_one_step_with_a_wait_after_each() -> None:
+    """A job of 13 looks has 14 events: a start, twelve waits with what was seen, and an end."""
+    recorder = Recorder()
+    words = [*["PROCESSING"] * 12, "COMPLETE"]
+    replies = [Reply({"import_sn": "i1", "status": word}) for word in words]
+    async with scripted(*replies) as script:
+        await workflows.wait_for_import(script.nl, ImportSn("i1"), progress=recorder)
+
+    states = [event.state for event in recorder.events]
+    seen = [from_plain(ImportResult, each.result).status for each in recorder.events[1:]]
+    assert states == ["started", *["waiting"] * 12, "finished"]
+    assert seen == words
+
+
+@pytest.mark.anyio
+async def test_watch_that_ends_with_an_error_is_told_as_failed() -> None:
+    """A deadline fails the step of the looks; a refused look has seen nothing."""
+    recorder = Recorder()
+    replies = [Reply({"code": 40007, "message": "無效的SN"}, 400)] * 2
+    async with scripted(*replies) as script:
+        with pytest.raises(DeadlineExceeded):
+            await workflows.wait_for_import(
+                script.nl,
+                ImportSn("i1"),
+                polling=Polling(first_s=9, deadline_s=9, jitter=0),
+                progress=recorder,
+            )
+
+    told = [(each.state, each.result) for each in recorder.events]
+    assert told == [("started", None), ("waiting", None), ("failed", "DeadlineExceeded")]
 
 
 @pytest.mark.anyio
