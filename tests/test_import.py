@@ -52,7 +52,9 @@ def loaded() -> frozenset[str]:
 
 @pytest.mark.slow
 # httpx loads its own command line, and with it click and rich, if these are installed.
-@pytest.mark.parametrize("name", ["hypothesis", "pytest", "starlette", "trio", "uvicorn"])
+@pytest.mark.parametrize(
+    "name", ["aiohttp", "hypothesis", "pytest", "starlette", "trio", "uvicorn"]
+)
 def test_call_loads_nothing_optional(loaded: frozenset[str], name: str) -> None:
     """No extra's library, no test tool and no second event loop comes with a client."""
     assert name not in loaded
@@ -60,7 +62,8 @@ def test_call_loads_nothing_optional(loaded: frozenset[str], name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "room", ["cli", "downloads", "durable", "emulator", "rehearsal", "testing", "workflows"]
+    "room",
+    ["cli", "downloads", "durable", "emulator", "rehearsal", "testing", "webhooks", "workflows"],
 )
 def test_call_loads_no_room_that_it_does_not_use(loaded: frozenset[str], room: str) -> None:
     """The pipelines, and what stands beside the tower, are loaded if they are used."""

@@ -36,6 +36,7 @@ LEVELS = {
     "checks": 4,
     "endpoints": 5,
     "downloads": 5,
+    "webhooks": 5,
     "client": 6,
     "workflows": 7,
 }
