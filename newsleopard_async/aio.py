@@ -24,7 +24,7 @@ import anyio.to_thread
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["in_thread", "open_file", "run_to_completion"]
+__all__ = ["from_any_thread", "in_thread", "open_file", "run_to_completion"]
 
 T = TypeVar("T")
 
@@ -114,6 +114,29 @@ async def open_file(open_it: Callable[[], IO[bytes]]) -> AsyncIterator[IO[bytes]
     finally:
         with anyio.CancelScope(shield=True):
             await in_thread(file.close)
+
+
+def from_any_thread(function: Callable[[], object]) -> Callable[[], None]:
+    """Return what any thread may call, so that this event loop soon calls ``function``.
+
+    If the loop has ended by then, nothing happens.
+    """
+    if _on_asyncio():
+        import asyncio
+
+        soon: Callable[[Callable[[], object]], object]
+        soon = asyncio.get_running_loop().call_soon_threadsafe
+    else:
+        import trio
+
+        soon = trio.lowlevel.current_trio_token().run_sync_soon
+
+    def call() -> None:
+        # So both refuse what comes after the end of their loop.
+        with contextlib.suppress(RuntimeError):
+            soon(function)
+
+    return call
 
 
 def _on_asyncio() -> bool:

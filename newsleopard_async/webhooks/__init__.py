@@ -1,7 +1,12 @@
-"""Webhooks of the platform, received: what they say."""
+"""Webhooks of the platform, received: what they say, and the poll that they wake.
+
+The routes for web frameworks are in `newsleopard_async.webhooks.starlette` and
+`newsleopard_async.webhooks.aiohttp`, each of which imports its framework.
+"""
 
 from __future__ import annotations
 
 from newsleopard_async.webhooks.notice import WebhookNotice, parse_webhook
+from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
 
-__all__ = ["WebhookNotice", "parse_webhook"]
+__all__ = ["ExpectedWebhook", "WebhookNotice", "Webhooks", "parse_webhook"]
