@@ -61,10 +61,12 @@ EDGES = {
     "email_validator": ("contacts.rules.emails",),
     "narwhals": ("contacts.frames",),
     "python_calamine": ("contacts.workbook",),
+    "starlette": ("webhooks.starlette",),
+    "aiohttp": ("webhooks.aiohttp",),
 }
 """Which modules of the tower alone may import a library; a name covers what starts with it."""
 
-OPTIONAL = ("starlette", "uvicorn", "rich", "click")
+OPTIONAL = ("uvicorn", "rich", "click")
 """What stands behind an extra is not for the tower."""
 
 
@@ -75,11 +77,14 @@ DECLARED = {
     "cli": {"click", "rich"},
     "testing": {"pytest", "trio"},
     "aio": {"trio"},
+    "webhooks.starlette": {"starlette"},
+    "webhooks.aiohttp": {"aiohttp"},
 }
 """What may be imported at all: for the core, and what each room may have beyond that.
 
 Something that another package happens to bring is not there on every interpreter.
-h11 and httpcore come with httpx at any time; trio and pytest are there where they are used.
+h11 and httpcore come with httpx at any time; trio, pytest and the web frameworks are there where
+they are used.
 """
 
 
@@ -326,6 +331,9 @@ def test_every_room_has_its_level() -> None:
         ("clock", "import asyncio"),
         ("transport.retry", "import trio.lowlevel"),
         ("client", "from rich import print"),
+        ("webhooks.receiver", "from starlette.routing import Route"),
+        ("webhooks.starlette", "from aiohttp import web"),
+        ("webhooks.receiver", "from newsleopard_async.client import NewsLeopard"),
         ("contacts.sources", "from email_validator import validate_email"),
         ("contacts.sources", "import narwhals"),
         ("", "import uvicorn"),
@@ -348,6 +356,7 @@ def test_planted_violation_is_found(module: str, source: str) -> None:
         ("transport.wire.values", "import cattrs"),
         ("plain", "from cattrs import Converter"),
         ("aio", "import asyncio, trio"),
+        ("webhooks.starlette", "from starlette.routing import Route"),
         ("models.campaign", "from newsleopard_async.errors import InvalidRequest"),
         ("emulator.app", "from newsleopard_async.emulator.http.messages import lists"),
         ("cli.demo", "from newsleopard_async import NewsLeopard\nimport rich"),
