@@ -41,7 +41,7 @@ from cattrs.preconf.json import make_converter
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, Problem
 
-__all__ = ["LATER", "PRESIGNED", "Plain", "PlainData", "from_plain", "redact_url", "to_plain"]
+__all__ = ["LATER", "PRESIGNED", "PlainData", "from_plain", "redact_url", "to_plain"]
 
 T = TypeVar("T")
 Read = Callable[[Any, Any], Any]
@@ -56,17 +56,6 @@ LATER: Final[Mapping[str, bool]] = {"later": True}
 
 PlainData: TypeAlias = dict[str, Any] | list[Any] | str | float | bool | None
 """What `to_plain` gives, and any JSON reader."""
-
-
-class Plain:
-    """A base for whatever can be shown as JSON."""
-
-    __slots__ = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-safe data, presigned URLs without their query."""
-        data: dict[str, Any] = to_plain(self)
-        return data
 
 
 def to_plain(value: object) -> Any:
