@@ -275,7 +275,8 @@ async def test_end_of_the_process_in_flight_says_what_to_look_for(
     async def handle(request: httpx.Request) -> httpx.Response:
         raise end
 
-    attempt = make_api(Scripted(handle))._attempt(SUBMIT, None)
+    api = make_api(Scripted(handle))
+    attempt = api._attempt(SUBMIT, None, api._call(SUBMIT))
     slot = await attempt.limiter.acquire()
     departure = Departure(slot, is_ours=False)
 
@@ -287,7 +288,8 @@ async def test_end_of_the_process_in_flight_says_what_to_look_for(
 
 async def test_steps_of_a_foreign_transport_do_not_take_back_that_it_has_the_request() -> None:
     """Nobody knows what it does with a request, whatever it says of its steps."""
-    attempt = make_api(Scripted())._attempt(SUBMIT, None)
+    api = make_api(Scripted())
+    attempt = api._attempt(SUBMIT, None, api._call(SUBMIT))
     slot = await attempt.limiter.acquire()
     foreign, ours = Departure(slot, is_ours=False), Departure(slot, is_ours=True)
 

@@ -24,6 +24,7 @@ from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.arriving import read_whole
 from newsleopard_async.transport.attempt import Attempt
+from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
@@ -31,7 +32,7 @@ from newsleopard_async.transport.limits.limiter import Limiter, shared_state
 from newsleopard_async.transport.offers import KEY_CHECK, Offers
 from newsleopard_async.transport.outcome import Failure, Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose, check_transport
-from newsleopard_async.transport.redact import Secret
+from newsleopard_async.transport.redact import Secret, redact
 from newsleopard_async.transport.repeating import may_have_worked
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
@@ -148,9 +149,15 @@ class Api:
         self.pools.check_usable()
         self.offers.check(request)
         await self.keep_count()
-        attempt = self._attempt(request, observer)
+        with self._call(request) as call:
+            return await self._result(request, observer, call)
+
+    async def _result(
+        self, request: Request[T], observer: Observer | None, call: Call
+    ) -> Result[T]:
+        attempt = self._attempt(request, observer, call)
         sleep = functools.partial(self.pools.sleep, self.clock)
-        retrying = Retrying(self.retry, self.clock, sleep=sleep)
+        retrying = Retrying(self.retry, self.clock, sleep=sleep, on_retry=call.retry)
         last: Result[T] | None = None
         after_loss = was_refused = False
 
@@ -195,11 +202,23 @@ class Api:
             self.key, self.retry.cap_s, urlsplit(self.base_url).hostname or "", self.offers
         )
 
-    def _attempt(self, request: Request[T], observer: Observer | None) -> Attempt[T]:
+    def _call(self, request: Request[Any]) -> Call:
+        path = request.path.partition("?")[0]
+        return Call(
+            operation=request.name,
+            method=request.method,
+            host=urlsplit(self.base_url).hostname or "",
+            # A path of the caller's own may have anything in it.
+            path=redact(path, self.key) if request.raw else path,
+            clock=self.clock,
+        )
+
+    def _attempt(self, request: Request[T], observer: Observer | None, call: Call) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)
         reading = self._reading
         purpose = Purpose.of(request.kind)
         return Attempt(
+            call=call,
             request=request,
             observer=observer,
             limiter=self.limiter,
@@ -232,6 +251,7 @@ class Api:
             arrivals=arrivals,
             while_open=self.pools.while_open,
             is_proxied=self.pools.is_proxied(parts.scheme, host),
+            secret=self.key,
         )
 
     def _http_request(

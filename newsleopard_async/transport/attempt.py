@@ -15,7 +15,8 @@ import attrs
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import APIError
 from newsleopard_async.models.options import Timeouts
-from newsleopard_async.transport.http import Exchange, perform
+from newsleopard_async.transport.calls import Call
+from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import Slot
@@ -41,6 +42,7 @@ class Attempt(Generic[T]):
     """An attempt to be made, as often as the retry loop asks for it.
 
     Attributes:
+        call: What it is an attempt of.
         request: What to send.
         observer: Sees it leave and what becomes of it, or None.
         limiter: Gives it its turn.
@@ -52,6 +54,7 @@ class Attempt(Generic[T]):
         read: Understands what became of it.
     """
 
+    call: Call
     request: Request[T]
     observer: Observer | None
     limiter: Limiter
@@ -74,6 +77,7 @@ class Attempt(Generic[T]):
             ConfigurationError: the set-up is wrong, or the observer takes too long.
         """
         request, pool_s = self.request, self.timeouts.pool_s
+        self.call.queue()
         turn = self.limiter.acquire(
             export_of=request.export_of,
             polite=request.polite,
@@ -85,7 +89,11 @@ class Attempt(Generic[T]):
         try:
             begin()
             async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:
-                return await self._carry(slot) if free else self.read(late)
+                self.call.admit()
+                if free:
+                    return await self._carry(slot)
+                self.call.end(late)
+                return self.read(late)
         finally:
             # Does nothing once it is known what became of the request.
             slot.give_back()
@@ -105,13 +113,14 @@ class Attempt(Generic[T]):
             observer=self.observer,
             clock=self.clock,
             observer_s=self.timeouts.submit_s,
+            perform=self.call.perform,
             read=self.read,
             settle=functools.partial(self._settle, slot),
         )
 
     async def _send(self, exchange: Exchange, departure: Departure, slot: Slot) -> Result[T]:
         try:
-            outcome = await perform(exchange)
+            outcome = await self.call.perform(exchange)
         except BaseException:
             departure.give_up()
             raise

@@ -27,6 +27,7 @@ from newsleopard_async.transport.causes import cause_of, way_out_of
 from newsleopard_async.transport.instrumentation import kept_out
 from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.progress import Progress, Windows
+from newsleopard_async.transport.redact import Secret
 
 __all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "perform"]
 
@@ -133,6 +134,7 @@ class Exchange:
         while_open: Makes the scope that is cancelled if the client is closed meanwhile.
         is_proxied: Whether a proxy stands between us and the server.
         until: Ends when an attempt with windows must stop, even if it makes progress.
+        secret: The key, which the answer's headers may echo.
     """
 
     transport: httpx.AsyncBaseTransport = attrs.field(repr=False)
@@ -147,6 +149,7 @@ class Exchange:
     )
     is_proxied: bool = False
     until: Callable[[], Awaitable[None]] | None = attrs.field(repr=False, default=None)
+    secret: Secret | None = attrs.field(repr=False, default=None)
 
 
 async def perform(exchange: Exchange) -> Outcome:
@@ -373,10 +376,12 @@ async def _read(exchange: Exchange, response: httpx.Response, progress: Progress
         retry_after=said("retry-after"),
         error_type=said("x-amzn-errortype"),
         headers=dict(response.headers.items()),
+        secret=exchange.secret,
     )
     try:
         answered = answer(await exchange.read(Arriving.of(response, pieces)))
-    except NewsLeopardError:
+    except NewsLeopardError as error:
+        answer(b"").stamp(error)
         raise
     except Exception as error:  # noqa: BLE001 - see NOT_SENT; here nothing is unsent any more
         if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:

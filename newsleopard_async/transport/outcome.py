@@ -16,6 +16,10 @@ from typing import ClassVar, Final, Literal
 
 import attrs
 
+from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.transport.redact import Secret
+from newsleopard_async.transport.request_ids import request_id_of, selected
+
 __all__ = [
     "Answer",
     "Cause",
@@ -56,6 +60,7 @@ class Answer:
         retry_after: The header of that name.
         error_type: The header ``x-amzn-errortype``, by which the gateway signs its own refusals.
         headers: All that came, by their names in lower case; two answers are the same without them.
+        secret: The key, which may be echoed in them.
     """
 
     status: int
@@ -63,6 +68,21 @@ class Answer:
     retry_after: str | None = None
     error_type: str | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
+    secret: Secret | None = attrs.field(default=None, repr=False, eq=False)
+
+    @functools.cached_property
+    def request_id(self) -> str | None:
+        """The id that the server gave the request, or None."""
+        return request_id_of(self.headers, self.secret)
+
+    @property
+    def selected_headers(self) -> dict[str, str]:
+        """The headers that may be shown."""
+        return selected(self.headers, self.secret)
+
+    def stamp(self, error: NewsLeopardError) -> None:
+        """Note in an error which answer it is about."""
+        error.request_id, error.headers = self.request_id, self.selected_headers
 
     @property
     def successful(self) -> bool:

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 from newsleopard_async.disclosure import shown
 
-__all__ = ["Secret", "excerpt", "redact"]
+__all__ = ["Secret", "echoes", "excerpt", "redact"]
 
 _EXCERPT_CHARACTERS: Final = 160
 _LONGEST_CHARACTERS: Final = 500
@@ -145,6 +145,11 @@ def excerpt(body: bytes, secret: Secret) -> str:
     window = body[: _WINDOW * _EXCERPT_CHARACTERS]
     text = window.decode("utf-8", "replace")
     return _shown(text, secret, _EXCERPT_CHARACTERS, is_cut=len(window) < len(body))
+
+
+def echoes(text: str, secret: Secret | None) -> bool:
+    """Whether the key is in a text, or a part of it by which it would be known."""
+    return secret is not None and _without_echoes(text, secret.reveal()) != text
 
 
 def _shown(text: str, secret: Secret, longest: int, *, is_cut: bool) -> str:

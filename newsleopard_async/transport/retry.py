@@ -27,11 +27,13 @@ class Retrying:
 
     Attributes:
         sleep: How to wait between two attempts, if not on the clock alone.
+        on_retry: Told what became of an attempt that another one follows, and after what wait.
     """
 
     policy: RetryPolicy
     clock: Clock
     sleep: Callable[[float], Awaitable[None]] | None = attrs.field(default=None, kw_only=True)
+    on_retry: Callable[[Outcome, float], object] | None = attrs.field(default=None, kw_only=True)
     jitter: Callable[[float, float], float] = random.uniform
     _began_s: float | None = attrs.field(default=None, init=False)
 
@@ -103,11 +105,16 @@ class Retrying:
             elapsed_s = self.clock.monotonic() - began_s
             return self._must_stop(_outcome(state), state, elapsed_s)
 
+        def before_sleep(state: RetryCallState) -> None:
+            if self.on_retry is not None:
+                self.on_retry(_outcome(state), state.upcoming_sleep)
+
         loop = AsyncRetrying(
             sleep=self.sleep or self.clock.sleep,
             retry=allowed,
             wait=wait,
             stop=stop,
+            before_sleep=before_sleep,
             retry_error_callback=_outcome,
         )
         return cast("Outcome", await loop(attempt_again))

@@ -29,7 +29,8 @@ from newsleopard_async.files import create_private, part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
 from newsleopard_async.transport.arriving import GZIP, Arriving, NotWhole, Reader, read_whole
 from newsleopard_async.transport.body import Body
-from newsleopard_async.transport.http import Exchange, perform
+from newsleopard_async.transport.calls import Call
+from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pools import Pools, Purpose
@@ -120,10 +121,11 @@ class Storage:
 
         async def attempt() -> Outcome:
             nonlocal last
-            last = await self._perform(target, body, read_whole)
+            last = await self._perform(call, target, body, read_whole)
             return self._judged("the upload", target, last)
 
-        await self._retrying()(attempt, Kind.UPLOAD)
+        with self._call("upload", "PUT", target) as call:
+            await self._retrying(call)(attempt, Kind.UPLOAD)
         assert last is not None  # there was an attempt
         if not (isinstance(last, Answer) and last.successful):
             raise self._failure("the upload", target, last)
@@ -143,11 +145,13 @@ class Storage:
         found = Presigned.parse(url)
         del url  # As above.
         target = self._checked(found)
+        call = self._call("upload_once", "PUT", target)
         watch = Watch(
             name="upload_once",
             observer=observer,
             clock=self.clock,
             observer_s=self.timeouts.submit_s,
+            perform=call.perform,
             read=functools.partial(self._result_once, target),
             settle=lambda _: None,
         )
@@ -155,22 +159,25 @@ class Storage:
 
         async def attempt() -> Outcome:
             nonlocal last
-            last = await self._send_once(watch, target, body)
+            last = await self._send_once(call, watch, target, body)
             # The storage has no gateway that refuses before anything is done.
             return last.outcome if isinstance(last.outcome, NotSent) else _LEFT
 
-        await self._retrying()(attempt, Kind.SUBMIT)
+        with call:
+            await self._retrying(call)(attempt, Kind.SUBMIT)
         assert last is not None  # as above
         last.get()
 
-    async def _send_once(self, watch: Watch[None], target: Presigned, body: Body) -> Result[None]:
+    async def _send_once(
+        self, call: Call, watch: Watch[None], target: Presigned, body: Body
+    ) -> Result[None]:
         departure = Departure(Unlimited(), is_ours=self.pools.custom is None)
 
         async def until() -> None:
             await departure.is_withdrawn.wait()
             await self.clock.sleep(self.timeouts.submit_s)
 
-        async with self._connection() as late:
+        async with self._connection(call) as late:
             if late is not None:
                 return watch.read(late)
             if target.is_expired(self.clock.now()):
@@ -212,10 +219,11 @@ class Storage:
 
             async def attempt() -> Outcome:
                 nonlocal last
-                last = await self._perform(target, None, functools.partial(_save, partial))
+                last = await self._perform(call, target, None, functools.partial(_save, partial))
                 return self._judged("the download", target, last)
 
-            await self._retrying()(attempt, Kind.READ)
+            with self._call("download", "GET", target) as call:
+                await self._retrying(call)(attempt, Kind.READ)
             assert last is not None  # as above
             if not (isinstance(last, Answer) and last.status == HTTPStatus.OK):
                 raise self._failure("the download", target, last)
@@ -243,9 +251,12 @@ class Storage:
             "pool": t.pool_s,
         }
 
-    def _retrying(self) -> Retrying:
+    def _call(self, operation: str, method: str, target: Presigned) -> Call:
+        return Call(operation=operation, method=method, host=target.host, clock=self.clock)
+
+    def _retrying(self, call: Call) -> Retrying:
         sleep = functools.partial(self.pools.sleep, self.clock)
-        return Retrying(self.retry, self.clock, sleep=sleep)
+        return Retrying(self.retry, self.clock, sleep=sleep, on_retry=call.retry)
 
     def _windows(self) -> Windows:
         t = self.timeouts
@@ -255,16 +266,22 @@ class Storage:
             read_s=t.storage_read_s,
         )
 
-    async def _perform(self, target: Presigned, body: Body | None, read: Reader) -> Outcome:
-        async with self._connection() as late:
-            return late or await perform(self._exchange(target, body, read))
+    async def _perform(
+        self, call: Call, target: Presigned, body: Body | None, read: Reader
+    ) -> Outcome:
+        async with self._connection(call) as late:
+            return late or await call.perform(self._exchange(target, body, read))
 
     @contextlib.asynccontextmanager
-    async def _connection(self) -> AsyncIterator[NotSent | None]:
+    async def _connection(self, call: Call) -> AsyncIterator[NotSent | None]:
         """Hold one of the connections; gives what that means if none came free in time."""
         pool_s = self.timeouts.pool_s
         late = NotSent(f"no connection became free in {pool_s:g} s")
+        call.queue()
         async with self.pools.place(Purpose.STORAGE, self.clock, within_s=pool_s) as free:
+            call.admit()
+            if not free:
+                call.end(late)
             yield None if free else late
 
     def _exchange(self, target: Presigned, body: Body | None, read: Reader) -> Exchange:

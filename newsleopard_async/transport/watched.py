@@ -18,7 +18,7 @@ import attrs
 from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
-from newsleopard_async.transport.http import Exchange, perform
+from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import NotSent, Outcome, ReplyLost
 
@@ -171,6 +171,7 @@ class Watch(Generic[T]):
         observer: Sees it leave and what becomes of it, or None.
         clock: Bounds the waits for the observer.
         observer_s: How long each of them may be.
+        perform: Makes the attempt.
         read: Understands what became of it.
         settle: Told the result of what was sent.
     """
@@ -179,6 +180,7 @@ class Watch(Generic[T]):
     observer: Observer | None
     clock: Clock
     observer_s: float
+    perform: Callable[[Exchange], Awaitable[Outcome]]
     read: Callable[[Outcome], Result[T]]
     settle: Callable[[Result[T]], None]
 
@@ -212,7 +214,7 @@ class Watch(Generic[T]):
 
     async def _send(self, exchange: Exchange, departure: Departure) -> Result[T]:
         try:
-            outcome = await perform(exchange)
+            outcome = await self.perform(exchange)
         except BaseException as error:
             departure.give_up()
             if isinstance(error, _TORN_DOWN):

@@ -1,0 +1,168 @@
+"""A call on its way, with all its attempts: what is logged of it, and who else hears of it.
+
+Every attempt writes one line at DEBUG, every retry and every throttle one at INFO. The extra
+fields of the records (``nl_…``) are JSON-safe. No line has a query, a body, a header that we
+send, or the path of a presigned URL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from types import TracebackType
+from typing import Any, Final, Self
+
+import anyio
+import attrs
+
+from newsleopard_async.clock import Clock
+from newsleopard_async.transport.http import Exchange, perform
+from newsleopard_async.transport.listening import listener
+from newsleopard_async.transport.outcome import Answer, Outcome, throttle_text
+
+__all__ = ["Call", "fields_of"]
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+
+@attrs.define(kw_only=True, eq=False)
+class Call:
+    """A call of the API or of the file storage, from its first attempt to its last.
+
+    Its attempts come one after the other: each begins (`queue`), is admitted (`admit`), and ends
+    (`perform`, `end`).
+
+    Attributes:
+        operation: What is called, as ``submit_campaign``.
+        method: The HTTP method.
+        host: Where it goes.
+        path: Without its query; None of the storage, where it is part of a presigned URL.
+        attempts: How many have begun.
+        waited_s: What this attempt has waited for its turn and for a connection, in seconds.
+        last: What became of the last attempt that has ended; None before, and if it was cut off.
+    """
+
+    operation: str
+    method: str
+    host: str
+    path: str | None = None
+    clock: Clock = attrs.field(repr=False)
+    attempts: int = 0
+    waited_s: float = 0.0
+    last: Outcome | None = attrs.field(default=None, repr=False)
+    _queued_at: float = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        heard = listener.get()
+        if heard is not None and isinstance(self.last, Answer):
+            # It is ours, and breaks no call all the same.
+            with contextlib.suppress(Exception):
+                heard.answered(self.operation, self.last.request_id)
+
+    def queue(self) -> None:
+        """Note that an attempt begins: it waits for its turn."""
+        self.attempts += 1
+        self.waited_s = 0.0
+        self._queued_at = self.clock.monotonic()
+
+    def admit(self) -> None:
+        """Note that the wait is over."""
+        self.waited_s = self.clock.monotonic() - self._queued_at
+
+    async def perform(self, exchange: Exchange) -> Outcome:
+        """Make the attempt and say what became of it.
+
+        Raises:
+            NewsLeopardError: from the body being sent or the reading of the answer, unchanged.
+        """
+        began = self.clock.monotonic()
+        try:
+            outcome = await perform(exchange)
+        except BaseException as error:
+            self._cut_off(error, self.clock.monotonic() - began)
+            raise
+        self.end(outcome, self.clock.monotonic() - began)
+        return outcome
+
+    def end(self, outcome: Outcome, duration_s: float = 0.0) -> None:
+        """Note what became of an attempt."""
+        self.last = outcome
+        if _log.isEnabledFor(logging.DEBUG):
+            self._log_attempt(_described(outcome), fields_of(outcome), duration_s)
+
+    def retry(self, outcome: Outcome, delay_s: float) -> None:
+        """Note that another attempt follows after a wait."""
+        if _log.isEnabledFor(logging.INFO):
+            why = _described(outcome)
+            _log.info(
+                "%s is tried again in %.2f s, since attempt %d ended so: %s",
+                self.operation,
+                delay_s,
+                self.attempts,
+                why,
+                extra=self._fields | fields_of(outcome) | {"nl_delay_s": round(delay_s, 3)},
+            )
+
+    def _cut_off(self, error: BaseException, duration_s: float) -> None:
+        self.last = None
+        if _log.isEnabledFor(logging.DEBUG):
+            is_cancelled = isinstance(error, anyio.get_cancelled_exc_class())
+            failure = "cancelled" if is_cancelled else "stopped"
+            # Its text may be about the file that was being sent.
+            why = failure if is_cancelled else f"{failure} by {type(error).__name__}"
+            self._log_attempt(why, {"nl_failure": failure}, duration_s)
+
+    def _log_attempt(self, said: str, fields: dict[str, Any], duration_s: float) -> None:
+        duration_ms = round(duration_s * 1e3, 1)
+        request_id = fields.get("nl_request_id")
+        _log.debug(
+            "%s (%s): %s in %.0f ms; attempt %d, waited %.2f s%s",
+            self.operation,
+            f"{self.method} {self.host if self.path is None else self.path}",
+            said,
+            duration_ms,
+            self.attempts,
+            self.waited_s,
+            "" if request_id is None else f", request id {request_id}",
+            extra=self._fields
+            | fields
+            | {"nl_duration_ms": duration_ms, "nl_waited_s": round(self.waited_s, 3)},
+        )
+
+    @property
+    def _fields(self) -> dict[str, Any]:
+        known = {
+            "nl_operation": self.operation,
+            "nl_method": self.method,
+            "nl_host": self.host,
+            "nl_attempt": self.attempts,
+        }
+        return known if self.path is None else known | {"nl_path": self.path}
+
+
+def fields_of(outcome: Outcome) -> dict[str, Any]:
+    """Return what a log record says of an outcome; what is not known is left out."""
+    failure = outcome.failure
+    known: dict[str, Any] = {} if failure is None else {"nl_failure": failure.name.lower()}
+    if not isinstance(outcome, Answer):
+        return known | {"nl_reason": outcome.cause}
+    known["nl_status"] = outcome.status
+    if outcome.request_id is not None:
+        known["nl_request_id"] = outcome.request_id
+    return known
+
+
+def _described(outcome: Outcome) -> str:
+    if isinstance(outcome, Answer):
+        text = throttle_text(outcome.body)
+        return f"HTTP {outcome.status}" + (f' "{text}"' if text else "")
+    assert outcome.failure is not None
+    return f"{outcome.failure.value} ({outcome.reason}; {outcome.cause})"

@@ -1,0 +1,222 @@
+"""What is logged of a call: a line for each attempt, and what makes it wait."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import httpx
+import pytest
+
+from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.models.options import RateLimits, RetryPolicy
+from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.request import Request
+from tests.transport.file_storage import URL, get, make_storage, put
+from tests.transport.scripted import (
+    READ,
+    SUBMIT,
+    Scripted,
+    answer,
+    json_answer,
+    make_api,
+)
+
+pytestmark = pytest.mark.anyio
+
+ID = {"x-amzn-RequestId": "6f1e-42"}
+
+
+@pytest.fixture(autouse=True)
+def _at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "newsleopard_async")
+
+
+def lines(caplog: pytest.LogCaptureFixture, level: int = logging.DEBUG) -> list[str]:
+    """Return the library's lines of a level."""
+    return [record.getMessage() for record in records(caplog, level)]
+
+
+def records(
+    caplog: pytest.LogCaptureFixture, level: int = logging.DEBUG
+) -> list[logging.LogRecord]:
+    """Return the library's records of a level."""
+    return [
+        record
+        for record in caplog.records
+        if record.name == "newsleopard_async" and record.levelno == level
+    ]
+
+
+def extra(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what a JSON logger takes from a record."""
+    found = {name: value for name, value in vars(record).items() if name.startswith("nl_")}
+    assert json.loads(json.dumps(found)) == found
+    return found
+
+
+async def test_attempt_is_one_line_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    """Operation, method, path, status, time, number, wait and request id; and as fields."""
+    clock = ManualClock()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await clock.sleep(0.25)
+        return httpx.Response(200, headers=ID, json=[])
+
+    limits = RateLimits(windows=((1, 2.0),), uplink_s=0.5)
+    api = make_api(Scripted(slow), clock=clock, limits=limits)
+    await api.call(READ)
+
+    await api.call(attrs.evolve(READ, query=(("name", "ann@example.com"),)))
+
+    assert lines(caplog) == [
+        "list_lists (GET /r): HTTP 200 in 250 ms; attempt 1, waited 0.00 s, request id 6f1e-42",
+        "list_lists (GET /r): HTTP 200 in 250 ms; attempt 1, waited 2.01 s, request id 6f1e-42",
+    ]
+    assert extra(records(caplog)[1]) == {
+        "nl_operation": "list_lists",
+        "nl_method": "GET",
+        "nl_path": "/r",
+        "nl_host": "api.example.com",
+        "nl_status": 200,
+        "nl_request_id": "6f1e-42",
+        "nl_attempt": 1,
+        "nl_duration_ms": 250.0,
+        "nl_waited_s": 2.01,
+    }
+
+
+async def test_retry_is_one_line_at_info(caplog: pytest.LogCaptureFixture) -> None:
+    """It says why, and how long the wait before it is."""
+    transport = Scripted(
+        answer(503, headers={**ID, "retry-after": "2"}),
+        httpx.ReadTimeout("x"),
+        httpx.ConnectError("x"),
+        json_answer(200, []),
+    )
+    await make_api(transport, retry=RetryPolicy(base_s=1e-9)).call(READ)
+
+    again = "list_lists is tried again in 0.00 s, since"
+    assert lines(caplog, logging.INFO) == [
+        "list_lists is tried again in 2.00 s, since attempt 1 ended so: HTTP 503",
+        f"{again} attempt 2 ended so: reply lost (ReadTimeout; timeout)",
+        f"{again} attempt 3 ended so: not sent (ConnectError; other)",
+    ]
+    assert [line.partition(": ")[2].partition(" in ")[0] for line in lines(caplog)] == [
+        "HTTP 503",
+        "reply lost (ReadTimeout; timeout)",
+        "not sent (ConnectError; other)",
+        "HTTP 200",
+    ]
+    first, second, _ = map(extra, records(caplog, logging.INFO))
+    assert (first["nl_failure"], first["nl_status"]) == ("server_error", 503)
+    assert (first["nl_delay_s"], first["nl_request_id"]) == (2.0, "6f1e-42")
+    assert (second["nl_failure"], second["nl_reason"]) == ("reply_lost", "timeout")
+
+
+async def test_storage_is_named_by_its_host_alone(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """Its path and query are a presigned URL."""
+    transport = Scripted(answer(500), answer(200, headers={"x-amz-request-id": "S3"}))
+
+    await put(make_storage(transport), URL)
+    with pytest.raises(NewsLeopardError):
+        await get(make_storage(Scripted(answer(404))), URL, tmp_path / "report.csv")
+
+    assert [line.partition(" ms")[0] for line in lines(caplog)] == [
+        "upload (PUT s3.example.com): HTTP 500 in 0",
+        "upload (PUT s3.example.com): HTTP 200 in 0",
+        "download (GET s3.example.com): HTTP 404 in 0",
+    ]
+    assert all("nl_path" not in extra(each) for each in records(caplog))
+
+
+@pytest.mark.parametrize("request_", [READ, SUBMIT], ids=str)
+async def test_attempt_that_was_cancelled_is_a_line_too(
+    request_: Request[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What must not be repeated goes on, so that its line tells of its answer."""
+    clock = ManualClock()
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await clock.sleep(20)
+        return await json_answer(200, {"sn": "c"})(request)
+
+    with clock.deadline(5):
+        await make_api(Scripted(slow), clock=clock).call(request_)
+
+    [line], [record] = lines(caplog), records(caplog)
+    if request_ is READ:
+        assert line == "list_lists (GET /r): cancelled in 5000 ms; attempt 1, waited 0.00 s"
+        assert extra(record)["nl_failure"] == "cancelled"
+    else:
+        assert line.startswith("submit_campaign (POST /s): HTTP 200 in 20000 ms")
+
+
+async def test_attempt_that_a_file_stops_names_no_file(caplog: pytest.LogCaptureFixture) -> None:
+    """The error itself says which file it is; the log does not."""
+
+    class Changed:
+        size_bytes = 3
+
+        async def pieces(self) -> Any:
+            raise FileNotFoundError("/home/ann/members.csv")
+            yield b""
+
+    storage = make_storage(Scripted(answer(200)), attempts=1)
+    with pytest.raises(NewsLeopardError):
+        await storage.put(URL, Changed())
+    assert "members" not in caplog.text
+
+
+async def test_no_connection_in_time_is_a_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt that got none never left, and has waited for all its time."""
+    monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 1)
+    clock = ManualClock()
+
+    async def never(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    api = make_api(Scripted(never), clock=clock, retry=RetryPolicy(max_attempts=1))
+
+    async def fail() -> None:
+        with pytest.raises(NewsLeopardError):
+            await api.call(READ)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fail)
+        tasks.start_soon(fail)
+
+    assert any("not sent (no connection became free in 30 s; timeout)" in e for e in lines(caplog))
+
+
+async def test_nothing_is_made_up_for_a_log_that_nobody_reads(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the level at WARNING a call costs what it cost."""
+    caplog.set_level(logging.WARNING, "newsleopard_async")
+
+    def fail(*_: object) -> None:
+        pytest.fail("was computed")
+
+    monkeypatch.setattr("newsleopard_async.transport.calls.fields_of", fail)
+    clock = ManualClock()
+
+    async def never(request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    api = make_api(Scripted(answer(503), json_answer(200, []), never), clock=clock)
+    await api.call(READ)
+    with clock.deadline(5):
+        await api.call(READ)
+
+    assert lines(caplog) + lines(caplog, logging.INFO) == []
