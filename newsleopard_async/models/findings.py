@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import ClassVar, Final, Literal
 
 import attrs
 
 from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import Problem
-from newsleopard_async.plain import Plain, to_plain
+from newsleopard_async.plain import Plain
 
 __all__ = [
     "MOST_PLACES",
@@ -109,6 +109,8 @@ class CheckReport(Plain):
         findings: Everything, the errors first.
     """
 
+    plain_derived: ClassVar[tuple[str, ...]] = ("ok",)
+
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -131,10 +133,6 @@ class CheckReport(Plain):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings)) or "nothing was found"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-safe data, and ``ok`` with them."""
-        return {"ok": self.ok, **to_plain(self)}
 
 
 @attrs.frozen(kw_only=True)

@@ -13,7 +13,8 @@ The rules:
   logged and stored, and such a URL is a key. It is the one datum that does not survive
   the way there and back: an ``UploadTicket`` that was read back cannot be used;
 - a field marked ``LATER`` is left out while it has its default, because plain data is stored
-  and hashed: that of a value without the field's use is what it was before there was the field.
+  and hashed: that of a value without the field's use is what it was before there was the field;
+- a property that ``plain_derived`` names is written with the fields; reading passes over it.
 
 Reading is strict: a missing or unknown key, or a value of another type, is refused.
 """
@@ -149,15 +150,24 @@ def _write_model(cls: type, converter: Converter) -> Callable[[Any], dict[str, A
     }
     write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(cls, converter, **changed)
     kind = getattr(cls, "plain_kind", None)
-    return write if kind is None else lambda value: {KIND: kind, **write(value)}
+    if kind is not None:
+        return lambda value: {KIND: kind, **write(value)}
+    derived: tuple[str, ...] = getattr(cls, "plain_derived", ())
+    if derived:
+        return lambda value: {
+            **{name: converter.unstructure(getattr(value, name)) for name in derived},
+            **write(value),
+        }
+    return write
 
 
 def _read_model(cls: type, converter: Converter) -> Read:
     read: Read = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
     kind = getattr(cls, "plain_kind", None)
+    derived: tuple[str, ...] = getattr(cls, "plain_derived", ())
 
     def structure(data: Any, _: Any) -> Any:
-        fields = dict(_object(data))
+        fields = {name: each for name, each in _object(data).items() if name not in derived}
         if kind is not None and fields.pop(KIND, kind) != kind:
             raise _PlainTypeError(f"is of another kind than {kind!r}")
         return read(fields, cls)

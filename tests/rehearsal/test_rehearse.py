@@ -18,10 +18,11 @@ from newsleopard_async import (
     Mailing,
     SendAt,
     Sender,
+    from_plain,
 )
 from newsleopard_async.checks import context
 from newsleopard_async.checks.page import Page, read_page
-from newsleopard_async.rehearsal import rehearse
+from newsleopard_async.rehearsal import Rehearsal, rehearse
 from tests.clients import csv_of
 from tests.constants import AB_TESTS, CAMPAIGN
 from tests.plainness import assert_exactly_plain
@@ -345,6 +346,7 @@ async def test_plain_data_is_json() -> None:
     assert data["goes_out_local"] == "2027-06-01T10:00:00+08:00"
     assert data["contacts"]["ok"] is False
     assert data["requests_total"] == shown.requests_total
+    assert from_plain(Rehearsal, data).to_dict() == data
 
 
 async def test_neither_repr_nor_text_shows_a_contact() -> None:
