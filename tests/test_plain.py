@@ -276,6 +276,16 @@ def test_another_kind_is_refused() -> None:
         from_plain(SendNow, {"kind": "at"})
 
 
+def test_kind_may_be_left_out_where_there_are_fields() -> None:
+    """An empty object is not taken for "send now", which a program may not have meant."""
+    named = Campaign(**CAMPAIGN).to_dict()
+    del named["kind"]
+
+    assert from_plain(Campaign, named) == Campaign(**CAMPAIGN)
+    with pytest.raises(InvalidRequest, match="another kind"):
+        from_plain(SendNow, {})
+
+
 def test_error_keeps_nothing_of_the_data() -> None:
     """No cause is chained that could show a secret."""
     with pytest.raises(InvalidRequest) as caught:

@@ -165,10 +165,12 @@ def _read_model(cls: type, converter: Converter) -> Read:
     read: Read = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
     kind = getattr(cls, "plain_kind", None)
     derived: tuple[str, ...] = getattr(cls, "plain_derived", ())
+    # Without fields, the kind alone tells it from an object that somebody forgot to fill.
+    if_left_out = kind if attrs.fields(cls) else None
 
     def structure(data: Any, _: Any) -> Any:
         fields = {name: each for name, each in _object(data).items() if name not in derived}
-        if kind is not None and fields.pop(KIND, kind) != kind:
+        if kind is not None and fields.pop(KIND, if_left_out) != kind:
             raise _PlainTypeError(f"is of another kind than {kind!r}")
         return read(fields, cls)
 
