@@ -19,7 +19,7 @@ import attrs
 
 from newsleopard_async.version import __version__
 
-__all__ = ["Attributes", "Span", "is_measured", "record", "span"]
+__all__ = ["Attributes", "Span", "is_measured", "is_traced", "record", "span"]
 
 Attributes: TypeAlias = Mapping[str, str | bool | int | float | None]
 """None leaves an attribute out."""
@@ -171,8 +171,13 @@ def _current(opened: Span) -> Iterator[None]:
         context.detach(token)
 
 
+def is_traced() -> bool:
+    """Say whether spans may be wanted, so that nothing is computed for nobody."""
+    return "opentelemetry.trace" in sys.modules
+
+
 def is_measured() -> bool:
-    """Say whether metrics may be wanted, so that what costs something is not counted in vain."""
+    """Say whether metrics may be wanted."""
     return "opentelemetry.metrics" in sys.modules
 
 

@@ -42,6 +42,7 @@ def test_span_without_opentelemetry_is_nothing(monkeypatch: pytest.MonkeyPatch) 
         span.failed("c")
     telemetry.record("newsleopard.client.retries", 1, {})
 
+    assert not telemetry.is_traced()
     assert not telemetry.is_measured()
     assert not set(MODULES) & set(sys.modules)
 
@@ -101,6 +102,7 @@ def test_metrics_have_values_and_units(monkeypatch: pytest.MonkeyPatch) -> None:
         telemetry.record("newsleopard.client.retries", 2, {})
         telemetry.record("newsleopard.client.retries", 1, {})
         telemetry.record("newsleopard.client.day.used", 9, {})
+        assert telemetry.is_traced()
         assert telemetry.is_measured()
 
         assert seen.metrics() == {

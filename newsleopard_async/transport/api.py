@@ -17,6 +17,7 @@ import anyio.lowlevel
 import attrs
 import httpx
 
+from newsleopard_async import telemetry
 from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.files import AnyPath
@@ -37,6 +38,7 @@ from newsleopard_async.transport.repeating import may_have_worked
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.settings import read_base_url, read_key
+from newsleopard_async.transport.spans import record_day
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.version import __version__
 
@@ -150,7 +152,11 @@ class Api:
         self.offers.check(request)
         await self.keep_count()
         with self._call(request) as call:
-            return await self._result(request, observer, call)
+            result = await self._result(request, observer, call)
+            call.error = result.error
+        if telemetry.is_measured():
+            record_day(self.base_url, self.limiter.usage)
+        return result
 
     async def _result(
         self, request: Request[T], observer: Observer | None, call: Call
@@ -207,7 +213,7 @@ class Api:
         return Call(
             operation=request.name,
             method=request.method,
-            host=urlsplit(self.base_url).hostname or "",
+            base_url=self.base_url,
             # A path of the caller's own may have anything in it.
             path=redact(path, self.key) if request.raw else path,
             clock=self.clock,

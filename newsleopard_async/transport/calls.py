@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import anyio
 import attrs
@@ -19,6 +21,7 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.listening import listener
 from newsleopard_async.transport.outcome import Answer, Outcome, throttle_text
+from newsleopard_async.transport.spans import CallSpan
 
 __all__ = ["Call", "fields_of"]
 
@@ -35,24 +38,41 @@ class Call:
     Attributes:
         operation: What is called, as ``submit_campaign``.
         method: The HTTP method.
-        host: Where it goes.
+        base_url: Where it goes, without a query.
         path: Without its query; None of the storage, where it is part of a presigned URL.
         attempts: How many have begun.
         waited_s: What this attempt has waited for its turn and for a connection, in seconds.
         last: What became of the last attempt that has ended; None before, and if it was cut off.
+        error: What the call ends with though its last attempt was answered.
     """
 
     operation: str
     method: str
-    host: str
+    base_url: str
     path: str | None = None
     clock: Clock = attrs.field(repr=False)
     attempts: int = 0
     waited_s: float = 0.0
     last: Outcome | None = attrs.field(default=None, repr=False)
+    error: Exception | None = attrs.field(default=None, repr=False)
     _queued_at: float = 0.0
+    _span: CallSpan = attrs.field(init=False, repr=False)
+    _open: AbstractContextManager[None] = attrs.field(init=False, repr=False)
+
+    @_span.default
+    def _of_this(self) -> CallSpan:
+        return CallSpan(
+            operation=self.operation, method=self.method, base_url=self.base_url, path=self.path
+        )
+
+    @property
+    def host(self) -> str:
+        """Where it goes."""
+        return urlsplit(self.base_url).hostname or ""
 
     def __enter__(self) -> Self:
+        self._open = self._span.opened()
+        self._open.__enter__()
         return self
 
     def __exit__(
@@ -66,6 +86,9 @@ class Call:
             # It is ours, and breaks no call all the same.
             with contextlib.suppress(Exception):
                 heard.answered(self.operation, self.last.request_id)
+        if exc is None:
+            self._span.ended(self.attempts, self.last, self.error)
+        self._open.__exit__(exc_type, exc, traceback)
 
     def queue(self) -> None:
         """Note that an attempt begins: it waits for its turn."""
@@ -76,6 +99,7 @@ class Call:
     def admit(self) -> None:
         """Note that the wait is over."""
         self.waited_s = self.clock.monotonic() - self._queued_at
+        self._span.admitted(self.attempts, self.waited_s)
 
     async def perform(self, exchange: Exchange) -> Outcome:
         """Make the attempt and say what became of it.
@@ -95,6 +119,7 @@ class Call:
     def end(self, outcome: Outcome, duration_s: float = 0.0) -> None:
         """Note what became of an attempt."""
         self.last = outcome
+        self._span.attempted(self.attempts, outcome, duration_s=duration_s, waited_s=self.waited_s)
         if _log.isEnabledFor(logging.DEBUG):
             self._log_attempt(_described(outcome), fields_of(outcome), duration_s)
 
@@ -113,6 +138,7 @@ class Call:
 
     def _cut_off(self, error: BaseException, duration_s: float) -> None:
         self.last = None
+        self._span.attempted(self.attempts, None, duration_s=duration_s, waited_s=self.waited_s)
         if _log.isEnabledFor(logging.DEBUG):
             is_cancelled = isinstance(error, anyio.get_cancelled_exc_class())
             failure = "cancelled" if is_cancelled else "stopped"

@@ -60,6 +60,11 @@ class Presigned:
             parts=parts,
         )
 
+    @property
+    def origin(self) -> str:
+        """The scheme and the host, which say nothing of what is signed."""
+        return f"{self.scheme}://{self.authority}"
+
     def is_expired(self, now: datetime) -> bool:
         """Whether the URL itself says that its time is over."""
         return self.expires is not None and now >= self.expires

@@ -252,7 +252,7 @@ class Storage:
         }
 
     def _call(self, operation: str, method: str, target: Presigned) -> Call:
-        return Call(operation=operation, method=method, host=target.host, clock=self.clock)
+        return Call(operation=operation, method=method, base_url=target.origin, clock=self.clock)
 
     def _retrying(self, call: Call) -> Retrying:
         sleep = functools.partial(self.pools.sleep, self.clock)
