@@ -94,9 +94,19 @@ class NewsLeopardError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.args, self.__dict__)
 
+    def __str__(self) -> str:
+        if self._quotes_id and self.request_id is not None:
+            return f"{super().__str__()} (request id {self.request_id})"
+        return super().__str__()
+
+    @property
+    def _quotes_id(self) -> bool:
+        """Whether the text has the request id: where the vendor may be the one who can explain."""
+        return False
+
     def with_answer_of(self, other: NewsLeopardError) -> Self:
         """Take over the request id and the headers of the error that this one explains."""
-        self.request_id, self.headers = other.request_id, other.headers
+        self.request_id, self.headers = other.request_id, dict(other.headers)
         return self
 
 
@@ -205,6 +215,10 @@ class OutcomeUnknown(NewsLeopardError):
         self.excerpt = excerpt
         self.look_again_at = look_again_at
 
+    @property
+    def _quotes_id(self) -> bool:
+        return True
+
 
 class RateLimited(NewsLeopardError):
     """The rate limit does not allow this request for now.
@@ -247,6 +261,10 @@ class APIError(NewsLeopardError):
         self.message: str = message or sentence
         self.status = status
         self.code = code
+
+    @property
+    def _quotes_id(self) -> bool:
+        return self.code is None
 
 
 class AuthenticationError(APIError):
@@ -373,6 +391,10 @@ class UnexpectedResponse(NewsLeopardError):
         self.status = status
         self.excerpt = excerpt
 
+    @property
+    def _quotes_id(self) -> bool:
+        return True
+
 
 class StorageError(NewsLeopardError):
     """An upload to or a download from the file storage failed.
@@ -386,6 +408,10 @@ class StorageError(NewsLeopardError):
         super().__init__(message)
         self.status = status
         self.expired = expired
+
+    @property
+    def _quotes_id(self) -> bool:
+        return True
 
 
 class ImportFailed(NewsLeopardError):

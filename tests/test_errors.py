@@ -132,6 +132,38 @@ def test_free_account_is_mentioned_unless_the_balance_explains_the_refusal(
     assert ("a free account sends 50 mails a day" in str(error)) is mentioned
 
 
+@pytest.mark.parametrize(
+    ("error", "is_quoted"),
+    [
+        (errors.OutcomeUnknown("…", request="POST /v1/…", status=502), True),
+        (errors.UnexpectedResponse("…", status=200), True),
+        (errors.ServerError("…", status=500), True),
+        (errors.StorageError("…", status=403), True),
+        (errors.APIError("…", status=404), True),
+        (errors.APIError("…", status=400, code=40007), False),
+        (errors.RateLimited("…", retry_after_s=1), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_text_quotes_the_request_id_where_the_vendor_may_explain(
+    error: errors.NewsLeopardError, is_quoted: bool
+) -> None:
+    """People quote texts. A code of the platform's explains itself."""
+    before = str(error)
+    error.request_id = "r-1"
+
+    assert before == "…"
+    assert str(error) == ("… (request id r-1)" if is_quoted else "…")
+
+
+def test_error_that_explains_one_without_an_answer_can_be_copied() -> None:
+    """It goes through queues of processes."""
+    plain = errors.ConfigurationError("…").with_answer_of(errors.ConfigurationError("…"))
+
+    copied = pickle.loads(pickle.dumps(plain))  # noqa: S301 - our own
+    assert (copied.request_id, copied.headers) == (None, {})
+
+
 def test_error_in_the_place_of_another_keeps_its_answer() -> None:
     """The id to quote to the vendor outlives an error that explains more; also in a copy."""
     answered = errors.ServerError("the server failed", status=500)

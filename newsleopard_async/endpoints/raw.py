@@ -69,7 +69,10 @@ async def request(api: Api, method: str, path: str, *, body: object, repeat: str
     )
     given = result.get()
     assert isinstance(result.outcome, Answer)  # nothing else is a success
-    return RawAnswer(status=result.outcome.status, headers=result.outcome.headers, json=given)
+    answer = result.outcome
+    return RawAnswer(
+        status=answer.status, headers=answer.headers, json=given, request_id=answer.request_id
+    )
 
 
 def _problems(method: object, path: object, repeat: object) -> Iterator[Problem]:

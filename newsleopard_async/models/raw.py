@@ -20,8 +20,11 @@ class RawAnswer(Plain):
         status: The HTTP status.
         headers: By their names in lower case; one that came several times is joined by commas.
         json: The body, parsed; None if there was no content.
+        request_id: The id that the platform gave the request, to quote to the vendor; None if it
+            gave none.
     """
 
     status: int
     headers: Mapping[str, str] = attrs.field(repr=False)
     json: Any = attrs.field(repr=False)
+    request_id: str | None = attrs.field(default=None, repr=False)

@@ -180,7 +180,7 @@ class Api:
         assert last is not None  # there was an attempt
         if last.outcome.failure is Failure.REFUSED:
             # "Come back tomorrow" is worth more than "too many requests".
-            self.limiter.check_day()
+            last = attrs.evolve(last, error=self.limiter.day_error() or last.error)
         self._log_unread(request.name, last.unread)
         if after_loss:
             last = self._reading.after_loss(request, last)

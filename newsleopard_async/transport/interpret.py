@@ -72,7 +72,7 @@ class Result(Generic[T]):
 
     Attributes:
         outcome: Of its last attempt.
-        error: What says what to do, or None if it took effect.
+        error: What says what to do, or None if it took effect; it has the id of the answer.
         unread: What could not be read of the answer and decides nothing; empty if that is nothing.
         after_loss: Whether an earlier attempt of the same call may have taken effect.
     """
@@ -82,6 +82,10 @@ class Result(Generic[T]):
     error: NewsLeopardError | None = None
     unread: str = ""
     after_loss: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.error is not None and isinstance(self.outcome, Answer):
+            self.outcome.stamp(self.error)
 
     def get(self) -> T:
         """Return the model that the request was made for.

@@ -314,11 +314,13 @@ class Storage:
         expired = target.is_expired(self.clock.now())
         if isinstance(outcome, Answer):
             said_so = outcome.status in {400, 403} and bool(_SAYS_EXPIRED.search(outcome.body))
-            return StorageError(
+            error = StorageError(
                 f"{what} was answered by the file storage with HTTP {outcome.status}",
                 status=outcome.status,
                 expired=said_so or (outcome.status == 403 and expired),
             )
+            outcome.stamp(error)
+            return error
         if isinstance(outcome, NotSent) and outcome.way_out is not None:
             return ConfigurationError(f"{what} failed: {outcome.way_out}")
         return StorageError(f"{what} failed: {outcome.reason}", status=None, expired=expired)

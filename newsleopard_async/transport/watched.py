@@ -20,7 +20,7 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
-from newsleopard_async.transport.outcome import NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 
 __all__ = ["Departure", "Observer", "Place", "Unlimited", "Watch"]
 
@@ -274,7 +274,9 @@ async def _told(observer: Observer, result: Result[Any]) -> None:
 
 
 def _ending(result: Result[Any]) -> str:
-    if result.error is None:
-        model = result.get()
-        return "was accepted" if model is None else f"was accepted: {model}"
-    return f"ended so: {result.error}"
+    if result.error is not None:
+        return f"ended so: {result.error}"
+    model, answer = result.get(), result.outcome
+    said = "was accepted" if model is None else f"was accepted: {model}"
+    request_id = answer.request_id if isinstance(answer, Answer) else None
+    return said if request_id is None else f"{said} (request id {request_id})"

@@ -88,7 +88,7 @@ async def test_answer_is_status_headers_and_json() -> None:
     given = await make_client(transport).request("POST", "/v1/x")
 
     assert (given.status, given.json) == (201, {"address": "may@example.com"})
-    assert given.headers["x-request-id"] == "r1"
+    assert given.headers["x-request-id"] == given.request_id == "r1"
     assert given.headers["etag"] == '"e"'
     assert repr(given) == "RawAnswer(status=201)"
     assert from_plain(RawAnswer, given.to_dict()) == given

@@ -182,16 +182,11 @@ class Limiter:
             demand = self._polite if polite else self._firm
         return await self.state.wait(demand, claim, again=again, urgent=urgent)
 
-    def check_day(self) -> None:
-        """Raise the error for a day that is used up, if it is.
-
-        Raises:
-            DailyQuotaExhausted: it is.
-        """
+    def day_error(self) -> DailyQuotaExhausted | None:
+        """Return the error for a day that is used up, if it is."""
         clock = self._clock
         refusal = self.state.ledger.refusal(self._firm, clock.monotonic(), clock.now())
-        if isinstance(refusal, DailyQuotaExhausted):
-            raise refusal
+        return refusal if isinstance(refusal, DailyQuotaExhausted) else None
 
     def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> None:
         """Note that the gateway refused; to be called after the slot's own end.
