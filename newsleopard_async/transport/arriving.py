@@ -51,11 +51,13 @@ class Arriving:
         encoding: How the body is compressed: not at all if empty. Only gzip is decoded.
         ends_at_close: Whether nothing but the end of the connection shows the body's end. It
             looks the same if the server dies amid the body.
+        size_bytes: How long it is, if the head says so and it is not compressed.
     """
 
     status: int
     encoding: str
     ends_at_close: bool
+    size_bytes: int | None
     _pieces: AsyncIterator[bytes]
 
     @classmethod
@@ -63,12 +65,14 @@ class Arriving:
         """Read it off the head of an answer."""
         named = response.headers.get("content-encoding", "").lower().split(",")
         layers = [name.strip() for name in named if name.strip() not in {"", "identity"}]
+        length = response.headers.get("content-length", "")
         framed = {"content-length", "transfer-encoding"} & set(response.headers)
         return cls(
             status=response.status_code,
             encoding=GZIP if layers == ["x-gzip"] else ",".join(layers),
             # A transport of the caller's that does not name HTTP/1 has its own way to know.
             ends_at_close=response.extensions.get("http_version") in _HTTP_1 and not framed,
+            size_bytes=int(length) if length.isdecimal() and not layers else None,
             pieces=pieces,
         )
 

@@ -355,6 +355,7 @@ class _Measured(AsyncIterator[bytes]):
         try:
             piece = await anext(self._pieces)
         except StopAsyncIteration:
+            self._progress.pause()
             if self._left_bytes:
                 raise NotWhole("its body is not as long as it says") from None
             raise

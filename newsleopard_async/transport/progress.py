@@ -1,19 +1,29 @@
-"""Whether an attempt gets on: a transfer of any size ends if too little of it moves."""
+"""Whether an attempt gets on, and how far it is.
+
+A transfer of any size ends if too little of it moves; a listener hears how much has moved.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import anyio.lowlevel
 import attrs
 
 from newsleopard_async.clock import Clock
+from newsleopard_async.transport.body import Body
+from newsleopard_async.transport.listening import Listener, listener
 
-__all__ = ["Progress", "Windows"]
+__all__ = ["Meter", "Progress", "Windows", "metered"]
 
 _LEAST_BYTES_PER_S: Final = 2_048
 """Chosen: what a piece of an upload in the time that one may take by default comes to."""
+
+_TOLD_EVERY_S: Final = 0.5
+"""Chosen: a bar that moves twice a second looks alive, and costs nothing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -94,3 +104,65 @@ class Progress:
         if self._paused_s is not None:
             return self._windows.shortest_s
         return self._due_s - self._clock.monotonic()
+
+
+@attrs.define
+class Meter:
+    """Tells a listener, if there is one, how much of one attempt's file has moved.
+
+    It hears of the first piece, then now and then, and of the end. What it raises stays here, and
+    the time that it takes counts as this side's: a piece is being read or written meanwhile.
+    """
+
+    clock: Clock
+    total_bytes: int | None
+    heard: Listener | None = attrs.field(factory=listener.get)
+    _moved_bytes: int = 0
+    _told_bytes: int = 0
+    _told_at: float = -math.inf
+
+    async def moved(self, size_bytes: int) -> None:
+        """Note that so many bytes more have come or gone."""
+        self._moved_bytes += size_bytes
+        if self.heard is not None and self.clock.monotonic() - self._told_at >= _TOLD_EVERY_S:
+            await self._tell(self.heard)
+
+    async def end(self) -> None:
+        """Note that all have."""
+        if self.heard is not None and self._told_bytes < self._moved_bytes:
+            await self._tell(self.heard)
+
+    async def _tell(self, heard: Listener) -> None:
+        self._told_bytes = self._moved_bytes
+        with contextlib.suppress(Exception):
+            await heard.moved(self._moved_bytes, self.total_bytes)
+        self._told_at = self.clock.monotonic()
+
+
+@attrs.frozen
+class _MeteredBody:
+    """A body whose pieces are counted; whoever asks for the next has sent the one before."""
+
+    _body: Body
+    _clock: Clock
+    _heard: Listener
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes a reading gives."""
+        return self._body.size_bytes
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read from the start, and count from 0."""
+        meter = Meter(self._clock, self.size_bytes, self._heard)
+        async with contextlib.aclosing(self._body.pieces()) as pieces:
+            async for piece in pieces:
+                yield piece
+                await meter.moved(len(piece))
+        await meter.end()
+
+
+def metered(body: Body, clock: Clock) -> Body:
+    """Return a body that tells the listener of this task how far it is, if there is one."""
+    heard = listener.get()
+    return body if heard is None else _MeteredBody(body, clock, heard)

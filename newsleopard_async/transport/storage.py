@@ -35,7 +35,7 @@ from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.presigned import Presigned
-from newsleopard_async.transport.progress import Windows
+from newsleopard_async.transport.progress import Meter, Windows, metered
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.urls import (
@@ -116,7 +116,7 @@ class Storage:
         found = Presigned.parse(url)
         del url  # Reporters of errors print the variables of each frame.
         target = self._checked(found)
-
+        body = metered(body, self.clock)
         last: Outcome | None = None
 
         async def attempt() -> Outcome:
@@ -145,6 +145,7 @@ class Storage:
         found = Presigned.parse(url)
         del url  # As above.
         target = self._checked(found)
+        body = metered(body, self.clock)
         call = self._call("upload_once", "PUT", target)
         watch = Watch(
             name="upload_once",
@@ -215,11 +216,12 @@ class Storage:
         del url  # As above.
         target = self._checked(found)
         async with _new_file(destination) as partial:
+            save = functools.partial(_save, partial, self.clock)
             last: Outcome | None = None
 
             async def attempt() -> Outcome:
                 nonlocal last
-                last = await self._perform(call, target, None, functools.partial(_save, partial))
+                last = await self._perform(call, target, None, save)
                 return self._judged("the download", target, last)
 
             with self._call("download", "GET", target) as call:
@@ -358,7 +360,7 @@ async def _new_file(destination: Path) -> AsyncIterator[Path]:
                 await in_thread(functools.partial(partial.unlink, missing_ok=True))
 
 
-async def _save(partial: Path, answer: Arriving) -> bytes:
+async def _save(partial: Path, clock: Clock, answer: Arriving) -> bytes:
     """Stream a whole file to disk; read any other answer, which is short and says why."""
     if answer.status != HTTPStatus.OK:
         return await read_whole(answer)
@@ -371,6 +373,7 @@ async def _save(partial: Path, answer: Arriving) -> bytes:
             status=200,
         )
     size_bytes = 0
+    meter = Meter(clock, answer.size_bytes)
 
     def open_anew() -> IO[bytes]:
         partial.unlink(missing_ok=True)
@@ -387,11 +390,13 @@ async def _save(partial: Path, answer: Arriving) -> bytes:
                 raise StorageError("the download is larger than any report", status=200)
             with _writing():
                 await in_thread(functools.partial(file.write, piece))
+            await meter.moved(len(piece))
 
         if not await answer.pour(take) and answer.encoding:
             raise NotWhole("its compressed body is missing")
         with _writing():
             await in_thread(file.flush)
+        await meter.end()
     return b""
 
 
