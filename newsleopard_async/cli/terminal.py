@@ -154,7 +154,7 @@ class Steps:
         table = Table.grid(padding=(0, 1), expand=True)
         table.width = width
         table.add_column(width=1)
-        table.add_column(width=22, no_wrap=True)
+        table.add_column(width=26, no_wrap=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         table.add_column(width=6, justify="right", no_wrap=True)
         for step in steps:
@@ -203,7 +203,9 @@ class Watcher:
         if self._line is None or event.step != self._name:
             self.end()
             self._name = event.step
-            self._line = self._steps.begin(title_of(event.step, again=event.step in self._seen))
+            place = "" if event.number is None else f"{event.number}/{event.steps} "
+            title = title_of(event.step, again=event.step in self._seen)
+            self._line = self._steps.begin(place + title)
             self._seen.add(event.step)
         if event.state in {"finished", "waiting"}:
             self._line.detail, self._line.share = detail_of(event.step, event.result)

@@ -48,7 +48,7 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import export_report, rejected_rows, send_campaign
 from newsleopard_async.workflows.checking import checked
 from newsleopard_async.workflows.outcomes import ImportReport
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 
 __all__ = ["Stage", "Taken", "check_taken", "take"]
 
@@ -112,7 +112,7 @@ async def take(contacts: Contacts, options: Options, scratch: Path) -> Taken:
 async def check_taken(taken: Taken, progress: Progress | None) -> ContactsReport:
     """Check the contacts and write what goes out; the rows that are left out are not kept."""
     options = attrs.evolve(taken.options, write_to=taken.clean)
-    events = Events("check_contacts", progress, SystemClock())
+    events = Events("check_contacts", progress, SystemClock(), OF_CONTACTS)
     async with checked(events, as_source(taken.contacts), options) as found:
         await found.publish()
         return attrs.evolve(found.report, left_out_to=None)

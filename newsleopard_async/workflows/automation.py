@@ -39,7 +39,7 @@ from newsleopard_async.workflows.checkpoint import (
 )
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import AutomationOutcome, EventCounts
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.steps import answer_of
 
@@ -112,7 +112,7 @@ async def trigger_automation(
     if into is not None:
         others = (contacts.path,) if isinstance(contacts, PathSource) else ()
         await check_output("refused_to", into, options.left_out_to, *others)
-    events = Events("trigger_automation", progress, nl.clock)
+    events = Events("trigger_automation", progress, nl.clock, (*OF_CONTACTS, ("send_event",)))
     async with checked(events, contacts, options) as found:
         batches = await _judged(found, checkpoint, strict=strict)
         asked = Input.of(

@@ -38,12 +38,18 @@ from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, I
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CalledOff
 from newsleopard_async.workflows.polling import delays_s, problems_of_polling
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import Events, Plan, Progress
 from newsleopard_async.workflows.record import SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, Record, submits
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.stopping import stop
 
 __all__ = ["call_off"]
+
+_STOPPING: Final[Plan] = (
+    ("get_status",),
+    ("pause_campaign", "delete_campaigns"),
+    ("get_status",),
+)
 
 _IN_A_HURRY: Final = Polling(first_s=1.0, max_s=15.0, deadline_s=180.0)
 """Chosen: a campaign that goes on for three minutes after it was paused needs a person."""
@@ -92,7 +98,8 @@ async def call_off(
     Source: PATCH and GET /v1/campaign/normal/{campaign_sn}, DELETE /v1/campaign/normal; notes 2026.
     """
     refuse(_problems(campaign_sn, checkpoint, polling))
-    events = Events("call_off", progress, nl.clock)
+    looking_up: Plan = () if checkpoint is None else (("submit", "find_sent"),)
+    events = Events("call_off", progress, nl.clock, (*looking_up, *_STOPPING))
     polling = polling or _IN_A_HURRY
     kept = None if checkpoint is None else await _current(checkpoint)
     try:

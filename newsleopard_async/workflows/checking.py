@@ -15,12 +15,23 @@ from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
-from newsleopard_async.workflows.progress import Events, Progress, StepName
+from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 
 __all__ = ["check_contacts", "checked", "log_remarks"]
 
-_STEP: Final[StepName] = "check_contacts"
 _log: Final = logging.getLogger("newsleopard_async")
+
+
+class _Check:
+    """The step, for its events."""
+
+    name: Final = "check_contacts"
+    part: Final = 1
+    parts: Final = 1
+    serves: Final = None
+
+
+_CHECK: Final = _Check()
 
 
 @hides_variables
@@ -90,7 +101,8 @@ async def check_contacts(
     # `progress` may log, and reporters of errors print the frames that run.
     del skip
     source = as_source(source)
-    async with checked(Events(_STEP, progress, SystemClock()), source, options) as found:
+    events = Events("check_contacts", progress, SystemClock(), OF_CONTACTS)
+    async with checked(events, source, options) as found:
         await found.publish()
         return found.report
 
@@ -107,14 +119,14 @@ async def checked(
     """
 
     async def on_progress(*, size_bytes: int, rows: int) -> None:
-        await events.emit(_STEP, "waiting", _how_far(size_bytes, rows))
+        await events.emit(_CHECK, "waiting", _how_far(size_bytes, rows))
 
     async with contextlib.AsyncExitStack() as stack:
-        async with events.begin(_STEP):
+        async with events.begin(_CHECK):
             found = await stack.enter_async_context(
                 examined(contacts, options, on_progress=on_progress)
             )
-        await events.emit(_STEP, "finished", _how_far(found.read_bytes, found.report.rows))
+        await events.emit(_CHECK, "finished", _how_far(found.read_bytes, found.report.rows))
         yield found
 
 

@@ -47,7 +47,7 @@ from newsleopard_async.workflows.polling import (
     problems_of_polling,
     watch,
 )
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import OF_WAIT, Events, Progress
 from newsleopard_async.workflows.reconcile import wait_of_test
 from newsleopard_async.workflows.runner import AnyStep, Runner
 from newsleopard_async.workflows.steps import submit
@@ -136,7 +136,7 @@ async def wait_for_campaign(
     refuse(problems_of_polling(polling))
     async with running(
         nl,
-        Events("wait_for_campaign", progress, nl.clock),
+        Events("wait_for_campaign", progress, nl.clock, OF_WAIT),
         asked=Input.of(campaign_sn, campaign_sn=campaign_sn),
         checkpoint=checkpoint,
     ) as run:

@@ -32,7 +32,7 @@ from newsleopard_async.workflows.checkpoint import (
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.polling import excusing, problems_of_polling, watch
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import OF_CONTACTS, OF_LIST, Events, Progress, of_import
 from newsleopard_async.workflows.runner import AnyStep, Runner, Step
 from newsleopard_async.workflows.target import (
     IfListExists,
@@ -134,7 +134,8 @@ async def import_contacts(
         skip=skip,
         part_bytes=part_bytes,
     )
-    events = Events("import_contacts", progress, nl.clock)
+    plan = (*OF_CONTACTS, *OF_LIST, *of_import(in_parts=part_bytes is not None))
+    events = Events("import_contacts", progress, nl.clock, plan)
     # Whoever reports a log line prints the variables of the frames that run: a source is shown
     # without its content.
     contacts = as_source(contacts)
@@ -334,7 +335,7 @@ async def wait_for_import(
     refuse(problems_of_polling(polling))
     async with running(
         nl,
-        Events("wait_for_import", progress, nl.clock),
+        Events("wait_for_import", progress, nl.clock, (("get_import",),)),
         asked=Input.of(import_sn, import_sn=import_sn),
         checkpoint=checkpoint,
     ) as run:

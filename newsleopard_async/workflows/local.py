@@ -23,7 +23,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
-from newsleopard_async.workflows.progress import Events, EventState
+from newsleopard_async.workflows.progress import Events
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
 from newsleopard_async.workflows.turns import turn
@@ -93,14 +93,14 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.key) if keep else None
         if record is not None and record.is_done:
             return cast("Gives", await self._resumed(step, record))
-        async with self._events.begin(step.name, of=(step.part, step.parts)):
+        async with self._events.begin(step):
             if step.writes:
                 result = await self._write(step, given)
             else:
                 result = await step.run(self._nl, given)
         if keep:
             await self.settle(step, result)
-        await self._emit(step, "finished", to_plain(result))
+        await self._events.emit(step, "finished", to_plain(result))
         return result
 
     async def _look(self, watch: _Watch, step: Step[Given, Gives], given: Given) -> Gives:
@@ -126,11 +126,11 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.key)
         if record is None:
             noting = _Noting(self._checkpoint, step, self._nl)
-            async with self._events.begin(step.name, of=(step.part, step.parts)):
+            async with self._events.begin(step):
                 result = await step.run(self._nl, given, noting)
             kept = to_plain(step.keeps(result))
             try:
-                await self._emit(step, "finished", kept)
+                await self._events.emit(step, "finished", kept)
                 # A pending cancellation must strike here and not where it drops the result.
                 await anyio.lowlevel.checkpoint()
             except BaseException:
@@ -182,15 +182,15 @@ class LocalRunner:
             return
         self._watch = watch = _Watch()
         try:
-            async with self._events.begin(step.name, of=(step.part, step.parts)):
+            async with self._events.begin(step):
                 yield
         finally:
             self._watch = None
-        await self._emit(step, "finished", watch.seen)
+        await self._events.emit(step, "finished", watch.seen)
 
     async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
         """Let time pass between two looks at a job."""
-        await self._emit(step, "waiting", to_plain(known))
+        await self._events.emit(step, "waiting", to_plain(known))
         await self._nl.clock.sleep(seconds)
 
     def turn(
@@ -200,7 +200,7 @@ class LocalRunner:
 
         async def on_wait() -> None:
             _log.info("other %s are under way; this run waits", what)
-            await self._emit(step, "waiting", None)
+            await self._events.emit(step, "waiting", None)
 
         return turn(self._nl, what, within_s=within_s, on_wait=on_wait)
 
@@ -219,11 +219,8 @@ class LocalRunner:
             return False
         return usage.remaining < usage.limit * _LOW_QUOTA
 
-    async def _emit(self, step: AnyStep, state: EventState, result: Any) -> None:
-        await self._events.emit(step.name, state, result, of=(step.part, step.parts))
-
     async def _resumed(self, step: AnyStep, record: Record) -> Any:
-        await self._emit(step, "resumed", record.result)
+        await self._events.emit(step, "resumed", record.result)
         return from_plain(step.gives, record.result)
 
 

@@ -48,7 +48,14 @@ from newsleopard_async.workflows.completion import saying_accepted, watch_submit
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
 from newsleopard_async.workflows.polling import problems_of_polling
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import (
+    OF_BALANCE,
+    OF_CONTACTS,
+    OF_WAIT,
+    Events,
+    Plan,
+    Progress,
+)
 from newsleopard_async.workflows.reconcile import marked
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.sending import WaitFor, problems_of_wait
@@ -146,7 +153,14 @@ async def send_once(
     contacts = as_source(contacts)
     # As in `import_contacts`: what holds addresses is shown without them.
     del skip
-    events = Events("send_once", progress, nl.clock)
+    plan: Plan = (
+        *OF_CONTACTS,
+        *(OF_BALANCE if balance is not None else ()),
+        ("submit_once",),
+        ("upload_once",),
+        *((*OF_WAIT, ("get_metrics",)) if wait == "sent" else ()),
+    )
+    events = Events("send_once", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
         found = await of_contacts.enter_async_context(checked(events, contacts, options))

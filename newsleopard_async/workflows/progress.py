@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import attrs
 
@@ -15,7 +15,21 @@ from newsleopard_async.errors import Problem
 from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.plain import Plain, PlainData
 
-__all__ = ["Event", "EventState", "Events", "Progress", "StepName", "problems_of_progress"]
+__all__ = [
+    "OF_BALANCE",
+    "OF_CONTACTS",
+    "OF_LIST",
+    "OF_WAIT",
+    "Event",
+    "EventState",
+    "Events",
+    "Plan",
+    "Progress",
+    "StepLike",
+    "StepName",
+    "of_import",
+    "problems_of_progress",
+]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
@@ -49,6 +63,21 @@ StepName = Literal[
 ]
 """The steps of all pipelines."""
 
+Plan = tuple[tuple[StepName, ...], ...]
+"""What a pipeline is going to do: its phases in order, each with the steps that stand for it."""
+
+OF_CONTACTS: Final[Plan] = (("check_contacts",),)
+OF_BALANCE: Final[Plan] = (("get_balance", "count_subscribers"),)
+OF_WAIT: Final[Plan] = (("get_status", "find_finished"),)
+OF_LIST: Final[Plan] = (("find_list", "find_lists", "create_list"),)
+
+
+def of_import(*, in_parts: bool) -> Plan:
+    """Plan an import; parts are uploaded and waited for in turns, so that all is one phase."""
+    sending: tuple[StepName, ...] = ("import_text", "upload_file")
+    waiting: tuple[StepName, ...] = ("get_import",)
+    return ((*sending, *waiting),) if in_parts else (sending, waiting)
+
 
 @attrs.frozen(kw_only=True)
 class Event(Plain):
@@ -67,6 +96,9 @@ class Event(Plain):
             is: ``bytes`` and ``rows``.
         part: Which part of the contacts it is about, from 1, if they are imported in parts.
         parts: How many parts there are.
+        number: Which phase of the pipeline it is in, from 1, as in "step 3 of 6"; it never
+            falls. What an earlier run did, or turns out not to be needed, is passed over.
+        steps: How many phases the pipeline has.
     """
 
     pipeline: str
@@ -76,6 +108,8 @@ class Event(Plain):
     result: PlainData = None
     part: int | None = None
     parts: int | None = None
+    number: int | None = None
+    steps: int | None = None
 
 
 Progress = Callable[[Event], Awaitable[None] | None]
@@ -88,7 +122,31 @@ def problems_of_progress(progress: object) -> Iterator[Problem]:
         yield wrong_type("progress", progress, "a function of an event")
 
 
-@attrs.frozen
+class StepLike(Protocol):
+    """The step that an event is about; `runner.Step` is one."""
+
+    @property
+    def name(self) -> StepName:
+        """Its name."""
+        ...
+
+    @property
+    def serves(self) -> StepName | None:
+        """The step in whose phase it counts, if it has none of its own."""
+        ...
+
+    @property
+    def part(self) -> int:
+        """Which part of the contacts it is about, from 1."""
+        ...
+
+    @property
+    def parts(self) -> int:
+        """How many there are."""
+        ...
+
+
+@attrs.define
 class Events:
     """Emits the events of a pipeline, which begins now.
 
@@ -96,6 +154,7 @@ class Events:
         pipeline: Its name.
         progress: Called with every event; what happens there never harms the pipeline.
         clock: The clock that its time is measured by.
+        plan: Its phases.
 
     Raises:
         InvalidRequest: ``progress`` cannot be called.
@@ -104,6 +163,8 @@ class Events:
     pipeline: str
     progress: Progress | None
     clock: Clock
+    plan: Plan
+    _number: int = attrs.field(default=1, init=False)
     _began_s: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -114,38 +175,44 @@ class Events:
         return self.clock.monotonic()
 
     @contextlib.asynccontextmanager
-    async def begin(self, step: StepName, *, of: tuple[int, int] = (1, 1)) -> AsyncIterator[None]:
+    async def begin(self, of: StepLike) -> AsyncIterator[None]:
         """Emit that a step has started, and, if it raises, that it has failed."""
-        await self.emit(step, "started", of=of)
+        await self.emit(of, "started")
         try:
             yield
         except Exception as error:
-            await self.emit(step, "failed", type(error).__name__, of=of)
+            await self.emit(of, "failed", type(error).__name__)
             raise
 
     async def emit(
         self,
-        step: StepName,
+        of: StepLike,
         state: EventState,
         result: PlainData = None,
-        *,
-        of: tuple[int, int] = (1, 1),
     ) -> None:
-        """Emit an event; ``of`` is the part, and how many there are."""
+        """Emit an event of a step."""
         if self.progress is None:
             return
         event = Event(
             pipeline=self.pipeline,
-            step=step,
+            step=of.name,
             state=state,
             elapsed_s=self.clock.monotonic() - self._began_s,
             result=result,
-            part=of[0] if of[1] > 1 else None,
-            parts=of[1] if of[1] > 1 else None,
+            part=of.part if of.parts > 1 else None,
+            parts=of.parts if of.parts > 1 else None,
+            number=self._number_of(of.serves or of.name),
+            steps=len(self.plan),
         )
         try:
             answer = self.progress(event)
             if isawaitable(answer):
                 await answer
         except Exception:  # noqa: BLE001 - whatever it raises stays here
-            _log.exception("the progress callback failed at %s", step)
+            _log.exception("the progress callback failed at %s", of.name)
+
+    def _number_of(self, step: StepName) -> int:
+        """Return the phase of a step: the next one that it stands for, or else the present one."""
+        later = range(self._number, len(self.plan) + 1)
+        self._number = next((each for each in later if step in self.plan[each - 1]), self._number)
+        return self._number

@@ -191,7 +191,7 @@ async def find_campaign(
     given = steps.FindSent(text=marker, since=since)
     async with running(
         nl,
-        Events("find_campaign", progress, nl.clock),
+        Events("find_campaign", progress, nl.clock, (("find_sent",),)),
         asked=Input.of(marker, since, marker=marker, since=since),
         checkpoint=checkpoint,
     ) as run:

@@ -27,7 +27,7 @@ from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
 from newsleopard_async.workflows.polling import GOES_ON, excusing, problems_of_polling, watch
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import Events, Plan, Progress
 from newsleopard_async.workflows.runner import Runner
 
 __all__ = ["ReportJudge", "export_report", "wait_for_report"]
@@ -80,7 +80,7 @@ async def export_report(
     folder = None if download_to is None else as_path(download_to)
     async with running(
         nl,
-        Events("export_report", progress, nl.clock),
+        Events("export_report", progress, nl.clock, _plan(downloads=folder is not None)),
         asked=Input.of(campaign_sn, folder, campaign_sn=campaign_sn, download_to=folder),
         checkpoint=checkpoint,
     ) as run:
@@ -95,6 +95,14 @@ async def export_report(
             return report
         given = steps.DownloadFiles(campaign_sn=campaign_sn, folder=folder)
         return attrs.evolve(report, files=await run.step(steps.download_files, given))
+
+
+_OF_FILES: Final[Plan] = (("get_report_state",),)
+
+
+def _plan(*, downloads: bool) -> Plan:
+    downloading: Plan = (("download_files",),) if downloads else ()
+    return (*_OF_FILES, ("export_report",), *_OF_FILES, *downloading)
 
 
 async def _report(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> CampaignReport:
@@ -204,7 +212,7 @@ async def wait_for_report(
     states = tuple(ReportState(type=link.type, created=link.created) for link in before)
     async with running(
         nl,
-        Events("wait_for_report", progress, nl.clock),
+        Events("wait_for_report", progress, nl.clock, _OF_FILES),
         asked=Input.of(campaign_sn, campaign_sn=campaign_sn),
         checkpoint=checkpoint,
     ) as run:

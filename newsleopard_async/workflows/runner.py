@@ -43,6 +43,7 @@ class Step(Generic[Given, Gives]):
             though it may be repeated: from then on its input is fixed.
         part: Which part of the contacts it is about, from 1, if there are several.
         parts: How many there are; 1 if they are not divided.
+        serves: The step in whose phase of the plan it counts, if it is in no phase of its own.
         keeps: What of a result is kept, logged and shown, if the rest is for this run alone.
             ``gives`` is then the type of that.
     """
@@ -54,6 +55,7 @@ class Step(Generic[Given, Gives]):
     writes: bool = False
     part: int = 1
     parts: int = 1
+    serves: StepName | None = None
     keeps: Callable[[Any], Any] = _all_of_it
 
     @property
@@ -64,6 +66,10 @@ class Step(Generic[Given, Gives]):
     def of_part(self, part: int, parts: int) -> Self:
         """Return the step for a part of the contacts."""
         return attrs.evolve(self, part=part, parts=parts)
+
+    def serving(self, step: AnyStep) -> Self:
+        """Return the step as a means to another one, in whose phase it counts."""
+        return attrs.evolve(self, serves=step.name)
 
 
 AnyStep = Step[Any, Any]

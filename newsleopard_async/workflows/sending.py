@@ -58,7 +58,16 @@ from newsleopard_async.workflows.importing import (
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.polling import problems_of_polling
-from newsleopard_async.workflows.progress import Events, Progress
+from newsleopard_async.workflows.progress import (
+    OF_BALANCE,
+    OF_CONTACTS,
+    OF_LIST,
+    OF_WAIT,
+    Events,
+    Plan,
+    Progress,
+    of_import,
+)
 from newsleopard_async.workflows.reconcile import submit_or_find
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
@@ -182,7 +191,13 @@ async def send_campaign(
     )
     # As in `import_contacts`: what holds addresses is shown without them.
     del skip
-    events = Events("send_campaign", progress, nl.clock)
+    plan = _plan(
+        has_contacts=contacts is not None,
+        in_parts=part_bytes is not None,
+        asks_balance=balance is not None,
+        waits=wait == "sent",
+    )
+    events = Events("send_campaign", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
         found = None
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
@@ -225,6 +240,15 @@ async def send_campaign(
             await of_contacts.aclose()
             status = await watch_submitted(run, campaign, campaign_sn, polling or Polling())
         return attrs.evolve(outcome, status=status)
+
+
+def _plan(*, has_contacts: bool, in_parts: bool, asks_balance: bool, waits: bool) -> Plan:
+    return (
+        *((*OF_CONTACTS, *OF_LIST, *of_import(in_parts=in_parts)) if has_contacts else ()),
+        *(OF_BALANCE if asks_balance else ()),
+        ("hold_until", "submit"),
+        *(OF_WAIT if waits else ()),
+    )
 
 
 async def _import(

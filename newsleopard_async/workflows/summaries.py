@@ -71,7 +71,7 @@ async def summarize(
     refuse([*_problems_of_codes(codes), *problems_of_polling(polling)])
     async with running(
         nl,
-        Events("summarize", progress, nl.clock),
+        Events("summarize", progress, nl.clock, (("get_metrics",),)),
         asked=Input.of(codes, campaign_sns=codes),
         checkpoint=checkpoint,
     ) as run:

@@ -186,7 +186,7 @@ def _is_taken(status: CampaignStatus) -> bool:
 async def _is_deleted(run: Runner, campaign_sn: CampaignSn) -> bool:
     """Delete a campaign; a refusal may mean that an earlier attempt has deleted it."""
     may_be_gone = run.has(delete_campaigns)
-    outcome = await run.step(delete_campaigns, (campaign_sn,), keep=False)
+    outcome = await run.step(delete_campaigns.serving(submit_once), (campaign_sn,), keep=False)
     if campaign_sn in outcome.deleted:
         return True
     return (may_be_gone or outcome.after_loss) and await _seen(run, campaign_sn) == _UNKNOWN
@@ -195,7 +195,7 @@ async def _is_deleted(run: Runner, campaign_sn: CampaignSn) -> bool:
 async def _seen(run: Runner, campaign_sn: CampaignSn) -> CampaignStatus | str:
     """Return the state of a campaign, or why that could not be seen."""
     try:
-        return await run.step(get_status, campaign_sn, keep=False)
+        return await run.step(get_status.serving(submit_once), campaign_sn, keep=False)
     except NewsLeopardError as error:
         seen = f"its state could not be read ({type(error).__name__})"
         if isinstance(error, APIError) and not isinstance(error, NotOffered):
@@ -218,14 +218,15 @@ async def _look_up(
     since = min(run.held_since(upload_once) or run.now(), run.now())
     until = moved(since, timedelta(seconds=polling.grace_s))
     delays = delays_s(polling, campaign_sn)
-    async with run.watching(get_status):
+    look = get_status.serving(upload_once)
+    async with run.watching(look):
         while seen := await _why_not_sent(run, campaign_sn, since):
             left_s = (until - run.now()).total_seconds()
             if left_s <= 0:
                 raise _still_unknown(
                     run, campaign, campaign_sn, unknown, since=since, seen=seen
                 ) from None
-            await run.wait(get_status, min(next(delays), left_s), None)
+            await run.wait(look, min(next(delays), left_s), None)
     await run.settle(upload_once, None)
 
 

@@ -43,7 +43,15 @@ def written(on: Console) -> str:
 def event(step: str, state: str, result: PlainData = None) -> Event:
     """Build an event of a pipeline."""
     name, which = cast("StepName", step), cast("EventState", state)
-    return Event(pipeline="send_campaign", step=name, state=which, elapsed_s=0.0, result=result)
+    return Event(
+        pipeline="send_campaign",
+        step=name,
+        state=which,
+        elapsed_s=0.0,
+        result=result,
+        number=3,
+        steps=6,
+    )
 
 
 @pytest.mark.parametrize("step", ["find_lists", "get_import", "get_report_state", "upload_file"])
@@ -151,7 +159,7 @@ def test_failed_event_marks_its_line() -> None:
         watcher(event("submit", "started"))
         watcher(event("submit", "failed", "OutcomeUnknown"))
 
-    assert written(screen).startswith("✗ Submit the campaign")
+    assert written(screen).startswith("✗ 3/6 Submit the campaign")
     assert "OutcomeUnknown" in written(screen)
 
 

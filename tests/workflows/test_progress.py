@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,10 +25,10 @@ from newsleopard_async import (
 )
 from newsleopard_async.workflows import Event, campaign_steps
 from newsleopard_async.workflows import steps as steps_module
-from newsleopard_async.workflows.progress import StepName
+from newsleopard_async.workflows.progress import OF_LIST, StepName, of_import
 from newsleopard_async.workflows.runner import Step
-from tests.clients import Reply, connected, csv_of, scripted
-from tests.constants import CAMPAIGN, KEY
+from tests.clients import Bench, Reply, connected, csv_of, scripted
+from tests.constants import CAMPAIGN, KEY, START
 from tests.plainness import assert_exactly_plain
 
 
@@ -224,6 +226,8 @@ async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
             "result",
             "part",
             "parts",
+            "number",
+            "steps",
         }
     told = json.dumps([event.to_dict() for event in recorder.events], ensure_ascii=False)
     for secret in ("Signature", KEY, "@example.com", "會員0"):
@@ -284,6 +288,173 @@ async def test_what_the_callback_returns_means_nothing() -> None:
         await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=count)
 
     assert len(bench.emulator.lists) == 1
+
+
+FEW, MANY = csv_of(3), csv_of(300)
+Play = Callable[[Bench, Recorder, Path], Awaitable[object]]
+
+
+def send(contacts: str | None = FEW, **options: Any) -> Play:
+    """Send a campaign, to a new list unless it is to go to one that is there."""
+
+    async def play(bench: Bench, recorder: Recorder, _: Path) -> object:
+        ready = CAMPAIGN if contacts else with_lists(CAMPAIGN, [await bench.make_list()])
+        new = {"contacts": contacts, "list_name": "新"} if contacts else {}
+        return await workflows.send_campaign(bench.nl, ready, progress=recorder, **(new | options))
+
+    return play
+
+
+def into(contacts: str, **options: Any) -> Play:
+    """Import contacts, into a list that is there."""
+
+    async def play(bench: Bench, recorder: Recorder, _: Path) -> object:
+        sn = await bench.make_list()
+        return await workflows.import_contacts(
+            bench.nl, contacts, list_sn=sn, progress=recorder, **options
+        )
+
+    return play
+
+
+def once(**options: Any) -> Play:
+    """Send to contacts that no list keeps."""
+
+    async def play(bench: Bench, recorder: Recorder, _: Path) -> object:
+        return await workflows.send_once(bench.nl, CAMPAIGN, FEW, progress=recorder, **options)
+
+    return play
+
+
+def export(*, downloads: bool) -> Play:
+    """Export the report of a campaign that was sent."""
+
+    async def play(bench: Bench, recorder: Recorder, folder: Path) -> object:
+        sn = await bench.send()
+        return await workflows.export_report(
+            bench.nl, sn, download_to=folder if downloads else None, progress=recorder
+        )
+
+    return play
+
+
+def call_off(*, by_checkpoint: bool) -> Play:
+    """Call a campaign off that is held back."""
+
+    async def play(bench: Bench, recorder: Recorder, folder: Path) -> object:
+        ready = with_lists(CAMPAIGN, [await bench.make_list()])
+        kept, hold = folder / "kept.json", timedelta(hours=1)
+        sent = await workflows.send_campaign(bench.nl, ready, hold=hold, checkpoint=kept)
+        if by_checkpoint:
+            return await workflows.call_off(bench.nl, checkpoint=kept, progress=recorder)
+        return await workflows.call_off(bench.nl, sent.campaign_sn, progress=recorder)
+
+    return play
+
+
+async def _lost(bench: Bench, recorder: Recorder, _: Path) -> object:
+    bench.emulator.lose_reply_to("upload_once")
+    return await workflows.send_once(bench.nl, CAMPAIGN, FEW, progress=recorder)
+
+
+async def _resume(bench: Bench, recorder: Recorder, folder: Path) -> object:
+    options: dict[str, Any] = {"contacts": FEW, "list_name": "新", "checkpoint": folder / "k.json"}
+    await workflows.send_campaign(bench.nl, CAMPAIGN, **options)
+    return await workflows.send_campaign(bench.nl, CAMPAIGN, progress=recorder, **options)
+
+
+async def _find(bench: Bench, recorder: Recorder, _: Path) -> object:
+    await bench.send()
+    return await workflows.find_campaign(
+        bench.nl, CAMPAIGN.name, since=START, polling=Polling(), progress=recorder
+    )
+
+
+async def _wait_for_campaign(bench: Bench, recorder: Recorder, _: Path) -> object:
+    sn = await bench.send(then_s=0)
+    return await workflows.wait_for_campaign(bench.nl, sn, progress=recorder)
+
+
+async def _summarize(bench: Bench, recorder: Recorder, _: Path) -> object:
+    return await workflows.summarize(bench.nl, [await bench.send()], progress=recorder)
+
+
+async def _trigger(bench: Bench, recorder: Recorder, _: Path) -> object:
+    return await workflows.trigger_automation(bench.nl, "script", MANY, progress=recorder)
+
+
+async def _test(bench: Bench, recorder: Recorder, _: Path) -> object:
+    return await workflows.send_test(bench.nl, CAMPAIGN, to=["me@example.com"], progress=recorder)
+
+
+async def _check(bench: Bench, recorder: Recorder, _: Path) -> object:
+    return await workflows.check_contacts(FEW, progress=recorder)
+
+
+PLAYS: dict[str, tuple[Play, list[str]]] = {
+    "send": (send(), ["check_contacts", "list", "import", "get_import", "get_balance", "submit"]),
+    "send-file": (
+        send(MANY, balance=None, wait="sent"),
+        ["check_contacts", "list", "import", "get_import", "submit", "get_status"],
+    ),
+    "send-parts": (
+        send(MANY, part_bytes=4_000),
+        ["check_contacts", "list", "import", "get_balance", "submit"],
+    ),
+    "send-to-list": (send(None), ["get_balance", "submit"]),
+    "send-held": (send(None, balance=None, hold=timedelta(hours=1)), ["hold_until"]),
+    "send-test": (_test, ["check_contacts", "list", "import", "get_import", "submit"]),
+    "resumed": (
+        _resume,
+        ["check_contacts", "list", "import", "get_import", "", "submit"],
+    ),
+    "import": (into(FEW), ["check_contacts", "list", "import", "get_import"]),
+    "import-parts": (into(MANY, part_bytes=4_000), ["check_contacts", "list", "import"]),
+    "once": (once(), ["check_contacts", "get_balance", "submit_once", "upload_once"]),
+    "once-lost": (_lost, ["check_contacts", "get_balance", "submit_once", "upload_once"]),
+    "once-sent": (
+        once(balance=None, wait="sent"),
+        ["check_contacts", "submit_once", "upload_once", "get_status", "get_metrics"],
+    ),
+    "export": (
+        export(downloads=True),
+        ["get_report_state", "export_report", "get_report_state", "download_files"],
+    ),
+    "export-only": (
+        export(downloads=False),
+        ["get_report_state", "export_report", "get_report_state"],
+    ),
+    "call-off": (call_off(by_checkpoint=False), ["get_status", "pause_campaign", "get_status"]),
+    "call-off-run": (
+        call_off(by_checkpoint=True),
+        ["", "get_status", "pause_campaign", "get_status"],
+    ),
+    "find": (_find, ["find_sent"]),
+    "wait": (_wait_for_campaign, ["get_status"]),
+    "summarize": (_summarize, ["get_metrics"]),
+    "automation": (_trigger, ["check_contacts", "send_event"]),
+    "check": (_check, ["check_contacts"]),
+}
+"""How a pipeline is played, and the first step of each phase; "" if it is passed over."""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", PLAYS)
+async def test_every_event_says_which_phase_of_how_many(name: str, tmp_path: Path) -> None:
+    """Numbers begin at 1, never fall, and end at the last; the plan is as the steps that come."""
+    play, phases = PLAYS[name]
+    recorder = Recorder()
+    async with connected(profile="vendor-2026") as bench:
+        await play(bench, recorder, tmp_path)
+
+    numbers = [event.number or 0 for event in recorder.events]
+    first = {event.number: event.step for event in reversed(recorder.events)}
+    known = {"list": OF_LIST[0], "import": of_import(in_parts=False)[0]}
+    assert {event.steps for event in recorder.events} == {len(phases)}
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == len(phases)
+    for number, phase in enumerate(phases, start=1):
+        assert first.get(number, "") in known.get(phase, (phase,))
 
 
 def test_every_step_has_its_name_in_the_type() -> None:
