@@ -53,7 +53,8 @@ def loaded() -> frozenset[str]:
 @pytest.mark.slow
 # httpx loads its own command line, and with it click and rich, if these are installed.
 @pytest.mark.parametrize(
-    "name", ["aiohttp", "hypothesis", "pytest", "starlette", "trio", "uvicorn"]
+    "name",
+    ["aiohttp", "hypothesis", "pydantic_core", "pytest", "starlette", "trio", "uvicorn"],
 )
 def test_call_loads_nothing_optional(loaded: frozenset[str], name: str) -> None:
     """No extra's library, no test tool and no second event loop comes with a client."""

@@ -63,6 +63,7 @@ EDGES = {
     "python_calamine": ("contacts.workbook",),
     "starlette": ("webhooks.starlette",),
     "aiohttp": ("webhooks.aiohttp",),
+    "pydantic_core": ("plain.schema",),
 }
 """Which modules of the tower alone may import a library; a name covers what starts with it."""
 
@@ -79,12 +80,15 @@ DECLARED = {
     "aio": {"trio"},
     "webhooks.starlette": {"starlette"},
     "webhooks.aiohttp": {"aiohttp"},
+    "plain.schema": {"pydantic_core"},
 }
 """What may be imported at all: for the core, and what each room may have beyond that.
 
 Something that another package happens to bring is not there on every interpreter.
 h11 and httpcore come with httpx at any time; trio, pytest and the web frameworks are there where
 they are used.
+h11 and httpcore come with httpx at any time; trio, pytest and pydantic_core are there where they
+are used.
 """
 
 

@@ -20,7 +20,7 @@ from newsleopard_async.models.validation import (
     refuse,
     wrong_type,
 )
-from newsleopard_async.plain import LATER, Plain, to_plain
+from newsleopard_async.plain import LATER, OfAKind, Plain, to_plain
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -93,7 +93,7 @@ def _unique(codes: Iterable[ListSn]) -> tuple[ListSn, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class BaseMailing(Plain):
+class BaseMailing(OfAKind):
     """Fields and checks that a campaign shares with the A/B tests.
 
     Attributes:

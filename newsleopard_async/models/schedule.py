@@ -12,13 +12,13 @@ import attrs
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.timezones import Timezone
 from newsleopard_async.models.validation import problems_of_time, refuse, wrong_type
-from newsleopard_async.plain import Plain
+from newsleopard_async.plain import OfAKind
 
 __all__ = ["Schedule", "SendAt", "SendNow", "on_clock", "spell"]
 
 
 @attrs.frozen
-class SendNow(Plain):
+class SendNow(OfAKind):
     """Send as soon as the platform has accepted the campaign (立即寄送).
 
     Source: config.schedule.type 0; documented.
@@ -28,7 +28,7 @@ class SendNow(Plain):
 
 
 @attrs.frozen(init=False)
-class SendAt(Plain):
+class SendAt(OfAKind):
     """Send at a set time (排程寄送).
 
     Whether the time lies in the future is checked when the campaign is sent.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from newsleopard_async.plain.converter import (
     LATER,
@@ -13,7 +14,16 @@ from newsleopard_async.plain.converter import (
     to_plain,
 )
 
-__all__ = ["LATER", "PRESIGNED", "Plain", "PlainData", "from_plain", "redact_url", "to_plain"]
+__all__ = [
+    "LATER",
+    "PRESIGNED",
+    "OfAKind",
+    "Plain",
+    "PlainData",
+    "from_plain",
+    "redact_url",
+    "to_plain",
+]
 
 
 class Plain:
@@ -25,3 +35,37 @@ class Plain:
         """Return the fields as JSON-safe data, presigned URLs without their query."""
         data: dict[str, Any] = to_plain(self)
         return data
+
+    def keys(self) -> Iterable[str]:
+        """Return the keys of ``to_dict()``; with them, ``dict(model)`` is the same."""
+        return self.to_dict().keys()
+
+    def __getitem__(self, key: str) -> Any:
+        return self.to_dict()[key]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Tell pydantic how to validate and write a model; only pydantic loads pydantic."""
+        from newsleopard_async.plain import schema
+
+        return schema.core_schema_of(cls, handler)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
+        """Tell pydantic the JSON schema of ``to_dict()``."""
+        from newsleopard_async.plain import schema
+
+        return schema.json_schema_of(cls, core_schema, handler)
+
+
+class OfAKind(Plain):
+    """A base for the members of a union, which are told by their kind."""
+
+    __slots__ = ()
+
+    plain_kind: ClassVar[str]
+
+    @property
+    def kind(self) -> str:
+        """Its kind, as in its data; pydantic's ``Field(discriminator="kind")`` asks for it."""
+        return self.plain_kind

@@ -42,12 +42,25 @@ from cattrs.preconf.json import make_converter
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, Problem
 
-__all__ = ["LATER", "PRESIGNED", "PlainData", "from_plain", "redact_url", "to_plain"]
+__all__ = [
+    "KIND",
+    "LATER",
+    "PRESIGNED",
+    "PlainData",
+    "derived_of",
+    "from_plain",
+    "kind_of",
+    "members_of",
+    "redact_url",
+    "to_plain",
+]
 
 T = TypeVar("T")
 Read = Callable[[Any, Any], Any]
 
 KIND: Final = "kind"
+"""The key that a class with ``plain_kind`` is told by."""
+
 PRESIGNED: Final[Mapping[str, bool]] = {"presigned": True}
 """Metadata of an attrs field whose URL carries its own authorisation."""
 
@@ -138,6 +151,16 @@ class _PlainTypeError(ValueError):
     """A value of another type than the field's; its text shows no data."""
 
 
+def kind_of(cls: Any) -> str | None:
+    """Return what a class carries under ``kind``, if it does."""
+    return getattr(cls, "plain_kind", None)
+
+
+def derived_of(cls: Any) -> tuple[str, ...]:
+    """Return the names of the properties that are written with the fields."""
+    return getattr(cls, "plain_derived", ())
+
+
 def _write_model(cls: type, converter: Converter) -> Callable[[Any], dict[str, Any]]:
     # Any: cattrs types its overrides as one union with its own private switches.
     changed: dict[str, Any] = {
@@ -149,11 +172,9 @@ def _write_model(cls: type, converter: Converter) -> Callable[[Any], dict[str, A
         if field.metadata
     }
     write: Callable[[Any], dict[str, Any]] = make_dict_unstructure_fn(cls, converter, **changed)
-    kind = getattr(cls, "plain_kind", None)
-    if kind is not None:
+    if (kind := kind_of(cls)) is not None:
         return lambda value: {KIND: kind, **write(value)}
-    derived: tuple[str, ...] = getattr(cls, "plain_derived", ())
-    if derived:
+    if derived := derived_of(cls):
         return lambda value: {
             **{name: converter.unstructure(getattr(value, name)) for name in derived},
             **write(value),
@@ -163,8 +184,7 @@ def _write_model(cls: type, converter: Converter) -> Callable[[Any], dict[str, A
 
 def _read_model(cls: type, converter: Converter) -> Read:
     read: Read = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
-    kind = getattr(cls, "plain_kind", None)
-    derived: tuple[str, ...] = getattr(cls, "plain_derived", ())
+    kind, derived = kind_of(cls), derived_of(cls)
     # Without fields, the kind alone tells it from an object that somebody forgot to fill.
     if_left_out = kind if attrs.fields(cls) else None
 
@@ -179,16 +199,17 @@ def _read_model(cls: type, converter: Converter) -> Read:
 
 def _is_union_of_kinds(cls: Any) -> bool:
     return get_origin(cls) in (Union, UnionType) and all(
-        hasattr(member, "plain_kind") for member in _members(cls)
+        kind_of(member) is not None for member in members_of(cls)
     )
 
 
-def _members(union: Any) -> list[Any]:
+def members_of(union: Any) -> list[Any]:
+    """Return the members of a union, None aside."""
     return [member for member in get_args(union) if member is not type(None)]
 
 
 def _read_union(union: Any, converter: Converter) -> Read:
-    kinds = {member.plain_kind: member for member in _members(union)}
+    kinds = {member.plain_kind: member for member in members_of(union)}
     may_be_none = type(None) in get_args(union)
 
     def structure(data: Any, _: Any) -> Any:

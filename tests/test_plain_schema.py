@@ -1,0 +1,284 @@
+"""Models in pydantic and FastAPI: validated, written and described as plain data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, cast, get_type_hints
+
+import attrs
+import fastapi
+import httpx
+import jsonschema
+import pydantic
+import pytest
+from hypothesis import given, settings
+from pydantic import Field, TypeAdapter, ValidationError
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+
+from newsleopard_async import (
+    Campaign,
+    ContactList,
+    InvalidRequest,
+    ListSn,
+    Mailing,
+    SendNow,
+    UploadTicket,
+    from_plain,
+)
+from newsleopard_async.models import Schedule
+from newsleopard_async.plain import Plain, PlainData
+from tests.constants import AB_TESTS, CAMPAIGN
+from tests.models.strategies import ab_tests, answers, campaigns
+from tests.rehearsal.test_model import SHOWN
+from tests.test_plain import Everything
+from tests.workflows.test_plain_data import EXAMPLES
+
+ALL = (*EXAMPLES, Everything(), SHOWN)
+ID: Callable[[Plain], str] = lambda each: type(each).__name__  # noqa: E731 - an argument of each test
+TICKET = next(each for each in EXAMPLES if isinstance(each, UploadTicket))
+BAD_SENDER = CAMPAIGN.to_dict() | {"sender": {"name": "", "address": 5}}
+
+
+class Job(pydantic.BaseModel):
+    """What a user's own model holds of ours."""
+
+    campaign: Mailing
+    schedule: Schedule = SendNow()
+    lists: dict[str, list[ContactList]] = {}
+    several: tuple[ContactList, ...] | None = None
+
+
+def checker_of(schema: dict[str, Any]) -> jsonschema.Draft202012Validator:
+    """Build a validator that looks at formats, too."""
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def errors_of(cls: Any, data: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return the place and the message of each error."""
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(cls).validate_python(data)
+    return [(error["loc"], error["msg"]) for error in caught.value.errors()]
+
+
+def agrees(model: Plain) -> None:
+    """Fail unless pydantic writes, reads and describes a model as its plain data."""
+    adapter = TypeAdapter[Any](type(model))
+    data = model.to_dict()
+
+    assert adapter.dump_python(model) == data
+    assert json.loads(adapter.dump_json(model)) == data
+    assert adapter.validate_python(model) is model
+    assert adapter.validate_json(adapter.dump_json(model)) == from_plain(type(model), data)
+    checker_of(adapter.json_schema()).validate(data)
+
+
+@pytest.mark.parametrize("model", ALL, ids=ID)
+def test_pydantic_agrees_with_plain_data(model: Plain) -> None:
+    """JSON in, JSON out and the schema are those of ``to_dict()``, for input and output alike."""
+    adapter = TypeAdapter[Any](type(model))
+
+    agrees(model)
+    assert dict(model) == model.to_dict()
+    assert adapter.json_schema() == adapter.json_schema(mode="serialization")
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=30)
+@given(campaigns() | ab_tests() | answers)
+def test_pydantic_agrees_whatever_the_model_holds(model: Plain) -> None:
+    """As above, for any text, number and time."""
+    agrees(model)
+
+
+def damaged(model: Plain) -> Iterator[dict[str, Any]]:
+    """Yield the data of a model with one fault each."""
+    data, cls = model.to_dict(), cast("Any", type(model))
+    required = [field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING]
+    yield data | {"no_such_key": 1}
+    for name in required:
+        yield {key: value for key, value in data.items() if key != name}
+    types = get_type_hints(cls)
+    for field in attrs.fields(cls):
+        if types[field.name] not in (Any, PlainData):
+            yield data | {field.name: [[{"no": object}]]}
+
+
+@pytest.mark.parametrize("model", ALL, ids=ID)
+def test_wrong_data_is_refused_by_reading_and_by_schema(model: Plain) -> None:
+    """A missing or unknown key and a value of another type fit neither."""
+    adapter = TypeAdapter[Any](type(model))
+    checker = checker_of(adapter.json_schema())
+
+    for data in damaged(model):
+        with pytest.raises(InvalidRequest):
+            from_plain(type(model), data)
+        with pytest.raises(ValidationError):
+            adapter.validate_python(data)
+        assert not checker.is_valid(data), data
+
+
+def test_each_problem_is_an_error_at_its_place() -> None:
+    """The message is ours and shows no data; the input is what stands at the place."""
+    data = BAD_SENDER | {"schedule": {"kind": "at", "timezone": "TAIPEI"}, "extra": 1}
+
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(Campaign).validate_python(data)
+
+    found = {error["loc"]: (error["type"], error["input"]) for error in caught.value.errors()}
+    assert found == {
+        (): ("plain", data),
+        ("schedule", "when"): ("plain", data["schedule"]),
+        ("sender", "address"): ("plain", 5),
+    }
+    assert caught.value.error_count() == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"senders": [{"name": "x", "address": "y"}]}, ("senders", 0, "address")),
+        ({"counts": {"a.b]'": "1"}}, ("counts", "a.b]'")),
+        ({"when": "soon"}, ("when",)),
+    ],
+)
+def test_place_is_taken_apart(change: dict[str, Any], place: tuple[str | int, ...]) -> None:
+    """Numbers are places in arrays, and keys may hold anything."""
+    [(location, _)] = errors_of(Everything, Everything().to_dict() | change)
+
+    assert location == place
+
+
+def test_what_a_constructor_refuses_is_at_its_field() -> None:
+    """A problem that only the whole shows is named as in ``InvalidRequest``."""
+    both = {"lists": ["a"], "exclude_lists": ["a"]}
+
+    [(place, message)] = errors_of(Campaign, CAMPAIGN.to_dict() | both)
+
+    assert place == ("exclude_lists",)
+    assert message.endswith("keep each in one of the two")
+
+
+@pytest.mark.parametrize("mailing", [CAMPAIGN, *AB_TESTS], ids=ID)
+def test_union_is_read_by_its_kind(mailing: Mailing) -> None:
+    """Inside a model of the user's, in Python and in JSON, told by a discriminator or not."""
+    told = TypeAdapter[Any](Annotated[Mailing, Field(discriminator="kind")])
+    job = Job(campaign=mailing, several=(ContactList(sn=ListSn("a")),))
+
+    assert Job.model_validate_json(job.model_dump_json()) == job
+    assert Job.model_validate(job.model_dump()) == job
+    assert job.model_dump()["campaign"] == mailing.to_dict()
+    assert told.validate_python(mailing) is mailing
+    assert told.validate_python(told.dump_python(mailing)) == mailing
+    checker_of(Job.model_json_schema()).validate(job.model_dump(mode="json"))
+
+
+def test_discriminator_shows_the_errors_of_one_kind() -> None:
+    """Without it, pydantic reports what each of the four finds."""
+    told = Annotated[Mailing, Field(discriminator="kind")]
+
+    assert [place for place, _ in errors_of(told, BAD_SENDER)] == [
+        ("campaign", "sender", "address")
+    ]
+    assert len(errors_of(Mailing, BAD_SENDER)) == 4
+
+
+def test_empty_object_is_no_schedule() -> None:
+    """Else a form that was sent by mistake would send a campaign at once."""
+    assert errors_of(Schedule, {})
+
+
+def test_presigned_url_is_cut() -> None:
+    """What pydantic writes is logged and stored, as plain data is."""
+    assert "Signature" not in TypeAdapter(UploadTicket).dump_json(TICKET).decode()
+
+
+def test_value_of_another_class_goes_to_another_member() -> None:
+    """A union of ours and others is written by whoever knows the value; else pydantic warns."""
+    mixed = TypeAdapter[Any](SendNow | int)
+
+    assert mixed.dump_python(5) == 5
+    with pytest.warns(UserWarning, match="is no SendNow"):
+        TypeAdapter(SendNow).dump_python(5)  # type: ignore[arg-type]  # what is tested
+
+
+def test_schema_says_what_the_docstrings_say() -> None:
+    """A reader of the API's documentation finds meanings and units."""
+    [test] = [each for each in AB_TESTS if "html_a" in each.to_dict()]
+    schema = TypeAdapter(type(test)).json_schema()
+
+    assert schema["description"].startswith("An A/B test of the")
+    fields = schema["properties"]
+    assert fields["proportion"]["description"].startswith("Share of all mails")
+    assert fields["wait"]["description"].endswith("whole hours. In seconds.")
+    assert fields["footer"]["description"].endswith("0 is ENGLISH, 1 is CHINESE.")
+    assert fields["footer"]["default"] == 1
+    assert fields["schedule"]["discriminator"]["propertyName"] == "kind"
+    assert fields["sender"]["$ref"] == "#/$defs/Sender"
+
+
+def test_class_that_says_nothing_has_a_schema() -> None:
+    """Docstrings may be stripped, as by ``python -OO``."""
+
+    @attrs.frozen
+    class Silent(Plain):
+        x: int
+
+    Silent.__doc__ = None
+
+    assert "description" not in TypeAdapter(Silent).json_schema()
+
+
+def application() -> fastapi.FastAPI:
+    """Build an app as a user writes it."""
+    app = fastapi.FastAPI()
+    lists = (ContactList(sn=ListSn("a"), name="會員"),)
+
+    @app.post("/campaigns")
+    async def send(campaign: Annotated[Campaign, fastapi.Body()]) -> Campaign:
+        return campaign
+
+    @app.post("/jobs")
+    async def start(job: Job) -> Job:
+        return job
+
+    @app.get("/lists")
+    async def show() -> tuple[ContactList, ...]:
+        return lists
+
+    @app.get("/unnamed")
+    async def show_without_type():  # type: ignore[no-untyped-def]  # noqa: ANN202 - as many are written
+        return {"lists": lists, "ticket": TICKET}
+
+    return app
+
+
+@pytest.mark.anyio
+async def test_fastapi_takes_and_gives_models() -> None:
+    """Bodies, responses, refusals and the description of the API, by real requests."""
+    app = application()
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        sent = await client.post("/campaigns", json=CAMPAIGN.to_dict())
+        refused = await client.post("/campaigns", json=BAD_SENDER)
+        job = await client.post("/jobs", json={"campaign": CAMPAIGN.to_dict()})
+        shown = await client.get("/lists")
+        unnamed = await client.get("/unnamed")
+        described = (await client.get("/openapi.json")).json()
+
+    assert sent.json() == CAMPAIGN.to_dict()
+    assert refused.status_code == 422
+    [error] = refused.json()["detail"]
+    assert (error["loc"], error["msg"]) == (["body", "sender", "address"], "must be text")
+    assert job.json()["campaign"] == CAMPAIGN.to_dict()
+    assert shown.json() == [ContactList(sn=ListSn("a"), name="會員").to_dict()]
+    assert unnamed.json() == {"lists": shown.json(), "ticket": TICKET.to_dict()}
+    OPENAPI_31_VALIDATOR.validate(described)
+    components = described["components"]["schemas"]
+    assert {"Campaign", "ContactList", "Sender", "SendAt", "SubjectTest"} <= components.keys()
+    assert not [name for name in components if name.endswith(("-Input", "-Output"))]
+    body = described["paths"]["/campaigns"]["post"]["requestBody"]["content"]
+    assert body["application/json"]["schema"]["$ref"] == "#/components/schemas/Campaign"
