@@ -139,10 +139,12 @@ class Attempt(Generic[T]):
             case Failure.REFUSED:
                 assert isinstance(outcome, Answer)
                 slot.refused()
-                self.limiter.throttled(
+                hold = self.limiter.throttled(
                     daily=_about_the_day(outcome),
                     retry_after_s=retry_after_s(outcome, self.clock.now()),
                 )
+                if hold is not None:
+                    self.call.throttled(outcome, hold)
             case _:
                 slot.answered()
                 if isinstance(result.error, APIError):

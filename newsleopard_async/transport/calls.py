@@ -19,6 +19,7 @@ import attrs
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.transport.http import Exchange, perform
+from newsleopard_async.transport.limits.limiter import Hold
 from newsleopard_async.transport.listening import listener
 from newsleopard_async.transport.outcome import Answer, Outcome, throttle_text
 from newsleopard_async.transport.spans import CallSpan
@@ -134,6 +135,21 @@ class Call:
                 self.attempts,
                 why,
                 extra=self._fields | fields_of(outcome) | {"nl_delay_s": round(delay_s, 3)},
+            )
+
+    def throttled(self, outcome: Answer, hold: Hold) -> None:
+        """Note that the gateway refused the attempt, if that is news.
+
+        Of a burst that it refuses, the others are seen at DEBUG only.
+        """
+        if _log.isEnabledFor(logging.INFO):
+            _log.info(
+                "the platform refused %s (%s); no request goes for %.1f s%s",
+                self.operation,
+                _described(outcome),
+                hold.for_s,
+                "; the day's requests count as used up" if hold.is_day_gone else "",
+                extra=self._fields | fields_of(outcome) | {"nl_delay_s": round(hold.for_s, 3)},
             )
 
     def _cut_off(self, error: BaseException, duration_s: float) -> None:

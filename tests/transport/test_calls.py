@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import attrs
 import httpx
 import pytest
 
-from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.errors import NewsLeopardError, RateLimited
 from newsleopard_async.models.options import RateLimits, RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.request import Request
@@ -116,6 +117,47 @@ async def test_retry_is_one_line_at_info(caplog: pytest.LogCaptureFixture) -> No
     assert (first["nl_failure"], first["nl_status"]) == ("server_error", 503)
     assert (first["nl_delay_s"], first["nl_request_id"]) == (2.0, "6f1e-42")
     assert (second["nl_failure"], second["nl_reason"]) == ("reply_lost", "timeout")
+
+
+async def test_burst_of_refusals_is_one_line_at_info(caplog: pytest.LogCaptureFixture) -> None:
+    """Each probe that is refused is news, and so is the first answer after them."""
+    clock = ManualClock()
+    refused = 20
+
+    async def refuse(request: httpx.Request) -> httpx.Response:
+        await clock.sleep(0.1)
+        if len(transport.sent) <= refused + 1:
+            return httpx.Response(429, json={"message": "Limit Exceeded"}, headers=ID)
+        return httpx.Response(200, json=[])
+
+    transport = Scripted(refuse)
+    api = make_api(transport, clock=clock)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(refused):
+            tasks.start_soon(api.call, READ)
+
+    said = lines(caplog, logging.INFO)
+    assert [re.sub(r"\d\.\d s", "… s", line) for line in said] == [
+        'the platform refused list_lists (HTTP 429 "limit exceeded"); no request goes for … s',
+        'the platform refused list_lists (HTTP 429 "limit exceeded"); no request goes for … s',
+        "the platform accepts requests again",
+    ]
+    found = extra(records(caplog, logging.INFO)[0])
+    assert (found["nl_failure"], found["nl_request_id"]) == ("refused", "6f1e-42")
+    assert 1 <= found["nl_delay_s"] <= 1.5
+
+
+async def test_day_that_counts_as_gone_is_said_once_with_the_refusal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After two minutes of refused probes."""
+    api = make_api(Scripted(answer(429, b"Limit Exceeded")))
+    for _ in range(5):
+        with pytest.raises(RateLimited):
+            await api.call(READ)
+
+    gone = [line for line in lines(caplog, logging.INFO) if "count as used up" in line]
+    assert len(gone) == 1
 
 
 async def test_storage_is_named_by_its_host_alone(

@@ -14,11 +14,12 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount
+from newsleopard_async.transport.limits.gate import Step
 from newsleopard_async.transport.limits.queue import LimiterState, goes_first
 from newsleopard_async.transport.limits.state import Demand
 from newsleopard_async.transport.limits.windows import Slot, sliding_windows
 
-__all__ = ["LONGEST_HOLD_S", "Limiter", "shared_state"]
+__all__ = ["LONGEST_HOLD_S", "Hold", "Limiter", "shared_state"]
 
 _log: Final = logging.getLogger("newsleopard_async")
 
@@ -118,6 +119,19 @@ LONGEST_HOLD_S: Final = 60.0
 """A longer ``Retry-After`` is not waited for: every caller gets ``RateLimited`` at once."""
 
 
+@attrs.frozen
+class Hold:
+    """What a refusal at the gateway means for every request.
+
+    Attributes:
+        for_s: How long none goes.
+        is_day_gone: Whether the day's requests count as used up.
+    """
+
+    for_s: float
+    is_day_gone: bool
+
+
 class Limiter:
     """One client's limits over the shared state of its key and origin.
 
@@ -188,21 +202,29 @@ class Limiter:
         refusal = self.state.ledger.refusal(self._firm, clock.monotonic(), clock.now())
         return refusal if isinstance(refusal, DailyQuotaExhausted) else None
 
-    def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> None:
+    def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> Hold | None:
         """Note that the gateway refused; to be called after the slot's own end.
 
         Args:
             daily: False if the refusal is about the second, True if about the day, None if
                 its text may mean either.
+        Returns: what it means for everybody, or None if it says nothing new: of a burst that is
+            refused, only the first one does.
         """
-        self.state.ledger.throttled(
-            self._clock.monotonic(), self._clock.now(), daily=daily, retry_after_s=retry_after_s
-        )
+        ledger, now, wall = self.state.ledger, self._clock.monotonic(), self._clock.now()
+        is_news = ledger.gate.step in (Step.OPEN, Step.JUDGING)
+        ledger.throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
+        hold = Hold(ledger.gate.hold_s(now), ledger.day.is_gone(now, wall)) if is_news else None
         self.state.serve()
+        return hold
 
     def accepted(self) -> None:
         """Note an answer that was no refusal; to be called after the slot's own end."""
-        if self.state.ledger.accepted():
+        was_open = self.state.ledger.gate.is_open
+        is_slower = self.state.ledger.accepted()
+        if not was_open and self.state.ledger.gate.is_open:
+            _log.info("the platform accepts requests again")
+        if is_slower:
             _log.warning(
                 "the server throttles below the configured limits; from now on requests go "
                 "evenly, one in %.3f s",
