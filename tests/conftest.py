@@ -33,7 +33,7 @@ in each run. The quick ones keep theirs: they are measured, and must run every b
 _IS_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(?:slow|matrix|soak)$", re.MULTILINE)
 _SPEEDS = {"quick", "slow", "matrix", "soak"}
 _PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
-_SETTINGS = ("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NL_EDM_API_KEY")
+_SETTINGS = ("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NEWSLEOPARD_LOG", "NL_EDM_API_KEY")
 _LOOPBACK_NAMES = ("", "localhost")
 
 

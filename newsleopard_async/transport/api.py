@@ -37,7 +37,7 @@ from newsleopard_async.transport.redact import Secret, redact
 from newsleopard_async.transport.repeating import may_have_worked
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
-from newsleopard_async.transport.settings import read_base_url, read_key
+from newsleopard_async.transport.settings import read_base_url, read_key, read_log
 from newsleopard_async.transport.spans import record_day
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.version import __version__
@@ -90,9 +90,11 @@ class Api:
 
         Raises:
             ConfigurationError: there is no key, or one that no header can carry, a bad URL, or
-                something else than a transport of httpx.
+                something else than a transport of httpx; or the environment asks for a log that
+                there is not.
             InvalidRequest: ``usage_store`` is neither a path nor a store.
         """
+        read_log()
         check_transport(custom)
         return cls(
             base_url=read_base_url(base_url, allow_http=allow_http),

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newsleopard_async import NewsLeopard
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.settings import read_base_url, read_key
@@ -150,3 +158,128 @@ def test_bad_base_url_is_refused(url: str, reason: str) -> None:
 def test_plain_http_elsewhere_has_to_be_asked_for() -> None:
     """A test server in a private network, say."""
     assert read_base_url("http://10.0.0.1", allow_http=True) == "http://10.0.0.1"
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """Give the library's logger, alone with its own handlers, and restore it."""
+    logger = logging.getLogger("newsleopard_async")
+    before = (logger.level, list(logger.handlers), logger.propagate)
+    logger.propagate = False
+    yield logger
+    logger.setLevel(before[0])
+    logger.handlers[:], logger.propagate = before[1:]
+
+
+def make_first_client(logger: logging.Logger) -> None:
+    """Make a client, which reads the environment, where nobody takes what is logged."""
+    logger.handlers.clear()  # pytest puts its own there when a test begins
+    NewsLeopard(KEY)
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("debug", ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        (" Info ", ["INFO", "WARNING", "ERROR"]),
+        ("WARNING", ["WARNING", "ERROR"]),
+        ("error", ["ERROR"]),
+    ],
+)
+def test_variable_switches_the_log_on(
+    word: str,
+    shown: list[str],
+    logger: logging.Logger,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """To stderr, from its level on, once for however many clients."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", word)
+    make_first_client(logger)
+    NewsLeopard(KEY)
+
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        logger.log(level, "said")
+    out, err = capsys.readouterr()
+
+    assert out == ""
+    assert [line.split(" ", 2)[2] for line in err.splitlines()] == [
+        f"{level} newsleopard_async: said" for level in shown
+    ]
+
+
+def test_log_stays_as_it_is_without_the_variable(
+    logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it is there and empty."""
+    before = (logger.level, list(logger.handlers))
+    for value in ("", "  "):
+        monkeypatch.setenv("NEWSLEOPARD_LOG", value)
+        NewsLeopard(KEY)
+
+    assert (logger.level, logger.handlers) == before
+
+
+def test_program_that_sets_up_its_log_later_sees_no_line_twice(
+    logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What its handlers take is theirs alone; what they leave is still written."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", "debug")
+    make_first_client(logger)
+    own = logging.StreamHandler(io.StringIO())
+    own.setLevel(logging.INFO)
+
+    logger.addHandler(logging.NullHandler())
+    logger.info("before")
+    logger.addHandler(own)
+    logger.info("after")
+    logger.debug("below its level")
+
+    err = capsys.readouterr().err
+    assert ("before" in err, "after" in err, "below its level" in err) == (True, False, True)
+    assert own.stream.getvalue() == "after\n"
+
+
+def test_log_that_cannot_be_written_breaks_nothing(
+    logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program without a console has no stderr."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", "debug")
+    make_first_client(logger)
+    monkeypatch.setattr(sys, "stderr", None)
+
+    logger.info("said")
+
+
+def test_unknown_word_is_refused(logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variable and the words, and not what it is set to."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", KEY)
+
+    with pytest.raises(ConfigurationError) as caught:
+        make_first_client(logger)
+
+    assert str(caught.value) == "NEWSLEOPARD_LOG must be one of debug, info, warning, error"
+    assert logger.handlers == []
+
+
+def test_log_of_a_program_that_sets_up_none() -> None:
+    """The root logger has no handler there; one call is one line."""
+    code = """
+import anyio, httpx
+from newsleopard_async import NewsLeopard
+async def main():
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[]))
+    async with NewsLeopard("key", http_transport=transport) as nl:
+        await nl.contacts.list_lists()
+anyio.run(main)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NEWSLEOPARD_LOG": "debug"},
+    )
+
+    [line] = ran.stderr.splitlines()
+    assert "DEBUG newsleopard_async: list_lists (GET /v1/contacts/lists): HTTP 200 in " in line
