@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from newsleopard_async.webhooks import Webhooks
 from newsleopard_async.webhooks.aiohttp import route as aiohttp_route
@@ -21,7 +22,6 @@ async def _in_chunks(size: int) -> AsyncIterator[bytes]:
         yield b"x" * 1_024
 
 
-@pytest.mark.slow
 @pytest.mark.asyncio
 @pytest.mark.parametrize("framework", SERVERS)
 async def test_route_answers_as_the_receiver_does(framework: str) -> None:
@@ -63,6 +63,21 @@ async def test_route_answers_as_the_receiver_does(framework: str) -> None:
                 assert (answer.status_code, answer.content) == (204, b"")
             with anyio.fail_after(5):
                 await expected.wait()
+
+
+@pytest.mark.asyncio
+async def test_fastapi_takes_the_route_of_starlette() -> None:
+    """One line adds it, beside the routes of the application."""
+    webhooks = Webhooks("https://shop.example/hook")
+    app = FastAPI()
+    app.router.routes.append(starlette_route(webhooks))
+    transport = httpx.ASGITransport(app)
+
+    async with httpx.AsyncClient(transport=transport, base_url="https://shop.example") as http:
+        with webhooks.expect() as expected:
+            answer = await http.post(expected.url, json={})
+
+    assert answer.status_code == 204
 
 
 def test_path_of_a_route_may_be_another_than_that_of_the_url() -> None:
