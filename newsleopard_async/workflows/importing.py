@@ -20,6 +20,7 @@ from newsleopard_async.files import AnyPath
 from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.advice import advice_for
 from newsleopard_async.workflows.checking import checked, log_remarks
@@ -31,7 +32,14 @@ from newsleopard_async.workflows.checkpoint import (
 )
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
-from newsleopard_async.workflows.polling import excusing, problems_of_polling, watch
+from newsleopard_async.workflows.polling import (
+    excusing,
+    expecting,
+    problems_of_polling,
+    problems_of_webhook,
+    registering,
+    watch,
+)
 from newsleopard_async.workflows.progress import OF_CONTACTS, OF_LIST, Events, Progress, of_import
 from newsleopard_async.workflows.runner import AnyStep, Runner, Step
 from newsleopard_async.workflows.target import (
@@ -72,6 +80,7 @@ async def import_contacts(
     skip: Skip | None = None,
     part_bytes: int | None = None,
     strict: bool = False,
+    webhook: Webhooks | None = None,
 ) -> ImportReport:
     """Import contacts into a list and wait until they are in.
 
@@ -104,6 +113,8 @@ async def import_contacts(
             imported in several parts, one after the other, each with the header; the vendor's
             guide takes files of up to 10 MB. Once a part was begun, it must stay the same.
         strict: Whether warnings refuse, and rows that the platform will not take.
+        webhook: Receives the platform's call when a file has been imported: the import is then
+            looked at once, and not from time to time. What goes as text has no webhook.
 
     Raises:
         ImportFailed: the import ended without success. If it ended as ERROR, the message names
@@ -124,6 +135,7 @@ async def import_contacts(
             *problems_of_polling(polling),
             *problems_of_same_file("left_out_to", left_out_to, checkpoint),
             *problems_of_type("strict", strict, bool, "True or False"),
+            *problems_of_webhook(webhook),
         ]
     )
     options = Options(
@@ -155,7 +167,7 @@ async def import_contacts(
         async with running(nl, events, asked=asked, checkpoint=checkpoint) as run:
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target, polling or Polling())
-            return await import_into(run, found, joined, polling or Polling())
+            return await import_into(run, found, joined, polling or Polling(), webhook=webhook)
 
 
 def _faults(report: ContactsReport, *, strict: bool) -> tuple[Finding, ...]:
@@ -179,6 +191,7 @@ async def import_into(
     polling: Polling,
     *,
     judges: bool = True,
+    webhook: Webhooks | None = None,
 ) -> ImportReport:
     """Import clean contacts into a list, wait, and judge what the platform says it took.
 
@@ -192,6 +205,7 @@ async def import_into(
         list_sn: The list.
         polling: How the import is watched.
         judges: Whether the result decides anything; not after the submit.
+        webhook: Receives the platform's call when a file has been imported.
 
     Raises:
         ImportFailed: the import ended without success.
@@ -209,7 +223,9 @@ async def import_into(
                     within_s=polling.deadline_s,
                 )
             )
-        return await _import_all(run, clean, how, list_sn, polling, judges=judges)
+        # A text import has no webhook (T25).
+        called = None if how is steps.import_text else webhook
+        return await _import_all(run, clean, how, list_sn, polling, judges=judges, webhook=called)
 
 
 async def _import_all(
@@ -220,11 +236,12 @@ async def _import_all(
     polling: Polling,
     *,
     judges: bool,
+    webhook: Webhooks | None,
 ) -> ImportReport:
     whole = steps.ImportFile(path=clean.path, list_sn=list_sn, columns=clean.report.columns)
     if not clean.parts:
         sent = clean.report.unique if judges else 0
-        return await _import_one(run, how, whole, polling, sent=sent)
+        return await _import_one(run, how, whole, polling, sent=sent, webhook=webhook)
     results: list[ImportResult] = []
     for number, part in enumerate(clean.parts, start=1):
         report = await _import_one(
@@ -233,6 +250,7 @@ async def _import_all(
             attrs.evolve(whole, part=part),
             polling,
             sent=part.addresses if judges else 0,
+            webhook=webhook,
         )
         results.append(report.result)
     return ImportReport.of_parts(list_sn, results)
@@ -245,18 +263,22 @@ async def _import_one(
     polling: Polling,
     *,
     sent: int,
+    webhook: Webhooks | None,
 ) -> ImportReport:
     look = steps.get_import.of_part(how.part, how.parts)
-    import_sn = await run.step(how, given)
-    try:
-        result = await watch_import(run, import_sn, polling, look=look, columns=given.columns)
-        report = ImportReport(list_sn=given.list_sn, import_sn=import_sn, result=result)
-        _check_taken(report, sent=sent, of=look)
-    except ImportFailed:
-        # An import may be repeated, and by then what made it fail may have been mended.
-        await run.forget(look)
-        await run.forget(how)
-        raise
+    with expecting(webhook, run, how) as expected:
+        import_sn = await run.step(registering(how, expected), given)
+        try:
+            result = await watch_import(
+                run, import_sn, polling, look=look, columns=given.columns, webhook=expected
+            )
+            report = ImportReport(list_sn=given.list_sn, import_sn=import_sn, result=result)
+            _check_taken(report, sent=sent, of=look)
+        except ImportFailed:
+            # An import may be repeated, and by then what made it fail may have been mended.
+            await run.forget(look)
+            await run.forget(how)
+            raise
     return report
 
 
@@ -349,6 +371,7 @@ async def watch_import(
     *,
     look: Look = steps.get_import,
     columns: tuple[str, ...] = (),
+    webhook: ExpectedWebhook | None = None,
 ) -> ImportResult:
     """Look until the state is final; every state but PROCESSING is.
 
@@ -360,6 +383,7 @@ async def watch_import(
         polling: How it is watched.
         look: The look at it.
         columns: The header that was sent, if it is known; an error names what may be at fault.
+        webhook: What the platform may call when it has ended.
     """
     what = f"import {import_sn}{_part(look)}"
     if run.has(look):
@@ -374,6 +398,7 @@ async def watch_import(
             polling=polling,
             what=what,
             excused_s=polling.grace_s,
+            webhook=webhook,
         )
     except APIError as error:
         if not steps.says_unknown(error):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
 
@@ -188,10 +188,21 @@ class LocalRunner:
             self._watch = None
         await self._events.emit(step, "finished", watch.seen)
 
-    async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
+    async def wait(
+        self,
+        step: AnyStep,
+        seconds: float,
+        known: object,
+        *,
+        wake: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         """Let time pass between two looks at a job."""
         await self._events.emit(step, "waiting", to_plain(known))
-        await self._nl.clock.sleep(seconds)
+        if wake is None:
+            await self._nl.clock.sleep(seconds)
+        else:
+            with self._nl.clock.deadline(seconds):
+                await wake()
 
     def turn(
         self, step: AnyStep, what: str, *, within_s: float

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import random
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar, cast
@@ -19,9 +21,22 @@ from newsleopard_async.errors import (
 from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import problems_of_type
 from newsleopard_async.transport.limits.queue import goes_first_at
-from newsleopard_async.workflows.runner import Runner, Step
+from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
+from newsleopard_async.workflows.runner import AnyStep, Runner, Step
 
-__all__ = ["GOES_ON", "delays_s", "excusing", "may_be_too_early", "problems_of_polling", "watch"]
+__all__ = [
+    "GOES_ON",
+    "delays_s",
+    "excusing",
+    "expecting",
+    "may_be_too_early",
+    "problems_of_polling",
+    "problems_of_webhook",
+    "registering",
+    "watch",
+]
+
+_log: Final = logging.getLogger("newsleopard_async")
 
 _LAST_LOOK_S: Final = 5.0
 """How long the look that begins at the deadline may last; a tenth of the deadline at most.
@@ -42,6 +57,36 @@ def problems_of_polling(polling: object) -> Iterator[Problem]:
     """Yield a problem unless it says how to poll; it is needed only when much has been done."""
     if polling is not None:
         yield from problems_of_type("polling", polling, Polling, "Polling(…)")
+
+
+def problems_of_webhook(webhook: object) -> Iterator[Problem]:
+    """Yield a problem unless it receives webhooks, if it is there at all."""
+    if webhook is not None:
+        yield from problems_of_type("webhook", webhook, Webhooks, "Webhooks(…), or None")
+
+
+@contextlib.contextmanager
+def expecting(
+    webhook: Webhooks | None, run: Runner, step: AnyStep
+) -> Iterator[ExpectedWebhook | None]:
+    """Expect the webhook of the job that a step begins, from before it begins."""
+    if webhook is None:
+        yield None
+    else:
+        with webhook.expect(f"{run.token}/{step.key}") as expected:
+            yield expected
+
+
+def registering(step: Step[Given, Gives], webhook: ExpectedWebhook | None) -> Step[Given, Gives]:
+    """Make a step register the URL of a webhook; it is no input of the step, which may be kept."""
+    if webhook is None:
+        return step
+
+    async def run(nl: NewsLeopard, given: Given, /) -> Gives:
+        webhook.is_registered = True
+        return await step.run(nl, given, webhook_url=webhook.url)
+
+    return attrs.evolve(step, run=run)
 
 
 def delays_s(polling: Polling, seed: str) -> Iterator[float]:
@@ -94,39 +139,45 @@ async def watch(
     what: str,
     excused_s: float = 0.0,
     late: str = GOES_ON,
+    webhook: ExpectedWebhook | None = None,
 ) -> Gives:
     """Repeat a step until its result is final.
+
+    A webhook is a reason to look, once. Until it comes, every wait is the longest; if it comes and
+    the job has not ended, or if it never comes, the deadline is the same.
 
     Args:
         run: Carries it.
         step: Looks at the job.
         given: Its input.
-        is_done: Judges a result; gets the seconds since the first look too.
+        is_done: Judges a result; gets the seconds from now on too.
         polling: How often, and until when.
         what: The job in a few words, for the error.
-        excused_s: For so many seconds after the first look, a refused one means "not ready".
+        excused_s: For so many seconds from now on, a refused look means "not ready".
         late: What is known of the job if it is not ready in time, for the error.
+        webhook: What the platform may call when the job has ended.
 
     Raises:
         DeadlineExceeded: the deadline passed; the last result is in `.last`.
         APIError: a look was refused later than that.
     """
-    wait = _Wait(run, polling, what, excused_s, late)
-    delays = delays_s(polling, what)
+    wait = _Wait(run, polling, what, excused_s, late, webhook)
     last_look_s = min(_LAST_LOOK_S, polling.deadline_s / 10)
     excused = excusing(step, wait.excuses)
     async with run.watching(step):
+        if webhook is not None and webhook.is_registered:
+            await wait.until_next_look(step, None)
         while True:
             look = _within(max(wait.left_s, last_look_s), excused, wait.too_late)
             result = await run.step(look, given, keep=False)
             if result is not None:
                 if is_done(result, wait.elapsed_s):
+                    wait.log_missing_webhook()
                     return result
                 wait.last, wait.refused = result, None
             if wait.left_s <= 0:
                 raise wait.too_late()
-            wanted_s = polling.max_s if run.quota_is_low() else next(delays)
-            await run.wait(step, min(wanted_s, wait.left_s), result)
+            await wait.until_next_look(step, result)
 
 
 @attrs.define
@@ -136,6 +187,7 @@ class _Wait:
     Attributes:
         last: The last result.
         refused: What refused the last look, if it was refused.
+        is_told: Whether a webhook has come, or none is expected.
     """
 
     run: Runner
@@ -143,13 +195,20 @@ class _Wait:
     what: str
     excused_s: float
     late: str
+    webhook: ExpectedWebhook | None
     began_s: float = attrs.field(init=False)
+    delays: Iterator[float] = attrs.field(init=False)
+    is_told: bool = False
     last: Any = None
     refused: APIError | None = None
 
     @began_s.default
     def _begin(self) -> float:
         return self.run.monotonic()
+
+    @delays.default
+    def _delays(self) -> Iterator[float]:
+        return delays_s(self.polling, self.what)
 
     @property
     def elapsed_s(self) -> float:
@@ -158,6 +217,24 @@ class _Wait:
     @property
     def left_s(self) -> float:
         return self.polling.deadline_s - self.elapsed_s
+
+    async def until_next_look(self, step: AnyStep, known: object) -> None:
+        """Wait until the job is to be looked at again."""
+        webhook = None if self.is_told else self.webhook
+        is_rare = self.run.quota_is_low() or (webhook is not None and webhook.is_registered)
+        wanted_s = self.polling.max_s if is_rare else next(self.delays)
+        wake = None if webhook is None else webhook.wait
+        await self.run.wait(step, min(wanted_s, self.left_s), known, wake=wake)
+        self.is_told = webhook is None or webhook.has_come
+
+    def log_missing_webhook(self) -> None:
+        """Log that a webhook was registered and has not come, since that makes a job slower."""
+        if self.webhook and self.webhook.is_registered and not self.webhook.has_come:
+            _log.info(
+                "%s has ended, and its webhook has not come to this process; look whether the "
+                "platform can reach the URL of Webhooks(…)",
+                self.what,
+            )
 
     def excuses(self, error: APIError) -> bool:
         self.refused = error

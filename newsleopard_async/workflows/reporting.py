@@ -20,13 +20,22 @@ from newsleopard_async.errors import (
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
 from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import get_status
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
-from newsleopard_async.workflows.polling import GOES_ON, excusing, problems_of_polling, watch
+from newsleopard_async.workflows.polling import (
+    GOES_ON,
+    excusing,
+    expecting,
+    problems_of_polling,
+    problems_of_webhook,
+    registering,
+    watch,
+)
 from newsleopard_async.workflows.progress import Events, Plan, Progress
 from newsleopard_async.workflows.runner import Runner
 
@@ -47,6 +56,7 @@ async def export_report(
     polling: Polling | None = None,
     progress: Progress | None = None,
     checkpoint: CheckpointLike | None = None,
+    webhook: Webhooks | None = None,
 ) -> CampaignReport:
     """Export a campaign's report, wait until it is there, and download it.
 
@@ -64,6 +74,8 @@ async def export_report(
         polling: How the report is watched.
         progress: Called with every event.
         checkpoint: A path or a store; run again with it, the export goes on where it was.
+        webhook: Receives the platform's call when the report is ready: the links are looked at
+            then, and once more, since two looks must have seen the same files.
 
     Raises:
         CampaignNotReportable: unknown, not yours, or not in a state for it; by its code 40303 to
@@ -76,7 +88,13 @@ async def export_report(
         InvalidRequest: the folder cannot be made; nothing was sent.
         InUse: another run is using the checkpoint.
     """
-    refuse([*problems_of_polling(polling), *_problems_of_folder(download_to)])
+    refuse(
+        [
+            *problems_of_polling(polling),
+            *_problems_of_folder(download_to),
+            *problems_of_webhook(webhook),
+        ]
+    )
     folder = None if download_to is None else as_path(download_to)
     async with running(
         nl,
@@ -88,7 +106,8 @@ async def export_report(
             # Before the export, which can be had once an hour.
             folder = await steps.make_folder(folder)
         try:
-            report = await _report(run, campaign_sn, polling or Polling())
+            with expecting(webhook, run, steps.export_report) as expected:
+                report = await _report(run, campaign_sn, polling or Polling(), expected)
         except CampaignNotReportable as refusal:
             raise await _explained(run, campaign_sn, refusal) from None
         if folder is None:
@@ -105,12 +124,19 @@ def _plan(*, downloads: bool) -> Plan:
     return (*_OF_FILES, ("export_report",), *_OF_FILES, *downloading)
 
 
-async def _report(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> CampaignReport:
+async def _report(
+    run: Runner, campaign_sn: CampaignSn, polling: Polling, webhook: ExpectedWebhook | None
+) -> CampaignReport:
     """Begin an export, and watch it."""
     before = await _look_before(run, campaign_sn)
-    ago_s, doubt = await _export(run, campaign_sn)
+    ago_s, doubt = await _export(run, campaign_sn, webhook)
+    if ago_s is not None:
+        # The other export has another webhook, or none.
+        webhook = None
     try:
-        return await _watch_report(run, campaign_sn, before, polling, ago_s=ago_s, doubt=doubt)
+        return await _watch_report(
+            run, campaign_sn, before, polling, ago_s=ago_s, doubt=doubt, webhook=webhook
+        )
     except DeadlineExceeded:
         began = run.done_at(steps.export_report)
         if began is not None and run.now() >= began + _EXPORT_PERIOD:
@@ -155,7 +181,9 @@ async def _look_before(run: Runner, campaign_sn: CampaignSn) -> States:
     return before
 
 
-async def _export(run: Runner, campaign_sn: CampaignSn) -> tuple[float | None, str]:
+async def _export(
+    run: Runner, campaign_sn: CampaignSn, webhook: ExpectedWebhook | None
+) -> tuple[float | None, str]:
     """Begin the export; one that is not known to have begun is begun again by a later run.
 
     That is harmless: the platform ignores a second export within the hour.
@@ -169,7 +197,7 @@ async def _export(run: Runner, campaign_sn: CampaignSn) -> tuple[float | None, s
     # Only what has begun is kept: a run that was killed between keeping something else and
     # forgetting it would leave a checkpoint that exports nothing.
     try:
-        began = await run.step(step, campaign_sn, keep=False)
+        began = await run.step(registering(step, webhook), campaign_sn, keep=False)
     except NewsLeopardError:
         # Nothing was exported, and by the next run there may be other files.
         with contextlib.suppress(Exception):
@@ -227,6 +255,7 @@ async def _watch_report(
     *,
     ago_s: float | None = None,
     doubt: str = "",
+    webhook: ExpectedWebhook | None = None,
 ) -> CampaignReport:
     """Look at the files until the report is complete; not at all if it is already."""
     judge = ReportJudge(frozenset(before), polling.settle_s)
@@ -241,6 +270,7 @@ async def _watch_report(
             what=f"the report of campaign {campaign_sn}",
             excused_s=judge.settle_s,
             late=doubt or GOES_ON,
+            webhook=webhook,
         )
     unchanged = frozenset(before).issuperset(states)
     return CampaignReport(campaign_sn=campaign_sn, unchanged=unchanged, available=states)

@@ -149,8 +149,22 @@ class Runner(Protocol):
         """
         ...
 
-    async def wait(self, step: AnyStep, seconds: float, known: object) -> None:
-        """Let time pass between two looks at a job; ``known`` is what the last one gave."""
+    async def wait(
+        self,
+        step: AnyStep,
+        seconds: float,
+        known: object,
+        *,
+        wake: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        """Let time pass between two looks at a job.
+
+        Args:
+            step: What looks.
+            seconds: How long.
+            known: What the last look gave.
+            wake: Returns when there may be something to see, which ends the wait.
+        """
         ...
 
     def turn(

@@ -39,6 +39,7 @@ from newsleopard_async.models.validation import (
     problems_of_type,
     refuse,
 )
+from newsleopard_async.webhooks.receiver import Webhooks
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.balance import IfTooLow, check_balance, problems_of_balance
 from newsleopard_async.workflows.checking import checked, log_remarks
@@ -57,7 +58,7 @@ from newsleopard_async.workflows.importing import (
 )
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
-from newsleopard_async.workflows.polling import problems_of_polling
+from newsleopard_async.workflows.polling import problems_of_polling, problems_of_webhook
 from newsleopard_async.workflows.progress import (
     OF_BALANCE,
     OF_CONTACTS,
@@ -109,6 +110,7 @@ async def send_campaign(
     wait: WaitFor = "accepted",
     hold: timedelta | None = None,
     balance: IfTooLow | None = "warn",
+    webhook: Webhooks | None = None,
 ) -> SendOutcome:
     """Import contacts, if any are given, then submit a campaign or an A/B test, once.
 
@@ -158,6 +160,8 @@ async def send_campaign(
             subscribers of its lists, just before the submit: ``warn`` logs both numbers, ``refuse``
             raises; None asks for no balance. A balance that is not known stops nothing. The
             platform itself decides at the submit.
+        webhook: Receives the platform's call when the contacts have been imported, as for
+            `import_contacts`. The platform makes none when a campaign is sent.
 
     Raises:
         InsufficientBalance: the platform refused, or the balance refuses; nothing was sent.
@@ -177,6 +181,7 @@ async def send_campaign(
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
     refuse([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
     refuse([*problems_of_balance(balance), *_problems_of_options(marker, polling)])
+    refuse(problems_of_webhook(webhook))
     refuse(problems_of_same_file("left_out_to", left_out_to, checkpoint))
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
@@ -225,7 +230,13 @@ async def send_campaign(
             joined = await find_or_create(run, target, polling or Polling())
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await _import(
-                run, found, joined, polling or Polling(), max_rejected=max_rejected, is_new=is_new
+                run,
+                found,
+                joined,
+                polling or Polling(),
+                max_rejected=max_rejected,
+                is_new=is_new,
+                webhook=webhook,
             )
         if is_new and balance is not None:
             await check_balance(run, campaign, balance, most=most)
@@ -259,6 +270,7 @@ async def _import(
     *,
     max_rejected: float | None,
     is_new: bool,
+    webhook: Webhooks | None,
 ) -> ImportReport:
     """Import the contacts; before the submit, what the platform took must be enough.
 
@@ -266,7 +278,7 @@ async def _import(
         ImportIncomplete: too many rows were rejected.
     """
     was_kept = run.has(steps.get_import)
-    report = await import_into(run, found, list_sn, polling, judges=is_new)
+    report = await import_into(run, found, list_sn, polling, judges=is_new, webhook=webhook)
     if is_new:
         if was_kept and not is_complete_enough(report, max_rejected):
             report = await read_again(run, report, polling)

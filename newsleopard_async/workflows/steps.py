@@ -232,14 +232,16 @@ def _made_lately(nl: NewsLeopard) -> dict[str, _Made]:
 
 
 @step(gives=ImportSn, writes=True)
-async def upload_file(nl: NewsLeopard, given: ImportFile) -> ImportSn:
+async def upload_file(
+    nl: NewsLeopard, given: ImportFile, *, webhook_url: str | None = None
+) -> ImportSn:
     """Ask for an upload URL and use it; one step, since the URL expires."""
     path = given.path
     if given.part is not None:
         path = await in_thread(partial(write_part, path, given.part))
 
     async def upload() -> ImportSn:
-        ticket = await nl.contacts.start_file_import(given.list_sn)
+        ticket = await nl.contacts.start_file_import(given.list_sn, webhook_url=webhook_url)
         await nl.contacts.upload(ticket, path)
         return ticket.import_sn
 
@@ -332,7 +334,9 @@ def answer_of(unknown: OutcomeUnknown) -> str:
 
 
 @step(gives=bool | float | str)
-async def export_report(nl: NewsLeopard, campaign_sn: CampaignSn) -> bool | float | str:
+async def export_report(
+    nl: NewsLeopard, campaign_sn: CampaignSn, *, webhook_url: str | None = None
+) -> bool | float | str:
     """Begin an export.
 
     Neither the hour's limit nor a lost reply is the end: the links tell. A refusal at the
@@ -342,7 +346,7 @@ async def export_report(nl: NewsLeopard, campaign_sn: CampaignSn) -> bool | floa
         the hour, how many seconds ago.
     """
     try:
-        await nl.reports.export(campaign_sn)
+        await nl.reports.export(campaign_sn, webhook_url=webhook_url)
     except ExportedLately as late:
         return late.ago_s
     except OutcomeUnknown as unknown:

@@ -29,6 +29,7 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.switches import Switches
 from newsleopard_async.endpoints.reports import Reports
+from newsleopard_async.webhooks import Webhooks
 from tests.clients import Reply, connected, scripted
 from tests.emulator.api import Api, HandClock
 from tests.points.cells import point
@@ -414,7 +415,7 @@ async def test_t119_emulator(encoding: str) -> None:
 
 @point
 async def test_t120_client() -> None:
-    """A webhook's URL is passed on; nothing is received; the pipelines poll without any."""
+    """A webhook's URL is passed on; the pipelines receive the call, whatever is in its body."""
     hook = "https://yours.example/hook?id=1"
     async with connected() as bench:
         sn = await bench.send()
@@ -422,7 +423,12 @@ async def test_t120_client() -> None:
         await bench.nl.contacts.start_file_import(webhook_url=hook)
         assert [each.json for each in bench.wire.sent[-2:]] == [{"webhookUrl": hook}] * 2
     for pipeline in (workflows.export_report, workflows.import_contacts, workflows.send_campaign):
-        assert not [name for name in inspect.signature(pipeline).parameters if "hook" in name]
+        assert inspect.signature(pipeline).parameters["webhook"].default is None
+    webhooks = Webhooks("https://yours.example/hook")
+    with webhooks.expect() as expected:
+        token = expected.url.rpartition("/")[2]
+        for body in (b"", b"not JSON", b'{"status": "PROCESSING"}', b"\xff"):
+            assert webhooks.receive(token, body) == 204
 
 
 @asynccontextmanager
@@ -469,7 +475,11 @@ async def test_t120_emulator() -> None:
 
 @point
 async def test_t121_client() -> None:
-    """An http or https URL is taken, and nothing else."""
+    """An http or https URL is taken, and nothing else; a call that is not expected is not taken."""
+    webhooks = Webhooks("https://yours.example/hook")
+    with webhooks.expect() as expected:
+        assert len(expected.url) == len("https://yours.example/hook/") + 43
+        assert webhooks.receive("guessed", b'{"status": "COMPLETE"}') == 404
     assert "hint" in (inspect.getdoc(Reports.export) or "")
     for url in ("http://yours.example/hook", "https://yours.example"):
         async with scripted(Reply(b"")) as script:
