@@ -29,6 +29,8 @@ napoleon_use_ivar = True
 napoleon_custom_sections = [("Source", "returns_style")]
 
 default_role = "py:obj"
+# The documentation is built without it: no extra of ours needs it.
+autodoc_mock_imports = ["aiohttp"]
 nitpicky = True
 # Only our own names are resolved: other projects' would need their inventories, from a network.
 nitpick_ignore_regex = [
