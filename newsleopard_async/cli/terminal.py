@@ -235,10 +235,18 @@ def title_of(step: str, *, again: bool = False) -> str:
 
 
 def detail_of(step: str, result: object) -> Detail:
-    """Say what a step gave, in a few words."""
+    """Say what a step gave, in a few words, or how far an upload or a download is."""
+    if isinstance(result, dict) and "of_bytes" in result:
+        return _of_bytes(result["bytes"], result["of_bytes"])
     if step in _DETAILS:
         return _DETAILS[step](result)
     return (result if isinstance(result, str) else "", None)
+
+
+def _of_bytes(moved: int, total: int | None) -> Detail:
+    if not total:
+        return f"{moved:,} bytes", None
+    return f"{moved:,} of {total:,} bytes", moved / total
 
 
 def _of_import(result: Any) -> Detail:

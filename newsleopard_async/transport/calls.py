@@ -82,11 +82,6 @@ class Call:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        heard = listener.get()
-        if heard is not None and isinstance(self.last, Answer):
-            # It is ours, and breaks no call all the same.
-            with contextlib.suppress(Exception):
-                heard.answered(self.operation, self.last.request_id)
         if exc is None:
             self._span.ended(self.attempts, self.last, self.error)
         self._open.__exit__(exc_type, exc, traceback)
@@ -120,6 +115,11 @@ class Call:
     def end(self, outcome: Outcome, duration_s: float = 0.0) -> None:
         """Note what became of an attempt."""
         self.last = outcome
+        heard = listener.get()
+        if heard is not None and isinstance(outcome, Answer):
+            # Before an observer is told: it stores the id. It is ours, and breaks no call.
+            with contextlib.suppress(Exception):
+                heard.answered(self.operation, outcome.request_id)
         self._span.attempted(self.attempts, outcome, duration_s=duration_s, waited_s=self.waited_s)
         if _log.isEnabledFor(logging.DEBUG):
             self._log_attempt(_described(outcome), fields_of(outcome), duration_s)

@@ -17,7 +17,7 @@ class Listener(Protocol):
     """Hears what happens below one step."""
 
     def answered(self, operation: str, request_id: str | None) -> None:
-        """The API or the storage has answered a call, whatever it said."""
+        """The API or the storage has answered an attempt at a call, whatever it said."""
         ...
 
     async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:

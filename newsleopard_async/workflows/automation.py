@@ -218,4 +218,4 @@ def _held(unknown: OutcomeUnknown, number: int, batches: Sequence[Batch]) -> Out
         request=unknown.request,
         status=unknown.status,
         excerpt=unknown.excerpt,
-    )
+    ).with_answer_of(unknown)

@@ -277,7 +277,8 @@ async def _watch_until_moved(
         seen = "no state of it was seen"
         if isinstance(late.last, CampaignStatus):
             seen = f"the last state seen is {late.last.state}"
-        raise DeadlineExceeded(f"{late}; {seen}", last=late.last) from None
+        again = DeadlineExceeded(f"{late}; {seen}", last=late.last)
+        raise again.with_answer_of(late) from None
 
 
 async def _watch_finished(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:

@@ -242,7 +242,7 @@ async def _import_all(
     if not clean.parts:
         sent = clean.report.unique if judges else 0
         return await _import_one(run, how, whole, polling, sent=sent, webhook=webhook)
-    results: list[ImportResult] = []
+    reports: list[ImportReport] = []
     for number, part in enumerate(clean.parts, start=1):
         report = await _import_one(
             run,
@@ -252,8 +252,9 @@ async def _import_all(
             sent=part.addresses if judges else 0,
             webhook=webhook,
         )
-        results.append(report.result)
-    return ImportReport.of_parts(list_sn, results)
+        reports.append(report)
+    total = ImportReport.of_parts(list_sn, [each.result for each in reports])
+    return attrs.evolve(total, request_id=reports[-1].request_id)
 
 
 async def _import_one(
@@ -272,7 +273,12 @@ async def _import_one(
             result = await watch_import(
                 run, import_sn, polling, look=look, columns=given.columns, webhook=expected
             )
-            report = ImportReport(list_sn=given.list_sn, import_sn=import_sn, result=result)
+            report = ImportReport(
+                list_sn=given.list_sn,
+                import_sn=import_sn,
+                result=result,
+                request_id=run.request_id(how),
+            )
             _check_taken(report, sent=sent, of=look)
         except ImportFailed:
             # An import may be repeated, and by then what made it fail may have been mended.
@@ -296,7 +302,8 @@ async def read_again(run: Runner, report: ImportReport, polling: Polling) -> Imp
         )
         for number, part in enumerate(report.parts, start=1)
     ]
-    return ImportReport.of_parts(report.list_sn, results)
+    total = ImportReport.of_parts(report.list_sn, results)
+    return attrs.evolve(total, request_id=report.request_id)
 
 
 async def _read_again(
@@ -403,7 +410,8 @@ async def watch_import(
     except APIError as error:
         if not steps.says_unknown(error):
             raise
-        raise ImportFailed(f"{what}: the platform does not know it: {error}", result=None) from None
+        failed = ImportFailed(f"{what}: the platform does not know it: {error}", result=None)
+        raise failed.with_answer_of(error) from None
     ended = _successful(what, result, columns)
     await run.settle(look, ended)
     return ended

@@ -22,8 +22,10 @@ from newsleopard_async.errors import (
     ServerError,
 )
 from newsleopard_async.plain import PlainData, from_plain, to_plain
+from newsleopard_async.transport.listening import listener
+from newsleopard_async.transport.watched import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
-from newsleopard_async.workflows.progress import Events
+from newsleopard_async.workflows.progress import Events, OpenStep
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
 from newsleopard_async.workflows.turns import turn
@@ -60,9 +62,11 @@ class _Watch:
     """The looks at a job.
 
     Attributes:
+        opened: The step that they are.
         seen: What the last one gave, as plain data; None if it failed.
     """
 
+    opened: OpenStep
     seen: PlainData = None
 
 
@@ -74,6 +78,7 @@ class LocalRunner:
         self._checkpoint = checkpoint
         self._events = events
         self._watch: _Watch | None = None
+        self._request_ids: dict[str, str | None] = {}
 
     @property
     def token(self) -> str:
@@ -93,27 +98,38 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.key) if keep else None
         if record is not None and record.is_done:
             return cast("Gives", await self._resumed(step, record))
-        async with self._events.begin(step):
+        async with self._events.begin(step) as opened:
             if step.writes:
-                result = await self._write(step, given)
+                result = await self._write(step, given, opened)
             else:
-                result = await step.run(self._nl, given)
+                result = await self._run(step, given, opened)
+        self._request_ids[step.key] = opened.request_id
         if keep:
             await self.settle(step, result)
-        await self._events.emit(step, "finished", to_plain(result))
+        await self._emit_finished(step, to_plain(result))
         return result
+
+    async def _run(
+        self, step: Step[Given, Gives], given: Given, opened: OpenStep, *more: Observer
+    ) -> Gives:
+        """Run a step, which hears the transport."""
+        before = listener.set(opened)
+        try:
+            return await step.run(self._nl, given, *more)
+        finally:
+            listener.reset(before)
 
     async def _look(self, watch: _Watch, step: Step[Given, Gives], given: Given) -> Gives:
         watch.seen = None
-        result = await step.run(self._nl, given)
+        result = await self._run(step, given, watch.opened)
         watch.seen = to_plain(result)
         return result
 
-    async def _write(self, step: Step[Given, Gives], given: Given) -> Gives:
+    async def _write(self, step: Step[Given, Gives], given: Given, opened: OpenStep) -> Gives:
         """Run a step that may be repeated, and keep that it has begun, unless it was refused."""
         await self._checkpoint.put(step.key, Record(state="intent", at=self.now()))
         try:
-            return await step.run(self._nl, given)
+            return await self._run(step, given, opened)
         except NewsLeopardError as error:
             if _is_refusal(error):
                 # A store that fails now must not hide the refusal.
@@ -125,12 +141,13 @@ class LocalRunner:
         """Run a step that must not happen twice, or give what it gave before."""
         record = self._checkpoint.records.get(step.key)
         if record is None:
-            noting = _Noting(self._checkpoint, step, self._nl)
-            async with self._events.begin(step):
-                result = await step.run(self._nl, given, noting)
+            async with self._events.begin(step) as opened:
+                noting = _Noting(self._checkpoint, step, self._nl, opened)
+                result = await self._run(step, given, opened, noting)
+            self._request_ids[step.key] = opened.request_id
             kept = to_plain(step.keeps(result))
             try:
-                await self._events.emit(step, "finished", kept)
+                await self._emit_finished(step, kept)
                 # A pending cancellation must strike here and not where it drops the result.
                 await anyio.lowlevel.checkpoint()
             except BaseException:
@@ -140,11 +157,13 @@ class LocalRunner:
             return result
         if record.is_done:
             return cast("Gives", await self._resumed(step, record))
-        raise OutcomeUnknown(
+        unknown = OutcomeUnknown(
             f"an earlier run did {step.name} at {record.at:%Y-%m-%d %H:%M} UTC, and it is not "
             "known what became of it",
             request=request,
         )
+        unknown.request_id = record.request_id
+        raise unknown
 
     def has(self, step: AnyStep) -> bool:
         """Whether something is kept of a step: its result, or that it may have happened."""
@@ -160,6 +179,11 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.key)
         return record.at if record is not None and record.is_done else None
 
+    def request_id(self, step: AnyStep) -> str | None:
+        """Return the id of the request that a step made, now or in an earlier run."""
+        record = self._checkpoint.records.get(step.key)
+        return self._request_ids.get(step.key) if record is None else record.request_id
+
     def is_answered(self, step: AnyStep) -> bool:
         """Whether the server said that a step happened, by an answer that cannot be used."""
         record = self._checkpoint.records.get(step.key)
@@ -167,7 +191,12 @@ class LocalRunner:
 
     async def settle(self, step: AnyStep, result: Any) -> None:
         """Note what a step gave."""
-        record = Record(state="done", at=self.now(), result=to_plain(result))
+        record = Record(
+            state="done",
+            at=self.now(),
+            result=to_plain(result),
+            request_id=self._request_ids.get(step.key),
+        )
         await self._checkpoint.put(step.key, record)
 
     async def forget(self, step: AnyStep) -> None:
@@ -180,13 +209,14 @@ class LocalRunner:
         if self._watch is not None:
             yield
             return
-        self._watch = watch = _Watch()
         try:
-            async with self._events.begin(step):
+            async with self._events.begin(step) as opened:
+                self._watch = watch = _Watch(opened)
                 yield
         finally:
             self._watch = None
-        await self._events.emit(step, "finished", watch.seen)
+        self._request_ids[step.key] = opened.request_id
+        await self._emit_finished(step, watch.seen)
 
     async def wait(
         self,
@@ -230,8 +260,12 @@ class LocalRunner:
             return False
         return usage.remaining < usage.limit * _LOW_QUOTA
 
+    async def _emit_finished(self, step: AnyStep, result: PlainData) -> None:
+        request_id = self._request_ids[step.key]
+        await self._events.emit(step, "finished", result, request_id=request_id)
+
     async def _resumed(self, step: AnyStep, record: Record) -> Any:
-        await self._events.emit(step, "resumed", record.result)
+        await self._events.emit(step, "resumed", record.result, request_id=record.request_id)
         return from_plain(step.gives, record.result)
 
 
@@ -249,6 +283,7 @@ class _Noting:
     checkpoint: Checkpoint
     step: AnyStep
     nl: NewsLeopard
+    opened: OpenStep
 
     async def on_sending(self) -> None:
         """Store the intent; what this raises keeps the request from being sent."""
@@ -265,7 +300,7 @@ class _Noting:
         """Store the result."""
         kept = to_plain(self.step.keeps(model))
         _log.info("%s was accepted%s", self.step.name, "" if kept is None else f": {kept}")
-        await self._note(Record(state="done", at=self.nl.clock.now(), result=kept))
+        await self._note(self._record("done", kept))
 
     async def on_failed(self, error: NewsLeopardError) -> None:
         """Take the intent back where it is certain that nothing happened."""
@@ -273,8 +308,15 @@ class _Noting:
             await self._note(None)
         elif error.status is not None and 200 <= error.status < 300:
             # It happened, and the answer cannot be used; so there is nothing to wait for.
-            held = Record(state="intent", at=self.nl.clock.now(), result=ANSWERED)
-            await self._note(held)
+            await self._note(self._record("intent", ANSWERED))
+
+    def _record(self, state: str, result: PlainData) -> Record:
+        return Record(
+            state=state,
+            at=self.nl.clock.now(),
+            result=result,
+            request_id=self.opened.request_id,
+        )
 
     async def _note(self, record: Record | None) -> None:
         """Store what is already so; a store that fails now must not hide it.

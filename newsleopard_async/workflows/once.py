@@ -181,7 +181,11 @@ async def send_once(
                 await check_balance_once(run, found.report.unique, balance)
         ready = marked(campaign, f"[nl-{run.token}]")
         campaign_sn = await prepare_and_upload(run, ready, found.path, polling or Polling())
-        outcome = OnceOutcome(campaign_sn=campaign_sn, addresses=found.report.unique)
+        outcome = OnceOutcome(
+            campaign_sn=campaign_sn,
+            addresses=found.report.unique,
+            request_id=run.request_id(campaign_steps.submit_once),
+        )
         if wait == "accepted":
             return outcome
         with saying_accepted(campaign_sn):

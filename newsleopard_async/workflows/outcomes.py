@@ -1,4 +1,7 @@
-"""What the pipelines give."""
+"""What the pipelines give.
+
+The id of a request says nothing about what became of it: outcomes that differ in it are equal.
+"""
 
 from __future__ import annotations
 
@@ -49,12 +52,14 @@ class ImportReport(Plain):
             several parts it is their sum: a count is None if it is None of any part, and it was
             requested with the first and ended with the last.
         parts: What the platform says of each part, if they were imported in parts.
+        request_id: The id of the request that began the import; of several parts, the last one.
     """
 
     list_sn: ListSn
     import_sn: ImportSn
     result: ImportResult
     parts: tuple[ImportResult, ...] = ()
+    request_id: str | None = attrs.field(default=None, eq=False, metadata=LATER)
 
     @classmethod
     def of_parts(cls, list_sn: ListSn, results: Iterable[ImportResult]) -> ImportReport:
@@ -92,11 +97,13 @@ class SendOutcome(Plain):
         campaign_sn: Its code; keep it.
         import_report: The import before it, or None if none was asked for.
         status: Its state at the end, if that was waited for; then it is sent.
+        request_id: The id of the submit, to quote to the vendor; None if its reply was lost.
     """
 
     campaign_sn: CampaignSn
     import_report: ImportReport | None = None
     status: CampaignStatus | None = attrs.field(default=None, metadata=LATER)
+    request_id: str | None = attrs.field(default=None, eq=False, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True)
@@ -110,12 +117,14 @@ class OnceOutcome(Plain):
         recipients: Contacts that it went to, as the platform counts them; None if it was not
             waited for, or does not say. Fewer than ``addresses`` if some were excluded, had
             unsubscribed, or were rejected.
+        request_id: The id of the request that made the campaign, to quote to the vendor.
     """
 
     campaign_sn: CampaignSn
     addresses: int
     status: CampaignStatus | None = None
     recipients: int | None = None
+    request_id: str | None = attrs.field(default=None, eq=False, metadata=LATER)
 
 
 @attrs.frozen(kw_only=True)
@@ -136,6 +145,8 @@ class EventCounts(Plain):
 @attrs.frozen(kw_only=True, repr=False)
 class AutomationOutcome(HidesContact, Plain):
     """What became of an event for many contacts.
+
+    It takes many requests, whose ids are in the events of the run and in its checkpoint.
 
     Attributes:
         accepted: Contacts that the platform accepted.
@@ -219,12 +230,14 @@ class CampaignReport(Plain):
         unchanged: Whether the export made nothing new, since nothing new had happened.
         available: The types of report that there are.
         files: The files, if a folder was given to download them to.
+        request_id: The id of the export, to quote to the vendor; None if this run asked for none.
     """
 
     campaign_sn: CampaignSn
     unchanged: bool
     available: tuple[ReportState, ...] = ()
     files: tuple[ReportFile, ...] = ()
+    request_id: str | None = attrs.field(default=None, eq=False, metadata=LATER)
 
     def rows(
         self,

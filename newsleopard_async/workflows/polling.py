@@ -242,10 +242,11 @@ class _Wait:
 
     def too_late(self) -> DeadlineExceeded:
         why = "" if self.refused is None else f"; the last look was refused: {self.refused}"
-        return DeadlineExceeded(
+        late = DeadlineExceeded(
             f"{self.what} was not ready within {self.polling.deadline_s:g} s; {self.late}{why}",
             last=self.last,
         )
+        return late if self.refused is None else late.with_answer_of(self.refused)
 
 
 def _within(

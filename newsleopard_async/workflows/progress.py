@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
 from typing import Final, Literal, Protocol
 
+import anyio
 import attrs
 
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import Problem
+from newsleopard_async.errors import NewsLeopardError, Problem, UnexpectedResponse
 from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.plain import Plain, PlainData
 
@@ -23,6 +25,7 @@ __all__ = [
     "Event",
     "EventState",
     "Events",
+    "OpenStep",
     "Plan",
     "Progress",
     "StepLike",
@@ -63,6 +66,15 @@ StepName = Literal[
 ]
 """The steps of all pipelines."""
 
+_TRANSFERS: Final[frozenset[StepName]] = frozenset({"upload_file", "upload_once", "download_files"})
+"""The steps that move bytes to or from the storage."""
+
+_OF_STORAGE: Final = frozenset({"upload", "upload_once", "download"})
+"""The calls of the storage, whose ids say less to the vendor."""
+
+_MOVES_EVERY_S: Final = 0.25
+"""Chosen: four events a second make a smooth bar, and no load to whoever passes them on."""
+
 Plan = tuple[tuple[StepName, ...], ...]
 """What a pipeline is going to do: its phases in order, each with the steps that stand for it."""
 
@@ -93,12 +105,15 @@ class Event(Plain):
         elapsed_s: Seconds since the pipeline began.
         result: What a finished or resumed step gave, as plain data; the class of a failed
             one's error; else what is known of the wait. Of ``check_contacts``, how far it
-            is: ``bytes`` and ``rows``.
+            is: ``bytes`` and ``rows``. Of an upload or a download, how many ``bytes`` have
+            moved in this attempt, and of how many, ``of_bytes``, if that is known.
         part: Which part of the contacts it is about, from 1, if they are imported in parts.
         parts: How many parts there are.
         number: Which phase of the pipeline it is in, from 1, as in "step 3 of 6"; it never
             falls. What an earlier run did, or turns out not to be needed, is passed over.
         steps: How many phases the pipeline has.
+        request_id: The id of the request that a finished, failed or resumed step made last, to
+            quote to the vendor; None if it made none, or none is known.
     """
 
     pipeline: str
@@ -110,6 +125,7 @@ class Event(Plain):
     parts: int | None = None
     number: int | None = None
     steps: int | None = None
+    request_id: str | None = None
 
 
 Progress = Callable[[Event], Awaitable[None] | None]
@@ -146,6 +162,72 @@ class StepLike(Protocol):
         ...
 
 
+@attrs.define(eq=False)
+class OpenStep:
+    """A step that is under way, and hears what the transport does below it.
+
+    What is called with events may take its time, so that they are emitted beside the step: an
+    upload must not stand still meanwhile.
+    """
+
+    _events: Events
+    _of: StepLike
+    _api_id: str | None = None
+    _storage_id: str | None = None
+    _moved: PlainData = None
+    _emitted_s: float = -math.inf
+    _is_over: bool = False
+    _woken: anyio.Event = attrs.field(factory=anyio.Event)
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the last answer: of the API, or of the storage if no other was asked."""
+        return self._api_id or self._storage_id
+
+    def answered(self, operation: str, request_id: str | None) -> None:
+        """Keep the id of an answer."""
+        if operation in _OF_STORAGE:
+            self._storage_id = request_id
+        else:
+            self._api_id = request_id
+
+    async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:
+        """Let an event be emitted, unless there was one just now."""
+        now_s = self._events.clock.monotonic()
+        if moved_bytes == total_bytes or now_s - self._emitted_s >= _MOVES_EVERY_S:
+            self._emitted_s = now_s
+            self._moved = {"bytes": moved_bytes, "of_bytes": total_bytes}
+            self._woken.set()
+
+    @contextlib.asynccontextmanager
+    async def emitting(self) -> AsyncIterator[None]:
+        """Emit what moves in a task of its own, whose end is waited for."""
+        failed = None
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._emit)
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001 - raised below, out of the group
+                failed = error
+            finally:
+                self._is_over = True
+                self._woken.set()
+        if failed is not None:
+            try:
+                raise failed
+            finally:
+                del failed
+
+    async def _emit(self) -> None:
+        is_over = False
+        while not is_over:
+            await self._woken.wait()
+            self._woken = anyio.Event()
+            is_over, moved, self._moved = self._is_over, self._moved, None
+            if moved is not None:
+                await self._events.emit(self._of, "waiting", moved)
+
+
 @attrs.define
 class Events:
     """Emits the events of a pipeline, which begins now.
@@ -175,13 +257,18 @@ class Events:
         return self.clock.monotonic()
 
     @contextlib.asynccontextmanager
-    async def begin(self, of: StepLike) -> AsyncIterator[None]:
+    async def begin(self, of: StepLike) -> AsyncIterator[OpenStep]:
         """Emit that a step has started, and, if it raises, that it has failed."""
         await self.emit(of, "started")
+        opened = OpenStep(self, of)
+        transfers = self.progress is not None and of.name in _TRANSFERS
         try:
-            yield
+            async with opened.emitting() if transfers else contextlib.nullcontext():
+                yield opened
         except Exception as error:
-            await self.emit(of, "failed", type(error).__name__)
+            await self.emit(
+                of, "failed", type(error).__name__, request_id=_id_of(error, opened.request_id)
+            )
             raise
 
     async def emit(
@@ -189,6 +276,8 @@ class Events:
         of: StepLike,
         state: EventState,
         result: PlainData = None,
+        *,
+        request_id: str | None = None,
     ) -> None:
         """Emit an event of a step."""
         if self.progress is None:
@@ -203,6 +292,7 @@ class Events:
             parts=of.parts if of.parts > 1 else None,
             number=self._number_of(of.serves or of.name),
             steps=len(self.plan),
+            request_id=request_id,
         )
         try:
             answer = self.progress(event)
@@ -216,3 +306,15 @@ class Events:
         later = range(self._number, len(self.plan) + 1)
         self._number = next((each for each in later if step in self.plan[each - 1]), self._number)
         return self._number
+
+
+def _id_of(error: Exception, heard: str | None) -> str | None:
+    """Return the id of the answer that an error is about.
+
+    A step that reads an answer, and finds that it is about something else, has not seen its id.
+    """
+    if not isinstance(error, NewsLeopardError):
+        return None
+    if error.request_id is None and isinstance(error, UnexpectedResponse):
+        error.request_id = heard
+    return error.request_id

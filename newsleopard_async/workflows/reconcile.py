@@ -148,7 +148,7 @@ def _still_unknown(
         status=unknown.status,
         excerpt=unknown.excerpt,
         look_again_at=when,
-    )
+    ).with_answer_of(unknown)
 
 
 @hides_variables

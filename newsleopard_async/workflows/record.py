@@ -13,7 +13,7 @@ import attrs
 
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.codes import problems_of_code
-from newsleopard_async.plain import Plain, from_plain
+from newsleopard_async.plain import LATER, Plain, from_plain
 
 __all__ = [
     "ANSWERED",
@@ -83,11 +83,13 @@ class Record(Plain):
         at: When that was written.
         result: What it gave, as plain data; of an intent ``answered``, if the server said that
             it took effect and its answer cannot be used.
+        request_id: The id of the request that it made last, if there was one.
     """
 
     state: str
     at: datetime
     result: Any = None
+    request_id: str | None = attrs.field(default=None, metadata=LATER)
 
     @property
     def is_done(self) -> bool:

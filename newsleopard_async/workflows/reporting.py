@@ -108,6 +108,7 @@ async def export_report(
         try:
             with expecting(webhook, run, steps.export_report) as expected:
                 report = await _report(run, campaign_sn, polling or Polling(), expected)
+            report = attrs.evolve(report, request_id=run.request_id(steps.export_report))
         except CampaignNotReportable as refusal:
             raise await _explained(run, campaign_sn, refusal) from None
         if folder is None:
@@ -164,7 +165,7 @@ async def _explained(
     )
     return CampaignNotReportable(
         f"{refusal}; {what}", status=refusal.status, code=refusal.code, message=refusal.message
-    )
+    ).with_answer_of(refusal)
 
 
 async def _look_before(run: Runner, campaign_sn: CampaignSn) -> States:

@@ -126,6 +126,10 @@ class Runner(Protocol):
         """Return when it was noted what a step gave; None if it is not known."""
         ...
 
+    def request_id(self, step: AnyStep) -> str | None:
+        """Return the id of the request that a step made, now or in an earlier run."""
+        ...
+
     def is_answered(self, step: AnyStep) -> bool:
         """Whether the server said that a step happened, by an answer that cannot be used."""
         ...

@@ -243,7 +243,11 @@ async def send_campaign(
         if hold is not None:
             campaign = await held_back(run, campaign, hold)
         campaign_sn = await submit_or_find(run, campaign, marker)
-        outcome = SendOutcome(campaign_sn=campaign_sn, import_report=report)
+        outcome = SendOutcome(
+            campaign_sn=campaign_sn,
+            import_report=report,
+            request_id=run.request_id(steps.submit),
+        )
         if wait == "accepted":
             return outcome
         with saying_accepted(campaign_sn):

@@ -240,4 +240,4 @@ def _neither(
         status=refused.status,
         code=refused.code,
         message=refused.message,
-    )
+    ).with_answer_of(refused)

@@ -91,7 +91,7 @@ async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
             await run.settle(steps.create_list, made[0].sn)
             return made[0].sn
         if made:
-            raise _ambiguous(made) from None
+            raise _ambiguous(made).with_answer_of(unknown) from None
         now = run.now()
         takes = timedelta() if run.is_answered(steps.create_list) else steps.LISTED_AFTER
         listed_by = (run.held_since(steps.create_list) or now) + takes

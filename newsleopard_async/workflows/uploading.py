@@ -133,7 +133,7 @@ async def _prepare(run: Runner, campaign: Mailing) -> OnceTicket:
             request=unknown.request,
             status=unknown.status,
             excerpt=unknown.excerpt,
-        ) from None
+        ).with_answer_of(unknown) from None
 
 
 async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
@@ -270,4 +270,4 @@ def _still_unknown(
         status=unknown.status,
         excerpt=unknown.excerpt,
         look_again_at=when,
-    )
+    ).with_answer_of(unknown)

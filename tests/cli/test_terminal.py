@@ -151,6 +151,22 @@ def test_repeated_look_keeps_one_line() -> None:
     assert "campaign c0ffee" in second
 
 
+@pytest.mark.parametrize(
+    ("total", "shown"), [(4_000, "━━━━ 1,000 of 4,000 bytes"), (None, "1,000 bytes")]
+)
+def test_bytes_of_an_upload_are_a_bar(total: int | None, shown: str) -> None:
+    """If it is known how many there are; a download may not say."""
+    screen = console(terminal=True)
+    steps = Steps(screen)
+    watcher = Watcher(steps)
+
+    watcher(event("upload_file", "started"))
+    watcher(event("upload_file", "waiting", {"bytes": 1_000, "of_bytes": total}))
+    screen.print(steps)
+
+    assert shown in written(screen)
+
+
 def test_failed_event_marks_its_line() -> None:
     """A step that failed is shown as failed, with the class of the error."""
     screen = console()

@@ -13,6 +13,7 @@ import attrs
 import pytest
 
 from newsleopard_async import (
+    Clock,
     DeadlineExceeded,
     ImportFailed,
     ImportResult,
@@ -23,9 +24,16 @@ from newsleopard_async import (
     with_lists,
     workflows,
 )
+from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Event, campaign_steps
 from newsleopard_async.workflows import steps as steps_module
-from newsleopard_async.workflows.progress import OF_LIST, StepName, of_import
+from newsleopard_async.workflows.progress import (
+    OF_LIST,
+    Events,
+    Progress,
+    StepName,
+    of_import,
+)
 from newsleopard_async.workflows.runner import Step
 from tests.clients import Bench, Reply, connected, csv_of, scripted
 from tests.constants import CAMPAIGN, KEY, START
@@ -228,6 +236,7 @@ async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
             "parts",
             "number",
             "steps",
+            "request_id",
         }
     told = json.dumps([event.to_dict() for event in recorder.events], ensure_ascii=False)
     for secret in ("Signature", KEY, "@example.com", "會員0"):
@@ -288,6 +297,60 @@ async def test_what_the_callback_returns_means_nothing() -> None:
         await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=count)
 
     assert len(bench.emulator.lists) == 1
+
+
+def events_of(progress: Progress | None, clock: Clock) -> Events:
+    """Make the events of an import."""
+    return Events("import_contacts", progress, clock, (("upload_file",),))
+
+
+@pytest.mark.anyio
+async def test_bytes_that_move_are_told_a_few_times_a_second() -> None:
+    """The first, the last, and four a second between; nobody is told of them without a callback."""
+    recorder, clock = Recorder(), ManualClock()
+    for progress in (recorder, None):
+        async with events_of(progress, clock).begin(steps_module.upload_file) as opened:
+            for moved in range(1_001):
+                await opened.moved(moved, 1_000)
+                await clock.sleep(0.001)
+
+    told = [each.result for each in recorder.events if each.state == "waiting"]
+    assert told == [{"bytes": moved, "of_bytes": 1_000} for moved in (0, 250, 500, 750, 1_000)]
+    assert recorder.events[-1].state == "waiting"
+
+
+@pytest.mark.anyio
+async def test_slow_callback_does_not_hold_an_upload_up() -> None:
+    """It misses what moved meanwhile, has the last, and is waited for at the end of the step."""
+    told: list[Any] = []
+    clock = ManualClock()
+
+    async def note(event: Event) -> None:
+        if event.state == "waiting":
+            await clock.sleep(30)
+            told.append(event.result)
+
+    async with events_of(note, clock).begin(steps_module.upload_file) as opened:
+        for moved in (1, 2, 3, 4):
+            await opened.moved(moved, 4)
+            await clock.sleep(1)
+        took_s = clock.monotonic()
+
+    assert took_s == 4
+    assert [each["bytes"] for each in told] == [1, 4]
+
+
+@pytest.mark.anyio
+async def test_error_of_an_upload_is_raised_as_itself() -> None:
+    """That events are emitted beside it shows nowhere; one that is not ours has no id."""
+    recorder = Recorder()
+    with pytest.raises(OSError, match="disk"):
+        async with events_of(recorder, ManualClock()).begin(steps_module.upload_file):
+            raise OSError("disk")
+
+    assert [(each.state, each.request_id) for each in recorder.events] == [
+        ("started", None), ("failed", None)
+    ]  # fmt: skip
 
 
 FEW, MANY = csv_of(3), csv_of(300)
