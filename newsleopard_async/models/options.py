@@ -142,7 +142,7 @@ class Polling:
     Attributes:
         first_s: Wait before the second look.
         factor: Each wait is so many times the last.
-        max_s: Longest wait between two looks.
+        max_s: Longest wait between two looks; every wait is that long until a webhook comes.
         jitter: Share by which each wait varies, up and down.
         deadline_s: When to stop looking, even while a look is on its way; the job itself goes
             on. The last look begins at the deadline, and has 5 s, or a tenth of it if less.
