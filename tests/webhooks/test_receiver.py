@@ -15,7 +15,7 @@ import anyio.to_thread
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.webhooks import ExpectedWebhook, Webhooks
+from newsleopard_async.webhooks import ExpectedWebhook, Webhooks, receiver
 
 URL = "https://shop.example/newsleopard"
 SECRET = "0123456789abcdef"
@@ -280,6 +280,17 @@ def test_call_after_the_end_of_the_event_loop_is_harmless(backend: str) -> None:
     thread.join()
 
     assert answers == [ACCEPTED]
+
+
+@pytest.mark.anyio
+async def test_body_is_only_read_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """It decides nothing, and to read the worst of bodies takes a tenth of a second."""
+    caplog.set_level(logging.INFO, "newsleopard_async")
+    webhooks = Webhooks(URL)
+    with webhooks.expect() as expected, mock.patch.object(receiver, "parse_webhook") as parse:
+        assert webhooks.receive(token_of(expected), b"{}") == ACCEPTED
+
+    parse.assert_not_called()
 
 
 @pytest.mark.anyio
