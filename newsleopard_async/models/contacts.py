@@ -11,7 +11,7 @@ import attrs
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.codes import ImportSn, ListSn, Token
 from newsleopard_async.models.validation import problems_of_line, refuse
-from newsleopard_async.plain import PRESIGNED, Plain, redact_url
+from newsleopard_async.plain import PRESIGNED, Plain, Tabular, redact_url
 
 __all__ = [
     "RESERVED_COLUMNS",
@@ -141,7 +141,7 @@ ImportStatus.MISSING_REQUIRED_DATA = ImportStatus("MISSING_REQUIRED_DATA")
 
 
 @attrs.frozen(kw_only=True)
-class ImportResult(Plain):
+class ImportResult(Tabular):
     """How far an import is. Counts that the server leaves out are None: unknown, not 0.
 
     A count below 0 is None, too. Only ``status`` says whether it has ended; the sample of

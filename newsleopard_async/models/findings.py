@@ -11,7 +11,7 @@ import attrs
 
 from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import Problem
-from newsleopard_async.plain import Plain
+from newsleopard_async.plain import Plain, Tabular
 
 __all__ = [
     "MOST_PLACES",
@@ -102,7 +102,7 @@ class Finding(Plain):
 
 
 @attrs.frozen(kw_only=True)
-class CheckReport(Plain):
+class CheckReport(Tabular):
     """What a check found; an iterable of its findings.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -10,13 +10,13 @@ import attrs
 
 from newsleopard_async.models.codes import CampaignSn
 from newsleopard_async.models.metrics import CampaignMetrics
-from newsleopard_async.plain import Plain
+from newsleopard_async.plain import Tabular
 
 __all__ = ["CampaignSummary", "ReportSummary"]
 
 
 @attrs.frozen(kw_only=True)
-class ReportSummary(Plain):
+class ReportSummary(Tabular):
     """How many addresses each report file lists, each counted once, whatever its case.
 
     A number is None where the platform gave no file of that type: probably it happened to
@@ -80,6 +80,12 @@ class ReportSummary(Plain):
     def complained_rate_percent(self) -> float | None:
         """Those who complained, of the delivered."""
         return _percent(self.complained, self.delivered)
+
+    def __html_rows__(self) -> Iterator[tuple[str, object]]:
+        yield from super().__html_rows__()
+        for name in vars(ReportSummary):
+            if name.endswith("_rate_percent"):
+                yield name, getattr(self, name)
 
     @property
     def _sent(self) -> int | None:

@@ -20,6 +20,7 @@ __all__ = [
     "OfAKind",
     "Plain",
     "PlainData",
+    "Tabular",
     "from_plain",
     "redact_url",
     "to_plain",
@@ -56,6 +57,23 @@ class Plain:
         from newsleopard_async.plain import schema
 
         return schema.json_schema_of(cls, core_schema, handler)
+
+    def __html_rows__(self) -> Iterable[tuple[str, object]]:
+        """Yield what a table of it may show; see `Tabular`."""
+        from newsleopard_async.plain import html
+
+        return html.rows_of(self)
+
+
+class Tabular(Plain):
+    """A base for what notebooks show as a table: what its ``repr`` shows, and no address."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from newsleopard_async.plain import html
+
+        return html.table_of(type(self).__name__, self.__html_rows__())
 
 
 class OfAKind(Plain):

@@ -16,7 +16,7 @@ import attrs
 from newsleopard_async.models import Timezone
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
 from newsleopard_async.models.reports import RejectedRow
-from newsleopard_async.plain import Plain
+from newsleopard_async.plain import Plain, Tabular
 
 __all__ = [
     "ASSUMED",
@@ -82,7 +82,7 @@ class RehearsedTest(Plain):
 
 
 @attrs.frozen(kw_only=True)
-class Rehearsal(Plain):
+class Rehearsal(Tabular):
     """What would happen; ``print`` shows it.
 
     Attributes:
@@ -175,6 +175,14 @@ class Rehearsal(Plain):
 
     def __str__(self) -> str:
         return _summarize(self)
+
+    def __html_rows__(self) -> Iterator[tuple[str, object]]:
+        """Yield what ``print`` shows. A mail has contacts; it is in `mails` and its own page."""
+        yield "Would go out", self.ok
+        yield "Name", self.name
+        yield from _facts(self)
+        yield "Findings", (*self.contacts, *self.campaign)
+        yield "Assumed", self.assumed
 
 
 def _summarize(shown: Rehearsal) -> str:

@@ -25,7 +25,7 @@ from newsleopard_async.models import (
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.models.reports import HidesContact, ReportRow
 from newsleopard_async.models.validation import problems_of_type, refuse
-from newsleopard_async.plain import LATER, Plain
+from newsleopard_async.plain import LATER, Plain, Tabular
 
 __all__ = [
     "AutomationOutcome",
@@ -42,7 +42,7 @@ __all__ = [
 
 
 @attrs.frozen(kw_only=True)
-class ImportReport(Plain):
+class ImportReport(Tabular):
     """A complete import.
 
     Attributes:
@@ -90,7 +90,7 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 
 @attrs.frozen(kw_only=True)
-class SendOutcome(Plain):
+class SendOutcome(Tabular):
     """A campaign that the platform accepted; which is not yet sent.
 
     Attributes:
@@ -107,7 +107,7 @@ class SendOutcome(Plain):
 
 
 @attrs.frozen(kw_only=True)
-class OnceOutcome(Plain):
+class OnceOutcome(Tabular):
     """A campaign whose contacts were uploaded for it, and which the platform accepted.
 
     Attributes:
@@ -143,7 +143,7 @@ class EventCounts(Plain):
 
 
 @attrs.frozen(kw_only=True, repr=False)
-class AutomationOutcome(HidesContact, Plain):
+class AutomationOutcome(HidesContact, Tabular):
     """What became of an event for many contacts.
 
     It takes many requests, whose ids are in the events of the run and in its checkpoint.
@@ -176,7 +176,7 @@ HowCalledOff: TypeAlias = Literal[
 
 
 @attrs.frozen(kw_only=True)
-class CalledOff(Plain):
+class CalledOff(Tabular):
     """What became of a campaign that was called off.
 
     Attributes:
@@ -222,7 +222,7 @@ class ReportState(Plain):
 
 
 @attrs.frozen(kw_only=True)
-class CampaignReport(Plain):
+class CampaignReport(Tabular):
     """The report of a campaign.
 
     Attributes:

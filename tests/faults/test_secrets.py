@@ -54,6 +54,8 @@ def shown(value: Any) -> str:
     texts = [repr(value), str(value), f"{value}"]
     if hasattr(value, "to_dict"):
         texts.append(repr(value.to_dict()))
+    if hasattr(value, "_repr_html_"):
+        texts.append(value._repr_html_())
     if isinstance(value, tuple):
         texts.extend(shown(each) for each in value)
     if attrs.has(type(value)):
