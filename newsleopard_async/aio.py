@@ -24,7 +24,14 @@ import anyio.to_thread
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["from_any_thread", "in_thread", "open_file", "run_to_completion"]
+__all__ = [
+    "cancel_requests",
+    "from_any_thread",
+    "go_on_if_cancelled",
+    "in_thread",
+    "open_file",
+    "run_to_completion",
+]
 
 T = TypeVar("T")
 
@@ -73,6 +80,27 @@ async def _go_on(cancellation: asyncio.CancelledError | None) -> None:
     if cancellation is not None:
         raise cancellation
     await anyio.lowlevel.checkpoint_if_cancelled()
+
+
+def cancel_requests() -> int:
+    """Count the cancellations of this task that asyncio itself has been asked for; 0 on trio."""
+    if not _on_asyncio():
+        return 0
+    task: asyncio.Task[object] = sys.modules["asyncio"].current_task()
+    return task.cancelling()
+
+
+async def go_on_if_cancelled(requests: int) -> None:
+    """Let a cancellation go on that somebody has swallowed.
+
+    Those of scopes strike again by themselves. One of asyncio's own strikes once.
+
+    Args:
+        requests: What `cancel_requests` gave before.
+    """
+    await anyio.lowlevel.checkpoint_if_cancelled()
+    if cancel_requests() > requests:
+        raise anyio.get_cancelled_exc_class()
 
 
 async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None = None) -> T:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from newsleopard_async.endpoints.contacts import Contacts
     from newsleopard_async.endpoints.reports import Reports
     from newsleopard_async.files import AnyPath
+    from newsleopard_async.models.attempts import OnAttempt
     from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
     from newsleopard_async.models.raw import RawAnswer
     from newsleopard_async.store import Store
@@ -50,10 +51,18 @@ class NewsLeopard:
         clock: Where time comes from.
         usage_store: A path or a store, one for each key, that keeps the day's count of
             requests between runs; without it every process begins at 0.
+        on_attempt: An async function around each attempt at a request of the API, within the
+            retries, and never around the file storage: it is given an `ApiAttempt`, to which it may
+            add headers, and ``call_next``, which sends it and gives an `AttemptOutcome`. What it
+            raises before it sends goes on, and nothing was sent; what it raises afterwards is
+            logged. It may take ``Timeouts.submit_s`` before, and again afterwards.
+
+    ``NEWSLEOPARD_LOG=debug`` in the environment switches the log on.
 
     Raises:
-        ConfigurationError: no key, a key that no header can carry, a bad base URL, or an
-            `http_transport` that is none of httpx.
+        ConfigurationError: no key, a key that no header can carry, a bad base URL, an
+            `http_transport` that is none of httpx, an `on_attempt` that is not an async function,
+            or a bad word in ``NEWSLEOPARD_LOG``.
     """
 
     def __init__(
@@ -68,6 +77,7 @@ class NewsLeopard:
         allow_http: bool = False,
         clock: Clock | None = None,
         usage_store: AnyPath | Store | None = None,
+        on_attempt: OnAttempt | None = None,
     ) -> None:
         # Reporters of errors print the variables of each frame.
         given = None if api_key is None else Secret(api_key)
@@ -85,6 +95,7 @@ class NewsLeopard:
             allow_http=allow_http,
             clock=clock,
             usage_store=usage_store,
+            on_attempt=on_attempt,
         )
         self._build(opened, owner=True)
 

@@ -14,9 +14,12 @@ import pytest
 
 from newsleopard_async.aio import in_thread, run_to_completion
 from newsleopard_async.errors import OutcomeUnknown
+from newsleopard_async.models.attempts import ApiAttempt, CallNext
+from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.watched import Departure
 from tests.observers import RecordingObserver
 from tests.transport.scripted import (
+    READ,
     SUBMIT,
     Scripted,
     Step,
@@ -300,3 +303,37 @@ async def test_steps_of_a_foreign_transport_do_not_take_back_that_it_has_the_req
     assert foreign.may_have_left
     assert not ours.may_have_left
     slot.give_back()
+
+
+@pytest.mark.parametrize("when", ["before", "in flight", "after"])
+@pytest.mark.parametrize("request_", [READ, SUBMIT], ids=str)
+async def test_hook_does_not_swallow_a_cancellation(request_: Request[Any], when: str) -> None:
+    """Asyncio strikes once; the call is cancelled all the same, and nothing is sent twice."""
+    at: list[asyncio.Task[Any]] = []
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        if when == "in flight":
+            at[0].cancel()
+            await asyncio.sleep(0.01)
+        return await ACCEPTED(request)
+
+    async def swallow() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            at[0].cancel()
+            await asyncio.sleep(0)
+
+    async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
+        if when == "before":
+            await swallow()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call_next(attempt)
+        if when == "after":
+            await swallow()
+
+    transport = Scripted(handle)
+    api = make_api(transport, on_attempt=hook)
+    at.append(asyncio.create_task(api.call(request_)))
+    await asyncio.wait(at)
+
+    assert at[0].cancelled()
+    assert len(transport.sent) == 1

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         SubjectTest,
     )
     from newsleopard_async.models.account import Balance, Template
+    from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome, OnAttempt
     from newsleopard_async.models.automation import AutomationEvent, EventOutcome, Recipient
     from newsleopard_async.models.campaign import (
         Campaign,
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABTest",
+    "ApiAttempt",
+    "AttemptOutcome",
     "AutomationEvent",
     "Balance",
     "Campaign",
@@ -77,6 +80,7 @@ __all__ = [
     "ImportStatus",
     "ListSn",
     "Mailing",
+    "OnAttempt",
     "OnceTicket",
     "Polling",
     "RateLimits",
@@ -107,6 +111,7 @@ __all__ = [
 
 _MODULES = {
     "models.account": ("Balance", "Template"),
+    "models.attempts": ("ApiAttempt", "AttemptOutcome", "OnAttempt"),
     "models.automation": ("AutomationEvent", "EventOutcome", "Recipient"),
     "models.campaign_status": ("CampaignState", "CampaignStatus", "DeleteOutcome", "OnceTicket"),
     "models.metrics": ("CampaignMetrics",),

@@ -21,11 +21,13 @@ from newsleopard_async import telemetry
 from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.files import AnyPath
+from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.arriving import read_whole
 from newsleopard_async.transport.attempt import Attempt
 from newsleopard_async.transport.calls import Call
+from newsleopard_async.transport.hook import check_hook
 from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.daylog import DayLog
@@ -67,6 +69,7 @@ class Api:
     clock: Clock = attrs.field(repr=False)
     retry: RetryPolicy
     timeouts: Timeouts
+    on_attempt: OnAttempt | None = attrs.field(default=None, repr=False)
     day_log: DayLog = attrs.field(repr=False, factory=lambda: DayLog(None))
     offers: Offers = attrs.field(repr=False, factory=Offers)
     _limiters: dict[object, Limiter] = attrs.field(init=False, repr=False, factory=dict)
@@ -85,17 +88,19 @@ class Api:
         allow_http: bool,
         clock: Clock | None,
         usage_store: AnyPath | Store | None,
+        on_attempt: OnAttempt | None,
     ) -> Api:
         """Build it of what a caller gives, the environment, and the defaults.
 
         Raises:
             ConfigurationError: there is no key, or one that no header can carry, a bad URL, or
-                something else than a transport of httpx; or the environment asks for a log that
-                there is not.
+                something else than a transport of httpx or a hook; or the environment asks for
+                a log that there is not.
             InvalidRequest: ``usage_store`` is neither a path nor a store.
         """
         read_log()
         check_transport(custom)
+        check_hook(on_attempt)
         return cls(
             base_url=read_base_url(base_url, allow_http=allow_http),
             key=read_key(key),
@@ -104,6 +109,7 @@ class Api:
             clock=clock or _SYSTEM_CLOCK,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
+            on_attempt=on_attempt,
             day_log=DayLog(as_store(usage_store, field="usage_store")),
         )
 
@@ -234,6 +240,7 @@ class Api:
             purpose=purpose,
             clock=self.clock,
             timeouts=self.timeouts,
+            hook=self.on_attempt,
             exchange=lambda arrivals: self._exchange(request, content, purpose, arrivals),
             read=lambda outcome: reading.result(request, outcome, self.clock.now()),
         )

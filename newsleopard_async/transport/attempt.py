@@ -6,16 +6,17 @@ export, and what `watched` has noted.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Final, Generic, TypeVar
 
 import attrs
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import APIError
+from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import Timeouts
 from newsleopard_async.transport.calls import Call
+from newsleopard_async.transport.hook import Hooked
 from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.limits.limiter import Limiter
@@ -30,11 +31,13 @@ from newsleopard_async.transport.outcome import (
 )
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.watched import Departure, Observer, Watch
+from newsleopard_async.transport.watched import Departure, Observer, Watch, cut_off
 
 __all__ = ["Attempt"]
 
 T = TypeVar("T")
+
+_NOT_AWAITED: Final = "on_attempt did not wait for its outcome"
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +53,7 @@ class Attempt(Generic[T]):
         purpose: Which of them.
         clock: Bounds the waits.
         timeouts: How long they may be.
+        hook: The caller's, around it, or None.
         exchange: Builds what goes over the wire; it tells of its way.
         read: Understands what became of it.
     """
@@ -62,6 +66,7 @@ class Attempt(Generic[T]):
     purpose: Purpose
     clock: Clock
     timeouts: Timeouts
+    hook: OnAttempt | None = None
     exchange: Callable[[Departure], Exchange]
     read: Callable[[Outcome], Result[T]]
 
@@ -74,7 +79,9 @@ class Attempt(Generic[T]):
 
         Raises:
             RateLimited, DailyQuotaExhausted: its turn will not come.
-            ConfigurationError: the set-up is wrong, or the observer takes too long.
+            ConfigurationError: the set-up is wrong, the observer takes too long, or the hook sends
+                nothing.
+            Exception: what the hook raised before it sent.
         """
         request, pool_s = self.request, self.timeouts.pool_s
         self.call.queue()
@@ -102,12 +109,55 @@ class Attempt(Generic[T]):
         departure = Departure(slot, is_ours=self.pools.custom is None)
         # Whatever is wrong with the set-up comes before the intent is stored.
         exchange = self.exchange(departure)
+        if self.hook is None:
+            return await self._go(exchange, departure, slot)
+        return await self._hooked(self.hook, exchange, departure, slot)
+
+    async def _hooked(
+        self, hook: OnAttempt, exchange: Exchange, departure: Departure, slot: Slot
+    ) -> Result[T]:
+        """Send it with the caller's hook around it."""
+
+        async def send(headers: Mapping[str, str]) -> Result[T]:
+            exchange.request.headers.update(headers)
+            return await self._go(exchange, departure, slot, note)
+
+        def note(result: Result[T]) -> None:
+            hooked.result = result
+
+        def unseen(result: Result[T]) -> None:
+            if not self.request.kind.repeatable:
+                self.watch(slot).note_cancelled(departure, result)
+
+        hooked = Hooked(
+            hook=hook,
+            call=self.call,
+            send=send,
+            unseen=unseen,
+            clock=self.clock,
+            within_s=self.timeouts.submit_s,
+        )
+        return await hooked.run() or self.read(cut_off(departure, _NOT_AWAITED))
+
+    async def _go(
+        self,
+        exchange: Exchange,
+        departure: Departure,
+        slot: Slot,
+        note: Callable[[Result[T]], None] | None = None,
+    ) -> Result[T]:
         if self.request.kind.repeatable:
             return await self._send(exchange, departure, slot)
-        return await self.watch(slot).send(exchange, departure)
+        return await self.watch(slot, note).send(exchange, departure)
 
-    def watch(self, slot: Slot) -> Watch[T]:
+    def watch(self, slot: Slot, note: Callable[[Result[T]], None] | None = None) -> Watch[T]:
         """Return what sends a request that must not be repeated."""
+
+        def settle(result: Result[T]) -> None:
+            self._settle(slot, result)
+            if note is not None:
+                note(result)
+
         return Watch(
             name=self.request.name,
             observer=self.observer,
@@ -115,7 +165,7 @@ class Attempt(Generic[T]):
             observer_s=self.timeouts.submit_s,
             perform=self.call.perform,
             read=self.read,
-            settle=functools.partial(self._settle, slot),
+            settle=settle,
         )
 
     async def _send(self, exchange: Exchange, departure: Departure, slot: Slot) -> Result[T]:

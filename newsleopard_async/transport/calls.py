@@ -42,6 +42,7 @@ class Call:
         base_url: Where it goes, without a query.
         path: Without its query; None of the storage, where it is part of a presigned URL.
         attempts: How many have begun.
+        duration_s: How long the last attempt took that has ended, in seconds.
         waited_s: What this attempt has waited for its turn and for a connection, in seconds.
         last: What became of the last attempt that has ended; None before, and if it was cut off.
         error: What the call ends with though its last attempt was answered.
@@ -53,6 +54,7 @@ class Call:
     path: str | None = None
     clock: Clock = attrs.field(repr=False)
     attempts: int = 0
+    duration_s: float = 0.0
     waited_s: float = 0.0
     last: Outcome | None = attrs.field(default=None, repr=False)
     error: Exception | None = attrs.field(default=None, repr=False)
@@ -114,7 +116,7 @@ class Call:
 
     def end(self, outcome: Outcome, duration_s: float = 0.0) -> None:
         """Note what became of an attempt."""
-        self.last = outcome
+        self.last, self.duration_s = outcome, duration_s
         heard = listener.get()
         if heard is not None and isinstance(outcome, Answer):
             # Before an observer is told: it stores the id. It is ours, and breaks no call.
@@ -193,7 +195,7 @@ class Call:
 def fields_of(outcome: Outcome) -> dict[str, Any]:
     """Return what a log record says of an outcome; what is not known is left out."""
     failure = outcome.failure
-    known: dict[str, Any] = {} if failure is None else {"nl_failure": failure.name.lower()}
+    known: dict[str, Any] = {} if failure is None else {"nl_failure": failure.word}
     if not isinstance(outcome, Answer):
         return known | {"nl_reason": outcome.cause}
     known["nl_status"] = outcome.status

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, cast
 
 import attrs
 
@@ -41,6 +41,9 @@ _LONGEST_RETRY_AFTER_S: Final = 7 * 86_400.0
 """A garbled header must not shut the gate of the limiter for ever."""
 
 
+FailureWord = Literal["refused", "not_sent", "server_error", "reply_lost"]
+
+
 class Failure(enum.Enum):
     """The ways to fail that are worth telling apart; a column of the table each."""
 
@@ -48,6 +51,11 @@ class Failure(enum.Enum):
     NOT_SENT = "not sent"
     SERVER_ERROR = "5xx"
     REPLY_LOST = "reply lost"
+
+    @property
+    def word(self) -> FailureWord:
+        """The name that programs know it by, in logs and hooks."""
+        return cast("FailureWord", self.name.lower())
 
 
 @attrs.frozen

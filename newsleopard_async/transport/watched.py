@@ -22,7 +22,7 @@ from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 
-__all__ = ["Departure", "Observer", "Place", "Unlimited", "Watch"]
+__all__ = ["Departure", "Observer", "Place", "Unlimited", "Watch", "cut_off"]
 
 T = TypeVar("T")
 
@@ -173,7 +173,7 @@ class Watch(Generic[T]):
         observer_s: How long each of them may be.
         perform: Makes the attempt.
         read: Understands what became of it.
-        settle: Told the result of what was sent.
+        settle: Told the result, also if nothing was sent.
     """
 
     name: str
@@ -189,11 +189,12 @@ class Watch(Generic[T]):
         return await run_to_completion(
             functools.partial(self._send_watched, exchange, departure),
             withdraw=departure.withdraw,
-            when_cancelled=functools.partial(self._note_cancelled, departure),
+            when_cancelled=functools.partial(self.note_cancelled, departure),
         )
 
     async def _send_watched(self, exchange: Exchange, departure: Departure) -> Result[T]:
         result = await self._unless_withdrawn(exchange, departure)
+        self.settle(result)
         await self._tell(result)
         return result
 
@@ -207,7 +208,7 @@ class Watch(Generic[T]):
             # Not by its scope: asyncio is ending its event loop, and cancels every task. Who
             # waits for this one has been cancelled, too, and logs what it gives.
             pass
-        return self.read(_cut_off(departure, "it was cancelled"))
+        return self.read(cut_off(departure, "it was cancelled"))
 
     async def _is_announced(self) -> bool:
         return self.observer is None or await self._in_time(self.observer.on_sending())
@@ -219,15 +220,13 @@ class Watch(Generic[T]):
             departure.give_up()
             if isinstance(error, _TORN_DOWN):
                 # Nothing can be awaited any more.
-                self._note_cancelled(departure, self.read(_cut_off(departure, "it was torn down")))
+                self.note_cancelled(departure, self.read(cut_off(departure, "it was torn down")))
             if not isinstance(error, (NewsLeopardError, Withdrawn)):
                 raise
             # What is wrong with a file ends in "call again", which is not to be done here.
             why = _CHANGED if isinstance(error, InvalidRequest) else str(error)
-            outcome = _cut_off(departure, why)
-        result = self.read(outcome)
-        self.settle(result)
-        return result
+            outcome = cut_off(departure, why)
+        return self.read(outcome)
 
     async def _tell(self, result: Result[T]) -> None:
         """Tell the observer; one that hangs or fails must not hide what is done."""
@@ -254,14 +253,14 @@ class Watch(Generic[T]):
     def _too_slow(self) -> str:
         return f"the checkpoint's store did not answer within {self.observer_s:g} s"
 
-    def _note_cancelled(self, departure: Departure, result: Result[T]) -> None:
+    def note_cancelled(self, departure: Departure, result: Result[T]) -> None:
         """Say in the log what the cancelled caller will not see."""
         if not departure.may_have_left:
             return
         _log.warning("%s was cancelled in flight, and %s", self.name, _ending(result))
 
 
-def _cut_off(departure: Departure, why: str) -> Outcome:
+def cut_off(departure: Departure, why: str) -> Outcome:
     """Return what became of a request whose attempt ended otherwise than by its answer."""
     return ReplyLost(why) if departure.may_have_left else NotSent(why)
 

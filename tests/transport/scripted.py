@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from newsleopard_async.clock import Clock
+from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.api import Api
@@ -201,6 +202,7 @@ def make_api(
     limits: RateLimits = UNLIMITED,
     retry: RetryPolicy | None = None,
     timeouts: Timeouts | None = None,
+    on_attempt: OnAttempt | None = None,
 ) -> Api:
     """Build the part under test; it has no rate limits unless asked for."""
     return Api(
@@ -211,6 +213,7 @@ def make_api(
         clock=clock or ManualClock(),
         retry=retry or RetryPolicy(),
         timeouts=timeouts or Timeouts(),
+        on_attempt=on_attempt,
     )
 
 

@@ -11,6 +11,8 @@ import pytest
 
 import newsleopard_async
 from newsleopard_async import (
+    ApiAttempt,
+    AttemptOutcome,
     Balance,
     CampaignMetrics,
     CampaignSn,
@@ -99,6 +101,17 @@ EXAMPLES: tuple[Plain, ...] = (
     SendNow(),
     SENDER,
     Balance(mails=1),
+    ApiAttempt(
+        operation="submit_campaign",
+        method="POST",
+        path="/v1/campaign/normal/submit",
+        attempt=1,
+        waited_s=0.5,
+        headers={"traceparent": "00-1-2-01"},
+    ),
+    AttemptOutcome(
+        status=200, failure=None, duration_s=0.1, request_id="r", headers={"via": "1.1 x"}
+    ),
     RawAnswer(status=200, headers={"content-type": "application/json"}, json={"sn": "c"}),
     CampaignStatus(sn=CampaignSn("c"), state=CampaignState.STOP, has_content=(True, False)),
     DeleteOutcome(deleted=(CampaignSn("c"),)),

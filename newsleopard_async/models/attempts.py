@@ -1,0 +1,65 @@
+"""What a hook around each attempt sees and gives (``NewsLeopard(on_attempt=…)``)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, Protocol, TypeAlias
+
+import attrs
+
+from newsleopard_async.plain import Plain
+
+__all__ = ["ApiAttempt", "AttemptOutcome", "CallNext", "OnAttempt"]
+
+
+@attrs.frozen(kw_only=True)
+class ApiAttempt(Plain):
+    """An attempt at a request of the API that is about to be sent: no key, no query, no body.
+
+    Attributes:
+        operation: What is called, as ``submit_campaign``.
+        method: The HTTP method.
+        path: Below ``base_url``.
+        attempt: The number of the attempt at this call, from 1 on.
+        waited_s: What it has waited for its turn and for a connection, in seconds.
+        headers: Add to these what is to be sent with it, such as ``traceparent``.
+    """
+
+    operation: str
+    method: str
+    path: str
+    attempt: int
+    waited_s: float
+    headers: dict[str, str] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class AttemptOutcome(Plain):
+    """What became of an attempt.
+
+    Attributes:
+        status: The HTTP status, or None if no answer came.
+        failure: ``refused`` (at the gateway), ``not_sent``, ``server_error`` or ``reply_lost``;
+            None for any other answer, also one that refuses.
+        duration_s: From handing it over to the end of its answer, in seconds.
+        request_id: The id that the platform gave it, or None.
+        headers: Some headers of the answer, which say where it came from; names in lower case.
+    """
+
+    status: int | None
+    failure: Literal["refused", "not_sent", "server_error", "reply_lost"] | None
+    duration_s: float
+    request_id: str | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+CallNext: TypeAlias = Callable[[ApiAttempt], Awaitable[AttemptOutcome]]
+"""Sends the attempt. It raises for no failure of HTTP, which are outcomes."""
+
+
+class OnAttempt(Protocol):
+    """An async function around each attempt at a request of the API, within the retries."""
+
+    def __call__(self, attempt: ApiAttempt, call_next: CallNext, /) -> Awaitable[object]:
+        """Await ``call_next(attempt)`` once, and do what is to be done before and after."""
+        ...

@@ -1,0 +1,262 @@
+"""A hook of the caller's around each attempt at a request of the API.
+
+It runs in the caller's task, and around what must not be repeated outside of what runs to its end:
+before the intent to send is stored. What it does before it sends may keep the attempt from being
+sent. What it does afterwards changes nothing: the result stands.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Final, Generic, TypeVar, cast
+
+import anyio
+import attrs
+from anyio.abc import TaskGroup
+
+from newsleopard_async.aio import cancel_requests, go_on_if_cancelled
+from newsleopard_async.clock import Clock
+from newsleopard_async.errors import ConfigurationError, Problem
+from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome, OnAttempt
+from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.transport.calls import Call
+from newsleopard_async.transport.interpret import Result
+from newsleopard_async.transport.outcome import Answer
+
+__all__ = ["Hooked", "check_hook"]
+
+T = TypeVar("T")
+
+_log: Final = logging.getLogger("newsleopard_async")
+
+_OURS: Final = re.compile(
+    r"(?:content|accept|proxy|if)-.*|accept|x-api-key|host|user-agent|transfer-encoding|connection"
+    r"|keep-alive|te|trailer|upgrade|expect|range|cookie2?",
+    re.IGNORECASE,
+)
+"""What the request says of itself, what changes what an answer means, and cookies, which are
+kept nowhere."""
+
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A token (RFC 9110, 5.6.2)."""
+
+_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
+
+_LARGEST_CHARACTERS: Final = 8_192
+"""Chosen: as much as W3C's ``baggage`` may have; Amazon's gateway takes 10,240 bytes in all."""
+
+
+def check_hook(given: object) -> None:
+    """Refuse what is no hook; it would only be noticed at the first request.
+
+    Raises:
+        ConfigurationError: what to give in its place.
+    """
+    called = getattr(type(given), "__call__", None)  # noqa: B004 - whether that is async, not whether it is there
+    is_async = inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(called)
+    if given is not None and (isinstance(given, type) or not is_async):
+        raise ConfigurationError(
+            "on_attempt must be an async function of two arguments: "
+            "async def on_attempt(attempt, call_next): await call_next(attempt)"
+        )
+
+
+class _Step(enum.Enum):
+    """How far a hook is."""
+
+    BEFORE = "has not called call_next yet"
+    SENDING = "waits for the outcome"
+    AFTER = "has it, or was kept from it"
+    OVER = "has ended"
+
+
+@attrs.define(kw_only=True, eq=False)
+class Hooked(Generic[T]):
+    """One attempt with a hook around it.
+
+    Attributes:
+        hook: The caller's.
+        call: What it is an attempt of.
+        send: Sends it, with more headers.
+        unseen: Told a result that the caller will not see.
+        clock: Bounds the hook.
+        within_s: How long it may take before it sends, and again afterwards.
+        result: What became of the attempt. Who sends what must not be repeated sets it also if
+            the hook does not wait for it.
+    """
+
+    hook: OnAttempt
+    call: Call
+    send: Callable[[Mapping[str, str]], Awaitable[Result[T]]]
+    unseen: Callable[[Result[T]], object]
+    clock: Clock
+    within_s: float
+    result: Result[T] | None = None
+    _step: _Step = _Step.BEFORE
+    _was_sent: bool = False
+    _is_late: bool = False
+    _is_told: bool = False
+    _error: BaseException | None = None
+    _task_id: int = 0
+    _scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    _timer: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
+    _tasks: TaskGroup = attrs.field(init=False)
+
+    async def run(self) -> Result[T] | None:
+        """Run the hook; return what became of the attempt, or None if the hook did not wait for it.
+
+        Raises:
+            ConfigurationError: the hook sent nothing.
+            BaseException: what the hook raised before it sent, or what kept us from sending.
+        """
+        requests, self._task_id = cancel_requests(), anyio.get_current_task().id
+        try:
+            raised = await self._bounded()
+            await go_on_if_cancelled(requests)
+        except BaseException:
+            self._lose()
+            raise
+        finally:
+            self._step = _Step.OVER
+        if not self._was_sent:
+            raise raised or ConfigurationError(
+                f"on_attempt did not call call_next{self._in_time}; nothing was sent"
+            )
+        self._end(raised)
+        return self.result
+
+    async def _bounded(self) -> BaseException | None:
+        """Run the hook; return what it raised, which would leave the task group in another."""
+        raised: BaseException | None = None
+        attempt = ApiAttempt(
+            operation=self.call.operation,
+            method=self.call.method,
+            path=self.call.path or "",
+            attempt=self.call.attempts,
+            waited_s=self.call.waited_s,
+        )
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._watch, self._timer)
+            try:
+                with self._scope:
+                    await self.hook(attempt, self._call_next)
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as error:  # noqa: BLE001 - it is raised or logged at the end
+                raised = error
+            # Not the scope of all: that would be a cancellation of this task, too.
+            self._timer.cancel()
+        return raised
+
+    async def _watch(self, timer: anyio.CancelScope) -> None:
+        """End a hook that takes too long."""
+        with timer:
+            await self.clock.sleep(self.within_s)
+            self._is_late = True
+            self._scope.cancel()
+
+    async def _call_next(self, attempt: ApiAttempt) -> AttemptOutcome:
+        self._check()
+        headers = _checked(attempt)
+        self._step, self._was_sent = _Step.SENDING, True
+        self._timer.cancel()
+        try:
+            self.result = await self.send(headers)
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self._step, self._timer = _Step.AFTER, anyio.CancelScope()
+            self._tasks.start_soon(self._watch, self._timer)
+        self._is_told = True
+        return _outcome(self.result, self.call.duration_s)
+
+    def _check(self) -> None:
+        if self._step is _Step.OVER or (self._is_late and not self._was_sent):
+            why = "it was called too late, when on_attempt had ended or taken too long"
+        elif anyio.get_current_task().id != self._task_id:
+            why = (
+                "on_attempt called it in another task; await it in on_attempt itself "
+                "(asyncio.timeout bounds it, asyncio.wait_for may not)"
+            )
+        elif self._was_sent:
+            why = "on_attempt called it a second time"
+        else:
+            return
+        raise ConfigurationError(f"call_next sends nothing: {why}")
+
+    def _end(self, raised: BaseException | None) -> None:
+        """Let the result stand, whatever the hook did since.
+
+        Raises:
+            BaseException: what kept us from sending, or what ends the program.
+        """
+        if self._error is not None:
+            raise self._error
+        if raised is not None and not isinstance(raised, Exception):
+            self._lose()
+            raise raised
+        if raised is not None:
+            _log.error("on_attempt failed after %s", self.call.operation, exc_info=raised)
+        elif self._is_late:
+            _log.error("on_attempt did not end after %s%s", self.call.operation, self._in_time)
+
+    def _lose(self) -> None:
+        if self._is_told and self.result is not None:
+            self.unseen(self.result)
+
+    @property
+    def _in_time(self) -> str:
+        return f" within {self.within_s:g} s" if self._is_late else ""
+
+
+def _outcome(result: Result[T], duration_s: float) -> AttemptOutcome:
+    outcome = result.outcome
+    answer = outcome if isinstance(outcome, Answer) else None
+    return AttemptOutcome(
+        status=None if answer is None else answer.status,
+        failure=None if outcome.failure is None else outcome.failure.word,
+        duration_s=duration_s,
+        request_id=None if answer is None else answer.request_id,
+        headers={} if answer is None else answer.selected_headers,
+    )
+
+
+def _checked(attempt: object) -> dict[str, str]:
+    """Return the headers that a hook adds.
+
+    Raises:
+        InvalidRequest: which of them cannot be sent; no value is shown.
+    """
+    refuse(_problems(attempt))
+    return dict(cast("ApiAttempt", attempt).headers)
+
+
+def _problems(attempt: object) -> Iterator[Problem]:
+    if not isinstance(attempt, ApiAttempt):
+        yield wrong_type("attempt", attempt, "the ApiAttempt that on_attempt was given")
+        return
+    if not isinstance(attempt.headers, Mapping):
+        yield wrong_type("headers", attempt.headers, "a mapping of names to text")
+        return
+    size = 0
+    for name, value in attempt.headers.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            yield Problem("headers", "name", f"{name!r} is not the name of a header")
+        elif _OURS.fullmatch(name):
+            yield Problem("headers", "ours", f"{name} is set by this library; leave it out")
+        elif not isinstance(value, str) or not _VALUE.fullmatch(value):
+            yield Problem("headers", "value", f"{name} must be one line of visible ASCII")
+        else:
+            size += len(name) + len(value)
+    if size > _LARGEST_CHARACTERS:
+        yield Problem(
+            "headers", "too-long", f"must have {_LARGEST_CHARACTERS:,} characters in all at most"
+        )
