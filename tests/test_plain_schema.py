@@ -297,6 +297,7 @@ async def test_fastapi_takes_and_gives_models() -> None:
     OPENAPI_31_VALIDATOR.validate(described)
     components = described["components"]["schemas"]
     assert {"Campaign", "ContactList", "Sender", "SendAt", "SubjectTest"} <= components.keys()
-    assert not [name for name in components if name.endswith(("-Input", "-Output"))]
+    # Some versions of pydantic tell input and output of the user's model apart, by its defaults.
+    assert not [name for name in components if "-" in name and not name.startswith("Job-")]
     body = described["paths"]["/campaigns"]["post"]["requestBody"]["content"]
     assert body["application/json"]["schema"]["$ref"] == "#/components/schemas/Campaign"
