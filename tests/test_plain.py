@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import (
     ABTest,
     Campaign,
+    CheckReport,
     ContactList,
     FooterLanguage,
     ImportResult,
@@ -323,6 +324,17 @@ def test_kind_is_written_with_a_class_that_has_one() -> None:
 
     assert Tagged(1).to_dict() == {"kind": "tagged", "value": 1}
     assert "kind" not in ContactList(sn=ListSn("a")).to_dict()
+
+
+def test_model_is_a_mapping_for_dict_alone() -> None:
+    """``dict(model)`` is its plain data, and a model is neither a sequence nor iterable."""
+    sender: Any = Sender("豹", "a@example.com")
+
+    assert dict(sender) == {**sender} == sender.to_dict()
+    assert not isinstance(sender, Iterable)
+    with pytest.raises(TypeError, match="not iterable"):
+        list(sender)
+    assert list(CheckReport()) == []
 
 
 def test_kinds_are_fixed() -> None:

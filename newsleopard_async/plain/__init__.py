@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from newsleopard_async.plain.converter import (
     LATER,
@@ -43,6 +43,10 @@ class Plain:
 
     def __getitem__(self, key: str) -> Any:
         return self.to_dict()[key]
+
+    if not TYPE_CHECKING:
+        # What can be asked by a key is taken for a sequence otherwise, and asked for its item 0.
+        __iter__ = None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
