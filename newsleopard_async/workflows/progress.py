@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
 from typing import Final, Literal, Protocol
@@ -71,9 +70,6 @@ _TRANSFERS: Final[frozenset[StepName]] = frozenset({"upload_file", "upload_once"
 
 _OF_STORAGE: Final = frozenset({"upload", "upload_once", "download"})
 """The calls of the storage, whose ids say less to the vendor."""
-
-_MOVES_EVERY_S: Final = 0.25
-"""Chosen: four events a second make a smooth bar, and no load to whoever passes them on."""
 
 Plan = tuple[tuple[StepName, ...], ...]
 """What a pipeline is going to do: its phases in order, each with the steps that stand for it."""
@@ -175,7 +171,6 @@ class OpenStep:
     _api_id: str | None = None
     _storage_id: str | None = None
     _moved: PlainData = None
-    _emitted_s: float = -math.inf
     _is_over: bool = False
     _woken: anyio.Event = attrs.field(factory=anyio.Event)
 
@@ -192,12 +187,9 @@ class OpenStep:
             self._api_id = request_id
 
     async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:
-        """Let an event be emitted, unless there was one just now."""
-        now_s = self._events.clock.monotonic()
-        if moved_bytes == total_bytes or now_s - self._emitted_s >= _MOVES_EVERY_S:
-            self._emitted_s = now_s
-            self._moved = {"bytes": moved_bytes, "of_bytes": total_bytes}
-            self._woken.set()
+        """Let an event be emitted; the transport says it a few times a second."""
+        self._moved = {"bytes": moved_bytes, "of_bytes": total_bytes}
+        self._woken.set()
 
     @contextlib.asynccontextmanager
     async def emitting(self) -> AsyncIterator[None]:
