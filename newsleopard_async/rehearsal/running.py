@@ -34,6 +34,7 @@ from newsleopard_async.rehearsal.pages import write_pages
 from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
 from newsleopard_async.rehearsal.stage import Stage, check_taken, take
 from newsleopard_async.temporary import private_folder
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling
 from newsleopard_async.workflows.progress import Progress, problems_of_progress
 
@@ -45,6 +46,7 @@ LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @hides_variables
+@pipeline
 async def rehearse(
     campaign: Mailing,
     contacts: Contacts,

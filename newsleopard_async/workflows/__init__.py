@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.checking import check_contacts
     from newsleopard_async.workflows.checkpoint import Checkpoint
     from newsleopard_async.workflows.completion import wait_for_campaign
+    from newsleopard_async.workflows.feed import EventFeed, PipelineRun, events
     from newsleopard_async.workflows.importing import import_contacts, wait_for_import
     from newsleopard_async.workflows.once import send_once
     from newsleopard_async.workflows.outcomes import (
@@ -41,8 +42,10 @@ __all__ = [
     "CampaignSummary",
     "Checkpoint",
     "Event",
+    "EventFeed",
     "ImportReport",
     "OnceOutcome",
+    "PipelineRun",
     "Progress",
     "ReportFile",
     "ReportState",
@@ -50,6 +53,7 @@ __all__ = [
     "Store",
     "call_off",
     "check_contacts",
+    "events",
     "export_report",
     "find_campaign",
     "import_contacts",
@@ -72,6 +76,7 @@ _MODULES = {
     "workflows.checking": ("check_contacts",),
     "workflows.checkpoint": ("Checkpoint",),
     "workflows.completion": ("wait_for_campaign",),
+    "workflows.feed": ("EventFeed", "PipelineRun", "events"),
     "workflows.importing": ("import_contacts", "wait_for_import"),
     "workflows.once": ("send_once",),
     "workflows.outcomes": (

@@ -39,6 +39,7 @@ from newsleopard_async.workflows.checkpoint import (
 )
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import AutomationOutcome, EventCounts
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.steps import answer_of
@@ -49,6 +50,7 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 
 @hides_variables
+@pipeline
 async def trigger_automation(
     nl: NewsLeopard,
     workflow: str,

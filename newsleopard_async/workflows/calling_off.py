@@ -37,6 +37,7 @@ from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CalledOff
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import delays_s, problems_of_polling
 from newsleopard_async.workflows.progress import Events, Plan, Progress
 from newsleopard_async.workflows.record import SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, Record, submits
@@ -62,6 +63,7 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 
 @hides_variables
+@pipeline
 async def call_off(
     nl: NewsLeopard,
     campaign_sn: CampaignSn | None = None,

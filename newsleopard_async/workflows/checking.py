@@ -15,6 +15,7 @@ from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.files import AnyPath
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 
 __all__ = ["check_contacts", "checked", "log_remarks"]
@@ -35,6 +36,7 @@ _CHECK: Final = _Check()
 
 
 @hides_variables
+@pipeline
 async def check_contacts(
     source: Contacts,
     *,

@@ -41,6 +41,7 @@ from newsleopard_async.workflows.campaign_steps import FindFinished, find_finish
 from newsleopard_async.workflows.campaign_steps import submit_once as prepared
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (
     excusing,
     may_be_too_early,
@@ -99,6 +100,7 @@ class _Sending:
 
 
 @hides_variables
+@pipeline
 async def wait_for_campaign(
     nl: NewsLeopard,
     campaign_sn: CampaignSn,

@@ -32,6 +32,7 @@ from newsleopard_async.workflows.checkpoint import (
 )
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (
     excusing,
     expecting,
@@ -63,6 +64,7 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 
 @hides_variables
+@pipeline
 async def import_contacts(
     nl: NewsLeopard,
     contacts: Contacts,
@@ -347,6 +349,7 @@ def _check_taken(report: ImportReport, *, sent: int, of: AnyStep) -> None:
 
 
 @hides_variables
+@pipeline
 async def wait_for_import(
     nl: NewsLeopard,
     import_sn: ImportSn,

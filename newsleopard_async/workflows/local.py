@@ -25,7 +25,7 @@ from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.transport.listening import listener
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
-from newsleopard_async.workflows.progress import Events, OpenStep
+from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
 from newsleopard_async.workflows.turns import turn
@@ -121,6 +121,7 @@ class LocalRunner:
 
     async def _look(self, watch: _Watch, step: Step[Given, Gives], given: Given) -> Gives:
         watch.seen = None
+        watch.opened.polled()
         result = await self._run(step, given, watch.opened)
         watch.seen = to_plain(result)
         return result
@@ -265,6 +266,8 @@ class LocalRunner:
         await self._events.emit(step, "finished", result, request_id=request_id)
 
     async def _resumed(self, step: AnyStep, record: Record) -> Any:
+        with span_of(step, is_resumed=True):
+            pass
         await self._events.emit(step, "resumed", record.result, request_id=record.request_id)
         return from_plain(step.gives, record.result)
 

@@ -47,6 +47,7 @@ from newsleopard_async.workflows.checkpoint import (
 from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling
 from newsleopard_async.workflows.progress import (
     OF_BALANCE,
@@ -68,6 +69,7 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 
 @hides_variables
+@pipeline
 async def send_once(
     nl: NewsLeopard,
     campaign: Mailing,

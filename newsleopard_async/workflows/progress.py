@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from inspect import isawaitable
 from typing import Final, Literal, Protocol
 
 import anyio
 import attrs
 
+from newsleopard_async import telemetry
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError, Problem, UnexpectedResponse
 from newsleopard_async.models.validation import refuse, wrong_type
@@ -31,6 +33,7 @@ __all__ = [
     "StepName",
     "of_import",
     "problems_of_progress",
+    "span_of",
 ]
 
 _log: Final = logging.getLogger("newsleopard_async")
@@ -168,6 +171,8 @@ class OpenStep:
 
     _events: Events
     _of: StepLike
+    _span: telemetry.Span
+    _polls: int = 0
     _api_id: str | None = None
     _storage_id: str | None = None
     _moved: PlainData = None
@@ -185,6 +190,11 @@ class OpenStep:
             self._storage_id = request_id
         else:
             self._api_id = request_id
+
+    def polled(self) -> None:
+        """Note a look at a job, of which a watch has many."""
+        self._polls += 1
+        self._span.event("poll", {"newsleopard.poll": self._polls})
 
     async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:
         """Let an event be emitted; the transport says it a few times a second."""
@@ -252,11 +262,12 @@ class Events:
     async def begin(self, of: StepLike) -> AsyncIterator[OpenStep]:
         """Emit that a step has started, and, if it raises, that it has failed."""
         await self.emit(of, "started")
-        opened = OpenStep(self, of)
         transfers = self.progress is not None and of.name in _TRANSFERS
         try:
-            async with opened.emitting() if transfers else contextlib.nullcontext():
-                yield opened
+            with span_of(of) as span:
+                opened = OpenStep(self, of, span)
+                async with opened.emitting() if transfers else contextlib.nullcontext():
+                    yield opened
         except Exception as error:
             await self.emit(
                 of, "failed", type(error).__name__, request_id=_id_of(error, opened.request_id)
@@ -298,6 +309,18 @@ class Events:
         later = range(self._number, len(self.plan) + 1)
         self._number = next((each for each in later if step in self.plan[each - 1]), self._number)
         return self._number
+
+
+def span_of(of: StepLike, *, is_resumed: bool = False) -> AbstractContextManager[telemetry.Span]:
+    """Open the span of a step."""
+    return telemetry.span(
+        f"newsleopard.step.{of.name}",
+        attributes={
+            "newsleopard.step.part": of.part if of.parts > 1 else None,
+            "newsleopard.step.parts": of.parts if of.parts > 1 else None,
+            "newsleopard.resumed": is_resumed or None,
+        },
+    )
 
 
 def _id_of(error: Exception, heard: str | None) -> str | None:

@@ -33,6 +33,7 @@ from newsleopard_async.models.validation import problems_of_line, problems_of_ti
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.runner import Runner
@@ -152,6 +153,7 @@ def _still_unknown(
 
 
 @hides_variables
+@pipeline
 async def find_campaign(
     nl: NewsLeopard,
     marker: str,

@@ -27,6 +27,7 @@ from newsleopard_async.workflows.campaign_steps import get_status
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (
     GOES_ON,
     excusing,
@@ -48,6 +49,7 @@ _EXPORT_PERIOD: Final = timedelta(hours=1)
 
 
 @hides_variables
+@pipeline
 async def export_report(
     nl: NewsLeopard,
     campaign_sn: CampaignSn,
@@ -213,6 +215,7 @@ async def _export(
 
 
 @hides_variables
+@pipeline
 async def wait_for_report(
     nl: NewsLeopard,
     campaign_sn: CampaignSn,

@@ -58,6 +58,7 @@ from newsleopard_async.workflows.importing import (
 )
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling, problems_of_webhook
 from newsleopard_async.workflows.progress import (
     OF_BALANCE,
@@ -86,6 +87,7 @@ WaitFor = Literal["accepted", "sent"]
 
 
 @hides_variables
+@pipeline
 async def send_campaign(
     nl: NewsLeopard,
     campaign: Mailing,

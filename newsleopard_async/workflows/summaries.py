@@ -20,6 +20,7 @@ from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.campaign_steps import get_metrics
 from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
 from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import may_be_too_early, problems_of_polling
 from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.reporting import export_report
@@ -39,6 +40,7 @@ _log: Final = logging.getLogger("newsleopard_async")
 
 
 @hides_variables
+@pipeline
 async def summarize(
     nl: NewsLeopard,
     campaign_sns: Iterable[CampaignSn],

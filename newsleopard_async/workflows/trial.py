@@ -23,6 +23,7 @@ from newsleopard_async.models.validation import (
 )
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from newsleopard_async.workflows.outcomes import SendOutcome
+from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import Progress
 from newsleopard_async.workflows.sending import send_campaign
 
@@ -35,6 +36,7 @@ _MARK: Final = "[test]"
 
 
 @hides_variables
+@pipeline
 async def send_test(
     nl: NewsLeopard,
     campaign: Campaign,

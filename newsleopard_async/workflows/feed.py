@@ -1,0 +1,241 @@
+"""The events of a run as something to go through: ``async for event in …``.
+
+A callback is called while the pipeline waits for it. Whoever passes events on, as a server-sent
+stream does, wants a loop of its own in the place of that, at its own pace:
+
+- `EventFeed` is a callback that any number of loops may listen to, of a run that somebody else
+  owns, such as a task in the background. Leaving such a loop, or coming late, changes nothing.
+- `events` runs the pipeline itself, within a block, and ends with it.
+
+There is no generator that runs a pipeline and yields its events: one that is left early is closed
+by the garbage collector, at any time and in any task, which no task group survives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from operator import itemgetter
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.validation import refuse
+from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress
+
+__all__ = ["EventFeed", "PipelineRun", "events"]
+
+T = TypeVar("T")
+
+_MOST: Final = 1_000
+"""How many events are kept. Chosen: more than a run has that does not divide its contacts, and
+some hundred kilobytes."""
+
+_NO_BLOCK: Final = """events(…) runs a pipeline, which ends with a block of yours; write
+    async with workflows.events(…) as run:
+        async for event in run: …"""
+
+
+class EventFeed:
+    """The events of one run, for any number of loops: give it as ``progress=`` and loop over it.
+
+    Every loop begins with the first event, also one that comes late, and ends when the pipeline
+    has ended, however that was. A slow loop never holds the pipeline up. It misses a ``waiting``
+    that a later one of the same step has replaced, and nothing else, unless it is more than 1,000
+    events behind. A feed belongs to one event loop.
+
+    Attributes:
+        is_over: Whether the pipeline has ended.
+        outcome: What it gave; None before its end, and if it failed.
+        error: What it ended with otherwise, a cancellation included.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.outcome: Any = None
+        self.error: BaseException | None = None
+        self._has_begun = False
+        self._count = 0
+        self._kept: list[tuple[int, Event]] = []
+        self._waiting: list[anyio.Event] = []
+
+    def __call__(self, event: Event) -> None:
+        """Take an event; a pipeline calls this."""
+        self._count += 1
+        if self._kept and _replaces(event, self._kept[-1][1]):
+            self._kept.pop()
+        self._kept.append((self._count, event))
+        del self._kept[:-_MOST]
+        self._wake()
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """Go through the events from the first one on; it may be left at any time."""
+        return _Loop(self)
+
+    async def _after(self, seen: int) -> tuple[int, Event] | None:
+        """Return the next event and its number; None if there will be no more."""
+        while True:
+            place = bisect_right(self._kept, seen, key=itemgetter(0))
+            if place < len(self._kept):
+                return self._kept[place]
+            if self.is_over:
+                return None
+            woken = anyio.Event()
+            self._waiting.append(woken)
+            await woken.wait()
+
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[Callable[[object], None]]:
+        """Serve a run as long as the context lasts; gives a function that takes its outcome.
+
+        Raises:
+            InvalidRequest: it has served one.
+        """
+        if self._has_begun:
+            raise InvalidRequest.of(
+                "progress", "used", "this EventFeed has served a run; make one for each run"
+            )
+        self._has_begun = True
+        try:
+            yield self._settle
+        except BaseException as error:
+            self.error = error
+            raise
+        finally:
+            self.is_over = True
+            self._wake()
+
+    def _settle(self, outcome: object) -> None:
+        self.outcome = outcome
+
+    def _wake(self) -> None:
+        for each in self._waiting:
+            each.set()
+        self._waiting.clear()
+
+
+class _Loop:
+    """A loop over a feed. It is no generator: trio warns of one that is left early."""
+
+    def __init__(self, feed: EventFeed) -> None:
+        self._feed = feed
+        self._seen = 0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        found = await self._feed._after(self._seen)  # noqa: SLF001 - a part of it
+        if found is None:
+            raise StopAsyncIteration
+        self._seen, event = found
+        return event
+
+
+def _replaces(event: Event, last: Event) -> bool:
+    """Say whether an event says more of the same wait."""
+    if event.state != "waiting" or last.state != "waiting":
+        return False
+    return (event.pipeline, event.step, event.part) == (last.pipeline, last.step, last.part)
+
+
+class PipelineRun(Generic[T]):
+    """A pipeline that runs as long as a block: see `events`."""
+
+    def __init__(self, work: Callable[..., Awaitable[T]], progress: Progress | None) -> None:
+        self._work = work
+        self._progress = progress
+        self._feed = EventFeed()
+        self._tasks: TaskGroup | None = None
+
+    async def __aenter__(self) -> Self:
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._carry)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._tasks is not None
+        self._tasks.cancel_scope.cancel()
+        if isinstance(exc, anyio.get_cancelled_exc_class()):
+            return await self._tasks.__aexit__(exc_type, exc, traceback)
+        # A task group would wrap an error of the block, which goes on by itself.
+        await self._tasks.__aexit__(None, None, None)
+        if exc is None and isinstance(self._feed.error, Exception):
+            raise self._feed.error
+        return None
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """Go through the events, from the first one to the last, in as many loops as you like."""
+        if self._tasks is None:
+            raise TypeError(_NO_BLOCK)
+        return aiter(self._feed)
+
+    @property
+    def outcome(self) -> T:
+        """What the pipeline gave.
+
+        Raises:
+            RuntimeError: it has not ended, or was stopped, or failed.
+        """
+        if self._feed.error is not None or not self._feed.is_over:
+            raise RuntimeError("the pipeline gave nothing: it goes on, or was stopped, or failed")
+        outcome: T = self._feed.outcome
+        return outcome
+
+    async def _carry(self) -> None:
+        # It is raised when the block ends.
+        with contextlib.suppress(Exception), self._feed.serving() as settle:
+            settle(await self._work(progress=self._tell))
+
+    def _tell(self, event: Event) -> Awaitable[None] | None:
+        self._feed(event)
+        return None if self._progress is None else self._progress(event)
+
+
+@hides_variables
+def events(
+    pipeline: Callable[..., Awaitable[T]],
+    /,
+    *args: Any,
+    progress: Progress | None = None,
+    **options: Any,
+) -> PipelineRun[T]:
+    """Run a pipeline within a block, and go through its events.
+
+    ::
+
+        async with workflows.events(workflows.send_campaign, nl, CAMPAIGN) as run:
+            async for event in run:
+                print(event.number, event.steps, event.step, event.state)
+        outcome = run.outcome
+
+    The loop ends when the pipeline has ended. Leaving the block earlier cancels the pipeline, whose
+    checkpoint keeps what was done. What the pipeline raises leaves the block as it is.
+
+    Args:
+        pipeline: One of the pipelines.
+        args: What it is called with.
+        progress: Called with every event, too.
+        options: What it is called with by name.
+
+    Raises:
+        InvalidRequest: ``progress`` cannot be called, or is a feed, which serves a pipeline itself.
+    """
+    refuse(problems_of_progress(progress))
+    if isinstance(progress, EventFeed):
+        raise InvalidRequest.of(
+            "progress", "feed", "an EventFeed goes to the pipeline itself; loop over this run"
+        )
+    return PipelineRun(functools.partial(pipeline, *args, **options), progress)

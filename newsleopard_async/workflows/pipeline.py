@@ -1,0 +1,87 @@
+"""What all pipelines have around them: a span, and the end of a feed of events."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+from newsleopard_async import telemetry
+from newsleopard_async.models.codes import problems_of_code
+from newsleopard_async.workflows.feed import EventFeed
+
+__all__ = ["pipeline"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_CODES: Final = ("campaign_sn", "import_sn", "list_sn")
+"""What a span says of a pipeline: codes, and never a name, an address or a path."""
+
+
+def pipeline(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Give a pipeline its span, and end the feed that is its ``progress``.
+
+    A pipeline that calls another hands on a mere callback: the feed ends with the outer one.
+    """
+    return cast("Callable[P, Coroutine[Any, Any, T]]", _carried(function))
+
+
+def _carried(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Any]:
+    name = f"newsleopard.{function.__name__}"
+    parameters = inspect.signature(function)
+
+    @functools.wraps(function)
+    async def carried(*args: Any, **kwargs: Any) -> T:
+        with _served(kwargs) as settle:
+            try:
+                work = function(*args, **kwargs)
+                codes = _codes(parameters.bind(*args, **kwargs).arguments.get)
+            finally:
+                # Among them may be contacts, and reporters print the variables of frames that run.
+                del args, kwargs
+            with telemetry.span(name, attributes=codes) as span:
+                outcome = await work
+                span.set(_codes_of(outcome))
+            settle(outcome)
+            return outcome
+
+    return carried
+
+
+def _served(kwargs: dict[str, Any]) -> AbstractContextManager[Callable[[object], None]]:
+    feed = kwargs.get("progress")
+    if not isinstance(feed, EventFeed):
+        return contextlib.nullcontext(_forget)
+    kwargs["progress"] = feed.__call__
+    return feed.serving()
+
+
+def _forget(_: object) -> None:
+    """Take the outcome of a run that nobody listens to."""
+
+
+def _codes_of(outcome: object) -> dict[str, str]:
+    """Return the codes of an outcome, and of the import before it."""
+    imported = getattr(outcome, "import_report", None)
+    return {
+        **_codes(functools.partial(_field_of, imported)),
+        **_codes(functools.partial(_field_of, outcome)),
+    }
+
+
+def _field_of(outcome: object, name: str) -> object:
+    return getattr(outcome, name, None)
+
+
+def _codes(field: Callable[[str], object]) -> dict[str, str]:
+    return {f"newsleopard.{name}": value for name in _CODES for value in _if_code(field(name))}
+
+
+def _if_code(value: object) -> Iterator[str]:
+    """Yield what has the form of a code; an address that was given by a slip has not."""
+    if isinstance(value, str) and "@" not in value and not any(problems_of_code("sn", value)):
+        yield value

@@ -1,0 +1,296 @@
+"""The events of a run as something to go through, and what becomes of the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from newsleopard_async import (
+    CampaignSn,
+    InvalidRequest,
+    OutcomeUnknown,
+    rehearsal,
+    workflows,
+)
+from newsleopard_async.workflows import Event, EventFeed
+from newsleopard_async.workflows.progress import EventState
+from tests.clients import connected, csv_of
+from tests.constants import CAMPAIGN
+
+NEW: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員"}
+
+
+def event(number: int, state: EventState = "finished", part: int | None = None) -> Event:
+    """Make an event that is told from others by its time."""
+    return Event(
+        pipeline="import_contacts", step="get_import", state=state, elapsed_s=number, part=part
+    )
+
+
+async def times_of(feed: AsyncIterator[Event]) -> list[float]:
+    """Go through a feed to its end."""
+    return [each.elapsed_s async for each in feed]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_late", [True, False])
+async def test_feed_gives_all_events_and_ends_with_the_run(is_late: bool) -> None:
+    """Every loop has every event, also one that comes when all is over."""
+    feed, told = EventFeed(), list[list[str]]()
+
+    async def listen() -> None:
+        told.append([f"{each.step} {each.state}" async for each in feed])
+
+    async with connected() as bench, anyio.create_task_group() as tasks:
+        if not is_late:
+            tasks.start_soon(listen)
+            tasks.start_soon(listen)
+            await anyio.lowlevel.checkpoint()
+        outcome = await workflows.send_campaign(bench.nl, CAMPAIGN, progress=feed, **NEW)
+        if is_late:
+            await listen()
+            await listen()
+
+    assert told[0] == told[1]
+    assert (told[0][0], told[0][-1]) == ("check_contacts started", "submit finished")
+    assert (feed.is_over, feed.outcome, feed.error) == (True, outcome, None)
+
+
+@pytest.mark.anyio
+async def test_feed_ends_with_the_error_of_the_run() -> None:
+    """Of the arguments, of a step, of a call that Python refuses, and with a cancellation."""
+    async with connected(profile="vendor-2026") as bench:
+        bench.emulator.lose_reply_to("submit_campaign")
+        feeds = [EventFeed() for _ in range(4)]
+        with pytest.raises(OutcomeUnknown) as lost:
+            await workflows.send_campaign(bench.nl, CAMPAIGN, progress=feeds[0], **NEW)
+        with pytest.raises(InvalidRequest):
+            await workflows.call_off(bench.nl, progress=feeds[1])
+        with pytest.raises(TypeError):
+            await workflows.call_off(bench.nl, wrong=1, progress=feeds[2])  # type: ignore[call-arg]  # that is the test
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await workflows.wait_for_campaign(bench.nl, CampaignSn("c"), progress=feeds[3])
+        states = [[each.state async for each in feed] for feed in feeds]
+
+    assert feeds[0].error is lost.value
+    assert states[0][-1] == "finished"
+    assert states[1:3] == [[], []]
+    assert all(feed.is_over and feed.error is not None for feed in feeds)
+    assert not isinstance(feeds[3].error, Exception)
+
+
+@pytest.mark.anyio
+async def test_feed_serves_one_run() -> None:
+    """A second one would mix its events with those of the first."""
+    feed = EventFeed()
+    async with connected() as bench:
+        await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=feed)
+        with pytest.raises(InvalidRequest, match="make one for each run"):
+            await workflows.import_contacts(bench.nl, csv_of(1), list_name="b", progress=feed)
+
+
+@pytest.mark.anyio
+async def test_feed_ends_with_the_outer_pipeline(tmp_path: Path) -> None:
+    """A pipeline that is made of others goes on when one of those has ended."""
+    async with connected() as bench:
+        test, figures, rehearsed = EventFeed(), EventFeed(), EventFeed()
+        await workflows.send_test(bench.nl, CAMPAIGN, to=["me@example.com"], progress=test)
+        sns = [await bench.send(name=name) for name in ("a", "b")]
+        await workflows.summarize(bench.nl, sns, progress=figures)
+        await rehearsal.rehearse(CAMPAIGN, csv_of(2), progress=rehearsed)
+        downloads = [each async for each in figures if each.step == "download_files"]
+        exports = [each async for each in rehearsed if each.pipeline == "export_report"]
+
+    assert len({each.elapsed_s for each in downloads}) > 1
+    assert [each.state for each in downloads].count("finished") == 2
+    assert exports[-1].step == "download_files"
+    assert len(figures.outcome) == 2
+    assert test.outcome.campaign_sn
+
+
+@pytest.mark.anyio
+async def test_slow_loop_misses_waits_alone() -> None:
+    """Of a wait it has the newest word; what else happened, it has in order."""
+    feed = EventFeed()
+    with feed.serving():
+        feed(event(1, "started"))
+        loop = aiter(feed)
+        first = await anext(loop)
+        for number in range(2, 8):
+            feed(event(number, "waiting"))
+        feed(event(8, "waiting", part=2))
+        feed(event(9))
+
+    assert (first.elapsed_s, await times_of(loop)) == (1, [7, 8, 9])
+
+
+@pytest.mark.anyio
+async def test_feed_keeps_the_last_thousand() -> None:
+    """A run of many parts must not fill the memory of whoever listens to none of it."""
+    feed = EventFeed()
+    with feed.serving():
+        for number in range(1_500):
+            feed(event(number))
+
+    assert await times_of(aiter(feed)) == list(range(500, 1_500))
+
+
+@pytest.mark.anyio
+async def test_loop_that_is_left_harms_nothing() -> None:
+    """Neither the run nor another loop, whether it is left at an event or while it waits."""
+    feed = EventFeed()
+    async with connected() as bench, anyio.create_task_group() as tasks:
+
+        async def leave_early() -> None:
+            async for _ in feed:
+                break
+
+        async def leave_waiting() -> None:
+            with anyio.move_on_after(0):
+                async for _ in feed:
+                    pass
+
+        for each in (leave_waiting, leave_early, leave_waiting):
+            tasks.start_soon(each)
+        await anyio.lowlevel.checkpoint()
+        await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=feed)
+
+    assert feed.outcome is not None
+
+
+@pytest.mark.anyio
+async def test_block_runs_a_pipeline_and_gives_its_events() -> None:
+    """Events and outcome are those of the pipeline; a callback is called as well."""
+    called: list[Event] = []
+    async with connected() as bench:
+        async with workflows.events(
+            workflows.send_campaign, bench.nl, CAMPAIGN, progress=called.append, **NEW
+        ) as run:
+            told = [each async for each in run]
+        again = [each async for each in run]
+        outcome = run.outcome
+
+    assert [each.state for each in told if each.step == "submit"] == ["started", "finished"]
+    assert [each for each in called if each.state != "waiting"] == [
+        each for each in told if each.state != "waiting"
+    ]
+    assert [each for each in again if each.state != "waiting"] == [
+        each for each in told if each.state != "waiting"
+    ]
+    assert json.dumps([each.to_dict() for each in told])
+    assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
+
+
+@pytest.mark.anyio
+async def test_async_callback_of_a_block_is_awaited() -> None:
+    """As any pipeline awaits it."""
+    states: list[str] = []
+    async with connected() as bench:
+
+        async def note(event: Event) -> None:
+            await bench.clock.sleep(1)
+            states.append(event.state)
+
+        async with workflows.events(workflows.check_contacts, csv_of(1), progress=note) as run:
+            assert [each.state async for each in run][-1] == states[-1] == "finished"
+
+
+@pytest.mark.anyio
+async def test_block_that_is_left_early_cancels_its_pipeline(tmp_path: Path) -> None:
+    """What was done is in the checkpoint, and running again goes on from there."""
+    kept = tmp_path / "kept.json"
+    async with connected() as bench:
+        async with workflows.events(
+            workflows.send_campaign, bench.nl, CAMPAIGN, checkpoint=kept, **NEW
+        ) as run:
+            async for each in run:
+                if (each.step, each.state) == ("import_text", "finished"):
+                    break
+        submitted = bench.emulator.submitted
+        with pytest.raises(RuntimeError, match="was stopped"):
+            _ = run.outcome
+        await workflows.send_campaign(bench.nl, CAMPAIGN, checkpoint=kept, **NEW)
+
+    assert submitted == 0
+    assert len(bench.emulator.imports) == 1
+    assert bench.emulator.submitted == 1
+
+
+@pytest.mark.anyio
+async def test_error_of_the_pipeline_leaves_the_block_as_itself() -> None:
+    """It is no group of errors, and has its checkpoint."""
+    async with connected() as bench:
+        bench.emulator.lose_reply_to("submit_campaign")
+        with pytest.raises(OutcomeUnknown) as caught:
+            async with workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW) as run:
+                told = [each.state async for each in run]
+
+    assert caught.value.checkpoint is not None
+    assert "failed" in told
+
+
+@pytest.mark.anyio
+async def test_error_of_the_block_cancels_the_pipeline_and_goes_on() -> None:
+    """Whatever a page does with the events, its own error is what it sees."""
+    async with connected() as bench:
+        with pytest.raises(KeyError, match="page"):  # noqa: PT012 - the block is what is tested
+            async with workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW) as run:
+                async for _ in run:
+                    raise KeyError("page")
+
+    assert bench.emulator.submitted == 0
+
+
+@pytest.mark.anyio
+async def test_cancellation_from_outside_ends_block_and_pipeline() -> None:
+    """As of a page that was closed: both end, and the cancellation goes on."""
+    async with connected() as bench:
+        with anyio.CancelScope() as scope:
+            async with workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW) as run:
+                async for each in run:
+                    if each.step == "import_text":
+                        scope.cancel()
+                        await anyio.lowlevel.checkpoint()
+
+    assert scope.cancelled_caught
+    assert bench.emulator.submitted == 0
+
+
+async def _loop_over(given: Any) -> None:
+    async for _ in given:
+        pass
+
+
+@pytest.mark.anyio
+async def test_run_without_a_block_is_refused() -> None:
+    """Nothing would end it; the error shows the two lines."""
+    async with connected() as bench:
+        run = workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW)
+        with pytest.raises(TypeError, match=r"async with workflows\.events\(…\) as run:\n"):
+            await _loop_over(run)
+
+
+@pytest.mark.anyio
+async def test_callback_of_a_block_is_checked() -> None:
+    """One that cannot be called, and a feed, which would never end."""
+    bad: Any = 5
+    for progress in (bad, EventFeed()):
+        with pytest.raises(InvalidRequest, match="progress"):
+            workflows.events(workflows.check_contacts, csv_of(1), progress=progress)
+
+
+@pytest.mark.anyio
+async def test_block_that_does_not_listen_stops_the_pipeline() -> None:
+    """Whoever wants the outcome goes through the events first."""
+    async with connected() as bench:
+        run = workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW)
+        async with run:
+            pass
+
+    assert bench.emulator.submitted == 0
