@@ -39,6 +39,9 @@ _MOST_ENDED: Final = 1_000
 """How many URLs stay known when nobody waits any more, so that a repeated call is answered as
 the first one was. Chosen: some days of jobs, in 100 KB."""
 
+_PLACE: Final = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?", re.ASCII)
+"""A host with its port, so that the endpoints take each URL that is made of it."""
+
 _PATH: Final = re.compile(r"(?:/[\w~-][\w.~-]*)+", re.ASCII)
 
 _ACCEPTED: Final = 204
@@ -96,7 +99,7 @@ class Webhooks:
     def __init__(self, url: str, *, secret: str | bytes | None = None) -> None:
         refuse([*_problems_of_url(url), *_problems_of_secret(secret)])
         self._url = url.rstrip("/")
-        self._secret = secret.encode() if isinstance(secret, str) else secret
+        self._secret = _as_bytes(secret) if isinstance(secret, str) else secret
         self._expected: list[ExpectedWebhook] = []
         self._ended: deque[bytes] = deque(maxlen=_MOST_ENDED)
 
@@ -127,7 +130,7 @@ class Webhooks:
     def _token_of(self, key: str | None) -> str:
         if self._secret is None or key is None:
             return secrets.token_urlsafe(_TOKEN_BYTES)
-        return hmac.new(self._secret, key.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._secret, _as_bytes(key), hashlib.sha256).hexdigest()
 
     def receive(self, token: str, body: bytes) -> int:
         """Take a call, and return the status to answer it with; the answer has no content.
@@ -178,7 +181,7 @@ class Webhooks:
 
         Each token is compared with all, so that the time tells nothing of them.
         """
-        given = token.encode("utf-8", "surrogatepass")
+        given = _as_bytes(token)
         ended = sum([hmac.compare_digest(given, each) for each in tuple(self._ended)])
         found = [
             each
@@ -194,11 +197,11 @@ def _problems_of_url(url: object) -> Iterator[Problem]:
     if found or not isinstance(url, str):
         return
     parts = split_url(url)
-    host = parts and parts.hostname
-    if parts is None or not host or not url.isascii() or parts.scheme not in ("https", "http"):
+    place = parts and _PLACE.fullmatch(parts.netloc.rpartition("@")[2])
+    if parts is None or not place or parts.scheme not in ("https", "http"):
         yield Problem("url", "url", "must be as in https://shop.example/newsleopard")
         return
-    if parts.scheme == "http" and not is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         yield Problem("url", "https", "must be https; http is for loopback only")
     if "@" in parts.netloc or "?" in url or "#" in url:
         yield Problem("url", "url", "must have no user, query or fragment; leave them out")
@@ -215,7 +218,7 @@ def _problems_of_secret(secret: object) -> Iterator[Problem]:
         return
     yield from problems_of_type("secret", secret, (str, bytes), "text or bytes, or None")
     if isinstance(secret, (str, bytes)):
-        size = len(secret.encode("utf-8", "surrogatepass") if isinstance(secret, str) else secret)
+        size = len(_as_bytes(secret) if isinstance(secret, str) else secret)
         if size < _SHORTEST_SECRET_BYTES:
             yield Problem(
                 "secret",
@@ -223,3 +226,8 @@ def _problems_of_secret(secret: object) -> Iterator[Problem]:
                 f"has {size} bytes, and must have at least {_SHORTEST_SECRET_BYTES}; make one "
                 "with secrets.token_urlsafe(), and keep it with your API key",
             )
+
+
+def _as_bytes(text: str) -> bytes:
+    """Encode any text, also one that UTF-8 has no bytes for."""
+    return text.encode("utf-8", "surrogatepass")

@@ -68,6 +68,9 @@ def test_url_of_an_application_is_taken(url: str) -> None:
         ("https://shop.example/{token}", "a path of its own"),
         ("https://shop.example/a%2Fb", "a path of its own"),
         ("https://shop.example/a b", "must"),
+        ("https://shop example/hook", "must be as in"),
+        ("https://shop.example:/hook", "must be as in"),
+        ("https://*.example/hook", "must be as in"),
     ],
 )
 def test_url_that_cannot_be_used_is_refused(url: Any, problem: str) -> None:
@@ -110,6 +113,7 @@ async def test_secret_gives_a_job_the_same_url_in_each_process() -> None:
 
     assert url(SECRET, "a") == url(SECRET.encode(), "a")
     assert len({url(SECRET, "a"), url(SECRET, "b"), url(SECRET * 2, "a")}) == 3
+    assert url("\ud800" * 6, "\udc00") == url("\ud800" * 6, "\udc00")
     assert url(SECRET, None) != url(SECRET, None)
     assert SECRET not in url(SECRET, "a") + repr(Webhooks(URL, secret=SECRET))
 
