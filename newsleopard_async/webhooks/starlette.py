@@ -22,12 +22,14 @@ def route(webhooks: Webhooks, *, path: str | None = None) -> Route:
     Args:
         webhooks: Receives the calls.
         path: Where the route is, if the server in front of your application changes paths; by
-            default it is the path of the URL that ``webhooks`` has.
+            default it is the path of the URL that ``webhooks`` has. What a root path, a mount or a
+            prefix adds by itself is left out.
     """
+    place = (webhooks.path if path is None else path).rstrip("/")
 
     async def receive(request: Request) -> Response:
         async with contextlib.aclosing(request.stream()) as pieces:
             status = await webhooks.receive_pieces(request.path_params["token"], pieces)
         return Response(status_code=status)
 
-    return Route(f"{webhooks.path if path is None else path}/{{token}}", receive, methods=["POST"])
+    return Route(f"{place}/{{token}}", receive, methods=["POST"])

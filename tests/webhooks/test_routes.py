@@ -85,4 +85,6 @@ def test_path_of_a_route_may_be_another_than_that_of_the_url() -> None:
     webhooks = Webhooks("https://shop.example/a/b")
 
     assert starlette_route(webhooks).path == aiohttp_route(webhooks).path == "/a/b/{token}"
-    assert aiohttp_route(webhooks, path="/c").path == "/c/{token}"
+    for path in ("/c", "/c/"):
+        assert aiohttp_route(webhooks, path=path).path == "/c/{token}"
+        assert starlette_route(webhooks, path=path).path == "/c/{token}"
