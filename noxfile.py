@@ -122,7 +122,9 @@ The tower's own tests run every branch of it. These try the whole, or what stand
 def quick(session: nox.Session) -> None:
     """Check style and types, and run the tests marked quick; of these, ``-- -k name`` selects."""
     install(session, "-e", ".[all]", groups=("lint", "types"))
-    typed = existing("newsleopard_async", "tests", "benchmarks", "noxfile.py", "docs/conf.py")
+    typed = existing(
+        *("newsleopard_async", "tests", "benchmarks", "noxfile.py", "docs/conf.py", "docs/examples")
+    )
     tests: list[tuple[str, ...]] = [("pytest", "-n", "auto", "-m", "quick", *session.posargs)]
     if "CI" in os.environ and not session.posargs:
         beside = [f"tests/{name}" for name in BESIDE_THE_TOWER]

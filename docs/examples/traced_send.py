@@ -1,7 +1,7 @@
-"""One send with two faults, as the log and a trace show it. It needs no account and no network.
+"""One send with two faults, as the log and a trace show it.
 
-    pip install 'newsleopard-async[emulator]' opentelemetry-sdk
-    python traced_send.py
+It needs no account and no network, only the extra ``emulator`` and the package
+``opentelemetry-sdk``.
 """
 
 import logging
