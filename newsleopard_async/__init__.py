@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         AttemptOutcome,
         AutomationEvent,
         Balance,
+        CallNext,
         Campaign,
         CampaignMetrics,
         CampaignSn,
@@ -105,6 +106,7 @@ __all__ = [
     "AuthenticationError",
     "AutomationEvent",
     "Balance",
+    "CallNext",
     "Campaign",
     "CampaignFailed",
     "CampaignMetrics",
@@ -219,6 +221,7 @@ _MODULES = {
     "models": (
         "AutomationEvent",
         "Balance",
+        "CallNext",
         "CampaignMetrics",
         "CampaignState",
         "CampaignStatus",

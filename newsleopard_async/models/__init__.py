@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         SubjectTest,
     )
     from newsleopard_async.models.account import Balance, Template
-    from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome, OnAttempt
+    from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome, CallNext, OnAttempt
     from newsleopard_async.models.automation import AutomationEvent, EventOutcome, Recipient
     from newsleopard_async.models.campaign import (
         Campaign,
@@ -60,6 +60,7 @@ __all__ = [
     "AttemptOutcome",
     "AutomationEvent",
     "Balance",
+    "CallNext",
     "Campaign",
     "CampaignMetrics",
     "CampaignSn",
@@ -111,7 +112,7 @@ __all__ = [
 
 _MODULES = {
     "models.account": ("Balance", "Template"),
-    "models.attempts": ("ApiAttempt", "AttemptOutcome", "OnAttempt"),
+    "models.attempts": ("ApiAttempt", "AttemptOutcome", "CallNext", "OnAttempt"),
     "models.automation": ("AutomationEvent", "EventOutcome", "Recipient"),
     "models.campaign_status": ("CampaignState", "CampaignStatus", "DeleteOutcome", "OnceTicket"),
     "models.metrics": ("CampaignMetrics",),

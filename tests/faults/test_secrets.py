@@ -13,12 +13,11 @@ import anyio
 import attrs
 import pytest
 
-from newsleopard_async import ApiAttempt, Campaign, NewsLeopard, workflows
+from newsleopard_async import ApiAttempt, CallNext, Campaign, NewsLeopard, workflows
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.server import running
 from newsleopard_async.emulator.switches import Switches
 from newsleopard_async.models import Polling
-from newsleopard_async.models.attempts import CallNext
 from newsleopard_async.workflows import Event
 from tests.constants import CAMPAIGN, KEY, LIST_NAME
 from tests.faults.stories import Case, cases, live

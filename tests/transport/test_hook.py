@@ -229,6 +229,20 @@ async def test_what_it_raises_before_goes_on_and_nothing_was_sent(
     assert api.limiter.usage.used == 0
 
 
+@pytest.mark.parametrize("error", [Oops, SystemExit])
+async def test_what_it_raises_before_a_retry_goes_on(error: type[BaseException]) -> None:
+    """In the place of what the first attempt ended with."""
+
+    async def fail(attempt: ApiAttempt) -> None:
+        if attempt.attempt == 2:
+            raise error
+
+    transport = Scripted(answer(503))
+    with pytest.raises(error):
+        await make_api(transport, retry=QUICK, on_attempt=Seen(before=fail)).call(READ)
+    assert len(transport.sent) == 1
+
+
 async def test_export_that_it_kept_back_keeps_its_hour() -> None:
     """The next one goes."""
     hook = Seen(before=oops)
