@@ -222,10 +222,13 @@ class Api:
             operation=request.name,
             method=request.method,
             base_url=self.base_url,
-            # A path of the caller's own may have anything in it.
-            path=redact(path, self.key) if request.raw else path,
+            path=redact(path, self.key) if self._may_tell(request, path) else path,
             clock=self.clock,
         )
+
+    def _may_tell(self, request: Request[Any], path: str) -> bool:
+        """Whether a path may show what it should not: one of the caller's own, or an odd code."""
+        return request.raw or "%" in path or self.key.reveal() in path
 
     def _attempt(self, request: Request[T], observer: Observer | None, call: Call) -> Attempt[T]:
         content = None if request.body is None else _encode(request.body)

@@ -17,6 +17,7 @@ from newsleopard_async.errors import NewsLeopardError, RateLimited
 from newsleopard_async.models.options import RateLimits, RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.request import Request
+from tests.constants import KEY
 from tests.transport.file_storage import URL, get, make_storage, put
 from tests.transport.scripted import (
     READ,
@@ -89,6 +90,27 @@ async def test_attempt_is_one_line_at_debug(caplog: pytest.LogCaptureFixture) ->
         "nl_duration_ms": 250.0,
         "nl_waited_s": 2.01,
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "raw", "shown"),
+    [
+        ("/v1/campaign/5f53d07eff19c195062524fa/status", False, None),
+        ("/v1/campaign/ann%40example.com/status", False, "•••"),
+        (f"/v1/campaign/{KEY}/status", False, "•••"),
+        ("/v1/campaign/5f53d07eff19c195062524fa/status", True, "•••"),
+        ("/v1/things?to=ann@example.com", True, "/v1/things"),
+    ],
+)
+async def test_path_is_shown_as_far_as_it_tells_nothing(
+    path: str, raw: bool, shown: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A code that is none may be an address, or the key; a path of one's own may be anything."""
+    request = attrs.evolve(READ, path=path, raw=raw)
+
+    await make_api(Scripted(json_answer(200, []))).call(request)
+
+    assert extra(records(caplog)[0])["nl_path"] == (shown or path)
 
 
 async def test_retry_is_one_line_at_info(caplog: pytest.LogCaptureFixture) -> None:
