@@ -24,6 +24,7 @@ LEVELS = {
     "clock": 1,
     "aio": 1,
     "lazy": 1,
+    "log": 1,
     "version": 1,
     "plain": 2,
     "files": 2,

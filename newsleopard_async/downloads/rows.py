@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 from collections.abc import Collection, Iterator
 from functools import partial
@@ -21,10 +20,11 @@ from newsleopard_async.contacts.sources import as_source
 from newsleopard_async.downloads.columns import NumberedRow, Rows
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import as_path
+from newsleopard_async.log import Log
 
 __all__ = ["ContactsUnreadable", "contact_rows", "next_slice", "rows_of_file"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 T = TypeVar("T")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final
@@ -15,6 +14,7 @@ from newsleopard_async.endpoints.campaigns import as_codes, problems_of_codes
 from newsleopard_async.endpoints.contacts import webhook_body
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.files import AnyPath, as_path
+from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignMetrics, CampaignSn, ReportLink, SentCampaign
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import problems_of_time, refuse
@@ -26,7 +26,7 @@ from newsleopard_async.transport.wire import answers, later, requests
 
 __all__ = ["Reports"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.frozen

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from newsleopard_async import telemetry
 from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.files import AnyPath
+from newsleopard_async.log import Log
 from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.store import Store, as_store
@@ -48,7 +48,7 @@ __all__ = ["Api"]
 
 T = TypeVar("T")
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 _SYSTEM_CLOCK: Final = SystemClock()
 

@@ -18,6 +18,7 @@ import anyio
 import attrs
 
 from newsleopard_async.clock import Clock
+from newsleopard_async.log import Log
 from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.limits.limiter import Hold
 from newsleopard_async.transport.listening import listener
@@ -26,7 +27,7 @@ from newsleopard_async.transport.spans import CallSpan
 
 __all__ = ["Call", "fields_of"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 import inspect
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final, Generic, TypeVar, cast
@@ -21,6 +20,7 @@ from anyio.abc import TaskGroup
 from newsleopard_async.aio import cancel_requests, go_on_if_cancelled
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError, Problem
+from newsleopard_async.log import Log
 from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome, OnAttempt
 from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.transport.calls import Call
@@ -31,7 +31,7 @@ __all__ = ["Hooked", "check_hook"]
 
 T = TypeVar("T")
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 _OURS: Final = re.compile(
     r"(?:content|accept|proxy|if)-.*|accept|x-api-key|host|user-agent|transfer-encoding|connection"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.log import NAME
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.urls import is_loopback, split_url
 
@@ -19,7 +20,6 @@ _KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")
 _URL_VARIABLE: Final = "NEWSLEOPARD_BASE_URL"
 _LOG_VARIABLE: Final = "NEWSLEOPARD_LOG"
 
-_LOGGER: Final = "newsleopard_async"
 _LEVELS: Final[Mapping[str, int]] = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -85,10 +85,9 @@ def read_log() -> None:
         return
     if word not in _LEVELS:
         raise ConfigurationError(f"{_LOG_VARIABLE} must be one of {', '.join(_LEVELS)}")
-    logger = logging.getLogger(_LOGGER)
+    logger = logging.getLogger(NAME)
     logger.setLevel(_LEVELS[word])
-    if not any(isinstance(each, _Fallback) for each in logger.handlers):
-        logger.addHandler(_Fallback())
+    logger.addHandler(_FALLBACK)
 
 
 class _Fallback(logging.Handler):
@@ -120,3 +119,7 @@ class _Fallback(logging.Handler):
                 if each is not self and not isinstance(each, logging.NullHandler)
             )
             logger = logger.parent if logger.propagate else None
+
+
+_FALLBACK: Final = _Fallback()
+"""There is one, since each of two would leave the records to the other."""

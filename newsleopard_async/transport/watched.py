@@ -8,7 +8,6 @@ stored, the slot of the limiter, the hour of an export.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -18,6 +17,7 @@ import attrs
 from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
+from newsleopard_async.log import Log
 from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
@@ -26,7 +26,7 @@ __all__ = ["Departure", "Observer", "Place", "Unlimited", "Watch", "cut_off"]
 
 T = TypeVar("T")
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 _TORN_DOWN: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
 """What ends a task at once."""

@@ -21,13 +21,14 @@ import attrs
 
 from newsleopard_async.aio import from_any_thread
 from newsleopard_async.errors import Problem
+from newsleopard_async.log import Log
 from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
 from newsleopard_async.transport.urls import is_loopback, split_url
 from newsleopard_async.webhooks.notice import LARGEST_BODY_BYTES, parse_webhook
 
 __all__ = ["ExpectedWebhook", "Webhooks"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 _TOKEN_BYTES: Final = 32
 """Chosen: as long as an HMAC with SHA-256; nobody guesses 256 bits."""

@@ -8,7 +8,6 @@ named.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from newsleopard_async.contacts.sources import Contacts, PathSource, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, OutcomeUnknown, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
+from newsleopard_async.log import Log
 from newsleopard_async.models import AutomationEvent, EventOutcome
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
@@ -46,7 +46,7 @@ from newsleopard_async.workflows.steps import answer_of
 
 __all__ = ["trigger_automation"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @hides_variables

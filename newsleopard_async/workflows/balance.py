@@ -6,13 +6,13 @@ between bounds, since one person may be on several lists. The submit itself deci
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 import attrs
 
 from newsleopard_async.errors import InsufficientBalance, Problem
+from newsleopard_async.log import Log
 from newsleopard_async.models import ContactList, Mailing
 from newsleopard_async.workflows.campaign_steps import count_subscribers, get_balance
 from newsleopard_async.workflows.runner import Runner
@@ -30,7 +30,7 @@ IfTooLow = Literal["warn", "refuse"]
 
 _OK: Final = 200
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.frozen(kw_only=True)

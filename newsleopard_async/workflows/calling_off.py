@@ -12,7 +12,6 @@ The rules:
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Final
@@ -29,6 +28,7 @@ from newsleopard_async.errors import (
     OutcomeUnknown,
     Problem,
 )
+from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignSn, Polling
 from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.models.validation import refuse
@@ -59,7 +59,7 @@ _SOONEST: Final = timedelta(seconds=30)
 _LATEST: Final = timedelta(days=1)
 """As after a submit (`reconcile`), of which this is a further look."""
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @hides_variables

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +21,7 @@ from newsleopard_async.contacts.recipients import Batch, read_batch
 from newsleopard_async.endpoints import account, campaigns, reports  # noqa: F401 - see above
 from newsleopard_async.errors import NewsLeopardError, UnexpectedResponse
 from newsleopard_async.files import append_privately
+from newsleopard_async.log import Log
 from newsleopard_async.models import (
     AutomationEvent,
     Balance,
@@ -60,7 +60,7 @@ __all__ = [
     "upload_once",
 ]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.frozen(kw_only=True)

@@ -14,13 +14,14 @@ from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.files import AnyPath
+from newsleopard_async.log import Log
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 
 __all__ = ["check_contacts", "checked", "log_remarks"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 class _Check:

@@ -8,7 +8,6 @@ what was sent. Then the campaign is looked for among the finished ones, and a fa
 from __future__ import annotations
 
 import contextlib
-import logging
 import random
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -26,6 +25,7 @@ from newsleopard_async.errors import (
     DeadlineExceeded,
     NotOffered,
 )
+from newsleopard_async.log import Log
 from newsleopard_async.models import (
     CampaignSn,
     CampaignState,
@@ -79,7 +79,7 @@ _NOT_BEGUN: Final = frozenset(
     {CampaignState.DRAFT, CampaignState.PREPARE, CampaignState.PREPARE_TO_SENT}
 )
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,6 @@ moment of its submit, and until then it can be stopped.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
@@ -14,6 +13,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.errors import Problem
+from newsleopard_async.log import Log
 from newsleopard_async.models import Mailing, SendAt
 from newsleopard_async.models.validation import wrong_type
 from newsleopard_async.workflows.campaign_steps import hold_until
@@ -25,7 +25,7 @@ __all__ = ["held_back", "problems_of_hold"]
 _LONGEST_HOLD: Final = timedelta(days=7)
 """Chosen: a hold leaves time to think again. What is sent much later has a date of its own."""
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 def problems_of_hold(hold: object, campaign: Mailing) -> Iterator[Problem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -17,6 +16,7 @@ from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import APIError, ImportFailed, ImportIncomplete, InvalidRequest
 from newsleopard_async.files import AnyPath
+from newsleopard_async.log import Log
 from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.models.validation import problems_of_type, refuse
@@ -60,7 +60,7 @@ __all__ = [
 
 Look = Step[ImportSn, ImportResult]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @hides_variables

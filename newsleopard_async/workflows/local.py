@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar, cast
@@ -21,6 +20,7 @@ from newsleopard_async.errors import (
     RateLimited,
     ServerError,
 )
+from newsleopard_async.log import Log
 from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.transport.listening import listener
 from newsleopard_async.transport.watched import Observer
@@ -36,7 +36,7 @@ Given = TypeVar("Given")
 Gives = TypeVar("Gives")
 
 _LOW_QUOTA: Final = 0.1
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @contextlib.asynccontextmanager

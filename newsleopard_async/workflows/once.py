@@ -7,7 +7,6 @@ and the recipients that the platform counts are compared with them afterwards.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
@@ -23,6 +22,7 @@ from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError, Problem
 from newsleopard_async.files import AnyPath
+from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignSn, CampaignStatus, Mailing, Polling
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import Fix
@@ -65,7 +65,7 @@ from newsleopard_async.workflows.verdict import Judgement, Terms, judge
 
 __all__ = ["send_once"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @hides_variables

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import random
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar, cast
@@ -18,6 +17,7 @@ from newsleopard_async.errors import (
     Problem,
     ServerError,
 )
+from newsleopard_async.log import Log
 from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import problems_of_type
 from newsleopard_async.transport.limits.queue import goes_first_at
@@ -36,7 +36,7 @@ __all__ = [
     "watch",
 ]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 _LAST_LOOK_S: Final = 5.0
 """How long the look that begins at the deadline may last; a tenth of the deadline at most.

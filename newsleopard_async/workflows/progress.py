@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from inspect import isawaitable
@@ -15,6 +14,7 @@ import attrs
 from newsleopard_async import telemetry
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError, Problem, UnexpectedResponse
+from newsleopard_async.log import Log
 from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.plain import Plain, PlainData
 
@@ -36,7 +36,7 @@ __all__ = [
     "span_of",
 ]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 EventState = Literal["started", "waiting", "finished", "failed", "resumed"]

@@ -10,7 +10,6 @@ at once, soon after, and then at growing distances, each time by a run of its ow
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from types import EllipsisType
 from typing import Final
@@ -21,6 +20,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
+from newsleopard_async.log import Log
 from newsleopard_async.models import (
     Campaign,
     CampaignSn,
@@ -47,7 +47,7 @@ _LATEST: Final = timedelta(days=1)
 Chosen: the next look is due when the time since the campaign could be listed has doubled. So
 ten runs cover the first eight hours, and a forgotten one costs one look a day.
 """
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 async def submit_or_find(

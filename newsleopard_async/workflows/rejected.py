@@ -6,7 +6,6 @@ It is personal data, and is on the disk only while it is read.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing, closing
 from itertools import islice
@@ -21,6 +20,7 @@ from newsleopard_async.downloads.columns import Rows
 from newsleopard_async.downloads.rejected_file import read_rejected
 from newsleopard_async.downloads.rows import contact_rows, next_slice
 from newsleopard_async.errors import StorageError
+from newsleopard_async.log import Log
 from newsleopard_async.models import ImportResult, ReportLink, ReportType
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.models.validation import problems_of_type, refuse
@@ -31,7 +31,7 @@ from newsleopard_async.workflows.steps import with_fresh_url
 
 __all__ = ["rejected_rows"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 _REFUSED: Final = 300

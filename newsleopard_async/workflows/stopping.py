@@ -10,7 +10,6 @@ The rules:
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
 import attrs
@@ -29,6 +28,7 @@ from newsleopard_async.errors import (
     ServerError,
     UnexpectedResponse,
 )
+from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignSn, CampaignStatus, DeleteOutcome, Polling
 from newsleopard_async.plain import Plain
 from newsleopard_async.workflows import campaign_steps, steps
@@ -43,7 +43,7 @@ _LOOK_S: Final = 10.0
 
 _CONSOLE: Final = "stop it in the console (活動列表)"
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -12,6 +11,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.endpoints.campaigns import MOST_CODES, as_codes, problems_of_codes
 from newsleopard_async.errors import APIError, DeadlineExceeded, InvalidRequest, NotOffered, Problem
+from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignMetrics, CampaignSn, Polling
 from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.models.report_summary import CampaignSummary
@@ -36,7 +36,7 @@ _FIELDS: Final = (
 )
 """What a summary takes from the row of the whole campaign."""
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @hides_variables

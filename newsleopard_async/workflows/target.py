@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 from typing import Final, Literal
 
@@ -15,6 +14,7 @@ from newsleopard_async.errors import (
     OutcomeUnknown,
     UnexpectedResponse,
 )
+from newsleopard_async.log import Log
 from newsleopard_async.models import ContactList, ListSn, Polling
 from newsleopard_async.models.codes import check_list_code
 from newsleopard_async.models.validation import problems_of_line, refuse
@@ -27,7 +27,7 @@ __all__ = ["IfListExists", "Target", "find_or_create", "may_have_imported"]
 
 IfListExists = Literal["refuse", "reuse"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.frozen(kw_only=True)

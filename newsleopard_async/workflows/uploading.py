@@ -13,7 +13,6 @@ submit. What the checkpoint holds decides how a run goes on:
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, cast
@@ -26,6 +25,7 @@ from newsleopard_async.errors import (
     NotOffered,
     OutcomeUnknown,
 )
+from newsleopard_async.log import Log
 from newsleopard_async.models import (
     CampaignSn,
     CampaignState,
@@ -62,7 +62,7 @@ an unknown one, is made anew, if it can be deleted: without an upload it has no 
 
 _UNKNOWN: Final = "the platform does not know it"
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 def is_open(run: Runner) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 import attrs
 
+from newsleopard_async.log import Log
 from newsleopard_async.transport.limits.queue import LimiterState
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["DayLog"]
 _EVERY_REQUESTS: Final = 10
 """How many requests a crash may leave uncounted; far below what is kept in hand."""
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.define(eq=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections import deque
 from typing import Final
 
@@ -12,6 +11,7 @@ import attrs
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import DailyQuotaExhausted
+from newsleopard_async.log import Log
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.gate import Step
@@ -21,7 +21,7 @@ from newsleopard_async.transport.limits.windows import Slot, sliding_windows
 
 __all__ = ["LONGEST_HOLD_S", "Hold", "Limiter", "shared_state"]
 
-_log: Final = logging.getLogger("newsleopard_async")
+_log: Final = Log()
 
 
 @attrs.define(eq=False, weakref_slot=False)
