@@ -29,6 +29,7 @@ __all__ = [
     "from_any_thread",
     "go_on_if_cancelled",
     "in_thread",
+    "is_cancelled",
     "open_file",
     "run_to_completion",
 ]
@@ -88,6 +89,17 @@ def cancel_requests() -> int:
         return 0
     task: asyncio.Task[object] = sys.modules["asyncio"].current_task()
     return task.cancelling()
+
+
+def is_cancelled(requests: int) -> bool:
+    """Say whether this task is being cancelled, by a scope or by asyncio itself.
+
+    If it is not, a cancellation that reaches it is that of something else which was awaited.
+
+    Args:
+        requests: What `cancel_requests` gave before.
+    """
+    return anyio.current_effective_deadline() == -math.inf or cancel_requests() > requests
 
 
 async def go_on_if_cancelled(requests: int) -> None:

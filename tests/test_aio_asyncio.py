@@ -12,11 +12,15 @@ import attrs
 import httpx
 import pytest
 
+from newsleopard_async import with_lists, workflows
 from newsleopard_async.aio import in_thread, run_to_completion
-from newsleopard_async.errors import OutcomeUnknown
+from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
 from newsleopard_async.models.attempts import ApiAttempt, CallNext
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.watched import Departure
+from newsleopard_async.workflows import Event
+from tests.clients import connected
+from tests.constants import CAMPAIGN
 from tests.observers import RecordingObserver
 from tests.transport.scripted import (
     READ,
@@ -337,3 +341,67 @@ async def test_hook_does_not_swallow_a_cancellation(request_: Request[Any], when
 
     assert at[0].cancelled()
     assert len(transport.sent) == 1
+
+
+async def cancelled_elsewhere(*_: object) -> None:
+    """Await what somebody has cancelled, in a task that nobody has."""
+    future = asyncio.get_running_loop().create_future()
+    future.cancel()
+    await future
+
+
+async def test_hook_that_awaits_what_was_cancelled_before_it_sends_fails() -> None:
+    """The caller's task, which nobody has cancelled, does not end without a word."""
+
+    async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
+        await cancelled_elsewhere()
+
+    transport, observer = Scripted(ACCEPTED), RecordingObserver()
+    with pytest.raises(ConfigurationError, match="awaited something that was cancelled"):
+        await make_api(transport, on_attempt=hook).call(SUBMIT, observer=observer)
+    assert (transport.sent, observer.told) == ([], [])
+
+
+async def test_hook_that_awaits_what_was_cancelled_after_an_answer_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The result stands."""
+
+    async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
+        await call_next(attempt)
+        await cancelled_elsewhere()
+
+    assert await make_api(Scripted(ACCEPTED), on_attempt=hook).call(SUBMIT) == "c0de"
+    assert errors_in(caplog) == ["on_attempt failed after submit_campaign"]
+
+
+async def test_progress_callback_that_awaits_what_was_cancelled_harms_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is logged like any failure of the callback."""
+    async with connected() as bench:
+        lists = [await bench.make_list()]
+        await workflows.send_campaign(
+            bench.nl, with_lists(CAMPAIGN, lists), progress=cancelled_elsewhere
+        )
+
+    assert bench.emulator.submitted == 1
+    assert "the progress callback failed at submit" in errors_in(caplog)
+
+
+async def test_progress_callback_does_not_swallow_a_cancellation() -> None:
+    """Asyncio strikes once; nothing is submitted all the same."""
+
+    async def swallow(event: Event) -> None:
+        if event.step == "submit":
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+
+    async with connected() as bench:
+        campaign = with_lists(CAMPAIGN, [await bench.make_list()])
+        task = asyncio.ensure_future(workflows.send_campaign(bench.nl, campaign, progress=swallow))
+        await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert bench.emulator.submitted == 0

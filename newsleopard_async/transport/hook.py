@@ -17,7 +17,7 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
-from newsleopard_async.aio import cancel_requests, go_on_if_cancelled
+from newsleopard_async.aio import cancel_requests, go_on_if_cancelled, is_cancelled
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError, Problem
 from newsleopard_async.log import Log
@@ -115,7 +115,7 @@ class Hooked(Generic[T]):
         """
         requests, self._task_id = cancel_requests(), anyio.get_current_task().id
         try:
-            raised = await self._bounded()
+            raised = await self._bounded(requests)
             await go_on_if_cancelled(requests)
         except BaseException:
             self._lose()
@@ -129,7 +129,7 @@ class Hooked(Generic[T]):
         self._end(raised)
         return self.result
 
-    async def _bounded(self) -> BaseException | None:
+    async def _bounded(self, requests: int) -> BaseException | None:
         """Run the hook; return what it raised, which would leave the task group in another."""
         raised: BaseException | None = None
         attempt = ApiAttempt(
@@ -145,8 +145,12 @@ class Hooked(Generic[T]):
             try:
                 with self._scope:
                     await self.hook(attempt, self._call_next)
-            except anyio.get_cancelled_exc_class():
-                raise
+            except anyio.get_cancelled_exc_class() as error:
+                if is_cancelled(requests):
+                    raise
+                # Left as it is, it would end the caller's task without a word.
+                raised = ConfigurationError("on_attempt awaited something that was cancelled")
+                raised.__cause__ = error
             except BaseException as error:  # noqa: BLE001 - it is raised or logged at the end
                 raised = error
             # Not the scope of all: that would be a cancellation of this task, too.

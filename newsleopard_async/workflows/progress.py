@@ -12,6 +12,7 @@ import anyio
 import attrs
 
 from newsleopard_async import telemetry
+from newsleopard_async.aio import cancel_requests, go_on_if_cancelled, is_cancelled
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError, Problem, UnexpectedResponse
 from newsleopard_async.log import Log
@@ -204,21 +205,34 @@ class OpenStep:
     @contextlib.asynccontextmanager
     async def emitting(self) -> AsyncIterator[None]:
         """Emit what moves in a task of its own, whose end is waited for."""
-        failed = None
+        raised: BaseException | None = None
+
+        async def emit() -> None:
+            nonlocal raised
+            try:
+                await self._emit()
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as error:  # noqa: BLE001 - it ends the program, and is raised below
+                raised = error
+                tasks.cancel_scope.cancel()
+
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._emit)
+            tasks.start_soon(emit)
             try:
                 yield
-            except Exception as error:  # noqa: BLE001 - raised below, out of the group
-                failed = error
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below, out of the group
+                raised = error
             finally:
                 self._is_over = True
                 self._woken.set()
-        if failed is not None:
+        if raised is not None:
             try:
-                raise failed
+                raise raised
             finally:
-                del failed
+                del raised
 
     async def _emit(self) -> None:
         is_over = False
@@ -297,12 +311,16 @@ class Events:
             steps=len(self.plan),
             request_id=request_id,
         )
+        requests = cancel_requests()
         try:
             answer = self.progress(event)
             if isawaitable(answer):
                 await answer
-        except Exception:  # noqa: BLE001 - whatever it raises stays here
+        except (Exception, anyio.get_cancelled_exc_class()) as error:
+            if not isinstance(error, Exception) and is_cancelled(requests):
+                raise
             _log.exception("the progress callback failed at %s", of.name)
+        await go_on_if_cancelled(requests)
 
     def _number_of(self, step: StepName) -> int:
         """Return the phase of a step: the next one that it stands for, or else the present one."""

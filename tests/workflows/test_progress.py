@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
+import anyio
 import attrs
 import pytest
 
@@ -363,6 +364,26 @@ async def test_error_of_an_upload_is_raised_as_itself() -> None:
     assert [(each.state, each.request_id) for each in recorder.events] == [
         ("started", None), ("failed", None)
     ]  # fmt: skip
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("where", ["upload", "callback"])
+async def test_end_of_the_program_during_an_upload_is_raised_as_itself(where: str) -> None:
+    """In no group, whose it may be; and the upload ends at once."""
+
+    def end(event: Event) -> None:
+        if where == "callback" and event.state == "waiting":
+            raise SystemExit("it")
+
+    async def upload() -> None:
+        async with events_of(end, ManualClock()).begin(steps_module.upload_file) as opened:
+            if where == "upload":
+                raise SystemExit("it")
+            await opened.moved(1, 2)
+            await anyio.sleep_forever()
+
+    with pytest.raises(SystemExit, match="it"):
+        await upload()
 
 
 FEW, MANY = csv_of(3), csv_of(300)
