@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, TypeAlias
 
 import attrs
 
 from newsleopard_async.version import __version__
 
-__all__ = ["Attributes", "Span", "is_measured", "is_traced", "record", "span"]
+__all__ = ["Attributes", "Span", "harmless", "is_measured", "is_traced", "record", "span"]
 
 Attributes: TypeAlias = Mapping[str, str | bool | int | float | None]
 """None leaves an attribute out."""
@@ -129,7 +130,7 @@ def span(
     if opened is None:
         yield _NONE
         return
-    with _current(opened):
+    with harmless(lambda: _current(opened)):
         try:
             yield opened
         except Exception as error:
@@ -169,6 +170,22 @@ def _current(opened: Span) -> Iterator[None]:
         yield
     finally:
         context.detach(token)
+
+
+@contextlib.contextmanager
+def harmless(make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+    """Enter a context of OpenTelemetry's; that it cannot be entered or left changes nothing.
+
+    Another thread may be importing its modules at this moment.
+    """
+    stack = contextlib.ExitStack()
+    with contextlib.suppress(Exception):
+        stack.enter_context(make())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Exception):
+            stack.close()
 
 
 def is_traced() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import anyio
@@ -11,6 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from newsleopard_async import telemetry
 from tests.telemetry import collected
+from tests.transport.scripted import SUBMIT, Scripted, answer, make_api
 
 MODULES = ("opentelemetry.trace", "opentelemetry.metrics")
 
@@ -124,3 +126,31 @@ def test_broken_processor_harms_nothing(
         done = True
 
     assert done
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("opentelemetry.context", "attach"),
+        ("opentelemetry.context", "detach"),
+        ("opentelemetry.instrumentation.utils", "suppress_http_instrumentation"),
+    ],
+)
+@pytest.mark.parametrize("how", ["fails", "is not there yet"])
+async def test_broken_context_harms_no_request(
+    module: str, name: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may be importing the module; the code of the campaign comes all the same."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the context is broken")
+
+    importlib.import_module(module)
+    script = Scripted(answer(200, b'{"sn": "c0de"}'))
+    with collected(monkeypatch), monkeypatch.context() as patch:
+        patch.setattr(f"{module}.{name}", fail)
+        if how == "is not there yet":
+            patch.delattr(f"{module}.{name}")
+
+        assert await make_api(script).call(SUBMIT) == "c0de"

@@ -21,6 +21,8 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Final
 
+from newsleopard_async import telemetry
+
 __all__ = ["kept_out"]
 
 _LOGGERS: Final = (
@@ -66,4 +68,8 @@ def kept_out() -> Iterator[None]:
 
 def _untraced() -> AbstractContextManager[Any]:
     loaded = sys.modules.get("opentelemetry.instrumentation.utils")
-    return contextlib.nullcontext() if loaded is None else loaded.suppress_http_instrumentation()
+    if loaded is None:
+        return contextlib.nullcontext()
+    return telemetry.harmless(
+        lambda: loaded.suppress_http_instrumentation()  # noqa: PLW0108 - looked up where it is harmless
+    )
