@@ -1,0 +1,119 @@
+"""Send campaigns from FastAPI: in the background, with progress, and across restarts.
+
+    PUBLIC_URL=https://shop.example uvicorn fastapi_app:app --timeout-graceful-shutdown 1
+
+Run it with one worker. Nobody logs in here: put your own check before /campaigns, since whoever may
+post there may write to all your contacts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, Field
+
+from campaign_jobs import LARGEST_BODY, Job, Jobs
+from newsleopard_async import Campaign, NewsLeopard
+from newsleopard_async.webhooks import Webhooks
+from newsleopard_async.webhooks.starlette import route
+
+webhooks = Webhooks(
+    f"{os.environ['PUBLIC_URL']}/newsleopard", secret=os.environ.get("WEBHOOK_SECRET")
+)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Own the client and the jobs for as long as the server runs."""
+    async with NewsLeopard() as nl:
+        folder = Path(os.environ.get("JOBS_FOLDER", "jobs"))
+        jobs = app.state.jobs = Jobs(nl, folder, webhooks)
+        jobs.resume()
+        with at_signals(jobs.stop):
+            yield
+        await jobs.stopped()
+
+
+@contextlib.contextmanager
+def at_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call `stop` as soon as the process is told to end, and then what uvicorn has for that.
+
+    uvicorn waits for open responses before it ends the lifespan, and an event stream is open for
+    as long as its job runs. So the jobs must hear of it first.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Starlette's test client runs the lifespan in a thread, which hears of no signal.
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop)
+        servers_own = before[signal.Signals(number)]
+        if callable(servers_own):
+            servers_own(number, frame)
+
+    for number in before:
+        signal.signal(number, hear)
+    try:
+        yield
+    finally:
+        for number, servers_own in before.items():
+            signal.signal(number, servers_own)
+
+
+app = FastAPI(lifespan=lifespan, max_body_size=LARGEST_BODY)
+app.router.routes.append(route(webhooks))
+
+
+class Order(BaseModel):
+    """What to send, and to whom."""
+
+    campaign: Campaign
+    list_name: str
+    contacts: str = Field(description="CSV with a header")
+
+
+def all_jobs(request: Request) -> Jobs:
+    """Return the jobs of this process."""
+    jobs: Jobs = request.app.state.jobs
+    return jobs
+
+
+def one_job(job_id: str, jobs: Annotated[Jobs, Depends(all_jobs)]) -> Job:
+    """Return the job that the URL names."""
+    job = jobs.get(job_id)
+    if job is None:
+        raise HTTPException(404)
+    return job
+
+
+@app.post("/campaigns", status_code=202)
+async def create(order: Order, jobs: Annotated[Jobs, Depends(all_jobs)]) -> dict[str, Any]:
+    """Begin to send; the answer comes once the job is on the disk."""
+    job = await jobs.add(order.campaign, contacts=order.contacts, list_name=order.list_name)
+    return job.status
+
+
+@app.get("/campaigns/{job_id}")
+async def read(job: Annotated[Job, Depends(one_job)]) -> dict[str, Any]:
+    """Say how far a job is."""
+    return job.status
+
+
+@app.get("/campaigns/{job_id}/events", response_class=EventSourceResponse)
+async def events(job: Annotated[Job, Depends(one_job)]) -> AsyncIterator[ServerSentEvent]:
+    """Stream what happens; a browser that lost the stream asks again by itself."""
+    async for name, data in job.events():
+        yield ServerSentEvent(event=name, data=data)

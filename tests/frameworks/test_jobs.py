@@ -1,0 +1,122 @@
+"""The jobs of the example applications, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import NewsLeopard
+from newsleopard_async.emulator import Emulator, Switches
+from tests.constants import CAMPAIGN, KEY, LIST_NAME, ROOT
+from tests.faults.world import FEW, csv_of
+
+if not (ROOT / "docs").exists():
+    pytest.skip("the documentation is not beside the tests", allow_module_level=True)
+
+import campaign_jobs
+from campaign_jobs import Job, Jobs
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture
+def emulator() -> Emulator:
+    """Build a platform whose imports end, and whose campaigns are sent and listed, at once."""
+    quick = Switches(import_base_s=0, import_rows_per_s=1e9, send_base_s=0, requests_per_s=None)
+    return Emulator(api_keys=(KEY,), switches=quick)
+
+
+@asynccontextmanager
+async def process(emulator: Emulator, folder: Path) -> AsyncIterator[Jobs]:
+    """Live as a process of an application does."""
+    async with NewsLeopard(KEY, http_transport=emulator.transport()) as nl:
+        jobs = Jobs(nl, folder)
+        jobs.resume()
+        try:
+            yield jobs
+        finally:
+            await jobs.stopped()
+
+
+async def posted(jobs: Jobs) -> Job:
+    """Have a campaign sent."""
+    return await jobs.add(CAMPAIGN, contacts=csv_of(FEW), list_name=LIST_NAME)
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Let the jobs go on until something is so."""
+    while not is_so():  # noqa: ASYNC110  # a job has no event for each of its states
+        await asyncio.sleep(0)
+
+
+async def becoming(job: Job | None, state: str) -> dict[str, Any]:
+    """Wait until a job is in a state."""
+    assert job is not None
+    await until(lambda: job.status["state"] == state)
+    return job.status
+
+
+async def test_final_refusal_is_kept_and_tried_again_only_if_it_is_posted_again(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """A restart leaves it as it is; the same input once more goes on with the checkpoint."""
+    emulator.fail("submit_campaign", 400, body=b'{"code":40011,"message":"sender"}')
+
+    async with process(emulator, tmp_path) as jobs:
+        failed = await becoming(await posted(jobs), "failed")
+    async with process(emulator, tmp_path) as jobs:
+        kept = await becoming(jobs.get(failed["id"]), "failed")
+        tries = emulator.count("submit_campaign")
+        sent = await becoming(await posted(jobs), "sent")
+
+    assert failed["error"]["class"] == "SenderNotVerified"
+    assert failed["error"]["request_id"]
+    assert (kept, tries) == (failed, 1)
+    assert sent["id"] == failed["id"]
+    assert len(emulator.lists) == len(emulator.campaigns) == 1
+    assert not [*tmp_path.glob("*/contacts.csv")]
+
+
+async def test_unknown_outcome_is_looked_up_until_it_is_known(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job waits, and says until when; it does not send again."""
+    monkeypatch.setattr(campaign_jobs, "LONGEST_WAIT_S", 0.01)
+    emulator.switch(send_base_s=0.3)
+    emulator.lose_reply_to("submit_campaign")
+
+    async with process(emulator, tmp_path) as jobs:
+        job = await posted(jobs)
+        waiting = await becoming(job, "waiting")
+        sent = await becoming(job, "sent")
+
+    assert waiting["error"]["class"] == "OutcomeUnknown"
+    assert waiting["until"]
+    assert sent["outcome"]["campaign_sn"] == emulator.campaigns[0].sn
+    assert emulator.count("submit_campaign") == 1
+
+
+async def test_second_process_takes_over_when_the_first_has_stopped(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a new release starts before the old one is gone: nothing is done twice or lost."""
+    monkeypatch.setattr(campaign_jobs, "IN_USE_WAIT_S", 0.01)
+    emulator.delay("submit_campaign", seconds=0.2)
+
+    async with process(emulator, tmp_path) as old:
+        job = await posted(old)
+        await until(lambda: emulator.campaigns)
+        async with process(emulator, tmp_path) as new:
+            waiting = await becoming(new.get(job.id), "waiting")
+            await old.stopped()
+            sent = await becoming(new.get(job.id), "sent")
+
+    assert waiting["error"]["class"] == "InUse"
+    assert job.status["state"] == "stopped"
+    assert sent["outcome"]["campaign_sn"] == emulator.campaigns[0].sn
+    assert len(emulator.lists) == emulator.count("submit_campaign") == 1
