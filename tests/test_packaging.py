@@ -41,7 +41,10 @@ def test_extras_are_those_of_the_design() -> None:
     assert requirements("emulator") == emulator
     assert requirements("cli") == emulator | {"click", "rich"}
     assert requirements("xlsx") == {"python-calamine"}
-    assert requirements("all") == check | emulator | {"click", "rich", "python-calamine"}
+    assert requirements("otel") == {"opentelemetry-api"}
+    assert requirements("all") == check | emulator | {
+        *("click", "rich", "python-calamine", "opentelemetry-api")
+    }
 
 
 def test_package_is_typed() -> None:

@@ -57,7 +57,7 @@ class EventFeed:
     """
 
     def __init__(self) -> None:
-        self.is_over = False
+        self.is_over: bool = False
         self.outcome: Any = None
         self.error: BaseException | None = None
         self._has_begun = False
