@@ -134,7 +134,7 @@ class Exchange:
         while_open: Makes the scope that is cancelled if the client is closed meanwhile.
         is_proxied: Whether a proxy stands between us and the server.
         until: Ends when an attempt with windows must stop, even if it makes progress.
-        secret: The key, which the answer's headers may echo.
+        secret: What the answer's headers may echo: the key, or what is signed in a URL.
     """
 
     transport: httpx.AsyncBaseTransport = attrs.field(repr=False)

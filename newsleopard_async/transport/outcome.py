@@ -68,7 +68,7 @@ class Answer:
         retry_after: The header of that name.
         error_type: The header ``x-amzn-errortype``, by which the gateway signs its own refusals.
         headers: All that came, by their names in lower case; two answers are the same without them.
-        secret: The key, which may be echoed in them.
+        secret: What may be echoed in them: the key, or what is signed in a URL.
     """
 
     status: int

@@ -36,6 +36,7 @@ from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcom
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.presigned import Presigned
 from newsleopard_async.transport.progress import Meter, Windows, metered
+from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.urls import (
@@ -295,6 +296,8 @@ class Storage:
             windows=self._windows(),
             read=read,
             while_open=self.pools.while_open,
+            # The storage does not know the key. What it could echo is what was signed.
+            secret=Secret(target.parts.query) if target.parts.query else None,
         )
 
     def _judged(self, what: str, target: Presigned, outcome: Outcome) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from newsleopard_async.transport.outcome import Answer
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.request import Request
 from tests.constants import KEY
-from tests.transport.file_storage import URL, get, make_storage, put
+from tests.transport.file_storage import SIGNED, URL, get, make_storage, put
 from tests.transport.scripted import (
     EXPORT,
     LIST,
@@ -56,6 +57,13 @@ SHOWN = {"x-amzn-requestid": ID, "x-cache": "Error from cloudfront"}
         ({"x-request-id": "電子豹"}, None),
         ({"x-request-id": f"id-{KEY}"}, None),
         ({"x-request-id": KEY.upper()[:-1]}, None),
+        ({"x-request-id": "0912-345-678"}, None),
+        ({"x-request-id": b64encode(b"ann@example.com").decode()}, None),
+        ({"x-request-id": urlsafe_b64encode(b"+886912345678").decode().strip("=")}, None),
+        ({"x-request-id": "王小明".encode().hex().upper()}, None),
+        ({"x-request-id": b64encode(b"https://s3/a?Signature=1").decode()}, None),
+        ({"x-request-id": b64encode(b"an id of its own").decode()}, "YW4gaWQgb2YgaXRzIG93bg=="),
+        ({"x-request-id": b"\0id@a.b\0".hex()}, "00696440612e6200"),
         ({}, None),
     ],
 )
@@ -189,3 +197,13 @@ async def test_what_a_cancelled_caller_will_not_see_has_its_id(
     assert warnings_in(caplog) == [
         f"submit_campaign was cancelled in flight, and was accepted: c0de (request id {ID})"
     ]
+
+
+async def test_storage_that_echoes_what_was_signed_shows_nothing_of_it(tmp_path: Path) -> None:
+    """Its headers are on the error without that."""
+    echo = {"x-amz-request-id": SIGNED, "x-amz-id-2": f"a-{SIGNED}", "server": "AmazonS3"}
+
+    with pytest.raises(NewsLeopardError) as caught:
+        await get(make_storage(Scripted(answer(403, headers=echo))), URL, tmp_path / "open.csv")
+
+    assert (caught.value.request_id, caught.value.headers) == (None, {"server": "AmazonS3"})
