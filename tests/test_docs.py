@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry import metrics, trace
 
 import newsleopard_async
 from newsleopard_async.emulator import Emulator, Switches
@@ -44,6 +45,15 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
 
     monkeypatch.setattr(newsleopard_async, "NewsLeopard", Emulated)
     monkeypatch.setenv("NEWSLEOPARD_API_KEY", "test-key")
+    # An example may set OpenTelemetry up, which a program can do only once.
+    for module, kind in ((trace, "tracer"), (metrics, "meter")):
+        found = f"get_{kind}_provider"
+        monkeypatch.setattr(module, found, getattr(module, found))
+        monkeypatch.setattr(
+            module,
+            f"set_{kind}_provider",
+            lambda made, module=module, found=found: setattr(module, found, lambda: made),
+        )
     monkeypatch.chdir(tmp_path)
     Path("anniversary.html").write_text("<html><body>${NAME} 您好</body></html>", "utf-8")
     Path("members.csv").write_text("EMAIL,NAME\nming@example.com,王小明\n", "utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import pytest
 
 from newsleopard_async import telemetry
+from newsleopard_async.transport import calls, spans
+from newsleopard_async.workflows import pipeline, progress
 from tests.constants import ROOT
 
 PAGE = ROOT / "docs" / "observability.md"
@@ -33,6 +36,29 @@ def test_page_shows_what_the_traced_send_prints() -> None:
 
     blocks = re.findall(r"^```text\n(.*?)\n```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert run.stdout.rstrip("\n") in blocks
+
+
+def _first_cells(head: str) -> set[str]:
+    """Return the names in the first column of a table of the page."""
+    page = PAGE.read_text("utf-8")
+    [rows] = re.findall(rf"^\| {head} \|.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    return {name for row in rows.splitlines() for name in re.findall("`(.+?)`", row.split("|")[1])}
+
+
+def test_page_lists_every_field_of_the_log() -> None:
+    """A field of a record is documented, and there is no other one."""
+    assert _first_cells("field") == set(re.findall(r'"(nl_\w+)"', inspect.getsource(calls)))
+
+
+def test_page_lists_every_attribute_of_spans() -> None:
+    """An attribute of a span or of an event in one is documented, and there is no other one."""
+    sources = "".join(inspect.getsource(each) for each in (telemetry, spans, progress))
+    names = re.findall(r'"((?:error|http|newsleopard|server|url)\.[\w.]+)"', sources)
+
+    assert _first_cells("attribute") == {
+        *(set(names) - set(telemetry._INSTRUMENTS) - {"newsleopard.attempt"}),
+        *(f"newsleopard.{code}" for code in pipeline._CODES),
+    }
 
 
 def test_page_lists_every_metric_with_its_unit() -> None:
