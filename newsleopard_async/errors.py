@@ -109,6 +109,11 @@ class NewsLeopardError(Exception):
         self.request_id, self.headers = other.request_id, dict(other.headers)
         return self
 
+    def with_request_id(self, request_id: str | None) -> Self:
+        """Take the id of the request whose answer this error is about."""
+        self.request_id = request_id
+        return self
+
 
 def _rebuild(
     cls: type[NewsLeopardError], args: tuple[Any, ...], state: dict[str, Any]

@@ -98,7 +98,7 @@ async def check_balance(
         f"the balance is {balance.mails:,} mails, and the campaign needs at least "
         f"{need.least:,}{most_text}"
     )
-    _tell(sentence, if_too_low, recipients=need.least, remaining=balance.mails)
+    _tell(run, sentence, if_too_low, recipients=need.least, remaining=balance.mails)
 
 
 async def check_balance_once(run: Runner, addresses: int, if_too_low: IfTooLow) -> None:
@@ -113,10 +113,12 @@ async def check_balance_once(run: Runner, addresses: int, if_too_low: IfTooLow) 
     sentence = (
         f"the balance is {balance.mails:,} mails, and {addresses:,} addresses are to be sent to"
     )
-    _tell(sentence, if_too_low, recipients=addresses, remaining=balance.mails)
+    _tell(run, sentence, if_too_low, recipients=addresses, remaining=balance.mails)
 
 
-def _tell(sentence: str, if_too_low: IfTooLow, *, recipients: int, remaining: int) -> None:
+def _tell(
+    run: Runner, sentence: str, if_too_low: IfTooLow, *, recipients: int, remaining: int
+) -> None:
     if if_too_low == "warn":
         _log.warning("%s; the platform decides (40012)", sentence)
         return
@@ -125,4 +127,4 @@ def _tell(sentence: str, if_too_low: IfTooLow, *, recipients: int, remaining: in
         status=_OK,
         recipients=recipients,
         remaining=remaining,
-    )
+    ).with_request_id(run.request_id(get_balance))

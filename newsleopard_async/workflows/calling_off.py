@@ -246,16 +246,14 @@ async def _look_up(run: Runner, kept: Checkpoint, record: Record) -> CampaignSn:
     if found is None:
         now = run.now()
         when = moved(now, min(max(now - record.at, _SOONEST), _LATEST))
-        unknown = OutcomeUnknown(
+        raise OutcomeUnknown(
             f"It is not known whether a campaign was submitted; {seen}. Look for {look_for} "
             "in the console (活動列表), and stop it there if it is scheduled or being sent. If it "
             'is not there: await error.checkpoint.resolve("abandon"). '
             f"Or {again} after {when:%Y-%m-%d %H:%M:%S} UTC",
             request="POST /v1/campaign/…/submit",
             look_again_at=when,
-        )
-        unknown.request_id = record.request_id
-        raise unknown from None
+        ).with_request_id(record.request_id) from None
     try:
         await kept.put(SUBMIT, attrs.evolve(record, state="done", result=found.sn))
     except Exception:  # noqa: BLE001 - whatever a caller's store raises must not keep it going

@@ -194,7 +194,7 @@ async def _watch_campaign(run: Runner, sending: _Sending, polling: Polling) -> C
         raise CampaignFailed(
             f"campaign {sending.sn} ended as {status.state}: {advice_for_campaign(status.state)}",
             status=status,
-        )
+        ).with_request_id(run.request_id(get_status))
     await run.settle(get_status, status)
     return status
 

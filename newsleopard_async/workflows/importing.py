@@ -281,7 +281,7 @@ async def _import_one(
                 result=result,
                 request_id=run.request_id(how),
             )
-            _check_taken(report, sent=sent, of=look)
+            _check_taken(run, report, sent=sent, of=look)
         except ImportFailed:
             # An import may be repeated, and by then what made it fail may have been mended.
             await run.forget(look)
@@ -317,7 +317,7 @@ async def _read_again(
     return await watch_import(run, import_sn, polling, look=look)
 
 
-def _check_taken(report: ImportReport, *, sent: int, of: AnyStep) -> None:
+def _check_taken(run: Runner, report: ImportReport, *, sent: int, of: AnyStep) -> None:
     """Compare the rows that the platform counts in the file with what was sent.
 
     Only addresses that have the form of one count, each once: a row that is known to be bad may
@@ -335,7 +335,7 @@ def _check_taken(report: ImportReport, *, sent: int, of: AnyStep) -> None:
             f"the list {report.list_sn} is complete in the console, send to it without contacts=",
             result=report.result,
             report=report,
-        )
+        ).with_request_id(run.request_id(of))
     if sent and (rows is None or rejected is None):
         _log.warning(
             "import %s: the platform does not say %s, so that missing contacts cannot be noticed; "
@@ -398,7 +398,9 @@ async def watch_import(
     what = f"import {import_sn}{_part(look)}"
     if run.has(look):
         # The platform forgets an import after 30 days; the end of this one was kept.
-        return _successful(what, await run.step(look, import_sn))
+        kept = await run.step(look, import_sn)
+        _check_success(run, what, kept, of=look)
+        return kept
     try:
         result = await watch(
             run,
@@ -415,17 +417,20 @@ async def watch_import(
             raise
         failed = ImportFailed(f"{what}: the platform does not know it: {error}", result=None)
         raise failed.with_answer_of(error) from None
-    ended = _successful(what, result, columns)
-    await run.settle(look, ended)
-    return ended
+    _check_success(run, what, result, of=look, columns=columns)
+    await run.settle(look, result)
+    return result
 
 
 def _part(step: AnyStep) -> str:
     return f" (part {step.part} of {step.parts})" if step.parts > 1 else ""
 
 
-def _successful(what: str, result: ImportResult, columns: tuple[str, ...] = ()) -> ImportResult:
+def _check_success(
+    run: Runner, what: str, result: ImportResult, *, of: AnyStep, columns: tuple[str, ...] = ()
+) -> None:
     if not result.status.is_success:
         advice = advice_for(result.status, columns)
-        raise ImportFailed(f"{what} ended as {result.status}: {advice}", result=result)
-    return result
+        raise ImportFailed(
+            f"{what} ended as {result.status}: {advice}", result=result
+        ).with_request_id(run.request_id(of))

@@ -158,13 +158,11 @@ class LocalRunner:
             return result
         if record.is_done:
             return cast("Gives", await self._resumed(step, record))
-        unknown = OutcomeUnknown(
+        raise OutcomeUnknown(
             f"an earlier run did {step.name} at {record.at:%Y-%m-%d %H:%M} UTC, and it is not "
             "known what became of it",
             request=request,
-        )
-        unknown.request_id = record.request_id
-        raise unknown
+        ).with_request_id(record.request_id)
 
     def has(self, step: AnyStep) -> bool:
         """Whether something is kept of a step: its result, or that it may have happened."""

@@ -288,7 +288,7 @@ async def _import(
     if is_new:
         if was_kept and not is_complete_enough(report, max_rejected):
             report = await read_again(run, report, polling)
-        _check_rejected(report, max_rejected)
+        _check_rejected(run, report, max_rejected)
     return report
 
 
@@ -377,7 +377,7 @@ def _target(
     return None
 
 
-def _check_rejected(report: ImportReport, max_rejected: float | None) -> None:
+def _check_rejected(run: Runner, report: ImportReport, max_rejected: float | None) -> None:
     if is_complete_enough(report, max_rejected):
         return
     known = report.result.errors is not None
@@ -387,7 +387,7 @@ def _check_rejected(report: ImportReport, max_rejected: float | None) -> None:
         f"more than max_rejected={max_rejected}; nothing was sent",
         result=report.result,
         report=report,
-    )
+    ).with_request_id(run.request_id(steps.get_import))
 
 
 def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool:

@@ -151,7 +151,7 @@ async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
         return None  # `_prepare` says it.
     campaign_sn = await _code(run, campaign)
     status = await _seen(run, campaign_sn)
-    if isinstance(status, CampaignStatus) and _is_taken(status):
+    if isinstance(status, CampaignStatus) and _is_taken(run, status):
         await run.settle(upload_once, None)
         return campaign_sn
     if not await _is_deleted(run, campaign_sn):
@@ -168,7 +168,7 @@ async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
     return None
 
 
-def _is_taken(status: CampaignStatus) -> bool:
+def _is_taken(run: Runner, status: CampaignStatus) -> bool:
     """Say whether a campaign without an upload of ours is being sent, by any means.
 
     Raises:
@@ -179,7 +179,7 @@ def _is_taken(status: CampaignStatus) -> bool:
             f"campaign {status.sn} was stopped before its contacts were uploaded, so it is not "
             "made anew; nothing was sent. To send it all the same, use another checkpoint",
             status=status,
-        )
+        ).with_request_id(run.request_id(get_status))
     return status.state in _SENT
 
 

@@ -182,6 +182,34 @@ async def _cannot_be_stopped(bench: Bench) -> object:
     return await workflows.call_off(bench.nl, sent.campaign_sn)
 
 
+async def _import_ends_badly(bench: Bench) -> object:
+    bench.emulator.script_import("MISSING_REQUIRED_DATA")
+    return await _send(bench)
+
+
+async def _rows_are_missing(bench: Bench) -> object:
+    def count_fewer(event: Event) -> None:
+        if (event.step, event.state) == ("get_import", "started"):
+            said = {"import_sn": bench.emulator.imports[-1].sn, "status": "COMPLETE", "fileCnt": 1}
+            bench.emulator.fail("get_import", 200, body=json.dumps(said).encode())
+
+    return await _send(bench, progress=count_fewer)
+
+
+async def _rows_are_rejected(bench: Bench) -> object:
+    return await _send(bench, contacts=f"{csv_of(2)}nobody,a\n", check=False)
+
+
+async def _campaign_is_stopped(bench: Bench) -> object:
+    bench.emulator.script_campaign("STOP")
+    return await _send(bench, wait="sent")
+
+
+async def _balance_is_low(bench: Bench) -> object:
+    bench.emulator.balance = 0
+    return await _send(bench, balance="refuse")
+
+
 async def _list_is_ambiguous(bench: Bench) -> object:
     async def create_others(event: Event) -> None:
         if (event.step, event.state) == ("create_list", "failed"):
@@ -205,8 +233,13 @@ REPLACED: Final[dict[str, tuple[Call, str]]] = {
     "upload-once": (_once_is_not_uploaded, "upload_once"),
     "event": (_event_fails, "send_event"),
     "stop": (_cannot_be_stopped, "pause_campaign"),
+    "import-failed": (_import_ends_badly, "get_import"),
+    "rows-missing": (_rows_are_missing, "get_import"),
+    "rows-rejected": (_rows_are_rejected, "get_import"),
+    "campaign-failed": (_campaign_is_stopped, "get_status"),
+    "balance": (_balance_is_low, "get_balance"),
 }
-"""Pipelines that raise an error of their own in the place of an answer's, which is to this."""
+"""Pipelines that raise an error of their own about what an answer said, which is to this."""
 
 
 @pytest.mark.anyio
