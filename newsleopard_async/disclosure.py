@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import inspect
 import re
 import sys
 import unicodedata
 from collections.abc import AsyncGenerator, Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 __all__ = ["hides_variables", "shown"]
@@ -76,10 +77,19 @@ class _Emptied:
 
 def _empty(traceback: TracebackType | None) -> None:
     while traceback is not None:
-        # Frames that still run, such as the caller's, refuse it.
-        with contextlib.suppress(RuntimeError):
+        if _has_ended(traceback.tb_frame):
             traceback.tb_frame.clear()
         traceback = traceback.tb_next
+
+
+def _has_ended(frame: FrameType) -> bool:
+    """Whether a frame is over, and so holds its variables itself.
+
+    One that runs cannot be cleared. One that waits is a coroutine's, which clearing would close:
+    trio's `Cancelled` has the error as its context for which a nursery cancels its tasks, and the
+    frame of the nursery, which waits for their end.
+    """
+    return any(each is frame.f_code for each in gc.get_referents(frame))
 
 
 def hides_variables(function: Callable[P, R]) -> Callable[P, R]:

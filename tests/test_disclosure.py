@@ -6,6 +6,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import anyio
 import pytest
 
 from newsleopard_async.disclosure import hides_variables, shown
@@ -152,6 +153,24 @@ async def test_error_that_the_caller_handles_keeps_its_variables(
 
     assert "'mine'" in variables_of(handled[0])
     assert SECRET not in variables_of(caught.value)
+
+
+@hides_variables
+async def forever() -> None:
+    """Wait for a cancellation."""
+    await anyio.sleep_forever()
+
+
+async def test_who_waits_for_what_was_cancelled_goes_on() -> None:
+    """The error that led to a cancellation may be its context; its frames have not ended."""
+    with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012 - it is the group that is tested
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(forever)
+            await anyio.lowlevel.checkpoint()
+            raise LookupError("mine")
+    await anyio.lowlevel.checkpoint()
+
+    assert caught.group_contains(LookupError)
 
 
 async def test_what_is_decorated_is_as_it_was() -> None:
