@@ -72,14 +72,19 @@ class Job:
         """Note its end so that it outlives this process, and forget the contacts."""
         if not self.has_ended():
             self.becomes(state, **more)
-            write_whole(self.folder / "result.json", json.dumps(self.status, ensure_ascii=False))
+            try:
+                write_whole(self.folder / "result.json", json.dumps(self.status))
+            except OSError:
+                # The disk may be full. The next process finds it out again, from the checkpoint.
+                log.exception("job %s is %s, which cannot be stored", self.id, state)
+                return
         (self.folder / "contacts.csv").unlink(missing_ok=True)
 
     def has_ended(self) -> bool:
         """Look whether an end is noted, by this process or another one, and read it."""
         try:
             self.status = json.loads((self.folder / "result.json").read_text("utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):
             return False
         return True
 
@@ -131,6 +136,8 @@ class Jobs:
 
     def resume(self) -> None:
         """Go on with each job that has not ended; called once, at the start of the process."""
+        # A folder that cannot be used is found here, and not by the first campaign.
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for asked in self._folder.glob("*/campaign.json"):
             self._start(Job(asked.parent))
 

@@ -120,3 +120,38 @@ async def test_second_process_takes_over_when_the_first_has_stopped(
     assert job.status["state"] == "stopped"
     assert sent["outcome"]["campaign_sn"] == emulator.campaigns[0].sn
     assert len(emulator.lists) == emulator.count("submit_campaign") == 1
+
+
+async def test_end_that_cannot_be_stored_stays_known_and_is_found_again(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the disk is full, a campaign that was sent is not said to have failed."""
+    store = campaign_jobs.write_whole
+
+    def write(path: Path, text: str) -> None:
+        if path.name == "result.json":
+            raise OSError(28, "No space left on device")
+        store(path, text)
+
+    with monkeypatch.context() as full:
+        full.setattr(campaign_jobs, "write_whole", write)
+        async with process(emulator, tmp_path) as jobs:
+            sent = await becoming(await posted(jobs), "sent")
+    (tmp_path / sent["id"] / "result.json").write_text("{")
+    async with process(emulator, tmp_path) as jobs:
+        again = await becoming(jobs.get(sent["id"]), "sent")
+
+    assert again["outcome"]["campaign_sn"] == sent["outcome"]["campaign_sn"]
+    assert emulator.count("submit_campaign") == 1
+    assert not [*tmp_path.glob("*/contacts.csv")]
+
+
+async def test_folder_that_cannot_be_used_is_found_at_the_start(
+    emulator: Emulator, tmp_path: Path
+) -> None:
+    """An application that can store nothing does not begin to take campaigns."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OSError, match="file"):
+        async with process(emulator, tmp_path / "file" / "jobs"):
+            pass
