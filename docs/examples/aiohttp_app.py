@@ -14,6 +14,7 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import attrs
 from aiohttp import web
 
 from campaign_jobs import LARGEST_BODY, Job, Jobs
@@ -43,6 +44,15 @@ async def stop_jobs(app: web.Application) -> None:
     app[JOBS].stop()
 
 
+@attrs.frozen
+class Order:
+    """What to send, and to whom: contacts are CSV with a header."""
+
+    campaign: Campaign
+    list_name: str
+    contacts: str
+
+
 def one_job(request: web.Request) -> Job:
     """Return the job that the URL names."""
     job = request.app[JOBS].get(request.match_info["job_id"])
@@ -55,17 +65,15 @@ def one_job(request: web.Request) -> Job:
 async def create(request: web.Request) -> web.Response:
     """Begin to send; the answer comes once the job is on the disk."""
     try:
-        order = await request.json()
-        campaign = from_plain(Campaign, order["campaign"])
-        contacts = from_plain(str, order["contacts"])
-        list_name = from_plain(str, order["list_name"])
-        job = await request.app[JOBS].add(campaign, contacts=contacts, list_name=list_name)
+        order = from_plain(Order, await request.json())
+        job = await request.app[JOBS].add(
+            order.campaign, contacts=order.contacts, list_name=order.list_name
+        )
     except InvalidRequest as error:
         problems = [{"field": each.field, "message": each.message} for each in error.problems]
         return web.json_response({"problems": problems}, status=422)
-    except (ValueError, TypeError, KeyError):
-        text = "the body must be JSON with campaign, contacts and list_name"
-        raise web.HTTPUnprocessableEntity(text=text) from None
+    except (ValueError, RecursionError):
+        raise web.HTTPUnprocessableEntity(text="the body must be JSON in UTF-8") from None
     return web.json_response(job.status, status=202)
 
 

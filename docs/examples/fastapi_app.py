@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -18,7 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
@@ -77,6 +79,13 @@ app = FastAPI(lifespan=lifespan, max_body_size=LARGEST_BODY)
 app.router.routes.append(route(webhooks))
 
 
+@app.exception_handler(RequestValidationError)
+async def refuse(_: Request, error: RequestValidationError) -> Response:
+    """Name what is wrong with a body. FastAPI's own answer repeats it, with all its contacts."""
+    problems = [{"place": each["loc"], "message": each["msg"]} for each in error.errors()]
+    return Response(json.dumps({"problems": problems}), 422, media_type="application/json")
+
+
 class Order(BaseModel):
     """What to send, and to whom."""
 
@@ -102,7 +111,10 @@ def one_job(job_id: str, jobs: Annotated[Jobs, Depends(all_jobs)]) -> Job:
 @app.post("/campaigns", status_code=202)
 async def create(order: Order, jobs: Annotated[Jobs, Depends(all_jobs)]) -> dict[str, Any]:
     """Begin to send; the answer comes once the job is on the disk."""
-    job = await jobs.add(order.campaign, contacts=order.contacts, list_name=order.list_name)
+    try:
+        job = await jobs.add(order.campaign, contacts=order.contacts, list_name=order.list_name)
+    except UnicodeEncodeError:
+        raise HTTPException(422, "holds what no UTF-8 can carry; decode the source again") from None
     return job.status
 
 
