@@ -266,6 +266,9 @@ class LocalRunner:
     async def _resumed(self, step: AnyStep, record: Record) -> Any:
         with span_of(step, is_resumed=True):
             pass
+        code = f": {record.result}" if isinstance(record.result, str) else ""
+        at = f"{record.at:%Y-%m-%d %H:%M:%S}"
+        _log.info("%s was finished by an earlier run, at %s UTC%s", step.key, at, code)
         await self._events.emit(step, "resumed", record.result, request_id=record.request_id)
         return from_plain(step.gives, record.result)
 

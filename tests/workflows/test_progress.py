@@ -180,8 +180,11 @@ async def test_failed_step_is_told_with_its_error() -> None:
 
 
 @pytest.mark.anyio
-async def test_step_of_an_earlier_run_is_told_as_resumed(tmp_path: Path) -> None:
-    """What the checkpoint holds is told with its result, and not done again."""
+async def test_step_of_an_earlier_run_is_told_as_resumed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the checkpoint holds is told with its result, logged, and not done again."""
+    caplog.set_level(logging.INFO, "newsleopard_async")
     recorder = Recorder()
     async with connected() as bench:
         ready = with_lists(CAMPAIGN, [await bench.make_list()])
@@ -192,6 +195,10 @@ async def test_step_of_an_earlier_run_is_told_as_resumed(tmp_path: Path) -> None
     [campaign] = bench.emulator.campaigns
     [event] = recorder.events
     assert (event.step, event.state, event.result) == ("submit", "resumed", campaign.sn)
+    assert caplog.messages[-1].startswith(
+        f"submit was finished by an earlier run, at {START:%Y-%m-%d}"
+    )
+    assert caplog.messages[-1].endswith(f" UTC: {campaign.sn}")
 
 
 @pytest.mark.anyio
