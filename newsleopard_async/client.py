@@ -61,8 +61,8 @@ class NewsLeopard:
 
     Raises:
         ConfigurationError: no key, a key that no header can carry, a bad base URL, an
-            `http_transport` that is none of httpx, an `on_attempt` that is not an async function,
-            or a bad word in ``NEWSLEOPARD_LOG``.
+            `http_transport` that is none of httpx, an `on_attempt` that is not an async function of
+            two arguments, or a bad word in ``NEWSLEOPARD_LOG``.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import enum
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import anyio
 import attrs
@@ -56,13 +56,25 @@ def check_hook(given: object) -> None:
     Raises:
         ConfigurationError: what to give in its place.
     """
-    called = getattr(type(given), "__call__", None)  # noqa: B004 - whether that is async, not whether it is there
-    is_async = inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(called)
-    if given is not None and (isinstance(given, type) or not is_async):
+    if given is not None and not (_is_async(given) and _takes_two(given)):
         raise ConfigurationError(
             "on_attempt must be an async function of two arguments: "
             "async def on_attempt(attempt, call_next): await call_next(attempt)"
         )
+
+
+def _is_async(given: object) -> bool:
+    called = getattr(type(given), "__call__", None)  # noqa: B004 - whether that is async, not whether it is there
+    is_async = inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(called)
+    return is_async and not isinstance(given, type)
+
+
+def _takes_two(given: Any) -> bool:
+    try:
+        inspect.signature(given).bind(None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 class _Step(enum.Enum):

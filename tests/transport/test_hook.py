@@ -576,8 +576,12 @@ async def test_pipeline_that_it_stops_goes_on(operation: str, tmp_path: Path) ->
     assert "upload" not in {each.operation for each in hook.attempts}
 
 
+async def _of_one(attempt: ApiAttempt) -> None:
+    """Take no ``call_next``."""
+
+
 @pytest.mark.parametrize(
-    "given", [lambda a, b: b(a), 1, Seen, mock.Mock(), functools.partial(print)]
+    "given", [lambda a, b: b(a), 1, Seen, mock.Mock(), functools.partial(print), _of_one]
 )
 async def test_what_is_no_hook_is_refused_at_once(given: Any) -> None:
     """The message shows what one looks like."""
