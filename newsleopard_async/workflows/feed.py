@@ -25,8 +25,8 @@ import anyio
 from anyio.abc import TaskGroup
 
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress
 
 __all__ = ["EventFeed", "PipelineRun", "events"]
@@ -231,11 +231,17 @@ def events(
         options: What it is called with by name.
 
     Raises:
-        InvalidRequest: ``progress`` cannot be called, or is a feed, which serves a pipeline itself.
+        InvalidRequest: ``pipeline`` was called already, ``progress`` cannot be called, or is a
+            feed, which serves a pipeline itself.
     """
-    refuse(problems_of_progress(progress))
+    refuse([*_problems_of_pipeline(pipeline), *problems_of_progress(progress)])
     if isinstance(progress, EventFeed):
         raise InvalidRequest.of(
             "progress", "feed", "an EventFeed goes to the pipeline itself; loop over this run"
         )
     return PipelineRun(functools.partial(pipeline, *args, **options), progress)
+
+
+def _problems_of_pipeline(pipeline: object) -> Iterator[Problem]:
+    if not callable(pipeline):
+        yield wrong_type("pipeline", pipeline, "a pipeline, with its arguments after it")

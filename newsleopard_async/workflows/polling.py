@@ -62,7 +62,9 @@ def problems_of_polling(polling: object) -> Iterator[Problem]:
 def problems_of_webhook(webhook: object) -> Iterator[Problem]:
     """Yield a problem unless it receives webhooks, if it is there at all."""
     if webhook is not None:
-        yield from problems_of_type("webhook", webhook, Webhooks, "Webhooks(…), or None")
+        yield from problems_of_type(
+            "webhook", webhook, Webhooks, "newsleopard_async.webhooks.Webhooks(url)"
+        )
 
 
 @contextlib.contextmanager

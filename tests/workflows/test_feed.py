@@ -286,6 +286,15 @@ async def test_callback_of_a_block_is_checked() -> None:
 
 
 @pytest.mark.anyio
+async def test_pipeline_of_a_block_is_not_called_before() -> None:
+    """It is given as it is, with its arguments after it."""
+    called: Any = workflows.check_contacts(csv_of(1))
+    with pytest.raises(InvalidRequest, match="pipeline: must be a pipeline, with its arguments"):
+        workflows.events(called)
+    await called
+
+
+@pytest.mark.anyio
 async def test_block_that_does_not_listen_stops_the_pipeline() -> None:
     """Whoever wants the outcome goes through the events first."""
     async with connected() as bench:
