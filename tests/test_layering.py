@@ -86,10 +86,8 @@ DECLARED = {
 """What may be imported at all: for the core, and what each room may have beyond that.
 
 Something that another package happens to bring is not there on every interpreter.
-h11 and httpcore come with httpx at any time; trio, pytest and the web frameworks are there where
-they are used.
-h11 and httpcore come with httpx at any time; trio, pytest and pydantic_core are there where they
-are used.
+h11 and httpcore come with httpx at any time; trio, pytest, pydantic_core and the web frameworks are
+there where they are used.
 """
 
 
