@@ -26,7 +26,7 @@ from newsleopard_async.transport.arriving import PIECE_BYTES, Arriving, NotWhole
 from newsleopard_async.transport.causes import cause_of, way_out_of
 from newsleopard_async.transport.instrumentation import kept_out
 from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome, ReplyLost
-from newsleopard_async.transport.progress import Progress, Windows
+from newsleopard_async.transport.pace import Pace, Windows
 from newsleopard_async.transport.redact import Secret
 
 __all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "perform"]
@@ -180,17 +180,17 @@ def _is_unsent(exchange: Exchange, trace: _Trace) -> bool:
 async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome:
     if exchange.windows is not None:
         return await _watched(exchange, trace, exchange.windows)
-    progress = Progress(exchange.clock, Windows())
+    pace = Pace(exchange.clock, Windows())
     if exchange.total_s is None:
-        return await _attempt(exchange, trace, progress)
+        return await _attempt(exchange, trace, pace)
     with exchange.clock.deadline(exchange.total_s):
-        return await _attempt(exchange, trace, progress)
+        return await _attempt(exchange, trace, pace)
     return _interrupted(exchange, trace, f"no whole answer within {exchange.total_s:g} s")
 
 
 async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outcome:
     """Make an attempt that ends as soon as one of its parts makes too little progress."""
-    progress = Progress(exchange.clock, windows)
+    pace = Pace(exchange.clock, windows)
     outcome: Outcome | None = None
     raised: BaseException | None = None
     is_over = False
@@ -202,11 +202,11 @@ async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outco
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(progress.watch, tasks.cancel_scope)
+        tasks.start_soon(pace.watch, tasks.cancel_scope)
         if exchange.until is not None:
             tasks.start_soon(end, exchange.until)
         try:
-            outcome = await _attempt(exchange, trace, progress)
+            outcome = await _attempt(exchange, trace, pace)
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised below
@@ -215,14 +215,14 @@ async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outco
         tasks.cancel_scope.cancel()
     if raised is not None:
         raise raised
-    why = f"too little came or went within {progress.window_s:g} s"
+    why = f"too little came or went within {pace.window_s:g} s"
     if is_over:
         why = "it took too long after it was cancelled"
     return outcome or _interrupted(exchange, trace, why)
 
 
-async def _attempt(exchange: Exchange, trace: _Trace, progress: Progress) -> Outcome:
-    body = _Outgoing(exchange.request.stream, trace, progress)
+async def _attempt(exchange: Exchange, trace: _Trace, pace: Pace) -> Outcome:
+    body = _Outgoing(exchange.request.stream, trace, pace)
     exchange.request.stream = body
     exchange.request.extensions["trace"] = trace
     if exchange.arrivals is not None:
@@ -231,7 +231,7 @@ async def _attempt(exchange: Exchange, trace: _Trace, progress: Progress) -> Out
         response = await exchange.transport.handle_async_request(exchange.request)
         if exchange.arrivals is not None:
             exchange.arrivals.answered()
-        outcome = await _read(exchange, response, progress)
+        outcome = await _read(exchange, response, pace)
     except NewsLeopardError as error:
         # The frames that it passed hold the URL and the headers, which reporters may print.
         raise error.with_traceback(None)  # noqa: B904 - it is the same error
@@ -266,30 +266,30 @@ class _Outgoing(httpx.AsyncByteStream, AsyncIterator[bytes]):
     answer has begun to come before the last piece was handed over.
     """
 
-    def __init__(self, stream: object, trace: _Trace, progress: Progress) -> None:
+    def __init__(self, stream: object, trace: _Trace, pace: Pace) -> None:
         self.stream = cast("httpx.AsyncByteStream", stream)
         self._trace = trace
-        self._progress = progress
+        self._pace = pace
         self._written_bytes = 0
         self._pieces: AsyncIterator[bytes] | None = None
         self._has_ended = False
 
     def __aiter__(self) -> Self:
         self._pieces, self._has_ended = aiter(self.stream), False
-        self._progress.sending()
+        self._pace.sending()
         return self
 
     async def __anext__(self) -> bytes:
         assert self._pieces is not None
-        self._progress.moved(self._written_bytes)
-        self._progress.pause()
+        self._pace.moved(self._written_bytes)
+        self._pace.pause()
         try:
             piece = await anext(self._pieces)
         except StopAsyncIteration:
             self._has_ended = True
-            self._progress.receiving()
+            self._pace.receiving()
             raise
-        self._progress.go_on()
+        self._pace.go_on()
         self._written_bytes = len(piece)
         if self._trace.incoming is not None:
             await self._trace.incoming.check()
@@ -342,8 +342,8 @@ class _Incoming:
 class _Measured(AsyncIterator[bytes]):
     """The pieces of a body, which must be as long in all as the head says."""
 
-    def __init__(self, response: httpx.Response, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, response: httpx.Response, pace: Pace) -> None:
+        self._pace = pace
         self._pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
         length = response.headers.get("content-length", "")
         # Other answers may have a length without a body (RFC 9110, 8.6).
@@ -351,25 +351,25 @@ class _Measured(AsyncIterator[bytes]):
         self._left_bytes = int(length) if has_body and length.isdecimal() else None
 
     async def __anext__(self) -> bytes:
-        self._progress.go_on()
+        self._pace.go_on()
         try:
             piece = await anext(self._pieces)
         except StopAsyncIteration:
-            self._progress.pause()
+            self._pace.pause()
             if self._left_bytes:
                 raise NotWhole("its body is not as long as it says") from None
             raise
-        self._progress.moved(len(piece))
-        self._progress.pause()
+        self._pace.moved(len(piece))
+        self._pace.pause()
         if self._left_bytes is not None:
             self._left_bytes -= len(piece)
         return piece
 
 
-async def _read(exchange: Exchange, response: httpx.Response, progress: Progress) -> Outcome:
-    progress.receiving()
+async def _read(exchange: Exchange, response: httpx.Response, pace: Pace) -> Outcome:
+    pace.receiving()
     # Not by httpx's own methods: they decode everything at once, and close at the end.
-    pieces = _Measured(response, progress)
+    pieces = _Measured(response, pace)
     said = response.headers.get
     answer = functools.partial(
         Answer,

@@ -33,9 +33,9 @@ from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcome, ReplyLost
+from newsleopard_async.transport.pace import Meter, Windows, metered
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.presigned import Presigned
-from newsleopard_async.transport.progress import Meter, Windows, metered
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying

@@ -27,7 +27,7 @@ from newsleopard_async.transport import arriving
 from newsleopard_async.transport.arriving import Arriving, read_whole
 from newsleopard_async.transport.http import Bytes, Exchange, perform
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
-from newsleopard_async.transport.progress import Windows
+from newsleopard_async.transport.pace import Windows
 from tests.transport.loopback import Seen, raw_server, serve
 from tests.transport.loopback import http as wire
 from tests.transport.scripted import Handler, Pieces, Scripted, answer, caused

@@ -1,4 +1,4 @@
-"""Whether an attempt gets on, and how far it is.
+"""Whether an attempt keeps its pace, and how far it is.
 
 A transfer of any size ends if too little of it moves; a listener hears how much has moved.
 """
@@ -17,7 +17,7 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.listening import Listener, listener
 
-__all__ = ["Meter", "Progress", "Windows", "metered"]
+__all__ = ["Meter", "Pace", "Windows", "metered"]
 
 _LEAST_BYTES_PER_S: Final = 2_048
 """Chosen: what a piece of an upload in the time that one may take by default comes to."""
@@ -47,7 +47,7 @@ class Windows:
         return min(self.begin_s, self.write_s, self.read_s)
 
 
-class Progress:
+class Pace:
     """How far an attempt is, and until when it must have got further.
 
     What this side takes to read or write a file does not count.
