@@ -34,7 +34,9 @@ __all__ = [
     "submits",
 ]
 
-VERSION: Final = 2
+VERSION: Final = 3
+"""Version 2 had no ids of requests, and is read as it is; a library that knows no later one would
+take a record with an id for damage."""
 
 ANSWERED: Final = "answered"
 """The result of an intent whose answer said that it took effect, and cannot be used."""

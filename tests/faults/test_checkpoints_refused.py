@@ -78,9 +78,9 @@ def test_other_pipeline_is_refused(at: World) -> None:
 def test_other_version_is_refused(at: World) -> None:
     """A checkpoint of a later library is not guessed at."""
     hold(at)
-    damage(at, lambda data: data.update(version=3))
+    damage(at, lambda data: data.update(version=4))
 
-    with pytest.raises(InvalidRequest, match="version 3") as caught:
+    with pytest.raises(InvalidRequest, match="version 4") as caught:
         send(at)
 
     assert rule_of(caught) == ("checkpoint", "version")
@@ -125,7 +125,7 @@ def nested(depth: int) -> list[Any]:
     return data
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 3])
 @pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)
 def test_damaged_checkpoint_is_refused(
     at: World, change: Callable[[dict[str, Any]], object], version: int

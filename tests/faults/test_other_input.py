@@ -267,7 +267,7 @@ def test_version_1_goes_on_with_the_same_input(at: World) -> None:
 
     assert at.emulator.submitted == 1
     assert at.emulator.count("import_text") == 1
-    assert stored(at)["version"] == 2
+    assert stored(at)["version"] == 3
     assert "campaign.subject" in stored(at)["input_parts"]
 
 
