@@ -26,12 +26,15 @@ from anyio.abc import TaskGroup
 
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.log import Log
 from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress
 
 __all__ = ["EventFeed", "PipelineRun", "events"]
 
 T = TypeVar("T")
+
+_log: Final = Log()
 
 _MOST: Final = 1_000
 """How many events are kept. Chosen: more than a run has that does not divide its contacts, and
@@ -63,7 +66,7 @@ class EventFeed:
         self._has_begun = False
         self._count = 0
         self._kept: list[tuple[int, Event]] = []
-        self._waiting: list[anyio.Event] = []
+        self._woken: anyio.Event | None = None
 
     def __call__(self, event: Event) -> None:
         """Take an event; a pipeline calls this."""
@@ -86,9 +89,9 @@ class EventFeed:
                 return self._kept[place]
             if self.is_over:
                 return None
-            woken = anyio.Event()
-            self._waiting.append(woken)
-            await woken.wait()
+            # One for all loops: one that is left while it waits leaves nothing behind.
+            self._woken = self._woken or anyio.Event()
+            await self._woken.wait()
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[Callable[[object], None]]:
@@ -115,9 +118,9 @@ class EventFeed:
         self.outcome = outcome
 
     def _wake(self) -> None:
-        for each in self._waiting:
-            each.set()
-        self._waiting.clear()
+        if self._woken is not None:
+            self._woken.set()
+            self._woken = None
 
 
 class _Loop:
@@ -152,12 +155,15 @@ class PipelineRun(Generic[T]):
         self._work = work
         self._progress = progress
         self._feed = EventFeed()
+        self._ends_program = False
         self._tasks: TaskGroup | None = None
 
     async def __aenter__(self) -> Self:
+        if self._tasks is not None:
+            raise TypeError("events(…) runs a pipeline once; call it again for another run")
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        self._tasks.start_soon(self._carry)
+        self._tasks.start_soon(self._carry, self._tasks)
         return self
 
     async def __aexit__(
@@ -168,13 +174,18 @@ class PipelineRun(Generic[T]):
     ) -> bool | None:
         assert self._tasks is not None
         self._tasks.cancel_scope.cancel()
-        if isinstance(exc, anyio.get_cancelled_exc_class()):
-            return await self._tasks.__aexit__(exc_type, exc, traceback)
+        is_cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
         # A task group would wrap an error of the block, which goes on by itself.
-        await self._tasks.__aexit__(None, None, None)
-        if exc is None and isinstance(self._feed.error, Exception):
-            raise self._feed.error
-        return None
+        given = (exc_type, exc, traceback) if is_cancelled else (None, None, None)
+        is_swallowed = await self._tasks.__aexit__(*given)
+        error = self._feed.error
+        if error is not None and self._ends_program:
+            raise error
+        if isinstance(error, Exception):
+            if exc is None:
+                raise error
+            _log.error("the pipeline of a block that failed has failed, too: %s", error)
+        return is_swallowed if is_cancelled else None
 
     def __aiter__(self) -> AsyncIterator[Event]:
         """Go through the events, from the first one to the last, in as many loops as you like."""
@@ -194,10 +205,17 @@ class PipelineRun(Generic[T]):
         outcome: T = self._feed.outcome
         return outcome
 
-    async def _carry(self) -> None:
-        # It is raised when the block ends.
-        with contextlib.suppress(Exception), self._feed.serving() as settle:
-            settle(await self._work(progress=self._tell))
+    async def _carry(self, tasks: TaskGroup) -> None:
+        try:
+            with self._feed.serving() as settle:
+                settle(await self._work(progress=self._tell))
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised when the block ends
+            if not isinstance(error, Exception):
+                # Which it does at once.
+                self._ends_program = True
+                tasks.cancel_scope.cancel()
 
     def _tell(self, event: Event) -> Awaitable[None] | None:
         self._feed(event)

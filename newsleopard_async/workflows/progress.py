@@ -75,6 +75,10 @@ _TRANSFERS: Final[frozenset[StepName]] = frozenset({"upload_file", "upload_once"
 _OF_STORAGE: Final = frozenset({"upload", "upload_once", "download"})
 """The calls of the storage, whose ids say less to the vendor."""
 
+_LONGEST_S: Final = 60.0
+"""Chosen: as long as a hook around an attempt may take by default. A queue that nobody empties must
+not hold a pipeline for ever."""
+
 Plan = tuple[tuple[StepName, ...], ...]
 """What a pipeline is going to do: its phases in order, each with the steps that stand for it."""
 
@@ -129,7 +133,10 @@ class Event(Plain):
 
 
 Progress = Callable[[Event], Awaitable[None] | None]
-"""Called with every event; it may be async, and what it raises is logged and goes no further."""
+"""Called with every event; it may be async, and what it raises is logged and goes no further.
+
+One that takes more than 60 s for an event is cancelled, and called no more.
+"""
 
 
 def problems_of_progress(progress: object) -> Iterator[Problem]:
@@ -315,7 +322,11 @@ class Events:
         try:
             answer = self.progress(event)
             if isawaitable(answer):
-                await answer
+                with self.clock.deadline(_LONGEST_S) as scope:
+                    await answer
+                if scope.cancelled_caught:
+                    self.progress = None
+                    _log.error("the progress callback hung at %s and is not called again", of.name)
         except (Exception, anyio.get_cancelled_exc_class()) as error:
             if not isinstance(error, Exception) and is_cancelled(requests):
                 raise

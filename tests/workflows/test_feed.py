@@ -19,8 +19,9 @@ from newsleopard_async import (
 )
 from newsleopard_async.workflows import Event, EventFeed
 from newsleopard_async.workflows.progress import EventState
-from tests.clients import connected, csv_of
+from tests.clients import Bench, connected, csv_of
 from tests.constants import CAMPAIGN
+from tests.transport.scripted import errors_in
 
 NEW: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員"}
 
@@ -303,3 +304,62 @@ async def test_block_that_does_not_listen_stops_the_pipeline() -> None:
             pass
 
     assert bench.emulator.submitted == 0
+
+
+@pytest.mark.anyio
+async def test_loop_that_is_left_while_it_waits_leaves_nothing_behind() -> None:
+    """A page that sends a comment each few seconds waits for an event many times."""
+    feed = EventFeed()
+    with feed.serving():
+        loop = aiter(feed)
+        for _ in range(100):
+            with anyio.move_on_after(0):
+                await anext(loop)
+
+    assert [each for each in vars(feed).values() if isinstance(each, list)] == [[]]
+
+
+@pytest.mark.anyio
+async def test_run_has_one_block() -> None:
+    """A second one would give the outcome of the first, and run nothing."""
+    run = workflows.events(workflows.check_contacts, csv_of(1))
+    async with run:
+        await _loop_over(run)
+        with pytest.raises(TypeError, match="call it again"):
+            await run.__aenter__()
+
+    assert run.outcome.ok
+
+
+@pytest.mark.anyio
+async def test_end_of_the_program_leaves_the_block_as_itself() -> None:
+    """At once, whatever the block waits for."""
+
+    def end(_: Event) -> None:
+        raise SystemExit("it")
+
+    async def run() -> None:
+        async with workflows.events(workflows.check_contacts, csv_of(1), progress=end):
+            await anyio.sleep_forever()
+
+    with pytest.raises(SystemExit, match="it"):
+        await run()
+
+
+@pytest.mark.anyio
+async def test_error_of_the_pipeline_that_the_block_hides_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It may be that a campaign is in doubt."""
+
+    async def run(bench: Bench) -> None:
+        async with workflows.events(workflows.send_campaign, bench.nl, CAMPAIGN, **NEW) as run:
+            await _loop_over(run)
+            raise KeyError("page")
+
+    async with connected() as bench:
+        bench.emulator.lose_reply_to("submit_campaign")
+        with pytest.raises(KeyError, match="page"):
+            await run(bench)
+
+    assert "has failed, too: It is not known whether" in errors_in(caplog)[-1]

@@ -299,6 +299,28 @@ async def test_callback_that_raises_harms_nothing(
 
 
 @pytest.mark.anyio
+async def test_callback_that_hangs_does_not_hold_the_pipeline(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As one that puts events into a queue that nobody empties; it is not called again."""
+    called: list[str] = []
+
+    async def hang(event: Event) -> None:
+        called.append(event.step)
+        await anyio.sleep_forever()
+
+    async with connected() as bench:
+        began_s = bench.clock.monotonic()
+        await workflows.import_contacts(bench.nl, csv_of(1), list_name="a", progress=hang)
+
+    assert called == ["check_contacts"]
+    assert 60 < bench.clock.monotonic() - began_s < 120
+    assert caplog.messages == [
+        "the progress callback hung at check_contacts and is not called again"
+    ]
+
+
+@pytest.mark.anyio
 async def test_what_the_callback_returns_means_nothing() -> None:
     """Anything that cannot be awaited is ignored."""
 
