@@ -16,7 +16,7 @@ from newsleopard_async.errors import APIError
 from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import Timeouts
 from newsleopard_async.transport.calls import Call
-from newsleopard_async.transport.hook import Hooked
+from newsleopard_async.transport.hook import Hooked, check_outside
 from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.limits.limiter import Limiter
@@ -84,6 +84,7 @@ class Attempt(Generic[T]):
             Exception: what the hook raised before it sent.
         """
         request, pool_s = self.request, self.timeouts.pool_s
+        check_outside(self.limiter.state)
         self.call.queue()
         turn = self.limiter.acquire(
             export_of=request.export_of,
@@ -134,6 +135,7 @@ class Attempt(Generic[T]):
             call=self.call,
             send=send,
             unseen=unseen,
+            limits=self.limiter.state,
             clock=self.clock,
             within_s=self.timeouts.submit_s,
         )

@@ -11,6 +11,7 @@ import enum
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, Final, Generic, TypeVar, cast
 
 import anyio
@@ -27,7 +28,7 @@ from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import Answer
 
-__all__ = ["Hooked", "check_hook"]
+__all__ = ["Hooked", "check_hook", "check_outside"]
 
 T = TypeVar("T")
 
@@ -48,6 +49,27 @@ _VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 
 _LARGEST_CHARACTERS: Final = 8_192
 """Chosen: as much as W3C's ``baggage`` may have; Amazon's gateway takes 10,240 bytes in all."""
+
+
+_around: Final[ContextVar[Hooked[Any] | None]] = ContextVar("newsleopard_async_hook", default=None)
+"""The attempt around which a hook runs here."""
+
+
+def check_outside(limits: object) -> None:
+    """Refuse a call that a hook makes of a client with the same limits.
+
+    The attempt around which it runs has its turn. If enough of them wait in their hooks for
+    another turn, none of them is ever given back.
+
+    Raises:
+        ConfigurationError: what to do in the place of that.
+    """
+    around = _around.get()
+    if around is not None and around.limits is limits and around.is_running_here:
+        raise ConfigurationError(
+            "on_attempt cannot call a client of the same key, since its attempt holds a turn for "
+            "which that call may have to wait; make the call in another task, and do not await it"
+        )
 
 
 def check_hook(given: object) -> None:
@@ -95,6 +117,7 @@ class Hooked(Generic[T]):
         call: What it is an attempt of.
         send: Sends it, with more headers.
         unseen: Told a result that the caller will not see.
+        limits: What the attempt has its turn of.
         clock: Bounds the hook.
         within_s: How long it may take before it sends, and again afterwards.
         result: What became of the attempt. Who sends what must not be repeated sets it also if
@@ -105,6 +128,7 @@ class Hooked(Generic[T]):
     call: Call
     send: Callable[[Mapping[str, str]], Awaitable[Result[T]]]
     unseen: Callable[[Result[T]], object]
+    limits: object
     clock: Clock
     within_s: float
     result: Result[T] | None = None
@@ -126,6 +150,7 @@ class Hooked(Generic[T]):
             BaseException: what the hook raised before it sent, or what kept us from sending.
         """
         requests, self._task_id = cancel_requests(), anyio.get_current_task().id
+        before = _around.set(self)
         try:
             raised = await self._bounded(requests)
             await go_on_if_cancelled(requests)
@@ -134,12 +159,18 @@ class Hooked(Generic[T]):
             raise
         finally:
             self._step = _Step.OVER
+            _around.reset(before)
         if not self._was_sent:
             raise raised or ConfigurationError(
                 f"on_attempt did not call call_next{self._in_time}; nothing was sent"
             )
         self._end(raised)
         return self.result
+
+    @property
+    def is_running_here(self) -> bool:
+        """Whether the hook has not ended, and this is its own task."""
+        return self._step is not _Step.OVER and anyio.get_current_task().id == self._task_id
 
     async def _bounded(self, requests: int) -> BaseException | None:
         """Run the hook; return what it raised, which would leave the task group in another."""
@@ -252,18 +283,22 @@ def _checked(attempt: object) -> dict[str, str]:
         InvalidRequest: which of them cannot be sent; no value is shown.
     """
     refuse(_problems(attempt))
-    return dict(cast("ApiAttempt", attempt).headers)
+    # What is checked is what is sent: a mapping of the hook's own may give something else later.
+    headers = dict(cast("ApiAttempt", attempt).headers)
+    refuse(_problems_of_headers(headers))
+    return headers
 
 
 def _problems(attempt: object) -> Iterator[Problem]:
     if not isinstance(attempt, ApiAttempt):
         yield wrong_type("attempt", attempt, "the ApiAttempt that on_attempt was given")
-        return
-    if not isinstance(attempt.headers, Mapping):
+    elif not isinstance(attempt.headers, Mapping):
         yield wrong_type("headers", attempt.headers, "a mapping of names to text")
-        return
+
+
+def _problems_of_headers(headers: Mapping[Any, Any]) -> Iterator[Problem]:
     size = 0
-    for name, value in attempt.headers.items():
+    for name, value in headers.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             yield Problem("headers", "name", f"{name!r} is not the name of a header")
         elif _OURS.fullmatch(name):

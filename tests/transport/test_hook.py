@@ -189,6 +189,33 @@ async def test_what_is_no_attempt_keeps_from_sending(given: Any, field: str) -> 
     assert [each.field for each in caught.value.problems] == [field]
 
 
+async def test_headers_that_are_sent_are_those_that_were_checked() -> None:
+    """A mapping of the hook's own may give others the next time."""
+
+    class Changing(dict[str, str]):
+        looks = 0
+
+        def keys(self) -> Any:
+            """Give what a copy is made from."""
+            self.looks += 1
+            return ["x-a" if self.looks == 1 else "x-api-key"]
+
+        def items(self) -> Any:
+            """Give the same, in pairs."""
+            return [(each, self[each]) for each in self.keys()]
+
+        def __getitem__(self, name: str) -> str:
+            return "b"
+
+    async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
+        await call_next(attrs.evolve(attempt, headers=Changing({"x-a": "b"})))
+
+    transport = Scripted(GOOD)
+    await make_api(transport, on_attempt=hook).call(READ)
+
+    assert (transport.sent[0].headers["x-a"], transport.sent[0].headers["x-api-key"]) == ("b", KEY)
+
+
 async def test_headers_that_were_refused_may_be_put_right() -> None:
     """Nothing was sent yet."""
 
@@ -372,6 +399,28 @@ async def test_call_after_the_end_sends_nothing() -> None:
     with pytest.raises(ConfigurationError, match="too late"):
         await kept[0]()
     assert transport.sent == []
+
+
+async def test_hook_that_awaits_a_call_of_the_same_key_is_refused_at_once() -> None:
+    """It holds a turn; where all turns are held so, none would be given back for a minute."""
+    clock = ManualClock()
+    transport = Scripted(GOOD)
+    refused: list[Any] = []
+
+    async def hook(attempt: ApiAttempt, call_next: CallNext) -> None:
+        with pytest.raises(ConfigurationError, match="of the same key"):
+            await other.call(READ)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other.call, READ)
+        await call_next(attempt)
+        refused.append(attempt.operation)
+
+    other = make_api(transport, clock=clock)
+    await make_api(transport, clock=clock, on_attempt=hook).call(SUBMIT)
+    await other.call(READ)
+
+    assert refused == ["submit_campaign"]
+    assert len(transport.sent) == 3
 
 
 # How long it takes
