@@ -90,9 +90,9 @@ async def events(request: web.Request) -> web.StreamResponse:
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     stream = web.StreamResponse(headers=headers)
     stream.content_type = "text/event-stream"
-    await stream.prepare(request)
     # The client may leave at any time, which is no matter of the job.
     with contextlib.suppress(ConnectionResetError):
+        await stream.prepare(request)
         async for name, data in job.events():
             await stream.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
     return stream

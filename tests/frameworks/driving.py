@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -134,6 +135,12 @@ class Server:
                     name = value
                 elif field == "data":
                     yield name, json.loads(value)
+
+    def leave(self, job_id: str) -> None:
+        """Ask for a job's events, and break the connection before an answer can come."""
+        with socket.create_connection(("127.0.0.1", int(self.http.base_url.port or 0))) as browser:
+            browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            browser.sendall(f"GET /campaigns/{job_id}/events HTTP/1.1\r\nHost: a\r\n\r\n".encode())
 
     def end_of(self, job_id: str) -> dict[str, Any]:
         """Wait until a job ends, and return its status."""

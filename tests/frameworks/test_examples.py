@@ -67,6 +67,8 @@ def test_campaigns_are_sent_while_browsers_watch_and_after_a_restart(
     with hearing(server, first, early):
         with closing(server.events(first)) as leaving:
             next(leaving)
+            for _ in range(20):
+                server.leave(first)
         end = server.end_of(first)
     polls = emulator.count("get_import")
     late = list(server.events(first))
