@@ -92,18 +92,18 @@ def cancel_requests() -> int:
 
 
 def is_cancelled(requests: int) -> bool:
-    """Say whether this task is being cancelled, by a scope or by asyncio itself.
+    """Return whether this task is being cancelled, by a scope or by asyncio itself.
 
-    If it is not, a cancellation that reaches it is that of something else which was awaited.
+    If it is not, a cancellation that reaches it comes from something else that it awaited.
 
     Args:
-        requests: What `cancel_requests` gave before.
+        requests: What `cancel_requests` returned before.
     """
     return anyio.current_effective_deadline() == -math.inf or cancel_requests() > requests
 
 
 async def go_on_if_cancelled(requests: int) -> None:
-    """Let a cancellation go on that somebody has swallowed.
+    """Let a cancellation go on that a callback has swallowed.
 
     Those of scopes strike again by themselves. One of asyncio's own strikes once.
 

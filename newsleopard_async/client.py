@@ -52,17 +52,17 @@ class NewsLeopard:
         usage_store: A path or a store, one for each key, that keeps the day's count of
             requests between runs; without it every process begins at 0.
         on_attempt: An async function around each attempt at a request of the API, within the
-            retries, and never around the file storage: it is given an `ApiAttempt`, to which it may
-            add headers, and ``call_next``, which sends it and gives an `AttemptOutcome`. What it
-            raises before it sends goes on, and nothing was sent; what it raises afterwards is
-            logged. It may take ``Timeouts.submit_s`` before, and again afterwards.
+            retries, and never around the file storage. It receives an `ApiAttempt`, to which it may
+            add headers, and ``call_next``, which sends it and returns an `AttemptOutcome`. An error
+            that it raises before it sends goes to the caller, and nothing was sent; one that it
+            raises afterwards is logged. It may take ``Timeouts.submit_s`` before, and again after.
 
     ``NEWSLEOPARD_LOG=debug`` in the environment switches the log on.
 
     Raises:
         ConfigurationError: no key, a key that no header can carry, a bad base URL, an
             `http_transport` that is none of httpx, an `on_attempt` that is not an async function of
-            two arguments, or a bad word in ``NEWSLEOPARD_LOG``.
+            two arguments, or an unknown level in ``NEWSLEOPARD_LOG``.
     """
 
     def __init__(

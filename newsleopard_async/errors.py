@@ -2,7 +2,7 @@
 
 ::
 
-    NewsLeopardError              .checkpoint, .request_id where there is one
+    NewsLeopardError              .checkpoint, .request_id if there is one
     ├── ConfigurationError        fix the set-up: key, base URL, certificate, proxy, transport
     ├── InvalidRequest            fix the arguments; nothing was sent
     ├── InUse                     another run holds the checkpoint; leave it to that run
@@ -80,7 +80,7 @@ class NewsLeopardError(Exception):
         checkpoint: What a pipeline had done when it stopped, or None outside a pipeline.
         request_id: The id that the platform gave the request, if the error is about an answer;
             quote it to the vendor.
-        headers: Some headers of that answer, which say where it came from; names in lower case.
+        headers: Some headers of that answer, which show where it came from; names in lower case.
     """
 
     checkpoint: Checkpoint | None = None
@@ -101,7 +101,7 @@ class NewsLeopardError(Exception):
 
     @property
     def _quotes_id(self) -> bool:
-        """Whether the text has the request id: where the vendor may be the one who can explain."""
+        """Whether the text has the request id, since the vendor may have to explain the error."""
         return False
 
     def with_answer_of(self, other: NewsLeopardError) -> Self:

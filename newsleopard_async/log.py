@@ -1,7 +1,7 @@
 """The log of the library: a handler that fails breaks nothing.
 
-The standard library lets go on what a handler, a filter or a factory of records raises, to whoever
-logs. But a line about a campaign that was accepted must not hide that it was.
+In the standard library an error of a handler, a filter or a factory of records goes to the code
+that logs. But a line about a campaign that was accepted must not hide that it was.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Log(logging.LoggerAdapter[logging.Logger]):
         super().__init__(logging.getLogger(NAME))
 
     def log(self, level: int, msg: object, *args: object, **more: Any) -> None:
-        """Log a line; what goes wrong is printed to stderr, as for handlers that see to it."""
+        """Log a line; an error is printed to stderr, as `logging.Handler.handleError` does."""
         if not self.isEnabledFor(level):
             return
         try:

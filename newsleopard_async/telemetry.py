@@ -1,7 +1,7 @@
 """Spans and metrics, if the program uses OpenTelemetry.
 
 Only a program that has loaded ``opentelemetry`` can have set it up, so it is looked up among the
-loaded modules and never imported. What an exporter or a span processor raises stays here: a
+loaded modules and never imported. An error of an exporter or a span processor goes no further: a
 campaign that was sent must not fail because of its trace.
 
 Names and units follow the semantic conventions for HTTP clients, version 1.23 and later (stable).
@@ -26,7 +26,7 @@ Attributes: TypeAlias = Mapping[str, str | bool | int | float | None]
 """None leaves an attribute out."""
 
 _SCOPE: Final = "newsleopard_async"
-"""The name that spans and metrics are told apart by."""
+"""The name by which the spans and metrics of this library are known."""
 
 
 @attrs.frozen
@@ -119,10 +119,10 @@ def span(
 ) -> Iterator[Span]:
     """Open a span that is the parent of those opened inside.
 
-    If an error leaves, its class becomes ``error.type``. A cancellation is no error.
+    If an error leaves, its class becomes ``error.type``. A cancellation is not an error.
 
     Args:
-        name: Few different ones, so that they can be counted.
+        name: One of a small number of names, so that spans can be counted by them.
         client: Whether it is about a request to a server.
         attributes: What is known from the start.
     """
@@ -189,12 +189,12 @@ def harmless(make: Callable[[], AbstractContextManager[object]]) -> Iterator[Non
 
 
 def is_traced() -> bool:
-    """Say whether spans may be wanted, so that nothing is computed for nobody."""
+    """Return whether spans may be wanted; if not, nothing is computed for them."""
     return "opentelemetry.trace" in sys.modules
 
 
 def is_measured() -> bool:
-    """Say whether metrics may be wanted."""
+    """Return whether metrics may be wanted."""
     return "opentelemetry.metrics" in sys.modules
 
 

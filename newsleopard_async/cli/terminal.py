@@ -188,8 +188,8 @@ Detail = tuple[str, float | None]
 class Watcher:
     """Shows one pipeline: give it as ``progress=`` and end it with ``with``.
 
-    A step is a line, which ends with it. What a pipeline waits for may have been told under the
-    name of another step before: that line ends, too.
+    A step is a line, which ends with it. A wait may have been shown before under the name of
+    another step: that line ends, too.
     """
 
     def __init__(self, steps: Steps) -> None:

@@ -1,4 +1,4 @@
-"""What a hook around each attempt sees and gives (``NewsLeopard(on_attempt=…)``)."""
+"""What a hook around each attempt receives and returns (``NewsLeopard(on_attempt=…)``)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ApiAttempt(Plain):
         method: The HTTP method.
         path: Below ``base_url``.
         attempt: The number of the attempt at this call, from 1 on.
-        waited_s: What it has waited for its turn and for a connection, in seconds.
-        headers: Add to these what is to be sent with it, such as ``traceparent``.
+        waited_s: How long it has waited for its turn and for a connection, in seconds.
+        headers: Add the headers that are to be sent with it, such as ``traceparent``.
     """
 
     operation: str
@@ -43,7 +43,7 @@ class AttemptOutcome(Plain):
             None for any other answer, also one that refuses.
         duration_s: From handing it over to the end of its answer, in seconds.
         request_id: The id that the platform gave it, or None.
-        headers: Some headers of the answer, which say where it came from; names in lower case.
+        headers: Some headers of the answer, which show where it came from; names in lower case.
     """
 
     status: int | None
@@ -54,7 +54,7 @@ class AttemptOutcome(Plain):
 
 
 CallNext: TypeAlias = Callable[[ApiAttempt], Awaitable[AttemptOutcome]]
-"""Sends the attempt. It raises for no failure of HTTP, which are outcomes."""
+"""Sends the attempt. It raises no error for a failure of HTTP, which is an outcome."""
 
 
 class OnAttempt(Protocol):

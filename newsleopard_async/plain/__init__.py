@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Plain:
-    """A base for whatever can be shown as JSON."""
+    """A base for everything that can be shown as JSON."""
 
     __slots__ = ()
 
@@ -45,19 +45,19 @@ class Plain:
         return self.to_dict()[key]
 
     if not TYPE_CHECKING:
-        # What can be asked by a key is taken for a sequence otherwise, and asked for its item 0.
+        # With ``__getitem__`` alone, ``iter()`` takes it for a sequence and asks for item 0.
         __iter__ = None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """Tell pydantic how to validate and write a model; only pydantic loads pydantic."""
+        """Return how pydantic validates and writes a model; only pydantic calls it."""
         from newsleopard_async.plain import schema
 
         return schema.core_schema_of(cls, handler)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
-        """Tell pydantic the JSON schema of ``to_dict()``."""
+        """Return the JSON schema of ``to_dict()``, for pydantic."""
         from newsleopard_async.plain import schema
 
         return schema.json_schema_of(cls, core_schema, handler)
@@ -81,7 +81,7 @@ class Tabular(Plain):
 
 
 class OfAKind(Plain):
-    """A base for the members of a union, which are told by their kind."""
+    """A base for the members of a union, which differ by their kind."""
 
     __slots__ = ()
 

@@ -59,7 +59,7 @@ T = TypeVar("T")
 Read = Callable[[Any, Any], Any]
 
 KIND: Final = "kind"
-"""The key that a class with ``plain_kind`` is told by."""
+"""The key by which a class with ``plain_kind`` is known."""
 
 PRESIGNED: Final[Mapping[str, bool]] = {"presigned": True}
 """Metadata of an attrs field whose URL carries its own authorisation."""
@@ -185,7 +185,7 @@ def _write_model(cls: type, converter: Converter) -> Callable[[Any], dict[str, A
 def _read_model(cls: type, converter: Converter) -> Read:
     read: Read = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
     kind, derived = kind_of(cls), derived_of(cls)
-    # Without fields, the kind alone tells it from an object that somebody forgot to fill.
+    # Without fields, only the kind distinguishes it from an object that was left empty by mistake.
     if_left_out = kind if attrs.fields(cls) else None
 
     def structure(data: Any, _: Any) -> Any:

@@ -1,6 +1,6 @@
 """Models as tables for notebooks; the one place that writes HTML of them.
 
-A notebook is stored, sent around and shown by a browser with all that it shows. So every text goes
+A notebook is stored and shared with all that it shows, and a browser shows it. So every text goes
 through `_text`: markup, control and bidirectional characters lose their meaning, addresses are cut
 out, and URLs lose what may grant access. Tags and attributes are written here and nowhere else, and
 none of them is made of data. What a ``repr`` hides stays hidden.
@@ -134,7 +134,7 @@ def _words(value: object) -> str:
 
 
 def _text(text: str) -> str:
-    """Write any text so that it is only text, and shows nobody."""
+    """Write any text so that it is only text, and shows no address."""
     if len(text) > _LONGEST_CHARS:
         # At a blank, so that half an address is not left.
         text = f"{text[:_LONGEST_CHARS].rsplit(maxsplit=1)[0]} …"

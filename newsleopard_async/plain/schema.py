@@ -1,13 +1,13 @@
-"""What pydantic asks a model for: how to validate it, to write it, and its JSON schema.
+"""What pydantic asks of a model: how to validate it, how to write it, and its JSON schema.
 
 Pydantic, and FastAPI with it, loads this module by the hooks of `Plain`; nothing else does.
 
 - An instance passes as it is. Anything else is read by ``from_plain``; each of its problems becomes
   an error at its place, with our message.
-- What is written is ``to_dict()``, in JSON and in Python alike.
+- The output is ``to_dict()``, in JSON and in Python.
 - The JSON schema is that of ``to_dict()``, for input and output. It follows from the fields: they
-  are described as a typed dict in pydantic's own terms, which validates nothing. It asks for the
-  kind, which ``from_plain`` can mostly do without, since generators of clients tell unions by it.
+  are described as a typed dict in pydantic's own terms, which validates nothing. The kind is
+  a required key, though ``from_plain`` rarely needs it: generators of clients need it for unions.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def core_schema_of(cls: type[Any], handler: Any) -> CoreSchema:
         if isinstance(value, cls):
             return value.to_dict()
         # Pydantic then tries the next member of a union, or warns.
-        raise PydanticSerializationUnexpectedValue(f"is no {cls.__name__}")
+        raise PydanticSerializationUnexpectedValue(f"is not of the type {cls.__name__}")
 
     # Its name is part of the place of an error in a union.
     read.__name__ = cls.__name__
@@ -92,7 +92,7 @@ def core_schema_of(cls: type[Any], handler: Any) -> CoreSchema:
 
 
 def json_schema_of(cls: type[Any], schema: CoreSchema, handler: Any) -> dict[str, Any]:
-    """Let pydantic write the JSON schema, and put in what the class says of itself."""
+    """Let pydantic write the JSON schema, and add the descriptions of the class."""
     found: dict[str, Any] = handler(schema)
     model = handler.resolve_ref_schema(found)
     model["title"] = cls.__name__

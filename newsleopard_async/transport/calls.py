@@ -1,4 +1,4 @@
-"""A call on its way, with all its attempts: what is logged of it, and who else hears of it.
+"""A call on its way, with all its attempts: its log lines, its spans, and its listener.
 
 Every attempt writes one line at DEBUG, every retry and every throttle one at INFO. The extra
 fields of the records (``nl_…``) are JSON-safe. No line has a query, a body, a header that we
@@ -41,7 +41,7 @@ class Call:
         operation: What is called, as ``submit_campaign``.
         method: The HTTP method.
         base_url: Where it goes, without a query.
-        path: Without its query; None of the storage, where it is part of a presigned URL.
+        path: Without its query; None for the storage, where it is part of a presigned URL.
         attempts: How many have begun.
         duration_s: How long the last attempt took that has ended, in seconds.
         waited_s: What this attempt has waited for its turn and for a connection, in seconds.
@@ -101,7 +101,7 @@ class Call:
         self._span.admitted(self.attempts, self.waited_s)
 
     async def perform(self, exchange: Exchange) -> Outcome:
-        """Make the attempt and say what became of it.
+        """Make the attempt and return its outcome.
 
         Raises:
             NewsLeopardError: from the body being sent or the reading of the answer, unchanged.
@@ -194,7 +194,7 @@ class Call:
 
 
 def fields_of(outcome: Outcome) -> dict[str, Any]:
-    """Return what a log record says of an outcome; what is not known is left out."""
+    """Return the fields of a log record for an outcome; what is not known is left out."""
     failure = outcome.failure
     known: dict[str, Any] = {} if failure is None else {"nl_failure": failure.word}
     if not isinstance(outcome, Answer):

@@ -39,8 +39,8 @@ _OURS: Final = re.compile(
     r"|keep-alive|te|trailer|upgrade|expect|range|cookie2?",
     re.IGNORECASE,
 )
-"""What the request says of itself, what changes what an answer means, and cookies, which are
-kept nowhere."""
+"""Headers that describe the request, that change what an answer means, and cookies, which are
+never kept."""
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A token (RFC 9110, 5.6.2)."""
@@ -73,7 +73,7 @@ def check_outside(limits: object) -> None:
 
 
 def check_hook(given: object) -> None:
-    """Refuse what is no hook; it would only be noticed at the first request.
+    """Refuse anything but a hook; otherwise it would be noticed only at the first request.
 
     Raises:
         ConfigurationError: what to give in its place.
@@ -116,7 +116,7 @@ class Hooked(Generic[T]):
         hook: The caller's.
         call: What it is an attempt of.
         send: Sends it, with more headers.
-        unseen: Told a result that the caller will not see.
+        unseen: Called with a result that the caller will not see.
         limits: What the attempt has its turn of.
         clock: Bounds the hook.
         within_s: How long it may take before it sends, and again afterwards.
@@ -191,7 +191,7 @@ class Hooked(Generic[T]):
             except anyio.get_cancelled_exc_class() as error:
                 if is_cancelled(requests):
                     raise
-                # Left as it is, it would end the caller's task without a word.
+                # Left as it is, it would end the caller's task silently.
                 raised = ConfigurationError("on_attempt awaited something that was cancelled")
                 raised.__cause__ = error
             except BaseException as error:  # noqa: BLE001 - it is raised or logged at the end
@@ -240,7 +240,7 @@ class Hooked(Generic[T]):
         raise ConfigurationError(f"call_next sends nothing: {why}")
 
     def _end(self, raised: BaseException | None) -> None:
-        """Let the result stand, whatever the hook did since.
+        """Let the result stand, in spite of anything that the hook did since.
 
         Raises:
             BaseException: what kept us from sending, or what ends the program.

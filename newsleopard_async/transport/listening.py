@@ -1,8 +1,8 @@
-"""Who hears what the transport does, if anybody does: the step of a pipeline.
+"""How the step of a pipeline learns what the transport does below it.
 
-A step calls an endpoint, which gives a model. What the model does not have, the id of the
-request and how far an upload is, comes this way; a context variable carries it through the
-endpoint, and into the task in which a request runs to its answer.
+A step calls an endpoint, which returns a model. What the model does not have, the id of the
+request and how far an upload is, comes this way. A context variable carries the listener through
+the endpoint, and into the task in which a request runs to its answer.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ __all__ = ["Listener", "listener"]
 
 
 class Listener(Protocol):
-    """Hears what happens below one step."""
+    """Receives what happens below one step."""
 
     def answered(self, operation: str, request_id: str | None) -> None:
-        """The API or the storage has answered an attempt at a call, whatever it said."""
+        """The API or the storage has answered an attempt at a call, with any answer."""
         ...
 
     async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:
-        """So much of an upload or a download has moved in this attempt.
+        """Part of an upload or a download has moved in this attempt.
 
         Args:
-            moved_bytes: So many bytes.
-            total_bytes: Of so many, if that is known.
+            moved_bytes: How many bytes so far.
+            total_bytes: The size of the file, if it is known.
         """
         ...
 

@@ -1,6 +1,6 @@
 """Whether an attempt keeps its pace, and how far it is.
 
-A transfer of any size ends if too little of it moves; a listener hears how much has moved.
+A transfer of any size ends if too little of it moves. A listener learns how much has moved.
 """
 
 from __future__ import annotations
@@ -108,10 +108,10 @@ class Pace:
 
 @attrs.define
 class Meter:
-    """Tells a listener, if there is one, how much of one attempt's file has moved.
+    """Reports to a listener, if there is one, how much of one attempt's file has moved.
 
-    It hears of the first piece, then now and then, and of the end. What it raises stays here, and
-    the time that it takes counts as this side's: a piece is being read or written meanwhile.
+    It reports the first piece, then twice a second, and the end. An error of the listener goes no
+    further, and the time that it takes counts as this side's: as if a piece were read or written.
     """
 
     clock: Clock
@@ -122,7 +122,7 @@ class Meter:
     _told_at: float = -math.inf
 
     async def moved(self, size_bytes: int) -> None:
-        """Note that so many bytes more have come or gone."""
+        """Note that some more bytes have come or gone."""
         self._moved_bytes += size_bytes
         if self.heard is not None and self.clock.monotonic() - self._told_at >= _TOLD_EVERY_S:
             await self._tell(self.heard)
@@ -141,7 +141,7 @@ class Meter:
 
 @attrs.frozen
 class _MeteredBody:
-    """A body whose pieces are counted; whoever asks for the next has sent the one before."""
+    """A body whose pieces are counted: when the next is asked for, the one before is sent."""
 
     _body: Body
     _clock: Clock
@@ -163,6 +163,6 @@ class _MeteredBody:
 
 
 def metered(body: Body, clock: Clock) -> Body:
-    """Return a body that tells the listener of this task how far it is, if there is one."""
+    """Return a body that reports to the listener of this task how far it is, if there is one."""
     heard = listener.get()
     return body if heard is None else _MeteredBody(body, clock, heard)

@@ -62,7 +62,7 @@ class Presigned:
 
     @property
     def origin(self) -> str:
-        """The scheme and the host, which say nothing of what is signed."""
+        """The scheme and the host, which are not secret."""
         return f"{self.scheme}://{self.authority}"
 
     def is_expired(self, now: datetime) -> bool:

@@ -1,6 +1,6 @@
-"""What an answer says of itself in its headers: the id of the request, and who answered.
+"""What the headers of an answer show: the id of the request, and which server answered.
 
-The vendor asks for the id. Every gateway and storage gives it another name.
+The vendor asks for the id. Each kind of gateway and storage has its own name for it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _VALUE: Final = re.compile(rf"[\w.:;=+/\-\x20\",()*]{{1,{_LONGEST_CHARACTERS}}}"
 
 
 _PHONE: Final = re.compile(r"\+?\d(?:[-. ]?\d){6,14}")
-"""A whole value of so many digits may be somebody's."""
+"""A whole value of so many digits may be a person's phone number."""
 
 _CODED: Final = re.compile(r"[A-Za-z0-9+/_-]{10,}")
 _TELLING: Final = re.compile(r"@|://|[?&]\w+=|\d{7}|[^\x00-\x7f]{2}")
@@ -71,7 +71,7 @@ def request_id_of(headers: Mapping[str, str], secret: Secret | None) -> str | No
 
 
 def selected(headers: Mapping[str, str], secret: Secret | None) -> dict[str, str]:
-    """Return the headers that say where an answer comes from, without what cannot be shown."""
+    """Return the headers that show where an answer comes from, without any that may tell more."""
     found = {
         name: value
         for name in _SELECTED

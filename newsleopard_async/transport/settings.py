@@ -75,10 +75,10 @@ def read_base_url(given: str | None, *, allow_http: bool) -> str:
 
 
 def read_log() -> None:
-    """Switch the log on if the environment says so, as often as it is asked.
+    """Switch the log on if the environment asks for it; calling it again changes nothing.
 
     Raises:
-        ConfigurationError: the environment says something else.
+        ConfigurationError: the value is not a level.
     """
     word = os.environ.get(_LOG_VARIABLE, "").strip().lower()
     if not word:
@@ -91,10 +91,10 @@ def read_log() -> None:
 
 
 class _Fallback(logging.Handler):
-    """Writes to stderr what no other handler takes.
+    """Writes the records to stderr that no other handler takes.
 
-    It looks at each record anew: a program may set up its own log later, and must not see a line
-    twice.
+    It looks for other handlers at each record: a program may configure logging later, and must not
+    see a line twice.
     """
 
     def __init__(self) -> None:
@@ -122,4 +122,4 @@ class _Fallback(logging.Handler):
 
 
 _FALLBACK: Final = _Fallback()
-"""There is one, since each of two would leave the records to the other."""
+"""There is only one, since each of two would leave the records to the other."""

@@ -1,6 +1,6 @@
-"""What OpenTelemetry is told of a call: a span, an event for each attempt, and metrics.
+"""A call in OpenTelemetry: a span, an event for each attempt, and metrics.
 
-Names are those of the semantic conventions for HTTP where there is one, else ``newsleopard.…``.
+Names are those of the semantic conventions for HTTP if there is one, else ``newsleopard.…``.
 ``url.full`` is without the query, and there is none for the file storage, whose URLs are
 presigned. An error is named and never quoted.
 """
@@ -35,7 +35,7 @@ class CallSpan:
         operation: What is called.
         method: The HTTP method.
         base_url: Where it goes, without a query.
-        path: Below that, without a query; None of the file storage.
+        path: Below that, without a query; None for the file storage.
     """
 
     operation: str
@@ -46,7 +46,7 @@ class CallSpan:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Open the span; it is the parent of whatever the attempts open."""
+        """Open the span; it is the parent of all spans that the attempts open."""
         if not telemetry.is_traced():
             yield
             return

@@ -173,7 +173,7 @@ class Watch(Generic[T]):
         observer_s: How long each of them may be.
         perform: Makes the attempt.
         read: Understands what became of it.
-        settle: Told the result, also if nothing was sent.
+        settle: Called with the result, also if nothing was sent.
     """
 
     name: str

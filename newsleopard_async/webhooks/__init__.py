@@ -1,4 +1,4 @@
-"""Webhooks of the platform, received: what they say, and the poll that they wake.
+"""Webhooks of the platform, received: what is in them, and the poll that they wake.
 
 The routes for web frameworks are in `newsleopard_async.webhooks.starlette` and
 `newsleopard_async.webhooks.aiohttp`, each of which imports its framework.

@@ -1,7 +1,7 @@
-"""What a webhook says, as far as it can be read: a reason to ask the API, and no more.
+"""What is in a webhook, as far as it can be read: a reason to ask the API, and no more.
 
-The documentation names two webhooks, the state of an import and the links of a report, and no
-form of either (T120). Nor is one signed: anybody who knows its URL can send it (T121). So any
+The documentation names two webhooks, the state of an import and the links of a report, but not
+the form of either (T120). They are not signed: anyone who knows the URL can send one (T121). So any
 body is accepted, and none is believed.
 """
 
@@ -34,7 +34,7 @@ _MOST_FIELDS: Final = 100
 
 @attrs.frozen(kw_only=True)
 class WebhookNotice(Plain):
-    """What a webhook says. Do not believe it: anybody may have sent it, so ask the API.
+    """What is in a webhook. Do not believe it: anyone may have sent it, so ask the API.
 
     ``repr`` and ``to_dict()`` hide the query of each presigned URL.
 
@@ -54,17 +54,17 @@ class WebhookNotice(Plain):
 def parse_webhook(
     body: bytes | str | Mapping[str, Any] | list[Any], *, base_url: str = DEFAULT_BASE_URL
 ) -> WebhookNotice:
-    """Read the body of a webhook; whatever is in it, nothing is raised.
+    """Read the body of a webhook; it never raises.
 
-    JSON is read, a form that has JSON or the fields themselves, and a URL alone. What is longer
-    than 64 KiB is not read.
+    It reads JSON, a form that has JSON or the fields themselves, and a URL alone. A body that is
+    longer than 64 KiB is not read.
 
     Args:
         body: The body as it came, or what a JSON reader made of it.
         base_url: Of the API. A link to this machine is taken only if the API is here too, as an
             emulator is.
 
-    Returns: What could be read of it, of the kind ``unknown`` if nothing.
+    Returns: What could be read; its kind is ``unknown`` if that is nothing.
     """
     for data in _readings(_text(body)):
         notice = _understood(data, base_url)

@@ -1,7 +1,7 @@
-"""Webhooks received: each job has a URL that nobody can guess, and its call wakes who waits.
+"""Webhooks received: each job has a URL that cannot be guessed, and a call of it ends the wait.
 
-A webhook is a hint (T121). What it says decides nothing, it may come early, twice, late or never,
-and whoever waits asks the API all the same. So the worst that a forged one does is one request.
+A webhook is a hint (T121). Its content decides nothing, it may come early, twice, late or never,
+and the waiting job asks the API in any case. So the worst that a forged one does is one request.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = ["ExpectedWebhook", "Webhooks"]
 _log: Final = Log()
 
 _TOKEN_BYTES: Final = 32
-"""Chosen: as long as an HMAC with SHA-256; nobody guesses 256 bits."""
+"""Chosen: as long as an HMAC with SHA-256; 256 bits cannot be guessed."""
 
 _SHORTEST_SECRET_BYTES: Final = 16
 """Chosen: 128 bits, if they are random."""
 
 _MOST_ENDED: Final = 1_000
-"""How many URLs stay known when nobody waits any more, so that a repeated call is answered as
+"""How many URLs stay known after their jobs have ended, so that a repeated call is answered as
 the first one was. Chosen: some days of jobs, in 100 KB."""
 
 _PLACE: Final = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::[0-9]+)?", re.ASCII)
@@ -56,7 +56,7 @@ class ExpectedWebhook:
     """A webhook that may come.
 
     Attributes:
-        url: What to register at the platform. Keep it to yourself: it is all that a call needs.
+        url: What to register at the platform. Keep it secret: it is all that a call needs.
         is_registered: Whether it was registered in this run, so that it is worth waiting for.
     """
 
@@ -90,8 +90,8 @@ class Webhooks:
         url: Where the platform reaches your route, as in ``https://shop.example/newsleopard``;
             http is for loopback only. Each job gets a URL below it.
         secret: At least 16 bytes that only your processes have. With it a run that goes on in
-            another process has the URL that the first one registered; without it, the URL of
-            each process is a new one, and a run that goes on polls as ever.
+            another process has the URL that the first one registered. Without it, each process
+            makes a new URL, and a run that goes on polls as without a webhook.
 
     Raises:
         InvalidRequest: the URL or the secret cannot be used.
@@ -136,14 +136,14 @@ class Webhooks:
     def receive(self, token: str, body: bytes) -> int:
         """Take a call, and return the status to answer it with; the answer has no content.
 
-        It may be called from any thread, and never raises. A call that nobody waits for any more
-        is accepted as well.
+        It may be called from any thread, and never raises. A call for a job that has ended is
+        accepted as well.
 
         Args:
             token: The last part of the path of the called URL.
             body: The body; it decides nothing.
 
-        Returns: 204; 404 if nobody here expects it; 413 if the body is longer than 64 KiB.
+        Returns: 204; 404 if it is not expected here; 413 if the body is longer than 64 KiB.
         """
         expected = self._find(token)
         if expected is None:
@@ -155,14 +155,14 @@ class Webhooks:
             each._wake()  # noqa: SLF001 - its other half
         if _log.isEnabledFor(logging.DEBUG):
             # Reading the worst of bodies takes 0.1 s, in which nothing else runs.
-            _log.debug("a webhook came; what it says of itself: %s", parse_webhook(body).kind)
+            _log.debug("a webhook came; its kind, by its content: %s", parse_webhook(body).kind)
         return _ACCEPTED
 
     async def receive_pieces(self, token: str, pieces: AsyncIterable[bytes]) -> int:
         """Take a call whose body comes in pieces, and read no more of it than is needed.
 
-        Returns: As `receive`, and 400 if the body breaks off. Nothing is read of a call that
-            nobody here expects.
+        Returns: As `receive`, and 400 if the body breaks off. The body of a call that is not
+            expected here is not read.
         """
         body = bytearray()
         if self._find(token) is None:
@@ -178,9 +178,9 @@ class Webhooks:
         return self.receive(token, bytes(body))
 
     def _find(self, token: str) -> list[ExpectedWebhook] | None:
-        """Return who waits for a token, maybe nobody any more; None if it is not known.
+        """Return what waits for a token, possibly nothing any more; None if it is not known.
 
-        Each token is compared with all, so that the time tells nothing of them.
+        Each token is compared with all, so that the time does not reveal any of them.
         """
         given = _as_bytes(token)
         ended = sum([hmac.compare_digest(given, each) for each in tuple(self._ended)])

@@ -1,14 +1,14 @@
-"""The events of a run as something to go through: ``async for event in …``.
+"""The events of a run in a loop: ``async for event in …``.
 
-A callback is called while the pipeline waits for it. Whoever passes events on, as a server-sent
-stream does, wants a loop of its own in the place of that, at its own pace:
+A callback is called while the pipeline waits for it. Code that passes events on, such as a stream
+of server-sent events, needs a loop instead, at its own pace:
 
-- `EventFeed` is a callback that any number of loops may listen to, of a run that somebody else
-  owns, such as a task in the background. Leaving such a loop, or coming late, changes nothing.
+- `EventFeed` is a callback to which any number of loops may listen. The run belongs to another
+  task, such as one in the background. Leaving such a loop, or coming late, changes nothing.
 - `events` runs the pipeline itself, within a block, and ends with it.
 
-There is no generator that runs a pipeline and yields its events: one that is left early is closed
-by the garbage collector, at any time and in any task, which no task group survives.
+There is no generator that runs a pipeline and yields its events. A generator that is left early is
+closed by the garbage collector, at any time and in any task, and a task group breaks on that.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ _NO_BLOCK: Final = """events(…) runs a pipeline, which ends with a block of yo
 class EventFeed:
     """The events of one run, for any number of loops: give it as ``progress=`` and loop over it.
 
-    Every loop begins with the first event, also one that comes late, and ends when the pipeline
-    has ended, however that was. A slow loop never holds the pipeline up. It misses a ``waiting``
-    that a later one of the same step has replaced, and nothing else, unless it is more than 1,000
-    events behind. A feed belongs to one event loop.
+    Every loop begins with the first event, even if it begins late, and ends when the pipeline has
+    ended in any way. A slow loop never holds the pipeline up. It misses a ``waiting`` that a later
+    one of the same step has replaced, and nothing else, unless it is more than 1,000 events behind.
+    A feed belongs to one event loop.
 
     Attributes:
         is_over: Whether the pipeline has ended.
-        outcome: What it gave; None before its end, and if it failed.
-        error: What it ended with otherwise, a cancellation included.
+        outcome: What the pipeline returned; None before its end, and if it failed.
+        error: What it raised, a cancellation included; else None.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class EventFeed:
         self._wake()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """Go through the events from the first one on; it may be left at any time."""
+        """Loop over the events from the first one on; the loop may be left at any time."""
         return _Loop(self)
 
     async def _after(self, seen: int) -> tuple[int, Event] | None:
@@ -95,7 +95,7 @@ class EventFeed:
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[Callable[[object], None]]:
-        """Serve a run as long as the context lasts; gives a function that takes its outcome.
+        """Serve a run as long as the context lasts; yields a function that takes its outcome.
 
         Raises:
             InvalidRequest: it has served one.
@@ -124,7 +124,7 @@ class EventFeed:
 
 
 class _Loop:
-    """A loop over a feed. It is no generator: trio warns of one that is left early."""
+    """A loop over a feed. It is not a generator: trio warns of one that is left early."""
 
     def __init__(self, feed: EventFeed) -> None:
         self._feed = feed
@@ -142,7 +142,7 @@ class _Loop:
 
 
 def _replaces(event: Event, last: Event) -> bool:
-    """Say whether an event says more of the same wait."""
+    """Return whether an event is a later one of the same wait."""
     if event.state != "waiting" or last.state != "waiting":
         return False
     return (event.pipeline, event.step, event.part) == (last.pipeline, last.step, last.part)
@@ -188,20 +188,22 @@ class PipelineRun(Generic[T]):
         return is_swallowed if is_cancelled else None
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """Go through the events, from the first one to the last, in as many loops as you like."""
+        """Loop over the events, from the first one to the last, in any number of loops."""
         if self._tasks is None:
             raise TypeError(_NO_BLOCK)
         return aiter(self._feed)
 
     @property
     def outcome(self) -> T:
-        """What the pipeline gave.
+        """What the pipeline returned.
 
         Raises:
             RuntimeError: it has not ended, or was stopped, or failed.
         """
         if self._feed.error is not None or not self._feed.is_over:
-            raise RuntimeError("the pipeline gave nothing: it goes on, or was stopped, or failed")
+            raise RuntimeError(
+                "there is no outcome: the pipeline goes on, or was stopped, or failed"
+            )
         outcome: T = self._feed.outcome
         return outcome
 
@@ -230,7 +232,7 @@ def events(
     progress: Progress | None = None,
     **options: Any,
 ) -> PipelineRun[T]:
-    """Run a pipeline within a block, and go through its events.
+    """Run a pipeline within a block, and loop over its events.
 
     ::
 
@@ -240,12 +242,12 @@ def events(
         outcome = run.outcome
 
     The loop ends when the pipeline has ended. Leaving the block earlier cancels the pipeline, whose
-    checkpoint keeps what was done. What the pipeline raises leaves the block as it is.
+    checkpoint keeps what was done. An error of the pipeline leaves the block as it is.
 
     Args:
         pipeline: One of the pipelines.
         args: What it is called with.
-        progress: Called with every event, too.
+        progress: Called with every event as well.
         options: What it is called with by name.
 
     Raises:

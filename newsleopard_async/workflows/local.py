@@ -112,7 +112,7 @@ class LocalRunner:
     async def _run(
         self, step: Step[Given, Gives], given: Given, opened: OpenStep, *more: Observer
     ) -> Gives:
-        """Run a step, which hears the transport."""
+        """Run a step, which listens to the transport."""
         before = listener.set(opened)
         try:
             return await step.run(self._nl, given, *more)

@@ -19,13 +19,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _CODES: Final = ("campaign_sn", "import_sn", "list_sn")
-"""What a span says of a pipeline: codes, and never a name, an address or a path."""
+"""What the span of a pipeline has: codes, and never a name, an address or a path."""
 
 
 def pipeline(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Give a pipeline its span, and end the feed that is its ``progress``.
 
-    A pipeline that calls another hands on a mere callback: the feed ends with the outer one.
+    A pipeline that calls another passes on a plain callback: the feed ends with the outer one.
     """
     return cast("Callable[P, Coroutine[Any, Any, T]]", _carried(function))
 
@@ -61,7 +61,7 @@ def _served(kwargs: dict[str, Any]) -> AbstractContextManager[Callable[[object],
 
 
 def _forget(_: object) -> None:
-    """Take the outcome of a run that nobody listens to."""
+    """Take the outcome of a run without a feed."""
 
 
 def _codes_of(outcome: object) -> dict[str, str]:

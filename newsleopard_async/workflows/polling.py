@@ -80,7 +80,7 @@ def expecting(
 
 
 def registering(step: Step[Given, Gives], webhook: ExpectedWebhook | None) -> Step[Given, Gives]:
-    """Make a step register the URL of a webhook; it is no input of the step, which may be kept."""
+    """Make a step register the URL of a webhook, which is not part of its input: that is kept."""
     if webhook is None:
         return step
 

@@ -73,7 +73,7 @@ _TRANSFERS: Final[frozenset[StepName]] = frozenset({"upload_file", "upload_once"
 """The steps that move bytes to or from the storage."""
 
 _OF_STORAGE: Final = frozenset({"upload", "upload_once", "download"})
-"""The calls of the storage, whose ids say less to the vendor."""
+"""The calls of the storage, whose ids help the vendor less."""
 
 _LONGEST_S: Final = 60.0
 """Chosen: as long as a hook around an attempt may take by default. A queue that nobody empties must
@@ -101,20 +101,20 @@ class Event(Plain):
 
     Attributes:
         pipeline: Its name, as in ``send_campaign``; or ``check_contacts``.
-        step: The step's name, as in ``upload_file``; ``check_contacts`` is the first one
-            wherever there are contacts.
+        step: The step's name, as in ``upload_file``; ``check_contacts`` is the first one if
+            there are contacts.
         state: ``started``, ``finished``, ``failed``, ``resumed`` if an earlier run finished
             it, or ``waiting``: for a job at the platform after each look that did not see its
             end, for the time of a campaign, or for other imports into the list.
         elapsed_s: Seconds since the pipeline began.
-        result: What a finished or resumed step gave, as plain data; the class of a failed
-            one's error; else what is known of the wait. Of ``check_contacts``, how far it
-            is: ``bytes`` and ``rows``. Of an upload or a download, how many ``bytes`` have
-            moved in this attempt, and of how many, ``of_bytes``, if that is known.
+        result: What a finished or resumed step returned, as plain data; the class of a failed
+            one's error; else what is known of the wait. For ``check_contacts``, how far it
+            is: ``bytes`` and ``rows``. For an upload or a download, how many ``bytes`` have
+            moved in this attempt, and ``of_bytes``, the size, if that is known.
         part: Which part of the contacts it is about, from 1, if they are imported in parts.
         parts: How many parts there are.
         number: Which phase of the pipeline it is in, from 1, as in "step 3 of 6"; it never
-            falls. What an earlier run did, or turns out not to be needed, is passed over.
+            falls. A phase that an earlier run did, or that is not needed, is left out.
         steps: How many phases the pipeline has.
         request_id: The id of the request that a finished, failed or resumed step made last, to
             quote to the vendor; None if it made none, or none is known.
@@ -133,9 +133,9 @@ class Event(Plain):
 
 
 Progress = Callable[[Event], Awaitable[None] | None]
-"""Called with every event; it may be async, and what it raises is logged and goes no further.
+"""Called with every event; it may be async. An error that it raises is logged, and ends nothing.
 
-One that takes more than 60 s for an event is cancelled, and called no more.
+One that takes more than 60 s for an event is cancelled, and not called again.
 """
 
 
@@ -171,9 +171,9 @@ class StepLike(Protocol):
 
 @attrs.define(eq=False)
 class OpenStep:
-    """A step that is under way, and hears what the transport does below it.
+    """A step that is under way, and listens to the transport below it.
 
-    What is called with events may take its time, so that they are emitted beside the step: an
+    A progress callback may be slow. So the events of a transfer are emitted beside the step: an
     upload must not stand still meanwhile.
     """
 
@@ -205,7 +205,7 @@ class OpenStep:
         self._span.event("poll", {"newsleopard.poll": self._polls})
 
     async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:
-        """Let an event be emitted; the transport says it a few times a second."""
+        """Let an event be emitted; the transport calls it a few times a second."""
         self._moved = {"bytes": moved_bytes, "of_bytes": total_bytes}
         self._woken.set()
 

@@ -310,6 +310,6 @@ async def test_log_has_the_kind_of_a_call_and_nothing_else(
         webhooks.receive("guessed", body)
 
     assert [each.getMessage() for each in caplog.records] == [
-        "a webhook came; what it says of itself: import",
+        "a webhook came; its kind, by its content: import",
         "a webhook came that is not expected in this process",
     ]

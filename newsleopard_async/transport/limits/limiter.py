@@ -208,7 +208,7 @@ class Limiter:
         Args:
             daily: False if the refusal is about the second, True if about the day, None if
                 its text may mean either.
-        Returns: what it means for everybody, or None if it says nothing new: of a burst that is
+        Returns: what it means for all requests, or None if that is not new: of a burst that is
             refused, only the first one does.
         """
         ledger, now, wall = self.state.ledger, self._clock.monotonic(), self._clock.now()
