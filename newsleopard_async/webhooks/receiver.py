@@ -116,6 +116,8 @@ class Webhooks:
     def expect(self, key: str | None = None) -> Iterator[ExpectedWebhook]:
         """Expect a webhook for as long as the context lasts; enter it before you register the URL.
 
+        It belongs to an event loop, so enter it in a coroutine.
+
         Args:
             key: Names the job, if there is a secret: the same key has the same URL.
         """
