@@ -142,7 +142,7 @@ class Stage:
         clock: Its time, and the client's.
         is_vendor: Whether the limits of the vendor's notes hold, and not the documented ones.
         polling: How jobs are watched.
-        progress: Called with every event.
+        progress: Called with every event; or an `EventFeed`, to loop over them.
         imported: The import, once it is done.
         rejected_rows: The first rows that it refused.
         rejected_for: How many rows for which reason.

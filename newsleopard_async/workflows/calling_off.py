@@ -86,7 +86,7 @@ async def call_off(
             store of your own, which has no lock, stop the run in any case.
         polling: How the state is watched after the pause; by default for three minutes, every 15 s
             at last.
-        progress: Called with every event.
+        progress: Called with every event; or an `EventFeed`, to loop over them.
     Returns: What was done; ``how`` says it in a word or two.
 
     Raises:

@@ -122,7 +122,7 @@ async def wait_for_campaign(
         campaign_sn: The campaign.
         polling: How it is watched. A refused look means for `Polling.grace_s` that the platform
             does not know the campaign yet.
-        progress: Called with every event.
+        progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path or a store, as for the other pipelines.
     Returns: The status, whose state is ``COMPLETE``. If the state could not be asked for, it has
         only the name and the times of the sending.

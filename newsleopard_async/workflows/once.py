@@ -104,7 +104,7 @@ async def send_once(
             1, or None for any.
         polling: How the state is watched after a lost reply, for `Polling.grace_s`; and the
             campaign, if it is waited for.
-        progress: Called with every event.
+        progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path or a store; run again with it, the pipeline goes on where it was, and
             never uploads twice. It does not hold the URL of the upload.
         check: As for `send_campaign`.

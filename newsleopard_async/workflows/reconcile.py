@@ -172,7 +172,7 @@ async def find_campaign(
         marker: A piece of text that no other campaign's name holds.
         since: When it was submitted, or earlier; aware.
         polling: How often to look, and until when; None looks once.
-        progress: Called with every event.
+        progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path or a store, as for the other pipelines.
     Returns: The campaign, or None if it was not there at the one look.
 

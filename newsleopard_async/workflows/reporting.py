@@ -74,7 +74,7 @@ async def export_report(
         campaign_sn: A campaign whose sending is complete.
         download_to: A folder for the files, made if need be; None downloads nothing.
         polling: How the report is watched.
-        progress: Called with every event.
+        progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path or a store; run again with it, the export goes on where it was.
         webhook: Receives the platform's call when the report is ready: the links are looked at
             then, and once more, since two looks must have seen the same files.
@@ -232,7 +232,7 @@ async def wait_for_report(
         campaign_sn: The campaign.
         before: The links as they were before the export.
         polling: How the report is watched.
-        progress: Called with every event.
+        progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path or a store, as for the other pipelines.
 
     Raises:

@@ -139,7 +139,7 @@ async def send_campaign(
             other campaign's name; None adds nothing, and the campaign is looked for by its
             whole name, which is weaker: any other campaign of that name passes for it.
         polling: How the import is watched; and the campaign, if it is waited for.
-        progress: Called with every event.
+        progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path or a store; run again with it, the pipeline goes on where it was,
             and never submits twice. The same contacts may then come in another form.
         check: Whether rows and campaign are judged; without it, only what makes the contacts
