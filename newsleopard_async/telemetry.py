@@ -14,13 +14,14 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 
 import attrs
 
 from newsleopard_async.version import __version__
 
-__all__ = ["Attributes", "Span", "harmless", "is_measured", "is_traced", "record", "span"]
+__all__ = ["Attributes", "Span", "harmless", "is_measured", "is_traced", "muted", "record", "span"]
 
 Attributes: TypeAlias = Mapping[str, str | bool | int | float | None]
 """None leaves an attribute out."""
@@ -74,6 +75,7 @@ class _Made:
     instruments: dict[str, Any] = attrs.field(factory=dict)
 
 
+_is_muted: Final = ContextVar("newsleopard_async_is_muted", default=False)
 _traced: Final = _Made()
 _measured: Final = _Made()
 
@@ -144,9 +146,9 @@ def span(
 
 
 def _opened(name: str, attributes: Attributes, *, client: bool) -> Span | None:
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is None:
+    if not is_traced():
         return None
+    trace = sys.modules["opentelemetry.trace"]
     with contextlib.suppress(Exception):
         kind = trace.SpanKind.CLIENT if client else trace.SpanKind.INTERNAL
         return Span(_tracer(trace).start_span(name, kind=kind, attributes=_given(attributes)))
@@ -190,19 +192,29 @@ def harmless(make: Callable[[], AbstractContextManager[object]]) -> Iterator[Non
 
 def is_traced() -> bool:
     """Return whether spans may be wanted; if not, nothing is computed for them."""
-    return "opentelemetry.trace" in sys.modules
+    return "opentelemetry.trace" in sys.modules and not _is_muted.get()
 
 
 def is_measured() -> bool:
     """Return whether metrics may be wanted."""
-    return "opentelemetry.metrics" in sys.modules
+    return "opentelemetry.metrics" in sys.modules and not _is_muted.get()
+
+
+@contextlib.contextmanager
+def muted() -> Iterator[None]:
+    """Write no span and no metric from this task and the tasks that it begins."""
+    token = _is_muted.set(True)
+    try:
+        yield
+    finally:
+        _is_muted.reset(token)
 
 
 def record(name: str, value: float, attributes: Attributes) -> None:
     """Record a value of one of the metrics."""
-    metrics = sys.modules.get("opentelemetry.metrics")
-    if metrics is None:
+    if not is_measured():
         return
+    metrics = sys.modules["opentelemetry.metrics"]
     with contextlib.suppress(Exception):
         instrument = _instrument(metrics, name)
         write = instrument.add if hasattr(instrument, "add") else None

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
+from newsleopard_async import telemetry
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
@@ -181,16 +182,17 @@ _FILTER: Final = _NotOnStage()
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Log nothing below an error from this task and what it begins.
+    """Log nothing below an error from this task and what it begins, and trace nothing.
 
-    A log that says that a campaign was accepted must mean it. What a rehearsal finds is in the
-    rehearsal; errors, such as those of a caller's callback, are logged all the same.
+    A log or a span that says that a campaign was accepted must mean it. What a rehearsal finds is
+    in the rehearsal; errors, such as those of a caller's callback, are logged all the same.
     """
     for name in _LOGGERS:
         # Adding the same filter again changes nothing.
         logging.getLogger(name).addFilter(_FILTER)
     token = _is_on_stage.set(True)
     try:
-        yield
+        with telemetry.muted():
+            yield
     finally:
         _is_on_stage.reset(token)

@@ -18,6 +18,7 @@ from newsleopard_async.workflows.progress import Event
 from tests.clients import csv_of
 from tests.constants import CAMPAIGN
 from tests.rehearsal.rehearsing import IN_A_YEAR, changed, rehearsed
+from tests.telemetry import collected
 
 pytestmark = pytest.mark.anyio
 
@@ -81,13 +82,18 @@ async def test_rehearsals_do_not_disturb_each_other() -> None:
     assert attrs.evolve(shown[150], duration=None) == attrs.evolve(alone, duration=None)
 
 
-async def test_nothing_is_logged_as_if_it_had_happened(caplog: pytest.LogCaptureFixture) -> None:
-    """A log that says that a campaign was accepted must mean it."""
+async def test_nothing_is_logged_as_if_it_had_happened(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log or a span that says that a campaign was accepted must mean it."""
     caplog.set_level("DEBUG")
 
-    shown = await rehearsed(changed(html="<p>${NMAE}</p>"), "EMAIL,NAME\na@example.com,\n")
+    with collected(monkeypatch) as seen:
+        shown = await rehearsed(changed(html="<p>${NMAE}</p>"), "EMAIL,NAME\na@example.com,\n")
 
     assert shown.recipients == 1
+    assert set(seen.names) == {"newsleopard.rehearse", "newsleopard.step.check_contacts"}
+    assert seen.metrics() == {}
     assert [each.message for each in caplog.records if each.name.startswith("newsleopard")] == []
 
 
