@@ -14,7 +14,7 @@ from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import APIError, ImportFailed, ImportIncomplete, InvalidRequest
+from newsleopard_async.errors import APIError, ImportFailed, InvalidRequest
 from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log
 from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
@@ -22,7 +22,6 @@ from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.advice import advice_for
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
@@ -42,7 +41,8 @@ from newsleopard_async.workflows.polling import (
     watch,
 )
 from newsleopard_async.workflows.progress import OF_CONTACTS, OF_LIST, Events, Progress, of_import
-from newsleopard_async.workflows.runner import AnyStep, Runner, Step
+from newsleopard_async.workflows.runner import Runner, Step
+from newsleopard_async.workflows.taken import check_success, check_taken, text_of_part
 from newsleopard_async.workflows.target import (
     IfListExists,
     Target,
@@ -281,7 +281,7 @@ async def _import_one(
                 result=result,
                 request_id=run.request_id(how),
             )
-            _check_taken(run, report, sent=sent, of=look)
+            check_taken(run, report, sent=sent, of=look)
         except ImportFailed:
             # An import may be repeated, and by then what made it fail may have been mended.
             await run.forget(look)
@@ -315,37 +315,6 @@ async def _read_again(
         return kept
     await run.forget(look)
     return await watch_import(run, import_sn, polling, look=look)
-
-
-def _check_taken(run: Runner, report: ImportReport, *, sent: int, of: AnyStep) -> None:
-    """Compare the rows that the platform counts in the file with what was sent.
-
-    Only addresses that have the form of one count, each once: a row that is known to be bad may
-    be missing, and repetitions may be counted or not (T46, T47).
-
-    Raises:
-        ImportIncomplete: rows are missing.
-    """
-    rows, rejected = report.result.file_count, report.result.errors
-    if rows is not None and rows < sent:
-        raise ImportIncomplete(
-            f"the platform counts {rows:,} rows in import {report.import_sn}{_part(of)}, and "
-            f"{sent:,} different addresses were sent; nothing more was done. Run it again with the "
-            "same checkpoint: it is imported anew, which updates the contacts that are there. If "
-            f"the list {report.list_sn} is complete in the console, send to it without contacts=",
-            result=report.result,
-            report=report,
-        ).with_request_id(run.request_id(of))
-    if sent and (rows is None or rejected is None):
-        _log.warning(
-            "import %s: the platform does not say %s, so that missing contacts cannot be noticed; "
-            "%d different addresses were sent (%s)",
-            report.import_sn,
-            "how many rows the file has" if rows is None else "how many rows it rejected",
-            sent,
-            f"fileCnt {rows}, insertCnt {report.result.inserted}, "
-            f"duplicateCnt {report.result.duplicates}, errCnt {rejected}",
-        )
 
 
 @hides_variables
@@ -395,11 +364,11 @@ async def watch_import(
         columns: The header that was sent, if it is known; an error names what may be at fault.
         webhook: What the platform may call when it has ended.
     """
-    what = f"import {import_sn}{_part(look)}"
+    what = f"import {import_sn}{text_of_part(look)}"
     if run.has(look):
         # The platform forgets an import after 30 days; the end of this one was kept.
         kept = await run.step(look, import_sn)
-        _check_success(run, what, kept, of=look)
+        check_success(run, what, kept, of=look)
         return kept
     try:
         result = await watch(
@@ -417,20 +386,6 @@ async def watch_import(
             raise
         failed = ImportFailed(f"{what}: the platform does not know it: {error}", result=None)
         raise failed.with_answer_of(error) from None
-    _check_success(run, what, result, of=look, columns=columns)
+    check_success(run, what, result, of=look, columns=columns)
     await run.settle(look, result)
     return result
-
-
-def _part(step: AnyStep) -> str:
-    return f" (part {step.part} of {step.parts})" if step.parts > 1 else ""
-
-
-def _check_success(
-    run: Runner, what: str, result: ImportResult, *, of: AnyStep, columns: tuple[str, ...] = ()
-) -> None:
-    if not result.status.is_success:
-        advice = advice_for(result.status, columns)
-        raise ImportFailed(
-            f"{what} ended as {result.status}: {advice}", result=result
-        ).with_request_id(run.request_id(of))

@@ -19,7 +19,6 @@ from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import (
-    ImportIncomplete,
     InvalidRequest,
     Problem,
 )
@@ -72,16 +71,16 @@ from newsleopard_async.workflows.progress import (
 )
 from newsleopard_async.workflows.reconcile import submit_or_find
 from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.taken import check_rejected, is_complete_enough
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 from newsleopard_async.workflows.verdict import (
     Judgement,
     Terms,
-    are_few_enough,
     judge,
     recipients_of,
 )
 
-__all__ = ["WaitFor", "is_complete_enough", "problems_of_wait", "send_campaign"]
+__all__ = ["WaitFor", "problems_of_wait", "send_campaign"]
 
 WaitFor = Literal["accepted", "sent"]
 
@@ -288,7 +287,7 @@ async def _import(
     if is_new:
         if was_kept and not is_complete_enough(report, max_rejected):
             report = await read_again(run, report, polling)
-        _check_rejected(run, report, max_rejected)
+        check_rejected(run, report, max_rejected)
     return report
 
 
@@ -375,26 +374,3 @@ def _target(
             "name lists to send to in the campaign itself",
         )
     return None
-
-
-def _check_rejected(run: Runner, report: ImportReport, max_rejected: float | None) -> None:
-    if is_complete_enough(report, max_rejected):
-        return
-    known = report.result.errors is not None
-    rejected = report.rejected_count if known else "an unknown number"
-    raise ImportIncomplete(
-        f"{rejected} of {report.result.file_count} rows were rejected by the platform, "
-        f"more than max_rejected={max_rejected}; nothing was sent",
-        result=report.result,
-        report=report,
-    ).with_request_id(run.request_id(steps.get_import))
-
-
-def is_complete_enough(report: ImportReport, max_rejected: float | None) -> bool:
-    """Judge an import by its rejected rows: a number of them, a share, or any."""
-    if max_rejected is None:
-        return True
-    if report.result.errors is None and report.result.error_url:
-        # Rows were rejected, and the platform does not say how many.
-        return False
-    return are_few_enough(report.rejected_count, report.result.file_count, max_rejected)
