@@ -155,14 +155,7 @@ async def send_once(
     contacts = as_source(contacts)
     # As in `import_contacts`: what holds addresses is shown without them.
     del skip
-    plan: Plan = (
-        *OF_CONTACTS,
-        *(OF_BALANCE if balance is not None else ()),
-        ("submit_once",),
-        ("upload_once",),
-        *((*OF_WAIT, ("get_metrics",)) if wait == "sent" else ()),
-    )
-    events = Events("send_once", progress, nl.clock, plan)
+    events = Events("send_once", progress, nl.clock, _plan(balance, wait))
     async with contextlib.AsyncExitStack() as stack:
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
         found = await of_contacts.enter_async_context(checked(events, contacts, options))
@@ -195,6 +188,16 @@ async def send_once(
             await of_contacts.aclose()
             status = await watch_submitted(run, ready, campaign_sn, polling or Polling())
             return await _compared(run, outcome, status)
+
+
+def _plan(balance: IfTooLow | None, wait: WaitFor) -> Plan:
+    return (
+        *OF_CONTACTS,
+        *(() if balance is None else OF_BALANCE),
+        ("submit_once",),
+        ("upload_once",),
+        *((*OF_WAIT, ("get_metrics",)) if wait == "sent" else ()),
+    )
 
 
 def _problems_of_arguments(

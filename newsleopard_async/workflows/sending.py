@@ -197,12 +197,7 @@ async def send_campaign(
     )
     # As in `import_contacts`: what holds addresses is shown without them.
     del skip
-    plan = _plan(
-        has_contacts=contacts is not None,
-        in_parts=part_bytes is not None,
-        asks_balance=balance is not None,
-        waits=wait == "sent",
-    )
+    polling, plan = polling or Polling(), _plan(contacts, part_bytes, balance, wait)
     events = Events("send_campaign", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
         found = None
@@ -228,42 +223,36 @@ async def send_campaign(
         if found is not None and target is not None:
             most = recipients_of(campaign, found.report, target)
             await publish_unless_imported(run, found)
-            joined = await find_or_create(run, target, polling or Polling())
+            joined = await find_or_create(run, target, polling)
             campaign = with_lists(campaign, (*campaign.lists, joined))
             report = await _import(
-                run,
-                found,
-                joined,
-                polling or Polling(),
-                max_rejected=max_rejected,
-                is_new=is_new,
-                webhook=webhook,
+                run, found, joined, polling, max_rejected, is_new=is_new, webhook=webhook
             )
         if is_new and balance is not None:
             await check_balance(run, campaign, balance, most=most)
         if hold is not None:
             campaign = await held_back(run, campaign, hold)
         campaign_sn = await submit_or_find(run, campaign, marker)
-        outcome = SendOutcome(
-            campaign_sn=campaign_sn,
-            import_report=report,
-            request_id=run.request_id(steps.submit),
-        )
+        request_id = run.request_id(steps.submit)
+        outcome = SendOutcome(campaign_sn=campaign_sn, import_report=report, request_id=request_id)
         if wait == "accepted":
             return outcome
         with saying_accepted(campaign_sn):
             # That may take days, for which the contacts must not stay on the disk.
             await of_contacts.aclose()
-            status = await watch_submitted(run, campaign, campaign_sn, polling or Polling())
+            status = await watch_submitted(run, campaign, campaign_sn, polling)
         return attrs.evolve(outcome, status=status)
 
 
-def _plan(*, has_contacts: bool, in_parts: bool, asks_balance: bool, waits: bool) -> Plan:
+def _plan(
+    contacts: Contacts | None, part_bytes: int | None, balance: IfTooLow | None, wait: WaitFor
+) -> Plan:
+    imports = (*OF_CONTACTS, *OF_LIST, *of_import(in_parts=part_bytes is not None))
     return (
-        *((*OF_CONTACTS, *OF_LIST, *of_import(in_parts=in_parts)) if has_contacts else ()),
-        *(OF_BALANCE if asks_balance else ()),
+        *(() if contacts is None else imports),
+        *(() if balance is None else OF_BALANCE),
         ("hold_until", "submit"),
-        *(OF_WAIT if waits else ()),
+        *(OF_WAIT if wait == "sent" else ()),
     )
 
 
@@ -272,8 +261,8 @@ async def _import(
     found: Examination,
     list_sn: ListSn,
     polling: Polling,
-    *,
     max_rejected: float | None,
+    *,
     is_new: bool,
     webhook: Webhooks | None,
 ) -> ImportReport:
