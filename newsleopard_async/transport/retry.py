@@ -105,19 +105,19 @@ class Retrying:
             elapsed_s = self.clock.monotonic() - began_s
             return self._must_stop(_outcome(state), state, elapsed_s)
 
-        def before_sleep(state: RetryCallState) -> None:
-            if self.on_retry is not None:
-                self.on_retry(_outcome(state), state.upcoming_sleep)
-
         loop = AsyncRetrying(
             sleep=self.sleep or self.clock.sleep,
             retry=allowed,
             wait=wait,
             stop=stop,
-            before_sleep=before_sleep,
+            before_sleep=self._tell,
             retry_error_callback=_outcome,
         )
         return cast("Outcome", await loop(attempt_again))
+
+    def _tell(self, state: RetryCallState) -> None:
+        if self.on_retry is not None:
+            self.on_retry(_outcome(state), state.upcoming_sleep)
 
     def _wait_s(self, outcome: Outcome, attempt: int) -> float:
         asked_s = retry_after_s(outcome, self.clock.now())
