@@ -94,3 +94,11 @@ def test_first_example_of_the_readme_submits_once(emulator: Emulator) -> None:
 
     assert emulator.submitted == 1
     assert len(emulator.contacts) == 1
+
+
+def test_glossary_has_each_term_once_and_in_order() -> None:
+    """One concept has one name."""
+    tables = (ROOT / "docs" / "glossary.md").read_text("utf-8").split("\n## ")
+    for table in tables:
+        _, _, *terms = re.findall(r"^\| ?([^|]+?) ?\|", table, re.MULTILINE)
+        assert terms == sorted(set(terms), key=str.lower)
