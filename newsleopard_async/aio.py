@@ -91,15 +91,12 @@ def cancel_requests() -> int:
     return task.cancelling()
 
 
-def is_cancelled(requests: int) -> bool:
+def is_cancelled() -> bool:
     """Return whether this task is being cancelled, by a scope or by asyncio itself.
 
     If it is not, a cancellation that reaches it comes from something else that it awaited.
-
-    Args:
-        requests: What `cancel_requests` returned before.
     """
-    return anyio.current_effective_deadline() == -math.inf or cancel_requests() > requests
+    return anyio.current_effective_deadline() == -math.inf or cancel_requests() > 0
 
 
 async def go_on_if_cancelled(requests: int) -> None:

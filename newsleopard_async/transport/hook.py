@@ -152,7 +152,7 @@ class Hooked(Generic[T]):
         requests, self._task_id = cancel_requests(), anyio.get_current_task().id
         before = _around.set(self)
         try:
-            raised = await self._bounded(requests)
+            raised = await self._bounded()
             await go_on_if_cancelled(requests)
         except BaseException:
             self._lose()
@@ -172,7 +172,7 @@ class Hooked(Generic[T]):
         """Whether the hook has not ended, and this is its own task."""
         return self._step is not _Step.OVER and anyio.get_current_task().id == self._task_id
 
-    async def _bounded(self, requests: int) -> BaseException | None:
+    async def _bounded(self) -> BaseException | None:
         """Run the hook; return what it raised, which would leave the task group in another."""
         raised: BaseException | None = None
         attempt = ApiAttempt(
@@ -189,7 +189,7 @@ class Hooked(Generic[T]):
                 with self._scope:
                     await self.hook(attempt, self._call_next)
             except anyio.get_cancelled_exc_class() as error:
-                if is_cancelled(requests):
+                if is_cancelled():
                     raise
                 # Left as it is, it would end the caller's task silently.
                 raised = ConfigurationError("on_attempt awaited something that was cancelled")

@@ -328,7 +328,7 @@ class Events:
                     self.progress = None
                     _log.error("the progress callback hung at %s and is not called again", of.name)
         except (Exception, anyio.get_cancelled_exc_class()) as error:
-            if not isinstance(error, Exception) and is_cancelled(requests):
+            if not isinstance(error, Exception) and is_cancelled():
                 raise
             _log.exception("the progress callback failed at %s", of.name)
         await go_on_if_cancelled(requests)
