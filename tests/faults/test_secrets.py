@@ -23,6 +23,7 @@ from tests.constants import CAMPAIGN, KEY, LIST_NAME
 from tests.faults.stories import Case, cases, live
 from tests.faults.strikes import FAULTS, Strike
 from tests.faults.world import MANY, addresses, csv_of, world
+from tests.telemetry import collected
 
 SECRET = re.compile(
     "|".join(
@@ -89,7 +90,10 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 
 
 def test_whole_run_over_the_wire_shows_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """List, file, import with rejected rows, campaign, report: at DEBUG, over real sockets.
 
@@ -161,9 +165,12 @@ def test_whole_run_over_the_wire_shows_nothing(
             seen.extend((type(each).__name__, shown(each)) for each in values)
             seen.extend((type(each).__name__, repr(each)) for each in inside)
 
-    with running(emulator) as url:
+    with running(emulator) as url, collected(monkeypatch) as telemetry:
         anyio.run(main, url)
+        seen.append(("spans and metrics", str(telemetry)))
 
+    pipelines = {"send_campaign", "export_report", "send_once", "trigger_automation", "call_off"}
+    assert {f"newsleopard.{each}" for each in pipelines} <= set(telemetry.names)
     assert {record.name.partition(".")[0] for record in caplog.records} >= {"httpcore"}
     files = [tmp_path / name for name in ("send.json", "export.json", "usage.json")]
     files += [tmp_path / name for name in ("once.json", "told.json")]
