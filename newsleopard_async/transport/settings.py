@@ -87,6 +87,8 @@ def read_log() -> None:
         raise ConfigurationError(f"{_LOG_VARIABLE} must be one of {', '.join(_LEVELS)}")
     logger = logging.getLogger(NAME)
     logger.setLevel(_LEVELS[word])
+    # `logging.config` disables every logger that it does not name, unless it is told not to.
+    logger.disabled = False
     logger.addHandler(_FALLBACK)
 
 

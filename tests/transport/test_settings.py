@@ -240,6 +240,19 @@ def test_program_that_sets_up_its_log_later_sees_no_line_twice(
     assert own.stream.getvalue() == "after\n"
 
 
+def test_log_is_on_again_after_a_set_up_that_disables_it(
+    logger: logging.Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The standard library's own does so with every logger that it does not name."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", "debug")
+    monkeypatch.setattr(logger, "disabled", True)
+    make_first_client(logger)
+
+    logger.info("said")
+
+    assert "said" in capsys.readouterr().err
+
+
 def test_log_that_cannot_be_written_breaks_nothing(
     logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
