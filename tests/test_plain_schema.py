@@ -102,6 +102,17 @@ def test_pydantic_agrees_with_plain_data(model: Plain) -> None:
     assert adapter.json_schema() == adapter.json_schema(mode="serialization")
 
 
+@pytest.mark.parametrize("annotation", [Any, object, dict[str, Any], list])
+def test_model_is_written_where_the_type_says_nothing(annotation: Any) -> None:
+    """A field or a return type ``Any`` writes what ``to_dict()`` gives, presigned URLs cut."""
+    adapter = TypeAdapter(annotation)
+    value = {"a": [TICKET]} if annotation is not list else [{"a": TICKET}]
+    expected = json.loads(json.dumps(value, default=Plain.to_dict))
+
+    assert adapter.dump_python(value) == expected
+    assert json.loads(adapter.dump_json(value)) == expected
+
+
 @settings(deadline=None, max_examples=30)
 @given(campaigns() | ab_tests() | answers)
 def test_pydantic_agrees_whatever_the_model_holds(model: Plain) -> None:

@@ -62,6 +62,13 @@ class Plain:
 
         return schema.json_schema_of(cls, core_schema, handler)
 
+    @property
+    def __pydantic_serializer__(self) -> Any:
+        """What pydantic writes a model by if a field or a return type is ``Any``; it alone asks."""
+        from newsleopard_async.plain import schema
+
+        return schema.SERIALIZER
+
     def __html_rows__(self) -> Iterable[tuple[str, object]]:
         """Yield what a table of it may show; see `Tabular`."""
         from newsleopard_async.plain import html

@@ -39,6 +39,7 @@ from pydantic_core import (
     InitErrorDetails,
     PydanticCustomError,
     PydanticSerializationUnexpectedValue,
+    SchemaSerializer,
     ValidationError,
     core_schema,
 )
@@ -54,9 +55,14 @@ from newsleopard_async.plain.converter import (
     to_plain,
 )
 
-__all__ = ["core_schema_of", "json_schema_of"]
+__all__ = ["SERIALIZER", "core_schema_of", "json_schema_of"]
 
 Location: TypeAlias = tuple[str | int, ...]
+
+SERIALIZER: Final = SchemaSerializer(
+    core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(to_plain))
+)
+"""Writes any model; pydantic takes it from the object if the type says nothing."""
 
 _PLACE: Final = re.compile(r"""\[(\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]|[^.\[]+""")
 """One step of a problem's field, as in ``senders[0].address`` or ``counts['a.b']``."""
