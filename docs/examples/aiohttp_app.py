@@ -2,8 +2,8 @@
 
     PUBLIC_URL=https://shop.example python aiohttp_app.py
 
-Run it once. Nobody logs in here: put your own check before /campaigns, since whoever may post there
-may write to all your contacts.
+Run one process of it. It does not authenticate its callers: put your own check before /campaigns,
+since anyone who may post there may write to all your contacts.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ async def create(request: web.Request) -> web.Response:
 
 @routes.get("/campaigns/{job_id}")
 async def read(request: web.Request) -> web.Response:
-    """Say how far a job is."""
+    """Return how far a job is."""
     return web.json_response(one_job(request).status)
 
 
@@ -90,7 +90,7 @@ async def events(request: web.Request) -> web.StreamResponse:
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     stream = web.StreamResponse(headers=headers)
     stream.content_type = "text/event-stream"
-    # The client may leave at any time, which is no matter of the job.
+    # The client may leave at any time, which does not affect the job.
     with contextlib.suppress(ConnectionResetError):
         await stream.prepare(request)
         async for name, data in job.events():

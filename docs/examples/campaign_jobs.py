@@ -120,7 +120,7 @@ class Jobs:
     async def add(self, campaign: Campaign, *, contacts: str, list_name: str) -> Job:
         """Store what is to be sent, and begin; the same input is the same job.
 
-        So whoever got no answer may ask again. A job that failed is tried again, with its
+        So a client that got no answer may ask again. A job that failed is tried again, with its
         checkpoint.
         """
         asked = {"campaign": campaign.to_dict(), "list_name": list_name}
@@ -170,7 +170,7 @@ class Jobs:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, job: Job) -> None:
-        """Try until there is an end; whatever goes wrong stays in this job."""
+        """Try until there is an end; an error stays in this job."""
         try:
             wait_s = await self._send(job)
             while wait_s is not None:

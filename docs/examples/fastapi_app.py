@@ -2,8 +2,8 @@
 
     PUBLIC_URL=https://shop.example uvicorn fastapi_app:app --timeout-graceful-shutdown 1
 
-Run it with one worker. Nobody logs in here: put your own check before /campaigns, since whoever may
-post there may write to all your contacts.
+Run it with one worker. It does not authenticate its callers: put your own check before /campaigns,
+since anyone who may post there may write to all your contacts.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 @contextlib.contextmanager
 def at_signals(stop: Callable[[], object]) -> Iterator[None]:
-    """Call `stop` as soon as the process is told to end, and then what uvicorn has for that.
+    """Call `stop` as soon as the process gets a signal to end, and then the handler of uvicorn.
 
     uvicorn waits for open responses before it ends the lifespan, and an event stream is open for
-    as long as its job runs. So the jobs must hear of it first.
+    as long as its job runs. So the jobs must stop first.
     """
     if threading.current_thread() is not threading.main_thread():
-        # Starlette's test client runs the lifespan in a thread, which hears of no signal.
+        # Starlette's test client runs the lifespan in a thread, which receives no signal.
         yield
         return
     loop = asyncio.get_running_loop()
@@ -120,7 +120,7 @@ async def create(order: Order, jobs: Annotated[Jobs, Depends(all_jobs)]) -> dict
 
 @app.get("/campaigns/{job_id}")
 async def read(job: Annotated[Job, Depends(one_job)]) -> dict[str, Any]:
-    """Say how far a job is."""
+    """Return how far a job is."""
     return job.status
 
 
