@@ -157,7 +157,10 @@ class ContentTest(BaseABTest):
 
 
 ABTest: TypeAlias = SubjectTest | SenderTest | ContentTest
+"""Any of the three A/B tests."""
+
 Mailing: TypeAlias = Campaign | SubjectTest | SenderTest | ContentTest
+"""Anything that the pipelines send: a campaign or an A/B test. They differ by ``kind``."""
 
 
 def _problems_of_wait(wait: object) -> Iterator[Problem]:
