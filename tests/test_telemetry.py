@@ -49,6 +49,18 @@ def test_span_without_opentelemetry_is_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert not set(MODULES) & set(sys.modules)
 
 
+def test_what_is_muted_is_neither_traced_nor_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is only tried must not look as if it had happened; afterwards all is as before."""
+    with collected(monkeypatch) as seen:
+        with telemetry.muted(), telemetry.span("tried"):
+            telemetry.record("newsleopard.client.day.used", 9, {})
+        with telemetry.span("happened"):
+            pass
+
+    assert seen.names == ["happened"]
+    assert seen.metrics() == {}
+
+
 def test_span_has_attributes_events_and_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is opened inside is a child; what is not known is left out."""
     with (
