@@ -16,7 +16,7 @@ from newsleopard_async.models.findings import ContactsReport, Finding
 from newsleopard_async.rehearsal.assumed import Facts, assumptions
 from newsleopard_async.rehearsal.model import ASSUMED, Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
-from newsleopard_async.workflows.sending import is_complete_enough
+from newsleopard_async.workflows.taken import is_complete_enough
 from newsleopard_async.workflows.target import Target
 from newsleopard_async.workflows.verdict import Judgement, Terms, judge
 
