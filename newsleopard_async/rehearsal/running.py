@@ -16,7 +16,6 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.emulator import Profile
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
@@ -46,7 +45,6 @@ LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 """Beyond this, a calendar soon comes to its end."""
 
 
-@hides_variables
 @pipeline
 async def rehearse(
     campaign: Mailing,

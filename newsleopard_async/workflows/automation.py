@@ -22,7 +22,6 @@ from newsleopard_async.contacts.options import Options, check_output
 from newsleopard_async.contacts.recipients import Batch, divide
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, PathSource, as_source
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, OutcomeUnknown, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.log import Log
@@ -49,7 +48,6 @@ __all__ = ["trigger_automation"]
 _log: Final = Log()
 
 
-@hides_variables
 @pipeline
 async def trigger_automation(
     nl: NewsLeopard,

@@ -20,7 +20,6 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import (
     InUse,
     InvalidRequest,
@@ -62,7 +61,6 @@ _LATEST: Final = timedelta(days=1)
 _log: Final = Log()
 
 
-@hides_variables
 @pipeline
 async def call_off(
     nl: NewsLeopard,

@@ -12,7 +12,6 @@ from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
@@ -36,7 +35,6 @@ class _Check:
 _CHECK: Final = _Check()
 
 
-@hides_variables
 @pipeline
 async def check_contacts(
     source: Contacts,

@@ -18,7 +18,6 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import (
     APIError,
     CampaignFailed,
@@ -99,7 +98,6 @@ class _Sending:
     takes: timedelta = timedelta(0)
 
 
-@hides_variables
 @pipeline
 async def wait_for_campaign(
     nl: NewsLeopard,

@@ -13,7 +13,6 @@ from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import APIError, ImportFailed, InvalidRequest
 from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log
@@ -63,7 +62,6 @@ Look = Step[ImportSn, ImportResult]
 _log: Final = Log()
 
 
-@hides_variables
 @pipeline
 async def import_contacts(
     nl: NewsLeopard,
@@ -317,7 +315,6 @@ async def _read_again(
     return await watch_import(run, import_sn, polling, look=look)
 
 
-@hides_variables
 @pipeline
 async def wait_for_import(
     nl: NewsLeopard,

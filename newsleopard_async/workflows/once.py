@@ -19,7 +19,6 @@ from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError, Problem
 from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log
@@ -68,7 +67,6 @@ __all__ = ["send_once"]
 _log: Final = Log()
 
 
-@hides_variables
 @pipeline
 async def send_once(
     nl: NewsLeopard,

@@ -1,4 +1,4 @@
-"""What all pipelines have around them: a span, and the end of a feed of events."""
+"""What all pipelines have around them: a span, the end of a feed, frames without variables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 from newsleopard_async import telemetry
+from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.workflows.feed import EventFeed
 
@@ -23,11 +24,11 @@ _CODES: Final = ("campaign_sn", "import_sn", "list_sn")
 
 
 def pipeline(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Give a pipeline its span, and end the feed that is its ``progress``.
+    """Give a pipeline its span, end the feed that is its ``progress``, and hide its variables.
 
     A pipeline that calls another passes on a plain callback: the feed ends with the outer one.
     """
-    return cast("Callable[P, Coroutine[Any, Any, T]]", _carried(function))
+    return hides_variables(cast("Callable[P, Coroutine[Any, Any, T]]", _carried(function)))
 
 
 def _carried(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., Any]:

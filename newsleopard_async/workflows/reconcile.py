@@ -18,7 +18,6 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import NewsLeopardError, OutcomeUnknown
 from newsleopard_async.log import Log
 from newsleopard_async.models import (
@@ -152,7 +151,6 @@ def _still_unknown(
     ).with_answer_of(unknown)
 
 
-@hides_variables
 @pipeline
 async def find_campaign(
     nl: NewsLeopard,

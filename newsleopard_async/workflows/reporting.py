@@ -10,7 +10,6 @@ from typing import Final
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import (
     CampaignNotReportable,
     DeadlineExceeded,
@@ -48,7 +47,6 @@ _EXPORT_PERIOD: Final = timedelta(hours=1)
 """How often a campaign may be exported. Source: 呼叫頻率最多1次/1小時; documented (T111)."""
 
 
-@hides_variables
 @pipeline
 async def export_report(
     nl: NewsLeopard,
@@ -214,7 +212,6 @@ async def _export(
     return began, ""
 
 
-@hides_variables
 @pipeline
 async def wait_for_report(
     nl: NewsLeopard,

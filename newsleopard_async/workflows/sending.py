@@ -17,7 +17,6 @@ from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import (
     InvalidRequest,
     Problem,
@@ -85,7 +84,6 @@ __all__ = ["WaitFor", "problems_of_wait", "send_campaign"]
 WaitFor = Literal["accepted", "sent"]
 
 
-@hides_variables
 @pipeline
 async def send_campaign(
     nl: NewsLeopard,

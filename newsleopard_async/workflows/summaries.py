@@ -8,7 +8,6 @@ from typing import Final
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.endpoints.campaigns import MOST_CODES, as_codes, problems_of_codes
 from newsleopard_async.errors import APIError, DeadlineExceeded, InvalidRequest, NotOffered, Problem
 from newsleopard_async.log import Log
@@ -39,7 +38,6 @@ _FIELDS: Final = (
 _log: Final = Log()
 
 
-@hides_variables
 @pipeline
 async def summarize(
     nl: NewsLeopard,

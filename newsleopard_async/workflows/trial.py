@@ -12,7 +12,6 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.sources import as_source
-from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import Problem
 from newsleopard_async.models import Campaign, Polling, Recipient, SendNow
 from newsleopard_async.models.validation import (
@@ -35,7 +34,6 @@ _MOST: Final = 10
 _MARK: Final = "[test]"
 
 
-@hides_variables
 @pipeline
 async def send_test(
     nl: NewsLeopard,
