@@ -1,4 +1,4 @@
-"""The log of the library: a handler that fails breaks nothing.
+"""The log of the library: a variable switches it on, and a handler that fails breaks nothing.
 
 In the standard library an error of a handler, a filter or a factory of records goes to the code
 that logs. But a line about a campaign that was accepted must not hide that it was.
@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import traceback
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-__all__ = ["NAME", "Log"]
+from newsleopard_async.errors import ConfigurationError
+
+__all__ = ["NAME", "Log", "read_log"]
 
 NAME: Final = "newsleopard_async"
 """The name of the one logger."""
+
+_VARIABLE: Final = "NEWSLEOPARD_LOG"
+_LEVELS: Final[Mapping[str, int]] = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
 
 
 class Log(logging.LoggerAdapter[logging.Logger]):
@@ -36,3 +48,56 @@ class Log(logging.LoggerAdapter[logging.Logger]):
                 # It may be closed.
                 with contextlib.suppress(Exception):
                     traceback.print_exc()
+
+
+def read_log() -> None:
+    """Switch the log on if the environment asks for it; calling it again changes nothing.
+
+    Raises:
+        ConfigurationError: the value is not a level.
+    """
+    word = os.environ.get(_VARIABLE, "").strip().lower()
+    if not word:
+        return
+    if word not in _LEVELS:
+        raise ConfigurationError(f"{_VARIABLE} must be one of {', '.join(_LEVELS)}")
+    logger = logging.getLogger(NAME)
+    logger.setLevel(_LEVELS[word])
+    # `logging.config` disables every logger that it does not name, unless it is told not to.
+    logger.disabled = False
+    logger.addHandler(_FALLBACK)
+
+
+class _Fallback(logging.Handler):
+    """Writes the records to stderr that no other handler takes.
+
+    It looks for other handlers at each record: a program may configure logging later, and must not
+    see a line twice.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        if any(record.levelno >= each.level for each in self._others(record.name)):
+            return
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except Exception:  # noqa: BLE001 - a log that cannot be written breaks nothing
+            self.handleError(record)
+
+    def _others(self, name: str) -> Iterator[logging.Handler]:
+        logger: logging.Logger | None = logging.getLogger(name)
+        while logger is not None:
+            yield from (
+                each
+                for each in logger.handlers
+                if each is not self and not isinstance(each, logging.NullHandler)
+            )
+            logger = logger.parent if logger.propagate else None
+
+
+_FALLBACK: Final = _Fallback()
+"""There is only one, since each of two would leave the records to the other."""

@@ -1,15 +1,21 @@
-"""A program's own log that fails breaks nothing that is logged."""
+"""A variable switches the log on, and a program's own log that fails breaks nothing."""
 
 from __future__ import annotations
 
+import io
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from newsleopard_async import NewsLeopard
+from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.log import Log
+from tests.constants import KEY
 from tests.observers import RecordingObserver
 from tests.transport.scripted import SUBMIT, Scripted, answer, make_api
 
@@ -101,3 +107,141 @@ def test_record_names_the_line_that_logs(caplog: pytest.LogCaptureFixture) -> No
         "test_record_names_the_line_that_logs",
     )
     assert "ValueError: invalid" in caplog.text
+
+
+@pytest.fixture
+def alone() -> Iterator[logging.Logger]:
+    """Give the library's logger, alone with its own handlers, and restore it."""
+    logger = logging.getLogger("newsleopard_async")
+    before = (logger.level, list(logger.handlers), logger.propagate)
+    logger.propagate = False
+    yield logger
+    logger.setLevel(before[0])
+    logger.handlers[:], logger.propagate = before[1:]
+
+
+def make_first_client(logger: logging.Logger) -> None:
+    """Make a client, which reads the environment, where nobody takes what is logged."""
+    logger.handlers.clear()  # pytest puts its own there when a test begins
+    NewsLeopard(KEY)
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("debug", ["DEBUG", "INFO", "WARNING", "ERROR"]),
+        (" Info ", ["INFO", "WARNING", "ERROR"]),
+        ("WARNING", ["WARNING", "ERROR"]),
+        ("error", ["ERROR"]),
+    ],
+)
+def test_variable_switches_the_log_on(
+    word: str,
+    shown: list[str],
+    alone: logging.Logger,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """To stderr, from its level on, once for however many clients."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", word)
+    make_first_client(alone)
+    NewsLeopard(KEY)
+
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        alone.log(level, "said")
+    out, err = capsys.readouterr()
+
+    assert out == ""
+    assert [line.split(" ", 2)[2] for line in err.splitlines()] == [
+        f"{level} newsleopard_async: said" for level in shown
+    ]
+
+
+def test_log_stays_as_it_is_without_the_variable(
+    alone: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it is there and empty."""
+    before = (alone.level, list(alone.handlers))
+    for value in ("", "  "):
+        monkeypatch.setenv("NEWSLEOPARD_LOG", value)
+        NewsLeopard(KEY)
+
+    assert (alone.level, alone.handlers) == before
+
+
+def test_program_that_sets_up_its_log_later_sees_no_line_twice(
+    alone: logging.Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What its handlers take is theirs alone; what they leave is still written."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", "debug")
+    make_first_client(alone)
+    own = logging.StreamHandler(io.StringIO())
+    own.setLevel(logging.INFO)
+
+    alone.addHandler(logging.NullHandler())
+    alone.info("before")
+    alone.addHandler(own)
+    alone.info("after")
+    alone.debug("below its level")
+
+    err = capsys.readouterr().err
+    assert ("before" in err, "after" in err, "below its level" in err) == (True, False, True)
+    assert own.stream.getvalue() == "after\n"
+
+
+def test_log_is_on_again_after_a_set_up_that_disables_it(
+    alone: logging.Logger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The standard library's own does so with every logger that it does not name."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", "debug")
+    monkeypatch.setattr(alone, "disabled", True)
+    make_first_client(alone)
+
+    alone.info("said")
+
+    assert "said" in capsys.readouterr().err
+
+
+def test_log_that_cannot_be_written_breaks_nothing(
+    alone: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program without a console has no stderr."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", "debug")
+    make_first_client(alone)
+    monkeypatch.setattr(sys, "stderr", None)
+
+    alone.info("said")
+
+
+def test_unknown_word_is_refused(alone: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variable and the words, and not what it is set to."""
+    monkeypatch.setenv("NEWSLEOPARD_LOG", KEY)
+
+    with pytest.raises(ConfigurationError) as caught:
+        make_first_client(alone)
+
+    assert str(caught.value) == "NEWSLEOPARD_LOG must be one of debug, info, warning, error"
+    assert alone.handlers == []
+
+
+def test_log_of_a_program_that_sets_up_none() -> None:
+    """The root logger has no handler there; one call is one line."""
+    code = """
+import anyio, httpx
+from newsleopard_async import NewsLeopard
+async def main():
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[]))
+    async with NewsLeopard("key", http_transport=transport) as nl:
+        await nl.contacts.list_lists()
+anyio.run(main)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NEWSLEOPARD_LOG": "debug"},
+    )
+
+    [line] = ran.stderr.splitlines()
+    assert "DEBUG newsleopard_async: list_lists (GET /v1/contacts/lists): HTTP 200 in " in line

@@ -20,7 +20,7 @@ from newsleopard_async import telemetry
 from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.files import AnyPath
-from newsleopard_async.log import Log
+from newsleopard_async.log import Log, read_log
 from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
 from newsleopard_async.store import Store, as_store
@@ -39,7 +39,7 @@ from newsleopard_async.transport.redact import Secret, redact
 from newsleopard_async.transport.repeating import may_have_worked
 from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
-from newsleopard_async.transport.settings import read_base_url, read_key, read_log
+from newsleopard_async.transport.settings import read_base_url, read_key
 from newsleopard_async.transport.spans import record_day
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.version import __version__

@@ -1,31 +1,19 @@
-"""Where the API is, what opens it, and what is logged, from arguments or the environment."""
+"""Where the API is, and what opens it, from arguments or the environment."""
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-from collections.abc import Iterator, Mapping
 from typing import Final
 
 from newsleopard_async.errors import ConfigurationError
-from newsleopard_async.log import NAME
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.urls import is_loopback, split_url
 
-__all__ = ["DEFAULT_BASE_URL", "read_base_url", "read_key", "read_log"]
+__all__ = ["DEFAULT_BASE_URL", "read_base_url", "read_key"]
 
 DEFAULT_BASE_URL: Final = "https://api.newsleopard.com"
 _KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")
 _URL_VARIABLE: Final = "NEWSLEOPARD_BASE_URL"
-_LOG_VARIABLE: Final = "NEWSLEOPARD_LOG"
-
-_LEVELS: Final[Mapping[str, int]] = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-}
 
 
 def read_key(given: Secret | None) -> Secret:
@@ -72,56 +60,3 @@ def read_base_url(given: str | None, *, allow_http: bool) -> str:
             "allow_http=True allows it all the same"
         )
     return url.rstrip("/")
-
-
-def read_log() -> None:
-    """Switch the log on if the environment asks for it; calling it again changes nothing.
-
-    Raises:
-        ConfigurationError: the value is not a level.
-    """
-    word = os.environ.get(_LOG_VARIABLE, "").strip().lower()
-    if not word:
-        return
-    if word not in _LEVELS:
-        raise ConfigurationError(f"{_LOG_VARIABLE} must be one of {', '.join(_LEVELS)}")
-    logger = logging.getLogger(NAME)
-    logger.setLevel(_LEVELS[word])
-    # `logging.config` disables every logger that it does not name, unless it is told not to.
-    logger.disabled = False
-    logger.addHandler(_FALLBACK)
-
-
-class _Fallback(logging.Handler):
-    """Writes the records to stderr that no other handler takes.
-
-    It looks for other handlers at each record: a program may configure logging later, and must not
-    see a line twice.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a record."""
-        if any(record.levelno >= each.level for each in self._others(record.name)):
-            return
-        try:
-            sys.stderr.write(f"{self.format(record)}\n")
-        except Exception:  # noqa: BLE001 - a log that cannot be written breaks nothing
-            self.handleError(record)
-
-    def _others(self, name: str) -> Iterator[logging.Handler]:
-        logger: logging.Logger | None = logging.getLogger(name)
-        while logger is not None:
-            yield from (
-                each
-                for each in logger.handlers
-                if each is not self and not isinstance(each, logging.NullHandler)
-            )
-            logger = logger.parent if logger.propagate else None
-
-
-_FALLBACK: Final = _Fallback()
-"""There is only one, since each of two would leave the records to the other."""
