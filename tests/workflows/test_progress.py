@@ -396,6 +396,27 @@ async def test_error_of_an_upload_is_raised_as_itself() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("state", ["started", "waiting"])
+async def test_cancelled_callback_ends_with_its_step(
+    state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beside an upload and in its own place; it is no failure of the callback."""
+
+    async def hang(event: Event) -> None:
+        if event.state == state:
+            await anyio.sleep_forever()
+
+    clock = ManualClock()
+    with clock.deadline(5) as scope:
+        async with events_of(hang, clock).begin(steps_module.upload_file) as opened:
+            await opened.moved(1, 2)
+            await clock.sleep(10)
+
+    assert scope.cancelled_caught
+    assert caplog.records == []
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("where", ["upload", "callback"])
 async def test_end_of_the_program_during_an_upload_is_raised_as_itself(where: str) -> None:
     """In no group, whose it may be; and the upload ends at once."""
