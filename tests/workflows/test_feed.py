@@ -332,6 +332,7 @@ async def test_run_has_one_block() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.quick
 async def test_end_of_the_program_leaves_the_block_as_itself() -> None:
     """At once, whatever the block waits for."""
 
