@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from newsleopard_async import NewsLeopard
@@ -31,10 +32,27 @@ def emulator() -> Emulator:
     return Emulator(api_keys=(KEY,), switches=quick)
 
 
+class HeldSubmit(httpx.AsyncBaseTransport):
+    """Keeps the answer to a submit until it is let go; the platform has the campaign by then."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._inner = emulator.transport()
+        self.let_go = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request."""
+        response = await self._inner.handle_async_request(request)
+        if request.url.path.endswith("/submit"):
+            await self.let_go.wait()
+        return response
+
+
 @asynccontextmanager
-async def process(emulator: Emulator, folder: Path) -> AsyncIterator[Jobs]:
+async def process(
+    emulator: Emulator, folder: Path, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[Jobs]:
     """Live as a process of an application does."""
-    async with NewsLeopard(KEY, http_transport=emulator.transport()) as nl:
+    async with NewsLeopard(KEY, http_transport=transport or emulator.transport()) as nl:
         jobs = Jobs(nl, folder)
         jobs.resume()
         try:
@@ -87,8 +105,8 @@ async def test_unknown_outcome_is_looked_up_until_it_is_known(
 ) -> None:
     """The job waits, and says until when; it does not send again."""
     monkeypatch.setattr(campaign_jobs, "LONGEST_WAIT_S", 0.01)
-    emulator.switch(send_base_s=0.3)
     emulator.lose_reply_to("submit_campaign")
+    emulator.fail("list_campaigns", 400, body=b'{"code":"40021"}')  # the first look
 
     async with process(emulator, tmp_path) as jobs:
         job = await posted(jobs)
@@ -106,13 +124,15 @@ async def test_second_process_takes_over_when_the_first_has_stopped(
 ) -> None:
     """As when a new release starts before the old one is gone: nothing is done twice or lost."""
     monkeypatch.setattr(campaign_jobs, "IN_USE_WAIT_S", 0.01)
-    emulator.delay("submit_campaign", seconds=0.2)
+    held = HeldSubmit(emulator)
 
-    async with process(emulator, tmp_path) as old:
+    async with process(emulator, tmp_path, held) as old:
         job = await posted(old)
         await until(lambda: emulator.campaigns)
         async with process(emulator, tmp_path) as new:
             waiting = await becoming(new.get(job.id), "waiting")
+            old.stop()
+            held.let_go.set()
             await old.stopped()
             sent = await becoming(new.get(job.id), "sent")
 

@@ -43,7 +43,9 @@ class Watched:
 
         def note(event: workflows.Event) -> None:
             step = event.step
-            if step in ("upload_file", "import_text") and event.state in ("started", "waiting"):
+            # How many bytes have moved is a wait as well, and has a result.
+            waits = event.state == "waiting" and event.result is None
+            if step in ("upload_file", "import_text") and (waits or event.state == "started"):
                 self.seen.append((name, event.state))
             if step == "get_import" and event.state == "finished":
                 done = getattr(event.result, "get", lambda _: None)("status") == "COMPLETE"
