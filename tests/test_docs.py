@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ def _examples() -> Iterator[Any]:
 
 
 @pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
+def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Emulator]:
     """Put an emulator in the platform's place, and the files that the examples read."""
     clock = ManualClock()
     emulator = Emulator(api_keys=["test-key"], clock=clock, switches=Switches(later_endpoints=True))
@@ -58,7 +59,10 @@ def emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emulator:
     Path("anniversary.html").write_text("<html><body>${NAME} 您好</body></html>", "utf-8")
     Path("members.csv").write_text("EMAIL,NAME\nming@example.com,王小明\n", "utf-8")
     Path("members.xlsx").write_bytes(book([["EMAIL", "NAME"], ["ming@example.com", "王小明"]]))
-    return emulator
+    logger = logging.getLogger("newsleopard_async")
+    level = logger.level
+    yield emulator
+    logger.setLevel(level)
 
 
 @pytest.mark.parametrize("code", list(_examples()))

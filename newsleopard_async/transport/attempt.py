@@ -98,13 +98,14 @@ class Attempt(Generic[T]):
             begin()
             async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:
                 self.call.admit()
-                if free:
-                    return await self._carry(slot)
-                self.call.end(late)
-                return self.read(late)
+                return await self._carry(slot) if free else self._unsent(late)
         finally:
             # Does nothing once it is known what became of the request.
             slot.give_back()
+
+    def _unsent(self, outcome: NotSent) -> Result[T]:
+        self.call.end(outcome)
+        return self.read(outcome)
 
     async def _carry(self, slot: Slot) -> Result[T]:
         departure = Departure(slot, is_ours=self.pools.custom is None)

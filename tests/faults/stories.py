@@ -230,12 +230,12 @@ def _events(at: World, kind: str) -> int:
 
 _VARY: Final = {
     *("campaign_sn", "list_sn", "import_sn", "created", "completed", "path", "unchanged"),
-    *("sn", "name", "updated", "sent_begin", "sent_end"),
+    *("sn", "name", "updated", "sent_begin", "sent_end", "request_id"),
 }
 
 
 def _bare(value: Any) -> Any:
-    """Leave out what differs between two runs: codes, times, folders."""
+    """Leave out what differs between two runs: codes, ids, times, folders."""
     data = value.to_dict() if hasattr(value, "to_dict") else value
     if isinstance(data, Mapping):
         return {name: _bare(each) for name, each in data.items() if name not in _VARY}
