@@ -273,6 +273,7 @@ _TITLES: Final = {
     "export_report": "Ask for the report",
     "find_list": "Look at the list",
     "find_lists": "Look for the list",
+    "get_balance": "Look at the balance",
     "get_import": "Import the contacts",
     "get_report_state": "Look at the report",
     "submit": "Submit the campaign",
