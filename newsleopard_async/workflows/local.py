@@ -91,10 +91,11 @@ class LocalRunner:
         Raises:
             OutcomeUnknown: it must not happen twice, and may have happened.
         """
-        if self._watch is not None:
-            return await self._look(self._watch, step, given)
         if step.request is not None:
+            # Also inside a watch: its intent is kept before anything is sent.
             return await self._once(step, given, step.request)
+        if self._watch is not None and not step.writes:
+            return await self._look(self._watch, step, given)
         record = self._checkpoint.records.get(step.key) if keep else None
         if record is not None and record.is_done:
             return cast("Gives", await self._resumed(step, record))

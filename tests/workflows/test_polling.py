@@ -21,7 +21,10 @@ from newsleopard_async import (
     RateLimits,
     workflows,
 )
+from newsleopard_async.workflows import local, steps
+from newsleopard_async.workflows.checkpoint import Input
 from newsleopard_async.workflows.polling import delays_s
+from newsleopard_async.workflows.progress import Events
 from tests.clients import Bench, connected, csv_of
 
 STEADY = Polling(jitter=0.0)
@@ -282,3 +285,20 @@ async def test_last_look_has_a_bound_of_its_own() -> None:
     assert bench.wire.count("getImportResult") == 2
     assert took_s == pytest.approx(22)
     assert isinstance(caught.value.last, ImportResult)
+
+
+@pytest.mark.anyio
+async def test_step_that_must_not_happen_twice_is_kept_within_a_watch() -> None:
+    """Looks at a job are not kept; anything else that is done between them has its record."""
+    async with connected() as bench:
+        events = Events("send_campaign", None, bench.nl.clock, ())
+        async with local.running(bench.nl, events, asked=Input.of("x"), checkpoint=None) as run:
+            async with run.watching(steps.get_import):
+                await run.step(steps.create_list, "名單")
+                await run.step(steps.find_lists, "名單")
+
+            assert run.done_at(steps.create_list) is not None
+            assert not run.has(steps.find_lists)
+            await run.step(steps.create_list, "名單")
+
+    assert bench.emulator.count("create_list") == 1
