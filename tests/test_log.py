@@ -79,7 +79,10 @@ async def test_log_that_fails_hides_no_campaign_that_was_accepted(
 
 @pytest.mark.parametrize("quiet", ["raiseExceptions", "stderr", "closed"])
 def test_log_that_fails_may_be_silent(
-    quiet: str, logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+    quiet: str,
+    logger: logging.Logger,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Where the program does not want to hear of it, or nothing can be written."""
     logger.addHandler(Broken())
@@ -92,6 +95,8 @@ def test_log_that_fails_may_be_silent(
             patch.setattr(sys, "stderr", object())
 
         Log().warning("said")
+
+    assert capsys.readouterr().err == ""
 
 
 def test_record_names_the_line_that_logs(caplog: pytest.LogCaptureFixture) -> None:

@@ -76,8 +76,8 @@ _OF_STORAGE: Final = frozenset({"upload", "upload_once", "download"})
 """The calls of the storage, whose ids help the vendor less."""
 
 _LONGEST_S: Final = 60.0
-"""Chosen: as long as a hook around an attempt may take by default. A queue that nobody empties must
-not hold a pipeline for ever."""
+"""Chosen: as long as a hook around an attempt may take by default. A queue that is never emptied
+must not hold a pipeline for ever."""
 
 Plan = tuple[tuple[StepName, ...], ...]
 """What a pipeline is going to do: its phases in order, each with the steps that stand for it."""
