@@ -32,9 +32,11 @@ __all__ = [
     "as_path",
     "copy_durably",
     "create_private",
+    "make_private_folder",
     "part_of",
     "put_in_place",
     "read_bounded",
+    "state_folder",
     "write_durably",
 ]
 
@@ -159,6 +161,50 @@ class StableFile(abc.ABC):
     def _check(self, status: os.stat_result) -> None:
         if FileIdentity.of(status) != self.identity:
             raise self.refusal(self.path, "changed")
+
+
+def state_folder() -> Path:
+    """Return the folder for what the library must remember for this user; it need not exist.
+
+    Raises:
+        OSError: the user has no home folder.
+    Source: XDG Base Directory Specification; Apple and Microsoft name one folder each
+    """
+    if sys.platform == "win32":
+        named, below = os.environ.get("LOCALAPPDATA", ""), ("AppData", "Local")
+    elif sys.platform == "darwin":
+        named, below = "", ("Library", "Application Support")
+    else:
+        # The specification: a relative path is to be ignored.
+        named, below = os.environ.get("XDG_STATE_HOME", ""), (".local", "state")
+    base = Path(named) if Path(named).is_absolute() else _home().joinpath(*below)
+    return base / "newsleopard-async"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise FileNotFoundError(errno.ENOENT, "this user has no home folder; set HOME") from None
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing; no one else can read what is made.
+
+    Raises:
+        OSError: it cannot be made; or it is a link, no folder, or another user's.
+    """
+    for each in (*reversed(folder.parents), folder):
+        if not each.is_dir():
+            each.mkdir(mode=0o700, exist_ok=True)
+            # Else a power failure could take the folder away with files that were flushed.
+            _flush_folder(each.parent)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "it is a link, and no folder")
+    # Whoever owns a folder can replace each file in it. (Windows has no such numbers.)
+    if status.st_uid not in (0, getattr(os, "geteuid", int)()):
+        raise PermissionError(errno.EPERM, f"it belongs to another user (uid {status.st_uid})")
 
 
 def part_of(path: Path) -> Path:
