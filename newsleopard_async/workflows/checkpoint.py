@@ -19,6 +19,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, Literal, Self
 
 import attrs
@@ -38,10 +39,9 @@ from newsleopard_async.workflows.record import (
     SUBMIT,
     SUBMIT_ONCE,
     UPLOAD_ONCE,
-    VERSION,
+    Ended,
     Record,
     Stored,
-    checksum,
     read_stored,
     step_of,
 )
@@ -62,6 +62,8 @@ _WRITES: Final = IMPORTS | DECISIVE | {CREATE, "export_report"}
 _TARGET: Final = frozenset({"list_sn", "list_name", "if_list_exists"})
 """The parts of the input that say which list contacts go into."""
 
+
+_STORED: Final = tuple(attrs.fields_dict(Stored))
 
 _PART_BYTES: Final = "part_bytes"
 """The part of the input that says how contacts are divided."""
@@ -110,6 +112,11 @@ class Checkpoint:
         token: Made up for this run; the marker in a campaign's name is made of it.
         records: Step by step.
         abandoned: Whether a person decided that it is not to go on.
+        send_key: Under which key it was begun; None for the checkpoint of a path.
+        account: A hash of origin and API key.
+        writer: The run that wrote last, by its random id.
+        held_until: When the hold of a run ends unless it is renewed, in UTC; None if no run has it.
+        ended: How the last run ended; None while one is under way, or if it was killed.
     """
 
     pipeline: str
@@ -118,6 +125,11 @@ class Checkpoint:
     token: str = attrs.field(factory=lambda: secrets.token_hex(4))
     records: dict[str, Record] = attrs.field(factory=dict)
     abandoned: bool = False
+    send_key: str | None = None
+    account: str | None = attrs.field(default=None, repr=False)
+    writer: str | None = attrs.field(default=None, repr=False)
+    held_until: datetime | None = None
+    ended: Ended | None = None
     _store: Store | None = attrs.field(default=None, repr=False)
     _is_in_use: bool = attrs.field(default=False, init=False, repr=False)
 
@@ -147,16 +159,7 @@ class Checkpoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe data, as it is stored."""
-        fields = {
-            "version": VERSION,
-            "pipeline": self.pipeline,
-            "input_hash": self.input_hash,
-            "input_parts": dict(self.input_parts),
-            "token": self.token,
-            "abandoned": self.abandoned,
-            "records": to_plain(self.records),
-        }
-        return {**fields, "checksum": checksum(fields)}
+        return Stored(**{name: getattr(self, name) for name in _STORED}).to_dict()
 
     async def put(self, step: str, record: Record | None) -> None:
         """Note what is known of a step, and keep it; None forgets the step."""
@@ -293,7 +296,7 @@ class Checkpoint:
             self._become(self.read(data))
 
     def _become(self, other: Self) -> None:
-        for name in attrs.fields_dict(Stored):
+        for name in _STORED:
             setattr(self, name, getattr(other, name))
 
     @contextlib.asynccontextmanager

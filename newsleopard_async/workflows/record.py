@@ -7,13 +7,13 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.codes import problems_of_code
-from newsleopard_async.plain import LATER, Plain, from_plain
+from newsleopard_async.plain import LATER, Plain, from_plain, to_plain
 
 __all__ = [
     "ANSWERED",
@@ -26,6 +26,8 @@ __all__ = [
     "SUBMIT_ONCE",
     "UPLOAD_ONCE",
     "VERSION",
+    "EndState",
+    "Ended",
     "Record",
     "Stored",
     "checksum",
@@ -34,9 +36,10 @@ __all__ = [
     "submits",
 ]
 
-VERSION: Final = 3
-"""Version 2 had no ids of requests, and is read as it is; a library that knows no later one would
-take a record with an id for damage."""
+VERSION: Final = 4
+"""Version 2 had no ids of requests, and version 3 did not say which run wrote, holds or ended it.
+Both are read as they are; a library that knows no later one would take what was added for damage.
+"""
 
 ANSWERED: Final = "answered"
 """The result of an intent whose answer said that it took effect, and cannot be used."""
@@ -86,12 +89,14 @@ class Record(Plain):
         result: What it gave, as plain data; of an intent ``answered``, if the server said that
             it took effect and its answer cannot be used.
         request_id: The id of the request that it made last, if there was one.
+        writer: The run that stored the intent, by its random id; None if that is not known.
     """
 
     state: str
     at: datetime
     result: Any = None
     request_id: str | None = attrs.field(default=None, metadata=LATER)
+    writer: str | None = attrs.field(default=None, metadata=LATER)
 
     @property
     def is_done(self) -> bool:
@@ -99,9 +104,49 @@ class Record(Plain):
         return self.state == "done"
 
 
+EndState = Literal["done", "failed", "waiting", "checking", "held"]
+
+
+@attrs.frozen(kw_only=True)
+class Ended(Plain):
+    """How the last run ended; one that was killed or cancelled leaves nothing.
+
+    Attributes:
+        state: ``done``; ``failed`` if something must be changed before the next run; ``waiting`` if
+            the same call may be made again; ``checking`` if it is not known whether a list was
+            created or an export began, which a later run finds out; ``held`` if it is not known
+            whether something was submitted, which a person or a later look decides.
+        at: When, in UTC.
+        error: The class of its error, or None.
+        message: What the error said, without any contact or key; at most 500 characters.
+        look_again_at: From when on another run makes sense, in UTC, if that is known.
+    """
+
+    state: EndState
+    at: datetime
+    error: str | None = None
+    message: str = ""
+    look_again_at: datetime | None = None
+
+
 @attrs.frozen(kw_only=True)
 class Stored:
-    """The fields of a checkpoint as they are stored, of which each is checked on reading."""
+    """The fields of a checkpoint as they are stored, of which each is checked on reading.
+
+    Attributes:
+        pipeline: Which pipeline.
+        input_hash: Of what it was asked to do.
+        input_parts: Of each part of that; empty if it was made before there were any.
+        token: The marker in a campaign's name is made of it.
+        records: Step by step.
+        abandoned: Whether a person decided that it is not to go on.
+        send_key: Under which key it was begun; None for the checkpoint of a path.
+        account: A hash of origin and API key, of which nothing can be found out.
+        writer: The run that wrote last, by its random id.
+        held_until: When the hold of a run ends unless it is renewed, in UTC; None if no run has
+            it, or its lock is not in the record.
+        ended: How the last run ended; None while one is under way, or if it was killed.
+    """
 
     pipeline: str
     input_hash: str
@@ -109,6 +154,16 @@ class Stored:
     token: str
     records: dict[str, Record]
     abandoned: bool
+    send_key: str | None = attrs.field(default=None, metadata=LATER)
+    account: str | None = attrs.field(default=None, metadata=LATER)
+    writer: str | None = attrs.field(default=None, metadata=LATER)
+    held_until: datetime | None = attrs.field(default=None, metadata=LATER)
+    ended: Ended | None = attrs.field(default=None, metadata=LATER)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as it is stored, with its version and a checksum."""
+        fields: dict[str, Any] = {"version": VERSION, **to_plain(self)}
+        return {**fields, "checksum": checksum(fields)}
 
 
 def read_stored(data: object) -> Stored:

@@ -78,9 +78,9 @@ def test_other_pipeline_is_refused(at: World) -> None:
 def test_other_version_is_refused(at: World) -> None:
     """A checkpoint of a later library is not guessed at."""
     hold(at)
-    damage(at, lambda data: data.update(version=4))
+    damage(at, lambda data: data.update(version=5))
 
-    with pytest.raises(InvalidRequest, match="version 4") as caught:
+    with pytest.raises(InvalidRequest, match="version 5") as caught:
         send(at)
 
     assert rule_of(caught) == ("checkpoint", "version")
@@ -109,6 +109,9 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "unknown-key": lambda data: data.update(more=1),
     "token-of-another-type": lambda data: data.update(token=5),
     "hash-of-another-type": lambda data: data.update(input_hash=None),
+    "hold-without-end": lambda data: data.update(held_until="soon"),
+    "unknown-end": lambda data: data.update(ended={"state": "gone", "at": "2026-01-05T02:01:00Z"}),
+    "writer-of-another-type": lambda data: data["records"]["submit"].update(writer=5),
     "abandoned-of-another-type": lambda data: data.update(abandoned="no"),
     "records-of-another-type": lambda data: data.update(records=[]),
     "record-of-another-type": lambda data: data["records"].update(submit="done"),
@@ -125,7 +128,7 @@ def nested(depth: int) -> list[Any]:
     return data
 
 
-@pytest.mark.parametrize("version", [1, 3])
+@pytest.mark.parametrize("version", [1, 4])
 @pytest.mark.parametrize("change", DAMAGE.values(), ids=DAMAGE)
 def test_damaged_checkpoint_is_refused(
     at: World, change: Callable[[dict[str, Any]], object], version: int

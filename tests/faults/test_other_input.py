@@ -19,6 +19,9 @@ from newsleopard_async import (
     with_lists,
 )
 from newsleopard_async.errors import APIError
+from newsleopard_async.workflows import Checkpoint
+from newsleopard_async.workflows.record import Ended, Stored, checksum, read_stored
+from tests.clients import checkpoint_of
 from tests.constants import CAMPAIGN, LIST_NAME, MAILINGS
 from tests.faults.sending import damage, hold, is_intent, rule_of, send, stored
 from tests.faults.test_checkpoints_refused import as_version_1
@@ -267,8 +270,47 @@ def test_version_1_goes_on_with_the_same_input(at: World) -> None:
 
     assert at.emulator.submitted == 1
     assert at.emulator.count("import_text") == 1
-    assert stored(at)["version"] == 3
+    assert stored(at)["version"] == 4
     assert "campaign.subject" in stored(at)["input_parts"]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_earlier_version_is_read_as_it_is(at: World, version: int) -> None:
+    """It does not say which run wrote, holds or ended it."""
+    stop_before_submit(at)
+    fields = {**stored(at), "version": version}
+    for name in ("checksum", "send_key", "account", "writer", "held_until", "ended"):
+        fields.pop(name, None)
+    for record in fields["records"].values():
+        record.pop("writer", None)
+
+    read = Checkpoint.read({**fields, "checksum": checksum(fields)})
+
+    assert (read.send_key, read.account, read.writer, read.held_until, read.ended) == (None,) * 5
+    assert {record.writer for record in read.records.values()} == {None}
+    assert read.to_dict()["version"] == 4
+
+
+def test_what_was_added_in_version_4_is_read_back(at: World) -> None:
+    """Which run wrote, holds and ended it, and which run stored an intent."""
+    error = hold(at)
+    kept, now = checkpoint_of(error), at.clock.now()
+    ended = Ended(state="held", at=now, error="OutcomeUnknown", message="?", look_again_at=now)
+    intent = attrs.evolve(kept.records["submit"], writer="ab")
+    whole = attrs.evolve(
+        Stored(**{name: getattr(kept, name) for name in attrs.fields_dict(Stored)}),
+        send_key="週年慶-2027",
+        account="0" * 32,
+        writer="cd",
+        held_until=now,
+        ended=ended,
+        records={**kept.records, "submit": intent},
+    )
+
+    data = json.loads(json.dumps(whole.to_dict()))
+
+    assert read_stored(data) == whole
+    assert Checkpoint.read(data).to_dict() == data
 
 
 def test_version_1_refuses_all_other_input(at: World) -> None:
