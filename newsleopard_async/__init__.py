@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     )
     from newsleopard_async.models.findings import Fix
     from newsleopard_async.plain import from_plain
-    from newsleopard_async.store import Store
+    from newsleopard_async.stores.protocol import Kept, Store
     from newsleopard_async.transport.pools import HttpTransport
     from newsleopard_async.transport.watched import Observer
     from newsleopard_async.version import __version__
@@ -141,6 +141,7 @@ __all__ = [
     "InUse",
     "InsufficientBalance",
     "InvalidRequest",
+    "Kept",
     "ListSn",
     "Mailing",
     "NewsLeopard",
@@ -273,7 +274,7 @@ _MODULES = {
     ),
     "models.findings": ("Fix",),
     "plain": ("from_plain",),
-    "store": ("Store",),
+    "stores.protocol": ("Kept", "Store"),
     "transport.watched": ("Observer",),
     "transport.pools": ("HttpTransport",),
     "version": ("__version__",),

@@ -14,8 +14,8 @@ import contextlib
 import functools
 import math
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import IO, TYPE_CHECKING, Generic, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
+from typing import IO, TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import asyncio
 
 __all__ = [
+    "Listing",
     "cancel_requests",
     "from_any_thread",
     "go_on_if_cancelled",
@@ -140,6 +141,38 @@ class _Result(Generic[T]):
     __slots__ = ("value",)
 
     value: T
+
+
+class Listing(Generic[T]):
+    """Items that come one after another with ``async for``, or all at once with ``await``.
+
+    Each use begins anew.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[], AsyncGenerator[T, None]],
+        *,
+        order: Callable[[list[T]], Iterable[T]] = iter,
+    ) -> None:
+        """Take what gives the items.
+
+        Args:
+            begin: An async generator function.
+            order: Puts the items in order if all are asked for at once.
+        """
+        self._begin = begin
+        self._order = order
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self._begin()
+
+    def __await__(self) -> Generator[Any, None, tuple[T, ...]]:
+        return self._all().__await__()
+
+    async def _all(self) -> tuple[T, ...]:
+        async with contextlib.aclosing(self._begin()) as items:
+            return tuple(self._order([item async for item in items]))
 
 
 @contextlib.asynccontextmanager

@@ -36,6 +36,7 @@ __all__ = [
     "part_of",
     "put_in_place",
     "read_bounded",
+    "real_path",
     "state_folder",
     "write_durably",
 ]
@@ -51,6 +52,16 @@ _BINARY: Final = getattr(os, "O_BINARY", 0)
 def as_path(path: AnyPath) -> Path:
     """Return a path that was given in any form."""
     return Path(os.fsdecode(path))
+
+
+def real_path(path: AnyPath) -> Path:
+    """Return the one name of a file: absolute, without links; a later `chdir` changes nothing.
+
+    Raises:
+        OSError: the working folder is gone.
+        ValueError: it holds what no path can.
+    """
+    return Path(os.path.realpath(as_path(path)))
 
 
 @attrs.frozen

@@ -15,7 +15,14 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import ConfigurationError, InUse, InvalidRequest
-from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, read_bounded, write_durably
+from newsleopard_async.files import (
+    PATH_TYPES,
+    AnyPath,
+    as_path,
+    read_bounded,
+    real_path,
+    write_durably,
+)
 from newsleopard_async.locks import FileLock
 
 __all__ = ["FileStore", "Store", "as_store", "held", "real_path"]
@@ -38,16 +45,6 @@ class Store(Protocol):
     async def save(self, data: Mapping[str, Any]) -> None:
         """Keep the data; once this returns, a crash must not lose it."""
         ...
-
-
-def real_path(path: AnyPath) -> Path:
-    """Return the one name of a file: absolute, without links; a later `chdir` changes nothing.
-
-    Raises:
-        OSError: the working folder is gone.
-        ValueError: it holds what no path can.
-    """
-    return Path(os.path.realpath(as_path(path)))
 
 
 @attrs.define(eq=False)

@@ -12,7 +12,12 @@ from unittest import mock
 
 import pytest
 
-LAZY = ("newsleopard_async", "newsleopard_async.models", "newsleopard_async.workflows")
+LAZY = (
+    "newsleopard_async",
+    "newsleopard_async.models",
+    "newsleopard_async.stores",
+    "newsleopard_async.workflows",
+)
 """The packages whose names are loaded when they are used."""
 
 MOST_OWN_MODULES = 70

@@ -32,6 +32,7 @@ LEVELS = {
     "temporary": 2,
     "models": 3,
     "store": 3,
+    "stores": 3,
     "transport": 4,
     "contacts": 4,
     "checks": 4,

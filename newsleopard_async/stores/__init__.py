@@ -1,0 +1,25 @@
+"""Where runs are kept between processes, by their keys: a folder of files, or a store of yours.
+
+The pipelines rest on one promise of a store: it compares before it sets. So two runs of one key
+can never both keep the intent to send.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from newsleopard_async.lazy import names_from
+
+if TYPE_CHECKING:
+    from newsleopard_async.stores.folder import FileStore
+    from newsleopard_async.stores.protocol import Kept, Store
+
+__all__ = ["FileStore", "Kept", "Store"]
+
+_MODULES = {
+    "stores.folder": ("FileStore",),
+    "stores.protocol": ("Kept", "Store"),
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = names_from(__name__, _MODULES)

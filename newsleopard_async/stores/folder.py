@@ -1,0 +1,190 @@
+"""The store that needs nothing: a folder of files, for all processes of this host."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import secrets
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.aio import Listing, in_thread
+from newsleopard_async.errors import ConfigurationError, InvalidRequest
+from newsleopard_async.files import AnyPath, make_private_folder, real_path, state_folder
+from newsleopard_async.log import Log
+from newsleopard_async.stores.protocol import Kept
+from newsleopard_async.stores.serial import from_json, to_json
+from newsleopard_async.stores.swap import SwapFile, revision_of
+
+__all__ = ["FileStore"]
+
+_log: Final = Log()
+
+_NAME: Final = re.compile(r"(?:[a-z0-9-]+-)?[0-9a-f]{32}\.json")
+
+_SLUG_CHARACTERS: Final = 40
+"""Chosen: enough to know a run by; with the hash, far from the 255 bytes of a file's name."""
+
+_AT_ONCE: Final = 100
+"""Chosen: how many files a thread reads before the keys of these are given; about 10 ms."""
+
+
+def _folder(folder: AnyPath | None) -> Path:
+    try:
+        return state_folder() / "runs" if folder is None else real_path(folder)
+    except OSError as error:
+        raise _no_folder("the folder of the runs", error) from None
+    except ValueError:
+        pass  # Raised below: the cause may show half a character.
+    raise InvalidRequest.of("folder", "path", "is no path: it holds a NUL or half a character")
+
+
+@attrs.define(eq=False)
+class FileStore:
+    """Keeps each run in a JSON file of a folder; for one host, and a local disk.
+
+    A file is replaced whole and flushed to the disk at every change, and it is locked as long as
+    a run lasts. The lock goes with the process: a crash leaves nothing to clear away.
+
+    Args:
+        folder: Where; the default is ``newsleopard-async/runs`` where the system keeps the state
+            of a user's programs. It is made if it is missing, for its owner alone.
+
+    Attributes:
+        folder: The same, absolutely and without links.
+
+    Raises:
+        ConfigurationError: this user has no home folder.
+    """
+
+    folder: Path = attrs.field(default=None, converter=_folder, on_setattr=attrs.setters.frozen)
+    _locked: dict[str, SwapFile] = attrs.field(factory=dict, init=False, repr=False)
+
+    async def load(self, key: str) -> Kept | None:
+        """Return what is kept under this key, or None.
+
+        Raises:
+            InvalidRequest: its file is damaged, or another key's.
+            ConfigurationError: it cannot be read.
+        """
+        path = self.path_of(key)
+        content = await in_thread(SwapFile(path).read)
+        revision = revision_of(content)
+        if content is None or revision is None:
+            return None
+        found = _read(content)
+        if found is None or found[0] != key:
+            raise InvalidRequest.of(
+                "store",
+                "format",
+                f"{path} is damaged, or is something else; put it back from a backup, or find out "
+                "in the console what its run has done before you remove it",
+            )
+        return Kept(found[1], revision)
+
+    async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
+        """Keep the data if nothing was saved since; return its new revision.
+
+        Raises:
+            ConfigurationError: it cannot be written, or is too large to be read again.
+            InUse: another run has saved under this key since, or may have.
+        """
+        path = self.path_of(key)
+        # Random, so that no two saves of the same data have one revision.
+        content = to_json({"key": key, "save": secrets.token_hex(8), "data": data}, where=path)
+        file = self._locked.get(key) or SwapFile(path)
+        return await in_thread(partial(self._swap, file, content, revision))
+
+    def _swap(self, file: SwapFile, content: bytes, revision: str | None) -> str:
+        self._make_folder()
+        return file.swap(content, revision)
+
+    @contextlib.contextmanager
+    def locked(self, key: str) -> Iterator[None]:
+        """Keep other runs away from a key for as long as the context lasts, or the process.
+
+        Raises:
+            InUse: another run has it.
+            ConfigurationError: it cannot be locked.
+        """
+        self._make_folder()
+        file = SwapFile(self.path_of(key))
+        with file.locked():
+            self._locked[key] = file
+            try:
+                yield
+            finally:
+                del self._locked[key]
+
+    def keys(self) -> Listing[str]:
+        """List the keys: ``await`` gives all, sorted; ``async for`` gives one after another.
+
+        A file that is damaged is logged and passed over; `load` refuses it.
+
+        Raises:
+            ConfigurationError: the folder cannot be read.
+        """
+        return Listing(self._keys, order=sorted)
+
+    async def _keys(self) -> AsyncGenerator[str, None]:
+        paths = await in_thread(self._paths)
+        for place in range(0, len(paths), _AT_ONCE):
+            for key in await in_thread(partial(_keys_in, paths[place : place + _AT_ONCE])):
+                yield key
+
+    def _paths(self) -> Sequence[Path]:
+        try:
+            return [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _no_folder(self.folder, error) from None
+
+    def path_of(self, key: str) -> Path:
+        """Return where a key is kept: a name that people can read, made unique by a hash."""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        slug = re.sub("[^a-z0-9]+", "-", key.lower())[:_SLUG_CHARACTERS].strip("-")
+        return self.folder / f"{slug}{'-' if slug else ''}{digest}.json"
+
+    def _make_folder(self) -> None:
+        try:
+            make_private_folder(self.folder)
+        except OSError as error:
+            raise _no_folder(self.folder, error) from None
+
+
+def _no_folder(where: object, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{where} cannot be used: {error.strerror}; runs are kept there, so name a folder that "
+        'this user can write to: store=FileStore("…")'
+    )
+
+
+def _read(content: bytes) -> tuple[str, dict[str, Any]] | None:
+    """Return the key and the data of a file; None if it is not one of ours."""
+    match from_json(content):
+        case {"key": str(key), "save": str(), "data": dict(data)}:
+            return key, data
+        case _:
+            return None
+
+
+def _keys_in(paths: Sequence[Path]) -> list[str]:
+    keys = []
+    for path in paths:
+        try:
+            content = SwapFile(path).read()
+        except ConfigurationError as error:
+            _log.warning("a run is passed over: %s", error)
+            continue
+        found = None if content is None else _read(content)
+        if found is not None:
+            keys.append(found[0])
+        elif content is not None:
+            _log.warning("a run is passed over: %s is damaged, or is something else", path)
+    return keys
