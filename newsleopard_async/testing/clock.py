@@ -131,6 +131,10 @@ class ManualClock:
         """Return the virtual seconds since the clock was made."""
         return self._timers.elapsed_s
 
+    def uptime(self) -> float:
+        """Return the same as `monotonic`: this clock's machine never sleeps."""
+        return self._timers.elapsed_s
+
     async def sleep(self, seconds: float) -> None:
         """Wait in virtual time; a duration of zero or less is one checkpoint."""
         if seconds <= 0:
