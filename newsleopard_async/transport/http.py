@@ -29,7 +29,7 @@ from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome,
 from newsleopard_async.transport.pace import Pace, Windows
 from newsleopard_async.transport.redact import Secret
 
-__all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "perform"]
+__all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "Withheld", "perform"]
 
 NOT_SENT: Final = (
     httpx.ConnectError,
@@ -61,10 +61,23 @@ _FINAL_STATUS: Final = re.compile(
 """How an answer begins, after any interim ones (1xx), which may come at any time."""
 
 
+class Withheld(Exception):
+    """Keeps a request from being sent: `Arrivals` raise it, and its text says why.
+
+    Attributes:
+        cause: The same, as one of a few words.
+    """
+
+    def __init__(self, why: str, cause: Cause = "other") -> None:
+        super().__init__(why)
+        self.cause: Cause = cause
+
+
 class Arrivals(Protocol):
     """Who wants to know when a request left and when its answer came.
 
-    What `handing_over`, `connecting` and `leaving` raise keeps the request from being sent.
+    What `handing_over`, `connecting` and `leaving` raise keeps the request from being sent; if
+    it is `Withheld`, the request counts as not sent.
     """
 
     @property
@@ -225,13 +238,15 @@ async def _attempt(exchange: Exchange, trace: _Trace, pace: Pace) -> Outcome:
     body = _Outgoing(exchange.request.stream, trace, pace)
     exchange.request.stream = body
     exchange.request.extensions["trace"] = trace
-    if exchange.arrivals is not None:
-        exchange.arrivals.handing_over()
     try:
+        if exchange.arrivals is not None:
+            exchange.arrivals.handing_over()
         response = await exchange.transport.handle_async_request(exchange.request)
         if exchange.arrivals is not None:
             exchange.arrivals.answered()
         outcome = await _read(exchange, response, pace)
+    except Withheld as withheld:
+        return NotSent(str(withheld), withheld.cause)
     except NewsLeopardError as error:
         # The frames that it passed hold the URL and the headers, which reporters may print.
         raise error.with_traceback(None)  # noqa: B904 - it is the same error

@@ -15,18 +15,26 @@ import anyio
 import attrs
 
 from newsleopard_async.aio import run_to_completion
-from newsleopard_async.clock import Clock
+from newsleopard_async.clock import Clock, Stopwatch
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.log import Log
-from newsleopard_async.transport.http import Exchange
+from newsleopard_async.transport.http import Exchange, Withheld
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 
-__all__ = ["Departure", "Observer", "Place", "Unlimited", "Watch", "cut_off"]
+__all__ = ["INTENT_S", "Departure", "Observer", "Place", "Unlimited", "Watch", "cut_off"]
 
 T = TypeVar("T")
 
 _log: Final = Log()
+
+INTENT_S: Final = 5.0
+"""For how long an intent is valid, in seconds: a request whose first byte has not left by then is
+not sent. So a process that was stopped, or slept with its machine, cannot wake and send what
+others, who saw its intent, have decided about meanwhile.
+
+Chosen: storing it and connecting take a tenth of that at their slowest; a person needs longer.
+"""
 
 _TORN_DOWN: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
 """What ends a task at once."""
@@ -36,6 +44,10 @@ _CHANGED: Final = "what was being sent has changed, or cannot be read any more"
 
 class Place(Protocol):
     """What a request has taken of the limits; see `limits.windows.Slot`."""
+
+    def is_good(self) -> bool:
+        """Whether the request may still leave with it; if not, it has to ask anew."""
+        ...
 
     def sent(self) -> None:
         """The body's last byte has left."""
@@ -56,6 +68,10 @@ class Place(Protocol):
 
 class Unlimited:
     """The place of a request that no limit is for."""
+
+    def is_good(self) -> bool:
+        """It always is."""
+        return True
 
     def sent(self) -> None:
         """It is not counted."""
@@ -80,6 +96,9 @@ class Observer(Protocol):
     async def on_sending(self) -> None:
         """The request is about to be handed to the socket; raising keeps it from that.
 
+        Its first byte leaves within 5 s after this was called, or not in this attempt:
+        `on_failed` follows, and this again with the next attempt.
+
         If it takes too long, or its task is cancelled, `on_failed` follows, since what it was to
         store may be stored all the same.
         """
@@ -92,10 +111,6 @@ class Observer(Protocol):
     async def on_failed(self, error: NewsLeopardError) -> None:
         """It failed; `OutcomeUnknown` if it may have taken effect all the same."""
         ...
-
-
-class Withdrawn(Exception):
-    """Keeps a request from leaving whose caller was cancelled."""
 
 
 @attrs.define(eq=False)
@@ -117,6 +132,11 @@ class Departure:
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     may_have_left: bool = False
     is_withdrawn: anyio.Event = attrs.field(factory=anyio.Event)
+    _since_intent: Stopwatch | None = attrs.field(default=None, init=False)
+
+    def announced(self, clock: Clock) -> None:
+        """Note that the intent to send it is stored from now on: it is valid for `INTENT_S`."""
+        self._since_intent = Stopwatch.start(clock)
 
     def withdraw(self) -> None:
         """Keep the request from leaving, unless it may have left."""
@@ -137,8 +157,9 @@ class Departure:
                 self.scope.cancel()
 
     def leaving(self) -> None:
-        """Note that the first byte leaves now."""
+        """Note that the first byte leaves now: the connection is up, perhaps a kept one."""
         if self.is_ours:
+            self.may_have_left = False
             self._check()
         self.may_have_left = True
 
@@ -159,7 +180,18 @@ class Departure:
 
     def _check(self) -> None:
         if self.is_withdrawn.is_set():
-            raise Withdrawn("it was cancelled")
+            raise Withheld("it was cancelled")
+        if not self.place.is_good():
+            raise Withheld("its turn in the rate limit was over before it could leave", "timeout")
+        if self._since_intent is None:
+            return
+        elapsed_s = self._since_intent.elapsed_s
+        if elapsed_s > INTENT_S:
+            raise Withheld(
+                f"its intent, which is valid for {INTENT_S:g} s, was {elapsed_s:.1f} s old: the "
+                "checkpoint's store or the connection is slow, or this process stood still",
+                "timeout",
+            )
 
 
 @attrs.frozen(kw_only=True)
@@ -201,7 +233,7 @@ class Watch(Generic[T]):
     async def _unless_withdrawn(self, exchange: Exchange, departure: Departure) -> Result[T]:
         try:
             with departure.scope:
-                if not await self._is_announced():
+                if not await self._is_announced(departure):
                     return self.read(NotSent(self._too_slow, way_out=self._too_slow))
                 return await self._send(exchange, departure)
         except anyio.get_cancelled_exc_class():
@@ -210,8 +242,12 @@ class Watch(Generic[T]):
             pass
         return self.read(cut_off(departure, "it was cancelled"))
 
-    async def _is_announced(self) -> bool:
-        return self.observer is None or await self._in_time(self.observer.on_sending())
+    async def _is_announced(self, departure: Departure) -> bool:
+        if self.observer is None:
+            # There is no intent that anyone could see, and decide about.
+            return True
+        departure.announced(self.clock)
+        return await self._in_time(self.observer.on_sending())
 
     async def _send(self, exchange: Exchange, departure: Departure) -> Result[T]:
         try:
@@ -221,7 +257,7 @@ class Watch(Generic[T]):
             if isinstance(error, _TORN_DOWN):
                 # Nothing can be awaited any more.
                 self.note_cancelled(departure, self.read(cut_off(departure, "it was torn down")))
-            if not isinstance(error, (NewsLeopardError, Withdrawn)):
+            if not isinstance(error, NewsLeopardError):
                 raise
             # What is wrong with a file ends in "call again", which is not to be done here.
             why = _CHANGED if isinstance(error, InvalidRequest) else str(error)

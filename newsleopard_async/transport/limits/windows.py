@@ -70,6 +70,10 @@ class Slot:
     lost_at: float = math.inf
     _is_open: bool = True
 
+    def is_good(self) -> bool:
+        """Whether a request may still leave with it."""
+        return True
+
     def sent(self) -> None:
         """Note that the body's last byte has left."""
         if self._is_open:
