@@ -32,10 +32,10 @@ from newsleopard_async.workflows.campaign_steps import EventBatch, send_event
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
-    Input,
     problems_of_same_file,
     with_checkpoint,
 )
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import AutomationOutcome, EventCounts
 from newsleopard_async.workflows.pipeline import pipeline

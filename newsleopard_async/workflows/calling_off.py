@@ -33,7 +33,8 @@ from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.models.validation import refuse
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input
+from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CalledOff
 from newsleopard_async.workflows.pipeline import pipeline

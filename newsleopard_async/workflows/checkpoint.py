@@ -15,8 +15,6 @@ The rules:
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
@@ -28,8 +26,8 @@ from newsleopard_async.errors import InUse, InvalidRequest, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.models.codes import check_code
-from newsleopard_async.plain import to_plain
 from newsleopard_async.store import FileStore, Store, as_store, held, real_path
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.record import (
     CREATE,
     DECISIVE,
@@ -49,7 +47,6 @@ from newsleopard_async.workflows.record import (
 __all__ = [
     "Checkpoint",
     "CheckpointLike",
-    "Input",
     "opened",
     "problems_of_same_file",
     "with_checkpoint",
@@ -67,38 +64,6 @@ _STORED: Final = tuple(attrs.fields_dict(Stored))
 
 _PART_BYTES: Final = "part_bytes"
 """The part of the input that says how contacts are divided."""
-
-
-@attrs.frozen
-class Input:
-    """What a pipeline is asked to do, as hashes, by which it is known again.
-
-    Attributes:
-        whole: Of all of it.
-        parts: Of each part, by the name that the caller knows.
-    """
-
-    whole: str
-    parts: Mapping[str, str]
-
-    @classmethod
-    def of(cls, *whole: Any, **parts: Any) -> Input:
-        """Hash it; a campaign among the parts is one part a field.
-
-        Args:
-            whole: All of it, as version 1 of checkpoints hashed it.
-            parts: The same, by name.
-        """
-        named = {name: to_plain(part) for name, part in parts.items()}
-        fields = named.pop("campaign", {})
-        named |= {f"campaign.{name}": value for name, value in fields.items()}
-        return cls(_hash_of(*whole), {name: _hash_of(value) for name, value in named.items()})
-
-
-def _hash_of(*parts: Any) -> str:
-    """Hash what a pipeline is asked to do, whatever order its fields are in."""
-    text = json.dumps([to_plain(part) for part in parts], sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @attrs.define(kw_only=True, eq=False)

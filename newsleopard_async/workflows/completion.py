@@ -38,7 +38,8 @@ from newsleopard_async.models.validation import refuse
 from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import FindFinished, find_finished, get_status
 from newsleopard_async.workflows.campaign_steps import submit_once as prepared
-from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
+from newsleopard_async.workflows.checkpoint import CheckpointLike
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (

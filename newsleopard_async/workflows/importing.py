@@ -24,10 +24,10 @@ from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
-    Input,
     problems_of_same_file,
     with_checkpoint,
 )
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.pipeline import pipeline

@@ -24,7 +24,8 @@ from newsleopard_async.log import Log
 from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.transport.listening import listener
 from newsleopard_async.transport.watched import Observer
-from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Input, opened
+from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, opened
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step

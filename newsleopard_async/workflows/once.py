@@ -39,11 +39,11 @@ from newsleopard_async.workflows.balance import (
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
-    Input,
     problems_of_same_file,
     with_checkpoint,
 )
 from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
 from newsleopard_async.workflows.pipeline import pipeline

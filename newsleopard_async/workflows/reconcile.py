@@ -30,7 +30,8 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.models.validation import problems_of_line, problems_of_time, refuse
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
+from newsleopard_async.workflows.checkpoint import CheckpointLike
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling, watch

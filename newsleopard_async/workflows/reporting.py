@@ -23,7 +23,8 @@ from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import get_status
-from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
+from newsleopard_async.workflows.checkpoint import CheckpointLike
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
 from newsleopard_async.workflows.pipeline import pipeline

@@ -43,11 +43,11 @@ from newsleopard_async.workflows.balance import IfTooLow, check_balance, problem
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
-    Input,
     problems_of_same_file,
     with_checkpoint,
 )
 from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.hold import held_back, problems_of_hold
 from newsleopard_async.workflows.importing import (
     import_into,

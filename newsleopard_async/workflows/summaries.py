@@ -17,7 +17,8 @@ from newsleopard_async.models.report_summary import CampaignSummary
 from newsleopard_async.models.validation import refuse
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.campaign_steps import get_metrics
-from newsleopard_async.workflows.checkpoint import CheckpointLike, Input
+from newsleopard_async.workflows.checkpoint import CheckpointLike
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import may_be_too_early, problems_of_polling

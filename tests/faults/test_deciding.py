@@ -14,7 +14,7 @@ from newsleopard_async import (
     OutcomeUnknown,
 )
 from newsleopard_async.workflows import Checkpoint
-from newsleopard_async.workflows.checkpoint import Input
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.record import Record
 from tests.clients import checkpoint_of
 from tests.constants import START

@@ -36,7 +36,7 @@ from newsleopard_async.store import FileStore
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import CalledOff, Checkpoint, Event
-from newsleopard_async.workflows.checkpoint import Input
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.record import Record
 from tests.clients import Reply, checkpoint_of, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, KEY, LIST_NAME, START

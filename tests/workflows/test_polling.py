@@ -22,7 +22,7 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.workflows import local, steps
-from newsleopard_async.workflows.checkpoint import Input
+from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.polling import delays_s
 from newsleopard_async.workflows.progress import Events
 from tests.clients import Bench, connected, csv_of
