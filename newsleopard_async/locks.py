@@ -79,6 +79,28 @@ class FileLock:
                 return None
         raise OSError(errno.ESTALE, "it does not stay the same file")
 
+    @classmethod
+    def is_taken(cls, path: Path) -> bool:
+        """Whether a run, in whatever process, has a file locked.
+
+        A look at a file that no one has locked, which only a crash leaves behind, keeps who wants
+        to lock it away for as long as it lasts. Other looks are never in the way.
+
+        Raises:
+            OSError: it cannot be looked at, or there are no locks on its file system.
+        """
+        try:
+            lock = cls(path, os.open(path, os.O_RDWR | NO_FOLLOW | AT_ONCE))
+        except FileNotFoundError:
+            return False
+        # A child that is forked now must not keep the lock of the look.
+        _LOCKS.add(lock)
+        try:
+            check_regular(lock.descriptor)
+            return not _lock(lock.descriptor, shared=True)
+        finally:
+            lock._close()
+
     @property
     def is_held(self) -> bool:
         """Whether it still keeps others away: this process has it, under its name."""
@@ -109,8 +131,13 @@ class FileLock:
         os.close(self.descriptor)
 
 
-def _lock(descriptor: int) -> bool:
-    """Lock an open file at once; False if another one has it."""
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file at once; False if another one has it.
+
+    Args:
+        descriptor: The file.
+        shared: Whether others may lock it so at the same time; not on Windows.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -119,7 +146,7 @@ def _lock(descriptor: int) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _OTHERS:
             return False

@@ -121,6 +121,14 @@ class FileStore:
             finally:
                 del self._locked[key]
 
+    async def is_locked(self, key: str) -> bool:
+        """Whether a run has a key, in whatever process of this host.
+
+        Raises:
+            ConfigurationError: that cannot be seen.
+        """
+        return await in_thread(SwapFile(self.path_of(key)).is_locked)
+
     def keys(self) -> Listing[str]:
         """List the keys: ``await`` gives all, sorted; ``async for`` gives one after another.
 

@@ -121,7 +121,7 @@ class SwapFile:
             InUse: another run has it.
             ConfigurationError: it cannot be locked.
         """
-        path = self.path.with_name(f".{self.path.name}.lock")
+        path = self._lock_path
         try:
             # At once and not in a thread: nothing can come between the lock and its release.
             lock = FileLock.take(path)
@@ -136,6 +136,21 @@ class SwapFile:
         finally:
             self._run = None
             lock.release()
+
+    def is_locked(self) -> bool:
+        """Whether a run has it, in whatever process; keeps no run away.
+
+        Raises:
+            ConfigurationError: that cannot be seen.
+        """
+        try:
+            return FileLock.is_taken(self._lock_path)
+        except OSError as error:
+            raise _unlockable(self.path, self._lock_path, error) from None
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.lock")
 
     def _tidy(self) -> None:
         """Remove the parts of killed saves; that of a living one is left to it."""
