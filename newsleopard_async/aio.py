@@ -15,7 +15,7 @@ import functools
 import math
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
-from typing import IO, TYPE_CHECKING, Any, Generic, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -28,6 +28,7 @@ __all__ = [
     "Listing",
     "cancel_requests",
     "from_any_thread",
+    "go_beside",
     "go_on_if_cancelled",
     "in_thread",
     "is_cancelled",
@@ -207,6 +208,27 @@ def from_any_thread(function: Callable[[], object]) -> Callable[[], None]:
             soon(function)
 
     return call
+
+
+def go_beside(work: Callable[[], Awaitable[None]]) -> None:
+    """Begin work that nobody awaits: it ends soon by itself, and raises nothing.
+
+    If the event loop ends before, the work is cancelled.
+    """
+    if _on_asyncio():
+        import asyncio
+
+        task = asyncio.ensure_future(work())
+        _beside.add(task)
+        task.add_done_callback(_beside.discard)
+    else:
+        import trio
+
+        trio.lowlevel.spawn_system_task(work)
+
+
+_beside: Final[set[asyncio.Future[None]]] = set()
+"""What runs beside its caller: an event loop of asyncio itself does not keep it."""
 
 
 def _on_asyncio() -> bool:

@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from newsleopard_async.endpoints.campaigns import Campaigns
     from newsleopard_async.endpoints.contacts import Contacts
     from newsleopard_async.endpoints.reports import Reports
-    from newsleopard_async.files import AnyPath
     from newsleopard_async.models.attempts import OnAttempt
     from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
     from newsleopard_async.models.raw import RawAnswer
-    from newsleopard_async.store import Store
     from newsleopard_async.transport.api import Api
+    from newsleopard_async.transport.limits.choice import Quota
     from newsleopard_async.transport.pools import HttpTransport
     from newsleopard_async.transport.storage import Storage
 
@@ -49,8 +48,11 @@ class NewsLeopard:
         allow_http: Allow plain http to a host other than loopback; the key is then readable
             on the way.
         clock: Where time comes from.
-        usage_store: A path or a store, one for each key, that keeps the day's count of
-            requests between runs; without it every process begins at 0.
+        quota: Who keeps the rate limits together. ``"auto"``: the processes of this host and user,
+            by a file, if our own connections and the system's clock are used; if no file can be
+            kept, this event loop alone, with one warning. ``"host"``: the same, required. None:
+            this event loop alone. The URL of a Redis, or a client of redis-py: all hosts that name
+            it. ``NEWSLEOPARD_QUOTA=process`` in the environment makes None of ``"auto"``.
         on_attempt: An async function around each attempt at a request of the API, within the
             retries, and never around the file storage. It receives an `ApiAttempt`, to which it may
             add headers, and ``call_next``, which sends it and returns an `AttemptOutcome`. An error
@@ -76,7 +78,7 @@ class NewsLeopard:
         http_transport: HttpTransport | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
-        usage_store: AnyPath | Store | None = None,
+        quota: Quota = "auto",
         on_attempt: OnAttempt | None = None,
     ) -> None:
         # Reporters of errors print the variables of each frame.
@@ -94,7 +96,7 @@ class NewsLeopard:
             custom=http_transport,
             allow_http=allow_http,
             clock=clock,
-            usage_store=usage_store,
+            quota=quota,
             on_attempt=on_attempt,
         )
         self._build(opened, owner=True)
@@ -228,14 +230,13 @@ class NewsLeopard:
         if not self._owner:
             return
         try:
-            await self._api.keep_count(at_once=True)
+            await self._api.leave_limits()
         finally:
-            self._api.leave_limits()
             await self._api.pools.aclose()
 
     async def __aenter__(self) -> Self:
         # So that `usage` shows from the start what was counted before.
-        await self._api.keep_count()
+        await self._api.limiter.look()
         return self
 
     async def __aexit__(

@@ -12,7 +12,15 @@ from typing import Final
 
 import attrs
 
-__all__ = ["AT_ONCE", "NO_FOLLOW", "FileLock", "check_regular", "leave_locks_to_parent"]
+__all__ = [
+    "AT_ONCE",
+    "NO_FOLLOW",
+    "FileLock",
+    "check_regular",
+    "leave_locks_to_parent",
+    "try_lock",
+    "unlock",
+]
 
 NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 """Windows has no such flag; whoever may make a link there is an administrator."""
@@ -68,7 +76,7 @@ class FileLock:
             _LOCKS.add(lock)
             try:
                 check_regular(lock.descriptor)
-                is_free = _lock(lock.descriptor)
+                is_free = try_lock(lock.descriptor)
             except BaseException:
                 lock._close()
                 raise
@@ -97,7 +105,7 @@ class FileLock:
         _LOCKS.add(lock)
         try:
             check_regular(lock.descriptor)
-            return not _lock(lock.descriptor, shared=True)
+            return not try_lock(lock.descriptor, shared=True)
         finally:
             lock._close()
 
@@ -131,12 +139,15 @@ class FileLock:
         os.close(self.descriptor)
 
 
-def _lock(descriptor: int, *, shared: bool = False) -> bool:
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
     """Lock an open file at once; False if another one has it.
 
     Args:
         descriptor: The file.
         shared: Whether others may lock it so at the same time; not on Windows.
+
+    Raises:
+        OSError: its file system has no locks.
     """
     try:
         if sys.platform == "win32":
@@ -152,6 +163,19 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool:
             return False
         raise
     return True
+
+
+def unlock(descriptor: int) -> None:
+    """Let others have the lock of an open file."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def leave_locks_to_parent() -> None:

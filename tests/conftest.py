@@ -33,7 +33,10 @@ in each run. The quick ones keep theirs: they are measured, and must run every b
 _IS_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(?:slow|matrix|soak)$", re.MULTILINE)
 _SPEEDS = {"quick", "slow", "matrix", "soak"}
 _PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
-_SETTINGS = ("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NEWSLEOPARD_LOG", "NL_EDM_API_KEY")
+_SETTINGS = (
+    *("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NEWSLEOPARD_LOG", "NEWSLEOPARD_QUOTA"),
+    "NL_EDM_API_KEY",
+)
 _LOOPBACK_NAMES = ("", "localhost")
 
 
@@ -183,6 +186,8 @@ def _settings_of_the_machine_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in _PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+    # Tests run beside each other with one key.
+    monkeypatch.setenv("NEWSLEOPARD_QUOTA", "process")
 
 
 @pytest.fixture(autouse=True, scope="session")

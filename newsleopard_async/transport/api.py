@@ -19,18 +19,16 @@ import httpx
 from newsleopard_async import telemetry
 from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
-from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log, read_log
 from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
-from newsleopard_async.store import Store, as_store
 from newsleopard_async.transport.arriving import read_whole
 from newsleopard_async.transport.attempt import Attempt
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.hook import check_hook
 from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
-from newsleopard_async.transport.limits.daylog import DayLog
+from newsleopard_async.transport.limits.choice import Quota, check_quota
 from newsleopard_async.transport.limits.limiter import Limiter, shared_state
 from newsleopard_async.transport.offers import KEY_CHECK, Offers
 from newsleopard_async.transport.outcome import Failure, Outcome
@@ -70,7 +68,7 @@ class Api:
     retry: RetryPolicy
     timeouts: Timeouts
     on_attempt: OnAttempt | None = attrs.field(default=None, repr=False)
-    day_log: DayLog = attrs.field(repr=False, factory=lambda: DayLog(None))
+    quota: Quota = attrs.field(default=None, repr=False)
     offers: Offers = attrs.field(repr=False, factory=Offers)
     _limiters: dict[object, Limiter] = attrs.field(init=False, repr=False, factory=dict)
     _unread: dict[str, str] = attrs.field(init=False, repr=False, factory=dict)
@@ -87,30 +85,30 @@ class Api:
         custom: HttpTransport | None,
         allow_http: bool,
         clock: Clock | None,
-        usage_store: AnyPath | Store | None,
+        quota: Quota,
         on_attempt: OnAttempt | None,
     ) -> Api:
         """Build it of what a caller gives, the environment, and the defaults.
 
         Raises:
             ConfigurationError: there is no key, or one that no header can carry, a bad URL, or
-                something else than a transport of httpx or a hook; or the environment asks for
-                a log that there is not.
-            InvalidRequest: ``usage_store`` is neither a path nor a store.
+                something else than a transport of httpx, a hook, or what shares limits; or the
+                environment asks for a log that there is not.
         """
         read_log()
         check_transport(custom)
         check_hook(on_attempt)
+        clock = clock or _SYSTEM_CLOCK
         return cls(
             base_url=read_base_url(base_url, allow_http=allow_http),
             key=read_key(key),
             pools=Pools(custom),
             limits=limits or RateLimits.documented(),
-            clock=clock or _SYSTEM_CLOCK,
+            clock=clock,
             retry=retry or RetryPolicy(),
             timeouts=timeouts or Timeouts(),
             on_attempt=on_attempt,
-            day_log=DayLog(as_store(usage_store, field="usage_store")),
+            quota=check_quota(quota, clock, is_ours=custom is None),
         )
 
     @property
@@ -123,18 +121,14 @@ class Api:
         if loop not in self._limiters:
             parts = urlsplit(self.base_url)
             origin = f"{parts.scheme}://{parts.netloc}"
-            state = shared_state(self.key.reveal(), origin, self.clock)
+            state = shared_state(self.key.reveal(), origin, self.clock, self.quota)
             self._limiters[loop] = Limiter(self.limits, state, self.clock)
         return self._limiters[loop]
 
-    async def keep_count(self, *, at_once: bool = False) -> None:
-        """Keep the day's count of requests, if the caller gave a store for it."""
-        if self.day_log.store is not None:
-            await self.day_log.sync(self.limiter.state, self.clock.now(), at_once=at_once)
-
-    def leave_limits(self) -> None:
+    async def leave_limits(self) -> None:
         """Note that no further request will be sent, so that nothing is kept for this client."""
         for limiter in self._limiters.values():
+            await limiter.report()
             limiter.close()
 
     async def call(self, request: Request[T], *, observer: Observer | None = None) -> T:
@@ -158,7 +152,6 @@ class Api:
         """
         self.pools.check_usable()
         self.offers.check(request)
-        await self.keep_count()
         with self._call(request) as call:
             result = await self._result(request, observer, call)
             call.error = result.error

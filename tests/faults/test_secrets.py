@@ -118,9 +118,7 @@ def test_whole_run_over_the_wire_shows_nothing(
         seen.append(("an outcome", shown(await call_next(attempt))))
 
     async def main(url: str) -> None:
-        async with NewsLeopard(
-            KEY, base_url=url, usage_store=tmp_path / "usage.json", on_attempt=on_attempt
-        ) as nl:
+        async with NewsLeopard(KEY, base_url=url, quota="host", on_attempt=on_attempt) as nl:
             outcome = await workflows.send_campaign(
                 nl,
                 CAMPAIGN,

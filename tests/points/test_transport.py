@@ -8,7 +8,6 @@ import json
 import logging
 import re
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -312,17 +311,12 @@ async def test_t06_emulator() -> None:
 
 
 @point
-async def test_t07_client(tmp_path: Path) -> None:
-    """Every attempt counts, by day in UTC; some stay in hand; the count outlives the process."""
+async def test_t07_client() -> None:
+    """Every attempt counts, by day in UTC; some stay in hand; the count outlives the client."""
     emulator, clock = Emulator(api_keys=(KEY,), clock=ManualClock()), ManualClock()
     left = []
     for _ in range(2):
-        async with NewsLeopard(
-            KEY,
-            http_transport=emulator.transport(),
-            clock=clock,
-            usage_store=tmp_path / "usage.json",
-        ) as nl:
+        async with NewsLeopard(KEY, http_transport=emulator.transport(), clock=clock) as nl:
             emulator.drop_request("list_lists")
             await nl.contacts.list_lists()
             left.append((nl.usage.used, nl.usage.remaining))

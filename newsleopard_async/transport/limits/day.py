@@ -15,8 +15,9 @@ by the monotonic clock too:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final, Self
 
 import attrs
 
@@ -115,6 +116,27 @@ class DayCount:
         """Count at least ``used`` requests as sent on this day."""
         today = self._today(now, wall)
         today.sent = max(today.sent, used)
+
+    def take_back(self, now: float, wall: datetime) -> None:
+        """Take back the count of a request of this day."""
+        today = self._today(now, wall)
+        today.sent = max(0, today.sent - 1)
+
+    def write(self) -> list[list[Any]]:
+        """Return the days as JSON-safe data; those that wait to be sent are not among it."""
+        return [
+            [each.date.isoformat(), each.ends_at, each.sent, each.is_gone] for each in self._days
+        ]
+
+    @classmethod
+    def read(cls, days: Iterable[Sequence[Any]], back_s: float) -> Self:
+        """Read what `write` gave; ``back_s`` is by how much the time went back since then."""
+        count = cls()
+        count._days = tuple(
+            _Day(date.fromisoformat(day), ends_at + back_s, sent, is_gone)
+            for day, ends_at, sent, is_gone in days
+        )
+        return count
 
     def _from_today(self, now: float, wall: datetime) -> tuple[_Day, ...]:
         """Return the current day, and those after it that the clock has shown before."""

@@ -13,7 +13,7 @@ from newsleopard_async.errors import RateLimited
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.transport.limits.windows import Claim, SlotLog
 
-__all__ = ["ExportedLately", "Exports"]
+__all__ = ["ExportedLately", "Exports", "exported_lately"]
 
 _TIDY_AT_SIZE: Final = 16
 """From how many campaigns on the old ones are looked for; chosen: less is not worth it."""
@@ -29,6 +29,16 @@ class ExportedLately(RateLimited):
     def __init__(self, message: str, *, retry_after_s: float, ago_s: float) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.ago_s = ago_s
+
+
+def exported_lately(period_s: float, wait_s: float) -> ExportedLately:
+    """Return the error for a campaign that may be exported again only in ``wait_s``."""
+    return ExportedLately(
+        f"a campaign is exported once in {period_s:g} s at most, and this one may be "
+        f"exported again in {wait_s:.0f} s; its last report is where get_links says",
+        retry_after_s=wait_s,
+        ago_s=period_s - wait_s,
+    )
 
 
 class Exports:

@@ -30,8 +30,8 @@ from __future__ import annotations
 import enum
 import math
 import random
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Self
 
 import attrs
 
@@ -56,6 +56,9 @@ requests a day, which a server that is in earnest does not notice."""
 
 JITTER: Final = 0.5
 """Share of a delay that is drawn on top of it, so that many processes do not probe together."""
+
+_LONG_AGO: Final = -1e18
+"""What stands for minus infinity in JSON, which has none."""
 
 REFUSALS: Final = 3
 FIRST_FACTOR: Final = 1.1
@@ -100,6 +103,36 @@ class Gate:
     # Of a probe that went early, and until when all others were told to wait.
     _is_early: bool = False
     _held_until: float = -math.inf
+
+    def write(self) -> list[Any]:
+        """Return it as JSON-safe data."""
+        return [
+            self.step.name,
+            *(max(at, _LONG_AGO) for at in self._instants),
+            *(self.is_given_up, self._refused_probes, self._strikes, self._is_early),
+        ]
+
+    @classmethod
+    def read(cls, kept: Sequence[Any], back_s: float, jitter: Callable[[], float]) -> Self:
+        """Read what `write` gave; ``back_s`` is by how much the time went back since then."""
+        step, *instants, is_given_up, refused_probes, strikes, is_early = kept
+        probe_at, shut_at, refused_since, held_until = (at + back_s for at in instants)
+        return cls(
+            jitter=jitter,
+            step=Step[step],
+            probe_at=probe_at,
+            is_given_up=is_given_up,
+            refused_probes=refused_probes,
+            strikes=strikes,
+            shut_at=shut_at,
+            refused_since=refused_since,
+            is_early=is_early,
+            held_until=held_until,
+        )
+
+    @property
+    def _instants(self) -> tuple[float, ...]:
+        return self.probe_at, self._shut_at, self._refused_since, self._held_until
 
     @property
     def is_open(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from typing import Final
 
@@ -13,13 +12,13 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.log import Log
 from newsleopard_async.models.options import RateLimits, Usage
+from newsleopard_async.transport.limits.choice import Quota, Sharing
 from newsleopard_async.transport.limits.day import DayCount
-from newsleopard_async.transport.limits.gate import Step
 from newsleopard_async.transport.limits.queue import LimiterState, goes_first
-from newsleopard_async.transport.limits.state import Demand
+from newsleopard_async.transport.limits.state import Demand, Hold, Ledger, refusal_for
 from newsleopard_async.transport.limits.windows import Slot, sliding_windows
 
-__all__ = ["LONGEST_HOLD_S", "Hold", "Limiter", "shared_state"]
+__all__ = ["LONGEST_HOLD_S", "Limiter", "shared_state"]
 
 _log: Final = Log()
 
@@ -29,13 +28,13 @@ class _Kept:
     """What is kept of a key at an origin, on a clock.
 
     Attributes:
-        digest: Of key and origin.
+        sharing: Key and origin, and who shares their limits.
         day: Stays when nothing else is needed any more.
         state: None if it is not needed.
         is_listed: Whether it is in turn among those without a state.
     """
 
-    digest: bytes
+    sharing: Sharing
     clock: Clock
     day: DayCount
     state: LimiterState | None = None
@@ -47,24 +46,24 @@ class _States:
     """The states of an event loop, each as long as it is needed.
 
     Attributes:
-        by_key: What is kept, by the digest of key and origin; several only on several clocks.
+        by_key: What is kept, by key and origin; several only on several clocks.
         with_state: All that have a state, in turn.
         without: All of which only the day's count is left, in turn.
     """
 
-    by_key: dict[bytes, tuple[_Kept, ...]] = attrs.field(factory=dict)
+    by_key: dict[Sharing, tuple[_Kept, ...]] = attrs.field(factory=dict)
     with_state: deque[_Kept] = attrs.field(factory=deque)
     without: deque[_Kept] = attrs.field(factory=deque)
 
-    def find(self, digest: bytes, clock: Clock) -> LimiterState:
+    def find(self, sharing: Sharing, clock: Clock) -> LimiterState:
         """Return a state; it begins when it is first asked for."""
-        among = self.by_key.get(digest, ())
+        among = self.by_key.get(sharing, ())
         kept = next((each for each in among if each.clock == clock), None)
         if kept is None:
-            kept = _Kept(digest, clock, DayCount())
-            self.by_key[digest] = (*among, kept)
+            kept = _Kept(sharing, clock, DayCount())
+            self.by_key[sharing] = (*among, kept)
         if kept.state is None:
-            kept.state = LimiterState(clock, kept.day)
+            kept.state = LimiterState(clock, ledger=_ledger(kept))
             self.with_state.append(kept)
         return kept.state
 
@@ -75,6 +74,8 @@ class _States:
             if kept.state is not None and kept.state.is_needed:
                 self.with_state.append(kept)
             else:
+                if kept.state is not None:
+                    kept.state.ledger.close()
                 kept.state = None
                 self._list(kept)
         for _ in range(min(2, len(self.without))):
@@ -91,16 +92,27 @@ class _States:
             kept.is_listed = True
 
     def _forget(self, kept: _Kept) -> None:
-        among = tuple(each for each in self.by_key.pop(kept.digest) if each is not kept)
+        among = tuple(each for each in self.by_key.pop(kept.sharing) if each is not kept)
         if among:
-            self.by_key[kept.digest] = among
+            self.by_key[kept.sharing] = among
+
+
+def _ledger(kept: _Kept) -> Ledger:
+    store = kept.sharing.opened(kept.clock)
+    if store is None:
+        return Ledger(kept.day)
+    from newsleopard_async.transport.limits.sharing import SharedLedger
+
+    return SharedLedger(store, kept.clock, kept.day, has_day=kept.sharing.has_day)
 
 
 _states: Final = anyio.lowlevel.RunVar[_States]("newsleopard_async_limiter_states")
 
 
-def shared_state(key: str, origin: str, clock: Clock) -> LimiterState:
+def shared_state(key: str, origin: str, clock: Clock, quota: Quota = None) -> LimiterState:
     """Return the state of a key at an origin, on this event loop and clock.
+
+    Clients that share their limits with others have a state of their own.
 
     It outlives its clients until nothing in it counts any more, so that closing one and
     opening another cannot burst. Of the day its count stays. Another event loop begins with
@@ -111,25 +123,11 @@ def shared_state(key: str, origin: str, clock: Clock) -> LimiterState:
         states = _States()
         _states.set(states)
     states.tidy()
-    digest = hashlib.blake2b(f"{origin} {key}".encode(), digest_size=16).digest()
-    return states.find(digest, clock)
+    return states.find(Sharing.of(quota, origin, key), clock)
 
 
 LONGEST_HOLD_S: Final = 60.0
 """A longer ``Retry-After`` is not waited for: every caller gets ``RateLimited`` at once."""
-
-
-@attrs.frozen
-class Hold:
-    """What a refusal at the gateway means for every request.
-
-    Attributes:
-        for_s: How long none goes.
-        is_day_gone: Whether the day's requests count as used up.
-    """
-
-    for_s: float
-    is_day_gone: bool
 
 
 class Limiter:
@@ -156,6 +154,14 @@ class Limiter:
         self._firm = Demand(limits, False, longest_hold_s)
         self._polite = Demand(limits, True, longest_hold_s)
         self._insisting = Demand(limits, False, longest_hold_s, insists=True)
+
+    async def look(self) -> None:
+        """Learn the day's count of all who share the limits."""
+        await self.state.ledger.look(self._limits)
+
+    async def report(self) -> None:
+        """Tell all who share the limits what they are still to be told."""
+        await self.state.ledger.report()
 
     def close(self) -> None:
         """Note that the client is closed; its state is dropped once nothing needs it."""
@@ -189,6 +195,11 @@ class Limiter:
         if export_of is not None:
             now = self._clock.monotonic()
             claim = self.state.ledger.claim_export(export_of, self._limits, now)
+            try:
+                await self.state.ledger.share(claim, self._limits)
+            except BaseException:
+                self.state.ledger.restore(claim)
+                raise
         urgent = urgent or goes_first.get()
         if urgent:
             demand = self._firm if again else self._insisting
@@ -198,8 +209,10 @@ class Limiter:
 
     def day_error(self) -> DailyQuotaExhausted | None:
         """Return the error for a day that is used up, if it is."""
-        clock = self._clock
-        refusal = self.state.ledger.refusal(self._firm, clock.monotonic(), clock.now())
+        ledger, now, wall = self.state.ledger, self._clock.monotonic(), self._clock.now()
+        refusal = ledger.refusal(self._firm, now, wall)
+        if ledger.is_gone(now, wall):
+            refusal = refusal_for("gone", self._firm, wall)
         return refusal if isinstance(refusal, DailyQuotaExhausted) else None
 
     def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> Hold | None:
@@ -211,10 +224,8 @@ class Limiter:
         Returns: what it means for all requests, or None if that is not new: of a burst that is
             refused, only the first one does.
         """
-        ledger, now, wall = self.state.ledger, self._clock.monotonic(), self._clock.now()
-        is_news = ledger.gate.step in (Step.OPEN, Step.JUDGING)
-        ledger.throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
-        hold = Hold(ledger.gate.hold_s(now), ledger.day.is_gone(now, wall)) if is_news else None
+        now, wall = self._clock.monotonic(), self._clock.now()
+        hold = self.state.ledger.throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
         self.state.serve()
         return hold
 

@@ -37,8 +37,9 @@ import anyio.lowlevel
 import attrs
 
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import RateLimited
+from newsleopard_async.errors import NewsLeopardError
 from newsleopard_async.transport.limits.day import DayCount
+from newsleopard_async.transport.limits.quota import POLL
 from newsleopard_async.transport.limits.state import Demand, Ledger
 from newsleopard_async.transport.limits.windows import Claim, Slot
 
@@ -50,6 +51,9 @@ POLLS_WAIT_S: Final = 3.0
 Chosen: a burst of three times the second's limit passes, and a job whose first polls are 5 s
 apart is not known much later for it.
 """
+
+_LAST: Final = 4
+"""The rank of polls that let everybody else go first."""
 
 goes_first: Final = ContextVar("newsleopard_async_goes_first", default=False)
 """Whether every request of this task is urgent."""
@@ -80,7 +84,7 @@ class _Waiter:
     woken: anyio.Event | None = None
     alarm_at: float = math.inf
     slot: Slot | None = None
-    error: RateLimited | None = None
+    error: NewsLeopardError | None = None
 
     @property
     def is_decided(self) -> bool:
@@ -104,10 +108,12 @@ class LimiterState:
         clients: Those that use it.
     """
 
-    def __init__(self, clock: Clock, day: DayCount | None = None) -> None:
+    def __init__(
+        self, clock: Clock, day: DayCount | None = None, *, ledger: Ledger | None = None
+    ) -> None:
         self.clock = clock
         self.clients: WeakSet[object] = WeakSet()
-        self.ledger: Ledger = Ledger(day or DayCount())
+        self.ledger: Ledger = ledger or Ledger(day or DayCount())
         self._insisting: _Line = OrderedDict()
         self._urgent: _Line = OrderedDict()
         # Those who go before the rest: the gateway has refused them, or their deadline is near.
@@ -116,12 +122,8 @@ class LimiterState:
         self._exports: _Line = OrderedDict()
         self._polite: _Line = OrderedDict()
         self._demands: Counter[Demand] = Counter()
+        self._next: _Waiter | None = None
         self._next_at = math.inf
-
-    @property
-    def day_used(self) -> int:
-        """Requests of this UTC day, those on their way included."""
-        return self.ledger.day.used(self.clock.monotonic(), self.clock.now())
 
     @property
     def is_needed(self) -> bool:
@@ -129,11 +131,6 @@ class LimiterState:
         if self.clients or self._demands:
             return True
         return not self.ledger.is_idle(self.clock.monotonic(), self.clock.now())
-
-    def seed_day(self, used: int) -> None:
-        """Count at least ``used`` requests on this UTC day."""
-        self.ledger.day.seed(used, self.clock.monotonic(), self.clock.now())
-        self.serve()
 
     def sent(self, slot: Slot) -> None:
         """Note that the whole of a request has left."""
@@ -155,6 +152,10 @@ class LimiterState:
         """Undo a request that was never sent."""
         self.ledger.give_back(slot)
         self.serve()
+
+    def is_good(self, slot: Slot) -> bool:
+        """Say whether a request may still be sent in its place."""
+        return self.clock.monotonic() < slot.good_until
 
     async def wait(
         self, demand: Demand, claim: Claim | None, *, again: bool = False, urgent: bool = False
@@ -187,6 +188,9 @@ class LimiterState:
         while not waiter.is_decided:
             await self._doze(waiter)
             self._advance(waiter)
+            if waiter is self._first() and self._is_to_ask:
+                assert self._next is not None
+                await self.ledger.ask(self._next.demand, self._urgency(self._next), self.serve)
             self.serve()
 
     async def _doze(self, waiter: _Waiter) -> None:
@@ -220,18 +224,27 @@ class LimiterState:
         """Return who may go now; if nobody, note when to look again."""
         self._dismiss()
         now, wall = self.clock.monotonic(), self.clock.now()
-        self._next_at = math.inf
+        self._next, self._next_at = None, math.inf
         for waiter in self._heads():
-            go_at = self.ledger.go_at(waiter.demand, now, wall)
-            if go_at > now:
-                self._next_at = min(self._next_at, go_at)
-                return None
             if waiter.claim is not None:
                 go_at = self.ledger.export_go_at(waiter.demand, now)
+                if go_at > now:
+                    self._next_at = min(self._next_at, go_at)
+                    continue
+            go_at = self.ledger.go_at(waiter.demand, now, wall)
             if go_at <= now:
                 return waiter
-            self._next_at = min(self._next_at, go_at)
+            self._next = waiter
+            self._next_at = min(self._next_at, go_at, self.ledger.ask_at(self._urgency(waiter)))
+            return None
         return None
+
+    @property
+    def _is_to_ask(self) -> bool:
+        """Whether it is time to ask others who share the limits, for whoever is next."""
+        if self._next is None:
+            return False
+        return self.ledger.ask_at(self._urgency(self._next)) <= self.clock.monotonic()
 
     def _dismiss(self) -> None:
         """Raise an error in those that no wait would help."""
@@ -246,7 +259,7 @@ class LimiterState:
                 self._decide(waiter, error=self.ledger.refusal(waiter.demand, now, wall))
 
     def _decide(
-        self, waiter: _Waiter, *, slot: Slot | None = None, error: RateLimited | None = None
+        self, waiter: _Waiter, *, slot: Slot | None = None, error: NewsLeopardError | None = None
     ) -> None:
         waiter.slot, waiter.error = slot, error
         self._leave(waiter)
@@ -262,7 +275,7 @@ class LimiterState:
         if waiter.error is None:
             self._leave(waiter)
         if waiter.claim is not None:
-            self.ledger.exports.restore(waiter.claim)
+            self.ledger.restore(waiter.claim)
         if was_first:
             self.serve()
 
@@ -282,6 +295,8 @@ class LimiterState:
         self._demands[waiter.demand] -= 1
         if not self._demands[waiter.demand]:
             del self._demands[waiter.demand]
+        if not self._demands:
+            self.ledger.nobody_waits()
 
     @property
     def _lines(self) -> tuple[_Line, ...]:
@@ -317,7 +332,13 @@ class LimiterState:
             if waiter.line is line:
                 return rank, waiter.joined_at
         waits_last = waiter.line is self._polite and waiter.joined_at > old
-        return 4 if waits_last else 3, waiter.joined_at
+        return _LAST if waits_last else _LAST - 1, waiter.joined_at
+
+    def _urgency(self, waiter: _Waiter) -> int:
+        """Return how urgent it is to others who share the limits; see `quota.Wish`."""
+        if waiter.demand.insists:
+            return 0
+        return POLL if self._rank(waiter, self.clock.monotonic() - POLLS_WAIT_S)[0] == _LAST else 1
 
     def _first(self) -> _Waiter | None:
         return next(iter(self._heads()), None)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 import attrs
 
-from newsleopard_async.errors import DailyQuotaExhausted, RateLimited
+from newsleopard_async.errors import DailyQuotaExhausted, NewsLeopardError, RateLimited
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit, next_midnight
-from newsleopard_async.transport.limits.exports import ExportedLately, Exports
+from newsleopard_async.transport.limits.exports import Exports, exported_lately
 from newsleopard_async.transport.limits.gate import (
     GONE_AFTER_S,
     LONGEST_RETRY_AFTER_S,
@@ -24,15 +25,29 @@ from newsleopard_async.transport.limits.gate import (
     Step,
     probe_delay_s,
 )
+from newsleopard_async.transport.limits.quota import Refused
 from newsleopard_async.transport.limits.windows import Claim, Desk, Slot, SlotLog, sliding_windows
 
-__all__ = ["Demand", "Ledger"]
+__all__ = ["DAY_PROBE_S", "Demand", "Hold", "Ledger", "refusal_for"]
 
 DAY_PROBE_S: Final = 300.0
 """How long a day that counts as gone is not asked again.
 
 Chosen: 288 requests a day at most, and a wrong conclusion is corrected within 5 minutes.
 """
+
+
+@attrs.frozen
+class Hold:
+    """What a refusal at the gateway means for every request.
+
+    Attributes:
+        for_s: How long none goes.
+        is_day_gone: Whether the day's requests count as used up.
+    """
+
+    for_s: float
+    is_day_gone: bool
 
 
 @attrs.frozen(cache_hash=True)
@@ -86,28 +101,60 @@ class Ledger:
         self._last_went_at = -math.inf
         self._day_probe_at = -math.inf
 
-    def refusal(self, demand: Demand, now: float, wall: datetime) -> RateLimited | None:
+    def refusal(self, demand: Demand, now: float, wall: datetime) -> NewsLeopardError | None:
         """Return the error for a request that is not worth waiting with, or None."""
         return None if demand.insists else self._refusal(demand, now, wall)
 
     def _refusal(self, demand: Demand, now: float, wall: datetime) -> RateLimited | None:
         may_probe = self.gate.may_probe(now)
         if self.day.is_gone(now, wall) and not (may_probe and now >= self._day_probe_at):
-            return _day_is_gone(wall)
-        limit = demand.day_limit
-        if limit is not None and self.day.used(now, wall) >= demand.day_allowance:
-            return _day_is_used_up(limit, demand, wall)
+            return refusal_for("gone", demand, wall)
+        if self.is_used_up(demand, now, wall):
+            return refusal_for("used", demand, wall)
         hold_s = self.gate.hold_s(now)
         if self.gate.is_given_up and not may_probe:
-            return RateLimited(
-                f"the server has refused every request for {GONE_AFTER_S:.0f} s or longer",
-                retry_after_s=max(hold_s, probe_delay_s(0)),
-            )
+            return refusal_for("given-up", demand, wall, hold_s=max(hold_s, probe_delay_s(0)))
         if hold_s > demand.longest_hold_s:
-            return RateLimited(
-                f"the server asks for no requests for {hold_s:.0f} s", retry_after_s=hold_s
-            )
+            return refusal_for("hold", demand, wall, hold_s=hold_s)
         return None
+
+    def is_used_up(self, demand: Demand, now: float, wall: datetime) -> bool:
+        """Say whether the day's requests that may go have gone, by their count."""
+        return demand.day_limit is not None and self.used(now, wall) >= demand.day_allowance
+
+    def used(self, now: float, wall: datetime) -> int:
+        """Return the requests of this day, those on their way included."""
+        return self.day.used(now, wall)
+
+    def is_gone(self, now: float, wall: datetime) -> bool:
+        """Say whether the server seems to refuse everything for the rest of the day."""
+        return self.day.is_gone(now, wall)
+
+    def ask_at(self, rank: int) -> float:  # noqa: ARG002 - others do ask
+        """Return when the first in line is to ask others who share the limits."""
+        return math.inf
+
+    async def ask(self, demand: Demand, rank: int, serve: Callable[[], None]) -> None:
+        """Ask others who share the limits, and serve the line with what comes of it."""
+
+    def nobody_waits(self) -> None:
+        """Note that nobody is in line."""
+
+    async def share(self, claim: Claim, limits: RateLimits) -> None:
+        """Claim an export among all who share the limits.
+
+        Raises:
+            ExportedLately: the campaign was exported lately, or is being exported.
+        """
+
+    def close(self) -> None:
+        """Note that it is not used any more."""
+
+    async def look(self, limits: RateLimits) -> None:
+        """Learn the day's count of all who share the limits."""
+
+    async def report(self) -> None:
+        """Tell others who share the limits what they are still to be told."""
 
     def go_at(self, demand: Demand, now: float, wall: datetime) -> float:
         """Return when the next request may go; infinity while only an answer can tell.
@@ -140,12 +187,7 @@ class Ledger:
         period_s = limits.export_per_campaign_s
         wait_s = self.exports.wait_s(campaign_sn, period_s, now)
         if wait_s > 0:
-            raise ExportedLately(
-                f"a campaign is exported once in {period_s:g} s at most, and this one may be "
-                f"exported again in {wait_s:.0f} s; its last report is where get_links says",
-                retry_after_s=wait_s,
-                ago_s=period_s - wait_s,
-            )
+            raise exported_lately(period_s, wait_s)
         return self.exports.claim(campaign_sn, period_s, now)
 
     def take(self, desk: Desk, claim: Claim | None, now: float) -> Slot:
@@ -194,12 +236,33 @@ class Ledger:
         """Undo what a request counts as an export."""
         if slot.claim is not None:
             self.exports.log.drop(slot)
-            self.exports.restore(slot.claim)
+            self.restore(slot.claim)
+
+    def restore(self, claim: Claim) -> None:
+        """Give the campaign's export back."""
+        self.exports.restore(claim)
 
     def throttled(
         self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None
+    ) -> Hold | None:
+        """Note a refusal at the gateway.
+
+        Args:
+            now: Monotonic.
+            wall: In UTC.
+            daily: False if the refusal is about the second, True if about the day, None if
+                its text may mean either.
+            retry_after_s: What the server asks for.
+        Returns: what it means for all requests, or None if that is not new: of a burst that is
+            refused, only the first one is.
+        """
+        is_news = self.gate.step in (Step.OPEN, Step.JUDGING)
+        self._throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
+        return Hold(self.gate.hold_s(now), self.day.is_gone(now, wall)) if is_news else None
+
+    def _throttled(
+        self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None
     ) -> None:
-        """Note a refusal at the gateway."""
         self.pace.refused()
         is_verdict = self.gate.step is Step.JUDGING
         gone = self.gate.refused(now, daily=daily, retry_after_s=retry_after_s)
@@ -230,14 +293,30 @@ class Ledger:
 
     def usage(self, limits: RateLimits, now: float, wall: datetime) -> Usage:
         """Return the day's estimate under some limits."""
-        demand, used = Demand(limits, False, 0.0), self.day.used(now, wall)
-        left = 0 if self.day.is_gone(now, wall) else max(0, demand.day_allowance - used)
+        demand, used = Demand(limits, False, 0.0), self.used(now, wall)
+        left = 0 if self.is_gone(now, wall) else max(0, demand.day_allowance - used)
         return Usage(
             used=used,
             limit=demand.day_limit,
             remaining=None if demand.day_limit is None else left,
             resets_at=next_midnight(wall),
         )
+
+
+def refusal_for(
+    why: Refused, demand: Demand, wall: datetime, *, hold_s: float = 0.0
+) -> RateLimited:
+    """Return the error for a request that no wait would help."""
+    match why:
+        case "gone":
+            return _day_is_gone(wall)
+        case "used":
+            return _day_is_used_up(demand.day_limit or 0, demand, wall)
+        case "given-up":
+            text = f"the server has refused every request for {GONE_AFTER_S:.0f} s or longer"
+        case _:
+            text = f"the server asks for no requests for {hold_s:.0f} s"
+    return RateLimited(text, retry_after_s=hold_s)
 
 
 def _day_is_gone(wall: datetime) -> DailyQuotaExhausted:

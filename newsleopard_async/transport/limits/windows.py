@@ -45,6 +45,10 @@ class Desk(Protocol):
         """It was never sent."""
         ...
 
+    def is_good(self, slot: Slot) -> bool:
+        """Whether it may still be sent in its place."""
+        ...
+
 
 @attrs.define(eq=False)
 class Slot:
@@ -59,6 +63,8 @@ class Slot:
         sent_on: The UTC day of that.
         answered_at: When the answer's head came.
         lost_at: When it was given up.
+        id: Of the permit with which it goes, if other processes share the limits.
+        good_until: Until when it may be sent with that.
     """
 
     _desk: Desk = attrs.field(repr=False)
@@ -68,11 +74,13 @@ class Slot:
     sent_on: date | None = None
     answered_at: float = math.inf
     lost_at: float = math.inf
+    id: str = ""
+    good_until: float = math.inf
     _is_open: bool = True
 
     def is_good(self) -> bool:
-        """Whether a request may still leave with it."""
-        return True
+        """Say whether the request may still be sent; others may count on its having gone."""
+        return self._desk.is_good(self)
 
     def sent(self) -> None:
         """Note that the body's last byte has left."""
@@ -190,10 +198,12 @@ class Claim:
     Attributes:
         campaign_sn: The campaign.
         settled_at: When it can last have reached the server; infinite while it may yet.
+        id: By which other processes know it, if any share the limits.
     """
 
     campaign_sn: str
     settled_at: float = math.inf
+    id: str = ""
 
     def free_at(self, period_s: float, now: float) -> float:
         """Return when the campaign may be exported again; what is on its way is as if new."""

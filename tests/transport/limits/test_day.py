@@ -164,7 +164,7 @@ async def test_polls_are_denied_the_last_hundredth() -> None:
         await limiter.acquire(polite=True)
     await limiter.acquire()
 
-    assert state.day_used == 9_901
+    assert state.ledger.used(clock.monotonic(), clock.now()) == 9_901
 
 
 @pytest.mark.anyio
@@ -184,7 +184,8 @@ async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
         tasks.start_soon(exchange, limiter)
         tasks.start_soon(poll)
         await clock.sleep(1)
-        state.seed_day(99)
+        state.ledger.day.seed(99, clock.monotonic(), clock.now())
+        state.serve()
 
     assert denied_at == [1.0]
     assert clock.monotonic() == pytest.approx(60.3)
@@ -216,119 +217,6 @@ async def test_usage_without_a_daily_limit_has_no_remainder() -> None:
     usage = limiter.usage
 
     assert (usage.used, usage.limit, usage.remaining) == (1, None, None)
-
-
-@pytest.mark.anyio
-async def test_seed_is_the_least_that_counts() -> None:
-    """A stored count is taken over once, however many clients bring it."""
-    clock = ManualClock()
-    state = LimiterState(clock)
-    limiter = Limiter(RateLimits(windows=((10, DAY_S),)), state, clock)
-
-    state.seed_day(7)
-    state.seed_day(7)
-    await exchange(limiter)
-    state.seed_day(5)
-
-    assert state.day_used == 8
-
-
-@pytest.mark.anyio
-async def test_seed_that_uses_up_the_day_ends_the_waiting() -> None:
-    """A count that comes in late is told to those in line."""
-    clock = ManualClock()
-    state = LimiterState(clock)
-    limiter = Limiter(RateLimits(windows=((1, 60), (10, DAY_S))), state, clock)
-    await exchange(limiter)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(be_denied, limiter)
-        await clock.sleep(1)
-        state.seed_day(10)
-
-    assert clock.monotonic() == 1.0
-
-
-def test_seed_is_about_the_first_day_only() -> None:
-    """What was used before the start is no part of the next day."""
-    day = DayCount(seed=40)
-
-    today = day.used(0, NOON)
-
-    assert today == 40
-    assert day.used(12 * HOUR_S, MIDNIGHT) == 0
-
-
-def test_first_word_of_a_day_counts_on_that_day() -> None:
-    """What was reserved yesterday and is sent as today's first event is one of today's."""
-    day = DayCount()
-    day.used(0, NOON)
-    day.reserve()
-
-    day.note_sent(12 * HOUR_S, MIDNIGHT)
-
-    assert day.used(12 * HOUR_S, MIDNIGHT) == 1
-
-
-def test_day_that_is_lost_with_its_first_word_is_that_day() -> None:
-    """A refusal just after midnight ends the new day, not the old one."""
-    day = DayCount()
-    day.used(0, NOON)
-
-    day.declare_gone(12 * HOUR_S, MIDNIGHT)
-
-    assert day.is_gone(12 * HOUR_S, MIDNIGHT)
-    assert not day.is_gone(36 * HOUR_S, MIDNIGHT + timedelta(days=1))
-
-
-@pytest.mark.parametrize("step_s", [60, HOUR_S, 13 * HOUR_S, 30 * HOUR_S, 300 * HOUR_S])
-def test_clock_that_is_set_over_midnight_and_back_finds_the_count(step_s: float) -> None:
-    """What was counted on the later day counts on the earlier one too."""
-    day, late = DayCount(), MIDNIGHT - timedelta(seconds=30)
-    day.seed(20, 0, late)
-    day.declare_gone(0, late)
-
-    later = late + timedelta(seconds=step_s)
-    assert (day.used(1, later), day.is_gone(1, later)) == (0, False)
-    day.count(1, later)
-
-    assert (day.used(2, late), day.is_gone(2, late)) == (21, True)
-    assert day.used(3, later) == 1
-
-
-@pytest.mark.parametrize("back_s", [60, HOUR_S, 11 * HOUR_S, 24 * HOUR_S, 100 * HOUR_S])
-def test_clock_that_is_set_back_makes_no_day_longer(back_s: float) -> None:
-    """The day ends when it was about to, whatever the clock says then."""
-    day, evening = DayCount(), MIDNIGHT - timedelta(hours=4)
-    day.seed(20, 0, evening)
-    day.declare_gone(0, evening)
-    set_back = evening - timedelta(seconds=back_s)
-
-    before = set_back + timedelta(hours=3, minutes=59)
-    assert (day.used(3.99 * HOUR_S, before), day.is_gone(3.99 * HOUR_S, before)) == (20, True)
-    after = set_back + timedelta(hours=4)
-    assert (day.used(4 * HOUR_S, after), day.is_gone(4 * HOUR_S, after)) == (0, False)
-
-
-def test_clock_that_stood_still_in_a_suspended_machine_ends_the_day_all_the_same() -> None:
-    """The monotonic clock may not count a suspend; the wall clock's midnight ends the day."""
-    day = DayCount()
-    day.seed(20, 0, NOON)
-
-    assert day.used(1, MIDNIGHT) == 0
-    # Set back afterwards, it makes the first day no longer than the wall clock said.
-    assert day.used(2, MIDNIGHT - timedelta(seconds=10)) == 20
-    assert day.used(13, MIDNIGHT - timedelta(seconds=1)) == 0
-
-
-def test_few_days_are_kept() -> None:
-    """A clock that jumps about costs no memory."""
-    day = DayCount()
-
-    for number in range(100):
-        day.count(number, NOON + timedelta(days=number))
-
-    assert len(day._days) == 4
 
 
 @pytest.mark.anyio

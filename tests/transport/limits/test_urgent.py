@@ -77,7 +77,7 @@ async def lose_the_day(limiter: Limiter, clock: ManualClock) -> None:
 
 async def use_up_the_day(limiter: Limiter, clock: ManualClock) -> None:
     """Count as many requests as the day has."""
-    limiter.state.seed_day(200)
+    limiter.state.ledger.day.seed(200, clock.monotonic(), clock.now())
 
 
 async def be_held(limiter: Limiter, clock: ManualClock) -> None:

@@ -1,0 +1,410 @@
+"""The limits of a key that several processes share: one small value, and how it changes.
+
+Everything here is a function of what is kept, a change, and the time of whoever keeps it. Where it
+is kept is the matter of a `QuotaStore`. `books.lua` has the same rules for Redis, and a test holds
+the two together.
+
+The rules, beside those of `gate`, `day` and `windows`, which hold for all processes together:
+
+- A process asks for one permit at a time. With it, it reports what became of its requests.
+- A permit is given if every request whose place it depends on is known to have left: at once, or
+  for an instant soon. Otherwise the process is told when to ask again, and keeps its turn. First
+  come, first served, so that each process gets one permit after the other has had one.
+- Who does not ask again in time has lost its turn: it may have been killed.
+- A permit is good for 50 ms. Who is later does not use it, and asks anew.
+- A request of which nothing is heard counts for 10 s, and is not sent later than that.
+- What was kept may have been lost. Then nobody goes before every window would be empty.
+- If the time goes back, it is as if none had passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.transport.limits.day import DayCount
+from newsleopard_async.transport.limits.gate import Gate, Pace, Step, probe_delay_s
+from newsleopard_async.transport.limits.quota import (
+    LEASE_S,
+    POLL,
+    Change,
+    ExportClaim,
+    Report,
+    Verdict,
+    Wish,
+)
+from newsleopard_async.transport.limits.state import DAY_PROBE_S
+from newsleopard_async.transport.limits.windows import MARGIN
+
+__all__ = ["apply"]
+
+_AHEAD_S: Final = 3.0
+"""How far ahead a permit is given. Chosen: a longer wait may end otherwise, and is asked for again
+then."""
+
+_CLOSE_S: Final = 0.02
+"""What a permit may be later than it could be. Chosen: less than asking again is worth."""
+
+_GRACE_S: Final = 0.25
+"""How late one may ask again and keep its turn. Chosen: a busy machine is late by a tenth of it."""
+
+_LOOK_S: Final = 0.5
+"""How often to ask while a probe is on its way. Chosen: it is answered sooner, most often."""
+
+_AGAIN_S: Final = 0.05
+"""How soon to ask again at the soonest. Chosen: reports of others come within twice that."""
+
+_EXPORT_LOOK_S: Final = 1.0
+"""How often to ask while another export is on its way."""
+
+NEVER: Final = -1e18
+"""An instant that has passed for certain: JSON has no infinity."""
+
+LATER: Final = 1e18
+"""An instant that no one waits for."""
+
+
+def apply(
+    kept: Mapping[str, Any] | None,
+    change: Change,
+    now: float,
+    wall: datetime,
+    *,
+    is_first: bool = False,
+) -> tuple[dict[str, Any], Verdict]:
+    """Apply a change to what is kept.
+
+    Args:
+        kept: JSON-safe data, as it was returned before; None if there is none.
+        change: What to do.
+        now: Seconds, by a clock that all processes share.
+        wall: In UTC.
+        is_first: Whether there never was anything, so that nobody can have sent anything.
+    """
+    if kept is None:
+        books = _Books(chance=change.chance, born=NEVER if is_first else now)
+    else:
+        books = _Books.read(kept, change.chance, now)
+    verdict = books.change(change, now, wall)
+    return books.write(now), verdict
+
+
+@attrs.define
+class _Place:
+    """The place of a request.
+
+    Attributes:
+        at: When it goes.
+        by: When it has arrived at the latest.
+        is_known: Whether its last byte has left, so that ``by`` is the truth.
+        is_probe: Whether it is the one by which the server is asked whether it accepts again.
+    """
+
+    id: str
+    at: float
+    by: float
+    is_known: bool = False
+    is_probe: bool = False
+
+
+@attrs.define
+class _Turn:
+    """Who waits for a permit.
+
+    Attributes:
+        since: From when on.
+        due: When it will ask again.
+    """
+
+    id: str
+    rank: int
+    since: float
+    due: float
+
+
+@attrs.define
+class _Export:
+    """An export, or the claim to one.
+
+    Attributes:
+        at: When it was made, or claimed.
+        is_open: Whether it is still to be made.
+    """
+
+    id: str
+    campaign_sn: str
+    at: float
+    until: float
+    is_open: bool = True
+
+
+@attrs.define(kw_only=True)
+class _Books:
+    """What is kept, as it is worked with."""
+
+    chance: float
+    born: float
+    places: list[_Place] = attrs.field(factory=list)
+    line: list[_Turn] = attrs.field(factory=list)
+    exports: list[_Export] = attrs.field(factory=list)
+    last_at: float = NEVER
+    reach_s: float = 0.0
+    day: DayCount = attrs.field(factory=DayCount)
+    day_probe_at: float = NEVER
+    gate: Gate = attrs.field(factory=Gate)
+    pace: Pace = attrs.field(factory=Pace)
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any], chance: float, now: float) -> _Books:
+        """Read it; if the time has gone back, all that is kept goes back with it."""
+        back = min(0.0, now - kept["now"])
+        return cls(
+            chance=chance,
+            born=kept["born"] + back,
+            places=[_Place(i, at + back, by + back, k, p) for i, at, by, k, p in kept["places"]],
+            line=[_Turn(i, rank, at + back, due + back) for i, rank, at, due in kept["line"]],
+            exports=[_Export(i, sn, at + back, u + back, o) for i, sn, at, u, o in kept["exports"]],
+            last_at=kept["last_at"] + back,
+            reach_s=kept["reach_s"],
+            day=DayCount.read(kept["days"], back),
+            day_probe_at=kept["day_probe_at"] + back,
+            gate=Gate.read(kept["gate"], back, lambda: chance),
+            pace=Pace(*kept["pace"]),
+        )
+
+    def write(self, now: float) -> dict[str, Any]:
+        """Return it as JSON-safe data; what counts nowhere any more is left out."""
+        return {
+            "now": now,
+            "born": self.born,
+            "places": [attrs.astuple(each) for each in self.places if each.by + self.reach_s > now],
+            "line": [attrs.astuple(each) for each in self.line],
+            "exports": [attrs.astuple(each) for each in self.exports if each.until > now],
+            "last_at": self.last_at,
+            "reach_s": self.reach_s,
+            "days": self.day.write(),
+            "day_probe_at": self.day_probe_at,
+            "gate": self.gate.write(),
+            "pace": attrs.astuple(self.pace),
+        }
+
+    def change(self, change: Change, now: float, wall: datetime) -> Verdict:
+        """Take the reports, then look at what is asked for."""
+        self.reach_s = max([self.reach_s, *(MARGIN * period_s for _, period_s in change.windows)])
+        if change.day == wall.date().isoformat():
+            self.day.seed(change.seen, now, wall)
+        for report in change.reports:
+            self._note(report, change, now, wall)
+        self._give_up_probe(now)
+        found: dict[str, Any] = {}
+        if change.wish is not None:
+            found = self._wished(change.wish, change, now, wall)
+        if change.claim is not None:
+            found |= self._claimed(change.claim, now)
+        return Verdict(
+            day=wall.date().isoformat(),
+            used=self.day.used(now, wall),
+            is_gone=self.day.is_gone(now, wall),
+            is_open=self.gate.is_open,
+            interval_s=self.pace.interval_s(change.windows),
+            **found,
+        )
+
+    def _note(self, report: Report, change: Change, now: float, wall: datetime) -> None:
+        at = now - report.age_s
+        match report.what:
+            case "sent":
+                self._arrived(report.id, at + change.uplink_s, at)
+            case "answered":
+                self._settled(self._arrived(report.id, at, at), now, answered=True)
+            case "lost":
+                place = self._arrived(report.id, at + change.uplink_s, at)
+                self._settled(place, now, answered=False)
+            case "unsent":
+                self._unsent(report.id, now, wall)
+            case "accepted":
+                self._accepted()
+            case "refused":
+                self._refused(report, change, now, wall)
+            case _:
+                self._exported(report, at)
+
+    def _settled(self, place: _Place, now: float, *, answered: bool) -> None:
+        if place.is_probe and self.gate.step is Step.PROBING:
+            self.gate.probe_settled(now, answered=answered)
+            place.is_probe = False
+
+    def _accepted(self) -> None:
+        if self.gate.accepted():
+            self.day.heal()
+        if self.gate.is_open:
+            self.pace.accepted()
+
+    def _arrived(self, key: str, by: float, at: float) -> _Place:
+        """Note when a request has arrived at the latest, also if its place was lost."""
+        place = self._place(key)
+        if place is None:
+            place = _Place(key, at, by)
+            self.places.append(place)
+        place.by, place.is_known = min(place.by, by), True
+        return place
+
+    def _place(self, key: str) -> _Place | None:
+        return next((each for each in self.places if each.id == key), None)
+
+    def _unsent(self, key: str, now: float, wall: datetime) -> None:
+        place = self._place(key)
+        if place is None:
+            return
+        self.places.remove(place)
+        self.day.take_back(now, wall)
+        if place.is_probe and self.gate.step is Step.PROBING:
+            self.gate.probe_unsent()
+
+    def _refused(self, report: Report, change: Change, now: float, wall: datetime) -> None:
+        """Note a refusal at the gateway; see `state.Ledger.throttled`."""
+        self.pace.refused()
+        is_verdict = self.gate.step is Step.JUDGING
+        gone = self.gate.refused(now, daily=report.daily, retry_after_s=report.retry_after_s)
+        if is_verdict and report.daily is False:
+            self.day.heal()
+        elif change.has_day and (gone or (is_verdict and self.day.is_gone(now, wall))):
+            self.pace.forget_refusals()
+            self.day.declare_gone(now, wall)
+            self.day_probe_at = now + DAY_PROBE_S
+
+    def _give_up_probe(self, now: float) -> None:
+        """Let another probe go if nothing is heard of the last one: its process may be dead."""
+        if self.gate.step is Step.PROBING and not any(
+            each.is_probe and each.by > now for each in self.places
+        ):
+            self.gate.probe_unsent()
+
+    def _wished(self, wish: Wish, change: Change, now: float, wall: datetime) -> dict[str, Any]:
+        place = self._place(wish.id)
+        if place is not None:
+            # Asked again: the reply was lost.
+            return {"go_s": max(0.0, place.at - now)}
+        self.line = [each for each in self.line if each.due + _GRACE_S >= now]
+        self.line = [each for each in self.line if each.id != wish.id]
+        if wish.rank and (refused := self._refusal(wish, change, now, wall)):
+            return refused
+        since = now - wish.waited_s
+        ahead = sorted(
+            (each for each in self.line if (each.rank, each.since) < (wish.rank, since)),
+            key=lambda each: (each.rank, each.since),
+        )
+        early, sure = self._go_at(wish, change, ahead, now, wall)
+        latest = early if wish.rank == POLL else early + _CLOSE_S
+        is_soon = sure <= (now + _CLOSE_S / 10 if wish.rank == POLL else now + _AHEAD_S)
+        if sure <= latest and is_soon:
+            return self._permit(wish, change, sure, now, wall)
+        later_s = min(max(early - now, _AGAIN_S), _AHEAD_S)
+        self.line.append(_Turn(wish.id, wish.rank, since, now + later_s))
+        return {"later_s": later_s}
+
+    def _refusal(
+        self, wish: Wish, change: Change, now: float, wall: datetime
+    ) -> dict[str, Any] | None:
+        """Return why no request goes; see `state.Ledger.refusal`."""
+        may_probe = self.gate.may_probe(now)
+        if self.day.is_gone(now, wall) and not (may_probe and now >= self.day_probe_at):
+            return {"refused": "gone"}
+        if change.allowance is not None and self.day.used(now, wall) >= change.allowance:
+            return {"refused": "used"}
+        hold_s = self.gate.hold_s(now)
+        if self.gate.is_given_up and not may_probe:
+            return {"refused": "given-up", "refused_s": max(hold_s, probe_delay_s(0))}
+        if hold_s > wish.longest_hold_s:
+            return {"refused": "hold", "refused_s": hold_s}
+        return None
+
+    def _go_at(
+        self, wish: Wish, change: Change, ahead: list[_Turn], now: float, wall: datetime
+    ) -> tuple[float, float]:
+        """Return when it may go if all goes well, and when it may go for certain."""
+        not_before = self._held_until(wish, change, now, wall, is_next=not ahead)
+        if not_before is None:
+            return now + _LOOK_S, LATER
+        apart_s = self.pace.interval_s(change.windows)
+        # For each place: when it has arrived at the earliest, and at the latest.
+        bounds = [(each.by if each.is_known else each.at, each.by) for each in self.places]
+        last_at = self.last_at
+        for _ in ahead:
+            early, _sure = _free_at(bounds, change, max(now, not_before, last_at + apart_s))
+            bounds.append((early, LATER))
+            last_at = early
+        since_lost = self.born + self.reach_s + change.uplink_s
+        return _free_at(bounds, change, max(now, not_before, last_at + apart_s, since_lost))
+
+    def _held_until(
+        self, wish: Wish, change: Change, now: float, wall: datetime, *, is_next: bool
+    ) -> float | None:
+        """Return until when the gate keeps a request; None if only an answer can tell."""
+        if self.gate.is_open:
+            return NEVER
+        if not wish.rank and (
+            self.gate.step is Step.PROBING or self._refusal(wish, change, now, wall) is not None
+        ):
+            return NEVER
+        if self.gate.step is Step.PROBING or not is_next:
+            return None
+        return self.gate.probe_at
+
+    def _permit(
+        self, wish: Wish, change: Change, at: float, now: float, wall: datetime
+    ) -> dict[str, Any]:
+        if at > now and not self.gate.is_open and at <= self.gate.probe_at:
+            # A probe is not given ahead: until then somebody urgent may come.
+            self.line.append(_Turn(wish.id, wish.rank, now - wish.waited_s, at))
+            return {"later_s": at - now}
+        is_probe = self.gate.pass_one(early=now < self.gate.go_at())
+        self.places.append(_Place(wish.id, at, at + LEASE_S, is_probe=is_probe))
+        self.last_at = max(at, self.last_at)
+        if change.has_day:
+            self.day.count(now, wall)
+        return {"go_s": at - now}
+
+    def _claimed(self, claim: ExportClaim, now: float) -> dict[str, Any]:
+        """Claim an export, unless the campaign was exported lately, or another one just now."""
+        others = [each for each in self.exports if each.id != claim.id]
+        of_campaign = [each for each in others if each.campaign_sn == claim.campaign_sn]
+        last_at = max((each.at for each in of_campaign), default=NEVER)
+        if last_at + claim.period_s > now:
+            return {"exported_s": last_at + claim.period_s - now}
+        if claim.every_s is not None:
+            is_open = any(each.is_open and each.at + LEASE_S > now for each in others)
+            last_at = max((each.at for each in others), default=NEVER)
+            wait_s = last_at + claim.every_s * MARGIN - now
+            if is_open or wait_s > 0:
+                return {"later_s": max(_EXPORT_LOOK_S, wait_s)}
+        until = now + max(claim.period_s, claim.every_s or 0.0)
+        self.exports = [*others, _Export(claim.id, claim.campaign_sn, now, until)]
+        return {}
+
+    def _exported(self, report: Report, at: float) -> None:
+        export = next((each for each in self.exports if each.id == report.id), None)
+        if export is None:
+            return
+        if report.what == "unexported":
+            self.exports.remove(export)
+        else:
+            export.until += at - export.at
+            export.at, export.is_open = at, False
+
+
+def _free_at(
+    bounds: list[tuple[float, float]], change: Change, not_before: float
+) -> tuple[float, float]:
+    """Return from when on all windows take one more: if all goes well, and for certain."""
+    early = sure = not_before
+    for count, period_s in change.windows:
+        if len(bounds) < count:
+            continue
+        reach_s = period_s * MARGIN
+        early = max(early, sorted((low for low, _ in bounds), reverse=True)[count - 1] + reach_s)
+        sure = max(sure, sorted((high for _, high in bounds), reverse=True)[count - 1] + reach_s)
+    return early, sure

@@ -1,0 +1,131 @@
+"""Who shares the limits of a key: this event loop, the processes of this host, or several hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any, Final, Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+import attrs
+
+from newsleopard_async.clock import Clock, SystemClock
+from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.files import state_folder
+from newsleopard_async.log import Log
+from newsleopard_async.transport.limits.quota import QuotaStore
+from newsleopard_async.transport.urls import is_loopback
+
+__all__ = ["AnyRedis", "Quota", "Sharing", "check_quota"]
+
+
+class AnyRedis(Protocol):
+    """A client of redis-py, or of Valkey's package of the same form."""
+
+    def register_script(self, script: Any) -> Any:
+        """Prepare a script."""
+        ...
+
+
+Quota: TypeAlias = str | AnyRedis | None
+"""Who shares the limits: ``"auto"``, ``"host"``, the URL of a Redis or a client of it, or None."""
+
+_VARIABLE: Final = "NEWSLEOPARD_QUOTA"
+_WORDS: Final = ("auto", "host")
+_SCHEMES: Final = ("redis", "rediss", "unix", "valkey", "valkeys")
+
+_log: Final = Log()
+
+
+def check_quota(given: Quota, clock: Clock, *, is_ours: bool) -> Quota:
+    """Return who shares the limits, as a client was told or the environment says.
+
+    Args:
+        given: By the caller.
+        clock: The client's.
+        is_ours: Whether our own connections carry its requests.
+
+    Raises:
+        ConfigurationError: it is nothing that is known, or goes with no other clock.
+    """
+    named = os.environ.get(_VARIABLE, "").strip()
+    if named not in ("", "auto", "process"):
+        raise ConfigurationError(f"{_VARIABLE} must be process or auto, and is {named!r}")
+    if given == "auto":
+        is_real = isinstance(clock, SystemClock) and is_ours
+        return "auto" if is_real and named != "process" else None
+    if given is None or (given == "host" and isinstance(clock, SystemClock)):
+        return given
+    if given == "host":
+        raise ConfigurationError(
+            "quota='host' goes with the system's clock only, which all processes have"
+        )
+    if isinstance(given, str) and urlsplit(given).scheme not in _SCHEMES:
+        raise ConfigurationError(
+            "quota must be 'auto', 'host', None, or the URL of a Redis such as "
+            "redis://127.0.0.1:6379/0"
+        )
+    if not isinstance(given, str) and not hasattr(given, "register_script"):
+        raise ConfigurationError(
+            "quota must be 'auto', 'host', None, the URL of a Redis, or a client of redis-py"
+        )
+    return given
+
+
+@attrs.frozen
+class Sharing:
+    """The limits of a key at an origin, and who shares them.
+
+    Attributes:
+        quota: As `check_quota` gave it.
+        digest: Of origin and key.
+        host: Of the origin.
+    """
+
+    quota: Quota = attrs.field(
+        repr=False, eq=lambda quota: quota if isinstance(quota, str) else id(quota)
+    )
+    digest: str
+    host: str
+
+    @classmethod
+    def of(cls, quota: Quota, origin: str, key: str) -> Sharing:
+        """Name the limits; only a hash of the key is kept."""
+        digest = hashlib.sha256(f"newsleopard {origin} {key}".encode()).hexdigest()[:32]
+        return cls(quota, digest, urlsplit(origin).hostname or "")
+
+    @property
+    def has_day(self) -> bool:
+        """Whether day and exports are shared: an emulator begins anew, and a file would not."""
+        return self.quota not in _WORDS or not is_loopback(self.host)
+
+    def opened(self, clock: Clock) -> QuotaStore | None:
+        """Open what keeps the shared limits; None if they are those of this event loop.
+
+        Raises:
+            ConfigurationError: it cannot be used.
+        """
+        if self.quota is None:
+            return None
+        from newsleopard_async.transport.limits.hostfile import HostFile
+
+        try:
+            return HostFile(state_folder() / "quota", self.digest, clock)
+        except OSError as error:
+            why = f"no file can be kept in {_place()}: {error.strerror}"
+        if self.quota == "host":
+            raise ConfigurationError(f"the limits cannot be shared on this host: {why}")
+        _log.warning(
+            "other processes with this key do not keep its limits together with this one: %s. "
+            "Set %s=process if there are none",
+            why,
+            _VARIABLE,
+        )
+        return None
+
+
+def _place() -> str:
+    try:
+        return str(state_folder() / "quota")
+    except OSError:
+        return "the user's folders"
