@@ -17,6 +17,8 @@ import pytest
 import sniffio
 from hypothesis import settings
 
+pytest_plugins = ("tests.servers",)
+
 # A busy machine is slow and not wrong; and a run for everybody must not fail by luck.
 settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("soak", deadline=None, print_blob=True)

