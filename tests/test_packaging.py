@@ -42,8 +42,11 @@ def test_extras_are_those_of_the_design() -> None:
     assert requirements("cli") == emulator | {"click", "rich"}
     assert requirements("xlsx") == {"python-calamine"}
     assert requirements("otel") == {"opentelemetry-api"}
+    assert requirements("redis") == {"redis"}
+    assert requirements("sql") == {"psycopg", "sqlalchemy"}
     assert requirements("all") == check | emulator | {
-        *("click", "rich", "python-calamine", "opentelemetry-api")
+        *("click", "rich", "python-calamine", "opentelemetry-api"),
+        *("psycopg", "redis", "sqlalchemy"),
     }
 
 

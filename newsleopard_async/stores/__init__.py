@@ -1,4 +1,4 @@
-"""Where runs are kept between processes, by their keys: a folder of files, or a store of yours.
+"""Where runs are kept between processes, by their keys: files, a database, or a store of yours.
 
 The pipelines rest on one promise of a store: it compares before it sets. So two runs of one key
 can never both keep the intent to send.
@@ -13,12 +13,14 @@ from newsleopard_async.lazy import names_from
 if TYPE_CHECKING:
     from newsleopard_async.stores.folder import FileStore
     from newsleopard_async.stores.protocol import Kept, Store
+    from newsleopard_async.stores.sql import SqlStore
 
-__all__ = ["FileStore", "Kept", "Store"]
+__all__ = ["FileStore", "Kept", "SqlStore", "Store"]
 
 _MODULES = {
     "stores.folder": ("FileStore",),
     "stores.protocol": ("Kept", "Store"),
+    "stores.sql": ("SqlStore",),
 }
 
 if not TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 from newsleopard_async.errors import ConfigurationError
 
-__all__ = ["MOST_BYTES", "from_json", "to_json"]
+__all__ = ["MOST_BYTES", "from_json", "key_from_text", "key_to_text", "to_json"]
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 """Chosen: a thousand times what a run keeps. What is larger is something else."""
@@ -57,3 +57,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _refuse_constant(text: str) -> NoReturn:
     """Refuse NaN and its like, which are no JSON."""
     raise ValueError(text)
+
+
+def key_to_text(key: str) -> str:
+    """Write a key as text that any database takes: without NUL or half characters."""
+    return json.dumps(key, ensure_ascii=False).encode(errors="backslashreplace").decode()[1:-1]
+
+
+def key_from_text(text: str) -> str:
+    """Read what `key_to_text` wrote."""
+    key: str = json.loads(f'"{text}"')
+    return key
