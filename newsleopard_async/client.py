@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from newsleopard_async.models.attempts import OnAttempt
     from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts, Usage
     from newsleopard_async.models.raw import RawAnswer
+    from newsleopard_async.stores.protocol import Store
     from newsleopard_async.transport.api import Api
     from newsleopard_async.transport.limits.choice import Quota
     from newsleopard_async.transport.pools import HttpTransport
@@ -48,6 +49,9 @@ class NewsLeopard:
         allow_http: Allow plain http to a host other than loopback; the key is then readable
             on the way.
         clock: Where time comes from.
+        store: Where the pipelines keep the runs of a ``send_key``: a store of
+            `newsleopard_async.stores`, or your own `Store`. By default a folder of files below this
+            user's state folder, for all processes of this host. It is not closed.
         quota: Who keeps the rate limits together. ``"auto"``: the processes of this host and user,
             by a file, if our own connections and the system's clock are used; if no file can be
             kept, this event loop alone, with one warning. ``"host"``: the same, required. None:
@@ -65,6 +69,7 @@ class NewsLeopard:
         ConfigurationError: no key, a key that no header can carry, a bad base URL, an
             `http_transport` that is none of httpx, an `on_attempt` that is not an async function of
             two arguments, or an unknown level in ``NEWSLEOPARD_LOG``.
+        InvalidRequest: ``store`` does not compare before it sets.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class NewsLeopard:
         http_transport: HttpTransport | None = None,
         allow_http: bool = False,
         clock: Clock | None = None,
+        store: Store | None = None,
         quota: Quota = "auto",
         on_attempt: OnAttempt | None = None,
     ) -> None:
@@ -87,6 +93,10 @@ class NewsLeopard:
         # The transport is loaded with the first client, and httpx with it.
         from newsleopard_async.transport import api
 
+        if store is not None:
+            from newsleopard_async.stores.protocol import check_store
+
+            check_store(store)
         opened = api.Api.opened(
             given,
             base_url=base_url,
@@ -99,11 +109,12 @@ class NewsLeopard:
             quota=quota,
             on_attempt=on_attempt,
         )
-        self._build(opened, owner=True)
+        self._build(opened, owner=True, store=store)
 
-    def _build(self, api: Api, *, owner: bool) -> None:
+    def _build(self, api: Api, *, owner: bool, store: Store | None) -> None:
         self._api = api
         self._owner = owner
+        self._store = store
 
     # Each is loaded when it is first used: few programs use them all.
     @functools.cached_property
@@ -172,6 +183,19 @@ class NewsLeopard:
         return self._api.clock
 
     @property
+    def store(self) -> Store:
+        """Where the runs of a ``send_key`` are kept.
+
+        Raises:
+            ConfigurationError: none was given, and this user has no folder for one.
+        """
+        if self._store is None:
+            from newsleopard_async.stores.folder import FileStore
+
+            self._store = FileStore()
+        return self._store
+
+    @property
     def usage(self) -> Usage:
         """The day's requests, as far as this event loop knows; an estimate."""
         return self._api.limiter.usage
@@ -222,6 +246,7 @@ class NewsLeopard:
                 timeouts=timeouts or self._api.timeouts,
             ),
             owner=False,
+            store=self._store,
         )
         return derived
 

@@ -7,6 +7,7 @@ import copy
 import json
 import pickle
 import pprint
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from newsleopard_async import (
     Campaign,
     CampaignSn,
     ConfigurationError,
+    InvalidRequest,
     ListSn,
     NewsLeopard,
     NewsLeopardError,
@@ -31,6 +33,7 @@ from newsleopard_async import (
     Timeouts,
 )
 from newsleopard_async.clock import SystemClock
+from newsleopard_async.stores import FileStore
 from newsleopard_async.testing import ManualClock
 from tests.constants import KEY, SENDER
 from tests.transport.loopback import answering, http, serve
@@ -143,6 +146,37 @@ async def test_derived_client_shares_everything_but_its_options() -> None:
     assert nl.usage.used == derived.usage.used == 3
     assert derived.clock is nl.clock
     assert nl._api.retry == RetryPolicy()
+
+
+def test_runs_are_kept_below_the_users_state_folder_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default store is made when it is first asked for, and makes no file before a run."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "linux")
+    own, given = NewsLeopard(KEY), FileStore(tmp_path / "runs")
+    named = NewsLeopard(KEY, store=given)
+
+    assert isinstance(own.store, FileStore)
+    assert own.store is own.store
+    assert own.store.folder.is_relative_to(tmp_path)
+    assert named.store is named.with_options().store is given
+    assert not any(tmp_path.iterdir())
+
+
+def test_store_that_does_not_compare_is_refused_at_once() -> None:
+    """Two runs over one would send two campaigns."""
+
+    class Plain:
+        async def load(self) -> None: ...
+        async def save(self, data: object) -> None: ...
+
+    plain: Any = Plain()
+
+    with pytest.raises(InvalidRequest, match="compare") as caught:
+        NewsLeopard(KEY, store=plain)
+
+    assert caught.value.problems[0].field == "store"
 
 
 @pytest.mark.anyio
