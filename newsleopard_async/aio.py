@@ -32,6 +32,7 @@ __all__ = [
     "go_on_if_cancelled",
     "in_thread",
     "is_cancelled",
+    "on_asyncio",
     "open_file",
     "run_to_completion",
 ]
@@ -61,7 +62,7 @@ async def run_to_completion(
     await anyio.lowlevel.checkpoint_if_cancelled()
     cancellation: asyncio.CancelledError | None = None
     try:
-        if _on_asyncio():
+        if on_asyncio():
             task, cancellation = await _in_own_task(work, withdraw)
             result = task.result()
         elif withdraw is None:
@@ -87,7 +88,7 @@ async def _go_on(cancellation: asyncio.CancelledError | None) -> None:
 
 def cancel_requests() -> int:
     """Count the cancellations of this task that asyncio itself has been asked for; 0 on trio."""
-    if not _on_asyncio():
+    if not on_asyncio():
         return 0
     task: asyncio.Task[object] = sys.modules["asyncio"].current_task()
     return task.cancelling()
@@ -192,7 +193,7 @@ def from_any_thread(function: Callable[[], object]) -> Callable[[], None]:
 
     If the loop has ended by then, nothing happens.
     """
-    if _on_asyncio():
+    if on_asyncio():
         import asyncio
 
         soon: Callable[[Callable[[], object]], object]
@@ -215,7 +216,7 @@ def go_beside(work: Callable[[], Awaitable[None]]) -> None:
 
     If the event loop ends before, the work is cancelled.
     """
-    if _on_asyncio():
+    if on_asyncio():
         import asyncio
 
         task = asyncio.ensure_future(work())
@@ -231,7 +232,8 @@ _beside: Final[set[asyncio.Future[None]]] = set()
 """What runs beside its caller: an event loop of asyncio itself does not keep it."""
 
 
-def _on_asyncio() -> bool:
+def on_asyncio() -> bool:
+    """Return whether this is a task of asyncio."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is None:
         return False

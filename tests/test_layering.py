@@ -66,6 +66,7 @@ EDGES = {
     "starlette": ("webhooks.starlette",),
     "aiohttp": ("webhooks.aiohttp",),
     "pydantic_core": ("plain.schema",),
+    "redis": ("stores",),
     "sqlalchemy": ("stores",),
 }
 """Which modules of the tower alone may import a library; a name covers what starts with it."""
@@ -78,7 +79,7 @@ DECLARED = {
     "": {"anyio", "attrs", "cattrs", "h11", "httpcore", "httpx", "tenacity"},
     "contacts": {"email_validator", "narwhals", "python_calamine"},
     "emulator": {"starlette", "uvicorn"},
-    "stores": {"sqlalchemy"},
+    "stores": {"redis", "sqlalchemy"},
     "cli": {"click", "rich"},
     "testing": {"pytest", "trio"},
     "aio": {"trio"},

@@ -13,13 +13,15 @@ from newsleopard_async.lazy import names_from
 if TYPE_CHECKING:
     from newsleopard_async.stores.folder import FileStore
     from newsleopard_async.stores.protocol import Kept, Store
+    from newsleopard_async.stores.redis import RedisStore
     from newsleopard_async.stores.sql import SqlStore
 
-__all__ = ["FileStore", "Kept", "SqlStore", "Store"]
+__all__ = ["FileStore", "Kept", "RedisStore", "SqlStore", "Store"]
 
 _MODULES = {
     "stores.folder": ("FileStore",),
     "stores.protocol": ("Kept", "Store"),
+    "stores.redis": ("RedisStore",),
     "stores.sql": ("SqlStore",),
 }
 

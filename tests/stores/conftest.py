@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import pytest
+import redis
+import valkey
 
-from newsleopard_async.stores import FileStore, SqlStore, Store
+from newsleopard_async.stores import FileStore, RedisStore, SqlStore, Store
 from newsleopard_async.stores.one_file import OneFile
 from tests.stores.memory import MemoryStore
 
@@ -29,46 +32,77 @@ def _one_file(folder: Path) -> Opening:
     return lambda: OneFile.at(folder / "checkpoint.json")
 
 
-def _sqlite(folder: Path) -> Opening:
-    return lambda: SqlStore(f"sqlite:///{folder}/runs.db")
-
-
 _KINDS: dict[str, Callable[[Path], Opening]] = {
     "memory": _memory,
     "files": _files,
-    "sqlite": _sqlite,
     "one-file": _one_file,
 }
-_SERVERS = ("postgres",)
+
+
+def _sql(url: str) -> tuple[Store, Callable[[], Any]]:
+    store = SqlStore(url)
+    return store, store._engine.dispose
+
+
+def _redis(url: str) -> tuple[Store, Callable[[], Any]]:
+    store = RedisStore(url)
+    return store, store._client._client.close
+
+
+def _redis_decoding(url: str) -> tuple[Store, Callable[[], Any]]:
+    client = redis.Redis.from_url(url, socket_timeout=1.0, decode_responses=True)
+    return RedisStore(client), client.close
+
+
+def _valkey(url: str) -> tuple[Store, Callable[[], Any]]:
+    client = valkey.Valkey.from_url(url, socket_timeout=1.0)
+    return RedisStore(client), client.close
+
+
+_SERVERS: dict[str, tuple[str, Callable[[str], tuple[Store, Callable[[], Any]]]]] = {
+    "sqlite": ("sqlite_url", _sql),
+    "postgres": ("postgres_url", _sql),
+    "redis": ("redis_url", _redis),
+    "redis-decoding": ("redis_url", _redis_decoding),
+    "valkey": ("redis_url", _valkey),
+}
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Return where a database of SQLite can be."""
+    return f"sqlite:///{tmp_path}/runs.db"
 
 
 @pytest.fixture(params=[*_KINDS, *_SERVERS])
-def any_opening(request: Any, tmp_path: Path) -> Iterator[Opening]:
+async def any_opening(request: Any, tmp_path: Path) -> AsyncIterator[Opening]:
     """Give what opens a store of each kind; of its keys only the empty one is used."""
-    yield from _opening(request, tmp_path)
+    async with _opening(request, tmp_path) as opening:
+        yield opening
 
 
 @pytest.fixture(params=[*(name for name in _KINDS if name != "one-file"), *_SERVERS])
-def opening(request: Any, tmp_path: Path) -> Iterator[Opening]:
+async def opening(request: Any, tmp_path: Path) -> AsyncIterator[Opening]:
     """Give what opens a store of each kind that has many keys."""
-    yield from _opening(request, tmp_path)
+    async with _opening(request, tmp_path) as opening:
+        yield opening
 
 
-def _opening(request: Any, folder: Path) -> Iterator[Opening]:
+@contextlib.asynccontextmanager
+async def _opening(request: Any, folder: Path) -> AsyncIterator[Opening]:
     """Close the connections of what was opened, as the end of a process does."""
-    opened: list[Any] = []
-    if request.param in _SERVERS:
-        url = request.getfixturevalue(f"{request.param}_url")
-        kind = SqlStore
-        begin: Opening = lambda: kind(url)  # noqa: E731
-    else:
-        begin = _KINDS[request.param](folder)
+    if request.param in _KINDS:
+        yield _KINDS[request.param](folder)
+        return
+    fixture, kind = _SERVERS[request.param]
+    url = request.getfixturevalue(fixture)
+    closing = []
 
-    def opening() -> Store:
-        opened.append(begin())
-        return cast("Store", opened[-1])
+    def open_another() -> Store:
+        store, close = kind(url)
+        closing.append(close)
+        return store
 
-    yield opening
-    for store in opened:
-        if isinstance(store, SqlStore):
-            store._engine.dispose()
+    yield open_another
+    for close in closing:
+        close()
