@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.reconcile import find_campaign
     from newsleopard_async.workflows.rejected import rejected_rows
     from newsleopard_async.workflows.reporting import export_report, wait_for_report
+    from newsleopard_async.workflows.resuming import RunState, runs
     from newsleopard_async.workflows.sending import send_campaign
     from newsleopard_async.workflows.summaries import summarize
     from newsleopard_async.workflows.trial import send_test
@@ -49,6 +50,7 @@ __all__ = [
     "Progress",
     "ReportFile",
     "ReportState",
+    "RunState",
     "SendOutcome",
     "Store",
     "call_off",
@@ -58,6 +60,7 @@ __all__ = [
     "find_campaign",
     "import_contacts",
     "rejected_rows",
+    "runs",
     "send_campaign",
     "send_once",
     "send_test",
@@ -93,6 +96,7 @@ _MODULES = {
     "workflows.reconcile": ("find_campaign",),
     "workflows.rejected": ("rejected_rows",),
     "workflows.reporting": ("export_report", "wait_for_report"),
+    "workflows.resuming": ("RunState", "runs"),
     "workflows.sending": ("send_campaign",),
     "workflows.summaries": ("summarize",),
     "workflows.trial": ("send_test",),

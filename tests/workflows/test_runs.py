@@ -1,0 +1,276 @@
+"""What is known of runs, from any worker: their states are read off their records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsleopard_async import ConfigurationError, ConnectionFailed, InvalidRequest
+from newsleopard_async.stores import FileStore, Store
+from newsleopard_async.workflows import RunState, runs
+from newsleopard_async.workflows.record import Ended, Record, Stored
+from newsleopard_async.workflows.resuming import state_of
+from tests.plainness import assert_exactly_plain
+from tests.stores.memory import MemoryStore
+
+NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    """Return a time, counted from now."""
+    return NOW + timedelta(minutes=minutes)
+
+
+def done(minutes: float, result: Any = None) -> Record:
+    """Note that a step was finished."""
+    return Record(state="done", at=at(minutes), result=result)
+
+
+def intent(minutes: float) -> Record:
+    """Note that a step was begun."""
+    return Record(state="intent", at=at(minutes))
+
+
+def stored(records: dict[str, Record] | None = None, **fields: Any) -> Stored:
+    """Make the record of a run."""
+    whole: dict[str, Any] = {
+        "pipeline": "send_campaign",
+        "input_hash": "h",
+        "input_parts": {},
+        "token": "0123abcd",
+        "records": records or {},
+        "abandoned": False,
+    }
+    return Stored(**(whole | fields))
+
+
+def ended(state: Any, **fields: Any) -> Ended:
+    """Note how the last run ended."""
+    return Ended(state=state, at=at(-1), **fields)
+
+
+IMPORTED = {
+    "find_lists": done(-9, []),
+    "create_list": done(-8, "list"),
+    "upload_file": done(-7, "import-1"),
+    "get_import": done(-6),
+    "upload_file.2": done(-5, "import-2"),
+    "get_import.2": done(-4),
+}
+HELD = IMPORTED | {"submit": intent(-3)}
+SENT = IMPORTED | {"submit": done(-3, "c0de")}
+
+
+@pytest.mark.parametrize(
+    ("record", "state", "step", "is_due"),
+    [
+        pytest.param(stored(), "interrupted", None, True, id="begun, and nothing noted"),
+        pytest.param(stored(IMPORTED), "interrupted", "get_import", True, id="killed in between"),
+        pytest.param(
+            stored({"create_list": intent(-8)}), "interrupted", "create_list", True, id="killed"
+        ),
+        pytest.param(stored(HELD), "interrupted", "submit", True, id="killed while it submitted"),
+        pytest.param(
+            stored(HELD, held_until=at(0.1)), "running", "submit", False, id="another has it"
+        ),
+        pytest.param(stored(HELD, held_until=at(0)), "interrupted", "submit", True, id="hold over"),
+        pytest.param(
+            stored(HELD, ended=ended("held", look_again_at=at(1))),
+            "held",
+            "submit",
+            False,
+            id="held",
+        ),
+        pytest.param(
+            stored(HELD, ended=ended("held", look_again_at=at(0))),
+            "held",
+            "submit",
+            True,
+            id="look",
+        ),
+        pytest.param(stored(HELD, ended=ended("held")), "held", "submit", False, id="decide"),
+        pytest.param(
+            stored(SENT, ended=ended("held")), "interrupted", "submit", True, id="decided since"
+        ),
+        pytest.param(
+            stored(SENT, ended=ended("done")), "done", None, False, id="nothing is left to do"
+        ),
+        pytest.param(
+            stored(IMPORTED, ended=ended("waiting")), "waiting", "get_import", True, id="passes"
+        ),
+        pytest.param(
+            stored(IMPORTED, ended=ended("waiting", look_again_at=at(60))),
+            "waiting",
+            "get_import",
+            False,
+            id="no requests left today",
+        ),
+        pytest.param(
+            stored({"create_list": intent(-8)}, ended=ended("checking", look_again_at=at(0))),
+            "checking",
+            "create_list",
+            True,
+            id="a list may have been created",
+        ),
+        pytest.param(
+            stored(IMPORTED, ended=ended("failed")), "failed", "get_import", False, id="refused"
+        ),
+        pytest.param(
+            stored(HELD, abandoned=True, ended=ended("held", look_again_at=at(-1))),
+            "abandoned",
+            "submit",
+            False,
+            id="a person gave it up",
+        ),
+    ],
+)
+def test_state_is_read_off_the_record(
+    record: Stored, state: str, step: str | None, is_due: bool
+) -> None:
+    """Only what makes sense without a person's help is due."""
+    run = state_of("k", record, NOW)
+
+    assert (run.state, run.step, run.is_due(NOW)) == (state, step, is_due)
+    assert run.pipeline == "send_campaign"
+
+
+def test_run_that_has_a_lock_is_running() -> None:
+    """A lock is not in the record, which may say how the run before ended."""
+    record = stored(HELD, ended=ended("held", look_again_at=at(-1)))
+
+    run = state_of("k", record, NOW, is_locked=True)
+
+    assert (run.state, run.look_again_at, run.is_due(NOW)) == ("running", None, False)
+
+
+def test_state_has_the_codes_and_what_the_last_run_ended_with() -> None:
+    """A worker can show them, as plain data too."""
+    last = ended("held", error="OutcomeUnknown", message="lost", look_again_at=at(30))
+    run = state_of("k", stored(HELD, ended=last), NOW)
+
+    assert (run.list_sn, run.import_sn, run.campaign_sn) == ("list", "import-2", None)
+    assert (run.error, run.message, run.look_again_at) == ("OutcomeUnknown", "lost", at(30))
+    assert run.updated_at == at(-1)
+    assert_exactly_plain(run.to_dict())
+    assert state_of("k", stored(SENT), NOW).campaign_sn == "c0de"
+    once = stored({"submit_once": done(-3, "once")}, pipeline="send_once")
+    assert state_of("k", once, NOW).campaign_sn == "once"
+    assert state_of("k", stored(), NOW).updated_at is None
+    held = state_of("k", stored(held_until=at(1)), NOW)
+    assert held.held_until == at(1)
+
+
+@pytest.mark.parametrize(
+    ("lists", "list_sn"), [([{"sn": "old"}], "old"), ([{"sn": "a"}, {"sn": "b"}], None)]
+)
+def test_list_that_was_there_is_known_if_there_is_one(lists: Any, list_sn: str | None) -> None:
+    """Of several of one name the record does not say which was taken."""
+    run = state_of("k", stored({"find_lists": done(-9, lists)}), NOW)
+
+    assert run.list_sn == list_sn
+
+
+@pytest.mark.parametrize(
+    ("records", "part"),
+    [
+        ({"upload_file": done(-2)}, None),
+        ({"get_import.2": done(-3), "get_import": done(-2)}, 1),
+        (IMPORTED, 2),
+        ({"send_event": done(-3), "send_event.117": intent(-2)}, 117),
+    ],
+)
+def test_part_is_named_if_the_contacts_are_divided(
+    records: dict[str, Record], part: int | None
+) -> None:
+    """A step without a number is the first part only if there is a second one."""
+    assert state_of("k", stored(records), NOW).part == part
+
+
+@pytest.fixture(params=["memory", "files"])
+def store(request: Any, tmp_path: Path) -> Store:
+    """Give a store with locks, and one without."""
+    return MemoryStore() if request.param == "memory" else FileStore(tmp_path)
+
+
+@pytest.mark.anyio
+async def test_run_that_cannot_be_read_does_not_hide_the_others(store: Store) -> None:
+    """It is one state of many, and says what is wrong with it."""
+    await store.save("a", stored().to_dict(), None)
+    await store.save("b", {"version": 4}, None)
+    await store.save("c", {"version": 5}, None)
+    await store.save("d", stored(SENT, ended=ended("done")).to_dict(), None)
+
+    states = await runs(store, now=NOW)
+
+    assert [(run.send_key, run.state) for run in states] == [
+        ("a", "interrupted"),
+        ("b", "unreadable"),
+        ("c", "unreadable"),
+        ("d", "done"),
+    ]
+    assert "damaged" in states[1].message
+    assert "version 5" in states[2].message
+    assert not states[1].is_due(NOW)
+    assert [run.send_key async for run in runs(store)] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.anyio
+async def test_lock_of_a_run_is_seen_by_another_process(tmp_path: Path) -> None:
+    """A run that has a file's key is running, though its record says how the one before ended."""
+    store, other = FileStore(tmp_path), FileStore(tmp_path)
+    await store.save("k", stored(HELD, ended=ended("held")).to_dict(), None)
+
+    with store.locked("k"):
+        [run] = await runs(other)
+    [left] = await runs(other)
+
+    assert (run.state, left.state) == ("running", "held")
+
+
+class Torn(MemoryStore):
+    """A store of which one key is gone before it is read, and one cannot be read."""
+
+    async def load(self, key: str) -> Any:
+        """Fail as that key says."""
+        match key:
+            case "gone":
+                return None
+            case "unreadable":
+                raise ConfigurationError("it cannot be read")
+            case "away":
+                raise ConnectionFailed("the store is away", reason="refused", host="h")
+            case _:
+                return await super().load(key)
+
+
+@pytest.mark.anyio
+async def test_run_that_goes_away_meanwhile_is_left_out() -> None:
+    """And a store that is away hides all, which is said."""
+    store = Torn()
+    for key in ("gone", "unreadable", "k"):
+        await store.save(key, stored().to_dict(), None)
+
+    states = await runs(store)
+
+    assert [(run.send_key, run.state) for run in states] == [
+        ("k", "interrupted"),
+        ("unreadable", "unreadable"),
+    ]
+    await store.save("away", stored().to_dict(), None)
+    with pytest.raises(ConnectionFailed):
+        await runs(store)
+
+
+@pytest.mark.parametrize("given", [None, Path("runs"), MemoryStore])
+def test_what_is_no_store_is_refused(given: Any) -> None:
+    """At once, and not when the listing is used."""
+    with pytest.raises(InvalidRequest, match="store"):
+        _ = runs(given)
+
+
+def test_state_can_be_made_by_hand() -> None:
+    """A test of a caller's needs no store."""
+    assert RunState(send_key="k", state="failed").to_dict()["state"] == "failed"
