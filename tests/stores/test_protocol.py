@@ -59,6 +59,9 @@ def test_method_that_shows_no_signature_is_taken() -> None:
 
 def test_files_can_be_locked(tmp_path: Path) -> None:
     """A run needs no lease where a lock ends with its process."""
-    assert isinstance(FileStore(tmp_path), LockingStore)
-    assert isinstance(OneFile.at(tmp_path / "a.json"), LockingStore)
+    folder: LockingStore = FileStore(tmp_path)
+    file: LockingStore = OneFile.at(tmp_path / "a.json")
+
+    assert isinstance(folder, LockingStore)
+    assert isinstance(file, LockingStore)
     assert not isinstance(MemoryStore(), LockingStore)
