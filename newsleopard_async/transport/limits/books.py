@@ -194,7 +194,7 @@ class _Books:
     def change(self, change: Change, now: float, wall: datetime) -> Verdict:
         """Take the reports, then look at what is asked for."""
         self.reach_s = max([self.reach_s, *(MARGIN * period_s for _, period_s in change.windows)])
-        if change.day == wall.date().isoformat():
+        if change.day == wall.toordinal():
             self.day.seed(change.seen, now, wall)
         for report in change.reports:
             self._note(report, change, now, wall)
@@ -205,7 +205,7 @@ class _Books:
         if change.claim is not None:
             found |= self._claimed(change.claim, now)
         return Verdict(
-            day=wall.date().isoformat(),
+            day=wall.toordinal(),
             used=self.day.used(now, wall),
             is_gone=self.day.is_gone(now, wall),
             is_open=self.gate.is_open,
@@ -293,10 +293,7 @@ class _Books:
         if wish.rank and (refused := self._refusal(wish, change, now, wall)):
             return refused
         since = now - wish.waited_s
-        ahead = sorted(
-            (each for each in self.line if (each.rank, each.since) < (wish.rank, since)),
-            key=lambda each: (each.rank, each.since),
-        )
+        ahead = sum((each.rank, each.since) < (wish.rank, since) for each in self.line)
         early, sure = self._go_at(wish, change, ahead, now, wall)
         latest = early if wish.rank == POLL else early + _CLOSE_S
         is_soon = sure <= (now + _CLOSE_S / 10 if wish.rank == POLL else now + _AHEAD_S)
@@ -323,17 +320,17 @@ class _Books:
         return None
 
     def _go_at(
-        self, wish: Wish, change: Change, ahead: list[_Turn], now: float, wall: datetime
+        self, wish: Wish, change: Change, ahead: int, now: float, wall: datetime
     ) -> tuple[float, float]:
         """Return when it may go if all goes well, and when it may go for certain."""
-        not_before = self._held_until(wish, change, now, wall, is_next=not ahead)
+        not_before = self._held_until(wish, change, now, wall, is_next=ahead == 0)
         if not_before is None:
             return now + _LOOK_S, LATER
         apart_s = self.pace.interval_s(change.windows)
         # For each place: when it has arrived at the earliest, and at the latest.
         bounds = [(each.by if each.is_known else each.at, each.by) for each in self.places]
         last_at = self.last_at
-        for _ in ahead:
+        for _ in range(ahead):
             early, _sure = _free_at(bounds, change, max(now, not_before, last_at + apart_s))
             bounds.append((early, LATER))
             last_at = early

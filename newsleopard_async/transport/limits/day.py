@@ -125,7 +125,7 @@ class DayCount:
     def write(self) -> list[list[Any]]:
         """Return the days as JSON-safe data; those that wait to be sent are not among it."""
         return [
-            [each.date.isoformat(), each.ends_at, each.sent, each.is_gone] for each in self._days
+            [each.date.toordinal(), each.ends_at, each.sent, each.is_gone] for each in self._days
         ]
 
     @classmethod
@@ -133,7 +133,7 @@ class DayCount:
         """Read what `write` gave; ``back_s`` is by how much the time went back since then."""
         count = cls()
         count._days = tuple(
-            _Day(date.fromisoformat(day), ends_at + back_s, sent, is_gone)
+            _Day(date.fromordinal(day), ends_at + back_s, sent, is_gone)
             for day, ends_at, sent, is_gone in days
         )
         return count

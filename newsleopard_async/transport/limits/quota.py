@@ -104,7 +104,8 @@ class Change:
         uplink_s: The longest that a request may be on its way.
         allowance: How many requests of a day it may send, or None.
         has_day: Whether the day is counted, and may be found to be used up.
-        day, seen: The day's highest count that it has seen, which outlives what is kept.
+        day, seen: The day by its ordinal, and the highest count that it has seen of it, which
+            outlives what is kept.
         chance: A random number below 1, for the jitter.
         reports: In their order.
         wish: A permit, or None.
@@ -115,7 +116,7 @@ class Change:
     uplink_s: float
     allowance: int | None
     has_day: bool
-    day: str
+    day: int
     seen: int
     chance: float
     reports: tuple[Report, ...] = ()
@@ -128,7 +129,7 @@ class Verdict:
     """What comes of a change.
 
     Attributes:
-        day, used: The day's count.
+        day, used: The day by its ordinal, and its count.
         is_gone: Whether the server seems to refuse everything for the rest of the day.
         is_open: Whether the gate is open.
         interval_s: The distance that requests keep, if the server throttles below the limits.
@@ -139,7 +140,7 @@ class Verdict:
         exported_s: For how long the campaign cannot be exported again.
     """
 
-    day: str
+    day: int
     used: int
     is_gone: bool
     is_open: bool

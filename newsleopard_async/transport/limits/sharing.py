@@ -345,14 +345,14 @@ class SharedLedger(Ledger):
     def used(self, now: float, wall: datetime) -> int:
         """Return the day's count of all processes, as of the last time that it was asked for."""
         known = self._known
-        is_of_today = self._has_day and known is not None and known.day == wall.date().isoformat()
+        is_of_today = self._has_day and known is not None and known.day == wall.toordinal()
         own = super().used(now, wall)
         return max(own, known.used) if known is not None and is_of_today else own
 
     def is_gone(self, now: float, wall: datetime) -> bool:  # noqa: ARG002 - as it was told
         """Say whether the server seems to refuse everything for the rest of the day."""
         known = self._known
-        return known is not None and known.is_gone and known.day == wall.date().isoformat()
+        return known is not None and known.is_gone and known.day == wall.toordinal()
 
     def is_idle(self, now: float, wall: datetime) -> bool:
         """Say whether nothing is known that a new one would not know."""
@@ -385,7 +385,7 @@ class SharedLedger(Ledger):
                 uplink_s=demand.limits.uplink_s,
                 allowance=demand.day_allowance if self._has_day and demand.day_limit else None,
                 has_day=self._has_day,
-                day=wall.date().isoformat(),
+                day=wall.toordinal(),
                 seen=self.used(now, wall) if self._has_day else 0,
                 chance=random.random(),  # noqa: S311 - jitter
                 reports=tuple(attrs.evolve(n.report, age_s=now - n.at) for n in notes),
