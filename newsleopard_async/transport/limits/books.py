@@ -60,6 +60,13 @@ _AGAIN_S: Final = 0.05
 _EXPORT_LOOK_S: Final = 1.0
 """How often to ask while another export is on its way."""
 
+_REFUSALS: Final = 32
+"""How many refusals are remembered, each of which counts once. Chosen: three windows of ten, and a
+report is repeated within seconds."""
+
+_FORM: Final = 1
+"""The form of what is kept. Another one is as good as nothing."""
+
 NEVER: Final = -1e18
 """An instant that has passed for certain: JSON has no infinity."""
 
@@ -84,7 +91,7 @@ def apply(
         wall: In UTC.
         is_first: Whether there never was anything, so that nobody can have sent anything.
     """
-    if kept is None:
+    if kept is None or kept.get("form") != _FORM:
         books = _Books(chance=change.chance, born=NEVER if is_first else now)
     else:
         books = _Books.read(kept, change.chance, now)
@@ -150,6 +157,7 @@ class _Books:
     places: list[_Place] = attrs.field(factory=list)
     line: list[_Turn] = attrs.field(factory=list)
     exports: list[_Export] = attrs.field(factory=list)
+    refusals: list[str] = attrs.field(factory=list)
     last_at: float = NEVER
     reach_s: float = 0.0
     day: DayCount = attrs.field(factory=DayCount)
@@ -167,6 +175,7 @@ class _Books:
             places=[_Place(i, at + back, by + back, k, p) for i, at, by, k, p in kept["places"]],
             line=[_Turn(i, rank, at + back, due + back) for i, rank, at, due in kept["line"]],
             exports=[_Export(i, sn, at + back, u + back, o) for i, sn, at, u, o in kept["exports"]],
+            refusals=list(kept["refusals"]),
             last_at=kept["last_at"] + back,
             reach_s=kept["reach_s"],
             day=DayCount.read(kept["days"], back),
@@ -178,11 +187,13 @@ class _Books:
     def write(self, now: float) -> dict[str, Any]:
         """Return it as JSON-safe data; what counts nowhere any more is left out."""
         return {
+            "form": _FORM,
             "now": now,
             "born": self.born,
             "places": [attrs.astuple(each) for each in self.places if each.by + self.reach_s > now],
             "line": [attrs.astuple(each) for each in self.line],
             "exports": [attrs.astuple(each) for each in self.exports if each.until > now],
+            "refusals": self.refusals[-_REFUSALS:],
             "last_at": self.last_at,
             "reach_s": self.reach_s,
             "days": self.day.write(),
@@ -256,6 +267,7 @@ class _Books:
         return next((each for each in self.places if each.id == key), None)
 
     def _unsent(self, key: str, now: float, wall: datetime) -> None:
+        self.line = [each for each in self.line if each.id != key]
         place = self._place(key)
         if place is None:
             return
@@ -265,7 +277,10 @@ class _Books:
             self.gate.probe_unsent()
 
     def _refused(self, report: Report, change: Change, now: float, wall: datetime) -> None:
-        """Note a refusal at the gateway; see `state.Ledger.throttled`."""
+        """Note a refusal at the gateway, once; see `state.Ledger.throttled`."""
+        if report.id in self.refusals:
+            return
+        self.refusals.append(report.id)
         self.pace.refused()
         is_verdict = self.gate.step is Step.JUDGING
         gone = self.gate.refused(now, daily=report.daily, retry_after_s=report.retry_after_s)
@@ -287,7 +302,7 @@ class _Books:
         place = self._place(wish.id)
         if place is not None:
             # Asked again: the reply was lost.
-            return {"go_s": max(0.0, place.at - now)}
+            return {"go_s": place.at - now}
         self.line = [each for each in self.line if each.due + _GRACE_S >= now]
         self.line = [each for each in self.line if each.id != wish.id]
         if wish.rank and (refused := self._refusal(wish, change, now, wall)):

@@ -45,7 +45,8 @@ class Report:
     """What became of a request.
 
     Attributes:
-        id: Of its permit; of its claim, for exports.
+        id: Of its permit; of its claim, for exports; its own, for a refusal, which must not count
+            twice if the reply to its report is lost.
         what: That its last byte has left, that its answer began, that none will come, that it
             never left; that the answer was no refusal or was one at the gateway; that an export
             was made, or was not.
@@ -133,7 +134,8 @@ class Verdict:
         is_gone: Whether the server seems to refuse everything for the rest of the day.
         is_open: Whether the gate is open.
         interval_s: The distance that requests keep, if the server throttles below the limits.
-        go_s: In how many seconds the permit is to be used.
+        go_s: In how many seconds the permit is to be used. Below 0 if it was given earlier, and the
+            reply was lost.
         later_s: In how many seconds to ask again.
         refused: Why no request goes.
         refused_s: For how long, of the last two.

@@ -91,12 +91,14 @@ class _Permit:
 
     Attributes:
         at: When it is to be used, and little later.
+        good_until: Until when it counts for certain, however long the reply took.
         rank: Of the one that it was given to.
         had_to_wait: Whether it could not be given at once.
     """
 
     id: str
     at: float
+    good_until: float
     rank: int
     had_to_wait: bool
 
@@ -222,7 +224,8 @@ class SharedLedger(Ledger):
             self._last = None
 
     async def _ask(self, asking: _Asking, demand: Demand) -> None:
-        waited_s = self._clock.monotonic() - asking.since
+        asked_at = self._clock.monotonic()
+        waited_s = asked_at - asking.since
         wish = Wish(asking.id, asking.rank, waited_s, demand.longest_hold_s)
         verdict = await self._update(demand, wish=wish)
         now = self._clock.monotonic()
@@ -231,8 +234,14 @@ class SharedLedger(Ledger):
             self._note(asking.id, "unsent")
         elif verdict.go_s is not None:
             had_to_wait = asking.again_at > -math.inf or verdict.go_s > 0
-            at = now + verdict.go_s
-            self._permit, self._asking = _Permit(asking.id, at, asking.rank, had_to_wait), None
+            self._permit = _Permit(
+                asking.id,
+                at=now + verdict.go_s,
+                good_until=asked_at + verdict.go_s + LEASE_S,
+                rank=asking.rank,
+                had_to_wait=had_to_wait,
+            )
+            self._asking = None
         elif verdict.later_s is not None:
             asking.again_at = now + verdict.later_s
         elif verdict.refused is not None:
@@ -258,7 +267,7 @@ class SharedLedger(Ledger):
         """Let a request go."""
         assert self._permit is not None
         slot = super().take(desk, claim, now)
-        slot.id, slot.good_until = self._permit.id, self._permit.at + LEASE_S
+        slot.id, slot.good_until = self._permit.id, self._permit.good_until
         self._last = _Last(slot.id, self._permit.had_to_wait)
         self._permit = None
         return slot
@@ -301,7 +310,7 @@ class SharedLedger(Ledger):
         Returns: what it means as far as this process knows.
         """
         was_open, self._is_open = self._is_open, False
-        self._note("", "refused", daily=daily, retry_after_s=retry_after_s)
+        self._note(secrets.token_hex(4), "refused", daily=daily, retry_after_s=retry_after_s)
         hold_s = max(probe_delay_s(0), retry_after_s or 0.0)
         return Hold(hold_s, self.is_gone(now, wall)) if was_open else None
 

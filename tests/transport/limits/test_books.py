@@ -1,0 +1,103 @@
+"""The limits that processes share, as a function of what is kept, a change, and the time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+
+from newsleopard_async.transport.limits.books import apply
+from newsleopard_async.transport.limits.quota import Change, Report, Verdict, Wish
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+@attrs.define
+class Books:
+    """What is kept, over JSON, at a time that a test sets."""
+
+    now: float = 1_000.0
+    kept: dict[str, Any] | None = None
+
+    def update(self, *reports: Report, wish: Wish | None = None) -> Verdict:
+        """Apply a change, by limits of two requests a second."""
+        change = Change(
+            windows=((2, 1.0),),
+            uplink_s=0.15,
+            allowance=None,
+            has_day=True,
+            day=0,
+            seen=0,
+            chance=0.5,
+            reports=reports,
+            wish=wish,
+        )
+        wall = NOON + timedelta(seconds=self.now)
+        kept, verdict = apply(self.kept, change, self.now, wall, is_first=self.kept is None)
+        self.kept = json.loads(json.dumps(kept))
+        return verdict
+
+    def ask(self, key: str, rank: int = 1) -> Verdict:
+        """Ask for a permit."""
+        return self.update(wish=Wish(key, rank, 0.0, 60.0))
+
+
+def test_refusal_that_is_reported_again_counts_once() -> None:
+    """A report whose reply was lost is made again, and must not slow everybody down."""
+    books = Books()
+    refused = Report("one", "refused", 0.0, daily=False)
+
+    books.update(refused, refused, refused)
+    books.update(refused)
+
+    assert books.kept is not None
+    assert books.kept["pace"] == [0.0, 1, 0]
+
+
+def test_refusals_of_their_own_count_each() -> None:
+    """Three of them mean that the server allows less than the limits say."""
+    books = Books()
+
+    books.update(*(Report(name, "refused", 0.0, daily=False) for name in "abc"))
+
+    assert books.kept is not None
+    assert books.kept["pace"] == [0.0, 3, 0]
+
+
+def test_who_left_the_line_keeps_nobody_waiting() -> None:
+    """What is not asked for any more gives its turn to the next one at once."""
+    books = Books()
+    for name in ("a", "b"):
+        assert books.ask(name).go_s == 0
+    assert books.ask("gone").later_s is not None
+    behind = books.ask("next").later_s
+    assert behind is not None
+
+    books.update(*(Report(name, "sent", 0.0) for name in ("a", "b")), Report("gone", "unsent", 0.0))
+
+    assert books.kept is not None
+    assert [turn[0] for turn in books.kept["line"]] == ["next"]
+
+
+def test_permit_that_is_asked_for_again_says_when_it_was_for() -> None:
+    """One whose reply was lost for long is known to be too late to be used."""
+    books = Books()
+    books.ask("a")
+    books.now += 0.7
+
+    again = books.ask("a").go_s
+
+    assert again is not None
+    assert round(again, 3) == -0.7
+
+
+def test_what_another_version_kept_is_as_good_as_nothing() -> None:
+    """Its form may be any; so nobody goes before every window would be empty."""
+    books = Books(kept={"form": 0, "anything": []})
+
+    verdict = books.ask("a")
+
+    assert verdict.go_s is not None
+    assert round(verdict.go_s, 3) == 1.155
