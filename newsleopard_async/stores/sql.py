@@ -214,7 +214,7 @@ class SqlStore:
                 raise ConfigurationError(f"{self._where} cannot be used: {done.text}")
             if anyio.current_time() + wait_s > until:
                 raise ConnectionFailed(
-                    f"{self._where} did not answer for {_WITHIN_S:.0f} s: {done.text}",
+                    f"{self._where} did not answer for {_WITHIN_S:g} s: {done.text}",
                     reason="timeout",
                     host=self._engine.url.host or "",
                 )
