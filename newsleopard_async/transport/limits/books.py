@@ -19,7 +19,7 @@ The rules, beside those of `gate`, `day` and `windows`, which hold for all proce
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -92,9 +92,10 @@ def apply(
         is_first: Whether there never was anything, so that nobody can have sent anything.
     """
     if kept is None or kept.get("form") != _FORM:
-        books = _Books(chance=change.chance, born=NEVER if is_first else now)
+        gate = Gate(jitter=lambda: change.chance)
+        books = _Books(born=NEVER if is_first else now, gate=gate)
     else:
-        books = _Books.read(kept, change.chance, now)
+        books = _Books.read(kept, now, lambda: change.chance)
     verdict = books.change(change, now, wall)
     return books.write(now), verdict
 
@@ -152,8 +153,8 @@ class _Export:
 class _Books:
     """What is kept, as it is worked with."""
 
-    chance: float
     born: float
+    gate: Gate
     places: list[_Place] = attrs.field(factory=list)
     line: list[_Turn] = attrs.field(factory=list)
     exports: list[_Export] = attrs.field(factory=list)
@@ -162,15 +163,13 @@ class _Books:
     reach_s: float = 0.0
     day: DayCount = attrs.field(factory=DayCount)
     day_probe_at: float = NEVER
-    gate: Gate = attrs.field(factory=Gate)
     pace: Pace = attrs.field(factory=Pace)
 
     @classmethod
-    def read(cls, kept: Mapping[str, Any], chance: float, now: float) -> _Books:
+    def read(cls, kept: Mapping[str, Any], now: float, jitter: Callable[[], float]) -> _Books:
         """Read it; if the time has gone back, all that is kept goes back with it."""
         back = min(0.0, now - kept["now"])
         return cls(
-            chance=chance,
             born=kept["born"] + back,
             places=[_Place(i, at + back, by + back, k, p) for i, at, by, k, p in kept["places"]],
             line=[_Turn(i, rank, at + back, due + back) for i, rank, at, due in kept["line"]],
@@ -180,7 +179,7 @@ class _Books:
             reach_s=kept["reach_s"],
             day=DayCount.read(kept["days"], back),
             day_probe_at=kept["day_probe_at"] + back,
-            gate=Gate.read(kept["gate"], back, lambda: chance),
+            gate=Gate.read(kept["gate"], back, jitter),
             pace=Pace(*kept["pace"]),
         )
 
@@ -342,15 +341,19 @@ class _Books:
         if not_before is None:
             return now + _LOOK_S, LATER
         apart_s = self.pace.interval_s(change.windows)
-        # For each place: when it has arrived at the earliest, and at the latest.
-        bounds = [(each.by if each.is_known else each.at, each.by) for each in self.places]
+        # When each has arrived: at the earliest, and at the latest.
+        early = [each.by if each.is_known else each.at for each in self.places]
+        late = [each.by for each in self.places]
         last_at = self.last_at
         for _ in range(ahead):
-            early, _sure = _free_at(bounds, change, max(now, not_before, last_at + apart_s))
-            bounds.append((early, LATER))
-            last_at = early
+            last_at = _free_at(early, change, max(now, not_before, last_at + apart_s))
+            if last_at > now + _AHEAD_S:
+                return last_at, LATER
+            early.append(last_at)
+            late.append(LATER)
         since_lost = self.born + self.reach_s + change.uplink_s
-        return _free_at(bounds, change, max(now, not_before, last_at + apart_s, since_lost))
+        not_before = max(now, not_before, last_at + apart_s, since_lost)
+        return _free_at(early, change, not_before), _free_at(late, change, not_before)
 
     def _held_until(
         self, wish: Wish, change: Change, now: float, wall: datetime, *, is_next: bool
@@ -408,15 +411,10 @@ class _Books:
             export.at, export.is_open = at, False
 
 
-def _free_at(
-    bounds: list[tuple[float, float]], change: Change, not_before: float
-) -> tuple[float, float]:
-    """Return from when on all windows take one more: if all goes well, and for certain."""
-    early = sure = not_before
+def _free_at(arrivals: list[float], change: Change, not_before: float) -> float:
+    """Return from when on all windows take one more."""
+    free_at = not_before
     for count, period_s in change.windows:
-        if len(bounds) < count:
-            continue
-        reach_s = period_s * MARGIN
-        early = max(early, sorted((low for low, _ in bounds), reverse=True)[count - 1] + reach_s)
-        sure = max(sure, sorted((high for _, high in bounds), reverse=True)[count - 1] + reach_s)
-    return early, sure
+        if len(arrivals) >= count:
+            free_at = max(free_at, sorted(arrivals)[-count] + period_s * MARGIN)
+    return free_at
