@@ -39,6 +39,7 @@ __all__ = [
 
 _START_S: Final = 30.0
 _ATTEMPTS: Final = 5
+_LEFT_S: Final = 86_400.0
 _NOBODY: Final = 65534
 """Postgres refuses to run as root; this user exists on every Linux, and owns nothing."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -142,8 +143,10 @@ class Server:
         """Signal it and its children, as a session of Postgres is one."""
         assert self._process is not None
         pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for each in (pid, *map(int, children)):
+        children = ""
+        with contextlib.suppress(OSError):
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        for each in (pid, *map(int, children.split())):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(each, number)
 
@@ -179,6 +182,11 @@ def _programs(package: str, name: str) -> Path:
 
 
 def _folder(name: str) -> Path:
+    for old in Path(tempfile.gettempdir()).glob(f"newsleopard-{name}-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - old.stat().st_mtime > _LEFT_S:
+                # A session that was killed left it.
+                shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"newsleopard-{name}-"))
     # Pytest's own folders are closed to other users, and so to the one that Postgres runs as.
     folder.chmod(0o711)
@@ -202,7 +210,8 @@ def start_redis(*options: str) -> Iterator[Server]:
     fixed = (str(program), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
 
     def command(port: int) -> Sequence[str]:
-        return (*fixed, "--port", str(port), "--dir", str(folder), *options)
+        where = ("--port", str(port), "--dir", str(folder), "--unixsocket", str(folder / "socket"))
+        return (*fixed, *where, *options)
 
     folder = _folder("redis")
     with _running(Server(command, folder, None, _ping_redis)) as server:

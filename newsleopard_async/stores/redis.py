@@ -239,6 +239,9 @@ def _client_of(url: str) -> tuple[Any, str]:
             socket_connect_timeout=_SOCKET_S,
             retry=Retry(NoBackoff(), 0),
         )
+        # Not connected; but a setting that there is not is found out.
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)
     except (ValueError, TypeError):
         pass  # Raised below: the cause may show the password.
     else:
@@ -255,6 +258,8 @@ def _judged(error: Exception) -> _Failure | None:
     names, text = _names_of(error), shown(str(error).partition("\n")[0])
     reason = "refused" if "refused" in text else "timeout" if "TimeoutError" in names else "other"
     if names & _WRONG_SETUP:
+        # The server speaks of its protocol there.
+        text += "; give a user and password that may run scripts and use newsleopard:* keys"
         return _Failure(passes=False, reason=reason, text=text)
     if names & (_AWAY | _ANY):
         return _Failure(passes=bool(names & _AWAY), reason=reason, text=text)

@@ -265,6 +265,7 @@ async def test_single_file_holds_the_data_alone(tmp_path: Path) -> None:
     await store.save(KEY, {"version": 2}, kept.revision)
 
     assert json.loads(path.read_text()) == {"version": 2}
+    assert await keys_of(store) == (KEY,)
 
 
 @pytest.mark.anyio
