@@ -227,12 +227,13 @@ class _Books:
         at = now - report.age_s
         match report.what:
             case "sent":
-                self._arrived(report.id, at + change.uplink_s, at)
+                # It may be told twice, if more of it leaves: the last time counts.
+                place = self._place_of(report.id, at)
+                place.by, place.is_known = at + change.uplink_s, True
             case "answered":
-                self._settled(self._arrived(report.id, at, at), now, answered=True)
+                self._settled(report.id, at, at, now, answered=True)
             case "lost":
-                place = self._arrived(report.id, at + change.uplink_s, at)
-                self._settled(place, now, answered=False)
+                self._settled(report.id, at, at + change.uplink_s, now, answered=False)
             case "unsent":
                 self._unsent(report.id, now, wall)
             case "accepted":
@@ -242,7 +243,10 @@ class _Books:
             case _:
                 self._exported(report, at)
 
-    def _settled(self, place: _Place, now: float, *, answered: bool) -> None:
+    def _settled(self, key: str, at: float, by: float, now: float, *, answered: bool) -> None:
+        """Note that a request had arrived by an instant, and whether its answer came."""
+        place = self._place_of(key, at)
+        place.by, place.is_known = min(place.by, by) if place.is_known else by, True
         if place.is_probe and self.gate.step is Step.PROBING:
             self.gate.probe_settled(now, answered=answered)
             place.is_probe = False
@@ -253,13 +257,12 @@ class _Books:
         if self.gate.is_open:
             self.pace.accepted()
 
-    def _arrived(self, key: str, by: float, at: float) -> _Place:
-        """Note when a request has arrived at the latest, also if its place was lost."""
+    def _place_of(self, key: str, at: float) -> _Place:
+        """Return the place of a request that has left, also if it was lost."""
         place = self._place(key)
         if place is None:
-            place = _Place(key, at, by)
+            place = _Place(key, at, at)
             self.places.append(place)
-        place.by, place.is_known = min(place.by, by), True
         return place
 
     def _place(self, key: str) -> _Place | None:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
+import pytest
 
 from newsleopard_async.transport.limits.books import apply
-from newsleopard_async.transport.limits.quota import Change, Report, Verdict, Wish
+from newsleopard_async.transport.limits.quota import Change, Report, Verdict, What, Wish
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -101,3 +102,38 @@ def test_what_another_version_kept_is_as_good_as_nothing() -> None:
 
     assert verdict.go_s is not None
     assert round(verdict.go_s, 3) == 1.155
+
+
+def places(books: Books) -> dict[str, float]:
+    """Return until when each request has arrived at the latest."""
+    assert books.kept is not None
+    return {place[0]: round(place[2] - 1_000, 3) for place in books.kept["places"]}
+
+
+@pytest.mark.parametrize(
+    ("reports", "arrived_s"),
+    [
+        pytest.param([], 10.0, id="nothing is heard"),
+        pytest.param([(0.1, "sent")], 0.25, id="sent"),
+        pytest.param([(0.1, "sent"), (0.5, "sent")], 0.65, id="the rest of it later"),
+        pytest.param([(0.1, "sent"), (0.2, "answered")], 0.2, id="answered soon"),
+        pytest.param([(0.1, "sent"), (0.9, "answered")], 0.25, id="answered late"),
+        pytest.param([(0.1, "sent"), (0.9, "lost")], 0.25, id="lost"),
+        pytest.param([(0.4, "lost")], 0.55, id="lost on its way"),
+        pytest.param([(10.5, "sent")], 10.65, id="a long upload"),
+        pytest.param([(10.5, "lost")], 10.65, id="a long upload that broke off"),
+        pytest.param([(14.0, "sent")], 14.15, id="so long that its place was over"),
+    ],
+)
+def test_request_counts_until_it_has_arrived_for_certain(
+    reports: list[tuple[float, What]], arrived_s: float
+) -> None:
+    """That is its answer, or its last byte and the longest way, whichever was before."""
+    books = Books()
+    books.ask("a")
+
+    for at_s, what in reports:
+        books.now = 1_000 + at_s
+        books.update(Report("a", what, 0.0))
+
+    assert places(books) == {"a": arrived_s}
