@@ -140,8 +140,8 @@ class Gate:
         return self.step is Step.OPEN
 
     def may_probe(self, now: float) -> bool:
-        """Say whether the next request may go as a probe."""
-        return self.step is Step.SHUT and now >= self.probe_at
+        """Say whether the next request may go as a probe; also if the verdict on one never came."""
+        return self.step in (Step.SHUT, Step.JUDGING) and now >= self.probe_at
 
     def hold_s(self, now: float) -> float:
         """Return how long nobody may go, as far as is known; 0 while a probe is on its way."""

@@ -138,6 +138,23 @@ async def test_day_that_is_gone_is_probed_by_one_every_five_minutes(daily: bool 
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("daily", [None, False], ids=["the day is gone", "given up"])
+async def test_lost_verdict_keeps_nobody_out_for_ever(daily: bool | None) -> None:
+    """A caller may go away between the head of the probe's answer and the rest of it."""
+    clock = ManualClock(NOON)
+    limiter = make_limiter(clock)
+    with pytest.raises(RateLimited):
+        await _be_refused_for_ever(limiter, daily=daily)
+    await clock.sleep(5 * MINUTE_S)
+    (await limiter.acquire()).answered()
+
+    await clock.sleep(5 * MINUTE_S)
+    await exchange(limiter)
+
+    assert limiter.usage.remaining
+
+
+@pytest.mark.anyio
 async def test_wrong_conclusion_about_the_day_heals_by_itself() -> None:
     """An accepted probe ends it for everybody, without a new process."""
     clock = ManualClock(NOON)
