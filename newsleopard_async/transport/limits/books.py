@@ -64,6 +64,10 @@ _REFUSALS: Final = 32
 """How many refusals are remembered, each of which counts once. Chosen: three windows of ten, and a
 report is repeated within seconds."""
 
+_PROBES: Final = 8
+"""How many probes are remembered whose answers would still be news. Chosen: one goes every 10 s if
+none is answered, and an answer takes a minute at most."""
+
 _FORM: Final = 1
 """The form of what is kept. Another one is as good as nothing."""
 
@@ -108,14 +112,24 @@ class _Place:
         at: When it goes.
         by: When it has arrived at the latest.
         is_known: Whether its last byte has left, so that ``by`` is the truth.
-        is_probe: Whether it is the one by which the server is asked whether it accepts again.
     """
 
     id: str
     at: float
     by: float
     is_known: bool = False
-    is_probe: bool = False
+
+
+@attrs.define
+class _Probe:
+    """A request by which the server is asked whether it accepts again.
+
+    Attributes:
+        until: From when on another one may go: its process may be dead.
+    """
+
+    id: str
+    until: float
 
 
 @attrs.define
@@ -156,6 +170,7 @@ class _Books:
     born: float
     gate: Gate
     places: list[_Place] = attrs.field(factory=list)
+    probes: list[_Probe] = attrs.field(factory=list)
     line: list[_Turn] = attrs.field(factory=list)
     exports: list[_Export] = attrs.field(factory=list)
     refusals: list[str] = attrs.field(factory=list)
@@ -171,7 +186,8 @@ class _Books:
         back = min(0.0, now - kept["now"])
         return cls(
             born=kept["born"] + back,
-            places=[_Place(i, at + back, by + back, k, p) for i, at, by, k, p in kept["places"]],
+            places=[_Place(i, at + back, by + back, k) for i, at, by, k in kept["places"]],
+            probes=[_Probe(i, until + back) for i, until in kept["probes"]],
             line=[_Turn(i, rank, at + back, due + back) for i, rank, at, due in kept["line"]],
             exports=[_Export(i, sn, at + back, u + back, o) for i, sn, at, u, o in kept["exports"]],
             refusals=list(kept["refusals"]),
@@ -190,6 +206,7 @@ class _Books:
             "now": now,
             "born": self.born,
             "places": [attrs.astuple(each) for each in self.places if each.by + self.reach_s > now],
+            "probes": [attrs.astuple(each) for each in self.probes[-_PROBES:]],
             "line": [attrs.astuple(each) for each in self.line],
             "exports": [attrs.astuple(each) for each in self.exports if each.until > now],
             "refusals": self.refusals[-_REFUSALS:],
@@ -247,12 +264,14 @@ class _Books:
         """Note that a request had arrived by an instant, and whether its answer came."""
         place = self._place_of(key, at)
         place.by, place.is_known = min(place.by, by) if place.is_known else by, True
-        if place.is_probe and self.gate.step is Step.PROBING:
+        is_probe = any(each.id == key for each in self.probes)
+        if is_probe and self.gate.step in (Step.SHUT, Step.PROBING):
+            self.probes = [each for each in self.probes if each.id != key]
             self.gate.probe_settled(now, answered=answered)
-            place.is_probe = False
 
     def _accepted(self) -> None:
         if self.gate.accepted():
+            self.probes = []
             self.day.heal()
         if self.gate.is_open:
             self.pace.accepted()
@@ -275,7 +294,7 @@ class _Books:
             return
         self.places.remove(place)
         self.day.take_back(now, wall)
-        if place.is_probe and self.gate.step is Step.PROBING:
+        if self.probes and self.probes[-1].id == key and self.gate.step is Step.PROBING:
             self.gate.probe_unsent()
 
     def _refused(self, report: Report, change: Change, now: float, wall: datetime) -> None:
@@ -295,9 +314,7 @@ class _Books:
 
     def _give_up_probe(self, now: float) -> None:
         """Let another probe go if nothing is heard of the last one: its process may be dead."""
-        if self.gate.step is Step.PROBING and not any(
-            each.is_probe and each.by > now for each in self.places
-        ):
+        if self.gate.step is Step.PROBING and all(each.until <= now for each in self.probes):
             self.gate.probe_unsent()
 
     def _wished(self, wish: Wish, change: Change, now: float, wall: datetime) -> dict[str, Any]:
@@ -379,8 +396,9 @@ class _Books:
             # A probe is not given ahead: until then somebody urgent may come.
             self.line.append(_Turn(wish.id, wish.rank, now - wish.waited_s, at))
             return {"later_s": at - now}
-        is_probe = self.gate.pass_one(early=now < self.gate.go_at())
-        self.places.append(_Place(wish.id, at, at + LEASE_S, is_probe=is_probe))
+        if self.gate.pass_one(early=now < self.gate.go_at()):
+            self.probes.append(_Probe(wish.id, at + LEASE_S))
+        self.places.append(_Place(wish.id, at, at + LEASE_S))
         self.last_at = max(at, self.last_at)
         if change.has_day:
             self.day.count(now, wall)

@@ -137,3 +137,100 @@ def test_request_counts_until_it_has_arrived_for_certain(
         books.update(Report("a", what, 0.0))
 
     assert places(books) == {"a": arrived_s}
+
+
+def heard(key: str, *whats: What, daily: bool | None = None) -> tuple[Report, ...]:
+    """Report what became of a request just now."""
+    return tuple(Report(key, what, 0.0, daily=daily) for what in whats)
+
+
+def send_probe(books: Books) -> None:
+    """Be refused, and send a probe as soon as one may go."""
+    books.ask("first")
+    books.update(*heard("first", "sent", "answered", "refused"))
+    books.now += 1.5
+    assert books.ask("probe").go_s == 0
+    books.update(*heard("probe", "sent"))
+
+
+def test_only_one_probe_goes_while_it_is_unanswered() -> None:
+    """A server that takes its time to answer is not asked by others meanwhile."""
+    books = Books()
+    send_probe(books)
+
+    for _ in range(18):
+        books.now += 0.5
+        assert books.ask("other").later_s == 0.5
+    books.update(*heard("probe", "answered", "accepted"))
+
+    assert books.ask("other").go_s == 0
+
+
+def test_probe_of_a_process_that_died_holds_for_ten_seconds() -> None:
+    """Then another one goes."""
+    books = Books()
+    send_probe(books)
+
+    books.now += 9.9
+    before = books.ask("other").later_s
+    books.now += 0.1
+    after = books.ask("other").go_s
+
+    assert (before, after) == (0.5, 0)
+
+
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_answer_to_an_old_probe_is_news_still(is_followed: bool) -> None:
+    """A server may take longer to answer than another probe waits."""
+    books = Books()
+    send_probe(books)
+    books.now += 11
+    if is_followed:
+        assert books.ask("next probe").go_s == 0
+
+    verdict = books.update(*heard("probe", "answered", "accepted"))
+
+    assert verdict.is_open
+
+
+def test_probe_that_was_not_sent_is_followed_at_once() -> None:
+    """It tells nothing."""
+    books = Books()
+    books.ask("first")
+    books.update(*heard("first", "sent", "answered", "refused"))
+    books.now += 1.5
+    books.ask("probe")
+
+    books.update(*heard("probe", "unsent"))
+
+    assert books.ask("other").go_s == 0
+
+
+def test_request_that_was_not_sent_beside_a_probe_changes_nothing() -> None:
+    """The probe is still on its way."""
+    books = Books()
+    send_probe(books)
+    books.ask("stop", rank=0)
+
+    books.update(*heard("stop", "unsent"))
+
+    assert books.ask("other").later_s == 0.5
+
+
+@pytest.mark.parametrize("daily", [None, False], ids=["the day is gone", "given up"])
+def test_probe_whose_verdict_never_came_is_followed_by_another(daily: bool | None) -> None:
+    """Its process may have died between the head of the answer and the rest of it."""
+    books = Books()
+    for number in range(4):
+        books.now += 45
+        assert books.ask(f"{number}").go_s == 0
+        verdict = books.update(*heard(f"{number}", "sent", "answered", "refused", daily=daily))
+    assert verdict.is_gone == (daily is None)
+    assert books.ask("now").refused == ("gone" if daily is None else "given-up")
+    books.now += 301
+    assert books.ask("lost").go_s == 0
+    books.update(*heard("lost", "sent", "answered"))
+
+    books.now += 301
+
+    assert books.ask("other").go_s == 0
