@@ -1,8 +1,8 @@
 """Rate limiters side by side, judged at the server.
 
     pip install aiolimiter pyrate-limiter throttled-py
-    python benchmarks/limiter.py            # about four minutes
-    python benchmarks/limiter.py --quick    # about half a minute
+    python -m benchmarks.limiter            # about four minutes
+    python -m benchmarks.limiter --quick    # about half a minute
 
 Each run queues 200 requests at once, at 10 a second. A server in a process of its own, on
 loopback, notes when each arrives. The network's jitter is played by the server: it lets a
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import bisect
 import json
 import random
 import subprocess
@@ -33,6 +32,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from benchmarks.quota.figures import overfull, use
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.transport.limits.limiter import Limiter
@@ -132,12 +132,7 @@ class Result:
 
 def judge(arrivals: list[float]) -> Result:
     """Count the overfull windows, and how much of what was allowed was used."""
-    arrivals = sorted(arrivals)
-    violations = sum(
-        bisect.bisect_left(arrivals, begin + PERIOD_S) - index > RATE
-        for index, begin in enumerate(arrivals)
-    )
-    return Result(violations, (len(arrivals) - RATE) / (RATE * (arrivals[-1] - arrivals[0])))
+    return Result(len(overfull(arrivals)), use(arrivals))
 
 
 async def request(port: int, path: str, turn: Turn, pool: list[Connection]) -> bytes:
@@ -213,7 +208,9 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
 async def server() -> AsyncIterator[int]:
     """Run the server in a process of its own; yield its port."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, "--serve", stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        *(sys.executable, "-m", "benchmarks.limiter", "--serve"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -1,0 +1,111 @@
+"""Where a fleet keeps its quota, and what can happen to that place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from benchmarks.quota.worker import PYRATE
+from tests.servers import Server, start_redis
+
+__all__ = ["BACKENDS", "Backend", "opened"]
+
+ALONE: Final = "process"
+HOST: Final = "host"
+REDIS: Final = "redis"
+PYRATE_ON_REDIS: Final = "pyrate-limiter"
+BACKENDS: Final = (ALONE, HOST, REDIS, PYRATE_ON_REDIS)
+
+
+@attrs.frozen
+class Backend:
+    """One of `BACKENDS`, in a folder of its own.
+
+    Attributes:
+        quota: What a worker is given.
+        env: What its environment has beside ours.
+    """
+
+    name: str
+    folder: Path
+    quota: str | None
+    env: Mapping[str, str]
+    redis: Server | None
+
+    async def away(self, for_s: float) -> None:
+        """Keep every process from the quota: the server is gone, the file's lock is held."""
+        if self.redis is not None:
+            with _environment(self.env), self.redis.away():
+                await asyncio.sleep(for_s)
+            return
+        with contextlib.ExitStack() as held:
+            for path in self._files():
+                file = held.enter_context(path.open("rb"))
+                await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+            await asyncio.sleep(for_s)
+
+    def forget(self) -> None:
+        """Remove the files."""
+        for path in self._files():
+            path.unlink()
+
+    def set_clock(self, by_s: int) -> None:
+        """Move the wall clock of all processes, if they run with libfaketime."""
+        (self.folder / "clock").write_text(f"{by_s:+d}")
+
+    def _files(self) -> list[Path]:
+        found = [path for path in (self.folder / "home").rglob("*") if path.is_file()]
+        assert found, "the quota of this host has no file"
+        return found
+
+
+@contextlib.asynccontextmanager
+async def opened(name: str, *, faked_clock: Path | None = None) -> AsyncIterator[Backend]:
+    """Make what a backend needs: a folder, a server.
+
+    Args:
+        faked_clock: The library libfaketime, if the wall clock is to be moved.
+    """
+    with tempfile.TemporaryDirectory(prefix="quota-") as made:
+        folder = Path(made)
+        home = folder / "home"
+        home.mkdir(0o700)
+        env = dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"), str(home))
+        if faked_clock is not None:
+            (folder / "clock").write_text("+0")
+            env |= {
+                "LD_PRELOAD": str(faked_clock),
+                "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
+        if name == ALONE:
+            env["NEWSLEOPARD_QUOTA"] = "process"
+        with contextlib.ExitStack() as running:
+            redis, url = None, ""
+            if name in (REDIS, PYRATE_ON_REDIS):
+                with _environment(env):
+                    redis = running.enter_context(start_redis())
+                url = f"redis://127.0.0.1:{redis.port}/0"
+            quota = {ALONE: None, HOST: HOST, REDIS: url, PYRATE_ON_REDIS: PYRATE + url}[name]
+            yield Backend(name, folder, quota, env, redis)
+
+
+@contextlib.contextmanager
+def _environment(env: Mapping[str, str]) -> Iterator[None]:
+    """Have what is started meanwhile begin with this environment."""
+    before = dict(os.environ)
+    os.environ |= env
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before

@@ -1,0 +1,184 @@
+"""A server that counts: it notes when each request arrives, and answers after a chosen time.
+
+It is one process with one loop. On Linux the kernel stamps what arrives, so that a busy machine
+that lets the server wait does not move an arrival. The network's jitter is played here: a random
+time up to the jitter is added to the stamp. To the client this is a slow network, since it has
+seen the last byte leave before; and the bound is exact, which that of a sleep would not be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import heapq
+import itertools
+import json
+import random
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import attrs
+
+from benchmarks.quota.figures import Arrival
+
+__all__ = ["Counting", "counting", "end_with_parent"]
+
+SO_TIMESTAMPNS: Final = 35
+"""Linux: stamp what arrives. Python has no name for it."""
+
+POLL: Final = b'{"status": "PROCESSING"}'
+LISTS: Final = b'{"Lists": []}'
+REFUSAL: Final = b'{"message": "Limit Exceeded"}'
+"""The one of the two texts that may mean the day as well as the second."""
+
+
+def end_with_parent() -> None:
+    """Have this process killed when its parent ends, in whatever way; on Linux only."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+@attrs.define
+class _Connection:
+    socket: socket.socket
+    unread: bytes = b""
+
+
+@attrs.define
+class _Server:
+    """Attributes:
+    jitter_s: The longest time that is added to an arrival.
+    serving_s: From the arrival to the answer.
+    refuse: How many of the first requests are refused.
+    """
+
+    jitter_s: float
+    serving_s: float
+    refuse: int
+    arrivals: list[Arrival] = attrs.field(factory=list)
+    _due: list[tuple[float, int, _Connection, bytes]] = attrs.field(factory=list)
+    _order: itertools.count[int] = attrs.field(factory=itertools.count)
+    _selector: selectors.BaseSelector = attrs.field(factory=selectors.DefaultSelector)
+
+    def serve(self) -> None:
+        """Serve until the standard input is closed."""
+        listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+        if sys.platform == "linux":
+            listening.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        print(listening.getsockname()[1], flush=True)
+        self._selector.register(listening, selectors.EVENT_READ)
+        self._selector.register(sys.stdin, selectors.EVENT_READ)
+        while True:
+            wait_s = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+            for key, _ in self._selector.select(wait_s):
+                if key.fileobj is sys.stdin:
+                    return
+                if key.fileobj is listening:
+                    connection = _Connection(listening.accept()[0])
+                    self._selector.register(connection.socket, selectors.EVENT_READ, connection)
+                else:
+                    self._read(key.data)
+            self._answer()
+
+    def _read(self, connection: _Connection) -> None:
+        try:
+            received, stamps, _, _ = connection.socket.recvmsg(1 << 16, 256)
+        except OSError:
+            received, stamps = b"", []
+        at = _stamped(stamps)
+        connection.unread += received
+        head, end, rest = connection.unread.partition(b"\r\n\r\n")
+        if not received:
+            self._selector.unregister(connection.socket)
+            connection.socket.close()
+        elif end:
+            # Only what has no body is asked for here, one after the other.
+            connection.unread = rest
+            self._arrived(connection, at, head.split()[1].decode())
+
+    def _arrived(self, connection: _Connection, at: float, path: str) -> None:
+        at += random.uniform(0, self.jitter_s)
+        status = 429 if len(self.arrivals) < self.refuse else 200
+        self.arrivals.append(Arrival(at, path, status))
+        body = REFUSAL if status == 429 else POLL if "/imports/result/" in path else LISTS
+        head = (
+            f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        )
+        answer = head.encode() + b"\r\n\r\n" + body
+        heapq.heappush(self._due, (at + self.serving_s, next(self._order), connection, answer))
+
+    def _answer(self) -> None:
+        while self._due and self._due[0][0] <= time.monotonic():
+            _, _, connection, answer = heapq.heappop(self._due)
+            with contextlib.suppress(OSError):  # its client may have been killed
+                connection.socket.sendall(answer)
+
+
+def _stamped(stamps: list[tuple[int, int, bytes]]) -> float:
+    """Return the kernel's stamp on the monotonic clock; where there is none, the present."""
+    now = time.monotonic()
+    for _, kind, value in stamps:
+        if kind == SO_TIMESTAMPNS:
+            seconds, nanos = map(int, struct.unpack("qq", value))
+            return now - (time.time_ns() - seconds * 10**9 - nanos) / 1e9
+    return now
+
+
+@attrs.define
+class Counting:
+    """A counting server that runs."""
+
+    _process: asyncio.subprocess.Process
+    port: int
+
+    async def arrivals(self) -> list[Arrival]:
+        """End the server; return what it has seen, in order."""
+        found, _ = await self._process.communicate(b"")  # which closes its input
+        return sorted((Arrival(*each) for each in json.loads(found)), key=lambda each: each.at)
+
+
+@contextlib.asynccontextmanager
+async def counting(
+    *, jitter_s: float = 0.0, serving_s: float = 0.0, refuse: int = 0
+) -> AsyncIterator[Counting]:
+    """Run a counting server in a process of its own."""
+    options = (f"--jitter={jitter_s}", f"--serving={serving_s}", f"--refuse={refuse}")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.quota.server", *options),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 26,
+        preexec_fn=end_with_parent,
+    )
+    assert process.stdout is not None
+    try:
+        yield Counting(process, int(await process.stdout.readline()))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def main() -> None:
+    """Serve; when the standard input ends, print what has arrived."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jitter", type=float)
+    parser.add_argument("--serving", type=float)
+    parser.add_argument("--refuse", type=int)
+    given = parser.parse_args()
+    server = _Server(given.jitter, given.serving, given.refuse)
+    server.serve()
+    print(json.dumps([attrs.astuple(each) for each in server.arrivals]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What the benchmarks read from arrivals: nothing is measured here."""
+
+from __future__ import annotations
+
+from benchmarks.quota.figures import contended, jain, overfull, use
+
+
+def test_second_is_overfull_from_the_eleventh_arrival_on() -> None:
+    """Each arrival begins a half-open second, in which ten may arrive."""
+    ten = [0.1 * n for n in range(10)]
+
+    assert overfull(ten) == []
+    assert overfull([*ten, 1.0]) == []
+    assert overfull([*ten, 0.999]) == [(0.0, 11)]
+
+
+def test_overfull_second_is_found_wherever_it_begins() -> None:
+    """No grid of seconds hides a burst, and the order of arrivals does not matter."""
+    around_a_border = [0.90, 0.91, 0.92, 0.93, 0.94, 0.95, 1.05, 1.06, 1.07, 1.08, 1.09]
+
+    assert overfull([5.0, *reversed(around_a_border)]) == [(0.90, 11)]
+
+
+def test_use_leaves_out_the_first_ten() -> None:
+    """Ten at once and then ten a second is all that the limit allows."""
+    assert use([0.0] * 10 + [1.0] * 10 + [2.0] * 10) == 1.0
+    assert use([0.0] * 10 + [2.0] * 10) == 0.5
+    assert use([]) == 0.0
+
+
+def test_jain_is_one_if_all_have_the_same() -> None:
+    """One that has all of four has a quarter of the fairness."""
+    assert jain([7, 7, 7, 7]) == 1.0
+    assert jain([28, 0, 0, 0]) == 0.25
+    assert jain([0, 0]) == 1.0
+
+
+def test_contention_ends_with_the_last_arrival_of_the_first_to_finish() -> None:
+    """What the others send afterwards, alone, says nothing of fairness; nor do those left out."""
+    arrivals = [(1.0, 0), (2.0, 1), (3.0, 0), (4.0, 1), (5.0, 1), (0.5, 2)]
+
+    assert contended(arrivals, (0, 1)) == [2, 1]
