@@ -52,7 +52,8 @@ _GRACE_S: Final = 0.25
 """How late one may ask again and keep its turn. Chosen: a busy machine is late by a tenth of it."""
 
 _LOOK_S: Final = 0.5
-"""How often to ask while a probe is on its way. Chosen: it is answered sooner, most often."""
+"""How often to ask while a probe or the day's last requests are on their way. Chosen: they are
+answered sooner, most often."""
 
 _AGAIN_S: Final = 0.05
 """How soon to ask again at the soonest. Chosen: reports of others come within twice that."""
@@ -234,6 +235,7 @@ class _Books:
         return Verdict(
             day=wall.toordinal(),
             used=self.day.used(now, wall),
+            sent=self._sent(now, wall),
             is_gone=self.day.is_gone(now, wall),
             is_open=self.gate.is_open,
             interval_s=self.pace.interval_s(change.windows),
@@ -327,6 +329,14 @@ class _Books:
         if wish.rank and (refused := self._refusal(wish, change, now, wall)):
             return refused
         since = now - wish.waited_s
+        if (
+            wish.rank
+            and change.allowance is not None
+            and self.day.used(now, wall) >= change.allowance
+        ):
+            # The last permits are given, and may come back.
+            self.line.append(_Turn(wish.id, wish.rank, since, now + _LOOK_S))
+            return {"later_s": _LOOK_S}
         ahead = sum((each.rank, each.since) < (wish.rank, since) for each in self.line)
         early, sure = self._go_at(wish, change, ahead, now, wall)
         latest = early if wish.rank == POLL else early + _CLOSE_S
@@ -344,7 +354,7 @@ class _Books:
         may_probe = self.gate.may_probe(now)
         if self.day.is_gone(now, wall) and not (may_probe and now >= self.day_probe_at):
             return {"refused": "gone"}
-        if change.allowance is not None and self.day.used(now, wall) >= change.allowance:
+        if change.allowance is not None and self._sent(now, wall) >= change.allowance:
             return {"refused": "used"}
         hold_s = self.gate.hold_s(now)
         if self.gate.is_given_up and not may_probe:
@@ -352,6 +362,11 @@ class _Books:
         if hold_s > wish.longest_hold_s:
             return {"refused": "hold", "refused_s": hold_s}
         return None
+
+    def _sent(self, now: float, wall: datetime) -> int:
+        """Return the requests of the day that have left: a permit may be given back."""
+        open_ones = sum(not each.is_known for each in self.places)
+        return max(0, self.day.used(now, wall) - open_ones)
 
     def _go_at(
         self, wish: Wish, change: Change, ahead: int, now: float, wall: datetime

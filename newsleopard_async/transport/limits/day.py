@@ -76,7 +76,11 @@ class DayCount:
 
     def used(self, now: float, wall: datetime) -> int:
         """Return how many requests count on the day, those still to be sent included."""
-        return self._pending + sum(day.sent for day in self._from_today(now, wall))
+        return self._pending + self.sent(now, wall)
+
+    def sent(self, now: float, wall: datetime) -> int:
+        """Return how many requests were sent on the day."""
+        return sum(day.sent for day in self._from_today(now, wall))
 
     def is_gone(self, now: float, wall: datetime) -> bool:
         """Say whether the server seems to refuse everything for the rest of the day."""

@@ -105,8 +105,8 @@ class Change:
         uplink_s: The longest that a request may be on its way.
         allowance: How many requests of a day it may send, or None.
         has_day: Whether the day is counted, and may be found to be used up.
-        day, seen: The day by its ordinal, and the highest count that it has seen of it, which
-            outlives what is kept.
+        day, seen: The day by its ordinal, and the highest count of requests sent on it that it has
+            seen, which outlives what is kept.
         chance: A random number below 1, for the jitter.
         reports: In their order.
         wish: A permit, or None.
@@ -130,7 +130,8 @@ class Verdict:
     """What comes of a change.
 
     Attributes:
-        day, used: The day by its ordinal, and its count.
+        day, used: The day by its ordinal, and its count, with the permits that are given.
+        sent: Without those.
         is_gone: Whether the server seems to refuse everything for the rest of the day.
         is_open: Whether the gate is open.
         interval_s: The distance that requests keep, if the server throttles below the limits.
@@ -144,6 +145,7 @@ class Verdict:
 
     day: int
     used: int
+    sent: int
     is_gone: bool
     is_open: bool
     interval_s: float

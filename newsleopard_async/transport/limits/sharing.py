@@ -166,7 +166,7 @@ class SharedLedger(Ledger):
         """Return the error for a request that is not worth waiting with, or None."""
         if self._why_not is not None:
             return self._why_not(demand)
-        if not demand.insists and self.is_used_up(demand, now, wall):
+        if not self._has_day and not demand.insists and self.is_used_up(demand, now, wall):
             return refusal_for("used", demand, wall)
         return None
 
@@ -353,10 +353,20 @@ class SharedLedger(Ledger):
 
     def used(self, now: float, wall: datetime) -> int:
         """Return the day's count of all processes, as of the last time that it was asked for."""
+        known = self._known_today(wall)
+        own = super().used(now, wall)
+        return own if known is None else max(own, known.used)
+
+    def _sent(self, now: float, wall: datetime) -> int:
+        """Return the same without what may still be given back."""
+        known = self._known_today(wall)
+        own = self.day.sent(now, wall)
+        return own if known is None else max(own, known.sent)
+
+    def _known_today(self, wall: datetime) -> Verdict | None:
         known = self._known
         is_of_today = self._has_day and known is not None and known.day == wall.toordinal()
-        own = super().used(now, wall)
-        return max(own, known.used) if known is not None and is_of_today else own
+        return known if is_of_today else None
 
     def is_gone(self, now: float, wall: datetime) -> bool:  # noqa: ARG002 - as it was told
         """Say whether the server seems to refuse everything for the rest of the day."""
@@ -395,7 +405,7 @@ class SharedLedger(Ledger):
                 allowance=demand.day_allowance if self._has_day and demand.day_limit else None,
                 has_day=self._has_day,
                 day=wall.toordinal(),
-                seen=self.used(now, wall) if self._has_day else 0,
+                seen=self._sent(now, wall) if self._has_day else 0,
                 chance=random.random(),  # noqa: S311 - jitter
                 reports=tuple(attrs.evolve(n.report, age_s=now - n.at) for n in notes),
                 wish=wish,

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from newsleopard_async.clock import Clock
+from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.books import apply
@@ -64,10 +65,11 @@ class Fleet:
     )
     arrivals: list[tuple[float, int]] = attrs.field(factory=list)
 
-    def process(self) -> Limiter:
+    def process(self, limits: RateLimits | None = None) -> Limiter:
         """Start a process."""
         ledger = SharedLedger(self.quota, self.clock, DayCount(), has_day=True)
-        return Limiter(RateLimits(), LimiterState(self.clock, ledger=ledger), self.clock)
+        state = LimiterState(self.clock, ledger=ledger)
+        return Limiter(limits or RateLimits(), state, self.clock)
 
     async def send(self, limiter: Limiter, number: int) -> None:
         """Take a request to the server and its answer back."""
@@ -139,3 +141,23 @@ async def test_processes_keep_the_limit_together_and_use_it(
     assert fleet.use >= least_use
     assert fleet.calls <= most_calls
     assert fleet.fairness >= 0.9
+
+
+@pytest.mark.anyio
+async def test_permit_that_is_given_back_is_no_request_of_the_day() -> None:
+    """The day's last request goes to another process, which waits for it to be known."""
+    fleet = Fleet(0.0, 0.0)
+    limits = RateLimits(windows=((10, 1.0), (100, 86_400.0)))
+    first, second = fleet.process(limits), fleet.process(limits)
+    for _ in range(99):
+        await fleet.send(first, 1)
+    last = await first.acquire()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fleet.send, second, 2)
+        await fleet.clock.sleep(2)
+        last.give_back()
+
+    assert [number for _, number in fleet.arrivals].count(2) == 1
+    with pytest.raises(DailyQuotaExhausted):
+        await first.acquire()
