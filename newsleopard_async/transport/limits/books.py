@@ -19,7 +19,8 @@ The rules, beside those of `gate`, `day` and `windows`, which hold for all proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ from newsleopard_async.transport.limits.quota import (
 from newsleopard_async.transport.limits.state import DAY_PROBE_S
 from newsleopard_async.transport.limits.windows import MARGIN
 
-__all__ = ["apply"]
+__all__ = ["FORM", "apply"]
 
 _AHEAD_S: Final = 3.0
 """How far ahead a permit is given. Chosen: a longer wait may end otherwise, and is asked for again
@@ -69,8 +70,13 @@ _PROBES: Final = 8
 """How many probes are remembered whose answers would still be news. Chosen: one goes every 10 s if
 none is answered, and an answer takes a minute at most."""
 
-_FORM: Final = 1
-"""The form of what is kept. Another one is as good as nothing."""
+_LEAST: Final = 64
+"""How many requests are remembered at least. Chosen: six windows of ten, so that each is found by
+what is reported of it."""
+
+FORM: Final = 1
+"""The form of what is kept. Another one is as good as nothing; so it is a part of its name, or two
+versions that run beside each other would take it from each other all the time."""
 
 NEVER: Final = -1e18
 """An instant that has passed for certain: JSON has no infinity."""
@@ -80,7 +86,7 @@ LATER: Final = 1e18
 
 
 def apply(
-    kept: Mapping[str, Any] | None,
+    kept: object,
     change: Change,
     now: float,
     wall: datetime,
@@ -90,19 +96,36 @@ def apply(
     """Apply a change to what is kept.
 
     Args:
-        kept: JSON-safe data, as it was returned before; None if there is none.
+        kept: JSON-safe data, as it was returned before; None if there is none. Anything else is as
+            good as that.
         change: What to do.
         now: Seconds, by a clock that all processes share.
         wall: In UTC.
         is_first: Whether there never was anything, so that nobody can have sent anything.
     """
-    if kept is None or kept.get("form") != _FORM:
-        gate = Gate(jitter=lambda: change.chance)
-        books = _Books(born=NEVER if is_first else now, gate=gate)
-    else:
-        books = _Books.read(kept, now, lambda: change.chance)
+    books = _read(kept, now, lambda: change.chance)
+    if books is None:
+        books = _Books(
+            born=NEVER if is_first else now,
+            gate=Gate(jitter=lambda: change.chance),
+        )
     verdict = books.change(change, now, wall)
     return books.write(now), verdict
+
+
+def _read(kept: object, now: float, jitter: Callable[[], float]) -> _Books | None:
+    """Read what is kept; None if it is nothing, or anything else."""
+    try:
+        return _Books.read(kept, now, jitter)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _number(given: Any) -> float:
+    number = float(given)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 @attrs.define
@@ -177,42 +200,62 @@ class _Books:
     refusals: list[str] = attrs.field(factory=list)
     last_at: float = NEVER
     reach_s: float = 0.0
+    most: int = 0
     day: DayCount = attrs.field(factory=DayCount)
     day_probe_at: float = NEVER
     pace: Pace = attrs.field(factory=Pace)
 
     @classmethod
-    def read(cls, kept: Mapping[str, Any], now: float, jitter: Callable[[], float]) -> _Books:
+    def read(cls, kept: Any, now: float, jitter: Callable[[], float]) -> _Books:
         """Read it; if the time has gone back, all that is kept goes back with it."""
-        back = min(0.0, now - kept["now"])
+        if kept["form"] != FORM:
+            raise ValueError
+        back = min(0.0, now - _number(kept["now"]))
+
+        def instant(given: Any) -> float:
+            return _number(given) + back
+
         return cls(
-            born=kept["born"] + back,
-            places=[_Place(i, at + back, by + back, k) for i, at, by, k in kept["places"]],
-            probes=[_Probe(i, until + back) for i, until in kept["probes"]],
-            line=[_Turn(i, rank, at + back, due + back) for i, rank, at, due in kept["line"]],
-            exports=[_Export(i, sn, at + back, u + back, o) for i, sn, at, u, o in kept["exports"]],
-            refusals=list(kept["refusals"]),
-            last_at=kept["last_at"] + back,
-            reach_s=kept["reach_s"],
-            day=DayCount.read(kept["days"], back),
-            day_probe_at=kept["day_probe_at"] + back,
-            gate=Gate.read(kept["gate"], back, jitter),
-            pace=Pace(*kept["pace"]),
+            born=instant(kept["born"]),
+            places=[
+                _Place(str(i), instant(at), instant(by), bool(k)) for i, at, by, k in kept["places"]
+            ],
+            probes=[_Probe(str(i), instant(until)) for i, until in kept["probes"]],
+            line=[
+                _Turn(str(i), int(rank), instant(at), instant(due))
+                for i, rank, at, due in kept["line"]
+            ],
+            exports=[
+                _Export(str(i), str(sn), instant(at), instant(until), bool(o))
+                for i, sn, at, until, o in kept["exports"]
+            ],
+            refusals=[str(each) for each in kept["refusals"]],
+            last_at=instant(kept["last_at"]),
+            reach_s=_number(kept["reach_s"]),
+            most=int(kept["most"]),
+            day=DayCount.read(kept["days"], instant),
+            day_probe_at=instant(kept["day_probe_at"]),
+            gate=Gate.read(kept["gate"], instant, jitter),
+            pace=Pace.read(kept["pace"]),
         )
 
     def write(self, now: float) -> dict[str, Any]:
         """Return it as JSON-safe data; what counts nowhere any more is left out."""
+        counting = (each for each in self.places if each.by + self.reach_s > now)
+        # Earlier ones do not matter to any window; a long one would keep them all.
+        latest = sorted(counting, key=lambda each: each.by)[-self.most :]
         return {
-            "form": _FORM,
+            "form": FORM,
             "now": now,
             "born": self.born,
-            "places": [attrs.astuple(each) for each in self.places if each.by + self.reach_s > now],
+            "places": [attrs.astuple(each) for each in latest],
             "probes": [attrs.astuple(each) for each in self.probes[-_PROBES:]],
             "line": [attrs.astuple(each) for each in self.line],
             "exports": [attrs.astuple(each) for each in self.exports if each.until > now],
             "refusals": self.refusals[-_REFUSALS:],
             "last_at": self.last_at,
             "reach_s": self.reach_s,
+            "most": self.most,
             "days": self.day.write(),
             "day_probe_at": self.day_probe_at,
             "gate": self.gate.write(),
@@ -222,6 +265,7 @@ class _Books:
     def change(self, change: Change, now: float, wall: datetime) -> Verdict:
         """Take the reports, then look at what is asked for."""
         self.reach_s = max([self.reach_s, *(MARGIN * period_s for _, period_s in change.windows)])
+        self.most = max([self.most, _LEAST, *(count for count, _ in change.windows)])
         if change.day == wall.toordinal():
             self.day.seed(change.seen, now, wall)
         for report in change.reports:

@@ -107,10 +107,11 @@ class Sharing:
         """
         if self.quota is None:
             return None
+        from newsleopard_async.transport.limits.books import FORM
         from newsleopard_async.transport.limits.hostfile import HostFile
 
         try:
-            return HostFile(state_folder() / "quota", self.digest, clock)
+            return HostFile(state_folder() / "quota", f"{self.digest}.{FORM}", clock)
         except OSError as error:
             why = f"no file can be kept in {_place()}: {error.strerror}"
         if self.quota == "host":

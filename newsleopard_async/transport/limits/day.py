@@ -15,7 +15,7 @@ by the monotonic clock too:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Self
 
@@ -133,11 +133,11 @@ class DayCount:
         ]
 
     @classmethod
-    def read(cls, days: Iterable[Sequence[Any]], back_s: float) -> Self:
-        """Read what `write` gave; ``back_s`` is by how much the time went back since then."""
+    def read(cls, days: Iterable[Sequence[Any]], instant: Callable[[Any], float]) -> Self:
+        """Read what `write` gave; ``instant`` reads an instant, by the time that is now."""
         count = cls()
         count._days = tuple(
-            _Day(date.fromordinal(day), ends_at + back_s, sent, is_gone)
+            _Day(date.fromordinal(day), instant(ends_at), int(sent), bool(is_gone))
             for day, ends_at, sent, is_gone in days
         )
         return count

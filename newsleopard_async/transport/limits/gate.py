@@ -113,20 +113,22 @@ class Gate:
         ]
 
     @classmethod
-    def read(cls, kept: Sequence[Any], back_s: float, jitter: Callable[[], float]) -> Self:
-        """Read what `write` gave; ``back_s`` is by how much the time went back since then."""
+    def read(
+        cls, kept: Sequence[Any], instant: Callable[[Any], float], jitter: Callable[[], float]
+    ) -> Self:
+        """Read what `write` gave; ``instant`` reads an instant, by the time that is now."""
         step, *instants, is_given_up, refused_probes, strikes, is_early = kept
-        probe_at, shut_at, refused_since, held_until = (at + back_s for at in instants)
+        probe_at, shut_at, refused_since, held_until = map(instant, instants)
         return cls(
             jitter=jitter,
             step=Step[step],
             probe_at=probe_at,
-            is_given_up=is_given_up,
-            refused_probes=refused_probes,
-            strikes=strikes,
+            is_given_up=bool(is_given_up),
+            refused_probes=int(refused_probes),
+            strikes=int(strikes),
             shut_at=shut_at,
             refused_since=refused_since,
-            is_early=is_early,
+            is_early=bool(is_early),
             held_until=held_until,
         )
 
@@ -238,6 +240,12 @@ class Pace:
     factor: float = 0.0
     _refusals: int = 0
     _accepted: int = 0
+
+    @classmethod
+    def read(cls, kept: Sequence[Any]) -> Self:
+        """Read what `attrs.astuple` gave."""
+        factor, refusals, accepted = kept
+        return cls(float(factor), int(refusals), int(accepted))
 
     def interval_s(self, windows: Iterable[tuple[int, float]]) -> float:
         """Return the distance that two requests keep under these limits."""

@@ -21,7 +21,7 @@ import os
 import random
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -163,20 +163,22 @@ class HostFile:
 
 
 def _head(body: bytes) -> bytes:
-    return f"{len(body):8d} {hashlib.sha256(body).hexdigest()[:16]} ".encode()
+    return f"{len(body):8d} {_digest(body)} ".encode()
 
 
-def _parsed(content: bytes) -> Mapping[str, Any] | None:
-    """Read what is kept; nothing if it is torn, or something else."""
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
+
+
+def _parsed(content: bytes) -> Any:
+    """Read what is kept; None if it is torn, or something else."""
     try:
         length, digest = content[:26].decode().split()
         body = content[26 : 26 + int(length)]
-        if hashlib.sha256(body).hexdigest()[:16] == digest:
-            kept: Mapping[str, Any] = json.loads(body)
-            return kept
-    except ValueError:
-        pass
-    return None
+        return json.loads(body) if _digest(body) == digest else None
+    # Nested too deeply, it is not ours.
+    except (ValueError, RecursionError):
+        return None
 
 
 def _remove_idle(folder: Path) -> None:

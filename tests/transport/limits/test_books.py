@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import pytest
 
-from newsleopard_async.transport.limits.books import apply
-from newsleopard_async.transport.limits.quota import Change, Report, Verdict, What, Wish
+from newsleopard_async.transport.limits.books import FORM, apply
+from newsleopard_async.transport.limits.quota import (
+    Change,
+    ExportClaim,
+    Report,
+    Verdict,
+    What,
+    Wish,
+)
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -20,22 +29,30 @@ class Books:
     """What is kept, over JSON, at a time that a test sets."""
 
     now: float = 1_000.0
-    kept: dict[str, Any] | None = None
+    kept: Any = None
+    windows: tuple[tuple[int, float], ...] = ((2, 1.0),)
 
-    def update(self, *reports: Report, wish: Wish | None = None) -> Verdict:
-        """Apply a change, by limits of two requests a second."""
+    def update(
+        self,
+        *reports: Report,
+        wish: Wish | None = None,
+        claim: ExportClaim | None = None,
+        seen: int = 0,
+    ) -> Verdict:
+        """Apply a change."""
+        wall = NOON + timedelta(seconds=self.now)
         change = Change(
-            windows=((2, 1.0),),
+            windows=self.windows,
             uplink_s=0.15,
             allowance=None,
             has_day=True,
-            day=0,
-            seen=0,
+            day=wall.toordinal(),
+            seen=seen,
             chance=0.5,
             reports=reports,
             wish=wish,
+            claim=claim,
         )
-        wall = NOON + timedelta(seconds=self.now)
         kept, verdict = apply(self.kept, change, self.now, wall, is_first=self.kept is None)
         self.kept = json.loads(json.dumps(kept))
         return verdict
@@ -43,6 +60,20 @@ class Books:
     def ask(self, key: str, rank: int = 1) -> Verdict:
         """Ask for a permit."""
         return self.update(wish=Wish(key, rank, 0.0, 60.0))
+
+
+def heard(key: str, *whats: What, daily: bool | None = None) -> tuple[Report, ...]:
+    """Report what became of a request just now."""
+    return tuple(Report(key, what, 0.0, daily=daily) for what in whats)
+
+
+def send_probe(books: Books) -> None:
+    """Be refused, and send a probe as soon as one may go."""
+    books.ask("first")
+    books.update(*heard("first", "sent", "answered", "refused"))
+    books.now += 1.5
+    assert books.ask("probe").go_s == 0
+    books.update(*heard("probe", "sent"))
 
 
 def test_refusal_that_is_reported_again_counts_once() -> None:
@@ -53,7 +84,6 @@ def test_refusal_that_is_reported_again_counts_once() -> None:
     books.update(refused, refused, refused)
     books.update(refused)
 
-    assert books.kept is not None
     assert books.kept["pace"] == [0.0, 1, 0]
 
 
@@ -63,7 +93,6 @@ def test_refusals_of_their_own_count_each() -> None:
 
     books.update(*(Report(name, "refused", 0.0, daily=False) for name in "abc"))
 
-    assert books.kept is not None
     assert books.kept["pace"] == [0.0, 3, 0]
 
 
@@ -78,7 +107,6 @@ def test_who_left_the_line_keeps_nobody_waiting() -> None:
 
     books.update(*(Report(name, "sent", 0.0) for name in ("a", "b")), Report("gone", "unsent", 0.0))
 
-    assert books.kept is not None
     assert [turn[0] for turn in books.kept["line"]] == ["next"]
 
 
@@ -94,9 +122,32 @@ def test_permit_that_is_asked_for_again_says_when_it_was_for() -> None:
     assert round(again, 3) == -0.7
 
 
-def test_what_another_version_kept_is_as_good_as_nothing() -> None:
-    """Its form may be any; so nobody goes before every window would be empty."""
-    books = Books(kept={"form": 0, "anything": []})
+ASKED: Final = Wish("asked", 1, 0.0, 60.0)
+
+
+def full_books() -> Any:
+    """Return what is kept when everything is in it."""
+    books = Books()
+    send_probe(books)
+    books.update(*heard("probe", "answered", "refused"))
+    books.now += 3
+    books.ask("next probe")
+    books.ask("waits")
+    claim = ExportClaim("export", "c1", 3_600.0, None)
+    books.update(Report("none", "accepted", 0.0), claim=claim)
+    return books.kept
+
+
+ODD: Final[tuple[Any, ...]] = (
+    *(None, True, -1, 1e308, 10**400, math.nan, math.inf),
+    *("", "abc", [], {}, [[]], [{}]),
+)
+
+
+@pytest.mark.parametrize("kept", [*ODD, {"form": 0, "anything": []}, {"form": FORM}])
+def test_what_is_nothing_of_ours_is_as_good_as_nothing(kept: Any) -> None:
+    """It was lost; so nobody goes before every window would be empty."""
+    books = Books(kept=[] if kept is None else kept)
 
     verdict = books.ask("a")
 
@@ -104,9 +155,33 @@ def test_what_another_version_kept_is_as_good_as_nothing() -> None:
     assert round(verdict.go_s, 3) == 1.155
 
 
+@pytest.mark.parametrize("field", sorted(full_books()))
+def test_odd_value_anywhere_fails_no_request(field: str) -> None:
+    """It is taken as it is, or all is as good as lost."""
+    whole = full_books()
+    assert whole[field] not in ([], None)
+
+    for odd in odd_values(whole[field]):
+        books = Books(now=1_010.0, kept={**whole, field: odd})
+        books.update(*heard("a", "sent", "answered", "refused", "accepted"), wish=ASKED)
+        books.update(*heard("a", "unsent", "exported"), wish=ASKED)
+
+    books = Books(now=1_010.0, kept={key: whole[key] for key in whole if key != field})
+    assert books.ask("a").go_s is not None
+
+
+def odd_values(value: Any) -> Iterator[Any]:
+    """Yield what may be in the place of a value, or anywhere within it."""
+    yield from ODD
+    if isinstance(value, list):
+        yield [*value, *value]
+        for place, part in enumerate(value):
+            for odd in odd_values(part):
+                yield [*value[:place], odd, *value[place + 1 :]]
+
+
 def places(books: Books) -> dict[str, float]:
     """Return until when each request has arrived at the latest."""
-    assert books.kept is not None
     return {place[0]: round(place[2] - 1_000, 3) for place in books.kept["places"]}
 
 
@@ -137,20 +212,6 @@ def test_request_counts_until_it_has_arrived_for_certain(
         books.update(Report("a", what, 0.0))
 
     assert places(books) == {"a": arrived_s}
-
-
-def heard(key: str, *whats: What, daily: bool | None = None) -> tuple[Report, ...]:
-    """Report what became of a request just now."""
-    return tuple(Report(key, what, 0.0, daily=daily) for what in whats)
-
-
-def send_probe(books: Books) -> None:
-    """Be refused, and send a probe as soon as one may go."""
-    books.ask("first")
-    books.update(*heard("first", "sent", "answered", "refused"))
-    books.now += 1.5
-    assert books.ask("probe").go_s == 0
-    books.update(*heard("probe", "sent"))
 
 
 def test_only_one_probe_goes_while_it_is_unanswered() -> None:
@@ -234,3 +295,28 @@ def test_probe_whose_verdict_never_came_is_followed_by_another(daily: bool | Non
     books.now += 301
 
     assert books.ask("other").go_s == 0
+
+
+def test_count_of_the_day_outlives_what_is_kept() -> None:
+    """Who has seen a higher count of the day says so to those who have lost it."""
+    books = Books()
+    books.ask("a")
+    books.kept = None
+
+    verdict = books.update(seen=7)
+
+    assert verdict.used == 7
+
+
+def test_long_window_of_one_process_keeps_few_requests_of_others() -> None:
+    """What is kept stays small, whatever goes by limits without that window."""
+    hourly = Books(windows=((2, 1.0), (100, 3_600.0)))
+    hourly.ask("first")
+    books = Books(kept=hourly.kept)
+
+    for number in range(300):
+        books.now += 1
+        books.ask(f"{number}")
+        books.update(*heard(f"{number}", "sent"))
+
+    assert len(books.kept["places"]) == 100
