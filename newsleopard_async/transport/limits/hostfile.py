@@ -15,6 +15,7 @@ the limits by Redis.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -28,7 +29,7 @@ from typing import Any, Final
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.files import make_private_folder
-from newsleopard_async.locks import AT_ONCE, NO_FOLLOW, check_regular, try_lock, unlock
+from newsleopard_async.locks import AT_ONCE, NO_FOLLOW, FileLock, check_regular, try_lock, unlock
 from newsleopard_async.transport.limits.books import apply
 from newsleopard_async.transport.limits.quota import Change, Verdict
 
@@ -36,6 +37,13 @@ __all__ = ["HostFile"]
 
 _WITHIN_S: Final = 5.0
 """How long another process may hold the lock. Chosen: fifty thousand times what a change takes."""
+
+_TRIES: Final = 100
+"""How often it must have been tried within that. Chosen: a process that was stopped itself for so
+long has tried once."""
+
+_ROOM_BYTES: Final = 4096
+"""What a new file takes at once. Chosen: a block of most file systems; what is kept is a third."""
 
 _IDLE_S: Final = 2 * 86_400.0
 """From when on a file is removed that nobody uses. Chosen: by then its day is over everywhere."""
@@ -57,18 +65,20 @@ class HostFile:
     """
 
     def __init__(self, folder: Path, name: str, clock: Clock) -> None:
-        make_private_folder(folder)
         self.name: str = "the file that the processes of this host share"
         self.calls: int = 0
         self._path = folder / name
         self._clock = clock
-        _remove_idle(folder)
         self._is_first = not self._path.exists()
         self._keep(self._open())
-        with self._locked():
-            pass  # So that a file system without locks is noticed now.
+        with self._locked() as is_mine:
+            # So that no locks, or no room, on its file system are noticed now.
+            if is_mine and not os.fstat(self._descriptor).st_size:
+                self._write(b" " * _ROOM_BYTES)
+        _remove_idle(folder, apart_from=self._path)
 
     def _open(self) -> int:
+        make_private_folder(self._path.parent)
         flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW | AT_ONCE | getattr(os, "O_BINARY", 0)
         descriptor = os.open(self._path, flags, 0o600)
         try:
@@ -83,11 +93,11 @@ class HostFile:
         # An event loop may end, and nobody close what was opened for it.
         self._closing = weakref.finalize(self, os.close, descriptor)
 
-    def _reopen(self, *, is_lost: bool) -> None:
+    def _reopen(self) -> None:
+        # If that fails, what is open stays: its number must not become another file's.
+        descriptor = self._open()
         self._closing()
-        self._keep(self._open())
-        # What was in the one before is not known to whoever uses this one first.
-        self._is_first = self._is_first and not is_lost
+        self._keep(descriptor)
 
     async def update(self, change: Change) -> Verdict:
         """Apply a change; wait while another process does.
@@ -96,29 +106,40 @@ class HostFile:
             ConfigurationError: the file cannot be used any more.
         """
         self.calls += 1
-        began_s = self._clock.monotonic()
         try:
-            while True:
-                with self._locked() as is_mine:
-                    if is_mine:
-                        return self._apply(change)
-                if self._clock.monotonic() - began_s > _WITHIN_S:
-                    self._leave_to_holder()
-                    began_s = self._clock.monotonic()
-                # Some milliseconds, since a change takes a tenth of one.
-                await self._clock.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - jitter
+            return await self._update(change)
         except OSError as error:
             raise ConfigurationError(
                 f"the limits cannot be shared by {self._path}: {error.strerror}; give the client "
                 "quota=None if no other process uses this key"
             ) from None
 
+    async def _update(self, change: Change) -> Verdict:
+        began_s, tries = self._clock.monotonic(), 0
+        while True:
+            with self._locked() as is_mine:
+                if is_mine:
+                    verdict = self._apply(change)
+                    # If this process was stopped with the lock, the others have another file now.
+                    if self._is_in_place():
+                        return verdict
+            tries += 1
+            if not self._is_in_place():
+                self._reopen()
+                # What was in the one before is not known to whoever uses this one first.
+                self._is_first = False
+            elif tries > _TRIES and self._clock.monotonic() - began_s > _WITHIN_S:
+                self._leave_to_holder()
+                began_s, tries = self._clock.monotonic(), 0
+            # Some milliseconds, since a change takes a tenth of one.
+            await self._clock.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - jitter
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[bool]:
-        """Try once to lock the file; gives False if another process has it."""
+        """Try once to lock the file; gives False if another process has it, or another file."""
         if self._pid != os.getpid():
             # Forked: the lock of what is open is the parent's, too.
-            self._reopen(is_lost=False)
+            self._reopen()
         if not try_lock(self._descriptor):
             yield False
             return
@@ -128,23 +149,26 @@ class HostFile:
             unlock(self._descriptor)
 
     def _is_in_place(self) -> bool:
-        """Say whether what is locked is what others find; if it was removed, open what is there."""
+        """Say whether what is open is what others find; it may have been removed, or replaced."""
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(self._descriptor), self._path.lstat()):
-                return True
-        self._reopen(is_lost=True)
+            return os.path.samestat(os.fstat(self._descriptor), self._path.lstat())
         return False
 
     def _leave_to_holder(self) -> None:
-        """Let the others go on with a new file, if it is still the one that somebody holds."""
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(self._descriptor), self._path.lstat()):
+        """Remove the file that somebody holds, so that all others go on with a new one."""
+        # All who wait do it at the same time. None may remove the new file of another one.
+        lock = FileLock.take(self._path.with_name(f".{self._path.name}.lock"))
+        if lock is None:
+            return
+        try:
+            if self._is_in_place():
                 self._path.unlink()
-        self._reopen(is_lost=True)
+        finally:
+            lock.release()
 
     def _apply(self, change: Change) -> Verdict:
         content = os.pread(self._descriptor, _MOST_BYTES, 0)
-        is_first, self._is_first = self._is_first and not content, False
+        is_first, self._is_first = self._is_first and not content.strip(), False
         kept, verdict = apply(
             _parsed(content),
             change,
@@ -154,8 +178,12 @@ class HostFile:
         )
         body = json.dumps(kept, separators=(",", ":")).encode()
         # A shorter one leaves the end of a longer one behind, which is not read.
-        os.pwrite(self._descriptor, _head(body) + body, 0)
+        self._write(_head(body) + body)
         return verdict
+
+    def _write(self, content: bytes) -> None:
+        if os.pwrite(self._descriptor, content, 0) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
         """Close the file; others go on with it."""
@@ -181,11 +209,21 @@ def _parsed(content: bytes) -> Any:
         return None
 
 
-def _remove_idle(folder: Path) -> None:
+def _remove_idle(folder: Path, *, apart_from: Path) -> None:
     """Remove the files of keys that nobody has used for two days."""
-    old = time.time() - _IDLE_S
+    before = time.time() - _IDLE_S
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             with contextlib.suppress(OSError):
-                if path.lstat().st_mtime < old:
-                    path.unlink()
+                if path != apart_from and path.lstat().st_mtime < before:
+                    _remove_unused(path, before)
+
+
+def _remove_unused(path: Path, before: float) -> None:
+    descriptor = os.open(path, os.O_RDWR | NO_FOLLOW | AT_ONCE)
+    try:
+        # Whoever uses it at this moment has the lock, or has just written to it.
+        if try_lock(descriptor) and os.fstat(descriptor).st_mtime < before:
+            path.unlink()
+    finally:
+        os.close(descriptor)
