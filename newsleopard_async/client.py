@@ -72,6 +72,7 @@ class NewsLeopard:
         InvalidRequest: ``store`` does not compare before it sets.
     """
 
+    @hides_variables
     def __init__(
         self,
         api_key: str | None = None,

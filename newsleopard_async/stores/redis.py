@@ -179,8 +179,12 @@ class RedisClient:
 
     async def aclose(self) -> None:
         """Close the connections, but not those of a client of the caller's."""
+        await in_thread(self.close)
+
+    def close(self) -> None:
+        """Do the same at once."""
         if self._is_own:
-            await in_thread(self._client.close)
+            self._client.close()
 
     async def _repeat(
         self, block: Callable[[], T], wait: Callable[[], Awaitable[T]], *, within_s: float

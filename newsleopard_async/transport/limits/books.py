@@ -62,11 +62,11 @@ _AGAIN_S: Final = 0.05
 _EXPORT_LOOK_S: Final = 1.0
 """How often to ask while another export is on its way."""
 
-_REFUSALS: Final = 32
+_MOST_REFUSALS: Final = 32
 """How many refusals are remembered, each of which counts once. Chosen: three windows of ten, and a
 report is repeated within seconds."""
 
-_PROBES: Final = 8
+_MOST_PROBES: Final = 8
 """How many probes are remembered whose answers would still be news. Chosen: one goes every 10 s if
 none is answered, and an answer takes a minute at most."""
 
@@ -249,10 +249,10 @@ class _Books:
             "now": now,
             "born": self.born,
             "places": [attrs.astuple(each) for each in latest],
-            "probes": [attrs.astuple(each) for each in self.probes[-_PROBES:]],
+            "probes": [attrs.astuple(each) for each in self.probes[-_MOST_PROBES:]],
             "line": [attrs.astuple(each) for each in self.line],
             "exports": [attrs.astuple(each) for each in self.exports if each.until > now],
-            "refusals": self.refusals[-_REFUSALS:],
+            "refusals": self.refusals[-_MOST_REFUSALS:],
             "last_at": self.last_at,
             "reach_s": self.reach_s,
             "most": self.most,

@@ -60,15 +60,15 @@ def check_quota(given: Quota, clock: Clock, *, is_ours: bool) -> Quota:
         raise ConfigurationError(
             "quota='host' goes with the system's clock only, which all processes have"
         )
-    if isinstance(given, str) and urlsplit(given).scheme not in _SCHEMES:
+    is_url = isinstance(given, str) and given.partition(":")[0].lower() in _SCHEMES
+    if not is_url and not hasattr(given, "register_script"):
         raise ConfigurationError(
-            "quota must be 'auto', 'host', None, or the URL of a Redis such as "
-            "redis://127.0.0.1:6379/0"
+            "quota must be 'auto', 'host', None, the URL of a Redis such as "
+            "redis://127.0.0.1:6379/0, or a client of redis-py"
         )
-    if not isinstance(given, str) and not hasattr(given, "register_script"):
-        raise ConfigurationError(
-            "quota must be 'auto', 'host', None, the URL of a Redis, or a client of redis-py"
-        )
+    from newsleopard_async.transport.limits.redisquota import RedisQuota
+
+    RedisQuota(given, "").close()
     return given
 
 
@@ -108,10 +108,16 @@ class Sharing:
         if self.quota is None:
             return None
         from newsleopard_async.transport.limits.books import FORM
+
+        name = f"{self.digest}.{FORM}"
+        if self.quota not in _WORDS:
+            from newsleopard_async.transport.limits.redisquota import RedisQuota
+
+            return RedisQuota(self.quota, name)
         from newsleopard_async.transport.limits.hostfile import HostFile
 
         try:
-            return HostFile(state_folder() / "quota", f"{self.digest}.{FORM}", clock)
+            return HostFile(state_folder() / "quota", name, clock)
         except OSError as error:
             why = f"no file can be kept in {_place()}: {error.strerror}"
         if self.quota == "host":
