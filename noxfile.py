@@ -240,7 +240,7 @@ def wheel(session: nox.Session) -> None:
         # These are tested at length above; here it is the packaging.
         inner = (
             *("checks", "contacts", "downloads", "emulator", "endpoints", "faults", "models"),
-            *("points", "rehearsal", "storage", "transport", "webhooks", "workflows"),
+            *("points", "rehearsal", "storage", "stores", "transport", "webhooks", "workflows"),
         )
         left_out = [f"--ignore=tests/{name}" for name in inner]
         chosen = ("-m", "quick and not source_tree", *left_out, *session.posargs)

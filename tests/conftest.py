@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import ipaddress
+import itertools
 import math
 import os
 import re
@@ -180,9 +181,21 @@ def _checked(test: Any, expected: str) -> Any:
     return check_then_run
 
 
+@pytest.fixture(scope="session")
+def _states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Name a folder for each test's runs; it is made by the test that keeps any."""
+    states = tmp_path_factory.mktemp("states")
+    return (states / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _settings_of_the_machine_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the machine's key, base URL and proxies: a test sets what it needs."""
+def _settings_of_the_machine_are_gone(
+    monkeypatch: pytest.MonkeyPatch, _states: Iterator[Path]
+) -> None:
+    """Hide the machine's key, base URL, proxies and runs: a test sets what it needs."""
+    state = str(next(_states))
+    for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, state)
     for name in _SETTINGS:
         monkeypatch.delenv(name, raising=False)
     for name in _PROXIES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import Any
 
 import anyio
@@ -12,6 +13,7 @@ import sniffio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from newsleopard_async.stores import FileStore
 from tests.conftest import (
     LeftLoopbackError,
     _change_examples,
@@ -42,6 +44,15 @@ async def test_asyncio_test_runs_on_asyncio() -> None:
 async def test_property_runs_on_the_named_backend(anyio_backend: str, number: int) -> None:
     """A hypothesis test is run, and checked, on each of the two."""
     assert sniffio.current_async_library() == anyio_backend
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="no variable names the folder there")
+def test_runs_of_a_test_are_kept_in_a_folder_of_its_own() -> None:
+    """Never among those of whoever runs the tests, and no test sees another's."""
+    folder = FileStore().folder
+
+    assert "states" in str(folder)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 10, 23])
