@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from newsleopard_async import InUse
@@ -178,3 +179,41 @@ async def test_keys_may_come_in_two_ways(kind: type[MemoryStore]) -> None:
 
     assert await keys_of(store) == ("a", "b")
     assert [key async for key in keys_of(store)] == ["b", "a"]
+
+
+@pytest.mark.parametrize("after", range(4))
+async def test_cancelled_save_took_place_or_did_not(after: int, any_opening: Opening) -> None:
+    """Whoever looks finds out which, and goes on from there; nothing is held."""
+    store = any_opening()
+    seen = await store.save("", {"state": 0}, None)
+
+    async def save(scope: anyio.CancelScope) -> None:
+        with scope:
+            await store.save("", {"state": 1}, seen)
+
+    async with anyio.create_task_group() as tasks:
+        scope = anyio.CancelScope()
+        tasks.start_soon(save, scope)
+        for _ in range(after):
+            await anyio.lowlevel.checkpoint()
+        scope.cancel()
+
+    kept = await any_opening().load("")
+    assert kept is not None
+    assert kept.data["state"] in (0, 1)
+    assert (kept.revision == seen) == (kept.data["state"] == 0)
+    await any_opening().save("", {"state": 2}, kept.revision)
+
+
+async def test_one_store_serves_several_event_loops(any_opening: Opening) -> None:
+    """As a web server's, and those of threads beside it."""
+    store = any_opening()
+    await store.save("", {"state": 1}, None)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(anyio.to_thread.run_sync, anyio.run, store.load, "")
+
+    kept = await anyio.to_thread.run_sync(anyio.run, store.load, "")
+    assert kept is not None
+    assert kept.data == {"state": 1}

@@ -589,18 +589,6 @@ async def test_cancelled_save_is_whole(place: Any) -> None:
     assert names_in(path.parent) == [path.name]
 
 
-@pytest.mark.anyio
-async def test_one_store_serves_two_event_loops(place: Any) -> None:
-    """As a web server's, and a thread's."""
-    store, _ = place
-    await store.save(KEY, {"state": 1}, None)
-
-    kept = await anyio.to_thread.run_sync(anyio.run, store.load, KEY)
-
-    assert kept is not None
-    assert kept.data == {"state": 1}
-
-
 _RUN = """
 import anyio, os, sys, time
 from newsleopard_async.stores import FileStore
