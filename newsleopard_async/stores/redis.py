@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
-import logging
 import re
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -388,7 +387,7 @@ class RedisStore:
         with contextlib.suppress(NewsLeopardError):
             about = text_of(await self._client.run(_ABOUT, [_name(key)], []))
             for fault in faults_of(about):
-                _log.log(logging.WARNING, "Redis at %s %s", self._client.host, fault)
+                _log.warning("Redis at %s %s", self._client.host, fault)
 
 
 def faults_of(about: str) -> list[str]:

@@ -237,7 +237,7 @@ class SqlStore:
 
         try:
             with _Watch(_ANSWER_S) as watch, self._engine.connect() as connection:
-                watch.connection = connection.connection.driver_connection
+                watch.take(connection.connection.driver_connection)
                 connection.exec_driver_sql(_PREPARE[self._engine.name])
                 done = work(connection)
                 connection.commit()
@@ -293,16 +293,13 @@ def _kind_of(error: BaseException, text: str) -> Literal["away", "no-table", "se
 
 
 class _Watch:
-    """Shuts the connection of a call that takes too long: psycopg itself waits for ever.
-
-    Attributes:
-        connection: The driver's, from when there is one on.
-    """
+    """Shuts the connection of a call that takes too long: psycopg itself waits for ever."""
 
     def __init__(self, after_s: float) -> None:
-        self.connection: Any = None
+        self._connection: Any = None
+        self._is_over = False
         self._lock = threading.Lock()
-        self._timer = threading.Timer(after_s, self._shut)
+        self._timer = threading.Timer(after_s, self._strike)
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
@@ -314,15 +311,27 @@ class _Watch:
         self._timer.cancel()
         with self._lock:
             # From now on it is another call's.
-            self.connection = None
+            self._connection = None
         _watching.watch = None
 
-    def _shut(self) -> None:
-        # What is closed already, or is SQLite's, has no number.
-        with self._lock, contextlib.suppress(Exception):
-            number = self.connection.fileno()
-            with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as shared:
-                shared.shutdown(socket.SHUT_RDWR)
+    def take(self, connection: Any) -> None:
+        """Take the driver's connection, from when there is one on."""
+        with self._lock:
+            self._connection = connection
+            self._shut_if_over()
+
+    def _strike(self) -> None:
+        with self._lock:
+            self._is_over = True
+            self._shut_if_over()
+
+    def _shut_if_over(self) -> None:
+        # There may be none yet, or none any more; SQLite's has no number.
+        with contextlib.suppress(Exception):
+            if self._is_over:
+                number = self._connection.fileno()
+                with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as shared:
+                    shared.shutdown(socket.SHUT_RDWR)
 
 
 class _Watching(threading.local):
@@ -338,7 +347,7 @@ def _connect(dialect: Any, _: object, arguments: list[Any], keywords: dict[str, 
     """Connect, and show the connection to the watch before SQLAlchemy asks the server anything."""
     connection = dialect.connect(*arguments, **keywords)
     if _watching.watch is not None:
-        _watching.watch.connection = connection
+        _watching.watch.take(connection)
     return connection
 
 

@@ -351,6 +351,23 @@ async def test_server_that_says_nothing_is_cut_off(
 
 
 @pytest.mark.anyio
+async def test_call_that_had_no_connection_in_time_is_cut_off(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited for one, or for the server to take it; it must not begin to wait anew."""
+    with opened(postgres_url) as store:
+        await store.load("a")
+        with sql._Watch(0.0) as watch:
+            watch._timer.join()
+            monkeypatch.setattr(sql, "_Watch", lambda _: contextlib.nullcontext(watch))
+
+            done = store._once(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+
+    assert isinstance(done, sql._Failure)
+    assert done.kind == "away"
+
+
+@pytest.mark.anyio
 async def test_store_that_was_closed_opens_new_connections(url: str) -> None:
     """As at the end of a request, or of an event loop."""
     with opened(url) as store:
