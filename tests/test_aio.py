@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 import trio
 
-from newsleopard_async.aio import in_thread, run_to_completion
+from newsleopard_async.aio import Listing, in_thread, run_to_completion
 from newsleopard_async.errors import ConfigurationError, OutcomeUnknown, UnexpectedResponse
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
@@ -596,3 +598,26 @@ def test_trio_needs_no_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     found = trio.run(partial(in_thread, lambda: "done"))
 
     assert found == "done"
+
+
+@pytest.mark.anyio
+async def test_listing_gives_all_or_one_after_another() -> None:
+    """Each use begins anew, and one that is left half done closes what gives the items."""
+    closed = []
+
+    async def give() -> AsyncGenerator[int, None]:
+        try:
+            for number in (2, 3, 1):
+                await anyio.lowlevel.checkpoint()
+                yield number
+        finally:
+            closed.append(True)
+
+    listing = Listing(give, order=sorted)
+
+    assert await listing == (1, 2, 3)
+    assert [number async for number in listing] == [2, 3, 1]
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await listing
+    assert len(closed) == 3
