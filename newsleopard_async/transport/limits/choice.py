@@ -122,13 +122,24 @@ class Sharing:
             why = f"no file can be kept in {_place()}: {error.strerror}"
         if self.quota == "host":
             raise ConfigurationError(f"the limits cannot be shared on this host: {why}")
-        _log.warning(
-            "other processes with this key do not keep its limits together with this one: %s. "
-            "Set %s=process if there are none",
-            why,
-            _VARIABLE,
-        )
+        _warn(why)
         return None
+
+
+_warned: Final[set[str]] = set()
+"""What was said already: each event loop of a process finds it anew."""
+
+
+def _warn(why: str) -> None:
+    if why in _warned:
+        return
+    _warned.add(why)
+    _log.warning(
+        "other processes with this key do not keep its limits together with this one: %s. "
+        "Set %s=process if there are none",
+        why,
+        _VARIABLE,
+    )
 
 
 def _place() -> str:
