@@ -168,11 +168,19 @@ class InvalidRequest(NewsLeopardError, ValueError):
 
 
 class InUse(NewsLeopardError):
-    """Another run holds this checkpoint.
+    """Another run holds this checkpoint or send key.
 
     It is not an error of yours: wait until that run has ended, or leave the work to it. A run
     that lost its checkpoint to another one raises it too, before it sends anything more.
+
+    Attributes:
+        retry_after_s: Seconds until the hold of that run ends, unless it goes on; None if it lasts
+            as long as the process of that run.
     """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class ConnectionFailed(NewsLeopardError):

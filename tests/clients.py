@@ -27,6 +27,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.emulator import BASE_URL
+from newsleopard_async.stores import Store
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Checkpoint
 from tests.constants import CAMPAIGN, KEY
@@ -198,6 +199,7 @@ async def connected(
     clock: ManualClock | None = None,
     retry: RetryPolicy | None = None,
     limits: RateLimits | None = None,
+    store: Store | None = None,
     **options: Any,
 ) -> AsyncIterator[Bench]:
     """Connect a client to an emulator, and check at the end what went over the wire.
@@ -206,6 +208,7 @@ async def connected(
         clock: Time of both; a new one by default.
         retry: The client's.
         limits: The client's.
+        store: The client's.
         options: The emulator's.
     """
     clock = clock or ManualClock()
@@ -214,7 +217,7 @@ async def connected(
     profile = options.get("profile", "documented")
     wire = CheckedTransport(emulator.transport(), host=host, profile=profile)
     async with NewsLeopard(
-        KEY, http_transport=wire, clock=clock, retry=retry, rate_limits=limits
+        KEY, http_transport=wire, clock=clock, retry=retry, rate_limits=limits, store=store
     ) as nl:
         yield Bench(nl=nl, emulator=emulator, clock=clock, wire=wire)
     wire.check()

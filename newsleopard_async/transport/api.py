@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
@@ -124,6 +125,13 @@ class Api:
             state = shared_state(self.key.reveal(), origin, self.clock, self.quota)
             self._limiters[loop] = Limiter(self.limits, state, self.clock)
         return self._limiters[loop]
+
+    @property
+    def account(self) -> str:
+        """A hash of origin and key, to tell accounts apart by; nothing can be found out of it."""
+        parts = urlsplit(self.base_url)
+        text = f"newsleopard account {parts.scheme}://{parts.netloc} {self.key.reveal()}"
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     async def leave_limits(self) -> None:
         """Note that no further request will be sent, so that nothing is kept for this client."""

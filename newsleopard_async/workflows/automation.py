@@ -32,6 +32,7 @@ from newsleopard_async.workflows.campaign_steps import EventBatch, send_event
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
+    Whereabouts,
     problems_of_same_file,
     with_checkpoint,
 )
@@ -40,8 +41,9 @@ from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import AutomationOutcome, EventCounts
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
-from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.runner import Runner, Step
 from newsleopard_async.workflows.steps import answer_of
+from newsleopard_async.workflows.whereabouts import place_of, wait_s_of
 
 __all__ = ["trigger_automation"]
 
@@ -56,6 +58,8 @@ async def trigger_automation(
     *,
     event: AutomationEvent = AutomationEvent.TRIGGER,
     progress: Progress | None = None,
+    send_key: str | None = None,
+    wait_for_other: bool | float = False,
     checkpoint: CheckpointLike | None = None,
     encoding: str | None = None,
     fix: Fix | Iterable[Fix] = (),
@@ -77,8 +81,11 @@ async def trigger_automation(
             column a variable. At most 99,900.
         event: What happens to the script.
         progress: Called with every event; a batch is a part.
-        checkpoint: A path or a store; run again with it, the pipeline goes on with the first batch
-            that was not sent. It holds counts, and no address.
+        send_key: Names the event for all runs of it, as for `send_campaign`; called again, the
+            pipeline goes on with the first batch that was not sent. What is kept are counts, and no
+            address. There is no mark by which an event could be found again.
+        wait_for_other: As for `send_campaign`; True waits for an hour.
+        checkpoint: A path, in the place of a send key.
         encoding: What the contacts are encoded in; None finds it out.
         fix: What to put right on the way, as for `check_contacts`.
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
@@ -96,12 +103,13 @@ async def trigger_automation(
             `Checkpoint.resolve` does.
         NotOffered: this account or platform has no such endpoint.
         InvalidRequest: something is wrong with what was given; this run sent nothing.
-        InUse: another run is using the checkpoint.
+        InUse: another run has the send key or the checkpoint.
     Source: POST /v1/automation/event; notes 2026 (T133, T134).
     """
     refuse(_problems(workflow, event, strict, refused_to))
+    kept, wait_s = place_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, None)
     for name, path in (("left_out_to", left_out_to), ("refused_to", refused_to)):
-        refuse(problems_of_same_file(name, path, checkpoint))
+        refuse(problems_of_same_file(name, path, kept))
     options = Options(
         encoding=encoding, fix=fix, left_out_to=left_out_to, columns=columns, skip=skip
     )
@@ -114,14 +122,14 @@ async def trigger_automation(
         await check_output("refused_to", into, options.left_out_to, *others)
     events = Events("trigger_automation", progress, nl.clock, (*OF_CONTACTS, ("send_event",)))
     async with checked(events, contacts, options) as found:
-        batches = await _judged(found, checkpoint, strict=strict)
+        batches = await _judged(found, kept, strict=strict)
         asked = Input.of(
             *(workflow, event.value, found.sha256),
             workflow=workflow,
             event=event.value,
             contacts=found.sha256,
         )
-        async with running(nl, events, asked=asked, checkpoint=checkpoint) as run:
+        async with running(nl, events, asked=asked, checkpoint=kept, wait_s=wait_s) as run:
             if not run.has(send_event):
                 await found.publish()
                 refuse(await in_thread(partial(_problems_of_file, into)))
@@ -153,7 +161,7 @@ def _problems_of_file(path: Path | None) -> list[Problem]:
 
 
 async def _judged(
-    found: Examination, checkpoint: CheckpointLike | None, *, strict: bool
+    found: Examination, kept: Whereabouts | None, *, strict: bool
 ) -> tuple[Batch, ...]:
     """Divide contacts into batches, unless something is wrong with them.
 
@@ -171,7 +179,7 @@ async def _judged(
         except InvalidRequest as error:
             problems.extend(error.problems)
     if problems:
-        raise await with_checkpoint(InvalidRequest(problems), checkpoint)
+        raise await with_checkpoint(InvalidRequest(problems), kept)
     log_remarks(report)
     _log.info("requests that %d contacts take of the day's limit: %d", report.going, len(batches))
     return batches
@@ -184,7 +192,7 @@ async def _send(run: Runner, given: EventBatch, batches: Sequence[Batch]) -> Aut
     for number, batch in enumerate(batches, start=1):
         step = send_event.of_part(number, len(batches))
         try:
-            result = await run.step(step, attrs.evolve(given, batch=batch))
+            result = await _send_one(run, step, attrs.evolve(given, batch=batch))
         except OutcomeUnknown as unknown:
             raise _held(unknown, number, batches) from None
         if isinstance(result, EventOutcome):
@@ -205,6 +213,18 @@ async def _send(run: Runner, given: EventBatch, batches: Sequence[Batch]) -> Aut
     )
 
 
+async def _send_one(
+    run: Runner, step: Step[EventBatch, EventOutcome | EventCounts | None], given: EventBatch
+) -> EventOutcome | EventCounts | None:
+    """Send a batch, unless the run that had begun it has found out what became of it."""
+    try:
+        return await run.step(step, given)
+    except OutcomeUnknown:
+        if await run.has_news(step):
+            return await _send_one(run, step, given)
+        raise
+
+
 def _held(unknown: OutcomeUnknown, number: int, batches: Sequence[Batch]) -> OutcomeUnknown:
     # Of an earlier run's event nothing but that is known.
     answered = f": {answer_of(unknown)}" if unknown.status is not None else ""
@@ -214,7 +234,7 @@ def _held(unknown: OutcomeUnknown, number: int, batches: Sequence[Batch]) -> Out
         "and those after were not sent. Look at the script in the console (自動化). If it took "
         'effect: await error.checkpoint.resolve("sent"). If it did not: '
         'await error.checkpoint.resolve("resubmit"). '
-        "Then run the same call again with the same checkpoint",
+        "Then run the same call again with the same send key or checkpoint",
         request=unknown.request,
         status=unknown.status,
         excerpt=unknown.excerpt,

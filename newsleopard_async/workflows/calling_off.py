@@ -1,4 +1,4 @@
-"""Call a campaign off, before it is sent or in the middle of it, by its code or by a checkpoint.
+"""Call a campaign off, before or while it is sent, by its code, its send key or its checkpoint.
 
 The rules:
 
@@ -33,7 +33,7 @@ from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.models.validation import refuse
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike
+from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Whereabouts
 from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CalledOff
@@ -43,6 +43,7 @@ from newsleopard_async.workflows.progress import Events, Plan, Progress
 from newsleopard_async.workflows.record import SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, Record, submits
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.stopping import stop
+from newsleopard_async.workflows.whereabouts import place_of
 
 __all__ = ["call_off"]
 
@@ -67,6 +68,7 @@ async def call_off(
     nl: NewsLeopard,
     campaign_sn: CampaignSn | None = None,
     *,
+    send_key: str | None = None,
     checkpoint: CheckpointLike | None = None,
     polling: Polling | None = None,
     progress: Progress | None = None,
@@ -79,30 +81,32 @@ async def call_off(
     Args:
         nl: The client.
         campaign_sn: Code of the campaign.
-        checkpoint: Or the checkpoint of `send_campaign` or `send_once`: a path, a store, or what
-            an error has as ``.checkpoint``. If nothing was submitted by it, nothing will be. The
-            run that uses it may go on if it has submitted; before that, stop it first. In a
-            store of your own, which has no lock, stop the run in any case.
+        send_key: Or the send key of `send_campaign` or `send_once`, from any process. If nothing
+            was submitted under it, nothing will be. The run that has it may go on if it has
+            submitted; before that, stop it first.
+        checkpoint: Or its checkpoint: a path, or what an error has as ``.checkpoint``.
         polling: How the state is watched after the pause; by default for three minutes, every 15 s
             at last.
         progress: Called with every event; or an `EventFeed`, to loop over them.
     Returns: What was done; ``how`` says it in a word or two.
 
     Raises:
-        OutcomeUnknown: a submit of the checkpoint may have been accepted, and is not found; or it
-            is not known whether the campaign was paused. Call again, from `.look_again_at` on.
-        InUse: the run of the checkpoint has not submitted yet; stop it, or call again later.
+        OutcomeUnknown: a submit of the run may have been accepted, and is not found; or it is not
+            known whether the campaign was paused. Call again, from `.look_again_at` on.
+        InUse: the run that is under way has not submitted yet; stop it, or call again later.
         DeadlineExceeded: the pause was accepted, and the campaign still goes on.
         NotOffered: this account or platform cannot pause; stop it in the console.
         APIError: it can be neither paused nor deleted; stop it in the console.
-        InvalidRequest: neither a code nor a checkpoint, or both; or there is no such checkpoint.
+        InvalidRequest: none of code, send key and checkpoint, or several; or there is no such run,
+            or a run of another account.
     Source: PATCH and GET /v1/campaign/normal/{campaign_sn}, DELETE /v1/campaign/normal; notes 2026.
     """
-    refuse(_problems(campaign_sn, checkpoint, polling))
-    looking_up: Plan = () if checkpoint is None else (("submit", "find_sent"),)
+    refuse(_problems(campaign_sn, send_key, checkpoint, polling))
+    looking_up: Plan = () if campaign_sn is not None else (("submit", "find_sent"),)
     events = Events("call_off", progress, nl.clock, (*looking_up, *_STOPPING))
     polling = polling or _IN_A_HURRY
-    kept = None if checkpoint is None else await _current(checkpoint)
+    place = place_of(nl, send_key, checkpoint)
+    kept = None if place is None else await _current(nl, place)
     try:
         async with running(nl, events, asked=Input.of(campaign_sn), checkpoint=None) as run:
             with _going_first():
@@ -115,9 +119,13 @@ async def call_off(
         raise
 
 
-def _problems(campaign_sn: object, checkpoint: object, polling: object) -> Iterator[Problem]:
-    if (campaign_sn is None) == (checkpoint is None):
-        yield Problem("campaign_sn", "choice", "give either the campaign's code or a checkpoint")
+def _problems(
+    campaign_sn: object, send_key: object, checkpoint: object, polling: object
+) -> Iterator[Problem]:
+    if [campaign_sn, send_key, checkpoint].count(None) != 2:
+        yield Problem(
+            "campaign_sn", "choice", "give one of the campaign's code, a send key and a checkpoint"
+        )
     elif campaign_sn is not None:
         yield from problems_of_code("campaign_sn", campaign_sn)
     yield from problems_of_polling(polling)
@@ -145,13 +153,14 @@ async def _call_off_run(run: Runner, kept: Checkpoint, polling: Polling) -> Call
         done = await stop(run, campaign_sn, polling)
 
 
-async def _current(given: CheckpointLike) -> Checkpoint:
+async def _current(nl: NewsLeopard, given: Whereabouts) -> Checkpoint:
     """Read a checkpoint of a pipeline that submits.
 
     Raises:
-        InvalidRequest: there is none, or it is of another pipeline.
+        InvalidRequest: there is none, or it is of another pipeline or account.
     """
-    kept = given if isinstance(given, Checkpoint) else await Checkpoint.load(given)
+    kept = await Checkpoint.at(given)
+    kept.check_account(nl._api.account)  # noqa: SLF001 - no public name says which account it is
     if not submits(kept.pipeline):
         raise InvalidRequest.of(
             "checkpoint",
@@ -203,7 +212,6 @@ def _accepted(kept: Checkpoint) -> CampaignSn | None:
 @contextlib.asynccontextmanager
 async def _held(kept: Checkpoint) -> AsyncIterator[None]:
     async with kept.in_use():
-        await kept.refresh()
         yield
 
 
@@ -218,9 +226,9 @@ async def _decide(run: Runner, kept: Checkpoint) -> CampaignSn | None:
     if once is None or once.is_done:
         return None if once is None else CampaignSn(once.result)
     _log.warning(
-        "a campaign named [nl-%s] may have been made, without an upload; it should send nothing. "
+        "a campaign named %s may have been made, without an upload; it should send nothing. "
         "Delete it in the console (活動列表) if it is there",
-        kept.token,
+        kept.mark,
     )
     return None
 
@@ -231,14 +239,14 @@ async def _look_up(run: Runner, kept: Checkpoint, record: Record) -> CampaignSn:
     Raises:
         OutcomeUnknown: it is not among the finished campaigns, where a scheduled one never is.
     """
-    mark, seen, found = f"[nl-{kept.token}]", "it is not among the finished ones", None
+    mark, seen, found = kept.mark, "it is not among the finished ones", None
     look_for, again = f"the mark {mark}", "call this again"
     if not _has_mark(kept):
         look_for, seen = "the name that it was given", "its name has no mark of ours"
         again = "run the same send again with this checkpoint, which sends nothing,"
     else:
         try:
-            given = steps.FindSent(text=mark, since=min(record.at, run.now()))
+            given = steps.FindSent(text=kept.sought_mark, since=min(record.at, run.now()))
             found = await run.step(steps.find_sent, given, keep=False)
         except NewsLeopardError as error:
             seen = f"the finished ones could not be looked at ({type(error).__name__})"

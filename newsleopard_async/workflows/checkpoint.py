@@ -5,8 +5,9 @@ The rules:
 - A checkpoint is JSON with a version and a checksum, and knows the steps of its pipeline. An
   older version is migrated; a newer one, a damaged one, and one that was edited are refused.
   It holds no key, no contact and no presigned URL.
-- It has a hash of each part of the input. Before the first write all of the input may change;
-  after it contacts and list may not; after the submit's intent nothing may.
+- It has a hash of each part of the input, and refuses to go on with what may no longer change.
+- It is kept in a store under a send key, or in a file of its own. Each save is compared with what
+  this run has seen (`fence`).
 - The intent of a step that must not happen twice is stored before the step. An intent
   without a result means that it may have happened. A pipeline looks it up, and never does
   it again; only a person's `resolve` can say so.
@@ -17,53 +18,50 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import datetime
-from typing import Any, Final, Literal, Self
+from datetime import datetime, timedelta
+from typing import Any, Final, Self, cast
 
 import attrs
 
+from newsleopard_async.clock import Clock, SystemClock, moved
 from newsleopard_async.errors import InUse, InvalidRequest, Problem
-from newsleopard_async.files import PATH_TYPES, AnyPath
+from newsleopard_async.files import PATH_TYPES, AnyPath, real_path
+from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignSn
-from newsleopard_async.models.codes import check_code
-from newsleopard_async.store import FileStore, Store, as_store, held, real_path
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.stores.one_file import OneFile
+from newsleopard_async.stores.protocol import LockingStore, Store
+from newsleopard_async.workflows.decision import Decision, check_decision, decided
+from newsleopard_async.workflows.fence import Fence
+from newsleopard_async.workflows.fingerprint import Input, changed_parts, may_change, still_true
 from newsleopard_async.workflows.record import (
-    CREATE,
     DECISIVE,
-    DELETE,
-    IMPORTS,
-    SEND_EVENT,
-    SUBMIT,
-    SUBMIT_ONCE,
-    UPLOAD_ONCE,
     Ended,
     Record,
     Stored,
+    in_doubt,
     read_stored,
-    step_of,
 )
+from newsleopard_async.workflows.send_key import mark_of, sought_mark_of, token_of
+from newsleopard_async.workflows.whereabouts import Keyed, checked, file_at
 
 __all__ = [
     "Checkpoint",
     "CheckpointLike",
-    "opened",
+    "Whereabouts",
     "problems_of_same_file",
     "with_checkpoint",
 ]
 
-
-_WRITES: Final = IMPORTS | DECISIVE | {CREATE, "export_report"}
-"""The steps that change something at the platform."""
-
-_TARGET: Final = frozenset({"list_sn", "list_name", "if_list_exists"})
-"""The parts of the input that say which list contacts go into."""
-
+_log: Final = Log()
 
 _STORED: Final = tuple(attrs.fields_dict(Stored))
 
-_PART_BYTES: Final = "part_bytes"
-"""The part of the input that says how contacts are divided."""
+_LEASE: Final = timedelta(seconds=20)
+"""How long a run holds a record of a store without locks, unless it says again that it lives.
+
+Chosen: four renewals (`holding`), so that a store that is away for some seconds costs nothing. A
+run that died keeps others waiting for no longer.
+"""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -74,13 +72,14 @@ class Checkpoint:
         pipeline: Which pipeline.
         input_hash: Of what it was asked to do.
         input_parts: Of each part of that; empty if it was made before there were any.
-        token: Made up for this run; the marker in a campaign's name is made of it.
+        token: Of this run, or of its send key; the mark in a campaign's name is made of it.
         records: Step by step.
         abandoned: Whether a person decided that it is not to go on.
         send_key: Under which key it was begun; None for the checkpoint of a path.
         account: A hash of origin and API key.
         writer: The run that wrote last, by its random id.
-        held_until: When the hold of a run ends unless it is renewed, in UTC; None if no run has it.
+        held_until: When the hold of a run ends unless it is renewed, in UTC; None if no run has it,
+            or its lock is not in the record.
         ended: How the last run ended; None while one is under way, or if it was killed.
     """
 
@@ -96,21 +95,43 @@ class Checkpoint:
     held_until: datetime | None = None
     ended: Ended | None = None
     _store: Store | None = attrs.field(default=None, repr=False)
+    _fence: Fence | None = attrs.field(default=None, init=False, repr=False)
     _is_in_use: bool = attrs.field(default=False, init=False, repr=False)
 
     @classmethod
-    async def load(cls, source: AnyPath | Store) -> Self:
+    async def load(cls, source: AnyPath | Store, send_key: str | None = None) -> Self:
         """Read a checkpoint, to look at it or to `resolve` it.
+
+        Args:
+            source: The path that was given as ``checkpoint``, or the client's store.
+            send_key: The key, with a store.
 
         Raises:
             InvalidRequest: there is none, or it is of a newer version, damaged, or was edited.
         """
-        store = as_store(source, field="checkpoint")
-        data = None if store is None else await store.load()
-        if data is None:
-            where = f"at {source}" if isinstance(source, PATH_TYPES) else "in this store"
-            raise InvalidRequest.of("checkpoint", "missing", f"there is no checkpoint {where}")
-        return cls.read(data, store)
+        store = file_at(source) if send_key is None else checked(source)
+        kept = await store.load(send_key or "")
+        if kept is None:
+            where = f"at {source}" if send_key is None else f"under {send_key!r} in this store"
+            raise InvalidRequest.of(
+                "checkpoint" if send_key is None else "send_key",
+                "missing",
+                f"there is no checkpoint {where}",
+            )
+        return cls.read(kept.data, store)
+
+    @classmethod
+    async def at(cls, given: Whereabouts) -> Self:
+        """Read the checkpoint of a run that is kept somewhere.
+
+        Raises:
+            InvalidRequest: as `load`.
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, Keyed):
+            return await cls.load(given.store, given.send_key)
+        return await cls.load(cast("AnyPath", given))
 
     @classmethod
     def read(cls, data: Mapping[str, Any], store: Store | None = None) -> Self:
@@ -119,24 +140,84 @@ class Checkpoint:
         Raises:
             InvalidRequest: it is of a newer version, damaged, or was edited.
         """
-        stored = read_stored(data)
-        return cls(**attrs.asdict(stored, recurse=False), store=store)
+        return cls(**attrs.asdict(read_stored(data), recurse=False), store=store)
+
+    @classmethod
+    def begun(cls, given: Whereabouts | None, pipeline: str, asked: Input) -> Self:
+        """Return the checkpoint that a run was given, or a new one for where it is to be.
+
+        Raises:
+            InvalidRequest: it is not known where that is.
+            ConfigurationError: it is relative to a folder that is gone.
+        """
+        if isinstance(given, cls):
+            return given
+        if given is None:
+            return cls(pipeline=pipeline, input_hash=asked.whole)
+        if isinstance(given, Keyed):
+            return cls(
+                pipeline=pipeline,
+                input_hash=asked.whole,
+                token=token_of(given.send_key),
+                send_key=given.send_key,
+                store=given.store,
+            )
+        return cls(pipeline=pipeline, input_hash=asked.whole, store=file_at(given))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe data, as it is stored."""
-        return Stored(**{name: getattr(self, name) for name in _STORED}).to_dict()
+        return self._stored().to_dict()
+
+    def _stored(self) -> Stored:
+        fields = {name: getattr(self, name) for name in _STORED}
+        return Stored(**{**fields, "records": dict(self.records)})
+
+    @property
+    def mark(self) -> str:
+        """What is added to the campaign's name."""
+        return mark_of(self.token)
+
+    @property
+    def sought_mark(self) -> str:
+        """What is looked for in the names of campaigns: the mark of any submit of this run."""
+        return sought_mark_of(self.token)
+
+    @property
+    def name(self) -> str:
+        """What the caller calls it, for an error or the log."""
+        if self.send_key is not None:
+            return f"the send key {self.send_key!r}"
+        store = self._store
+        return f"the checkpoint {store.path}" if isinstance(store, OneFile) else "this checkpoint"
+
+    @property
+    def _field(self) -> str:
+        return "checkpoint" if self.send_key is None else "send_key"
+
+    @property
+    def run_id(self) -> str | None:
+        """The random id of the run that is using it; None if no store keeps it."""
+        return None if self._fence is None else self._fence.writer
 
     async def put(self, step: str, record: Record | None) -> None:
         """Note what is known of a step, and keep it; None forgets the step."""
-        before = dict(self.records)
+        before = self.records.get(step)
         self.know(step, record)
         try:
             await self._save()
         except Exception:
             # What could not be stored does not count. (Of a cancelled save nobody knows
             # whether it took place; there, what is so stays known.)
-            self.records = before
+            if self.records.get(step) == record:
+                self.know(step, before)
             raise
+
+    async def report(self, step: str, record: Record | None) -> bool:
+        """Keep what became of a request of this run, though another run has taken over.
+
+        Returns: Whether the store has it.
+        """
+        return self._fence is not None and await self._fence.report(step, record)
 
     def know(self, step: str, record: Record | None) -> None:
         """Note what is known of a step in this process only; None forgets the step."""
@@ -145,9 +226,26 @@ class Checkpoint:
         else:
             self.records[step] = record
 
+    def _learn(self, step: str, known: Record, now: Record | None) -> None:
+        """Take over what the run that stored an intent has found out."""
+        if self.records.get(step) == known or (now is not None and now.is_done):
+            found = "it was not sent" if now is None else now.result
+            _log.info("an earlier run has found out what became of %s: %s", step, found)
+            self.know(step, now)
+
+    async def look(self) -> None:
+        """Take over what an earlier run has found out since, of a step that it had begun."""
+        if self._fence is not None:
+            await self._fence.look()
+
+    async def _save(self) -> None:
+        if self._fence is not None:
+            self.writer = self._fence.writer
+            await self._fence.save(self._stored)
+
     async def resolve(
         self,
-        decision: Literal["resubmit", "sent", "abandon"],
+        decision: Decision,
         campaign_sn: CampaignSn | None = None,
     ) -> None:
         """Decide about a submit, or another such step, if it is not known whether it took effect.
@@ -163,67 +261,20 @@ class Checkpoint:
                 left out, and an event has none.
 
         Raises:
-            InvalidRequest: there is nothing to decide, or the code is missing, or is another.
+            InvalidRequest: there is nothing to decide, or the code is missing, or is another; or
+                the request may still be on its way, which the rule ``too-early`` says.
             InUse: a run is using it.
         """
-        if decision not in ("resubmit", "sent", "abandon"):
-            raise InvalidRequest.of("decision", "choice", "must be resubmit, sent or abandon")
-        if campaign_sn is not None:
-            check_code("campaign_sn", campaign_sn)
+        check_decision(decision, campaign_sn)
         async with self.in_use():
-            await self.refresh()
-            before = self.to_dict()
+            before = self._stored()
             try:
-                await self._decide(decision, campaign_sn)
+                self._become(decided(before, decision, campaign_sn))
+                await self._save()
             except Exception:
                 # What could not be stored was not decided.
-                self._become(self.read(before))
+                self._become(before)
                 raise
-
-    async def _decide(self, decision: str, campaign_sn: CampaignSn | None) -> None:
-        key = self._held()
-        if key is None:
-            raise InvalidRequest.of(
-                "checkpoint", "nothing-held", "there is no submit whose outcome is unknown"
-            )
-        match decision:
-            case "sent":
-                result = self._found(step_of(key), campaign_sn)
-                self.know(key, attrs.evolve(self.records[key], state="done", result=result))
-            case "resubmit":
-                if key == UPLOAD_ONCE:
-                    # The campaign that was made for it is deleted first, in any state.
-                    self.know(DELETE, self.records[key])
-                else:
-                    # A new marker, so that the old campaign, should it appear, is told from it.
-                    self.token = secrets.token_hex(4)
-                self.know(key, None)
-            case _:
-                self.abandoned = True
-        await self._save()
-
-    def _held(self) -> str | None:
-        """Name the record whose outcome is not known."""
-        held = (key for key, record in self.records.items() if not record.is_done)
-        return next((key for key in held if step_of(key) in DECISIVE), None)
-
-    def _found(self, step: str, campaign_sn: CampaignSn | None) -> CampaignSn | None:
-        """Return the result of a step that took effect, by what the caller says.
-
-        Raises:
-            InvalidRequest: the code is missing, or is not the known one.
-        """
-        if step in (SUBMIT, SUBMIT_ONCE):
-            check_code("campaign_sn", campaign_sn)
-        known = self.records.get(SUBMIT_ONCE)
-        if step == UPLOAD_ONCE and known is not None and campaign_sn not in (None, known.result):
-            raise InvalidRequest.of(
-                "campaign_sn",
-                "other-campaign",
-                f"must be {known.result}, the campaign that the contacts were uploaded for; or "
-                "leave it out",
-            )
-        return None if step == SEND_EVENT else campaign_sn
 
     async def peek(self) -> Self:
         """Return what the store holds now, whether or not a run is using it.
@@ -231,12 +282,8 @@ class Checkpoint:
         Raises:
             InvalidRequest: it is of a newer version, damaged, or was edited.
         """
-        store = self._store
-        if isinstance(store, FileStore):
-            # One of its own: what a run has seen of the file is not for others to change.
-            store = FileStore(store.path)
-        data = None if store is None else await store.load()
-        return self.read(self.to_dict() if data is None else data)
+        kept = None if self._store is None else await self._store.load(self.send_key or "")
+        return self.read(self.to_dict() if kept is None else kept.data)
 
     async def abandon(self) -> None:
         """Note that it is not to go on; the caller holds it.
@@ -250,83 +297,139 @@ class Checkpoint:
             self.abandoned = False
             raise
 
-    async def refresh(self) -> None:
-        """Take over what the store holds now, if it holds anything.
-
-        Raises:
-            InvalidRequest: it is of a newer version, damaged, or was edited.
-        """
-        data = None if self._store is None else await self._store.load()
-        if data is not None:
-            self._become(self.read(data))
-
-    def _become(self, other: Self) -> None:
+    def _become(self, other: Stored) -> None:
         for name in _STORED:
             setattr(self, name, getattr(other, name))
 
+    @property
+    def has_lease(self) -> bool:
+        """Whether it is held by what the record says, since its store has no locks."""
+        return self._store is not None and not isinstance(self._store, LockingStore)
+
     @contextlib.asynccontextmanager
-    async def in_use(self) -> AsyncIterator[None]:
-        """Keep other runs away, in this process and in others.
+    async def in_use(self, clock: Clock | None = None) -> AsyncIterator[None]:
+        """Keep other runs away that can be kept away, and take over what the store holds.
+
+        Args:
+            clock: Says whether the hold of another run is over; by default, the system's.
 
         Raises:
             InUse: another run has it.
+            InvalidRequest: it is of a newer version, damaged, or was edited.
         """
         if self._is_in_use:
-            raise InUse("another run is using this checkpoint; wait until it has ended")
+            raise self._busy()
         self._is_in_use = True
         try:
-            async with held(self._store):
+            with self._locked():
+                await self._take_over((clock or SystemClock()).now())
                 yield
         finally:
             self._is_in_use = False
 
-    async def _save(self) -> None:
-        if self._store is not None:
-            await self._store.save(self.to_dict())
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            if isinstance(self._store, LockingStore):
+                try:
+                    stack.enter_context(self._store.locked(self.send_key or ""))
+                except InUse:
+                    raise self._busy() from None
+            yield
 
-    def check(self, pipeline: str, asked: Input) -> None:
+    async def _take_over(self, now: datetime) -> None:
+        if self._store is None:
+            return
+        fence = Fence(store=self._store, key=self.send_key or "", name=self.name, learn=self._learn)
+        stored = await fence.load()
+        if stored is not None:
+            if self.has_lease and stored.held_until is not None:
+                left = stored.held_until - now
+                # The clocks of two hosts may differ by up to a lease.
+                if timedelta(0) < left <= 2 * _LEASE:
+                    raise self._busy(left)
+            self._become(stored)
+        self._fence = fence
+
+    def _busy(self, left: timedelta | None = None) -> InUse:
+        return InUse(
+            f"another run is using {self.name}; wait until it has ended",
+            retry_after_s=None if left is None else left.total_seconds(),
+        )
+
+    async def claim(self, account: str, now: datetime) -> None:
+        """Begin a run; under a send key, a record of it is there from the start.
+
+        Raises:
+            InUse: another run was faster.
+            Exception: whatever the store raises.
+        """
+        self.account, self.ended = account, None
+        self.held_until = moved(now, _LEASE) if self.has_lease else None
+        if self.send_key is not None or self.has_lease:
+            await self._save()
+
+    async def renew(self, now: datetime) -> None:
+        """Say that the run lives.
+
+        Raises:
+            InUse: another run has taken over.
+            Exception: whatever the store raises.
+        """
+        self.held_until = moved(now, _LEASE)
+        await self._save()
+
+    async def let_go(self, ended: Ended | None) -> None:
+        """End a run, and say how; None if it was cancelled.
+
+        Raises:
+            InUse: another run has taken over.
+            Exception: whatever the store raises.
+        """
+        is_held, self.held_until, self.ended = self.held_until is not None, None, ended
+        is_kept = self._fence is not None and self._fence.seen is not None
+        if is_held or (is_kept and ended is not None):
+            await self._save()
+
+    @property
+    def in_doubt(self) -> str | None:
+        """The record of a step that reaches a reader, and of which the outcome is not known."""
+        return in_doubt(self.records)
+
+    def check(self, pipeline: str, asked: Input, account: str | None = None) -> None:
         """Refuse to go on with anything but what was begun; take over what may change.
 
         Raises:
-            InvalidRequest: it is of another pipeline or other input, or was abandoned.
+            InvalidRequest: it is of another pipeline or other input, or was abandoned; or a send
+                key was begun for another account.
         """
         if self.abandoned:
-            raise InvalidRequest.of("checkpoint", "abandoned", "this run was abandoned")
+            raise InvalidRequest.of(self._field, "abandoned", "this run was abandoned")
         if self.pipeline != pipeline:
             raise InvalidRequest.of(
-                "checkpoint", "pipeline", f"is of {self.pipeline!r}, not of {pipeline}"
+                self._field, "pipeline", f"is of {self.pipeline!r}, not of {pipeline}"
             )
+        self.check_account(account)
         if self.input_hash != asked.whole:
-            changed = self._changed(asked)
-            if fixed := [name for name in changed if not self._may_change(name)]:
-                raise InvalidRequest.of("checkpoint", "other-input", self._explain(fixed))
-            if not all(name == _PART_BYTES or _is_of_campaign(name) for name in changed):
-                # What was read, or was tried, was for the other list or contacts.
-                self.records.clear()
+            changed = changed_parts(self.input_parts, asked.parts)
+            if fixed := [name for name in changed if not may_change(name, self.records)]:
+                raise InvalidRequest.of(self._field, "other-input", self._explain(fixed))
+            self.records = still_true(self.records, changed)
         self.input_hash, self.input_parts = asked.whole, dict(asked.parts)
 
-    def _changed(self, asked: Input) -> list[str]:
-        """Name what differs; of a checkpoint without parts nobody can tell."""
-        if not self.input_parts:
-            return ["the input"]
-        names = sorted(self.input_parts.keys() | asked.parts.keys())
-        return [each for each in names if self.input_parts.get(each) != asked.parts.get(each)]
+    def check_account(self, account: str | None) -> None:
+        """Refuse to go on with a send key of another account.
 
-    def _may_change(self, name: str) -> bool:
-        """Say whether nothing was written yet that this part of the input was used for."""
-        written = _WRITES & self.records.keys()
-        if not written:
-            return True
-        if name == _PART_BYTES:
-            # A list that was made for a file that was too large takes its parts as well.
-            return not IMPORTS & written
-        if name in _TARGET:
-            # An import that may have failed holds back its contacts, and no list but its own.
-            return all(step in IMPORTS and not self.records[step].is_done for step in written)
-        # Of a campaign without its upload nothing was sent; it is deleted, and made anew.
-        is_open = self.records[SUBMIT_ONCE].is_done if SUBMIT_ONCE in written else True
-        decided = written & (DECISIVE - {SUBMIT_ONCE})
-        return _is_of_campaign(name) and is_open and not decided
+        Raises:
+            InvalidRequest: it was begun for another one.
+        """
+        if self.send_key is not None and len({self.account, account} - {None}) > 1:
+            raise InvalidRequest.of(
+                "send_key",
+                "other-account",
+                "was begun with another API key or base URL; go on with that one, or give this "
+                "account send keys or a store of its own",
+            )
 
     def _explain(self, names: list[str]) -> str:
         begun = f"was made for other input ({', '.join(names)} differs)"
@@ -337,24 +440,23 @@ class Checkpoint:
                 f"{begun}, and that was sent or may have been; give "
                 f"the same {given} to find out, and do not begin anew before"
             )
-        return f"{begun}; give the same to go on, or another checkpoint to begin anew"
+        other = "checkpoint" if self.send_key is None else "send key"
+        return f"{begun}; give the same to go on, or another {other} to begin anew"
 
 
-def _is_of_campaign(name: str) -> bool:
-    return name in ("marker", "hold") or name.startswith("campaign.")
+CheckpointLike = AnyPath | Checkpoint
+"""What a caller gives as ``checkpoint``: a path, or what an error has as ``.checkpoint``."""
+
+Whereabouts = CheckpointLike | Keyed
+"""Where a run is kept: also under a send key."""
 
 
-CheckpointLike = AnyPath | Store | Checkpoint
-
-
-def problems_of_same_file(
-    field: str, path: object, checkpoint: CheckpointLike | None
-) -> Iterator[Problem]:
+def problems_of_same_file(field: str, path: object, given: Whereabouts | None) -> Iterator[Problem]:
     """Yield a problem if a file that is written would replace the checkpoint."""
-    kept = checkpoint
+    kept: object = given
     if isinstance(kept, Checkpoint):
         kept = kept._store  # noqa: SLF001 - of a class of this module
-    kept = kept.path if isinstance(kept, FileStore) else kept
+    kept = kept.path if isinstance(kept, OneFile) else kept
     if not (isinstance(path, PATH_TYPES) and isinstance(kept, PATH_TYPES)):
         return
     # What is no path is refused elsewhere.
@@ -363,33 +465,10 @@ def problems_of_same_file(
             yield Problem(field, "same-file", "is the checkpoint; name another file")
 
 
-async def with_checkpoint(error: InvalidRequest, given: CheckpointLike | None) -> InvalidRequest:
+async def with_checkpoint(error: InvalidRequest, given: Whereabouts | None) -> InvalidRequest:
     """Return an error of a run that could not even begin, with what earlier runs have done."""
-    if isinstance(given, Checkpoint):
-        error.checkpoint = given
-    elif given is not None:
+    if given is not None:
         # Whatever is wrong with it, the error itself is the news.
         with contextlib.suppress(Exception):
-            error.checkpoint = await Checkpoint.load(given)
+            error.checkpoint = await Checkpoint.at(given)
     return error
-
-
-@contextlib.asynccontextmanager
-async def opened(
-    given: CheckpointLike | None, pipeline: str, asked: Input
-) -> AsyncIterator[Checkpoint]:
-    """Open the checkpoint of a run, an old one to go on or a new one.
-
-    Raises:
-        InvalidRequest: it is of something else.
-        InUse: another run is using it.
-    """
-    if isinstance(given, Checkpoint):
-        checkpoint = given
-    else:
-        store = as_store(given, field="checkpoint")
-        checkpoint = Checkpoint(pipeline=pipeline, input_hash=asked.whole, store=store)
-    async with checkpoint.in_use():
-        await checkpoint.refresh()
-        checkpoint.check(pipeline, asked)
-        yield checkpoint

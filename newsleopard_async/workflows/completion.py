@@ -32,6 +32,7 @@ from newsleopard_async.models import (
     Mailing,
     Polling,
     SendAt,
+    SentCampaign,
 )
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import refuse
@@ -53,7 +54,13 @@ from newsleopard_async.workflows.reconcile import wait_of_test
 from newsleopard_async.workflows.runner import AnyStep, Runner
 from newsleopard_async.workflows.steps import submit
 
-__all__ = ["cannot_be_asked", "saying_accepted", "wait_for_campaign", "watch_submitted"]
+__all__ = [
+    "cannot_be_asked",
+    "saying_accepted",
+    "status_of",
+    "wait_for_campaign",
+    "watch_submitted",
+]
 
 _LOOKS_BACK: Final = timedelta(days=27)
 """How far back a campaign is looked for among the finished ones, from when it was first known.
@@ -122,7 +129,7 @@ async def wait_for_campaign(
         polling: How it is watched. A refused look means for `Polling.grace_s` that the platform
             does not know the campaign yet.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path or a store, as for the other pipelines.
+        checkpoint: A path, as for the other pipelines.
     Returns: The status, whose state is ``COMPLETE``. If the state could not be asked for, it has
         only the name and the times of the sending.
 
@@ -303,6 +310,11 @@ async def _watch_finished(run: Runner, sending: _Sending, polling: Polling) -> C
         "balance, no recipients or no verified sender; look in the console (活動列表)",
     )
     assert found is not None
+    return status_of(found)
+
+
+def status_of(found: SentCampaign) -> CampaignStatus:
+    """Return the state of a campaign that is among the finished ones."""
     return CampaignStatus(
         sn=found.sn,
         state=CampaignState.COMPLETE,

@@ -1,17 +1,41 @@
-"""The fingerprint of what a pipeline is asked to do, by which a run knows it again."""
+"""The fingerprint of what a pipeline is asked to do, and what of it may still change.
+
+Before the first write all of the input may change; after it contacts and list may not; after the
+intent to submit nothing may.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import attrs
 
 from newsleopard_async.plain import to_plain
+from newsleopard_async.workflows.record import (
+    CREATE,
+    DECISIVE,
+    FIND_EARLIER,
+    IMPORTS,
+    SUBMIT_ONCE,
+    Record,
+)
 
-__all__ = ["Input"]
+__all__ = ["Input", "changed_parts", "may_change", "still_true"]
+
+_WRITES: Final = IMPORTS | DECISIVE | {CREATE, "export_report"}
+"""The steps that change something at the platform."""
+
+_TARGET: Final = frozenset({"list_sn", "list_name", "if_list_exists"})
+"""The parts of the input that say which list contacts go into."""
+
+_PART_BYTES: Final = "part_bytes"
+"""The part of the input that says how contacts are divided."""
+
+_MARKER: Final = "marker"
+"""The part of the input that says how the campaign is found again."""
 
 
 @attrs.frozen
@@ -44,3 +68,42 @@ def _hash_of(*parts: Any) -> str:
     """Hash what a pipeline is asked to do, whatever order its fields are in."""
     text = json.dumps([to_plain(part) for part in parts], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def changed_parts(kept: Mapping[str, str], asked: Mapping[str, str]) -> list[str]:
+    """Name what differs; of a record without parts nobody can tell."""
+    if not kept:
+        return ["the input"]
+    return [
+        each for each in sorted(kept.keys() | asked.keys()) if kept.get(each) != asked.get(each)
+    ]
+
+
+def may_change(part: str, records: Mapping[str, Record]) -> bool:
+    """Say whether nothing was written yet that this part of the input was used for."""
+    written = _WRITES & records.keys()
+    if not written:
+        return True
+    if part == _PART_BYTES:
+        # A list that was made for a file that was too large takes its parts as well.
+        return not IMPORTS & written
+    if part in _TARGET:
+        # An import that may have failed holds back its contacts, and no list but its own.
+        return all(step in IMPORTS and not records[step].is_done for step in written)
+    # Of a campaign without its upload nothing was sent; it is deleted, and made anew.
+    is_open = records[SUBMIT_ONCE].is_done if SUBMIT_ONCE in written else True
+    decided = written & (DECISIVE - {SUBMIT_ONCE})
+    return _is_of_campaign(part) and is_open and not decided
+
+
+def still_true(records: Mapping[str, Record], changed: Iterable[str]) -> dict[str, Record]:
+    """Return the records that hold for the changed input as well."""
+    if not all(part == _PART_BYTES or _is_of_campaign(part) for part in changed):
+        # What was read, or was tried, was for the other list or contacts.
+        return {}
+    looked_for_it = {FIND_EARLIER} if _MARKER in changed else frozenset[str]()
+    return {step: record for step, record in records.items() if step not in looked_for_it}
+
+
+def _is_of_campaign(part: str) -> bool:
+    return part in (_MARKER, "hold") or part.startswith("campaign.")

@@ -50,11 +50,13 @@ def problems_of_hold(hold: object, campaign: Mailing) -> Iterator[Problem]:
         )
 
 
-async def held_back(run: Runner, campaign: Mailing, hold: timedelta) -> Mailing:
+async def held_back(run: Runner, campaign: Mailing, hold: timedelta | None) -> Mailing:
     """Give a campaign the time until which it is held back; a submit that was tried keeps its own.
 
     A run that goes on looks for a held campaign by that time, so that it is stored before.
     """
+    if hold is None:
+        return campaign
     if not run.has(submit) and run.has(hold_until):
         await run.forget(hold_until)
     until = await run.step(hold_until, hold)

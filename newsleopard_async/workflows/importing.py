@@ -101,7 +101,7 @@ async def import_contacts(
         if_list_exists: What to do where a list of that name is there already.
         polling: How the import is watched.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path or a store; run again with it, the import goes on where it was. The
+        checkpoint: A path; run again with it, the import goes on where it was. The
             same contacts may then come in another form.
         encoding: What the contacts are encoded in; None finds it out.
         fix: What to put right on the way, as for `check_contacts`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import anyio.lowlevel
@@ -14,6 +15,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import (
     APIError,
     ConfigurationError,
+    InUse,
     InvalidRequest,
     NewsLeopardError,
     OutcomeUnknown,
@@ -24,8 +26,9 @@ from newsleopard_async.log import Log
 from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.transport.listening import listener
 from newsleopard_async.transport.watched import Observer
-from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, opened
+from newsleopard_async.workflows.checkpoint import Checkpoint, Whereabouts
 from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.holding import enter, held
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
@@ -37,25 +40,53 @@ Given = TypeVar("Given")
 Gives = TypeVar("Gives")
 
 _LOW_QUOTA: Final = 0.1
+
 _log: Final = Log()
 
 
 @contextlib.asynccontextmanager
 async def running(
-    nl: NewsLeopard, events: Events, *, asked: Input, checkpoint: CheckpointLike | None
+    nl: NewsLeopard,
+    events: Events,
+    *,
+    asked: Input,
+    checkpoint: Whereabouts | None,
+    wait_s: float = 0.0,
 ) -> AsyncIterator[LocalRunner]:
     """Carry a pipeline here; every error of ours that leaves it has the checkpoint.
 
+    Args:
+        nl: The client.
+        events: Told what happens.
+        asked: What it is asked to do.
+        checkpoint: Where the run is kept.
+        wait_s: How long another run of it is waited for, in seconds.
+
     Raises:
         InvalidRequest: the checkpoint is of something else.
-        InUse: another run is using it.
+        InUse: another run is using it, or has taken it over.
     """
-    async with opened(checkpoint, events.pipeline, asked) as kept:
+    kept = Checkpoint.begun(checkpoint, events.pipeline, asked)
+    async with contextlib.AsyncExitStack() as stack:
+        await enter(stack, partial(_claimed, nl, kept, events.pipeline, asked), events, wait_s)
         try:
-            yield LocalRunner(nl, kept, events)
+            async with held(kept, nl.clock):
+                yield LocalRunner(nl, kept, events)
         except NewsLeopardError as error:
             error.checkpoint = kept
             raise
+
+
+@contextlib.asynccontextmanager
+async def _claimed(
+    nl: NewsLeopard, kept: Checkpoint, pipeline: str, asked: Input
+) -> AsyncIterator[None]:
+    """Keep other runs away, and see that this one goes on with what was begun."""
+    account = nl._api.account  # noqa: SLF001 - no public name says which account it is
+    async with kept.in_use(nl.clock):
+        kept.check(pipeline, asked, account)
+        await kept.claim(account, nl.clock.now())
+        yield
 
 
 @attrs.define
@@ -83,8 +114,23 @@ class LocalRunner:
 
     @property
     def token(self) -> str:
-        """Made up for this run, and the same whenever it goes on."""
+        """Made up for this run, or of its send key; the same whenever it goes on."""
         return self._checkpoint.token
+
+    @property
+    def send_key(self) -> str | None:
+        """Its send key, if it has one."""
+        return self._checkpoint.send_key
+
+    @property
+    def mark(self) -> str:
+        """What is added to the name of the campaign."""
+        return self._checkpoint.mark
+
+    @property
+    def sought_mark(self) -> str:
+        """What is looked for in names of campaigns; it finds any submit of this run."""
+        return self._checkpoint.sought_mark
 
     async def step(self, step: Step[Given, Gives], given: Given, *, keep: bool = True) -> Gives:
         """Run a step, or give what it gave before.
@@ -130,7 +176,8 @@ class LocalRunner:
 
     async def _write(self, step: Step[Given, Gives], given: Given, opened: OpenStep) -> Gives:
         """Run a step that may be repeated, and keep that it has begun, unless it was refused."""
-        await self._checkpoint.put(step.key, Record(state="intent", at=self.now()))
+        intent = Record(state="intent", at=self.now(), writer=self._checkpoint.run_id)
+        await self._checkpoint.put(step.key, intent)
         try:
             return await self._run(step, given, opened)
         except NewsLeopardError as error:
@@ -174,6 +221,13 @@ class LocalRunner:
         """Return since when it is not known whether a step happened; None where it is."""
         record = self._checkpoint.records.get(step.key)
         return None if record is None or record.is_done else record.at
+
+    async def has_news(self, step: AnyStep) -> bool:
+        """Whether the run that had begun a step has found out by now what became of it."""
+        with contextlib.suppress(Exception):
+            # Whatever is wrong with the store, what is not known is the news.
+            await self._checkpoint.look()
+        return self.held_since(step) is None
 
     def done_at(self, step: AnyStep) -> datetime | None:
         """Return when it was noted what a step gave; None if it is not known."""
@@ -293,13 +347,12 @@ class _Noting:
 
     async def on_sending(self) -> None:
         """Store the intent; what this raises keeps the request from being sent."""
-        record = Record(state="intent", at=self.nl.clock.now())
         try:
-            await self.checkpoint.put(self.step.key, record)
+            await self.checkpoint.put(self.step.key, self._record("intent", None))
         except Exception:
             # A store that failed may have stored it all the same, and nothing will be sent.
             with contextlib.suppress(Exception):
-                await self.checkpoint.put(self.step.key, None)
+                await self._keep(None)
             raise
 
     async def on_accepted(self, model: Any) -> None:
@@ -321,7 +374,8 @@ class _Noting:
             state=state,
             at=self.nl.clock.now(),
             result=result,
-            request_id=self.opened.request_id,
+            request_id=self.opened.request_id if state == "done" or result else None,
+            writer=self.checkpoint.run_id if state == "intent" else None,
         )
 
     async def _note(self, record: Record | None) -> None:
@@ -330,9 +384,17 @@ class _Noting:
         What stays stored is the intent, from which a later run looks the truth up.
         """
         try:
-            await self.checkpoint.put(self.step.key, record)
+            await self._keep(record)
         except Exception:  # noqa: BLE001 - whatever a caller's store raises
             result = None if record is None else record.result
             _log.exception("no checkpoint could be stored after %s: %s", self.step.name, result)
             # In this process the truth is known all the same.
             self.checkpoint.know(self.step.key, record)
+
+    async def _keep(self, record: Record | None) -> None:
+        """Store what is so, also if another run has taken over while this one was on the wire."""
+        try:
+            await self.checkpoint.put(self.step.key, record)
+        except InUse:
+            if not await self.checkpoint.report(self.step.key, record):
+                raise

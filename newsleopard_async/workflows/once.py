@@ -22,7 +22,7 @@ from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError, Problem
 from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log
-from newsleopard_async.models import CampaignSn, CampaignStatus, Mailing, Polling
+from newsleopard_async.models import CampaignSn, CampaignStatus, Mailing, Polling, SentCampaign
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import (
@@ -42,7 +42,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
+from newsleopard_async.workflows.completion import saying_accepted, status_of, watch_submitted
 from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
@@ -51,16 +51,19 @@ from newsleopard_async.workflows.polling import problems_of_polling
 from newsleopard_async.workflows.progress import (
     OF_BALANCE,
     OF_CONTACTS,
+    OF_EARLIER,
     OF_WAIT,
     Events,
     Plan,
     Progress,
 )
-from newsleopard_async.workflows.reconcile import marked
+from newsleopard_async.workflows.reconcile import marked, sent_earlier
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.sending import WaitFor, problems_of_wait
+from newsleopard_async.workflows.steps import find_earlier
 from newsleopard_async.workflows.uploading import is_open, prepare_and_upload
 from newsleopard_async.workflows.verdict import Judgement, Terms, judge
+from newsleopard_async.workflows.whereabouts import place_of, wait_s_of
 
 __all__ = ["send_once"]
 
@@ -76,6 +79,8 @@ async def send_once(
     max_rejected: float | None = 0,
     polling: Polling | None = None,
     progress: Progress | None = None,
+    send_key: str | None = None,
+    wait_for_other: bool | float = False,
     checkpoint: CheckpointLike | None = None,
     check: bool = True,
     strict: bool = False,
@@ -103,8 +108,10 @@ async def send_once(
         polling: How the state is watched after a lost reply, for `Polling.grace_s`; and the
             campaign, if it is waited for.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path or a store; run again with it, the pipeline goes on where it was, and
-            never uploads twice. It does not hold the URL of the upload.
+        send_key: As for `send_campaign`. What is kept does not hold the URL of the upload.
+        wait_for_other: As for `send_campaign`.
+        checkpoint: A path, in the place of a send key; run again with it, the pipeline goes on
+            where it was, and never uploads twice.
         check: As for `send_campaign`.
         strict: Whether warnings refuse, too.
         encoding: What the contacts are encoded in; None finds it out.
@@ -122,7 +129,7 @@ async def send_once(
     Raises:
         OutcomeUnknown: it may have been prepared, or sent, and that cannot be seen (yet). The
             message says what to look for, and what `Checkpoint.resolve` does; or run again with
-            the checkpoint, from `.look_again_at` on.
+            the send key, from `.look_again_at` on.
         NotOffered: this account or platform has no such endpoint; nothing was sent. It is never
             sent to a list in its place.
         StorageError: the storage refused the upload; nothing was sent.
@@ -130,7 +137,7 @@ async def send_once(
         CampaignFailed: it was stopped, or was accepted and not sent, or not all of it.
         DeadlineExceeded: it was accepted, and was not sent in time.
         InvalidRequest: something is wrong with what was given; this run sent nothing.
-        InUse: another run is using the checkpoint.
+        InUse: another run has the send key or the checkpoint.
     Source: POST /v1/campaign/normal/once, …/testing/once; notes 2026 (T122, T123).
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict, wait=wait))
@@ -141,6 +148,7 @@ async def send_once(
             *problems_of_same_file("left_out_to", left_out_to, checkpoint),
         ]
     )
+    kept, wait_s = place_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, polling)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(
         encoding=encoding,
@@ -153,26 +161,31 @@ async def send_once(
     contacts = as_source(contacts)
     # As in `import_contacts`: what holds addresses is shown without them.
     del skip
-    events = Events("send_once", progress, nl.clock, _plan(balance, wait))
+    plan = _plan(balance, wait, looks=send_key is not None)
+    events = Events("send_once", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
         found = await of_contacts.enter_async_context(checked(events, contacts, options))
         judged = partial(_judge, nl, campaign, found, terms)
         if found.report.fatal_errors:
-            raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
+            raise await with_checkpoint(InvalidRequest((await judged()).problems), kept)
         asked = Input.of(campaign, found.sha256, campaign=campaign, contacts=found.sha256)
         run = await stack.enter_async_context(
-            running(nl, events, asked=asked, checkpoint=checkpoint)
+            running(nl, events, asked=asked, checkpoint=kept, wait_s=wait_s)
         )
         # What was sent, or may have been, is looked up and no longer judged.
-        if is_open(run):
+        is_new = is_open(run)
+        if is_new:
             judgement = await judged()
             refuse(judgement.problems)
             log_remarks(judgement.remarks)
+        if (earlier := await sent_earlier(run, ...)) is not None:
+            return await _of_earlier(run, earlier, found.report.unique, wait)
+        if is_new:
             await found.publish()
             if balance is not None:
                 await check_balance_once(run, found.report.unique, balance)
-        ready = marked(campaign, f"[nl-{run.token}]")
+        ready = marked(campaign, run.mark)
         campaign_sn = await prepare_and_upload(run, ready, found.path, polling or Polling())
         outcome = OnceOutcome(
             campaign_sn=campaign_sn,
@@ -188,9 +201,25 @@ async def send_once(
             return await _compared(run, outcome, status)
 
 
-def _plan(balance: IfTooLow | None, wait: WaitFor) -> Plan:
+async def _of_earlier(
+    run: Runner, earlier: SentCampaign, addresses: int, wait: WaitFor
+) -> OnceOutcome:
+    """Return the outcome of a campaign that was sent by a run of which nothing is kept."""
+    if not run.has(campaign_steps.upload_once):
+        await run.settle(campaign_steps.submit_once, earlier.sn)
+        await run.settle(campaign_steps.upload_once, None)
+    outcome = OnceOutcome(
+        campaign_sn=earlier.sn,
+        addresses=addresses,
+        request_id=run.request_id(find_earlier),
+    )
+    return outcome if wait == "accepted" else await _compared(run, outcome, status_of(earlier))
+
+
+def _plan(balance: IfTooLow | None, wait: WaitFor, *, looks: bool) -> Plan:
     return (
         *OF_CONTACTS,
+        *(OF_EARLIER if looks else ()),
         *(() if balance is None else OF_BALANCE),
         ("submit_once",),
         ("upload_once",),

@@ -22,6 +22,7 @@ from newsleopard_async.plain import Plain, PlainData
 __all__ = [
     "OF_BALANCE",
     "OF_CONTACTS",
+    "OF_EARLIER",
     "OF_LIST",
     "OF_WAIT",
     "Event",
@@ -66,6 +67,8 @@ StepName = Literal[
     "submit_once",
     "upload_once",
     "send_event",
+    "find_earlier",
+    "wait_for_other",
 ]
 """The steps of all pipelines."""
 
@@ -85,6 +88,7 @@ Plan = tuple[tuple[StepName, ...], ...]
 OF_CONTACTS: Final[Plan] = (("check_contacts",),)
 OF_BALANCE: Final[Plan] = (("get_balance", "count_subscribers"),)
 OF_WAIT: Final[Plan] = (("get_status", "find_finished"),)
+OF_EARLIER: Final[Plan] = (("find_earlier",),)
 OF_LIST: Final[Plan] = (("find_list", "find_lists", "create_list"),)
 
 

@@ -38,7 +38,18 @@ from newsleopard_async.workflows.polling import problems_of_polling, watch
 from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.runner import Runner
 
-__all__ = ["find_campaign", "look_again_at", "marked", "submit_or_find", "wait_of_test"]
+__all__ = [
+    "find_campaign",
+    "look_again_at",
+    "marked",
+    "sent_earlier",
+    "submit_or_find",
+    "wait_of_test",
+]
+
+_LOOKS_BACK: Final = timedelta(days=28)
+"""How far back a run without a record looks for what was sent under its key. Chosen: with a day on
+both sides it is a month, which one request covers."""
 
 _SOONEST: Final = timedelta(seconds=30)
 _LATEST: Final = timedelta(days=1)
@@ -63,8 +74,7 @@ async def submit_or_find(
     Raises:
         OutcomeUnknown: it may have been submitted, and is not found (yet).
     """
-    text = f"[nl-{run.token}]" if isinstance(marker, EllipsisType) else marker
-    ready = marked(campaign, text)
+    ready = marked(campaign, run.mark if isinstance(marker, EllipsisType) else marker)
     is_held = run.has(steps.submit)
     try:
         return await run.step(steps.submit, ready)
@@ -76,14 +86,38 @@ async def submit_or_find(
         seen = "it is not among the finished ones"
         found = None
         try:
-            found = await _search(run, ready, text, since)
+            found = await _search(run, ready, marker, since)
         except NewsLeopardError as error:
             # If the look fails for any reason, the outcome is as unknown as before.
             seen = f"the finished ones could not be looked at ({type(error).__name__})"
         if found is None:
+            if await run.has_news(steps.submit):
+                return await submit_or_find(run, campaign, marker)
             raise _still_unknown(run, ready, unknown, since, seen) from None
     await run.settle(steps.submit, found.sn)
     return found.sn
+
+
+async def sent_earlier(run: Runner, marker: str | EllipsisType | None) -> SentCampaign | None:
+    """Look for a campaign of the same send key that was sent by a run of which nothing is kept.
+
+    Its record may be in another store, or gone with a disk. Without a mark nothing is looked for.
+
+    Args:
+        run: Carries it; what it finds is kept.
+        marker: What is added to the campaign's name; see `send_campaign`.
+    """
+    if run.send_key is None or marker is None:
+        return None
+    text = run.sought_mark if isinstance(marker, EllipsisType) else marker
+    given = steps.FindSent(text=text, since=moved(run.now(), -_LOOKS_BACK))
+    found = await run.step(steps.find_earlier, given)
+    if found is not None:
+        _log.warning(
+            "the campaign %s (%r) was sent under the send key %r before; nothing is sent now",
+            *(found.sn, found.name, run.send_key),
+        )
+    return found
 
 
 def marked(campaign: Mailing, text: str | None) -> Mailing:
@@ -96,9 +130,10 @@ def marked(campaign: Mailing, text: str | None) -> Mailing:
 
 
 async def _search(
-    run: Runner, campaign: Mailing, marker: str | None, since: datetime
+    run: Runner, campaign: Mailing, marker: str | EllipsisType | None, since: datetime
 ) -> SentCampaign | None:
-    given = steps.FindSent(text=marker or campaign.name, since=since, whole_name=marker is None)
+    text = run.sought_mark if isinstance(marker, EllipsisType) else marker
+    given = steps.FindSent(text=text or campaign.name, since=since, whole_name=text is None)
     return await run.step(steps.find_sent, given, keep=False)
 
 
@@ -142,7 +177,7 @@ def _still_unknown(
         "Look for that name in the console (活動列表). "
         'If it is there: await error.checkpoint.resolve("sent", campaign_sn="…"). '
         'If it is not: await error.checkpoint.resolve("resubmit"). '
-        "Then run the same call again with the same checkpoint. "
+        "Then run the same call again with the same send key or checkpoint. "
         f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it looks once more, and sends "
         "nothing.",
         request=unknown.request,
@@ -172,7 +207,7 @@ async def find_campaign(
         since: When it was submitted, or earlier; aware.
         polling: How often to look, and until when; None looks once.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path or a store, as for the other pipelines.
+        checkpoint: A path, as for the other pipelines.
     Returns: The campaign, or None if it was not there at the one look.
 
     Raises:

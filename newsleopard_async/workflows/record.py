@@ -20,6 +20,7 @@ __all__ = [
     "CREATE",
     "DECISIVE",
     "DELETE",
+    "FIND_EARLIER",
     "IMPORTS",
     "SEND_EVENT",
     "SUBMIT",
@@ -31,6 +32,7 @@ __all__ = [
     "Record",
     "Stored",
     "checksum",
+    "in_doubt",
     "read_stored",
     "step_of",
     "submits",
@@ -50,6 +52,7 @@ UPLOAD_ONCE: Final = "upload_once"
 DELETE: Final = "delete_campaigns"
 SEND_EVENT: Final = "send_event"
 CREATE: Final = "create_list"
+FIND_EARLIER: Final = "find_earlier"
 
 DECISIVE: Final = frozenset({SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, SEND_EVENT})
 """The steps that a person may have to decide about: what they do can reach a reader."""
@@ -60,7 +63,7 @@ _OF_IMPORTS: Final = IMPORTS | {"find_lists", CREATE, "get_import"}
 
 _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "import_contacts": _OF_IMPORTS,
-    "send_campaign": _OF_IMPORTS | {SUBMIT, "hold_until", "get_status"},
+    "send_campaign": _OF_IMPORTS | {FIND_EARLIER, SUBMIT, "hold_until", "get_status"},
     "wait_for_import": frozenset({"get_import"}),
     "export_report": frozenset({"get_report_state", "export_report", "download_files"}),
     "wait_for_report": frozenset(),
@@ -68,7 +71,7 @@ _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "summarize": frozenset(),
     "wait_for_campaign": frozenset({"get_status"}),
     "call_off": frozenset(),
-    "send_once": frozenset({SUBMIT_ONCE, UPLOAD_ONCE, DELETE, "get_status"}),
+    "send_once": frozenset({FIND_EARLIER, SUBMIT_ONCE, UPLOAD_ONCE, DELETE, "get_status"}),
     "trigger_automation": frozenset({SEND_EVENT}),
 }
 """What each pipeline keeps. A step of another name would not be seen, and be done again."""
@@ -200,6 +203,12 @@ def read_stored(data: object) -> Stored:
 def submits(pipeline: str) -> bool:
     """Say whether a pipeline submits a campaign."""
     return not {SUBMIT, SUBMIT_ONCE}.isdisjoint(_STEPS[pipeline])
+
+
+def in_doubt(records: Mapping[str, Record]) -> str | None:
+    """Name the record of a step that reaches a reader, if its outcome is not known."""
+    open_ones = (key for key, record in records.items() if not record.is_done)
+    return next((key for key in open_ones if step_of(key) in DECISIVE), None)
 
 
 def step_of(key: str) -> str:

@@ -74,7 +74,7 @@ async def export_report(
         download_to: A folder for the files, made if need be; None downloads nothing.
         polling: How the report is watched.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path or a store; run again with it, the export goes on where it was.
+        checkpoint: A path; run again with it, the export goes on where it was.
         webhook: Receives the platform's call when the report is ready: the links are looked at
             then, and once more, since two looks must have seen the same files.
 
@@ -231,7 +231,7 @@ async def wait_for_report(
         before: The links as they were before the export.
         polling: How the report is watched.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path or a store, as for the other pipelines.
+        checkpoint: A path, as for the other pipelines.
 
     Raises:
         APIError: its links are refused for longer than `Polling.settle_s`; with the code 40303

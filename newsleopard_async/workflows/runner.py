@@ -96,7 +96,22 @@ class Runner(Protocol):
 
     @property
     def token(self) -> str:
-        """Made up for this run, and the same whenever it goes on."""
+        """Made up for this run, or of its send key; the same whenever it goes on."""
+        ...
+
+    @property
+    def send_key(self) -> str | None:
+        """Its send key, if it has one."""
+        ...
+
+    @property
+    def mark(self) -> str:
+        """What is added to the name of the campaign."""
+        ...
+
+    @property
+    def sought_mark(self) -> str:
+        """What is looked for in names of campaigns; it finds any submit of this run."""
         ...
 
     async def step(self, step: Step[Given, Gives], given: Given, *, keep: bool = True) -> Gives:
@@ -120,6 +135,13 @@ class Runner(Protocol):
 
     def held_since(self, step: AnyStep) -> datetime | None:
         """Return since when it is not known whether a step happened; None where it is."""
+        ...
+
+    async def has_news(self, step: AnyStep) -> bool:
+        """Whether the run that had begun a step has found out by now what became of it.
+
+        It may have been stopped on the wire, and be back with the answer.
+        """
         ...
 
     def done_at(self, step: AnyStep) -> datetime | None:

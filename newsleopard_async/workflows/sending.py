@@ -27,6 +27,7 @@ from newsleopard_async.models import (
     Mailing,
     Polling,
     SendAt,
+    SentCampaign,
     with_lists,
 )
 from newsleopard_async.models.campaign import BaseMailing
@@ -46,7 +47,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.completion import saying_accepted, watch_submitted
+from newsleopard_async.workflows.completion import saying_accepted, status_of, watch_submitted
 from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.hold import held_back, problems_of_hold
 from newsleopard_async.workflows.importing import (
@@ -61,6 +62,7 @@ from newsleopard_async.workflows.polling import problems_of_polling, problems_of
 from newsleopard_async.workflows.progress import (
     OF_BALANCE,
     OF_CONTACTS,
+    OF_EARLIER,
     OF_LIST,
     OF_WAIT,
     Events,
@@ -68,7 +70,7 @@ from newsleopard_async.workflows.progress import (
     Progress,
     of_import,
 )
-from newsleopard_async.workflows.reconcile import submit_or_find
+from newsleopard_async.workflows.reconcile import sent_earlier, submit_or_find
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.taken import check_rejected, is_complete_enough
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
@@ -78,6 +80,7 @@ from newsleopard_async.workflows.verdict import (
     judge,
     recipients_of,
 )
+from newsleopard_async.workflows.whereabouts import place_of, wait_s_of
 
 __all__ = ["WaitFor", "problems_of_wait", "send_campaign"]
 
@@ -97,6 +100,8 @@ async def send_campaign(
     marker: str | EllipsisType | None = ...,
     polling: Polling | None = None,
     progress: Progress | None = None,
+    send_key: str | None = None,
+    wait_for_other: bool | float = False,
     checkpoint: CheckpointLike | None = None,
     check: bool = True,
     strict: bool = False,
@@ -137,8 +142,16 @@ async def send_campaign(
             whole name, which is weaker: any other campaign of that name passes for it.
         polling: How the import is watched; and the campaign, if it is waited for.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path or a store; run again with it, the pipeline goes on where it was,
-            and never submits twice. The same contacts may then come in another form.
+        send_key: Names the campaign for all runs of it, in whichever process: the client's store
+            keeps the run under it. Called again, the pipeline goes on where it was or gives the
+            same outcome, and never submits twice; the same contacts may come in another form. A
+            campaign of the last 28 days that has the key's mark in its name is not sent again, even
+            if nothing is kept of its run.
+        wait_for_other: Whether to wait for the end of another run of the send key or checkpoint,
+            and then go on: True for as long as ``polling`` watches a job, an hour by default; a
+            number for so many seconds. Otherwise such a run is `InUse`.
+        checkpoint: A path, in the place of a send key; run again with it, the pipeline goes on
+            where it was, and never submits twice.
         check: Whether rows and campaign are judged; without it, only what makes the contacts
             unusable as a whole, and what the submit would refuse, is refused.
         strict: Whether warnings refuse, too.
@@ -166,7 +179,7 @@ async def send_campaign(
         InsufficientBalance: the platform refused, or the balance refuses; nothing was sent.
         CampaignFailed: it was accepted, and not sent, or not all of it.
         OutcomeUnknown: the reply to the submit was lost, and the campaign is not found
-            (yet); run again with the checkpoint, from `.look_again_at` on.
+            (yet); run again with the send key, from `.look_again_at` on.
         ImportIncomplete: too many rows were rejected, or the platform counts fewer rows in
             the file than different addresses were sent, whatever ``max_rejected``; nothing
             was sent.
@@ -175,13 +188,15 @@ async def send_campaign(
             nothing was sent; or the campaign, which was accepted, was not sent in time.
         InvalidRequest: something is wrong with what was given; this run sent nothing. What
             an earlier one did is in `.checkpoint`, where one was given.
-        InUse: another run is using the checkpoint; it sends, and this one sent nothing.
+        InUse: another run has the send key or the checkpoint; it sends, and this one sent nothing.
     """
     refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
     refuse([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
     refuse([*problems_of_balance(balance), *_problems_of_options(marker, polling)])
     refuse(problems_of_webhook(webhook))
-    refuse(problems_of_same_file("left_out_to", left_out_to, checkpoint))
+    kept = place_of(nl, send_key, checkpoint)
+    refuse(problems_of_same_file("left_out_to", left_out_to, kept))
+    wait_s = wait_s_of(wait_for_other, polling)
     target = _target(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(
@@ -195,7 +210,8 @@ async def send_campaign(
     )
     # As in `import_contacts`: what holds addresses is shown without them.
     del skip
-    polling, plan = polling or Polling(), _plan(contacts, part_bytes, balance, wait)
+    plan = _plan(contacts, part_bytes, balance, wait, looks=None not in (send_key, marker))
+    polling = polling or Polling()
     events = Events("send_campaign", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
         found = None
@@ -206,10 +222,10 @@ async def send_campaign(
         judged = partial(_judge, nl, campaign, found, target, terms=terms, hold=hold)
         if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
-            raise await with_checkpoint(InvalidRequest((await judged()).problems), checkpoint)
+            raise await with_checkpoint(InvalidRequest((await judged()).problems), kept)
         asked = _asked(campaign, found, target, marker=marker, part_bytes=part_bytes, hold=hold)
         run = await stack.enter_async_context(
-            running(nl, events, asked=asked, checkpoint=checkpoint)
+            running(nl, events, asked=asked, checkpoint=kept, wait_s=wait_s)
         )
         # What was submitted, or may have been, is looked up and no longer judged.
         is_new = not run.has(steps.submit)
@@ -217,6 +233,8 @@ async def send_campaign(
             judgement = await judged()
             refuse(judgement.problems)
             log_remarks(judgement.remarks)
+        if (earlier := await sent_earlier(run, marker)) is not None:
+            return await _of_earlier(run, earlier, wait)
         report, most = None, None
         if found is not None and target is not None:
             most = recipients_of(campaign, found.report, target)
@@ -228,8 +246,7 @@ async def send_campaign(
             )
         if is_new and balance is not None:
             await check_balance(run, campaign, balance, most=most)
-        if hold is not None:
-            campaign = await held_back(run, campaign, hold)
+        campaign = await held_back(run, campaign, hold)
         campaign_sn = await submit_or_find(run, campaign, marker)
         request_id = run.request_id(steps.submit)
         outcome = SendOutcome(campaign_sn=campaign_sn, import_report=report, request_id=request_id)
@@ -243,14 +260,32 @@ async def send_campaign(
 
 
 def _plan(
-    contacts: Contacts | None, part_bytes: int | None, balance: IfTooLow | None, wait: WaitFor
+    contacts: Contacts | None,
+    part_bytes: int | None,
+    balance: IfTooLow | None,
+    wait: WaitFor,
+    *,
+    looks: bool,
 ) -> Plan:
-    imports = (*OF_CONTACTS, *OF_LIST, *of_import(in_parts=part_bytes is not None))
+    imports = (*OF_LIST, *of_import(in_parts=part_bytes is not None))
     return (
+        *(() if contacts is None else OF_CONTACTS),
+        *(OF_EARLIER if looks else ()),
         *(() if contacts is None else imports),
         *(() if balance is None else OF_BALANCE),
         ("hold_until", "submit"),
         *(OF_WAIT if wait == "sent" else ()),
+    )
+
+
+async def _of_earlier(run: Runner, earlier: SentCampaign, wait: WaitFor) -> SendOutcome:
+    """Return the outcome of a campaign that was sent by a run of which nothing is kept."""
+    if not run.has(steps.submit):
+        await run.settle(steps.submit, earlier.sn)
+    return SendOutcome(
+        campaign_sn=earlier.sn,
+        request_id=run.request_id(steps.find_earlier),
+        status=status_of(earlier) if wait == "sent" else None,
     )
 
 

@@ -60,6 +60,7 @@ __all__ = [
     "create_list",
     "download_files",
     "export_report",
+    "find_earlier",
     "find_list",
     "find_lists",
     "find_sent",
@@ -298,6 +299,12 @@ async def find_sent(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
             if given.matches(each.name):
                 return each
     return None
+
+
+@step(gives=SentCampaign | None)
+async def find_earlier(nl: NewsLeopard, given: FindSent) -> SentCampaign | None:
+    """Look for a campaign that an earlier run of the same send key has sent, as `find_sent`."""
+    return await find_sent.run(nl, given)
 
 
 def ranges_around(since: datetime, now: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -59,7 +59,7 @@ async def summarize(
         campaign_sns: The campaigns; each counts once.
         polling: How the reports are watched, if they are needed.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path or a store, as for the other pipelines; nothing is kept in it.
+        checkpoint: A path, as for the other pipelines; nothing is kept in it.
     Returns: A summary of each campaign, in the order in which they were given. If the platform
         knows nothing of one, its numbers are None, and a line in the log says so.
 

@@ -61,7 +61,7 @@ async def send_test(
         marker: As for `send_campaign`.
         polling: How the import is watched.
         progress: Called with every event; they are those of ``send_campaign``.
-        checkpoint: A path or a store; run again with it, the test goes on where it was, and is
+        checkpoint: A path; run again with it, the test goes on where it was, and is
             never sent twice. It is not that of the real send.
         check: As for `send_campaign`.
 

@@ -86,12 +86,13 @@ async def prepare_and_upload(
         CampaignFailed: it was stopped before the upload.
         StorageError: the storage refused the upload.
     """
-    if run.has(upload_once):
+    if run.held_since(upload_once) is not None:
         campaign_sn = await _code(run, campaign)
-        if run.held_since(upload_once) is not None:
-            unknown = OutcomeUnknown("", request="PUT to the file storage")
-            await _look_up(run, campaign, campaign_sn, unknown, polling)
-        return campaign_sn
+        unknown = OutcomeUnknown("", request="PUT to the file storage")
+        await _look_up(run, campaign, campaign_sn, unknown, polling)
+    # The run that had begun the upload may have found out by now that it was never sent.
+    if run.has(upload_once):
+        return await _code(run, campaign)
 
     async def send() -> CampaignSn:
         if (sent := await _make_room(run, campaign)) is not None:
@@ -129,7 +130,7 @@ async def _prepare(run: Runner, campaign: Mailing) -> OnceTicket:
             '(活動列表). If it is there: await error.checkpoint.resolve("sent", campaign_sn="…"); '
             "it is then deleted, and made anew. If it is not: "
             'await error.checkpoint.resolve("resubmit"). '
-            "Then run the same call again with the same checkpoint",
+            "Then run the same call again with the same send key or checkpoint",
             request=unknown.request,
             status=unknown.status,
             excerpt=unknown.excerpt,
@@ -212,6 +213,8 @@ async def _look_up(
 ) -> None:
     """Look whether the upload has landed, for a while; the platform may need time to read it.
 
+    It returns as well if the run that had begun the upload has found out what became of it.
+
     Raises:
         OutcomeUnknown: it is not seen to have landed.
     """
@@ -223,6 +226,8 @@ async def _look_up(
         while seen := await _why_not_sent(run, campaign_sn, since):
             left_s = (until - run.now()).total_seconds()
             if left_s <= 0:
+                if await run.has_news(upload_once):
+                    return
                 raise _still_unknown(
                     run, campaign, campaign_sn, unknown, since=since, seen=seen
                 ) from None
@@ -263,7 +268,7 @@ def _still_unknown(
         "at it in the console (活動列表). If it was sent, or is scheduled: "
         'await error.checkpoint.resolve("sent"). If it was not: '
         'await error.checkpoint.resolve("resubmit"); it is then deleted, and made anew. '
-        "Then run the same call again with the same checkpoint. "
+        "Then run the same call again with the same send key or checkpoint. "
         f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it looks once more, and sends "
         "nothing.",
         request=unknown.request,

@@ -20,7 +20,7 @@ from newsleopard_async import (
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from tests.constants import CAMPAIGN, LIST_NAME
 from tests.faults.strikes import Strike, Wire
-from tests.faults.world import FEW, World, csv_of
+from tests.faults.world import FEW, SEND_KEY, RunStore, World, csv_of
 
 __all__ = [
     "Given",
@@ -35,27 +35,38 @@ __all__ = [
     "stored",
 ]
 
-Given = CheckpointLike | EllipsisType | None
+Given = CheckpointLike | RunStore | EllipsisType | None
+"""Where a run is kept: in the world's checkpoint, elsewhere, or under a send key in a store."""
 
 
 def send(at: World, checkpoint: Given = ..., **options: Any) -> Any:
     """Send a campaign in a process of its own."""
-    return alone(at, partial(sending, at, checkpoint, **options))
+    store = checkpoint if isinstance(checkpoint, RunStore) else None
+    return alone(at, partial(sending, at, checkpoint, **options), store=store)
 
 
 async def sending(at: World, checkpoint: Given, nl: NewsLeopard, **options: Any) -> Any:
     """Send a campaign; contacts and a new list unless said otherwise."""
     ready = {"campaign": CAMPAIGN, "contacts": csv_of(FEW), "list_name": LIST_NAME, **options}
     where = at.checkpoint if isinstance(checkpoint, EllipsisType) else checkpoint
-    return await workflows.send_campaign(nl, ready.pop("campaign"), checkpoint=where, **ready)
+    campaign = ready.pop("campaign")
+    if isinstance(where, RunStore):
+        assert nl.store is where
+        return await workflows.send_campaign(nl, campaign, **{"send_key": SEND_KEY, **ready})
+    return await workflows.send_campaign(nl, campaign, checkpoint=where, **ready)
 
 
-def alone(at: World, work: Callable[[NewsLeopard], Any], *strikes: Strike) -> Any:
+def alone(
+    at: World,
+    work: Callable[[NewsLeopard], Any],
+    *strikes: Strike,
+    store: RunStore | None = None,
+) -> Any:
     """Do something with a client in an event loop of its own; errors come out."""
     wire = Wire(at, strikes)
 
     async def main() -> Any:
-        async with at.client(wire) as nl:
+        async with at.client(wire, store) as nl:
             return await work(nl)
 
     try:

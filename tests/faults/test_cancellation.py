@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from newsleopard_async import NewsLeopard, with_lists, workflows
-from newsleopard_async.store import FileStore, held
+from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.transport.limits.queue import LimiterState
 from newsleopard_async.workflows import Event
 from tests.cancellation import (
@@ -112,7 +112,7 @@ def test_cancelled_anywhere_leaves_nothing_and_can_go_on(
                 async with at.client() as nl:
                     result = await cancelled_by(trigger, way, pipeline.run(nl, at))
                     check_nothing_is_held(nl)
-                    async with held(FileStore(at.checkpoint)):
+                    with OneFile(at.checkpoint).locked(""):
                         return result
 
             with mock.patch.object(tempfile, "tempdir", str(at.folder / "temporary")):

@@ -24,7 +24,7 @@ from newsleopard_async import (
     files,
     workflows,
 )
-from newsleopard_async import store as stores
+from newsleopard_async.stores import swap
 from newsleopard_async.workflows import Checkpoint
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from tests.clients import checkpoint_of
@@ -37,7 +37,7 @@ from tests.faults.sending import (
     send,
     sending,
 )
-from tests.faults.world import FEW, MemoryStore, World, csv_of
+from tests.faults.world import FEW, RunStore, World, csv_of
 
 OTHER_INPUT: dict[str, dict[str, Any]] = {
     "campaign": {"campaign": attrs.evolve(CAMPAIGN, subject="另一個")},
@@ -221,8 +221,8 @@ def test_file_of_something_else_is_refused_and_kept(at: World, content: bytes) -
 
 def test_store_that_gives_something_else_is_refused(at: World) -> None:
     """So is what a store of one's own gives, if it is no object."""
-    store: Any = MemoryStore()
-    store.data = ["nothing"]
+    store: Any = RunStore()
+    store.put(["nothing"])
 
     with pytest.raises(InvalidRequest) as caught:
         send(at, store)
@@ -327,7 +327,7 @@ def test_file_that_cannot_be_replaced_keeps_from_sending(
         write(path, content)
 
     write = files.write_durably
-    monkeypatch.setattr(stores, "write_durably", full)
+    monkeypatch.setattr(swap, "write_durably", full)
 
     with pytest.raises(ConfigurationError, match="No space left"):
         send(at)
@@ -368,10 +368,10 @@ def test_second_run_in_this_process_is_refused(at: World, given: str) -> None:
 _HOLDER = """
 import sys, anyio
 from pathlib import Path
-from newsleopard_async.store import FileStore, held
+from newsleopard_async.stores.one_file import OneFile
 
 async def main():
-    async with held(FileStore(Path(sys.argv[1]))):
+    with OneFile(Path(sys.argv[1])).locked(""):
         print("held", flush=True)
         sys.stdin.readline()
 

@@ -23,7 +23,7 @@ from tests.faults.sending import (
     rule_of,
     send,
 )
-from tests.faults.world import MemoryStore, World
+from tests.faults.world import RunStore, World
 
 
 def test_sent_is_taken_as_said(at: World) -> None:
@@ -104,7 +104,7 @@ def test_decision_about_what_is_found_by_now_is_refused(at: World) -> None:
 
 def test_decision_that_is_not_stored_is_not_made(at: World) -> None:
     """Nor does it change the marker by which the campaign is to be found."""
-    store = MemoryStore()
+    store = RunStore()
     error = hold(at, store)
     token = checkpoint_of(error).token
     store.fail_when = lambda _: True

@@ -16,7 +16,7 @@ import anyio
 import pytest
 
 from newsleopard_async import ConfigurationError, InUse, InvalidRequest, files, locks
-from newsleopard_async.store import FileStore, held
+from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.workflows import Event, send_campaign
 from tests.clients import Bench, checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN
@@ -82,10 +82,8 @@ def test_every_name_of_a_checkpoint_has_the_same_lock(
     path = other_name(at)
 
     async def main() -> None:
-        async with held(FileStore(path)):
-            with pytest.raises(InUse):
-                async with held(FileStore(at.checkpoint)):
-                    pass
+        with OneFile(path).locked(""), pytest.raises(InUse), OneFile(at.checkpoint).locked(""):
+            pass
 
     anyio.run(main)
 
@@ -158,7 +156,7 @@ def test_left_out_rows_never_replace_the_checkpoint(at: World) -> None:
     """Whatever the checkpoint is given as."""
     error = hold(at)
 
-    for given in (at.checkpoint, FileStore(at.checkpoint), checkpoint_of(error)):
+    for given in (at.checkpoint, checkpoint_of(error)):
         with pytest.raises(InvalidRequest) as caught:
             send(at, given, left_out_to=str(at.checkpoint), fix="leave-out-bad-rows")
         assert rule_of(caught) == ("left_out_to", "same-file")
@@ -249,12 +247,12 @@ def test_lock_that_is_lost_while_the_intent_is_written_keeps_from_sending(
     at: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the look and the write another run may have come: there is a second look."""
-    store = FileStore(at.checkpoint)
+    store = OneFile(at.checkpoint)
 
     async def main() -> None:
-        async with held(store):
-            monkeypatch.setattr("newsleopard_async.store.write_durably", write_and_lose)
-            await store.save({"a": 1})
+        with store.locked(""):
+            monkeypatch.setattr("newsleopard_async.stores.swap.write_durably", write_and_lose)
+            await store.save("", {"a": 1}, None)
 
     def write_and_lose(path: Path, content: bytes) -> None:
         path.write_bytes(content)
@@ -265,25 +263,26 @@ def test_lock_that_is_lost_while_the_intent_is_written_keeps_from_sending(
 
 
 @posix
-def test_save_whose_flush_failed_is_no_change_by_others(
-    at: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.anyio
+async def test_intent_whose_flush_failed_is_not_sent_and_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is in place: the next save must be able to take it back."""
-    store = FileStore(at.checkpoint)
+    """It is in place, and may not be on the disk; the next run finds nothing held."""
+    path = tmp_path / "kept.json"
 
-    def flush(descriptor: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+    def flush(_: object) -> None:
+        if '"submit"' in path.read_text():
+            raise OSError(errno.EIO, "Input/output error")
 
-    async def main() -> None:
-        async with held(store):
-            with monkeypatch.context() as patch:
-                patch.setattr(files, "_flush_folder", flush)
-                with pytest.raises(ConfigurationError, match="Input/output"):
-                    await store.save({"intent": True})
-            await store.save({"intent": False})
-            assert await store.load() == {"intent": False}
+    async with connected() as bench:
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "_flush_folder", flush)
+            with pytest.raises(ConfigurationError, match="Input/output"):
+                await send_campaign(bench.nl, CAMPAIGN, checkpoint=path, **NEW)
+        assert bench.emulator.count("submit_campaign") == 0
+        await send_campaign(bench.nl, CAMPAIGN, checkpoint=path, **NEW)
 
-    anyio.run(main)
+    assert bench.emulator.submitted == 1
 
 
 # The lock itself

@@ -19,7 +19,7 @@ from newsleopard_async import (
     files,
     workflows,
 )
-from newsleopard_async import store as stores
+from newsleopard_async.stores import swap
 from newsleopard_async.workflows import CalledOff
 from tests.faults.later import CALL_OFF, FROM_REPORTS, LATER_BY_NAME, TO_CALL_OFF, submit_slowly
 from tests.faults.pipelines import BY_NAME, IN_PARTS, Pipeline
@@ -164,7 +164,7 @@ class Ending:
 
 def gone_at_write(at: World, pipeline: Pipeline, ending: Ending) -> bool:
     """Let the process go at a write; False if it wrote less often."""
-    with mock.patch.object(stores, "write_durably", ending):
+    with mock.patch.object(swap, "write_durably", ending):
         ended = live(at, pipeline)
     if ending.left_behind is None:
         return False

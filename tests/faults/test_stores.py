@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -27,7 +28,8 @@ from newsleopard_async import (
     with_lists,
     workflows,
 )
-from newsleopard_async import store as stores
+from newsleopard_async.stores import Kept, serial
+from newsleopard_async.stores.one_file import OneFile
 from tests.constants import CAMPAIGN, KEY
 from tests.faults.sending import (
     hold,
@@ -37,7 +39,7 @@ from tests.faults.sending import (
     stored,
 )
 from tests.faults.strikes import Gone
-from tests.faults.world import MANY, MemoryStore, World, csv_of
+from tests.faults.world import MANY, RunStore, World, csv_of
 
 
 @pytest.mark.parametrize("hang", [False, True])
@@ -45,7 +47,7 @@ def test_store_that_fails_before_the_submit_keeps_it_from_being_made(
     at: World, *, hang: bool
 ) -> None:
     """What cannot be noted is not done."""
-    store = MemoryStore(fail_when=is_intent, hang=hang)
+    store = RunStore(fail_when=is_intent, hang=hang)
 
     with pytest.raises(ConfigurationError if hang else RuntimeError, match=r"store|database"):
         send(at, store)
@@ -60,7 +62,7 @@ def test_store_that_fails_after_the_submit_hides_nothing(
 ) -> None:
     """What is done is done: the code is logged and returned, and a later run looks it up."""
     caplog.set_level(logging.INFO, "newsleopard_async")
-    store = MemoryStore(fail_when=is_done, hang=hang)
+    store = RunStore(fail_when=is_done, hang=hang)
 
     outcome = send(at, store)
 
@@ -68,7 +70,6 @@ def test_store_that_fails_after_the_submit_hides_nothing(
     assert outcome.campaign_sn == campaign.sn
     assert campaign.sn in caplog.text
     assert any(each.levelname == "ERROR" for each in caplog.records)
-    assert store.data is not None
     assert is_intent(store.data)
     at.clock.advance(3_600)
     store.fail_when = lambda _: False
@@ -78,12 +79,14 @@ def test_store_that_fails_after_the_submit_hides_nothing(
 
 def test_store_that_cannot_forget_the_intent_leaves_it_held(at: World) -> None:
     """A refused submit whose refusal was not stored is looked up, not sent."""
-    store = MemoryStore()
-    store.fail_when = lambda data: store.data is not None and is_intent(store.data)
+    store = RunStore()
+    store.fail_when = lambda _: bool(store.kept) and is_intent(store.data)
     at.emulator.fail("submit_campaign", status=400, body=b'{"code":"40013","message":"x"}')
     with pytest.raises(NewsLeopardError, match="40013"):
         send(at, store)
     store.fail_when = lambda _: False
+    # The hold could not be given up either, and ends by itself.
+    at.clock.advance(21)
 
     with pytest.raises(OutcomeUnknown):
         send(at, store)
@@ -91,21 +94,31 @@ def test_store_that_cannot_forget_the_intent_leaves_it_held(at: World) -> None:
     assert at.emulator.submitted == 0
 
 
-def test_store_that_fails_after_it_stored_the_intent_holds_nothing(at: World) -> None:
-    """It is certain that nothing was sent, so that nobody has to look it up."""
+@pytest.mark.parametrize("looks_fail", [False, True])
+def test_store_that_fails_after_it_stored_the_intent_holds_nothing(
+    at: World, *, looks_fail: bool
+) -> None:
+    """A look shows that it is stored; without one nothing is sent, and nobody has to look it up."""
 
-    class Deaf(MemoryStore):
-        async def save(self, data: Mapping[str, Any]) -> None:
-            await super().save(data)
-            if is_intent(data) and not self.lost:
-                self.lost.append(True)
+    class Deaf(RunStore):
+        async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
+            new = await super().save(key, data, revision)
+            if is_intent(data):
                 raise RuntimeError("the answer of the database was lost")
+            return new
 
-        lost: ClassVar[list[bool]] = []
+        async def load(self, key: str) -> Kept | None:
+            if looks_fail and self.kept and is_intent(self.data) and not self.failed:
+                self.failed.append(True)
+                raise RuntimeError("the database is away")
+            return await super().load(key)
+
+        failed: ClassVar[list[bool]] = []
 
     store = Deaf()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="answer") if looks_fail else contextlib.nullcontext():
         send(at, store)
+    assert at.emulator.submitted == (0 if looks_fail else 1)
 
     send(at, store)
 
@@ -115,12 +128,13 @@ def test_store_that_fails_after_it_stored_the_intent_holds_nothing(at: World) ->
 def test_store_that_is_slow_before_the_submit_leaves_no_intent(at: World) -> None:
     """It stored the intent, and said so too late: nothing was sent, so the next run sends."""
 
-    class Slow(MemoryStore):
-        async def save(self, data: Mapping[str, Any]) -> None:
+    class Slow(RunStore):
+        async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
             """Keep the data; an intent takes too long."""
-            await super().save(data)
+            new = await super().save(key, data, revision)
             if is_intent(data) and self.hang:
                 await anyio.sleep_forever()
+            return new
 
     store = Slow(hang=True)
     with pytest.raises(ConfigurationError, match="did not answer within"):
@@ -164,20 +178,20 @@ def test_crash_between_write_and_rename_leaves_the_old_file(
     at: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is never half written."""
-    store = stores.FileStore(at.checkpoint)
-    anyio.run(store.save, {"old": True})
+    store = OneFile(at.checkpoint)
+    old = anyio.run(store.save, "", {"old": True}, None)
 
     def crash(self: Path, target: Path) -> None:
         raise Gone
 
     monkeypatch.setattr(Path, "replace", crash)
     with pytest.raises(Gone):
-        anyio.run(store.save, {"new": "x" * 100_000})
+        anyio.run(store.save, "", {"new": "x" * 100_000}, old)
     monkeypatch.undo()
 
-    assert anyio.run(store.load) == {"old": True}
-    anyio.run(store.save, {"new": 1})
-    assert anyio.run(store.load) == {"new": 1}
+    assert anyio.run(store.load, "") == Kept({"old": True}, old)
+    new = anyio.run(store.save, "", {"new": 1}, old)
+    assert anyio.run(store.load, "") == Kept({"new": 1}, new)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be flushed there")
@@ -199,7 +213,7 @@ def test_content_is_flushed_before_the_rename_and_the_folder_after_it(
     monkeypatch.setattr(os, "fsync", note_flush)
     monkeypatch.setattr(Path, "replace", note_rename)
 
-    anyio.run(stores.FileStore(tmp_path / "checkpoint.json").save, {"a": 1})
+    anyio.run(OneFile(tmp_path / "checkpoint.json").save, "", {"a": 1}, None)
 
     assert seen == ["flush file", "rename", "flush folder"]
 
@@ -305,7 +319,7 @@ def test_what_could_not_be_read_again_is_not_kept(
     at: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file that no run can read would be removed by a person, and then all begins anew."""
-    monkeypatch.setattr(stores, "_MOST_BYTES", 4_000)
+    monkeypatch.setattr(serial, "MOST_BYTES", 4_000)
     code = b'{"sn": "%s"}' % (b"c" * 4_000)
     at.emulator.fail("submit_campaign", status=200, body=code)
 

@@ -21,10 +21,25 @@ from newsleopard_async import (
 )
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.switches import PROFILES, Switches
+from newsleopard_async.stores import Store
 from newsleopard_async.testing import ManualClock
 from tests.constants import CAMPAIGN, KEY
+from tests.stores import memory as stores
 
-__all__ = ["FEW", "MANY", "MemoryStore", "World", "addresses", "csv_of", "unflushed", "world"]
+__all__ = [
+    "FEW",
+    "MANY",
+    "SEND_KEY",
+    "MemoryStore",
+    "RunStore",
+    "World",
+    "addresses",
+    "csv_of",
+    "unflushed",
+    "world",
+]
+
+SEND_KEY = "anniversary-2027"
 
 FEW, MANY = 5, 120
 """Contacts that go as text, and as a file."""
@@ -119,10 +134,15 @@ class World:
         self.submitted_before = 1
         self.clock.advance(86_400)
 
-    def client(self, transport: httpx.AsyncBaseTransport | None = None) -> NewsLeopard:
+    def client(
+        self, transport: httpx.AsyncBaseTransport | None = None, store: Store | None = None
+    ) -> NewsLeopard:
         """Make a client, which knows nothing of any before it."""
         return NewsLeopard(
-            KEY, http_transport=transport or self.emulator.transport(), clock=self.clock
+            KEY,
+            http_transport=transport or self.emulator.transport(),
+            clock=self.clock,
+            store=store,
         )
 
 
@@ -168,6 +188,41 @@ class MemoryStore:
                 await _hang()
             raise RuntimeError("the database is away")
         self.data = json.loads(json.dumps(data))
+
+
+@attrs.define
+class RunStore(stores.MemoryStore):
+    """A store of runs, in memory, and able to fail.
+
+    Attributes:
+        saves: How often it was asked to save.
+        fail_when: Says whether to fail, by what is to be saved.
+        hang: Whether it hangs there instead of raising.
+    """
+
+    saves: int = 0
+    fail_when: Callable[[Mapping[str, Any]], bool] = lambda _: False
+    hang: bool = False
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The one record."""
+        [(text, _)] = self.kept.values()
+        data: dict[str, Any] = json.loads(text)
+        return data
+
+    def put(self, data: Mapping[str, Any], key: str = SEND_KEY) -> None:
+        """Keep a record, whatever there was."""
+        self.kept[key] = json.dumps(data), "by hand"
+
+    async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
+        """Keep the data, or fail."""
+        self.saves += 1
+        if self.fail_when(data):
+            if self.hang:
+                await _hang()
+            raise RuntimeError("the database is away")
+        return await super().save(key, data, revision)
 
 
 async def _hang() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, timedelta, timezone
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,7 +46,6 @@ from tests.constants import (
 )
 from tests.emulator.api import AB_BODY, BODY, changed
 from tests.emulator.test_validation import SENDER_TEST as SENDER_BODY
-from tests.faults.world import MemoryStore
 from tests.points.cells import point
 from tests.points.means import (
     HOUR,
@@ -114,9 +114,9 @@ async def test_t64_emulator() -> None:
 
 
 @point
-async def test_t65_client() -> None:
+async def test_t65_client(tmp_path: Path) -> None:
     """The code is stored at once; a campaign in doubt is looked for, and when is said."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
     async with connected() as bench:
         options: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員", "checkpoint": store}
         first = await workflows.send_campaign(bench.nl, CAMPAIGN, **options)

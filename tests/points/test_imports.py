@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -24,7 +25,6 @@ from newsleopard_async import (
 from tests.clients import connected, csv_of
 from tests.constants import CAMPAIGN
 from tests.emulator.api import BODY, rows
-from tests.faults.world import MemoryStore
 from tests.points.cells import point
 from tests.points.means import (
     CSV,
@@ -332,7 +332,7 @@ async def test_t49_emulator() -> None:
 
 @point
 @pytest.mark.parametrize("how", ["400", "404", "40007"])
-async def test_t50_client(how: str) -> None:
+async def test_t50_client(how: str, tmp_path: Path) -> None:
     """An unknown import is an error; right after the upload it is waited for."""
     async with switched(unknown_import=how, import_unknown_s=20.0) as bench:
         with pytest.raises(APIError, match=r"unknown|invalid code"):
@@ -344,7 +344,7 @@ async def test_t50_client(how: str) -> None:
         with pytest.raises(ImportFailed):
             await workflows.import_contacts(bench.nl, CSV, list_name="never")
 
-    store = MemoryStore()
+    store = tmp_path / "run.json"
     async with connected() as bench:
         options: dict[str, Any] = {"list_name": "會員", "checkpoint": store}
         first = await workflows.import_contacts(bench.nl, CSV, **options)

@@ -32,7 +32,7 @@ from newsleopard_async import (
     with_lists,
     workflows,
 )
-from newsleopard_async.store import FileStore
+from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import CalledOff, Checkpoint, Event
@@ -40,7 +40,7 @@ from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.record import Record
 from tests.clients import Reply, checkpoint_of, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, KEY, LIST_NAME, START
-from tests.faults.world import MemoryStore
+from tests.faults.world import SEND_KEY, RunStore
 
 SN: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
 OTHER: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0004")
@@ -264,10 +264,21 @@ def record(result: object = None) -> Record:
     return Record(state="intent" if result is None else "done", at=START, result=result)
 
 
-def kept(*, pipeline: str = "send_campaign", store: Any = None, **records: Record) -> Checkpoint:
+def kept(
+    *,
+    pipeline: str = "send_campaign",
+    store: Any = None,
+    send_key: str | None = None,
+    **records: Record,
+) -> Checkpoint:
     """Make a checkpoint of a run."""
     return Checkpoint(
-        pipeline=pipeline, input_hash="x", token="aabbccdd", records=records, store=store
+        pipeline=pipeline,
+        input_hash="x",
+        token="aabbccdd",
+        records=records,
+        store=store,
+        send_key=send_key,
     )
 
 
@@ -281,14 +292,13 @@ NONE_FINISHED: Final = Reply([])
 async def test_what_was_submitted_is_stopped_while_its_run_goes_on(tmp_path: Path) -> None:
     """A run that waits for the end of its campaign keeps the checkpoint, and is called off."""
     path = tmp_path / "run.json"
-    own = kept(submit=record(SN), store=FileStore(path))
-    await own.abandon()
+    own = kept(submit=record(SN), store=OneFile(path))
 
     async with (
         own.in_use(),
         scripted(state("SENDING"), PAUSED, state("STOP"), profile="vendor-2026") as script,
     ):
-        await own.refresh()
+        await own.abandon()
         before = path.read_bytes()
         outcome = await workflows.call_off(script.nl, checkpoint=path)
         await own.put("submit", record(SN))
@@ -302,7 +312,9 @@ async def test_what_was_submitted_is_stopped_while_its_run_goes_on(tmp_path: Pat
 async def test_what_was_not_submitted_never_will_be(records: Any, tmp_path: Path) -> None:
     """The checkpoint is marked, and calling again says the same."""
     path = tmp_path / "run.json"
-    await kept(store=FileStore(path), **records).put("create_list", record("list"))
+    given = kept(store=OneFile(path), **records)
+    async with given.in_use():
+        await given.put("create_list", record("list"))
 
     async with scripted() as script:
         for _ in range(2):
@@ -318,8 +330,9 @@ async def test_what_was_not_submitted_never_will_be(records: Any, tmp_path: Path
 @pytest.mark.anyio
 async def test_mark_that_cannot_be_stored_does_not_count() -> None:
     """Nobody is told that nothing will be submitted unless that is certain."""
-    store = MemoryStore(kept().to_dict(), fail_when=lambda data: data["abandoned"])
-    given = await Checkpoint.load(store)
+    store = RunStore(fail_when=lambda data: data["abandoned"])
+    store.put(kept(send_key=SEND_KEY).to_dict())
+    given = await Checkpoint.load(store, SEND_KEY)
 
     async with scripted() as script:
         with pytest.raises(RuntimeError, match="away"):
@@ -404,13 +417,16 @@ async def test_mark_that_is_not_in_the_name_is_not_looked_for(marker: str | None
 @pytest.mark.anyio
 async def test_store_that_fails_does_not_keep_a_campaign_going() -> None:
     """What is found is called off, whether or not that can be noted."""
-    held = kept(submit=record())
+    held = kept(submit=record(), send_key=SEND_KEY)
     held.input_parts = dict(Input.of(marker=True).parts)
-    store = MemoryStore(held.to_dict(), fail_when=lambda _: True)
+    store = RunStore(fail_when=lambda _: True)
+    store.put(held.to_dict())
 
     replies = [FINISHED, state("SENDING"), PAUSED, state("STOP"), FINISHED]
     async with scripted(*replies) as script:
-        outcome = await workflows.call_off(script.nl, checkpoint=await Checkpoint.load(store))
+        outcome = await workflows.call_off(
+            script.nl, checkpoint=await Checkpoint.load(store, SEND_KEY)
+        )
 
     assert outcome.how == "paused"
 
@@ -421,7 +437,7 @@ async def test_campaign_of_once_is_stopped_whether_or_not_it_was_uploaded(
     is_uploaded: bool,
 ) -> None:
     """Without its upload it is stopped too, and the run that would make another one is marked."""
-    uploaded = {"upload_once": record()} if is_uploaded else {}
+    uploaded: Any = {"upload_once": record()} if is_uploaded else {}
     given = kept(pipeline="send_once", submit_once=record(SN), **uploaded)
 
     async with scripted(state("PREPARE"), PAUSED, state("STOP"), profile="vendor-2026") as script:
@@ -460,25 +476,25 @@ async def test_campaign_that_a_run_of_once_makes_meanwhile_is_stopped_too() -> N
 
 
 @attrs.define
-class Changing:
+class Changing(RunStore):
     """A store that another run writes to: each load gives the next, and the last for ever."""
 
-    states: list[Any]
+    states: list[Any] = attrs.field(factory=list)
 
-    async def load(self) -> Any:
+    async def load(self, key: str) -> Any:
         """Return what is there now."""
-        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
-
-    async def save(self, data: Any) -> None:
-        """Keep it."""
-        self.states = [data]
+        if self.states:
+            self.put(self.states.pop(0), key)
+        return await super().load(key)
 
 
 @pytest.mark.anyio
 async def test_what_was_submitted_while_the_lock_was_waited_for_is_stopped() -> None:
     """What the checkpoint says under its lock counts, not what it said before."""
-    submitted = kept(submit=record(SN)).to_dict()
-    given = await Checkpoint.load(Changing([kept().to_dict(), kept().to_dict(), submitted]))
+    before = kept(send_key=SEND_KEY).to_dict()
+    submitted = kept(submit=record(SN), send_key=SEND_KEY).to_dict()
+    store = Changing(states=[before, before, submitted])
+    given = await Checkpoint.load(store, SEND_KEY)
 
     async with scripted(state("STOP"), profile="vendor-2026") as script:
         outcome = await workflows.call_off(script.nl, checkpoint=given)

@@ -35,7 +35,6 @@ from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.target import Target
 from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN
-from tests.faults.world import MemoryStore
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
@@ -197,9 +196,9 @@ async def test_list_that_is_listed_late_is_not_created_again() -> None:
 
 
 @pytest.mark.anyio
-async def test_list_is_not_looked_at_once_its_import_has_begun() -> None:
+async def test_list_is_not_looked_at_once_its_import_has_begun(tmp_path: Path) -> None:
     """A run that goes on asks for no pages of lists."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
     async with connected() as bench:
         sn = await bench.make_list(0)
         for deadline_s in (1, 100):

@@ -29,7 +29,6 @@ from newsleopard_async.emulator import Switches
 from newsleopard_async.workflows.outcomes import ReportState
 from newsleopard_async.workflows.reporting import ReportJudge
 from tests.clients import Bench, Reply, connected, files_in, refused, scripted
-from tests.faults.world import MemoryStore
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 QUIET: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}
@@ -196,9 +195,11 @@ async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None
 
 
 @pytest.mark.anyio
-async def test_export_in_doubt_is_made_by_the_next_run_whenever_this_one_ends() -> None:
+async def test_export_in_doubt_is_made_by_the_next_run_whenever_this_one_ends(
+    tmp_path: Path,
+) -> None:
     """A checkpoint never says of an export that it is done, unless it has begun."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
 
     async with sent() as (bench, sn):
 
@@ -535,9 +536,9 @@ async def test_failed_look_that_is_no_refusal_exports_nothing(
 
 
 @pytest.mark.anyio
-async def test_look_before_a_refused_export_is_not_kept() -> None:
+async def test_look_before_a_refused_export_is_not_kept(tmp_path: Path) -> None:
     """Files that came since are no news to the run that exports at last."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
     async with sent(**QUIET) as (bench, sn):
         bench.emulator.fail("export_report", status=403, body=b'{"code": "40303"}')
         with pytest.raises(CampaignNotReportable):
@@ -551,9 +552,9 @@ async def test_look_before_a_refused_export_is_not_kept() -> None:
 
 
 @pytest.mark.anyio
-async def test_refused_look_is_kept_as_no_file() -> None:
+async def test_refused_look_is_kept_as_no_file(tmp_path: Path) -> None:
     """A run that goes on after the export compares with what was there before it."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
     async with sent(**QUIET) as (bench, sn):
         bench.emulator.fail("get_links", status=404)
         with pytest.raises(DeadlineExceeded):

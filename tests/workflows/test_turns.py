@@ -25,7 +25,6 @@ from newsleopard_async import (
 from newsleopard_async.workflows import turns
 from tests.clients import Bench, connected, csv_of
 from tests.constants import CAMPAIGN
-from tests.faults.world import MemoryStore
 
 MANY = csv_of(101)
 """Too many for a text import."""
@@ -232,9 +231,9 @@ async def test_wait_for_the_turn_has_an_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_run_that_goes_on_has_the_turn_while_it_waits() -> None:
+async def test_run_that_goes_on_has_the_turn_while_it_waits(tmp_path: Path) -> None:
     """Its import is under way at the platform: it is watched, and not made again."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
     async with connected() as bench:
         watched, sn = Watched(bench), await bench.make_list(0)
 
@@ -259,9 +258,9 @@ async def test_run_that_goes_on_has_the_turn_while_it_waits() -> None:
 
 
 @pytest.mark.anyio
-async def test_run_whose_import_has_ended_waits_for_no_one() -> None:
+async def test_run_whose_import_has_ended_waits_for_no_one(tmp_path: Path) -> None:
     """There is nothing that it would import."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
 
     async def again(bench: Bench, sn: ListSn) -> None:
         await workflows.import_contacts(bench.nl, MANY, list_sn=sn, checkpoint=store)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -27,7 +28,6 @@ from newsleopard_async.emulator.server import running
 from newsleopard_async.webhooks import Webhooks
 from tests.clients import Bench, connected, csv_of, refused
 from tests.constants import CAMPAIGN, KEY
-from tests.faults.world import MemoryStore
 from tests.webhooks.servers import SERVERS, free_port
 
 HOST = "http://127.0.0.1:1"
@@ -234,10 +234,10 @@ async def _stop_after_upload(hook: Hooked, **options: Any) -> None:
     ids=["secret", "none"],
 )
 async def test_run_that_goes_on_elsewhere_is_woken_if_it_has_the_secret(
-    secret: str | None, looks: list[float]
+    secret: str | None, looks: list[float], tmp_path: Path
 ) -> None:
     """It has the URL that the first run registered; without a secret it polls as ever."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
     async with hooked(secret=secret, import_base_s=20) as hook:
         other = Webhooks(f"{HOST}/hook", secret=secret)
         await _stop_after_upload(hook, webhook=other, checkpoint=store)
@@ -249,9 +249,9 @@ async def test_run_that_goes_on_elsewhere_is_woken_if_it_has_the_secret(
 
 
 @pytest.mark.anyio
-async def test_checkpoint_goes_on_with_or_without_a_webhook() -> None:
+async def test_checkpoint_goes_on_with_or_without_a_webhook(tmp_path: Path) -> None:
     """The webhook is no part of what was asked for."""
-    store = MemoryStore()
+    store = tmp_path / "run.json"
     async with hooked() as hook:
         await _stop_after_upload(hook, checkpoint=store)
         report = await hook.import_file(checkpoint=store, webhook=None)
@@ -260,16 +260,16 @@ async def test_checkpoint_goes_on_with_or_without_a_webhook() -> None:
 
 
 @pytest.mark.anyio
-async def test_url_is_nowhere_to_be_seen(caplog: pytest.LogCaptureFixture) -> None:
+async def test_url_is_nowhere_to_be_seen(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """It is in no checkpoint, event, log line or report; only the platform gets it."""
     caplog.set_level(logging.DEBUG, "newsleopard_async")
-    store, events = MemoryStore(), list[workflows.Event]()
+    store, events = tmp_path / "run.json", list[workflows.Event]()
     async with hooked(secret=SECRET) as hook:
         await _stop_after_upload(hook, checkpoint=store)
         report = await hook.import_file(checkpoint=store, progress=events.append)
         token = hook.urls[0].rpartition("/")[2]
 
-    for text in (store.data, events, caplog.text, report, report.to_dict()):
+    for text in (store.read_text(), events, caplog.text, report, report.to_dict()):
         assert text
         assert token not in repr(text)
         assert HOST not in repr(text)

@@ -1,0 +1,114 @@
+"""A person's decision about a step that reaches a reader, and of which the outcome is not known."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Final, Literal
+
+import attrs
+
+from newsleopard_async.clock import SystemClock, moved
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models import CampaignSn, Timeouts
+from newsleopard_async.models.codes import check_code
+from newsleopard_async.transport.watched import INTENT_S
+from newsleopard_async.workflows.record import (
+    ANSWERED,
+    DELETE,
+    SEND_EVENT,
+    SUBMIT,
+    SUBMIT_ONCE,
+    UPLOAD_ONCE,
+    Record,
+    Stored,
+    in_doubt,
+    step_of,
+)
+from newsleopard_async.workflows.send_key import next_token
+
+__all__ = ["Decision", "check_decision", "decided"]
+
+Decision = Literal["resubmit", "sent", "abandon"]
+
+_ON_ITS_WAY: Final = timedelta(seconds=INTENT_S + Timeouts().submit_s)
+"""How long after its intent a request may still be on its way: until the intent is too old to leave
+by, and from then until its answer is no longer waited for."""
+
+
+def check_decision(decision: object, campaign_sn: CampaignSn | None) -> None:
+    """Refuse what is no decision, or no code.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
+    if decision not in ("resubmit", "sent", "abandon"):
+        raise InvalidRequest.of("decision", "choice", "must be resubmit, sent or abandon")
+    if campaign_sn is not None:
+        check_code("campaign_sn", campaign_sn)
+
+
+def decided(kept: Stored, decision: Decision, campaign_sn: CampaignSn | None) -> Stored:
+    """Return what is to be kept after a decision.
+
+    Raises:
+        InvalidRequest: there is nothing to decide, or the code is missing, or is another; or it is
+            too early.
+    """
+    key = in_doubt(kept.records)
+    if key is None:
+        raise InvalidRequest.of(
+            "checkpoint", "nothing-held", "there is no submit whose outcome is unknown"
+        )
+    # How the last run ended is out of date.
+    kept = attrs.evolve(kept, records=dict(kept.records), ended=None)
+    record = kept.records[key]
+    if decision == "abandon":
+        return attrs.evolve(kept, abandoned=True)
+    if decision == "sent":
+        result = _found(kept, step_of(key), campaign_sn)
+        kept.records[key] = attrs.evolve(record, state="done", result=result)
+        return kept
+    _refuse_too_early(record)
+    del kept.records[key]
+    if key == UPLOAD_ONCE:
+        # The campaign that was made for it is deleted first, in any state.
+        kept.records[DELETE] = record
+        return kept
+    # A new mark, so that the old campaign, should it appear, is told from it.
+    token = secrets.token_hex(4) if kept.send_key is None else next_token(kept.token)
+    return attrs.evolve(kept, token=token)
+
+
+def _found(kept: Stored, step: str, campaign_sn: CampaignSn | None) -> CampaignSn | None:
+    """Return the result of a step that took effect, by what the caller says.
+
+    Raises:
+        InvalidRequest: the code is missing, or is not the known one.
+    """
+    if step in (SUBMIT, SUBMIT_ONCE):
+        check_code("campaign_sn", campaign_sn)
+    known = kept.records.get(SUBMIT_ONCE)
+    if step == UPLOAD_ONCE and known is not None and campaign_sn not in (None, known.result):
+        raise InvalidRequest.of(
+            "campaign_sn",
+            "other-campaign",
+            f"must be {known.result}, the campaign that the contacts were uploaded for; or "
+            "leave it out",
+        )
+    return None if step == SEND_EVENT else campaign_sn
+
+
+def _refuse_too_early(record: Record) -> None:
+    """Refuse to do again what may be on its way: its process may have been stopped, and wake up.
+
+    Raises:
+        InvalidRequest: it is too early.
+    """
+    until = moved(record.at, _ON_ITS_WAY)
+    if record.result != ANSWERED and SystemClock().now() < until:
+        raise InvalidRequest.of(
+            "decision",
+            "too-early",
+            f"the request may still be on its way; decide after {until:%Y-%m-%d %H:%M:%S} UTC",
+        )

@@ -1,0 +1,72 @@
+"""The key under which a store keeps a run, and the mark in a campaign's name that follows from it.
+
+The same key is the same campaign, in whichever process. So the mark is not made up for a run: a
+process whose store is empty finds by it what an earlier run has sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from newsleopard_async.errors import Problem
+from newsleopard_async.models.validation import wrong_type
+
+__all__ = ["mark_of", "next_token", "problems_of_send_key", "sought_mark_of", "token_of"]
+
+_LONGEST: Final = 200
+"""Chosen: enough for any order number or date with a name, and no place for contacts."""
+
+_TOKEN: Final = re.compile(r"([0-9a-f]{12})(?:-([0-9]+))?")
+"""The token of a send key; after a decision to submit again it has a number."""
+
+
+def problems_of_send_key(send_key: object, checkpoint: object) -> Iterator[Problem]:
+    """Yield what is wrong with a key; two texts that look the same must not be two campaigns."""
+    if send_key is None:
+        return
+    if checkpoint is not None:
+        yield Problem(
+            "send_key",
+            "choice",
+            "goes without checkpoint, which keeps the run elsewhere; give one of the two",
+        )
+    if not isinstance(send_key, str):
+        yield wrong_type("send_key", send_key, "a text, such as 'anniversary-2027'")
+    elif not send_key:
+        yield Problem("send_key", "required", "is empty; name the campaign, once for all its runs")
+    elif send_key != send_key.strip() or not send_key.isprintable():
+        yield Problem(
+            "send_key",
+            "characters",
+            "has white space around it, or a character that does not show; give it without",
+        )
+    elif len(send_key) > _LONGEST:
+        yield Problem(
+            "send_key", "length", f"has {len(send_key)} characters, and may have {_LONGEST}"
+        )
+
+
+def token_of(send_key: str) -> str:
+    """Return the token of a key: 12 digits, by which two of a million keys differ almost surely."""
+    return hashlib.sha256(f"newsleopard send_key {send_key}".encode()).hexdigest()[:12]
+
+
+def next_token(token: str) -> str:
+    """Return the token of a further submit under the same key."""
+    parts = _TOKEN.fullmatch(token)
+    assert parts is not None
+    return f"{parts[1]}-{int(parts[2] or 1) + 1}"
+
+
+def mark_of(token: str) -> str:
+    """Return what is added to the name of the campaign."""
+    return f"[nl-{token}]"
+
+
+def sought_mark_of(token: str) -> str:
+    """Return what is looked for: for a send key, the mark of every submit under it."""
+    parts = _TOKEN.fullmatch(token)
+    return mark_of(token) if parts is None else f"[nl-{parts[1]}"

@@ -1,0 +1,92 @@
+"""Where a run is kept: under a send key in the client's store, or in a file of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TypeVar, cast
+
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.models import Polling
+from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.stores.one_file import OneFile
+from newsleopard_async.stores.protocol import Store, check_store
+from newsleopard_async.workflows.send_key import problems_of_send_key
+
+__all__ = ["Keyed", "checked", "file_at", "place_of", "wait_s_of"]
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Keyed:
+    """The place of a send key.
+
+    Attributes:
+        store: The client's.
+        send_key: The key.
+    """
+
+    store: Store = attrs.field(repr=False)
+    send_key: str
+
+
+def checked(store: object) -> Store:
+    """Take a store.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    check_store(store)
+    return cast("Store", store)
+
+
+def file_at(path: object) -> OneFile:
+    """Take the path of a checkpoint.
+
+    Raises:
+        InvalidRequest: it is something else, such as a store.
+        ConfigurationError: it is relative to a folder that is gone.
+    """
+    if hasattr(path, "load") and hasattr(path, "save"):
+        raise InvalidRequest.of(
+            "checkpoint",
+            "type",
+            "must be a path. Give a store to the client, NewsLeopard(store=…), and to the call a "
+            "send_key, under which the store keeps the run. A store of your own has to compare "
+            "before it sets: see newsleopard_async.Store",
+        )
+    return OneFile.at(path)
+
+
+def place_of(nl: NewsLeopard, send_key: str | None, checkpoint: T) -> T | Keyed:
+    """Return where a run is kept, of what a caller gave.
+
+    Raises:
+        InvalidRequest: it cannot be a key, or there is a checkpoint as well.
+        ConfigurationError: the client has no store, and this user no folder for one.
+    """
+    refuse(problems_of_send_key(send_key, checkpoint))
+    return checkpoint if send_key is None else Keyed(nl.store, send_key)
+
+
+def wait_s_of(wait_for_other: object, polling: Polling | None) -> float:
+    """Return for how many seconds another run is waited for.
+
+    Raises:
+        InvalidRequest: it is no such choice.
+    """
+    refuse(_problems_of_wait(wait_for_other))
+    if isinstance(wait_for_other, bool):
+        return (polling or Polling()).deadline_s if wait_for_other else 0.0
+    return cast("float", wait_for_other)
+
+
+def _problems_of_wait(wait_for_other: object) -> Iterator[Problem]:
+    if not isinstance(wait_for_other, (bool, int, float)):
+        yield wrong_type("wait_for_other", wait_for_other, "True, False or a number of seconds")
+    elif not 0 <= wait_for_other < math.inf:
+        yield Problem("wait_for_other", "range", "must be 0 or more, and have an end")

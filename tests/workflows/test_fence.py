@@ -1,0 +1,390 @@
+"""A record in a store is changed by one run alone, whatever fails, comes late, or wakes up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import anyio
+import attrs
+import pytest
+
+from newsleopard_async import InUse
+from newsleopard_async.stores import Kept
+from newsleopard_async.workflows.fence import Fence
+from newsleopard_async.workflows.record import Record, Stored
+from tests.constants import START
+from tests.stores.memory import MemoryStore
+
+pytestmark = pytest.mark.anyio
+
+KEY = "k"
+DONE = Record(state="done", at=START, result="C1")
+
+
+def intent(writer: str | None) -> Record:
+    """Make the intent of a run."""
+    return Record(state="intent", at=START, writer=writer)
+
+
+@attrs.define
+class Script(MemoryStore):
+    """A store whose calls can fail, before or after they have taken effect.
+
+    Attributes:
+        before: Called before a save with its number, from 1; it may raise, or write.
+        after: As ``before``, after the save.
+        on_load: Called before each load.
+        saves: How often it was asked to save.
+        sticks: Whether a save never says that it has ended.
+    """
+
+    before: Callable[[int], object] = lambda _: None
+    after: Callable[[int], object] = lambda _: None
+    on_load: Callable[[], object] = lambda: None
+    saves: int = 0
+    sticks: bool = False
+
+    async def load(self, key: str) -> Kept | None:
+        """Return what is kept."""
+        self.on_load()
+        return await super().load(key)
+
+    async def save(self, key: str, data: Any, revision: str | None) -> str:
+        """Keep it if nothing was saved since."""
+        self.saves += 1
+        self.before(self.saves)
+        new = await super().save(key, data, revision)
+        self.after(self.saves)
+        if self.sticks:
+            await anyio.sleep_forever()
+        return new
+
+    def write(self, stored: Stored, revision: str = "of another") -> None:
+        """Write a record from outside."""
+        self.kept[KEY] = json.dumps(stored.to_dict()), revision
+
+    @property
+    def now(self) -> dict[str, Any]:
+        """The record."""
+        return dict(json.loads(self.kept[KEY][0]))
+
+
+class Locking(Script):
+    """A store with locks, as of files."""
+
+    def locked(self, key: str) -> AbstractContextManager[None]:
+        """Lock nothing: the fence only asks whether there are locks."""
+
+        @contextmanager
+        def lock() -> Any:
+            yield
+
+        return lock()
+
+
+@attrs.define
+class Run:
+    """A run with a fence around its record.
+
+    Attributes:
+        store: Where it is.
+        records: What it knows.
+    """
+
+    store: Script
+    records: dict[str, Record] = attrs.field(factory=dict)
+    fence: Fence = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.fence = Fence(store=self.store, key=KEY, name="the run", learn=self.learn)
+
+    def learn(self, step: str, known: Record, now: Record | None) -> None:
+        """Take over what another run has found out, as a checkpoint does."""
+        assert self.records[step] == known
+        del self.records[step]
+        if now is not None:
+            self.records[step] = now
+
+    def build(self, writer: str | None = None) -> Stored:
+        """Make what is to be saved."""
+        return Stored(
+            pipeline="send_campaign",
+            input_hash="x",
+            input_parts={},
+            token="t",
+            records=dict(self.records),
+            abandoned=False,
+            writer=writer or self.fence.writer,
+        )
+
+    async def save(self, step: str | None = None, record: Record | None = None) -> None:
+        """Save what is known, and perhaps one thing more."""
+        if step is not None and record is not None:
+            self.records[step] = record
+        await self.fence.save(self.build)
+
+    async def begin(self) -> None:
+        """Read what is there, and save it as one's own."""
+        stored = await self.fence.load()
+        self.records = {} if stored is None else dict(stored.records)
+        await self.save()
+
+
+def lost(_: int) -> None:
+    """Lose the answer of a database."""
+    raise RuntimeError("lost")
+
+
+async def test_save_whose_answer_was_lost_is_found() -> None:
+    """What is there by this run's own hand was saved."""
+    run = Run(Script(after=lost))
+
+    await run.begin()
+    await run.save("submit", intent(run.fence.writer))
+
+    assert list(run.store.now["records"]) == ["submit"]
+
+
+async def test_save_that_failed_is_an_error() -> None:
+    """What is not there was not saved, and the error goes on."""
+    run = Run(Script())
+    await run.begin()
+    run.store.before = lost
+
+    with pytest.raises(RuntimeError, match="lost"):
+        await run.save("submit", DONE)
+
+    assert run.store.now["records"] == {}
+
+
+async def test_save_of_which_nothing_can_be_seen_is_an_error_and_is_looked_for_later() -> None:
+    """The error is that of the save; the next save begins with the look."""
+    run = Run(Script(after=lost))
+
+    def away() -> None:
+        raise OSError("away")
+
+    await run.begin()
+    run.store.on_load = away
+    with pytest.raises(RuntimeError, match="lost"):
+        await run.save("create_list", DONE)
+    with pytest.raises(OSError, match="away"):
+        await run.save("submit", DONE)
+    run.store.on_load, run.store.after = (lambda: None), (lambda _: None)
+    await run.save()
+
+    assert list(run.store.now["records"]) == ["create_list", "submit"]
+
+
+async def test_cancelled_save_that_landed_is_gone_on_from() -> None:
+    """A cancellation leaves it open whether it was saved; a look tells."""
+    run = Run(Script())
+    await run.begin()
+    run.store.sticks = True
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run.save, "create_list", DONE)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    run.store.sticks = False
+    await run.save("submit", DONE)
+
+    assert list(run.store.now["records"]) == ["create_list", "submit"]
+
+
+async def test_own_save_that_arrives_late_is_no_other_run() -> None:
+    """It conflicts with the next one, which goes on top of it."""
+    run = Run(Script())
+    await run.begin()
+    late = run.build()
+
+    def arrive(number: int) -> None:
+        if number == 2:
+            run.store.write(late, "late")
+
+    run.store.before = arrive
+    await run.save("submit", DONE)
+
+    assert list(run.store.now["records"]) == ["submit"]
+    assert run.store.saves == 3
+
+
+async def test_run_that_was_taken_over_saves_nothing_more() -> None:
+    """It does not even ask."""
+    run = Run(Script())
+    await run.begin()
+    run.store.write(run.build("another"))
+
+    with pytest.raises(InUse, match="another run has taken the run over"):
+        await run.save("submit", DONE)
+    saves = run.store.saves
+    with pytest.raises(InUse):
+        await run.save("submit", DONE)
+
+    assert run.store.saves == saves
+    assert run.store.now["records"] == {}
+
+
+async def test_record_that_was_removed_is_not_made_anew() -> None:
+    """Whoever removed it may have begun anew."""
+    run = Run(Script())
+    await run.begin()
+    run.store.kept.clear()
+
+    with pytest.raises(InUse):
+        await run.save()
+
+    assert not run.store.kept
+
+
+async def test_store_that_always_refuses_ends_the_run() -> None:
+    """Nothing is tried without end."""
+    run = Run(Script())
+    await run.begin()
+
+    def refuse(_: int) -> None:
+        raise InUse("no")
+
+    run.store.before = refuse
+    with pytest.raises(InUse, match="no"):
+        await run.save()
+
+    assert run.store.saves == 5
+
+
+async def test_errors_of_a_store_with_locks_count() -> None:
+    """What can be seen may not be on the disk; it is gone on from, and not relied on."""
+    run = Run(Locking())
+    await run.begin()
+    run.store.after = lost
+
+    with pytest.raises(RuntimeError, match="lost"):
+        await run.save("submit", intent(run.fence.writer))
+    run.store.after = lambda _: None
+    del run.records["submit"]
+    await run.save()
+
+    assert run.store.now["records"] == {}
+
+
+async def test_lock_that_was_lost_ends_the_run_though_nobody_wrote() -> None:
+    """Another run may have begun, of which nothing can be seen yet."""
+    run = Run(Locking())
+    await run.begin()
+
+    def refuse(_: int) -> None:
+        raise InUse("the lock was removed")
+
+    run.store.before = refuse
+    for _ in range(2):
+        with pytest.raises(InUse, match="the lock was removed"):
+            await run.save()
+
+    assert run.store.saves == 2
+
+
+# What passes the fence
+
+
+async def overtaken(store: Script) -> tuple[Run, Run]:
+    """Let a run store an intent, and another one take over."""
+    first, second = Run(store), Run(store)
+    await first.begin()
+    await first.save("submit", intent(first.fence.writer))
+    await second.begin()
+    return first, second
+
+
+@pytest.mark.parametrize("result", [DONE, None])
+async def test_result_of_a_request_passes_the_fence_and_is_taken_over(
+    result: Record | None,
+) -> None:
+    """A run that was stopped on the wire comes back: its answer is the truth for both."""
+    first, second = await overtaken(Script())
+    with pytest.raises(InUse):
+        await first.save("submit", DONE)
+
+    assert await first.fence.report("submit", result)
+    await second.save("get_status", DONE)
+
+    known = {"get_status": DONE} | ({} if result is None else {"submit": result})
+    assert second.records == known
+    assert second.store.now["writer"] == second.fence.writer
+    assert second.store.now["records"].keys() == known.keys()
+
+
+async def test_result_that_came_meanwhile_is_seen_by_a_look() -> None:
+    """A run that looks in vain elsewhere looks here last."""
+    first, second = await overtaken(Script())
+
+    await second.fence.look()
+    assert second.records["submit"] == intent(first.fence.writer)
+    await first.fence.report("submit", DONE)
+    await second.fence.look()
+
+    assert second.records["submit"] == DONE
+
+
+async def test_look_of_a_run_that_was_taken_over_says_so() -> None:
+    """It is not the one to find out."""
+    first, _ = await overtaken(Script())
+
+    with pytest.raises(InUse):
+        await first.fence.look()
+
+
+async def test_second_report_finds_the_first() -> None:
+    """It is there already."""
+    first, _ = await overtaken(Script())
+
+    assert await first.fence.report("submit", DONE)
+    saves = first.store.saves
+    assert await first.fence.report("submit", DONE)
+
+    assert first.store.saves == saves
+
+
+@pytest.mark.parametrize(
+    "there", [None, intent("a third"), DONE], ids=["gone", "another's", "done"]
+)
+async def test_report_never_replaces_what_others_have_found(there: Record | None) -> None:
+    """A person may have decided, or a look may have found something."""
+    first, second = await overtaken(Script())
+    second.records.pop("submit")
+    await second.save("submit", there)
+
+    assert not await first.fence.report("submit", attrs.evolve(DONE, result="C2"))
+
+    assert second.store.now["records"] == second.build().to_dict()["records"]
+
+
+async def test_report_about_a_record_that_is_gone_makes_none() -> None:
+    """It would be a record of nothing else."""
+    first, _ = await overtaken(Script())
+    first.store.kept.clear()
+
+    assert not await first.fence.report("submit", DONE)
+
+    assert not first.store.kept
+
+
+@pytest.mark.parametrize("lands", [False, True])
+async def test_report_is_tried_again_and_not_without_end(*, lands: bool) -> None:
+    """The other run saves at the same time, and a store may fail."""
+    first, second = await overtaken(Script())
+    begun = first.store.saves
+
+    def fail(number: int) -> None:
+        if number == begun + 1:
+            first.store.write(attrs.evolve(second.build(), abandoned=True))
+        elif not lands or number == begun + 2:
+            raise RuntimeError("away")
+
+    first.store.before = fail
+    assert await first.fence.report("submit", DONE) is lands
+
+    assert first.store.saves == begun + (3 if lands else 4)
+    assert first.store.now["abandoned"]
