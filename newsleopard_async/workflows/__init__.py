@@ -8,7 +8,7 @@ from newsleopard_async.lazy import names_from
 
 if TYPE_CHECKING:
     from newsleopard_async.models.report_summary import CampaignSummary
-    from newsleopard_async.store import Store
+    from newsleopard_async.stores.protocol import Store
     from newsleopard_async.workflows.automation import trigger_automation
     from newsleopard_async.workflows.calling_off import call_off
     from newsleopard_async.workflows.checking import check_contacts
@@ -73,7 +73,7 @@ __all__ = [
 
 _MODULES = {
     "models.report_summary": ("CampaignSummary",),
-    "store": ("Store",),
+    "stores.protocol": ("Store",),
     "workflows.automation": ("trigger_automation",),
     "workflows.calling_off": ("call_off",),
     "workflows.checking": ("check_contacts",),

@@ -24,13 +24,12 @@ from newsleopard_async.emulator.switches import PROFILES, Switches
 from newsleopard_async.stores import Store
 from newsleopard_async.testing import ManualClock
 from tests.constants import CAMPAIGN, KEY
-from tests.stores import memory as stores
+from tests.stores.memory import MemoryStore
 
 __all__ = [
     "FEW",
     "MANY",
     "SEND_KEY",
-    "MemoryStore",
     "RunStore",
     "World",
     "addresses",
@@ -161,37 +160,7 @@ def unflushed() -> Iterator[None]:
 
 
 @attrs.define
-class MemoryStore:
-    """A store of the caller's: in memory, and able to fail.
-
-    Attributes:
-        data: What was saved last.
-        saves: How often it was asked to save.
-        fail_when: Says whether to fail, by what is to be saved.
-        hang: Whether it hangs there instead of raising.
-    """
-
-    data: dict[str, Any] | None = None
-    saves: int = 0
-    fail_when: Callable[[Mapping[str, Any]], bool] = lambda _: False
-    hang: bool = False
-
-    async def load(self) -> Mapping[str, Any] | None:
-        """Return what was saved last."""
-        return self.data
-
-    async def save(self, data: Mapping[str, Any]) -> None:
-        """Keep the data, or fail."""
-        self.saves += 1
-        if self.fail_when(data):
-            if self.hang:
-                await _hang()
-            raise RuntimeError("the database is away")
-        self.data = json.loads(json.dumps(data))
-
-
-@attrs.define
-class RunStore(stores.MemoryStore):
+class RunStore(MemoryStore):
     """A store of runs, in memory, and able to fail.
 
     Attributes:

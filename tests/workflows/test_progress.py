@@ -609,4 +609,4 @@ def test_every_step_has_its_name_in_the_type() -> None:
     values = [each for module in modules for each in vars(module).values()]
     found = {each.name for each in values if isinstance(each, Step)}
 
-    assert {*found, "check_contacts"} == set(get_args(StepName))
+    assert {*found, "check_contacts", "wait_for_other"} == set(get_args(StepName))
