@@ -93,8 +93,8 @@ class Arrivals(Protocol):
         """The transport has taken a step, and none of the request has left yet."""
         ...
 
-    def leaving(self) -> None:
-        """The first byte is about to be handed to a connection to the server."""
+    async def leaving(self) -> None:
+        """The first byte is about to be handed to a connection to the server, which is up."""
         ...
 
     def sent(self) -> None:
@@ -459,14 +459,14 @@ class _Trace:
         if step == "send_request_headers.started":
             is_connect = getattr(info.get("request"), "method", b"") == b"CONNECT"
             if not is_connect:
-                self._begin()
+                await self._begin()
         elif self._arrivals is not None:
             self._tell(self._arrivals, step)
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         # What this raises keeps the request from being sent.
         if self._arrivals is not None:
-            self._arrivals.leaving()
+            await self._arrivals.leaving()
         self.has_begun = True
 
     def _tell(self, arrivals: Arrivals, step: str) -> None:

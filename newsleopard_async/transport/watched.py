@@ -96,8 +96,9 @@ class Observer(Protocol):
     async def on_sending(self) -> None:
         """The request is about to be handed to the socket; raising keeps it from that.
 
-        Its first byte leaves within 5 s after this was called, or not in this attempt:
-        `on_failed` follows, and this again with the next attempt.
+        Its first byte leaves within 5 s after this was called, or not yet: if it took that long
+        until the connection is up, this is called again. If it still takes that long, `on_failed`
+        follows, and this again with the next attempt.
 
         If it takes too long, or its task is cancelled, `on_failed` follows, since what it was to
         store may be stored all the same.
@@ -132,11 +133,17 @@ class Departure:
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     may_have_left: bool = False
     is_withdrawn: anyio.Event = attrs.field(factory=anyio.Event)
+    _announce: Callable[[], Awaitable[bool]] | None = attrs.field(default=None, init=False)
     _since_intent: Stopwatch | None = attrs.field(default=None, init=False)
 
-    def announced(self, clock: Clock) -> None:
-        """Note that the intent to send it is stored from now on: it is valid for `INTENT_S`."""
+    async def announce(self, clock: Clock, announce: Callable[[], Awaitable[bool]]) -> bool:
+        """Have the intent to send it stored, which is valid for `INTENT_S` from now on.
+
+        Returns: Whether that ended in time.
+        """
+        self._announce = functools.partial(self.announce, clock, announce)
         self._since_intent = Stopwatch.start(clock)
+        return await announce()
 
     def withdraw(self) -> None:
         """Keep the request from leaving, unless it may have left."""
@@ -156,12 +163,25 @@ class Departure:
             if self.is_withdrawn.is_set():
                 self.scope.cancel()
 
-    def leaving(self) -> None:
+    async def leaving(self) -> None:
         """Note that the first byte leaves now: the connection is up, perhaps a kept one."""
         if self.is_ours:
             self.may_have_left = False
+            if self._intent_age_s > INTENT_S:
+                await self._renew()
             self._check()
         self.may_have_left = True
+
+    async def _renew(self) -> None:
+        """Have a new intent stored: to look a name up alone may take 5 s, at each attempt."""
+        assert self._announce is not None
+        try:
+            is_stored = await self._announce()
+        except Exception as error:  # noqa: BLE001 - whatever a caller's observer raises
+            # The next attempt meets it, too, and tells the caller.
+            raise Withheld(f"its intent could not be renewed ({type(error).__name__})") from None
+        if not is_stored:
+            raise Withheld("its intent could not be renewed in time", "timeout")
 
     def sent(self) -> None:
         """Note that the last byte has left."""
@@ -183,15 +203,16 @@ class Departure:
             raise Withheld("it was cancelled")
         if not self.place.is_good():
             raise Withheld("its turn in the rate limit was over before it could leave", "timeout")
-        if self._since_intent is None:
-            return
-        elapsed_s = self._since_intent.elapsed_s
-        if elapsed_s > INTENT_S:
+        if (age_s := self._intent_age_s) > INTENT_S:
             raise Withheld(
-                f"its intent, which is valid for {INTENT_S:g} s, was {elapsed_s:.1f} s old: the "
-                "checkpoint's store or the connection is slow, or this process stood still",
+                f"its intent, which is valid for {INTENT_S:g} s, was {age_s:.1f} s old: the "
+                "checkpoint's store is slow, or this process stood still",
                 "timeout",
             )
+
+    @property
+    def _intent_age_s(self) -> float:
+        return 0.0 if self._since_intent is None else self._since_intent.elapsed_s
 
 
 @attrs.frozen(kw_only=True)
@@ -246,8 +267,8 @@ class Watch(Generic[T]):
         if self.observer is None:
             # There is no intent that anyone could see, and decide about.
             return True
-        departure.announced(self.clock)
-        return await self._in_time(self.observer.on_sending())
+        on_sending = self.observer.on_sending
+        return await departure.announce(self.clock, lambda: self._in_time(on_sending()))
 
     async def _send(self, exchange: Exchange, departure: Departure) -> Result[T]:
         try:

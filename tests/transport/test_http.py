@@ -636,7 +636,7 @@ class Arrivals:
         """Nothing has left yet."""
         self.may_have_left = not self._is_ours
 
-    def leaving(self) -> None:
+    async def leaving(self) -> None:
         """The first byte leaves."""
         self.has_left = self.may_have_left = True
         self.told.append("leaving")

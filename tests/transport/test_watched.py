@@ -8,14 +8,18 @@ import subprocess
 import sys
 import time
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+import anyio
+import attrs
 import httpcore
 import pytest
 
 from newsleopard_async import ConnectionFailed, RetryPolicy, with_lists
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.server import running
+from newsleopard_async.models.options import Timeouts
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.body import BytesBody
 from newsleopard_async.transport.limits.windows import Slot
@@ -100,15 +104,10 @@ async def test_what_is_late_is_not_sent_and_is_tried_again_with_a_new_intent(
     assert api.limiter.usage.used == 1
 
 
-@pytest.mark.anyio
-@pytest.mark.quick
-@pytest.mark.parametrize("observed", [True, False])
-async def test_machine_that_sleeps_while_it_connects_sends_nothing_under_an_old_intent(
-    observed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last look is when the connection is up; without an intent there is nothing to keep to."""
-    clock, observer = SleepingMachine(), RecordingObserver()
-    naps = [3600.0]
+@pytest.fixture
+def nap(monkeypatch: pytest.MonkeyPatch) -> SleepingMachine:
+    """Suspend the machine while the first connection is made."""
+    clock, naps = SleepingMachine(), [3600.0]
     for backend in (httpcore.AnyIOBackend, httpcore.TrioBackend):
         connect = backend.connect_tcp
 
@@ -118,14 +117,94 @@ async def test_machine_that_sleeps_while_it_connects_sends_nothing_under_an_old_
             return stream
 
         monkeypatch.setattr(backend, "connect_tcp", connect_asleep)
+    return clock
+
+
+async def no_store() -> None:
+    """Fail to store an intent."""
+    raise OSError("disk full")
+
+
+@pytest.mark.anyio
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("renewal", "told"),
+    [
+        ("stored", ["on_sending", "on_sending", "on_accepted c0de"]),
+        ("slow", ["on_sending", "on_sending", *NOT_SENT_THEN_SENT[1:]]),
+        ("refused", ["on_sending", *NOT_SENT_THEN_SENT[1:]]),
+        ("not observed", []),
+    ],
+)
+async def test_connection_that_took_long_gets_a_new_intent(
+    renewal: str, told: list[str], nap: SleepingMachine
+) -> None:
+    """It is stored once the connection is up, or nothing is sent; no intent needs no renewal."""
+    happens: list[Any] = []
+    if renewal == "slow":
+        happens = [partial(nap.sleep, 6), partial(nap.sleep, 0)]
+    elif renewal == "refused":
+        happens = [no_store, partial(nap.sleep, 0)]
+
+    async def hook(said: str) -> None:
+        if said == "on_sending" and happens:
+            await happens.pop()()
+
+    observer = RecordingObserver(hook=hook)
     async with serve(answering(http(200, b'{"sn": "c0de"}'))) as server:
-        api = make_api(None, clock=clock, base_url=server.url)
-        await api.call(SUBMIT, observer=observer if observed else None)
+        api = make_api(None, clock=nap, base_url=server.url)
+        await api.call(SUBMIT, observer=None if renewal == "not observed" else observer)
         await api.pools.aclose()
 
-    assert observer.told == (NOT_SENT_THEN_SENT if observed else [])
+    assert observer.told == told
     assert len(server.heads) == 1
-    assert server.connections == (2 if observed else 1)
+
+
+@pytest.mark.anyio
+@pytest.mark.quick
+async def test_renewal_of_an_intent_is_cancelled_at_once(nap: SleepingMachine) -> None:
+    """Nothing has left, and the intent is taken back."""
+    happens: list[Any] = [anyio.sleep_forever, partial(nap.sleep, 0)]
+
+    async def hook(said: str) -> None:
+        if said == "on_sending":
+            await happens.pop()()
+
+    observer = RecordingObserver(hook=hook)
+    async with serve(answering(http(200, b'{"sn": "c0de"}'))) as server:
+        api = make_api(None, clock=nap, base_url=server.url)
+        with nap.deadline(5) as scope:
+            await api.call(SUBMIT, observer=observer)
+        await api.pools.aclose()
+
+    assert scope.cancelled_caught
+    assert observer.told == ["on_sending", "on_failed ConnectionFailed"]
+    assert server.heads == []
+
+
+@pytest.mark.anyio
+@pytest.mark.quick
+async def test_file_does_not_leave_while_the_store_hangs(nap: SleepingMachine) -> None:
+    """A new intent that was not stored in time counts as none, however short that time is."""
+    storage = attrs.evolve(make_storage(clock=nap), timeouts=Timeouts(submit_s=4))
+    happens: list[Any] = [partial(nap.sleep, 0), anyio.sleep_forever, partial(nap.sleep, 0)]
+
+    async def hook(said: str) -> None:
+        if said == "on_sending":
+            await happens.pop()()
+
+    observer = RecordingObserver(hook=hook)
+    async with serve(answering(http(200))) as server:
+        await storage.put_once(server.url + "/f?x=1", BytesBody(CSV), observer=observer)
+        await storage.pools.aclose()
+
+    assert observer.told == [
+        "on_sending",
+        "on_failed StorageError",
+        "on_sending",
+        "on_accepted None",
+    ]
+    assert len(server.heads) == 1
 
 
 @pytest.mark.anyio
