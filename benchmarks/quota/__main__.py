@@ -51,7 +51,24 @@ FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """What a row gave."""
+    """What a row gave.
+
+    Attributes:
+        name: Of the row.
+        violations: Seconds with more than ten arrivals.
+        largest: Arrivals in the fullest of them.
+        use: Of what was allowed after the first ten.
+        calls: Of the store, for each request that arrived.
+        jain: Fairness over the processes.
+        took_s: Until all had ended.
+        first_s: Until the first arrival.
+        refusals: By the gateway.
+        ended: How many calls ended how.
+        messages: An example of each class of errors.
+        logged: What was logged, and how often.
+        ended_s: When each process had its last answer.
+        faults: What is not as wanted.
+    """
 
     name: str
     violations: int
@@ -65,6 +82,7 @@ class Result:
     messages: dict[str, str]
     logged: dict[str, int]
     ended_s: list[float]
+    first_s: float = 0.0
     faults: list[str] = attrs.field(factory=list)
 
     def line(self) -> str:
@@ -111,7 +129,8 @@ async def run(row: Row, *, on_trio: bool) -> tuple[Result, list[Arrival]]:
                 with contextlib.suppress(asyncio.CancelledError):
                     await event
         arrivals = await server.arrivals()
-    return _result(row, arrivals, said, took_s), arrivals
+    result = _result(row, arrivals, said, took_s)
+    return attrs.evolve(result, first_s=arrivals[0].at - began_at if arrivals else 0.0), arrivals
 
 
 def _job(row: Row, index: int, port: int, backend: Backend, on_trio: bool) -> Job:

@@ -29,10 +29,13 @@ import attrs
 
 from benchmarks.quota.figures import Arrival
 
-__all__ = ["Counting", "counting", "end_with_parent"]
+__all__ = ["WARM_UP", "Counting", "counting", "end_with_parent"]
 
 SO_TIMESTAMPNS: Final = 35
 """Linux: stamp what arrives. Python has no name for it."""
+
+WARM_UP: Final = "/warm-up"
+"""Before the path of a request that is not counted, and answered at once."""
 
 POLL: Final = b'{"status": "PROCESSING"}'
 LISTS: Final = b'{"Lists": []}'
@@ -106,15 +109,17 @@ class _Server:
             self._arrived(connection, at, head.split()[1].decode())
 
     def _arrived(self, connection: _Connection, at: float, path: str) -> None:
-        at += random.uniform(0, self.jitter_s)
-        status = 429 if len(self.arrivals) < self.refuse else 200
-        self.arrivals.append(Arrival(at, path, status))
+        status, due = 200, at
+        if not path.startswith(WARM_UP):
+            at += random.uniform(0, self.jitter_s)
+            status, due = 429 if len(self.arrivals) < self.refuse else 200, at + self.serving_s
+            self.arrivals.append(Arrival(at, path, status))
         body = REFUSAL if status == 429 else POLL if "/imports/result/" in path else LISTS
         head = (
             f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         )
         answer = head.encode() + b"\r\n\r\n" + body
-        heapq.heappush(self._due, (at + self.serving_s, next(self._order), connection, answer))
+        heapq.heappush(self._due, (due, next(self._order), connection, answer))
 
     def _answer(self) -> None:
         while self._due and self._due[0][0] <= time.monotonic():
