@@ -460,6 +460,9 @@ class SharedLedger(Ledger):
                     await self._update(Demand(self._limits, False, 0.0))
         except NewsLeopardError:
             pass  # It goes along with the next permit that is asked for.
+        except Exception:  # noqa: BLE001 - whatever a client of the caller's raises
+            # Nobody awaits this task: on trio the error would end the program.
+            _log.exception("what became of requests could not be reported")
         finally:
             self._is_reporting = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from typing import Any
+from unittest import mock
 
 import anyio
 import attrs
@@ -161,3 +162,22 @@ async def test_permit_that_is_given_back_is_no_request_of_the_day() -> None:
     assert [number for _, number in fleet.arrivals].count(2) == 1
     with pytest.raises(DailyQuotaExhausted):
         await first.acquire()
+
+
+@pytest.mark.anyio
+async def test_report_that_fails_beside_all_calls_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A client of the caller's may raise anything, and nobody awaits what reports."""
+    fleet = Fleet(0.0, 0.0)
+    limiter = fleet.process()
+    slot = await limiter.acquire()
+
+    with mock.patch.object(MemoryQuota, "update", side_effect=RuntimeError("the loop is closed")):
+        slot.sent()
+        await fleet.clock.sleep(1)
+
+    assert "could not be reported" in caplog.text
+    await limiter.report()
+    assert fleet.quota.kept is not None
+    assert fleet.quota.kept["places"][0][3] is True
