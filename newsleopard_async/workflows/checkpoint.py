@@ -35,6 +35,7 @@ from newsleopard_async.workflows.fence import Fence
 from newsleopard_async.workflows.fingerprint import Input, changed_parts, may_change, still_true
 from newsleopard_async.workflows.record import (
     DECISIVE,
+    LEASE,
     Ended,
     Record,
     Stored,
@@ -55,13 +56,6 @@ __all__ = [
 _log: Final = Log()
 
 _STORED: Final = tuple(attrs.fields_dict(Stored))
-
-_LEASE: Final = timedelta(seconds=20)
-"""How long a run holds a record of a store without locks, unless it says again that it lives.
-
-Chosen: four renewals (`holding`), so that a store that is away for some seconds costs nothing. A
-run that died keeps others waiting for no longer.
-"""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -343,11 +337,9 @@ class Checkpoint:
         fence = Fence(store=self._store, key=self.send_key or "", name=self.name, learn=self._learn)
         stored = await fence.load()
         if stored is not None:
-            if self.has_lease and stored.held_until is not None:
-                left = stored.held_until - now
-                # The clocks of two hosts may differ by up to a lease.
-                if timedelta(0) < left <= 2 * _LEASE:
-                    raise self._busy(left)
+            left = stored.held_for(now)
+            if self.has_lease and left is not None:
+                raise self._busy(left)
             self._become(stored)
         self._fence = fence
 
@@ -365,7 +357,7 @@ class Checkpoint:
             Exception: whatever the store raises.
         """
         self.account, self.ended = account, None
-        self.held_until = moved(now, _LEASE) if self.has_lease else None
+        self.held_until = moved(now, LEASE) if self.has_lease else None
         if self.send_key is not None or self.has_lease:
             await self._save()
 
@@ -376,7 +368,7 @@ class Checkpoint:
             InUse: another run has taken over.
             Exception: whatever the store raises.
         """
-        self.held_until = moved(now, _LEASE)
+        self.held_until = moved(now, LEASE)
         await self._save()
 
     async def let_go(self, ended: Ended | None) -> None:

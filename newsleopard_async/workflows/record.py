@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import attrs
@@ -22,6 +22,7 @@ __all__ = [
     "DELETE",
     "FIND_EARLIER",
     "IMPORTS",
+    "LEASE",
     "SEND_EVENT",
     "SUBMIT",
     "SUBMIT_ONCE",
@@ -41,6 +42,13 @@ __all__ = [
 VERSION: Final = 4
 """Version 2 had no ids of requests, and version 3 did not say which run wrote, holds or ended it.
 Both are read as they are; a library that knows no later one would take what was added for damage.
+"""
+
+LEASE: Final = timedelta(seconds=20)
+"""How long a run holds a record of a store without locks, unless it says again that it lives.
+
+Chosen: four renewals (`holding`), so that a store that is away for some seconds costs nothing. A
+run that died keeps others waiting for no longer.
 """
 
 ANSWERED: Final = "answered"
@@ -162,6 +170,14 @@ class Stored:
     writer: str | None = attrs.field(default=None, metadata=LATER)
     held_until: datetime | None = attrs.field(default=None, metadata=LATER)
     ended: Ended | None = attrs.field(default=None, metadata=LATER)
+
+    def held_for(self, now: datetime) -> timedelta | None:
+        """Return how much longer a run holds it unless that is renewed; None if none does.
+
+        The clocks of two hosts may differ by up to a lease. What says more than that is wrong.
+        """
+        left = timedelta(0) if self.held_until is None else self.held_until - now
+        return left if timedelta(0) < left <= 2 * LEASE else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as it is stored, with its version and a checksum."""
