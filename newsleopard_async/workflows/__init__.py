@@ -31,7 +31,13 @@ if TYPE_CHECKING:
     from newsleopard_async.workflows.reconcile import find_campaign
     from newsleopard_async.workflows.rejected import rejected_rows
     from newsleopard_async.workflows.reporting import export_report, wait_for_report
-    from newsleopard_async.workflows.resuming import RunState, runs
+    from newsleopard_async.workflows.resuming import (
+        ResumedRun,
+        RunState,
+        resolve,
+        resume_due,
+        runs,
+    )
     from newsleopard_async.workflows.sending import send_campaign
     from newsleopard_async.workflows.summaries import summarize
     from newsleopard_async.workflows.trial import send_test
@@ -50,6 +56,7 @@ __all__ = [
     "Progress",
     "ReportFile",
     "ReportState",
+    "ResumedRun",
     "RunState",
     "SendOutcome",
     "Store",
@@ -60,6 +67,8 @@ __all__ = [
     "find_campaign",
     "import_contacts",
     "rejected_rows",
+    "resolve",
+    "resume_due",
     "runs",
     "send_campaign",
     "send_once",
@@ -96,7 +105,7 @@ _MODULES = {
     "workflows.reconcile": ("find_campaign",),
     "workflows.rejected": ("rejected_rows",),
     "workflows.reporting": ("export_report", "wait_for_report"),
-    "workflows.resuming": ("RunState", "runs"),
+    "workflows.resuming": ("ResumedRun", "RunState", "resolve", "resume_due", "runs"),
     "workflows.sending": ("send_campaign",),
     "workflows.summaries": ("summarize",),
     "workflows.trial": ("send_test",),

@@ -1,4 +1,4 @@
-"""Runs that other processes began: what is known of them.
+"""Runs that other processes began: what is known of them, and going on with what is left.
 
 A store keeps a record of each run, under its key. All that is said of a run is read off that; to
 look changes nothing, and keeps no run away.
@@ -6,31 +6,54 @@ look changes nothing, and keeps no run away.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from datetime import datetime
-from typing import Any, Literal
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
 from newsleopard_async.aio import Listing
-from newsleopard_async.clock import SystemClock
-from newsleopard_async.errors import ConfigurationError, InvalidRequest
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.clock import SystemClock, moved
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.errors import ConfigurationError, InUse, InvalidRequest, NewsLeopardError
+from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignSn, ImportSn, ListSn
 from newsleopard_async.plain import Plain
 from newsleopard_async.stores.protocol import Store, check_store, keys_of
+from newsleopard_async.workflows.automation import trigger_automation
+from newsleopard_async.workflows.checkpoint import Checkpoint
+from newsleopard_async.workflows.decision import Decision
+from newsleopard_async.workflows.once import send_once
+from newsleopard_async.workflows.outcomes import AutomationOutcome, OnceOutcome, SendOutcome
 from newsleopard_async.workflows.record import (
     CREATE,
-    DECISIVE,
     IMPORTS,
     SUBMIT,
     SUBMIT_ONCE,
+    Ended,
     Record,
     Stored,
+    in_doubt,
     read_stored,
     step_of,
 )
+from newsleopard_async.workflows.sending import send_campaign
 
-__all__ = ["RunState", "runs", "state_of"]
+__all__ = ["Inputs", "ResumedRun", "RunState", "resolve", "resume_due", "runs", "state_of"]
+
+_log: Final = Log()
+
+_PIPELINES: Final[Mapping[str | None, Callable[..., Awaitable[Any]]]] = {
+    "send_campaign": send_campaign,
+    "send_once": send_once,
+    "trigger_automation": trigger_automation,
+}
+"""What has a send key."""
+
+_PASSES_IN: Final = timedelta(minutes=5)
+"""Chosen: an hour in which the platform is down costs a run a dozen tries, and not the day."""
 
 RunStateName = Literal[
     "running",
@@ -67,7 +90,8 @@ class RunState(Plain):
         import_sn: The last import that was begun.
         error: The class of the error that the last run ended with.
         message: What it said, without any contact or key; or why the record cannot be read.
-        look_again_at: From when on another run makes sense, in UTC, if that is known.
+        look_again_at: From when on another run makes sense, in UTC; None if none does before a
+            person has decided or changed something, or if it does at once.
         updated_at: When something was last noted, in UTC.
         held_until: Until when its process has it unless that renews it, in UTC; None if none has,
             or if it has a lock, which ends with the process.
@@ -96,21 +120,47 @@ class RunState(Plain):
         match self.state:
             case "interrupted":
                 return True
-            case "waiting" | "checking":
-                return self.look_again_at is None or self.look_again_at <= now
-            case "held":
+            case "waiting" | "checking" | "held":
                 return self.look_again_at is not None and self.look_again_at <= now
             case _:
                 return False
 
 
-def runs(store: Store, *, now: datetime | None = None) -> Listing[RunState]:
-    """List all runs of a store, from any process: ``await`` gives all, ``async for`` one by one.
+@attrs.frozen(kw_only=True)
+class ResumedRun:
+    """A run that was gone on with.
+
+    Attributes:
+        run: What was known of it before.
+        outcome: What its pipeline returned; None if it failed.
+        error: What it raised; else None.
+    """
+
+    run: RunState
+    outcome: SendOutcome | OnceOutcome | AutomationOutcome | None = None
+    error: Exception | None = None
+
+
+Inputs: TypeAlias = (
+    Mapping[str, Mapping[str, Any]]
+    | Callable[[RunState], Mapping[str, Any] | None]
+    | Callable[[RunState], Awaitable[Mapping[str, Any] | None]]
+)
+"""What runs were begun with, as the arguments of their pipelines by name: by their send keys, or
+from a function, async or not, that returns them, or None to leave a run."""
+
+
+def runs(
+    store: Store, *, keys: Iterable[str] | None = None, now: datetime | None = None
+) -> Listing[RunState]:
+    """List the runs of a store, from any process: ``await`` gives all, ``async for`` one by one.
 
     It writes nothing, and keeps no run away.
 
     Args:
         store: Where they are, such as `NewsLeopard.store`.
+        keys: The send keys to look at, in their order; None: all, sorted. A key without a run is
+            left out.
         now: The time, by which it is judged whether a process has a run; aware. None: the system's.
 
     Raises:
@@ -118,28 +168,30 @@ def runs(store: Store, *, now: datetime | None = None) -> Listing[RunState]:
         ConnectionFailed: the store cannot be reached.
     """
     check_store(store)
+    wanted = None if keys is None else tuple(keys)
 
     async def states() -> AsyncGenerator[RunState, None]:
         # All keys first: no listing stays open in the store while a caller works on each run.
-        for key in await keys_of(store):
-            state = await _look(store, key, now or SystemClock().now())
-            if state is not None:
-                yield state
+        for key in await keys_of(store) if wanted is None else wanted:
+            run, _ = await _look(store, key, now or SystemClock().now())
+            if run is not None:
+                yield run
 
     return Listing(states)
 
 
-async def _look(store: Store, key: str, now: datetime) -> RunState | None:
-    """Read the state of one run; None if it is there no more."""
+async def _look(store: Store, key: str, now: datetime) -> tuple[RunState | None, str | None]:
+    """Read the state of one run, and the hash of its account; None if it is there no more."""
     try:
         kept = await store.load(key)
         stored = None if kept is None else read_stored(kept.data)
     except (ConfigurationError, InvalidRequest) as error:
         # One that cannot be read must not hide the others.
-        return RunState(send_key=key, state="unreadable", message=str(error))
+        return RunState(send_key=key, state="unreadable", message=str(error)), None
     if stored is None:
-        return None
-    return state_of(key, stored, now, is_locked=await _is_locked(store, key))
+        return None, None
+    run = state_of(key, stored, now, is_locked=await _is_locked(store, key))
+    return run, stored.account
 
 
 async def _is_locked(store: Store, key: str) -> bool:
@@ -167,35 +219,36 @@ def state_of(key: str, stored: Stored, now: datetime, *, is_locked: bool = False
         import_sn=None if imported is None else _code(stored, imported),
         error=None if ended is None else ended.error,
         message="" if ended is None else ended.message,
-        look_again_at=None if ended is None else ended.look_again_at,
+        look_again_at=None if ended is None else _look_again_at(ended),
         updated_at=max(times, default=None),
         held_until=stored.held_until if state == "running" else None,
     )
 
 
+def _look_again_at(ended: Ended) -> datetime | None:
+    """Say when another run makes sense; of what passes it is not always known when."""
+    if ended.look_again_at is None and ended.state in {"waiting", "checking"}:
+        return moved(ended.at, _PASSES_IN)
+    return ended.look_again_at
+
+
 def _state(stored: Stored, now: datetime, *, is_locked: bool) -> RunStateName:
-    if is_locked or (stored.held_until is not None and now < stored.held_until):
+    if is_locked or stored.held_for(now) is not None:
         return "running"
     if stored.abandoned:
         return "abandoned"
     if stored.ended is None:
         return "interrupted"
-    if stored.ended.state == "held" and _in_doubt(stored) is None:
+    if stored.ended.state == "held" and in_doubt(stored.records) is None:
         # A person has decided, or its process has reported what became of it.
         return "interrupted"
     return stored.ended.state
 
 
-def _in_doubt(stored: Stored) -> str | None:
-    """Name the record of what may have reached a reader, if it is not known whether it has."""
-    found = (key for key, record in stored.records.items() if not record.is_done)
-    return next((key for key in found if step_of(key) in DECISIVE), None)
-
-
 def _place(stored: Stored) -> str | None:
     """Name the record of what a run is at: what is in doubt, what it began, or did last."""
     begun = {key: record for key, record in stored.records.items() if not record.is_done}
-    return _in_doubt(stored) or _latest(begun) or _latest(stored.records)
+    return in_doubt(stored.records) or _latest(begun) or _latest(stored.records)
 
 
 def _latest(records: Mapping[str, Record]) -> str | None:
@@ -222,3 +275,123 @@ def _found_list(stored: Stored) -> Any:
             return sn
         case _:
             return None
+
+
+@hides_variables
+async def resume_due(
+    nl: NewsLeopard, store: Store, inputs: Inputs, *, now: datetime | None = None
+) -> tuple[ResumedRun, ...]:
+    """Go on with the runs that earlier processes left, and for which it is time.
+
+    These are the runs that were interrupted, and those that wait, or are in doubt, whose
+    `RunState.look_again_at` has come. A run that another process has, of another account, or
+    without input, is left alone. One after another is gone on with, as its pipeline would be if it
+    was called again: nothing is sent twice. Call it at the start of a worker, and then every
+    minute or so; any number of workers may do so at once.
+
+    Args:
+        nl: The client. The pipelines keep their runs in ``store``, whichever it was opened with.
+        store: Where the runs are.
+        inputs: What they were begun with, as the arguments of their pipelines by name, without
+            ``send_key``: a mapping by send key, or a function, async or not, of the `RunState`.
+        now: The time, by which it is judged what is due; aware. None: the client's.
+    Returns: What became of each, in the order in which it was gone on with. An error of one run
+        ends that run alone, and is logged.
+
+    Raises:
+        InvalidRequest: it is no store, or these are no inputs.
+        ConnectionFailed: the store cannot be reached.
+    """
+    check_store(store)
+    if not (callable(inputs) or isinstance(inputs, Mapping)):
+        raise InvalidRequest.of(
+            "inputs",
+            "type",
+            "must be a mapping of send keys to arguments, or a function of a RunState",
+        )
+    nl = _keeping(nl, store)
+    resumed = []
+    for key in tuple(inputs) if isinstance(inputs, Mapping) else await keys_of(store):
+        run = await _due(nl, key, now or nl.clock.now())
+        ended = None if run is None else await _resume(nl, run, inputs)
+        if ended is not None:
+            resumed.append(ended)
+    return tuple(resumed)
+
+
+def _keeping(nl: NewsLeopard, store: Store) -> NewsLeopard:
+    """Return a client like this one, whose pipelines keep their runs in this store."""
+    derived = nl.with_options()
+    derived._store = store  # noqa: SLF001 - no pipeline is given a store of its own
+    return derived
+
+
+async def _due(nl: NewsLeopard, key: str, now: datetime) -> RunState | None:
+    """Return the state of a run of this client's account that is due."""
+    run, account = await _look(nl.store, key, now)
+    if account not in (None, nl._api.account):  # noqa: SLF001 - no public name says which it is
+        return None
+    return run if run is not None and run.is_due(now) else None
+
+
+async def _resume(nl: NewsLeopard, run: RunState, inputs: Inputs) -> ResumedRun | None:
+    """Go on with one run; None if it is left."""
+    try:
+        outcome = await _go_on(nl, run, inputs)
+    except InUse as error:
+        _log.info("the run %r is left to another process: %s", run.send_key, error)
+        return None
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others have their turn
+        # What an error of something else says may hold anything.
+        said = f": {error}" if isinstance(error, NewsLeopardError) else ""
+        _log.warning("the run %r ended with %s%s", run.send_key, type(error).__name__, said)
+        frames = error.__traceback__
+        assert frames is not None
+        # The error is kept, and this frame has the contacts.
+        return ResumedRun(run=run, error=error.with_traceback(frames.tb_next))
+    return None if outcome is None else ResumedRun(run=run, outcome=outcome)
+
+
+@hides_variables
+async def _go_on(nl: NewsLeopard, run: RunState, inputs: Inputs) -> Any:
+    given = await _input_of(run, inputs)
+    if given is None:
+        return None
+    key = run.send_key
+    _log.info("the run %r, which is %s at %s, is gone on with", key, run.state, run.step)
+    return await _PIPELINES[run.pipeline](nl, **{**given, "send_key": key})
+
+
+async def _input_of(run: RunState, inputs: Inputs) -> Mapping[str, Any] | None:
+    if isinstance(inputs, Mapping):
+        return inputs.get(run.send_key)
+    given = inputs(run)
+    return await given if inspect.isawaitable(given) else given
+
+
+async def resolve(
+    store: Store,
+    send_key: str,
+    decision: Decision,
+    campaign_sn: CampaignSn | None = None,
+) -> None:
+    """Decide, from any process, about a run of which it is not known whether it has submitted.
+
+    Look in the console first (活動列表, or 自動化 for an event). Then call the pipeline again, or
+    let `resume_due` do so.
+
+    Args:
+        store: Where the run is.
+        send_key: Its key.
+        decision: ``sent``: it took effect; ``resubmit``: it did not, do it; ``abandon``: leave it,
+            and refuse to go on.
+        campaign_sn: The campaign's code, with ``sent``, unless the record has it.
+
+    Raises:
+        InvalidRequest: there is no such run, or nothing to decide about it; the code is missing, or
+            is another; or the request may still be on its way, which the rule ``too-early`` says.
+        InUse: a process has the run.
+    """
+    check_store(store)
+    kept = await Checkpoint.load(store, send_key)
+    await kept.resolve(decision, campaign_sn)

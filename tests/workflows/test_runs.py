@@ -76,6 +76,7 @@ SENT = IMPORTED | {"submit": done(-3, "c0de")}
         pytest.param(
             stored(HELD, held_until=at(0.1)), "running", "submit", False, id="another has it"
         ),
+        pytest.param(stored(HELD, held_until=at(1)), "interrupted", "submit", True, id="too far"),
         pytest.param(stored(HELD, held_until=at(0)), "interrupted", "submit", True, id="hold over"),
         pytest.param(
             stored(HELD, ended=ended("held", look_again_at=at(1))),
@@ -99,7 +100,7 @@ SENT = IMPORTED | {"submit": done(-3, "c0de")}
             stored(SENT, ended=ended("done")), "done", None, False, id="nothing is left to do"
         ),
         pytest.param(
-            stored(IMPORTED, ended=ended("waiting")), "waiting", "get_import", True, id="passes"
+            stored(IMPORTED, ended=ended("waiting")), "waiting", "get_import", False, id="passes"
         ),
         pytest.param(
             stored(IMPORTED, ended=ended("waiting", look_again_at=at(60))),
@@ -137,6 +138,15 @@ def test_state_is_read_off_the_record(
     assert run.pipeline == "send_campaign"
 
 
+@pytest.mark.parametrize("state", ["waiting", "checking"])
+def test_what_passes_by_itself_is_tried_again_after_a_while(state: Any) -> None:
+    """A platform that is down must not cost the day's requests."""
+    run = state_of("k", stored(IMPORTED, ended=ended(state)), NOW)
+
+    assert run.look_again_at == at(4)
+    assert [run.is_due(at(minutes)) for minutes in (3.9, 4)] == [False, True]
+
+
 def test_run_that_has_a_lock_is_running() -> None:
     """A lock is not in the record, which may say how the run before ended."""
     record = stored(HELD, ended=ended("held", look_again_at=at(-1)))
@@ -159,8 +169,8 @@ def test_state_has_the_codes_and_what_the_last_run_ended_with() -> None:
     once = stored({"submit_once": done(-3, "once")}, pipeline="send_once")
     assert state_of("k", once, NOW).campaign_sn == "once"
     assert state_of("k", stored(), NOW).updated_at is None
-    held = state_of("k", stored(held_until=at(1)), NOW)
-    assert held.held_until == at(1)
+    held = state_of("k", stored(held_until=at(0.3)), NOW)
+    assert held.held_until == at(0.3)
 
 
 @pytest.mark.parametrize(
