@@ -1,9 +1,9 @@
 """Send campaigns from aiohttp: in the background, with progress, and across restarts.
 
-    PUBLIC_URL=https://shop.example python aiohttp_app.py
+    python aiohttp_app.py
 
-Run one process of it. It does not authenticate its callers: put your own check before /campaigns,
-since anyone who may post there may write to all your contacts.
+Any number of processes of it may share a folder. It does not authenticate its callers: put your own
+check before /campaigns, since anyone who may post there may write to all your contacts.
 """
 
 from __future__ import annotations
@@ -13,28 +13,27 @@ import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 from aiohttp import web
 
-from campaign_jobs import LARGEST_BODY, Job, Jobs
+from campaign_jobs import LARGEST_BODY, Jobs, of_this_address
 from newsleopard_async import Campaign, InvalidRequest, NewsLeopard, from_plain
-from newsleopard_async.webhooks import Webhooks
+from newsleopard_async.stores import FileStore
 from newsleopard_async.webhooks.aiohttp import route
 
-webhooks = Webhooks(
-    f"{os.environ['PUBLIC_URL']}/newsleopard", secret=os.environ.get("WEBHOOK_SECRET")
-)
+FOLDER = Path(os.environ.get("JOBS_FOLDER", "jobs"))
+webhooks = of_this_address()
 JOBS = web.AppKey("jobs", Jobs)
 routes = web.RouteTableDef()
 
 
 async def own_jobs(app: web.Application) -> AsyncIterator[None]:
     """Own the client and the jobs for as long as the server runs."""
-    async with NewsLeopard() as nl:
-        folder = Path(os.environ.get("JOBS_FOLDER", "jobs"))
-        jobs = app[JOBS] = Jobs(nl, folder, webhooks)
-        jobs.resume()
+    async with NewsLeopard(store=FileStore(FOLDER / "runs")) as nl:
+        jobs = app[JOBS] = Jobs(nl, FOLDER, webhooks)
+        jobs.start()
         yield
         await jobs.stopped()
 
@@ -53,12 +52,12 @@ class Order:
     contacts: str
 
 
-def one_job(request: web.Request) -> Job:
-    """Return the job that the URL names."""
-    job = request.app[JOBS].get(request.match_info["job_id"])
-    if job is None:
+async def status_of(request: web.Request) -> dict[str, Any]:
+    """Return how far the job is that the URL names."""
+    status = await request.app[JOBS].status(request.match_info["job_id"])
+    if status is None:
         raise web.HTTPNotFound
-    return job
+    return status
 
 
 @routes.post("/campaigns")
@@ -66,7 +65,7 @@ async def create(request: web.Request) -> web.Response:
     """Begin to send; the answer comes once the job is on the disk."""
     try:
         order = from_plain(Order, await request.json())
-        job = await request.app[JOBS].add(
+        job_id = await request.app[JOBS].add(
             order.campaign, contacts=order.contacts, list_name=order.list_name
         )
     except InvalidRequest as error:
@@ -74,26 +73,26 @@ async def create(request: web.Request) -> web.Response:
         return web.json_response({"problems": problems}, status=422)
     except (ValueError, RecursionError):
         raise web.HTTPUnprocessableEntity(text="the body must be JSON in UTF-8") from None
-    return web.json_response(job.status, status=202)
+    return web.json_response({"id": job_id}, status=202)
 
 
 @routes.get("/campaigns/{job_id}")
 async def read(request: web.Request) -> web.Response:
     """Return how far a job is."""
-    return web.json_response(one_job(request).status)
+    return web.json_response(await status_of(request))
 
 
 @routes.get("/campaigns/{job_id}/events")
 async def events(request: web.Request) -> web.StreamResponse:
     """Stream what happens; a browser that lost the stream asks again by itself."""
-    job = one_job(request)
+    job_id = (await status_of(request))["send_key"]
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     stream = web.StreamResponse(headers=headers)
     stream.content_type = "text/event-stream"
     # The client may leave at any time, which does not affect the job.
     with contextlib.suppress(ConnectionResetError):
         await stream.prepare(request)
-        async for name, data in job.events():
+        async for name, data in request.app[JOBS].events(job_id):
             await stream.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
     return stream
 
@@ -101,7 +100,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 def build() -> web.Application:
     """Put the parts together."""
     app = web.Application(client_max_size=LARGEST_BODY)
-    app.add_routes([*routes, route(webhooks)])
+    app.add_routes(routes if webhooks is None else [*routes, route(webhooks)])
     app.cleanup_ctx.append(own_jobs)
     app.on_shutdown.append(stop_jobs)
     return app

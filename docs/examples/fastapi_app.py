@@ -1,9 +1,9 @@
 """Send campaigns from FastAPI: in the background, with progress, and across restarts.
 
-    PUBLIC_URL=https://shop.example uvicorn fastapi_app:app --timeout-graceful-shutdown 1
+    uvicorn fastapi_app:app --workers 4 --timeout-graceful-shutdown 1
 
-Run it with one worker. It does not authenticate its callers: put your own check before /campaigns,
-since anyone who may post there may write to all your contacts.
+It does not authenticate its callers: put your own check before /campaigns, since anyone who may
+post there may write to all your contacts.
 """
 
 from __future__ import annotations
@@ -24,23 +24,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
-from campaign_jobs import LARGEST_BODY, Job, Jobs
+from campaign_jobs import LARGEST_BODY, Jobs, of_this_address
 from newsleopard_async import Campaign, NewsLeopard
-from newsleopard_async.webhooks import Webhooks
+from newsleopard_async.stores import FileStore
 from newsleopard_async.webhooks.starlette import route
 
-webhooks = Webhooks(
-    f"{os.environ['PUBLIC_URL']}/newsleopard", secret=os.environ.get("WEBHOOK_SECRET")
-)
+FOLDER = Path(os.environ.get("JOBS_FOLDER", "jobs"))
+webhooks = of_this_address()
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Own the client and the jobs for as long as the server runs."""
-    async with NewsLeopard() as nl:
-        folder = Path(os.environ.get("JOBS_FOLDER", "jobs"))
-        jobs = app.state.jobs = Jobs(nl, folder, webhooks)
-        jobs.resume()
+    async with NewsLeopard(store=FileStore(FOLDER / "runs")) as nl:
+        jobs = app.state.jobs = Jobs(nl, FOLDER, webhooks)
+        jobs.start()
         with at_signals(jobs.stop):
             yield
         await jobs.stopped()
@@ -76,7 +74,8 @@ def at_signals(stop: Callable[[], object]) -> Iterator[None]:
 
 
 app = FastAPI(lifespan=lifespan, max_body_size=LARGEST_BODY)
-app.router.routes.append(route(webhooks))
+if webhooks is not None:
+    app.router.routes.append(route(webhooks))
 
 
 @app.exception_handler(RequestValidationError)
@@ -95,37 +94,43 @@ class Order(BaseModel):
 
 
 def all_jobs(request: Request) -> Jobs:
-    """Return the jobs of this process."""
+    """Return the jobs, as this worker sees them."""
     jobs: Jobs = request.app.state.jobs
     return jobs
 
 
-def one_job(job_id: str, jobs: Annotated[Jobs, Depends(all_jobs)]) -> Job:
-    """Return the job that the URL names."""
-    job = jobs.get(job_id)
-    if job is None:
+async def one_job(job_id: str, jobs: Annotated[Jobs, Depends(all_jobs)]) -> dict[str, Any]:
+    """Return how far the job is that the URL names."""
+    status = await jobs.status(job_id)
+    if status is None:
         raise HTTPException(404)
-    return job
+    return status
 
 
 @app.post("/campaigns", status_code=202)
 async def create(order: Order, jobs: Annotated[Jobs, Depends(all_jobs)]) -> dict[str, Any]:
     """Begin to send; the answer comes once the job is on the disk."""
     try:
-        job = await jobs.add(order.campaign, contacts=order.contacts, list_name=order.list_name)
+        job_id = await jobs.add(order.campaign, contacts=order.contacts, list_name=order.list_name)
     except UnicodeEncodeError:
         raise HTTPException(422, "holds what no UTF-8 can carry; decode the source again") from None
-    return job.status
+    return {"id": job_id}
 
 
 @app.get("/campaigns/{job_id}")
-async def read(job: Annotated[Job, Depends(one_job)]) -> dict[str, Any]:
+async def read(status: Annotated[dict[str, Any], Depends(one_job)]) -> dict[str, Any]:
     """Return how far a job is."""
-    return job.status
+    return status
 
 
-@app.get("/campaigns/{job_id}/events", response_class=EventSourceResponse)
-async def events(job: Annotated[Job, Depends(one_job)]) -> AsyncIterator[ServerSentEvent]:
+@app.get(
+    "/campaigns/{job_id}/events",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(one_job)],
+)
+async def events(
+    job_id: str, jobs: Annotated[Jobs, Depends(all_jobs)]
+) -> AsyncIterator[ServerSentEvent]:
     """Stream what happens; a browser that lost the stream asks again by itself."""
-    async for name, data in job.events():
+    async for name, data in jobs.events(job_id):
         yield ServerSentEvent(event=name, data=data)

@@ -90,6 +90,8 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # Its workers, if it has any, can then be ended with it.
+            start_new_session=True,
         )
         is_ready = threading.Event()
 
@@ -106,6 +108,15 @@ class Server:
         if not is_ready.wait(LONGEST_S):
             self.stop(signal.SIGKILL)
         assert self._process.poll() is None, self.said
+        # The parent of several workers says so before one of them listens.
+        wait_until(self._listens)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", int(self.http.base_url.port or 0))).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def stop(self, number: int = signal.SIGTERM) -> float:
         """Send a signal; return how many seconds the process needs to end."""
@@ -118,9 +129,15 @@ class Server:
         self._process.stdout.close()
         return took_s
 
-    def post(self, name: str) -> str:
-        """Have a campaign sent to a list of the same name; return the job's id."""
-        answer = self.http.post("/campaigns", json=order(name))
+    def post(self, name: str, *, alone: bool = False) -> str:
+        """Have a campaign sent to a list of the same name; return the job's id.
+
+        Args:
+            name: Of both.
+            alone: On a connection of its own, which may reach another worker.
+        """
+        headers = {"Connection": "close"} if alone else {}
+        answer = self.http.post("/campaigns", json=order(name), headers=headers)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
@@ -153,8 +170,13 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, and the client."""
         self.http.close()
         if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
             self.stop(signal.SIGKILL)
 
 
