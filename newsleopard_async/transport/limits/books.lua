@@ -443,9 +443,9 @@ local function wait(wish, since, due)
   books.line[#books.line + 1] = {id = wish.id, rank = wish.rank, since = since, due = due}
 end
 
-local function permit(wish, at)
+local function permit(wish, since, at)
   if at > now and gate.step ~= 'OPEN' and at <= gate.probe_at then
-    wait(wish, now - wish.waited_s, at)
+    wait(wish, since, at)
     return {later_s = at - now}
   end
   if gate_pass_one(now < gate_go_at()) then
@@ -463,6 +463,8 @@ end
 local function wished(wish)
   local place = of_id(books.places, wish.id)
   if place then return {go_s = place.at - now} end
+  local turn = of_id(books.line, wish.id)
+  local since = turn and turn.since or now - wish.waited_s
   books.line = only(books.line, function(each)
     return each.due + GRACE_S >= now and each.id ~= wish.id
   end)
@@ -470,7 +472,6 @@ local function wished(wish)
     local why = refusal(wish)
     if why then return why end
   end
-  local since = now - wish.waited_s
   if wish.rank ~= 0 and change.allowance and day_used() >= change.allowance then
     wait(wish, since, now + LOOK_S)
     return {later_s = LOOK_S}
@@ -481,7 +482,7 @@ local function wished(wish)
   local early, sure = go_at(wish, ahead)
   local latest = wish.rank == POLL and early or early + CLOSE_S
   local is_soon = sure <= now + (wish.rank == POLL and CLOSE_S / 10 or AHEAD_S)
-  if sure <= latest and is_soon then return permit(wish, sure) end
+  if sure <= latest and is_soon then return permit(wish, since, sure) end
   local later_s = math.min(math.max(early - now, AGAIN_S), AHEAD_S)
   wait(wish, since, now + later_s)
   return {later_s = later_s}

@@ -368,27 +368,31 @@ class _Books:
         if place is not None:
             # Asked again: the reply was lost.
             return {"go_s": place.at - now}
+        before = next((each for each in self.line if each.id == wish.id), None)
+        # As when it asked first: each way to the store takes a time of its own, and who is told to
+        # come after another one must not come before it.
+        since = now - wish.waited_s if before is None else before.since
+        turn = _Turn(wish.id, wish.rank, since, due=now)
         self.line = [each for each in self.line if each.due + _GRACE_S >= now]
         self.line = [each for each in self.line if each.id != wish.id]
         if wish.rank and (refused := self._refusal(wish, change, now, wall)):
             return refused
-        since = now - wish.waited_s
         if (
             wish.rank
             and change.allowance is not None
             and self.day.used(now, wall) >= change.allowance
         ):
             # The last permits are given, and may come back.
-            self.line.append(_Turn(wish.id, wish.rank, since, now + _LOOK_S))
+            self.line.append(attrs.evolve(turn, due=now + _LOOK_S))
             return {"later_s": _LOOK_S}
         ahead = sum((each.rank, each.since) < (wish.rank, since) for each in self.line)
         early, sure = self._go_at(wish, change, ahead, now, wall)
         latest = early if wish.rank == POLL else early + _CLOSE_S
         is_soon = sure <= (now + _CLOSE_S / 10 if wish.rank == POLL else now + _AHEAD_S)
         if sure <= latest and is_soon:
-            return self._permit(wish, change, sure, now, wall)
+            return self._permit(turn, change, sure, now, wall)
         later_s = min(max(early - now, _AGAIN_S), _AHEAD_S)
-        self.line.append(_Turn(wish.id, wish.rank, since, now + later_s))
+        self.line.append(attrs.evolve(turn, due=now + later_s))
         return {"later_s": later_s}
 
     def _refusal(
@@ -449,15 +453,15 @@ class _Books:
         return self.gate.probe_at
 
     def _permit(
-        self, wish: Wish, change: Change, at: float, now: float, wall: datetime
+        self, turn: _Turn, change: Change, at: float, now: float, wall: datetime
     ) -> dict[str, Any]:
         if at > now and not self.gate.is_open and at <= self.gate.probe_at:
             # A probe is not given ahead: until then somebody urgent may come.
-            self.line.append(_Turn(wish.id, wish.rank, now - wish.waited_s, at))
+            self.line.append(attrs.evolve(turn, due=at))
             return {"later_s": at - now}
         if self.gate.pass_one(early=now < self.gate.go_at()):
-            self.probes.append(_Probe(wish.id, at + LEASE_S))
-        self.places.append(_Place(wish.id, at, at + LEASE_S))
+            self.probes.append(_Probe(turn.id, at + LEASE_S))
+        self.places.append(_Place(turn.id, at, at + LEASE_S))
         self.last_at = max(at, self.last_at)
         if change.has_day:
             self.day.count(now, wall)

@@ -320,3 +320,19 @@ def test_long_window_of_one_process_keeps_few_requests_of_others() -> None:
         books.update(*heard(f"{number}", "sent"))
 
     assert len(books.kept["places"]) == 100
+
+
+def test_turn_is_kept_however_long_the_way_to_the_store_takes() -> None:
+    """Who was told to come after another one does not come before it the next time."""
+    books = Books(windows=((1, 1.0),))
+    books.ask("before")
+    first = books.ask("first").later_s
+    assert first is not None
+    books.now += 0.001
+    books.ask("second")
+
+    books.now += first
+    sent = Report("before", "answered", first)
+    verdict = books.update(sent, wish=Wish("first", 1, first - 0.002, 60.0))
+
+    assert verdict.go_s == 0
