@@ -135,8 +135,10 @@ class Api:
 
     async def leave_limits(self) -> None:
         """Note that no further request will be sent, so that nothing is kept for this client."""
-        for limiter in self._limiters.values():
-            await limiter.report()
+        here = anyio.lowlevel.current_token()
+        for loop, limiter in self._limiters.items():
+            if loop == here:
+                await limiter.report()
             limiter.close()
 
     async def call(self, request: Request[T], *, observer: Observer | None = None) -> T:

@@ -226,3 +226,25 @@ async def test_host_that_was_asked_for_must_be_shared(state: Path) -> None:
 
     with pytest.raises(ConfigurationError, match="cannot be shared on this host: no file can"):
         await nl.contacts.list_lists()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_client_is_closed_on_another_event_loop_than_it_was_used_on(backend: str) -> None:
+    """What was to be reported there is over with that loop, and keeps nobody here waiting."""
+    transport = httpx.MockTransport(lists_are_empty)
+    nl = NewsLeopard(KEY, quota="host", http_transport=transport)
+
+    async def use() -> None:
+        await nl.contacts.list_lists()
+        ledger = nl._api.limiter.state.ledger
+        assert isinstance(ledger, SharedLedger)
+        # As if the loop had ended in the middle of a call.
+        await ledger._lock.acquire()
+
+    asyncio.run(use())
+
+    async def close() -> None:
+        with anyio.fail_after(5):
+            await nl._api.leave_limits()
+
+    anyio.run(close, backend=backend)
