@@ -166,16 +166,17 @@ class SharedLedger(Ledger):
         """Return the error for a request that is not worth waiting with, or None."""
         if self._why_not is not None:
             return self._why_not(demand)
-        if not self._has_day and not demand.insists and self.is_used_up(demand, now, wall):
-            return refusal_for("used", demand, wall)
-        return None
+        used = self._sent(now, wall) if self._has_day else self.used(now, wall)
+        if demand.insists or demand.day_limit is None or used < demand.day_allowance:
+            return None
+        return refusal_for("used", demand, wall)
 
     def go_at(self, demand: Demand, now: float, wall: datetime) -> float:  # noqa: ARG002 - as told
         """Return when the next request may go; infinity while there is no permit."""
         permit = self._permit
         if permit is None:
             return math.inf
-        is_late = now - permit.at >= GOOD_S
+        is_late = now - permit.at >= GOOD_S or now >= permit.good_until
         # Given to what stops a campaign, while all others are held.
         is_of_another = permit.rank == 0 and not demand.insists and not self._is_open
         if is_late or is_of_another:
@@ -245,8 +246,8 @@ class SharedLedger(Ledger):
         elif verdict.later_s is not None:
             asking.again_at = now + verdict.later_s
         elif verdict.refused is not None:
-            self._asking, wall = None, self._clock.now()
-            self._why_not = partial(_refusal, verdict.refused, wall, verdict.refused_s)
+            self._asking = None
+            self._why_not = partial(_refusal, verdict, verdict.refused, self._clock.now())
 
     def nobody_waits(self) -> None:
         """Give back what was asked for, since nobody is there to use it."""
@@ -295,7 +296,13 @@ class SharedLedger(Ledger):
         """Undo a request that was never sent."""
         super().give_back(slot)
         self._note(slot.id, "unsent")
+        self._ask_at_once()
         self._ended(slot)
+
+    def _ask_at_once(self) -> None:
+        """Let the first in line ask again now: there is news, and it goes along."""
+        if self._asking is not None:
+            self._asking.again_at = min(self._asking.again_at, self._clock.monotonic())
 
     def _ended(self, slot: Slot) -> None:
         if self._last is not None and self._last.id == slot.id:
@@ -311,12 +318,15 @@ class SharedLedger(Ledger):
         """
         was_open, self._is_open = self._is_open, False
         self._note(secrets.token_hex(4), "refused", daily=daily, retry_after_s=retry_after_s)
+        self._ask_at_once()
         hold_s = max(probe_delay_s(0), retry_after_s or 0.0)
         return Hold(hold_s, self.is_gone(now, wall)) if was_open else None
 
     def accepted(self) -> bool:
         """Note an answer that was no refusal."""
         self._note("", "accepted", is_news=False)
+        if not self._is_open:
+            self._ask_at_once()
         return False
 
     # Exports.
@@ -422,8 +432,10 @@ class SharedLedger(Ledger):
 
     def _learn(self, verdict: Verdict) -> None:
         before, self._known = self._known, verdict
-        was_open, self._is_open = self._is_open, verdict.is_open
-        if verdict.is_open and not was_open:
+        # What was refused meanwhile is not known there yet.
+        is_open = verdict.is_open and all(note.report.what != "refused" for note in self._notes)
+        was_open, self._is_open = self._is_open, is_open
+        if is_open and not was_open:
             _log.info("the platform accepts requests again")
         if verdict.interval_s and not (before is not None and before.interval_s):
             _log.warning(
@@ -447,8 +459,10 @@ class SharedLedger(Ledger):
         report = Report(key, what, 0.0, daily, retry_after_s)
         self._notes.append(_Note(now, now + within_s, report))
         if not self._is_reporting:
-            self._is_reporting = True
-            go_beside(self._report_later)
+            # What is left of a task may be destroyed outside of any event loop.
+            with contextlib.suppress(RuntimeError):
+                go_beside(self._report_later)
+                self._is_reporting = True
 
     async def _report_later(self) -> None:
         """Report what no permit that is asked for has taken along."""
@@ -468,10 +482,21 @@ class SharedLedger(Ledger):
 
 
 def _refusal(
-    why: Refused, wall: datetime, hold_s: float, demand: Demand
+    verdict: Verdict, why: Refused, wall: datetime, demand: Demand
 ) -> NewsLeopardError | None:
-    """Return the error for a request that no wait would help; what insists waits all the same."""
-    return None if demand.insists else refusal_for(why, demand, wall, hold_s=hold_s)
+    """Return the error for a request that no wait would help.
+
+    What insists waits all the same, and so does any request to which less applies than to the one
+    that was asked for: a poll is denied the day's last requests, and not everybody keeps a long
+    hold in mind.
+    """
+    if demand.insists:
+        return None
+    if why == "used" and (demand.day_limit is None or verdict.sent < demand.day_allowance):
+        return None
+    if why == "hold" and verdict.refused_s <= demand.longest_hold_s:
+        return None
+    return refusal_for(why, demand, wall, hold_s=verdict.refused_s)
 
 
 def _same(error: NewsLeopardError) -> Callable[[Demand], NewsLeopardError]:

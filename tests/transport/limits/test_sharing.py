@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
+import math
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from itertools import pairwise
 from typing import Any
 from unittest import mock
 
@@ -12,7 +20,13 @@ import attrs
 import pytest
 
 from newsleopard_async.clock import Clock
-from newsleopard_async.errors import DailyQuotaExhausted
+from newsleopard_async.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    DailyQuotaExhausted,
+    NewsLeopardError,
+    RateLimited,
+)
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.books import apply
@@ -21,6 +35,8 @@ from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import LimiterState
 from newsleopard_async.transport.limits.quota import Change, Verdict
 from newsleopard_async.transport.limits.sharing import SharedLedger
+from newsleopard_async.transport.limits.state import Demand, Hold
+from newsleopard_async.transport.limits.windows import Slot
 
 UPLINK_S = 0.150
 
@@ -34,13 +50,18 @@ class MemoryQuota:
     name: str = "memory"
     calls: int = 0
     is_first: bool = True
+    failing: NewsLeopardError | None = None
+    meanwhile: Callable[[], object] = lambda: None
 
     async def update(self, change: Change) -> Verdict:
         """Apply a change."""
         self.calls += 1
         await self.clock.sleep(random.uniform(0, 0.002))
+        if self.failing is not None:
+            raise self.failing
         now, wall = self.clock.monotonic(), self.clock.now()
         self.kept, verdict = apply(self.kept, change, now, wall, is_first=self.is_first)
+        self.meanwhile()
         await self.clock.sleep(random.uniform(0, 0.002))
         return verdict
 
@@ -75,13 +96,16 @@ class Fleet:
     async def send(self, limiter: Limiter, number: int) -> None:
         """Take a request to the server and its answer back."""
         slot = await limiter.acquire()
-        await self.clock.sleep(0.001)
-        slot.sent()
-        await self.clock.sleep(random.uniform(0, self.jitter_s))
-        self.arrivals.append((self.clock.monotonic(), number))
-        await self.clock.sleep(self.answer_s)
-        slot.answered()
-        limiter.accepted()
+        try:
+            await self.clock.sleep(0.001)
+            slot.sent()
+            await self.clock.sleep(random.uniform(0, self.jitter_s))
+            self.arrivals.append((self.clock.monotonic(), number))
+            await self.clock.sleep(self.answer_s)
+            slot.answered()
+            limiter.accepted()
+        finally:
+            slot.give_back()
 
     async def run(self, *requests: int) -> None:
         """Send so many requests of each process at once."""
@@ -181,3 +205,350 @@ async def test_report_that_fails_beside_all_calls_is_logged(
     await limiter.report()
     assert fleet.quota.kept is not None
     assert fleet.quota.kept["places"][0][3] is True
+
+
+@pytest.mark.anyio
+async def test_small_demands_are_met_early() -> None:
+    """Who has much to send keeps nobody waiting who has little."""
+    random.seed(1)
+    fleet = Fleet(0.0, 0.0)
+
+    await fleet.run(120, 10, 10, 10)
+
+    ends = {number: at for at, number in sorted(fleet.arrivals)}
+    assert fleet.violations == 0
+    assert max(ends[number] for number in (1, 2, 3)) < 6
+    assert ends[0] > 13
+
+
+@pytest.mark.anyio
+async def test_day_has_as_many_requests_as_are_allowed() -> None:
+    """All processes together send them all, and each of the others gets an error."""
+    fleet = Fleet(0.0, 0.0)
+    limits = RateLimits(windows=((10, 1.0), (100, 86_400.0)))
+    errors: list[NewsLeopardError] = []
+
+    async def send(limiter: Limiter) -> None:
+        try:
+            await fleet.send(limiter, 0)
+        except DailyQuotaExhausted as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            process = fleet.process(limits)
+            for _ in range(40):
+                tasks.start_soon(send, process)
+
+    assert (len(fleet.arrivals), len(set(map(id, errors)))) == (100, 60)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("leaving", [0, 1])
+async def test_cancelled_at_any_moment_one_neither_loses_nor_keeps_a_place(leaving: int) -> None:
+    """The other ones of its process and of others go, no later than they would have."""
+    limits = RateLimits(windows=((1, 1.0),))
+    for moment in range(0, 1_300, 13):
+        random.seed(moment)
+        fleet = Fleet(0.0, 0.0)
+        process, other = fleet.process(limits), fleet.process(limits)
+        scopes = [anyio.CancelScope(), anyio.CancelScope()]
+        await fleet.send(process, 9)
+
+        async with anyio.create_task_group() as tasks:
+            for number, scope in enumerate(scopes):
+                tasks.start_soon(send_within, scope, fleet, process, number)
+            await fleet.clock.sleep(moment / 1_000)
+            scopes[leaving].cancel()
+            tasks.start_soon(fleet.send, other, 2)
+
+        went = [number for _, number in fleet.arrivals]
+        last_s = fleet.arrivals[-1][0]
+        assert sorted({*went, leaving}) == [0, 1, 2, 9]
+        # Who was told to come after the one that left comes when it was told to.
+        assert last_s < 1.05 * len(went)
+        assert fleet.violations == 0
+        await process.report()
+        assert (await fleet.quota.update(NOTHING)).used == len(went)
+
+
+async def send_within(
+    scope: anyio.CancelScope, fleet: Fleet, limiter: Limiter, number: int
+) -> None:
+    """Send a request that may be cancelled until it has its place."""
+    with scope:
+        await fleet.send(limiter, number)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionFailed("away", reason="refused", host="redis"), ConfigurationError("full")],
+    ids=["away", "unusable"],
+)
+async def test_store_that_fails_gives_each_who_waits_an_error(error: NewsLeopardError) -> None:
+    """Each gets its own, also what stops a campaign; and then all goes on, with all reports."""
+    fleet = Fleet(0.0, 0.0)
+    process = fleet.process()
+    await fleet.send(process, 0)
+    fleet.quota.failing = error
+    caught: list[NewsLeopardError] = []
+
+    async def fail(urgent: bool) -> None:
+        with pytest.raises(type(error), match=str(error)) as info:
+            await process.acquire(urgent=urgent)
+        caught.append(info.value)
+
+    async with anyio.create_task_group() as tasks:
+        for urgent in (False, False, True):
+            tasks.start_soon(fail, urgent)
+    await process.report()
+    fleet.quota.failing = None
+
+    assert len({id(each) for each in caught} - {id(error)}) == 3
+    assert [vars(each) for each in caught] == [vars(error)] * 3
+    await fleet.send(process, 0)
+    await process.report()
+    assert fleet.quota.kept is not None
+    assert [(place[3], place[2] < 3) for place in fleet.quota.kept["places"]] == [(True, True)] * 2
+
+
+@pytest.mark.anyio
+async def test_what_the_store_did_not_take_is_reported_later() -> None:
+    """By the next permit that is asked for, however long that takes."""
+    fleet = Fleet(0.0, 0.0)
+    process = fleet.process()
+    slot = await process.acquire()
+    fleet.quota.failing = ConnectionFailed("away", reason="refused", host="redis")
+
+    slot.sent()
+    slot.refused()
+    process.throttled(daily=False)
+    await fleet.clock.sleep(7)
+    calls = fleet.quota.calls
+    fleet.quota.failing = None
+    await fleet.send(process, 0)
+
+    assert calls < 10
+    assert fleet.quota.kept is not None
+    assert fleet.quota.kept["gate"][0] == "PROBING"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_what_stops_a_campaign_goes_before_all_others(is_known: bool) -> None:
+    """Before those of its own process, and of others, that wait already."""
+    random.seed(0)
+    fleet = Fleet(0.0, 0.0)
+    busy, other = fleet.process(), fleet.process()
+    async with anyio.create_task_group() as tasks:
+        for number in (0, 1):
+            for _ in range(40):
+                tasks.start_soon(fleet.send, (busy, other)[number], number)
+        await fleet.clock.sleep(2.5)
+        began = fleet.clock.monotonic()
+        slot = await (busy if is_known else fleet.process()).acquire(urgent=True)
+        took_s = fleet.clock.monotonic() - began
+        slot.sent()
+        slot.answered()
+
+    assert took_s < 1.1
+    assert fleet.violations == 0
+
+
+async def shut(fleet: Fleet) -> None:
+    """Have the server refuse a process."""
+    process = fleet.process()
+    slot = await process.acquire()
+    slot.sent()
+    slot.refused()
+    process.throttled(daily=None, retry_after_s=30.0)
+    await process.report()
+
+
+async def lose_the_day(fleet: Fleet) -> None:
+    """Have the server refuse a process until it gives up the day."""
+    process = fleet.process()
+    with contextlib.suppress(DailyQuotaExhausted):
+        while True:
+            slot = await process.acquire()
+            slot.sent()
+            slot.refused()
+            process.throttled(daily=None)
+
+
+async def use_up_the_day(fleet: Fleet) -> None:
+    """Have a process send all that is allowed."""
+    await fleet.quota.update(attrs.evolve(NOTHING, seen=9_950))
+
+
+NOTHING = Change(
+    windows=(),
+    uplink_s=UPLINK_S,
+    allowance=None,
+    has_day=True,
+    day=datetime(2026, 1, 5, tzinfo=UTC).toordinal(),
+    seen=0,
+    chance=0.5,
+)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("trouble", [lose_the_day, use_up_the_day])
+async def test_what_stops_a_campaign_is_held_by_no_trouble_of_others(
+    trouble: Callable[[Fleet], Awaitable[None]],
+) -> None:
+    """It goes at once, where each other request is told that there are none today."""
+    fleet = Fleet(0.0, 0.0)
+    await trouble(fleet)
+    process = fleet.process()
+    with pytest.raises(DailyQuotaExhausted) as caught:
+        await process.acquire()
+
+    began = fleet.clock.monotonic()
+    slot = await process.acquire(urgent=True)
+    slot.sent()
+    slot.answered()
+    process.accepted()
+    await process.report()
+
+    assert fleet.clock.monotonic() - began < 0.1
+    assert caught.value.resets_at == datetime(2026, 1, 6, tzinfo=UTC)
+    assert (process.usage.remaining == 0) is (trouble is use_up_the_day)
+
+
+@pytest.mark.anyio
+async def test_hold_is_kept_by_all_and_opened_for_all() -> None:
+    """One refusal holds every process; one accepted probe lets all go, at once for its own."""
+    random.seed(0)
+    fleet = Fleet(0.0, 0.5)
+    await shut(fleet)
+    shut_s = fleet.clock.monotonic()
+
+    await fleet.run(3, 3)
+
+    (first_s, first), *rest = sorted(fleet.arrivals)
+    assert first_s >= shut_s + 30
+    assert len(rest) == 5
+    assert min(at for at, number in rest if number == first) < first_s + 0.52
+    assert min(at for at, number in rest if number != first) < first_s + 1.1
+
+
+@pytest.mark.anyio
+async def test_limits_of_one_who_waits_are_no_error_for_another() -> None:
+    """A poll is denied the last of the day, and a short patience is its owner's alone."""
+    fleet = Fleet(0.0, 0.0)
+    ledger = SharedLedger(fleet.quota, fleet.clock, DayCount(), has_day=True)
+    state = LimiterState(fleet.clock, ledger=ledger)
+    hasty = Limiter(RateLimits(), state, fleet.clock, longest_hold_s=1.0)
+    patient = Limiter(RateLimits(), state, fleet.clock)
+    endless = Limiter(RateLimits(windows=((10, 1.0),)), state, fleet.clock)
+    await shut(fleet)
+    await fleet.quota.update(attrs.evolve(NOTHING, seen=9_900))
+    went: list[str] = []
+
+    async def fail(limiter: Limiter, error: type[NewsLeopardError], *, polite: bool) -> None:
+        with pytest.raises(error):
+            await limiter.acquire(polite=polite)
+        went.append("failed")
+
+    async def go(limiter: Limiter) -> None:
+        slot = await limiter.acquire()
+        slot.sent()
+        slot.answered()
+        limiter.accepted()
+        went.append("went")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(fail, patient, DailyQuotaExhausted, polite=True))
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(partial(fail, hasty, RateLimited, polite=False))
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(go, patient)
+        tasks.start_soon(go, endless)
+
+    assert went == ["failed", "failed", "went", "went"]
+
+
+@pytest.mark.anyio
+async def test_refusal_is_not_forgotten_by_what_was_asked_before(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What the store says of the time before a refusal opens no gate, and no log says so."""
+    fleet = Fleet(0.0, 0.0)
+    process = fleet.process()
+    slot = await process.acquire()
+    slot.sent()
+
+    holds: list[Hold | None] = []
+
+    def be_refused() -> None:
+        slot.refused()
+        holds.append(process.throttled(daily=False))
+
+    fleet.quota.meanwhile = be_refused
+    with caplog.at_level(logging.INFO, "newsleopard_async"):
+        await process.look()
+        be_refused()
+
+    assert [hold is not None for hold in holds] == [True, False]
+    assert not caplog.messages
+
+
+@pytest.mark.anyio
+async def test_each_process_says_once_what_the_server_does(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """That requests go evenly from now on, and that they are accepted again."""
+    fleet = Fleet(0.0, 0.0)
+    processes = [fleet.process(), fleet.process()]
+    slots = [await process.acquire() for process in processes for _ in range(2)]
+    with caplog.at_level(logging.INFO, "newsleopard_async"):
+        for slot, process in zip(slots, [processes[0]] * 2 + [processes[1]] * 2, strict=True):
+            slot.sent()
+            slot.refused()
+            process.throttled(daily=False)
+        for process in processes:
+            await process.look()
+        for _ in range(4):
+            for number, process in enumerate(processes):
+                await fleet.send(process, number)
+
+    said = Counter(message.partition(";")[0] for message in caplog.messages)
+    assert said == {
+        "the platform accepts requests again": 2,
+        "the server throttles below the configured limits": 2,
+    }
+    times = [at for at, _ in fleet.arrivals][1:]
+    assert all(later - at >= 0.105 for at, later in pairwise(times))
+
+
+@pytest.mark.anyio
+async def test_permit_that_is_late_is_not_used() -> None:
+    """A process that was busy, or stopped, asks anew; others have gone meanwhile."""
+    fleet = Fleet(0.0, 0.0)
+    process = fleet.process()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(11):
+            tasks.start_soon(fleet.send, process, 0)
+        await fleet.clock.sleep(0.9)
+        permit = process.state.ledger.go_at(ANY, fleet.clock.monotonic(), fleet.clock.now())
+        late = process.state.ledger.go_at(ANY, permit + 0.051, fleet.clock.now())
+
+    assert permit < 1.2
+    assert late == math.inf
+    assert fleet.violations == 0
+    await process.report()
+    assert process.usage.used == 11
+
+
+ANY = Demand(RateLimits(), False, 60.0)
+
+
+def test_slot_whose_event_loop_has_ended_ends_quietly() -> None:
+    """What is left of a task may be destroyed later, by whoever collects the garbage."""
+
+    async def leave() -> Slot:
+        return await Fleet(0.0, 0.0).process().acquire()
+
+    asyncio.run(leave()).give_back()
