@@ -49,7 +49,7 @@ EVERYTHING: Final = {
 """What must have come to pass in the histories, so that they prove something."""
 
 MOMENTS_S: Final = (0, 0, 1e-6, 0.001, 0.01, 0.05, 0.1, 0.3, 1, 1.005, 1.2, 3, 10, 31, 130, 301)
-LEAPS_S: Final = (3_600, 40_000, 86_400, 200_000, -0.5, -4, -700, -90_000, -90_000)
+LEAPS_S: Final = (3_600, 40_000, 50_000, 86_400, 200_000, -0.5, -4, -700, -90_000, -90_000)
 BURSTS: Final[tuple[tuple[What, int], ...]] = (("accepted", 60), ("accepted", 60), ("refused", 40))
 
 
@@ -104,6 +104,8 @@ class History:
             if self.dice.random() < 0.05:
                 what, count = self.dice.choice(BURSTS)
                 self.apply(*(self._report(self._id(), what) for _ in range(count)))
+            if self.dice.random() < 0.03:
+                self._crowd()
             self.time += timedelta(seconds=self._moment_s())
             self._one_request() if self.dice.random() < 0.6 else self._anything()
 
@@ -123,7 +125,7 @@ class History:
         return self.dice.choice((3, 12)) if self.dice.random() < 0.02 else 0
 
     def _moment_s(self) -> float:
-        return self.dice.choice(LEAPS_S if self.dice.random() < 0.02 else MOMENTS_S)
+        return self.dice.choice(LEAPS_S if self.dice.random() < 0.03 else MOMENTS_S)
 
     def _harm(self) -> None:
         """Lose what is kept, or find what nobody can read."""
@@ -157,6 +159,12 @@ class History:
             daily=self.dice.choice((None, True, False)),
             retry_after_s=self.dice.choice((None, None, 0.0, 2.0, 90.0, 1_000.0)),
         )
+
+    def _crowd(self) -> None:
+        """Let many ask at once."""
+        for _ in range(10):
+            self.apply(wish=self._wish())
+            self.time += timedelta(seconds=self.dice.choice((0, 0.001, 0.03)))
 
     def _one_request(self) -> None:
         """Ask for a permit until it is given, and answer what goes as the platform is in mood."""
@@ -283,13 +291,13 @@ def test_script_does_as_the_host_file(server: Any) -> None:
     seen: set[str] = set()
 
     # Chosen: in the first of these everything comes to pass, as long as the rules stay.
-    for seed in itertools.count(23):
+    for seed in itertools.count(6):
         history = History(server, random.Random(seed))
         history.run(200)
         seen |= history.seen
-        if seed >= 25 and seen >= EVERYTHING:
+        if seed >= 8 and seen >= EVERYTHING:
             break
-        assert seed < 32, f"never seen: {EVERYTHING - seen}"
+        assert seed < 16, f"never seen: {EVERYTHING - seen}"
 
 
 @pytest.mark.slow
