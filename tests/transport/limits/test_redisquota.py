@@ -288,6 +288,12 @@ def test_numbers_of_the_script_are_those_of_the_library() -> None:
 
 def test_script_does_as_the_host_file(server: Any) -> None:
     """Whatever befalls them, both give the same verdict, and keep the same, to the microsecond."""
+    History(server, random.Random(6)).run(60)
+
+
+@pytest.mark.slow
+def test_histories_hold_all_that_can_befall(server: Any) -> None:
+    """What they prove, they prove of everything that the rules are about."""
     seen: set[str] = set()
 
     # Chosen: in the first of these everything comes to pass, as long as the rules stay.
