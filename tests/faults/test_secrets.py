@@ -170,7 +170,7 @@ def test_whole_run_over_the_wire_shows_nothing(
     pipelines = {"send_campaign", "export_report", "send_once", "trigger_automation", "call_off"}
     assert {f"newsleopard.{each}" for each in pipelines} <= set(telemetry.names)
     assert {record.name.partition(".")[0] for record in caplog.records} >= {"httpcore"}
-    files = [tmp_path / name for name in ("send.json", "export.json", "usage.json")]
+    files = [tmp_path / name for name in ("send.json", "export.json")]
     files += [tmp_path / name for name in ("once.json", "told.json")]
     seen.extend((path.name, path.read_text()) for path in files)
     seen.append(("the log", logged(caplog)))
