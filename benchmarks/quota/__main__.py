@@ -96,10 +96,10 @@ class Result:
             f"{self.took_s:.1f} s".rjust(7),
             f"{self.refusals}".rjust(4),
         )
-        return " ".join((self.name.ljust(50), *cells, " ", ends, *(f"!{f}" for f in self.faults)))
+        return " ".join((self.name.ljust(54), *cells, " ", ends, *(f"!{f}" for f in self.faults)))
 
 
-HEAD: Final = "row".ljust(50) + " violations     use  calls   Jain    took  429  ends beside ok"
+HEAD: Final = "row".ljust(54) + " violations     use  calls   Jain    took  429  ends beside ok"
 
 
 @attrs.define
