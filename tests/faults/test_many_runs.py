@@ -135,7 +135,7 @@ async def tell(at: World, seed: int, *, trouble: float = 0.08) -> Told:
         given = {"campaign": with_lists(CAMPAIGN, [at.sn])}
 
     async def send(nl: NewsLeopard, *, wait_for_other: bool | float = False) -> Any:
-        options = {"send_key": SEND_KEY, "wait_for_other": wait_for_other}
+        options: Any = {"send_key": SEND_KEY, "wait_for_other": wait_for_other}
         return await workflows.send_campaign(nl, **given, **options)
 
     async def run(nl: NewsLeopard, number: int) -> None:
