@@ -47,9 +47,9 @@ __all__ = [
     "wait_of_test",
 ]
 
-_LOOKS_BACK: Final = timedelta(days=28)
+_LOOKS_BACK: Final = timedelta(days=28) - timedelta(hours=1)
 """How far back a run without a record looks for what was sent under its key. Chosen: with a day on
-both sides it is a month, which one request covers."""
+both sides it is a month, which one request covers, less what may pass until that is made."""
 
 _SOONEST: Final = timedelta(seconds=30)
 _LATEST: Final = timedelta(days=1)

@@ -14,6 +14,7 @@ import attrs
 import pytest
 
 from newsleopard_async import (
+    APIError,
     InvalidRequest,
     Mailing,
     NewsLeopard,
@@ -21,11 +22,12 @@ from newsleopard_async import (
     SendAt,
     workflows,
 )
+from newsleopard_async.emulator import Emulator
 from newsleopard_async.workflows.reconcile import look_again_at, marked
 from newsleopard_async.workflows.steps import FindSent
 from tests.clients import checkpoint_of
-from tests.constants import CAMPAIGN, LIST_NAME, START, SUBJECT_TEST
-from tests.faults.world import World, csv_of, unflushed
+from tests.constants import CAMPAIGN, KEY, LIST_NAME, START, SUBJECT_TEST
+from tests.faults.world import FEW, SEND_KEY, MemoryStore, World, csv_of, unflushed
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -220,6 +222,25 @@ def test_campaign_far_ahead_costs_one_look_now(at: World, days: int) -> None:
 
     assert at.emulator.count("list_campaigns") == 1
     assert error.look_again_at == START + days * DAY + SOON
+
+
+def test_look_for_an_earlier_run_is_one_request() -> None:
+    """Also if time passes before it is made, as it does on a real clock."""
+    emulator = Emulator(api_keys=(KEY,))
+    contacts = csv_of(FEW)
+
+    async def main() -> None:
+        transport = emulator.transport()
+        async with NewsLeopard(KEY, http_transport=transport, store=MemoryStore()) as nl:
+            emulator.fail("list_lists", status=403, body=b'{"code":"40301","message":"x"}')
+            with pytest.raises(APIError):
+                await workflows.send_campaign(
+                    nl, CAMPAIGN, contacts=contacts, list_name=LIST_NAME, send_key=SEND_KEY
+                )
+
+    anyio.run(main)
+
+    assert emulator.count("list_campaigns") == 1
 
 
 def test_clock_that_was_set_back_does_not_keep_from_looking(at: World) -> None:
