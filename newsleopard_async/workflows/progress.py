@@ -109,7 +109,8 @@ class Event(Plain):
             there are contacts.
         state: ``started``, ``finished``, ``failed``, ``resumed`` if an earlier run finished
             it, or ``waiting``: for a job at the platform after each look that did not see its
-            end, for the time of a campaign, or for other imports into the list.
+            end, for the time of a campaign, for other imports into the list, or for another
+            run of the send key or checkpoint.
         elapsed_s: Seconds since the pipeline began.
         result: What a finished or resumed step returned, as plain data; the class of a failed
             one's error; else what is known of the wait. For ``check_contacts``, how far it
