@@ -40,6 +40,7 @@ from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.settings import read_base_url, read_key
 from newsleopard_async.transport.spans import record_day
+from newsleopard_async.transport.urls import origin_of
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.version import __version__
 
@@ -120,8 +121,7 @@ class Api:
         """
         loop = anyio.lowlevel.current_token()
         if loop not in self._limiters:
-            parts = urlsplit(self.base_url)
-            origin = f"{parts.scheme}://{parts.netloc}"
+            origin = origin_of(self.base_url)
             state = shared_state(self.key.reveal(), origin, self.clock, self.quota)
             self._limiters[loop] = Limiter(self.limits, state, self.clock)
         return self._limiters[loop]
@@ -129,8 +129,7 @@ class Api:
     @property
     def account(self) -> str:
         """A hash of origin and key, to tell accounts apart by; nothing can be found out of it."""
-        parts = urlsplit(self.base_url)
-        text = f"newsleopard account {parts.scheme}://{parts.netloc} {self.key.reveal()}"
+        text = f"newsleopard account {origin_of(self.base_url)} {self.key.reveal()}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     async def leave_limits(self) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "OWN_PORTS",
     "PLAIN_HTTP",
     "is_loopback",
+    "origin_of",
     "problem_of_storage_url",
     "proxy_for",
     "proxy_variable",
@@ -91,6 +92,12 @@ def _number(text: str) -> int:
     if text.startswith("0x"):
         return int(text[2:] or "0", 16)
     return int(text, 8 if text.startswith("0") else 10)
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of a URL, in the one spelling that all others come to."""
+    scheme, host, port = _origin_of(urlsplit(url))
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _origin_of(parts: SplitResult) -> tuple[str, str, int | None]:

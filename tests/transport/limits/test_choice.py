@@ -162,6 +162,22 @@ async def test_day_of_an_emulator_is_not_shared(origin: str) -> None:
     assert Sharing.of("redis://127.0.0.1", origin, KEY).has_day
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("origin", "same"),
+    [
+        pytest.param(f"{ORIGIN}:443/", "https://API.NewsLeopard.com", id="name"),
+        pytest.param("http://[::1]:80", "http://[::1]", id="IPv6"),
+    ],
+)
+async def test_one_origin_has_one_limit(origin: str, same: str) -> None:
+    """However its URL is spelled, it is one account, and one limit."""
+    first, second = (NewsLeopard(KEY, base_url=url, quota=None)._api for url in (origin, same))
+
+    assert first.account == second.account
+    assert first.limiter.state is second.limiter.state
+
+
 def test_files_name_no_key(state: Path) -> None:
     """Each origin and key has one of its own, by a hash."""
     names = {
