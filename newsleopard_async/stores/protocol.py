@@ -58,8 +58,8 @@ class Store(Protocol):
         """
         ...
 
-    def keys(self) -> AsyncIterable[str] | Awaitable[Iterable[str]]:
-        """List the keys, in any order: an async iterator, or an awaitable of all.
+    def keys(self) -> AsyncIterable[str] | Awaitable[Iterable[str]] | Iterable[str]:
+        """List the keys, in any order: an async iterator, or all of them, awaited or not.
 
         Those in the box give both: ``await`` gives all, ``async for`` one after another.
         """
@@ -87,27 +87,28 @@ def keys_of(store: Store) -> Listing[str]:
         if isinstance(given, AsyncIterable):
             async for key in given:
                 yield key
-        else:
-            for key in await given:
-                yield key
+            return
+        for key in await given if isinstance(given, Awaitable) else given:
+            yield key
 
     return Listing(keys, order=sorted)
 
 
-def check_store(store: object, *, field: str = "store") -> None:
-    """Refuse what cannot keep two runs apart.
+def check_store(store: object) -> Store:
+    """Return a store; refuse what cannot keep two runs apart.
 
     Raises:
         InvalidRequest: it is no store, or one that does not compare before it sets.
     """
-    if not _is_store(store):
-        raise InvalidRequest.of(
-            field,
-            "type",
-            "must have async load(key), async save(key, data, revision) and keys(), and compare "
-            "the revision before it sets; take FileStore, SqlStore or RedisStore from "
-            "newsleopard_async.stores, or add the comparison to yours",
-        )
+    if _is_store(store):
+        return store
+    raise InvalidRequest.of(
+        "store",
+        "type",
+        "must have async load(key), async save(key, data, revision) and keys(), and compare the "
+        "revision before it sets; take FileStore, SqlStore or RedisStore from "
+        "newsleopard_async.stores, or add the comparison to yours",
+    )
 
 
 def _is_store(store: object) -> TypeGuard[Store]:

@@ -29,7 +29,7 @@ from newsleopard_async.files import PATH_TYPES, AnyPath, real_path
 from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.stores.one_file import OneFile
-from newsleopard_async.stores.protocol import LockingStore, Store
+from newsleopard_async.stores.protocol import LockingStore, Store, check_store
 from newsleopard_async.workflows.decision import Decision, check_decision, decided
 from newsleopard_async.workflows.fence import Fence
 from newsleopard_async.workflows.fingerprint import Input, changed_parts, may_change, still_true
@@ -43,7 +43,7 @@ from newsleopard_async.workflows.record import (
     read_stored,
 )
 from newsleopard_async.workflows.send_key import mark_of, sought_mark_of, token_of
-from newsleopard_async.workflows.whereabouts import Keyed, checked, file_at
+from newsleopard_async.workflows.whereabouts import Keyed, file_at
 
 __all__ = [
     "Checkpoint",
@@ -103,7 +103,7 @@ class Checkpoint:
         Raises:
             InvalidRequest: there is none, or it is of a newer version, damaged, or was edited.
         """
-        store = file_at(source) if send_key is None else checked(source)
+        store = file_at(source) if send_key is None else check_store(source)
         kept = await store.load(send_key or "")
         if kept is None:
             where = f"at {source}" if send_key is None else f"under {send_key!r} in this store"

@@ -13,10 +13,10 @@ from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.stores.one_file import OneFile
-from newsleopard_async.stores.protocol import Store, check_store
+from newsleopard_async.stores.protocol import Store
 from newsleopard_async.workflows.send_key import problems_of_send_key
 
-__all__ = ["Keyed", "checked", "file_at", "place_of", "wait_s_of"]
+__all__ = ["Keyed", "file_at", "place_of", "wait_s_of"]
 
 T = TypeVar("T")
 
@@ -32,16 +32,6 @@ class Keyed:
 
     store: Store = attrs.field(repr=False)
     send_key: str
-
-
-def checked(store: object) -> Store:
-    """Take a store.
-
-    Raises:
-        InvalidRequest: it is none.
-    """
-    check_store(store)
-    return cast("Store", store)
 
 
 def file_at(path: object) -> OneFile:

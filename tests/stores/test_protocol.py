@@ -12,7 +12,7 @@ import pytest
 from newsleopard_async import InvalidRequest
 from newsleopard_async.stores import FileStore
 from newsleopard_async.stores.one_file import OneFile
-from newsleopard_async.stores.protocol import LockingStore, check_store
+from newsleopard_async.stores.protocol import LockingStore, check_store, keys_of
 from tests.stores.memory import MemoryStore
 
 
@@ -40,7 +40,7 @@ class Unchecked(MemoryStore):
 def test_what_cannot_keep_two_runs_apart_is_refused(store: object) -> None:
     """The error names the calls that are wanted, and the stores that have them."""
     with pytest.raises(InvalidRequest, match=r"save\(key, data, revision\).*FileStore") as caught:
-        check_store(store, field="store")
+        check_store(store)
 
     assert [(each.field, each.rule) for each in caught.value.problems] == [("store", "type")]
 
@@ -48,13 +48,38 @@ def test_what_cannot_keep_two_runs_apart_is_refused(store: object) -> None:
 @pytest.mark.parametrize("store", [MemoryStore(), mock.Mock()])
 def test_what_can_be_called_so_is_taken(store: object) -> None:
     """Whatever it is made of."""
-    check_store(store)
+    assert check_store(store) is store
 
 
 def test_method_that_shows_no_signature_is_taken() -> None:
     """As one that is written in C."""
     with mock.patch("inspect.signature", side_effect=ValueError):
         check_store(MemoryStore())
+
+
+class AtHand(MemoryStore):
+    """One that has its keys at hand."""
+
+    def keys(self) -> list[str]:  # type: ignore[override]  # another way to give them
+        """Give all keys."""
+        return list(self.kept)
+
+
+class AtOnce(MemoryStore):
+    """One that awaits all its keys."""
+
+    async def keys(self) -> list[str]:  # type: ignore[override]  # another way to give them
+        """Give all keys."""
+        return list(self.kept)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [MemoryStore, AtOnce, AtHand])
+async def test_keys_come_in_any_way(kind: type[MemoryStore]) -> None:
+    """One after another, or all of them, awaited or not."""
+    store = kind({"b": ("{}", "2"), "a": ("{}", "1")})
+
+    assert await keys_of(store) == ("a", "b")
 
 
 def test_files_can_be_locked(tmp_path: Path) -> None:
