@@ -331,6 +331,9 @@ async def _due(nl: NewsLeopard, key: str, now: datetime) -> RunState | None:
     run, account = await _look(nl.store, key, now)
     if account not in (None, nl._api.account):  # noqa: SLF001 - no public name says which it is
         return None
+    if run is not None and run.state == "unreadable":
+        # Else a store that is set up wrongly would look as if nothing was due.
+        _log.warning("the run %r cannot be gone on with: %s", key, run.message)
     return run if run is not None and run.is_due(now) else None
 
 

@@ -179,6 +179,16 @@ async def test_run_of_another_account_is_left_alone(store: Store) -> None:
         assert [run.state async for run in runs(store)] == ["interrupted"]
 
 
+async def test_run_that_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """It is not as if nothing was due."""
+    store = MemoryStore()
+    async with connected() as bench, worker(bench, store) as nl:
+        await store.save("k", {"version": 99}, None)
+        assert await resume_due(nl, store, {"k": given()}) == ()
+
+    assert "the run 'k' cannot be gone on with: checkpoint: is of version 99" in caplog.text
+
+
 async def test_runs_are_in_the_store_that_is_named(store: Store) -> None:
     """A client that was opened with another one goes on there all the same."""
     async with connected() as bench:
