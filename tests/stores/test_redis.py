@@ -15,10 +15,10 @@ import redis
 import redis.asyncio
 
 from newsleopard_async import ConfigurationError, ConnectionFailed, InUse, InvalidRequest
-from newsleopard_async.stores import RedisStore
-from newsleopard_async.stores import redis as stores_redis
+from newsleopard_async.stores import RedisStore, redis_client
 from newsleopard_async.stores.protocol import keys_of
-from newsleopard_async.stores.redis import RedisClient
+from newsleopard_async.stores.redis import faults_of
+from newsleopard_async.stores.redis_client import RedisClient
 from tests.servers import Server, start_redis
 
 ECHO = "return ARGV[1]"
@@ -191,7 +191,7 @@ async def test_something_else_under_the_name_is_refused(redis_url: str) -> None:
 )
 def test_server_says_whether_it_may_lose_runs(about: str, faults: tuple[str, ...]) -> None:
     """By its own settings; a server that does not show them is believed."""
-    found = stores_redis.faults_of(about)
+    found = faults_of(about)
 
     assert len(found) == len(faults)
     assert all(each in text for each, text in zip(faults, found, strict=True))
@@ -362,7 +362,7 @@ def test_failures_that_pass_are_told_from_those_that_stay(
     error: Exception, *, passes: bool
 ) -> None:
     """After a fail-over a replica becomes the primary; a wrong password stays wrong."""
-    failure = stores_redis._judged(error)
+    failure = redis_client._judged(error)
 
     assert failure is not None
     assert failure.passes == passes

@@ -19,7 +19,7 @@ import attrs
 
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import ConnectionFailed
-from newsleopard_async.stores.redis import RedisClient, text_of
+from newsleopard_async.stores.redis_client import RedisClient, text_of
 from newsleopard_async.transport.limits.quota import Change, Verdict
 
 __all__ = ["RedisQuota", "script"]
