@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from newsleopard_async.models.raw import RawAnswer
     from newsleopard_async.stores.protocol import Store
     from newsleopard_async.transport.api import Api
-    from newsleopard_async.transport.limits.choice import Quota
+    from newsleopard_async.transport.limits.scope import Quota
     from newsleopard_async.transport.pools import HttpTransport
     from newsleopard_async.transport.storage import Storage
 

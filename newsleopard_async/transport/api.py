@@ -29,8 +29,8 @@ from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.hook import check_hook
 from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
-from newsleopard_async.transport.limits.choice import Quota, check_quota
 from newsleopard_async.transport.limits.limiter import Limiter, shared_state
+from newsleopard_async.transport.limits.scope import Quota, check_quota
 from newsleopard_async.transport.offers import KEY_CHECK, Offers
 from newsleopard_async.transport.outcome import Failure, Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose, check_transport

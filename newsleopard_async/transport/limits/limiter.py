@@ -12,9 +12,9 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.log import Log
 from newsleopard_async.models.options import RateLimits, Usage
-from newsleopard_async.transport.limits.choice import Quota, Sharing
 from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.queue import LimiterState, goes_first
+from newsleopard_async.transport.limits.scope import Quota, Scope
 from newsleopard_async.transport.limits.state import Demand, Hold, Ledger, refusal_for
 from newsleopard_async.transport.limits.windows import Slot, sliding_windows
 
@@ -28,13 +28,13 @@ class _Kept:
     """What is kept of a key at an origin, on a clock.
 
     Attributes:
-        sharing: Key and origin, and who shares their limits.
+        scope: Key and origin, and who shares their limits.
         day: Stays when nothing else is needed any more.
         state: None if it is not needed.
         is_listed: Whether it is in turn among those without a state.
     """
 
-    sharing: Sharing
+    scope: Scope
     clock: Clock
     day: DayCount
     state: LimiterState | None = None
@@ -51,19 +51,19 @@ class _States:
         without: All of which only the day's count is left, in turn.
     """
 
-    by_key: dict[Sharing, tuple[_Kept, ...]] = attrs.field(factory=dict)
+    by_key: dict[Scope, tuple[_Kept, ...]] = attrs.field(factory=dict)
     with_state: deque[_Kept] = attrs.field(factory=deque)
     without: deque[_Kept] = attrs.field(factory=deque)
 
-    def find(self, sharing: Sharing, clock: Clock) -> LimiterState:
+    def find(self, scope: Scope, clock: Clock) -> LimiterState:
         """Return a state; it begins when it is first asked for."""
-        among = self.by_key.get(sharing, ())
+        among = self.by_key.get(scope, ())
         kept = next((each for each in among if each.clock == clock), None)
         if kept is None:
-            kept = _Kept(sharing, clock, DayCount())
-            self.by_key[sharing] = (*among, kept)
+            kept = _Kept(scope, clock, DayCount())
+            self.by_key[scope] = (*among, kept)
         if kept.state is None:
-            kept.state = LimiterState(clock, ledger=_ledger(kept))
+            kept.state = LimiterState(clock, _ledger(kept))
             self.with_state.append(kept)
         return kept.state
 
@@ -92,18 +92,18 @@ class _States:
             kept.is_listed = True
 
     def _forget(self, kept: _Kept) -> None:
-        among = tuple(each for each in self.by_key.pop(kept.sharing) if each is not kept)
+        among = tuple(each for each in self.by_key.pop(kept.scope) if each is not kept)
         if among:
-            self.by_key[kept.sharing] = among
+            self.by_key[kept.scope] = among
 
 
 def _ledger(kept: _Kept) -> Ledger:
-    store = kept.sharing.opened(kept.clock)
+    store = kept.scope.opened(kept.clock)
     if store is None:
         return Ledger(kept.day)
     from newsleopard_async.transport.limits.sharing import SharedLedger
 
-    return SharedLedger(store, kept.clock, kept.day, has_day=kept.sharing.has_day)
+    return SharedLedger(store, kept.clock, kept.day, has_day=kept.scope.has_day)
 
 
 _states: Final = anyio.lowlevel.RunVar[_States]("newsleopard_async_limiter_states")
@@ -123,7 +123,7 @@ def shared_state(key: str, origin: str, clock: Clock, quota: Quota = None) -> Li
         states = _States()
         _states.set(states)
     states.tidy()
-    return states.find(Sharing.of(quota, origin, key), clock)
+    return states.find(Scope.of(quota, origin, key), clock)
 
 
 LONGEST_HOLD_S: Final = 60.0

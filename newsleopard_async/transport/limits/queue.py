@@ -108,12 +108,10 @@ class LimiterState:
         clients: Those that use it.
     """
 
-    def __init__(
-        self, clock: Clock, day: DayCount | None = None, *, ledger: Ledger | None = None
-    ) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger | None = None) -> None:
         self.clock = clock
         self.clients: WeakSet[object] = WeakSet()
-        self.ledger: Ledger = ledger or Ledger(day or DayCount())
+        self.ledger: Ledger = ledger or Ledger(DayCount())
         self._insisting: _Line = OrderedDict()
         self._urgent: _Line = OrderedDict()
         # Those who go before the rest: the gateway has refused them, or their deadline is near.

@@ -16,7 +16,7 @@ from newsleopard_async.log import Log
 from newsleopard_async.transport.limits.quota import QuotaStore
 from newsleopard_async.transport.urls import is_loopback
 
-__all__ = ["AnyRedis", "Quota", "Sharing", "check_quota"]
+__all__ = ["AnyRedis", "Quota", "Scope", "check_quota"]
 
 
 class AnyRedis(Protocol):
@@ -73,7 +73,7 @@ def check_quota(given: Quota, clock: Clock, *, is_ours: bool) -> Quota:
 
 
 @attrs.frozen
-class Sharing:
+class Scope:
     """The limits of a key at an origin, and who shares them.
 
     Attributes:
@@ -89,7 +89,7 @@ class Sharing:
     host: str
 
     @classmethod
-    def of(cls, quota: Quota, origin: str, key: str) -> Sharing:
+    def of(cls, quota: Quota, origin: str, key: str) -> Scope:
         """Name the limits; only a hash of the key is kept."""
         digest = hashlib.sha256(f"newsleopard {origin} {key}".encode()).hexdigest()[:32]
         return cls(quota, digest, urlsplit(origin).hostname or "")

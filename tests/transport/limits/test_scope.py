@@ -14,7 +14,7 @@ import pytest
 
 from newsleopard_async import ConfigurationError, NewsLeopard, RateLimits
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.limits.choice import Sharing
+from newsleopard_async.transport.limits.scope import Scope
 from newsleopard_async.transport.limits.sharing import SharedLedger
 from tests.constants import KEY
 
@@ -158,8 +158,8 @@ async def test_day_of_an_emulator_is_not_shared(origin: str) -> None:
             await nl.contacts.list_lists()
 
     assert is_shared(nl)
-    assert not Sharing.of("auto", origin, KEY).has_day
-    assert Sharing.of("redis://127.0.0.1", origin, KEY).has_day
+    assert not Scope.of("auto", origin, KEY).has_day
+    assert Scope.of("redis://127.0.0.1", origin, KEY).has_day
 
 
 @pytest.mark.anyio
@@ -181,7 +181,7 @@ async def test_one_origin_has_one_limit(origin: str, same: str) -> None:
 def test_files_name_no_key(state: Path) -> None:
     """Each origin and key has one of its own, by a hash."""
     names = {
-        Sharing.of("host", origin, key).digest
+        Scope.of("host", origin, key).digest
         for origin in (ORIGIN, "http://127.0.0.1")
         for key in (KEY, "another-key")
     }
