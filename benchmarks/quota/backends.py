@@ -43,7 +43,7 @@ class Backend:
     async def away(self, for_s: float) -> None:
         """Keep every process from the quota: the server is gone, the file's lock is held."""
         if self.redis is not None:
-            with _environment(self.env), self.redis.away():
+            with self.redis.away():
                 await asyncio.sleep(for_s)
             return
         with contextlib.ExitStack() as held:
@@ -58,7 +58,7 @@ class Backend:
             path.unlink()
 
     def set_clock(self, by_s: int) -> None:
-        """Move the wall clock of all processes, if they run with libfaketime."""
+        """Move the wall clock by which the quota is kept, if libfaketime is there."""
         (self.folder / "clock").write_text(f"{by_s:+d}")
 
     def _files(self) -> list[Path]:
@@ -79,24 +79,30 @@ async def opened(name: str, *, faked_clock: Path | None = None) -> AsyncIterator
         home = folder / "home"
         home.mkdir(0o700)
         env = dict.fromkeys(("HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"), str(home))
-        if faked_clock is not None:
-            (folder / "clock").write_text("+0")
-            env |= {
-                "LD_PRELOAD": str(faked_clock),
-                "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
-                "FAKETIME_NO_CACHE": "1",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
+        clock = {} if faked_clock is None else _faked(faked_clock, folder / "clock")
+        if name == HOST:
+            # Only here: it makes threads of Python wait too long, and Redis has a time of its own.
+            env |= clock
         if name == ALONE:
             env["NEWSLEOPARD_QUOTA"] = "process"
         with contextlib.ExitStack() as running:
             redis, url = None, ""
             if name in (REDIS, PYRATE_ON_REDIS):
-                with _environment(env):
+                with _environment(clock):
                     redis = running.enter_context(start_redis())
                 url = f"redis://127.0.0.1:{redis.port}/0"
             quota = {ALONE: None, HOST: HOST, REDIS: url, PYRATE_ON_REDIS: PYRATE + url}[name]
             yield Backend(name, folder, quota, env, redis)
+
+
+def _faked(library: Path, offset: Path) -> dict[str, str]:
+    offset.write_text("+0")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
 
 
 @contextlib.contextmanager
