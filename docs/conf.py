@@ -37,7 +37,7 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(?!newsleopard_async\.).*"),
     (r"py:.*", r"newsleopard_async\..*\.[A-Z]"),  # type variables
     (r"py:.*", r"newsleopard_async\.emulator\..*"),  # what the emulator is made of inside
-    (r"py:.*", r"newsleopard_async\.(workflows\.checkpoint\.Input|telemetry\.Span)"),
+    (r"py:.*", r"newsleopard_async\.telemetry\.Span"),
     (r"py:.*", r"newsleopard_async\.plain\.(OfAKind|Tabular)"),
     (r"py:.*", r"newsleopard_async\.models\.reports\.HidesContact"),
 ]
