@@ -35,8 +35,8 @@ class NewsLeopard:
     """A client of the Campaign API.
 
     Use it with ``async with``, or call `aclose` at the end. It opens no connection before
-    the first call, and belongs to the event loop of that call. Clients of the same key on
-    one event loop share one rate limit.
+    the first call, and belongs to the event loop of that call. Clients of the same key share
+    its rate limits, by default also with those of the other processes of this host.
 
     Args:
         api_key: The key (金鑰); else from ``NEWSLEOPARD_API_KEY``, then ``NL_EDM_API_KEY``.

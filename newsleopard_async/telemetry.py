@@ -58,7 +58,7 @@ _INSTRUMENTS: Final[Mapping[str, _Instrument]] = {
         "create_counter", "{retry}", "Attempts that followed a failed one."
     ),
     "newsleopard.client.day.used": _Instrument(
-        "create_gauge", "{request}", "Requests of this UTC day, as this event loop counts them."
+        "create_gauge", "{request}", "Requests of this UTC day, as far as this process knows."
     ),
     "newsleopard.client.day.remaining": _Instrument(
         "create_gauge", "{request}", "Requests that may still go on this UTC day."
