@@ -37,13 +37,14 @@ from newsleopard_async.workflows.checkpoint import (
     with_checkpoint,
 )
 from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.lease import wait_s_of
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import AutomationOutcome, EventCounts
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 from newsleopard_async.workflows.runner import Runner, Step
 from newsleopard_async.workflows.steps import answer_of
-from newsleopard_async.workflows.whereabouts import place_of, wait_s_of
+from newsleopard_async.workflows.whereabouts import place_of
 
 __all__ = ["trigger_automation"]
 

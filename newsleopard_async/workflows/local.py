@@ -28,7 +28,7 @@ from newsleopard_async.transport.listening import listener
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, Whereabouts
 from newsleopard_async.workflows.fingerprint import Input
-from newsleopard_async.workflows.holding import enter, held
+from newsleopard_async.workflows.lease import enter, held
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step

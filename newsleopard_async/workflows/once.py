@@ -44,6 +44,7 @@ from newsleopard_async.workflows.checkpoint import (
 )
 from newsleopard_async.workflows.completion import saying_accepted, status_of, watch_submitted
 from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.lease import wait_s_of
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
 from newsleopard_async.workflows.pipeline import pipeline
@@ -63,7 +64,7 @@ from newsleopard_async.workflows.sending import WaitFor, problems_of_wait
 from newsleopard_async.workflows.steps import find_earlier
 from newsleopard_async.workflows.uploading import is_open, prepare_and_upload
 from newsleopard_async.workflows.verdict import Judgement, Terms, judge
-from newsleopard_async.workflows.whereabouts import place_of, wait_s_of
+from newsleopard_async.workflows.whereabouts import place_of
 
 __all__ = ["send_once"]
 

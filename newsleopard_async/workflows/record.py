@@ -47,7 +47,7 @@ Both are read as they are; a library that knows no later one would take what was
 LEASE: Final = timedelta(seconds=20)
 """How long a run holds a record of a store without locks, unless it says again that it lives.
 
-Chosen: four renewals (`holding`), so that a store that is away for some seconds costs nothing. A
+Chosen: four renewals (`lease`), so that a store that is away for some seconds costs nothing. A
 run that died keeps others waiting for no longer.
 """
 

@@ -55,6 +55,7 @@ from newsleopard_async.workflows.importing import (
     publish_unless_imported,
     read_again,
 )
+from newsleopard_async.workflows.lease import wait_s_of
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.pipeline import pipeline
@@ -80,7 +81,7 @@ from newsleopard_async.workflows.verdict import (
     judge,
     recipients_of,
 )
-from newsleopard_async.workflows.whereabouts import place_of, wait_s_of
+from newsleopard_async.workflows.whereabouts import place_of
 
 __all__ = ["WaitFor", "problems_of_wait", "send_campaign"]
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.errors import InvalidRequest, Problem
-from newsleopard_async.models import Polling
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.errors import InvalidRequest
+from newsleopard_async.models.validation import refuse
 from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.stores.protocol import Store
 from newsleopard_async.workflows.send_key import problems_of_send_key
 
-__all__ = ["Keyed", "file_at", "place_of", "wait_s_of"]
+__all__ = ["Keyed", "file_at", "place_of"]
 
 T = TypeVar("T")
 
@@ -61,22 +58,3 @@ def place_of(nl: NewsLeopard, send_key: str | None, checkpoint: T) -> T | Keyed:
     """
     refuse(problems_of_send_key(send_key, checkpoint))
     return checkpoint if send_key is None else Keyed(nl.store, send_key)
-
-
-def wait_s_of(wait_for_other: object, polling: Polling | None) -> float:
-    """Return for how many seconds another run is waited for.
-
-    Raises:
-        InvalidRequest: it is no such choice.
-    """
-    refuse(_problems_of_wait(wait_for_other))
-    if isinstance(wait_for_other, bool):
-        return (polling or Polling()).deadline_s if wait_for_other else 0.0
-    return cast("float", wait_for_other)
-
-
-def _problems_of_wait(wait_for_other: object) -> Iterator[Problem]:
-    if not isinstance(wait_for_other, (bool, int, float)):
-        yield wrong_type("wait_for_other", wait_for_other, "True, False or a number of seconds")
-    elif not 0 <= wait_for_other < math.inf:
-        yield Problem("wait_for_other", "range", "must be 0 or more, and have an end")

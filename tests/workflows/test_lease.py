@@ -30,7 +30,7 @@ from newsleopard_async.stores import Store
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Checkpoint, Event
 from newsleopard_async.workflows.fingerprint import Input
-from newsleopard_async.workflows.holding import end_of
+from newsleopard_async.workflows.lease import end_of, wait_s_of
 from newsleopard_async.workflows.local import LocalRunner, running
 from newsleopard_async.workflows.progress import Events
 from newsleopard_async.workflows.record import Record
@@ -331,8 +331,6 @@ async def test_how_long_another_run_is_waited_for(
     given: Any, polling: Polling | None, waits_s: float
 ) -> None:
     """As long as a job is watched, or as long as the caller says."""
-    from newsleopard_async.workflows.whereabouts import wait_s_of
-
     assert wait_s_of(given, polling) == waits_s
 
 

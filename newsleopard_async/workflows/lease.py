@@ -15,10 +15,11 @@ The rules:
 from __future__ import annotations
 
 import contextlib
+import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 import anyio
 import attrs
@@ -31,17 +32,20 @@ from newsleopard_async.errors import (
     InUse,
     NewsLeopardError,
     OutcomeUnknown,
+    Problem,
     RateLimited,
     ServerError,
     StorageError,
     UnexpectedResponse,
 )
 from newsleopard_async.log import Log
+from newsleopard_async.models import Polling
+from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.workflows.checkpoint import Checkpoint
 from newsleopard_async.workflows.progress import Events, StepName
 from newsleopard_async.workflows.record import Ended, EndState
 
-__all__ = ["end_of", "held"]
+__all__ = ["end_of", "enter", "held", "wait_s_of"]
 
 _FIRST_LOOK_S: Final = 0.1
 _LONGEST_LOOK_S: Final = 2.0
@@ -70,6 +74,25 @@ _MAY_PASS: Final = (
 """What ends a run that may be called again as it is."""
 
 _log: Final = Log()
+
+
+def wait_s_of(wait_for_other: object, polling: Polling | None) -> float:
+    """Return for how many seconds another run is waited for.
+
+    Raises:
+        InvalidRequest: it is no such choice.
+    """
+    refuse(_problems_of_wait(wait_for_other))
+    if isinstance(wait_for_other, bool):
+        return (polling or Polling()).deadline_s if wait_for_other else 0.0
+    return cast("float", wait_for_other)
+
+
+def _problems_of_wait(wait_for_other: object) -> Iterator[Problem]:
+    if not isinstance(wait_for_other, (bool, int, float)):
+        yield wrong_type("wait_for_other", wait_for_other, "True, False or a number of seconds")
+    elif not 0 <= wait_for_other < math.inf:
+        yield Problem("wait_for_other", "range", "must be 0 or more, and have an end")
 
 
 async def enter(
