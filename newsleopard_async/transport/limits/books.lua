@@ -9,7 +9,7 @@
 -- microseconds until 2029, and ten of them afterwards. Days are ordinals, as Python counts them.
 
 local LEASE_S, POLL, MARGIN, DAY_S = 10, 2, 1.005, 86400
-local AHEAD_S, CLOSE_S, GRACE_S, LOOK_S, AGAIN_S, EXPORT_LOOK_S = 3, 0.02, 0.25, 0.5, 0.05, 1
+local AHEAD_S, CLOSE_S, GRACE_S, LOOK_S, AGAIN_S, EXPORT_LOOK_S = 1.2, 0.02, 0.25, 0.5, 0.05, 1
 local MOST_REFUSALS, MOST_PROBES, LEAST, FORM = 32, 8, 64, 1
 local NEVER, LATER = -1e18, 1e18
 local PROBES, GONE_AFTER_S, LONGEST_DELAY_S, LONGEST_RETRY_AFTER_S, JITTER = 3, 120, 30, 300, 0.5
@@ -434,7 +434,7 @@ local function go_at(wish, ahead)
     early[#early + 1] = last_at
     late[#late + 1] = LATER
   end
-  local since_lost = books.born + books.reach_s + change.uplink_s
+  local since_lost = books.born + AHEAD_S + books.reach_s + change.uplink_s
   not_before = math.max(now, not_before, last_at + apart_s, since_lost)
   return free_at(early, not_before), free_at(late, not_before)
 end

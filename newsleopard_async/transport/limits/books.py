@@ -13,7 +13,8 @@ The rules, beside those of `gate`, `day` and `windows`, which hold for all proce
 - Who does not ask again in time has lost its turn: it may have been killed.
 - A permit is good for 50 ms. Who is later does not use it, and asks anew.
 - A request of which nothing is heard counts for 10 s, and is not sent later than that.
-- What was kept may have been lost. Then nobody goes before every window would be empty.
+- What was kept may have been lost. Then nobody goes before every permit has been used, and every
+  window would be empty.
 - If the time goes back, it is as if none had passed.
 """
 
@@ -42,9 +43,12 @@ from newsleopard_async.transport.limits.windows import MARGIN
 
 __all__ = ["FORM", "apply"]
 
-_AHEAD_S: Final = 3.0
-"""How far ahead a permit is given. Chosen: a longer wait may end otherwise, and is asked for again
-then."""
+_AHEAD_S: Final = 1.2
+"""How far ahead a permit is given, and how long to ask again at the latest.
+
+Chosen: a second's window and what the uplink may take. If what is kept is lost, nobody goes for as
+much longer, since a process may still use a permit of which nothing is known.
+"""
 
 _CLOSE_S: Final = 0.02
 """What a permit may be later than it could be. Chosen: less than asking again is worth."""
@@ -434,7 +438,7 @@ class _Books:
                 return last_at, LATER
             early.append(last_at)
             late.append(LATER)
-        since_lost = self.born + self.reach_s + change.uplink_s
+        since_lost = self.born + _AHEAD_S + self.reach_s + change.uplink_s
         not_before = max(now, not_before, last_at + apart_s, since_lost)
         return _free_at(early, change, not_before), _free_at(late, change, not_before)
 
