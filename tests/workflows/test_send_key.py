@@ -23,10 +23,10 @@ from newsleopard_async.clock import SystemClock
 from newsleopard_async.rehearsal import rehearse
 from newsleopard_async.stores import FileStore
 from newsleopard_async.workflows import Checkpoint
-from newsleopard_async.workflows.record import Record
+from newsleopard_async.workflows.record import Record, read_stored
 from newsleopard_async.workflows.send_key import mark_of, next_token, sought_mark_of, token_of
 from tests.clients import Bench, checkpoint_of, connected, csv_of, refused
-from tests.constants import CAMPAIGN, KEY
+from tests.constants import CAMPAIGN, KEY, START
 from tests.faults.world import SEND_KEY, RunStore
 
 pytestmark = pytest.mark.anyio
@@ -349,3 +349,91 @@ async def test_resubmit_waits_until_nothing_can_be_on_its_way(
     else:
         await given.resolve("resubmit")
         assert not given.records
+
+
+# What the run that had begun a step has found out meanwhile
+
+
+@attrs.define
+class Reporting(RunStore):
+    """A store in which an earlier run reports what became of its step, once another has taken over.
+
+    Attributes:
+        step: Its step.
+        found: What it reports; None if nothing was sent.
+    """
+
+    step: str = ""
+    found: Record | None = None
+
+    async def load(self, key: str) -> Any:
+        """Return what is kept, with the report after the first save."""
+        if self.saves and self.step:
+            stored = read_stored(self.data)
+            records = {step: each for step, each in stored.records.items() if step != self.step}
+            if self.found is not None:
+                records[self.step] = self.found
+            self.put(attrs.evolve(stored, records=records).to_dict(), key)
+            self.step = ""
+        return await super().load(key)
+
+
+HELD = Record(state="intent", at=START, writer="earlier")
+DONE = Record(state="done", at=START, result=None)
+
+
+@pytest.mark.parametrize("found", [DONE, None], ids=["sent", "not sent"])
+async def test_upload_that_was_reported_is_not_held(found: Record | None) -> None:
+    """What was sent is the outcome; what was not is made anew."""
+    store = Reporting()
+    async with connected(store=store, profile="vendor-2026") as bench:
+        bench.emulator.drop_request("upload_once")
+        with pytest.raises(OutcomeUnknown):
+            await send_once(bench)
+        stored = read_stored(store.data)
+        store.put(attrs.evolve(stored, records={**stored.records, "upload_once": HELD}).to_dict())
+        store.step, store.found, store.saves = "upload_once", found, 0
+
+        outcome = await send_once(bench)
+
+    code = stored.records["submit_once"].result
+    assert (outcome.campaign_sn == code) == (found is not None)
+
+
+async def test_event_that_was_reported_is_not_held() -> None:
+    """The run goes on with the next batch."""
+    store = Reporting()
+    async with connected(store=store, profile="vendor-2026") as bench:
+        given: Any = {"contacts": csv_of(150), "send_key": SEND_KEY}
+        bench.emulator.lose_reply_to("send_event")
+        with pytest.raises(OutcomeUnknown):
+            await workflows.trigger_automation(bench.nl, "w1", **given)
+        store.step, store.saves = "send_event", 0
+        store.found = attrs.evolve(DONE, result={"accepted": 100, "refused": 0})
+        stored = read_stored(store.data)
+        store.put(attrs.evolve(stored, records={"send_event": HELD}).to_dict())
+
+        outcome = await workflows.trigger_automation(bench.nl, "w1", **given)
+
+    assert outcome.accepted == 150
+    assert bench.emulator.count("send_event") == 2
+
+
+@pytest.mark.parametrize("found", [DONE, None], ids=["done", "taken back"])
+async def test_what_a_run_has_found_itself_yields_to_a_result_alone(found: Record | None) -> None:
+    """The answer of the platform counts; and a failure of the store takes none of it back."""
+    store, mine = Reporting(), attrs.evolve(DONE, result="C1")
+    given = Checkpoint(pipeline="send_campaign", input_hash="x", send_key=SEND_KEY)
+    store.put(attrs.evolve(given._stored(), records={"submit": HELD}).to_dict())
+    kept = await Checkpoint.load(store, SEND_KEY)
+
+    async with kept.in_use():
+        await kept.put("create_list", DONE)
+        store.step, store.found = "submit", found
+        await store.load(SEND_KEY)
+        store.fail_when = lambda _: store.saves > 2
+        kept.know("get_status", DONE)
+        with pytest.raises(RuntimeError, match="away"):
+            await kept.put("submit", mine)
+
+    assert kept.records["submit"] == (HELD if found is None else found)
