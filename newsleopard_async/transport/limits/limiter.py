@@ -71,11 +71,11 @@ class _States:
         """Drop what is not needed, a few at each call, so that no call takes long."""
         for _ in range(min(2, len(self.with_state))):
             kept = self.with_state.popleft()
-            if kept.state is not None and kept.state.is_needed:
+            assert kept.state is not None  # else it would be among the others
+            if kept.state.is_needed:
                 self.with_state.append(kept)
             else:
-                if kept.state is not None:
-                    kept.state.ledger.close()
+                kept.state.ledger.close()
                 kept.state = None
                 self._list(kept)
         for _ in range(min(2, len(self.without))):

@@ -245,7 +245,8 @@ class SharedLedger(Ledger):
             self._asking = None
         elif verdict.later_s is not None:
             asking.again_at = now + verdict.later_s
-        elif verdict.refused is not None:
+        else:
+            assert verdict.refused is not None  # one of the three is what a wish gets
             self._asking = None
             self._why_not = partial(_refusal, verdict, verdict.refused, self._clock.now())
 
@@ -421,12 +422,11 @@ class SharedLedger(Ledger):
                 wish=wish,
                 claim=claim,
             )
-            verdict = None
             try:
                 verdict = await self.store.update(change)
-            finally:
-                if verdict is None:
-                    self._notes = notes + self._notes
+            except BaseException:
+                self._notes = notes + self._notes
+                raise
         self._learn(verdict)
         return verdict
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from unittest import mock
 
 import anyio
 import attrs
@@ -21,7 +22,9 @@ import pytest
 
 from newsleopard_async.clock import Clock, SystemClock
 from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.locks import FileLock
 from newsleopard_async.testing import ManualClock
+from newsleopard_async.transport.limits import hostfile
 from newsleopard_async.transport.limits.hostfile import HostFile
 from newsleopard_async.transport.limits.limiter import shared_state
 from newsleopard_async.transport.limits.quota import Change, Verdict, Wish
@@ -137,14 +140,17 @@ async def test_others_go_on_while_the_file_is_locked(host: Host) -> None:
 
 
 @pytest.mark.anyio
-async def test_file_that_is_never_let_go_is_left_to_its_holder(host: Host) -> None:
-    """After 5 s all others go on with a new one, together, once every window is empty."""
+async def test_file_that_is_never_let_go_is_left_to_its_holder(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while all others go on with a new one, together, once every window is empty."""
+    monkeypatch.setattr(hostfile, "_WITHIN_S", 0.5)
     processes = [host.process() for _ in range(3)]
     used = []
 
     async def ask(process: HostFile) -> None:
         assert (await host.ask(process)).later_s == LOST_S
-        assert host.clock.monotonic() == pytest.approx(5, abs=0.02)
+        assert host.clock.monotonic() == pytest.approx(0.5, abs=0.1)
 
     with locked(host.path):
         async with anyio.create_task_group() as tasks:
@@ -158,20 +164,44 @@ async def test_file_that_is_never_let_go_is_left_to_its_holder(host: Host) -> No
 
 
 @pytest.mark.anyio
-async def test_new_file_of_another_is_never_removed(host: Host) -> None:
+async def test_new_file_of_another_is_never_removed(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of all who wait for a holder only one at a time looks whether it is still its file."""
+    monkeypatch.setattr(hostfile, "_WITHIN_S", 0.5)
     process = host.process()
     before = host.path.stat().st_ino
 
     with locked(host.path), locked_for_removal(host):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(host.ask, process)
-            await host.clock.sleep(7)
+            await host.clock.sleep(0.7)
             is_same = host.path.stat().st_ino == before
             host.path.unlink()
 
     assert is_same
-    assert host.clock.monotonic() < 8
+    assert host.clock.monotonic() < 0.8
+
+
+@pytest.mark.anyio
+async def test_file_that_another_has_just_replaced_stays(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has become the one that may remove it looks again whether it is the same."""
+    monkeypatch.setattr(hostfile, "_WITHIN_S", 0.5)
+    process = host.process()
+    taken: list[int] = []
+
+    def take(path: Path) -> FileLock | None:
+        replace(host.path)
+        taken.append(host.path.stat().st_ino)
+        return FileLock.take(path)
+
+    monkeypatch.setattr(hostfile, "FileLock", mock.Mock(take=take))
+    with locked(host.path):
+        await host.ask(process)
+
+    assert taken == [host.path.stat().st_ino]
 
 
 @contextlib.contextmanager
@@ -280,8 +310,6 @@ def other_json(path: Path) -> None:
 
 def signed(body: bytes) -> bytes:
     """Write a body as the file holds it."""
-    from newsleopard_async.transport.limits import hostfile
-
     return hostfile._head(body) + body
 
 

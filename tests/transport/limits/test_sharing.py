@@ -248,7 +248,7 @@ async def test_day_has_as_many_requests_as_are_allowed() -> None:
 async def test_cancelled_at_any_moment_one_neither_loses_nor_keeps_a_place(leaving: int) -> None:
     """The other ones of its process and of others go, no later than they would have."""
     limits = RateLimits(windows=((1, 1.0),))
-    for moment in range(0, 1_300, 13):
+    for moment in range(0, 1_300, 61):
         random.seed(moment)
         fleet = Fleet(0.0, 0.0)
         process, other = fleet.process(limits), fleet.process(limits)
@@ -309,6 +309,7 @@ async def test_store_that_fails_gives_each_who_waits_an_error(error: NewsLeopard
     assert [vars(each) for each in caught] == [vars(error)] * 3
     await fleet.send(process, 0)
     await process.report()
+    process.state.ledger.close()
     assert fleet.quota.kept is not None
     assert [(place[3], place[2] < 3) for place in fleet.quota.kept["places"]] == [(True, True)] * 2
 
@@ -402,18 +403,27 @@ async def test_what_stops_a_campaign_is_held_by_no_trouble_of_others(
     fleet = Fleet(0.0, 0.0)
     await trouble(fleet)
     process = fleet.process()
-    with pytest.raises(DailyQuotaExhausted) as caught:
-        await process.acquire()
-
+    random.seed(0)
     began = fleet.clock.monotonic()
-    slot = await process.acquire(urgent=True)
+    errors: list[DailyQuotaExhausted] = []
+
+    async def fail() -> None:
+        with pytest.raises(DailyQuotaExhausted) as caught:
+            await process.acquire()
+        errors.append(caught.value)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fail)
+        # In line before the store has answered.
+        await fleet.clock.sleep(0.0001)
+        slot = await process.acquire(urgent=True)
     slot.sent()
     slot.answered()
     process.accepted()
     await process.report()
 
     assert fleet.clock.monotonic() - began < 0.1
-    assert caught.value.resets_at == datetime(2026, 1, 6, tzinfo=UTC)
+    assert errors[0].resets_at == datetime(2026, 1, 6, tzinfo=UTC)
     assert (process.usage.remaining == 0) is (trouble is use_up_the_day)
 
 
@@ -445,29 +455,33 @@ async def test_limits_of_one_who_waits_are_no_error_for_another() -> None:
     endless = Limiter(RateLimits(windows=((10, 1.0),)), state, fleet.clock)
     await shut(fleet)
     await fleet.quota.update(attrs.evolve(NOTHING, seen=9_900))
-    went: list[str] = []
+    random.seed(0)
+    ends: list[str] = []
 
     async def fail(limiter: Limiter, error: type[NewsLeopardError], *, polite: bool) -> None:
         with pytest.raises(error):
             await limiter.acquire(polite=polite)
-        went.append("failed")
+        ends.append(error.__name__)
 
     async def go(limiter: Limiter) -> None:
         slot = await limiter.acquire()
         slot.sent()
         slot.answered()
         limiter.accepted()
-        went.append("went")
+        ends.append("went")
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(fail, patient, DailyQuotaExhausted, polite=True))
-        await anyio.wait_all_tasks_blocked()
-        tasks.start_soon(partial(fail, hasty, RateLimited, polite=False))
-        await anyio.wait_all_tasks_blocked()
-        tasks.start_soon(go, patient)
-        tasks.start_soon(go, endless)
+        for call in (
+            partial(fail, patient, DailyQuotaExhausted, polite=True),
+            partial(fail, hasty, RateLimited, polite=False),
+            partial(go, patient),
+            partial(go, endless),
+        ):
+            tasks.start_soon(call)
+            # Less than the store takes for the first one's answer.
+            await fleet.clock.sleep(0.0001)
 
-    assert went == ["failed", "failed", "went", "went"]
+    assert ends == ["DailyQuotaExhausted", "RateLimited", "went", "went"]
 
 
 @pytest.mark.anyio
@@ -552,3 +566,122 @@ def test_slot_whose_event_loop_has_ended_ends_quietly() -> None:
         return await Fleet(0.0, 0.0).process().acquire()
 
     asyncio.run(leave()).give_back()
+
+
+@pytest.mark.anyio
+async def test_permit_that_comes_when_all_have_left_is_given_back() -> None:
+    """The day may end for those in line while the store is asked for the first of them."""
+    fleet = Fleet(0.0, 0.0)
+    limits = RateLimits(windows=((10, 1.0), (3, 86_400.0)))
+    process = fleet.process(limits)
+    slots = [await process.acquire() for _ in range(2)]
+    ledger = process.state.ledger
+    now, wall = fleet.clock.monotonic(), fleet.clock.now()
+    ledger.day.seed(1, now, wall)
+
+    def send_all() -> None:
+        while slots:
+            slots.pop().sent()
+
+    fleet.quota.meanwhile = send_all
+    with pytest.raises(DailyQuotaExhausted):
+        await process.acquire()
+    await process.report()
+
+    assert fleet.quota.kept is not None
+    assert len(fleet.quota.kept["places"]) == 2
+
+
+HOUR_S = 3_600.0
+
+
+async def export(limiter: Limiter, campaign: str, end: Callable[[Slot], None] | None) -> None:
+    """Export a campaign; ``end`` is what becomes of the request after it was sent, if it was."""
+    slot = await limiter.acquire(export_of=campaign)
+    if end is not None:
+        slot.sent()
+        end(slot)
+    slot.give_back()
+    await limiter.report()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("end", "wait_s"),
+    [(Slot.answered, HOUR_S), (Slot.lost, HOUR_S), (Slot.refused, 0), (None, 0)],
+    ids=["answered", "lost", "refused", "not sent"],
+)
+async def test_hour_of_an_export_holds_for_all(
+    end: Callable[[Slot], None] | None, wait_s: float
+) -> None:
+    """What one process has exported no other one does, unless it was refused or never left."""
+    fleet = Fleet(0.0, 0.0)
+    one, other = fleet.process(), fleet.process()
+
+    await export(one, "c1", end)
+
+    if wait_s:
+        with pytest.raises(RateLimited, match="exported once in 3600 s") as caught:
+            await other.acquire(export_of="c1")
+        assert caught.value.retry_after_s == pytest.approx(wait_s, abs=0.1)
+    else:
+        await export(other, "c1", Slot.answered)
+    await export(other, "c2", Slot.answered)
+
+
+@pytest.mark.anyio
+async def test_exports_of_all_keep_their_distance() -> None:
+    """Also while one is on its way, or was only claimed."""
+    fleet = Fleet(0.0, 0.0)
+    limits = RateLimits(windows=((10, 1.0),), export_every_s=10.0)
+    processes = [fleet.process(limits) for _ in range(3)]
+    went: list[float] = []
+
+    async def send(number: int) -> None:
+        slot = await processes[number].acquire(export_of=f"c{number}")
+        went.append(fleet.clock.monotonic())
+        await fleet.clock.sleep(3)
+        slot.sent()
+        slot.answered()
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(3):
+            tasks.start_soon(send, number)
+
+    assert all(later - at >= 10 for at, later in pairwise(went))
+    assert went[-1] < 30
+
+
+@pytest.mark.anyio
+async def test_claim_of_an_export_is_given_back_if_the_store_fails() -> None:
+    """Who cannot ask has exported nothing."""
+    fleet = Fleet(0.0, 0.0)
+    process = fleet.process()
+    fleet.quota.failing = ConnectionFailed("away", reason="refused", host="redis")
+
+    with pytest.raises(ConnectionFailed):
+        await process.acquire(export_of="c1")
+    fleet.quota.failing = None
+
+    await export(process, "c1", Slot.answered)
+
+
+@pytest.mark.anyio
+async def test_exports_at_an_emulator_are_each_process_own() -> None:
+    """Its day is not shared, since it begins anew at each start."""
+    fleet = Fleet(0.0, 0.0)
+    processes = []
+    for _ in range(2):
+        ledger = SharedLedger(fleet.quota, fleet.clock, DayCount(), has_day=False)
+        state = LimiterState(fleet.clock, ledger=ledger)
+        limits = RateLimits(windows=((10, 1.0), (3, 86_400.0)))
+        processes.append(Limiter(limits, state, fleet.clock))
+
+    for process in processes:
+        for end in (Slot.refused, Slot.answered):
+            await export(process, "c1", end)
+        await fleet.send(process, 0)
+        with pytest.raises(DailyQuotaExhausted):
+            await process.acquire()
+
+    assert [process.usage.used for process in processes] == [3, 3]
