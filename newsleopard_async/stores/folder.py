@@ -41,7 +41,7 @@ def _folder(folder: AnyPath | None) -> Path:
         raise _no_folder("the folder of the runs", error) from None
     except ValueError:
         pass  # Raised below: the cause may show half a character.
-    raise InvalidRequest.of("folder", "path", "is no path: it holds a NUL or half a character")
+    raise InvalidRequest.of("folder", "path", "is not a path: it holds a NUL or half a character")
 
 
 @attrs.define(eq=False)

@@ -43,7 +43,7 @@ class OneFile:
         """Take a path in any form.
 
         Raises:
-            InvalidRequest: it is no path; or it is text that would name another file than the
+            InvalidRequest: it is not a path; or it is text that would name another file than the
                 caller means.
             ConfigurationError: it is relative to a folder that is gone.
         """
@@ -57,13 +57,13 @@ class OneFile:
             pass  # Raised below: the cause may show half a character.
         except OSError as error:
             raise unusable(as_path(path), error) from None
-        raise InvalidRequest.of(field, "path", "is no path: it holds a NUL or half a character")
+        raise InvalidRequest.of(field, "path", "is not a path: it holds a NUL or half a character")
 
     async def load(self, key: str) -> Kept | None:  # noqa: ARG002 - there is one
         """Return what was saved last, or None.
 
         Raises:
-            InvalidRequest: the file is no JSON object.
+            InvalidRequest: the file is not a JSON object.
             ConfigurationError: it cannot be read.
         """
         content = await in_thread(self._file.read)

@@ -98,7 +98,7 @@ def check_store(store: object) -> Store:
     """Return a store; refuse what cannot keep two runs apart.
 
     Raises:
-        InvalidRequest: it is no store, or one that does not compare before it sets.
+        InvalidRequest: it is not a store, or one that does not compare before it sets.
     """
     if _is_store(store):
         return store

@@ -84,7 +84,7 @@ async def trigger_automation(
         progress: Called with every event; a batch is a part.
         send_key: Names the event for all runs of it, as for `send_campaign`; called again, the
             pipeline goes on with the first batch that was not sent. What is kept are counts, and no
-            address. There is no mark by which an event could be found again.
+            address. There is no marker by which an event could be found again.
         wait_for_other: As for `send_campaign`; True waits for an hour.
         checkpoint: A path, in the place of a send key.
         encoding: What the contacts are encoded in; None finds it out.

@@ -228,7 +228,7 @@ async def _decide(run: Runner, kept: Checkpoint) -> CampaignSn | None:
     _log.warning(
         "a campaign named %s may have been made, without an upload; it should send nothing. "
         "Delete it in the console (活動列表) if it is there",
-        kept.mark,
+        kept.marker,
     )
     return None
 
@@ -239,14 +239,14 @@ async def _look_up(run: Runner, kept: Checkpoint, record: Record) -> CampaignSn:
     Raises:
         OutcomeUnknown: it is not among the finished campaigns, where a scheduled one never is.
     """
-    mark, seen, found = kept.mark, "it is not among the finished ones", None
-    look_for, again = f"the mark {mark}", "call this again"
+    marker, seen, found = kept.marker, "it is not among the finished ones", None
+    look_for, again = f"the marker {marker}", "call this again"
     if not _has_mark(kept):
-        look_for, seen = "the name that it was given", "its name has no mark of ours"
+        look_for, seen = "the name that it was given", "its name has no marker of ours"
         again = "run the same send again with this checkpoint, which sends nothing,"
     else:
         try:
-            given = steps.FindSent(text=kept.sought_mark, since=min(record.at, run.now()))
+            given = steps.FindSent(text=kept.sought_marker, since=min(record.at, run.now()))
             found = await run.step(steps.find_sent, given, keep=False)
         except NewsLeopardError as error:
             seen = f"the finished ones could not be looked at ({type(error).__name__})"
@@ -269,7 +269,7 @@ async def _look_up(run: Runner, kept: Checkpoint, record: Record) -> CampaignSn:
 
 
 def _has_mark(kept: Checkpoint) -> bool:
-    """Say whether the campaign's name has the mark that is made up for a run.
+    """Say whether the campaign's name has the marker that is made up for a run.
 
     Of a marker of the caller's own nothing but its hash is kept.
     """

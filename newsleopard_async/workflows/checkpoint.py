@@ -42,7 +42,7 @@ from newsleopard_async.workflows.record import (
     in_doubt,
     read_stored,
 )
-from newsleopard_async.workflows.send_key import mark_of, sought_mark_of, token_of
+from newsleopard_async.workflows.send_key import marker_of, sought_marker_of, token_of
 from newsleopard_async.workflows.whereabouts import Keyed, file_at
 
 __all__ = [
@@ -66,7 +66,7 @@ class Checkpoint:
         pipeline: Which pipeline.
         input_hash: Of what it was asked to do.
         input_parts: Of each part of that; empty if it was made before there were any.
-        token: Of this run, or of its send key; the mark in a campaign's name is made of it.
+        token: Of this run, or of its send key; the marker in a campaign's name is made of it.
         records: Step by step.
         abandoned: Whether a person decided that it is not to go on.
         send_key: Under which key it was begun; None for the checkpoint of a path.
@@ -167,14 +167,14 @@ class Checkpoint:
         return Stored(**{**fields, "records": dict(self.records)})
 
     @property
-    def mark(self) -> str:
+    def marker(self) -> str:
         """What is added to the campaign's name."""
-        return mark_of(self.token)
+        return marker_of(self.token)
 
     @property
-    def sought_mark(self) -> str:
-        """What is looked for in the names of campaigns: the mark of any submit of this run."""
-        return sought_mark_of(self.token)
+    def sought_marker(self) -> str:
+        """What is looked for in the names of campaigns: the marker of any submit of this run."""
+        return sought_marker_of(self.token)
 
     @property
     def name(self) -> str:
@@ -451,7 +451,7 @@ def problems_of_same_file(field: str, path: object, given: Whereabouts | None) -
     kept = kept.path if isinstance(kept, OneFile) else kept
     if not (isinstance(path, PATH_TYPES) and isinstance(kept, PATH_TYPES)):
         return
-    # What is no path is refused elsewhere.
+    # What is not a path is refused elsewhere.
     with contextlib.suppress(OSError, ValueError):
         if real_path(path) == real_path(kept):
             yield Problem(field, "same-file", "is the checkpoint; name another file")

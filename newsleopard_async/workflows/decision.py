@@ -37,7 +37,7 @@ by, and from then until its answer is no longer waited for."""
 
 
 def check_decision(decision: object, campaign_sn: CampaignSn | None) -> None:
-    """Refuse what is no decision, or no code.
+    """Refuse what is not a decision, or not a code.
 
     Raises:
         InvalidRequest: it is not.
@@ -75,7 +75,7 @@ def decided(kept: Stored, decision: Decision, campaign_sn: CampaignSn | None) ->
         # The campaign that was made for it is deleted first, in any state.
         kept.records[DELETE] = record
         return kept
-    # A new mark, so that the old campaign, should it appear, is told from it.
+    # A new marker, by which the old campaign, should it appear, is not taken for the new one.
     token = secrets.token_hex(4) if kept.send_key is None else next_token(kept.token)
     return attrs.evolve(kept, token=token)
 

@@ -123,14 +123,14 @@ class LocalRunner:
         return self._checkpoint.send_key
 
     @property
-    def mark(self) -> str:
+    def marker(self) -> str:
         """What is added to the name of the campaign."""
-        return self._checkpoint.mark
+        return self._checkpoint.marker
 
     @property
-    def sought_mark(self) -> str:
+    def sought_marker(self) -> str:
         """What is looked for in names of campaigns; it finds any submit of this run."""
-        return self._checkpoint.sought_mark
+        return self._checkpoint.sought_marker
 
     async def step(self, step: Step[Given, Gives], given: Given, *, keep: bool = True) -> Gives:
         """Run a step, or give what it gave before.

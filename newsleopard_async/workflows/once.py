@@ -186,7 +186,7 @@ async def send_once(
             await found.publish()
             if balance is not None:
                 await check_balance_once(run, found.report.unique, balance)
-        ready = marked(campaign, run.mark)
+        ready = marked(campaign, run.marker)
         campaign_sn = await prepare_and_upload(run, ready, found.path, polling or Polling())
         outcome = OnceOutcome(
             campaign_sn=campaign_sn,

@@ -74,7 +74,7 @@ async def submit_or_find(
     Raises:
         OutcomeUnknown: it may have been submitted, and is not found (yet).
     """
-    ready = marked(campaign, run.mark if isinstance(marker, EllipsisType) else marker)
+    ready = marked(campaign, run.marker if isinstance(marker, EllipsisType) else marker)
     is_held = run.has(steps.submit)
     try:
         return await run.step(steps.submit, ready)
@@ -101,7 +101,7 @@ async def submit_or_find(
 async def sent_earlier(run: Runner, marker: str | EllipsisType | None) -> SentCampaign | None:
     """Look for a campaign of the same send key that was sent by a run of which nothing is kept.
 
-    Its record may be in another store, or gone with a disk. Without a mark nothing is looked for.
+    Its record may be in another store, or gone with a disk. Without a marker nothing is looked for.
 
     Args:
         run: Carries it; what it finds is kept.
@@ -109,7 +109,7 @@ async def sent_earlier(run: Runner, marker: str | EllipsisType | None) -> SentCa
     """
     if run.send_key is None or marker is None:
         return None
-    text = run.sought_mark if isinstance(marker, EllipsisType) else marker
+    text = run.sought_marker if isinstance(marker, EllipsisType) else marker
     given = steps.FindSent(text=text, since=moved(run.now(), -_LOOKS_BACK))
     found = await run.step(steps.find_earlier, given)
     if found is not None:
@@ -132,7 +132,7 @@ def marked(campaign: Mailing, text: str | None) -> Mailing:
 async def _search(
     run: Runner, campaign: Mailing, marker: str | EllipsisType | None, since: datetime
 ) -> SentCampaign | None:
-    text = run.sought_mark if isinstance(marker, EllipsisType) else marker
+    text = run.sought_marker if isinstance(marker, EllipsisType) else marker
     given = steps.FindSent(text=text or campaign.name, since=since, whole_name=text is None)
     return await run.step(steps.find_sent, given, keep=False)
 

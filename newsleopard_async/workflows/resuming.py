@@ -128,7 +128,7 @@ class RunState(Plain):
 
 @attrs.frozen(kw_only=True)
 class ResumedRun:
-    """A run that was gone on with.
+    """A run that was resumed.
 
     Attributes:
         run: What was known of it before.
@@ -164,7 +164,7 @@ def runs(
         now: The time, by which it is judged whether a process has a run; aware. None: the system's.
 
     Raises:
-        InvalidRequest: it is no store.
+        InvalidRequest: it is not a store.
         ConnectionFailed: the store cannot be reached.
     """
     check_store(store)
@@ -285,8 +285,8 @@ async def resume_due(
 
     These are the runs that were interrupted, and those that wait, or are in doubt, whose
     `RunState.look_again_at` has come. A run that another process has, of another account, or
-    without input, is left alone. One after another is gone on with, as its pipeline would be if it
-    was called again: nothing is sent twice. Call it at the start of a worker, and then every
+    without input, is left alone. The others are resumed one after another, as if their pipelines
+    were called again: nothing is sent twice. Call it at the start of a worker, and then every
     minute or so; any number of workers may do so at once.
 
     Args:
@@ -295,11 +295,11 @@ async def resume_due(
         inputs: What they were begun with, as the arguments of their pipelines by name, without
             ``send_key``: a mapping by send key, or a function, async or not, of the `RunState`.
         now: The time, by which it is judged what is due; aware. None: the client's.
-    Returns: What became of each, in the order in which it was gone on with. An error of one run
+    Returns: What became of each, in the order in which it was resumed. An error of one run
         ends that run alone, and is logged.
 
     Raises:
-        InvalidRequest: it is no store, or these are no inputs.
+        InvalidRequest: it is not a store, or these are not inputs.
         ConnectionFailed: the store cannot be reached.
     """
     check_store(store)
@@ -333,7 +333,7 @@ async def _due(nl: NewsLeopard, key: str, now: datetime) -> RunState | None:
         return None
     if run is not None and run.state == "unreadable":
         # Else a store that is set up wrongly would look as if nothing was due.
-        _log.warning("the run %r cannot be gone on with: %s", key, run.message)
+        _log.warning("the run %r cannot be resumed: %s", key, run.message)
     return run if run is not None and run.is_due(now) else None
 
 
@@ -361,7 +361,7 @@ async def _go_on(nl: NewsLeopard, run: RunState, inputs: Inputs) -> Any:
     if given is None:
         return None
     key = run.send_key
-    _log.info("the run %r, which is %s at %s, is gone on with", key, run.state, run.step)
+    _log.info("the run %r, which is %s at %s, is resumed", key, run.state, run.step)
     return await _PIPELINES[run.pipeline](nl, **{**given, "send_key": key})
 
 

@@ -105,12 +105,12 @@ class Runner(Protocol):
         ...
 
     @property
-    def mark(self) -> str:
+    def marker(self) -> str:
         """What is added to the name of the campaign."""
         ...
 
     @property
-    def sought_mark(self) -> str:
+    def sought_marker(self) -> str:
         """What is looked for in names of campaigns; it finds any submit of this run."""
         ...
 

@@ -1,6 +1,6 @@
-"""The key under which a store keeps a run, and the mark in a campaign's name that follows from it.
+"""The key under which a store keeps a run, and the marker in a campaign's name, made of it.
 
-The same key is the same campaign, in whichever process. So the mark is not made up for a run: a
+The same key is the same campaign, in any process. So the marker is not made up for a run: a
 process whose store is empty finds by it what an earlier run has sent.
 """
 
@@ -14,7 +14,7 @@ from typing import Final
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.validation import wrong_type
 
-__all__ = ["mark_of", "next_token", "problems_of_send_key", "sought_mark_of", "token_of"]
+__all__ = ["marker_of", "next_token", "problems_of_send_key", "sought_marker_of", "token_of"]
 
 _LONGEST: Final = 200
 """Chosen: enough for any order number or date with a name, and no place for contacts."""
@@ -61,12 +61,12 @@ def next_token(token: str) -> str:
     return f"{parts[1]}-{int(parts[2] or 1) + 1}"
 
 
-def mark_of(token: str) -> str:
+def marker_of(token: str) -> str:
     """Return what is added to the name of the campaign."""
     return f"[nl-{token}]"
 
 
-def sought_mark_of(token: str) -> str:
-    """Return what is looked for: for a send key, the mark of every submit under it."""
+def sought_marker_of(token: str) -> str:
+    """Return what is looked for: for a send key, the marker of every submit under it."""
     parts = _TOKEN.fullmatch(token)
-    return mark_of(token) if parts is None else f"[nl-{parts[1]}"
+    return marker_of(token) if parts is None else f"[nl-{parts[1]}"

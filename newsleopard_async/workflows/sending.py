@@ -143,11 +143,11 @@ async def send_campaign(
             whole name, which is weaker: any other campaign of that name passes for it.
         polling: How the import is watched; and the campaign, if it is waited for.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        send_key: Names the campaign for all runs of it, in whichever process: the client's store
+        send_key: Names the campaign for all runs of it, in any process: the client's store
             keeps the run under it. Called again, the pipeline goes on where it was or gives the
             same outcome, and never submits twice; the same contacts may come in another form. A
-            campaign of the last 28 days that has the key's mark in its name is not sent again, even
-            if nothing is kept of its run.
+            campaign of the last 28 days that has the key's marker in its name is not sent again,
+            even if nothing is kept of its run.
         wait_for_other: Whether to wait for the end of another run of the send key or checkpoint,
             and then go on: True for as long as ``polling`` watches a job, an hour by default; a
             number for so many seconds. Otherwise such a run is `InUse`.

@@ -77,7 +77,7 @@ async def prepare_and_upload(
 
     Args:
         run: Carries it.
-        campaign: What to send, with its mark.
+        campaign: What to send, with its marker.
         path: The clean contacts.
         polling: How the state is watched after a lost reply.
 

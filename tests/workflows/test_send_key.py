@@ -24,7 +24,7 @@ from newsleopard_async.rehearsal import rehearse
 from newsleopard_async.stores import FileStore
 from newsleopard_async.workflows import Checkpoint
 from newsleopard_async.workflows.record import Record, read_stored
-from newsleopard_async.workflows.send_key import mark_of, next_token, sought_mark_of, token_of
+from newsleopard_async.workflows.send_key import marker_of, next_token, sought_marker_of, token_of
 from tests.clients import Bench, checkpoint_of, connected, csv_of, refused
 from tests.constants import CAMPAIGN, KEY, START
 from tests.faults.world import SEND_KEY, RunStore
@@ -168,9 +168,9 @@ def test_token_of_a_key_is_what_it_ever_was() -> None:
     assert TOKEN == "54d768b3dfcd"
     tokens = [TOKEN, next_token(TOKEN), next_token(next_token(TOKEN))]
     assert tokens == [TOKEN, f"{TOKEN}-2", f"{TOKEN}-3"]
-    assert {sought_mark_of(each) for each in tokens} == {f"[nl-{TOKEN}"}
-    assert all(mark_of(each).startswith(f"[nl-{TOKEN}") for each in tokens)
-    assert sought_mark_of("aabbccdd") == mark_of("aabbccdd") == "[nl-aabbccdd]"
+    assert {sought_marker_of(each) for each in tokens} == {f"[nl-{TOKEN}"}
+    assert all(marker_of(each).startswith(f"[nl-{TOKEN}") for each in tokens)
+    assert sought_marker_of("aabbccdd") == marker_of("aabbccdd") == "[nl-aabbccdd]"
 
 
 async def test_mark_has_a_number_after_a_decision_and_every_number_is_found() -> None:
