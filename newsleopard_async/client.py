@@ -68,7 +68,8 @@ class NewsLeopard:
     Raises:
         ConfigurationError: no key, a key that no header can carry, a bad base URL, an
             `http_transport` that is none of httpx, an `on_attempt` that is not an async function of
-            two arguments, or an unknown level in ``NEWSLEOPARD_LOG``.
+            two arguments, a ``quota`` that is none of these, or an unknown word in
+            ``NEWSLEOPARD_LOG`` or ``NEWSLEOPARD_QUOTA``.
         InvalidRequest: ``store`` does not compare before it sets.
     """
 
@@ -198,7 +199,7 @@ class NewsLeopard:
 
     @property
     def usage(self) -> Usage:
-        """The day's requests, as far as this event loop knows; an estimate."""
+        """The day's requests of all who share the limits, as last seen here; an estimate."""
         return self._api.limiter.usage
 
     @hides_variables

@@ -46,6 +46,7 @@ _ANSWER_S: Final = 10.0
 server that was stopped, or is behind a dead network, says nothing at all."""
 
 _LONGEST_WAIT_S: Final = 1.0
+"""Chosen: between two attempts, so that a restarted server is noticed within a second."""
 
 _CONNECTIONS: Final = 5
 _MORE_CONNECTIONS: Final = 35

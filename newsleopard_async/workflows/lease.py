@@ -62,6 +62,7 @@ _LAST_SAVE_S: Final = 5.0
 """Chosen: what ends is not to hang. If the store is away for longer, the lease ends by itself."""
 
 _LONGEST_MESSAGE: Final = 500
+"""In characters. Chosen: more than any message of ours, unless it names dozens of fields."""
 
 _MAY_PASS: Final = (
     ConnectionFailed,
