@@ -27,7 +27,8 @@ from newsleopard_async.workflows.reconcile import look_again_at, marked
 from newsleopard_async.workflows.steps import FindSent
 from tests.clients import checkpoint_of
 from tests.constants import CAMPAIGN, KEY, LIST_NAME, START, SUBJECT_TEST
-from tests.faults.world import FEW, SEND_KEY, MemoryStore, World, csv_of, unflushed
+from tests.faults.world import FEW, SEND_KEY, World, csv_of, unflushed
+from tests.stores.memory import MemoryStore
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
