@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import attrs
 
@@ -19,6 +19,9 @@ from newsleopard_async.stores.swap import SwapFile, revision_of, unusable
 
 __all__ = ["OneFile"]
 
+_FIELD: Final = "checkpoint"
+"""What the caller calls it, for an error."""
+
 
 @attrs.define(eq=False)
 class OneFile:
@@ -28,18 +31,16 @@ class OneFile:
 
     Attributes:
         path: Where it is, absolutely and without links: two names of a file share its lock.
-        field: What the caller calls it, for an error.
     """
 
     path: Path = attrs.field(converter=real_path, on_setattr=attrs.setters.frozen)
-    field: str = "checkpoint"
     _file: SwapFile = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._file = SwapFile(self.path)
 
     @classmethod
-    def at(cls, path: object, *, field: str = "checkpoint") -> Self:
+    def at(cls, path: object) -> Self:
         """Take a path in any form.
 
         Raises:
@@ -48,16 +49,16 @@ class OneFile:
             ConfigurationError: it is relative to a folder that is gone.
         """
         if isinstance(path, str):
-            _refuse_what_is_no_path(path, field)
+            _refuse_what_is_no_path(path)
         if not isinstance(path, PATH_TYPES):
-            raise InvalidRequest.of(field, "type", "must be a path")
+            raise InvalidRequest.of(_FIELD, "type", "must be a path")
         try:
-            return cls(path, field)
+            return cls(path)
         except ValueError:
             pass  # Raised below: the cause may show half a character.
         except OSError as error:
             raise unusable(as_path(path), error) from None
-        raise InvalidRequest.of(field, "path", "is not a path: it holds a NUL or half a character")
+        raise InvalidRequest.of(_FIELD, "path", "is not a path: it holds a NUL or half a character")
 
     async def load(self, key: str) -> Kept | None:  # noqa: ARG002 - there is one
         """Return what was saved last, or None.
@@ -73,7 +74,7 @@ class OneFile:
         data = from_json(content)
         if data is None:
             raise InvalidRequest.of(
-                self.field,
+                _FIELD,
                 "format",
                 f"{self.path} is damaged, or is something else; put it back from a backup, or "
                 "find out what it was before you give another path",
@@ -114,14 +115,14 @@ class OneFile:
         return Listing(keys)
 
 
-def _refuse_what_is_no_path(text: str, field: str) -> None:
+def _refuse_what_is_no_path(text: str) -> None:
     """Refuse text that, taken for a path, would begin a new run beside the one that is meant."""
     bare = text.strip().strip("\ufeff\"'").lstrip()
     if bare.startswith("{"):
         raise InvalidRequest.of(
-            field, "type", "is the record itself, as JSON; give its path, or Checkpoint.read(…)"
+            _FIELD, "type", "is the record itself, as JSON; give its path, or Checkpoint.read(…)"
         )
     if not text or text != text.strip().strip("\ufeff") or not text.isprintable():
         raise InvalidRequest.of(
-            field, "path", "is empty, or has white space or a mark around it; give the bare path"
+            _FIELD, "path", "is empty, or has white space or a mark around it; give the bare path"
         )

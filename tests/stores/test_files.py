@@ -274,7 +274,7 @@ async def test_damaged_single_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[]")
 
     with pytest.raises(InvalidRequest, match="before you give another path") as caught:
-        await OneFile.at(tmp_path / "a.json", field="checkpoint").load(KEY)
+        await OneFile.at(tmp_path / "a.json").load(KEY)
 
     assert caught.value.problems[0].field == "checkpoint"
 
