@@ -170,11 +170,10 @@ class Polling:
 
 @attrs.frozen(kw_only=True)
 class Usage(Plain):
-    """The day's requests as this process counts them: an estimate.
+    """The day's requests of all who share the limits, as this process last saw them: an estimate.
 
-    Other processes with the same key are not seen, and the platform does not say how it
-    counts. Some requests of the limit stay in hand, so that ``used`` and ``remaining`` do
-    not add up to ``limit``.
+    The platform does not say how it counts. Some requests of the limit stay in hand, so that
+    ``used`` and ``remaining`` do not add up to ``limit``.
 
     Attributes:
         used: Requests of this UTC day, those on their way included.
