@@ -30,7 +30,7 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.files import make_private_folder
 from newsleopard_async.locks import AT_ONCE, NO_FOLLOW, FileLock, check_regular, try_lock, unlock
-from newsleopard_async.transport.limits.books import apply
+from newsleopard_async.transport.limits.permits import apply
 from newsleopard_async.transport.limits.quota import Change, Verdict
 
 __all__ = ["HostFile"]

@@ -1,7 +1,7 @@
 """The rate limiter: who waits, and who is next.
 
 Each attempt takes a slot below the retry loop, and says what became of it. Who may go and
-when is decided by the books (`state`, with `windows`, `day`, `exports` and `gate`), from
+when is decided by the ledger (`state`, with `windows`, `day`, `exports` and `gate`), from
 numbers alone; here is the waiting, on asyncio and on trio.
 
 The rules of the line:
@@ -13,7 +13,7 @@ The rules of the line:
 - Polls (``polite``) stand behind everybody else for 3 s; then they count as any other request
   that came when they came. A poll with a deadline goes first once half of its time is over.
 - An export that waits for its distance from the last one lets others pass.
-- Only the first in line keeps an alarm, and polls with a deadline. Any change of the books
+- Only the first in line keeps an alarm, and polls with a deadline. Any change of the ledger
   serves the line again and sets the alarm anew; no task of our own runs.
 - A request that leaves without having been sent, by cancellation or an error, gives its place back,
   and the next one is served.
@@ -100,7 +100,7 @@ _Line = OrderedDict[_Waiter, None]
 
 
 class LimiterState:
-    """What the clients of one key share: the books and the line.
+    """What the clients of one key share: the ledger and the queue.
 
     Belongs to one event loop.
 

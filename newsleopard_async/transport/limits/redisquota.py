@@ -1,8 +1,8 @@
 """The limits of a key in Redis or Valkey, for the processes of all hosts.
 
-Each change is one call of a script, `books.lua`, which has the rules of `books` and the server's
-own time. If the reply is lost it is called again, and gives the same: a permit that is asked for, a
-claim and a refusal have ids.
+Each change is one call of a script, `permits.lua`, which has the rules of `permits` and the
+server's own time. If the reply is lost it is called again, and gives the same: a permit that is
+asked for, a claim and a refusal have ids.
 
 While the server is away nothing is sent. If it has lost what it kept, nobody goes before every
 window would be empty; the day's count comes back with what each process has seen of it.
@@ -72,7 +72,7 @@ class RedisQuota:
 @cache
 def script() -> str:
     """Return the script that changes what is kept."""
-    return resources.files(__package__).joinpath("books.lua").read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath("permits.lua").read_text(encoding="utf-8")
 
 
 def _is_given(_attribute: attrs.Attribute[Any], value: object) -> bool:

@@ -107,7 +107,7 @@ class Scope:
         """
         if self.quota is None:
             return None
-        from newsleopard_async.transport.limits.books import FORM
+        from newsleopard_async.transport.limits.permits import FORM
 
         name = f"{self.digest}.{FORM}"
         if self.quota not in _WORDS:

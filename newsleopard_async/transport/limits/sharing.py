@@ -1,4 +1,4 @@
-"""The books of one process, over limits that it shares with others.
+"""The ledger of one process, over limits that it shares with others.
 
 A request goes if the shared limits give a permit. The first in line asks for one, and whoever is
 first when its time has come takes it. So what is urgent waits for no permit of others, and a

@@ -1,6 +1,6 @@
-"""The books of one key: who may go, and when. Numbers only, no waiting.
+"""The ledger of one key: who may go, and when. Numbers only, no waiting.
 
-Clients of the same key share the books, and each is judged by its own limits.
+Clients of the same key share the ledger, and each is judged by its own limits.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Hold:
 
 @attrs.frozen(cache_hash=True)
 class Demand:
-    """Whose request it is that asks for a place, as far as the books are concerned.
+    """Whose request it is that asks for a place, as far as the ledger is concerned.
 
-    Compared by value: the books are asked once for all requests of one kind that wait, however
+    Compared by value: the ledger is asked once for all requests of one kind that wait, however
     many clients and calls they come from.
 
     Attributes:

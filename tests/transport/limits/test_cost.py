@@ -27,7 +27,7 @@ MOST_EACH = 8
 
 @pytest.fixture
 def decisions(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Count how often the books are asked."""
+    """Count how often the ledger is asked."""
     counted: Counter[str] = Counter()
     for name in ("refusal", "go_at"):
         asked = getattr(Ledger, name)

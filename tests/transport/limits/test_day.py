@@ -301,7 +301,7 @@ def test_past_requests_are_forgotten() -> None:
 
 @pytest.mark.anyio
 async def test_client_that_runs_for_long_keeps_few_requests() -> None:
-    """The books forget what is over, exports included."""
+    """The ledger forgets what is over, exports included."""
     clock = ManualClock()
     limits = RateLimits(windows=((1, 1),), export_every_s=1.0)
     state = LimiterState(clock)

@@ -15,8 +15,8 @@ import pytest
 import redis
 
 from newsleopard_async.models import options
-from newsleopard_async.transport.limits import books, day, gate, quota, state, windows
-from newsleopard_async.transport.limits.books import apply
+from newsleopard_async.transport.limits import day, gate, permits, quota, state, windows
+from newsleopard_async.transport.limits.permits import apply
 from newsleopard_async.transport.limits.quota import (
     Change,
     ExportClaim,
@@ -271,7 +271,7 @@ def server(redis_url: str) -> Iterator[Any]:
 
 def test_numbers_of_the_script_are_those_of_the_library() -> None:
     """Each that was chosen is chosen once."""
-    modules = (quota, books, gate, day, state, windows, options)
+    modules = (quota, permits, gate, day, state, windows, options)
     lines = re.findall(r"^local ([A-Z][A-Z_0-9, ]*) = ([^{\n]+)$", script(), re.MULTILINE)
     numbers = {
         name: value

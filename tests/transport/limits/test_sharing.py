@@ -29,9 +29,9 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.limits.books import apply
 from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.limiter import Limiter
+from newsleopard_async.transport.limits.permits import apply
 from newsleopard_async.transport.limits.queue import LimiterState
 from newsleopard_async.transport.limits.quota import Change, Verdict
 from newsleopard_async.transport.limits.sharing import SharedLedger

@@ -11,7 +11,7 @@ from typing import Any, Final
 import attrs
 import pytest
 
-from newsleopard_async.transport.limits.books import FORM, apply
+from newsleopard_async.transport.limits.permits import FORM, apply
 from newsleopard_async.transport.limits.quota import (
     Change,
     ExportClaim,
@@ -25,7 +25,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @attrs.define
-class Books:
+class Shared:
     """What is kept, over JSON, at a time that a test sets."""
 
     now: float = 1_000.0
@@ -67,56 +67,57 @@ def heard(key: str, *whats: What, daily: bool | None = None) -> tuple[Report, ..
     return tuple(Report(key, what, 0.0, daily=daily) for what in whats)
 
 
-def send_probe(books: Books) -> None:
+def send_probe(shared: Shared) -> None:
     """Be refused, and send a probe as soon as one may go."""
-    books.ask("first")
-    books.update(*heard("first", "sent", "answered", "refused"))
-    books.now += 1.5
-    assert books.ask("probe").go_s == 0
-    books.update(*heard("probe", "sent"))
+    shared.ask("first")
+    shared.update(*heard("first", "sent", "answered", "refused"))
+    shared.now += 1.5
+    assert shared.ask("probe").go_s == 0
+    shared.update(*heard("probe", "sent"))
 
 
 def test_refusal_that_is_reported_again_counts_once() -> None:
     """A report whose reply was lost is made again, and must not slow everybody down."""
-    books = Books()
+    shared = Shared()
     refused = Report("one", "refused", 0.0, daily=False)
 
-    books.update(refused, refused, refused)
-    books.update(refused)
+    shared.update(refused, refused, refused)
+    shared.update(refused)
 
-    assert books.kept["pace"] == [0.0, 1, 0]
+    assert shared.kept["pace"] == [0.0, 1, 0]
 
 
 def test_refusals_of_their_own_count_each() -> None:
     """Three of them mean that the server allows less than the limits say."""
-    books = Books()
+    shared = Shared()
 
-    books.update(*(Report(name, "refused", 0.0, daily=False) for name in "abc"))
+    shared.update(*(Report(name, "refused", 0.0, daily=False) for name in "abc"))
 
-    assert books.kept["pace"] == [0.0, 3, 0]
+    assert shared.kept["pace"] == [0.0, 3, 0]
 
 
 def test_who_left_the_line_keeps_nobody_waiting() -> None:
     """What is not asked for any more gives its turn to the next one at once."""
-    books = Books()
+    shared = Shared()
     for name in ("a", "b"):
-        assert books.ask(name).go_s == 0
-    assert books.ask("gone").later_s is not None
-    behind = books.ask("next").later_s
+        assert shared.ask(name).go_s == 0
+    assert shared.ask("gone").later_s is not None
+    behind = shared.ask("next").later_s
     assert behind is not None
 
-    books.update(*(Report(name, "sent", 0.0) for name in ("a", "b")), Report("gone", "unsent", 0.0))
+    sent = (Report(name, "sent", 0.0) for name in ("a", "b"))
+    shared.update(*sent, Report("gone", "unsent", 0.0))
 
-    assert [turn[0] for turn in books.kept["line"]] == ["next"]
+    assert [turn[0] for turn in shared.kept["line"]] == ["next"]
 
 
 def test_permit_that_is_asked_for_again_says_when_it_was_for() -> None:
     """One whose reply was lost for long is known to be too late to be used."""
-    books = Books()
-    books.ask("a")
-    books.now += 0.7
+    shared = Shared()
+    shared.ask("a")
+    shared.now += 0.7
 
-    again = books.ask("a").go_s
+    again = shared.ask("a").go_s
 
     assert again is not None
     assert round(again, 3) == -0.7
@@ -127,15 +128,15 @@ ASKED: Final = Wish("asked", 1, 0.0, 60.0)
 
 def full_books() -> Any:
     """Return what is kept when everything is in it."""
-    books = Books()
-    send_probe(books)
-    books.update(*heard("probe", "answered", "refused"))
-    books.now += 3
-    books.ask("next probe")
-    books.ask("waits")
+    shared = Shared()
+    send_probe(shared)
+    shared.update(*heard("probe", "answered", "refused"))
+    shared.now += 3
+    shared.ask("next probe")
+    shared.ask("waits")
     claim = ExportClaim("export", "c1", 3_600.0, None)
-    books.update(Report("none", "accepted", 0.0), claim=claim)
-    return books.kept
+    shared.update(Report("none", "accepted", 0.0), claim=claim)
+    return shared.kept
 
 
 ODD: Final[tuple[Any, ...]] = (
@@ -147,11 +148,11 @@ ODD: Final[tuple[Any, ...]] = (
 @pytest.mark.parametrize("kept", [*ODD, {"form": 0, "anything": []}, {"form": FORM}])
 def test_what_is_nothing_of_ours_is_as_good_as_nothing(kept: Any) -> None:
     """It was lost; so nobody goes before each permit is used, and each window would be empty."""
-    books = Books(kept=[] if kept is None else kept)
+    shared = Shared(kept=[] if kept is None else kept)
 
-    assert books.ask("a").later_s == 1.2
-    books.now += 1.2
-    verdict = books.ask("a")
+    assert shared.ask("a").later_s == 1.2
+    shared.now += 1.2
+    verdict = shared.ask("a")
 
     assert verdict.go_s is not None
     assert round(verdict.go_s, 3) == 1.155
@@ -164,12 +165,12 @@ def test_odd_value_anywhere_fails_no_request(field: str) -> None:
     assert whole[field] not in ([], None)
 
     for odd in odd_values(whole[field]):
-        books = Books(now=1_010.0, kept={**whole, field: odd})
-        books.update(*heard("a", "sent", "answered", "refused", "accepted"), wish=ASKED)
-        books.update(*heard("a", "unsent", "exported"), wish=ASKED)
+        shared = Shared(now=1_010.0, kept={**whole, field: odd})
+        shared.update(*heard("a", "sent", "answered", "refused", "accepted"), wish=ASKED)
+        shared.update(*heard("a", "unsent", "exported"), wish=ASKED)
 
-    books = Books(now=1_010.0, kept={key: whole[key] for key in whole if key != field})
-    assert books.ask("a").later_s is not None
+    shared = Shared(now=1_010.0, kept={key: whole[key] for key in whole if key != field})
+    assert shared.ask("a").later_s is not None
 
 
 def odd_values(value: Any) -> Iterator[Any]:
@@ -182,9 +183,9 @@ def odd_values(value: Any) -> Iterator[Any]:
                 yield [*value[:place], odd, *value[place + 1 :]]
 
 
-def places(books: Books) -> dict[str, float]:
+def places(shared: Shared) -> dict[str, float]:
     """Return until when each request has arrived at the latest."""
-    return {place[0]: round(place[2] - 1_000, 3) for place in books.kept["places"]}
+    return {place[0]: round(place[2] - 1_000, 3) for place in shared.kept["places"]}
 
 
 @pytest.mark.parametrize(
@@ -206,38 +207,38 @@ def test_request_counts_until_it_has_arrived_for_certain(
     reports: list[tuple[float, What]], arrived_s: float
 ) -> None:
     """That is its answer, or its last byte and the longest way, whichever was before."""
-    books = Books()
-    books.ask("a")
+    shared = Shared()
+    shared.ask("a")
 
     for at_s, what in reports:
-        books.now = 1_000 + at_s
-        books.update(Report("a", what, 0.0))
+        shared.now = 1_000 + at_s
+        shared.update(Report("a", what, 0.0))
 
-    assert places(books) == {"a": arrived_s}
+    assert places(shared) == {"a": arrived_s}
 
 
 def test_only_one_probe_goes_while_it_is_unanswered() -> None:
     """A server that takes its time to answer is not asked by others meanwhile."""
-    books = Books()
-    send_probe(books)
+    shared = Shared()
+    send_probe(shared)
 
     for _ in range(18):
-        books.now += 0.5
-        assert books.ask("other").later_s == 0.5
-    books.update(*heard("probe", "answered", "accepted"))
+        shared.now += 0.5
+        assert shared.ask("other").later_s == 0.5
+    shared.update(*heard("probe", "answered", "accepted"))
 
-    assert books.ask("other").go_s == 0
+    assert shared.ask("other").go_s == 0
 
 
 def test_probe_of_a_process_that_died_holds_for_ten_seconds() -> None:
     """Then another one goes."""
-    books = Books()
-    send_probe(books)
+    shared = Shared()
+    send_probe(shared)
 
-    books.now += 9.9
-    before = books.ask("other").later_s
-    books.now += 0.1
-    after = books.ask("other").go_s
+    shared.now += 9.9
+    before = shared.ask("other").later_s
+    shared.now += 0.1
+    after = shared.ask("other").go_s
 
     assert (before, after) == (0.5, 0)
 
@@ -245,96 +246,96 @@ def test_probe_of_a_process_that_died_holds_for_ten_seconds() -> None:
 @pytest.mark.parametrize("is_followed", [False, True])
 def test_answer_to_an_old_probe_is_news_still(is_followed: bool) -> None:
     """A server may take longer to answer than another probe waits."""
-    books = Books()
-    send_probe(books)
-    books.now += 11
+    shared = Shared()
+    send_probe(shared)
+    shared.now += 11
     if is_followed:
-        assert books.ask("next probe").go_s == 0
+        assert shared.ask("next probe").go_s == 0
 
-    verdict = books.update(*heard("probe", "answered", "accepted"))
+    verdict = shared.update(*heard("probe", "answered", "accepted"))
 
     assert verdict.is_open
 
 
 def test_probe_that_was_not_sent_is_followed_at_once() -> None:
     """It tells nothing."""
-    books = Books()
-    books.ask("first")
-    books.update(*heard("first", "sent", "answered", "refused"))
-    books.now += 1.5
-    books.ask("probe")
+    shared = Shared()
+    shared.ask("first")
+    shared.update(*heard("first", "sent", "answered", "refused"))
+    shared.now += 1.5
+    shared.ask("probe")
 
-    books.update(*heard("probe", "unsent"))
+    shared.update(*heard("probe", "unsent"))
 
-    assert books.ask("other").go_s == 0
+    assert shared.ask("other").go_s == 0
 
 
 def test_request_that_was_not_sent_beside_a_probe_changes_nothing() -> None:
     """The probe is still on its way."""
-    books = Books()
-    send_probe(books)
-    books.ask("stop", rank=0)
+    shared = Shared()
+    send_probe(shared)
+    shared.ask("stop", rank=0)
 
-    books.update(*heard("stop", "unsent"))
+    shared.update(*heard("stop", "unsent"))
 
-    assert books.ask("other").later_s == 0.5
+    assert shared.ask("other").later_s == 0.5
 
 
 @pytest.mark.parametrize("daily", [None, False], ids=["the day is gone", "given up"])
 def test_probe_whose_verdict_never_came_is_followed_by_another(daily: bool | None) -> None:
     """Its process may have died between the head of the answer and the rest of it."""
-    books = Books()
+    shared = Shared()
     for number in range(4):
-        books.now += 45
-        assert books.ask(f"{number}").go_s == 0
-        verdict = books.update(*heard(f"{number}", "sent", "answered", "refused", daily=daily))
+        shared.now += 45
+        assert shared.ask(f"{number}").go_s == 0
+        verdict = shared.update(*heard(f"{number}", "sent", "answered", "refused", daily=daily))
     assert verdict.is_gone == (daily is None)
-    assert books.ask("now").refused == ("gone" if daily is None else "given-up")
-    books.now += 301
-    assert books.ask("lost").go_s == 0
-    books.update(*heard("lost", "sent", "answered"))
+    assert shared.ask("now").refused == ("gone" if daily is None else "given-up")
+    shared.now += 301
+    assert shared.ask("lost").go_s == 0
+    shared.update(*heard("lost", "sent", "answered"))
 
-    books.now += 301
+    shared.now += 301
 
-    assert books.ask("other").go_s == 0
+    assert shared.ask("other").go_s == 0
 
 
 def test_count_of_the_day_outlives_what_is_kept() -> None:
     """Who has seen a higher count of the day says so to those who have lost it."""
-    books = Books()
-    books.ask("a")
-    books.kept = None
+    shared = Shared()
+    shared.ask("a")
+    shared.kept = None
 
-    verdict = books.update(seen=7)
+    verdict = shared.update(seen=7)
 
     assert verdict.used == 7
 
 
 def test_long_window_of_one_process_keeps_few_requests_of_others() -> None:
     """What is kept stays small, whatever goes by limits without that window."""
-    hourly = Books(windows=((2, 1.0), (100, 3_600.0)))
+    hourly = Shared(windows=((2, 1.0), (100, 3_600.0)))
     hourly.ask("first")
-    books = Books(kept=hourly.kept)
+    shared = Shared(kept=hourly.kept)
 
     for number in range(300):
-        books.now += 1
-        books.ask(f"{number}")
-        books.update(*heard(f"{number}", "sent"))
+        shared.now += 1
+        shared.ask(f"{number}")
+        shared.update(*heard(f"{number}", "sent"))
 
-    assert len(books.kept["places"]) == 100
+    assert len(shared.kept["places"]) == 100
 
 
 def test_turn_is_kept_however_long_the_way_to_the_store_takes() -> None:
     """Who was told to come after another one does not come before it the next time."""
-    books = Books(windows=((1, 1.0),))
-    books.ask("before")
-    first = books.ask("first").later_s
+    shared = Shared(windows=((1, 1.0),))
+    shared.ask("before")
+    first = shared.ask("first").later_s
     assert first is not None
-    books.now += 0.001
-    books.ask("second")
+    shared.now += 0.001
+    shared.ask("second")
 
-    books.now += first
+    shared.now += first
     sent = Report("before", "answered", first)
-    verdict = books.update(sent, wish=Wish("first", 1, first - 0.002, 60.0))
+    verdict = shared.update(sent, wish=Wish("first", 1, first - 0.002, 60.0))
 
     assert verdict.go_s == 0

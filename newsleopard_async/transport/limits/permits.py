@@ -1,8 +1,8 @@
 """The limits of a key that several processes share: one small value, and how it changes.
 
-Everything here is a function of what is kept, a change, and the time of whoever keeps it. Where it
-is kept is the matter of a `QuotaStore`. `books.lua` has the same rules for Redis, and a test holds
-the two together.
+Everything here is a function of what is kept, a change, and the time of its keeper. Where it is
+kept is decided by a `QuotaStore`. `permits.lua` has the same rules for Redis, and a test holds the
+two together.
 
 The rules, beside those of `gate`, `day` and `windows`, which hold for all processes together:
 
@@ -107,20 +107,20 @@ def apply(
         wall: In UTC.
         is_first: Whether there never was anything, so that nobody can have sent anything.
     """
-    books = _read(kept, now, lambda: change.chance)
-    if books is None:
-        books = _Books(
+    shared = _read(kept, now, lambda: change.chance)
+    if shared is None:
+        shared = _Shared(
             born=NEVER if is_first else now,
             gate=Gate(jitter=lambda: change.chance),
         )
-    verdict = books.change(change, now, wall)
-    return books.write(now), verdict
+    verdict = shared.change(change, now, wall)
+    return shared.write(now), verdict
 
 
-def _read(kept: object, now: float, jitter: Callable[[], float]) -> _Books | None:
+def _read(kept: object, now: float, jitter: Callable[[], float]) -> _Shared | None:
     """Read what is kept; None if it is nothing, or anything else."""
     try:
-        return _Books.read(kept, now, jitter)
+        return _Shared.read(kept, now, jitter)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return None
 
@@ -192,7 +192,7 @@ class _Export:
 
 
 @attrs.define(kw_only=True)
-class _Books:
+class _Shared:
     """What is kept, as it is worked with."""
 
     born: float
@@ -210,7 +210,7 @@ class _Books:
     pace: Pace = attrs.field(factory=Pace)
 
     @classmethod
-    def read(cls, kept: Any, now: float, jitter: Callable[[], float]) -> _Books:
+    def read(cls, kept: Any, now: float, jitter: Callable[[], float]) -> _Shared:
         """Read it; if the time has gone back, all that is kept goes back with it."""
         if kept["form"] != FORM:
             raise ValueError

@@ -1,4 +1,4 @@
--- The limits of a key that several processes share, kept in Redis: `books.py` with the rules of
+-- The limits of a key that several processes share, kept in Redis: `permits.py` with the rules of
 -- `gate.py` and `day.py`, in one call. The reasons stand there. Names and order are the same, so
 -- that both can be read side by side, and a test holds the two together.
 --
@@ -24,7 +24,7 @@ local unix_s, micros = tonumber(time[1]), tonumber(time[2])
 local now = unix_s - BEGINNING_S + micros / 1e6
 local date = math.floor(unix_s / DAY_S) + ORDINAL_OF_1970
 local seconds_into_day = unix_s % DAY_S + micros / 1e6
-local books, gate, pace
+local shared, gate, pace
 
 -- What is kept: lists of values, and what they are called where they are worked with.
 
@@ -124,22 +124,22 @@ local function new()
 end
 
 local function write()
-  local counting = only(books.places, function(each) return each.by + books.reach_s > now end)
-  local exports = only(books.exports, function(each) return each.until_at > now end)
+  local counting = only(shared.places, function(each) return each.by + shared.reach_s > now end)
+  local exports = only(shared.exports, function(each) return each.until_at > now end)
   return {
     form = FORM,
     now = now,
-    born = books.born,
-    places = each_of(latest(counting, books.most), values_of, PLACE),
-    probes = each_of(last_of(books.probes, MOST_PROBES), values_of, PROBE),
-    line = each_of(books.line, values_of, TURN),
+    born = shared.born,
+    places = each_of(latest(counting, shared.most), values_of, PLACE),
+    probes = each_of(last_of(shared.probes, MOST_PROBES), values_of, PROBE),
+    line = each_of(shared.line, values_of, TURN),
     exports = each_of(exports, values_of, EXPORT),
-    refusals = last_of(books.refusals, MOST_REFUSALS),
-    last_at = books.last_at,
-    reach_s = books.reach_s,
-    most = books.most,
-    days = each_of(books.days, values_of, DAY),
-    day_probe_at = books.day_probe_at,
+    refusals = last_of(shared.refusals, MOST_REFUSALS),
+    last_at = shared.last_at,
+    reach_s = shared.reach_s,
+    most = shared.most,
+    days = each_of(shared.days, values_of, DAY),
+    day_probe_at = shared.day_probe_at,
     gate = values_of(gate, GATE),
     pace = values_of(pace, PACE),
   }
@@ -148,23 +148,23 @@ end
 -- day.py: DayCount.
 
 local function day_today()
-  books.days = only(books.days, function(day) return day.ends_at > now end)
+  shared.days = only(shared.days, function(day) return day.ends_at > now end)
   local midnight_at = now + DAY_S - seconds_into_day
-  for _, day in ipairs(books.days) do
+  for _, day in ipairs(shared.days) do
     if day.date == date then
       day.ends_at = math.min(day.ends_at, midnight_at)
       return day
     end
   end
   local today = {date = date, ends_at = midnight_at, sent = 0, is_gone = false}
-  books.days[#books.days + 1] = today
-  books.days = last_of(books.days, MOST_DAYS)
+  shared.days[#shared.days + 1] = today
+  shared.days = last_of(shared.days, MOST_DAYS)
   return today
 end
 
 local function days_from_today()
   local today = day_today()
-  return only(books.days, function(day) return day.date >= today.date end)
+  return only(shared.days, function(day) return day.date >= today.date end)
 end
 
 local function day_used()
@@ -178,7 +178,7 @@ local function day_is_gone()
 end
 
 local function day_heal()
-  for _, day in ipairs(books.days) do day.is_gone = false end
+  for _, day in ipairs(shared.days) do day.is_gone = false end
 end
 
 -- gate.py: Gate and Pace.
@@ -288,13 +288,13 @@ local function pace_accepted()
   end
 end
 
--- books.py: the reports.
+-- permits.py: the reports.
 
 local function place_of(id, at)
-  local place = of_id(books.places, id)
+  local place = of_id(shared.places, id)
   if not place then
     place = {id = id, at = at, by = at, is_known = false}
-    books.places[#books.places + 1] = place
+    shared.places[#shared.places + 1] = place
   end
   return place
 end
@@ -302,36 +302,36 @@ end
 local function settled(id, at, by, answered)
   local place = place_of(id, at)
   place.by, place.is_known = place.is_known and math.min(place.by, by) or by, true
-  if of_id(books.probes, id) and (gate.step == 'SHUT' or gate.step == 'PROBING') then
-    books.probes = only(books.probes, function(each) return each.id ~= id end)
+  if of_id(shared.probes, id) and (gate.step == 'SHUT' or gate.step == 'PROBING') then
+    shared.probes = only(shared.probes, function(each) return each.id ~= id end)
     gate_probe_settled(answered)
   end
 end
 
 local function accepted()
   if gate_accepted() then
-    books.probes = {}
+    shared.probes = {}
     day_heal()
   end
   if gate.step == 'OPEN' then pace_accepted() end
 end
 
 local function unsent(id)
-  books.line = only(books.line, function(each) return each.id ~= id end)
-  local place = of_id(books.places, id)
+  shared.line = only(shared.line, function(each) return each.id ~= id end)
+  local place = of_id(shared.places, id)
   if not place then return end
-  books.places = only(books.places, function(each) return each ~= place end)
+  shared.places = only(shared.places, function(each) return each ~= place end)
   local today = day_today()
   today.sent = math.max(0, today.sent - 1)
-  local last = books.probes[#books.probes]
+  local last = shared.probes[#shared.probes]
   if last and last.id == id and gate.step == 'PROBING' then gate_probe_unsent() end
 end
 
 local function refused(report)
-  for _, id in ipairs(books.refusals) do
+  for _, id in ipairs(shared.refusals) do
     if id == report.id then return end
   end
-  books.refusals[#books.refusals + 1] = report.id
+  shared.refusals[#shared.refusals + 1] = report.id
   pace.refusals = pace.refusals + 1
   local is_verdict = gate.step == 'JUDGING'
   local gone = gate_refused(report.daily, report.retry_after_s)
@@ -340,15 +340,15 @@ local function refused(report)
   elseif change.has_day and (gone or (is_verdict and day_is_gone())) then
     pace.refusals = 0
     day_today().is_gone = true
-    books.day_probe_at = now + DAY_PROBE_S
+    shared.day_probe_at = now + DAY_PROBE_S
   end
 end
 
 local function exported(report, at)
-  local export = of_id(books.exports, report.id)
+  local export = of_id(shared.exports, report.id)
   if not export then return end
   if report.what == 'unexported' then
-    books.exports = only(books.exports, function(each) return each ~= export end)
+    shared.exports = only(shared.exports, function(each) return each ~= export end)
   else
     export.until_at = export.until_at + (at - export.at)
     export.at, export.is_open = at, false
@@ -377,20 +377,20 @@ end
 
 local function give_up_probe()
   if gate.step ~= 'PROBING' then return end
-  local under_way = only(books.probes, function(each) return each.until_at > now end)
+  local under_way = only(shared.probes, function(each) return each.until_at > now end)
   if #under_way == 0 then gate_probe_unsent() end
 end
 
--- books.py: what is asked for.
+-- permits.py: what is asked for.
 
 local function sent_today()
-  local open_ones = only(books.places, function(each) return not each.is_known end)
+  local open_ones = only(shared.places, function(each) return not each.is_known end)
   return math.max(0, day_used() - #open_ones)
 end
 
 local function refusal(wish)
   local may_probe = gate_may_probe()
-  if day_is_gone() and not (may_probe and now >= books.day_probe_at) then
+  if day_is_gone() and not (may_probe and now >= shared.day_probe_at) then
     return {refused = 'gone'}
   end
   if change.allowance and sent_today() >= change.allowance then return {refused = 'used'} end
@@ -423,24 +423,24 @@ local function go_at(wish, ahead)
   local not_before = held_until(wish, ahead == 0)
   if not not_before then return now + LOOK_S, LATER end
   local apart_s, early, late = pace_interval_s(), {}, {}
-  for place, each in ipairs(books.places) do
+  for place, each in ipairs(shared.places) do
     early[place] = each.is_known and each.by or each.at
     late[place] = each.by
   end
-  local last_at = books.last_at
+  local last_at = shared.last_at
   for _ = 1, ahead do
     last_at = free_at(early, math.max(now, not_before, last_at + apart_s))
     if last_at > now + AHEAD_S then return last_at, LATER end
     early[#early + 1] = last_at
     late[#late + 1] = LATER
   end
-  local since_lost = books.born + AHEAD_S + books.reach_s + change.uplink_s
+  local since_lost = shared.born + AHEAD_S + shared.reach_s + change.uplink_s
   not_before = math.max(now, not_before, last_at + apart_s, since_lost)
   return free_at(early, not_before), free_at(late, not_before)
 end
 
 local function wait(wish, since, due)
-  books.line[#books.line + 1] = {id = wish.id, rank = wish.rank, since = since, due = due}
+  shared.line[#shared.line + 1] = {id = wish.id, rank = wish.rank, since = since, due = due}
 end
 
 local function permit(wish, since, at)
@@ -449,10 +449,10 @@ local function permit(wish, since, at)
     return {later_s = at - now}
   end
   if gate_pass_one(now < gate_go_at()) then
-    books.probes[#books.probes + 1] = {id = wish.id, until_at = at + LEASE_S}
+    shared.probes[#shared.probes + 1] = {id = wish.id, until_at = at + LEASE_S}
   end
-  books.places[#books.places + 1] = {id = wish.id, at = at, by = at + LEASE_S, is_known = false}
-  books.last_at = math.max(at, books.last_at)
+  shared.places[#shared.places + 1] = {id = wish.id, at = at, by = at + LEASE_S, is_known = false}
+  shared.last_at = math.max(at, shared.last_at)
   if change.has_day then
     local today = day_today()
     today.sent = today.sent + 1
@@ -461,11 +461,11 @@ local function permit(wish, since, at)
 end
 
 local function wished(wish)
-  local place = of_id(books.places, wish.id)
+  local place = of_id(shared.places, wish.id)
   if place then return {go_s = place.at - now} end
-  local turn = of_id(books.line, wish.id)
+  local turn = of_id(shared.line, wish.id)
   local since = turn and turn.since or now - wish.waited_s
-  books.line = only(books.line, function(each)
+  shared.line = only(shared.line, function(each)
     return each.due + GRACE_S >= now and each.id ~= wish.id
   end)
   if wish.rank ~= 0 then
@@ -476,7 +476,7 @@ local function wished(wish)
     wait(wish, since, now + LOOK_S)
     return {later_s = LOOK_S}
   end
-  local ahead = #only(books.line, function(each)
+  local ahead = #only(shared.line, function(each)
     return each.rank < wish.rank or (each.rank == wish.rank and each.since < since)
   end)
   local early, sure = go_at(wish, ahead)
@@ -495,7 +495,7 @@ local function last_export_at(exports)
 end
 
 local function claimed(claim)
-  local others = only(books.exports, function(each) return each.id ~= claim.id end)
+  local others = only(shared.exports, function(each) return each.id ~= claim.id end)
   local last_at = last_export_at(only(others, function(each)
     return each.campaign_sn == claim.campaign_sn
   end))
@@ -509,19 +509,19 @@ local function claimed(claim)
     id = claim.id, campaign_sn = claim.campaign_sn, at = now,
     until_at = now + math.max(claim.period_s, claim.every_s or 0), is_open = true,
   }
-  books.exports = others
+  shared.exports = others
   return {}
 end
 
--- books.py: apply.
+-- permits.py: apply.
 
 local function apply(kept)
-  books = kept and read(kept) or new()
-  gate, pace = books.gate, books.pace
-  books.most = math.max(books.most, LEAST)
+  shared = kept and read(kept) or new()
+  gate, pace = shared.gate, shared.pace
+  shared.most = math.max(shared.most, LEAST)
   for _, window in ipairs(change.windows) do
-    books.reach_s = math.max(books.reach_s, MARGIN * window[2])
-    books.most = math.max(books.most, window[1])
+    shared.reach_s = math.max(shared.reach_s, MARGIN * window[2])
+    shared.most = math.max(shared.most, window[1])
   end
   if change.day == date then
     local today = day_today()
