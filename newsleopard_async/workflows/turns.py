@@ -11,14 +11,18 @@ the import was seen to end. Lists do not wait for each other.
   same time would create two.
 - The turn ends with the pipeline, however that ends. If it ends before its import, at a
   deadline or by a cancellation, the next import may overlap with that one.
-- Pipelines of one event loop see each other. Other event loops and other processes do not.
+- Pipelines of one event loop see each other. If their clients share the rate limits with the
+  processes of this host, so do those of all these: by a file that is locked for the turn, and whose
+  lock goes with its process. Among several processes it is not first come, first served.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -26,9 +30,16 @@ import anyio
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import DeadlineExceeded
+from newsleopard_async.files import make_private_folder, state_folder
+from newsleopard_async.locks import FileLock
 from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.scope import HOST_SCOPES
 
 __all__ = ["turn"]
+
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 2.0
+"""How often to look whether another process has ended. Chosen: an import takes seconds at least."""
 
 _Queue = deque[anyio.Event]
 """Those who want to do the same; the first one does."""
@@ -54,6 +65,7 @@ async def turn(
         DeadlineExceeded: the turn did not come in time.
     """
     state = nl._api.limiter.state  # noqa: SLF001 - no public name says which clients share a key
+    until_s = nl.clock.monotonic() + within_s
     queues = _queues.setdefault(state, {})
     queue = queues.setdefault(what, deque())
     mine = anyio.Event()
@@ -64,14 +76,60 @@ async def turn(
             with nl.clock.deadline(within_s):
                 await mine.wait()
         if queue[0] is not mine:
-            raise DeadlineExceeded(
-                f"other {what} did not end within {within_s:g} s; "
-                "nothing was imported by this run. Run it again when they have ended"
-            )
-        yield
+            raise _too_late(what, within_s)
+        lock = await _host_lock(nl, what, until_s, on_wait)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.release()
     finally:
         queue.remove(mine)
         if queue:
             queue[0].set()
         else:
             del queues[what]
+
+
+async def _host_lock(
+    nl: NewsLeopard, what: str, until_s: float, on_wait: Callable[[], Awaitable[None]]
+) -> FileLock | None:
+    """Wait until no other process of this host does the same; None if processes share nothing.
+
+    Raises:
+        DeadlineExceeded: others did not end in time.
+    """
+    path = _host_file(nl, what)
+    if path is None:
+        return None
+    began_s, wait_s = nl.clock.monotonic(), _FIRST_WAIT_S
+    while (lock := FileLock.take(path)) is None:
+        if wait_s == _FIRST_WAIT_S:
+            await on_wait()
+        if nl.clock.monotonic() >= until_s:
+            raise _too_late(what, until_s - began_s)
+        await nl.clock.sleep(wait_s)
+        wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+    return lock
+
+
+def _host_file(nl: NewsLeopard, what: str) -> Path | None:
+    """Return the file that stands for what is done; None if there can be none."""
+    api = nl._api  # noqa: SLF001 - as in `turn`
+    if api.quota not in HOST_SCOPES:
+        return None
+    name = hashlib.sha256(f"{api.account} {what}".encode()).hexdigest()[:32]
+    try:
+        folder = state_folder() / "turns"
+        make_private_folder(folder)
+    except OSError:
+        # That no file can be kept was said when the limits could not be shared.
+        return None
+    return folder / name
+
+
+def _too_late(what: str, within_s: float) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"other {what} did not end within {within_s:g} s; "
+        "nothing was imported by this run. Run it again when they have ended"
+    )

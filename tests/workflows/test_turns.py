@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from newsleopard_async import (
     with_lists,
     workflows,
 )
+from newsleopard_async.files import state_folder
+from newsleopard_async.locks import FileLock
 from newsleopard_async.workflows import turns
 from tests.clients import Bench, connected, csv_of
 from tests.constants import CAMPAIGN
@@ -348,3 +351,71 @@ async def test_second_pipeline_that_would_create_the_list_is_refused() -> None:
 
     assert [each.problems[0].rule for each in refused] == ["exists"]
     assert len(bench.emulator.lists) == 1
+
+
+def share_with_host(nl: NewsLeopard) -> None:
+    """Share what the processes of a host share, which a client with a clock of its own does not."""
+    nl._api = attrs.evolve(nl._api, quota="host")
+
+
+@contextlib.contextmanager
+def other_process(nl: NewsLeopard, what: str) -> Iterator[None]:
+    """Be another process of this host that does the same."""
+    path = turns._host_file(nl, what)
+    assert path is not None
+    lock = FileLock.take(path)
+    assert lock is not None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@pytest.mark.anyio
+async def test_processes_of_a_host_take_turns_too() -> None:
+    """Each waits for the import of another into the same list, and says that it waits."""
+    async with connected() as bench:
+        watched, into = Watched(bench), await bench.make_list(0)
+        share_with_host(bench.nl)
+
+        async with anyio.create_task_group() as tasks:
+            with other_process(bench.nl, f"imports into the list {into}"):
+                tasks.start_soon(watched.load, "a", into)
+                await bench.clock.sleep(30)
+                assert watched.seen == [("a", "waiting")]
+
+    assert watched.seen[1:] == [("a", "started"), ("a", "ended")]
+    assert not list((state_folder() / "turns").iterdir())
+
+
+@pytest.mark.anyio
+async def test_turn_of_a_process_that_does_not_end_has_a_deadline() -> None:
+    """A process that was stopped keeps its turn, and no one waits for ever."""
+    async with connected() as bench:
+        into = await bench.make_list(0)
+        share_with_host(bench.nl)
+
+        with (
+            other_process(bench.nl, f"imports into the list {into}"),
+            pytest.raises(DeadlineExceeded, match="nothing was imported"),
+        ):
+            await workflows.import_contacts(
+                bench.nl, MANY, list_sn=into, polling=Polling(deadline_s=60)
+            )
+
+    assert bench.emulator.count("upload_file") == 0
+
+
+@pytest.mark.anyio
+async def test_turns_need_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where no file can be kept, the pipelines of an event loop take turns as before."""
+    async with connected() as bench:
+        into = await bench.make_list(0)
+        share_with_host(bench.nl)
+        assert bench.nl.usage.used == 0
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+
+        report = await workflows.import_contacts(bench.nl, csv_of(3), list_sn=into)
+
+    assert report.result.file_count == 3

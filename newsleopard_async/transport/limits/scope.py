@@ -16,7 +16,7 @@ from newsleopard_async.log import Log
 from newsleopard_async.transport.limits.quota import QuotaStore
 from newsleopard_async.transport.urls import is_loopback
 
-__all__ = ["AnyRedis", "Quota", "Scope", "check_quota"]
+__all__ = ["HOST_SCOPES", "AnyRedis", "Quota", "Scope", "check_quota"]
 
 
 class AnyRedis(Protocol):
@@ -31,7 +31,9 @@ Quota: TypeAlias = str | AnyRedis | None
 """Who shares the limits: ``"auto"``, ``"host"``, the URL of a Redis or a client of it, or None."""
 
 _VARIABLE: Final = "NEWSLEOPARD_QUOTA"
-_WORDS: Final = ("auto", "host")
+HOST_SCOPES: Final = ("auto", "host")
+"""Those in which the processes of a host share the limits."""
+
 _SCHEMES: Final = ("redis", "rediss", "unix", "valkey", "valkeys")
 
 _log: Final = Log()
@@ -97,7 +99,7 @@ class Scope:
     @property
     def has_day(self) -> bool:
         """Whether day and exports are shared: an emulator begins anew, and a file would not."""
-        return self.quota not in _WORDS or not is_loopback(self.host)
+        return self.quota not in HOST_SCOPES or not is_loopback(self.host)
 
     def opened(self, clock: Clock) -> QuotaStore | None:
         """Open what keeps the shared limits; None if they are those of this event loop.
@@ -110,7 +112,7 @@ class Scope:
         from newsleopard_async.transport.limits.permits import FORM
 
         name = f"{self.digest}.{FORM}"
-        if self.quota not in _WORDS:
+        if self.quota not in HOST_SCOPES:
             from newsleopard_async.transport.limits.redisquota import RedisQuota
 
             return RedisQuota(self.quota, name)
