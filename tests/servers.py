@@ -29,6 +29,7 @@ import pytest
 
 __all__ = [
     "Server",
+    "die_with_parent",
     "postgres",
     "postgres_url",
     "redis",
@@ -123,7 +124,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls the system, and nothing else
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls the system, and nothing else
                 **as_user,
             )
 
@@ -154,7 +155,8 @@ class Server:
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Let a child end with this process; called in the child, before its program."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
