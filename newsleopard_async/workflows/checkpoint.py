@@ -32,9 +32,8 @@ from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.stores.protocol import LockingStore, Store, check_store
 from newsleopard_async.workflows.decision import Decision, check_decision, decided
 from newsleopard_async.workflows.fence import Fence
-from newsleopard_async.workflows.fingerprint import Input, changed_parts, may_change, still_true
+from newsleopard_async.workflows.fingerprint import Input, still_true
 from newsleopard_async.workflows.record import (
-    DECISIVE,
     LEASE,
     Ended,
     Record,
@@ -403,10 +402,7 @@ class Checkpoint:
             )
         self.check_account(account)
         if self.input_hash != asked.whole:
-            changed = changed_parts(self.input_parts, asked.parts)
-            if fixed := [name for name in changed if not may_change(name, self.records)]:
-                raise InvalidRequest.of(self._field, "other-input", self._explain(fixed))
-            self.records = still_true(self.records, changed)
+            self.records = still_true(self.records, self.input_parts, asked, field=self._field)
         self.input_hash, self.input_parts = asked.whole, dict(asked.parts)
 
     def check_account(self, account: str | None) -> None:
@@ -422,18 +418,6 @@ class Checkpoint:
                 "was begun with another API key or base URL; go on with that one, or give this "
                 "account send keys or a store of its own",
             )
-
-    def _explain(self, names: list[str]) -> str:
-        begun = f"was made for other input ({', '.join(names)} differs)"
-        given = "campaign, contacts (with the same fix=, encoding= and part_bytes=) and lists"
-        if DECISIVE & self.records.keys():
-            # Whoever began anew now might send a second time.
-            return (
-                f"{begun}, and that was sent or may have been; give "
-                f"the same {given} to find out, and do not begin anew before"
-            )
-        other = "checkpoint" if self.send_key is None else "send key"
-        return f"{begun}; give the same to go on, or another {other} to begin anew"
 
 
 CheckpointLike = AnyPath | Checkpoint

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import attrs
 
+from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.plain import to_plain
 from newsleopard_async.workflows.record import (
     CREATE,
@@ -23,7 +24,7 @@ from newsleopard_async.workflows.record import (
     Record,
 )
 
-__all__ = ["Input", "changed_parts", "may_change", "still_true"]
+__all__ = ["Input", "still_true"]
 
 _WRITES: Final = IMPORTS | DECISIVE | {CREATE, "export_report"}
 """The steps that change something at the platform."""
@@ -70,7 +71,43 @@ def _hash_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def changed_parts(kept: Mapping[str, str], asked: Mapping[str, str]) -> list[str]:
+def still_true(
+    records: Mapping[str, Record], kept: Mapping[str, str], asked: Input, *, field: str
+) -> dict[str, Record]:
+    """Return the records that hold for other input as well.
+
+    Args:
+        records: What was done.
+        kept: The parts of the input that it was done for.
+        asked: What is asked for now.
+        field: What the caller gave for the run, for an error.
+
+    Raises:
+        InvalidRequest: something differs that may no longer change; all of it is named.
+    """
+    changed = _changed(kept, asked.parts)
+    if fixed := [part for part in changed if not _may_change(part, records)]:
+        raise InvalidRequest.of(field, "other-input", _explain(fixed, records, field))
+    if not all(part == _PART_BYTES or _is_of_campaign(part) for part in changed):
+        # What was read, or was tried, was for the other list or contacts.
+        return {}
+    looked_for_it = {FIND_EARLIER} if _MARKER in changed else frozenset[str]()
+    return {step: record for step, record in records.items() if step not in looked_for_it}
+
+
+def _explain(names: Iterable[str], records: Mapping[str, Record], field: str) -> str:
+    begun = f"was made for other input ({', '.join(names)} differs)"
+    given = "campaign, contacts (with the same fix=, encoding= and part_bytes=) and lists"
+    if DECISIVE & records.keys():
+        # A run that was begun anew now might send a second time.
+        return (
+            f"{begun}, and that was sent or may have been; give "
+            f"the same {given} to find out, and do not begin anew before"
+        )
+    return f"{begun}; give the same to go on, or another {field.replace('_', ' ')} to begin anew"
+
+
+def _changed(kept: Mapping[str, str], asked: Mapping[str, str]) -> list[str]:
     """Name what differs; of a record without parts nobody can tell."""
     if not kept:
         return ["the input"]
@@ -79,7 +116,7 @@ def changed_parts(kept: Mapping[str, str], asked: Mapping[str, str]) -> list[str
     ]
 
 
-def may_change(part: str, records: Mapping[str, Record]) -> bool:
+def _may_change(part: str, records: Mapping[str, Record]) -> bool:
     """Say whether nothing was written yet that this part of the input was used for."""
     written = _WRITES & records.keys()
     if not written:
@@ -94,15 +131,6 @@ def may_change(part: str, records: Mapping[str, Record]) -> bool:
     is_open = records[SUBMIT_ONCE].is_done if SUBMIT_ONCE in written else True
     decided = written & (DECISIVE - {SUBMIT_ONCE})
     return _is_of_campaign(part) and is_open and not decided
-
-
-def still_true(records: Mapping[str, Record], changed: Iterable[str]) -> dict[str, Record]:
-    """Return the records that hold for the changed input as well."""
-    if not all(part == _PART_BYTES or _is_of_campaign(part) for part in changed):
-        # What was read, or was tried, was for the other list or contacts.
-        return {}
-    looked_for_it = {FIND_EARLIER} if _MARKER in changed else frozenset[str]()
-    return {step: record for step, record in records.items() if step not in looked_for_it}
 
 
 def _is_of_campaign(part: str) -> bool:
