@@ -24,6 +24,7 @@ from typing import Final, cast
 import anyio
 import attrs
 
+from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock, moved
 from newsleopard_async.errors import (
     ConnectionFailed,
@@ -45,7 +46,7 @@ from newsleopard_async.workflows.checkpoint import Checkpoint
 from newsleopard_async.workflows.progress import Events, StepName
 from newsleopard_async.workflows.record import Ended, EndState
 
-__all__ = ["end_of", "enter", "held", "wait_s_of"]
+__all__ = ["end_of", "enter", "held", "let_go", "wait_s_of"]
 
 _FIRST_LOOK_S: Final = 0.1
 _LONGEST_LOOK_S: Final = 2.0
@@ -150,12 +151,12 @@ async def held(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
         async with _renewed(kept, clock) if kept.has_lease else contextlib.nullcontext():
             yield
     except Exception as error:
-        await _let_go(kept, clock, end_of(error, kept, clock.now()))
+        await let_go(kept, clock, end_of(error, kept, clock.now()))
         raise
     except anyio.get_cancelled_exc_class():
-        await _let_go(kept, clock, None)
+        await let_go(kept, clock, None)
         raise
-    await _let_go(kept, clock, Ended(state="done", at=clock.now()))
+    await let_go(kept, clock, Ended(state="done", at=clock.now()))
 
 
 @contextlib.asynccontextmanager
@@ -206,11 +207,20 @@ async def _renew(kept: Checkpoint, clock: Clock) -> InUse:
             _log.warning("the hold of %s could not be renewed: %s", kept.name, type(error).__name__)
 
 
-async def _let_go(kept: Checkpoint, clock: Clock, ended: Ended | None) -> None:
-    """Save how a run ended, and that nobody holds its record; what fails here hides nothing."""
-    try:
-        with anyio.CancelScope(shield=True), clock.deadline(_LAST_SAVE_S):
+async def let_go(kept: Checkpoint, clock: Clock, ended: Ended | None) -> None:
+    """Save how a run ended, and that nobody holds its record; what fails here hides nothing.
+
+    A cancellation meanwhile goes on afterwards.
+    """
+
+    async def save() -> None:
+        with clock.deadline(_LAST_SAVE_S):
             await kept.let_go(ended)
+
+    try:
+        # The scope lets it begin if the run is being cancelled already.
+        with anyio.CancelScope(shield=True):
+            await run_to_completion(save, when_cancelled=lambda _: None)
     except InUse:
         # The record is another run's.
         pass

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
+import anyio
 import anyio.lowlevel
 import attrs
 
@@ -28,7 +29,7 @@ from newsleopard_async.transport.listening import listener
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, Whereabouts
 from newsleopard_async.workflows.fingerprint import Input
-from newsleopard_async.workflows.lease import enter, held
+from newsleopard_async.workflows.lease import enter, held, let_go
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.record import ANSWERED, Record
 from newsleopard_async.workflows.runner import AnyStep, Step
@@ -85,7 +86,12 @@ async def _claimed(
     account = nl._api.account  # noqa: SLF001 - no public name says which account it is
     async with kept.in_use(nl.clock):
         kept.check(pipeline, asked, account)
-        await kept.claim(account, nl.clock.now())
+        try:
+            await kept.claim(account, nl.clock.now())
+        except anyio.get_cancelled_exc_class():
+            # It may be stored, and nobody is going to renew it.
+            await let_go(kept, nl.clock, None)
+            raise
         yield
 
 

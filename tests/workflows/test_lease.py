@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from newsleopard_async import (
@@ -24,6 +26,7 @@ from newsleopard_async import (
     RateLimited,
     workflows,
 )
+from newsleopard_async.aio import on_asyncio
 from newsleopard_async.errors import DailyQuotaExhausted, ServerError
 from newsleopard_async.models import Polling
 from newsleopard_async.stores import Store
@@ -206,6 +209,52 @@ async def test_cancelled_run_lets_go_and_says_nothing(store: RunStore, clock: Ma
     async with run_of(store, clock):
         pass
     assert store.data["ended"]["state"] == "done"
+
+
+class Struck(RunStore):
+    """A store during one of whose saves the run is cancelled."""
+
+    strike: Callable[[], object]
+    at: str
+
+    async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
+        """Keep the data."""
+        await self.reach(f"before {self.saves + 1}")
+        new = await super().save(key, data, revision)
+        await self.reach(f"after {self.saves}")
+        return new
+
+    async def reach(self, moment: str) -> None:
+        """Strike if it is the time."""
+        if moment == self.at:
+            self.strike()
+        await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(("at", "ended"), [("after 1", None), ("before 2", "done")])
+async def test_run_that_is_cancelled_in_its_first_or_last_save_lets_go(
+    at: str, ended: str | None, clock: ManualClock
+) -> None:
+    """The next one begins at once, also if asyncio itself cancels, which no scope keeps away."""
+    store = Struck()
+    store.at = at
+
+    async def work() -> None:
+        async with run_of(store, clock):
+            pass
+
+    if on_asyncio():
+        task = asyncio.ensure_future(work())
+        store.strike = task.cancel
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    else:
+        with anyio.CancelScope() as scope:
+            store.strike = scope.cancel
+            await work()
+
+    assert store.data.get("held_until") is None
+    assert (store.data.get("ended") or {}).get("state") == ended
 
 
 @pytest.mark.parametrize("hang", [False, True])
