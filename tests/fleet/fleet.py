@@ -24,7 +24,7 @@ from newsleopard_async.emulator.server import running
 from newsleopard_async.emulator.switches import Switches
 from tests.constants import KEY, LIST_NAME, ROOT
 from tests.faults.world import addresses, csv_of
-from tests.fleet.worker import Job
+from tests.fleet.worker import FastClock, Job
 from tests.servers import die_with_parent
 
 __all__ = ["OTHER_KEY", "ROWS", "LateClock", "Nursery", "Worker", "World", "nursery", "world"]
@@ -204,6 +204,10 @@ class World:
     workers: list[Worker] = attrs.field(factory=list)
     _began: float = attrs.field(factory=time.monotonic, init=False)
     _since: float = attrs.field(factory=time.time, init=False)
+
+    def now(self) -> datetime:
+        """Return the time on the workers' clocks."""
+        return FastClock(self.speed, self._since).now()
 
     def tell(self, what: str) -> None:
         """Keep what happened."""

@@ -31,6 +31,9 @@ _STRUCK_S: Final = 2.0
 """Chosen: for so long strikes come; a campaign alone takes about a second."""
 
 _MOST_FAULTS: Final = 2
+_LONGEST_S: Final = 90.0
+"""Chosen: for so long a store may be away for a worker, and then some."""
+
 _STOPS_S: Final = (0.1, 0.5, 1.5, 5.0)
 """How long a worker stands still: a moment; half an intent; more than one; more than a lease."""
 
@@ -136,6 +139,7 @@ class Row:
         campaigns: How many were sent.
         held: How many ended without one that the platform lists, and said so.
         found: How many were held at first, and found once they were listed.
+        lists: How many of these did not know whether their list was created.
         ends: How workers ended.
         strikes: What struck.
         longest_s: How long the longest run took.
@@ -145,12 +149,15 @@ class Row:
     campaigns: int = 0
     held: int = 0
     found: int = 0
+    lists: int = 0
     ends: Counter[str] = attrs.field(factory=Counter)
     strikes: Counter[str] = attrs.field(factory=Counter)
     longest_s: float = 0.0
 
     def __str__(self) -> str:
-        shown = {name: getattr(self, name) for name in ("runs", "campaigns", "held", "found")}
+        shown = {
+            name: getattr(self, name) for name in ("runs", "campaigns", "held", "found", "lists")
+        }
         return f"{shown} {self.longest_s:.1f} s, {dict(self.strikes)}, {dict(self.ends)}"
 
 
@@ -266,7 +273,7 @@ class _Storm:
 
 def _settled(fleet: World, place: Place, row: Row) -> None:
     """All is well again: each worker comes to an end, and one more call says what became of it."""
-    fleet.ended(within_s=90.0)
+    _let_end(fleet)
     for each in fleet.workers:
         row.ends[_name(each)] += 1
         assert not (each.end or {}).get("odd"), fleet.told("an error of something else")
@@ -275,6 +282,10 @@ def _settled(fleet: World, place: Place, row: Row) -> None:
     end = fleet.call()
     sent = _checked(fleet, end, sent)
     was_held = "campaign_sn" not in end
+    if was_held and _kept(fleet).in_doubt is None:
+        # It is not known whether a list was created, which ends by itself.
+        row.lists += 1
+        _wait_for_look(fleet)
     fleet.clock.advance(7_200)
     end = fleet.call()
     # Now it is listed, if it was sent; a doubt about one that was not stays for a person.
@@ -286,6 +297,31 @@ def _settled(fleet: World, place: Place, row: Row) -> None:
     row.held += is_held
     row.found += was_held and not is_held
     _check_nothing_is_left(fleet, place)
+
+
+def _let_end(fleet: World) -> None:
+    """Wait for all; one that stood still after it was woken is woken again."""
+    give_up_at = time.monotonic() + _LONGEST_S
+    while alive := [each for each in fleet.workers if each.code is None]:
+        for worker in alive:
+            worker.signal(signal.SIGCONT)
+        if time.monotonic() > give_up_at:
+            break
+        time.sleep(0.2)
+    fleet.ended(within_s=0)
+
+
+def _wait_for_look(fleet: World) -> None:
+    ended = _kept(fleet).ended
+    assert ended is not None, fleet.told()
+    assert ended.look_again_at is not None, fleet.told()
+    left_s = (ended.look_again_at - fleet.now()).total_seconds() / _SPEED
+    assert left_s < _LONGEST_S, fleet.told(str(ended))
+    time.sleep(max(0.0, left_s) + 0.1)
+
+
+def _kept(fleet: World) -> Checkpoint:
+    return anyio.run(Checkpoint.load, store_of(fleet.store), fleet.send_key)
 
 
 def _checked(fleet: World, end: dict[str, Any], before: int) -> int:
@@ -307,7 +343,7 @@ def _name(worker: Worker) -> str:
 
 def _check_nothing_is_left(fleet: World, place: Place) -> None:
     """No hold, no lock and no temporary file outlives the last worker."""
-    kept = anyio.run(Checkpoint.load, store_of(place.url), fleet.send_key)
+    kept = _kept(fleet)
     assert kept.held_until is None, fleet.told("it is still held")
     assert kept.ended is not None, fleet.told("it does not say how it ended")
     assert kept.ended.state == ("held" if kept.in_doubt else "done"), fleet.told(str(kept.ended))
