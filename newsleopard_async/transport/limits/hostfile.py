@@ -167,7 +167,7 @@ class HostFile:
             lock.release()
 
     def _apply(self, change: Change) -> Verdict:
-        content = os.pread(self._descriptor, _MOST_BYTES, 0)
+        content = self._read()
         is_first, self._is_first = self._is_first and not content.strip(), False
         kept, verdict = apply(
             _parsed(content),
@@ -181,8 +181,14 @@ class HostFile:
         self._write(_head(body) + body)
         return verdict
 
+    def _read(self) -> bytes:
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return os.read(self._descriptor, _MOST_BYTES)
+
     def _write(self, content: bytes) -> None:
-        if os.pwrite(self._descriptor, content, 0) < len(content):
+        # In two steps, under the lock: Windows has no pwrite.
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        if os.write(self._descriptor, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:

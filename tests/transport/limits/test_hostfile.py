@@ -103,6 +103,18 @@ async def test_first_processes_go_at_once_and_count_together(host: Host) -> None
 
 
 @pytest.mark.anyio
+async def test_file_needs_only_what_windows_has_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a file is read and written at its place in two steps."""
+    monkeypatch.delattr(os, "pread")
+    monkeypatch.delattr(os, "pwrite")
+    process = host.process()
+
+    assert [(await host.ask(process)).used for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.anyio
 async def test_process_that_starts_again_finds_the_days_count(host: Host) -> None:
     """What was sent before counts on."""
     before = host.process()
