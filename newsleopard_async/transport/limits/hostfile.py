@@ -69,7 +69,8 @@ class HostFile:
         self.calls: int = 0
         self._path = folder / name
         self._clock = clock
-        self._is_first = not self._path.exists()
+        # Of a file that was never used nothing was lost, whichever process has made it.
+        self._is_first = True
         self._keep(self._open())
         with self._locked() as is_mine:
             # So that no locks, or no room, on its file system are noticed now.

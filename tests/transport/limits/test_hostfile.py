@@ -92,11 +92,15 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @pytest.mark.anyio
-async def test_first_processes_go_at_once_and_count_together(host: Host) -> None:
-    """Nobody can have sent anything before there was a file."""
-    one, other = host.process(), host.process()
+@pytest.mark.parametrize("order", [(0, 1, 0), (1, 0, 1)], ids=["in order", "overtaken"])
+async def test_first_processes_go_at_once_and_count_together(
+    host: Host, order: tuple[int, ...]
+) -> None:
+    """Nobody can have sent anything before the file was used, whoever has made it."""
+    processes = host.process(), host.process()
+    other = processes[1]
 
-    waits = [await host.wait_s(process) for process in (one, other, one)]
+    waits = [await host.wait_s(processes[number]) for number in order]
 
     assert waits == [0, 0, 0]
     assert (await host.ask(other)).used == 4
