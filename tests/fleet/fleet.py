@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 import attrs
@@ -22,12 +22,16 @@ import attrs
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.server import running
 from newsleopard_async.emulator.switches import Switches
+from newsleopard_async.stores import FileStore, RedisStore, SqlStore
+from newsleopard_async.workflows import Checkpoint
 from tests.constants import KEY, LIST_NAME, ROOT
 from tests.faults.world import addresses, csv_of
-from tests.fleet.worker import FastClock, Job
+from tests.fleet.worker import FastClock, Job, store_of
 from tests.servers import die_with_parent
 
 __all__ = ["OTHER_KEY", "ROWS", "LateClock", "Nursery", "Worker", "World", "nursery", "world"]
+
+T = TypeVar("T")
 
 ROWS: Final = 7
 OTHER_KEY: Final = f"{KEY}-2"
@@ -66,9 +70,11 @@ class Nursery:
 
     Args:
         process: Forks them.
+        temporary: Has their temporary files.
     """
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], temporary: Path) -> None:
+        self.temporary = temporary
         self._process = process
         self._news = threading.Condition()
         self._is_ready = False
@@ -146,7 +152,7 @@ def nursery(folder: Path) -> Iterator[Nursery]:
             preexec_fn=die_with_parent,  # noqa: PLW1509 - it calls the system, and nothing else
         )
     with process:
-        started = Nursery(process)
+        started = Nursery(process, temporary)
         try:
             yield started
         finally:
@@ -273,6 +279,23 @@ class World:
         [end] = self.ended(self.start(wait_s=wait_s, key=key))
         assert end is not None, self.told("a worker died")
         return end
+
+    def in_store(self, work: Callable[[FileStore | RedisStore | SqlStore], Awaitable[T]]) -> T:
+        """Do something with the store in this process, as a person does."""
+
+        async def main() -> T:
+            store = store_of(self.store)
+            try:
+                return await work(store)
+            finally:
+                if not isinstance(store, FileStore):
+                    await store.aclose()
+
+        return anyio.run(main)
+
+    def kept(self) -> Checkpoint:
+        """Return what is kept of the run."""
+        return self.in_store(lambda store: Checkpoint.load(store, self.send_key))
 
     def told(self, what: str = "") -> str:
         """Return the story, for an error."""

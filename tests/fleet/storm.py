@@ -6,7 +6,6 @@ import contextlib
 import random
 import signal
 import sqlite3
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,15 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
 import attrs
 
-from newsleopard_async.workflows import Checkpoint
-from tests.fleet.fleet import Nursery, Worker, World, nursery, world
-from tests.fleet.worker import INTENT_STORED, store_of
+from tests.fleet.fleet import Nursery, Worker, World, world
+from tests.fleet.worker import INTENT_STORED
 from tests.servers import Server, start_postgres, start_redis
 
-__all__ = ["KINDS", "Place", "Row", "opened", "run"]
+__all__ = ["KINDS", "Place", "Row", "run"]
 
 _SPEED: Final = 5.0
 """Chosen: a killed worker's lease ends after 4 s instead of 20, and an intent after 1 s."""
@@ -119,15 +116,6 @@ def _redis(folder: Path) -> Iterator[Place]:
 
 
 KINDS: Final = {"files": _files, "sqlite": _sqlite, "postgres": _postgres, "redis": _redis}
-
-
-@contextlib.contextmanager
-def opened(kind: str) -> Iterator[tuple[Nursery, Place, Path]]:
-    """Open a store of a kind, and what starts workers."""
-    with tempfile.TemporaryDirectory(prefix="newsleopard-fleet-") as name:
-        folder = Path(name)
-        with KINDS[kind](folder) as place, nursery(folder) as workers:
-            yield workers, place, folder
 
 
 @attrs.define
@@ -282,7 +270,7 @@ def _settled(fleet: World, place: Place, row: Row) -> None:
     end = fleet.call()
     sent = _checked(fleet, end, sent)
     was_held = "campaign_sn" not in end
-    if was_held and _kept(fleet).in_doubt is None:
+    if was_held and fleet.kept().in_doubt is None:
         # It is not known whether a list was created, which ends by itself.
         row.lists += 1
         _wait_for_look(fleet)
@@ -312,16 +300,12 @@ def _let_end(fleet: World) -> None:
 
 
 def _wait_for_look(fleet: World) -> None:
-    ended = _kept(fleet).ended
+    ended = fleet.kept().ended
     assert ended is not None, fleet.told()
     assert ended.look_again_at is not None, fleet.told()
     left_s = (ended.look_again_at - fleet.now()).total_seconds() / _SPEED
     assert left_s < _LONGEST_S, fleet.told(str(ended))
     time.sleep(max(0.0, left_s) + 0.1)
-
-
-def _kept(fleet: World) -> Checkpoint:
-    return anyio.run(Checkpoint.load, store_of(fleet.store), fleet.send_key)
 
 
 def _checked(fleet: World, end: dict[str, Any], before: int) -> int:
@@ -343,11 +327,11 @@ def _name(worker: Worker) -> str:
 
 def _check_nothing_is_left(fleet: World, place: Place) -> None:
     """No hold, no lock and no temporary file outlives the last worker."""
-    kept = _kept(fleet)
+    kept = fleet.kept()
     assert kept.held_until is None, fleet.told("it is still held")
     assert kept.ended is not None, fleet.told("it does not say how it ended")
     assert kept.ended.state == ("held" if kept.in_doubt else "done"), fleet.told(str(kept.ended))
     # A kill may leave a folder that is empty yet.
-    temporary = (each for each in (fleet.folder.parent / "tmp").rglob("*") if each.is_file())
+    temporary = fleet.nursery.temporary.glob("newsleopard-*/*")
     left = [*place.left(), *map(str, temporary)]
     assert not left, fleet.told(f"left behind: {left}")

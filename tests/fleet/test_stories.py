@@ -7,22 +7,22 @@ import signal
 import socket
 import sqlite3
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-import anyio
 import psycopg
 import pytest
 
 from newsleopard_async import InvalidRequest
+from newsleopard_async.stores import Store
 from newsleopard_async.workflows import Checkpoint
 from newsleopard_async.workflows.record import checksum
 from tests.fleet.fleet import OTHER_KEY, Nursery, Worker, World, world
-from tests.fleet.storm import KINDS, Place, opened
-from tests.fleet.worker import INTENT_STORED, store_of
+from tests.fleet.storm import KINDS, Place
+from tests.fleet.worker import INTENT_STORED
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,22 +39,19 @@ _SOAKED: Final = [
 ]
 
 
-@pytest.fixture(scope="module")
-def at(request: pytest.FixtureRequest) -> Iterator[tuple[Nursery, Place, Path]]:
-    """Open a store, and what starts workers."""
-    with opened(request.param) as all_of_it:
-        yield all_of_it
+Fleet: TypeAlias = Callable[..., contextlib.AbstractContextManager[World]]
 
 
-@contextlib.contextmanager
-def fleet_at(
-    at: tuple[Nursery, Place, Path], *, listed_after_s: float = 0.0, speed: float = _SPEED
-) -> Iterator[World]:
-    """Make a platform of its own for a story."""
-    workers, place, folder = at
-    room = folder / f"story-{time.monotonic_ns()}"
-    with world(workers, place.url, room, speed=speed, listed_after_s=listed_after_s) as fleet:
-        yield fleet
+@pytest.fixture
+def fleet_at(workers: Nursery, place: Place, tmp_path: Path) -> Fleet:
+    """Return what makes a platform of its own for a story."""
+
+    def made(
+        *, listed_after_s: float = 0.0, speed: float = _SPEED
+    ) -> contextlib.AbstractContextManager[World]:
+        return world(workers, place.url, tmp_path, speed=speed, listed_after_s=listed_after_s)
+
+    return made
 
 
 def on_the_wire(fleet: World, *, answered_after_s: float) -> Worker:
@@ -68,12 +65,12 @@ def on_the_wire(fleet: World, *, answered_after_s: float) -> Worker:
 def resolve(fleet: World, decision: Any, **more: Any) -> None:
     """Decide as a person, in this process."""
 
-    async def main() -> None:
-        kept = await Checkpoint.load(store_of(fleet.store), fleet.send_key)
+    async def decide(store: Store) -> None:
+        kept = await Checkpoint.load(store, fleet.send_key)
         await kept.resolve(decision, **more)
 
     fleet.tell(f"a person says {decision}")
-    anyio.run(main)
+    fleet.in_store(decide)
 
 
 def sent(fleet: World, end: Mapping[str, Any] | None) -> None:
@@ -84,10 +81,10 @@ def sent(fleet: World, end: Mapping[str, Any] | None) -> None:
     assert fleet.emulator.submitted == 1
 
 
-@pytest.mark.parametrize("at", ["sqlite", *_SOAKED[2:]], indirect=True)
-def test_worker_that_stops_before_its_intent_is_kept_from_it(at: Any) -> None:
+@pytest.mark.parametrize("place", ["sqlite", *_SOAKED[2:]], indirect=True)
+def test_worker_that_stops_before_its_intent_is_kept_from_it(fleet_at: Fleet) -> None:
     """Another takes over and sends; the one that wakes sees that, and stops."""
-    with fleet_at(at) as fleet:
+    with fleet_at() as fleet:
         first = fleet.start(stops_at="submit started")
         fleet.moment(first)
 
@@ -100,12 +97,12 @@ def test_worker_that_stops_before_its_intent_is_kept_from_it(at: Any) -> None:
         assert fleet.emulator.count("submit_campaign") == 1
 
 
-@pytest.mark.parametrize("at", ["sqlite", *_SOAKED[2:]], indirect=True)
+@pytest.mark.parametrize("place", ["sqlite", *_SOAKED[2:]], indirect=True)
 def test_worker_that_stops_after_its_intent_cannot_send_after_a_decision(
-    at: Any, monkeypatch: pytest.MonkeyPatch
+    fleet_at: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody knows whether it sent; a person says "resubmit", and no sooner than that is safe."""
-    with fleet_at(at) as fleet:
+    with fleet_at() as fleet:
         first = fleet.start(stops_at=INTENT_STORED)
         fleet.moment(first)
 
@@ -131,10 +128,10 @@ class _HourLater:
         return datetime.now(UTC) + timedelta(hours=1)
 
 
-@pytest.mark.parametrize("at", ["sqlite", *_SOAKED[2:]], indirect=True)
-def test_worker_that_stops_on_the_wire_reports_when_it_wakes(at: Any) -> None:
+@pytest.mark.parametrize("place", ["sqlite", *_SOAKED[2:]], indirect=True)
+def test_worker_that_stops_on_the_wire_reports_when_it_wakes(fleet_at: Fleet) -> None:
     """Another takes over and finds nothing; what the platform answered passes the fence."""
-    with fleet_at(at, listed_after_s=_UNLISTED_S) as fleet:
+    with fleet_at(listed_after_s=_UNLISTED_S) as fleet:
         first = on_the_wire(fleet, answered_after_s=1.0)
         fleet.strike(first, signal.SIGSTOP)
 
@@ -146,10 +143,10 @@ def test_worker_that_stops_on_the_wire_reports_when_it_wakes(at: Any) -> None:
         sent(fleet, fleet.call())
 
 
-@pytest.mark.parametrize("at", ["files"], indirect=True)
-def test_stopped_worker_keeps_the_lock_of_a_file(at: Any) -> None:
+@pytest.mark.parametrize("place", ["files"], indirect=True)
+def test_stopped_worker_keeps_the_lock_of_a_file(fleet_at: Fleet) -> None:
     """Nobody takes over while it lives; it wakes with an intent that is too old, and renews it."""
-    with fleet_at(at) as fleet:
+    with fleet_at() as fleet:
         first = fleet.start(stops_at=INTENT_STORED)
         fleet.moment(first)
 
@@ -160,10 +157,10 @@ def test_stopped_worker_keeps_the_lock_of_a_file(at: Any) -> None:
         sent(fleet, end)
 
 
-@pytest.mark.parametrize("at", _SOAKED, indirect=True)
-def test_worker_killed_on_the_wire_is_found_once_it_is_listed(at: Any) -> None:
+@pytest.mark.parametrize("place", _SOAKED, indirect=True)
+def test_worker_killed_on_the_wire_is_found_once_it_is_listed(fleet_at: Fleet) -> None:
     """Until then it is held."""
-    with fleet_at(at, listed_after_s=_UNLISTED_S) as fleet:
+    with fleet_at(listed_after_s=_UNLISTED_S) as fleet:
         fleet.strike(on_the_wire(fleet, answered_after_s=30.0), signal.SIGKILL)
 
         for _ in range(2):
@@ -174,15 +171,14 @@ def test_worker_killed_on_the_wire_is_found_once_it_is_listed(at: Any) -> None:
         sent(fleet, fleet.call())
 
 
-@pytest.mark.parametrize("at", ["postgres"], indirect=True)
-def test_store_that_is_away_for_12_s_costs_no_campaign(at: Any) -> None:
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_store_that_is_away_for_12_s_costs_no_campaign(fleet_at: Fleet, place: Place) -> None:
     """Neither just before the submit's intent, nor while the submit is on the wire."""
-    with fleet_at(at, speed=1.0) as before, fleet_at(at, speed=1.0) as during:
+    with fleet_at(speed=1.0) as before, fleet_at(speed=1.0) as during:
         waiting = before.start(stops_at="submit started")
         before.moment(waiting)
         on_wire = on_the_wire(during, answered_after_s=1.0)
 
-        _, place, _ = at
         before.strike(waiting, signal.SIGCONT)
         place.strikes["away"](12.0)
 
@@ -192,22 +188,22 @@ def test_store_that_is_away_for_12_s_costs_no_campaign(at: Any) -> None:
             sent(fleet, fleet.call())
 
 
-@pytest.mark.parametrize("at", KINDS, indirect=True)
-def test_campaign_whose_record_is_lost_is_found_by_its_mark(at: Any) -> None:
+@pytest.mark.parametrize("place", KINDS, indirect=True)
+def test_campaign_whose_record_is_lost_is_found_by_its_mark(fleet_at: Fleet, place: Place) -> None:
     """A disk was lost, or a Redis that keeps nothing was restarted; nothing is sent twice."""
-    with fleet_at(at) as fleet:
+    with fleet_at() as fleet:
         first = on_the_wire(fleet, answered_after_s=0.5)
-        _lose_all(fleet)
+        _lose_all(fleet, place)
         fleet.ended(first)
         sent(fleet, fleet.call())
 
-        _lose_all(fleet)
+        _lose_all(fleet, place)
 
         sent(fleet, fleet.call())
         assert fleet.emulator.count("import_text") == 1
 
 
-def _lose_all(fleet: World) -> None:
+def _lose_all(fleet: World, place: Place) -> None:
     fleet.tell("all records are lost")
     kind, _, rest = fleet.store.partition("://")
     if kind == "sqlite":
@@ -221,15 +217,16 @@ def _lose_all(fleet: World) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=5.0) as redis:
             redis.sendall(b"FLUSHALL\r\n")
             assert redis.recv(16).startswith(b"+OK")
+        place.strikes["away"](0.1)
     else:
         for path in Path(fleet.store).glob("*.json"):
             path.unlink()
 
 
-@pytest.mark.parametrize("at", ["files"], indirect=True)
-def test_send_key_of_another_account_is_refused(at: Any) -> None:
+@pytest.mark.parametrize("place", ["files"], indirect=True)
+def test_send_key_of_another_account_is_refused(fleet_at: Fleet) -> None:
     """Before anything is asked of the platform."""
-    with fleet_at(at) as fleet:
+    with fleet_at() as fleet:
         sent(fleet, fleet.call())
         asked = len(fleet.emulator.requests)
 
@@ -240,13 +237,13 @@ def test_send_key_of_another_account_is_refused(at: Any) -> None:
         assert len(fleet.emulator.requests) == asked
 
 
-@pytest.mark.parametrize("at", ["files", "sqlite"], indirect=True)
-def test_record_of_an_older_version_is_gone_on_with(at: Any) -> None:
+@pytest.mark.parametrize("place", ["files", "sqlite"], indirect=True)
+def test_record_of_an_older_version_is_gone_on_with(fleet_at: Fleet) -> None:
     """Its intent holds, though it does not say which run made it."""
-    with fleet_at(at, listed_after_s=_UNLISTED_S) as fleet:
+    with fleet_at(listed_after_s=_UNLISTED_S) as fleet:
         fleet.strike(on_the_wire(fleet, answered_after_s=30.0), signal.SIGKILL)
         fleet.ended()
-        anyio.run(_age, fleet)
+        fleet.in_store(partial(_age, fleet.send_key))
 
         end = fleet.call()
         assert end["held"], fleet.told()
@@ -255,10 +252,9 @@ def test_record_of_an_older_version_is_gone_on_with(at: Any) -> None:
         sent(fleet, fleet.call())
 
 
-async def _age(fleet: World) -> None:
+async def _age(send_key: str, store: Store) -> None:
     """Write a record as version 3 did."""
-    store = store_of(fleet.store)
-    kept = await store.load(fleet.send_key)
+    kept = await store.load(send_key)
     assert kept is not None
     new = ("checksum", "send_key", "account", "writer", "held_until", "ended")
     fields = {name: each for name, each in kept.data.items() if name not in new}
@@ -267,4 +263,4 @@ async def _age(fleet: World) -> None:
         for step, record in kept.data["records"].items()
     }
     fields |= {"version": 3, "records": records}
-    await store.save(fleet.send_key, {**fields, "checksum": checksum(fields)}, kept.revision)
+    await store.save(send_key, {**fields, "checksum": checksum(fields)}, kept.revision)

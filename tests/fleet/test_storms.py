@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.fleet.storm import KINDS, Row, opened, run
+from tests.fleet.fleet import Nursery
+from tests.fleet.storm import KINDS, Place, Row, run
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,21 +21,22 @@ _RUNS: Final = 100
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("kind", KINDS)
-def test_workers_under_strikes_send_one_campaign(kind: str) -> None:
+@pytest.mark.parametrize("place", KINDS, indirect=True)
+def test_workers_under_strikes_send_one_campaign(
+    workers: Nursery, place: Place, tmp_path: Path
+) -> None:
     """Whatever is killed, stopped or away, and whenever; and nothing is left behind."""
-    with opened(kind) as (workers, place, folder):
-        for seed in (1, 2):
-            run(workers, place, folder, seed, Row())
+    run(workers, place, tmp_path, 2, Row())
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("part", range(_PARTS))
-@pytest.mark.parametrize("kind", KINDS)
-def test_many_runs_under_strikes_send_one_campaign_each(kind: str, part: int) -> None:
+@pytest.mark.parametrize("place", KINDS, indirect=True)
+def test_many_runs_under_strikes_send_one_campaign_each(
+    workers: Nursery, place: Place, part: int, tmp_path: Path
+) -> None:
     """The same a hundred times for each store; ``-rP`` shows what came of them."""
     row = Row()
-    with opened(kind) as (workers, place, folder):
-        for number in range(_RUNS // _PARTS):
-            run(workers, place, folder, 1_000 + _RUNS * part + number, row)
-    print(kind, row)  # noqa: T201 - the table
+    for number in range(_RUNS // _PARTS):
+        run(workers, place, tmp_path, 1_000 + _RUNS * part + number, row)
+    print(row)  # noqa: T201 - the table

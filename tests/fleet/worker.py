@@ -112,31 +112,26 @@ class Job:
     stops_at: str = ""
 
 
-def store_of(place: str, stand_still: Callable[[str], None] | None = None) -> Store:
-    """Open the store of a path or URL.
+def store_of(place: str) -> FileStore | RedisStore | SqlStore:
+    """Open the store of a path or URL."""
+    if "://" not in place:
+        return FileStore(place)
+    return RedisStore(place) if place.startswith("redis") else SqlStore(place)
 
-    Args:
-        place: The path or URL.
-        stand_still: Called once an intent to submit was kept.
-    """
-    kind: Any = FileStore
-    if "://" in place:
-        kind = RedisStore if place.startswith("redis") else SqlStore
-    store: Store = kind(place)
-    if stand_still is None:
-        return store
-    on_intent = stand_still
+
+def _stopping_store_of(place: str, stand_still: Callable[[str], None]) -> Store:
+    kind: Any = type(store_of(place))
 
     class Stopping(kind):  # type: ignore[misc]  # the class is chosen when it runs
         async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
-            """Keep it, and stand still if it is the intent."""
+            """Keep it, and stand still if it is the intent to submit."""
             new: str = await super().save(key, data, revision)
             if data["records"].get("submit", {}).get("state") == "intent":
-                on_intent(INTENT_STORED)
+                stand_still(INTENT_STORED)
             return new
 
-    stopping: Store = Stopping(place)
-    return stopping
+    store: Store = Stopping(place)
+    return store
 
 
 def _say(what: str, **more: Any) -> None:
@@ -157,7 +152,7 @@ async def _send(job: Job) -> None:
     clock = None if job.speed == 1 else FastClock(job.speed, job.since)
     try:
         async with NewsLeopard(
-            job.key, base_url=job.url, store=store_of(job.store, stand_still), clock=clock
+            job.key, base_url=job.url, store=_stopping_store_of(job.store, stand_still), clock=clock
         ) as nl:
             outcome = await workflows.send_campaign(
                 nl,
