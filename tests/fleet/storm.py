@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -47,31 +47,27 @@ _AWAY_S: Final = (0.2, 1.0, 2.5)
 _OPERATIONS: Final = ("list_lists", "create_list", "import_text", "get_import", "submit_campaign")
 
 
+Strike: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
+"""What befalls a store for as long as the context lasts."""
+
+
 @attrs.frozen
 class Place:
     """A store, and what can befall it.
 
     Attributes:
         url: A path or a URL.
-        strikes: By name, each of which takes so many seconds.
+        strikes: By name, each of which lasts as long as its context.
         left: Names what was left behind, with nothing kept but one run of this key.
     """
 
     url: str
-    strikes: dict[str, Callable[[float], None]]
+    strikes: dict[str, Strike]
     left: Callable[[], list[str]]
 
 
-def _of_server(server: Server) -> dict[str, Callable[[float], None]]:
-    def away(seconds: float) -> None:
-        with server.away():
-            time.sleep(seconds)
-
-    def frozen(seconds: float) -> None:
-        with server.frozen():
-            time.sleep(seconds)
-
-    return {"away": away, "frozen": frozen}
+def _strikes_of(server: Server) -> dict[str, Strike]:
+    return {"away": server.away, "frozen": server.frozen}
 
 
 @contextlib.contextmanager
@@ -88,12 +84,13 @@ def _files(folder: Path) -> Iterator[Place]:
 def _sqlite(folder: Path) -> Iterator[Place]:
     path = folder / "runs.db"
 
-    def locked(seconds: float) -> None:
+    @contextlib.contextmanager
+    def locked() -> Iterator[None]:
         with contextlib.closing(sqlite3.connect(path, timeout=5.0)) as connection:
             # A worker that stands still may have the lock, which is as bad for the others.
             with contextlib.suppress(sqlite3.OperationalError):
                 connection.execute("BEGIN EXCLUSIVE")
-            time.sleep(seconds)
+            yield
 
     def left() -> list[str]:
         return [each.name for each in folder.glob("runs.db?*")]
@@ -105,14 +102,18 @@ def _sqlite(folder: Path) -> Iterator[Place]:
 def _postgres(folder: Path) -> Iterator[Place]:
     with start_postgres() as server:
         url = f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
-        yield Place(url, _of_server(server), list)
+        yield Place(url, _strikes_of(server), list)
 
 
 @contextlib.contextmanager
 def _redis(folder: Path) -> Iterator[Place]:
     # It keeps what it has answered for, as the record of a campaign should be kept.
     with start_redis("--appendonly", "yes", "--appendfsync", "always") as server:
-        yield Place(f"redis://127.0.0.1:{server.port}/0", _of_server(server), list)
+        yield Place(
+            f"redis://127.0.0.1:{server.port}/0",
+            _strikes_of(server),
+            list,
+        )
 
 
 KINDS: Final = {"files": _files, "sqlite": _sqlite, "postgres": _postgres, "redis": _redis}
@@ -189,6 +190,7 @@ class _Storm:
     _began: float = attrs.field(factory=time.monotonic, init=False)
     _plan: list[tuple[float, Callable[[], None]]] = attrs.field(factory=list, init=False)
     _stopped: list[Worker] = attrs.field(factory=list, init=False)
+    _open: contextlib.ExitStack = attrs.field(factory=contextlib.ExitStack, init=False)
 
     def plan(self) -> None:
         """Choose the moments."""
@@ -204,12 +206,13 @@ class _Storm:
 
     def rage(self) -> None:
         """Do what was planned, and what follows from it."""
-        while self._plan:
-            self._plan.sort(key=lambda each: each[0])
-            when, act = self._plan.pop(0)
-            time.sleep(max(0.0, when - self._now()))
-            act()
-            self.fleet.check()
+        with self._open:
+            while self._plan:
+                self._plan.sort(key=lambda each: each[0])
+                when, act = self._plan.pop(0)
+                time.sleep(max(0.0, when - self._now()))
+                act()
+                self.fleet.check()
 
     def _now(self) -> float:
         return time.monotonic() - self._began
@@ -255,7 +258,11 @@ class _Storm:
         seconds = self.chance.choice(_AWAY_S)
         self.row.strikes[name] += 1
         self.fleet.tell(f"the store is {name} for {seconds} s")
-        self.place.strikes[name](seconds)
+        self._open.enter_context(self.place.strikes[name]())
+        self._at(self._now() + seconds, self._recover)
+
+    def _recover(self) -> None:
+        self._open.close()
         self.fleet.tell("the store is back")
 
 

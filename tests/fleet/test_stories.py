@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -180,7 +181,8 @@ def test_store_that_is_away_for_12_s_costs_no_campaign(fleet_at: Fleet, place: P
         on_wire = on_the_wire(during, answered_after_s=1.0)
 
         before.strike(waiting, signal.SIGCONT)
-        place.strikes["away"](12.0)
+        with place.strikes["away"]():
+            time.sleep(12.0)
 
         for fleet, worker in ((before, waiting), (during, on_wire)):
             [end] = fleet.ended(worker)
@@ -217,7 +219,8 @@ def _lose_all(fleet: World, place: Place) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=5.0) as redis:
             redis.sendall(b"FLUSHALL\r\n")
             assert redis.recv(16).startswith(b"+OK")
-        place.strikes["away"](0.1)
+        with place.strikes["away"]():
+            pass
     else:
         for path in Path(fleet.store).glob("*.json"):
             path.unlink()
