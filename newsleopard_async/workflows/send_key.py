@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
@@ -43,6 +44,13 @@ def problems_of_send_key(send_key: object, checkpoint: object) -> Iterator[Probl
             "characters",
             "has white space around it, or a character that does not show; give it without",
         )
+    elif not unicodedata.is_normalized("NFC", send_key):
+        yield Problem(
+            "send_key",
+            "characters",
+            "has a character that Unicode can write in another way, too, as macOS does in the "
+            'names of files; give unicodedata.normalize("NFC", send_key)',
+        )
     elif len(send_key) > _LONGEST:
         yield Problem(
             "send_key", "length", f"has {len(send_key)} characters, and may have {_LONGEST}"
@@ -51,7 +59,8 @@ def problems_of_send_key(send_key: object, checkpoint: object) -> Iterator[Probl
 
 def token_of(send_key: str) -> str:
     """Return the token of a key: 12 digits, by which two of a million keys differ almost surely."""
-    return hashlib.sha256(f"newsleopard send_key {send_key}".encode()).hexdigest()[:12]
+    # By its characters: in a text that is a member of an enum, a format may show the name.
+    return hashlib.sha256(b"newsleopard send_key " + send_key.encode()).hexdigest()[:12]
 
 
 def next_token(token: str) -> str:

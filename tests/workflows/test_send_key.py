@@ -72,6 +72,8 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
     "line": ("characters", "a\nb", "does not show"),
     "mark": ("characters", "a\u200b", "does not show"),
     "half a character": ("characters", "a\ud800", "does not show"),
+    "accent apart": ("characters", "cafe\u0301", "NFC"),
+    "ideograph for compatibility": ("characters", "音\uf914會", "NFC"),
     "long": ("length", "a" * 201, "may have 200"),
     "type": ("type", 5, "must be a text"),
 }
@@ -163,9 +165,20 @@ async def test_error_of_a_run_goes_on_in_the_same_store() -> None:
     assert bench.emulator.submitted == 1
 
 
+class ShownByName(str):
+    """A text that shows itself as another one, as a member of an enum does."""
+
+    __slots__ = ()
+
+    def __format__(self, spec: str) -> str:
+        """Show a name."""
+        return f"Key.ONE{spec}"
+
+
 def test_token_of_a_key_is_what_it_ever_was() -> None:
     """Marks in the platform's list outlive a version of this library."""
     assert TOKEN == "54d768b3dfcd"
+    assert token_of(ShownByName(SEND_KEY)) == TOKEN
     tokens = [TOKEN, next_token(TOKEN), next_token(next_token(TOKEN))]
     assert tokens == [TOKEN, f"{TOKEN}-2", f"{TOKEN}-3"]
     assert {sought_marker_of(each) for each in tokens} == {f"[nl-{TOKEN}"}
