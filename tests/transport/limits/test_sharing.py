@@ -153,6 +153,7 @@ class Fleet:
         pytest.param(16, 0.03, 0.03, 0.8, 3.0, id="16-jitter"),
     ],
 )
+@pytest.mark.slow
 async def test_processes_keep_the_limit_together_and_use_it(
     processes: int, jitter_s: float, answer_s: float, least_use: float, most_calls: float
 ) -> None:
