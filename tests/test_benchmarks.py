@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+# They are no part of the wheel, of which some tests are run alone.
+pytest.importorskip("benchmarks.quota")
+
 from benchmarks.quota.figures import contended, jain, overfull, use
 
 

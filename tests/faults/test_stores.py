@@ -260,11 +260,14 @@ def test_windows_has_locks_and_flushes_of_its_own(
     locked: list[int] = []
 
     def locking(descriptor: int, mode: int, size_bytes: int) -> None:
-        if locked:
+        if mode == 0:
+            locked.remove(size_bytes)
+        elif locked:
             raise OSError(errno.EACCES, "Permission denied")
-        locked.append(size_bytes)
+        else:
+            locked.append(size_bytes)
 
-    msvcrt = types.SimpleNamespace(locking=locking, LK_NBLCK=2)
+    msvcrt = types.SimpleNamespace(locking=locking, LK_NBLCK=2, LK_UNLCK=0)
     monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
     monkeypatch.setattr(sys, "platform", "win32")
 
@@ -276,6 +279,9 @@ def test_windows_has_locks_and_flushes_of_its_own(
     first.release()
     assert second is None
     assert (tmp_path / "checkpoint.json").read_bytes() == b"{}"
+    with (tmp_path / "checkpoint.json").open("rb") as file:
+        locks.unlock(file.fileno())
+        assert locks.try_lock(file.fileno())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be flushed there")
