@@ -197,7 +197,7 @@ def test_many_runs_of_one_key_send_one_campaign(backend: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [1_000, 2_000])
+@pytest.mark.parametrize("first", [1_000, pytest.param(2_000, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_more_runs_of_one_key_send_one_campaign(backend: str, first: int) -> None:
     """The same, at length."""

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 import anyio
 import attrs
@@ -44,6 +45,7 @@ from newsleopard_async import (
     Timeouts,
     workflows,
 )
+from newsleopard_async.workflows import decision
 from tests.constants import CAMPAIGN, SUBJECT_TEST
 from tests.faults.storm_server import SIGNATURE, StormServer, World, serve
 from tests.faults.world import FEW, MANY, addresses, csv_of, unflushed
@@ -252,7 +254,9 @@ class Run:
         if there:
             await checkpoint.resolve("sent", CampaignSn(there[0]))
         else:
-            await checkpoint.resolve("resubmit")
+            # A person waits until the request cannot be on its way any more.
+            with mock.patch.object(decision, "_ON_ITS_WAY", timedelta(0)):
+                await checkpoint.resolve("resubmit")
 
     def _check_result(self, result: Any) -> None:
         """Compare what the pipeline gave with what is so."""

@@ -82,6 +82,7 @@ def sent(fleet: World, end: Mapping[str, Any] | None) -> None:
     assert fleet.emulator.submitted == 1
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("place", ["sqlite", *_SOAKED[2:]], indirect=True)
 def test_worker_that_stops_before_its_intent_is_kept_from_it(fleet_at: Fleet) -> None:
     """Another takes over and sends; the one that wakes sees that, and stops."""
@@ -172,6 +173,7 @@ def test_worker_killed_on_the_wire_is_found_once_it_is_listed(fleet_at: Fleet) -
         sent(fleet, fleet.call())
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)
 def test_store_that_is_away_for_12_s_costs_no_campaign(fleet_at: Fleet, place: Place) -> None:
     """Neither just before the submit's intent, nor while the submit is on the wire."""

@@ -21,7 +21,14 @@ _RUNS: Final = 100
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("place", KINDS, indirect=True)
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(kind, marks=pytest.mark.soak) if kind in ("files", "sqlite") else kind
+        for kind in KINDS
+    ],
+    indirect=True,
+)
 def test_workers_under_strikes_send_one_campaign(
     workers: Nursery, place: Place, tmp_path: Path
 ) -> None:
