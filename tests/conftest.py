@@ -9,6 +9,7 @@ import math
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
@@ -65,10 +66,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 on_trio.append(item)
             item.add_marker("slow" if item in on_trio[-1:] else "quick")
     if "CI" in os.environ:
-        # Somebody waits. The grids are of many neighbours, of which every seventh one is run, and
-        # of the second runs every fourth one.
+        # Somebody waits. The grids are of many neighbours, of which every seventh one is run; of
+        # the second runs every fourth one; and of the cases of a slow test every third one.
         grid = [item for item in items if item.get_closest_marker("matrix")]
-        left_out = {*grid}.difference(every_seventh(grid)).union(each for place, each in enumerate(on_trio) if place % 4)
+        left_out = {*grid}.difference(every_seventh(grid))
+        left_out.update(each for place, each in enumerate(on_trio) if place % 4)
+        others = {item for item in items if item.get_closest_marker("slow")}.difference(on_trio)
+        left_out.update(but_every_third([item for item in items if item in others]))
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
         quick = [item for item in items if item.get_closest_marker("quick")]
@@ -83,6 +87,18 @@ def every_seventh(grid: Sequence[T]) -> list[T]:
     Otherwise one column only would be tried of a grid that has seven.
     """
     return [case for place, case in enumerate(grid) if (place + place // 7) % 7 == 0]
+
+
+def but_every_third(slow: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Choose the second and third of each three cases of a test."""
+    seen: Counter[object] = Counter()
+    chosen = []
+    for item in slow:
+        function = getattr(item, "obj", None)
+        if seen[function] % 3:
+            chosen.append(item)
+        seen[function] += 1
+    return chosen
 
 
 def waited_for(examples: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from typing import Any
+from unittest import mock
 
 import anyio
 import anyio.lowlevel
@@ -18,6 +19,7 @@ from tests.conftest import (
     LeftLoopbackError,
     _change_examples,
     _checked,
+    but_every_third,
     every_seventh,
     is_loopback,
     waited_for,
@@ -64,6 +66,16 @@ def test_every_column_of_a_grid_is_tried(columns: int) -> None:
 
     assert len(chosen) == len(grid) // 7
     assert {column for _, column in chosen} == {*range(columns)}
+
+
+def test_each_slow_test_keeps_a_case() -> None:
+    """Somebody waits, and no slow test is left out as a whole."""
+    cases: list[Any] = [mock.Mock(obj=name) for name in "aaabaaccb"]
+
+    left_out = but_every_third(cases)
+
+    assert [each.obj for each in left_out] == ["a", "a", "a", "c", "b"]
+    assert {each.obj for each in cases if each not in left_out} == {*"abc"}
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(20, 2_000), (1 / 3, 34), (0.001, 1)])
