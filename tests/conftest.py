@@ -41,6 +41,7 @@ _SETTINGS = (
     *("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NEWSLEOPARD_LOG", "NEWSLEOPARD_QUOTA"),
     "NL_EDM_API_KEY",
 )
+_BESIDE_THE_TOWER = ("cli", "emulator", "points", "rehearsal")
 _LOOPBACK_NAMES = ("", "localhost")
 
 
@@ -67,11 +68,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("slow" if item in on_trio[-1:] else "quick")
     if "CI" in os.environ:
         # Somebody waits. The grids are of many neighbours, of which every seventh one is run; of
-        # the second runs every fourth one; and of the cases of a slow test every third one.
+        # the second runs every fourth one; and every third one of the cases of a slow test, and of
+        # what stands beside the tower.
         grid = [item for item in items if item.get_closest_marker("matrix")]
         left_out = {*grid}.difference(every_seventh(grid))
         left_out.update(each for place, each in enumerate(on_trio) if place % 4)
-        others = {item for item in items if item.get_closest_marker("slow")}.difference(on_trio)
+        others = {each for each in items if each.get_closest_marker("slow") or _is_beside(each)}
+        others.difference_update(on_trio)
         left_out.update(but_every_third([item for item in items if item in others]))
         config.hook.pytest_deselected(items=list(left_out))
         items[:] = [item for item in items if item not in left_out]
@@ -87,6 +90,10 @@ def every_seventh(grid: Sequence[T]) -> list[T]:
     Otherwise one column only would be tried of a grid that has seven.
     """
     return [case for place, case in enumerate(grid) if (place + place // 7) % 7 == 0]
+
+
+def _is_beside(item: pytest.Item) -> bool:
+    return item.path.relative_to(Path(__file__).parent).parts[0] in _BESIDE_THE_TOWER
 
 
 def but_every_third(slow: Sequence[pytest.Item]) -> list[pytest.Item]:
