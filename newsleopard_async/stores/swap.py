@@ -138,7 +138,7 @@ class SwapFile:
             lock.release()
 
     def is_locked(self) -> bool:
-        """Whether a run has it, in whatever process; keeps no run away.
+        """Return whether a run of any process has locked it; keeps no run away.
 
         Raises:
             ConfigurationError: that cannot be seen.

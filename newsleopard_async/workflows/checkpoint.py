@@ -281,7 +281,7 @@ class Checkpoint:
     async def abandon(self) -> None:
         """Note that it is not to go on; the caller holds it.
 
-        Raises: whatever the store raises; then it does not count.
+        Raises: any error of the store; then it does not count.
         """
         self.abandoned = True
         try:
@@ -353,7 +353,7 @@ class Checkpoint:
 
         Raises:
             InUse: another run was faster.
-            Exception: whatever the store raises.
+            Exception: any error of the store.
         """
         self.account, self.ended = account, None
         self.held_until = moved(now, LEASE) if self.has_lease else None
@@ -365,7 +365,7 @@ class Checkpoint:
 
         Raises:
             InUse: another run has taken over.
-            Exception: whatever the store raises.
+            Exception: any error of the store.
         """
         self.held_until = moved(now, LEASE)
         await self._save()
@@ -375,7 +375,7 @@ class Checkpoint:
 
         Raises:
             InUse: another run has taken over.
-            Exception: whatever the store raises.
+            Exception: any error of the store.
         """
         is_held, self.held_until, self.ended = self.held_until is not None, None, ended
         is_kept = self._fence is not None and self._fence.seen is not None

@@ -74,7 +74,7 @@ class Fence:
 
         Raises:
             InUse: another run has taken it over; from now on this one saves nothing.
-            Exception: whatever the store raises; then it was not saved, as far as can be seen.
+            Exception: any error of the store; then it was not saved, as far as can be seen.
         """
         async with self._saving:
             if self._lost:
@@ -130,7 +130,7 @@ class Fence:
 
         Raises:
             InUse: another run has taken over.
-            Exception: whatever the store raises.
+            Exception: any error of the store.
         """
         async with self._saving:
             await self._catch_up()
@@ -165,7 +165,7 @@ class Fence:
         Returns: Whether the store has it.
 
         Raises:
-            Exception: whatever the store raises at a look.
+            Exception: any error of the store at a look.
         """
         async with self._saving:
             for _ in range(_ATTEMPTS):

@@ -475,7 +475,7 @@ class SharedLedger(Ledger):
         except NewsLeopardError:
             pass  # It goes along with the next permit that is asked for.
         except Exception:  # noqa: BLE001 - whatever a client of the caller's raises
-            # Nobody awaits this task: on trio the error would end the program.
+            # This task is not awaited: on trio its error would end the program.
             _log.exception("what became of requests could not be reported")
         finally:
             self._is_reporting = False
