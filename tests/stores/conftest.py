@@ -41,7 +41,7 @@ _KINDS: dict[str, Callable[[Path], Opening]] = {
 
 def _sql(url: str) -> tuple[Store, Callable[[], Any]]:
     store = SqlStore(url)
-    return store, store._engine.dispose
+    return store, store._database.engine.dispose
 
 
 def _redis(url: str) -> tuple[Store, Callable[[], Any]]:

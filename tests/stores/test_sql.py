@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from newsleopard_async import ConfigurationError, ConnectionFailed, InUse, InvalidRequest
-from newsleopard_async.stores import SqlStore, sql
+from newsleopard_async.stores import SqlStore, database, sql
 from newsleopard_async.stores.protocol import keys_of
 from tests.servers import Server
 
@@ -32,7 +32,7 @@ def opened(url: str) -> Iterator[SqlStore]:
     try:
         yield store
     finally:
-        store._engine.dispose()
+        store._database.engine.dispose()
 
 
 @pytest.fixture(params=["sqlite_url", "postgres_url"])
@@ -117,7 +117,7 @@ async def test_table_can_be_read_by_people(url: str) -> None:
     with opened(url) as store:
         await store.save("週年慶", {"名": "值"}, None)
 
-        with store._engine.connect() as connection:
+        with store._database.engine.connect() as connection:
             rows = connection.execute(sa.text("SELECT key, data, updated_at FROM newsleopard_runs"))
             [(key, data, updated_at)] = rows.all()
 
@@ -131,7 +131,7 @@ async def test_damaged_row_is_refused(url: str) -> None:
     """It is not taken for nothing: a run would begin anew."""
     with opened(url) as store:
         await store.save("a", {}, None)
-        with store._engine.begin() as connection:
+        with store._database.engine.begin() as connection:
             connection.execute(sa.text("UPDATE newsleopard_runs SET data = '{'"))
 
         with pytest.raises(InvalidRequest, match=r"what is kept under a in .* is damaged"):
@@ -164,13 +164,13 @@ async def test_save_whose_answer_was_lost_finds_its_own(
     with opened(url) as store:
         seen = None if is_first else await store.save("a", {"state": 1}, None)
         await store.load("a")
-        once, lost = store._once, [sql._Failure("away", "the connection was lost")]
+        once, lost = store._database._once, [database._Failure("away", "the connection was lost")]
 
         def lose(work: Callable[[Any], Any]) -> Any:
             done = once(work)
             return lost.pop() if lost else done
 
-        monkeypatch.setattr(store, "_once", lose)
+        monkeypatch.setattr(store._database, "_once", lose)
         revision = await store.save("a", {"state": 2}, seen)
 
         assert not lost
@@ -185,24 +185,24 @@ async def test_save_over_which_another_run_saved_is_not_made_again(
 ) -> None:
     """Its answer was lost, and by now another run has taken over."""
     with opened(url) as store, opened(url) as other:
-        once, lost = store._once, [sql._Failure("away", "the connection was lost")]
+        once, lost = store._database._once, [database._Failure("away", "the connection was lost")]
         await store.load("a")
 
         def lose(work: Callable[[Any], Any]) -> Any:
             done = once(work)
             if not lost:
                 return done
-            row = other._once(
+            row = other._database._once(
                 lambda at: at.execute(sa.text("SELECT revision FROM newsleopard_runs")).scalar()
             )
-            other._once(
+            other._database._once(
                 lambda at: sql._change_row(
                     {"key": "a", "data": "{}", "seen": row, "revision": "other"}, at
                 )
             )
             return lost.pop()
 
-        monkeypatch.setattr(store, "_once", lose)
+        monkeypatch.setattr(store._database, "_once", lose)
 
         with pytest.raises(InUse):
             await store.save("a", {"state": 1}, None)
@@ -213,10 +213,10 @@ async def test_database_that_another_process_locks_is_waited_for(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite has one writer at a time."""
-    monkeypatch.setattr(sql, "_ANSWER_S", 0.01)
+    monkeypatch.setattr(database, "_ANSWER_S", 0.01)
     with opened(sqlite_url) as store:
         await store.save("a", {}, None)
-        locking = sqlite3.connect(store._engine.url.database or "", isolation_level=None)
+        locking = sqlite3.connect(store._database.engine.url.database or "", isolation_level=None)
         with contextlib.closing(locking) as other:
             other.execute("BEGIN EXCLUSIVE")
             async with anyio.create_task_group() as tasks:
@@ -261,7 +261,7 @@ async def test_wrong_setup_is_not_repeated(
 @pytest.mark.anyio
 async def test_missing_right_is_not_repeated(postgres_url: str) -> None:
     """As of a user who may not make the table."""
-    with opened(postgres_url) as owner, owner._engine.begin() as connection:
+    with opened(postgres_url) as owner, owner._database.engine.begin() as connection:
         for statement in (
             "DROP ROLE IF EXISTS guest",
             "CREATE ROLE guest LOGIN",
@@ -282,7 +282,7 @@ async def test_replica_is_waited_for_until_it_is_the_primary(
     with opened(postgres_url) as store:
         await store.save("a", {}, None)
 
-    monkeypatch.setattr(sql, "_WITHIN_S", 0.1)
+    monkeypatch.setattr(database, "_WITHIN_S", 0.1)
     with opened(f"{postgres_url}?options=-c%20default_transaction_read_only%3Don") as replica:
         assert await replica.load("a") is not None
         with pytest.raises(ConnectionFailed, match="read-only transaction"):
@@ -312,7 +312,7 @@ async def test_server_that_stays_away_is_reported(
     postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Within a bounded time, and with its host."""
-    monkeypatch.setattr(sql, "_WITHIN_S", 0.1)
+    monkeypatch.setattr(database, "_WITHIN_S", 0.1)
     with (
         opened(postgres_url) as store,
         postgres.away(),
@@ -331,8 +331,8 @@ async def test_server_that_says_nothing_is_cut_off(
     postgres: Server, postgres_url: str, *, is_connected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes the statement, or the connection, and is silent; once it wakes all goes on."""
-    monkeypatch.setattr(sql, "_ANSWER_S", 0.1)
-    monkeypatch.setattr(sql, "_WITHIN_S", 0.2)
+    monkeypatch.setattr(database, "_ANSWER_S", 0.1)
+    monkeypatch.setattr(database, "_WITHIN_S", 0.2)
     url = f"{postgres_url}?connect_timeout=2"
     with opened(url) as store:
         if is_connected:
@@ -357,13 +357,15 @@ async def test_call_that_had_no_connection_in_time_is_cut_off(
     """It waited for one, or for the server to take it; it must not begin to wait anew."""
     with opened(postgres_url) as store:
         await store.load("a")
-        with sql._Watch(0.0) as watch:
+        with database._Watch(0.0) as watch:
             watch._timer.join()
-            monkeypatch.setattr(sql, "_Watch", lambda _: contextlib.nullcontext(watch))
+            monkeypatch.setattr(database, "_Watch", lambda _: contextlib.nullcontext(watch))
 
-            done = store._once(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+            done = store._database._once(
+                lambda connection: connection.exec_driver_sql("SELECT 1").scalar()
+            )
 
-    assert isinstance(done, sql._Failure)
+    assert isinstance(done, database._Failure)
     assert done.kind == "away"
 
 
@@ -415,14 +417,14 @@ async def test_connections_of_a_parent_are_left_to_it(
     closings: list[bool] = []
     with opened(sqlite_url) as store:
         await store.save("a", {}, None)
-        dispose = store._engine.dispose
+        dispose = store._database.engine.dispose
         pid = os.getpid()
 
         def note(*, close: bool) -> None:
             closings.append(close)
             dispose()
 
-        monkeypatch.setattr(store._engine, "dispose", note)
+        monkeypatch.setattr(store._database.engine, "dispose", note)
         monkeypatch.setattr(os, "getpid", lambda: pid + 1)
         for _ in range(2):
             assert await store.load("a") is not None
