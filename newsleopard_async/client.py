@@ -234,12 +234,23 @@ class NewsLeopard:
         return await raw.request(self._api, method, path, body=body, repeat=repeat)
 
     def with_options(
-        self, *, retry: RetryPolicy | None = None, timeouts: Timeouts | None = None
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        store: Store | None = None,
     ) -> NewsLeopard:
         """Return a client with other options over the same connections and limits.
 
         It lives as long as the client that it was made from; closing it closes nothing.
+
+        Raises:
+            InvalidRequest: ``store`` does not compare before it sets.
         """
+        if store is not None:
+            from newsleopard_async.stores.protocol import check_store
+
+            check_store(store)
         derived = object.__new__(NewsLeopard)
         derived._build(
             attrs.evolve(
@@ -248,7 +259,7 @@ class NewsLeopard:
                 timeouts=timeouts or self._api.timeouts,
             ),
             owner=False,
-            store=self._store,
+            store=self._store if store is None else store,
         )
         return derived
 

@@ -161,6 +161,8 @@ def test_runs_are_kept_below_the_users_state_folder_unless_told_otherwise(
     assert own.store is own.store
     assert own.store.folder.is_relative_to(tmp_path)
     assert named.store is named.with_options().store is given
+    assert own.with_options(store=given).store is given
+    assert own.store is not given
     assert not any(tmp_path.iterdir())
 
 
@@ -175,6 +177,8 @@ def test_store_that_does_not_compare_is_refused_at_once() -> None:
 
     with pytest.raises(InvalidRequest, match="compare") as caught:
         NewsLeopard(KEY, store=plain)
+    with pytest.raises(InvalidRequest, match="compare"):
+        NewsLeopard(KEY).with_options(store=plain)
 
     assert caught.value.problems[0].field == "store"
 

@@ -309,7 +309,7 @@ async def resume_due(
             "type",
             "must be a mapping of send keys to arguments, or a function of a RunState",
         )
-    nl = _keeping(nl, store)
+    nl = nl.with_options(store=store)
     resumed = []
     for key in tuple(inputs) if isinstance(inputs, Mapping) else await keys_of(store):
         run = await _due(nl, key, now or nl.clock.now())
@@ -317,13 +317,6 @@ async def resume_due(
         if ended is not None:
             resumed.append(ended)
     return tuple(resumed)
-
-
-def _keeping(nl: NewsLeopard, store: Store) -> NewsLeopard:
-    """Return a client like this one, whose pipelines keep their runs in this store."""
-    derived = nl.with_options()
-    derived._store = store  # noqa: SLF001 - no pipeline is given a store of its own
-    return derived
 
 
 async def _due(nl: NewsLeopard, key: str, now: datetime) -> RunState | None:
