@@ -151,7 +151,8 @@ async def held(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
         async with _renewed(kept, clock) if kept.has_lease else contextlib.nullcontext():
             yield
     except Exception as error:
-        await let_go(kept, clock, end_of(error, kept, clock.now()))
+        ended = end_of(error, clock.now(), is_in_doubt=kept.in_doubt is not None)
+        await let_go(kept, clock, ended)
         raise
     except anyio.get_cancelled_exc_class():
         await let_go(kept, clock, None)
@@ -228,14 +229,19 @@ async def let_go(kept: Checkpoint, clock: Clock, ended: Ended | None) -> None:
         _log.warning("the end of %s could not be stored: %s", kept.name, type(error).__name__)
 
 
-def end_of(error: Exception, kept: Checkpoint, now: datetime) -> Ended:
+def end_of(error: Exception, now: datetime, *, is_in_doubt: bool) -> Ended:
     """Say how a run ended that raised.
 
     What an error of something else than this library says may hold anything, and is not kept.
+
+    Args:
+        error: What it raised.
+        now: The time.
+        is_in_doubt: Whether it is not known whether something was submitted.
     """
     is_ours = isinstance(error, NewsLeopardError)
     state: EndState
-    if kept.in_doubt is not None:
+    if is_in_doubt:
         state = "held"
     elif isinstance(error, OutcomeUnknown):
         state = "checking"

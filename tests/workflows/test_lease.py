@@ -36,7 +36,7 @@ from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.lease import end_of, wait_s_of
 from newsleopard_async.workflows.local import LocalRunner, running
 from newsleopard_async.workflows.progress import Events
-from newsleopard_async.workflows.record import Record
+from newsleopard_async.workflows.record import Record, in_doubt
 from newsleopard_async.workflows.whereabouts import Keyed
 from tests.clients import checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN, KEY, START
@@ -317,14 +317,14 @@ ENDS: dict[str, tuple[Exception, Mapping[str, Record], str, datetime | None]] = 
 async def test_end_says_what_is_to_be_done(case: str) -> None:
     """Change something, call again, look again, or decide; and it shows nothing foreign."""
     error, records, state, look_again_at = ENDS[case]
-    kept = Checkpoint(pipeline="send_campaign", input_hash="x", records=dict(records))
+    is_in_doubt = in_doubt(records) is not None
 
-    ended = end_of(error, kept, NOW)
+    ended = end_of(error, NOW, is_in_doubt=is_in_doubt)
 
     assert (ended.state, ended.look_again_at, ended.at) == (state, look_again_at, NOW)
     assert ended.error == type(error).__name__
     assert ended.message == (str(error) if isinstance(error, NewsLeopardError) else "")
-    long = end_of(ConfigurationError("x" * 600), kept, NOW)
+    long = end_of(ConfigurationError("x" * 600), NOW, is_in_doubt=is_in_doubt)
     assert len(long.message) == 500
 
 
