@@ -28,7 +28,7 @@ from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, copy_durably
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import problems_of_count, problems_of_type, refuse
 
-__all__ = ["Options", "check_output", "left_out_beside", "publish"]
+__all__ = ["Options", "as_fixes", "check_output", "left_out_beside", "publish"]
 
 _LEAVE_OUT: Final = "leave-out-bad-rows"
 _FIXES: Final = get_args(Fix)
@@ -39,7 +39,7 @@ def _as_path(path: AnyPath | None) -> Path | None:
     return as_path(path) if isinstance(path, PATH_TYPES) else path
 
 
-def _as_tuple(fix: Fix | Iterable[Fix]) -> tuple[Fix, ...]:
+def as_fixes(fix: Fix | Iterable[Fix]) -> tuple[Fix, ...]:
     """Take one or several; whatever else it is, is refused as a fix that there is not."""
     if isinstance(fix, str) or not isinstance(fix, Iterable):
         return (fix,)
@@ -67,7 +67,7 @@ class Options:
     """
 
     encoding: str | None = None
-    fix: tuple[Fix, ...] = attrs.field(default=(), converter=_as_tuple)
+    fix: tuple[Fix, ...] = attrs.field(default=(), converter=as_fixes)
     judge: bool = True
     deep: bool = False
     left_out_to: Path | None = attrs.field(default=None, converter=_as_path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import EllipsisType
 from typing import Literal
@@ -31,7 +31,7 @@ from newsleopard_async.models import (
     with_lists,
 )
 from newsleopard_async.models.campaign import BaseMailing
-from newsleopard_async.models.findings import Fix
+from newsleopard_async.models.findings import ContactsReport, Fix
 from newsleopard_async.models.validation import (
     problems_of_line,
     problems_of_max_rejected,
@@ -83,7 +83,14 @@ from newsleopard_async.workflows.verdict import (
 )
 from newsleopard_async.workflows.whereabouts import place_of
 
-__all__ = ["WaitFor", "problems_of_wait", "send_campaign"]
+__all__ = [
+    "WaitFor",
+    "judge_mailing",
+    "problems_of_arguments",
+    "problems_of_wait",
+    "send_campaign",
+    "target_of",
+]
 
 WaitFor = Literal["accepted", "sent"]
 
@@ -191,14 +198,13 @@ async def send_campaign(
             an earlier one did is in `.checkpoint`, where one was given.
         InUse: another run has the send key or the checkpoint; it sends, and this one sent nothing.
     """
-    refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
+    refuse(problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
     refuse([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
-    refuse([*problems_of_balance(balance), *_problems_of_options(marker, polling)])
-    refuse(problems_of_webhook(webhook))
+    refuse([*problems_of_balance(balance), *_problems_of_options(marker, polling, webhook)])
     kept = place_of(nl, send_key, checkpoint)
     refuse(problems_of_same_file("left_out_to", left_out_to, kept))
     wait_s = wait_s_of(wait_for_other, polling)
-    target = _target(contacts, list_sn, list_name, if_list_exists)
+    target = target_of(contacts, list_sn, list_name, if_list_exists)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(
         encoding=encoding,
@@ -220,10 +226,12 @@ async def send_campaign(
         if contacts is not None:
             contacts = as_source(contacts)
             found = await of_contacts.enter_async_context(checked(events, contacts, options))
-        judged = partial(_judge, nl, campaign, found, target, terms=terms, hold=hold)
+        of_rows = None if found is None else found.report
+        judged = partial(judge_mailing, campaign, of_rows, target, terms=terms, hold=hold)
         if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
-            raise await with_checkpoint(InvalidRequest((await judged()).problems), kept)
+            problems = (await judged(now=nl.clock.now())).problems
+            raise await with_checkpoint(InvalidRequest(problems), kept)
         asked = _asked(campaign, found, target, marker=marker, part_bytes=part_bytes, hold=hold)
         run = await stack.enter_async_context(
             running(nl, events, asked=asked, checkpoint=kept, wait_s=wait_s)
@@ -231,7 +239,7 @@ async def send_campaign(
         # What was submitted, or may have been, is looked up and no longer judged.
         is_new = not run.has(steps.submit)
         if is_new:
-            judgement = await judged()
+            judgement = await judged(now=nl.clock.now())
             refuse(judgement.problems)
             log_remarks(judgement.remarks)
         if (earlier := await sent_earlier(run, marker)) is not None:
@@ -341,26 +349,25 @@ def _asked(
     )
 
 
-async def _judge(
-    nl: NewsLeopard,
+async def judge_mailing(
     campaign: Mailing,
-    found: Examination | None,
+    report: ContactsReport | None,
     target: Target | None,
     *,
+    now: datetime,
     terms: Terms,
     hold: timedelta | None,
 ) -> Judgement:
     """Judge in a thread, since a mail may be long."""
-    report = None if found is None else found.report
-    now = nl.clock.now()
     if hold is not None:
         campaign = attrs.evolve(campaign, schedule=SendAt(now + hold))
     return await in_thread(partial(judge, campaign, report, target=target, now=now, terms=terms))
 
 
-def _problems_of_arguments(
+def problems_of_arguments(
     campaign: object, max_rejected: object, *, check: object, strict: object
 ) -> Iterator[Problem]:
+    """Yield what is wrong with the campaign, and with what is let pass."""
     yield from problems_of_type("campaign", campaign, BaseMailing, "a campaign or an A/B test")
     yield from problems_of_type("check", check, bool, "True or False")
     yield from problems_of_type("strict", strict, bool, "True or False")
@@ -373,14 +380,15 @@ def problems_of_wait(wait: object) -> Iterator[Problem]:
         yield Problem("wait", "choice", "must be 'accepted' or 'sent'")
 
 
-def _problems_of_options(marker: object, polling: object) -> Iterator[Problem]:
+def _problems_of_options(marker: object, polling: object, webhook: object) -> Iterator[Problem]:
     """Yield what else would only be noticed when much has been done."""
     if marker is not None and not isinstance(marker, EllipsisType):
         yield from problems_of_line("marker", marker)
     yield from problems_of_polling(polling)
+    yield from problems_of_webhook(webhook)
 
 
-def _target(
+def target_of(
     contacts: Contacts | None,
     list_sn: ListSn | None,
     list_name: str | None,
