@@ -25,7 +25,7 @@ from collections.abc import (
 )
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import anyio
 import attrs
@@ -60,6 +60,8 @@ class RecordsSource:
     One after another is taken, in a thread where the iterable is no async one, since a database
     cursor may block.
     """
+
+    is_decoded: ClassVar[bool] = True
 
     records: Iterable[Any] | AsyncIterable[Any] = attrs.field(repr=False)
 

@@ -141,6 +141,8 @@ class BytesSource:
 class TextSource:
     """A CSV as text in memory."""
 
+    is_decoded: ClassVar[bool] = True
+
     text: str = attrs.field(repr=False)
 
     async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
@@ -315,7 +317,8 @@ def _open_file(contacts: Any) -> Any:
 
 def is_decoded(source: ContactsSource) -> bool:
     """Whether the encoding is known, since it was text that it came from."""
-    return isinstance(source, (TextSource, RecordsSource))
+    # Asked of it, since a source may hand on what another one gives.
+    return getattr(source, "is_decoded", False) is True
 
 
 def _text_source(contacts: str | io.StringIO) -> TextSource:

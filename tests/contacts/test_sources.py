@@ -58,6 +58,15 @@ def test_text_needs_no_encoding(contacts: Any, expected: bool) -> None:
     assert is_decoded(as_source(contacts)) is expected
 
 
+def test_source_that_hands_text_on_needs_no_encoding() -> None:
+    """A source that wraps another one reports what that one is."""
+
+    class HandedOn(Pieces):
+        is_decoded = True
+
+    assert is_decoded(HandedOn(()))
+
+
 @pytest.mark.anyio
 async def test_path_of_another_kind_is_a_path(tmp_path: Path) -> None:
     """Whatever the system takes for a path, bytes of one too."""
