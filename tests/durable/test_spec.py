@@ -1,0 +1,206 @@
+"""What is sent is checked when it is written, and survives the way into a database and back."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from newsleopard_async import InvalidRequest, ListSn, Mailing, Polling, SendAt, from_plain
+from newsleopard_async.durable.spec import SendSpec, problems_of_time
+from tests.constants import CAMPAIGN, MAILINGS, START
+from tests.plainness import assert_exactly_plain
+
+URL = "s3://bucket/members.csv"
+SHA = "0a" * 32
+HOUR = timedelta(hours=1)
+
+FULL: dict[str, Any] = {
+    "account": "shop",
+    "contacts": URL,
+    "contacts_sha256": SHA.upper(),
+    "skip": "file:///srv/left.csv",
+    "skip_sha256": SHA,
+    "list_name": "會員",
+    "if_list_exists": "reuse",
+    "max_rejected": 3,
+    "polling": Polling(first_s=5),
+    "encoding": "big5",
+    "fix": ["trim", "leave-out-bad-rows"],
+    "left_out_to": "/srv/left-out.csv",
+    "columns": {"電子郵件": "EMAIL"},
+    "part_bytes": 8_000_000,
+    "wait": "sent",
+    "hold": HOUR,
+    "balance": None,
+    "not_after": START,
+}
+
+
+def spec(**given: Any) -> SendSpec:
+    """Make a spec with contacts."""
+    return SendSpec(**{"campaign": CAMPAIGN, "contacts": URL, "list_name": "會員", **given})
+
+
+def rules(**given: Any) -> list[tuple[str, str]]:
+    """Return what a spec is refused with."""
+    with pytest.raises(InvalidRequest) as caught:
+        spec(**given)
+    return [(each.field, each.rule) for each in caught.value.problems]
+
+
+@pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
+def test_spec_survives_a_database(mailing: Mailing) -> None:
+    """What a worker reads is what was written, whatever is sent."""
+    given = SendSpec(mailing, **FULL)
+
+    data = given.to_dict()
+    read = from_plain(SendSpec, json.loads(json.dumps(data, allow_nan=False)))
+
+    assert_exactly_plain(data)
+    assert read == given
+    assert read.digest() == given.digest()
+    assert read.contacts_sha256 == SHA
+
+
+def test_digest_tells_specs_apart() -> None:
+    """The same spec in other types has the same digest, and any other field another one."""
+    first = spec(polling=Polling(first_s=5), max_rejected=3)
+
+    assert spec(polling=Polling(first_s=5.0), max_rejected=3.0).digest() == first.digest()
+    assert attrs.evolve(first, account="other").digest() != first.digest()
+    assert attrs.evolve(first, contacts_sha256=SHA).digest() != first.digest()
+
+
+def test_any_number_of_rejected_rows_has_one_form() -> None:
+    """JSON has no infinity, and no number of rows is above any that a file can have."""
+    assert spec(max_rejected=float("inf")) == spec(max_rejected=None)
+
+
+def test_arguments_are_those_of_the_pipeline() -> None:
+    """Each option reaches `send_campaign` under its name, with what was opened in its place."""
+    contacts, skip = b"EMAIL,NAME\n", ["a@example.com"]
+
+    arguments = SendSpec(CAMPAIGN, **FULL).arguments(contacts, skip)
+
+    kept = {"account", "contacts_sha256", "skip_sha256", "wait", "not_after"}
+    assert arguments.keys() == {"campaign", *FULL} - kept | {"check", "strict", "list_sn"}
+    assert arguments["contacts"] is contacts
+    assert arguments["skip"] is skip
+    assert arguments["fix"] == ("trim", "leave-out-bad-rows")
+
+
+def test_spec_is_refused_with_all_of_its_problems() -> None:
+    """Whoever puts them right is done after one look."""
+    found = rules(
+        campaign="週年慶",
+        account=" main",
+        contacts_sha256="abc",
+        list_name="",
+        max_rejected=-1,
+        polling=5,
+        check=1,
+        encoding="klingon",
+        fix="mend",
+        left_out_to="left.csv",
+        part_bytes=0,
+        wait="done",
+        balance="ask",
+        not_after=START.replace(tzinfo=None),
+    )
+
+    assert found == [
+        ("campaign", "type"),
+        ("check", "type"),
+        ("max_rejected", "range"),
+        ("account", "characters"),
+        ("contacts_sha256", "sha256"),
+        ("list_name", "required"),
+        ("encoding", "choice"),
+        ("left_out_to", "absolute"),
+        ("part_bytes", "range"),
+        ("fix", "choice"),
+        ("wait", "choice"),
+        ("balance", "choice"),
+        ("polling", "type"),
+        ("not_after", "aware"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"account": ""}, [("account", "required")]),
+        ({"account": 3}, [("account", "type")]),
+        ({"account": "a\u200bb"}, [("account", "characters")]),
+        ({"account": "a" * 201}, [("account", "length")]),
+        ({"contacts": None}, [("contacts", "required")]),
+        ({"contacts": None, "list_name": None}, [("contacts", "required")]),
+        ({"skip_sha256": SHA}, [("skip_sha256", "choice")]),
+        ({"list_sn": ListSn("a")}, [("list_sn", "target")]),
+        ({"encoding": 5}, [("encoding", "type")]),
+        ({"left_out_to": Path("/srv/left.csv")}, [("left_out_to", "type")]),
+        ({"fix": "leave-out-bad-rows"}, [("left_out_to", "required")]),
+        ({"hold": HOUR, "campaign": attrs.evolve(CAMPAIGN, schedule=SendAt(START))}, None),
+    ],
+)
+def test_what_is_wrong_by_itself_is_refused(
+    given: dict[str, Any], expected: list[tuple[str, str]] | None
+) -> None:
+    """What no worker could send is not kept, though it is due next month only."""
+    assert rules(**given) == (expected or [("hold", "schedule")])
+
+
+def test_list_of_addresses_to_leave_out_needs_contacts() -> None:
+    """It would keep no one of a list that is there from getting the mail."""
+    of_list = attrs.evolve(CAMPAIGN, lists=[ListSn("a")])
+
+    assert SendSpec(of_list).contacts is None
+    assert rules(campaign=of_list, contacts=None, list_name=None, skip=URL) == [("skip", "choice")]
+
+
+@pytest.mark.parametrize(
+    ("begins", "not_after", "scheduled", "expected"),
+    [
+        (None, None, None, []),
+        (None, 1, 1, []),
+        (None, 0, None, []),
+        (None, -1, None, [("not_after", "late")]),
+        (None, None, 0, [("schedule.when", "future")]),
+        (2, 2, 3, []),
+        (2, 1, None, [("not_after", "late")]),
+        (2, None, 2, [("at", "schedule")]),
+        (2, 1, 1, [("not_after", "late"), ("at", "schedule")]),
+        (-2, 0, 1, []),
+        (-2, -1, -1, [("not_after", "late"), ("schedule.when", "future")]),
+    ],
+)
+def test_time_of_a_send(
+    begins: int | None, not_after: int | None, scheduled: int | None, expected: list[Any]
+) -> None:
+    """A send begins before its end, and before the platform would refuse its schedule."""
+
+    def hours(number: int | None) -> datetime | None:
+        return None if number is None else START + number * HOUR
+
+    when = hours(scheduled)
+    campaign = CAMPAIGN if when is None else attrs.evolve(CAMPAIGN, schedule=SendAt(when))
+    given = spec(campaign=campaign, not_after=hours(not_after))
+
+    found = problems_of_time(given, hours(begins), START)
+
+    assert [(each.field, each.rule) for each in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("at", "rule"), [(START.replace(tzinfo=None), "aware"), ("tomorrow", "type"), (5, "type")]
+)
+def test_time_without_a_zone_is_refused(at: Any, rule: str) -> None:
+    """What is no instant begins at no time."""
+    [found] = problems_of_time(spec(), at, START)
+
+    assert (found.field, found.rule) == ("at", rule)
