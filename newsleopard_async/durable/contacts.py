@@ -1,19 +1,68 @@
-"""Contacts by URL and hash: the database has neither a contact nor what opens the URL."""
+"""Contacts by URL and hash: the database has neither a contact nor what opens the URL.
+
+A worker opens the URL, and compares the hash of the bytes as it reads them. They are used only
+after that, out of a temporary file of this library's, so that nothing can come in between.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import inspect
 import os
 import re
-from collections.abc import Iterator
-from pathlib import PurePosixPath, PureWindowsPath
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 from urllib.request import url2pathname
 
-from newsleopard_async.errors import Problem
-from newsleopard_async.models.validation import problems_of_line
+import anyio
+import attrs
 
-__all__ = ["is_whole_path", "local_path_of", "problems_of_sha256", "problems_of_url"]
+from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.sources import (
+    BinaryFileSource,
+    Contacts,
+    ContactsSource,
+    PathSource,
+    as_source,
+    in_pieces,
+    is_decoded,
+    spool,
+)
+from newsleopard_async.errors import InvalidRequest, NewsLeopardError, Problem
+from newsleopard_async.files import real_path
+from newsleopard_async.models.validation import problems_of_line
+from newsleopard_async.plain import redact_url
+from newsleopard_async.temporary import private_folder
+
+__all__ = [
+    "ContactsOpener",
+    "ContactsUnavailable",
+    "HashedSource",
+    "Opener",
+    "in_file",
+    "is_whole_path",
+    "local_path_of",
+    "problems_of_sha256",
+    "problems_of_url",
+]
+
+T = TypeVar("T")
+
+Opener: TypeAlias = Callable[[str], Contacts | Awaitable[Contacts]]
+"""What opens a URL, async or not, and adds whatever grants access; called in a thread if it is not.
+
+An open file that it returns is closed when it has been read.
+"""
+
+_LONGEST_WAIT_S: Final = 600.0
+"""Chosen: a query may take minutes before its first row; what takes longer would keep a worker."""
+
+_CLOSES_S: Final = 5.0
+"""Chosen: what was read is of no more use, so that its end is not worth a longer wait."""
 
 _LONGEST: Final = 2_000
 """Chosen: what browsers and object stores take for a URL, and no place for contacts."""
@@ -141,3 +190,239 @@ def local_path_of(url: str) -> str | None:
     if parts.scheme != "file" or not is_plain or not parts.path.startswith("/"):
         return None
     return url2pathname(parts.path)
+
+
+class ContactsUnavailable(Exception):
+    """Contacts cannot be read here, now: the run tries again later, and has not failed.
+
+    Its text has neither contacts nor what grants access to them.
+
+    Attributes:
+        field: ``contacts`` or ``skip``.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@attrs.frozen(kw_only=True)
+class ContactsOpener:
+    """Opens the URLs of contacts in this process.
+
+    Attributes:
+        opener: Opens every URL; None opens files of this host only.
+        shared_folder: The folder that all hosts have, under the same path.
+        is_fleet: Whether workers of several hosts read the same database: then a file must be in
+            the shared folder, whoever opens it.
+    """
+
+    opener: Opener | None = None
+    shared_folder: Path | None = None
+    is_fleet: bool = False
+
+    async def open(self, url: str, sha256: str | None, *, field: str = "contacts") -> HashedSource:
+        """Open contacts; what they are is compared as they are read.
+
+        Args:
+            url: Where they are.
+            sha256: Of their bytes; None compares nothing.
+            field: How errors call them.
+
+        Raises:
+            InvalidRequest: no worker can open such a URL, or the opener gave no contacts.
+            ContactsUnavailable: they are not there, here and now.
+        """
+        return HashedSource(self, url, sha256, field, await self.source(url, field))
+
+    @contextlib.asynccontextmanager
+    async def open_skip(self, url: str, sha256: str | None) -> AsyncIterator[Path]:
+        """Read a list of addresses to leave out into a file, which is there within the context.
+
+        Raises:
+            InvalidRequest: as `open` does; or it is not the list that it was.
+            ContactsUnavailable: it is not there, here and now.
+        """
+        async with in_file(await self.open(url, sha256, field="skip")) as path:
+            yield path
+
+    async def digest(self, url: str, *, field: str = "contacts") -> str:
+        """Read contacts to their end, and return the SHA-256 of their bytes.
+
+        Raises:
+            InvalidRequest: as `open` does.
+            ContactsUnavailable: they are not there, here and now.
+        """
+        source = await self.open(url, None, field=field)
+        async for _ in source.csv_pieces():
+            pass
+        assert source.sha256 is not None
+        return source.sha256
+
+    async def source(self, url: str, field: str) -> ContactsSource:
+        """Open a URL, without a look at what is there."""
+
+        async def opened() -> ContactsSource:
+            path = await in_thread(partial(self._local, url, field))
+            if self.opener is None:
+                assert path is not None
+                return PathSource(path)
+            return as_source(await _called(self.opener, url))
+
+        return await _tried(opened, url, field)
+
+    def _local(self, url: str, field: str) -> Path | None:
+        """Return the file of this host that a URL names, if there may be one."""
+        text = local_path_of(url)
+        if text is None:
+            if self.opener is None:
+                raise InvalidRequest.of(
+                    field,
+                    "opener",
+                    f"{redact_url(url)} is not a file of this host, and nothing here opens such a "
+                    "URL; give Durable(…, contacts=…), a function that takes the URL and returns "
+                    "the contacts: ten lines, which the page on durable pipelines has",
+                )
+            return None
+        if not self.is_fleet:
+            return Path(text)
+        # By their real names: neither a link nor .. leads out of the folder.
+        path = real_path(text)
+        if self.shared_folder is None or not path.is_relative_to(real_path(self.shared_folder)):
+            raise InvalidRequest.of(
+                field,
+                "local-path",
+                f"{text} is a file of one host, and a worker of another one would not find it; put "
+                "it into a folder that all hosts have, and name that as Durable(…, "
+                "shared_folder=…), or give a URL and contacts=",
+            )
+        return path
+
+
+@attrs.define(eq=False)
+class HashedSource:
+    """Contacts whose hash is compared at the end of each reading: it ends well, or not at all.
+
+    Attributes:
+        sha256: Of what was read last, once it was read to its end.
+    """
+
+    _opener: ContactsOpener = attrs.field(repr=False)
+    _url: str = attrs.field(repr=redact_url)
+    _expected: str | None
+    _field: str
+    _opened: ContactsSource | None = attrs.field(repr=False)
+    sha256: str | None = attrs.field(default=None, init=False)
+    is_decoded: bool = attrs.field(init=False)
+
+    @is_decoded.default
+    def _is_decoded(self) -> bool:
+        return self._opened is not None and is_decoded(self._opened)
+
+    async def csv_pieces(self) -> AsyncGenerator[bytes, None]:
+        """Read them once; a further reading opens them anew.
+
+        Raises:
+            InvalidRequest: their hash is another one (rule ``changed``), or they are none.
+            ContactsUnavailable: they cannot be read, here and now.
+        """
+        source, self._opened = self._opened, None
+        if source is None:
+            source = await self._opener.source(self._url, self._field)
+        digest = hashlib.sha256()
+        async with contextlib.aclosing(_read(source)) as pieces:
+            while piece := await _tried(partial(anext, pieces, b""), self._url, self._field):
+                await in_thread(partial(digest.update, piece))
+                yield piece
+        self.sha256 = digest.hexdigest()
+        if self._expected not in (None, self.sha256):
+            raise InvalidRequest.of(
+                self._field,
+                "changed",
+                f"what is at {redact_url(self._url)} is not what it was when the send was started; "
+                "put the file back, or start the send under another send key",
+            )
+
+
+async def _read(source: ContactsSource) -> AsyncGenerator[bytes, None]:
+    """Read a source once, and close the file that was opened for it."""
+    try:
+        async with in_pieces(source) as pieces:
+            async for piece in pieces:
+                yield piece
+    finally:
+        if isinstance(source, BinaryFileSource):
+            await _close(source.file)
+
+
+async def _close(file: Any) -> None:
+    close = getattr(file, "aclose", None) or getattr(file, "close", None)
+    if close is None:
+        return
+    # It has been read; whatever is wrong with its end is of no interest.
+    with anyio.move_on_after(_CLOSES_S, shield=True), contextlib.suppress(Exception):
+        await _called(close)
+
+
+async def _called(function: Callable[..., Any], *args: Any) -> Any:
+    """Call what may be async, or may block."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*args)
+    result, error = await in_thread(partial(_outcome, function, *args))
+    if error is not None:
+        raise error
+    return await result if inspect.isawaitable(result) else result
+
+
+def _outcome(function: Callable[..., Any], *args: Any) -> tuple[Any, Exception | None]:
+    """Return what comes of a call; no thread may end with StopIteration."""
+    try:
+        return function(*args), None
+    except Exception as error:  # noqa: BLE001 - whatever somebody else's function may raise
+        return None, error
+
+
+async def _tried(work: Callable[[], Awaitable[T]], url: str, field: str) -> T:
+    """Do some of the opening or reading; what is not there, here and now, is told apart.
+
+    Raises:
+        ContactsUnavailable: it took too long, or anything but this library raised.
+    """
+    failure: Exception
+    try:
+        with anyio.fail_after(_LONGEST_WAIT_S):
+            return await work()
+    except InvalidRequest as error:
+        failure = _of_ours(error, field)
+    except NewsLeopardError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever somebody else's source may raise
+        failure = ContactsUnavailable(field, f"{redact_url(url)} cannot be read: {_why(error)}")
+    # Raised out here: the other error may hold contacts, or what grants access to them.
+    raise failure
+
+
+def _of_ours(error: InvalidRequest, field: str) -> Exception:
+    """Tell a file that cannot be read now from what is wrong with what was given."""
+    if all(each.field == "contacts" and each.rule in _PASSING for each in error.problems):
+        return ContactsUnavailable(field, "; ".join(each.message for each in error.problems))
+    return InvalidRequest(attrs.evolve(each, field=field) for each in error.problems)
+
+
+_PASSING: Final = ("readable", "unchanged")
+"""Rules of files that are missing, or are being written."""
+
+
+def _why(error: Exception) -> str:
+    """Say why it cannot be read, in no word of somebody else's."""
+    if isinstance(error, OSError) and isinstance(error.errno, int) and error.errno > 0:
+        return os.strerror(error.errno)
+    return type(error).__name__
+
+
+@contextlib.asynccontextmanager
+async def in_file(source: ContactsSource) -> AsyncIterator[Path]:
+    """Read a source into a file that nobody else can look into, and that ends with the context."""
+    with private_folder() as folder:
+        file = await spool(source, folder / "skip.csv", lambda _: True)
+        yield file.path
