@@ -5,6 +5,7 @@ It is kept in a database as JSON. So it has no contact, no key, and nothing that
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +17,14 @@ import attrs
 
 from newsleopard_async.checks.at_send import problems_of_schedule
 from newsleopard_async.contacts.csv.detection import EncodingDetector
+from newsleopard_async.contacts.examine import examined
 from newsleopard_async.contacts.options import Options, as_fixes
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.durable.contacts import (
+    ContactsOpener,
+    ContactsUnavailable,
+    in_file,
     is_whole_path,
     problems_of_sha256,
     problems_of_url,
@@ -30,18 +35,22 @@ from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import problems_of_line, refuse, wrong_type
 from newsleopard_async.plain import Plain, from_plain
+from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.balance import IfTooLow, problems_of_balance
+from newsleopard_async.workflows.checking import log_remarks
 from newsleopard_async.workflows.hold import problems_of_hold
 from newsleopard_async.workflows.polling import problems_of_polling
 from newsleopard_async.workflows.sending import (
     WaitFor,
+    judge_mailing,
     problems_of_arguments,
     problems_of_wait,
     target_of,
 )
 from newsleopard_async.workflows.target import IfListExists
+from newsleopard_async.workflows.verdict import Terms
 
-__all__ = ["SendSpec", "problems_of_time"]
+__all__ = ["SendSpec", "prepared", "problems_of_time"]
 
 _LONGEST_ACCOUNT: Final = 200
 """Chosen: as a send key's."""
@@ -300,3 +309,61 @@ def _too_late(begin: datetime, not_after: datetime, *, is_now: bool) -> Problem:
 def _show(when: datetime) -> str:
     utc = when.astimezone(UTC)
     return f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+
+
+async def prepared(spec: SendSpec, opener: ContactsOpener, *, now: datetime) -> SendSpec:
+    """Return a spec with the hashes of its contacts, and refuse what would be refused later.
+
+    What has no hash is read here, and what was read is judged as `send_campaign` would judge it.
+    With the hash nothing is read, and the campaign is judged by itself.
+
+    Args:
+        spec: What is sent.
+        opener: Opens its contacts.
+        now: When the send begins; aware.
+
+    Raises:
+        InvalidRequest: with everything that is wrong, at once.
+    """
+    try:
+        return await _prepared(spec, opener, now)
+    except ContactsUnavailable as error:
+        unavailable = error
+    raise InvalidRequest.of(
+        unavailable.field,
+        "readable",
+        f"{unavailable}; a send is started where they can be read, or with their hash as "
+        f"{unavailable.field}_sha256=",
+    )
+
+
+async def _prepared(spec: SendSpec, opener: ContactsOpener, now: datetime) -> SendSpec:
+    target = target_of(spec.contacts, spec.list_sn, spec.list_name, spec.if_list_exists)
+    terms = Terms(check=spec.check, strict=spec.strict, max_rejected=spec.max_rejected)
+    reads = spec.contacts is not None and spec.contacts_sha256 is None
+    hashes: dict[str, Any] = {}
+    problems: list[Problem] = []
+    report, skip = None, None
+    async with contextlib.AsyncExitStack() as stack:
+        if spec.skip is not None and (reads or spec.skip_sha256 is None):
+            source = await opener.open(spec.skip, spec.skip_sha256, field="skip")
+            skip = await stack.enter_async_context(in_file(source))
+            hashes["skip_sha256"] = source.sha256
+        if spec.contacts is not None and reads:
+            source = await opener.open(spec.contacts, None)
+            # In a folder that is there: its own is on the worker's host. Nothing is written to it.
+            left_out_to = stack.enter_context(private_folder()) / "left-out.csv"
+            options = spec.options(skip=skip, left_out_to=left_out_to)
+            try:
+                async with examined(source, options) as found:
+                    report = found.report
+            except InvalidRequest as error:
+                problems.extend(error.problems)
+            # Without one, they were given up before their end, and are refused below.
+            hashes["contacts_sha256"] = source.sha256
+    judgement = await judge_mailing(
+        spec.campaign, report, target, now=now, terms=terms, hold=spec.hold
+    )
+    refuse([*problems, *judgement.problems])
+    log_remarks(judgement.remarks)
+    return attrs.evolve(spec, **hashes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,13 +12,20 @@ import attrs
 import pytest
 
 from newsleopard_async import InvalidRequest, ListSn, Mailing, Polling, SendAt, from_plain
-from newsleopard_async.durable.spec import SendSpec, problems_of_time
+from newsleopard_async.durable.contacts import ContactsOpener
+from newsleopard_async.durable.spec import SendSpec, prepared, problems_of_time
 from tests.constants import CAMPAIGN, MAILINGS, START
 from tests.plainness import assert_exactly_plain
 
 URL = "s3://bucket/members.csv"
 SHA = "0a" * 32
+CSV = "EMAIL,NAME\nming@example.com,王小明\nmei@example.com,李小美\n"
 HOUR = timedelta(hours=1)
+CLEAN = attrs.evolve(
+    CAMPAIGN,
+    html='<html><head><meta charset="utf-8"></head><body><p>${NAME} 您好</p></body></html>',
+)
+"""A campaign of which the check has nothing to say."""
 
 FULL: dict[str, Any] = {
     "account": "shop",
@@ -204,3 +212,93 @@ def test_time_without_a_zone_is_refused(at: Any, rule: str) -> None:
     [found] = problems_of_time(spec(), at, START)
 
     assert (found.field, found.rule) == ("at", rule)
+
+
+def digest_of(text: str) -> str:
+    """Compute what sha256sum prints."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.anyio
+async def test_hashes_are_filled_in(tmp_path: Path) -> None:
+    """Whoever starts a send need not compute them; what is to be written later is not yet."""
+    members, left = tmp_path / "members.csv", tmp_path / "left.csv"
+    members.write_text(CSV + "nobody,誰\n", "utf-8")
+    left.write_text("mei@example.com\n", "utf-8")
+    given = spec(
+        contacts=str(members),
+        skip=left.as_uri(),
+        fix="leave-out-bad-rows",
+        left_out_to="/on/another/host/left-out.csv",
+    )
+
+    found = await prepared(given, ContactsOpener(), now=START)
+
+    hashes = {
+        "contacts_sha256": digest_of(members.read_text("utf-8")),
+        "skip_sha256": digest_of(left.read_text("utf-8")),
+    }
+    assert found == attrs.evolve(given, **hashes)  # type: ignore[arg-type]  # by their names
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["left.csv", "members.csv"]
+
+
+@pytest.mark.anyio
+async def test_nothing_is_read_if_the_hashes_are_given() -> None:
+    """A light process starts a send whose contacts it cannot open; the campaign is judged."""
+    given = spec(contacts_sha256=SHA, skip=URL, skip_sha256=SHA)
+    past = attrs.evolve(CAMPAIGN, schedule=SendAt(START))
+
+    assert await prepared(given, ContactsOpener(is_fleet=True), now=START) == given
+    with pytest.raises(InvalidRequest, match=r"^schedule\.when: .*[^;]$") as caught:
+        await prepared(attrs.evolve(given, campaign=past), ContactsOpener(), now=START)
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("content", "changes", "expected"),
+    [
+        (CSV, {}, []),
+        (CSV + "nobody,誰\n", {}, [("contacts", "invalid-email")]),
+        (CSV + "nobody,誰\n", {"max_rejected": 1}, []),
+        (CSV + "nobody,誰\n", {"check": False}, []),
+        (CSV + "MEI@example.com,李小美\n", {"strict": True}, [("contacts", "duplicate-email")]),
+        ("", {}, [("contacts", "empty-file")]),
+        (CSV, {"columns": {"email": "EMAIL", "x": "NAME"}}, [("contacts", "column-names")]),
+        (CSV, {"part_bytes": 20}, [("part_bytes", "range")]),
+        (CSV, {"campaign": {"subject": "${LEVEL}"}}, [("subject", "unknown-placeholder")]),
+    ],
+)
+async def test_contacts_are_judged_before_they_are_kept(
+    content: str, changes: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    """What is wrong shows now, and not at night next month; with all that is wrong at once."""
+    late = SendAt(START) if expected else SendAt(START + HOUR)
+    campaign = attrs.evolve(CLEAN, schedule=late, **changes.get("campaign", {}))
+    opener = ContactsOpener(opener=lambda _: content.encode())
+    given = spec(**{**changes, "campaign": campaign})
+
+    found = []
+    try:
+        await prepared(given, opener, now=START)
+    except InvalidRequest as error:
+        found = [(each.field, each.rule) for each in error.problems]
+
+    assert found == (expected and [*expected, ("schedule.when", "future")])
+
+
+@pytest.mark.anyio
+async def test_contacts_that_cannot_be_read_here_are_refused(tmp_path: Path) -> None:
+    """A send is started where they can be read, or with their hash."""
+    missing, left = tmp_path / "missing.csv", tmp_path / "left.csv"
+    left.write_text("mei@example.com\n", "utf-8")
+
+    with pytest.raises(InvalidRequest, match=r"No such file.* contacts_sha256=") as caught:
+        await prepared(spec(contacts=str(missing)), ContactsOpener(), now=START)
+    with pytest.raises(InvalidRequest, match=r"skip: what is at .* is not what it was") as changed:
+        await prepared(
+            spec(contacts=str(left), skip=str(left), skip_sha256=SHA), ContactsOpener(), now=START
+        )
+
+    assert [(each.field, each.rule) for each in caught.value.problems] == [("contacts", "readable")]
+    assert [(each.field, each.rule) for each in changed.value.problems] == [("skip", "changed")]
