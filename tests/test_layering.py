@@ -79,6 +79,8 @@ DECLARED = {
     "contacts": {"email_validator", "narwhals", "python_calamine"},
     "emulator": {"starlette", "uvicorn"},
     "stores": {"redis", "sqlalchemy"},
+    "durable.engine": {"dbos"},
+    "durable": {"sqlalchemy"},
     "cli": {"click", "rich"},
     "testing": {"pytest", "trio"},
     "aio": {"trio"},

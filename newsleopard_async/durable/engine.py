@@ -1,0 +1,248 @@
+"""The engine, DBOS, and all that is asked of it: to keep attempts until they are due, and run them.
+
+It is asked by its public calls alone, and by this module alone. What it knows decides nothing:
+the send ledger and the record of a run do, and its rows may go at any time. It works in threads of
+its own; so whoever carries attempts may use any event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import attrs
+
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.stores.database import Database
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from dbos import DBOSClient, DBOSConfig, EnqueueOptions, WorkflowStatus
+
+__all__ = ["Attempt", "Engine"]
+
+T = TypeVar("T")
+
+_NAME: Final = "newsleopard"
+_SCHEMA: Final = "newsleopard_engine"
+"""Its tables in Postgres. Chosen: no application that uses DBOS itself has them."""
+
+_QUEUE: Final = "newsleopard_sends"
+_WORKFLOW: Final = "newsleopard_send"
+
+_VERSION: Final = "newsleopard-1"
+"""Pinned: by default it is a hash of the code, and a new release would strand what is under way."""
+
+_LOOKS_EVERY_S: Final = 0.5
+"""Chosen: how often a worker looks for what is due; the engine notes that once a second."""
+
+_WAITING: Final = ("ENQUEUED", "DELAYED", "PENDING")
+"""The states of an attempt that is still to come, or under way."""
+
+_AT_ONCE: Final = 500
+"""Chosen: how many attempts one call names."""
+
+
+@attrs.frozen
+class Attempt:
+    """One attempt at a send.
+
+    Attributes:
+        send_key: Of which send.
+        number: From 0.
+    """
+
+    send_key: str
+    number: int
+
+    @property
+    def id(self) -> str:
+        """Its id at the engine, which no other attempt has."""
+        return f"{self.send_key}/{self.number}"
+
+    @classmethod
+    def of(cls, workflow_id: str) -> Attempt:
+        """Read an id."""
+        send_key, _, number = workflow_id.rpartition("/")
+        return cls(send_key, int(number))
+
+
+class Engine:
+    """DBOS over a database; one for each process at most carries attempts.
+
+    Args:
+        database: Where it keeps them, beside the send ledger.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._client_made: DBOSClient | None = None
+
+    @property
+    def _client(self) -> DBOSClient:
+        if self._client_made is None:
+            dbos = _imported()
+            self._client_made = dbos.DBOSClient(
+                system_database_engine=self._database.engine,
+                dbos_system_schema=_SCHEMA,
+                serializer=dbos.DBOSPortableJSONSerializer(),
+                application_name=_NAME,
+                lazy=True,
+                retry_connection_errors=False,
+            )
+        return self._client_made
+
+    @hides_variables
+    def create_tables(self) -> None:
+        """Make its tables, or bring them up to its version."""
+        url = self._database.engine.url.render_as_string(hide_password=False)
+        _imported().DBOS.migrate(url, schema=_SCHEMA)
+
+    def enqueue(
+        self, connection: sa.Connection, attempt: Attempt, *, account: str, after_s: float
+    ) -> None:
+        """Enqueue an attempt within a transaction; one that is there already stays as it is.
+
+        Args:
+            connection: Of the database.
+            attempt: The attempt.
+            account: Whose it is; no account takes all places of a worker.
+            after_s: When it is due, in seconds from now.
+        """
+        options: EnqueueOptions = {
+            "queue_name": _QUEUE,
+            "workflow_name": _WORKFLOW,
+            "workflow_id": attempt.id,
+            "queue_partition_key": account,
+        }
+        if after_s > 0:
+            options["delay_seconds"] = after_s
+        self._client.enqueue_in_transaction(connection, options, attempt.send_key, attempt.number)
+
+    async def running(self) -> list[tuple[Attempt, str]]:
+        """List the attempts that a worker has taken and not ended, each with its worker."""
+        found = await self._ask(
+            lambda client: client.list_workflows(
+                name=_WORKFLOW, status="PENDING", load_input=False, load_output=False
+            )
+        )
+        return [(Attempt.of(each.workflow_id), each.executor_id or "") for each in found]
+
+    async def expected(self, attempts: Collection[Attempt]) -> set[Attempt]:
+        """Return those that are still to come, or under way."""
+        left: set[Attempt] = set()
+        for ids in _in_portions(attempts):
+            found = await self._ask(partial(_list_waiting, ids))
+            left.update(Attempt.of(each.workflow_id) for each in found)
+        return left
+
+    async def cancel(self, attempts: Iterable[Attempt]) -> None:
+        """Let none of these begin; one that is under way goes on, and counts no more."""
+        for ids in _in_portions(attempts):
+            await self._ask(methodcaller("cancel_workflows", ids))
+
+    async def delete(self, attempts: Iterable[Attempt]) -> None:
+        """Forget these."""
+        for ids in _in_portions(attempts):
+            await self._ask(methodcaller("delete_workflows", ids))
+
+    async def _ask(self, question: Callable[[DBOSClient], T]) -> T:
+        """Ask the engine in a thread, again and again while the database is away."""
+        return await self._database.run(lambda _: question(self._client))
+
+    def launch(self, worker: str, carry: Callable[[str, int], str], *, slots: int) -> None:
+        """Begin to take attempts; it blocks until that has begun.
+
+        Args:
+            worker: The id of this worker, which no other process has or had.
+            carry: Called in a thread with send key and number of each; returns what became of it.
+            slots: How many it takes at once.
+
+        Raises:
+            ConfigurationError: this process uses DBOS for something else.
+        """
+        dbos = _imported()
+        config: DBOSConfig = {
+            "name": _NAME,
+            "system_database_engine": self._database.engine,
+            "dbos_system_schema": _SCHEMA,
+            "serializer": dbos.DBOSPortableJSONSerializer(),
+            "executor_id": worker,
+            "application_version": _VERSION,
+            "run_migrations": False,
+            "use_listen_notify": True,
+            "log_level": "WARNING",
+            "max_executor_threads": slots + 10,
+        }
+        try:
+            dbos.DBOS(config=config)
+        except Exception as error:
+            raise ConfigurationError(
+                "this process uses DBOS for something else; a worker needs a process of its own: "
+                "newsleopard worker"
+            ) from error
+        # Registered here: an application of its own would get another version by an import.
+        dbos.DBOS.workflow(name=_WORKFLOW)(_named(carry))
+        dbos.DBOS.listen_queues([_QUEUE])
+        dbos.DBOS.launch()
+        dbos.DBOS.register_queue(
+            _QUEUE,
+            worker_concurrency=slots,
+            partition_worker_concurrency=max(1, slots // 2),
+            polling_interval_sec=_LOOKS_EVERY_S,
+            on_conflict="always_update",
+        )
+
+    def leave(self, within_s: float) -> None:
+        """Take no more attempts, and wait until those under way have ended.
+
+        Args:
+            within_s: For how long.
+        """
+        _imported().DBOS.destroy(workflow_completion_timeout_sec=max(1, int(within_s)))
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+        if self._client_made is not None:
+            self._client_made.destroy()
+            self._client_made = None
+
+
+def _named(carry: Callable[[str, int], str]) -> Callable[[str, int], str]:
+    """Return what the engine runs; it asks for the types of the arguments."""
+
+    def newsleopard_send(send_key: str, number: int) -> str:
+        return carry(send_key, number)
+
+    return newsleopard_send
+
+
+def _list_waiting(ids: list[str], client: DBOSClient) -> list[WorkflowStatus]:
+    return client.list_workflows(
+        workflow_ids=ids, status=list(_WAITING), load_input=False, load_output=False
+    )
+
+
+def _in_portions(attempts: Iterable[Attempt]) -> Iterable[list[str]]:
+    ids = [each.id for each in attempts]
+    for begin in range(0, len(ids), _AT_ONCE):
+        yield ids[begin : begin + _AT_ONCE]
+
+
+def _imported() -> Any:
+    try:
+        import dbos
+    except ImportError:
+        raise ConfigurationError(
+            "durable pipelines need DBOS: pip install 'newsleopard-async[dbos]'"
+        ) from None
+    # It hints at a service on the internet, at every start.
+    logging.getLogger("dbos").setLevel(logging.WARNING)
+    return dbos
