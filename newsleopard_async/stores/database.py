@@ -42,6 +42,9 @@ _ANSWER_S: Final = 10.0
 """Chosen: a statement takes milliseconds. The server gives it up first, then this side does: a
 server that was stopped, or is behind a dead network, says nothing at all."""
 
+_CREATE_S: Final = 30.0
+"""Chosen: to make tables takes a moment, and longer where several processes want to at once."""
+
 _LONGEST_WAIT_S: Final = 1.0
 """Chosen: between two attempts, so that a restarted server is noticed within a second."""
 
@@ -113,16 +116,22 @@ class Database:
         self._create = create
         self._process = os.getpid()
 
+    @property
+    def file(self) -> Path | None:
+        """Where it is, of SQLite; None of a server."""
+        return Path(self.engine.url.database or "") if self.engine.name == "sqlite" else None
+
     async def aclose(self) -> None:
         """Close the connections; the next call opens new ones."""
         await in_thread(self.engine.dispose)
 
-    async def run(self, work: Callable[[sa.Connection], T]) -> T:
+    async def run(self, work: Callable[[sa.Connection], T], *, answer_s: float = 0.0) -> T:
         """Do it in a thread and a transaction, again and again while the database is away.
 
         Args:
             work: Given a connection; it may be called again after it has taken effect, if the
                 answer was lost.
+            answer_s: How much longer than a single statement it may take, in seconds.
 
         Raises:
             ConfigurationError: the database cannot be used so.
@@ -130,7 +139,7 @@ class Database:
         """
         until, wait_s = anyio.current_time() + _WITHIN_S, 0.05
         while True:
-            done = await in_thread(partial(self._attempt, work))
+            done = await in_thread(partial(self._attempt, work, _ANSWER_S + answer_s))
             if not isinstance(done, _Failure):
                 return done
             if done.kind == "setup":
@@ -144,22 +153,22 @@ class Database:
             await anyio.sleep(wait_s)
             wait_s = min(_LONGEST_WAIT_S, 2 * wait_s)
 
-    def _attempt(self, work: Callable[[sa.Connection], T]) -> T | _Failure:
+    def _attempt(self, work: Callable[[sa.Connection], T], answer_s: float) -> T | _Failure:
         if self._process != os.getpid():
             # A forked child has inherited connections that its parent goes on to use.
             self.engine.dispose(close=False)
             self._process = os.getpid()
-        done = self._once(work)
+        done = self._once(work, answer_s)
         if isinstance(done, _Failure) and done.kind == "no-table":
-            made = self._once(self._create)
+            made = self._once(self._create, _CREATE_S)
             return made or attrs.evolve(done, kind="away")
         return done
 
-    def _once(self, work: Callable[[sa.Connection], T]) -> T | _Failure:
+    def _once(self, work: Callable[[sa.Connection], T], answer_s: float) -> T | _Failure:
         from sqlalchemy import exc
 
         try:
-            with _Watch(_ANSWER_S) as watch, self.engine.connect() as connection:
+            with _Watch(answer_s) as watch, self.engine.connect() as connection:
                 watch.take(connection.connection.driver_connection)
                 connection.exec_driver_sql(_PREPARE[self.engine.name])
                 done = work(connection)

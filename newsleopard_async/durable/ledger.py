@@ -1,0 +1,424 @@
+"""The send ledger: a row for each send, beside the record of its run and the attempts at it.
+
+The rules:
+
+- A row is made together with its first attempt, in one transaction, and each next attempt together
+  with how the one before ended. So there is no crash between the two.
+- Attempts are numbered. Whoever ends attempt n, or takes it over, makes attempt n + 1, if n is
+  still the last one. So of several at most one does, and a call whose answer was lost may be made
+  again.
+- A final state is final. That a campaign is out is believed from any attempt.
+- A row stays for good: by it a key is not used twice. Its spec may be purged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import attrs
+
+from newsleopard_async.durable.engine import Attempt, Engine
+from newsleopard_async.errors import InvalidRequest, Problem
+from newsleopard_async.stores.database import Database
+from newsleopard_async.stores.serial import key_from_text, key_to_text
+from newsleopard_async.stores.sql import create_runs
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+__all__ = ["FINAL", "Ledger", "NewSend", "Row", "RowState", "Verdict", "create_ledger"]
+
+RowState = Literal["scheduled", "waiting", "checking", "held", "failed", "done", "cancelled"]
+
+FINAL: Final = frozenset({"done", "cancelled"})
+"""What no attempt follows. One that failed may be tried again, once something was changed."""
+
+_CREATE: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS newsleopard_sends (
+        key TEXT PRIMARY KEY,
+        account TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        spec TEXT,
+        begins_at DOUBLE PRECISION,
+        state TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        next_at DOUBLE PRECISION,
+        error TEXT,
+        message TEXT NOT NULL,
+        outcome TEXT,
+        created_at DOUBLE PRECISION NOT NULL,
+        updated_at DOUBLE PRECISION NOT NULL
+    )
+    """,
+    """
+    CREATE INDEX IF NOT EXISTS newsleopard_sends_due ON newsleopard_sends (next_at)
+    WHERE next_at IS NOT NULL
+    """,
+)
+"""Times are seconds since 1970 in UTC. ``begins_at`` is what the caller asked for, ``next_at`` when
+the next attempt is due."""
+
+_READ: Final = """
+SELECT s.key, s.account, s.digest, s.spec, s.begins_at, s.state, s.attempt, s.next_at, s.error,
+    s.message, s.outcome, s.created_at, s.updated_at, r.data
+FROM newsleopard_sends s LEFT JOIN newsleopard_runs r ON r.key = s.key
+WHERE s.key IN :keys
+"""
+
+_KEYS: Final = "SELECT key FROM newsleopard_sends WHERE key > :last ORDER BY key LIMIT :page"
+
+_PAGE_ROWS: Final = 500
+"""Chosen: a spec has the HTML of a campaign, so that a page is some megabytes."""
+
+_LOCK: Final = "UPDATE newsleopard_sends SET updated_at = updated_at WHERE key IN :keys"
+"""The first statement of a transaction that writes: SQLite then has its lock from the start."""
+
+_INSERT: Final = """
+INSERT INTO newsleopard_sends
+    (key, account, digest, spec, begins_at, state, attempt, next_at, message, created_at,
+    updated_at)
+VALUES (:key, :account, :digest, :spec, :begins_at, 'scheduled', 0, :next_at, '', :now, :now)
+"""
+
+_REPLACE: Final = """
+UPDATE newsleopard_sends
+SET account = :account, digest = :digest, spec = :spec, begins_at = :begins_at, state = 'scheduled',
+    attempt = attempt + 1, next_at = :next_at, error = NULL, message = '', updated_at = :now
+WHERE key = :key
+"""
+
+_SETTLE: Final = """
+UPDATE newsleopard_sends
+SET state = :state, error = :error, message = :message, outcome = COALESCE(:outcome, outcome),
+    attempt = attempt + :follows, next_at = :next_at, updated_at = :now
+WHERE key = :key AND state NOT IN ('done', 'cancelled') AND (attempt = :number OR :is_final = 1)
+"""
+
+_GO_ON: Final = """
+UPDATE newsleopard_sends
+SET attempt = attempt + 1, next_at = :now, updated_at = :now,
+    state = CASE WHEN state = 'failed' THEN 'waiting' ELSE state END
+WHERE key = :key AND state NOT IN ('done', 'cancelled') AND attempt = :number
+    AND (next_at IS NOT NULL OR :is_asked_for = 1)
+"""
+
+_OVERDUE: Final = """
+SELECT key, attempt FROM newsleopard_sends
+WHERE next_at < :before AND state NOT IN ('done', 'cancelled')
+ORDER BY next_at LIMIT 1000
+"""
+
+_PURGEABLE: Final = """
+SELECT key, attempt FROM newsleopard_sends
+WHERE spec IS NOT NULL AND state IN ('done', 'cancelled', 'failed') AND next_at IS NULL
+    AND updated_at < :before
+LIMIT 500
+"""
+
+_PURGE: Final = "UPDATE newsleopard_sends SET spec = NULL, message = '' WHERE key IN :keys"
+
+_S_OF_EACH: Final = 0.01
+"""Chosen: ten times what a send takes of a bulk, measured at 0.6 to 1 ms."""
+
+
+@attrs.frozen(kw_only=True)
+class NewSend:
+    """A send that is to be put into the ledger.
+
+    Attributes:
+        send_key: Its key.
+        account: Which account's.
+        digest: Of its spec.
+        spec: As JSON.
+        begins_at: When it is to begin; None for at once.
+    """
+
+    send_key: str
+    account: str
+    digest: str
+    spec: str
+    begins_at: datetime | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """How an attempt ended.
+
+    Attributes:
+        state: What the send is now.
+        next_at: When the next attempt is due, in seconds since 1970; None if none is.
+        error: The class of its error.
+        message: What that said, without a contact or key.
+        outcome: What the pipeline returned, as JSON.
+    """
+
+    state: RowState
+    next_at: float | None = None
+    error: str | None = None
+    message: str = ""
+    outcome: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """A send as the ledger has it.
+
+    Attributes:
+        send_key: Its key.
+        account: Which account's.
+        digest: Of its spec.
+        spec: As JSON; None once it was purged.
+        begins_at: When it was to begin.
+        state: How the last attempt ended.
+        attempt: The number of the last attempt, which may be still to come.
+        next_at: When that is due.
+        error: The class of the error that the last one ended with.
+        message: What it said.
+        outcome: What the pipeline returned, as JSON.
+        created_at: When it was put in.
+        updated_at: When it was changed last.
+        record: The record of its run, as JSON, if there is one.
+    """
+
+    send_key: str
+    account: str
+    digest: str
+    spec: str | None
+    begins_at: float | None
+    state: RowState
+    attempt: int
+    next_at: float | None
+    error: str | None
+    message: str
+    outcome: str | None
+    created_at: float
+    updated_at: float
+    record: str | None
+
+    @property
+    def last(self) -> Attempt:
+        """The last attempt."""
+        return Attempt(self.send_key, self.attempt)
+
+
+class Ledger:
+    """The table ``newsleopard_sends``.
+
+    Args:
+        database: Where they are.
+        engine: Keeps the attempts, in the same database.
+    """
+
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self._database = database
+        self._engine = engine
+
+    async def start(self, sends: Sequence[NewSend], *, replace: bool) -> None:
+        """Put sends in, each with its first attempt, in one transaction: all of them, or none.
+
+        Args:
+            sends: One for each key.
+            replace: Whether one that is there, and has not ended, is replaced.
+
+        Raises:
+            InvalidRequest: a key was used for something else; none was put in.
+            ConnectionFailed: the database was away; start them again.
+        """
+        work = partial(self._start, sends, replace=replace)
+        await self._database.run(work, answer_s=_S_OF_EACH * len(sends))
+
+    def _start(self, sends: Sequence[NewSend], connection: sa.Connection, *, replace: bool) -> None:
+        now = time.time()
+        there: dict[str, Row] = {}
+        for begin in range(0, len(sends), _PAGE_ROWS):
+            keys = [key_to_text(each.send_key) for each in sends[begin : begin + _PAGE_ROWS]]
+            _execute(connection, _LOCK, keys=keys)
+            there |= {row.send_key: row for row in _fetch(keys, connection)}
+        refused = [
+            problem
+            for each in sends
+            if each.send_key in there
+            for problem in _problems(each, there[each.send_key], replace=replace)
+        ]
+        if refused:
+            raise InvalidRequest(refused)
+        for send in sends:
+            row = there.get(send.send_key)
+            if row is None:
+                number = 0
+            elif _is_same(send, row) and row.state != "failed":
+                continue
+            else:
+                number = row.attempt + 1
+            due = now if send.begins_at is None else send.begins_at.timestamp()
+            values = {
+                "key": key_to_text(send.send_key),
+                "account": send.account,
+                "digest": send.digest,
+                "spec": send.spec,
+                "begins_at": _seconds(send.begins_at),
+                "next_at": due,
+                "now": now,
+            }
+            _execute(connection, _INSERT if row is None else _REPLACE, **values)
+            self._enqueue(connection, Attempt(send.send_key, number), send.account, due - now)
+
+    def _enqueue(
+        self, connection: sa.Connection, attempt: Attempt, account: str, after_s: float
+    ) -> None:
+        self._engine.enqueue(connection, attempt, account=account, after_s=after_s)
+
+    async def read(self, send_key: str) -> Row | None:
+        """Return a send, or None."""
+        rows = await self.read_all([send_key])
+        return rows[0] if rows else None
+
+    async def read_all(self, send_keys: Sequence[str]) -> list[Row]:
+        """Return those of these sends that are there, in this order."""
+        found: dict[str, Row] = {}
+        for begin in range(0, len(send_keys), _PAGE_ROWS):
+            keys = [key_to_text(each) for each in send_keys[begin : begin + _PAGE_ROWS]]
+            rows = await self._database.run(partial(_fetch, keys))
+            found |= {row.send_key: row for row in rows}
+        return [found[each] for each in send_keys if each in found]
+
+    async def page(self, after: str | None) -> list[Row]:
+        """Return the sends whose keys follow one, in the order of keys; [] at the end."""
+        last = "" if after is None else key_to_text(after)
+        return await self._database.run(partial(_fetch_page, last))
+
+    async def settle(self, attempt: Attempt, account: str, verdict: Verdict) -> None:
+        """Note how an attempt ended, and make the next one, if it is due at some time."""
+        await self._database.run(partial(self._settle, attempt, account, verdict))
+
+    def _settle(
+        self, attempt: Attempt, account: str, verdict: Verdict, connection: sa.Connection
+    ) -> None:
+        now, follows = time.time(), verdict.next_at is not None
+        values = {
+            **attrs.asdict(verdict),
+            "key": key_to_text(attempt.send_key),
+            "number": attempt.number,
+            "follows": int(follows),
+            "is_final": int(verdict.state in FINAL),
+            "now": now,
+        }
+        is_noted = _execute(connection, _SETTLE, **values).rowcount == 1
+        if is_noted and verdict.next_at is not None:
+            following = Attempt(attempt.send_key, attempt.number + 1)
+            self._enqueue(connection, following, account, verdict.next_at - now)
+
+    async def go_on(self, attempt: Attempt, *, is_asked_for: bool) -> bool:
+        """Make the next attempt now, if this is the last one and the send has not ended.
+
+        Args:
+            attempt: The attempt.
+            is_asked_for: Whether a person wants it, even if no further attempt was to follow.
+        Returns: Whether it did.
+        """
+        work = partial(self._go_on, attempt, is_asked_for=is_asked_for)
+        return await self._database.run(work)
+
+    def _go_on(self, attempt: Attempt, connection: sa.Connection, *, is_asked_for: bool) -> bool:
+        key = key_to_text(attempt.send_key)
+        values = {"key": key, "number": attempt.number, "now": time.time()}
+        done = _execute(connection, _GO_ON, **values, is_asked_for=int(is_asked_for))
+        if done.rowcount == 0:
+            return False
+        [row] = _fetch([key], connection)
+        self._enqueue(connection, row.last, row.account, 0.0)
+        return True
+
+    async def overdue(self, by_s: float) -> list[Attempt]:
+        """List the attempts that should have begun so many seconds ago; a thousand at most."""
+        before = time.time() - by_s
+        return await self._database.run(partial(_fetch_attempts, _OVERDUE, before))
+
+    async def purge(self, before: datetime) -> list[Attempt]:
+        """Forget the specs of sends that ended before, 500 at most; return their last attempts."""
+        return await self._database.run(partial(_purge, before.timestamp()))
+
+
+def create_ledger(engine: Engine, connection: sa.Connection) -> None:
+    """Make the tables: of sends, and of what is beside them in one transaction."""
+    # First: it has a connection of its own, and SQLite has one writer.
+    engine.create_tables()
+    create_runs(connection)
+    for each in _CREATE:
+        connection.exec_driver_sql(each)
+
+
+def _is_same(send: NewSend, row: Row) -> bool:
+    return (send.digest, send.account, _seconds(send.begins_at)) == (
+        row.digest,
+        row.account,
+        row.begins_at,
+    )
+
+
+def _problems(send: NewSend, row: Row, *, replace: bool) -> Iterable[Problem]:
+    """Yield why a send cannot be put in the place of one that is there."""
+    if row.state == "cancelled":
+        yield Problem(
+            "send_key",
+            "abandoned",
+            f"{send.send_key!r} was cancelled, and sends nothing any more; give another key",
+        )
+    elif _is_same(send, row):
+        return
+    elif row.state == "done":
+        yield Problem(
+            "send_key",
+            "other-input",
+            f"{send.send_key!r} was used for another campaign, which is sent; give another key",
+        )
+    elif not replace:
+        yield Problem(
+            "send_key",
+            "other-input",
+            f"{send.send_key!r} was started with another spec or time; give the same, or another "
+            "key, or replace=True",
+        )
+
+
+def _seconds(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()
+
+
+def _execute(connection: sa.Connection, text: str, **values: Any) -> sa.CursorResult[Any]:
+    import sqlalchemy as sa
+
+    statement = sa.text(text)
+    if "keys" in values:
+        statement = statement.bindparams(sa.bindparam("keys", expanding=True))
+    return connection.execute(statement, values)
+
+
+def _fetch(keys: Sequence[str], connection: sa.Connection) -> list[Row]:
+    names = [each.name for each in attrs.fields(Row)]
+    found = [dict(zip(names, row, strict=True)) for row in _execute(connection, _READ, keys=keys)]
+    return [Row(**{**row, "send_key": key_from_text(row["send_key"])}) for row in found]
+
+
+def _fetch_page(last: str, connection: sa.Connection) -> list[Row]:
+    keys = [row.key for row in _execute(connection, _KEYS, last=last, page=_PAGE_ROWS)]
+    rows = {row.send_key: row for row in _fetch(keys, connection)} if keys else {}
+    return [rows[key_from_text(key)] for key in keys]
+
+
+def _fetch_attempts(text: str, before: float, connection: sa.Connection) -> list[Attempt]:
+    found = _execute(connection, text, before=before)
+    return [Attempt(key_from_text(row.key), row.attempt) for row in found]
+
+
+def _purge(before: float, connection: sa.Connection) -> list[Attempt]:
+    attempts = _fetch_attempts(_PURGEABLE, before, connection)
+    if attempts:
+        keys = [key_to_text(each.send_key) for each in attempts]
+        _execute(connection, _PURGE, keys=keys)
+    return attempts
