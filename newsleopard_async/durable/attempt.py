@@ -1,0 +1,306 @@
+"""One attempt at a send: the pipeline itself, and what is to follow however that ends.
+
+The rules:
+
+- An attempt carries `send_campaign` with the send key, over the store that is in the same database.
+  That at most one campaign is sent rests on the record of the run alone, and not on who carries it.
+- An attempt never waits for long. What has to wait, for the day's end, a person, or a campaign's
+  schedule, ends the attempt; the next one is a row that is due later.
+- What may pass is tried again by itself, at ever longer distances. What needs a change is failed,
+  and costs no more request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import anyio
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+from newsleopard_async.clock import moved
+from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
+from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.durable.ledger import FINAL, Ledger, Row, Verdict
+from newsleopard_async.durable.spec import SendSpec
+from newsleopard_async.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    DeadlineExceeded,
+    InUse,
+    InvalidRequest,
+    NewsLeopardError,
+)
+from newsleopard_async.log import Log
+from newsleopard_async.models import Polling, SendAt
+from newsleopard_async.plain import from_plain
+from newsleopard_async.stores.sql import SqlStore
+from newsleopard_async.workflows.completion import wait_for_campaign
+from newsleopard_async.workflows.lease import end_of
+from newsleopard_async.workflows.outcomes import SendOutcome
+from newsleopard_async.workflows.reconcile import wait_of_test
+from newsleopard_async.workflows.resuming import RunState, runs
+from newsleopard_async.workflows.sending import send_campaign
+from newsleopard_async.workflows.withdrawal import withdraw
+
+__all__ = ["Carrier", "Clients", "verdict_of"]
+
+_SHORTEST_PAUSE_S: Final = 60.0
+_LONGEST_PAUSE_S: Final = 3_600.0
+"""Chosen: what passes mostly does so in minutes; and a fault of a week costs a send 24 tries a day,
+which leaves the day's quota to others."""
+
+_MOST_UNKNOWN: Final = 10
+"""Chosen: so many attempts may end with an error of something else than this library: some hours,
+in which a disk is made room on, or a bucket comes back."""
+
+_AFTER_OTHER_S: Final = 20.0
+"""How long another run is left alone that does not say for how long it has the key."""
+
+_GLANCE: Final = Polling(first_s=5.0, max_s=20.0, deadline_s=60.0)
+"""Chosen: how long an attempt watches a campaign that is being sent; then it gives its place up."""
+
+_BETWEEN_GLANCES_S: Final = 300.0
+"""Chosen: some dozen requests an hour for a campaign that is being sent for hours."""
+
+_WATCHED_FOR: Final = timedelta(days=7)
+"""Chosen: a campaign that is not sent a week after its time needs a person."""
+
+_LAST_SAVE_S: Final = 5.0
+"""Chosen: a worker that leaves must not hang. If the database is away for longer, another worker
+finds that this one is gone."""
+
+_log: Final = Log()
+
+
+class Clients:
+    """The clients of the accounts that a worker sends for, each made when it is first needed.
+
+    Args:
+        factory: Makes the client of an account, by its name; the key is there, and nowhere else.
+    """
+
+    def __init__(self, factory: Callable[[str], NewsLeopard]) -> None:
+        self._factory = factory
+        self._made: dict[str, NewsLeopard] = {}
+        self._all: list[NewsLeopard] = []
+
+    def of(self, account: str) -> NewsLeopard:
+        """Return the client of an account.
+
+        Raises:
+            Exception: whatever the factory raises.
+        """
+        if account not in self._made:
+            self._made[account] = nl = self._factory(account)
+            if not any(nl is each for each in self._all):
+                self._all.append(nl)
+        return self._made[account]
+
+    def renew(self, account: str) -> None:
+        """Let the factory make another one: the key may have been changed."""
+        self._made.pop(account, None)
+
+    def submit_s(self) -> float:
+        """Return the longest time that an answer to a submit is waited for."""
+        return max((nl._api.timeouts.submit_s for nl in self._all), default=0.0)  # noqa: SLF001 - no public name says it
+
+    async def aclose(self) -> None:
+        """Close them."""
+        self._made.clear()
+        while self._all:
+            await self._all.pop().aclose()
+
+
+@attrs.frozen
+class Carrier:
+    """Carries attempts, in this process.
+
+    Attributes:
+        ledger: Where the sends are.
+        store: Keeps their runs, in the same database.
+        clients: Of their accounts.
+        contacts: Opens their contacts.
+    """
+
+    ledger: Ledger
+    store: SqlStore
+    clients: Clients
+    contacts: ContactsOpener
+
+    async def carry(self, attempt: Attempt) -> str:
+        """Make an attempt, note how it ended, and make the next one due if there is to be one.
+
+        Returns: What became of it, in a word.
+        """
+        row = await self.ledger.read(attempt.send_key)
+        if row is None or row.spec is None or row.state in FINAL or row.last != attempt:
+            return "superseded"
+        try:
+            verdict = await self._made(row)
+        except anyio.get_cancelled_exc_class():
+            # This worker leaves. Another one goes on at once.
+            again = Verdict(state=row.state, next_at=_now().timestamp())
+            with anyio.move_on_after(_LAST_SAVE_S, shield=True):
+                await self.ledger.settle(attempt, row.account, again)
+            raise
+        await self.ledger.settle(attempt, row.account, verdict)
+        return verdict.state
+
+    async def _made(self, row: Row) -> Verdict:
+        key = row.send_key
+        _log.info("attempt %d at %r begins", row.attempt, key)
+        try:
+            verdict = await self._tried(row)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker goes on
+            if isinstance(error, AuthenticationError):
+                self.clients.renew(row.account)
+            run = await self._run_of(key)
+            verdict = verdict_of(error, run=run, number=row.attempt, now=_now())
+            if not isinstance(error, (NewsLeopardError, ContactsUnavailable)):
+                # Without what it says, which may hold anything.
+                _log.error("".join(traceback.format_tb(error.__traceback__)))
+            _log.warning(
+                "attempt %d at %r ended with %s: %s; it is %s",
+                row.attempt,
+                key,
+                verdict.error,
+                verdict.message,
+                verdict.state,
+            )
+        else:
+            _log.info("attempt %d at %r ended; it is %s", row.attempt, key, verdict.state)
+        return verdict
+
+    async def _run_of(self, send_key: str) -> RunState | None:
+        found = await runs(self.store, keys=[send_key])
+        return found[0] if found else None
+
+    @hides_variables
+    async def _tried(self, row: Row) -> Verdict:
+        assert row.spec is not None
+        spec = from_plain(SendSpec, json.loads(row.spec))
+        if row.outcome is not None:
+            accepted = from_plain(SendOutcome, json.loads(row.outcome))
+            return await self._watched(row, spec, accepted)
+        if _is_too_late(spec) and await withdraw(self.store, row.send_key):
+            return Verdict(
+                state="cancelled",
+                error="DeadlineExceeded",
+                message=f"it could not begin before {spec.not_after}, and nothing was sent",
+            )
+        outcome = await self._sent(row, spec)
+        if spec.wait == "accepted":
+            return _done(outcome)
+        # Until then nothing can be seen of it.
+        due = _sent_at(spec, _now()).timestamp() + _GLANCE.first_s
+        return Verdict(state="waiting", next_at=due, outcome=json.dumps(outcome.to_dict()))
+
+    async def _sent(self, row: Row, spec: SendSpec) -> SendOutcome:
+        nl = self.clients.of(row.account).with_options(store=self.store)
+        contacts = skip = None
+        async with contextlib.AsyncExitStack() as stack:
+            if spec.contacts is not None:
+                contacts = await self.contacts.open(spec.contacts, spec.contacts_sha256)
+            if spec.skip is not None:
+                opened = self.contacts.open_skip(spec.skip, spec.skip_sha256)
+                skip = await stack.enter_async_context(opened)
+            arguments = spec.arguments(contacts, skip)
+            return await send_campaign(nl, **arguments, send_key=row.send_key)
+
+    async def _watched(self, row: Row, spec: SendSpec, accepted: SendOutcome) -> Verdict:
+        """Look whether a campaign that was accepted is sent.
+
+        Raises:
+            CampaignFailed: it was not sent, or not all of it.
+            DeadlineExceeded: it was not sent a week after its time.
+        """
+        nl, sn = self.clients.of(row.account), accepted.campaign_sn
+        try:
+            status = await wait_for_campaign(nl, sn, polling=_GLANCE)
+        except DeadlineExceeded:
+            now = _now()
+            if moved(_sent_at(spec, _accepted_at(row)), _WATCHED_FOR) < now:
+                raise
+            return Verdict(state="waiting", next_at=now.timestamp() + _BETWEEN_GLANCES_S)
+        return _done(attrs.evolve(accepted, status=status))
+
+
+def _done(outcome: SendOutcome) -> Verdict:
+    return Verdict(state="done", outcome=json.dumps(outcome.to_dict()))
+
+
+def _is_too_late(spec: SendSpec) -> bool:
+    return spec.not_after is not None and spec.not_after < _now()
+
+
+def _sent_at(spec: SendSpec, accepted_at: datetime) -> datetime:
+    """Return when a campaign that was accepted is to be sent, the main send of a test included."""
+    schedule = spec.campaign.schedule
+    begins = schedule.when if isinstance(schedule, SendAt) else accepted_at
+    begins = max(begins, moved(accepted_at, spec.hold or timedelta()))
+    return moved(begins, wait_of_test(spec.campaign))
+
+
+def _accepted_at(row: Row) -> datetime:
+    """Return when a campaign was accepted, or before."""
+    begins_at = row.created_at if row.begins_at is None else row.begins_at
+    return datetime.fromtimestamp(begins_at, UTC)
+
+
+def verdict_of(error: Exception, *, run: RunState | None, number: int, now: datetime) -> Verdict:
+    """Say what follows an attempt that raised.
+
+    Args:
+        error: What it raised.
+        run: What the record of the run says after it; None if there is none.
+        number: Of the attempt.
+        now: The time.
+    """
+    name, is_held = type(error).__name__, run is not None and run.state == "held"
+    message = str(error) if isinstance(error, (NewsLeopardError, ContactsUnavailable)) else ""
+    later = now.timestamp() + min(_SHORTEST_PAUSE_S * 2 ** min(number, 9), _LONGEST_PAUSE_S)
+    if run is not None and run.campaign_sn is not None and _is_of_contacts(error):
+        # It is out. What became of the file since then does not matter.
+        return _done(SendOutcome(campaign_sn=run.campaign_sn))
+    match error:
+        case InUse():
+            after_s = _AFTER_OTHER_S if error.retry_after_s is None else error.retry_after_s
+            return Verdict(state="waiting", next_at=now.timestamp() + after_s + 1, error=name)
+        case InvalidRequest() if run is not None and run.state == "abandoned":
+            return Verdict(state="cancelled", error=name, message=message)
+        case ContactsUnavailable() | ConfigurationError() | AuthenticationError():
+            # It is not the send that has to be changed, but what this worker has.
+            return Verdict(
+                state="held" if is_held else "waiting", next_at=later, error=name, message=message
+            )
+        case NewsLeopardError():
+            ended = end_of(error, now, is_in_doubt=is_held)
+            at = None if ended.look_again_at is None else ended.look_again_at.timestamp()
+            if at is None and ended.state in ("waiting", "checking"):
+                at = later
+            return Verdict(state=ended.state, next_at=at, error=name, message=ended.message)
+        case _:
+            at = later if number < _MOST_UNKNOWN else None
+            return Verdict(
+                state="failed" if at is None else "waiting",
+                next_at=at,
+                error=name,
+                message="what it says may hold anything; see the log of the worker",
+            )
+
+
+def _is_of_contacts(error: Exception) -> bool:
+    if isinstance(error, InvalidRequest):
+        return any(each.field in ("contacts", "skip") for each in error.problems)
+    return isinstance(error, ContactsUnavailable)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,258 @@
+"""A worker: takes attempts that are due, carries them in this event loop, and leaves in order.
+
+The rules:
+
+- A worker has a random id, and says each few seconds that it lives, by the database's time. What a
+  worker that has been silent for a lease had under way is taken over: its attempts get followers.
+  It may be dead, stopped or cut off; if it wakes up, its runs find that they have lost their
+  record, and send nothing.
+- On SQLite there is one worker, which locks the file beside the database. Whatever another one had
+  under way is its.
+- A worker that leaves takes no more attempts, lets a submit that is on its way run to its answer,
+  and gives every other attempt to the next worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+import attrs
+from anyio.from_thread import BlockingPortal
+
+from newsleopard_async.aio import in_thread
+from newsleopard_async.durable.attempt import Carrier
+from newsleopard_async.durable.engine import Attempt, Engine
+from newsleopard_async.durable.ledger import Ledger
+from newsleopard_async.durable.roster import LEASE_S, Roster
+from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.locks import FileLock
+from newsleopard_async.log import Log
+
+__all__ = ["Worker", "working"]
+
+_BEATS_EVERY_S: Final = 5.0
+"""Chosen: a quarter of a lease, so that a database that is away for some seconds costs nothing."""
+
+_OVERDUE_S: Final = 120.0
+"""Chosen: an attempt is enqueued within a second of its time. One that the engine does not know of
+two minutes later was lost with a row of it."""
+
+_SWEEPS_EVERY_S: Final = 60.0
+"""Chosen: what is lost is found within minutes, at the price of two queries."""
+
+_SPARE_S: Final = 5.0
+"""Chosen: what a worker that leaves needs beside the answers that it waits for."""
+
+_log: Final = Log()
+
+
+@attrs.define(eq=False)
+class Worker:
+    """A worker, while it works.
+
+    Attributes:
+        id: Its random id, with the name of its host and the number of its process.
+    """
+
+    id: str
+    _engine: Engine
+    _ledger: Ledger
+    _roster: Roster
+    _carrier: Carrier
+    _is_alone: bool
+    _scopes: set[anyio.CancelScope] = attrs.field(factory=set, init=False)
+    _carried: set[Attempt] = attrs.field(factory=set, init=False)
+    _unknown: set[Attempt] = attrs.field(factory=set, init=False)
+    _is_leaving: bool = attrs.field(default=False, init=False)
+    _is_launched: bool = attrs.field(default=False, init=False)
+    _seen_s: float = attrs.field(default=0.0, init=False)
+    _ended: int = attrs.field(default=0, init=False)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes attempts: it has begun, hears of the database, and does not leave."""
+        is_heard = time.monotonic() - self._seen_s < LEASE_S
+        return self._is_launched and is_heard and not self._is_leaving
+
+    @property
+    def running(self) -> int:
+        """How many attempts it is carrying."""
+        return len(self._carried)
+
+    @property
+    def ended(self) -> int:
+        """How many attempts it has carried to an end."""
+        return self._ended
+
+    async def _carry(self, send_key: str, number: int) -> str:
+        """Carry an attempt that the engine has taken."""
+        attempt = Attempt(send_key, number)
+        told = "given back"
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            self._carried.add(attempt)
+            try:
+                if self._is_leaving:
+                    scope.cancel()
+                told = await self._carrier.carry(attempt)
+            finally:
+                self._scopes.discard(scope)
+                self._carried.discard(attempt)
+                self._ended += 1
+        return told
+
+    async def _beat(self) -> None:
+        while True:
+            await self._heartbeat()
+            await anyio.sleep(_BEATS_EVERY_S)
+
+    async def _heartbeat(self) -> None:
+        try:
+            await self._roster.beat(self.id)
+        except Exception as error:  # noqa: BLE001 - a database that is away comes back
+            _log.warning("worker %s could not say that it lives: %s", self.id, error)
+        else:
+            self._seen_s = time.monotonic()
+
+    async def _look(self) -> None:
+        """Take over what others have left, again and again."""
+        sweeps_at = time.monotonic() + _SWEEPS_EVERY_S
+        while True:
+            try:
+                await self.take_over()
+                if time.monotonic() >= sweeps_at:
+                    sweeps_at = time.monotonic() + _SWEEPS_EVERY_S
+                    await self.sweep()
+            except Exception as error:  # noqa: BLE001 - a database that is away comes back
+                _log.warning("worker %s could not look for others: %s", self.id, error)
+            await anyio.sleep(_BEATS_EVERY_S)
+
+    async def take_over(self) -> int:
+        """Give followers to the attempts of workers that are gone; return how many."""
+        alive = {self.id}
+        if not self._is_alone:
+            found = await self._roster.workers()
+            alive |= {worker for worker, seen in found.items() if seen.is_alive}
+        running = await self._engine.running()
+        lost = [attempt for attempt, worker in running if worker not in alive]
+        # What this worker took and never began, as after an error of the database.
+        own = {attempt for attempt, worker in running if worker == self.id} - self._carried
+        lost += own & self._unknown
+        self._unknown = own
+        for attempt in lost:
+            if await self._ledger.go_on(attempt, is_asked_for=False):
+                _log.warning("attempt %d at %r is taken over", attempt.number, attempt.send_key)
+        await self._engine.cancel(lost)
+        return len(lost)
+
+    async def sweep(self) -> int:
+        """Give followers to attempts that the engine has lost; return how many."""
+        overdue = await self._ledger.overdue(_OVERDUE_S)
+        expected = await self._engine.expected(overdue)
+        lost = [attempt for attempt in overdue if attempt not in expected]
+        for attempt in lost:
+            if await self._ledger.go_on(attempt, is_asked_for=False):
+                _log.warning("attempt %d at %r was lost", attempt.number, attempt.send_key)
+        return len(lost)
+
+    async def _launch(self, portal: BlockingPortal, slots: int) -> None:
+        def carry(send_key: str, number: int) -> str:
+            return portal.call(self._carry, send_key, number)
+
+        await self._heartbeat()
+        await in_thread(partial(self._engine.launch, self.id, carry, slots=slots))
+        self._is_launched = True
+        _log.info("worker %s takes attempts", self.id)
+
+    async def _leave(self) -> None:
+        """Take no more, let submits end, and give the rest to others."""
+        self._is_leaving = True
+        within_s = self._carrier.clients.submit_s() + _SPARE_S
+        _log.info("worker %s leaves; it has %d attempts", self.id, self.running)
+        with anyio.move_on_after(within_s + _SPARE_S):
+            async with anyio.create_task_group() as tasks:
+                # First: what is given back below must not come back to this worker.
+                tasks.start_soon(in_thread, partial(self._engine.leave, within_s))
+                await anyio.lowlevel.checkpoint()
+                for scope in tuple(self._scopes):
+                    scope.cancel()
+            await self._roster.forget(self.id)
+        self._is_launched = False
+        _log.info("worker %s has left", self.id)
+
+
+@contextlib.asynccontextmanager
+async def working(
+    engine: Engine,
+    ledger: Ledger,
+    roster: Roster,
+    carrier: Carrier,
+    *,
+    slots: int,
+    file: Path | None,
+) -> AsyncIterator[Worker]:
+    """Work for as long as the context lasts, and leave.
+
+    Args:
+        engine: The engine.
+        ledger: The ledger, in the same database.
+        roster: The roster, likewise.
+        carrier: Carries the attempts.
+        slots: How many at once.
+        file: The file of SQLite, of which there is one worker; None for a server.
+
+    Raises:
+        ConfigurationError: SQLite has a worker already; or this process uses DBOS itself.
+    """
+    worker = Worker(
+        f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        engine,
+        ledger,
+        roster,
+        carrier,
+        is_alone=file is not None,
+    )
+    raised: BaseException | None = None
+    with contextlib.ExitStack() as locks:
+        if file is not None:
+            locks.callback(_lock_of(file).release)
+        async with BlockingPortal() as portal, anyio.create_task_group() as tasks:
+            try:
+                await worker._launch(portal, slots)  # noqa: SLF001 - of a class of this module
+                tasks.start_soon(worker._beat)  # noqa: SLF001 - likewise
+                tasks.start_soon(worker._look)  # noqa: SLF001 - likewise
+                yield worker
+            except anyio.get_cancelled_exc_class():
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below, out of the groups
+                raised = error
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await worker._leave()  # noqa: SLF001 - likewise
+                    await carrier.clients.aclose()
+                tasks.cancel_scope.cancel()
+    if raised is not None:
+        try:
+            raise raised
+        finally:
+            del raised
+
+
+def _lock_of(file: Path) -> FileLock:
+    lock = FileLock.take(file.with_name(f".{file.name}.worker"))
+    if lock is None:
+        raise ConfigurationError(
+            f"{file} has a worker already; SQLite is for one. Take Postgres for several workers, "
+            "or give that one more slots"
+        )
+    return lock
