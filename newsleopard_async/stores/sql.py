@@ -7,7 +7,7 @@ revision when it is made again.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -21,7 +21,7 @@ from newsleopard_async.stores.serial import from_json, key_from_text, key_to_tex
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["SqlStore", "create_runs"]
+__all__ = ["SqlStore", "create_runs", "saving"]
 
 _PAGE: Final = 1_000
 """Chosen: how many keys are fetched at once."""
@@ -114,13 +114,8 @@ class SqlStore:
             ConnectionFailed: it was away for 40 s; whether it was saved is not known.
             InUse: another run has saved under this key since.
         """
-        # Made before the first attempt, so that a second one finds its own.
-        new = secrets.token_hex(16)
-        text = to_json(data, where=key).decode()
-        values = {"key": key_to_text(key), "revision": new, "data": text}
-        if revision is not None:
-            values["seen"] = revision
-        if not await self._database.run(partial(_change_row, values)):
+        work, new = saving(key, data, revision)
+        if not await self._database.run(work):
             raise InUse(f"another run has saved {key} in {self._database.where}, or it was removed")
         return new
 
@@ -151,6 +146,23 @@ def _fetch_row(values: Mapping[str, Any], connection: sa.Connection) -> tuple[st
 
     row = connection.execute(sa.text(_LOAD), values).first()
     return None if row is None else (row[0], row[1])
+
+
+def saving(
+    key: str, data: Mapping[str, Any], revision: str | None
+) -> tuple[Callable[[sa.Connection], bool], str]:
+    """Return what saves data within a transaction, and says whether it did; and the revision.
+
+    Raises:
+        ConfigurationError: the data is too large.
+    """
+    # Made before the first attempt, so that a second one finds its own.
+    new = secrets.token_hex(16)
+    text = to_json(data, where=key).decode()
+    values = {"key": key_to_text(key), "revision": new, "data": text}
+    if revision is not None:
+        values["seen"] = revision
+    return partial(_change_row, values), new
 
 
 def _change_row(values: Mapping[str, Any], connection: sa.Connection) -> bool:

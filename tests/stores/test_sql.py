@@ -166,8 +166,8 @@ async def test_save_whose_answer_was_lost_finds_its_own(
         await store.load("a")
         once, lost = store._database._once, [database._Failure("away", "the connection was lost")]
 
-        def lose(work: Callable[[Any], Any]) -> Any:
-            done = once(work)
+        def lose(work: Callable[[Any], Any], answer_s: float) -> Any:
+            done = once(work, answer_s)
             return lost.pop() if lost else done
 
         monkeypatch.setattr(store._database, "_once", lose)
@@ -188,17 +188,19 @@ async def test_save_over_which_another_run_saved_is_not_made_again(
         once, lost = store._database._once, [database._Failure("away", "the connection was lost")]
         await store.load("a")
 
-        def lose(work: Callable[[Any], Any]) -> Any:
-            done = once(work)
+        def lose(work: Callable[[Any], Any], answer_s: float) -> Any:
+            done = once(work, answer_s)
             if not lost:
                 return done
             row = other._database._once(
-                lambda at: at.execute(sa.text("SELECT revision FROM newsleopard_runs")).scalar()
+                lambda at: at.execute(sa.text("SELECT revision FROM newsleopard_runs")).scalar(),
+                9,
             )
             other._database._once(
                 lambda at: sql._change_row(
                     {"key": "a", "data": "{}", "seen": row, "revision": "other"}, at
-                )
+                ),
+                9,
             )
             return lost.pop()
 
