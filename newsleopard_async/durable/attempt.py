@@ -3,7 +3,8 @@
 The rules:
 
 - An attempt carries `send_campaign` with the send key, over the store that is in the same database.
-  That at most one campaign is sent rests on the record of the run alone, and not on who carries it.
+  That at most one campaign is sent rests on the record of the run, and not on who carries it; that
+  it is the right one, on the `guard`.
 - An attempt never waits for long. What has to wait, for the day's end, a person, or a campaign's
   schedule, ends the attempt; the next one is a row that is due later.
 - What may pass is tried again by itself, at ever longer distances. What needs a change is failed,
@@ -27,6 +28,7 @@ from newsleopard_async.clock import moved
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
 from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.durable.guard import GuardedStore
 from newsleopard_async.durable.ledger import FINAL, Ledger, Row, Verdict
 from newsleopard_async.durable.spec import SendSpec
 from newsleopard_async.errors import (
@@ -40,6 +42,7 @@ from newsleopard_async.errors import (
 from newsleopard_async.log import Log
 from newsleopard_async.models import Polling, SendAt
 from newsleopard_async.plain import from_plain
+from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.sql import SqlStore
 from newsleopard_async.workflows.completion import wait_for_campaign
 from newsleopard_async.workflows.lease import end_of
@@ -124,13 +127,15 @@ class Carrier:
 
     Attributes:
         ledger: Where the sends are.
-        store: Keeps their runs, in the same database.
+        store: Keeps their runs.
+        database: Where all of these are.
         clients: Of their accounts.
         contacts: Opens their contacts.
     """
 
     ledger: Ledger
     store: SqlStore
+    database: Database
     clients: Clients
     contacts: ContactsOpener
 
@@ -203,7 +208,8 @@ class Carrier:
         return Verdict(state="waiting", next_at=due, outcome=json.dumps(outcome.to_dict()))
 
     async def _sent(self, row: Row, spec: SendSpec) -> SendOutcome:
-        nl = self.clients.of(row.account).with_options(store=self.store)
+        store = GuardedStore(self.store, self.database, row.last)
+        nl = self.clients.of(row.account).with_options(store=store)
         contacts = skip = None
         async with contextlib.AsyncExitStack() as stack:
             if spec.contacts is not None:

@@ -406,7 +406,8 @@ class Durable:
             raise ConfigurationError("a worker makes clients; give Durable(url, clients=…)")
         if type(slots) is not int or slots < 1:
             raise InvalidRequest.of("slots", "range", "must be 1 or more")
-        carrier = Carrier(self._ledger, self._store, Clients(self._clients), self._contacts)
+        clients = Clients(self._clients)
+        carrier = Carrier(self._ledger, self._store, self._database, clients, self._contacts)
         return self._working(carrier, slots)
 
     @contextlib.asynccontextmanager

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.errors import ConfigurationError, ConnectionFailed
 from newsleopard_async.stores.database import Database
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ class Engine:
 
         Raises:
             ConfigurationError: this process uses DBOS for something else.
+            ConnectionFailed: the database was away.
         """
         dbos = _imported()
         config: DBOSConfig = {
@@ -176,8 +177,6 @@ class Engine:
             "serializer": dbos.DBOSPortableJSONSerializer(),
             "executor_id": worker,
             "application_version": _VERSION,
-            "run_migrations": False,
-            "use_listen_notify": True,
             "log_level": "WARNING",
             "max_executor_threads": slots + 10,
         }
@@ -191,14 +190,30 @@ class Engine:
         # Registered here: an application of its own would get another version by an import.
         dbos.DBOS.workflow(name=_WORKFLOW)(_named(carry))
         dbos.DBOS.listen_queues([_QUEUE])
-        dbos.DBOS.launch()
-        dbos.DBOS.register_queue(
-            _QUEUE,
-            worker_concurrency=slots,
-            partition_worker_concurrency=max(1, slots // 2),
-            polling_interval_sec=_LOOKS_EVERY_S,
-            on_conflict="always_update",
-        )
+        why = self._launched(dbos, slots)
+        if why:
+            # Raised out here: the frames of the other error hold the password.
+            dbos.DBOS.destroy()
+            raise ConnectionFailed(
+                f"the engine could not begin in {self._database.where}: {why}",
+                reason="timeout",
+                host=self._database.engine.url.host or "",
+            )
+
+    def _launched(self, dbos: Any, slots: int) -> str:
+        """Begin; return why it did not work, or nothing."""
+        try:
+            dbos.DBOS.launch()
+            dbos.DBOS.register_queue(
+                _QUEUE,
+                worker_concurrency=slots,
+                partition_worker_concurrency=max(1, slots // 2),
+                polling_interval_sec=_LOOKS_EVERY_S,
+                on_conflict="always_update",
+            )
+        except Exception as error:  # noqa: BLE001 - whatever the engine or the database raises
+            return type(error).__name__
+        return ""
 
     def leave(self, within_s: float) -> None:
         """Take no more attempts, and wait until those under way have ended.

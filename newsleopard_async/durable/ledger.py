@@ -13,6 +13,7 @@ The rules:
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -26,11 +27,12 @@ from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.serial import key_from_text, key_to_text
 from newsleopard_async.stores.sql import create_runs
+from newsleopard_async.workflows.record import DECISIVE, read_stored, step_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["FINAL", "Ledger", "NewSend", "Row", "RowState", "Verdict", "create_ledger"]
+__all__ = ["FINAL", "Ledger", "NewSend", "Row", "RowState", "Verdict", "create_ledger", "is_last"]
 
 RowState = Literal["scheduled", "waiting", "checking", "held", "failed", "done", "cancelled"]
 
@@ -106,6 +108,12 @@ SET attempt = attempt + 1, next_at = :now, updated_at = :now,
 WHERE key = :key AND state NOT IN ('done', 'cancelled') AND attempt = :number
     AND (next_at IS NOT NULL OR :is_asked_for = 1)
 """
+
+_IS_LAST: Final = """
+UPDATE newsleopard_sends SET updated_at = updated_at
+WHERE key = :key AND attempt = :number AND state NOT IN ('done', 'cancelled')
+"""
+"""It locks the row, so that what is true here stays so until the transaction ends."""
 
 _OVERDUE: Final = """
 SELECT key, attempt FROM newsleopard_sends
@@ -199,6 +207,17 @@ class Row:
     created_at: float
     updated_at: float
     record: str | None
+
+    @property
+    def has_submitted(self) -> bool:
+        """Whether its run has submitted, or may have; one that cannot be read may have."""
+        if self.record is None:
+            return False
+        try:
+            stored = read_stored(json.loads(self.record))
+        except ValueError:
+            return True
+        return not DECISIVE.isdisjoint(map(step_of, stored.records))
 
     @property
     def last(self) -> Attempt:
@@ -344,6 +363,12 @@ class Ledger:
         return await self._database.run(partial(_purge, before.timestamp()))
 
 
+def is_last(attempt: Attempt, connection: sa.Connection) -> bool:
+    """Say whether no attempt follows this one so far; until the transaction ends, none will."""
+    values = {"key": key_to_text(attempt.send_key), "number": attempt.number}
+    return _execute(connection, _IS_LAST, **values).rowcount == 1
+
+
 def create_ledger(engine: Engine, connection: sa.Connection) -> None:
     """Make the tables: of sends, and of what is beside them in one transaction."""
     # First: it has a connection of its own, and SQLite has one writer.
@@ -383,6 +408,13 @@ def _problems(send: NewSend, row: Row, *, replace: bool) -> Iterable[Problem]:
             "other-input",
             f"{send.send_key!r} was started with another spec or time; give the same, or another "
             "key, or replace=True",
+        )
+    elif row.has_submitted:
+        yield Problem(
+            "send_key",
+            "other-input",
+            f"{send.send_key!r} was submitted, or may have been, and can no longer be replaced; "
+            "call the campaign off, and give another key",
         )
 
 
