@@ -136,7 +136,7 @@ class RateLimits:
 
 
 @attrs.frozen(kw_only=True)
-class Polling:
+class Polling(Plain):
     """How a job at the server is watched: ever slower, with jitter, and never for ever.
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from pydantic import TypeAdapter
 
 from newsleopard_async import InvalidRequest, ListSn, Mailing, Polling, SendAt, from_plain
 from newsleopard_async.durable.contacts import ContactsOpener
@@ -73,6 +74,14 @@ def test_spec_survives_a_database(mailing: Mailing) -> None:
     assert read == given
     assert read.digest() == given.digest()
     assert read.contacts_sha256 == SHA
+
+
+def test_spec_is_the_body_of_a_request() -> None:
+    """A web process that takes a spec needs no model of its own for it."""
+    adapter, given = TypeAdapter(SendSpec), SendSpec(CAMPAIGN, **FULL)
+
+    assert adapter.validate_json(adapter.dump_json(given)) == given
+    assert "polling" in adapter.json_schema()["properties"]
 
 
 def test_digest_tells_specs_apart() -> None:
