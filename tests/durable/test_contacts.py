@@ -288,6 +288,34 @@ async def test_what_was_opened_is_closed_and_opened_anew(tmp_path: Path) -> None
     assert failing.is_closed
 
 
+@pytest.mark.anyio
+async def test_reading_that_ends_early_closes_what_was_opened() -> None:
+    """A cancelled run leaves no connection behind, and has compared nothing."""
+    file = open_async(csv_of(50_000).encode())
+    source = await ContactsOpener(opener=lambda _: file).open("db:members", "0" * 64)
+
+    async with contextlib.aclosing(source.csv_pieces()) as pieces:
+        await anext(pieces)
+
+    assert file.closed
+    assert source.sha256 is None
+
+
+@pytest.mark.anyio
+async def test_run_without_its_contacts_leaves_no_trace(tmp_path: Path) -> None:
+    """Nothing was begun, so that a later attempt begins anew, on whichever host."""
+    async with connected() as bench:
+        source = await ContactsOpener().open(str(tmp_path / "missing.csv"), "0" * 64)
+        with pytest.raises(ContactsUnavailable):
+            await workflows.send_campaign(
+                bench.nl, CAMPAIGN, contacts=source, list_name="會員", send_key="later"
+            )
+        kept = await workflows.runs(bench.nl.store)
+
+    assert bench.wire.all_requests == 0
+    assert kept == ()
+
+
 def open_async(content: bytes) -> Any:
     """Open a file whose reading and closing are awaited, as that of an upload."""
 
