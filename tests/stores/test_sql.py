@@ -363,9 +363,7 @@ async def test_call_that_had_no_connection_in_time_is_cut_off(
             watch._timer.join()
             monkeypatch.setattr(database, "_Watch", lambda _: contextlib.nullcontext(watch))
 
-            done = store._database._once(
-                lambda connection: connection.exec_driver_sql("SELECT 1").scalar()
-            )
+            done = store._database._once(lambda at: at.exec_driver_sql("SELECT 1").scalar(), 9)
 
     assert isinstance(done, database._Failure)
     assert done.kind == "away"
