@@ -206,27 +206,32 @@ class Durable:
         """
         wanted = tuple(sends)
         refuse(_problems(wanted))
-        now, ready = SystemClock().now(), []
+        now = SystemClock().now()
         for send in wanted:
             refuse(problems_of_time(send.spec, send.at, now))
-        # Many campaigns to the same contacts read them once.
-        specs = {id(send.spec): send.spec for send in wanted}
-        for key, spec in specs.items():
-            specs[key] = await prepared(spec, self._contacts, now=now)
-        for send in wanted:
-            spec = specs[id(send.spec)]
-            ready.append(
-                NewSend(
-                    send_key=send.send_key,
-                    account=spec.account,
-                    digest=spec.digest(),
-                    spec=json.dumps(spec.to_dict(), ensure_ascii=False),
-                    begins_at=send.at,
-                )
+        # A spec that is given many times is prepared once, for the first of its times.
+        specs: dict[int, _Ready] = {}
+        for send in sorted(wanted, key=lambda each: each.at or now):
+            if id(send.spec) not in specs:
+                begins = max(send.at or now, now)
+                specs[id(send.spec)] = await self._prepared(send.spec, begins)
+        ready = [
+            NewSend(
+                send_key=send.send_key,
+                account=send.spec.account,
+                digest=specs[id(send.spec)].digest,
+                spec=specs[id(send.spec)].text,
+                begins_at=send.at,
             )
+            for send in wanted
+        ]
         await self._ledger.start(ready, replace=replace)
         rows = await self._ledger.read_all([send.send_key for send in wanted])
         return tuple(status_of(row, SystemClock().now()) for row in rows)
+
+    async def _prepared(self, spec: SendSpec, now: datetime) -> _Ready:
+        spec = await prepared(spec, self._contacts, now=now)
+        return _Ready(spec.digest(), json.dumps(spec.to_dict(), ensure_ascii=False))
 
     async def status(self, send_key: str) -> SendStatus:
         """Return what is known of a send.
@@ -430,6 +435,19 @@ class Durable:
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _ in signals:
                     return
+
+
+@attrs.frozen
+class _Ready:
+    """A spec as it is kept.
+
+    Attributes:
+        digest: Of it.
+        text: As JSON.
+    """
+
+    digest: str
+    text: str
 
 
 def _problems(sends: tuple[Send, ...]) -> list[Problem]:
