@@ -32,6 +32,7 @@ __all__ = [
     "die_with_parent",
     "postgres",
     "postgres_url",
+    "postgres_url_of",
     "redis",
     "redis_url",
     "start_postgres",
@@ -280,12 +281,13 @@ def _ping_postgres(server: Server) -> None:
     import psycopg
 
     try:
-        psycopg.connect(_postgres_url(server), connect_timeout=2).close()
+        psycopg.connect(postgres_url_of(server), connect_timeout=2).close()
     except psycopg.OperationalError as error:
         raise OSError(str(error)) from None
 
 
-def _postgres_url(server: Server) -> str:
+def postgres_url_of(server: Server) -> str:
+    """Return where a server of `start_postgres` is."""
     return f"postgresql://postgres@127.0.0.1:{server.port}/postgres"
 
 
@@ -317,7 +319,7 @@ def postgres_url(postgres: Server) -> str:
     """Return where a real, empty Postgres is."""
     import psycopg
 
-    with psycopg.connect(_postgres_url(postgres), autocommit=True) as connection:
+    with psycopg.connect(postgres_url_of(postgres), autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
-    return _postgres_url(postgres)
+    return postgres_url_of(postgres)
