@@ -24,12 +24,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import anyio
 import attrs
 import pytest
 
 __all__ = [
     "Server",
     "die_with_parent",
+    "durable_postgres_url",
     "postgres",
     "postgres_url",
     "postgres_url_of",
@@ -321,5 +323,40 @@ def postgres_url(postgres: Server) -> str:
 
     with psycopg.connect(postgres_url_of(postgres), autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("DROP SCHEMA IF EXISTS newsleopard_engine CASCADE")
         connection.execute("CREATE SCHEMA public")
     return postgres_url_of(postgres)
+
+
+@pytest.fixture(scope="session")
+def _durable_database(postgres: Server) -> str:
+    """Make a database with the tables of durable sends, which takes seconds."""
+    import psycopg
+
+    from newsleopard_async.durable import Durable
+
+    with psycopg.connect(postgres_url_of(postgres), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE durable")
+    url = postgres_url_of(postgres).removesuffix("postgres") + "durable"
+
+    async def create() -> None:
+        async with Durable(url) as durable:
+            await durable.workers()
+
+    anyio.run(create)
+    return url
+
+
+@pytest.fixture
+def durable_postgres_url(_durable_database: str) -> str:
+    """Return where a real Postgres is with the tables of durable sends, which are empty."""
+    import psycopg
+
+    with psycopg.connect(_durable_database, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+            "WHERE schemaname IN ('public', 'newsleopard_engine') "
+            "AND tablename <> 'dbos_migrations'"
+        )
+        connection.execute(f"TRUNCATE {', '.join(name for [name] in found)} CASCADE")
+    return _durable_database
