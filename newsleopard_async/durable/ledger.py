@@ -254,6 +254,8 @@ class Ledger:
     def _start(self, sends: Sequence[NewSend], connection: sa.Connection, *, replace: bool) -> None:
         now = time.time()
         there: dict[str, Row] = {}
+        # In one order, whoever starts them: else two processes would wait for each other.
+        sends = sorted(sends, key=lambda send: send.send_key)
         for begin in range(0, len(sends), _PAGE_ROWS):
             keys = [key_to_text(each.send_key) for each in sends[begin : begin + _PAGE_ROWS]]
             _execute(connection, _LOCK, keys=keys)

@@ -16,7 +16,7 @@ from newsleopard_async import InvalidRequest
 from newsleopard_async.durable import Durable, ledger
 from newsleopard_async.durable.engine import Attempt, Engine
 from newsleopard_async.durable.ledger import Ledger, NewSend, Row, RowState, Verdict
-from newsleopard_async.stores import SqlStore
+from newsleopard_async.stores import SqlStore, database
 from newsleopard_async.workflows.withdrawal import withdraw
 from tests.durable.desk import lose_answers, opened
 
@@ -146,9 +146,19 @@ async def test_answer_that_is_lost_makes_no_second_attempt(
         assert (await books.row()).attempt == expected[-1]
 
 
-async def test_processes_that_start_the_same_keys_at_once_make_one_attempt_each(url: str) -> None:
-    """In whichever order each has them; all of them end well."""
+async def test_processes_that_start_the_same_keys_at_once_make_one_attempt_each(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whichever order each has them, none waits for another one that waits for it."""
     keys = [f"k{number}" for number in range(30)]
+    said: list[str] = []
+    judged = database._judged
+
+    def note(error: BaseException) -> Any:
+        said.append(str(error))
+        return judged(error)
+
+    monkeypatch.setattr(database, "_judged", note)
 
     async def start(order: list[str]) -> None:
         async with opened(url) as durable:
@@ -164,6 +174,7 @@ async def test_processes_that_start_the_same_keys_at_once_make_one_attempt_each(
         first = [Attempt(key, 0) for key in keys]
         second = [Attempt(key, 1) for key in keys]
         assert await durable._engine.expected(first + second) == set(first)
+    assert "deadlock" not in "".join(said)
 
 
 async def test_bulk_is_started_as_a_whole_or_not_at_all(
