@@ -125,6 +125,13 @@ class Database:
         """Close the connections; the next call opens new ones."""
         await in_thread(self.engine.dispose)
 
+    async def has_table(self, name: str) -> bool:
+        """Return whether there is a table of this name; nothing is made.
+
+        Raises: as `run`.
+        """
+        return await self.run(partial(_has_table, name))
+
     async def run(self, work: Callable[[sa.Connection], T], *, answer_s: float = 0.0) -> T:
         """Do it in a thread and a transaction, again and again while the database is away.
 
@@ -177,6 +184,12 @@ class Database:
         except exc.SQLAlchemyError as error:
             # Not raised on from here: the frames below hold the password.
             return _judged(getattr(error, "orig", None) or error)
+
+
+def _has_table(name: str, connection: sa.Connection) -> bool:
+    import sqlalchemy as sa
+
+    return sa.inspect(connection).has_table(name)
 
 
 def _judged(error: BaseException) -> _Failure:

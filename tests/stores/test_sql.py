@@ -127,6 +127,17 @@ async def test_table_can_be_read_by_people(url: str) -> None:
 
 
 @pytest.mark.anyio
+async def test_to_look_for_a_table_makes_none(url: str) -> None:
+    """A table is there once something is kept in it, and not because somebody looked."""
+    with opened(url) as store:
+        before = [await store._database.has_table("newsleopard_runs") for _ in range(2)]
+        await store.save("a", {}, None)
+
+        assert before == [False, False]
+        assert await store._database.has_table("newsleopard_runs")
+
+
+@pytest.mark.anyio
 async def test_damaged_row_is_refused(url: str) -> None:
     """It is not taken for nothing: a run would begin anew."""
     with opened(url) as store:
