@@ -77,6 +77,7 @@ class Worker:
     _is_launched: bool = attrs.field(default=False, init=False)
     _seen_s: float = attrs.field(default=0.0, init=False)
     _ended: int = attrs.field(default=0, init=False)
+    _given_back: int = attrs.field(default=0, init=False)
 
     @property
     def is_ready(self) -> bool:
@@ -94,6 +95,16 @@ class Worker:
         """How many attempts it has carried to an end."""
         return self._ended
 
+    @property
+    def given_back(self) -> int:
+        """How many attempts it has left to the next worker."""
+        return self._given_back
+
+    @property
+    def leaves_within_s(self) -> float:
+        """For how long it waits at most when it leaves, in seconds, if the database answers."""
+        return self._carrier.clients.submit_s() + 2 * _SPARE_S
+
     async def _carry(self, send_key: str, number: int) -> str:
         """Carry an attempt that the engine has taken."""
         attempt = Attempt(send_key, number)
@@ -108,7 +119,10 @@ class Worker:
             finally:
                 self._scopes.discard(scope)
                 self._carried.discard(attempt)
-                self._ended += 1
+        if scope.cancelled_caught:
+            self._given_back += 1
+        else:
+            self._ended += 1
         return told
 
     async def _beat(self) -> None:
@@ -177,12 +191,12 @@ class Worker:
     async def _leave(self) -> None:
         """Take no more, let submits end, and give the rest to others."""
         self._is_leaving = True
-        within_s = self._carrier.clients.submit_s() + _SPARE_S
+        within_s = self.leaves_within_s
         _log.info("worker %s leaves; it has %d attempts", self.id, self.running)
-        with anyio.move_on_after(within_s + _SPARE_S):
+        with anyio.move_on_after(within_s):
             async with anyio.create_task_group() as tasks:
                 # First: what is given back below must not come back to this worker.
-                tasks.start_soon(in_thread, partial(self._engine.leave, within_s))
+                tasks.start_soon(in_thread, partial(self._engine.leave, within_s - _SPARE_S))
                 await anyio.lowlevel.checkpoint()
                 for scope in tuple(self._scopes):
                     scope.cancel()
