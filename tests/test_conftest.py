@@ -72,7 +72,7 @@ def test_each_slow_test_keeps_a_case() -> None:
     """Somebody waits, and no slow test is left out as a whole."""
     cases: list[Any] = [mock.Mock(obj=name) for name in "aaabaaccb"]
 
-    left_out = but_every_third(cases)
+    left_out: list[Any] = but_every_third(cases)
 
     assert [each.obj for each in left_out] == ["a", "a", "a", "c", "b"]
     assert {each.obj for each in cases if each not in left_out} == {*"abc"}
