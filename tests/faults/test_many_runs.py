@@ -217,7 +217,8 @@ def test_without_the_comparison_two_campaigns_would_be_sent(
 
     monkeypatch.setattr(Rough, "save", save)
     sent = 0
-    for seed in range(20):
+    # One in ten shows it, and these two almost always.
+    for seed in (7, 13, *range(100)):
         with world() as at:
             prepare(at, seed)
             with contextlib.suppress(Exception):
