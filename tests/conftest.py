@@ -21,6 +21,10 @@ from hypothesis import settings
 
 pytest_plugins = ("tests.servers",)
 
+# jsonschema imports it for addresses in other alphabets, of which openapi.yaml has none: its
+# grammars take 3 s of the CPU in every process.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # so Python says: not installed
+
 # A busy machine is slow and not wrong; and a run for everybody must not fail by luck.
 settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)
 settings.register_profile("soak", deadline=None, print_blob=True)
