@@ -272,6 +272,10 @@ class _AsyncioDriver:
             self._timers.fire_next()
 
     def _all_blocked(self) -> bool:
+        # A task that can run is in the loop's queue. It is empty most often; to ask every task,
+        # with those that nobody has collected yet, took a fifth of the time of a pipeline's test.
+        if not getattr(self._loop, "_ready", True):
+            return True
         waiters = (getattr(task, "_fut_waiter", None) for task in asyncio.all_tasks(self._loop))
         return all(waiter is not None and not waiter.done() for waiter in waiters)
 
