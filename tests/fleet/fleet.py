@@ -83,7 +83,7 @@ class Nursery:
         threading.Thread(target=self._listen, daemon=True).start()
         self.wait(lambda: self._is_ready, _START_S)
 
-    def start(self, job: Job) -> Worker:
+    def start(self, job: Any) -> Worker:
         """Start a worker; returns once it runs."""
         worker = self._by_number[job.number] = Worker(job.number)
         assert self._process.stdin is not None
@@ -130,8 +130,13 @@ class Nursery:
 
 
 @contextlib.contextmanager
-def nursery(folder: Path) -> Iterator[Nursery]:
-    """Run what forks the workers; their temporary files are in a folder of its own."""
+def nursery(folder: Path, program: str = "tests.fleet.worker") -> Iterator[Nursery]:
+    """Run what forks the workers; their temporary files are in a folder of its own.
+
+    Args:
+        folder: Where that is, and their log.
+        program: The module that forks them.
+    """
     temporary = folder / "tmp"
     temporary.mkdir()
     environment = {
@@ -142,7 +147,7 @@ def nursery(folder: Path) -> Iterator[Nursery]:
     }
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fleet.worker"],
+            [sys.executable, "-m", program],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

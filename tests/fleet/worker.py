@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from newsleopard_async.models import Polling
 from newsleopard_async.stores import FileStore, RedisStore, SqlStore, Store
 from tests.constants import CAMPAIGN
 
-__all__ = ["INTENT_STORED", "FastClock", "Job", "store_of"]
+__all__ = ["INTENT_STORED", "FastClock", "Job", "say", "serve", "store_of"]
 
 _LONGEST_S: Final = 240
 """Chosen: longer than any run, so that what hangs is seen as such before."""
@@ -134,7 +134,8 @@ def _stopping_store_of(place: str, stand_still: Callable[[str], None]) -> Store:
     return store
 
 
-def _say(what: str, **more: Any) -> None:
+def say(what: str, **more: Any) -> None:
+    """Tell the nursery something of this process."""
     # One write below the size of a pipe's buffer is never mixed with another's.
     line = json.dumps({"what": what, "pid": os.getpid(), **more}) + "\n"
     os.write(1, line.encode()[:4_000])
@@ -146,7 +147,7 @@ async def _send(job: Job) -> None:
     def stand_still(moment: str) -> None:
         if moment == job.stops_at and not reached:
             reached.append(moment)
-            _say("moment", moment=moment)
+            say("moment", moment=moment)
             os.kill(os.getpid(), signal.SIGSTOP)
 
     clock = None if job.speed == 1 else FastClock(job.speed, job.since)
@@ -166,20 +167,20 @@ async def _send(job: Job) -> None:
             )
     except NewsLeopardError as error:
         held = isinstance(error, OutcomeUnknown)
-        _say("end", error=type(error).__name__, message=str(error)[:500], held=held)
+        say("end", error=type(error).__name__, message=str(error)[:500], held=held)
     else:
-        _say("end", campaign_sn=outcome.campaign_sn)
+        say("end", campaign_sn=outcome.campaign_sn)
 
 
-def _work(job: Job) -> None:
-    signal.alarm(_LONGEST_S)
+def _work(told: dict[str, Any]) -> None:
+    job = Job(**told)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
     try:
         anyio.run(_send, job)
     except KeyboardInterrupt:
-        _say("end", error="cancelled")
+        say("end", error="cancelled")
     except BaseException as error:
-        _say("end", error=type(error).__name__, message=repr(error)[:500], odd=True)
+        say("end", error=type(error).__name__, message=repr(error)[:500], odd=True)
         raise
 
 
@@ -192,15 +193,22 @@ def _reap() -> None:
             return
         with_children = pid != 0
         if pid:
-            _say("gone", of=pid, code=os.waitstatus_to_exitcode(status))
+            say("gone", of=pid, code=os.waitstatus_to_exitcode(status))
 
 
-def _serve() -> None:
-    """Fork a worker for each line; say who it is, and when it is gone."""
+def serve(loaded: Iterable[str], work: Callable[[dict[str, Any]], object]) -> None:
+    """Fork a worker for each line; say who it is, and when it is gone.
+
+    Args:
+        loaded: The modules that each would load by itself.
+        work: What a worker does, given what the line says.
+    """
+    for name in loaded:
+        importlib.import_module(name)
     signal.signal(signal.SIGCHLD, lambda *_: _reap())
-    _say("ready")
+    say("ready")
     for line in sys.stdin:
-        job = Job(**json.loads(line))
+        job = json.loads(line)
         parent = os.getpid()
         # What it says comes after who it is, since it waits until that was said.
         reading, writing = os.pipe()
@@ -211,14 +219,13 @@ def _serve() -> None:
             if os.getppid() == parent:
                 os.close(writing)
                 os.read(reading, 1)
-                _work(job)
+                signal.alarm(_LONGEST_S)
+                work(job)
             os._exit(0)
         os.close(reading)
-        _say("born", of=pid, number=job.number)
+        say("born", of=pid, number=job["number"])
         os.close(writing)
 
 
 if __name__ == "__main__":
-    for _name in _LOADED:
-        importlib.import_module(_name)
-    _serve()
+    serve(_LOADED, _work)
