@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
-from functools import partial
+from functools import cache, partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -187,8 +187,8 @@ class Engine:
                 "this process uses DBOS for something else; a worker needs a process of its own: "
                 "newsleopard worker"
             ) from error
-        # Registered here: an application of its own would get another version by an import.
-        dbos.DBOS.workflow(name=_WORKFLOW)(_named(carry))
+        _carrier.carry = carry
+        _register(dbos)
         dbos.DBOS.listen_queues([_QUEUE])
         why = self._launched(dbos, slots)
         if why:
@@ -230,13 +230,26 @@ class Engine:
             self._client_made = None
 
 
-def _named(carry: Callable[[str, int], str]) -> Callable[[str, int], str]:
-    """Return what the engine runs; it asks for the types of the arguments."""
+@attrs.define
+class _Carrier:
+    """Who carries the attempts of this process."""
 
-    def newsleopard_send(send_key: str, number: int) -> str:
-        return carry(send_key, number)
+    carry: Callable[[str, int], str] | None = None
 
-    return newsleopard_send
+
+_carrier: Final = _Carrier()
+
+
+def newsleopard_send(send_key: str, number: int) -> str:
+    """Carry an attempt; this is what the engine runs."""
+    assert _carrier.carry is not None
+    return _carrier.carry(send_key, number)
+
+
+@cache
+def _register(dbos: Any) -> None:
+    """Register it, once: by an import, an application's own version of DBOS would change."""
+    dbos.DBOS.workflow(name=_WORKFLOW)(newsleopard_send)
 
 
 def _list_waiting(ids: list[str], client: DBOSClient) -> list[WorkflowStatus]:
