@@ -91,7 +91,7 @@ Send = Callable[[], Awaitable[object]]
 
 def store_calls(nl: NewsLeopard) -> int | None:
     """Return how often the store of the shared quota was called by this process."""
-    ledger: Any = nl._api.limiter.state.ledger  # noqa: SLF001 - it has no name on the face
+    ledger: Any = nl._api.limiter.state.ledger
     return getattr(getattr(ledger, "store", None), "calls", None)
 
 
