@@ -109,7 +109,9 @@ class Worker:
         """Carry an attempt that the engine has taken."""
         attempt = Attempt(send_key, number)
         told = "given back"
-        with anyio.CancelScope() as scope:
+        # Shielded: if whoever works is cancelled, the engine must leave before anything is given
+        # back, or this worker would take it again.
+        with anyio.CancelScope(shield=True) as scope:
             self._scopes.add(scope)
             self._carried.add(attempt)
             try:

@@ -1,0 +1,51 @@
+"""A worker leaves in order, whatever ends it."""
+
+from __future__ import annotations
+
+import anyio
+import attrs
+import httpx
+import pytest
+
+from newsleopard_async import NewsLeopard
+from newsleopard_async.durable import SendSpec
+from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.models import ListSn
+from tests.constants import CAMPAIGN, KEY
+from tests.durable.desk import opened
+
+
+class _Silent(httpx.AsyncBaseTransport):
+    """A platform that never answers."""
+
+    def __init__(self) -> None:
+        self.asked = anyio.Event()
+
+    async def handle_async_request(self, _: httpx.Request) -> httpx.Response:
+        """Take a request."""
+        self.asked.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_worker_that_is_cancelled_gives_its_attempts_back(sqlite_url: str) -> None:
+    """The engine leaves first: what is given back does not come back to the same worker."""
+    platform = _Silent()
+    spec = SendSpec(attrs.evolve(CAMPAIGN, lists=(ListSn("5f53d07eff19c195062524fa4697bde9"),)))
+    async with opened(
+        sqlite_url, clients=lambda _: NewsLeopard(KEY, http_transport=platform)
+    ) as durable:
+        await durable.start_send(spec, send_key="k")
+        with anyio.CancelScope() as scope:
+            async with durable.worker() as worker:
+                await platform.asked.wait()
+                scope.cancel()
+                await anyio.sleep_forever()
+        status = await durable.status("k")
+
+        assert (worker.running, worker.ended, worker.given_back) == (0, 0, 1)
+        assert (status.state, status.attempt) == ("queued", 1)
+        assert await durable._engine.expected([Attempt("k", 1)])
+        assert await durable._engine.running() == []
