@@ -46,13 +46,13 @@ class SendStatus(Plain):
     Attributes:
         send_key: Its key.
         account: Which account's.
-        state: ``scheduled``: its time has not come. ``queued``: it has, and no worker has taken it
-            yet. ``running``: a worker has it. ``waiting``: the next attempt comes by itself.
-            ``checking``: it is not known whether a list was created; the next attempt finds out.
-            ``held``: it is not known whether the campaign was submitted; later attempts look for
-            it, or a person decides (`Durable.resolve`). ``failed``: something must be changed, and
-            then it is started again or retried. ``done``. ``cancelled``: nothing was sent and
-            nothing will be.
+        state: ``scheduled``: its time has not come. ``queued``: it has, or a person has decided
+            about it, and no worker has taken it yet. ``running``: a worker has it. ``waiting``: the
+            next attempt comes by itself. ``checking``: it is not known whether a list was created;
+            the next attempt finds out. ``held``: it is not known whether the campaign was
+            submitted; later attempts look for it, or a person decides (`Durable.resolve`).
+            ``failed``: something must be changed, and then it is started again or retried.
+            ``done``. ``cancelled``: nothing was sent and nothing will be.
         begins_at: When it was to begin, in UTC; None for at once.
         next_at: When the next attempt is due, in UTC; None if none comes by itself.
         attempt: The number of the last attempt, or of that to come, from 0.
@@ -145,6 +145,9 @@ def _state(row: Row, run: RunState | None, now: datetime) -> SendState:
     is_due = row.next_at is not None and row.next_at <= now.timestamp()
     if row.state == "scheduled":
         return "queued" if is_due else "scheduled"
+    if row.state == "held" and run is not None and run.state == "interrupted":
+        # A person has decided since, or the run that was in doubt has reported what became of it.
+        return "queued" if is_due else "waiting"
     return row.state
 
 
