@@ -24,8 +24,8 @@ from newsleopard_async import NewsLeopard
 from newsleopard_async.durable import Durable, attempt, engine, roster, worker
 from newsleopard_async.durable.attempt import Carrier
 from newsleopard_async.durable.engine import Engine
+from newsleopard_async.durable.guard import GuardedStore
 from newsleopard_async.durable.ledger import Ledger
-from newsleopard_async.stores import SqlStore
 from newsleopard_async.transport import http
 from newsleopard_async.workflows import checkpoint, lease, reconcile, record, sending, steps
 from tests.constants import KEY
@@ -154,10 +154,10 @@ def _watch_ledger(points: _Points) -> None:
 
 
 def _watch_store(points: _Points) -> None:
-    save = SqlStore.save
+    save = GuardedStore.save
 
     async def saving(
-        self: SqlStore, key: str, data: Mapping[str, Any], revision: str | None
+        self: GuardedStore, key: str, data: Mapping[str, Any], revision: str | None
     ) -> str:
         name = _name_of(data)
         points.at(f"save: before {name}")
@@ -165,7 +165,7 @@ def _watch_store(points: _Points) -> None:
         points.at(f"save: after {name}")
         return new
 
-    _replace(SqlStore, "save", saving)
+    _replace(GuardedStore, "save", saving)
 
 
 def _name_of(data: Mapping[str, Any]) -> str:
