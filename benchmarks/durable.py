@@ -51,7 +51,7 @@ CAMPAIGN: Final = Campaign(
     subject="${NAME}，您好",
     sender=Sender("電子豹", "service@example.com"),
     html="<html><body>" + "<p>週年慶，全館八折起。</p>" * 500 + "</body></html>",
-    lists=("a" * 32,),
+    lists=(ListSn("a" * 32),),
 )
 """Its HTML has some 20 kB, as a newsletter has."""
 

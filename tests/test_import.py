@@ -14,6 +14,7 @@ import pytest
 
 LAZY = (
     "newsleopard_async",
+    "newsleopard_async.durable",
     "newsleopard_async.models",
     "newsleopard_async.stores",
     "newsleopard_async.workflows",
@@ -59,7 +60,10 @@ def loaded() -> frozenset[str]:
 # httpx loads its own command line, and with it click and rich, if these are installed.
 @pytest.mark.parametrize(
     "name",
-    ["aiohttp", "hypothesis", "pydantic_core", "pytest", "starlette", "trio", "uvicorn"],
+    [
+        *("aiohttp", "dbos", "hypothesis", "psycopg", "pydantic_core", "pytest", "redis"),
+        *("sqlalchemy", "starlette", "trio", "uvicorn"),
+    ],
 )
 def test_call_loads_nothing_optional(loaded: frozenset[str], name: str) -> None:
     """No extra's library, no test tool and no second event loop comes with a client."""
