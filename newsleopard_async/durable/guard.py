@@ -45,8 +45,17 @@ class GuardedStore:
     attempt: Attempt
 
     async def load(self, key: str) -> Kept | None:
-        """Return what is kept under this key, or None."""
-        return await self.store.load(key)
+        """Return what is kept under this key, or None; not by which API key it was begun.
+
+        The ledger says whose a send is, by name, and the key of an account may be changed.
+
+        Raises:
+            InvalidRequest: it is damaged, or of a newer version.
+        """
+        kept = await self.store.load(key)
+        if kept is None:
+            return None
+        return Kept(attrs.evolve(read_stored(kept.data), account=None).to_dict(), kept.revision)
 
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
         """Keep the data if nothing was saved since; an intent to submit, of the last attempt only.
