@@ -147,15 +147,16 @@ class Carrier:
         row = await self.ledger.read(attempt.send_key)
         if row is None or row.spec is None or row.state in FINAL or row.last != attempt:
             return "superseded"
+        # If this worker leaves, another one goes on at once.
+        verdict = Verdict(state=row.state, next_at=_now().timestamp())
         try:
             verdict = await self._made(row)
+            await self.ledger.settle(attempt, row.account, verdict)
         except anyio.get_cancelled_exc_class():
-            # This worker leaves. Another one goes on at once.
-            again = Verdict(state=row.state, next_at=_now().timestamp())
+            # Once more, if it was noted just now; it is the same.
             with anyio.move_on_after(_LAST_SAVE_S, shield=True):
-                await self.ledger.settle(attempt, row.account, again)
+                await self.ledger.settle(attempt, row.account, verdict)
             raise
-        await self.ledger.settle(attempt, row.account, verdict)
         return verdict.state
 
     async def _made(self, row: Row) -> Verdict:
