@@ -226,15 +226,14 @@ class Carrier:
 
         Raises:
             CampaignFailed: it was not sent, or not all of it.
-            DeadlineExceeded: it was not sent a week after its time.
         """
         nl, sn = self.clients.of(row.account), accepted.campaign_sn
         try:
             status = await wait_for_campaign(nl, sn, polling=_GLANCE)
-        except DeadlineExceeded:
+        except DeadlineExceeded as error:
             now = _now()
             if moved(_sent_at(spec, _accepted_at(row)), _WATCHED_FOR) < now:
-                raise
+                return Verdict(state="failed", error=type(error).__name__, message=str(error))
             return Verdict(state="waiting", next_at=now.timestamp() + _BETWEEN_GLANCES_S)
         return _done(attrs.evolve(accepted, status=status))
 
@@ -290,7 +289,8 @@ def verdict_of(error: Exception, *, run: RunState | None, number: int, now: date
         case NewsLeopardError():
             ended = end_of(error, now, is_in_doubt=is_held)
             at = None if ended.look_again_at is None else ended.look_again_at.timestamp()
-            if at is None and ended.state in ("waiting", "checking"):
+            if at is None and end_of(error, now, is_in_doubt=False).state != "failed":
+                # What passes does so in a look for what may be out, too.
                 at = later
             return Verdict(state=ended.state, next_at=at, error=name, message=ended.message)
         case _:
