@@ -111,7 +111,9 @@ async def at_desk(
         opened(url, contacts=contacts) as durable,
     ):
         made = Clients(clients or (lambda _: bench.nl))
-        carrier = Carrier(durable._ledger, durable.store, made, durable._contacts)
+        carrier = Carrier(
+            durable._ledger, durable.store, durable._database, made, durable._contacts
+        )
         yield Desk(durable, bench, carrier, file)
 
 
