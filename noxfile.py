@@ -255,7 +255,7 @@ def wheel(session: nox.Session) -> None:
     with session.chdir(away):
         session.run("python", "-P", "-c", _ASSERT_INSTALLED.format(sources=str(ROOT)), log=False)
         # These are tested at length above; here it is the packaging.
-        inner = (
+        inner: tuple[str, ...] = (
             *("checks", "contacts", "downloads", "emulator", "endpoints", "faults", "models"),
             *("points", "rehearsal", "storage", "stores", "transport", "webhooks", "workflows"),
         )
