@@ -44,6 +44,9 @@ ON CONFLICT (worker) DO UPDATE SET seen_at = NOW
 
 _FORGET: Final = "DELETE FROM newsleopard_workers WHERE worker = :worker"
 
+_PRUNE: Final = "DELETE FROM newsleopard_workers WHERE NOW - seen_at > 86400"
+"""Chosen: for a day it shows which workers died."""
+
 _LIST: Final = """
 SELECT worker, NOW - started_at AS runs_s, NOW - seen_at AS silent_s FROM newsleopard_workers
 """
@@ -84,6 +87,10 @@ class Roster:
     async def forget(self, worker: str) -> None:
         """Note that a worker has left."""
         await self._database.run(partial(_execute, _FORGET, {"worker": worker}))
+
+    async def prune(self) -> None:
+        """Forget the workers that died more than a day ago."""
+        await self._database.run(partial(_execute, _PRUNE, {}))
 
     async def workers(self) -> Mapping[str, Seen]:
         """Return those that did not leave, alive or not."""

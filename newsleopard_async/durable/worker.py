@@ -173,6 +173,7 @@ class Worker:
 
     async def sweep(self) -> int:
         """Give followers to attempts that the engine has lost; return how many."""
+        await self._roster.prune()
         overdue = await self._ledger.overdue(_OVERDUE_S)
         expected = await self._engine.expected(overdue)
         lost = [attempt for attempt in overdue if attempt not in expected]
