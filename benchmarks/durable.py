@@ -38,7 +38,8 @@ import attrs
 
 from newsleopard_async import Campaign, ListSn, NewsLeopard, Polling, RateLimits, Sender, workflows
 from newsleopard_async.durable import Durable, Send, SendSpec
-from newsleopard_async.durable.attempt import Carrier, Clients
+from newsleopard_async.durable.accounts import Clients
+from newsleopard_async.durable.attempt import Carrier
 from newsleopard_async.durable.engine import Attempt
 from newsleopard_async.durable.ledger import Verdict
 from newsleopard_async.emulator import Emulator

@@ -16,16 +16,15 @@ from __future__ import annotations
 import contextlib
 import json
 import traceback
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import anyio
 import attrs
 
-from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
 from newsleopard_async.disclosure import hides_variables
+from newsleopard_async.durable.accounts import Clients
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
 from newsleopard_async.durable.engine import Attempt
 from newsleopard_async.durable.guard import GuardedStore
@@ -52,7 +51,7 @@ from newsleopard_async.workflows.resuming import RunState, runs
 from newsleopard_async.workflows.sending import send_campaign
 from newsleopard_async.workflows.withdrawal import withdraw
 
-__all__ = ["Carrier", "Clients", "verdict_of"]
+__all__ = ["Carrier", "verdict_of"]
 
 _SHORTEST_PAUSE_S: Final = 60.0
 _LONGEST_PAUSE_S: Final = 3_600.0
@@ -80,45 +79,6 @@ _LAST_SAVE_S: Final = 5.0
 finds that this one is gone."""
 
 _log: Final = Log()
-
-
-class Clients:
-    """The clients of the accounts that a worker sends for, each made when it is first needed.
-
-    Args:
-        factory: Makes the client of an account, by its name; the key is there, and nowhere else.
-    """
-
-    def __init__(self, factory: Callable[[str], NewsLeopard]) -> None:
-        self._factory = factory
-        self._made: dict[str, NewsLeopard] = {}
-        self._all: list[NewsLeopard] = []
-
-    def of(self, account: str) -> NewsLeopard:
-        """Return the client of an account.
-
-        Raises:
-            Exception: whatever the factory raises.
-        """
-        if account not in self._made:
-            self._made[account] = nl = self._factory(account)
-            if not any(nl is each for each in self._all):
-                self._all.append(nl)
-        return self._made[account]
-
-    def renew(self, account: str) -> None:
-        """Let the factory make another one: the key may have been changed."""
-        self._made.pop(account, None)
-
-    def submit_s(self) -> float:
-        """Return the longest time that an answer to a submit is waited for."""
-        return max((nl._api.timeouts.submit_s for nl in self._all), default=0.0)  # noqa: SLF001 - no public name says it
-
-    async def aclose(self) -> None:
-        """Close them."""
-        self._made.clear()
-        while self._all:
-            await self._all.pop().aclose()
 
 
 @attrs.frozen
@@ -166,7 +126,7 @@ class Carrier:
             verdict = await self._tried(row)
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker goes on
             if isinstance(error, AuthenticationError):
-                self.clients.renew(row.account)
+                await self.clients.renew(row.account)
             run = await self._run_of(key)
             verdict = verdict_of(error, run=run, number=row.attempt, now=_now())
             if not isinstance(error, (NewsLeopardError, ContactsUnavailable)):
@@ -210,16 +170,17 @@ class Carrier:
 
     async def _sent(self, row: Row, spec: SendSpec) -> SendOutcome:
         store = GuardedStore(self.store, self.database, row.last)
-        nl = self.clients.of(row.account).with_options(store=store)
         contacts = skip = None
         async with contextlib.AsyncExitStack() as stack:
+            nl = await stack.enter_async_context(self.clients.using(row.account))
             if spec.contacts is not None:
                 contacts = await self.contacts.open(spec.contacts, spec.contacts_sha256)
             if spec.skip is not None:
                 opened = self.contacts.open_skip(spec.skip, spec.skip_sha256)
                 skip = await stack.enter_async_context(opened)
             arguments = spec.arguments(contacts, skip)
-            return await send_campaign(nl, **arguments, send_key=row.send_key)
+            kept = nl.with_options(store=store)
+            return await send_campaign(kept, **arguments, send_key=row.send_key)
 
     async def _watched(self, row: Row, spec: SendSpec, accepted: SendOutcome) -> Verdict:
         """Look whether a campaign that was accepted is sent.
@@ -227,9 +188,9 @@ class Carrier:
         Raises:
             CampaignFailed: it was not sent, or not all of it.
         """
-        nl, sn = self.clients.of(row.account), accepted.campaign_sn
         try:
-            status = await wait_for_campaign(nl, sn, polling=_GLANCE)
+            async with self.clients.using(row.account) as nl:
+                status = await wait_for_campaign(nl, accepted.campaign_sn, polling=_GLANCE)
         except DeadlineExceeded as error:
             now = _now()
             if moved(_sent_at(spec, _accepted_at(row)), _WATCHED_FOR) < now:

@@ -20,7 +20,8 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.durable.attempt import Carrier, Clients
+from newsleopard_async.durable.accounts import Clients
+from newsleopard_async.durable.attempt import Carrier
 from newsleopard_async.durable.contacts import ContactsOpener
 from newsleopard_async.durable.engine import Attempt, Engine
 from newsleopard_async.durable.ledger import Ledger, NewSend, Row, Verdict, create_ledger

@@ -12,7 +12,8 @@ import attrs
 
 from newsleopard_async import NewsLeopard, RetryPolicy
 from newsleopard_async.durable import Durable, SendSpec, SendStatus
-from newsleopard_async.durable.attempt import Carrier, Clients
+from newsleopard_async.durable.accounts import Clients
+from newsleopard_async.durable.attempt import Carrier
 from newsleopard_async.durable.engine import Attempt
 from newsleopard_async.durable.ledger import Ledger, Row
 from newsleopard_async.emulator import Emulator

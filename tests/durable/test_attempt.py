@@ -340,7 +340,8 @@ async def test_clients_are_made_once_for_each_account(sqlite_url: str, tmp_path:
     async with at_desk(sqlite_url, tmp_path, clients=factory) as shop:
         assert shop.carrier.clients.submit_s() == 0
         for account in ("a", "other", "a", "b"):
-            assert shop.carrier.clients.of(account) is made[-1]
+            async with shop.carrier.clients.using(account) as nl:
+                assert nl is made[-1]
         assert shop.carrier.clients.submit_s() == made[0]._api.timeouts.submit_s
         await shop.carrier.clients.aclose()
 
@@ -718,3 +719,31 @@ def test_error_of_something_else_is_given_up_after_hours() -> None:
     kept = [verdict_of(OSError(), run=None, number=n, now=START).state for n in (9, 10, 11)]
 
     assert kept == ["waiting", "failed", "failed"]
+
+
+@pytest.mark.anyio
+async def test_client_that_was_replaced_is_closed_once_nobody_uses_it(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    """A key that is refused for days leaves no client behind, and ends no other attempt."""
+    made: list[NewsLeopard] = []
+
+    def factory(_: str) -> NewsLeopard:
+        made.append(NewsLeopard(KEY, http_transport=shop.bench.wire, clock=shop.bench.clock))
+        return made[-1]
+
+    async with at_desk(sqlite_url, tmp_path, clients=factory) as shop:
+        clients = shop.carrier.clients
+        async with clients.using("main") as old:
+            await clients.renew("main")
+            async with clients.using("main") as new:
+                assert new is not old
+            assert await old.contacts.list_lists() == ()
+        with pytest.raises(ConfigurationError):
+            await old.contacts.list_lists()
+        assert await new.contacts.list_lists() == ()
+        await clients.renew("main")
+        with pytest.raises(ConfigurationError):
+            await new.contacts.list_lists()
+
+    assert made == [old, new]

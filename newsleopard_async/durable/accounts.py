@@ -1,0 +1,96 @@
+"""The clients of the accounts that a worker sends for: each is made once, and made anew.
+
+A client has the API key of its account; it is nowhere else. If the key is refused, it may have been
+changed: the next attempt gets another client, and the old one is closed once nobody uses it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import anyio
+import attrs
+
+from newsleopard_async.client import NewsLeopard
+
+__all__ = ["Clients"]
+
+
+@attrs.define(eq=False)
+class _Client:
+    """A client, and who has it.
+
+    Attributes:
+        nl: The client.
+        accounts: Whose next attempts get it.
+        users: How many attempts use it.
+    """
+
+    nl: NewsLeopard
+    accounts: set[str] = attrs.field(factory=set)
+    users: int = 0
+
+
+class Clients:
+    """The clients of accounts, each made when it is first needed.
+
+    Args:
+        factory: Makes the client of an account, by its name; it may give several accounts one.
+    """
+
+    def __init__(self, factory: Callable[[str], NewsLeopard]) -> None:
+        self._factory = factory
+        self._all: list[_Client] = []
+
+    @contextlib.asynccontextmanager
+    async def using(self, account: str) -> AsyncIterator[NewsLeopard]:
+        """Use the client of an account, within the context.
+
+        Raises:
+            Exception: whatever the factory raises.
+        """
+        client = self._of(account)
+        client.users += 1
+        try:
+            yield client.nl
+        finally:
+            client.users -= 1
+            await self._close_if_unused(client)
+
+    def _of(self, account: str) -> _Client:
+        for client in self._all:
+            if account in client.accounts:
+                return client
+        made = self._factory(account)
+        for client in self._all:
+            if client.nl is made:
+                break
+        else:
+            client = _Client(made)
+            self._all.append(client)
+        client.accounts.add(account)
+        return client
+
+    async def renew(self, account: str) -> None:
+        """Let the next attempt of an account get another client."""
+        for client in tuple(self._all):
+            client.accounts.discard(account)
+            await self._close_if_unused(client)
+
+    async def _close_if_unused(self, client: _Client) -> None:
+        if client.accounts or client.users or client not in self._all:
+            return
+        self._all.remove(client)
+        with anyio.CancelScope(shield=True):
+            await client.nl.aclose()
+
+    def submit_s(self) -> float:
+        """Return the longest time that an answer to a submit is waited for, in seconds."""
+        waits_s = (each.nl._api.timeouts.submit_s for each in self._all)  # noqa: SLF001 - no public name says it
+        return max(waits_s, default=0.0)
+
+    async def aclose(self) -> None:
+        """Close them."""
+        while self._all:
+            await self._all.pop().nl.aclose()
