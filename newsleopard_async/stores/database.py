@@ -264,6 +264,12 @@ class _Watching(threading.local):
 _watching: Final = _Watching()
 
 
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    """Let a transaction that writes have the lock from its start, and rows go with their owners."""
+    connection.isolation_level = "IMMEDIATE"
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
 def _connect(dialect: Any, _: object, arguments: list[Any], keywords: dict[str, Any]) -> Any:
     """Connect, and show the connection to the watch before SQLAlchemy asks the server anything."""
     connection = dialect.connect(*arguments, **keywords)
@@ -309,6 +315,8 @@ def _open(url: str, user: str, extra: str) -> tuple[sa.Engine, str]:
             hide_parameters=True,
         )
     event.listen(engine, "do_connect", _connect)
+    if engine.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
     return engine, where
 
 

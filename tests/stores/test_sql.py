@@ -409,6 +409,16 @@ if child:
 """
 
 
+def test_file_is_locked_from_the_first_write_and_rows_go_with_their_owners(
+    sqlite_url: str,
+) -> None:
+    """Two that read and then write would refuse each other; and what is deleted leaves nothing."""
+    with opened(sqlite_url) as store, store._database.engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        assert driver.isolation_level == "IMMEDIATE"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
 @posix
 @pytest.mark.slow
 def test_forked_child_uses_no_connection_of_its_parent(url: str) -> None:
