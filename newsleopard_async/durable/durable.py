@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -433,6 +434,9 @@ class Durable:
         Raises: as `worker`.
         """
         async with self.worker(slots=slots):
+            if sys.platform == "win32":
+                # No event loop hears of signals there: Ctrl-C cancels this.
+                await anyio.sleep_forever()
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _ in signals:
                     return
