@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from dbos import DBOSClient, DBOSConfig, EnqueueOptions, WorkflowStatus
 
-__all__ = ["Attempt", "Engine"]
+__all__ = ["Attempt", "Engine", "Unnoted"]
 
 T = TypeVar("T")
 
@@ -69,6 +69,14 @@ class Attempt:
         """Read an id."""
         send_key, _, number = workflow_id.rpartition("/")
         return cls(send_key, int(number))
+
+
+class Unnoted(BaseException):
+    """Keeps the engine from noting how an attempt ended.
+
+    While the database is away it would try to without an end, in a thread that keeps the process.
+    Whoever looks for what was lost, once it is back, finds the attempt.
+    """
 
 
 class Engine:
@@ -162,7 +170,8 @@ class Engine:
 
         Args:
             worker: The id of this worker, which no other process has or had.
-            carry: Called in a thread with send key and number of each; returns what became of it.
+            carry: Called in a thread with send key and number of each; returns what became of it,
+                or raises `Unnoted`.
             slots: How many it takes at once.
 
         Raises:

@@ -31,7 +31,7 @@ from anyio.from_thread import BlockingPortal
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.durable.attempt import Carrier
-from newsleopard_async.durable.engine import Attempt, Engine
+from newsleopard_async.durable.engine import Attempt, Engine, Unnoted
 from newsleopard_async.durable.ledger import Ledger
 from newsleopard_async.durable.roster import LEASE_S, Roster
 from newsleopard_async.errors import ConfigurationError
@@ -104,6 +104,18 @@ class Worker:
     def leaves_within_s(self) -> float:
         """For how long it waits at most when it leaves, in seconds, if the database answers."""
         return self._carrier.clients.submit_s() + 2 * _SPARE_S
+
+    def _carry_from_thread(self, portal: BlockingPortal, send_key: str, number: int) -> str:
+        """Carry an attempt, for a thread of the engine.
+
+        Raises:
+            Unnoted: the database does not answer.
+        """
+        try:
+            return portal.call(self._carry, send_key, number)
+        finally:
+            if time.monotonic() - self._seen_s > _BEATS_EVERY_S:
+                raise Unnoted
 
     async def _carry(self, send_key: str, number: int) -> str:
         """Carry an attempt that the engine has taken."""
@@ -183,10 +195,8 @@ class Worker:
         return len(lost)
 
     async def _launch(self, portal: BlockingPortal, slots: int) -> None:
-        def carry(send_key: str, number: int) -> str:
-            return portal.call(self._carry, send_key, number)
-
         await self._heartbeat()
+        carry = partial(self._carry_from_thread, portal)
         await in_thread(partial(self._engine.launch, self.id, carry, slots=slots))
         self._is_launched = True
         _log.info("worker %s takes attempts", self.id)
@@ -203,6 +213,8 @@ class Worker:
                 await anyio.lowlevel.checkpoint()
                 for scope in tuple(self._scopes):
                     scope.cancel()
+        # If it does not answer, others see that this one is silent.
+        with anyio.move_on_after(_SPARE_S):
             await self._roster.forget(self.id)
         self._is_launched = False
         _log.info("worker %s has left", self.id)

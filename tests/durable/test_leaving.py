@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any, cast
+
 import anyio
 import attrs
 import httpx
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from newsleopard_async import NewsLeopard
 from newsleopard_async.durable import SendSpec
-from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.durable.engine import Attempt, Unnoted
+from newsleopard_async.durable.worker import Worker
 from newsleopard_async.models import ListSn
 from tests.constants import CAMPAIGN, KEY
 from tests.durable.desk import opened
@@ -49,3 +54,25 @@ async def test_worker_that_is_cancelled_gives_its_attempts_back(sqlite_url: str)
         assert (status.state, status.attempt) == ("queued", 1)
         assert await durable._engine.expected([Attempt("k", 1)])
         assert await durable._engine.running() == []
+
+
+class _Portal:
+    """Carries an attempt at once."""
+
+    def call(self, *_: object) -> str:
+        """Say what became of it."""
+        return "done"
+
+
+def test_engine_notes_no_attempt_while_the_database_is_away() -> None:
+    """It would try to without an end, in a thread that keeps the process of a worker that left."""
+    nothing: Any = None
+    worker = Worker("w", nothing, nothing, nothing, nothing, is_alone=True)
+    portal = cast("BlockingPortal", _Portal())
+    worker._seen_s = time.monotonic()
+    assert worker._carry_from_thread(portal, "k", 0) == "done"
+
+    worker._seen_s -= 60.0
+
+    with pytest.raises(Unnoted):
+        worker._carry_from_thread(portal, "k", 0)
