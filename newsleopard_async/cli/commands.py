@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
+from newsleopard_async.cli.addresses import URL_VARIABLE, has_password
 from newsleopard_async.cli.checking import CheckOptions, run_check
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
+from newsleopard_async.cli.health import Address, read_address
 from newsleopard_async.cli.serving import EmulatorOptions, read_switches, run_emulator
 from newsleopard_async.cli.terminal import said
 from newsleopard_async.cli.wording import worded
+from newsleopard_async.cli.working import WorkerOptions, run_worker
 from newsleopard_async.disclosure import shown
-from newsleopard_async.errors import NewsLeopardError
+from newsleopard_async.errors import InUse, InvalidRequest, NewsLeopardError
 from newsleopard_async.models.findings import Fix
 
 __all__ = ["newsleopard"]
@@ -203,6 +207,90 @@ def check(path: Path, **options: Any) -> None:
     sys.exit(0 if passed else 1)
 
 
+def _url(context: click.Context, _: click.Parameter, url: str | None) -> str | None:
+    """Warn of a password that every user of this host can see."""
+    if url and _is_given(context, "url") and has_password(url):
+        warning = (
+            "The password in --url can be seen by all users of this host; set "
+            f"{URL_VARIABLE} instead."
+        )
+        _errors().print(said(warning, "yellow"), soft_wrap=True)
+    return url or None
+
+
+_URL = click.option(
+    "--url",
+    envvar=URL_VARIABLE,
+    show_envvar=True,
+    callback=_url,
+    help="Where the sends are: sqlite:////folder/sends.db, or postgresql://user@host/database.",
+)
+
+
+def _health(_: click.Context, __: click.Parameter, text: str | None) -> Address | None:
+    try:
+        return None if text is None else read_address(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@newsleopard.command()
+@click.argument("app", required=False)
+@_URL
+@click.option("--slots", type=click.IntRange(min=1), help="How many sends at once.  [default: 20]")
+@click.option(
+    "--health",
+    callback=_health,
+    metavar="HOST:PORT",
+    help="Answer /live and /ready there over HTTP; without a HOST, on this machine only.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what happens as lines of JSON.")
+@click.pass_context
+def worker(context: click.Context, /, **options: Any) -> None:
+    """Carry durable sends out, until SIGTERM or Ctrl-C.
+
+    APP names a Durable as module:name, such as app:durable; or a function that returns one. The
+    current folder can be imported from. Without an APP, the sends are those in the database at
+    --url, of the account "main", whose key is NEWSLEOPARD_API_KEY; contacts are local files.
+
+    At SIGTERM it takes no more, lets a submit that is on its way run to its answer, and gives
+    everything else to the next worker. That takes 70 s at most, and mostly none. A second signal
+    ends it at once. NEWSLEOPARD_LOG=info shows what it does.
+
+    The exit status is 0 if it has left, 1 if it could not in time, 2 if it could not begin.
+    """
+    chosen = WorkerOptions(**options)
+    if chosen.app is not None and _is_given(context, "url"):
+        raise click.UsageError("give an APP or --url; the APP has a URL of its own")
+    with _ending():
+        try:
+            run_worker(chosen)
+        except OSError as error:
+            _fail(_errors(), f"Cannot listen on {chosen.health}: {error.strerror}", 2)
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[None]:
+    """End in one line what a command about sends cannot do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _fail(_errors(), "Interrupted.", _INTERRUPTED)
+    except (InvalidRequest, InUse) as error:
+        _fail(_errors(), worded(str(error)), 1)
+    except NewsLeopardError as error:
+        _fail(_errors(), worded(str(error)), 2)
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _errors() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
 def _fail(console: Console, message: str, code: int) -> NoReturn:
-    console.print(said(message, "red"))
+    # In one line, for those that read it from a log.
+    console.print(said(message, "red"), soft_wrap=True)
     sys.exit(code)

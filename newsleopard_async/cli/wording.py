@@ -11,7 +11,7 @@ import attrs
 
 from newsleopard_async.models.findings import ContactsReport
 
-__all__ = ["OPTIONS", "report_worded", "worded"]
+__all__ = ["ABOUT_SENDS", "OPTIONS", "quoted", "report_worded", "worded", "worded_of_send"]
 
 OPTIONS: Final = {
     "columns": "--column",
@@ -25,11 +25,37 @@ OPTIONS: Final = {
 }
 """The arguments of `check_contacts`, and the options that give them."""
 
+ABOUT_SENDS: Final = {
+    "campaign_sn": "--campaign-sn",
+    "checkpoint": "KEY",
+    "decision": "DECISION",
+    "send_key": "KEY",
+    "slots": "--slots",
+}
+"""The fields that a refusal about a send names, and what gives them on the command line."""
+
 _NAMES: Final = "|".join(OPTIONS)
 _ARGUMENT: Final = re.compile(rf"""\b({_NAMES})=(True\b|'[^']*'|"[^"]*"|\{{.*?['"]\}})?""")
 _FIELD: Final = re.compile(rf"(?:(?<=^)|(?<=; )|(?<=: ))({_NAMES})(?=: )")
+_RESOLVE: Final = re.compile(r"""await error\.checkpoint\.resolve\("(\w+)"(, campaign_sn="…")?\)""")
+_BY_ITSELF: Final = (
+    (
+        re.compile("Then run the same call again with the same send key or checkpoint"),
+        "Then it goes on by itself",
+    ),
+    (
+        re.compile(r"Or only run it again after (.+? UTC): it looks"),
+        r"Or leave it: after \1 the next attempt looks",
+    ),
+)
+"""What a caller of Python is told, and what is so of a durable send."""
+
+_PLACE: Final = re.compile(r"\b(?:Durable|RedisStore|SqlStore)\('([^']+)'\)")
+_FIELD_OF_SEND: Final = re.compile(rf"(?:(?<=^)|(?<=; ))({'|'.join(ABOUT_SENDS)})(?=: )")
 _WORD: Final = re.compile(r"[\w@%+=:,./-]+")
-_ELSEWHERE: Final = re.compile(r" \(part_bytes=[^)]*\)|, or give json\.loads\(\) of it as records")
+_ELSEWHERE: Final = re.compile(
+    r" \(part_bytes=[^)]*\)|, or give json\.loads\(\) of it as records|pass api_key, or "
+)
 """What the command line has no option for."""
 
 
@@ -37,7 +63,28 @@ def worded(message: str) -> str:
     """Return a message with the options of the command line in the place of arguments."""
     message = _ELSEWHERE.sub("", message)
     message = _FIELD.sub(lambda match: OPTIONS[match[1]], message)
+    message = _PLACE.sub(r"\1", message)
+    message = _FIELD_OF_SEND.sub(lambda match: ABOUT_SENDS[match[1]], message)
     return _ARGUMENT.sub(_option, message)
+
+
+def worded_of_send(message: str, send_key: str, *, goes_on: bool) -> str:
+    """Return what is noted of a send, with the commands that decide about it.
+
+    Args:
+        message: What its last run ended with.
+        send_key: Its key.
+        goes_on: Whether it goes on by itself after that.
+    """
+
+    def command(match: re.Match[str]) -> str:
+        code = " --campaign-sn SN" if match[2] else ""
+        return f"newsleopard resolve {quoted(send_key)} {match[1]}{code}"
+
+    message = _RESOLVE.sub(command, message)
+    for python, durable in _BY_ITSELF if goes_on else ():
+        message = python.sub(durable, message)
+    return message
 
 
 def _option(match: re.Match[str]) -> str:
@@ -51,10 +98,10 @@ def _option(match: re.Match[str]) -> str:
         return option
     pairs = given.items() if isinstance(given, dict) else ()
     values = [f"{old}={new}" for old, new in pairs] or [str(given)]
-    return " ".join(f"{option} {_quoted(each)}" for each in values)
+    return " ".join(f"{option} {quoted(each)}" for each in values)
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
     """Quote what a shell would not take for one word; unlike shlex, no 中文 by itself."""
     return value if _WORD.fullmatch(value) else shlex.quote(value)
 

@@ -1,0 +1,110 @@
+"""Whether a worker lives, and is ready: answered over HTTP, to whoever runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+__all__ = ["Address", "HealthServer", "read_address"]
+
+_HERE: Final = "127.0.0.1"
+
+_GRACE_S: Final = 1
+"""Chosen: an answer takes a millisecond; a connection that is kept open has none coming."""
+
+_PORTS: Final = range(65_536)
+
+
+@attrs.frozen
+class Address:
+    """Where to listen.
+
+    Attributes:
+        host: A name or an address.
+        port: 0 for any that is free.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def read_address(text: str) -> Address:
+    """Read ``HOST:PORT``; without a host it is the loopback.
+
+    Raises:
+        ValueError: it is something else; the message says what to write.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) in _PORTS):
+        raise ValueError(f"{text!r} has no port; write it as 8081, or as 0.0.0.0:8081")
+    bare = host.removeprefix("[").removesuffix("]")
+    if ":" in bare and bare == host:
+        raise ValueError(f"{text!r} is not clear; write it as [{bare}]:{port}")
+    return Address(bare or _HERE, int(port))
+
+
+class HealthServer(uvicorn.Server):
+    """Answers ``/live`` and ``/ready`` in the event loop of the worker; needs asyncio.
+
+    Whoever asks ``/live`` gets an answer as long as this loop gives one. The signals are left to
+    the worker.
+
+    Args:
+        address: Where it listens, from now on.
+        state: Says what is known of the worker; ``ready`` of it decides about ``/ready``.
+
+    Attributes:
+        url: Where it is.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+
+    def __init__(self, address: Address, state: Callable[[], Mapping[str, Any]]) -> None:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        self._listener = socket.create_server((address.host, address.port), family=family)
+        self.url = f"http://{Address(address.host, self._listener.getsockname()[1])}"
+        super().__init__(
+            uvicorn.Config(
+                _app(state),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_GRACE_S,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+    async def answer(self) -> None:
+        """Answer until `should_exit` is set."""
+        with contextlib.closing(self._listener):
+            await self.serve(sockets=[self._listener])
+
+
+def _app(state: Callable[[], Mapping[str, Any]]) -> Starlette:
+    async def live(_: Request) -> Response:
+        return JSONResponse(dict(state()))
+
+    async def ready(_: Request) -> Response:
+        known = dict(state())
+        return JSONResponse(known, status_code=200 if known["ready"] else 503)
+
+    return Starlette(routes=[Route("/live", live), Route("/ready", ready)])

@@ -1,0 +1,290 @@
+"""``newsleopard worker``: carries durable sends until a signal ends it.
+
+The rules:
+
+- The first SIGTERM or Ctrl-C lets the worker leave: it takes no more attempts, lets a submit that
+  is on its way run to its answer, and gives everything else to the next worker.
+- The second one ends the process at once; and so does its watch, if it has not left in time.
+- No thread that waits for a database which is away keeps the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any, Final, NoReturn
+
+import anyio
+import attrs
+
+from newsleopard_async import NewsLeopardError
+from newsleopard_async.aio import from_any_thread
+from newsleopard_async.cli.addresses import URL_VARIABLE, client_of_main, durable_of
+from newsleopard_async.cli.health import Address, HealthServer
+from newsleopard_async.cli.terminal import write_json
+from newsleopard_async.disclosure import shown
+from newsleopard_async.durable import Durable, Worker
+from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.log import NAME, read_log
+from newsleopard_async.models.findings import counted
+
+__all__ = ["WorkerOptions", "in_one_line", "run_worker"]
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_BEGINS_WITHIN_S: Final = 15.0
+"""Chosen: a worker that has not begun has nothing to give back; one call of a database that is
+away is given up within 10 s."""
+
+_SPARE_S: Final = 5.0
+"""Chosen: beyond what a worker needs to leave. Then only a thread that hangs is left of it."""
+
+_THREADS_S: Final = 2.0
+"""Chosen: how long threads of the engine may take to end after it has left."""
+
+
+@attrs.frozen(kw_only=True)
+class WorkerOptions:
+    """What the command line says about a worker.
+
+    Attributes:
+        app: ``module:name`` of a `Durable`, or of a function that returns one.
+        url: Of the database, if there is no ``app``.
+        slots: How many attempts at once; None for as many as `Durable.worker` takes.
+        health: Where questions after its health are answered; None for nowhere.
+        as_json: Whether what happens is written as JSON.
+    """
+
+    app: str | None
+    url: str | None
+    slots: int | None
+    health: Address | None
+    as_json: bool
+
+
+def run_worker(options: WorkerOptions) -> None:
+    """Work until a signal ends it.
+
+    Raises:
+        NewsLeopardError: the set-up is wrong, or the database is away at the start.
+        OSError: the address of ``health`` cannot be had.
+    """
+    read_log()
+    if not logging.getLogger(NAME).isEnabledFor(logging.DEBUG):
+        logging.getLogger("dbos").addFilter(in_one_line)
+    threads = set(threading.enumerate())
+    durable = _durable(options)
+    with _Stop.on_signals() as stop:
+        work = _Work(options, durable, stop)
+        anyio.run(work.run)
+        _let_end(threads)
+
+
+def in_one_line(record: logging.LogRecord) -> bool:
+    """Shorten what the engine writes: it has a traceback for each call that a database misses."""
+    record.msg, record.args = record.getMessage().partition("\n")[0], ()
+    record.exc_info = record.exc_text = None
+    return True
+
+
+def _durable(options: WorkerOptions) -> Durable:
+    if options.app is not None:
+        return durable_of(options.app)
+    if options.url is None:
+        raise ConfigurationError(
+            f"it is not known where the sends are; set {URL_VARIABLE}, or give --url, or an APP as "
+            "module:name of a Durable"
+        )
+    return Durable(options.url, clients=client_of_main)
+
+
+@attrs.define(eq=False)
+class _Stop:
+    """The signals that end a worker.
+
+    Attributes:
+        is_asked_for: Whether one has come.
+        call: Called at the first one, in the thread of the signals.
+        running: Says how many attempts are under way.
+        within_s: How long the first one may take.
+    """
+
+    is_asked_for: bool = False
+    call: Callable[[], None] = lambda: None
+    running: Callable[[], int] = lambda: 0
+    within_s: Callable[[], float] = lambda: _BEGINS_WITHIN_S
+
+    @classmethod
+    @contextlib.contextmanager
+    def on_signals(cls) -> Iterator[_Stop]:
+        """Take the signals, for as long as the context lasts.
+
+        They are taken from the system itself, and not by the event loop: so the second one ends
+        also a worker whose loop is blocked.
+        """
+        stop = cls()
+        before = {each: signal.signal(each, stop) for each in _SIGNALS}
+        try:
+            yield stop
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        """Handle a signal."""
+        if self.is_asked_for:
+            _end_now(128 + number, f"ended at once{self._under_way()}")
+        self.is_asked_for = True
+        watch = threading.Timer(self.within_s() + _SPARE_S, self._too_long)
+        watch.daemon = True
+        watch.start()
+        self.call()
+
+    def _too_long(self) -> None:
+        code = 1 if self.running() else 0
+        _end_now(code, f"it did not leave in time; the database may be away{self._under_way()}")
+
+    def _under_way(self) -> str:
+        """Say what may be unfinished."""
+        running = self.running()
+        if not running:
+            return "; nothing was under way"
+        return (
+            f", with {counted(running, 'attempt')} under way; the next worker finds out whether "
+            "anything was submitted, and sends nothing twice"
+        )
+
+
+def _end_now(code: int, message: str) -> NoReturn:
+    # Nothing else can be counted on here: a lock may be held, by this very thread. What was said
+    # before has been flushed.
+    with contextlib.suppress(OSError):
+        os.write(2, f"newsleopard: {message}.\n".encode())
+    os._exit(code)
+
+
+def _let_end(before: set[threading.Thread]) -> None:
+    """End the process if threads that have begun since would keep it."""
+    until = time.monotonic() + _THREADS_S
+    for thread in set(threading.enumerate()) - before:
+        if not thread.daemon:
+            thread.join(max(0.0, until - time.monotonic()))
+            if thread.is_alive():
+                _end_now(0, f"it ends without waiting for the thread {thread.name}")
+
+
+class _Work:
+    """The work of one worker.
+
+    Args:
+        options: What the command line says.
+        durable: Where the sends are.
+        stop: When it ends.
+    """
+
+    def __init__(self, options: WorkerOptions, durable: Durable, stop: _Stop) -> None:
+        self._options = options
+        self._durable = durable
+        self._stop = stop
+        self._worker: Worker | None = None
+
+    async def run(self) -> None:
+        """Work until it is asked to stop.
+
+        Raises: as `run_worker`.
+        """
+        if self._options.app is None:
+            # A key that is missing is found now, and not at the first send.
+            await client_of_main("main").aclose()
+        async with self._durable, self._answering():
+            raised = await self._until_stopped()
+        if raised is not None:
+            raise raised
+
+    @contextlib.asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """Answer after the health."""
+        if self._options.health is None:
+            yield
+            return
+        server = HealthServer(self._options.health, self._state)
+        self._say("answers", f"Health at {server.url}/live and /ready", url=server.url)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(server.answer)
+            yield
+            server.should_exit = True
+
+    def _state(self) -> dict[str, Any]:
+        worker = self._worker
+        return {
+            "id": None if worker is None else worker.id,
+            "ready": worker is not None and worker.is_ready and not self._stop.is_asked_for,
+            "running": 0 if worker is None else worker.running,
+            "ended": 0 if worker is None else worker.ended,
+        }
+
+    async def _until_stopped(self) -> NewsLeopardError | None:
+        """Work; return why it could not begin, since a task group would wrap it."""
+        with anyio.CancelScope() as scope:
+            self._stop.call = from_any_thread(lambda: self._leave(scope))
+            if self._stop.is_asked_for:
+                scope.cancel()
+            slots = {} if self._options.slots is None else {"slots": self._options.slots}
+            try:
+                async with self._durable.worker(**slots) as self._worker:
+                    self._begin(self._worker)
+                    await anyio.sleep_forever()
+            except NewsLeopardError as error:
+                return error
+        if self._worker is not None:
+            self._end(self._worker)
+        return None
+
+    def _begin(self, worker: Worker) -> None:
+        self._stop.running = lambda: worker.running
+        self._stop.within_s = lambda: worker.leaves_within_s
+        where = self._durable._database.where  # noqa: SLF001 - no public name says it
+        self._say(
+            "takes-attempts",
+            f"Worker {worker.id} takes attempts from {where} (Ctrl-C stops)",
+            id=worker.id,
+        )
+
+    def _leave(self, scope: anyio.CancelScope) -> None:
+        if self._worker is not None:
+            running = self._worker.running
+            self._say(
+                "leaves",
+                f"Worker {self._worker.id} leaves; it has {counted(running, 'attempt')}, and "
+                f"waits for answers for {self._worker.leaves_within_s:.0f} s at most (Ctrl-C once "
+                "more ends it at once)",
+                id=self._worker.id,
+                running=running,
+            )
+        scope.cancel()
+
+    def _end(self, worker: Worker) -> None:
+        self._say(
+            "has-left",
+            f"Worker {worker.id} has left; it has ended {counted(worker.ended, 'attempt')}, and "
+            f"given {worker.given_back} back to the next worker",
+            id=worker.id,
+            ended=worker.ended,
+            given_back=worker.given_back,
+        )
+
+    def _say(self, event: str, text: str, **facts: Any) -> None:
+        # Whoever reads it may be gone; the worker goes on.
+        with contextlib.suppress(OSError):
+            if self._options.as_json:
+                write_json({"event": event, "at": datetime.now(UTC).isoformat(), **facts})
+            else:
+                print(shown(text), file=sys.stderr, flush=True)

@@ -1,0 +1,313 @@
+"""``newsleopard worker``: begins, answers after its health, and leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import attrs
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from newsleopard_async.cli.addresses import client_of_main, durable_of, has_password
+from newsleopard_async.cli.commands import newsleopard
+from newsleopard_async.cli.health import read_address
+from newsleopard_async.cli.working import in_one_line
+from newsleopard_async.durable import Durable, SendSpec
+from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.models import ListSn
+from tests.constants import CAMPAIGN, KEY
+from tests.servers import die_with_parent
+
+_APP = """
+import os
+from newsleopard_async import NewsLeopard
+from newsleopard_async.durable import Durable
+
+durable = Durable(os.environ["APP_URL"], clients=lambda account: NewsLeopard())
+number = 1
+
+def make():
+    return durable
+
+def wrong():
+    return 1
+"""
+
+
+def invoke(*arguments: str, env: dict[str, str | None] | None = None) -> Result:
+    """Run a command that ends at once."""
+    return CliRunner().invoke(newsleopard, ["worker", *arguments], env=env)
+
+
+# What it is told
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("8081", "127.0.0.1", 8081),
+        (":8081", "127.0.0.1", 8081),
+        ("0.0.0.0:0", "0.0.0.0", 0),  # noqa: S104  # it is read, and nothing listens
+        ("[::1]:80", "::1", 80),
+    ],
+)
+def test_health_listens_on_the_loopback_unless_a_host_is_named(
+    text: str, host: str, port: int
+) -> None:
+    """Nobody else is to see it by mistake."""
+    address = read_address(text)
+
+    assert (address.host, address.port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("here", "'here' has no port; write it as 8081"),
+        ("here:", "'here:' has no port"),
+        ("h:65536", "'h:65536' has no port"),
+        ("::1:80", "'::1:80' is not clear; write it as [::1]:80"),
+    ],
+)
+def test_health_without_a_port_is_refused(text: str, message: str) -> None:
+    """With what to write."""
+    result = invoke("--health", text)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "message"),
+    [
+        ([], {}, "set NEWSLEOPARD_DURABLE_URL, or give --url, or an APP"),
+        (["app"], {}, "APP is 'app'; write it as module:name"),
+        (["app:durable", "--url", "sqlite:////x"], {}, "give an APP or --url"),
+        (["nowhere.app:durable"], {}, "there is no module nowhere.app"),
+        (["shop/app.py:durable"], {}, "there is no module shop/app.py"),
+        (["worker_app:nothing"], {}, "worker_app has no nothing; name a Durable"),
+        (["worker_app:number"], {}, "worker_app:number is of the type int; name a Durable"),
+        (["worker_app:wrong"], {}, "worker_app:wrong is of the type int; name a Durable"),
+        (
+            ["--url", "mysql://me:s3cret@host/x"],
+            {},
+            "must be sqlite:////folder/runs.db or",
+        ),
+        ([], {"NEWSLEOPARD_DURABLE_URL": "x://me:s3cret@host/x"}, "must be sqlite:////"),
+        (["keyless_app:durable"], {}, "there is no API key: set NEWSLEOPARD_API_KEY"),
+    ],
+)
+def test_wrong_setup_is_one_line_and_2(
+    arguments: list[str],
+    env: dict[str, str | None],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is wrong, and how to put it right; never a password."""
+    (tmp_path / "worker_app.py").write_text(_APP)
+    (tmp_path / "keyless_app.py").write_text("import newsleopard_async as n\nn.NewsLeopard()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NEWSLEOPARD_API_KEY", raising=False)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("worker_app", "keyless_app"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    result = invoke(*arguments, env={"APP_URL": f"sqlite:///{tmp_path}/sends.db", **env})
+
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+    assert "s3cret" not in result.output
+    assert "Traceback" not in result.output
+
+
+def test_app_may_be_a_durable_or_a_function_that_returns_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As web servers name an application; what its module raises is its own."""
+    (tmp_path / "good_app.py").write_text(_APP)
+    (tmp_path / "broken_app.py").write_text("import a_module_that_is_missing")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("APP_URL", f"sqlite:///{tmp_path}/sends.db")
+
+    assert isinstance(durable_of("good_app:durable"), Durable)
+    assert durable_of("good_app:make") is durable_of("good_app:durable")
+    with pytest.raises(ModuleNotFoundError, match="a_module_that_is_missing"):
+        durable_of("broken_app:durable")
+
+
+def test_another_account_is_refused_with_the_way_out() -> None:
+    """The environment has one key, and nobody else's campaign goes out with it."""
+    with pytest.raises(ConfigurationError, match="'main' only, and not of 'shop'; start it with"):
+        client_of_main("shop")
+
+
+@pytest.mark.parametrize(
+    ("url", "has"),
+    [
+        ("postgresql://me:s3cret@host/x", True),
+        ("postgresql://host/x?user=me&password=s3cret", True),
+        ("postgresql://me@host/x", False),
+        ("sqlite:////x", False),
+        ("postgresql://me@[host/x", False),
+    ],
+)
+def test_password_on_the_command_line_is_warned_of(url: str, has: bool) -> None:
+    """Whoever lists processes sees it; in the variable nobody does."""
+    assert has_password(url) is has
+
+
+def test_warning_of_a_password_does_not_show_it() -> None:
+    """And one in the variable is not warned of."""
+    url = "mysql://me:s3cret@host/x"
+    given, set_ = invoke("--url", url), invoke(env={"NEWSLEOPARD_DURABLE_URL": url})
+
+    assert "The password in --url can be seen by all users of this host" in given.stderr
+    assert "password" not in set_.stderr
+    assert "s3cret" not in given.output + set_.output
+
+
+def test_line_of_the_engine_has_no_traceback() -> None:
+    """It writes one for each call of a database that is away."""
+    error = OSError("refused")
+    record = logging.LogRecord(
+        "dbos", logging.WARNING, __file__, 1, "lost %s\nTraceback", ("it",), (OSError, error, None)
+    )
+
+    assert in_one_line(record)
+    assert logging.Formatter("%(message)s").format(record) == "lost it"
+
+
+# As a process
+
+_START = (
+    "import runpy, signal; "
+    # A runner in the background hands its children an ignored SIGINT.
+    "signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "runpy.run_module('newsleopard_async.cli', run_name='__main__')"
+)
+_SILENT_APP = """
+import os, anyio, httpx
+from newsleopard_async import NewsLeopard
+from newsleopard_async.durable import Durable
+
+class Silent(httpx.AsyncBaseTransport):
+    async def handle_async_request(self, request):
+        if request.method == "GET":
+            return httpx.Response(200, json={"campaigns": [], "count": 0})
+        await anyio.sleep_forever()
+
+durable = Durable(
+    os.environ["APP_URL"], clients=lambda account: NewsLeopard("k", http_transport=Silent())
+)
+"""
+
+
+@contextmanager
+def working(*arguments: str, folder: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a worker whose health is asked for, and give it once it has said where."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _START, "worker", "--json", "--health", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=folder,
+        env=os.environ | {"NEWSLEOPARD_QUOTA": "process", "NEWSLEOPARD_LOG": "", **env},
+        preexec_fn=die_with_parent,  # noqa: PLW1509  # it starts no thread
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def next_event(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Read a line."""
+    assert process.stdout is not None
+    event: dict[str, Any] = json.loads(process.stdout.readline())
+    return event
+
+
+def asked(url: str, until: Any) -> httpx.Response:
+    """Ask until the answer is as it should be."""
+    while True:
+        answer = httpx.get(url)
+        if until(answer):
+            return answer
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_worker_is_ready_and_leaves_at_sigterm(tmp_path: Path) -> None:
+    """It says so in lines, answers over HTTP, and ends with 0."""
+    url = f"sqlite:///{tmp_path}/sends.db"
+    with working("--url", url, folder=tmp_path, NEWSLEOPARD_API_KEY=KEY) as process:
+        answers, takes = next_event(process), next_event(process)
+        ready = asked(f"{answers['url']}/ready", lambda answer: answer.is_success)
+        live = httpx.get(f"{answers['url']}/live")
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+
+    leaves, left = map(json.loads, out.splitlines())
+    assert process.returncode == 0, err
+    assert err == ""
+    assert [each["event"] for each in (takes, leaves, left)] == [
+        *("takes-attempts", "leaves", "has-left")
+    ]
+    assert ready.json() == {"id": takes["id"], "ready": True, "running": 0, "ended": 0}
+    assert (live.status_code, live.json()) == (200, ready.json())
+    assert (left["ended"], left["given_back"]) == (0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_second_signal_ends_a_worker_at_once(tmp_path: Path) -> None:
+    """The first one lets a submit run to its answer, and makes it unready meanwhile."""
+    url = f"sqlite:///{tmp_path}/sends.db"
+    (tmp_path / "silent_app.py").write_text(_SILENT_APP)
+
+    async def start() -> None:
+        async with Durable(url) as durable:
+            lists = (ListSn("5f53d07eff19c195062524fa4697bde9"),)
+            await durable.start_send(
+                SendSpec(attrs.evolve(CAMPAIGN, lists=lists), balance=None), send_key="k"
+            )
+
+    anyio.run(start)
+    with working("silent_app:durable", folder=tmp_path, APP_URL=url) as process:
+        health = next_event(process)["url"]
+        asked(f"{health}/ready", lambda answer: answer.json()["running"] == 1)
+        asked(f"{health}/live", lambda _: _is_submitting(tmp_path / "sends.db"))
+        process.send_signal(signal.SIGTERM)
+        leaving = asked(f"{health}/ready", lambda answer: not answer.is_success)
+        live = httpx.get(f"{health}/live")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+
+    assert leaving.status_code == 503
+    assert (live.status_code, live.json()["running"]) == (200, 1)
+    assert process.returncode == 130
+    assert err.endswith(
+        "newsleopard: ended at once, with 1 attempt under way; the next worker finds out whether "
+        "anything was submitted, and sends nothing twice.\n"
+    )
+
+
+def _is_submitting(file: Path) -> bool:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        [(data,)] = connection.execute("SELECT data FROM newsleopard_runs").fetchall() or [("",)]
+    return '"submit"' in data
