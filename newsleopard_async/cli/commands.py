@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+import anyio
 import click
 from click.core import ParameterSource
 from rich.console import Console
@@ -16,6 +17,10 @@ from newsleopard_async.cli.addresses import URL_VARIABLE, has_password
 from newsleopard_async.cli.checking import CheckOptions, run_check
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
 from newsleopard_async.cli.health import Address, read_address
+from newsleopard_async.cli.sends import STATES, Request, list_runs, show_run
+from newsleopard_async.cli.sends import cancel as cancel_send
+from newsleopard_async.cli.sends import resolve as decide
+from newsleopard_async.cli.sends import retry as retry_send
 from newsleopard_async.cli.serving import EmulatorOptions, read_switches, run_emulator
 from newsleopard_async.cli.terminal import said
 from newsleopard_async.cli.wording import worded
@@ -23,6 +28,7 @@ from newsleopard_async.cli.working import WorkerOptions, run_worker
 from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import InUse, InvalidRequest, NewsLeopardError
 from newsleopard_async.models.findings import Fix
+from newsleopard_async.workflows.decision import Decision
 
 __all__ = ["newsleopard"]
 
@@ -267,6 +273,97 @@ def worker(context: click.Context, /, **options: Any) -> None:
             run_worker(chosen)
         except OSError as error:
             _fail(_errors(), f"Cannot listen on {chosen.health}: {error.strerror}", 2)
+
+
+_KEY = click.argument("send_key", metavar="KEY")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print it as a line of JSON.")
+_URL_OF_ANY = click.option(
+    "--url",
+    envvar=URL_VARIABLE,
+    show_envvar=True,
+    callback=_url,
+    help="Where the sends are: sqlite:////…, postgresql://… or redis://…; by default in the files "
+    "of this user.",
+)
+
+
+@newsleopard.command()
+@click.argument("send_key", metavar="[KEY]", required=False)
+@_URL_OF_ANY
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(STATES),
+    multiple=True,
+    help="Only those in this state; repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
+def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json: bool) -> None:
+    """Show sends, those first that need a person; or all that is known of one KEY.
+
+    They are the durable sends of a database, or the runs with a send key of any other store.
+    Nothing is changed, and nobody is kept waiting.
+
+    The exit status is 0, 1 if there is no such KEY, and 2 if it could not be looked at.
+    """
+    request = Request(Console(highlight=False), url, as_json)
+    with _ending():
+        if send_key is None:
+            anyio.run(list_runs, request, states)
+        elif not anyio.run(show_run, request, send_key):
+            sys.exit(1)
+
+
+@newsleopard.command()
+@_KEY
+@click.argument("decision", type=click.Choice(get_args(Decision)))
+@click.option("--campaign-sn", metavar="SN", help="The code of the campaign, with sent.")
+@_URL_OF_ANY
+@_JSON
+def resolve(
+    send_key: str, decision: Decision, campaign_sn: str | None, url: str | None, as_json: bool
+) -> None:
+    """Decide about a send that is held, as nobody knows whether it was submitted.
+
+    Look in the console first (活動列表). sent: it is there; give its code by --campaign-sn.
+    resubmit: it is not there, so submit it. abandon: send nothing under this KEY, ever.
+
+    A durable send then goes on by itself. The exit status is 0, 1 if there is nothing to decide
+    or it is too early, and 2 if it could not be reached.
+    """
+    request = Request(Console(highlight=False), url, as_json)
+    with _ending():
+        anyio.run(decide, request, send_key, decision, campaign_sn)
+
+
+@newsleopard.command()
+@_KEY
+@_URL
+@_JSON
+def cancel(send_key: str, url: str | None, as_json: bool) -> None:
+    """Cancel a durable send that was not submitted yet, whoever is carrying it.
+
+    The exit status is 0 if nothing was sent and nothing will be under this KEY; 1 if it is too
+    late, or there is no such KEY; 2 if it could not be reached.
+    """
+    request = Request(Console(highlight=False), url, as_json)
+    with _ending():
+        if not anyio.run(cancel_send, request, send_key):
+            sys.exit(1)
+
+
+@newsleopard.command()
+@_KEY
+@_URL
+@_JSON
+def retry(send_key: str, url: str | None, as_json: bool) -> None:
+    """Let the next attempt at a durable send begin now, also if it has failed.
+
+    The exit status is 0, 1 if there is no such KEY, and 2 if it could not be reached.
+    """
+    request = Request(Console(highlight=False), url, as_json)
+    with _ending():
+        anyio.run(retry_send, request, send_key)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,311 @@
+"""``newsleopard runs``, ``resolve``, ``cancel`` and ``retry``: sends, and decisions about them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final, get_args
+
+import attrs
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from newsleopard_async import ConfigurationError, InvalidRequest, workflows
+from newsleopard_async.cli.addresses import Place, opened
+from newsleopard_async.cli.terminal import said, write_json
+from newsleopard_async.cli.wording import quoted, worded_of_send
+from newsleopard_async.durable import Durable, SendState, SendStatus
+from newsleopard_async.models import CampaignSn
+from newsleopard_async.models.findings import either
+from newsleopard_async.plain import Plain
+from newsleopard_async.workflows import RunState
+from newsleopard_async.workflows.decision import Decision
+from newsleopard_async.workflows.resuming import RunStateName
+
+__all__ = ["STATES", "Request", "cancel", "list_runs", "resolve", "retry", "show_run"]
+
+STATES: Final = tuple(dict.fromkeys((*get_args(SendState), *get_args(RunStateName))))
+"""All that a send or a run may be."""
+
+_STYLES: Final = {
+    "held": "bold red",
+    "failed": "bold red",
+    "unreadable": "bold red",
+    "checking": "yellow",
+    "interrupted": "yellow",
+    "running": "cyan",
+    "done": "green",
+}
+_WIDE_COLUMNS: Final = 120
+"""Chosen: from here on a message has some room beside the five other columns."""
+
+
+@attrs.frozen
+class Request:
+    """What a command was told.
+
+    Attributes:
+        console: Where it prints.
+        url: Where the sends are; None for the files of this user.
+        as_json: Whether it prints JSON.
+    """
+
+    console: Console
+    url: str | None
+    as_json: bool
+
+
+async def list_runs(request: Request, states: Sequence[str]) -> None:
+    """Print what is known of all sends, those first that need a person.
+
+    Raises:
+        ConfigurationError: nothing can be read there.
+        ConnectionFailed: the server is away.
+    """
+    async with opened(request.url) as place:
+        found = []
+        async for each in _all(place):
+            if states and each.state not in states:
+                continue
+            if request.as_json:
+                write_json(each.to_dict())
+            else:
+                found.append(each)
+        if request.as_json:
+            return
+        has_worker = place.durable is None or await _has_worker(place.durable)
+    _print_all(request.console, found, place.where, has_worker=has_worker)
+
+
+async def _all(place: Place) -> AsyncIterator[SendStatus | RunState]:
+    if place.durable is not None:
+        async for status in place.durable.runs():
+            yield status
+    elif place.store is not None:
+        async for run in workflows.runs(place.store):
+            yield run
+
+
+async def _has_worker(durable: Durable) -> bool:
+    return any(each.is_alive for each in await durable.workers())
+
+
+async def show_run(request: Request, send_key: str) -> bool:
+    """Print all that is known of a send; return whether there is one.
+
+    Raises: as `list_runs`.
+    """
+    async with opened(request.url) as place:
+        found = await _one(place, send_key)
+    if found is None:
+        message = f"There is no send under {send_key!r} in {place.where}."
+        Console(stderr=True, highlight=False).print(said(message, "red"), soft_wrap=True)
+    else:
+        _print_one(request, found)
+    return found is not None
+
+
+async def _one(place: Place, send_key: str) -> SendStatus | RunState | None:
+    if place.durable is not None:
+        try:
+            return await place.durable.status(send_key)
+        except InvalidRequest:
+            return None
+    if place.store is not None:
+        for run in await workflows.runs(place.store, keys=[send_key]):
+            return run
+    return None
+
+
+async def resolve(
+    request: Request, send_key: str, decision: Decision, campaign_sn: str | None
+) -> None:
+    """Decide about a send, and print what is known of it then.
+
+    Raises: as `Durable.resolve`, and `list_runs`.
+    """
+    sn = None if campaign_sn is None else CampaignSn(campaign_sn)
+    async with opened(request.url) as place:
+        if place.durable is not None:
+            found: SendStatus | RunState | None
+            found = await place.durable.resolve(send_key, decision, sn)
+        else:
+            await _require(place, send_key)
+            assert place.store is not None
+            await workflows.resolve(place.store, send_key, decision, sn)
+            found = await _one(place, send_key)
+    assert found is not None
+    _print_one(request, found)
+
+
+async def _require(place: Place, send_key: str) -> None:
+    if await _one(place, send_key) is None:
+        raise InvalidRequest.of(
+            "KEY", "missing", f"there is no send under {send_key!r} in {place.where}"
+        )
+
+
+async def cancel(request: Request, send_key: str) -> bool:
+    """Cancel a send, and print what is known of it then; return whether it was not too late.
+
+    Raises: as `Durable.cancel`, and `list_runs`.
+    """
+    async with opened(request.url) as place:
+        durable = _durable_of(place)
+        told = await durable.cancel(send_key)
+        found = await durable.status(send_key)
+    _print_one(request, found)
+    if told == "cancelled":
+        return True
+    message = f"Too late: {send_key!r} was submitted, or may have been; "
+    if found.campaign_sn is None:
+        message += "find out in the console (活動列表), and stop its campaign there."
+    else:
+        message += f"stop the campaign {found.campaign_sn} in the console, or by call_off."
+    Console(stderr=True, highlight=False).print(said(message, "red"), soft_wrap=True)
+    return False
+
+
+async def retry(request: Request, send_key: str) -> None:
+    """Let the next attempt begin now, and print what is known of the send then.
+
+    Raises: as `Durable.retry`, and `list_runs`.
+    """
+    async with opened(request.url) as place:
+        found = await _durable_of(place).retry(send_key)
+    _print_one(request, found)
+
+
+def _durable_of(place: Place) -> Durable:
+    if place.durable is None:
+        raise ConfigurationError(
+            f"there are no durable sends in {place.where}; name their database by --url"
+        )
+    return place.durable
+
+
+def _print_all(
+    console: Console,
+    found: list[SendStatus | RunState],
+    where: str,
+    *,
+    has_worker: bool,
+) -> None:
+    found.sort(key=lambda each: not _needs_a_person(each))
+    if found:
+        console.print(runs_table(found, where=where, width=console.width))
+    counts = Counter(each.state for each in found)
+    text = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
+    console.print(said(f"{text}." if text else f"No sends in {where}."))
+    if waiting := sum(map(_needs_a_person, found)):
+        needs = either(waiting, "needs", "need")
+        console.print(said(f"{waiting:,} marked with ! {needs} a person.", "bold red"))
+    if not has_worker:
+        console.print(said("No worker is alive; start one: newsleopard worker", "yellow"))
+
+
+def _needs_a_person(known: SendStatus | RunState) -> bool:
+    if isinstance(known, SendStatus):
+        return known.needs_a_person
+    is_held_for_good = known.state == "held" and known.look_again_at is None
+    return known.state in ("failed", "unreadable") or is_held_for_good
+
+
+def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int) -> Table:
+    """Lay out sends, a row each; a narrow terminal has the details below the key."""
+    table = Table(
+        title=said(where),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("", no_wrap=True)
+    table.add_column("State", no_wrap=True)
+    table.add_column(f"Next ({_zone()})", no_wrap=True)
+    is_wide = width >= _WIDE_COLUMNS
+    for name in ("Key", "Step", "Campaign", "Message") if is_wide else ("Key",):
+        table.add_column(name, overflow="fold")
+    for each in found:
+        needs = "!" if _needs_a_person(each) else ""
+        state = Text(each.state, style=_STYLES.get(each.state, ""))
+        about = (_step(each), each.campaign_sn or "", _message(each))
+        if is_wide:
+            cells = [said(each.send_key), *map(said, about)]
+        else:
+            below = [said(text, "dim") for text in about if text]
+            cells = [Text("\n").join([said(each.send_key), *below])]
+        table.add_row(Text(needs, style="bold red"), state, _next(each), *cells)
+    return table
+
+
+def _zone() -> tzinfo:
+    """Return this machine's zone, as of now: one offset for all that is printed."""
+    return timezone(datetime.now(UTC).astimezone().utcoffset() or timedelta())
+
+
+def _next(known: SendStatus | RunState) -> str:
+    at = known.next_at if isinstance(known, SendStatus) else known.look_again_at
+    return "" if at is None else f"{at.astimezone(_zone()):%Y-%m-%d %H:%M}"
+
+
+def _step(known: SendStatus | RunState) -> str:
+    part = "" if known.part is None else f", part {known.part}"
+    return "" if known.step is None else f"{known.step}{part}"
+
+
+def _message(known: SendStatus | RunState) -> str:
+    return ": ".join(text for text in (known.error, _worded(known)) if text)
+
+
+def _worded(known: SendStatus | RunState) -> str:
+    is_durable = isinstance(known, SendStatus)
+    return worded_of_send(known.message, known.send_key, goes_on=is_durable)
+
+
+def _print_one(request: Request, known: SendStatus | RunState) -> None:
+    if request.as_json:
+        write_json(known.to_dict())
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name in attrs.fields_dict(type(known)):
+        value = _worded(known) if name == "message" else getattr(known, name)
+        style = _STYLES.get(known.state, "") if name == "state" else ""
+        table.add_row(name, said(_shown(value), style))
+    request.console.print(table)
+    if hint := _hint(known):
+        # In one line, so that the command in it can be copied.
+        request.console.print(said(hint, "bold red"), soft_wrap=True)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None | "":
+            return "–"
+        case datetime():
+            zone = _zone()
+            return f"{value.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone}"
+        case Plain():
+            return json.dumps(value.to_dict(), ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def _hint(known: SendStatus | RunState) -> str:
+    """Say what a person has to do, if anything."""
+    key = quoted(known.send_key)
+    if known.state == "held":
+        return (
+            "It is not known whether it was submitted. Look in the console (活動列表), and decide: "
+            f"newsleopard resolve {key} sent --campaign-sn SN; or resubmit, or abandon, in the "
+            "place of sent"
+        )
+    if known.state == "failed" and isinstance(known, SendStatus):
+        return f"Put right what the message names; then: newsleopard retry {key}"
+    return ""
