@@ -175,7 +175,7 @@ class Engine:
             slots: How many it takes at once.
 
         Raises:
-            ConfigurationError: this process uses DBOS for something else.
+            ConfigurationError: this process has a worker already, or uses DBOS for something else.
             ConnectionFailed: the database was away.
         """
         dbos = _imported()
@@ -189,13 +189,13 @@ class Engine:
             "log_level": "WARNING",
             "max_executor_threads": slots + 10,
         }
-        try:
-            dbos.DBOS(config=config)
-        except Exception as error:
+        dbos.DBOS(config=config)
+        if dbos.DBOS.executor_id != worker:
+            # It gives the one that is there, whatever that was made with.
             raise ConfigurationError(
-                "this process uses DBOS for something else; a worker needs a process of its own: "
-                "newsleopard worker"
-            ) from error
+                "this process has a worker already, or uses DBOS for something else; a worker "
+                "needs a process of its own: newsleopard worker"
+            )
         _carrier.carry = carry
         _register(dbos)
         dbos.DBOS.listen_queues([_QUEUE])

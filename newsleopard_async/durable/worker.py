@@ -19,7 +19,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -198,9 +198,13 @@ class Worker:
     async def _launch(self, portal: BlockingPortal, slots: int) -> None:
         await self._heartbeat()
         carry = partial(self._carry_from_thread, portal)
-        await in_thread(partial(self._engine.launch, self.id, carry, slots=slots))
-        self._is_launched = True
+        await in_thread(partial(self._begin, carry, slots))
         _log.info("worker %s takes attempts", self.id)
+
+    def _begin(self, carry: Callable[[str, int], str], slots: int) -> None:
+        self._engine.launch(self.id, carry, slots=slots)
+        # Noted here: a cancellation may strike before the event loop hears of it.
+        self._is_launched = True
 
     async def _leave(self) -> None:
         """Take no more, let submits end, and give the rest to others."""
@@ -209,16 +213,29 @@ class Worker:
         _log.info("worker %s leaves; it has %d attempts", self.id, self.running)
         with anyio.move_on_after(within_s):
             async with anyio.create_task_group() as tasks:
-                # First: what is given back below must not come back to this worker.
-                tasks.start_soon(in_thread, partial(self._engine.leave, within_s - _SPARE_S))
-                await anyio.lowlevel.checkpoint()
+                if self._is_launched:
+                    # First: what is given back below must not come back to this worker.
+                    tasks.start_soon(self._stop_engine, within_s - _SPARE_S)
+                    await anyio.lowlevel.checkpoint()
                 for scope in tuple(self._scopes):
                     scope.cancel()
         # If it does not answer, others see that this one is silent.
         with anyio.move_on_after(_SPARE_S):
-            await self._roster.forget(self.id)
+            await self._forget()
         self._is_launched = False
         _log.info("worker %s has left", self.id)
+
+    async def _stop_engine(self, within_s: float) -> None:
+        try:
+            await in_thread(partial(self._engine.leave, within_s))
+        except Exception as error:  # noqa: BLE001 - what is left of it ends with this process
+            _log.warning("worker %s could not stop the engine: %s", self.id, type(error).__name__)
+
+    async def _forget(self) -> None:
+        try:
+            await self._roster.forget(self.id)
+        except Exception as error:  # noqa: BLE001 - others see that it is silent
+            _log.warning("worker %s could not say that it leaves: %s", self.id, error)
 
 
 @contextlib.asynccontextmanager
