@@ -104,18 +104,21 @@ class Carrier:
 
         Returns: What became of it, in a word.
         """
-        row = await self.ledger.read(attempt.send_key)
-        if row is None or row.spec is None or row.state in FINAL or row.last != attempt:
-            return "superseded"
-        # If this worker leaves, another one goes on at once.
-        verdict = Verdict(state=row.state, next_at=_now().timestamp())
+        verdict = None
         try:
+            row = await self.ledger.read(attempt.send_key)
+            if row is None or row.spec is None or row.state in FINAL or row.last != attempt:
+                return "superseded"
             verdict = await self._made(row)
             await self.ledger.settle(attempt, row.account, verdict)
         except anyio.get_cancelled_exc_class():
-            # Once more, if it was noted just now; it is the same.
             with anyio.move_on_after(_LAST_SAVE_S, shield=True):
-                await self.ledger.settle(attempt, row.account, verdict)
+                if verdict is None or row is None:
+                    # This worker leaves. Another one goes on at once.
+                    await self.ledger.go_on(attempt, is_asked_for=False)
+                else:
+                    # Once more, if it was noted just now; it is the same.
+                    await self.ledger.settle(attempt, row.account, verdict)
             raise
         return verdict.state
 
