@@ -64,7 +64,8 @@ class Desk:
         )
 
     async def start(self, send_key: str = "k", **given: Any) -> SendStatus:
-        """Start a send."""
+        """Start a send, to a list of its own."""
+        given = {"list_name": f"會員 {send_key}"} | given
         return await self.durable.start_send(self.spec(**given), send_key=send_key)
 
     async def row(self, send_key: str = "k") -> Row:

@@ -617,7 +617,9 @@ async def test_attempt_that_is_replaced_under_way_does_not_submit(desk: Desk) ->
 
     async def replace(number: int) -> None:
         if number == 3:
-            await desk.durable.start_send(desk.spec(campaign=renamed), send_key="k", replace=True)
+            await desk.durable.start_send(
+                desk.spec(campaign=renamed, list_name="會員 k"), send_key="k", replace=True
+            )
 
     with before_each_save(_once_only(replace)):
         assert await desk.carrier.carry(Attempt("k", 0)) == "waiting"
