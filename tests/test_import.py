@@ -15,6 +15,7 @@ import pytest
 LAZY = (
     "newsleopard_async",
     "newsleopard_async.durable",
+    "newsleopard_async.durable",
     "newsleopard_async.models",
     "newsleopard_async.stores",
     "newsleopard_async.workflows",
@@ -94,6 +95,20 @@ def test_importing_the_package_loads_nothing_else_of_ours() -> None:
     own = {name for name in loaded_by("import newsleopard_async") if "newsleopard" in name}
 
     assert own == {"newsleopard_async", "newsleopard_async.lazy"}
+
+
+@pytest.mark.slow
+def test_importing_durable_sends_loads_no_engine() -> None:
+    """The engine is loaded when it is first asked; a web process opens the database alone."""
+    own = "from newsleopard_async.durable import"
+    named = loaded_by(f"{own} Durable, Send, SendSpec, SendState, SendStatus, Worker, WorkerStatus")
+    opened = loaded_by(
+        f"{own} Durable; import tempfile; Durable(f'sqlite:///{{tempfile.mktemp()}}')"
+    )
+
+    assert {"dbos", "sqlalchemy", "redis", "newsleopard_async.emulator"}.isdisjoint(named)
+    assert "sqlalchemy" in opened
+    assert {"dbos", "redis", "psycopg2"}.isdisjoint(opened)
 
 
 @pytest.mark.slow
