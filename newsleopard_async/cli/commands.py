@@ -257,7 +257,8 @@ def worker(context: click.Context, /, **options: Any) -> None:
 
     APP names a Durable as module:name, such as app:durable; or a function that returns one. The
     current folder can be imported from. Without an APP, the sends are those in the database at
-    --url, of the account "main", whose key is NEWSLEOPARD_API_KEY; contacts are local files.
+    --url, of the account "main", whose key is NEWSLEOPARD_API_KEY. Contacts are then local files,
+    which go with SQLite alone.
 
     At SIGTERM it takes no more, lets a submit that is on its way run to its answer, and gives
     everything else to the next worker. That takes 70 s at most, and mostly none. A second signal
@@ -295,14 +296,15 @@ _URL_OF_ANY = click.option(
     "states",
     type=click.Choice(STATES),
     multiple=True,
-    help="Only those in this state; repeatable.",
+    metavar="STATE",
+    help=f"Only those in this state; repeatable. One of {', '.join(STATES)}.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each.")
 def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json: bool) -> None:
-    """Show sends, those first that need a person; or all that is known of one KEY.
+    """Show sends, or all that is known of one KEY.
 
-    They are the durable sends of a database, or the runs with a send key of any other store.
-    Nothing is changed, and nobody is kept waiting.
+    They are the durable sends of a database, or the runs with a send key of any other store. Those
+    that need a person come first. Nothing is changed, and nobody is kept waiting.
 
     The exit status is 0, 1 if there is no such KEY, and 2 if it could not be looked at.
     """
@@ -316,17 +318,18 @@ def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json
 
 @newsleopard.command()
 @_KEY
-@click.argument("decision", type=click.Choice(get_args(Decision)))
+@click.argument("decision", metavar="sent|resubmit|abandon", type=click.Choice(get_args(Decision)))
 @click.option("--campaign-sn", metavar="SN", help="The code of the campaign, with sent.")
 @_URL_OF_ANY
 @_JSON
 def resolve(
     send_key: str, decision: Decision, campaign_sn: str | None, url: str | None, as_json: bool
 ) -> None:
-    """Decide about a send that is held, as nobody knows whether it was submitted.
+    """Decide about a send that is held.
 
-    Look in the console first (活動列表). sent: it is there; give its code by --campaign-sn.
-    resubmit: it is not there, so submit it. abandon: send nothing under this KEY, ever.
+    It is not known whether it was submitted. Look in the console first (活動列表). sent: it is
+    there; give its code by --campaign-sn. resubmit: it is not there, so submit it. abandon: send
+    nothing under this KEY, ever.
 
     A durable send then goes on by itself. The exit status is 0, 1 if there is nothing to decide
     or it is too early, and 2 if it could not be reached.
@@ -341,10 +344,11 @@ def resolve(
 @_URL
 @_JSON
 def cancel(send_key: str, url: str | None, as_json: bool) -> None:
-    """Cancel a durable send that was not submitted yet, whoever is carrying it.
+    """Cancel a durable send that was not submitted yet.
 
-    The exit status is 0 if nothing was sent and nothing will be under this KEY; 1 if it is too
-    late, or there is no such KEY; 2 if it could not be reached.
+    It does not matter which worker is carrying it. The exit status is 0 if nothing was sent and
+    nothing will be under this KEY; 1 if it is too late, or there is no such KEY; 2 if it could not
+    be reached.
     """
     request = Request(Console(highlight=False), url, as_json)
     with _ending():
@@ -357,9 +361,10 @@ def cancel(send_key: str, url: str | None, as_json: bool) -> None:
 @_URL
 @_JSON
 def retry(send_key: str, url: str | None, as_json: bool) -> None:
-    """Let the next attempt at a durable send begin now, also if it has failed.
+    """Let the next attempt at a durable send begin now.
 
-    The exit status is 0, 1 if there is no such KEY, and 2 if it could not be reached.
+    Also one that has failed, once you have put right what its message names. The exit status is
+    0, 1 if there is no such KEY, and 2 if it could not be reached.
     """
     request = Request(Console(highlight=False), url, as_json)
     with _ending():

@@ -279,9 +279,12 @@ def _print_one(request: Request, known: SendStatus | RunState) -> None:
         style = _STYLES.get(known.state, "") if name == "state" else ""
         table.add_row(name, said(_shown(value), style))
     request.console.print(table)
-    if hint := _hint(known):
-        # In one line, so that the command in it can be copied.
-        request.console.print(said(hint, "bold red"), soft_wrap=True)
+    advice, commands = _advice(known)
+    if advice:
+        request.console.print(said(advice, "bold red"))
+    for command in commands:
+        # In one line, so that it can be copied.
+        request.console.print(said(f"  {command}"), soft_wrap=True)
 
 
 def _shown(value: object) -> str:
@@ -297,15 +300,15 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-def _hint(known: SendStatus | RunState) -> str:
-    """Say what a person has to do, if anything."""
+def _advice(known: SendStatus | RunState) -> tuple[str, tuple[str, ...]]:
+    """Say what a person has to do, if anything, and by which commands."""
     key = quoted(known.send_key)
     if known.state == "held":
+        decide = f"newsleopard resolve {key}"
         return (
-            "It is not known whether it was submitted. Look in the console (活動列表), and decide: "
-            f"newsleopard resolve {key} sent --campaign-sn SN; or resubmit, or abandon, in the "
-            "place of sent"
+            "It is not known whether it was submitted. Look in the console (活動列表), and decide:",
+            (f"{decide} sent --campaign-sn SN", f"{decide} resubmit", f"{decide} abandon"),
         )
     if known.state == "failed" and isinstance(known, SendStatus):
-        return f"Put right what the message names; then: newsleopard retry {key}"
-    return ""
+        return "Put right what the message names; then:", (f"newsleopard retry {key}",)
+    return "", ()

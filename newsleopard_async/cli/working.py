@@ -36,7 +36,7 @@ from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.log import NAME, read_log
 from newsleopard_async.models.findings import counted
 
-__all__ = ["WorkerOptions", "in_one_line", "run_worker"]
+__all__ = ["Stop", "WorkerOptions", "in_one_line", "let_end", "run_worker"]
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -82,10 +82,10 @@ def run_worker(options: WorkerOptions) -> None:
         logging.getLogger("dbos").addFilter(in_one_line)
     threads = set(threading.enumerate())
     durable = _durable(options)
-    with _Stop.on_signals() as stop:
+    with Stop.on_signals() as stop:
         work = _Work(options, durable, stop)
         anyio.run(work.run)
-        _let_end(threads)
+        let_end(threads)
 
 
 def in_one_line(record: logging.LogRecord) -> bool:
@@ -107,7 +107,7 @@ def _durable(options: WorkerOptions) -> Durable:
 
 
 @attrs.define(eq=False)
-class _Stop:
+class Stop:
     """The signals that end a worker.
 
     Attributes:
@@ -124,7 +124,7 @@ class _Stop:
 
     @classmethod
     @contextlib.contextmanager
-    def on_signals(cls) -> Iterator[_Stop]:
+    def on_signals(cls) -> Iterator[Stop]:
         """Take the signals, for as long as the context lasts.
 
         They are taken from the system itself, and not by the event loop: so the second one ends
@@ -171,7 +171,7 @@ def _end_now(code: int, message: str) -> NoReturn:
     os._exit(code)
 
 
-def _let_end(before: set[threading.Thread]) -> None:
+def let_end(before: set[threading.Thread]) -> None:
     """End the process if threads that have begun since would keep it."""
     until = time.monotonic() + _THREADS_S
     for thread in set(threading.enumerate()) - before:
@@ -190,7 +190,7 @@ class _Work:
         stop: When it ends.
     """
 
-    def __init__(self, options: WorkerOptions, durable: Durable, stop: _Stop) -> None:
+    def __init__(self, options: WorkerOptions, durable: Durable, stop: Stop) -> None:
         self._options = options
         self._durable = durable
         self._stop = stop
@@ -244,7 +244,9 @@ class _Work:
                     await anyio.sleep_forever()
             except NewsLeopardError as error:
                 return error
-        if self._worker is not None:
+        if self._worker is None:
+            self._say("has-not-begun", "Ended before it took attempts")
+        else:
             self._end(self._worker)
         return None
 
@@ -259,16 +261,15 @@ class _Work:
         )
 
     def _leave(self, scope: anyio.CancelScope) -> None:
-        if self._worker is not None:
-            running = self._worker.running
-            self._say(
-                "leaves",
-                f"Worker {self._worker.id} leaves; it has {counted(running, 'attempt')}, and "
-                f"waits for answers for {self._worker.leaves_within_s:.0f} s at most (Ctrl-C once "
-                "more ends it at once)",
-                id=self._worker.id,
-                running=running,
-            )
+        worker = self._worker
+        if worker is not None:
+            text = f"Worker {worker.id} leaves"
+            if worker.running:
+                text += (
+                    f"; it has {counted(worker.running, 'attempt')}, and waits for answers for "
+                    f"{worker.leaves_within_s:.0f} s at most (Ctrl-C once more ends it at once)"
+                )
+            self._say("leaves", text, id=worker.id, running=worker.running)
         scope.cancel()
 
     def _end(self, worker: Worker) -> None:

@@ -113,7 +113,7 @@ def test_one_key_shows_all_that_is_known(url: str) -> None:
     text = " ".join(result.stdout.split())
     assert "If it is there: newsleopard resolve 1-held sent --campaign-sn SN." in text
     assert "UTC the next attempt looks once more, and sends nothing." in text
-    assert "newsleopard resolve 1-held sent --campaign-sn SN; or resubmit" in result.stdout
+    assert "\n  newsleopard resolve 1-held resubmit\n" in result.stdout
     assert "await" not in result.stdout
 
 

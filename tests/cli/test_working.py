@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +22,11 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from newsleopard_async.cli import working as working_module
 from newsleopard_async.cli.addresses import client_of_main, durable_of, has_password
 from newsleopard_async.cli.commands import newsleopard
 from newsleopard_async.cli.health import read_address
-from newsleopard_async.cli.working import in_one_line
+from newsleopard_async.cli.working import Stop, in_one_line, let_end
 from newsleopard_async.durable import Durable, SendSpec
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.models import ListSn
@@ -192,6 +194,51 @@ def test_line_of_the_engine_has_no_traceback() -> None:
     assert logging.Formatter("%(message)s").format(record) == "lost it"
 
 
+@pytest.mark.parametrize(
+    ("running", "code", "message"),
+    [(0, 0, "away; nothing was under way"), (2, 1, "away, with 2 attempts under way; the next")],
+)
+def test_worker_that_cannot_leave_is_ended(
+    running: int,
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """By a watch, after the time that it needs to leave: a call of a database may never return."""
+    ended, codes = threading.Event(), list[int]()
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    monkeypatch.setattr("os._exit", end)
+    with Stop.on_signals() as stop:
+        stop.running, stop.within_s = lambda: running, lambda: -10.0
+        signal.raise_signal(signal.SIGTERM)
+        assert ended.wait(30)
+
+    assert codes == [code]
+    assert f"it did not leave in time; the database may be {message}" in capfd.readouterr().err
+
+
+def test_thread_that_hangs_does_not_keep_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's threads wait for a database without a bound; those of before are not its own."""
+    codes, before, over = list[int](), set(threading.enumerate()), threading.Event()
+    monkeypatch.setattr("os._exit", codes.append)
+    monkeypatch.setattr(working_module, "_THREADS_S", 0.0)
+    hanging = threading.Thread(target=over.wait)
+    hanging.start()
+
+    let_end(before | {hanging})
+    let_end(before)
+    over.set()
+    hanging.join()
+    let_end(before)
+
+    assert codes == [0]
+
+
 # As a process
 
 _START = (
@@ -244,10 +291,11 @@ def next_event(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def asked(url: str, until: Any) -> httpx.Response:
     """Ask until the answer is as it should be."""
-    while True:
-        answer = httpx.get(url)
-        if until(answer):
-            return answer
+    # One client, and no certificates: to read those takes longer than to ask.
+    with httpx.Client(verify=False) as client:  # noqa: S501  # it is the loopback
+        while not until(answer := client.get(url)):
+            pass
+    return answer
 
 
 @pytest.mark.slow
