@@ -7,6 +7,7 @@ its own; so whoever carries attempts may use any event loop.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable
 from functools import cache, partial
@@ -92,6 +93,7 @@ class Engine:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._client_made: DBOSClient | None = None
+        self._has_launched = False
 
     @property
     def _client(self) -> DBOSClient:
@@ -189,13 +191,16 @@ class Engine:
             "log_level": "WARNING",
             "max_executor_threads": slots + 10,
         }
-        dbos.DBOS(config=config)
-        if dbos.DBOS.executor_id != worker:
-            # It gives the one that is there, whatever that was made with.
+        made = None
+        with contextlib.suppress(Exception):
+            made = dbos.DBOS(config=config)
+        # If this process has one already, DBOS gives that, and does not say so.
+        if made is None or dbos.DBOS.executor_id != worker:
             raise ConfigurationError(
                 "this process has a worker already, or uses DBOS for something else; a worker "
-                "needs a process of its own: newsleopard worker"
+                "needs a process of its own, outside of DBOS Cloud: newsleopard worker"
             )
+        self._has_launched = True
         _carrier.carry = carry
         _register(dbos)
         dbos.DBOS.listen_queues([_QUEUE])
@@ -225,12 +230,14 @@ class Engine:
         return ""
 
     def leave(self, within_s: float) -> None:
-        """Take no more attempts, and wait until those under way have ended.
+        """Take no more attempts, and wait until those under way have ended, if it was launched.
 
         Args:
             within_s: For how long.
         """
-        _imported().DBOS.destroy(workflow_completion_timeout_sec=max(1, int(within_s)))
+        if self._has_launched:
+            self._has_launched = False
+            _imported().DBOS.destroy(workflow_completion_timeout_sec=max(1, int(within_s)))
 
     def close(self) -> None:
         """Let go of what it holds."""

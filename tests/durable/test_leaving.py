@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any, cast
 
 import anyio
@@ -10,8 +11,9 @@ import attrs
 import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
+from dbos import DBOS, DBOSConfig
 
-from newsleopard_async import NewsLeopard
+from newsleopard_async import ConfigurationError, NewsLeopard
 from newsleopard_async.durable import SendSpec
 from newsleopard_async.durable.engine import Attempt, Unnoted
 from newsleopard_async.durable.worker import Worker
@@ -54,6 +56,26 @@ async def test_worker_that_is_cancelled_gives_its_attempts_back(sqlite_url: str)
         assert (status.state, status.attempt) == ("queued", 1)
         assert await durable._engine.expected([Attempt("k", 1)])
         assert await durable._engine.running() == []
+
+
+@pytest.mark.asyncio
+async def test_engine_of_somebody_else_is_not_taken(sqlite_url: str, tmp_path: Path) -> None:
+    """DBOS gives the one that the process has; its attempts are none of ours, nor is its end."""
+    theirs: DBOSConfig = {
+        "name": "their-app",
+        "system_database_url": f"sqlite:///{tmp_path}/theirs.db",
+        "executor_id": "theirs",
+        "log_level": "WARNING",
+    }
+    made = DBOS(config=theirs)
+    try:
+        async with opened(sqlite_url, clients=lambda _: NewsLeopard(KEY)) as durable:
+            with pytest.raises(ConfigurationError, match="a process of its own"):
+                async with durable.worker():
+                    pass
+        assert DBOS(config=theirs) is made
+    finally:
+        DBOS.destroy()
 
 
 class _Portal:
