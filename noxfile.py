@@ -111,7 +111,7 @@ def pytest(session: nox.Session, name: str, *arguments: str) -> tuple[str, ...]:
 
 
 BESIDE_THE_TOWER = (
-    *("cli", "emulator", "points", "rehearsal", "testing"),
+    *("cli", "durable", "emulator", "points", "rehearsal", "testing"),
     *(f"faults/test_{name}.py" for name in ("cancellation", "lost_replies", "tracebacks")),
 )
 """Tests that are not measured where somebody waits: to measure them takes longer than to run them.

@@ -419,6 +419,21 @@ def test_file_is_locked_from_the_first_write_and_rows_go_with_their_owners(
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
+@pytest.mark.anyio
+async def test_store_is_one_of_the_users_of_a_database(url: str) -> None:
+    """What is open already is not opened once more; and only SQLite has a file."""
+    opened_one = database.Database(url, user="Durable", extra="dbos", create=sql.create_runs)
+    try:
+        store = SqlStore.over(opened_one)
+        await store.save("a", {"state": 1}, None)
+
+        kept = await store.load("a")
+        assert kept is not None
+        assert (opened_one.file is None) == url.startswith("postgresql")
+    finally:
+        await opened_one.aclose()
+
+
 @posix
 @pytest.mark.slow
 def test_forked_child_uses_no_connection_of_its_parent(url: str) -> None:
