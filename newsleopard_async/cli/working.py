@@ -47,6 +47,8 @@ away is given up within 10 s."""
 _SPARE_S: Final = 5.0
 """Chosen: beyond what a worker needs to leave. Then only a thread that hangs is left of it."""
 
+_TRACEBACK: Final = "Traceback (most recent call last):"
+
 _THREADS_S: Final = 2.0
 """Chosen: how long threads of the engine may take to end after it has left."""
 
@@ -90,7 +92,8 @@ def run_worker(options: WorkerOptions) -> None:
 
 def in_one_line(record: logging.LogRecord) -> bool:
     """Shorten what the engine writes: it has a traceback for each call that a database misses."""
-    record.msg, record.args = record.getMessage().partition("\n")[0], ()
+    text = record.getMessage().partition("\n")[0].removesuffix(_TRACEBACK)
+    record.msg, record.args = text.rstrip(": "), ()
     record.exc_info = record.exc_text = None
     return True
 

@@ -183,11 +183,14 @@ def test_warning_of_a_password_does_not_show_it() -> None:
     assert "s3cret" not in given.output + set_.output
 
 
-def test_line_of_the_engine_has_no_traceback() -> None:
+@pytest.mark.parametrize(
+    "text", ["lost %s\nTraceback", "lost %s: Traceback (most recent call last):"]
+)
+def test_line_of_the_engine_has_no_traceback(text: str) -> None:
     """It writes one for each call of a database that is away."""
     error = OSError("refused")
     record = logging.LogRecord(
-        "dbos", logging.WARNING, __file__, 1, "lost %s\nTraceback", ("it",), (OSError, error, None)
+        "dbos", logging.WARNING, __file__, 1, text, ("it",), (OSError, error, None)
     )
 
     assert in_one_line(record)
