@@ -66,10 +66,10 @@ class Attempt:
         return f"{self.send_key}/{self.number}"
 
     @classmethod
-    def of(cls, workflow_id: str) -> Attempt:
-        """Read an id."""
+    def of(cls, workflow_id: str) -> Attempt | None:
+        """Read an id; None if it is of something that the engine was given by somebody else."""
         send_key, _, number = workflow_id.rpartition("/")
-        return cls(send_key, int(number))
+        return cls(send_key, int(number)) if number.isdecimal() else None
 
 
 class Unnoted(BaseException):
@@ -143,15 +143,16 @@ class Engine:
                 name=_WORKFLOW, status="PENDING", load_input=False, load_output=False
             )
         )
-        return [(Attempt.of(each.workflow_id), each.executor_id or "") for each in found]
+        named = ((Attempt.of(each.workflow_id), each.executor_id or "") for each in found)
+        return [(attempt, worker) for attempt, worker in named if attempt is not None]
 
     async def expected(self, attempts: Collection[Attempt]) -> set[Attempt]:
         """Return those that are still to come, or under way."""
-        left: set[Attempt] = set()
+        left: set[str] = set()
         for ids in _in_portions(attempts):
             found = await self._ask(partial(_list_waiting, ids))
-            left.update(Attempt.of(each.workflow_id) for each in found)
-        return left
+            left.update(each.workflow_id for each in found)
+        return {attempt for attempt in attempts if attempt.id in left}
 
     async def cancel(self, attempts: Iterable[Attempt]) -> None:
         """Let none of these begin; one that is under way goes on, and counts no more."""
