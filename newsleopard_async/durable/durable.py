@@ -341,6 +341,8 @@ class Durable:
     async def retry(self, send_key: str) -> SendStatus:
         """Let the next attempt at a send begin now, if it has not ended; one that failed as well.
 
+        What is scheduled keeps its time.
+
         Raises:
             InvalidRequest: there is none under this key, or its spec was purged.
             ConnectionFailed: the database was away; call it again.
@@ -350,7 +352,9 @@ class Durable:
             raise InvalidRequest.of(
                 "send_key", "missing", "its spec was purged; start it again with the same spec"
             )
-        if row.state != "scheduled" or row.record is not None:
+        # One whose time has not come, or that nobody has taken yet, stays as it is.
+        is_due = (row.next_at or 0.0) <= SystemClock().now().timestamp()
+        if row.state != "scheduled" or (is_due and row.record is not None):
             await self._ledger.go_on(row.last, is_asked_for=True)
             await self._engine.cancel([row.last])
         return await self.status(send_key)
@@ -369,13 +373,15 @@ class Durable:
         """
         refuse(_problems_of_before(before))
         purged = 0
-        while ended := await self._ledger.purge(before):
-            purged += len(ended)
+        while ended := await self._ledger.purgeable(before):
+            # First, so that a purge that is broken off finds them again.
             await self._engine.delete(
                 Attempt(last.send_key, number)
                 for last in ended
                 for number in range(last.number + 1)
             )
+            await self._ledger.purge(ended, before)
+            purged += len(ended)
         return purged
 
     async def workers(self) -> tuple[WorkerStatus, ...]:

@@ -27,7 +27,7 @@ from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.serial import key_from_text, key_to_text
 from newsleopard_async.stores.sql import create_runs
-from newsleopard_async.workflows.record import DECISIVE, read_stored, step_of
+from newsleopard_async.workflows.record import DECISIVE, Stored, read_stored, step_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -128,7 +128,12 @@ WHERE spec IS NOT NULL AND state IN ('done', 'cancelled', 'failed') AND next_at 
 LIMIT 500
 """
 
-_PURGE: Final = "UPDATE newsleopard_sends SET spec = NULL, message = '' WHERE key IN :keys"
+_PURGE: Final = """
+UPDATE newsleopard_sends SET spec = NULL, message = ''
+WHERE key IN :keys AND state IN ('done', 'cancelled', 'failed') AND next_at IS NULL
+    AND updated_at < :before
+"""
+"""Once more: one that failed may have been started again since."""
 
 _S_OF_EACH: Final = 0.01
 """Chosen: ten times what a send takes of a bulk, measured at 0.6 to 1 ms."""
@@ -211,13 +216,24 @@ class Row:
     @property
     def has_submitted(self) -> bool:
         """Whether its run has submitted, or may have; one that cannot be read may have."""
-        if self.record is None:
-            return False
         try:
-            stored = read_stored(json.loads(self.record))
+            stored = self._run
         except ValueError:
             return True
-        return not DECISIVE.isdisjoint(map(step_of, stored.records))
+        return stored is not None and not DECISIVE.isdisjoint(map(step_of, stored.records))
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its run was cancelled or abandoned, though nobody has noted that here yet."""
+        try:
+            stored = self._run
+        except ValueError:
+            return False
+        return stored is not None and stored.abandoned
+
+    @property
+    def _run(self) -> Stored | None:
+        return None if self.record is None else read_stored(json.loads(self.record))
 
     @property
     def last(self) -> Attempt:
@@ -360,9 +376,15 @@ class Ledger:
         before = time.time() - by_s
         return await self._database.run(partial(_fetch_attempts, _OVERDUE, before))
 
-    async def purge(self, before: datetime) -> list[Attempt]:
-        """Forget the specs of sends that ended before, 500 at most; return their last attempts."""
-        return await self._database.run(partial(_purge, before.timestamp()))
+    async def purgeable(self, before: datetime) -> list[Attempt]:
+        """List the last attempts of sends that ended before and have their specs, 500 at most."""
+        work = partial(_fetch_attempts, _PURGEABLE, before.timestamp())
+        return await self._database.run(work)
+
+    async def purge(self, ended: Iterable[Attempt], before: datetime) -> None:
+        """Forget the specs of these, but for those that were started again since."""
+        keys = [key_to_text(each.send_key) for each in ended]
+        await self._database.run(partial(_purge, keys, before.timestamp()))
 
 
 def is_last(attempt: Attempt, connection: sa.Connection) -> bool:
@@ -390,7 +412,7 @@ def _is_same(send: NewSend, row: Row) -> bool:
 
 def _problems(send: NewSend, row: Row, *, replace: bool) -> Iterable[Problem]:
     """Yield why a send cannot be put in the place of one that is there."""
-    if row.state == "cancelled":
+    if row.state == "cancelled" or (row.state != "done" and row.is_abandoned):
         yield Problem(
             "send_key",
             "abandoned",
@@ -450,9 +472,5 @@ def _fetch_attempts(text: str, before: float, connection: sa.Connection) -> list
     return [Attempt(key_from_text(row.key), row.attempt) for row in found]
 
 
-def _purge(before: float, connection: sa.Connection) -> list[Attempt]:
-    attempts = _fetch_attempts(_PURGEABLE, before, connection)
-    if attempts:
-        keys = [key_to_text(each.send_key) for each in attempts]
-        _execute(connection, _PURGE, keys=keys)
-    return attempts
+def _purge(keys: Sequence[str], before: float, connection: sa.Connection) -> None:
+    _execute(connection, _PURGE, keys=keys, before=before)

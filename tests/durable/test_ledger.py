@@ -17,6 +17,8 @@ from newsleopard_async.durable import Durable, ledger
 from newsleopard_async.durable.engine import Attempt, Engine
 from newsleopard_async.durable.ledger import Ledger, NewSend, Row, RowState, Verdict
 from newsleopard_async.stores import SqlStore, database
+from newsleopard_async.workflows.record import Stored
+from newsleopard_async.workflows.send_key import token_of
 from newsleopard_async.workflows.withdrawal import withdraw
 from tests.durable.desk import lose_answers, opened
 
@@ -395,6 +397,64 @@ async def test_purge_forgets_specs_and_keeps_keys(
         await books.start("done", digest="e", replace=True)
     await books.start("done")
     assert (await books.row("done")).attempt == 1
+
+
+async def test_send_that_is_started_again_during_a_purge_keeps_its_spec(books: Books) -> None:
+    """What failed may be tried again at any moment, and would have nothing to send."""
+    await books.start("k")
+    await books.ledger.settle(Attempt("k", 0), "main", Verdict(state="failed"))
+    before = datetime.now(UTC) + timedelta(hours=1)
+    ended = await books.ledger.purgeable(before)
+
+    await books.start("k")
+    await books.ledger.purge(ended, before)
+
+    assert ended == [Attempt("k", 0)]
+    assert (await books.row()).spec == "{}"
+    assert await books.expected() == [0, 1]
+
+
+async def test_retry_keeps_the_time_of_a_send_that_was_replaced(book: Books) -> None:
+    """It has a record of what it was before, and its time has not come."""
+    await book.start("k")
+    begun = Stored(
+        pipeline="send_campaign",
+        input_hash="",
+        input_parts={},
+        token=token_of("k"),
+        records={},
+        abandoned=False,
+        send_key="k",
+    )
+    await book.store.save("k", begun.to_dict(), None)
+    at = datetime.now(UTC) + timedelta(days=30)
+    await book.start("k", digest="e", begins_at=at, replace=True)
+
+    await book.durable.retry("k")
+
+    row = await book.row()
+    assert (row.attempt, row.next_at) == (1, at.timestamp())
+
+
+async def test_send_whose_cancelling_process_died_is_not_started_again(book: Books) -> None:
+    """It sends nothing, whatever it is replaced by; so nobody may take it for started."""
+    await book.start("k")
+    await withdraw(book.store, "k")
+
+    for replace in (False, True):
+        with pytest.raises(InvalidRequest, match="was cancelled"):
+            await book.start("k", digest="e" if replace else "d", replace=replace)
+
+
+async def test_attempt_of_somebody_else_at_the_engine_is_passed_over(book: Books) -> None:
+    """By the engine's own tools a workflow can be forked: it gets an id of no attempt."""
+    await book.start("k")
+    with book.durable._database.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE workflow_status SET workflow_uuid = 'c0ffee', status = 'PENDING'"
+        )
+
+    assert await book.durable._engine.running() == []
 
 
 async def test_purged_send_that_failed_is_started_again_with_its_spec(book: Books) -> None:
