@@ -509,11 +509,12 @@ async def test_worker_that_leaves_while_the_database_is_away_does_not_hang(
     await desk.start()
     with anyio.CancelScope() as scope:
 
-        async def hang(*_: Any) -> None:
+        async def hang(*_: Any, **__: Any) -> None:
             await anyio.sleep_forever()
 
         async def leave(_: int) -> None:
-            monkeypatch.setattr(type(desk.ledger), "settle", hang)
+            for name in ("settle", "go_on"):
+                monkeypatch.setattr(type(desk.ledger), name, hang)
             scope.cancel()
             await anyio.lowlevel.checkpoint()
 
