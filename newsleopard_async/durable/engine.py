@@ -219,6 +219,8 @@ class Engine:
         """Begin; return why it did not work, or nothing."""
         try:
             dbos.DBOS.launch()
+            # It gives attempts to the latest version alone, which is a later one after a roll-back.
+            dbos.DBOS.set_latest_application_version(_VERSION)
             dbos.DBOS.register_queue(
                 _QUEUE,
                 worker_concurrency=slots,
