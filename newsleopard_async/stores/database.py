@@ -52,11 +52,17 @@ _CONNECTIONS: Final = 5
 _MORE_CONNECTIONS: Final = 35
 """Chosen: kept open, and opened besides, so that the 40 threads of anyio never wait for one."""
 
+_IDLE_S: Final = 10
+"""Chosen: half of a lease. A process that is stopped or cut off in the middle of a transaction
+holds what that has locked, and the server would never end it; so nobody could take over."""
+
+_BOUND: Final = f"set_config('idle_in_transaction_session_timeout', '{_IDLE_S}s', true)"
+
 _PREPARE: Final = {
     # EXTRA also flushes the folder: else a power failure may undo the last save.
     "sqlite": "PRAGMA synchronous = EXTRA",
     # For this transaction only, since a pool in between may give the connection to another.
-    "postgresql": f"SELECT set_config('statement_timeout', '{_STATEMENT_S}s', true)",
+    "postgresql": f"SELECT set_config('statement_timeout', '{_STATEMENT_S}s', true), {_BOUND}",
 }
 
 _BUSY: Final = (5, 6)
@@ -278,6 +284,12 @@ def _connect(dialect: Any, _: object, arguments: list[Any], keywords: dict[str, 
     return connection
 
 
+def _bound(connection: sa.Connection) -> None:
+    """Bound a transaction that is not one of `Database.run`, as those of the engine of sends."""
+    if connection.dialect.name == "postgresql" and _watching.watch is None:
+        connection.exec_driver_sql(f"SELECT {_BOUND}")
+
+
 def _open(url: str, user: str, extra: str) -> tuple[sa.Engine, str]:
     """Make the engine of a URL, and what it is called in messages; nothing is connected yet."""
     with _needing_extra(user, extra):
@@ -315,6 +327,7 @@ def _open(url: str, user: str, extra: str) -> tuple[sa.Engine, str]:
             hide_parameters=True,
         )
     event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "begin", _bound)
     if engine.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
     return engine, where

@@ -167,6 +167,20 @@ async def test_keys_are_fetched_in_pages(
 
 
 @pytest.mark.anyio
+async def test_process_that_is_stopped_keeps_no_lock(postgres_url: str) -> None:
+    """The server ends what stands still in a transaction, whosever that is."""
+    with opened(postgres_url) as store:
+        await store.save("a", {}, None)
+        look = "SELECT current_setting('idle_in_transaction_session_timeout')"
+
+        ours = await store._database.run(lambda each: each.exec_driver_sql(look).scalar())
+        with store._database.engine.begin() as connection:
+            others = connection.exec_driver_sql(look).scalar()
+
+        assert (ours, others) == ("10s", "10s")
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_save_whose_answer_was_lost_finds_its_own(
     url: str, *, is_first: bool, monkeypatch: pytest.MonkeyPatch
