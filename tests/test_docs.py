@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import logging
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from opentelemetry import metrics, trace
 
 import newsleopard_async
@@ -28,7 +30,9 @@ def _examples() -> Iterator[Any]:
             r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
         )
         for number, code in enumerate(blocks, start=1):
-            yield pytest.param(code, id=f"{page.name}-{number}")
+            # To make the tables of durable sends takes a second, as to begin and end a worker does.
+            marks = [pytest.mark.slow] if "Durable(" in code else []
+            yield pytest.param(code, id=f"{page.name}-{number}", marks=marks)
 
 
 @pytest.fixture
@@ -88,6 +92,36 @@ async def test_table_of_sources_is_what_comes_of_them(
     page = (ROOT / "docs" / "sources.md").read_text("utf-8")
     printed = page.partition("<!-- sources -->\n")[2].partition("<!-- end -->")[0].splitlines()
     assert [line for line in printed if "| asyncpg |" not in line] == without_postgres
+
+
+@pytest.mark.slow
+@pytest.mark.asyncio
+async def test_table_of_what_a_key_allows_is_what_is_counted() -> None:
+    """Every kind of send of the page is sent, and takes as many requests as the page says."""
+    from benchmarks.allowance import table
+
+    page = (ROOT / "docs" / "durable.md").read_text("utf-8")
+    printed = page.partition("<!-- allowance -->\n")[2].partition("<!-- end -->")[0].splitlines()
+    assert printed == await table()
+
+
+def test_files_for_running_workers_give_a_submit_the_time_to_end() -> None:
+    """What ends a worker waits for as long as that may take, and knows where its health is."""
+    examples = ROOT / "docs" / "examples"
+    # The same key may come several times.
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(examples / "newsleopard-worker.service", "utf-8")
+    deployment = yaml.safe_load((examples / "newsleopard-worker.yaml").read_text("utf-8"))
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    needed_s = newsleopard_async.Timeouts().submit_s + 10
+
+    assert int(unit["Service"]["TimeoutStopSec"]) > needed_s
+    assert pod["terminationGracePeriodSeconds"] > needed_s
+    assert container["command"][-1].endswith(f":{container['ports'][0]['containerPort']}")
+    assert deployment["spec"]["selector"]["matchLabels"].items() <= (
+        deployment["spec"]["template"]["metadata"]["labels"].items()
+    )
 
 
 def test_first_example_of_the_readme_submits_once(emulator: Emulator) -> None:
