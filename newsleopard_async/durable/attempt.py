@@ -242,7 +242,8 @@ def verdict_of(error: Exception, *, run: RunState | None, number: int, now: date
     match error:
         case InUse():
             after_s = _AFTER_OTHER_S if error.retry_after_s is None else error.retry_after_s
-            return Verdict(state="waiting", next_at=now.timestamp() + after_s + 1, error=name)
+            at = now.timestamp() + after_s + 1
+            return Verdict(state="waiting", next_at=at, error=name, message=message)
         case InvalidRequest() if run is not None and run.state == "abandoned":
             return Verdict(state="cancelled", error=name, message=message)
         case ContactsUnavailable() | ConfigurationError() | AuthenticationError():

@@ -269,6 +269,15 @@ def newsleopard_send(send_key: str, number: int) -> str:
 def _register(dbos: Any) -> None:
     """Register it, once: by an import, an application's own version of DBOS would change."""
     dbos.DBOS.workflow(name=_WORKFLOW)(newsleopard_send)
+    logging.getLogger("dbos").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what looks like a crash: an attempt ended that was cancelled or taken over."""
+    from dbos import error
+
+    cancelled = (error.DBOSAwaitedWorkflowCancelledError, error.DBOSWorkflowCancelledError)
+    return not (record.exc_info and isinstance(record.exc_info[1], cancelled))
 
 
 def _list_waiting(ids: list[str], client: DBOSClient) -> list[WorkflowStatus]:

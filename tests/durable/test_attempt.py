@@ -691,6 +691,7 @@ def test_what_follows_an_error(
     assert (verdict.state, after_s) == (state, next_s)
     assert "s3cret" not in f"{verdict}"
     assert verdict.error == (None if state == "done" else type(error).__name__)
+    assert verdict.message or state == "done"
 
 
 @pytest.mark.parametrize(

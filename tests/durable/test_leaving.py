@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +13,11 @@ import httpx
 import pytest
 from anyio.from_thread import BlockingPortal
 from dbos import DBOS, DBOSConfig
+from dbos import error as engine_errors
 
 from newsleopard_async import ConfigurationError, NewsLeopard
 from newsleopard_async.durable import SendSpec
-from newsleopard_async.durable.engine import Attempt, Unnoted
+from newsleopard_async.durable.engine import Attempt, Unnoted, _is_news
 from newsleopard_async.durable.worker import Worker
 from newsleopard_async.models import ListSn
 from tests.constants import CAMPAIGN, KEY
@@ -98,3 +100,22 @@ def test_engine_notes_no_attempt_while_the_database_is_away() -> None:
 
     with pytest.raises(Unnoted):
         worker._carry_from_thread(portal, "k", 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_shown"),
+    [
+        (engine_errors.DBOSAwaitedWorkflowCancelledError("k/0"), False),
+        (engine_errors.DBOSWorkflowCancelledError("k/0"), False),
+        (ValueError("else"), True),
+        (None, True),
+    ],
+)
+def test_end_of_a_cancelled_attempt_is_no_error(
+    error: BaseException | None, *, is_shown: bool
+) -> None:
+    """The engine would print a traceback for each send that was cancelled or taken over."""
+    raised = None if error is None else (type(error), error, None)
+    record = logging.LogRecord("dbos", logging.ERROR, "", 1, "Exception", (), raised)
+
+    assert _is_news(record) == is_shown
