@@ -68,6 +68,9 @@ _AFTER_OTHER_S: Final = 20.0
 _GLANCE: Final = Polling(first_s=5.0, max_s=20.0, deadline_s=60.0)
 """Chosen: how long an attempt watches a campaign that is being sent; then it gives its place up."""
 
+_LONGEST_GLANCE_S: Final = 90.0
+"""Chosen: that, and a last answer which takes its time."""
+
 _BETWEEN_GLANCES_S: Final = 300.0
 """Chosen: some dozen requests an hour for a campaign that is being sent for hours."""
 
@@ -191,15 +194,21 @@ class Carrier:
         Raises:
             CampaignFailed: it was not sent, or not all of it.
         """
+        seen = "it is not sent, and has a later time now"
         try:
             async with self.clients.using(row.account) as nl:
-                status = await wait_for_campaign(nl, accepted.campaign_sn, polling=_GLANCE)
+                # One that is scheduled would be waited for.
+                with nl.clock.deadline(_LONGEST_GLANCE_S):
+                    status = await wait_for_campaign(nl, accepted.campaign_sn, polling=_GLANCE)
+                    return _done(attrs.evolve(accepted, status=status))
         except DeadlineExceeded as error:
-            now = _now()
-            if moved(_sent_at(spec, _accepted_at(row)), _WATCHED_FOR) < now:
-                return Verdict(state="failed", error=type(error).__name__, message=str(error))
-            return Verdict(state="waiting", next_at=now.timestamp() + _BETWEEN_GLANCES_S)
-        return _done(attrs.evolve(accepted, status=status))
+            seen = str(error)
+        now, sent_at = _now(), _sent_at(spec, _accepted_at(row))
+        if moved(sent_at, _WATCHED_FOR) < now:
+            return Verdict(state="failed", error=DeadlineExceeded.__name__, message=seen)
+        # Whoever asked for this look, until then nothing can be seen of it.
+        due = max(now.timestamp() + _BETWEEN_GLANCES_S, sent_at.timestamp() + _GLANCE.first_s)
+        return Verdict(state="waiting", next_at=due)
 
 
 def _done(outcome: SendOutcome) -> Verdict:

@@ -410,8 +410,10 @@ async def test_campaign_is_looked_at_when_it_can_be_sent(
 
     assert (status.state, status.error) == ("waiting", None)
     assert status.campaign_sn is not None
-    assert status.next_at is not None
-    assert -60 <= (status.next_at - accepted_at).total_seconds() - wait_s < 60
+    # Whoever has a look before changes nothing of that.
+    for each in (status, await desk.carry()) if wait_s else (status,):
+        assert each.next_at is not None
+        assert -60 <= (each.next_at - accepted_at).total_seconds() - wait_s < 60
     await desk.bench.clock.sleep(wait_s + 120)
     status = await desk.carry()
     assert status.state == "done"
