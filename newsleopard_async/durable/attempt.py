@@ -62,6 +62,9 @@ _MOST_UNKNOWN: Final = 10
 """Chosen: so many attempts may end with an error of something else than this library: some hours,
 in which a disk is made room on, or a bucket comes back."""
 
+_LONGEST_MESSAGE: Final = 500
+"""In characters. Chosen: as in the record of a run."""
+
 _AFTER_OTHER_S: Final = 20.0
 """How long another run is left alone that does not say for how long it has the key."""
 
@@ -244,6 +247,7 @@ def verdict_of(error: Exception, *, run: RunState | None, number: int, now: date
     """
     name, is_held = type(error).__name__, run is not None and run.state == "held"
     message = str(error) if isinstance(error, (NewsLeopardError, ContactsUnavailable)) else ""
+    message = message[:_LONGEST_MESSAGE]
     later = now.timestamp() + min(_SHORTEST_PAUSE_S * 2 ** min(number, 9), _LONGEST_PAUSE_S)
     if run is not None and run.campaign_sn is not None and _is_of_contacts(error):
         # It is out. What became of the file since then does not matter.
@@ -251,8 +255,8 @@ def verdict_of(error: Exception, *, run: RunState | None, number: int, now: date
     match error:
         case InUse():
             after_s = _AFTER_OTHER_S if error.retry_after_s is None else error.retry_after_s
-            at = now.timestamp() + after_s + 1
-            return Verdict(state="waiting", next_at=at, error=name, message=message)
+            free_at = now.timestamp() + after_s + 1
+            return Verdict(state="waiting", next_at=free_at, error=name, message=message)
         case InvalidRequest() if run is not None and run.state == "abandoned":
             return Verdict(state="cancelled", error=name, message=message)
         case ContactsUnavailable() | ConfigurationError() | AuthenticationError():
