@@ -1,6 +1,6 @@
 """The processes of durable workers, each of which can be struck at any point of its work.
 
-They work as `Durable.work` does, with leases of a second in the place of twenty.
+They work as `Durable.work` does, with leases of two seconds in the place of twenty.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from newsleopard_async.durable.attempt import Carrier
 from newsleopard_async.durable.engine import Engine
 from newsleopard_async.durable.guard import GuardedStore
 from newsleopard_async.durable.ledger import Ledger
-from newsleopard_async.transport import http
+from newsleopard_async.stores import database
+from newsleopard_async.transport import http, watched
 from newsleopard_async.workflows import checkpoint, lease, reconcile, record, sending, steps
 from tests.constants import KEY
 from tests.fleet.worker import say, serve
 
 __all__ = ["LEASE_S", "Job"]
 
-LEASE_S: Final = 1.0
-"""Chosen: a take-over is seen in about two seconds; and a renewal four times in it, as in life."""
+LEASE_S: Final = 2.0
+"""Chosen: a take-over is seen in three seconds. What renews does so four times, as in life."""
 
 _LOADED: Final = (
     *("anyio._backends._asyncio", "certifi", "h11", "httpcore", "psycopg", "trio", "dbos"),
@@ -115,6 +116,14 @@ def _hasten(job: Job) -> None:
         (attempt, "_SHORTEST_PAUSE_S", job.lease_s),
         # A list that may have been created is looked for at once; none is listed late here.
         (steps, "LISTED_AFTER", timedelta(seconds=job.lease_s)),
+        # A worker that was taken over and wakes again sends nothing by an intent from before.
+        (watched, "INTENT_S", job.lease_s / 2),
+    ]
+    bound, prepare = database._BOUND, database._PREPARE
+    short = bound.replace("10s", f"{int(500 * job.lease_s)}ms")
+    changes += [
+        (database, "_BOUND", short),
+        (database, "_PREPARE", {n: each.replace(bound, short) for n, each in prepare.items()}),
     ]
     for change in changes:
         _replace(*change)
@@ -128,9 +137,10 @@ def _watch_engine(points: _Points) -> None:
     def launching(self: Engine, name: str, carry: Callable[[str, int], str], **more: Any) -> None:
         def carrying(send_key: str, number: int) -> str:
             points.at("engine: attempt begins")
-            told = carry(send_key, number)
-            points.at("engine: attempt has ended")
-            return told
+            try:
+                return carry(send_key, number)
+            finally:
+                points.at("engine: attempt has ended")
 
         launch(self, name, carrying, **more)
 
