@@ -51,7 +51,9 @@ from newsleopard_async.workflows.resuming import RunState, runs
 from newsleopard_async.workflows.sending import send_campaign
 from newsleopard_async.workflows.withdrawal import withdraw
 
-__all__ = ["Carrier", "verdict_of"]
+__all__ = ["PURGED", "Carrier", "verdict_of"]
+
+PURGED: Final = "its spec was purged; start it again with the same spec"
 
 _SHORTEST_PAUSE_S: Final = 60.0
 _LONGEST_PAUSE_S: Final = 3_600.0
@@ -113,7 +115,7 @@ class Carrier:
         verdict = None
         try:
             row = await self.ledger.read(attempt.send_key)
-            if row is None or row.spec is None or row.state in FINAL or row.last != attempt:
+            if row is None or row.state in FINAL or row.last != attempt:
                 return "superseded"
             verdict = await self._made(row)
             await self.ledger.settle(attempt, row.account, verdict)
@@ -159,7 +161,9 @@ class Carrier:
 
     @hides_variables
     async def _tried(self, row: Row) -> Verdict:
-        assert row.spec is not None
+        if row.spec is None:
+            # Two had the attempt before; one failed, and the other one wanted to go on.
+            raise InvalidRequest.of("send_key", "missing", PURGED)
         spec = from_plain(SendSpec, json.loads(row.spec))
         if row.outcome is not None:
             accepted = from_plain(SendOutcome, json.loads(row.outcome))

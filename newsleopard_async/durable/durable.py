@@ -22,7 +22,7 @@ from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.durable.accounts import Clients
-from newsleopard_async.durable.attempt import Carrier
+from newsleopard_async.durable.attempt import PURGED, Carrier
 from newsleopard_async.durable.contacts import ContactsOpener
 from newsleopard_async.durable.engine import Attempt, Engine
 from newsleopard_async.durable.ledger import Ledger, NewSend, Row, Verdict, create_ledger
@@ -349,9 +349,7 @@ class Durable:
         """
         row = await self._row(send_key)
         if row.spec is None and row.state == "failed":
-            raise InvalidRequest.of(
-                "send_key", "missing", "its spec was purged; start it again with the same spec"
-            )
+            raise InvalidRequest.of("send_key", "missing", PURGED)
         # One whose time has not come, or that nobody has taken yet, stays as it is.
         is_due = (row.next_at or 0.0) <= SystemClock().now().timestamp()
         if row.state != "scheduled" or (is_due and row.record is not None):

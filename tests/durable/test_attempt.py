@@ -385,6 +385,21 @@ async def test_send_that_was_submitted_in_time_is_brought_to_its_end(
     assert desk.emulator.submitted == 1
 
 
+@pytest.mark.anyio
+async def test_send_that_goes_on_without_its_spec_says_so(desk: Desk) -> None:
+    """A second end of an attempt may come after the first one was purged; it must not go on so."""
+    await desk.start()
+    first = (await desk.row()).last
+    await desk.ledger.settle(first, "main", Verdict(state="failed"))
+    await desk.durable.purge(before=datetime.now(UTC) + HOUR)
+    await desk.ledger.settle(first, "main", Verdict(state="waiting", next_at=time.time()))
+
+    status = await desk.carry()
+
+    assert (status.state, status.next_at) == ("failed", None)
+    assert "its spec was purged; start it again" in status.message
+
+
 # Until it is sent
 
 
