@@ -13,6 +13,7 @@ import anyio
 import attrs
 
 from newsleopard_async.client import NewsLeopard
+from newsleopard_async.errors import ConfigurationError
 
 __all__ = ["Clients"]
 
@@ -48,7 +49,8 @@ class Clients:
         """Use the client of an account, within the context.
 
         Raises:
-            Exception: whatever the factory raises.
+            ConfigurationError: the factory returned something else.
+            Exception: any error of the factory.
         """
         client = self._of(account)
         client.users += 1
@@ -63,6 +65,11 @@ class Clients:
             if account in client.accounts:
                 return client
         made = self._factory(account)
+        if not isinstance(made, NewsLeopard):
+            raise ConfigurationError(
+                f"clients returned {type(made).__name__} for the account {account!r}; it must "
+                "return a NewsLeopard, and must not be async"
+            )
         for client in self._all:
             if client.nl is made:
                 break

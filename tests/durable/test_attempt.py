@@ -318,13 +318,24 @@ async def test_factory_that_fails_is_asked_again_and_given_up_at_last(
 
 
 @pytest.mark.anyio
-async def test_client_that_is_set_up_wrongly_is_waited_for(sqlite_url: str, tmp_path: Path) -> None:
-    """It is the worker that has to be changed, and not the send."""
-    async with at_desk(sqlite_url, tmp_path, clients=lambda _: NewsLeopard(" ")) as desk:
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (lambda _: NewsLeopard(" "), "API key"),
+        (lambda _: None, "clients returned NoneType for the account 'main'"),
+    ],
+)
+async def test_client_that_is_set_up_wrongly_is_waited_for(
+    factory: Any, message: str, sqlite_url: str, tmp_path: Path
+) -> None:
+    """It is the worker that has to be changed, and not the send; the worker itself goes on."""
+    async with at_desk(sqlite_url, tmp_path, clients=factory) as desk:
         await desk.start()
         status = await desk.carry()
+        await desk.carrier.clients.aclose()
 
     assert (status.state, status.error) == ("waiting", "ConfigurationError")
+    assert message in status.message
 
 
 @pytest.mark.anyio
