@@ -453,6 +453,8 @@ async def test_real_worker_carries_takes_over_and_leaves(
         for key in ("a", "b", "later"):
             await desk.start(key)
         await let_take(desk.durable, Attempt("b", 0), "dead")
+        in_an_hour = now_s() + timedelta(hours=1)
+        await desk.durable.start_send(desk.spec(), send_key="in an hour", at=in_an_hour)
         async with working_at(desk, slots=4) as at:
             await desk.start("c")
             with anyio.fail_after(30):
@@ -467,6 +469,7 @@ async def test_real_worker_carries_takes_over_and_leaves(
                 assert (await desk.durable.wait("d", deadline_s=30)).state == "done"
 
         assert (await desk.row("b")).attempt == 1
+        assert (await desk.durable.status("in an hour")).state == "scheduled"
         assert desk.emulator.submitted == 4 + is_postgres
         assert not at.is_ready
         assert await desk.durable.workers() == ()
