@@ -1,21 +1,38 @@
-"""The clients of the accounts that a worker sends for: each is made once, and made anew.
+"""The accounts that a worker sends for: their clients, and what they are in trouble with.
 
 A client has the API key of its account; it is nowhere else. If the key is refused, it may have been
 changed: the next attempt gets another client, and the old one is closed once nobody uses it.
+
+If the platform refuses the key, or is out of order, that is so for all sends of the account. So one
+attempt finds out for all: else a thousand that are due would use the day's quota up on it.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from typing import Final
 
 import anyio
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.errors import ConfigurationError
+from newsleopard_async.errors import (
+    APIError,
+    AuthenticationError,
+    ConfigurationError,
+    ServerError,
+)
 
-__all__ = ["Clients"]
+__all__ = ["Clients", "Troubles"]
+
+_OF_THE_ACCOUNT: Final = (AuthenticationError, ServerError)
+"""What any other attempt of the account would end with, too."""
+
+_SHORTEST: Final = timedelta(minutes=1)
+_LONGEST: Final = timedelta(minutes=15)
+"""Chosen: a day of it then costs some hundred attempts, of up to five requests each."""
 
 
 @attrs.define(eq=False)
@@ -101,3 +118,57 @@ class Clients:
         """Close them."""
         while self._all:
             await self._all.pop().nl.aclose()
+
+
+@attrs.frozen
+class _Trouble:
+    """What an attempt ended with, and until when the others are spared.
+
+    Attributes:
+        error: Its error.
+        lasts: For how long; twice as long if it is met again.
+        until: From then on one more finds out.
+    """
+
+    error: Exception
+    lasts: timedelta
+    until: datetime
+
+
+@attrs.define(eq=False)
+class Troubles:
+    """What accounts are in trouble with, as far as this worker knows."""
+
+    _all: dict[str, _Trouble] = attrs.field(factory=dict, init=False)
+
+    def spared(self, account: str, now: datetime) -> Exception | None:
+        """Return what an attempt would end with; None if it is to be made.
+
+        Args:
+            account: Whose it is.
+            now: The time.
+        """
+        trouble = self._all.get(account)
+        if trouble is None:
+            return None
+        # A clock that was set back makes it no longer.
+        if trouble.until - trouble.lasts <= now < trouble.until:
+            return trouble.error
+        self._all[account] = attrs.evolve(trouble, until=now + trouble.lasts)
+        return None
+
+    def note(self, account: str, error: Exception | None, now: datetime) -> None:
+        """Note how an attempt ended that was made.
+
+        Args:
+            account: Whose it was.
+            error: What it raised.
+            now: The time.
+        """
+        if isinstance(error, _OF_THE_ACCOUNT):
+            before = self._all.get(account)
+            lasts = _SHORTEST if before is None else min(2 * before.lasts, _LONGEST)
+            self._all[account] = _Trouble(error.with_traceback(None), lasts, now + lasts)
+        elif error is None or isinstance(error, APIError):
+            # It answers. Of anything else it is not known whether it was asked.
+            self._all.pop(account, None)

@@ -24,7 +24,7 @@ import attrs
 
 from newsleopard_async.clock import moved
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.durable.accounts import Clients
+from newsleopard_async.durable.accounts import Clients, Troubles
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
 from newsleopard_async.durable.engine import Attempt
 from newsleopard_async.durable.guard import GuardedStore
@@ -99,6 +99,7 @@ class Carrier:
         database: Where all of these are.
         clients: Of their accounts.
         contacts: Opens their contacts.
+        troubles: Of the accounts.
     """
 
     ledger: Ledger
@@ -106,6 +107,7 @@ class Carrier:
     database: Database
     clients: Clients
     contacts: ContactsOpener
+    troubles: Troubles = attrs.field(factory=Troubles, init=False)
 
     async def carry(self, attempt: Attempt) -> str:
         """Make an attempt, note how it ended, and make the next one due if there is to be one.
@@ -135,9 +137,12 @@ class Carrier:
         _log.info("attempt %d at %r begins", row.attempt, key)
         try:
             verdict = await self._tried(row)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the worker goes on
-            if isinstance(error, AuthenticationError):
-                await self.clients.renew(row.account)
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the worker goes on
+            error = raised.error if isinstance(raised, _Spared) else raised
+            if error is raised:
+                self.troubles.note(row.account, error, _now())
+                if isinstance(error, AuthenticationError):
+                    await self.clients.renew(row.account)
             run = await self._run_of(key)
             verdict = verdict_of(error, run=run, number=row.attempt, now=_now())
             if not isinstance(error, (NewsLeopardError, ContactsUnavailable)):
@@ -152,6 +157,7 @@ class Carrier:
                 verdict.state,
             )
         else:
+            self.troubles.note(row.account, None, _now())
             _log.info("attempt %d at %r ended; it is %s", row.attempt, key, verdict.state)
         return verdict
 
@@ -167,6 +173,7 @@ class Carrier:
         spec = from_plain(SendSpec, json.loads(row.spec))
         if row.outcome is not None:
             accepted = from_plain(SendOutcome, json.loads(row.outcome))
+            self._spare(row)
             return await self._watched(row, spec, accepted)
         if _is_too_late(spec) and await withdraw(self.store, row.send_key):
             return Verdict(
@@ -174,12 +181,27 @@ class Carrier:
                 error="DeadlineExceeded",
                 message=f"it could not begin before {spec.not_after}, and nothing was sent",
             )
+        self._spare(row)
         outcome = await self._sent(row, spec)
         if spec.wait == "accepted":
             return _done(outcome)
         # Until then nothing can be seen of it.
         due = _sent_at(spec, _now()).timestamp() + _GLANCE.first_s
         return Verdict(state="waiting", next_at=due, outcome=json.dumps(outcome.to_dict()))
+
+    def _spare(self, row: Row) -> None:
+        """Ask for nothing if another attempt of the account has found out what would come of it.
+
+        A person who lets a send go on has changed something; then nothing is known of it.
+
+        Raises:
+            _Spared: with that.
+        """
+        if row.error is None and row.state != "scheduled":
+            return
+        error = self.troubles.spared(row.account, _now())
+        if error is not None:
+            raise _Spared(error)
 
     async def _sent(self, row: Row, spec: SendSpec) -> SendOutcome:
         store = GuardedStore(self.store, self.database, row.last)
@@ -216,6 +238,18 @@ class Carrier:
         # Whoever asked for this look, until then nothing can be seen of it.
         due = max(now.timestamp() + _BETWEEN_GLANCES_S, sent_at.timestamp() + _GLANCE.first_s)
         return Verdict(state="waiting", next_at=due)
+
+
+class _Spared(Exception):
+    """An attempt that was not made.
+
+    Attributes:
+        error: What it would have ended with.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
 
 
 def _done(outcome: SendOutcome) -> Verdict:

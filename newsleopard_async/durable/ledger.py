@@ -104,6 +104,8 @@ WHERE key = :key AND state NOT IN ('done', 'cancelled') AND (attempt = :number O
 _GO_ON: Final = """
 UPDATE newsleopard_sends
 SET attempt = attempt + 1, next_at = :now, updated_at = :now,
+    error = CASE WHEN :is_asked_for = 1 THEN NULL ELSE error END,
+    message = CASE WHEN :is_asked_for = 1 THEN '' ELSE message END,
     state = CASE WHEN state = 'failed' THEN 'waiting' ELSE state END
 WHERE key = :key AND state NOT IN ('done', 'cancelled') AND attempt = :number
     AND (next_at IS NOT NULL OR :is_asked_for = 1)

@@ -24,6 +24,7 @@ from newsleopard_async import (
     DeadlineExceeded,
     InUse,
     InvalidRequest,
+    ListSn,
     NewsLeopard,
     OutcomeUnknown,
     RateLimited,
@@ -41,6 +42,8 @@ from newsleopard_async.workflows.withdrawal import withdraw
 from tests.clients import csv_of
 from tests.constants import CAMPAIGN, KEY, START, SUBJECT_TEST
 from tests.durable.desk import Desk, at_desk
+
+TO_A_LIST = attrs.evolve(CAMPAIGN, lists=(ListSn("5f53d07eff19c195062524fa4697bde9"),))
 
 HOUR = timedelta(hours=1)
 
@@ -291,9 +294,39 @@ async def test_key_that_is_refused_is_asked_for_again(sqlite_url: str, tmp_path:
         assert (status.state, status.error) == ("waiting", AuthenticationError.__name__)
         assert status.next_at is not None
 
+        await shop.durable.retry("k")
         assert (await shop.carry()).state == "done"
         assert asked == ["shop", "shop"]
         await shop.carrier.clients.aclose()
+
+
+@pytest.mark.anyio
+async def test_platform_out_of_order_costs_one_send_its_requests(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others of the account are spared for a while, then one more asks for all."""
+    hold_time(desk, monkeypatch)
+    keys = ["a", "b", "c"]
+    for key in keys:
+        await desk.start(key, contacts=None, list_name=None, campaign=TO_A_LIST)
+    await desk.start("d", contacts=None, list_name=None, campaign=TO_A_LIST, account="other")
+    desk.emulator.fail("list_campaigns", times=99)
+    ended = [await desk.carry(key) for key in (*keys, "d")]
+    asked = desk.emulator.count("list_campaigns")
+
+    assert {(each.state, each.error) for each in ended} == {("waiting", "ServerError")}
+    assert {each.message for each in ended[:3]} == {ended[0].message}
+    of_one = asked // 2
+    for pause_s, more in ((30, 0), (40, of_one), (100, 0), (30, of_one)):
+        await desk.bench.clock.sleep(pause_s)
+        for key in keys:
+            await desk.carry(key)
+        asked += more
+        assert desk.emulator.count("list_campaigns") == asked
+
+    desk.emulator.clear_faults()
+    await desk.durable.retry("a")
+    assert {(await desk.carry(key)).error for key in keys} != {"ServerError"}
 
 
 @pytest.mark.anyio
