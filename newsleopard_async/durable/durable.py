@@ -6,12 +6,12 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar, get_args
 
 import anyio
 import attrs
@@ -32,7 +32,7 @@ from newsleopard_async.durable.status import SendState, SendStatus, status_of
 from newsleopard_async.durable.worker import Worker, working
 from newsleopard_async.errors import ConfigurationError, DeadlineExceeded, InvalidRequest, Problem
 from newsleopard_async.models import CampaignSn
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.plain import Plain
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.sql import SqlStore
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 __all__ = ["Durable", "Send", "WorkerStatus"]
+
+T = TypeVar("T")
+
+_STATES: Final = frozenset(get_args(SendState))
 
 _MOST_AT_ONCE: Final = 10_000
 """Chosen: some seconds of one transaction, in which SQLite has no other writer."""
@@ -109,7 +113,8 @@ class Durable:
             path; on Postgres, no other path is taken.
 
     Raises:
-        ConfigurationError: the URL cannot be used, or the extra is not installed.
+        ConfigurationError: the URL cannot be used, the extra is not installed, or ``clients`` or
+            ``contacts`` is not a function.
     """
 
     @hides_variables
@@ -126,10 +131,12 @@ class Durable:
         self._ledger = Ledger(self._database, self._engine)
         self._roster = Roster(self._database)
         self._store = SqlStore.over(self._database)
-        self._clients = clients
+        self._clients = _as_function("clients", clients)
         file = self._database.file
         self._contacts = ContactsOpener(
-            opener=contacts, shared_folder=shared_folder, is_fleet=file is None
+            opener=_as_function("contacts", contacts),
+            shared_folder=shared_folder,
+            is_fleet=file is None,
         )
 
     def _create(self, connection: sa.Connection) -> None:
@@ -259,16 +266,18 @@ class Durable:
             state: Only those in this state, or in one of these.
 
         Raises:
+            InvalidRequest: there is no such state.
             ConnectionFailed: the database was away.
         """
-        wanted = None if state is None else {state} if isinstance(state, str) else {*state}
+        wanted = _STATES if state is None else {state} if isinstance(state, str) else {*state}
+        refuse(_problems_of_states(wanted))
 
         async def statuses() -> AsyncGenerator[SendStatus, None]:
             last: str | None = None
             while rows := await self._ledger.page(last):
                 for row in rows:
                     status = status_of(row, SystemClock().now())
-                    if wanted is None or status.state in wanted:
+                    if status.state in wanted:
                         yield status
                 last = rows[-1].send_key
 
@@ -283,7 +292,8 @@ class Durable:
 
         Raises:
             InvalidRequest: there is none under this key.
-            DeadlineExceeded: it goes on.
+            DeadlineExceeded: it goes on, once a worker is alive.
+            ConnectionFailed: the database was away.
         """
         until, look_s = anyio.current_time() + deadline_s, _FIRST_LOOK_S
         while True:
@@ -292,8 +302,10 @@ class Durable:
                 return status
             left_s = until - anyio.current_time()
             if left_s <= 0:
+                is_carried = any(each.is_alive for each in await self.workers())
+                follows = "it goes on" if is_carried else "no worker is alive; start one"
                 raise DeadlineExceeded(
-                    f"the send {send_key!r} is {status.state} after {deadline_s:g} s; it goes on"
+                    f"the send {send_key!r} is {status.state} after {deadline_s:g} s; {follows}"
                 )
             await anyio.sleep(min(look_s, left_s))
             look_s = min(1.5 * look_s, _LONGEST_LOOK_S)
@@ -334,7 +346,14 @@ class Durable:
             InUse: a worker has it at this moment.
             ConnectionFailed: the database was away; call it again.
         """
-        await self._row(send_key)
+        row = await self._row(send_key)
+        if row.record is None:
+            raise InvalidRequest.of(
+                "send_key",
+                "nothing-held",
+                f"{send_key!r} has not begun, so that there is nothing to decide; cancel it, or "
+                "leave it",
+            )
         await resolve(self._store, send_key, decision, campaign_sn)
         return await self.retry(send_key)
 
@@ -459,8 +478,32 @@ class _Ready:
     text: str
 
 
+def _as_function(name: str, given: T) -> T:
+    if given is not None and not callable(given):
+        raise ConfigurationError(
+            f"{name}= must be a function, not {type(given).__name__}; give one that returns what "
+            "is needed when it is called"
+        )
+    return given
+
+
+def _problems_of_states(states: Iterable[str]) -> Iterator[Problem]:
+    for each in states:
+        if each not in _STATES:
+            known = ", ".join(get_args(SendState))
+            yield Problem("state", "choice", f"{each!r} is not one of {known}")
+
+
 def _problems(sends: tuple[Send, ...]) -> list[Problem]:
-    found = [problem for send in sends for problem in problems_of_send_key(send.send_key, None)]
+    others = [each for each in sends if not isinstance(each, Send)]
+    if others:
+        return [wrong_type("sends", others[0], "of Send(spec, send_key)")]
+    found = [
+        wrong_type("spec", send.spec, "a SendSpec: give SendSpec(campaign, …)")
+        for send in sends
+        if not isinstance(send.spec, SendSpec)
+    ]
+    found += [problem for send in sends for problem in problems_of_send_key(send.send_key, None)]
     found += [
         Problem("send_key", "required", "is missing; name the campaign, once for all its runs")
         for send in sends

@@ -14,7 +14,7 @@ import attrs
 import pytest
 import sqlalchemy as sa
 
-from newsleopard_async import DeadlineExceeded, InvalidRequest
+from newsleopard_async import ConfigurationError, DeadlineExceeded, InvalidRequest
 from newsleopard_async.durable import Durable, Send, ledger
 from newsleopard_async.durable.durable import _MOST_AT_ONCE
 from newsleopard_async.durable.engine import Attempt
@@ -88,16 +88,30 @@ async def test_sends_are_listed_by_key_and_state(
     found = await desk.durable.runs(state=["scheduled", "done"])
     assert [each.send_key for each in found] == ["a", "b/1", "d", "會員"]
     assert await desk.durable.start_sends([]) == ()
+    with pytest.raises(InvalidRequest, match="state: 'helt' is not one of scheduled, queued"):
+        await desk.durable.runs(state="helt")  # type: ignore[arg-type]  # as a caller without types gives it
+
+
+@pytest.mark.parametrize("name", ["clients", "contacts"])
+async def test_what_is_no_function_is_refused(name: str, sqlite_url: str) -> None:
+    """Before any send waits for it."""
+    wrong: Any = {name: "no function"}
+    with pytest.raises(ConfigurationError, match=f"{name}= must be a function, not str"):
+        Durable(sqlite_url, **wrong)
 
 
 async def test_bulk_that_cannot_be_is_refused_as_a_whole(desk: Desk) -> None:
     """Each problem by its field; nothing is started."""
     spec = desk.spec()
+    campaign: Any = spec.campaign
+    sends: Any
     for sends, says in (
         ([Send(spec, "a"), Send(spec, "a")], "have a send key twice"),
         ([Send(spec, "a"), Send(spec, None)], "is missing; name the campaign"),  # type: ignore[arg-type]  # as a caller without types gives it
         ([Send(spec, "a"), Send(spec, " ")], "send_key"),
         ([Send(spec, "a")] * (_MOST_AT_ONCE + 1), "at most 10000 at once"),
+        ([Send(campaign, "a")], "spec: must be a SendSpec"),
+        ([(spec, "a")], "sends: must be of Send"),
     ):
         with pytest.raises(InvalidRequest, match=says):
             await desk.durable.start_sends(sends)
@@ -105,8 +119,11 @@ async def test_bulk_that_cannot_be_is_refused_as_a_whole(desk: Desk) -> None:
 
 
 async def test_wait_ends_when_nothing_more_comes_by_itself(desk: Desk) -> None:
-    """Or at its deadline, and the send goes on."""
+    """Or at its deadline, and the send goes on, once there is a worker."""
     await desk.start()
+    with pytest.raises(DeadlineExceeded, match="'k' is queued after 0 s; no worker is alive"):
+        await desk.durable.wait("k", deadline_s=0)
+    await desk.durable._roster.beat("a-worker")
     with pytest.raises(DeadlineExceeded, match="'k' is queued after 0 s; it goes on"):
         await desk.durable.wait("k", deadline_s=0)
     await desk.ledger.settle(Attempt("k", 0), "main", Verdict(state="held"))
@@ -145,6 +162,13 @@ async def test_unknown_key_is_refused_everywhere(desk: Desk) -> None:
             await call("k")
     with pytest.raises(InvalidRequest, match="there is no send under 'k'"):
         await durable.resolve("k", "abandon")
+
+
+async def test_nothing_is_decided_about_what_has_not_begun(desk: Desk) -> None:
+    """It can be cancelled."""
+    await desk.start()
+    with pytest.raises(InvalidRequest, match="'k' has not begun, so that there is nothing"):
+        await desk.durable.resolve("k", "resubmit")
 
 
 async def test_retry_of_what_has_ended_changes_nothing(desk: Desk) -> None:
