@@ -28,7 +28,7 @@ from newsleopard_async.durable.accounts import Clients, Troubles
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
 from newsleopard_async.durable.engine import Attempt
 from newsleopard_async.durable.guard import GuardedStore
-from newsleopard_async.durable.ledger import FINAL, Ledger, Row, Verdict
+from newsleopard_async.durable.ledger import FINAL, Ledger, Row, RowState, Verdict
 from newsleopard_async.durable.spec import SendSpec
 from newsleopard_async.errors import (
     AuthenticationError,
@@ -47,6 +47,7 @@ from newsleopard_async.workflows.completion import wait_for_campaign
 from newsleopard_async.workflows.lease import end_of
 from newsleopard_async.workflows.outcomes import SendOutcome
 from newsleopard_async.workflows.reconcile import wait_of_test
+from newsleopard_async.workflows.record import DECISIVE, step_of
 from newsleopard_async.workflows.resuming import RunState, runs
 from newsleopard_async.workflows.sending import send_campaign
 from newsleopard_async.workflows.withdrawal import withdraw
@@ -296,7 +297,10 @@ def verdict_of(error: Exception, *, run: RunState | None, number: int, now: date
             free_at = now.timestamp() + after_s + 1
             return Verdict(state="waiting", next_at=free_at, error=name, message=message)
         case InvalidRequest() if run is not None and run.state == "abandoned":
-            return Verdict(state="cancelled", error=name, message=message)
+            # A person may have left it as it was, without an answer to whether it was submitted.
+            is_open = run.step is not None and step_of(run.step) in DECISIVE
+            left: RowState = "abandoned" if is_open else "cancelled"
+            return Verdict(state=left, error=name, message=message)
         case ContactsUnavailable() | ConfigurationError() | AuthenticationError():
             # It is not the send that has to be changed, but what this worker has.
             return Verdict(

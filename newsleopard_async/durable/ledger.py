@@ -27,16 +27,18 @@ from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.serial import key_from_text, key_to_text
 from newsleopard_async.stores.sql import create_runs
-from newsleopard_async.workflows.record import DECISIVE, Stored, read_stored, step_of
+from newsleopard_async.workflows.record import DECISIVE, Stored, in_doubt, read_stored, step_of
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 __all__ = ["FINAL", "Ledger", "NewSend", "Row", "RowState", "Verdict", "create_ledger", "is_last"]
 
-RowState = Literal["scheduled", "waiting", "checking", "held", "failed", "done", "cancelled"]
+RowState = Literal[
+    "scheduled", "waiting", "checking", "held", "failed", "done", "cancelled", "abandoned"
+]
 
-FINAL: Final = frozenset({"done", "cancelled"})
+FINAL: Final = frozenset({"done", "cancelled", "abandoned"})
 """What no attempt follows. One that failed may be tried again, once something was changed."""
 
 _CREATE: Final = (
@@ -98,7 +100,8 @@ _SETTLE: Final = """
 UPDATE newsleopard_sends
 SET state = :state, error = :error, message = :message, outcome = COALESCE(:outcome, outcome),
     attempt = attempt + :follows, next_at = :next_at, updated_at = :now
-WHERE key = :key AND state NOT IN ('done', 'cancelled') AND (attempt = :number OR :is_final = 1)
+WHERE key = :key AND state NOT IN ('done', 'cancelled', 'abandoned')
+    AND (attempt = :number OR :is_final = 1)
 """
 
 _GO_ON: Final = """
@@ -107,32 +110,37 @@ SET attempt = attempt + 1, next_at = :now, updated_at = :now,
     error = CASE WHEN :is_asked_for = 1 THEN NULL ELSE error END,
     message = CASE WHEN :is_asked_for = 1 THEN '' ELSE message END,
     state = CASE WHEN state = 'failed' THEN 'waiting' ELSE state END
-WHERE key = :key AND state NOT IN ('done', 'cancelled') AND attempt = :number
+WHERE key = :key AND state NOT IN ('done', 'cancelled', 'abandoned') AND attempt = :number
     AND (next_at IS NOT NULL OR :is_asked_for = 1)
 """
 
 _IS_LAST: Final = """
 UPDATE newsleopard_sends SET updated_at = updated_at
-WHERE key = :key AND attempt = :number AND state NOT IN ('done', 'cancelled')
+WHERE key = :key AND attempt = :number AND state NOT IN ('done', 'cancelled', 'abandoned')
 """
 """It locks the row, so that what is true here stays so until the transaction ends."""
 
 _OVERDUE: Final = """
 SELECT key, attempt FROM newsleopard_sends
-WHERE next_at < :before AND state NOT IN ('done', 'cancelled')
+WHERE next_at < :before AND state NOT IN ('done', 'cancelled', 'abandoned')
 ORDER BY next_at LIMIT 1000
+"""
+
+_WITHOUT_NEXT: Final = """
+SELECT key FROM newsleopard_sends WHERE state = 'held' AND next_at IS NULL LIMIT 1000
 """
 
 _PURGEABLE: Final = """
 SELECT key, attempt FROM newsleopard_sends
-WHERE spec IS NOT NULL AND state IN ('done', 'cancelled', 'failed') AND next_at IS NULL
+WHERE spec IS NOT NULL AND state IN ('done', 'cancelled', 'abandoned', 'failed')
+    AND next_at IS NULL
     AND updated_at < :before
 LIMIT 500
 """
 
 _PURGE: Final = """
 UPDATE newsleopard_sends SET spec = NULL, message = ''
-WHERE key IN :keys AND state IN ('done', 'cancelled', 'failed') AND next_at IS NULL
+WHERE key IN :keys AND state IN ('done', 'cancelled', 'abandoned', 'failed') AND next_at IS NULL
     AND updated_at < :before
 """
 """Once more: one that failed may have been started again since."""
@@ -232,6 +240,15 @@ class Row:
         except ValueError:
             return False
         return stored is not None and stored.abandoned
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it is not known whether its run has submitted, and a person has not decided."""
+        try:
+            stored = self._run
+        except ValueError:
+            return True
+        return stored is not None and not stored.abandoned and in_doubt(stored.records) is not None
 
     @property
     def _run(self) -> Stored | None:
@@ -378,6 +395,15 @@ class Ledger:
         before = time.time() - by_s
         return await self._database.run(partial(_fetch_attempts, _OVERDUE, before))
 
+    async def decided(self) -> list[Attempt]:
+        """List the held sends that wait for a person, of which nothing is in doubt any more.
+
+        Whoever decided may have ended before the next attempt was made; or the request itself
+        reported late what became of it.
+        """
+        keys = await self._database.run(_fetch_without_next)
+        return [row.last for row in await self.read_all(keys) if not row.is_in_doubt]
+
     async def purgeable(self, before: datetime) -> list[Attempt]:
         """List the last attempts of sends that ended before and have their specs, 500 at most."""
         work = partial(_fetch_attempts, _PURGEABLE, before.timestamp())
@@ -414,11 +440,12 @@ def _is_same(send: NewSend, row: Row) -> bool:
 
 def _problems(send: NewSend, row: Row, *, replace: bool) -> Iterable[Problem]:
     """Yield why a send cannot be put in the place of one that is there."""
-    if row.state == "cancelled" or (row.state != "done" and row.is_abandoned):
+    if row.state in ("cancelled", "abandoned") or (row.state != "done" and row.is_abandoned):
         yield Problem(
             "send_key",
             "abandoned",
-            f"{send.send_key!r} was cancelled, and sends nothing any more; give another key",
+            f"{send.send_key!r} was cancelled or abandoned, and sends nothing any more; give "
+            "another key",
         )
     elif _is_same(send, row):
         return
@@ -472,6 +499,10 @@ def _fetch_page(last: str, connection: sa.Connection) -> list[Row]:
 def _fetch_attempts(text: str, before: float, connection: sa.Connection) -> list[Attempt]:
     found = _execute(connection, text, before=before)
     return [Attempt(key_from_text(row.key), row.attempt) for row in found]
+
+
+def _fetch_without_next(connection: sa.Connection) -> list[str]:
+    return [key_from_text(row.key) for row in _execute(connection, _WITHOUT_NEXT)]
 
 
 def _purge(keys: Sequence[str], before: float, connection: sa.Connection) -> None:

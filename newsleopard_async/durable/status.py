@@ -28,15 +28,19 @@ SendState = Literal[
     "failed",
     "done",
     "cancelled",
+    "abandoned",
 ]
 
 _OF_THE_RECORD: Final[Mapping[str, SendState]] = {
     "running": "running",
-    "abandoned": "cancelled",
     "held": "held",
     "checking": "checking",
 }
 """What the record of a run says, and the ledger hears of later, or never."""
+
+
+_WITHOUT_NEXT: Final = frozenset({"running", "done", "cancelled", "abandoned"})
+"""The states in which it is not known when the next attempt is due, or none is."""
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +56,8 @@ class SendStatus(Plain):
             the next attempt finds out. ``held``: it is not known whether the campaign was
             submitted; later attempts look for it, or a person decides (`Durable.resolve`).
             ``failed``: something must be changed, and then it is started again or retried.
-            ``done``. ``cancelled``: nothing was sent and nothing will be.
+            ``done``. ``cancelled``: nothing was sent and nothing will be. ``abandoned``: a person
+            left it, without an answer to whether it was submitted; nothing more will be sent.
         begins_at: When it was to begin, in UTC; None for at once.
         next_at: When the next attempt is due, in UTC; None if none comes by itself.
         attempt: The number of the last attempt, or of that to come, from 0.
@@ -87,8 +92,8 @@ class SendStatus(Plain):
 
     @property
     def is_final(self) -> bool:
-        """Whether no attempt follows by itself: it is done, cancelled or failed."""
-        return self.state in ("done", "cancelled", "failed")
+        """Whether no attempt follows by itself: it is done, cancelled, abandoned or failed."""
+        return self.state in ("done", "cancelled", "abandoned", "failed")
 
     @property
     def needs_a_person(self) -> bool:
@@ -101,13 +106,13 @@ def status_of(row: Row, now: datetime) -> SendStatus:
     run = _run_of(row, now)
     state = _state(row, run, now)
     outcome = None if row.outcome is None else from_plain(SendOutcome, json.loads(row.outcome))
-    is_noted = state in ("waiting", "checking", "held", "failed", "cancelled")
+    is_noted = state in ("waiting", "checking", "held", "failed", "cancelled", "abandoned")
     return SendStatus(
         send_key=row.send_key,
         account=row.account,
         state=state,
         begins_at=_utc(row.begins_at),
-        next_at=None if state in ("running", "done", "cancelled") else _utc(row.next_at),
+        next_at=None if state in _WITHOUT_NEXT else _utc(row.next_at),
         attempt=row.attempt,
         error=row.error if is_noted else None,
         message=row.message if is_noted else "",
@@ -138,8 +143,10 @@ def _of_run(run: RunState | None, outcome: SendOutcome | None) -> dict[str, Any]
 
 
 def _state(row: Row, run: RunState | None, now: datetime) -> SendState:
-    if row.state in ("done", "cancelled"):
+    if row.state in ("done", "cancelled", "abandoned"):
         return row.state
+    if run is not None and run.state == "abandoned":
+        return "abandoned" if row.has_submitted else "cancelled"
     if run is not None and run.state in _OF_THE_RECORD:
         return _OF_THE_RECORD[run.state]
     is_due = row.next_at is not None and row.next_at <= now.timestamp()

@@ -185,7 +185,7 @@ class Worker:
         return len(lost)
 
     async def sweep(self) -> int:
-        """Give followers to attempts that the engine has lost; return how many."""
+        """Give followers to attempts that were lost, or wait for nobody; return how many."""
         await self._roster.prune()
         overdue = await self._ledger.overdue(_OVERDUE_S)
         expected = await self._engine.expected(overdue)
@@ -193,7 +193,10 @@ class Worker:
         for attempt in lost:
             if await self._ledger.go_on(attempt, is_asked_for=False):
                 _log.warning("attempt %d at %r was lost", attempt.number, attempt.send_key)
-        return len(lost)
+        decided = await self._ledger.decided()
+        for attempt in decided:
+            await self._ledger.go_on(attempt, is_asked_for=True)
+        return len(lost) + len(decided)
 
     async def _launch(self, portal: BlockingPortal, slots: int) -> None:
         await self._heartbeat()

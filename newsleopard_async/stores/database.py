@@ -45,6 +45,16 @@ server that was stopped, or is behind a dead network, says nothing at all."""
 _CREATE_S: Final = 30.0
 """Chosen: to make tables takes a moment, and longer where several processes want to at once."""
 
+_OF_DEAD_NETWORKS: Final = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""Of libpq, in seconds, and at last in milliseconds. Chosen: a connection that a network has lost
+without a word ends after 25 s, and by default after hours: also those of the engine of sends, which
+nothing here watches."""
+
 _LONGEST_WAIT_S: Final = 1.0
 """Chosen: between two attempts, so that a restarted server is noticed within a second."""
 
@@ -181,8 +191,7 @@ class Database:
         from sqlalchemy import exc
 
         try:
-            with _Watch(answer_s) as watch, self.engine.connect() as connection:
-                watch.take(connection.connection.driver_connection)
+            with _Watch(answer_s), self.engine.connect() as connection:
                 connection.exec_driver_sql(_PREPARE[self.engine.name])
                 done = work(connection)
                 connection.commit()
@@ -220,10 +229,10 @@ def _kind_of(error: BaseException, text: str) -> Literal["away", "no-table", "se
 
 
 class _Watch:
-    """Shuts the connection of a call that takes too long: psycopg itself waits for ever."""
+    """Shuts the connections of a call that takes too long: psycopg itself waits for ever."""
 
     def __init__(self, after_s: float) -> None:
-        self._connection: Any = None
+        self._connections: list[Any] = []
         self._is_over = False
         self._lock = threading.Lock()
         self._timer = threading.Timer(after_s, self._strike)
@@ -237,28 +246,30 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         with self._lock:
-            # From now on it is another call's.
-            self._connection = None
+            # From now on they are other calls'.
+            self._connections.clear()
         _watching.watch = None
 
     def take(self, connection: Any) -> None:
-        """Take the driver's connection, from when there is one on."""
+        """Take a connection of the driver, as soon as the call has it."""
         with self._lock:
-            self._connection = connection
-            self._shut_if_over()
+            self._connections.append(connection)
+            if self._is_over:
+                _shut(connection)
 
     def _strike(self) -> None:
         with self._lock:
             self._is_over = True
-            self._shut_if_over()
+            for connection in self._connections:
+                _shut(connection)
 
-    def _shut_if_over(self) -> None:
-        # There may be none yet, or none any more; SQLite's has no number.
-        with contextlib.suppress(Exception):
-            if self._is_over:
-                number = self._connection.fileno()
-                with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as shared:
-                    shared.shutdown(socket.SHUT_RDWR)
+
+def _shut(connection: Any) -> None:
+    # It may be closed already; SQLite's has no number.
+    with contextlib.suppress(Exception):
+        number = connection.fileno()
+        with socket.fromfd(number, socket.AF_INET, socket.SOCK_STREAM) as shared:
+            shared.shutdown(socket.SHUT_RDWR)
 
 
 class _Watching(threading.local):
@@ -274,6 +285,12 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     """Let a transaction that writes have the lock from its start, and rows go with their owners."""
     connection.isolation_level = "IMMEDIATE"
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _check_out(connection: Any, *_: object) -> None:
+    """Show a connection of the pool to the watch, whoever takes it in this thread."""
+    if _watching.watch is not None:
+        _watching.watch.take(connection)
 
 
 def _connect(dialect: Any, _: object, arguments: list[Any], keywords: dict[str, Any]) -> Any:
@@ -309,7 +326,11 @@ def _open(url: str, user: str, extra: str) -> tuple[sa.Engine, str]:
             target = parsed.set(drivername="postgresql+psycopg")
             where = f"the database {parsed.database} at {parsed.host}"
             # What a pool in between (PgBouncer) need not know of. The URL's own settings count.
-            arguments = {"connect_timeout": _CONNECT_S, "prepare_threshold": None}
+            arguments = {
+                "connect_timeout": _CONNECT_S,
+                "prepare_threshold": None,
+                **_OF_DEAD_NETWORKS,
+            }
             arguments = {n: v for n, v in arguments.items() if n not in parsed.query}
         case _:
             raise ConfigurationError(
@@ -327,6 +348,7 @@ def _open(url: str, user: str, extra: str) -> tuple[sa.Engine, str]:
             hide_parameters=True,
         )
     event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "checkout", _check_out)
     event.listen(engine, "begin", _bound)
     if engine.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)

@@ -177,7 +177,7 @@ async def test_decision_of_a_person_begins_the_next_attempt(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("decision", "sn", "state"), [("sent", "c0ffee", "done"), ("abandon", None, "cancelled")]
+    ("decision", "sn", "state"), [("sent", "c0ffee", "done"), ("abandon", None, "abandoned")]
 )
 async def test_decision_that_ends_a_send(
     decision: Any, sn: str | None, state: str, desk: Desk
@@ -696,9 +696,9 @@ async def test_attempt_that_is_replaced_under_way_does_not_submit(desk: Desk) ->
 LATER_S = 60.0
 
 
-def run(state: str = "failed", sn: str | None = None) -> RunState:
+def run(state: str = "failed", sn: str | None = None, step: str | None = None) -> RunState:
     """Return what a record says."""
-    return RunState(send_key="k", state=state, campaign_sn=sn)  # type: ignore[arg-type]  # each is one
+    return RunState(send_key="k", state=state, campaign_sn=sn, step=step)  # type: ignore[arg-type]  # each is one
 
 
 def of(field: str) -> InvalidRequest:
@@ -735,6 +735,8 @@ def of(field: str) -> InvalidRequest:
         (of("html"), None, "failed", None),
         (of("html"), run("held"), "held", None),
         (of("send_key"), run("abandoned"), "cancelled", None),
+        (of("send_key"), run("abandoned", step="create_list"), "cancelled", None),
+        (of("send_key"), run("abandoned", step="submit"), "abandoned", None),
         (of("send_key"), run("interrupted"), "failed", None),
         (InUse("busy"), run("running"), "waiting", 21),
         (InUse("busy", retry_after_s=7.0), run("running"), "waiting", 8),

@@ -71,6 +71,8 @@ HELD = record(records=INTENT, ended=ended("held"))
         ("scheduled", -10, DIED, "queued", True),
         ("scheduled", -10, RUNNING, "running", False),
         ("scheduled", -10, record(abandoned=True), "cancelled", False),
+        ("held", None, record(abandoned=True, records=INTENT), "abandoned", False),
+        ("abandoned", None, HELD, "abandoned", False),
         ("scheduled", 10, HELD, "held", True),
         ("scheduled", -10, record(ended=ended("checking")), "checking", True),
         ("scheduled", -10, record(records=SUBMITTED, ended=ended("done")), "queued", True),
@@ -107,7 +109,7 @@ def test_state_of_a_send(
 
     assert status.state == expected
     assert (status.next_at is not None) is next_shown
-    assert status.is_final is (expected in ("done", "cancelled", "failed"))
+    assert status.is_final is (expected in ("done", "cancelled", "abandoned", "failed"))
     assert status.needs_a_person is (
         expected == "failed" or (expected == "held" and not next_shown)
     )

@@ -20,13 +20,21 @@ import attrs
 import pytest
 import sqlalchemy as sa
 
-from newsleopard_async import ConfigurationError, ConnectionFailed, InvalidRequest, NewsLeopard
+from newsleopard_async import (
+    ConfigurationError,
+    ConnectionFailed,
+    InvalidRequest,
+    NewsLeopard,
+    workflows,
+)
 from newsleopard_async.aio import from_any_thread
 from newsleopard_async.durable import Durable, roster, worker
 from newsleopard_async.durable.engine import Attempt, Engine
-from newsleopard_async.durable.ledger import NewSend
+from newsleopard_async.durable.ledger import NewSend, Verdict
 from newsleopard_async.durable.roster import Roster
 from newsleopard_async.durable.worker import Worker
+from newsleopard_async.workflows.record import Record, Stored
+from newsleopard_async.workflows.send_key import token_of
 from tests.constants import KEY, ROOT
 from tests.durable.desk import Desk, at_desk, opened
 
@@ -431,6 +439,37 @@ async def test_attempts_that_the_engine_has_lost_are_made_again(
         assert [row.attempt for row in rows] == [1, 0, 0]
         assert await durable._engine.expected([Attempt("lost", 1)]) == {Attempt("lost", 1)}
     assert "attempt 0 at 'lost' was lost" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_send_that_was_decided_about_waits_for_nobody(url: str) -> None:
+    """Whoever decided may have died before the next attempt was made."""
+    async with opened(url) as durable:
+        for key in ("decided", "held"):
+            await start(durable, key)
+            await hold(durable, key)
+        await workflows.resolve(durable.store, "decided", "abandon")
+
+        assert await idle(durable).sweep() == 1
+        assert await idle(durable).sweep() == 0
+        rows = await durable._ledger.read_all(["decided", "held"])
+        assert [(row.attempt, row.next_at is None) for row in rows] == [(1, False), (0, True)]
+
+
+async def hold(durable: Durable, key: str) -> None:
+    """Let a send be held, for a person to decide about."""
+    record = Record(state="intent", at=datetime.now(UTC) - timedelta(hours=1))
+    stored = Stored(
+        pipeline="send_campaign",
+        input_hash="",
+        input_parts={},
+        token=token_of(key),
+        records={"submit": record},
+        abandoned=False,
+        send_key=key,
+    )
+    await durable.store.save(key, stored.to_dict(), None)
+    await durable._ledger.settle(Attempt(key, 0), "main", Verdict(state="held"))
 
 
 # With the engine itself

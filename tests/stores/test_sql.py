@@ -387,11 +387,37 @@ async def test_call_that_had_no_connection_in_time_is_cut_off(
         with database._Watch(0.0) as watch:
             watch._timer.join()
             monkeypatch.setattr(database, "_Watch", lambda _: contextlib.nullcontext(watch))
+            # As the call itself would.
+            database._watching.watch = watch
 
             done = store._database._once(lambda at: at.exec_driver_sql("SELECT 1").scalar(), 9)
 
     assert isinstance(done, database._Failure)
     assert done.kind == "away"
+
+
+@pytest.mark.anyio
+async def test_every_connection_of_a_call_is_cut_off(
+    postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that somebody else takes from the pool, as the engine of sends does."""
+    monkeypatch.setattr(database, "_WITHIN_S", 0.0)
+    with opened(postgres_url) as store:
+        engine = store._database.engine
+        with engine.connect(), engine.connect():
+            # Two are open, and go back to the pool.
+            pass
+
+        def ask_twice(_: sa.Connection) -> object:
+            with engine.connect() as other:
+                return other.exec_driver_sql("SELECT 1").scalar()
+
+        assert await store._database.run(ask_twice) == 1
+        monkeypatch.setattr(database, "_ANSWER_S", 0.1)
+        began = time.monotonic()
+        with postgres.frozen(), pytest.raises(ConnectionFailed):
+            await store._database.run(ask_twice)
+        assert time.monotonic() - began < 5
 
 
 @pytest.mark.anyio
