@@ -205,7 +205,7 @@ class Carrier:
             raise _Spared(error)
 
     async def _sent(self, row: Row, spec: SendSpec) -> SendOutcome:
-        store = GuardedStore(self.store, self.database, row.last)
+        store = GuardedStore(self.store, self.database, row.last, spec.not_after)
         contacts = skip = None
         async with contextlib.AsyncExitStack() as stack:
             nl = await stack.enter_async_context(self.clients.using(row.account))

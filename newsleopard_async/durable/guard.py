@@ -10,6 +10,7 @@ true, whoever sent it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import attrs
 from newsleopard_async.aio import Listing
 from newsleopard_async.durable.engine import Attempt
 from newsleopard_async.durable.ledger import is_last
-from newsleopard_async.errors import InUse
+from newsleopard_async.errors import DeadlineExceeded, InUse
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.protocol import Kept
 from newsleopard_async.stores.sql import SqlStore, saving
@@ -38,11 +39,13 @@ class GuardedStore:
         store: The store.
         database: Where it is, and the ledger.
         attempt: The attempt.
+        not_after: After this time no intent is stored; an import may have taken until then.
     """
 
     store: SqlStore
     database: Database
     attempt: Attempt
+    not_after: datetime | None = None
 
     async def load(self, key: str) -> Kept | None:
         """Return what is kept under this key, or None; not by which API key it was begun.
@@ -62,9 +65,14 @@ class GuardedStore:
 
         Raises:
             InUse: another run has saved under this key since; or this is not the last attempt.
+            DeadlineExceeded: it is too late for an intent.
         """
-        if in_doubt(read_stored(data).records) is None:
+        records = read_stored(data).records
+        intent = in_doubt(records)
+        if intent is None:
             return await self.store.save(key, data, revision)
+        if self.not_after is not None and records[intent].at > self.not_after:
+            raise DeadlineExceeded(f"it was not ready before {self.not_after}, and sends nothing")
         work, new = saving(key, data, revision)
         if not await self.database.run(partial(_as_last, self.attempt, work)):
             raise InUse(

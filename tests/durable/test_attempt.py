@@ -415,6 +415,27 @@ async def test_send_that_could_not_begin_in_time_sends_nothing(
 
 
 @pytest.mark.anyio
+async def test_send_that_began_in_time_and_took_too_long_sends_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import, or the wait for the rate, may take until it is too late."""
+    hold_time(desk, monkeypatch)
+    await desk.start(not_after=datetime.now(UTC) + HOUR)
+
+    async def wait(number: int) -> None:
+        if number == 0:
+            await desk.bench.clock.sleep(2 * 3_600)
+
+    with before_each_save(wait):
+        late = await desk.carry()
+
+    assert (late.state, late.error) == ("waiting", "DeadlineExceeded")
+    assert "was not ready before" in late.message
+    assert (await desk.carry()).state == "cancelled"
+    assert desk.emulator.submitted == 0
+
+
+@pytest.mark.anyio
 async def test_send_that_was_submitted_in_time_is_brought_to_its_end(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
