@@ -153,7 +153,7 @@ def durable_of(app: str) -> Durable:
 
     Raises:
         ConfigurationError: there is no such thing.
-        Exception: whatever the module raises.
+        Exception: any error of the module.
     """
     module_name, _, name = app.partition(":")
     if not module_name or not name:

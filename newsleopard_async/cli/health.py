@@ -1,4 +1,4 @@
-"""Whether a worker lives, and is ready: answered over HTTP, to whoever runs it."""
+"""Whether a worker is alive and ready, answered over HTTP."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read_address(text: str) -> Address:
 class HealthServer(uvicorn.Server):
     """Answers ``/live`` and ``/ready`` in the event loop of the worker; needs asyncio.
 
-    Whoever asks ``/live`` gets an answer as long as this loop gives one. The signals are left to
+    ``/live`` is answered as long as this loop answers anything. The signals are left to
     the worker.
 
     Args:

@@ -138,7 +138,7 @@ class Carrier:
         _log.info("attempt %d at %r begins", row.attempt, key)
         try:
             verdict = await self._tried(row)
-        except Exception as raised:  # noqa: BLE001 - whatever it is, the worker goes on
+        except Exception as raised:  # noqa: BLE001 - after any error the worker goes on
             error = raised.error if isinstance(raised, _Spared) else raised
             if error is raised:
                 self.troubles.note(row.account, error, _now())
@@ -147,7 +147,7 @@ class Carrier:
             run = await self._run_of(key)
             verdict = verdict_of(error, run=run, number=row.attempt, now=_now())
             if not isinstance(error, (NewsLeopardError, ContactsUnavailable)):
-                # Without what it says, which may hold anything.
+                # Without its text, which may hold contacts or the key.
                 _log.error("".join(traceback.format_tb(error.__traceback__)))
             _log.warning(
                 "attempt %d at %r ended with %s: %s; it is %s",
@@ -319,7 +319,7 @@ def verdict_of(error: Exception, *, run: RunState | None, number: int, now: date
                 state="failed" if at is None else "waiting",
                 next_at=at,
                 error=name,
-                message="what it says may hold anything; see the log of the worker",
+                message="its text may hold contacts, and is not kept; see the log of the worker",
             )
 
 

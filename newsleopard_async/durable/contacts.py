@@ -53,7 +53,7 @@ __all__ = [
 T = TypeVar("T")
 
 Opener: TypeAlias = Callable[[str], Contacts | Awaitable[Contacts]]
-"""What opens a URL, async or not, and adds whatever grants access; called in a thread if it is not.
+"""What opens a URL, async or not, and adds what grants access; called in a thread if it is not.
 
 An open file that it returns is closed when it has been read.
 """
@@ -214,7 +214,7 @@ class ContactsOpener:
         opener: Opens every URL; None opens files of this host only.
         shared_folder: The folder that all hosts have, under the same path.
         is_fleet: Whether workers of several hosts read the same database: then a file must be in
-            the shared folder, whoever opens it.
+            the shared folder, even if an opener opens it.
     """
 
     opener: Opener | None = None
@@ -281,7 +281,7 @@ class ContactsOpener:
                     "opener",
                     f"{redact_url(url)} is not a file of this host, and nothing here opens such a "
                     "URL; give Durable(…, contacts=…), a function that takes the URL and returns "
-                    "the contacts: ten lines, which the page on durable pipelines has",
+                    "the contacts; docs/durable.md has some",
                 )
             return None
         if not self.is_fleet:
@@ -359,7 +359,7 @@ async def _close(file: Any) -> None:
     close = getattr(file, "aclose", None) or getattr(file, "close", None)
     if close is None:
         return
-    # It has been read; whatever is wrong with its end is of no interest.
+    # It has been read, so that an error of its end does not matter.
     with anyio.move_on_after(_CLOSES_S, shield=True), contextlib.suppress(Exception):
         await _called(close)
 
@@ -378,7 +378,7 @@ def _outcome(function: Callable[..., Any], *args: Any) -> tuple[Any, Exception |
     """Return what comes of a call; no thread may end with StopIteration."""
     try:
         return function(*args), None
-    except Exception as error:  # noqa: BLE001 - whatever somebody else's function may raise
+    except Exception as error:  # noqa: BLE001 - a caller's function may raise anything
         return None, error
 
 
@@ -396,7 +396,7 @@ async def _tried(work: Callable[[], Awaitable[T]], url: str, field: str) -> T:
         failure = _of_ours(error, field)
     except NewsLeopardError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever somebody else's source may raise
+    except Exception as error:  # noqa: BLE001 - a caller's source may raise anything
         failure = ContactsUnavailable(field, f"{redact_url(url)} cannot be read: {_why(error)}")
     # Raised out here: the other error may hold contacts, or what grants access to them.
     raise failure
@@ -414,7 +414,7 @@ _PASSING: Final = ("readable", "unchanged")
 
 
 def _why(error: Exception) -> str:
-    """Say why it cannot be read, in no word of somebody else's."""
+    """Return why it cannot be read, without the text of another library's error."""
     if isinstance(error, OSError) and isinstance(error.errno, int) and error.errno > 0:
         return os.strerror(error.errno)
     return type(error).__name__
@@ -422,7 +422,7 @@ def _why(error: Exception) -> str:
 
 @contextlib.asynccontextmanager
 async def in_file(source: ContactsSource) -> AsyncIterator[Path]:
-    """Read a source into a file that nobody else can look into, and that ends with the context."""
+    """Read a source into a file for this user alone, which is removed after the context."""
     with private_folder() as folder:
         file = await spool(source, folder / "skip.csv", lambda _: True)
         yield file.path

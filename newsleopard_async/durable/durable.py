@@ -83,7 +83,7 @@ class WorkerStatus(Plain):
     Attributes:
         id: Its random id, with the name of its host and the number of its process.
         started_at: When it began, in UTC.
-        seen_at: When it said last that it lives, in UTC.
+        seen_at: When it last reported that it is alive, in UTC.
         is_alive: Whether that is no longer ago than a lease of 20 s.
     """
 
@@ -311,7 +311,7 @@ class Durable:
             look_s = min(1.5 * look_s, _LONGEST_LOOK_S)
 
     async def cancel(self, send_key: str) -> Literal["cancelled", "too late"]:
-        """Cancel a send that has not been submitted, whoever is carrying it.
+        """Cancel a send that has not been submitted, whichever worker carries it.
 
         Returns: ``cancelled``: nothing was sent, and nothing will be, under this key. ``too late``:
             it was submitted, or may have been; stop the campaign by `call_off`.
@@ -342,7 +342,7 @@ class Durable:
 
         Raises:
             InvalidRequest: there is nothing to decide; the code is missing; or the request may
-                still be on its way, which the rule ``too-early`` says.
+                still be on its way, with the rule ``too-early``.
             InUse: a worker has it at this moment.
             ConnectionFailed: the database was away; call it again.
         """
@@ -369,7 +369,7 @@ class Durable:
         row = await self._row(send_key)
         if row.spec is None and row.state == "failed":
             raise InvalidRequest.of("send_key", "missing", PURGED)
-        # One whose time has not come, or that nobody has taken yet, stays as it is.
+        # One whose time has not come, or that no worker has taken yet, stays as it is.
         is_due = (row.next_at or 0.0) <= SystemClock().now().timestamp()
         if row.state != "scheduled" or (is_due and row.record is not None):
             await self._ledger.go_on(row.last, is_asked_for=True)
@@ -458,7 +458,7 @@ class Durable:
         """
         async with self.worker(slots=slots):
             if sys.platform == "win32":
-                # No event loop hears of signals there: Ctrl-C cancels this.
+                # No event loop receives signals there: Ctrl-C cancels this.
                 await anyio.sleep_forever()
             with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
                 async for _ in signals:

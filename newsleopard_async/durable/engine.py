@@ -2,7 +2,7 @@
 
 It is asked by its public calls alone, and by this module alone. What it knows decides nothing:
 the send ledger and the record of a run do, and its rows may go at any time. It works in threads of
-its own; so whoever carries attempts may use any event loop.
+its own, so that attempts may be carried in any event loop.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Attempt:
 
     @classmethod
     def of(cls, workflow_id: str) -> Attempt | None:
-        """Read an id; None if it is of something that the engine was given by somebody else."""
+        """Read an id; None if it is of another application's workflow."""
         send_key, _, number = workflow_id.rpartition("/")
         return cls(send_key, int(number)) if number.isdecimal() else None
 
@@ -76,7 +76,7 @@ class Unnoted(BaseException):
     """Keeps the engine from noting how an attempt ended.
 
     While the database is away it would try to without an end, in a thread that keeps the process.
-    Whoever looks for what was lost, once it is back, finds the attempt.
+    Once the database is back, a worker finds that the attempt was lost, and takes it over.
     """
 
 
@@ -228,7 +228,7 @@ class Engine:
                 polling_interval_sec=_LOOKS_EVERY_S,
                 on_conflict="always_update",
             )
-        except Exception as error:  # noqa: BLE001 - whatever the engine or the database raises
+        except Exception as error:  # noqa: BLE001 - the engine and the database raise errors of many kinds
             return type(error).__name__
         return ""
 

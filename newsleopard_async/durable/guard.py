@@ -4,7 +4,7 @@ The store of the runs compares revisions, so that of two runs at most one stores
 does not say which. An attempt whose send was given another campaign meanwhile, was cancelled, or
 was taken over must not be the one. So the intent is stored in one transaction with a look at the
 ledger, which the row is locked for. All else that a run stores passes: what became of a request is
-true, whoever sent it.
+true, whichever attempt sent it.
 """
 
 from __future__ import annotations

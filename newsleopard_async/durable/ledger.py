@@ -4,7 +4,7 @@ The rules:
 
 - A row is made together with its first attempt, in one transaction, and each next attempt together
   with how the one before ended. So there is no crash between the two.
-- Attempts are numbered. Whoever ends attempt n, or takes it over, makes attempt n + 1, if n is
+- Attempts are numbered. What ends attempt n, or takes it over, makes attempt n + 1, if n is
   still the last one. So of several at most one does, and a call whose answer was lost may be made
   again.
 - A final state is final. That a campaign is out is believed from any attempt.
@@ -234,7 +234,7 @@ class Row:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether its run was cancelled or abandoned, though nobody has noted that here yet."""
+        """Whether its run was cancelled or abandoned, though that is not noted here yet."""
         try:
             stored = self._run
         except ValueError:
@@ -289,7 +289,7 @@ class Ledger:
     def _start(self, sends: Sequence[NewSend], connection: sa.Connection, *, replace: bool) -> None:
         now = time.time()
         there: dict[str, Row] = {}
-        # In one order, whoever starts them: else two processes would wait for each other.
+        # In one order in all processes: else two of them would wait for each other.
         sends = sorted(sends, key=lambda send: send.send_key)
         for begin in range(0, len(sends), _PAGE_ROWS):
             keys = [key_to_text(each.send_key) for each in sends[begin : begin + _PAGE_ROWS]]

@@ -1,7 +1,7 @@
 """The roster of workers: who carries attempts, and is alive, by the database's own time.
 
-Clocks of several hosts differ, and a stopped worker's stands still. So nobody compares his own:
-the database notes when a worker said that it lives, and says how long ago that is.
+Clocks of several hosts differ, and a stopped worker's stands still. So no host's
+clock is compared: the database notes when a worker reported, and returns how long ago that is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["LEASE_S", "Roster", "Seen", "create_roster"]
 
 LEASE_S: Final = 20.0
 """How long a worker may be silent. Chosen: as long as a run holds its record without renewing it;
-before that has ended, whoever takes over would have to wait."""
+before that has ended, another worker could not take over."""
 
 _CREATE: Final = """
 CREATE TABLE IF NOT EXISTS newsleopard_workers (
@@ -58,7 +58,7 @@ class Seen:
 
     Attributes:
         runs_s: When it began, in seconds ago.
-        silent_s: When it said last that it lives, in seconds ago.
+        silent_s: How long ago it last reported, in seconds.
     """
 
     runs_s: float
@@ -81,7 +81,7 @@ class Roster:
         self._database = database
 
     async def beat(self, worker: str) -> None:
-        """Note that a worker lives."""
+        """Note that a worker is alive."""
         await self._database.run(partial(_execute, _BEAT, {"worker": worker}))
 
     async def forget(self, worker: str) -> None:

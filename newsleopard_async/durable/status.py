@@ -1,4 +1,4 @@
-"""What is known of a send: how its last attempt ended, and what the record of its run says."""
+"""What is known of a send: how its last attempt ended, and what the record of its run has."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _OF_THE_RECORD: Final[Mapping[str, SendState]] = {
     "held": "held",
     "checking": "checking",
 }
-"""What the record of a run says, and the ledger hears of later, or never."""
+"""States that the record of a run has first; the ledger gets them later, or never."""
 
 
 _WITHOUT_NEXT: Final = frozenset({"running", "done", "cancelled", "abandoned"})
@@ -97,7 +97,7 @@ class SendStatus(Plain):
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether it goes on only if somebody decides or changes something."""
+        """Whether it goes on only if a person decides or changes something."""
         return self.state == "failed" or (self.state == "held" and self.next_at is None)
 
 

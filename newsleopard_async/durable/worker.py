@@ -2,12 +2,12 @@
 
 The rules:
 
-- A worker has a random id, and says each few seconds that it lives, by the database's time. What a
+- A worker has a random id, and reports every few seconds, by the database's time. What a
   worker that has been silent for a lease had under way is taken over: its attempts get followers.
   It may be dead, stopped or cut off; if it wakes up, its runs find that they have lost their
   record, and send nothing.
-- On SQLite there is one worker, which locks the file beside the database. Whatever another one had
-  under way is its.
+- On SQLite there is one worker, which locks the file beside the database. It takes over all that
+  an earlier one had under way.
 - A worker that leaves takes no more attempts, lets a submit that is on its way run to its answer,
   and gives every other attempt to the next worker.
 """
@@ -81,7 +81,7 @@ class Worker:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it takes attempts: it has begun, hears of the database, and does not leave."""
+        """Whether it takes attempts: it has begun, reaches the database, and does not leave."""
         is_heard = time.monotonic() - self._seen_s < LEASE_S
         return self._is_launched and is_heard and not self._is_leaving
 
@@ -122,7 +122,7 @@ class Worker:
         """Carry an attempt that the engine has taken."""
         attempt = Attempt(send_key, number)
         told = "given back"
-        # Shielded: if whoever works is cancelled, the engine must leave before anything is given
+        # Shielded: if the caller is cancelled, the engine must leave before anything is given
         # back, or this worker would take it again.
         with anyio.CancelScope(shield=True) as scope:
             self._scopes.add(scope)
@@ -149,7 +149,7 @@ class Worker:
         try:
             await self._roster.beat(self.id)
         except Exception as error:  # noqa: BLE001 - a database that is away comes back
-            _log.warning("worker %s could not say that it lives: %s", self.id, error)
+            _log.warning("worker %s could not report that it is alive: %s", self.id, error)
         else:
             self._seen_s = time.monotonic()
 
@@ -206,7 +206,7 @@ class Worker:
 
     def _begin(self, carry: Callable[[str, int], str], slots: int) -> None:
         self._engine.launch(self.id, carry, slots=slots)
-        # Noted here: a cancellation may strike before the event loop hears of it.
+        # Noted here: a cancellation may strike before the event loop gets the result.
         self._is_launched = True
 
     async def _leave(self) -> None:
@@ -238,7 +238,7 @@ class Worker:
         try:
             await self._roster.forget(self.id)
         except Exception as error:  # noqa: BLE001 - others see that it is silent
-            _log.warning("worker %s could not say that it leaves: %s", self.id, error)
+            _log.warning("worker %s could not report that it leaves: %s", self.id, error)
 
 
 @contextlib.asynccontextmanager

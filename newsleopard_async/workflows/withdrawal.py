@@ -4,7 +4,7 @@ The rules:
 
 - It is one compare-and-set of the record, as each save of a run is. A run that has the key, or
   wakes up with it, loses it by that: its next save fails, and the intent to submit is such a save.
-- From the intent on it is too late, whoever asks; `call_off` stops what was submitted.
+- From the intent on it is too late; `call_off` stops what was submitted.
 - A key without a record gets one. So a run that begins later is refused as well.
 - It is for stores without locks (`SqlStore`, `RedisStore`): for a lock, `call_off` waits.
 """

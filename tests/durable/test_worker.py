@@ -244,7 +244,7 @@ async def test_worker_goes_on_while_the_database_is_away(
             await until(lambda: not at.is_ready)
         await until(lambda: at.is_ready)
 
-    assert "could not say that it lives: it is away" in caplog.text
+    assert "could not report that it is alive: it is away" in caplog.text
     assert "could not look for others: it is away" in caplog.text
 
 
