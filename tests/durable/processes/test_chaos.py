@@ -66,7 +66,11 @@ class _Storm:
         return [each for each in self.here.workers if each.code is None]
 
     def _strike(self) -> None:
-        worker, chance = self.chance.choice(self._alive()), self.chance
+        alive, chance = self._alive(), self.chance
+        if not alive:
+            # The only one has just left.
+            return
+        worker = chance.choice(alive)
         name = chance.choice(("SIGKILL", "SIGKILL", "SIGSTOP", "SIGSTOP", "SIGTERM", "away"))
         if name == "away" and (name not in self.place.strikes or chance.random() < 0.5):
             return
