@@ -145,6 +145,10 @@ WHERE key IN :keys AND state IN ('done', 'cancelled', 'abandoned', 'failed') AND
 """
 """Once more: one that failed may have been started again since."""
 
+_PAST_S: Final = 86_400.0
+"""Chosen: a time that has just passed begins at once, as after a queue that was slow; a wrong year
+does not."""
+
 _S_OF_EACH: Final = 0.01
 """Chosen: ten times what a send takes of a bulk, measured at 0.6 to 1 ms."""
 
@@ -298,8 +302,7 @@ class Ledger:
         refused = [
             problem
             for each in sends
-            if each.send_key in there
-            for problem in _problems(each, there[each.send_key], replace=replace)
+            for problem in _problems(each, there.get(each.send_key), now, replace=replace)
         ]
         if refused:
             raise InvalidRequest(refused)
@@ -438,8 +441,12 @@ def _is_same(send: NewSend, row: Row) -> bool:
     )
 
 
-def _problems(send: NewSend, row: Row, *, replace: bool) -> Iterable[Problem]:
-    """Yield why a send cannot be put in the place of one that is there."""
+def _problems(send: NewSend, row: Row | None, now: float, *, replace: bool) -> Iterable[Problem]:
+    """Yield why a send cannot be put in, or not in the place of one that is there."""
+    if row is None or not _is_same(send, row):
+        yield from _problems_of_past(send, now)
+    if row is None:
+        return
     if row.state in ("cancelled", "abandoned") or (row.state != "done" and row.is_abandoned):
         yield Problem(
             "send_key",
@@ -468,6 +475,17 @@ def _problems(send: NewSend, row: Row, *, replace: bool) -> Iterable[Problem]:
             "other-input",
             f"{send.send_key!r} was submitted, or may have been, and can no longer be replaced; "
             "call the campaign off, and give another key",
+        )
+
+
+def _problems_of_past(send: NewSend, now: float) -> Iterable[Problem]:
+    # The same call, made again after its time, changes nothing, and is not refused.
+    if send.begins_at is not None and send.begins_at.timestamp() < now - _PAST_S:
+        yield Problem(
+            "at",
+            "past",
+            f"is {send.begins_at:%Y-%m-%d %H:%M %Z}, more than a day ago; give a later time, or "
+            "none to begin at once",
         )
 
 

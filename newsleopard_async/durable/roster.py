@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -41,6 +41,8 @@ _BEAT: Final = """
 INSERT INTO newsleopard_workers (worker, started_at, seen_at) VALUES (:worker, NOW, NOW)
 ON CONFLICT (worker) DO UPDATE SET seen_at = NOW
 """
+
+_TIME: Final = "SELECT NOW"
 
 _FORGET: Final = "DELETE FROM newsleopard_workers WHERE worker = :worker"
 
@@ -80,9 +82,12 @@ class Roster:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def beat(self, worker: str) -> None:
-        """Note that a worker is alive."""
-        await self._database.run(partial(_execute, _BEAT, {"worker": worker}))
+    async def beat(self, worker: str) -> float:
+        """Note that a worker is alive.
+
+        Returns: The database's time, in seconds since 1970.
+        """
+        return await self._database.run(partial(_beat, worker))
 
     async def forget(self, worker: str) -> None:
         """Note that a worker has left."""
@@ -102,6 +107,11 @@ def create_roster(connection: sa.Connection) -> None:
     connection.exec_driver_sql(_CREATE)
 
 
+def _beat(worker: str, connection: sa.Connection) -> float:
+    _execute(_BEAT, {"worker": worker}, connection)
+    return float(_execute(_TIME, {}, connection).scalar_one())
+
+
 def _fetch(connection: sa.Connection) -> dict[str, Seen]:
     found = _execute(_LIST, {}, connection)
     return {row.worker: Seen(float(row.runs_s), float(row.silent_s)) for row in found}
@@ -109,7 +119,7 @@ def _fetch(connection: sa.Connection) -> dict[str, Seen]:
 
 def _execute(
     text: str, values: Mapping[str, str], connection: sa.Connection
-) -> sa.CursorResult[tuple[object, ...]]:
+) -> sa.CursorResult[Any]:
     import sqlalchemy as sa
 
     statement = text.replace("NOW", _NOW[connection.dialect.name])

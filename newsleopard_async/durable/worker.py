@@ -50,6 +50,10 @@ two minutes later was lost with a row of it."""
 _SWEEPS_EVERY_S: Final = 60.0
 """Chosen: what is lost is found within minutes, at the price of two queries."""
 
+_CLOCKS_DIFFER_S: Final = 300.0
+"""Chosen: clocks that anything keeps right differ by less than a second. By one that is a day
+ahead, what is scheduled for tomorrow would go out today."""
+
 _SPARE_S: Final = 5.0
 """Chosen: what a worker that leaves needs beside the answers that it waits for."""
 
@@ -76,6 +80,7 @@ class Worker:
     _is_leaving: bool = attrs.field(default=False, init=False)
     _is_launched: bool = attrs.field(default=False, init=False)
     _seen_s: float = attrs.field(default=0.0, init=False)
+    _ahead_s: float = attrs.field(default=0.0, init=False)
     _ended: int = attrs.field(default=0, init=False)
     _given_back: int = attrs.field(default=0, init=False)
 
@@ -147,11 +152,19 @@ class Worker:
 
     async def _heartbeat(self) -> None:
         try:
-            await self._roster.beat(self.id)
+            now = await self._roster.beat(self.id)
         except Exception as error:  # noqa: BLE001 - a database that is away comes back
             _log.warning("worker %s could not report that it is alive: %s", self.id, error)
         else:
             self._seen_s = time.monotonic()
+            self._ahead_s = time.time() - now
+            if abs(self._ahead_s) > _CLOCKS_DIFFER_S:
+                _log.warning(
+                    "the clock of worker %s is %.0f s ahead of the database's; set it right: sends "
+                    "begin by it",
+                    self.id,
+                    self._ahead_s,
+                )
 
     async def _look(self) -> None:
         """Take over what others have left, again and again."""
@@ -200,6 +213,11 @@ class Worker:
 
     async def _launch(self, portal: BlockingPortal, slots: int) -> None:
         await self._heartbeat()
+        if abs(self._ahead_s) > _CLOCKS_DIFFER_S:
+            raise ConfigurationError(
+                f"the clock of this host is {self._ahead_s:+.0f} s off the database's, and sends "
+                "begin by it; set it right first"
+            )
         carry = partial(self._carry_from_thread, portal)
         await in_thread(partial(self._begin, carry, slots))
         _log.info("worker %s takes attempts", self.id)

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 
 import anyio
 import attrs
@@ -99,6 +100,20 @@ async def test_row_is_there_with_its_first_attempt(books: Books) -> None:
     assert row == first
     assert (row.state, row.attempt, row.next_at) == ("scheduled", 0, at.timestamp())
     assert await books.expected() == [0]
+
+
+async def test_time_that_is_long_past_is_refused(book: Books) -> None:
+    """It has a wrong year; but a call that is made again after its time changes nothing."""
+    now = datetime.now(UTC)
+    late, wrong = now - timedelta(hours=23), now - timedelta(hours=25)
+
+    await book.start("k", begins_at=late)
+    with pytest.raises(InvalidRequest, match=r"at: is .*, more than a day ago; give a later time"):
+        await book.start("other", begins_at=wrong)
+    with pytest.raises(InvalidRequest, match="at: is "):
+        await book.start("k", begins_at=wrong, replace=True)
+    with mock.patch("time.time", return_value=now.timestamp() + 86_400):
+        await book.start("k", begins_at=late)
 
 
 async def test_row_is_not_there_without_its_attempt(

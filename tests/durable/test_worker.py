@@ -472,6 +472,20 @@ async def hold(durable: Durable, key: str) -> None:
     await durable._ledger.settle(Attempt(key, 0), "main", Verdict(state="held"))
 
 
+@pytest.mark.anyio
+async def test_worker_whose_clock_is_wrong_takes_nothing(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is scheduled for tomorrow would go out today."""
+    async with opened(url, clients=lambda _: NewsLeopard(KEY)) as durable:
+        day = time.time() + 86_400
+        monkeypatch.setattr("time.time", lambda: day)
+
+        with pytest.raises(ConfigurationError, match=r"clock of this host is .86400 s off"):
+            async with durable.worker():
+                pass
+
+
 # With the engine itself
 
 

@@ -43,7 +43,7 @@ from newsleopard_async import (
     UploadTicket,
     workflows,
 )
-from newsleopard_async.models import Usage
+from newsleopard_async.models import Polling, Usage
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.models.reports import RejectedRow, ReportRow
 from newsleopard_async.plain import Plain, from_plain
@@ -86,6 +86,7 @@ ROWS = (
 FILE = ReportFile(type=ReportType("odd"), path=Path("a") / "b.csv", size_bytes=3)
 
 EXAMPLES: tuple[Plain, ...] = (
+    Polling(first_s=1, deadline_s=60),
     attrs.evolve(
         CAMPAIGN,
         lists=[ListSn("a")],
