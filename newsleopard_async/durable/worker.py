@@ -80,6 +80,8 @@ class Worker:
     _is_leaving: bool = attrs.field(default=False, init=False)
     _is_launched: bool = attrs.field(default=False, init=False)
     _seen_s: float = attrs.field(default=0.0, init=False)
+    _noting: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
+    _is_gone: bool = attrs.field(default=False, init=False)
     _ahead_s: float = attrs.field(default=0.0, init=False)
     _ended: int = attrs.field(default=0, init=False)
     _given_back: int = attrs.field(default=0, init=False)
@@ -151,6 +153,12 @@ class Worker:
             await anyio.sleep(_BEATS_EVERY_S)
 
     async def _heartbeat(self) -> None:
+        async with self._noting:
+            # One that came after the leave would call a worker alive that is gone.
+            if not self._is_gone:
+                await self._report_alive()
+
+    async def _report_alive(self) -> None:
         try:
             now = await self._roster.beat(self.id)
         except Exception as error:  # noqa: BLE001 - a database that is away comes back
@@ -254,7 +262,9 @@ class Worker:
 
     async def _forget(self) -> None:
         try:
-            await self._roster.forget(self.id)
+            async with self._noting:
+                self._is_gone = True
+                await self._roster.forget(self.id)
         except Exception as error:  # noqa: BLE001 - others see that it is silent
             _log.warning("worker %s could not report that it leaves: %s", self.id, error)
 

@@ -221,6 +221,19 @@ async def test_worker_leaves_though_something_fails_at_its_end(
 
 
 @pytest.mark.anyio
+async def test_worker_that_has_left_is_alive_no_more(
+    desk: Desk, engine: HandEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if it was just about to report that it is: others would leave its attempts alone."""
+    monkeypatch.setattr(worker, "_BEATS_EVERY_S", 0.0)
+    for _ in range(20):
+        async with working_at(desk):
+            pass
+
+        assert await desk.durable.workers() == ()
+
+
+@pytest.mark.anyio
 async def test_worker_goes_on_while_the_database_is_away(
     desk: Desk,
     engine: HandEngine,
