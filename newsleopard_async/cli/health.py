@@ -75,7 +75,7 @@ class HealthServer(uvicorn.Server):
     def __init__(self, address: Address, state: Callable[[], Mapping[str, Any]]) -> None:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self._listener = socket.create_server((address.host, address.port), family=family)
-        self.url = f"http://{Address(address.host, self._listener.getsockname()[1])}"
+        self.url: str = f"http://{Address(address.host, self._listener.getsockname()[1])}"
         super().__init__(
             uvicorn.Config(
                 _app(state),

@@ -128,7 +128,9 @@ class Database:
     def __init__(
         self, url: str, *, user: str, extra: str, create: Callable[[sa.Connection], None]
     ) -> None:
-        self.engine, self.where = _open(url, user, extra)
+        engine, where = _open(url, user, extra)
+        self.engine: sa.Engine = engine
+        self.where: str = where
         self._create = create
         self._process = os.getpid()
 
