@@ -44,9 +44,10 @@ def test_extras_are_those_of_the_design() -> None:
     assert requirements("otel") == {"opentelemetry-api"}
     assert requirements("redis") == {"redis"}
     assert requirements("sql") == {"psycopg", "sqlalchemy"}
+    assert requirements("dbos") == {"dbos", "psycopg", "sqlalchemy"}
     assert requirements("all") == check | emulator | {
         *("click", "rich", "python-calamine", "opentelemetry-api"),
-        *("psycopg", "redis", "sqlalchemy"),
+        *("dbos", "psycopg", "redis", "sqlalchemy"),
     }
 
 
