@@ -113,6 +113,7 @@ def pytest(session: nox.Session, name: str, *arguments: str) -> tuple[str, ...]:
 BESIDE_THE_TOWER = (
     *("cli", "durable", "emulator", "points", "rehearsal", "testing"),
     *(f"faults/test_{name}.py" for name in ("cancellation", "lost_replies", "tracebacks")),
+    *("test_docs.py", "test_layering.py"),
 )
 """Tests that are not measured where somebody waits: to measure them takes longer than to run them.
 
@@ -217,7 +218,8 @@ def tests(session: nox.Session) -> None:
             *quick_ones,
             ("coverage", "combine", "-q"),
             ("coverage", "report"),
-            pytest(session, "others", "-m", "(slow or matrix) and not soak"),
+            # Many of them wait for processes; a third worker fills that time.
+            (*pytest(session, "others", "-m", "(slow or matrix) and not soak"), "-n", "3"),
         )
     elif "CI" not in os.environ:
         session.run(*pytest(session, "tests", "-m", "not soak and not matrix"))
@@ -229,7 +231,7 @@ def tests(session: nox.Session) -> None:
         session.skip("a run that somebody waits for takes the oldest and the newest")
     else:
         # It keeps to quick tests, of what an event loop, a thread or a file of it may change.
-        chosen = ("stores", "testing", "transport/test_http.py", "transport/test_watched.py")
+        chosen = ("testing", "transport/test_http.py", "transport/test_watched.py")
         files = (
             f"test_{name}.py" for name in ("aio", "aio_asyncio", "client", "import", "temporary")
         )
@@ -256,7 +258,8 @@ def wheel(session: nox.Session) -> None:
         session.run("python", "-P", "-c", _ASSERT_INSTALLED.format(sources=str(ROOT)), log=False)
         # These are tested at length above; here it is the packaging.
         inner: tuple[str, ...] = (
-            *("checks", "contacts", "downloads", "emulator", "endpoints", "faults", "models"),
+            *("checks", "contacts", "downloads", "durable", "emulator", "endpoints"),
+            *("faults", "models"),
             *("points", "rehearsal", "storage", "stores", "transport", "webhooks", "workflows"),
         )
         if "CI" in os.environ:

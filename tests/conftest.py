@@ -45,7 +45,7 @@ _SETTINGS = (
     *("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NEWSLEOPARD_LOG", "NEWSLEOPARD_QUOTA"),
     "NL_EDM_API_KEY",
 )
-_BESIDE_THE_TOWER = ("cli", "emulator", "points", "rehearsal")
+_BESIDE_THE_TOWER = ("cli", "durable", "emulator", "points", "rehearsal")
 _LOOPBACK_NAMES = ("", "localhost")
 
 
@@ -72,11 +72,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("slow" if item in on_trio[-1:] else "quick")
     if "CI" in os.environ:
         # Somebody waits. The grids are of many neighbours, of which every seventh one is run; of
-        # the second runs every fourth one; and every third one of the cases of a slow test, and of
-        # what stands beside the tower.
+        # the second runs every sixteenth one; and every third one of the cases of a slow test, and
+        # of what stands beside the tower.
         grid = [item for item in items if item.get_closest_marker("matrix")]
         left_out = {*grid}.difference(every_seventh(grid))
-        left_out.update(each for place, each in enumerate(on_trio) if place % 4)
+        left_out.update(each for place, each in enumerate(on_trio) if place % 16)
         others = {each for each in items if each.get_closest_marker("slow") or _is_beside(each)}
         others.difference_update(on_trio)
         left_out.update(but_every_third([item for item in items if item in others]))
