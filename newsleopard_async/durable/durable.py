@@ -51,7 +51,8 @@ T = TypeVar("T")
 _STATES: Final = frozenset(get_args(SendState))
 
 _MOST_AT_ONCE: Final = 10_000
-"""Chosen: some seconds of one transaction, in which SQLite has no other writer."""
+"""Chosen: one transaction of 11 s on SQLite, which has no other writer meanwhile, and of 29 s on
+Postgres; measured with campaigns of 20 kB."""
 
 _SLOTS: Final = 20
 """Chosen: most of an import is waiting; and one key allows 10 requests a second in any case."""

@@ -150,7 +150,7 @@ _PAST_S: Final = 86_400.0
 does not."""
 
 _S_OF_EACH: Final = 0.01
-"""Chosen: ten times what a send takes of a bulk, measured at 0.6 to 1 ms."""
+"""Chosen: three to ten times what a send takes of a bulk, measured at 1 to 3 ms."""
 
 
 @attrs.frozen(kw_only=True)
