@@ -2,7 +2,7 @@
 
     python -m benchmarks.durable [--sends 10000] [--waiting 2000] [--runs 100] [--only start]
 
-On SQLite and on a real Postgres, both from wheels, on the loopback; about six minutes.
+On SQLite and on a real Postgres, both from wheels, on the loopback; about ten minutes.
 
 start   so many sends, scheduled for next month, one after the other (a tenth of them), 500 in a
         transaction, and all in one; and what the database takes
@@ -10,8 +10,7 @@ idle    a worker, in a process of its own, over an empty database, with those se
         with so many that wait for tomorrow: CPU while nothing is due, and memory; beside a process
         that only sleeps
 runs    a pipeline against the emulator in the same process, by turns: without a checkpoint, with a
-        file of the send key, with SqlStore, and as an attempt of a durable send; then sends a
-        second that one worker carries, and its CPU for each
+        file of the send key, with SqlStore, and as an attempt of a durable send
 
 The emulator has no limits here, and an import ends at once: what is left is ours.
 """
@@ -228,8 +227,6 @@ async def show_runs(urls: dict[str, str], folder: Path, rounds: int) -> None:
         for name, times in took.items():
             deciles = statistics.quantiles(times[3:], n=10)
             print(f"    {name:34}{statistics.median(times[3:]):7.1f} ({deciles[-1]:.1f})")
-    for name, url in urls.items():
-        print(f"  {name}, one worker: {await throughput(url, lists_only, rounds * 3)}")
 
 
 async def ways_of(
@@ -285,22 +282,6 @@ async def ways_of(
         ways[f"SqlStore, {name}"] = plainly(await opened(store), keyed=True)
         ways[f"start_send and attempt, {name}"] = await durably(apart(url, f"runs_{own}"))
     return ways
-
-
-async def throughput(url: str, spec: SendSpec, count: int) -> str:
-    url = apart(url, "worker")
-    made = emulator()
-    await with_members(made)
-    async with Durable(url, clients=lambda _: client(made)) as durable:
-        many = [Send(spec, f"many-{number}") for number in range(count)]
-        await durable.start_sends(many)
-        began, cpu = time.perf_counter(), sum(os.times()[:2])
-        async with durable.worker(slots=20) as worker:
-            while made.submitted < count or worker.running:  # noqa: ASYNC110 - it has no event
-                await anyio.sleep(0.05)
-            took_s, cpu = time.perf_counter() - began, sum(os.times()[:2]) - cpu
-        assert made.submitted == count
-    return f"{count / took_s:.1f} sends/s, {1e3 * cpu / count:.0f} ms of CPU each"
 
 
 async def main(arguments: argparse.Namespace) -> None:
