@@ -81,7 +81,11 @@ class _Storm:
                 time.sleep(chance.choice(_AWAY_S))
             return
         self.here.strike(worker, signal.Signals[name])
-        if name == "SIGSTOP":
+        if name == "SIGSTOP" and self.here.is_alone:
+            # It may have the lock of the file, which this process would wait for to look.
+            time.sleep(chance.choice(_STOPS_S))
+            self.here.strike(worker, signal.SIGCONT)
+        elif name == "SIGSTOP":
             again = time.monotonic() + chance.choice(_STOPS_S)
             self._later.append((again, lambda: self.here.strike(worker, signal.SIGCONT)))
 
