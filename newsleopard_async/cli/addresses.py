@@ -138,7 +138,7 @@ def client_of_main(account: str) -> NewsLeopard:
     """Make the client of the account ``main``, with the key of the environment.
 
     Raises:
-        ConfigurationError: it is another account, or there is no key.
+        ConfigurationError: the account is another one, or there is no key.
     """
     if account != "main":
         raise ConfigurationError(
