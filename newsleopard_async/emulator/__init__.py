@@ -12,6 +12,7 @@ try:
     from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
     from newsleopard_async.emulator.platform.addressbook import Contact, ContactList
     from newsleopard_async.emulator.platform.automation import EventRecipient, EventRecord
+    from newsleopard_async.emulator.platform.clock import EmulatorClock
     from newsleopard_async.emulator.platform.gateway import OPERATIONS, RequestRecord
     from newsleopard_async.emulator.platform.imports import ImportJob
     from newsleopard_async.emulator.platform.mailings import Campaign
@@ -35,6 +36,7 @@ __all__ = [
     "ContactList",
     "Delivery",
     "Emulator",
+    "EmulatorClock",
     "EmulatorTransport",
     "EventRecipient",
     "EventRecord",

@@ -15,7 +15,7 @@ from newsleopard_async.emulator.controls import Controls
 from newsleopard_async.emulator.http.app import build_app, settle_in_slices
 from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.platform.timeline import Clock, SystemClock
+from newsleopard_async.emulator.platform.clock import Clock, EmulatorClock
 from newsleopard_async.emulator.platform.webhooks import Delivery
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard, Switches
 from newsleopard_async.emulator.truth import Truth
@@ -33,7 +33,7 @@ class Emulator(Controls, Truth):
     Args:
         api_keys: The keys that it knows; all belong to one account.
         profile: ``documented``, or ``vendor-2026``, the platform of the vendor's notes.
-        clock: Its time; the machine's by default.
+        clock: Its time; by default the machine's, which can be held and moved.
         seed: What codes and readers' behaviour are drawn from.
         switches: Options in the place of the profile's.
         balance: Mails that the account may send.
@@ -61,7 +61,7 @@ class Emulator(Controls, Truth):
             raise ValueError(f"{profile!r} is none of {', '.join(get_args(Profile))}")
         self._board = SwitchBoard(PROFILES[profile] if switches is None else switches)
         self._account = Account(
-            clock=clock or SystemClock(),
+            clock=clock or EmulatorClock(),
             board=self._board,
             api_keys=tuple(api_keys),
             seed=seed,

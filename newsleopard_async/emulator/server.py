@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from newsleopard_async.emulator.emulator import Emulator
 from newsleopard_async.emulator.http.edge import LINK
-from newsleopard_async.emulator.platform.timeline import Clock
+from newsleopard_async.emulator.platform.clock import Clock
 
 __all__ = ["running", "serve"]
 

@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Message, Scope
 
 from newsleopard_async.emulator.http.edge import LINK, Dropped
 from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.clock import Clock
 from newsleopard_async.emulator.platform.gateway import operation_of
-from newsleopard_async.emulator.platform.timeline import Clock
 
 __all__ = ["EmulatorTransport"]
 

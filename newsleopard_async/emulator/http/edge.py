@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from newsleopard_async.emulator.http.messages import JSON_TYPE, Reply, empty, json_reply
 from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.clock import Clock
 from newsleopard_async.emulator.platform.gateway import GARBAGE, Fault, RequestRecord, operation_of
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
-from newsleopard_async.emulator.platform.timeline import Clock
 
 __all__ = ["LINK", "BareLink", "Dropped", "Edge", "Link", "send_reply"]
 

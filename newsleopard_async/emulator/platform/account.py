@@ -11,6 +11,7 @@ import httpx
 from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.automation import Automation
 from newsleopard_async.emulator.platform.campaigns import Campaigns
+from newsleopard_async.emulator.platform.clock import Clock
 from newsleopard_async.emulator.platform.gateway import Faults, RateLimiter, RequestLog
 from newsleopard_async.emulator.platform.imports import Imports
 from newsleopard_async.emulator.platform.notation import Codes
@@ -19,7 +20,7 @@ from newsleopard_async.emulator.platform.removal import Removals
 from newsleopard_async.emulator.platform.reports import Reports
 from newsleopard_async.emulator.platform.storage import Storage
 from newsleopard_async.emulator.platform.templates import Templates
-from newsleopard_async.emulator.platform.timeline import Clock, Timeline
+from newsleopard_async.emulator.platform.timeline import Timeline
 from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
 

@@ -1,4 +1,4 @@
-"""The time that the emulator lives in, and the changes of state that are due.
+"""The changes of state that are due.
 
 There are no background tasks. Whoever reads or changes the state first settles the
 timeline up to the clock's present, so that the state is a function of the clock. The
@@ -11,46 +11,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
-from typing import Protocol
 
-import anyio
-
-__all__ = ["Clock", "SystemClock", "Timeline"]
-
-
-class Clock(Protocol):
-    """What the emulator needs of time; any object with these three methods will do."""
-
-    def now(self) -> datetime:
-        """Return the wall clock's time, aware and in UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Return seconds on a clock that never goes back."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds of this clock."""
-        ...
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> datetime:
-        """Return the wall clock's time, aware and in UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Return seconds on a clock that never goes back."""
-        return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait on whichever event loop runs."""
-        await anyio.sleep(max(0.0, seconds))
+__all__ = ["Timeline"]
 
 
 Change = Callable[[datetime], None]
