@@ -162,6 +162,10 @@ class Recipients(Sequence[Contact]):
         """Return those at some places."""
         return self._with(array("I", map(self.numbers.__getitem__, places)))
 
+    def address(self, place: int) -> str:
+        """Return an address alone, without reading the contact's row."""
+        return self._book.addresses[self.numbers[place]]
+
     def emails_and_names(self, places: Iterable[int]) -> tuple[list[str], list[str]]:
         """Return two columns of those at some places."""
         numbers = list(map(self.numbers.__getitem__, places))

@@ -60,6 +60,11 @@ class Exclusions:
         instant = now.timestamp()
         return (number for number in self._numbers if self._since[number] <= instant)
 
+    def since(self, number: int) -> float | None:
+        """Return from which instant in seconds on a contact is excluded, if at all."""
+        found = self._since[number] if number < len(self._since) else math.inf
+        return None if found == math.inf else found
+
     def without(self, numbers: array[int], now: datetime) -> array[int]:
         """Return those who are not excluded by now."""
         gone = set(self.by(now))

@@ -219,6 +219,8 @@ class RequestRecord:
         status: What was answered; None while nothing was, or where the connection was dropped.
         fault: What was made to go wrong, or None.
         request_id: The id that its answer bears, as those of the platform's gateway do.
+        duration_ms: From its arrival to the end of its answer, in milliseconds of the machine; None
+            while it is under way.
     """
 
     operation: str
@@ -233,6 +235,7 @@ class RequestRecord:
     status: int | None = None
     fault: str | None = None
     request_id: str = ""
+    duration_ms: float | None = None
 
     def keep(self, body: bytes) -> None:
         """Keep the beginning of a body."""
@@ -276,6 +279,11 @@ class RequestLog:
     def count(self, operation: str) -> int:
         """Count all requests of an operation, also those that were forgotten."""
         return self._counts[operation]
+
+    @property
+    def total(self) -> int:
+        """How many requests have arrived in all."""
+        return self._counts.total()
 
     def last(self) -> tuple[RequestRecord, ...]:
         """Return the requests that are kept, in order."""

@@ -21,7 +21,7 @@ import attrs
 from newsleopard_async.emulator.platform.addressbook import Contact, Recipients
 from newsleopard_async.emulator.switches import Switches
 
-__all__ = ["EVENT_TYPES", "Fates", "Wave"]
+__all__ = ["EVENT_TYPES", "READING_TYPES", "Fates", "Wave"]
 
 EVENT_TYPES: Final = ("delivery", "open", "click", "bounce", "unsubscribe", "complain")
 """The six report types, in the documentation's order."""

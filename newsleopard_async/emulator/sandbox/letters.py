@@ -1,0 +1,113 @@
+"""A mail as a mail program would have it: its headers, its text, and the whole as one file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from html.parser import HTMLParser
+from typing import Final
+
+from newsleopard_async.emulator.sandbox.views import MailRow, MailView
+
+__all__ = ["headers_of", "letter", "text_of"]
+
+_HIDDEN: Final = frozenset({"head", "style", "script", "title", "template", "noscript"})
+_BLOCKS: Final = frozenset(
+    {"address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "footer", "form", "h1"}
+    | {"h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre"}
+    | {"section", "table", "td", "th", "tr", "ul"}
+)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+def headers_of(mail: MailRow) -> Mapping[str, str]:
+    """Return the headers of a mail as people read them, the subject and the names decoded."""
+    headers = {
+        "From": mail.sender,
+        "To": f"{mail.name} <{mail.to}>" if mail.name else mail.to,
+        "Subject": mail.subject,
+        "Date": format_datetime(mail.sent_at),
+        "Message-ID": f"<{mail.id}@emulator.newsleopard.example>",
+        "X-NewsLeopard-Campaign": mail.campaign_sn,
+    }
+    if mail.variant:
+        headers["X-NewsLeopard-Variant"] = mail.variant
+    if mail.preheader:
+        headers["X-NewsLeopard-Preheader"] = mail.preheader
+    return {name: _CONTROL.sub(" ", value) for name, value in headers.items()}
+
+
+def letter(mail: MailView) -> bytes:
+    """Write a mail as a file (.eml) that mail programs open, as text and as HTML."""
+    message = EmailMessage(policy=SMTP)
+    for name, value in mail.headers.items():
+        if name in {"From", "To"}:
+            message[name] = _address(value)
+        else:
+            message[name] = value
+    message.set_content(_clean(mail.text))
+    message.add_alternative(_clean(mail.html), subtype="html")
+    return message.as_bytes()
+
+
+def _address(value: str) -> Address | str:
+    """Read ``Name <address>``, where the name may hold anything; what is no address stays text."""
+    name, _, rest = value.rpartition("<")
+    address = rest.removesuffix(">").strip()
+    try:
+        return Address(name.strip(), addr_spec=address)
+    except (ValueError, IndexError):  # which Address raises for an address that it cannot read
+        return value.replace("<", "").replace(">", "").replace(",", " ")
+
+
+def _clean(text: str) -> str:
+    """Replace what UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def text_of(html: str) -> str:
+    """Return the text of a mail: its words, a line for each block, and where its links lead."""
+    reader = _TextReader()
+    reader.feed(html)
+    reader.close()
+    lines = (" ".join(line.split()) for line in "".join(reader.pieces).splitlines())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+class _TextReader(HTMLParser):
+    """Collects the text that a reader would see."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+        self._hidden: list[str] = []
+        self._links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in _HIDDEN:
+            self._hidden.append(tag)
+        elif tag in _BLOCKS:
+            self.pieces.append("\n")
+        elif tag == "a":
+            self._links.append(dict(attrs).get("href") or "")
+        elif tag == "img":
+            self.pieces.append(dict(attrs).get("alt") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._hidden:
+            while self._hidden.pop() != tag:
+                pass
+        elif tag in _BLOCKS:
+            self.pieces.append("\n")
+        elif tag == "a" and self._links:
+            link = self._links.pop()
+            if link:
+                self.pieces.append(f" ({link})")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.pieces.append(data)

@@ -1,0 +1,370 @@
+"""The state as it is shown: each function holds the account's lock, and changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import anyio.lowlevel
+
+from newsleopard_async.emulator.http.app import settle_in_slices
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.addressbook import ContactList
+from newsleopard_async.emulator.platform.clock import EmulatorClock
+from newsleopard_async.emulator.platform.gateway import RequestRecord
+from newsleopard_async.emulator.platform.imports import ImportJob
+from newsleopard_async.emulator.sandbox.views import (
+    AccountView,
+    ClockView,
+    ContactRow,
+    ContactsFound,
+    ContactView,
+    ExclusionRow,
+    ImportRow,
+    ImportView,
+    ListRow,
+    RequestRow,
+    RequestsFound,
+    RequestView,
+    WebhookRow,
+)
+
+__all__ = [
+    "account_view",
+    "clock_view",
+    "contact_view",
+    "exclusions",
+    "find_contacts",
+    "find_requests",
+    "import_view",
+    "imports",
+    "in_slices",
+    "lists",
+    "request_view",
+    "webhooks",
+]
+
+T = TypeVar("T")
+
+_SLICE: Final = 4_096
+"""Chosen: so many addresses are looked at in about 1 ms."""
+
+SHOWN_REJECTED: Final = 200
+"""Chosen: a page of rejected rows; the whole file is in the storage."""
+
+
+async def in_slices(account: Account, work: Generator[None, None, T]) -> T:
+    """Do long work in slices, each under the lock, and let others have their turn between them."""
+    with closing(work):
+        while True:
+            with account.lock:
+                try:
+                    next(work)
+                except StopIteration as done:
+                    result: T = done.value
+                    return result
+            await anyio.lowlevel.checkpoint()
+
+
+async def settle(account: Account) -> datetime:
+    """Let everything happen that is due, in slices, and return the present."""
+    await settle_in_slices(account)
+    with account.lock:
+        return account.present()
+
+
+def clock_view(account: Account) -> ClockView:
+    """Show the time."""
+    clock = account.clock
+    is_movable = isinstance(clock, EmulatorClock)
+    return ClockView(
+        now=clock.now(),
+        is_held=clock.is_held if isinstance(clock, EmulatorClock) else False,
+        speed=clock.speed if isinstance(clock, EmulatorClock) else 1.0,
+        is_movable=is_movable,
+    )
+
+
+def account_view(account: Account, now: datetime, *, version: str) -> AccountView:
+    """Show the account at a glance."""
+    with account.lock:
+        campaigns = account.campaigns.all.values()
+        return AccountView(
+            clock=clock_view(account),
+            version=version,
+            base_url=account.base_url,
+            accepts_any_key=account.api_keys is None,
+            balance=account.campaigns.balance,
+            lists=len(account.book.lists),
+            contacts=len(account.book.everyone()),
+            excluded=account.book.exclusions.count(now),
+            imports=len(account.imports.jobs),
+            campaigns=len(campaigns),
+            mails=sum(wave.sent(now) for item in campaigns for wave in item.waves),
+            requests=account.log.total,
+            leaked_keys=len(account.storage.leaked_keys),
+        )
+
+
+def lists(account: Account, now: datetime) -> tuple[ListRow, ...]:
+    """Show the lists, the newest first."""
+    with account.lock:
+        filling = account.imports.filling()
+        found = reversed(account.book.lists.values())
+        return tuple(_list_row(account, each, filling, now) for each in found)
+
+
+def _list_row(
+    account: Account, found: ContactList, filling: frozenset[str], now: datetime
+) -> ListRow:
+    subscribed, excluded = account.book.count(found.sn, now)
+    return ListRow(
+        sn=found.sn,
+        name=found.name,
+        is_segment=found.is_segment,
+        is_importing=found.sn in filling,
+        subscribed=subscribed,
+        excluded=excluded,
+        created=found.created,
+        updated=found.updated,
+    )
+
+
+def find_contacts(
+    account: Account,
+    *,
+    text: str = "",
+    list_sn: str | None = None,
+    limit: int = 50,
+    after: str | None = None,
+) -> Generator[None, None, ContactsFound]:
+    """Look for contacts by a part of their address, in slices; the lock is held by the caller.
+
+    Raises:
+        LookupError: there is no such list.
+    """
+    book = account.book
+    if list_sn is not None and list_sn not in book.lists:
+        raise LookupError(f"there is no list {list_sn!r}")
+    numbers = (book.everyone() if list_sn is None else book.lists[list_sn].members.numbers).order
+    wanted, found, last = text.strip().lower(), list[int](), None
+    for place in range(_number_after(after), len(numbers)):
+        if wanted in book.addresses[numbers[place]]:
+            if len(found) == limit:
+                last = str(place)
+                break
+            found.append(numbers[place])
+        if place % _SLICE == 0:
+            yield
+    rows = []
+    for number in found:
+        rows.append(_contact_row(account, number))
+        yield
+    return ContactsFound(contacts=tuple(rows), total=len(numbers), next=last)
+
+
+def _number_after(after: str | None) -> int:
+    if after is None:
+        return 0
+    if not (after.isascii() and after.isdigit() and len(after) < 12):
+        raise LookupError(f"there is no contact to go on from at {after!r}")
+    return int(after)
+
+
+def _contact_row(account: Account, number: int) -> ContactRow:
+    book = account.book
+    found = book.contact(number, book.history.version)
+    assert found is not None  # who is in a list, or among all, is a contact
+    return ContactRow(
+        email=found.email,
+        name=found.name,
+        values=dict(found.values),
+        excluded_since=_instant(book.exclusions.since(number)),
+    )
+
+
+def contact_view(account: Account, email: str) -> ContactView:
+    """Show one contact.
+
+    Raises:
+        LookupError: there is none.
+    """
+    address = email.strip().lower()
+    with account.lock:
+        book = account.book
+        number = book.number(address)
+        if number is None or book.contact(number, book.history.version) is None:
+            raise LookupError(f"there is no contact {address!r}")
+        row = _contact_row(account, number)
+        return ContactView(
+            email=row.email,
+            name=row.name,
+            values=row.values,
+            excluded_since=row.excluded_since,
+            lists=tuple(
+                each.sn
+                for each in book.lists.values()
+                if each.members.numbers.tester(book.top)(number)
+            ),
+        )
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def exclusions(account: Account, now: datetime) -> tuple[ExclusionRow, ...]:
+    """Show who is excluded by now, the latest first."""
+    with account.lock:
+        book = account.book
+        found = [(book.exclusions.since(number), number) for number in book.exclusions.by(now)]
+        return tuple(
+            ExclusionRow(
+                email=book.addresses[number], since=datetime.fromtimestamp(since or 0.0, UTC)
+            )
+            for since, number in sorted(found, key=lambda each: each[0] or 0.0, reverse=True)
+        )
+
+
+def imports(account: Account) -> tuple[ImportRow, ...]:
+    """Show the imports, the newest first."""
+    with account.lock:
+        return tuple(ImportRow(**_import_fields(job)) for job in _newest_jobs(account))
+
+
+def _newest_jobs(account: Account) -> Iterator[ImportJob]:
+    return reversed(account.imports.jobs.values())
+
+
+def import_view(account: Account, import_sn: str) -> ImportView:
+    """Show one import, with the first of its rejected rows.
+
+    Raises:
+        LookupError: there is none.
+    """
+    with account.lock:
+        job = account.imports.jobs.get(import_sn)
+        if job is None:
+            raise LookupError(f"there is no import {import_sn!r}")
+        columns, *rows = _rejected(job) or [()]
+        return ImportView(
+            **_import_fields(job), rejected_columns=columns, rejected_rows=tuple(rows)
+        )
+
+
+def _rejected(job: ImportJob) -> list[tuple[str, ...]]:
+    if job.result is None or job.result.rejected_file is None:
+        return []
+    file = io.TextIOWrapper(
+        io.BytesIO(job.result.rejected_file.piece(0, 1_000_000)),
+        "utf-8",
+        errors="replace",
+        newline="",
+    )
+    return [tuple(row) for row in islice(csv.reader(file), SHOWN_REJECTED + 1)]
+
+
+def _import_fields(job: ImportJob) -> Mapping[str, Any]:
+    result = job.result
+    rows, duplicates, rejected = (
+        (0, 0, 0) if result is None else (result.rows, result.duplicates, result.rejected)
+    )
+    return {
+        "sn": job.sn,
+        "list_sn": job.list_sn,
+        "status": job.status,
+        "rows": rows,
+        "inserted": rows - duplicates - rejected,
+        "duplicates": duplicates,
+        "rejected": rejected,
+        "created": job.created,
+        "uploaded": job.uploaded,
+        "due": job.due,
+        "is_stuck": job.stuck,
+        "webhook_url": job.webhook_url,
+    }
+
+
+def find_requests(
+    account: Account,
+    *,
+    operation: str | None = None,
+    has_fault: bool | None = None,
+    status: int | None = None,
+    limit: int = 50,
+    after: str | None = None,
+) -> RequestsFound:
+    """Look for requests, the newest first.
+
+    Raises:
+        LookupError: the request to go on from is not kept any longer.
+    """
+    kept = list(reversed(account.log.last()))
+    begin = 0
+    if after is not None:
+        begin = next((i + 1 for i, each in enumerate(kept) if each.request_id == after), -1)
+        if begin < 0:
+            raise LookupError(f"there is no request {after!r} to go on from")
+    found = [
+        each
+        for each in islice(kept, begin, None)
+        if operation in {None, each.operation}
+        and status in {None, each.status}
+        and has_fault in {None, each.fault is not None}
+    ]
+    shown = found[:limit]
+    return RequestsFound(
+        requests=tuple(RequestRow(**_request_fields(each)) for each in shown),
+        total=account.log.total,
+        next=shown[-1].request_id if len(found) > limit else None,
+    )
+
+
+def request_view(account: Account, request_id: str) -> RequestView:
+    """Show one request.
+
+    Raises:
+        LookupError: there is none, or it is not kept any longer.
+    """
+    for each in account.log.last():
+        if each.request_id == request_id:
+            return RequestView(
+                **_request_fields(each),
+                query=each.query,
+                headers=dict(each.headers),
+                body=each.body.decode("utf-8", "replace"),
+                body_bytes=each.body_bytes,
+            )
+    raise LookupError(f"there is no request {request_id!r} among those that are kept")
+
+
+def _request_fields(record: RequestRecord) -> Mapping[str, Any]:
+    return {
+        "id": record.request_id,
+        "at": record.at,
+        "operation": record.operation,
+        "method": record.method,
+        "path": record.path,
+        "status": record.status,
+        "fault": record.fault,
+        "duration_ms": record.duration_ms,
+    }
+
+
+def webhooks(account: Account) -> tuple[WebhookRow, ...]:
+    """Show the webhooks that were tried or refused, the newest first."""
+    return tuple(
+        WebhookRow(
+            url=each.url,
+            at=each.at,
+            body=each.body.decode("utf-8", "replace"),
+            status=each.status,
+            is_refused=each.refused,
+        )
+        for each in reversed(account.webhooks.deliveries)
+    )
