@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import socket
 import struct
 import sys
@@ -17,10 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from newsleopard_async.emulator.emulator import Emulator
+from newsleopard_async.emulator.http.app import ORIGIN
 from newsleopard_async.emulator.http.edge import LINK
 from newsleopard_async.emulator.platform.clock import Clock
 
-__all__ = ["running", "serve"]
+__all__ = ["check_public_url", "is_host", "running", "serve"]
 
 _LINGER_FORMAT: Final = "hh" if sys.platform == "win32" else "ii"
 GRACE_S: Final = 2
@@ -33,37 +36,47 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 8025,
     ready: Callable[[str], object] | None = None,
+    public_url: str | None = None,
 ) -> None:
     """Serve until cancelled, and stop in good order then; needs asyncio.
 
-    Presigned URLs point at this server meanwhile. No signal handler is touched.
+    Presigned URLs point at this server meanwhile, under the name by which it was asked. No signal
+    handler is touched.
 
     Args:
         emulator: What to serve.
         host: Address to listen on.
         port: Port to listen on; 0 for any that is free.
         ready: Called with the base URL once requests are taken.
+        public_url: What this server is reached by, such as the address of a proxy before it; it
+            is then the base URL, and all presigned URLs point there.
 
     Raises:
         OSError: the address cannot be had.
+        ValueError: ``public_url`` is not an http or https URL.
     """
+    public_url = None if public_url is None else check_public_url(public_url)
     listener = _listen(host, port)
     before = emulator.base_url, emulator.storage_url
-    url = _url_of(listener)
+    url = public_url or _url_of(listener)
     emulator.move_to(url, storage_url=url)
+    protocol = _protocol_for(emulator.clock, names_origin=public_url is None)
     try:
-        await _serve_on(listener, emulator, lambda: ready(url) if ready else None)
+        await _serve_on(listener, emulator, protocol, lambda: ready(url) if ready else None)
     finally:
         emulator.move_to(before[0], storage_url=before[1])
         listener.close()
 
 
 @contextmanager
-def running(emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def running(
+    emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0, public_url: str | None = None
+) -> Iterator[str]:
     """Serve in a thread of its own for as long as the context lasts; yields the base URL."""
+    options: dict[str, Any] = {"host": host, "port": port, "public_url": public_url}
 
     async def task(*, task_status: TaskStatus[str]) -> None:
-        await serve(emulator, host=host, port=port, ready=task_status.started)
+        await serve(emulator, ready=task_status.started, **options)
 
     with start_blocking_portal("asyncio") as portal:
         future, url = portal.start_task(task)
@@ -84,12 +97,48 @@ def _url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(?::([0-9]{1,5}))?")
+_LONGEST_HOST: Final = 255
+"""RFC 1035, 2.3.4."""
+_PORTS: Final = range(1, 65_536)
+
+
+def check_public_url(url: str) -> str:
+    """Return a URL without a slash at its end.
+
+    Raises:
+        ValueError: it is not an http or https URL, or has more than a host, port and path.
+    """
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    if scheme not in {"http", "https"} or not is_host(host) or re.search(r"[\s?#]", path):
+        raise ValueError(f"public_url: {url!r} is not a URL such as https://emulator.example.com")
+    return f"{scheme}://{host}{slash}{path}".rstrip("/")
+
+
+def is_host(text: str) -> bool:
+    """Say whether a text is a host, by name or address, with or without a port."""
+    found = _HOST.fullmatch(text)
+    if found is None or len(text) > _LONGEST_HOST or int(found[2] or 1) not in _PORTS:
+        return False
+    if not found[1].startswith("["):
+        return True
+    try:
+        ipaddress.IPv6Address(found[1][1:-1])
+    except ValueError:
+        return False
+    return True
+
+
 async def _serve_on(
-    listener: socket.socket, emulator: Emulator, ready: Callable[[], object]
+    listener: socket.socket,
+    emulator: Emulator,
+    protocol: type[H11Protocol],
+    ready: Callable[[], object],
 ) -> None:
     config = uvicorn.Config(
         emulator.app,
-        http=_protocol_for(emulator.clock),
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -129,8 +178,8 @@ class _EmbeddedServer(uvicorn.Server):
         yield
 
 
-def _protocol_for(clock: Clock) -> type[H11Protocol]:
-    """Make a protocol whose requests carry a link to their connection."""
+def _protocol_for(clock: Clock, *, names_origin: bool) -> type[H11Protocol]:
+    """Make a protocol whose requests carry a link to their connection, and the origin asked."""
 
     class LinkedProtocol(H11Protocol):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -141,11 +190,20 @@ def _protocol_for(clock: Clock) -> type[H11Protocol]:
             async def linked(scope: Scope, receive: Receive, send: Send) -> None:
                 link = _ServerLink(self, receive, clock)
                 extensions = {**scope.get("extensions", {}), LINK: link}
+                if names_origin:
+                    extensions[ORIGIN] = _origin_of(scope)
                 await app({**scope, "extensions": extensions}, receive, send)
 
             return linked
 
     return LinkedProtocol
+
+
+def _origin_of(scope: Scope) -> str | None:
+    """Return the origin that a request names; None if it names none that a URL could hold."""
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    text = host.decode("latin-1")
+    return f"http://{text}" if is_host(text) else None
 
 
 class _ServerLink:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
-from newsleopard_async.emulator.server import running, serve
+from newsleopard_async.emulator.server import check_public_url, running, serve
 from tests.emulator.api import rows
 
 KEY = {"x-api-key": "test-key"}
@@ -36,6 +36,12 @@ def make(**switches: Any) -> Emulator:
     return Emulator(switches=Switches(**(quick | switches)))
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 def test_import_runs_over_real_http() -> None:
     """Presigned URLs point at the server, over plain http on loopback."""
     emulator = make()
@@ -49,6 +55,61 @@ def test_import_runs_over_real_http() -> None:
     assert ticket["url"].startswith(f"{url}/_storage/")
     assert put.status_code == 200
     assert (result["status"], result["insertCnt"]) == ("COMPLETE", 3)
+
+
+@pytest.mark.parametrize(
+    "host", ["emulator:8025", "Emulator.Test", "my_emulator", "10.1.2.3:80", "[::1]:8025"]
+)
+def test_presigned_url_names_the_host_that_was_asked(host: str) -> None:
+    """Whoever reaches the server by a name of its own network reaches the storage by it, too."""
+    with running(make()) as url, client(url) as http, httpx.Client(trust_env=False) as storage:
+        asked = http.post("/v1/contacts/imports/file", json={}, headers={"host": host}).json()
+        plain = http.post("/v1/contacts/imports/file", json={}).json()
+        reached = asked["url"].replace(f"http://{host}", url)
+        put = storage.put(reached, content=rows(1), headers={"host": host})
+
+    assert asked["url"].startswith(f"http://{host}/_storage/")
+    assert plain["url"].startswith(f"{url}/_storage/")
+    assert put.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "x/y", "a@b", "host:0", "host:99999", "host:x", "[::1", "[:::]", "é", "a<b"]
+)
+def test_host_that_no_url_could_hold_is_not_signed_for(host: str) -> None:
+    """The server then signs for the address that it listens on."""
+    with running(make()) as url:
+        place = url.removeprefix("http://").split(":")
+        with socket.create_connection((place[0], int(place[1])), timeout=5) as raw:
+            raw.sendall(
+                b"POST /v1/contacts/imports/file HTTP/1.1\r\nContent-Length: 0\r\nHost: %s\r\n"
+                b"x-api-key: test-key\r\nConnection: close\r\n\r\n" % host.encode()
+            )
+            answer = b"".join(iter(lambda: raw.recv(4096), b"")).decode()
+
+    assert f'"url":"{url}/_storage/' in answer or answer.startswith("HTTP/1.1 400 ")
+
+
+def test_public_url_goes_before_the_host_that_was_asked() -> None:
+    """A proxy may ask by a name that nobody else knows."""
+    emulator = make()
+    port = free_port()
+    with running(emulator, port=port, public_url="https://emulator.example.com/") as url:
+        during = emulator.base_url
+        with client(f"http://127.0.0.1:{port}") as http:
+            ticket = http.post("/v1/contacts/imports/file", json={}).json()
+
+    assert url == during == "https://emulator.example.com"
+    assert ticket["url"].startswith("https://emulator.example.com/_storage/")
+
+
+@pytest.mark.parametrize(
+    "url", ["emulator:8025", "ftp://a", "http://", "http://a b", "http://a/?x=1", "http://u@a"]
+)
+def test_public_url_that_is_none_is_refused(url: str) -> None:
+    """The message shows what one looks like."""
+    with pytest.raises(ValueError, match="is not a URL such as https"):
+        check_public_url(url)
 
 
 def test_addresses_are_as_before_when_the_server_has_stopped() -> None:

@@ -26,7 +26,10 @@ from newsleopard_async.emulator.platform.once import ONCE_FOLDER
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX, StorageRefusal
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["build_app", "settle_in_slices"]
+__all__ = ["ORIGIN", "build_app", "settle_in_slices"]
+
+ORIGIN: Final = "newsleopard_async.emulator.origin"
+"""Under this name a server puts the origin that was asked into the scope's extensions."""
 
 XML_TYPE: Final = "application/xml"
 _DONE: Final = object()
@@ -90,6 +93,7 @@ def _api_route(
             query=dict(request.query_params),
             headers=dict(request.headers),
             body=await request.body(),
+            storage_url=request.scope.get("extensions", {}).get(ORIGIN),
         )
         await settle_in_slices(account)
         reply = answer(operations[request.method], account, call)

@@ -26,12 +26,14 @@ class Call:
         query: Query parameters; of several with one name the last counts.
         headers: With lower-case names.
         body: As it came.
+        storage_url: Where presigned URLs in the answer point; None for where the storage is.
     """
 
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    storage_url: str | None = None
 
 
 @attrs.frozen(kw_only=True)

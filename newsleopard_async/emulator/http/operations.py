@@ -32,7 +32,7 @@ Endpoint = Callable[[Account, Call, datetime], Reply]
 
 def answer(operation: str, account: Account, call: Call) -> Reply:
     """Answer a request at the clock's present."""
-    with account.lock:
+    with account.lock, account.storage.at(call.storage_url):
         now = account.present()
         try:
             if call.headers.get("content-type", "").lower().startswith("multipart/"):

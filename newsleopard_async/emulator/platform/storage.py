@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
@@ -159,6 +160,19 @@ class Storage:
         self._codes = codes
         self._signer = Signer(access_key_id=codes.access_key_id(), secret=codes.secret())
         self._files: dict[str, StoredFile] = {}
+
+    @contextmanager
+    def at(self, base_url: str | None) -> Iterator[None]:
+        """Let presigned URLs point to another address while one answer is made; None changes none.
+
+        The account's lock is held meanwhile, so that nobody else meets that address.
+        """
+        before = self.base_url
+        self.base_url = base_url or before
+        try:
+            yield
+        finally:
+            self.base_url = before
 
     def upload_url(self, name: str, *, now: datetime, lifetime_s: float) -> str:
         """Return a URL that takes a PUT."""
