@@ -16,7 +16,7 @@ from newsleopard_async.emulator.http.app import build_app, settle_in_slices
 from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.clock import Clock, EmulatorClock
-from newsleopard_async.emulator.platform.webhooks import Delivery
+from newsleopard_async.emulator.platform.webhooks import Delivery, check_hosts
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard, Switches
 from newsleopard_async.emulator.truth import Truth
 
@@ -40,7 +40,11 @@ class Emulator(Controls, Truth):
         base_url: Where the API is, in process.
         storage_url: Where the storage is, in process.
         latency_s: What each exchange takes on the clock, in process.
-        webhook_transport: What webhooks go out over; loopback sockets by default.
+        webhook_transport: What webhooks go out over; sockets by default.
+        webhook_hosts: Names of hosts that webhooks go to, beside loopback.
+
+    Raises:
+        ValueError: there is no such profile, or a host is more than a name.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Emulator(Controls, Truth):
         storage_url: str = STORAGE_URL,
         latency_s: float = 0.0,
         webhook_transport: httpx.AsyncBaseTransport | None = None,
+        webhook_hosts: Sequence[str] = (),
     ) -> None:
         if profile not in get_args(Profile):
             raise ValueError(f"{profile!r} is none of {', '.join(get_args(Profile))}")
@@ -70,6 +75,7 @@ class Emulator(Controls, Truth):
             storage_url=storage_url,
             latency_s=latency_s,
             webhook_transport=webhook_transport,
+            webhook_hosts=check_hosts(webhook_hosts),
         )
         self.app: Starlette = build_app(self._account, lifespan=self._lifespan)
 

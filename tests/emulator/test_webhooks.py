@@ -115,6 +115,40 @@ async def test_foreign_host_is_recorded_and_never_contacted() -> None:
     assert receiver.bodies == []
 
 
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://hooks.test/x", False),
+        ("https://HOOKS.test:8443", False),
+        ("http://app:8000/x", False),
+        ("http://hooks.test.example.com/", True),
+        ("http://hooks.test@example.com/", True),
+        ("http://[", True),
+    ],
+)
+async def test_named_host_gets_its_webhooks(url: str, refused: bool) -> None:
+    """A container beside the emulator is told under its name, in any case and on any port."""
+    receiver = Receiver()
+    clock = HandClock()
+    emulator = Emulator(
+        clock=clock, webhook_transport=receiver, webhook_hosts=["Hooks.test", "app"]
+    )
+    async with Api(emulator) as api:
+        await start_import(api, url)
+        clock.advance(60)
+        (made,) = await emulator.deliver_webhooks()
+
+    assert made.refused is refused
+    assert len(receiver.bodies) == (0 if refused else 1)
+
+
+@pytest.mark.parametrize("host", ["http://app", "app:8000", "app/", "", "[::1]", "*.test"])
+async def test_host_for_webhooks_is_a_name(host: str) -> None:
+    """A URL or a pattern would never match, so it is refused with what to write."""
+    with pytest.raises(ValueError, match="is not the name of a host; write"):
+        Emulator(webhook_hosts=[host])
+
+
 async def test_receiver_that_is_not_there_is_tried_once() -> None:
     """A failed try is noted and not repeated."""
     emulator, clock = emulator_with(Broken())

@@ -45,6 +45,7 @@ class Account:
         storage_url: str,
         latency_s: float,
         webhook_transport: httpx.AsyncBaseTransport | None,
+        webhook_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self.lock: threading.RLock = threading.RLock()
         self.clock = clock
@@ -58,7 +59,7 @@ class Account:
         self.codes: Codes = Codes(seed, board)
         self.timeline: Timeline = Timeline()
         self.book: AddressBook = AddressBook()
-        self.webhooks: Webhooks = Webhooks(board, webhook_transport)
+        self.webhooks: Webhooks = Webhooks(board, webhook_transport, hosts=webhook_hosts)
         self.storage: Storage = Storage(self.codes, base_url=storage_url)
         self.imports: Imports = Imports(
             book=self.book,

@@ -1,12 +1,14 @@
-"""Webhooks: one POST each, to loopback and nowhere else (T120, T121)."""
+"""Webhooks: one POST each, to loopback and to hosts that were named (T120, T121)."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Final
 from urllib.parse import urlsplit
 
 import attrs
@@ -14,7 +16,7 @@ import httpx
 
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["Delivery", "Webhooks", "is_loopback"]
+__all__ = ["Delivery", "Webhooks", "check_hosts", "is_loopback"]
 
 Payload = Callable[[datetime], object]
 
@@ -28,7 +30,7 @@ class Delivery:
         at: When it was due.
         body: The JSON.
         status: What the receiver answered; None where nobody did, or nobody was asked.
-        refused: The host is not loopback, and was not contacted.
+        refused: The host is neither loopback nor one that was named, and was not contacted.
     """
 
     url: str
@@ -59,12 +61,38 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def check_hosts(hosts: Iterable[str]) -> frozenset[str]:
+    """Return names of hosts in lower case.
+
+    Raises:
+        ValueError: one is more than a name, such as a URL, or has a port.
+    """
+    for host in hosts:
+        if not _NAME.fullmatch(host):
+            raise ValueError(
+                f"{host!r} is not the name of a host; write hooks.test, without http:// and a port"
+            )
+    return frozenset(host.lower() for host in hosts)
+
+
 class Webhooks:
-    """What is to be delivered, and what became of it."""
+    """What is to be delivered, and what became of it.
+
+    Args:
+        hosts: Further hosts that webhooks go to, by names in lower case.
+    """
 
     def __init__(
-        self, board: SwitchBoard, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        board: SwitchBoard,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        hosts: frozenset[str] = frozenset(),
     ) -> None:
+        self._hosts = hosts
         self.deliveries: list[Delivery] = []
         self._board = board
         self._due: list[_Due] = []
@@ -93,10 +121,16 @@ class Webhooks:
 
     async def _deliver_one(self, due: _Due, now: datetime) -> Delivery:
         body = json.dumps(due.payload(now), ensure_ascii=False).encode()
-        if not is_loopback(due.url):
+        if not (is_loopback(due.url) or self._is_named(due.url)):
             return Delivery(url=due.url, at=due.at, body=body, status=None, refused=True)
         status = await self._post(due.url, body)
         return Delivery(url=due.url, at=due.at, body=body, status=status)
+
+    def _is_named(self, url: str) -> bool:
+        try:
+            return urlsplit(url).hostname in self._hosts
+        except ValueError:
+            return False
 
     async def _post(self, url: str, body: bytes) -> int | None:
         headers = {"Content-Type": "application/json"}
