@@ -31,7 +31,7 @@ class Emulator(Controls, Truth):
     """A NewsLeopard of your own: stateful, deterministic, and without a way to the real one.
 
     Args:
-        api_keys: The keys that it knows; all belong to one account.
+        api_keys: The keys that it knows, or None for any; all belong to one account.
         profile: ``documented``, or ``vendor-2026``, the platform of the vendor's notes.
         clock: Its time; by default the machine's, which can be held and moved.
         seed: What codes and readers' behaviour are drawn from.
@@ -50,7 +50,7 @@ class Emulator(Controls, Truth):
     def __init__(
         self,
         *,
-        api_keys: Sequence[str] = ("test-key",),
+        api_keys: Sequence[str] | None = ("test-key",),
         profile: Profile = "documented",
         clock: Clock | None = None,
         seed: int = 0,
@@ -68,7 +68,7 @@ class Emulator(Controls, Truth):
         self._account = Account(
             clock=clock or EmulatorClock(),
             board=self._board,
-            api_keys=tuple(api_keys),
+            api_keys=None if api_keys is None else tuple(api_keys),
             seed=seed,
             balance=balance,
             base_url=base_url,

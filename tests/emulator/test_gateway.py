@@ -36,6 +36,19 @@ async def test_every_configured_key_is_good() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "status"), [("any", 200), ("another", 200), (None, 403), ("", 403), (" ", 403)]
+)
+async def test_emulator_without_keys_takes_any(key: str | None, status: int) -> None:
+    """A request without a key is refused as ever."""
+    emulator = Emulator(api_keys=None, clock=HandClock())
+
+    async with Api(emulator, key=key) as api:
+        answer = await api.get("/v1/contacts/lists")
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
     ("path", "name"),
     [
         ("/v1/contacts/lists", "x-amzn-requestid"),

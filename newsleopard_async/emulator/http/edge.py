@@ -130,7 +130,7 @@ class Edge:
         """Return the gateway's refusal: 403 for the key, 429 for the rate."""
         account = self._account
         key = Headers(scope=scope).get("x-api-key", "")
-        if key not in account.api_keys:
+        if not key.strip() or (account.api_keys is not None and key not in account.api_keys):
             return json_reply({"message": "Forbidden"}, status=403)
         with account.lock:
             text = account.limiter.refuse(key, account.clock.monotonic())

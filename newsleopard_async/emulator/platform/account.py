@@ -38,7 +38,7 @@ class Account:
         *,
         clock: Clock,
         board: SwitchBoard,
-        api_keys: tuple[str, ...],
+        api_keys: tuple[str, ...] | None,
         seed: int,
         balance: int,
         base_url: str,
