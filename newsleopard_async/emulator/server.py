@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import socket
@@ -26,8 +27,10 @@ from newsleopard_async.emulator.platform.clock import Clock
 __all__ = ["check_public_url", "is_host", "running", "serve"]
 
 _LINGER_FORMAT: Final = "hh" if sys.platform == "win32" else "ii"
-GRACE_S: Final = 2
-"""How long a stop waits for requests in flight."""
+GRACE_S: Final = 0.4
+"""Chosen: how long a stop waits for answers, so that all of it takes less than a second."""
+_LONGEST_STOP_S: Final = 5
+"""Chosen: uvicorn's own limit, which is never reached unless an event loop is stuck."""
 
 
 async def serve(
@@ -144,7 +147,7 @@ async def _serve_on(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        timeout_graceful_shutdown=_LONGEST_STOP_S,
     )
     server = _EmbeddedServer(config, ready)
     async with anyio.create_task_group() as tasks:
@@ -163,7 +166,10 @@ async def _run(server: uvicorn.Server, listener: socket.socket, outer: anyio.Can
 
 
 class _EmbeddedServer(uvicorn.Server):
-    """A server that leaves the signals to whoever embeds it, and says when it listens."""
+    """A server that leaves the signals to whoever embeds it, says when it listens, and stops soon.
+
+    A request that hangs, a stream of events or a slow download never ends by itself.
+    """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
         super().__init__(config)
@@ -172,6 +178,19 @@ class _EmbeddedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        timer = asyncio.get_running_loop().call_later(GRACE_S, self._end_requests)
+        try:
+            await super().shutdown(sockets=sockets)
+        finally:
+            timer.cancel()
+
+    def _end_requests(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -192,7 +211,11 @@ def _protocol_for(clock: Clock, *, names_origin: bool) -> type[H11Protocol]:
                 extensions = {**scope.get("extensions", {}), LINK: link}
                 if names_origin:
                     extensions[ORIGIN] = _origin_of(scope)
-                await app({**scope, "extensions": extensions}, receive, send)
+                try:
+                    await app({**scope, "extensions": extensions}, receive, send)
+                except asyncio.CancelledError:
+                    # Only a server that stops does so, and the connection is closed already.
+                    return
 
             return linked
 

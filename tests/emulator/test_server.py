@@ -142,6 +142,51 @@ def _fail_while_it_runs() -> None:
         raise RuntimeError("mine")
 
 
+@pytest.mark.parametrize("kind", ["hang", "delay"])
+def test_server_stops_while_a_request_hangs(kind: str) -> None:
+    """Whoever stops the server does not wait for what goes wrong; the connection is closed."""
+    emulator = make()
+    getattr(emulator, kind)("create_list", seconds=60)
+    ended: list[Exception] = []
+
+    def ask(url: str) -> None:
+        with client(url) as http:
+            try:
+                http.post(INSERT, json={"name": "x"})
+            except httpx.TransportError as error:
+                ended.append(error)
+
+    with running(emulator) as url:
+        asking = threading.Thread(target=ask, args=(url,))
+        asking.start()
+        while not emulator.count("create_list"):
+            time.sleep(0.01)
+        begin = time.monotonic()
+    took_s = time.monotonic() - begin
+    asking.join()
+
+    assert took_s < 1.5  # a second, and what a busy machine adds
+    assert isinstance(ended[0], RESET)
+
+
+def test_server_stops_while_somebody_downloads_slowly(caplog: pytest.LogCaptureFixture) -> None:
+    """What is left of an answer that nobody reads is not waited for, and nothing is logged."""
+    emulator = make()
+    emulator.switch(later_endpoints=True)
+    path = f"/v1/templates/{emulator.add_template('大', 'x' * 20_000_000).id}"
+    with running(emulator) as url:
+        host, port = url.removeprefix("http://").split(":")
+        raw = socket.create_connection((host, int(port)), timeout=5)
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nx-api-key: test-key\r\n\r\n".encode())
+        raw.recv(1)
+        begin = time.monotonic()
+    took_s = time.monotonic() - begin
+    raw.close()
+
+    assert took_s < 1.5
+    assert caplog.records == []
+
+
 def test_taken_port_is_an_os_error() -> None:
     """The reason comes out, not an exit of the process."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
