@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import difflib
 import math
+import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from types import UnionType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -49,7 +50,7 @@ class EmulatorOptions:
 
 
 def run_emulator(options: EmulatorOptions) -> None:
-    """Serve until interrupted.
+    """Serve until Ctrl-C or SIGTERM.
 
     Raises:
         OSError: the address cannot be had.
@@ -69,7 +70,30 @@ def run_emulator(options: EmulatorOptions) -> None:
         emulator_server.serve, emulator, host=options.host, port=options.port, ready=announce
     )
     with contextlib.suppress(KeyboardInterrupt):
-        anyio.run(until_stopped)
+        anyio.run(_until_sigterm, until_stopped)
+
+
+async def _until_sigterm(serve: Callable[[], Awaitable[object]]) -> None:
+    """Serve until SIGTERM; Windows has none that a process could answer.
+
+    Whoever stops a container waits for this, and kills the process if it takes long.
+    """
+    if sys.platform == "win32":
+        await serve()
+        return
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_cancel_at_first, signals, tasks.cancel_scope)
+                await serve()
+        except ExceptionGroup as group:
+            [error] = group.exceptions  # of the server, such as a port that is taken
+            raise error from None
+
+
+async def _cancel_at_first(signals: AsyncIterator[object], scope: anyio.CancelScope) -> None:
+    await anext(signals)
+    scope.cancel()
 
 
 def read_switches(pairs: Iterable[str]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,6 +118,33 @@ def test_emulator_takes_no_empty_key(key: str) -> None:
 
     assert result.exit_code == 2
     assert "a key is empty" in result.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to answer")
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_emulator_stops_within_a_second(stop: signal.Signals) -> None:
+    """A signal ends it with 0, at once, also while a client uploads and never goes on."""
+    with subprocess.Popen(
+        [*COMMAND, "emulator", "--port", "0", "--api-key", "k1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://(\S+):([0-9]+)", process.stdout.readline())
+        assert found
+        with socket.create_connection((found[1], int(found[2])), timeout=5) as raw:
+            raw.sendall(
+                b"POST /v1/contacts/lists/insert HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
+            )
+            httpx.get(f"{found[0]}/v1/contacts/lists", trust_env=False)
+            begin = time.monotonic()
+            process.send_signal(stop)
+            _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 0
+    assert time.monotonic() - begin < 2.0  # a second, and what a busy machine adds
+    assert err == ""
 
 
 def environment(folder: Path) -> dict[str, str]:
