@@ -222,8 +222,8 @@ async def test_search_is_done_again_if_an_import_came_between() -> None:
         account.removals.remove(
             b'{"field":"DOMAIN","operator":"EQ","value":"b.cc"}', list_sn, clock.now()
         )
-        *_, prepare = account.timeline._changes[0]
-        for _ in prepare(clock.now()):
+        *_, change = account.timeline._changes[0]
+        for _ in change.preparing(clock.now()):
             pass
         target.members.numbers.remove([0])
 

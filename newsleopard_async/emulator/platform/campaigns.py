@@ -11,6 +11,8 @@ from itertools import chain, compress
 from math import gcd
 from typing import Final
 
+import attrs
+
 from newsleopard_async.emulator.platform.addressbook import (
     AddressBook,
     Guests,
@@ -28,7 +30,7 @@ from newsleopard_async.emulator.platform.submission import (
     check_senders,
     read_campaign,
 )
-from newsleopard_async.emulator.platform.timeline import Timeline
+from newsleopard_async.emulator.platform.timeline import Change, Timeline
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = ["Campaigns"]
@@ -180,11 +182,7 @@ class Campaigns:
     def _plan(self, campaign: Campaign, begins: datetime, guests: Guests | None) -> None:
         """Let a mailing begin at an instant."""
         campaign.due = begins
-        self._timeline.add(
-            begins,
-            lambda at: self._begin(campaign, guests, at),
-            prepare=lambda at: self._preparing(campaign, guests, at),
-        )
+        self._timeline.add(begins, _Mailing(self, campaign, guests))
 
     def _unknown_placeholders(
         self, body: CampaignBody, columns: Collection[str]
@@ -199,7 +197,7 @@ class Campaigns:
             logger.info("a campaign uses unknown variables: %s", ", ".join(unknown))
         return unknown
 
-    def _begin(self, campaign: Campaign, guests: Guests | None, at: datetime) -> None:
+    def begin(self, campaign: Campaign, guests: Guests | None, at: datetime) -> None:
         """Judge a campaign again at its instant, and send it, unless it was stopped."""
         if campaign.is_stopped:
             return
@@ -225,7 +223,7 @@ class Campaigns:
         body = campaign.body
         return self._book.recipients(body.selected, body.excluded, at, guests=guests)
 
-    def _preparing(self, campaign: Campaign, guests: Guests | None, at: datetime) -> Iterator[None]:
+    def preparing(self, campaign: Campaign, guests: Guests | None, at: datetime) -> Iterator[None]:
         """Draw what becomes of the first mails."""
         if campaign.scripted in {None, "COMPLETE"} and not campaign.is_stopped:
             count = len(self._recipients(campaign, guests, at))
@@ -233,7 +231,7 @@ class Campaigns:
             sizes = [count] if campaign.body.testing_on is None else [half, half]
             yield from self._mailer.prepare(campaign, enumerate(sizes))
 
-    def _preparing_rest(self, campaign: Campaign, rest: Recipients, at: datetime) -> Iterator[None]:
+    def preparing_rest(self, campaign: Campaign, rest: Recipients, at: datetime) -> Iterator[None]:
         """Draw what becomes of the mails after a test."""
         if not campaign.is_stopped:
             wave = self._winner(campaign, at), len(rest.subscribed(at))
@@ -287,13 +285,9 @@ class Campaigns:
         rest = recipients.at(compress(range(len(recipients)), left))
         decided = max(at + campaign.body.wait, *(wave.end for wave in waves))
         campaign.due = decided
-        self._timeline.add(
-            decided,
-            lambda then: self._end_test(campaign, rest, then),
-            prepare=lambda then: self._preparing_rest(campaign, rest, then),
-        )
+        self._timeline.add(decided, _Decision(self, campaign, rest))
 
-    def _end_test(self, campaign: Campaign, rest: Recipients, at: datetime) -> None:
+    def end_test(self, campaign: Campaign, rest: Recipients, at: datetime) -> None:
         """Send the rest with the look that won, if it may be sent (T99)."""
         if campaign.is_stopped:
             return
@@ -341,13 +335,9 @@ class Campaigns:
             raise Refused(40015)
         campaign.failed, campaign.changed = "STOP", now
         campaign.sent_end = now if campaign.waves else None
-        self._timeline.add(
-            now,
-            lambda at: self._stop(campaign, at),
-            prepare=lambda at: chain.from_iterable(wave.stopping(at) for wave in campaign.waves),
-        )
+        self._timeline.add(now, _Stop(self, campaign))
 
-    def _stop(self, campaign: Campaign, at: datetime) -> None:
+    def stop(self, campaign: Campaign, at: datetime) -> None:
         """Pay back the mails that stay, and forget what their readers would have done."""
         for wave in campaign.waves:
             wave.stop(at)
@@ -364,6 +354,50 @@ class Campaigns:
             if item.state(now) == "COMPLETE" and item.deleted is None
         ]
         return sorted(done, key=lambda item: (item.sent_begin, item.number), reverse=True)
+
+
+@attrs.frozen(eq=False)
+class _Mailing(Change):
+    """A mailing that begins; it goes to the contacts of a file if there are guests."""
+
+    campaigns: Campaigns
+    campaign: Campaign
+    guests: Guests | None
+
+    def happen(self, at: datetime) -> None:
+        self.campaigns.begin(self.campaign, self.guests, at)
+
+    def preparing(self, at: datetime) -> Iterator[None]:
+        return self.campaigns.preparing(self.campaign, self.guests, at)
+
+
+@attrs.frozen(eq=False)
+class _Decision(Change):
+    """The end of a test, from which on the rest gets what won."""
+
+    campaigns: Campaigns
+    campaign: Campaign
+    rest: Recipients
+
+    def happen(self, at: datetime) -> None:
+        self.campaigns.end_test(self.campaign, self.rest, at)
+
+    def preparing(self, at: datetime) -> Iterator[None]:
+        return self.campaigns.preparing_rest(self.campaign, self.rest, at)
+
+
+@attrs.frozen(eq=False)
+class _Stop(Change):
+    """A pause."""
+
+    campaigns: Campaigns
+    campaign: Campaign
+
+    def happen(self, at: datetime) -> None:
+        self.campaigns.stop(self.campaign, at)
+
+    def preparing(self, at: datetime) -> Iterator[None]:
+        return chain.from_iterable(wave.stopping(at) for wave in self.campaign.waves)
 
 
 def _shortage(count: int, balance: int) -> str | None:

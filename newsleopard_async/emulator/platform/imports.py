@@ -19,8 +19,8 @@ from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.csvimport import Judgement, Judging, judge
 from newsleopard_async.emulator.platform.notation import Codes, as_code, as_count, as_date
 from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
-from newsleopard_async.emulator.platform.timeline import Timeline
-from newsleopard_async.emulator.platform.webhooks import Webhooks
+from newsleopard_async.emulator.platform.timeline import Change, Timeline
+from newsleopard_async.emulator.platform.webhooks import Payload, Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard, Switches
 
 __all__ = ["ImportJob", "Imports"]
@@ -216,7 +216,7 @@ class Imports:
             if case.job.due is not None and not case.is_timed:
                 case.is_timed = True
                 case.job.due = max(case.job.due, now())
-                self._timeline.add(case.job.due, lambda at: self._finish(case, at))
+                self._timeline.add(case.job.due, _End(self, case))
 
     def _columns_before(self, case: _Case) -> dict[str, str]:
         """Return what the columns will be once the files uploaded before have been imported."""
@@ -225,7 +225,7 @@ class Imports:
             columns.update(earlier.new_columns)
         return columns
 
-    def _finish(self, case: _Case, at: datetime) -> None:
+    def finish(self, case: _Case, at: datetime) -> None:
         """Let the contacts arrive; a file that was replaced meanwhile no longer counts."""
         job = case.job
         if case not in self._queue:
@@ -240,9 +240,7 @@ class Imports:
         if found.rejected_file is not None:
             self._storage.keep(f"errors/{job.sn}.csv", found.rejected_file)
         if job.webhook_url is not None:
-            self._webhooks.schedule(
-                job.webhook_url, at, lambda now: self._fields(job, job.result, now)
-            )
+            self._webhooks.schedule(job.webhook_url, at, _Result(self, job))
 
     @property
     def awaits_webhook(self) -> bool:
@@ -273,6 +271,10 @@ class Imports:
             return not (on.unstarted_import_is_400 or on.import_unknown_s)
         return now - job.uploaded >= timedelta(seconds=on.import_unknown_s)
 
+    def result_json(self, job: ImportJob, now: datetime) -> Mapping[str, object]:
+        """Write what a job has come to, for whoever is told of it."""
+        return self._fields(job, job.result, now)
+
     def _fields(
         self, job: ImportJob, shown: Judgement | None, now: datetime
     ) -> Mapping[str, object]:
@@ -295,6 +297,28 @@ class Imports:
                 f"errors/{job.sn}.csv", now=now, lifetime_s=on.download_lifetime_s
             )
         return fields
+
+
+@attrs.frozen(eq=False)
+class _End(Change):
+    """The end of a job."""
+
+    imports: Imports
+    case: _Case
+
+    def happen(self, at: datetime) -> None:
+        self.imports.finish(self.case, at)
+
+
+@attrs.frozen(eq=False)
+class _Result(Payload):
+    """What a webhook says of a job."""
+
+    imports: Imports
+    job: ImportJob
+
+    def written(self, now: datetime) -> object:
+        return self.imports.result_json(self.job, now)
 
 
 def _as_scripted(found: Judgement, status: str | None) -> Judgement:

@@ -16,7 +16,7 @@ import attrs
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook, ContactList, folded
 from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
-from newsleopard_async.emulator.platform.timeline import Timeline
+from newsleopard_async.emulator.platform.timeline import Change, Timeline
 from newsleopard_async.emulator.switches import SwitchBoard, Switches
 
 __all__ = ["Removals"]
@@ -70,15 +70,15 @@ class Removals:
         target = self._book.lists.get(list_sn)
         if target is None:
             raise Refused(40007)
-        search = _Search(self._book, target, chosen)
-
-        def leave(at: datetime) -> None:
-            if on.removal_from == "account":
-                self._book.forget(search.result(), at)
-            else:
-                self._book.take_out(target, search.result(), at)
-
-        self._timeline.add(now, leave, prepare=lambda _: search.slices())
+        self._timeline.add(
+            now,
+            _Removal(
+                self._book,
+                target,
+                search=_Search(self._book, target, chosen),
+                from_account=on.removal_from == "account",
+            ),
+        )
 
 
 def read_filter(content: bytes, *, columns: Iterable[str], on: Switches) -> Filter:
@@ -97,6 +97,26 @@ def read_filter(content: bytes, *, columns: Iterable[str], on: Switches) -> Filt
         check.refuse("value", "NotEmpty")
     check.finish()
     return Filter(field=field, operator=operator, value=value)
+
+
+@attrs.frozen(eq=False)
+class _Removal(Change):
+    """The departure of those whom a search finds, from a list or from the account."""
+
+    book: AddressBook
+    target: ContactList
+    search: _Search
+    from_account: bool
+
+    def happen(self, at: datetime) -> None:
+        if self.from_account:
+            self.book.forget(self.search.result(), at)
+        else:
+            self.book.take_out(self.target, self.search.result(), at)
+
+    def preparing(self, at: datetime) -> Iterator[None]:
+        del at
+        return self.search.slices()
 
 
 class _Search:

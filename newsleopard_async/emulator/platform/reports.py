@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -22,8 +22,8 @@ from newsleopard_async.emulator.platform.fields import Refused
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.notation import as_date
 from newsleopard_async.emulator.platform.readers import EVENT_TYPES, PART, Wave
-from newsleopard_async.emulator.platform.storage import Storage, Writing
-from newsleopard_async.emulator.platform.webhooks import Webhooks
+from newsleopard_async.emulator.platform.storage import Content, Storage, Writing
+from newsleopard_async.emulator.platform.webhooks import Payload, Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = ["Export", "ReportFile", "Reports", "invalid_state"]
@@ -113,7 +113,7 @@ class Reports:
         self._last = now
         if webhook_url is not None:
             self._webhooks.schedule(
-                webhook_url, made.ready(EVENT_TYPES[-1]), lambda then: self.as_json(campaign, then)
+                webhook_url, made.ready(EVENT_TYPES[-1]), _Links(self, campaign)
             )
         return True
 
@@ -152,8 +152,8 @@ class Reports:
     def _link(self, campaign: Campaign, file: ReportFile, now: datetime) -> dict[str, object]:
         on = self._board.on
         name = file.name.removesuffix("v") if on.odd_links else file.name
-        write = _writer_of(campaign, file, on.report_encoding)
-        self._storage.offer(name, write, form=on.report_encoding)
+        content = _ReportContent(campaign, file, on.report_encoding)
+        self._storage.offer(name, content, form=on.report_encoding)
         url = self._storage.download_url(name, now=now, lifetime_s=on.download_lifetime_s)
         return {
             "reportType": file.kind,
@@ -171,8 +171,27 @@ def _is_within(now: datetime, before: datetime, seconds: float) -> bool:
     return now - before < timedelta(seconds=seconds)
 
 
-def _writer_of(campaign: Campaign, file: ReportFile, encoding: str) -> Callable[[], Writing]:
-    return lambda: write_report(campaign, file, encoding)
+@attrs.frozen(eq=False)
+class _Links(Payload):
+    """What a webhook says of an export."""
+
+    reports: Reports
+    campaign: Campaign
+
+    def written(self, now: datetime) -> object:
+        return self.reports.as_json(self.campaign, now)
+
+
+@attrs.frozen(eq=False)
+class _ReportContent(Content):
+    """What a report file holds, in an encoding."""
+
+    campaign: Campaign
+    file: ReportFile
+    encoding: str
+
+    def writing(self) -> Writing:
+        return write_report(self.campaign, self.file, self.encoding)
 
 
 def write_report(campaign: Campaign, file: ReportFile, encoding: str) -> Writing:

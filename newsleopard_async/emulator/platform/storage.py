@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 from xml.sax.saxutils import escape
 
@@ -26,7 +26,15 @@ import attrs
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.notation import Codes
 
-__all__ = ["STORAGE_PREFIX", "Signer", "Storage", "StorageRefusal", "StoredFile", "Writing"]
+__all__ = [
+    "STORAGE_PREFIX",
+    "Content",
+    "Signer",
+    "Storage",
+    "StorageRefusal",
+    "StoredFile",
+    "Writing",
+]
 
 _SIGNATURE: Final = "X-Amz-Signature"
 _DATE_FORM: Final = "%Y%m%dT%H%M%SZ"
@@ -123,6 +131,14 @@ Writing = Generator[None, None, Blob]
 """Yields after every few milliseconds of work, and returns the file."""
 
 
+class Content(Protocol):
+    """What a file will hold: data, so that it can be written down."""
+
+    def writing(self) -> Writing:
+        """Write the file."""
+        ...
+
+
 class StoredFile:
     """A file that is written once, when it is first asked for, and kept.
 
@@ -131,16 +147,19 @@ class StoredFile:
         blob: Its content; None until it is written.
     """
 
-    def __init__(self, write: Callable[[], Writing], *, form: str = "") -> None:
+    def __init__(
+        self, content: Content | None = None, *, form: str = "", blob: Blob | None = None
+    ) -> None:
         self.form = form
-        self.blob: Blob | None = None
-        self._write = write
+        self.blob = blob
+        self._content = content
         self._writing: Writing | None = None
 
     def write_on(self) -> None:
         """Write a little more; several may do so by turns."""
         if self._writing is None:
-            self._writing = self._write()
+            assert self._content is not None  # a file without it has its blob
+            self._writing = self._content.writing()
         try:
             next(self._writing)
         except StopIteration as done:
@@ -186,20 +205,15 @@ class Storage:
             "GET", self.base_url, STORAGE_PREFIX + name, now=now, lifetime_s=lifetime_s
         )
 
-    def offer(self, name: str, write: Callable[[], Writing], *, form: str) -> None:
+    def offer(self, name: str, content: Content, *, form: str) -> None:
         """Let a file be fetched; it is written when somebody first asks for it in this form."""
         known = self._files.get(name)
         if known is None or known.form != form:
-            self._files[name] = StoredFile(write, form=form)
+            self._files[name] = StoredFile(content, form=form)
 
     def keep(self, name: str, blob: Blob) -> None:
         """Let a file be fetched that is there already."""
-
-        def write() -> Writing:
-            yield from ()
-            return blob
-
-        self._files[name] = StoredFile(write)
+        self._files[name] = StoredFile(blob=blob)
 
     def check(
         self, method: str, path: str, query: str, headers: Mapping[str, str], *, now: datetime

@@ -9,38 +9,42 @@ prepares long work in slices before it settles. Others are answered meanwhile, a
 from __future__ import annotations
 
 import heapq
-import itertools
 import threading
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
+from typing import Protocol
 
 __all__ = ["Timeline"]
 
 
-Change = Callable[[datetime], None]
-Preparation = Callable[[datetime], Iterator[None]]
-"""What can be done of a change before it happens, in slices; it may be done again."""
+class Change(Protocol):
+    """Something that is to happen at an instant: data, so that it can be written down."""
 
+    def happen(self, at: datetime) -> None:
+        """Do it; ``at`` is its instant."""
+        ...
 
-def _nothing(at: datetime) -> Iterator[None]:
-    del at
-    yield from ()
+    def preparing(self, at: datetime) -> Iterator[None]:
+        """Do in slices what can be done of it before; it may be done again."""
+        del at
+        yield from ()
 
 
 class Timeline:
     """A queue of changes; of two due at the same instant, the one added first happens first."""
 
     def __init__(self) -> None:
-        self._changes: list[tuple[datetime, int, Change, Preparation]] = []
-        self._order = itertools.count()
+        self._changes: list[tuple[datetime, int, Change]] = []
+        self._added = 0
         self._present = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.RLock()
         self._is_preparing = False
 
-    def add(self, at: datetime, change: Change, *, prepare: Preparation = _nothing) -> None:
-        """Let a change happen at an instant; it is called with that instant."""
+    def add(self, at: datetime, change: Change) -> None:
+        """Let a change happen at an instant."""
         with self._lock:
-            heapq.heappush(self._changes, (at, next(self._order), change, prepare))
+            heapq.heappush(self._changes, (at, self._added, change))
+            self._added += 1
 
     def settle(self, now: datetime) -> datetime:
         """Let everything happen that is due, and return the present.
@@ -55,9 +59,9 @@ class Timeline:
             return self._present
 
     def _change(self) -> None:
-        at, _, change, _ = heapq.heappop(self._changes)
+        at, _, change = heapq.heappop(self._changes)
         self._present = max(self._present, at)
-        change(at)
+        change.happen(at)
 
     def settling(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
         """Let everything happen that is due, prepared in slices, unless another request does it."""
@@ -67,7 +71,7 @@ class Timeline:
         try:
             while self._changes and self._changes[0][0] <= max(self._present, now()):
                 first = self._changes[0]
-                yield from first[-1](first[0])
+                yield from first[-1].preparing(first[0])
                 if self._changes and self._changes[0] is first:
                     self._change()
         finally:

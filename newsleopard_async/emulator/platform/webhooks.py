@@ -6,9 +6,9 @@ import ipaddress
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -16,9 +16,15 @@ import httpx
 
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["Delivery", "Webhooks", "check_hosts", "is_loopback"]
+__all__ = ["Delivery", "Payload", "Webhooks", "check_hosts", "is_loopback"]
 
-Payload = Callable[[datetime], object]
+
+class Payload(Protocol):
+    """What a webhook will say: data, so that it can be written down."""
+
+    def written(self, now: datetime) -> object:
+        """Return it as JSON holds it, at the time of delivery."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -120,7 +126,7 @@ class Webhooks:
         return tuple(made)
 
     async def _deliver_one(self, due: _Due, now: datetime) -> Delivery:
-        body = json.dumps(due.payload(now), ensure_ascii=False).encode()
+        body = json.dumps(due.payload.written(now), ensure_ascii=False).encode()
         if not (is_loopback(due.url) or self._is_named(due.url)):
             return Delivery(url=due.url, at=due.at, body=body, status=None, refused=True)
         status = await self._post(due.url, body)
