@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
@@ -16,12 +16,12 @@ from rich.console import Console
 from newsleopard_async.cli.addresses import URL_VARIABLE, has_password
 from newsleopard_async.cli.checking import CheckOptions, run_check
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
+from newsleopard_async.cli.emulating import emulator
 from newsleopard_async.cli.health import Address, read_address
 from newsleopard_async.cli.sends import STATES, Request, list_runs, show_run
 from newsleopard_async.cli.sends import cancel as cancel_send
 from newsleopard_async.cli.sends import resolve as decide
 from newsleopard_async.cli.sends import retry as retry_send
-from newsleopard_async.cli.serving import EmulatorOptions, read_switches, run_emulator
 from newsleopard_async.cli.terminal import said
 from newsleopard_async.cli.wording import worded
 from newsleopard_async.cli.working import WorkerOptions, run_worker
@@ -91,59 +91,7 @@ def demo(contacts: int, pace: float) -> None:
         _fail(console, f"{type(error).__name__}: {error}", 1)
 
 
-def _keys(_: click.Context, __: click.Parameter, keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a key that no client can send, as the empty one of an unset variable."""
-    if not all(key.strip() for key in keys):
-        raise click.BadParameter("a key is empty")
-    return keys
-
-
-def _switches(
-    _: click.Context, __: click.Parameter, pairs: tuple[str, ...]
-) -> Mapping[str, object]:
-    try:
-        return read_switches(pairs)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-@newsleopard.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8025, show_default=True, help="0 for any."
-)
-@click.option(
-    "--api-key",
-    "api_keys",
-    multiple=True,
-    required=True,
-    callback=_keys,
-    help="A key to accept; repeatable.",
-)
-@click.option(
-    "--profile",
-    type=click.Choice(["documented", "vendor-2026"]),
-    default="documented",
-    show_default=True,
-    help="Which description of the platform to follow.",
-)
-@click.option(
-    "--switch",
-    "switches",
-    multiple=True,
-    callback=_switches,
-    metavar="NAME=VALUE",
-    help="Set a switch of the emulator, such as first_page=1; repeatable.",
-)
-@click.option("--sample-lists", is_flag=True, help="Begin with lists of odd names and a segment.")
-def emulator(**options: Any) -> None:
-    """Serve an emulated NewsLeopard until Ctrl-C."""
-    chosen = EmulatorOptions(**options)
-    try:
-        run_emulator(chosen)
-    except OSError as error:
-        place = f"{chosen.host}:{chosen.port}"
-        _fail(Console(stderr=True), f"Cannot listen on {place}: {error.strerror}", 1)
+newsleopard.add_command(emulator)
 
 
 def _columns(

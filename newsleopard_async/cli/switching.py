@@ -1,0 +1,91 @@
+"""Switches of the emulator that are given as text."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from types import UnionType
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+
+from newsleopard_async.emulator import Switches
+
+__all__ = ["read_switches"]
+
+
+def read_switches(pairs: Iterable[str]) -> dict[str, Any]:
+    """Read each ``name=value`` as a switch and a value of its type.
+
+    Raises:
+        ValueError: it says which switch is wrong, and what to write.
+    """
+    switches: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = (part.strip() for part in pair.partition("="))
+        if not equals:
+            raise ValueError(f"{name!r} has no value; write it as first_page=1")
+        if name not in _KINDS:
+            raise ValueError(f"there is no switch {name!r}{_similar(name)}")
+        if name in switches:
+            raise ValueError(f"{name} is given twice")
+        switches[name] = _read(name, text)
+    Switches(**switches)  # which refuses what a switch cannot be
+    return switches
+
+
+_KINDS: Final = get_type_hints(Switches)
+
+
+def _similar(name: str) -> str:
+    close = difflib.get_close_matches(name, _KINDS, n=1)
+    return f"; do you mean {close[0]}?" if close else "; the documentation of the emulator has all"
+
+
+def _read(name: str, text: str) -> object:
+    kind, may_be_none = _KINDS[name], False
+    if get_origin(kind) is UnionType:
+        (kind, _), may_be_none = get_args(kind), True
+    if get_origin(kind) is Literal:
+        if text in get_args(kind):
+            return text
+        raise ValueError(f"{name} is one of {', '.join(get_args(kind))}, not {text!r}")
+    if may_be_none and text.lower() == "none":
+        return None
+    read, wanted = _READERS[get_origin(kind) or kind]
+    try:
+        return read(text)
+    except (KeyError, ValueError) as error:
+        also = ", or none" if may_be_none else ""
+        raise ValueError(f"{name} is {wanted}{also}, not {text!r}") from error
+
+
+def _read_flag(text: str) -> bool:
+    words = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    return words[text.lower()]
+
+
+def _read_whole_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(text)
+    return int(text)
+
+
+def _read_number(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise ValueError(text)
+    return number
+
+
+def _read_names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+_READERS: Final[Mapping[type, tuple[Callable[[str], object], str]]] = {
+    bool: (_read_flag, "yes or no"),
+    int: (_read_whole_number, "a whole number from 0"),
+    float: (_read_number, "a number from 0"),
+    str: (str, "text"),
+    tuple: (_read_names, "names with commas between them"),
+}
+"""How a value of each type is read, and what it is called; tuples are of text."""
