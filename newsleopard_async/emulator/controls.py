@@ -1,19 +1,21 @@
-"""What a test can let go wrong, and how it can decide what the platform will say."""
+"""What a test can let go wrong, and what it can let the platform and the readers do."""
 
 from __future__ import annotations
 
 from newsleopard_async.emulator.http.messages import json_reply
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import Fault
+from newsleopard_async.emulator.platform.reactions import Action, react
 
 __all__ = ["Controls"]
 
 
 class Controls:
-    """Faults by name: each for the next ``times`` requests of an operation, first in, first out.
+    """Faults by name, and what readers do.
 
-    The operations are those of ``OPERATIONS``; all other arguments go by name, except the status
-    that a request fails with.
+    Each fault is for the next ``times`` requests of an operation, first in, first out. The
+    operations are those of ``OPERATIONS``; all other arguments go by name, except the status that a
+    request fails with.
     """
 
     _account: Account
@@ -111,3 +113,22 @@ class Controls:
             self._account.faults.clear()
             self._account.imports.forget_scripts()
             self._account.campaigns.forget_scripts()
+
+    def react(self, email: str, action: Action, *, campaign_sn: str | None = None) -> None:
+        """Let something become of the latest mail to an address that has gone out, now.
+
+        A reader opens and clicks once, and a click implies that he opened. A mail that bounces was
+        never delivered or read. ``unsubscribe``, ``complain`` and ``bounce`` exclude the address.
+
+        Args:
+            email: The address.
+            action: ``open``, ``click``, ``bounce``, ``unsubscribe`` or ``complain``.
+            campaign_sn: Of which campaign; the latest of any by default.
+
+        Raises:
+            LookupError: no mail to the address has gone out, or it bounced; the text says why.
+            ValueError: there is no such action.
+        """
+        with self._account.lock:
+            now = self._account.settle()
+            react(self._account, email, action, now, campaign_sn=campaign_sn)

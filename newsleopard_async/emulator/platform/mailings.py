@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -13,10 +13,25 @@ from newsleopard_async.emulator.platform.readers import Fates, Wave
 from newsleopard_async.emulator.platform.submission import CampaignBody
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["AT_ONE_GO", "Campaign", "Mailer"]
+__all__ = ["AT_ONE_GO", "Campaign", "Mailer", "Past"]
 
 AT_ONE_GO: Final = 20_000
 """Chosen: so many mails are drawn in about 20 ms; other clients wait no longer than that."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Past:
+    """The mails of a campaign as they were before a test let a reader do something.
+
+    Attributes:
+        until: When he did it.
+        changed: The types of events that are others since then.
+        waves: The mails.
+    """
+
+    until: datetime
+    changed: Collection[str]
+    waves: Sequence[Wave] = attrs.field(repr=False)
 
 
 @attrs.define(kw_only=True)
@@ -43,6 +58,7 @@ class Campaign:
         uploads: How many files were uploaded for it.
         guests: The contacts of the file that was read last; None before that.
         mailings: How often it was sent: a further upload may send it again (T123).
+        past: What the mails were before each thing that a test let a reader do.
     """
 
     sn: str
@@ -66,6 +82,7 @@ class Campaign:
     uploads: int = 0
     guests: Guests | None = attrs.field(default=None, repr=False)
     mailings: int = 0
+    past: list[Past] = attrs.field(factory=list, repr=False)
 
     @property
     def name(self) -> str:
@@ -106,6 +123,14 @@ class Campaign:
     def updated(self, now: datetime) -> datetime:
         """Return when the state last changed."""
         return max(self.changed, self.ended(now) or self.changed)
+
+    def revision(self, now: datetime) -> int:
+        """Count what a test has let readers do before an instant."""
+        return sum(each.until < now for each in self.past)
+
+    def waves_of(self, revision: int) -> Sequence[Wave]:
+        """Return the mails as they were after so many things that a test let readers do."""
+        return self.past[revision].waves if revision < len(self.past) else self.waves
 
     def count(self, kind: str, now: datetime, *, variant: int | None = None) -> int:
         """Count the events of a type so far, of one variant or all."""

@@ -52,11 +52,13 @@ class Export:
         at: When it was asked for.
         delay_s: Until its first type is ready.
         stagger_s: Until each further one is.
+        revision: What a test had let readers do by then: its files are history.
     """
 
     at: datetime
     delay_s: float
     stagger_s: float
+    revision: int = 0
 
     def ready(self, kind: str) -> datetime:
         """Return when a type is ready."""
@@ -72,12 +74,16 @@ class ReportFile:
         kind: One of the six types.
         created: Up to when it tells.
         rows: How many events it holds.
+        waves: The mails that it tells of, as they were then.
+        revision: What a test had let readers do by then.
     """
 
     campaign_sn: str
     kind: str
     created: datetime
     rows: int
+    waves: tuple[Wave, ...] = attrs.field(repr=False)
+    revision: int = 0
 
     @property
     def name(self) -> str:
@@ -108,7 +114,12 @@ class Reports:
             if on.export_repeat_is_40303:
                 raise invalid_state()
             return False
-        made = Export(at=now, delay_s=on.report_delay_s, stagger_s=on.report_stagger_s)
+        made = Export(
+            at=now,
+            delay_s=on.report_delay_s,
+            stagger_s=on.report_stagger_s,
+            revision=len(campaign.past),
+        )
         earlier.append(made)
         self._last = now
         if webhook_url is not None:
@@ -129,12 +140,9 @@ class Reports:
         for kind in EVENT_TYPES:
             newest = None
             for export in self.exports.get(campaign.sn, ()):
-                ready = export.ready(kind)
-                rows = campaign.count(kind, ready)
-                if ready <= now and rows > (newest.rows if newest else 0):
-                    newest = ReportFile(
-                        campaign_sn=campaign.sn, kind=kind, created=ready, rows=rows
-                    )
+                if export.ready(kind) <= now:
+                    made = _file(campaign, kind, export)
+                    newest = made if _is_new(made, newest, campaign) else newest
             if newest is not None:
                 yield newest
 
@@ -194,6 +202,29 @@ class _ReportContent(Content):
         return write_report(self.campaign, self.file, self.encoding)
 
 
+def _file(campaign: Campaign, kind: str, export: Export) -> ReportFile:
+    """Return the file that an export would make of a type."""
+    ready = export.ready(kind)
+    revision = max(export.revision, campaign.revision(ready))
+    waves = campaign.waves_of(revision)
+    return ReportFile(
+        campaign_sn=campaign.sn,
+        kind=kind,
+        created=ready,
+        rows=sum(wave.count(kind, ready) for wave in waves),
+        waves=tuple(waves),
+        revision=revision,
+    )
+
+
+def _is_new(made: ReportFile, before: ReportFile | None, campaign: Campaign) -> bool:
+    """Tell whether a file has something that the one before has not; one without rows is none."""
+    if before is None or not made.rows:
+        return made.rows > 0
+    between = campaign.past[before.revision : made.revision]
+    return made.rows > before.rows or any(made.kind in each.changed for each in between)
+
+
 def write_report(campaign: Campaign, file: ReportFile, encoding: str) -> Writing:
     """Write a report file, a slice at a time: times in UTC, in order of time."""
     writer = BlobWriter()
@@ -207,17 +238,17 @@ def write_report(campaign: Campaign, file: ReportFile, encoding: str) -> Writing
 
 def _texts(campaign: Campaign, file: ReportFile) -> Iterator[str]:
     """Yield the rows, many at a time."""
-    endings = [_ending(campaign, file.kind, wave.variant) for wave in campaign.waves]
-    if len(campaign.waves) == 1:
-        [wave], [ending] = campaign.waves, endings
+    endings = [_ending(campaign, file.kind, wave.variant) for wave in file.waves]
+    if len(file.waves) == 1:
+        [wave], [ending] = file.waves, endings
         begin_ms = _begin_ms(wave)
         for times, places in wave.parts(file.kind, file.created):
             yield "".join(_rows(wave, [begin_ms + each for each in times], places, ending))
         return
-    events = merge(*(_events(wave, number, file) for number, wave in enumerate(campaign.waves)))
+    events = merge(*(_events(wave, number, file) for number, wave in enumerate(file.waves)))
     while part := list(islice(events, PART)):
         rows = [""] * len(part)
-        for number, wave in enumerate(campaign.waves):
+        for number, wave in enumerate(file.waves):
             mine = [index for index, event in enumerate(part) if event[1] == number]
             times, places = ([part[index][item] for index in mine] for item in (0, 2))
             for index, row in zip(mine, _rows(wave, times, places, endings[number]), strict=True):
