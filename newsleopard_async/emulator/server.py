@@ -23,6 +23,7 @@ from newsleopard_async.emulator.emulator import Emulator
 from newsleopard_async.emulator.http.app import ORIGIN
 from newsleopard_async.emulator.http.edge import LINK
 from newsleopard_async.emulator.platform.clock import Clock
+from newsleopard_async.emulator.platform.gateway import Listener
 
 __all__ = ["check_public_url", "is_host", "running", "serve"]
 
@@ -40,6 +41,7 @@ async def serve(
     port: int = 8025,
     ready: Callable[[str], object] | None = None,
     public_url: str | None = None,
+    on_request: Listener | None = None,
 ) -> None:
     """Serve until cancelled, and stop in good order then; needs asyncio.
 
@@ -53,6 +55,8 @@ async def serve(
         ready: Called with the base URL once requests are taken.
         public_url: What this server is reached by, such as the address of a proxy before it; it
             is then the base URL, and all presigned URLs point there.
+        on_request: Called with the record of each request of the API and its storage once it has
+            ended, in the thread of the server; it must not block.
 
     Raises:
         OSError: the address cannot be had.
@@ -65,7 +69,8 @@ async def serve(
     emulator.move_to(url, storage_url=url)
     protocol = _protocol_for(emulator.clock, names_origin=public_url is None)
     try:
-        await _serve_on(listener, emulator, protocol, lambda: ready(url) if ready else None)
+        with emulator.listeners.including(on_request):
+            await _serve_on(listener, emulator, protocol, lambda: ready(url) if ready else None)
     finally:
         emulator.move_to(before[0], storage_url=before[1])
         listener.close()
@@ -73,13 +78,24 @@ async def serve(
 
 @contextmanager
 def running(
-    emulator: Emulator, *, host: str = "127.0.0.1", port: int = 0, public_url: str | None = None
+    emulator: Emulator,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    public_url: str | None = None,
+    on_request: Listener | None = None,
 ) -> Iterator[str]:
     """Serve in a thread of its own for as long as the context lasts; yields the base URL."""
-    options: dict[str, Any] = {"host": host, "port": port, "public_url": public_url}
 
     async def task(*, task_status: TaskStatus[str]) -> None:
-        await serve(emulator, ready=task_status.started, **options)
+        await serve(
+            emulator,
+            host=host,
+            port=port,
+            ready=task_status.started,
+            public_url=public_url,
+            on_request=on_request,
+        )
 
     with start_blocking_portal("asyncio") as portal:
         future, url = portal.start_task(task)

@@ -9,7 +9,7 @@ from datetime import datetime
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import Contact, ContactList, Contacts
 from newsleopard_async.emulator.platform.automation import EventRecord
-from newsleopard_async.emulator.platform.gateway import RequestRecord
+from newsleopard_async.emulator.platform.gateway import Listeners, RequestRecord
 from newsleopard_async.emulator.platform.imports import ImportJob
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.outbox import Mail, Outbox, render_mail
@@ -104,6 +104,11 @@ class Truth:
     def requests(self) -> tuple[RequestRecord, ...]:
         """The last 10,000 requests that arrived, in order; of each body the first 64 KB."""
         return self._account.log.last()
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who is told of each request once it has ended, such as ``listeners.add(print)``."""
+        return self._account.listeners
 
     def count(self, operation: str) -> int:
         """Count all requests of an operation that arrived."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
@@ -68,6 +69,52 @@ async def test_every_answer_bears_the_id_of_its_request(path: str, name: str) ->
     assert answers[0] == answers[1]
     assert answers[0] == [each.request_id for each in emulators[0].requests]
     assert len(set(answers[0])) == 2
+
+
+async def test_listener_is_told_of_each_request_once_it_has_ended() -> None:
+    """It is told of answers, refusals, faults and unknown paths, with how long each took."""
+    emulator = Emulator(clock=HandClock())
+    told: list[tuple[str, int | None, str | None]] = []
+    emulator.listeners.add(lambda each: told.append((each.operation, each.status, each.fault)))
+    emulator.lose_reply_to("create_list")
+    emulator.drop_request("list_lists")
+
+    async with Api(emulator) as api:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await api.create_list()
+        with pytest.raises(httpx.ReadError):
+            await api.get("/v1/contacts/lists")
+        await api.get("/v1/contacts/lists")
+        await api.get("/nowhere")
+        await api.fetch(f"{emulator.storage_url}{STORAGE_PREFIX}x.csv")
+
+    assert told == [
+        ("create_list", None, "lose_reply"),
+        ("list_lists", None, "drop_request"),
+        ("list_lists", 200, None),
+        ("unknown", 404, None),
+        ("download", 403, None),
+    ]
+    assert all(each.duration_ms is not None for each in emulator.requests)
+
+
+async def test_listener_that_fails_breaks_no_request(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged, the others are told, and the answer is the platform's."""
+    emulator = Emulator(clock=HandClock())
+    told: list[RequestRecord] = []
+
+    def fail(record: RequestRecord) -> None:
+        raise RuntimeError("mine")
+
+    with emulator.listeners.including(fail), emulator.listeners.including(told.append):
+        async with Api(emulator) as api:
+            answer = await api.get("/v1/contacts/lists")
+    async with Api(emulator) as api:
+        await api.get("/v1/contacts/lists")
+
+    assert answer.status_code == 200
+    assert told == [emulator.requests[0]]
+    assert "A listener of requests failed" in caplog.text
 
 
 async def test_eleventh_request_within_a_second_is_refused_without_counting() -> None:

@@ -126,6 +126,19 @@ def test_addresses_are_as_before_when_the_server_has_stopped() -> None:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
+def test_server_tells_of_its_requests() -> None:
+    """Whoever serves can write a line for each, until the server stops."""
+    told: list[str] = []
+    emulator = make()
+    server = running(emulator, on_request=lambda each: told.append(each.operation))
+    with server as url, client(url) as http:
+        http.get("/v1/contacts/lists")
+    with running(emulator) as url, client(url) as http:
+        http.get("/v1/contacts/lists")
+
+    assert told == ["list_lists"]
+
+
 def test_server_stops_when_the_context_raises() -> None:
     """Whatever happens inside, no thread stays behind."""
     threads = threading.active_count()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final, Protocol
 
 import attrs
@@ -87,9 +88,18 @@ class Edge:
         record = self._open_record(scope, operation)
         exchange = _Exchange(scope=scope, receive=receive, send=send, link=link, record=record)
         exchange.send = _stamping(send, record)
-        if account.faults.take(operation, only={"drop_request"}):
-            record.fault = "drop_request"
-            await link.drop(abruptly=True)
+        begin_s = time.perf_counter()
+        try:
+            await self._take(exchange)
+        finally:
+            record.duration_ms = 1_000 * (time.perf_counter() - begin_s)
+            account.listeners.tell(record)
+
+    async def _take(self, exchange: _Exchange) -> None:
+        """Answer a request that has arrived, unless it is dropped before anybody reads it."""
+        if self._account.faults.take(exchange.record.operation, only={"drop_request"}):
+            exchange.record.fault = "drop_request"
+            await exchange.link.drop(abruptly=True)
             return
         await self._pass_gateway(exchange)
 

@@ -12,7 +12,7 @@ from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.automation import Automation
 from newsleopard_async.emulator.platform.campaigns import Campaigns
 from newsleopard_async.emulator.platform.clock import Clock
-from newsleopard_async.emulator.platform.gateway import Faults, RateLimiter, RequestLog
+from newsleopard_async.emulator.platform.gateway import Faults, Listeners, RateLimiter, RequestLog
 from newsleopard_async.emulator.platform.imports import Imports
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.platform.once import Once
@@ -54,6 +54,7 @@ class Account:
         self.base_url = base_url
         self.latency_s = latency_s
         self.log: RequestLog = RequestLog(seed)
+        self.listeners: Listeners = Listeners()
         self.faults: Faults = Faults()
         self.limiter: RateLimiter = RateLimiter(board)
         self.codes: Codes = Codes(seed, board)

@@ -7,11 +7,13 @@ request is: literal paths first, and ``//`` is never one slash (T12).
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import uuid
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -30,11 +32,15 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Faults",
+    "Listener",
+    "Listeners",
     "RateLimiter",
     "RequestLog",
     "RequestRecord",
     "operation_of",
 ]
+
+_log: Final = logging.getLogger(__name__)
 
 PATHS: Final[tuple[tuple[str, str, str], ...]] = (
     ("GET", "/v1/report/campaigns", "list_campaigns"),
@@ -219,8 +225,8 @@ class RequestRecord:
         status: What was answered; None while nothing was, or where the connection was dropped.
         fault: What was made to go wrong, or None.
         request_id: The id that its answer bears, as those of the platform's gateway do.
-        duration_ms: From its arrival to the end of its answer, in milliseconds of the machine; None
-            while it is under way.
+        duration_ms: How long it took on the machine's clock, until the answer had left or the
+            connection was dropped; None before that.
     """
 
     operation: str
@@ -289,3 +295,44 @@ class RequestLog:
         """Return the requests that are kept, in order."""
         with self._lock:
             return tuple(self._records)
+
+
+Listener = Callable[[RequestRecord], object]
+
+
+class Listeners:
+    """Who is told of each request once it has ended, in the thread that answered it."""
+
+    def __init__(self) -> None:
+        self._all: tuple[Listener, ...] = ()
+        self._lock = threading.Lock()
+
+    def add(self, listener: Listener) -> None:
+        """Tell somebody from now on."""
+        with self._lock:
+            self._all = (*self._all, listener)
+
+    def remove(self, listener: Listener) -> None:
+        """Tell somebody no longer."""
+        with self._lock:
+            self._all = tuple(each for each in self._all if each != listener)
+
+    @contextmanager
+    def including(self, listener: Listener | None) -> Iterator[None]:
+        """Tell somebody for as long as the context lasts; None is nobody."""
+        if listener is None:
+            yield
+            return
+        self.add(listener)
+        try:
+            yield
+        finally:
+            self.remove(listener)
+
+    def tell(self, record: RequestRecord) -> None:
+        """Tell everybody; whoever fails is logged, and breaks no request."""
+        for listener in self._all:
+            try:
+                listener(record)
+            except Exception:  # noqa: BLE001  # it is anybody's
+                _log.exception("A listener of requests failed")
