@@ -15,6 +15,7 @@ from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.outbox import Mail, Outbox, render_mail
 from newsleopard_async.emulator.platform.readers import Wave
 from newsleopard_async.emulator.platform.templates import Template
+from newsleopard_async.emulator.platform.unsent import Unsent, last_refused_submit, why_unsent
 from newsleopard_async.emulator.platform.webhooks import Delivery
 
 __all__ = ["Truth"]
@@ -80,10 +81,22 @@ class Truth:
 
     @property
     def outbox(self) -> Outbox:
-        """The mails sent by now, rendered when they are looked at."""
+        """The mails sent by now, rendered when they are looked at; an empty one says why."""
         with self._present() as now:
             waves = [wave for item in self._account.campaigns.all.values() for wave in item.waves]
-            return Outbox(waves, now=now, render=self._render)
+            is_empty = not any(wave.sent(now) for wave in waves)
+            unsent = self._unsent(now) if is_empty else None
+            return Outbox(waves, now=now, render=self._render, unsent=unsent)
+
+    def _unsent(self, now: datetime) -> Unsent:
+        account = self._account
+        return why_unsent(
+            tuple(account.campaigns.all.values()),
+            imports=account.imports.jobs.values(),
+            lists=account.book.lists,
+            refused=last_refused_submit(account.log.last()),
+            now=now,
+        )
 
     def _render(self, wave: Wave, index: int) -> Mail:
         variants = self._account.campaigns.all[wave.campaign_sn].body.variants

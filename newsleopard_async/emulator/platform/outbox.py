@@ -14,6 +14,7 @@ import attrs
 from newsleopard_async.emulator.platform.addressbook import Contact, folded
 from newsleopard_async.emulator.platform.readers import Wave
 from newsleopard_async.emulator.platform.submission import Variant
+from newsleopard_async.emulator.platform.unsent import Unsent, as_text
 
 __all__ = ["Mail", "Outbox", "fill_in", "placeholders", "render_mail"]
 
@@ -91,10 +92,26 @@ def render_mail(wave: Wave, index: int, *, variants: tuple[Variant, ...]) -> Mai
 
 
 class Outbox(Sequence[Mail]):
-    """The mails sent up to one instant, wave by wave."""
+    """The mails sent up to one instant, wave by wave.
 
-    def __init__(self, waves: Sequence[Wave], *, now: datetime, render: Render) -> None:
+    Args:
+        waves: Of all campaigns.
+        now: The instant.
+        render: Renders one mail.
+        unsent: Why there is none, if there is none.
+    """
+
+    def __init__(
+        self,
+        waves: Sequence[Wave],
+        *,
+        now: datetime,
+        render: Render,
+        unsent: Unsent | None = None,
+    ) -> None:
         self._waves = waves
+        self._now = now
+        self._unsent = unsent
         self._ends = list(accumulate(wave.sent(now) for wave in waves))
         self._render = render
 
@@ -112,10 +129,26 @@ class Outbox(Sequence[Mail]):
             return tuple(self[place] for place in range(*index.indices(len(self))))
         place = index + len(self) if index < 0 else index
         if not 0 <= place < len(self):
-            raise IndexError(index)
+            raise IndexError(f"outbox[{index}]: {self._shortage()}")
         number = bisect_right(self._ends, place)
         before = self._ends[number - 1] if number else 0
         return self._render(self._waves[number], place - before)
 
+    def _shortage(self) -> str:
+        """Say how many mails there are, or why there is none."""
+        if len(self) == 0 and self._unsent is not None:
+            return f"the outbox is empty: {self._unsent.reason}; {self._unsent.way_out}"
+        coming = [wave for wave in self._waves if wave.sent(self._now) < wave.fates.mails]
+        more = sum(wave.fates.mails - wave.sent(self._now) for wave in coming)
+        said = "1 mail has gone out" if len(self) == 1 else f"{len(self):,} mails have gone out"
+        if not more:
+            return said
+        end = max(wave.sent_at(wave.fates.mails - 1) for wave in coming)
+        return (
+            f"{said}, and {more:,} more will until {as_text(end)}; "
+            f"the clock stands at {as_text(self._now)}"
+        )
+
     def __repr__(self) -> str:
-        return f"<Outbox of {len(self)} mails>"
+        why = f": {self._unsent.reason}" if len(self) == 0 and self._unsent is not None else ""
+        return f"<Outbox of {len(self)} mails{why}>"

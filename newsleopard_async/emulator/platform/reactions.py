@@ -19,6 +19,7 @@ from newsleopard_async.emulator.platform.readers import (
     reading_of,
     types_changed_by,
 )
+from newsleopard_async.emulator.platform.unsent import as_text
 
 __all__ = ["ACTIONS", "Action", "react"]
 
@@ -44,8 +45,9 @@ def react(
     done = reading_of(wave, index, now)
     if "bounce" in done and action != "bounce":
         raise LookupError(
-            f"the mail to {address} of campaign {campaign.sn} bounced at {done['bounce']}, so "
-            "that nobody can read it; set bounce_share=0 before it is sent"
+            f"the mail to {address} of campaign {campaign.sn} bounced at "
+            f"{as_text(done['bounce'])}, so that nobody can read it; set bounce_share=0 before it "
+            "is sent"
         )
     if action not in done:
         if account.reports.exports.get(campaign.sn):
@@ -92,6 +94,7 @@ def _why(mails: list[tuple[Campaign, int, int]], now: datetime) -> str:
     for campaign, number, index in mails:
         wave = campaign.waves[number]
         if index < wave.fates.mails:
-            return f": it is due at {wave.sent_at(index)}, and the clock stands at {now}"
+            due = as_text(wave.sent_at(index))
+            return f": it is due at {due}, and the clock stands at {as_text(now)}"
         return f": campaign {campaign.sn} was paused before"
     return "; emulator.outbox has the mails that have"
