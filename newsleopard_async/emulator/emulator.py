@@ -20,7 +20,7 @@ from newsleopard_async.emulator.platform.webhooks import Delivery, check_hosts
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard, Switches
 from newsleopard_async.emulator.truth import Truth
 
-__all__ = ["Emulator"]
+__all__ = ["Emulator", "account_of"]
 
 BASE_URL: Final = "https://api.newsleopard.com"
 STORAGE_URL: Final = "https://storage.newsleopard.example"
@@ -150,3 +150,8 @@ class Emulator(Controls, Truth):
                 with self._account.lock:
                     now = self._account.present()
                 await self._account.webhooks.deliver(now)
+
+
+def account_of(emulator: Emulator) -> Account:
+    """Return the state of an emulator: for what is built upon it in this package."""
+    return emulator._account  # noqa: SLF001  # tests and programs have no use for it

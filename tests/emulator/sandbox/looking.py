@@ -1,0 +1,53 @@
+"""What the tests of the sandbox look at: an account with mails of three campaigns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypeVar
+
+from newsleopard_async.emulator.emulator import account_of
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails
+from newsleopard_async.emulator.sandbox.views import MailsFound
+from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
+
+__all__ = ["T", "World", "filled"]
+
+T = TypeVar("T")
+
+
+class World:
+    """An account, as it is looked at."""
+
+    def __init__(self, api: Api, clock: HandClock, sns: tuple[str, ...]) -> None:
+        self.api = api
+        self.clock = clock
+        self.account: Account = account_of(api.emulator)
+        self.list_sn, *self.campaigns = sns
+
+    async def now(self) -> datetime:
+        """Settle, and return the present."""
+        return await look.settle(self.account)
+
+    async def mails(self, **wanted: object) -> MailsFound:
+        """Look for mails."""
+        found = find_mails(self.account, MailFilter(**wanted), await self.now())  # type: ignore[arg-type]  # as the test says
+        return await look.in_slices(self.account, found)
+
+
+async def filled() -> World:
+    """Make an account: 40 contacts, two regular campaigns at one instant, and an A/B test."""
+    emulator, clock = make(mails_per_s=4.0, open_share=0.5, bounce_share=0.1)
+    api = Api(emulator)
+    list_sn = await api.filled_list(40)
+    first = await api.submit(changed(BODY, {"form.name": "first"}), list_sn)
+    second = await api.submit(
+        changed(BODY, {"form.name": "second", "content.htmlContent": "<p>Only here, ${P}</p>"}),
+        list_sn,
+    )
+    clock.advance(3_600)
+    test = await api.submit(changed(AB_BODY, {"content.testing.proportion": 50}), list_sn)
+    clock.advance(86_400)
+    sns = (list_sn, *(answer.json()["sn"] for answer in (first, second, test)))
+    return World(api, clock, sns)
