@@ -61,6 +61,8 @@ def _switches(
     help="Set a switch of the emulator, such as first_page=1; repeatable.",
 )
 @click.option("--sample-lists", is_flag=True, help="Begin with lists of odd names and a segment.")
+@click.option("--quiet", is_flag=True, help="Write no line for each request.")
+@click.option("--json-log", is_flag=True, help="Write that line as an object of JSON.")
 def emulator(**options: Any) -> None:
     """Serve an emulated NewsLeopard until Ctrl-C."""
     chosen = EmulatorOptions(**options)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import anyio
 import attrs
 
+from newsleopard_async.cli.accesslog import AccessLog
 from newsleopard_async.disclosure import shown
 from newsleopard_async.emulator import Emulator, Profile
 from newsleopard_async.emulator import server as emulator_server
@@ -36,6 +37,8 @@ class EmulatorOptions:
         switches: What is changed of that, by the names of ``Switches``.
         sample_lists: Whether it begins with the lists of the documentation's examples, and a
             segment.
+        quiet: Whether no line is written for each request.
+        json_log: Whether such a line is an object of JSON.
     """
 
     host: str
@@ -44,6 +47,8 @@ class EmulatorOptions:
     profile: Profile
     switches: Mapping[str, Any]
     sample_lists: bool
+    quiet: bool = False
+    json_log: bool = False
 
 
 def run_emulator(options: EmulatorOptions) -> None:
@@ -63,8 +68,14 @@ def run_emulator(options: EmulatorOptions) -> None:
     def announce(base_url: str) -> None:
         print(f"Emulating NewsLeopard ({options.profile}) at {base_url} (Ctrl-C stops)", flush=True)
 
+    log = AccessLog(sys.stderr, as_json=options.json_log)
     until_stopped = partial(
-        emulator_server.serve, emulator, host=options.host, port=options.port, ready=announce
+        emulator_server.serve,
+        emulator,
+        host=options.host,
+        port=options.port,
+        ready=announce,
+        on_request=None if options.quiet else log.write,
     )
     with contextlib.suppress(KeyboardInterrupt):
         anyio.run(_until_sigterm, until_stopped)

@@ -144,7 +144,30 @@ def test_emulator_stops_within_a_second(stop: signal.Signals) -> None:
 
     assert process.returncode == 0
     assert time.monotonic() - begin < 2.0  # a second, and what a busy machine adds
-    assert err == ""
+    assert re.fullmatch(
+        r"GET /v1/contacts/lists list_lists 403 \d+ ms\n"
+        r"POST /v1/contacts/lists/insert create_list dropped \d+ ms\n",
+        err,
+    )
+
+
+@pytest.mark.parametrize(("options", "first"), [(("--quiet",), ""), (("--json-log",), "{")])
+def test_emulator_writes_a_line_a_request(options: tuple[str, ...], first: str) -> None:
+    """The lines may be left out, or be JSON."""
+    with subprocess.Popen(
+        [*COMMAND, "emulator", "--port", "0", "--api-key", "k1", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+:[0-9]+", process.stdout.readline())
+        assert found
+        httpx.get(f"{found[0]}/v1/contacts/lists", trust_env=False)
+        process.send_signal(signal.SIGINT if sys.platform != "win32" else signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+
+    assert err[:1] == first
 
 
 def environment(folder: Path) -> dict[str, str]:
