@@ -80,24 +80,26 @@ class Controls:
         self._add(operation, Fault(kind="garbage"), times)
 
     def _add(self, operation: str | None, fault: Fault, times: int) -> None:
-        with self._account.lock:
+        with self._account.changing():
             self._account.faults.add(operation, fault, times)
 
     def exhaust_day(self, *, resets_in_s: float = 86_400.0) -> None:
         """Refuse every request until the day's quota is back."""
-        with self._account.lock:
+        with self._account.changing():
             self._account.limiter.exhaust_day(self._account.clock.monotonic(), resets_in_s)
 
     def stick_import(self, times: int = 1) -> None:
         """Let the next imports to be uploaded stay PROCESSING for ever."""
-        self._account.imports.stick(times)
+        with self._account.changing():
+            self._account.imports.stick(times)
 
     def script_import(self, status: str) -> None:
         """Let the next import to be uploaded end in this state.
 
         Contacts arrive in COMPLETE and COMPLETED only. In PROCESSING the import is stuck.
         """
-        self._account.imports.script(status)
+        with self._account.changing():
+            self._account.imports.script(status)
 
     def script_campaign(self, state: str) -> None:
         """Let the next accepted campaign come to this state at its instant without sending.
@@ -105,11 +107,12 @@ class Controls:
         In a state that is not final, such as SENDING, it stays for ever. COMPLETE lets the
         campaign take its course.
         """
-        self._account.campaigns.script(state)
+        with self._account.changing():
+            self._account.campaigns.script(state)
 
     def clear_faults(self) -> None:
         """Forget the faults that have not happened yet, and the states that were scripted."""
-        with self._account.lock:
+        with self._account.changing():
             self._account.faults.clear()
             self._account.imports.forget_scripts()
             self._account.campaigns.forget_scripts()
@@ -129,6 +132,6 @@ class Controls:
             LookupError: no mail to the address has gone out, or it bounced; the text says why.
             ValueError: there is no such action.
         """
-        with self._account.lock:
+        with self._account.changing():
             now = self._account.settle()
             react(self._account, email, action, now, campaign_sn=campaign_sn)

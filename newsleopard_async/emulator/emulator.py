@@ -100,9 +100,17 @@ class Emulator(Controls, Truth):
             TypeError: there is no such switch.
             ValueError: a switch does not know the word.
         """
-        with self._account.lock:
+        with self._account.changing():
             self._account.settle()
             self._board.on = attrs.evolve(self._board.on, **changes)
+
+    @property
+    def changes(self) -> int:
+        """How often its state has changed, by requests, by tests or in time; never goes back.
+
+        Requests that only read do not count.
+        """
+        return self._account.changes
 
     @property
     def latency_s(self) -> float:

@@ -32,6 +32,12 @@ class Truth:
         with self._account.lock:
             yield self._account.settle()
 
+    @contextmanager
+    def _changed(self) -> Iterator[datetime]:
+        """Do the same for a change, which counts."""
+        with self._account.changing():
+            yield self._account.settle()
+
     @property
     def submitted(self) -> int:
         """How many campaigns were accepted."""
@@ -110,7 +116,7 @@ class Truth:
 
     @balance.setter
     def balance(self, mails: int) -> None:
-        with self._present():
+        with self._changed():
             self._account.campaigns.balance = mails
 
     @property
@@ -139,23 +145,23 @@ class Truth:
 
     def exclude(self, email: str) -> None:
         """Let an address be excluded (無效會員) from now on."""
-        with self._present() as now:
+        with self._changed() as now:
             self._account.book.exclude(email.strip().lower(), now)
 
     def add_template(self, name: str, html: str) -> Template:
         """Add a template, which the API then shows (T132)."""
-        with self._present():
+        with self._changed():
             return self._account.templates.add(name, html)
 
     def add_segment(self, name: str) -> ContactList:
         """Add a list of type 1, which fills itself: it holds every contact at each look (T62)."""
         account = self._account
-        with self._present() as now:
+        with self._changed() as now:
             return account.book.create_list(account.codes.sn(), name, now, is_segment=True)
 
     def add_sample_lists(self) -> tuple[ContactList, ...]:
         """Add the lists of the documentation's examples, with their odd names (T56)."""
         names = ("測試用", "0305", "0412", "2019-04-01T08:38:32.569Z")
         account = self._account
-        with self._present() as now:
+        with self._changed() as now:
             return tuple(account.book.create_list(account.codes.sn(), name, now) for name in names)

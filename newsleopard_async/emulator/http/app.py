@@ -151,7 +151,7 @@ async def _upload(account: Account, request: Request) -> Response:
             "You did not provide the number of bytes specified by the Content-Length HTTP header",
         )
     await settle_in_slices(account)
-    with account.lock:
+    with account.changing():
         take(blob, account.present(), max_bytes=account.board.on.file_max_bytes)
     await settle_in_slices(account)
     # Not the MD5 that a client may expect, like that of an encrypted bucket.

@@ -46,7 +46,7 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
         account = self._account
         here = {_origin(account.base_url), _origin(account.storage.base_url)}
         operation = operation_of(request.method, request.url.path)
-        if _origin(str(request.url)) not in here or account.faults.take(
+        if _origin(str(request.url)) not in here or account.next_fault(
             operation, only={"not_sent"}
         ):
             # As of a port where nobody listens, so that a client can say why.

@@ -82,7 +82,7 @@ class Edge:
         account = self._account
         operation = operation_of(scope["method"], scope["path"])
         link = scope.get("extensions", {}).get(LINK) or BareLink(account.clock)
-        if account.faults.take(operation, only={"not_sent"}):
+        if account.next_fault(operation, only={"not_sent"}):
             await link.drop(abruptly=True)
             return
         record = self._open_record(scope, operation)
@@ -97,7 +97,7 @@ class Edge:
 
     async def _take(self, exchange: _Exchange) -> None:
         """Answer a request that has arrived, unless it is dropped before anybody reads it."""
-        if self._account.faults.take(exchange.record.operation, only={"drop_request"}):
+        if self._account.next_fault(exchange.record.operation, only={"drop_request"}):
             exchange.record.fault = "drop_request"
             await exchange.link.drop(abruptly=True)
             return
@@ -149,7 +149,7 @@ class Edge:
         return json_reply({"message": text}, status=account.board.on.limit_status)
 
     async def _answer(self, exchange: _Exchange) -> None:
-        fault = self._account.faults.take(exchange.record.operation)
+        fault = self._account.next_fault(exchange.record.operation)
         if fault is None:
             await self._app(exchange.scope, exchange.receive, exchange.send)
             return

@@ -12,6 +12,7 @@ from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import ContactList
 from newsleopard_async.emulator.platform.blobs import BlobWriter
 from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
+from newsleopard_async.emulator.platform.gateway import READS
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.notation import (
     as_code,
@@ -32,7 +33,8 @@ Endpoint = Callable[[Account, Call, datetime], Reply]
 
 def answer(operation: str, account: Account, call: Call) -> Reply:
     """Answer a request at the clock's present."""
-    with account.lock, account.storage.at(call.storage_url):
+    held = account.lock if operation in READS else account.changing()
+    with held, account.storage.at(call.storage_url):
         now = account.present()
         try:
             if call.headers.get("content-type", "").lower().startswith("multipart/"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import httpx
@@ -12,7 +13,14 @@ from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.automation import Automation
 from newsleopard_async.emulator.platform.campaigns import Campaigns
 from newsleopard_async.emulator.platform.clock import Clock
-from newsleopard_async.emulator.platform.gateway import Faults, Listeners, RateLimiter, RequestLog
+from newsleopard_async.emulator.platform.gateway import (
+    Fault,
+    FaultKind,
+    Faults,
+    Listeners,
+    RateLimiter,
+    RequestLog,
+)
 from newsleopard_async.emulator.platform.imports import Imports
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.platform.once import Once
@@ -20,7 +28,7 @@ from newsleopard_async.emulator.platform.removal import Removals
 from newsleopard_async.emulator.platform.reports import Reports
 from newsleopard_async.emulator.platform.storage import Storage
 from newsleopard_async.emulator.platform.templates import Templates
-from newsleopard_async.emulator.platform.timeline import Timeline
+from newsleopard_async.emulator.platform.timeline import Changes, Timeline
 from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
 
@@ -55,12 +63,15 @@ class Account:
         self.latency_s = latency_s
         self.log: RequestLog = RequestLog(seed)
         self.listeners: Listeners = Listeners()
-        self.faults: Faults = Faults()
+        self._changes = Changes()
+        self.faults: Faults = Faults(self._changes)
         self.limiter: RateLimiter = RateLimiter(board)
         self.codes: Codes = Codes(seed, board)
-        self.timeline: Timeline = Timeline()
+        self.timeline: Timeline = Timeline(self._changes)
         self.book: AddressBook = AddressBook()
-        self.webhooks: Webhooks = Webhooks(board, webhook_transport, hosts=webhook_hosts)
+        self.webhooks: Webhooks = Webhooks(
+            board, webhook_transport, changes=self._changes, hosts=webhook_hosts
+        )
         self.storage: Storage = Storage(self.codes, base_url=storage_url)
         self.imports: Imports = Imports(
             book=self.book,
@@ -89,6 +100,28 @@ class Account:
         self.templates: Templates = Templates(codes=self.codes, board=board)
         self.automation: Automation = Automation(board)
         self.reports: Reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
+
+    @property
+    def changes(self) -> int:
+        """How often the state has changed, by requests, by tests or in time; it never goes back.
+
+        Reading requests change nothing but their log, and do not count.
+        """
+        return self._changes.count
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold everything still for a change, and count it once it is made."""
+        with self.lock:
+            yield
+            self._changes.add()
+
+    def next_fault(
+        self, operation: str, *, only: Collection[FaultKind] | None = None
+    ) -> Fault | None:
+        """Return what goes wrong with a request, as ``Faults.take`` does."""
+        with self.lock:
+            return self.faults.take(operation, only=only)
 
     def settle(self) -> datetime:
         """Let everything happen that is due, and return the present, which never goes back."""

@@ -21,6 +21,7 @@ import attrs
 
 from newsleopard_async.emulator.platform.notation import parse_json
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
+from newsleopard_async.emulator.platform.timeline import Changes
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "LATER_PATHS",
     "OPERATIONS",
     "PATHS",
+    "READS",
     "Fault",
     "FaultKind",
     "Faults",
@@ -82,6 +84,23 @@ OPERATIONS: Final[tuple[str, ...]] = (
 """Names of everything that can be asked of the API and its storage."""
 
 
+READS: Final[frozenset[str]] = frozenset(
+    {
+        "download",
+        "get_balance",
+        "get_import",
+        "get_links",
+        "get_metrics",
+        "get_status",
+        "get_template",
+        "list_campaigns",
+        "list_lists",
+        "list_templates",
+    }
+)
+"""The operations that change nothing of the account."""
+
+
 def operation_of(method: str, path: str) -> str:
     """Name the operation, also one that a switch hides; ``unknown`` where there is none."""
     if path.startswith(STORAGE_PREFIX):
@@ -132,7 +151,8 @@ class Fault:
 class Faults:
     """A queue of faults for each operation, and one for requests of any operation."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
         self._queues: defaultdict[str | None, deque[Fault]] = defaultdict(deque)
 
     def add(self, operation: str | None, fault: Fault, times: int) -> None:
@@ -155,7 +175,10 @@ class Faults:
         for name in (operation, None):
             queue = self._queues[name]
             if queue:
-                return queue.popleft() if only is None or queue[0].kind in only else None
+                if only is not None and queue[0].kind not in only:
+                    return None
+                self._changes.add()
+                return queue.popleft()
         return None
 
     def clear(self) -> None:

@@ -14,7 +14,25 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
 
-__all__ = ["Timeline"]
+__all__ = ["Change", "Changes", "Timeline"]
+
+
+class Changes:
+    """Counts the changes of an account's state, so that others notice that there was one."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._lock = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        """How many changes there were; it never goes back."""
+        return self._count
+
+    def add(self) -> None:
+        """Count one that has been made; from any thread."""
+        with self._lock:
+            self._count += 1
 
 
 class Change(Protocol):
@@ -33,7 +51,8 @@ class Change(Protocol):
 class Timeline:
     """A queue of changes; of two due at the same instant, the one added first happens first."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: Changes) -> None:
+        self._counted = counted
         self._changes: list[tuple[datetime, int, Change]] = []
         self._added = 0
         self._present = datetime.min.replace(tzinfo=UTC)
@@ -62,6 +81,7 @@ class Timeline:
         at, _, change = heapq.heappop(self._changes)
         self._present = max(self._present, at)
         change.happen(at)
+        self._counted.add()
 
     def settling(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
         """Let everything happen that is due, prepared in slices, unless another request does it."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import attrs
 import httpx
 
+from newsleopard_async.emulator.platform.timeline import Changes
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = ["Delivery", "Payload", "Webhooks", "check_hosts", "is_loopback"]
@@ -88,6 +89,7 @@ class Webhooks:
     """What is to be delivered, and what became of it.
 
     Args:
+        changes: Where a delivery is counted.
         hosts: Further hosts that webhooks go to, by names in lower case.
     """
 
@@ -96,12 +98,15 @@ class Webhooks:
         board: SwitchBoard,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
+        changes: Changes,
         hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._hosts = hosts
         self.deliveries: list[Delivery] = []
         self._board = board
         self._due: list[_Due] = []
+        self._on_their_way: list[_Due] = []
+        self._changes = changes
         self._transport = transport
         self._lock = threading.Lock()
 
@@ -121,8 +126,20 @@ class Webhooks:
         with self._lock:
             ready = [due for due in self._due if due.at <= now]
             self._due = [due for due in self._due if due.at > now]
-        made = [await self._deliver_one(due, now) for due in ready]
-        self.deliveries.extend(made)
+            self._on_their_way.extend(ready)
+        made: list[Delivery] = []
+        try:
+            for due in ready:
+                delivery = await self._deliver_one(due, now)
+                made.append(delivery)
+        finally:
+            # What nobody waits for any more is delivered another time.
+            with self._lock:
+                for due in ready:
+                    self._on_their_way.remove(due)
+                self._due[:0] = ready[len(made) :]
+                self.deliveries.extend(made)
+            self._changes.add()
         return tuple(made)
 
     async def _deliver_one(self, due: _Due, now: datetime) -> Delivery:
