@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from newsleopard_async.emulator.http.messages import json_reply
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.platform.gateway import Fault
+from newsleopard_async.emulator.platform.gateway import Fault, PendingFault
 from newsleopard_async.emulator.platform.reactions import Action, react
 
 __all__ = ["Controls"]
@@ -109,6 +109,12 @@ class Controls:
         """
         with self._account.changing():
             self._account.campaigns.script(state)
+
+    @property
+    def pending_faults(self) -> tuple[PendingFault, ...]:
+        """The faults that have not happened yet; states that were scripted are not among them."""
+        with self._account.lock:
+            return self._account.faults.pending()
 
     def clear_faults(self) -> None:
         """Forget the faults that have not happened yet, and the states that were scripted."""

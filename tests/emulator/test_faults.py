@@ -270,3 +270,24 @@ def test_misspelt_operation_is_refused() -> None:
 
     with pytest.raises(ValueError, match="create_list"):
         emulator.not_sent("create_lists")
+
+
+async def test_pending_faults_are_those_that_have_not_happened() -> None:
+    """A test, or a page, sees what is still to go wrong: of each operation, in order."""
+    emulator, _ = make()
+    emulator.fail("create_list", 503, times=2)
+    emulator.delay("create_list", seconds=3)
+    emulator.throttle()
+    async with Api(emulator) as api:
+        await api.post("/v1/contacts/lists/insert", {"name": "n"})
+
+    pending = emulator.pending_faults
+    emulator.clear_faults()
+
+    assert [(each.operation, each.kind, each.times) for each in pending] == [
+        ("create_list", "answer", 1),
+        ("create_list", "delay", 1),
+        (None, "answer", 1),
+    ]
+    assert [each.fault.status for each in pending] == [503, 500, 429]
+    assert emulator.pending_faults == ()

@@ -15,6 +15,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final, Literal
 
 import attrs
@@ -36,6 +37,7 @@ __all__ = [
     "Faults",
     "Listener",
     "Listeners",
+    "PendingFault",
     "RateLimiter",
     "RequestLog",
     "RequestRecord",
@@ -148,6 +150,26 @@ class Fault:
     processed: bool = True
 
 
+@attrs.frozen(kw_only=True)
+class PendingFault:
+    """What will go wrong with the next requests of an operation.
+
+    Attributes:
+        operation: Whose requests; None for those of any operation.
+        fault: What goes wrong.
+        times: How many requests in a row it happens to.
+    """
+
+    operation: str | None
+    fault: Fault
+    times: int
+
+    @property
+    def kind(self) -> FaultKind:
+        """What goes wrong, in a word."""
+        return self.fault.kind
+
+
 class Faults:
     """A queue of faults for each operation, and one for requests of any operation."""
 
@@ -180,6 +202,14 @@ class Faults:
                 self._changes.add()
                 return queue.popleft()
         return None
+
+    def pending(self) -> tuple[PendingFault, ...]:
+        """Return what has not happened yet, of each operation in its order."""
+        return tuple(
+            PendingFault(operation=operation, fault=fault, times=len(list(same)))
+            for operation, queue in self._queues.items()
+            for fault, same in groupby(queue)
+        )
 
     def clear(self) -> None:
         """Let everything go well again."""
