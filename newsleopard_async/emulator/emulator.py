@@ -64,6 +64,7 @@ class Emulator(Controls, Truth):
     ) -> None:
         if profile not in get_args(Profile):
             raise ValueError(f"{profile!r} is none of {', '.join(get_args(Profile))}")
+        self.profile: Profile = profile
         self._board = SwitchBoard(PROFILES[profile] if switches is None else switches)
         self._account = Account(
             clock=clock or EmulatorClock(),

@@ -24,6 +24,8 @@ from newsleopard_async.emulator.http.app import ORIGIN
 from newsleopard_async.emulator.http.edge import LINK
 from newsleopard_async.emulator.platform.clock import Clock
 from newsleopard_async.emulator.platform.gateway import Listener
+from newsleopard_async.emulator.sandbox.access import ControlOptions
+from newsleopard_async.emulator.sandbox.app import build_sandbox
 
 __all__ = ["check_public_url", "is_host", "running", "serve"]
 
@@ -42,6 +44,7 @@ async def serve(
     ready: Callable[[str], object] | None = None,
     public_url: str | None = None,
     on_request: Listener | None = None,
+    control: ControlOptions | None = None,
 ) -> None:
     """Serve until cancelled, and stop in good order then; needs asyncio.
 
@@ -57,6 +60,8 @@ async def serve(
             is then the base URL, and all presigned URLs point there.
         on_request: Called with the record of each request of the API and its storage once it has
             ended, in the thread of the server; it must not block.
+        control: Who may use the page at ``/`` and the control API below ``/_emulator/``; by
+            default this machine alone.
 
     Raises:
         OSError: the address cannot be had.
@@ -69,8 +74,9 @@ async def serve(
     emulator.move_to(url, storage_url=url)
     protocol = _protocol_for(emulator.clock, names_origin=public_url is None)
     try:
+        app = build_sandbox(emulator, options=control, public_url=public_url)
         with emulator.listeners.including(on_request):
-            await _serve_on(listener, emulator, protocol, lambda: ready(url) if ready else None)
+            await _serve_on(listener, app, protocol, lambda: ready(url) if ready else None)
     finally:
         emulator.move_to(before[0], storage_url=before[1])
         listener.close()
@@ -84,6 +90,7 @@ def running(
     port: int = 0,
     public_url: str | None = None,
     on_request: Listener | None = None,
+    control: ControlOptions | None = None,
 ) -> Iterator[str]:
     """Serve in a thread of its own for as long as the context lasts; yields the base URL."""
 
@@ -95,6 +102,7 @@ def running(
             ready=task_status.started,
             public_url=public_url,
             on_request=on_request,
+            control=control,
         )
 
     with start_blocking_portal("asyncio") as portal:
@@ -151,18 +159,19 @@ def is_host(text: str) -> bool:
 
 async def _serve_on(
     listener: socket.socket,
-    emulator: Emulator,
+    app: ASGIApp,
     protocol: type[H11Protocol],
     ready: Callable[[], object],
 ) -> None:
     config = uvicorn.Config(
-        emulator.app,
+        app,
         http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who asks is who is connected
         timeout_graceful_shutdown=_LONGEST_STOP_S,
     )
     server = _EmbeddedServer(config, ready)

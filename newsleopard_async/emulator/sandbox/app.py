@@ -1,0 +1,75 @@
+"""The page and the control API beside the platform: one ASGI app that holds both."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from newsleopard_async.emulator.emulator import Emulator
+from newsleopard_async.emulator.sandbox.access import (
+    ControlOptions,
+    Gate,
+    Refusal,
+    is_ours,
+    refusal_answer,
+)
+
+__all__ = ["build_sandbox", "package_version"]
+
+
+class _Sandbox:
+    """Answers what is its own, and passes everything else on as it is."""
+
+    def __init__(self, platform: ASGIApp, own: ASGIApp) -> None:
+        self._platform = platform
+        self._own = own
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_own = scope["type"] == "http" and is_ours(scope)
+        await (self._own if is_own else self._platform)(scope, receive, send)
+
+
+def build_sandbox(
+    emulator: Emulator,
+    *,
+    options: ControlOptions | None = None,
+    public_url: str | None = None,
+) -> ASGIApp:
+    """Return an app that is the emulator, with the page at ``/`` and the control API beneath it.
+
+    Everything but ``/``, ``/_emulator`` and what is below that goes to ``emulator.app`` unchanged.
+
+    Args:
+        emulator: What is shown and controlled.
+        options: Who may use the page and the control API; by default this machine alone.
+        public_url: By which the server is reached, beside loopback.
+    """
+    options = options or ControlOptions()
+    if options.access == "off":
+        return emulator.app
+    own = Starlette(routes=[Route("/", _no_page)], exception_handlers={Refusal: _refused})
+    own.router.redirect_slashes = False
+    return _Sandbox(emulator.app, Gate(own, options=options, public_url=public_url))
+
+
+def package_version() -> str:
+    """Return the version of the package."""
+    try:
+        return version("newsleopard-async")
+    except PackageNotFoundError:  # from a folder that nobody installed
+        return "unknown"
+
+
+async def _no_page(request: Request) -> Response:
+    del request
+    return PlainTextResponse("This is an emulator of NewsLeopard's Campaign API.\n")
+
+
+async def _refused(request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, Refusal)
+    return refusal_answer(request.scope, refused)
