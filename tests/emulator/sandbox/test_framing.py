@@ -1,0 +1,84 @@
+"""What a mail's HTML keeps of itself when it is shown in a browser."""
+
+from __future__ import annotations
+
+import justhtml
+import pytest
+
+from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS, framed
+
+LINK = '<link rel="preconnect" href="https://t.example">'
+REFRESH = '<meta http-equiv="refresh" content="0; url=https://t.example">'
+HOSTILE = [
+    LINK,
+    REFRESH,
+    '<base href="https://t.example/">',
+    "<LINK\nrel=preconnect href=//t.example>",
+    "<link/rel=preconnect/href=//t.example>",
+    "<meta content='0;url=//t.example' http-equiv=refresh>",
+    '<meta content=">" http-equiv="refresh">',
+    "<meta x='a' content='0' HTTP-EQUIV = refresh >",
+    "<meta name=x<meta http-equiv=refresh content=0>",
+    f"<style>a{{}}</style foo>{LINK}",
+    f"<!--><p>{LINK}",
+    f"<!-- a --!>{LINK}",
+    f"<noscript>{LINK}</noscript>",
+    f"<svg><style>{LINK}</style></svg>",
+    f"<table>{LINK}{REFRESH}</table>",
+    f"<title></title {LINK}>{LINK}",
+    f"<template>{REFRESH}</template>",
+    f"<math><mtext></p>{LINK}",
+    f"<a title='{LINK}'{LINK}>",
+    "<link",
+    "<li\0nk rel=preconnect href=//t.example>",
+    '<iframe srcdoc="&lt;link rel=preconnect href=//t.example&gt;"></iframe>',
+    "<iframe SRCDOC = '&lt;base href=//t.example&gt;'></iframe>",
+]
+
+
+def _dangerous(html: str) -> list[str]:
+    """Return what a browser would find."""
+    found = justhtml.JustHTML(html, sanitize=False).query("link, base, meta, iframe")
+    return [
+        node.name
+        for node in found
+        if node.name in {"link", "base"} or {"http-equiv", "srcdoc"} & set(node.attrs or {})
+    ]
+
+
+@pytest.mark.parametrize("html", HOSTILE)
+def test_what_loads_or_leaves_is_taken_out(html: str) -> None:
+    """However it is written or hidden, a browser finds no such element."""
+    assert _dangerous(framed(html)) == []
+
+
+def test_browser_finds_what_is_not_framed() -> None:
+    """The test above would see it."""
+    assert _dangerous(LINK + REFRESH) == ["link", "meta"]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<meta charset="utf-8">',
+        '<META name="viewport" content="width=device-width, initial-scale=1"/>',
+        "<meta name=color-scheme content='light dark'>",
+        "<p style='color:red'>會員您好，<a href='https://shop.example/?a=1&amp;b=2'>link</a></p>",
+        "<style>@media (max-width: 600px) { .base { width: 100% } }</style>",
+        "<linked><basement><metadata>",
+        "<blink>srcdoc</blink>",
+    ],
+)
+def test_other_html_stays_as_it_is(html: str) -> None:
+    """What a mail looks like does not change, to the letter."""
+    assert framed(html) == html
+
+
+def test_headers_let_a_frame_of_our_own_show_it_and_nothing_run() -> None:
+    """The sandbox has no exception, and data of its own is all that it loads."""
+    policy = FRAME_HEADERS["Content-Security-Policy"].split("; ")
+
+    assert policy[0] == "sandbox"
+    assert {"default-src 'none'", "frame-ancestors 'self'", "form-action 'none'"} <= set(policy)
+    assert "img-src data:" in policy
+    assert FRAME_HEADERS["X-DNS-Prefetch-Control"] == "off"
