@@ -1,0 +1,383 @@
+"""What is shown and what is asked, as JSON; and what both look like, as JSON Schema.
+
+What comes in is read strictly: ``"3"`` is not 3, a name that nobody knows is refused, and all
+problems are named at once, each with its field. What a server answers is read tolerantly by the
+client: a newer server may say more.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import re
+import types
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+import attrs
+from cattrs import Converter
+from cattrs.errors import BaseValidationError
+
+__all__ = [
+    "BadInput",
+    "Problem",
+    "as_json",
+    "bounded",
+    "from_json",
+    "parse_json",
+    "read",
+    "read_query",
+    "schema_of",
+]
+
+
+@attrs.frozen
+class Problem:
+    """What is wrong with one field.
+
+    Attributes:
+        field: Its name; empty if it is the whole.
+        message: What is wrong, and what would be right.
+    """
+
+    field: str
+    message: str
+
+
+@attrs.frozen
+class BadInput(Exception):
+    """What was sent is wrong; every problem is named.
+
+    Attributes:
+        problems: One for each field.
+    """
+
+    problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(
+            f"{each.field}: {each.message}" if each.field else each.message
+            for each in self.problems
+        )
+
+
+def bounded(default: Any = attrs.NOTHING, **limits: Any) -> Any:
+    """Make a field with limits, which go by their names in JSON Schema, such as ``minimum``."""
+    return attrs.field(default=default, metadata={"limits": limits})
+
+
+# Out: views to JSON.
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+OUT: Final = Converter(detailed_validation=False)
+OUT.register_unstructure_hook(datetime, _instant)
+
+
+def as_json(view: object) -> bytes:
+    """Write a view, or a tuple of views."""
+    plain = [*map(OUT.unstructure, view)] if isinstance(view, tuple) else OUT.unstructure(view)
+    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # A mail may hold half a surrogate pair, which JSON can escape and UTF-8 cannot hold.
+    return text.encode("utf-8", "backslashreplace")
+
+
+# In: bodies and queries, strictly.
+
+
+def _text(value: Any, kind: Any) -> str:
+    del kind
+    if type(value) is not str:
+        raise ValueError("must be text")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError("must be text without halves of surrogate pairs")
+    return value
+
+
+def _flag(value: Any, kind: Any) -> bool:
+    del kind
+    if type(value) is not bool:
+        raise ValueError("must be true or false")
+    return value
+
+
+def _whole(value: Any, kind: Any) -> int:
+    del kind
+    if type(value) is not int:
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _number(value: Any, kind: Any) -> float:
+    del kind
+    try:
+        if type(value) in {int, float} and math.isfinite(found := float(value)):
+            return found
+    except OverflowError:
+        pass
+    raise ValueError("must be a number")
+
+
+def _moment(value: Any, kind: Any) -> datetime:
+    del kind
+    try:
+        found = datetime.fromisoformat(value) if type(value) is str else None
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ValueError("must be a time with its zone, such as 2026-01-05T02:00:00Z")
+    return found
+
+
+def _word(value: Any, kind: Any) -> Any:
+    words = get_args(kind)
+    if type(value) is not str or value not in words:
+        close = get_close_matches(value, words, n=1) if type(value) is str else []
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"must be one of {', '.join(words)}{hint}")
+    return value
+
+
+def _sequence(value: Any, kind: Any) -> tuple[Any, ...]:
+    if type(value) is not list:
+        raise ValueError("must be an array")
+    return tuple(IN.structure(each, get_args(kind)[0]) for each in value)
+
+
+def _either(value: Any, kind: Any) -> Any:
+    """Read one of several types: the first that it is."""
+    kinds = get_args(kind)
+    if value is None and types.NoneType in kinds:
+        return None
+    messages = []
+    for each in kinds:
+        if each is not types.NoneType:
+            try:
+                return IN.structure(value, each)
+            except ValueError as wrong:
+                messages.append(str(wrong))
+    raise ValueError(", or ".join(dict.fromkeys(messages)).replace("or must be", "or"))
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in {Union, types.UnionType}
+
+
+def _is_words(kind: Any) -> bool:
+    origin: Any = get_origin(kind)
+    return origin is Literal
+
+
+def _is_sequence(kind: Any) -> bool:
+    origin: Any = get_origin(kind)
+    return origin is tuple
+
+
+IN: Final = Converter(detailed_validation=False)
+for _kind, _hook in ((str, _text), (bool, _flag), (int, _whole), (float, _number)):
+    IN.register_structure_hook(_kind, _hook)
+IN.register_structure_hook(datetime, _moment)
+IN.register_structure_hook_func(_is_words, _word)
+IN.register_structure_hook_func(_is_sequence, _sequence)
+IN.register_structure_hook_func(_is_union, _either)
+
+
+def parse_json(body: bytes) -> Any:
+    """Read JSON.
+
+    Raises:
+        BadInput: it is none.
+    """
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise BadInput((Problem("", "the body must be JSON in UTF-8"),)) from None
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(text)
+
+
+def read(kind: Any, data: Any) -> Any:
+    """Read an object strictly.
+
+    Raises:
+        BadInput: every problem, by its field.
+    """
+    if type(data) is not dict:
+        raise BadInput((Problem("", "the body must be a JSON object"),))
+    fields, hints = attrs.fields_dict(kind), _hints(kind)
+    problems = [Problem(name, _unknown(name, fields)) for name in data if name not in fields]
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in data:
+            try:
+                value = IN.structure(data[name], hints[name])
+                _check(value, field.metadata.get("limits", {}))
+            except ValueError as wrong:
+                problems.append(Problem(name, str(wrong)))
+            else:
+                values[name] = value
+        elif field.default is attrs.NOTHING:
+            problems.append(Problem(name, "is missing"))
+    if problems:
+        raise BadInput(tuple(problems))
+    return kind(**values)
+
+
+def _unknown(name: str, names: Iterable[str]) -> str:
+    close = get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names) or 'none'}"
+    return f"is not known; {hint}"
+
+
+def _check(value: Any, limits: Mapping[str, Any]) -> None:
+    """Check a value against its limits; None has none."""
+    if value is None or not limits:
+        return
+    if isinstance(value, str):
+        size = len(value)
+        least, most = limits.get("minLength", 0), limits.get("maxLength", size)
+        if not least <= size <= most:
+            raise ValueError(f"must have from {least:,} to {most:,} characters")
+        if not re.search(limits.get("pattern", ""), value):
+            raise ValueError(f"must match {limits['pattern']}")
+    elif isinstance(value, int | float):
+        least, most = limits.get("minimum", -math.inf), limits.get("maximum", math.inf)
+        if not least <= value <= most:
+            raise ValueError(f"must be from {least:,} to {most:,}")
+
+
+def read_query(kind: Any, pairs: Iterable[tuple[str, str]]) -> Any:
+    """Read a query as strictly, in which numbers and flags are text.
+
+    Raises:
+        BadInput: every problem, by its field.
+    """
+    hints = _hints(kind)
+    data: dict[str, Any] = {}
+    for name, text in pairs:
+        if name in data:
+            raise BadInput((Problem(name, "is given twice"),))
+        data[name] = _out_of_text(text, hints.get(name, str))
+    return read(kind, data)
+
+
+def _out_of_text(text: str, kind: Any) -> Any:
+    kinds = get_args(kind) if _is_union(kind) else (kind,)
+    if bool in kinds:
+        return {"true": True, "false": False}.get(text, text)
+    if int in kinds and re.fullmatch(r"-?[0-9]{1,18}", text):
+        return int(text)
+    return text
+
+
+# Back: what a server answered, tolerantly.
+
+
+BACK: Final = Converter(detailed_validation=False)
+BACK.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
+BACK.register_structure_hook_func(
+    lambda kind: _is_union(kind) and not attrs.has(kind) and len(get_args(kind)) > 2,
+    lambda value, _: tuple(value) if isinstance(value, list) else value,
+)
+
+
+def from_json(kind: Any, data: Any) -> Any:
+    """Read what a server answered; more than we know is left out.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return BACK.structure(data, kind)
+    except (BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as wrong:
+        name = getattr(kind, "__name__", kind)
+        raise ValueError(f"the answer is no {name}: {wrong!r}") from None
+
+
+# What it looks like.
+
+
+def schema_of(kind: Any, found: dict[str, Any], *, is_input: bool = False) -> dict[str, Any]:
+    """Return the JSON Schema of a type; those of its classes go into ``found``, by name.
+
+    An input has the fields that are known, and no other; an answer may have more one day.
+    """
+    if attrs.has(kind):
+        if kind.__name__ not in found:
+            found[kind.__name__] = {}  # it may refer to itself
+            found[kind.__name__] = _object(kind, found, is_input=is_input)
+        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+    if _is_union(kind):
+        return {"anyOf": [schema_of(each, found) for each in get_args(kind)]}
+    if _is_words(kind):
+        return {"enum": list(get_args(kind))}
+    if _is_sequence(kind):
+        return {"type": "array", "items": schema_of(get_args(kind)[0], found)}
+    if isinstance(get_origin(kind), type) and issubclass(get_origin(kind), Mapping):
+        return {"type": "object", "additionalProperties": schema_of(get_args(kind)[1], found)}
+    return dict(_SIMPLE[kind])
+
+
+_SIMPLE: Final[Mapping[Any, Mapping[str, Any]]] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    types.NoneType: {"type": "null"},
+    datetime: {"type": "string", "format": "date-time"},
+    Any: {},
+}
+
+
+def _object(kind: type, found: dict[str, Any], *, is_input: bool) -> dict[str, Any]:
+    fields, says = attrs.fields_dict(kind), attributes_of(kind)
+    properties = {
+        name: {
+            **schema_of(hint, found),
+            **fields[name].metadata.get("limits", {}),
+            "description": says.get(name, ""),
+        }
+        for name, hint in _hints(kind).items()
+    }
+    return {
+        "type": "object",
+        "description": _first_lines(kind),
+        "properties": properties,
+        "required": [name for name, each in fields.items() if each.default is attrs.NOTHING],
+        **({"additionalProperties": False} if is_input else {}),
+    }
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in attrs.fields(kind)}
+
+
+def _first_lines(kind: type) -> str:
+    return " ".join(inspect.cleandoc(kind.__doc__ or "").partition("\n\n")[0].split())
+
+
+@cache
+def attributes_of(kind: type) -> Mapping[str, str]:
+    """Return what the docstring of a class, and those of its bases, say of each attribute."""
+    found: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        found.update(_attributes_in(inspect.cleandoc(each.__dict__.get("__doc__") or "")))
+    return found
+
+
+def _attributes_in(text: str) -> dict[str, str]:
+    section = text.partition("Attributes:\n")[2].partition("\n\n")[0]
+    entries = re.split(r"^    (?=\w+: )", section, flags=re.MULTILINE)
+    pairs = (" ".join(entry.split()).partition(": ") for entry in entries if ": " in entry)
+    return {name: says.replace("``", "`") for name, _, says in pairs}
