@@ -195,6 +195,23 @@ def _minor(version: object) -> int:
     return int(str(version).rpartition(".")[2])
 
 
+AXE_CORE = "axe-core@4.14.1"
+"""Finds in a page what keeps people out of it; a library of JavaScript."""
+
+
+def fetch_axe(session: nox.Session) -> None:
+    """Fetch what the tests of the page look for; without npm they leave that out, and say so."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return
+    folder = Path(session.create_tmp()) / "axe"
+    try:
+        session.run(npm, "install", "--silent", "--prefix", str(folder), AXE_CORE, external=True)
+    except CommandFailed:
+        return
+    session.env["AXE_CORE"] = str(folder)
+
+
 @nox.session(python=sorted({*SUPPORTED, THIS}, key=_minor))
 def tests(session: nox.Session) -> None:
     """Run the tests; on the interpreter that runs nox, every branch of the tower must be run.
@@ -213,6 +230,7 @@ def tests(session: nox.Session) -> None:
         if "CI" in os.environ and any(ROOT.glob(".coverage.*")):
             # `quick` has just run them, and measured.
             quick_ones = []
+        fetch_axe(session)
         run_each(
             session,
             *quick_ones,
