@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -12,24 +12,32 @@ from rich.console import Console
 from newsleopard_async.cli.serving import EmulatorOptions, run_emulator
 from newsleopard_async.cli.switching import read_switches
 from newsleopard_async.cli.terminal import said
+from newsleopard_async.emulator.platform.clock import MOST_SPEED
+from newsleopard_async.emulator.platform.webhooks import check_hosts
+from newsleopard_async.emulator.server import check_public_url
 
 __all__ = ["emulator"]
 
 
-def _keys(_: click.Context, __: click.Parameter, keys: tuple[str, ...]) -> tuple[str, ...]:
+def _checked(
+    check: Callable[[Any], object],
+) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Let an option be refused in the words of the emulator."""
+
+    def checked(_: click.Context, __: click.Parameter, value: Any) -> Any:
+        try:
+            return None if value is None else check(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return checked
+
+
+def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a key that no client can send, as the empty one of an unset variable."""
     if not all(key.strip() for key in keys):
-        raise click.BadParameter("a key is empty")
+        raise ValueError("a key is empty")
     return keys
-
-
-def _switches(
-    _: click.Context, __: click.Parameter, pairs: tuple[str, ...]
-) -> Mapping[str, object]:
-    try:
-        return read_switches(pairs)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
 
 
 @click.command()
@@ -38,12 +46,18 @@ def _switches(
     "--port", type=click.IntRange(0, 65_535), default=8025, show_default=True, help="0 for any."
 )
 @click.option(
+    "--public-url",
+    callback=_checked(check_public_url),
+    metavar="URL",
+    help="What it is reached by, such as a proxy; by default the host that is asked.",
+)
+@click.option(
     "--api-key",
     "api_keys",
     multiple=True,
-    required=True,
-    callback=_keys,
-    help="A key to accept; repeatable.",
+    callback=_checked(_check_keys),
+    metavar="KEY",
+    help="A key to accept; repeatable. Without any, all keys are accepted.",
 )
 @click.option(
     "--profile",
@@ -53,19 +67,59 @@ def _switches(
     help="Which description of the platform to follow.",
 )
 @click.option(
+    "--set",
     "--switch",
     "switches",
     multiple=True,
-    callback=_switches,
+    callback=_checked(read_switches),
     metavar="NAME=VALUE",
     help="Set a switch of the emulator, such as first_page=1; repeatable.",
+)
+@click.option(
+    "--verified-sender",
+    "verified_senders",
+    multiple=True,
+    metavar="ADDRESS",
+    help="An address, or a domain with its @, that may send; repeatable. By default all may.",
+)
+@click.option(
+    "--balance",
+    type=click.IntRange(min=0),
+    default=1_000_000,
+    show_default=True,
+    help="How many mails may be sent.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Decides on codes and on the readers."
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, MOST_SPEED, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How many seconds of its time pass in one.",
+)
+@click.option("--hold-clock", is_flag=True, help="Let its time stand still at first.")
+@click.option(
+    "--webhook-host",
+    "webhook_hosts",
+    multiple=True,
+    callback=_checked(check_hosts),
+    metavar="HOST",
+    help="A host that webhooks go to, beside this machine; repeatable.",
 )
 @click.option("--sample-lists", is_flag=True, help="Begin with lists of odd names and a segment.")
 @click.option("--quiet", is_flag=True, help="Write no line for each request.")
 @click.option("--json-log", is_flag=True, help="Write that line as an object of JSON.")
-def emulator(**options: Any) -> None:
-    """Serve an emulated NewsLeopard until Ctrl-C."""
-    chosen = EmulatorOptions(**options)
+def emulator(
+    *, switches: Mapping[str, object], verified_senders: tuple[str, ...], **options: Any
+) -> None:
+    """Serve an emulated NewsLeopard until Ctrl-C or SIGTERM."""
+    if verified_senders and "verified_senders" in switches:
+        raise click.UsageError("give --verified-sender or --set verified_senders=…, not both")
+    if verified_senders:
+        switches = {**switches, "verified_senders": verified_senders}
+    chosen = EmulatorOptions(switches=switches, **options)
     try:
         run_emulator(chosen)
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -14,8 +14,8 @@ import attrs
 
 from newsleopard_async.cli.accesslog import AccessLog
 from newsleopard_async.disclosure import shown
-from newsleopard_async.emulator import Emulator, Profile
-from newsleopard_async.emulator import server as emulator_server
+from newsleopard_async.emulator import Emulator, EmulatorClock, Profile
+from newsleopard_async.emulator.server import serve
 from newsleopard_async.transport.urls import is_loopback
 
 __all__ = ["EmulatorOptions", "run_emulator"]
@@ -32,9 +32,15 @@ class EmulatorOptions:
     Attributes:
         host: Address to listen on.
         port: Port to listen on; 0 for any that is free.
-        api_keys: The keys that it accepts.
+        public_url: What it is reached by, if not by the host that is asked.
+        api_keys: The keys that it accepts; without any, it accepts all.
         profile: Which description of the platform it follows.
         switches: What is changed of that, by the names of ``Switches``.
+        balance: Mails that the account may send.
+        seed: What codes and readers' behaviour are drawn from.
+        speed: Seconds of its time in one second of the machine.
+        hold_clock: Whether its time stands still at first.
+        webhook_hosts: Hosts that webhooks go to, beside loopback.
         sample_lists: Whether it begins with the lists of the documentation's examples, and a
             segment.
         quiet: Whether no line is written for each request.
@@ -43,12 +49,18 @@ class EmulatorOptions:
 
     host: str
     port: int
+    public_url: str | None
     api_keys: tuple[str, ...]
     profile: Profile
     switches: Mapping[str, Any]
+    balance: int
+    seed: int
+    speed: float
+    hold_clock: bool
+    webhook_hosts: Collection[str]
     sample_lists: bool
-    quiet: bool = False
-    json_log: bool = False
+    quiet: bool
+    json_log: bool
 
 
 def run_emulator(options: EmulatorOptions) -> None:
@@ -57,28 +69,44 @@ def run_emulator(options: EmulatorOptions) -> None:
     Raises:
         OSError: the address cannot be had.
     """
-    emulator = Emulator(api_keys=options.api_keys, profile=options.profile)
-    emulator.switch(**options.switches)
-    if options.sample_lists:
-        emulator.add_sample_lists()
-        emulator.add_segment(SEGMENT)
+    emulator = _build(options)
     if not is_loopback(options.host):
         print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)
-
-    def announce(base_url: str) -> None:
-        print(f"Emulating NewsLeopard ({options.profile}) at {base_url} (Ctrl-C stops)", flush=True)
-
     log = AccessLog(sys.stderr, as_json=options.json_log)
     until_stopped = partial(
-        emulator_server.serve,
+        serve,
         emulator,
         host=options.host,
         port=options.port,
-        ready=announce,
+        public_url=options.public_url,
+        ready=partial(_announce, options),
         on_request=None if options.quiet else log.write,
     )
     with contextlib.suppress(KeyboardInterrupt):
         anyio.run(_until_sigterm, until_stopped)
+
+
+def _build(options: EmulatorOptions) -> Emulator:
+    emulator = Emulator(
+        api_keys=options.api_keys or None,
+        profile=options.profile,
+        clock=EmulatorClock(speed=options.speed, is_held=options.hold_clock),
+        seed=options.seed,
+        balance=options.balance,
+        webhook_hosts=options.webhook_hosts,
+    )
+    emulator.switch(**options.switches)
+    if options.sample_lists:
+        emulator.add_sample_lists()
+        emulator.add_segment(SEGMENT)
+    return emulator
+
+
+def _announce(options: EmulatorOptions, base_url: str) -> None:
+    """Say where it is, and what it accepts; the keys are not shown, since one may be real."""
+    keys = "accepts the API keys that were given" if options.api_keys else "accepts any API key"
+    print(f"Emulating NewsLeopard ({options.profile}) at {base_url} ({keys}; Ctrl-C stops)")
+    sys.stdout.flush()
 
 
 async def _until_sigterm(serve: Callable[[], Awaitable[object]]) -> None:
@@ -94,6 +122,7 @@ async def _until_sigterm(serve: Callable[[], Awaitable[object]]) -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(_cancel_at_first, signals, tasks.cancel_scope)
                 await serve()
+                tasks.cancel_scope.cancel()
         except ExceptionGroup as group:
             [error] = group.exceptions  # of the server, such as a port that is taken
             raise error from None

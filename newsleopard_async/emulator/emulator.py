@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, get_args
 
@@ -60,7 +60,7 @@ class Emulator(Controls, Truth):
         storage_url: str = STORAGE_URL,
         latency_s: float = 0.0,
         webhook_transport: httpx.AsyncBaseTransport | None = None,
-        webhook_hosts: Sequence[str] = (),
+        webhook_hosts: Collection[str] = (),
     ) -> None:
         if profile not in get_args(Profile):
             raise ValueError(f"{profile!r} is none of {', '.join(get_args(Profile))}")

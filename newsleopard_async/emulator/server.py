@@ -139,7 +139,7 @@ def check_public_url(url: str) -> str:
     scheme, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     if scheme not in {"http", "https"} or not is_host(host) or re.search(r"[\s?#]", path):
-        raise ValueError(f"public_url: {url!r} is not a URL such as https://emulator.example.com")
+        raise ValueError(f"{url!r} is not a URL such as https://emulator.example.com")
     return f"{scheme}://{host}{slash}{path}".rstrip("/")
 
 

@@ -101,7 +101,7 @@ async def test_emulator_serves_a_client(profile: str) -> None:
 
 def test_emulator_refuses_another_key() -> None:
     """A key that was not given gets the platform's 403; switches and samples are as asked."""
-    with served("--sample-lists", "--switch", "lists_wrapper=groups") as base_url:
+    with served("--sample-lists", "--set", "lists_wrapper=groups") as base_url:
         url = f"{base_url}/v1/contacts/lists"
         answers = [httpx.get(url, headers={"x-api-key": key}) for key in ("other", "k1")]
 

@@ -71,9 +71,9 @@ def test_switch_is_read_as_its_type(pair: str, value: object) -> None:
 )
 def test_wrong_switch_is_refused_with_what_to_write(pairs: list[str], message: str) -> None:
     """The command names the switch, what is wrong and what to write instead."""
-    options = [part for pair in pairs for part in ("--switch", pair)]
+    options = [part for pair in pairs for part in ("--set", pair)]
 
-    result = CliRunner().invoke(newsleopard, ["emulator", "--api-key", "k1", *options])
+    result = CliRunner().invoke(newsleopard, ["emulator", *options])
 
     assert result.exit_code == 2
-    assert f"Error: Invalid value for '--switch': {message}\n" in result.output
+    assert f"Error: Invalid value for '--set' / '--switch': {message}\n" in result.output

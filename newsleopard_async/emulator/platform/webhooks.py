@@ -6,7 +6,7 @@ import ipaddress
 import json
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -71,7 +71,7 @@ def is_loopback(url: str) -> bool:
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def check_hosts(hosts: Iterable[str]) -> frozenset[str]:
+def check_hosts(hosts: Collection[str]) -> frozenset[str]:
     """Return names of hosts in lower case.
 
     Raises:

@@ -1,0 +1,117 @@
+"""Options of ``newsleopard emulator``, and the emulator that comes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import pytest
+from click.testing import CliRunner, Result
+
+from newsleopard_async.cli import serving
+from newsleopard_async.cli.commands import newsleopard
+from newsleopard_async.emulator import Emulator, EmulatorClock
+
+Serving = tuple[Emulator, dict[str, Any]]
+
+
+@attrs.define
+class Served:
+    """What would have been served: the emulator, and how."""
+
+    emulator: Emulator
+    options: dict[str, Any]
+    output: str
+
+
+@pytest.fixture
+def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Served]:
+    """Return a function that begins to serve with options of the command line, on no port."""
+    seen: list[Serving] = []
+
+    async def serve(emulator: Emulator, **options: Any) -> None:
+        options["ready"](options["public_url"] or "http://127.0.0.1:8025")
+        seen.append((emulator, options))
+
+    def begin(*arguments: str) -> Served:
+        result = invoke(*arguments)
+        assert result.exit_code == 0, result.output
+        return Served(*seen.pop(), result.output)
+
+    monkeypatch.setattr(serving, "serve", serve)
+    return begin
+
+
+def invoke(*arguments: str) -> Result:
+    """Call the command."""
+    return CliRunner().invoke(newsleopard, ["emulator", *arguments])
+
+
+def test_emulator_is_as_documented_without_options(begin: Callable[..., Served]) -> None:
+    """It listens on loopback, takes any key, and its first line says so."""
+    served = begin()
+
+    assert served.options["host"] == "127.0.0.1"
+    assert served.options["port"] == 8025
+    assert served.emulator.switches == Emulator().switches
+    assert served.emulator.balance == 1_000_000
+    assert served.emulator._account.api_keys is None
+    first = served.output.splitlines()[0]
+    assert "http://127.0.0.1:8025" in first
+    assert "any API key" in first
+
+
+def test_keys_are_not_shown(begin: Callable[..., Served]) -> None:
+    """Somebody gives the real one by mistake, and the output is a log of a CI."""
+    served = begin("--api-key", "s3cret", "--api-key", "s3cret2")
+
+    assert served.emulator._account.api_keys == ("s3cret", "s3cret2")
+    assert "any" not in served.output
+    assert "s3cret" not in served.output
+
+
+def test_every_option_reaches_the_emulator(begin: Callable[..., Served]) -> None:
+    """Switches by both names, the account, the clock and where webhooks go."""
+    served = begin(
+        *("--set", "first_page=1", "--switch", "strict=no"),
+        *("--verified-sender", "@a.example", "--verified-sender", "b@b.example"),
+        *("--balance", "12", "--seed", "7", "--speed", "60", "--hold-clock"),
+        *("--webhook-host", "App", "--public-url", "https://e.example/", "--quiet"),
+    )
+
+    clock, switches = served.emulator.clock, served.emulator.switches
+    assert (switches.first_page, switches.strict) == (1, False)
+    assert switches.verified_senders == ("@a.example", "b@b.example")
+    assert served.emulator.balance == 12
+    assert served.emulator.add_segment("x").sn == Emulator(seed=7).add_segment("x").sn
+    assert isinstance(clock, EmulatorClock)
+    assert (clock.speed, clock.is_held) == (60, True)
+    assert served.options["public_url"] == "https://e.example"
+    assert served.options["on_request"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--speed", "0"], "0<x<=1000000"),
+        (["--balance", "-1"], "x>=0"),
+        (["--webhook-host", "http://app"], "is not the name of a host; write hooks.test"),
+        (["--public-url", "app:80"], "is not a URL such as https://emulator.example.com"),
+        (
+            ["--verified-sender", "@a", "--set", "verified_senders=@b"],
+            "give --verified-sender or --set verified_senders=…, not both",
+        ),
+    ],
+)
+def test_wrong_option_is_refused(arguments: list[str], message: str) -> None:
+    """The command names what is wrong, and what to write."""
+    result = invoke(*arguments)
+
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_other_hosts_are_warned_of(begin: Callable[..., Served]) -> None:
+    """Whoever opens it to a network is told who can use it."""
+    assert "Anybody who reaches 0.0.0.0 can use" in begin("--host", "0.0.0.0").output  # noqa: S104
