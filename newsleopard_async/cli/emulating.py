@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from newsleopard_async.cli.configuring import ConfigFile, config_option
 from newsleopard_async.cli.serving import EmulatorOptions, run_emulator
 from newsleopard_async.cli.switching import read_switches
 from newsleopard_async.cli.terminal import said
@@ -40,7 +41,20 @@ def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     return keys
 
 
+def _read_all_switches(
+    context: click.Context, _: click.Parameter, pairs: tuple[str, ...]
+) -> Mapping[str, object]:
+    """Read the switches of the command line, which go before those of the file."""
+    file = context.params.get("config")
+    try:
+        kept = {} if file is None else read_switches(map("=".join, file.switches.items()))
+        return read_switches(pairs, before=kept)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command()
+@config_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=8025, show_default=True, help="0 for any."
@@ -71,7 +85,7 @@ def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     "--switch",
     "switches",
     multiple=True,
-    callback=_checked(read_switches),
+    callback=_read_all_switches,
     metavar="NAME=VALUE",
     help="Set a switch of the emulator, such as first_page=1; repeatable.",
 )
@@ -112,9 +126,14 @@ def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
 @click.option("--quiet", is_flag=True, help="Write no line for each request.")
 @click.option("--json-log", is_flag=True, help="Write that line as an object of JSON.")
 def emulator(
-    *, switches: Mapping[str, object], verified_senders: tuple[str, ...], **options: Any
+    *,
+    config: ConfigFile | None,
+    switches: Mapping[str, object],
+    verified_senders: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Serve an emulated NewsLeopard until Ctrl-C or SIGTERM."""
+    del config  # whose values are in the others
     if verified_senders and "verified_senders" in switches:
         raise click.UsageError("give --verified-sender or --set verified_senders=…, not both")
     if verified_senders:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from newsleopard_async.emulator import Switches
@@ -13,8 +13,14 @@ from newsleopard_async.emulator import Switches
 __all__ = ["read_switches"]
 
 
-def read_switches(pairs: Iterable[str]) -> dict[str, Any]:
+def read_switches(
+    pairs: Iterable[str], *, before: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """Read each ``name=value`` as a switch and a value of its type.
+
+    Args:
+        pairs: The texts.
+        before: Switches that were set elsewhere; those of the texts go before them.
 
     Raises:
         ValueError: it says which switch is wrong, and what to write.
@@ -29,6 +35,7 @@ def read_switches(pairs: Iterable[str]) -> dict[str, Any]:
         if name in switches:
             raise ValueError(f"{name} is given twice")
         switches[name] = _read(name, text)
+    switches = {**before, **switches}
     Switches(**switches)  # which refuses what a switch cannot be
     return switches
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -115,3 +116,87 @@ def test_wrong_option_is_refused(arguments: list[str], message: str) -> None:
 def test_other_hosts_are_warned_of(begin: Callable[..., Served]) -> None:
     """Whoever opens it to a network is told who can use it."""
     assert "Anybody who reaches 0.0.0.0 can use" in begin("--host", "0.0.0.0").output  # noqa: S104
+
+
+CONFIG = """
+port = 9000
+api-key = ["k1", "k2"]
+profile = "vendor-2026"
+speed = 60
+hold-clock = true
+webhook-host = "app"
+
+[set]
+first_page = 1
+strict = false
+export_every_s = "none"
+verified_senders = ["a@a.example", "@b.example"]
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    """Write a file of options and return its path."""
+    path = folder / "emulator.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_options_come_from_a_file(begin: Callable[..., Served], tmp_path: Path) -> None:
+    """They have the names of the command line; switches stand in a table."""
+    served = begin("--config", write(tmp_path, CONFIG))
+
+    switches, clock = served.emulator.switches, served.emulator.clock
+    assert served.options["port"] == 9000
+    assert served.emulator._account.api_keys == ("k1", "k2")
+    assert "vendor-2026" in served.output
+    assert isinstance(clock, EmulatorClock)
+    assert (clock.speed, clock.is_held) == (60, True)
+    assert (switches.first_page, switches.strict, switches.export_every_s) == (1, False, None)
+    assert switches.verified_senders == ("a@a.example", "@b.example")
+    assert switches.later_endpoints  # of the profile
+
+
+def test_command_line_goes_before_the_file(begin: Callable[..., Served], tmp_path: Path) -> None:
+    """Of two values of one option or switch it has the last word, wherever --config stands."""
+    arguments = ("--port", "9001", "--set", "first_page=2", "--api-key", "k3")
+    served = begin(*arguments, "--config", write(tmp_path, CONFIG))
+
+    assert served.options["port"] == 9001
+    assert served.emulator._account.api_keys == ("k3",)
+    assert served.emulator.switches.first_page == 2
+    assert not served.emulator.switches.strict
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("prot = 1", "there is no option 'prot'; do you mean port?"),
+        ("colour = 1", "there is no option 'colour'; --help shows all"),
+        ("switch = {}", "there is no option 'switch'"),
+        ("config = 'x'", "there is no option 'config'"),
+        ("api_key = 'x'", "there is no option 'api_key'; do you mean api-key?"),
+        ("port = true", "port is no flag"),
+        ("quiet = 1", "quiet is true or false"),
+        ("port = [1]", "port is text or a number"),
+        ("api-key = [1]", "api-key is text, or an array of texts"),
+        ("port = 70000", "70000 is not in the range 0<=x<=65535"),
+        ("set = 1", "set is a table; write [set] and first_page = 1 below it"),
+        ("[set]\nfirst_pag = 1", "there is no switch 'first_pag'; do you mean first_page?"),
+        ("[set]\nfirst_page = 1979-05-27", "set.first_page is true, false, a number, text"),
+        ("port = ", "it is not TOML in UTF-8"),
+    ],
+)
+def test_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    """The message names the name or the value, and what to write."""
+    result = invoke("--config", write(tmp_path, text))
+
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    """Its name and the reason are in the message."""
+    result = invoke("--config", str(tmp_path / "none.toml"))
+
+    assert result.exit_code == 2
+    assert "none.toml: No such file" in result.output

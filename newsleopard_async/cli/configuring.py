@@ -1,0 +1,110 @@
+"""Options of a command from a file of TOML: their names are those of the command line."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+__all__ = ["ConfigFile", "config_option"]
+
+SWITCHES: Final = "set"
+"""The table of switches; each option of the command line is one of them."""
+
+
+class ConfigFile:
+    """What a file says: the defaults of options, and the switches.
+
+    Raises:
+        ValueError: it cannot be read, or has a name or a value that the command does not know.
+    """
+
+    def __init__(self, path: Path, command: click.Command) -> None:
+        self._options = {
+            name.removeprefix("--"): each
+            for each in command.params
+            if isinstance(each, click.Option)
+            for name in each.opts
+            if name.startswith("--") and name not in {"--config", "--switch", "--help"}
+        }
+        found = dict(_read(path))
+        self.switches: Mapping[str, str] = _texts_of(found.pop(SWITCHES, {}))
+        self.defaults: dict[str, Any] = {}
+        for name, value in found.items():
+            option = self._option(name)
+            assert option.name is not None
+            self.defaults[option.name] = _value_of(name, value, option)
+
+    def _option(self, name: str) -> click.Option:
+        if name in self._options:
+            return self._options[name]
+        [close] = difflib.get_close_matches(name, [*self._options, SWITCHES], n=1) or [""]
+        hint = f"do you mean {close}?" if close else "--help shows all"
+        raise ValueError(f"there is no option {name!r}; {hint}")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(error.strerror or "it cannot be read") from error
+    except ValueError as error:  # also of text that is not UTF-8
+        raise ValueError(f"it is not TOML in UTF-8: {error}") from error
+
+
+def _value_of(name: str, value: Any, option: click.Option) -> Any:
+    """Return a value as an option has it by default; click reads it as from the command line."""
+    if option.multiple:
+        values = value if isinstance(value, list) else [value]
+        if all(isinstance(each, str) for each in values):
+            return tuple(values)
+        raise ValueError(f"{name} is text, or an array of texts")
+    if option.is_flag != isinstance(value, bool):
+        raise ValueError(f"{name} is {'true or false' if option.is_flag else 'no flag'}")
+    if isinstance(value, str | int | float):
+        return value
+    raise ValueError(f"{name} is text or a number")
+
+
+def _texts_of(table: Any) -> dict[str, str]:
+    """Write the values of switches as they are written on the command line."""
+    if not isinstance(table, dict):
+        text = f"{SWITCHES} is a table; write [{SWITCHES}] and first_page = 1 below it"
+        raise ValueError(text)  # noqa: TRY004 - it is a mistake in a file
+    return {name: _text_of(name, value) for name, value in table.items()}
+
+
+def _text_of(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ",".join(value)
+    raise ValueError(f"{SWITCHES}.{name} is true, false, a number, text, or an array of texts")
+
+
+def _load(context: click.Context, _: click.Parameter, path: Path | None) -> ConfigFile | None:
+    """Let a file be the default of all options that the command line does not name."""
+    if path is None:
+        return None
+    try:
+        file = ConfigFile(path, context.command)
+    except ValueError as error:
+        raise click.BadParameter(f"{path}: {error}") from error
+    context.default_map = file.defaults
+    return file
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    callback=_load,
+    metavar="FILE",
+    help="Take options from a file of TOML; the command line goes before it.",
+)
