@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import click
 from rich.console import Console
@@ -15,6 +15,7 @@ from newsleopard_async.cli.switching import read_switches
 from newsleopard_async.cli.terminal import said
 from newsleopard_async.emulator.platform.clock import MOST_SPEED
 from newsleopard_async.emulator.platform.webhooks import check_hosts
+from newsleopard_async.emulator.sandbox.access import ControlAccess, ControlOptions
 from newsleopard_async.emulator.server import check_public_url
 
 __all__ = ["emulator"]
@@ -39,6 +40,18 @@ def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     if not all(key.strip() for key in keys):
         raise ValueError("a key is empty")
     return keys
+
+
+def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        if origin.count("/") != 2 or check_public_url(origin) != origin:
+            raise ValueError(f"{origin!r} is not an origin such as http://localhost:3000")
+    return origins
+
+
+def _check_token(token: str) -> str:
+    ControlOptions(token=token)  # which refuses one that is easy to guess
+    return token
 
 
 def _read_all_switches(
@@ -121,6 +134,28 @@ def _read_all_switches(
     callback=_checked(check_hosts),
     metavar="HOST",
     help="A host that webhooks go to, beside this machine; repeatable.",
+)
+@click.option(
+    "--control",
+    type=click.Choice(get_args(ControlAccess)),
+    default="loopback",
+    show_default=True,
+    help="From where its page and control API may be used.",
+)
+@click.option(
+    "--control-token",
+    envvar="NEWSLEOPARD_EMULATOR_TOKEN",
+    show_envvar=True,
+    callback=_checked(_check_token),
+    metavar="TOKEN",
+    help="What others than this machine show there; by default one is made and printed.",
+)
+@click.option(
+    "--cors",
+    multiple=True,
+    callback=_checked(_check_origins),
+    metavar="ORIGIN",
+    help="An origin whose pages may use the control API; repeatable.",
 )
 @click.option("--sample-lists", is_flag=True, help="Begin with lists of odd names and a segment.")
 @click.option("--quiet", is_flag=True, help="Write no line for each request.")

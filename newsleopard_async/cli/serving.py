@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -15,6 +16,7 @@ import attrs
 from newsleopard_async.cli.accesslog import AccessLog
 from newsleopard_async.disclosure import shown
 from newsleopard_async.emulator import Emulator, EmulatorClock, Profile
+from newsleopard_async.emulator.sandbox.access import ControlAccess, ControlOptions
 from newsleopard_async.emulator.server import serve
 from newsleopard_async.transport.urls import is_loopback
 
@@ -23,6 +25,8 @@ __all__ = ["EmulatorOptions", "run_emulator"]
 
 SEGMENT: Final = "全部聯絡人"
 """The segment among the sample lists; chosen: "all contacts"."""
+TOKEN_BYTES: Final = 18
+"""Chosen: 24 characters, which nobody guesses."""
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +45,9 @@ class EmulatorOptions:
         speed: Seconds of its time in one second of the machine.
         hold_clock: Whether its time stands still at first.
         webhook_hosts: Hosts that webhooks go to, beside loopback.
+        control: From where its page and control API may be used.
+        control_token: What others than this machine show there; None for one that is made.
+        cors: Origins whose pages may use the control API.
         sample_lists: Whether it begins with the lists of the documentation's examples, and a
             segment.
         quiet: Whether no line is written for each request.
@@ -58,6 +65,9 @@ class EmulatorOptions:
     speed: float
     hold_clock: bool
     webhook_hosts: Collection[str]
+    control: ControlAccess
+    control_token: str | None
+    cors: tuple[str, ...]
     sample_lists: bool
     quiet: bool
     json_log: bool
@@ -70,6 +80,7 @@ def run_emulator(options: EmulatorOptions) -> None:
         OSError: the address cannot be had.
     """
     emulator = _build(options)
+    control, made_token = _control_of(options)
     if not is_loopback(options.host):
         print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)
     log = AccessLog(sys.stderr, as_json=options.json_log)
@@ -79,7 +90,8 @@ def run_emulator(options: EmulatorOptions) -> None:
         host=options.host,
         port=options.port,
         public_url=options.public_url,
-        ready=partial(_announce, options),
+        ready=partial(_announce, options, made_token),
+        control=control,
         on_request=None if options.quiet else log.write,
     )
     with contextlib.suppress(KeyboardInterrupt):
@@ -102,10 +114,22 @@ def _build(options: EmulatorOptions) -> Emulator:
     return emulator
 
 
-def _announce(options: EmulatorOptions, base_url: str) -> None:
+def _control_of(options: EmulatorOptions) -> tuple[ControlOptions, str | None]:
+    """Return who may use page and control API, and the token if one had to be made."""
+    made = None
+    if options.control == "network" and options.control_token is None:
+        made = secrets.token_urlsafe(TOKEN_BYTES)
+    token = options.control_token or made
+    return ControlOptions(access=options.control, token=token, origins=options.cors), made
+
+
+def _announce(options: EmulatorOptions, made_token: str | None, base_url: str) -> None:
     """Say where it is, and what it accepts; the keys are not shown, since one may be real."""
     keys = "accepts the API keys that were given" if options.api_keys else "accepts any API key"
     print(f"Emulating NewsLeopard ({options.profile}) at {base_url} ({keys}; Ctrl-C stops)")
+    if options.control != "off":
+        query = f"?token={made_token}" if made_token else ""
+        print(f"Look at it in a browser: {base_url}/" + query)
     sys.stdout.flush()
 
 

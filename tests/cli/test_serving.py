@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from newsleopard_async.cli import serving
 from newsleopard_async.cli.commands import newsleopard
 from newsleopard_async.emulator import Emulator, EmulatorClock
+from newsleopard_async.emulator.sandbox.access import ControlOptions
 
 Serving = tuple[Emulator, dict[str, Any]]
 
@@ -99,6 +100,9 @@ def test_every_option_reaches_the_emulator(begin: Callable[..., Served]) -> None
         (["--balance", "-1"], "x>=0"),
         (["--webhook-host", "http://app"], "is not the name of a host; write hooks.test"),
         (["--public-url", "app:80"], "is not a URL such as https://emulator.example.com"),
+        (["--control-token", "short"], "token: it needs at least 16 characters"),
+        (["--cors", "localhost:3000"], "is not an origin such as"),
+        (["--cors", "http://a.example/x"], "is not an origin such as http://localhost:3000"),
         (
             ["--verified-sender", "@a", "--set", "verified_senders=@b"],
             "give --verified-sender or --set verified_senders=…, not both",
@@ -116,6 +120,48 @@ def test_wrong_option_is_refused(arguments: list[str], message: str) -> None:
 def test_other_hosts_are_warned_of(begin: Callable[..., Served]) -> None:
     """Whoever opens it to a network is told who can use it."""
     assert "Anybody who reaches 0.0.0.0 can use" in begin("--host", "0.0.0.0").output  # noqa: S104
+
+
+def test_page_is_for_this_machine_unless_the_options_say_more(
+    begin: Callable[..., Served],
+) -> None:
+    """Its address is shown, and no token is made."""
+    served = begin()
+
+    assert served.options["control"] == ControlOptions()
+    assert "http://127.0.0.1:8025/\n" in served.output
+    assert "token" not in served.output
+
+
+def test_network_without_a_token_gets_one_that_is_shown_once(begin: Callable[..., Served]) -> None:
+    """Each start makes another; it stands in the address of the page."""
+    tokens = []
+    for _ in range(2):
+        served = begin("--control", "network")
+        control = served.options["control"]
+        assert control.access == "network"
+        assert served.output.count(f"http://127.0.0.1:8025/?token={control.token}\n") == 1
+        tokens.append(control.token)
+
+    assert tokens[0] != tokens[1]
+
+
+def test_token_that_was_given_is_not_shown(
+    begin: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come from the environment, where no list of processes shows it."""
+    monkeypatch.setenv("NEWSLEOPARD_EMULATOR_TOKEN", "a-token-of-16-characters")
+    served = begin("--control", "network", "--cors", "http://localhost:3000")
+
+    assert served.options["control"] == ControlOptions(
+        access="network", token="a-token-of-16-characters", origins=("http://localhost:3000",)
+    )
+    assert "a-token" not in served.output
+
+
+def test_page_may_be_off(begin: Callable[..., Served]) -> None:
+    """Then its address is not shown."""
+    assert "browser" not in begin("--control", "off").output
 
 
 CONFIG = """
@@ -171,7 +217,7 @@ def test_command_line_goes_before_the_file(begin: Callable[..., Served], tmp_pat
     ("text", "message"),
     [
         ("prot = 1", "there is no option 'prot'; do you mean port?"),
-        ("colour = 1", "there is no option 'colour'; --help shows all"),
+        ("zzz = 1", "there is no option 'zzz'; --help shows all"),
         ("switch = {}", "there is no option 'switch'"),
         ("config = 'x'", "there is no option 'config'"),
         ("api_key = 'x'", "there is no option 'api_key'; do you mean api-key?"),
