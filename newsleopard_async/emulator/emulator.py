@@ -17,6 +17,7 @@ from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.clock import Clock, EmulatorClock
 from newsleopard_async.emulator.platform.webhooks import Delivery, check_hosts
+from newsleopard_async.emulator.snapshots import Snapshots
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard, Switches
 from newsleopard_async.emulator.truth import Truth
 
@@ -27,7 +28,7 @@ STORAGE_URL: Final = "https://storage.newsleopard.example"
 WEBHOOK_PERIOD_S: Final = 0.25
 
 
-class Emulator(Controls, Truth):
+class Emulator(Controls, Truth, Snapshots):
     """A NewsLeopard of your own: stateful, deterministic, and without a way to the real one.
 
     Args:
@@ -78,6 +79,7 @@ class Emulator(Controls, Truth):
             webhook_transport=webhook_transport,
             webhook_hosts=check_hosts(webhook_hosts),
         )
+        self._kept = {}
         self.app: Starlette = build_app(self._account, lifespan=self._lifespan)
 
     def transport(self) -> EmulatorTransport:

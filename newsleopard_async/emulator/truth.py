@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import Contact, ContactList, Contacts
@@ -89,10 +90,11 @@ class Truth:
     def outbox(self) -> Outbox:
         """The mails sent by now, rendered when they are looked at; an empty one says why."""
         with self._present() as now:
-            waves = [wave for item in self._account.campaigns.all.values() for wave in item.waves]
+            campaigns = self._account.campaigns.all
+            waves = [wave for item in campaigns.values() for wave in item.waves]
             is_empty = not any(wave.sent(now) for wave in waves)
             unsent = self._unsent(now) if is_empty else None
-            return Outbox(waves, now=now, render=self._render, unsent=unsent)
+            return Outbox(waves, now=now, render=partial(_render, campaigns), unsent=unsent)
 
     def _unsent(self, now: datetime) -> Unsent:
         account = self._account
@@ -103,10 +105,6 @@ class Truth:
             refused=last_refused_submit(account.log.last()),
             now=now,
         )
-
-    def _render(self, wave: Wave, index: int) -> Mail:
-        variants = self._account.campaigns.all[wave.campaign_sn].body.variants
-        return render_mail(wave, index, variants=variants)
 
     @property
     def balance(self) -> int:
@@ -165,3 +163,8 @@ class Truth:
         account = self._account
         with self._changed() as now:
             return tuple(account.book.create_list(account.codes.sn(), name, now) for name in names)
+
+
+def _render(campaigns: Mapping[str, Campaign], wave: Wave, index: int) -> Mail:
+    """Render a mail of a state that may not be the emulator's any more."""
+    return render_mail(wave, index, variants=campaigns[wave.campaign_sn].body.variants)

@@ -139,7 +139,8 @@ def _route(
 
 async def _upload(account: Account, request: Request) -> Response:
     """Take a file, in constant memory."""
-    take = _taker(account, request.path_params["name"])
+    name, timeline = request.path_params["name"], account.timeline
+    take = _taker(account, name)
     writer = BlobWriter()
     async for piece in request.stream():
         writer.write(piece)
@@ -152,6 +153,8 @@ async def _upload(account: Account, request: Request) -> Response:
         )
     await settle_in_slices(account)
     with account.changing():
+        if account.timeline is not timeline:  # another state took the place of that one
+            take = _taker(account, name)
         take(blob, account.present(), max_bytes=account.board.on.file_max_bytes)
     await settle_in_slices(account)
     # Not the MD5 that a client may expect, like that of an encrypted bucket.

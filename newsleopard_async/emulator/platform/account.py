@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from typing import Any, Final
 
 import httpx
 
@@ -30,9 +32,29 @@ from newsleopard_async.emulator.platform.storage import Storage
 from newsleopard_async.emulator.platform.templates import Templates
 from newsleopard_async.emulator.platform.timeline import Changes, Timeline
 from newsleopard_async.emulator.platform.webhooks import Webhooks
-from newsleopard_async.emulator.switches import SwitchBoard
+from newsleopard_async.emulator.switches import SwitchBoard, Switches
 
 __all__ = ["Account"]
+
+
+PARTS: Final = (
+    "log",
+    "faults",
+    "limiter",
+    "codes",
+    "timeline",
+    "book",
+    "webhooks",
+    "storage",
+    "imports",
+    "campaigns",
+    "once",
+    "removals",
+    "templates",
+    "automation",
+    "reports",
+)
+"""The attributes of an account that are its state."""
 
 
 class Account:
@@ -61,17 +83,26 @@ class Account:
         self.api_keys = api_keys
         self.base_url = base_url
         self.latency_s = latency_s
-        self.log: RequestLog = RequestLog(seed)
         self.listeners: Listeners = Listeners()
         self._changes = Changes()
+        self._switches = board.on
+        self._seed = seed
+        self._balance = balance
+        self._webhooks = partial(
+            Webhooks, board, webhook_transport, changes=self._changes, hosts=webhook_hosts
+        )
+        self._begin(storage_url)
+
+    def _begin(self, storage_url: str) -> None:
+        """Make all parts anew."""
+        board, seed = self.board, self._seed
+        self.log: RequestLog = RequestLog(seed)
         self.faults: Faults = Faults(self._changes)
         self.limiter: RateLimiter = RateLimiter(board)
         self.codes: Codes = Codes(seed, board)
         self.timeline: Timeline = Timeline(self._changes)
         self.book: AddressBook = AddressBook()
-        self.webhooks: Webhooks = Webhooks(
-            board, webhook_transport, changes=self._changes, hosts=webhook_hosts
-        )
+        self.webhooks: Webhooks = self._webhooks()
         self.storage: Storage = Storage(self.codes, base_url=storage_url)
         self.imports: Imports = Imports(
             book=self.book,
@@ -87,7 +118,7 @@ class Account:
             codes=self.codes,
             board=board,
             seed=seed,
-            balance=balance,
+            balance=self._balance,
         )
         self.once: Once = Once(
             book=self.book,
@@ -100,6 +131,30 @@ class Account:
         self.templates: Templates = Templates(codes=self.codes, board=board)
         self.automation: Automation = Automation(board)
         self.reports: Reports = Reports(storage=self.storage, webhooks=self.webhooks, board=board)
+
+    def reset(self) -> None:
+        """Be as it was made; its clock, addresses and listeners stay."""
+        with self.changing():
+            self._begin(self.storage.base_url)
+            self.board.on = self._switches
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Everything that is the account's state, but for the switches."""
+        return {name: getattr(self, name) for name in PARTS}
+
+    def replace(self, parts: Mapping[str, Any], switches: Switches) -> None:
+        """Put another state in the place of this one.
+
+        What belongs to the process, such as locks and addresses, goes over to it.
+        """
+        with self.changing():
+            for name, part in parts.items():
+                here = getattr(self, name)
+                for field in getattr(type(part), "OF_PROCESS", ()):
+                    setattr(part, field, getattr(here, field))
+                setattr(self, name, part)
+            self.board.on = switches
 
     @property
     def changes(self) -> int:
@@ -133,6 +188,17 @@ class Account:
 
     def settling(self) -> Generator[None, None, None]:
         """Do the same in slices, unless another request is doing it."""
+        is_done = False
+        while not is_done:
+            timeline = self.timeline
+            for _ in self._settling():
+                yield
+                if self.timeline is not timeline:
+                    break  # another state took the place of the one that was settled
+            else:
+                is_done = True
+
+    def _settling(self) -> Iterator[None]:
         yield from self._judging()
         yield from self.timeline.settling(self.clock.now)
 

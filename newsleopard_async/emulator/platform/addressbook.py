@@ -10,8 +10,8 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import filterfalse
-from typing import overload
+from itertools import count, filterfalse
+from typing import ClassVar, overload
 
 import attrs
 
@@ -93,6 +93,8 @@ class ContactList:
         is_segment: Whether it fills itself: every contact of the account is in it (T62).
         left: When members were excluded, sorted, and the state in which that was counted.
     """
+
+    AFRESH: ClassVar[Mapping[str, object]] = {"left": None}
 
     sn: str
     name: str
@@ -224,6 +226,8 @@ class Contacts(Mapping[str, Contact]):
 class AddressBook:
     """All contacts and lists of the account."""
 
+    AFRESH: ClassVar[Mapping[str, object]] = {"_latest": None, "_numbers": {}}
+
     def __init__(self) -> None:
         self.lists: dict[str, ContactList] = {}
         self.columns: dict[str, str] = {}
@@ -250,6 +254,13 @@ class AddressBook:
     def number(self, email: object) -> int | None:
         """Return the number of an address, if it has one; that alone makes no contact."""
         return self._numbers.get(email)  # type: ignore[call-overload, no-any-return]  # any key may be asked for
+
+    def number_again(self) -> None:
+        """Find out each address's number from all addresses; the first of a double one counts."""
+        numbers: dict[str, int] = {}
+        for _ in map(numbers.setdefault, self.addresses, count()):
+            pass
+        self._numbers = numbers
 
     def number_all(self, emails: Sequence[str]) -> array[int]:
         """Return the numbers of many addresses; those without one get one.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import compress, filterfalse, repeat
+from itertools import chain, compress, filterfalse, repeat
 from typing import Final
 
 import attrs
@@ -50,6 +50,20 @@ class Addresses:
     def __getitem__(self, number: int) -> str:
         part, place = number // TUPLE_SIZE, number % TUPLE_SIZE
         return self._full[part][place] if part < len(self._full) else self._last[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self.parts())
+
+    def parts(self) -> Iterator[tuple[str, ...]]:
+        """Yield all of them, some thousands at a time."""
+        yield from self._full
+        yield tuple(self._last)
+
+    def copy(self) -> Addresses:
+        """Return the same addresses, which may grow apart from these."""
+        made = Addresses()
+        made._full, made._last = self._full[:], self._last[:]
+        return made
 
     def extend(self, emails: Iterable[str]) -> None:
         """Give the next numbers."""

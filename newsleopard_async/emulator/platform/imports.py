@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -71,6 +71,8 @@ class ImportJob:
 class _Case:
     """A file that is to be judged, or was, and whose job has not ended."""
 
+    AFRESH: ClassVar[Mapping[str, object]] = {"judging": None}
+
     job: ImportJob
     blob: Blob
     on: Switches
@@ -86,6 +88,8 @@ class _Case:
 
 class Imports:
     """All imports, done one after the other in order of their uploads (T48)."""
+
+    AFRESH: ClassVar[Mapping[str, object]] = {"_is_judging": False}
 
     def __init__(
         self,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -143,6 +143,8 @@ class Campaign:
 
 class Mailer:
     """Sends the mails of campaigns, one wave after the other."""
+
+    AFRESH: ClassVar[Mapping[str, object]] = {"_drawn": {}}
 
     def __init__(self, *, book: AddressBook, board: SwitchBoard, seed: int) -> None:
         self._book = book

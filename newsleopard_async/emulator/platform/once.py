@@ -6,9 +6,9 @@ stored nowhere, and sent to. The upload is answered once the file is read, slice
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -32,6 +32,8 @@ ONCE_FOLDER: Final = "once/"
 class _Upload:
     """A file that is to be read."""
 
+    AFRESH: ClassVar[Mapping[str, object]] = {"reading": None}
+
     campaign: Campaign
     blob: Blob
     on: Switches
@@ -42,6 +44,8 @@ class _Upload:
 
 class Once:
     """The uploads of all campaigns without lists."""
+
+    AFRESH: ClassVar[Mapping[str, object]] = {"_is_reading": False}
 
     def __init__(
         self,
@@ -113,6 +117,7 @@ class Once:
 
     def _read_on(self, upload: _Upload, now: Callable[[], datetime]) -> None:
         if upload.reading is None:
+            upload.history = History()
             upload.reading = judge(
                 upload.blob,
                 book=self._book,

@@ -15,7 +15,7 @@ from copy import copy
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import chain, islice
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -71,6 +71,8 @@ class Fates:
     Attributes:
         mails: How many of them go out: all, unless they are stopped before.
     """
+
+    AFRESH: ClassVar[Mapping[str, object]] = {"_stopped": None}
 
     def __init__(self, count: int, *, variant: int, seed: str, on: Switches) -> None:
         self.seed = seed

@@ -7,10 +7,10 @@ takes some seconds, and others are answered meanwhile.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import compress
-from typing import Final
+from typing import ClassVar, Final
 
 import attrs
 
@@ -121,6 +121,8 @@ class _Removal(Change):
 
 class _Search:
     """Who among the members of a list is found by a filter."""
+
+    AFRESH: ClassVar[Mapping[str, object]] = {"_found": None}
 
     def __init__(self, book: AddressBook, target: ContactList, chosen: Filter) -> None:
         self._book = book

@@ -17,7 +17,7 @@ import hmac
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 from xml.sax.saxutils import escape
 
@@ -147,6 +147,8 @@ class StoredFile:
         blob: Its content; None until it is written.
     """
 
+    AFRESH: ClassVar[Mapping[str, object]] = {"_writing": None}
+
     def __init__(
         self, content: Content | None = None, *, form: str = "", blob: Blob | None = None
     ) -> None:
@@ -172,6 +174,8 @@ class Storage:
     Attributes:
         leaked_keys: Every API key that was sent here, which none ever should be.
     """
+
+    OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"base_url"})
 
     def __init__(self, codes: Codes, *, base_url: str) -> None:
         self.base_url = base_url

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 __all__ = ["Change", "Changes", "Timeline"]
 
@@ -50,6 +50,9 @@ class Change(Protocol):
 
 class Timeline:
     """A queue of changes; of two due at the same instant, the one added first happens first."""
+
+    OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"_lock", "_counted"})
+    AFRESH: ClassVar[Mapping[str, object]] = {"_is_preparing": False}
 
     def __init__(self, counted: Changes) -> None:
         self._counted = counted

@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Collection
 from datetime import datetime
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 from urllib.parse import urlsplit
 
 import attrs
@@ -93,6 +93,8 @@ class Webhooks:
         hosts: Further hosts that webhooks go to, by names in lower case.
     """
 
+    OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"_lock", "_transport", "_hosts", "_changes"})
+
     def __init__(
         self,
         board: SwitchBoard,
@@ -115,6 +117,13 @@ class Webhooks:
         with self._lock:
             due = _Due(url=url, at=at, payload=payload)
             self._due.extend([due] * self._board.on.webhook_copies)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what is to be kept: what is on its way now is delivered once more then."""
+        with self._lock:
+            due = [*self._on_their_way, *self._due]
+            made = [*self.deliveries]
+        return {**vars(self), "_due": due, "_on_their_way": [], "deliveries": made}
 
     @property
     def is_waiting(self) -> bool:

@@ -1,0 +1,199 @@
+"""The whole state of an account, put aside and put back.
+
+A state has a head, which is a pickle, and beside it what is large and never changes: the bytes
+of files, the rows of imports, the addresses, and the requests that have ended. A snapshot in
+memory shares these with the account that goes on; a file stores them outside the account's lock.
+Instants of the timeline stay as they are.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+
+from newsleopard_async.emulator.platform.account import PARTS, Account
+from newsleopard_async.emulator.platform.batches import Addresses, Batch
+from newsleopard_async.emulator.platform.blobs import Blob
+from newsleopard_async.emulator.platform.gateway import RequestRecord
+from newsleopard_async.emulator.platform.pickling import BadState, Beside, Writer, load
+from newsleopard_async.emulator.switches import Switches
+
+__all__ = ["BadState", "Kept", "from_rows", "keep", "put_back", "rows_of"]
+
+RECORDS_PER_ROW: Final = 256
+"""Chosen: so many requests are pickled in about 2 ms; other threads have a turn after that."""
+
+HEAD_BYTES_PER_ROW: Final = 4_000_000
+"""Chosen: far below what SQLite takes as one value, which is 1 GB."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Kept:
+    """A state at one moment.
+
+    Attributes:
+        head: All but what follows, as a pickle.
+        addresses: All addresses.
+        batches: The rows of the imports that have ended.
+        records: The last requests.
+        blobs: The bytes of files, by digest.
+        now: The time on the account's clock.
+        monotonic_s: The same on the clock that never goes back.
+    """
+
+    head: bytes = attrs.field(repr=False)
+    addresses: Addresses = attrs.field(repr=False)
+    batches: Sequence[Batch] = attrs.field(repr=False)
+    records: Sequence[RequestRecord] = attrs.field(repr=False)
+    blobs: Mapping[str, Blob] = attrs.field(repr=False)
+    now: datetime
+    monotonic_s: float
+
+
+def keep(account: Account, *, hide_keys: bool = False) -> Kept:
+    """Put a state aside as it is now.
+
+    Nothing is settled: what is due by now and has not happened yet happens after the state was
+    put back.
+
+    Args:
+        account: Whose state.
+        hide_keys: Leave out the API keys that were sent to the storage.
+    """
+    with account.lock, account.log.held() as records:
+        head = io.BytesIO()
+        writer = Writer(head, hide_keys=hide_keys)
+        writer.dump({"parts": account.parts, "switches": account.board.on})
+        return Kept(
+            head=head.getvalue(),
+            addresses=account.book.addresses.copy(),
+            batches=writer.batches,
+            records=tuple(each if _has_ended(each) else copy(each) for each in records),
+            blobs=writer.blobs,
+            now=account.clock.now(),
+            monotonic_s=account.clock.monotonic(),
+        )
+
+
+def _has_ended(record: RequestRecord) -> bool:
+    """Tell whether a record changes no more, so that states may share it."""
+    return record.duration_ms is not None
+
+
+def put_back(account: Account, kept: Kept, *, from_file: bool = False) -> None:
+    """Put a state in the place of the account's own.
+
+    Args:
+        account: Whose state.
+        kept: The state.
+        from_file: Another process made it, whose clocks began at other times.
+
+    Raises:
+        BadState: it is damaged. The account stays as it was.
+    """
+    parts, on = _read_head(account, kept)
+    parts["book"].number_again()
+    parts["log"].hold(kept.records)
+    if from_file:
+        passed_s = max(0.0, (account.clock.now() - kept.now).total_seconds())
+        _move(parts, kept, account.clock.monotonic() - passed_s - kept.monotonic_s)
+    account.replace(parts, on)
+
+
+def _move(parts: Mapping[str, Any], kept: Kept, seconds: float) -> None:
+    """Let everything on the clock that never goes back be so much later."""
+    parts["limiter"].move(seconds)
+    for record in kept.records:
+        record.at_s += seconds
+
+
+def _read_head(account: Account, kept: Kept) -> tuple[dict[str, Any], Switches]:
+    shared: dict[tuple[str, ...], object] = {
+        ("addresses",): kept.addresses.copy(),
+        ("board",): account.board,
+        **{("batch", str(place)): batch for place, batch in enumerate(kept.batches)},
+        **_by_digest(kept.blobs),
+    }
+    state = load(kept.head, shared)
+    if not (isinstance(state, dict) and state.keys() == {"parts", "switches"}):
+        raise BadState("the head is not a state")
+    parts, on = state["parts"], state["switches"]
+    if not (isinstance(parts, dict) and isinstance(on, Switches)):
+        raise BadState("the head is not a state")
+    wanted = {name: type(part) for name, part in account.parts.items()}
+    if {name: type(part) for name, part in parts.items()} != wanted:
+        raise BadState(f"the head has not the parts {', '.join(PARTS)}")
+    return parts, on
+
+
+# As rows of a table
+
+
+def rows_of(kept: Kept) -> Iterator[tuple[str, bytes]]:
+    """Yield all but the blobs as rows, each with the name of what it is a part of.
+
+    It takes some seconds for a large account, and needs no lock.
+    """
+    for begin in range(0, len(kept.head), HEAD_BYTES_PER_ROW):
+        yield "head", kept.head[begin : begin + HEAD_BYTES_PER_ROW]
+    for part in kept.addresses.parts():
+        yield "addresses", _row(part)
+    for batch in kept.batches:
+        yield "batches", _row((batch,))
+    for begin in range(0, len(kept.records), RECORDS_PER_ROW):
+        yield "records", _row(tuple(kept.records[begin : begin + RECORDS_PER_ROW]))
+
+
+def _row(values: tuple[object, ...]) -> bytes:
+    row = io.BytesIO()
+    Writer(row, is_beside=True).dump(values)
+    return row.getvalue()
+
+
+def _by_digest(blobs: Mapping[str, Blob]) -> dict[tuple[str, ...], object]:
+    return {("blob", digest): blob for digest, blob in blobs.items()}
+
+
+def from_rows(
+    rows: Mapping[str, Sequence[bytes]],
+    *,
+    blobs: Mapping[str, Blob],
+    now: datetime,
+    monotonic_s: float,
+) -> Kept:
+    """Make a state of its rows.
+
+    Raises:
+        BadState: they are damaged.
+    """
+    beside = _by_digest(blobs)
+    addresses = Addresses()
+    for row in rows.get("addresses", ()):
+        addresses.extend(_load_all(row, str, {}))
+    return Kept(
+        head=b"".join(rows.get("head", ())),
+        addresses=addresses,
+        batches=[
+            batch for row in rows.get("batches", ()) for batch in _load_all(row, Batch, beside)
+        ],
+        records=[
+            record
+            for row in rows.get("records", ())
+            for record in _load_all(row, RequestRecord, {})
+        ],
+        blobs=blobs,
+        now=now,
+        monotonic_s=monotonic_s,
+    )
+
+
+def _load_all(row: bytes, kind: type, beside: Beside) -> tuple[Any, ...]:
+    found = load(row, beside)
+    if not (isinstance(found, tuple) and all(type(each) is kind for each in found)):
+        raise BadState(f"a row does not hold {kind.__name__}")
+    return found

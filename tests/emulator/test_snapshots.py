@@ -1,0 +1,333 @@
+"""An emulator's state, put aside and put back, and made anew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import anyio
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator.platform.blobs import BlobWriter
+from newsleopard_async.emulator.platform.keeping import from_rows, keep, put_back, rows_of
+from tests.emulator.api import BODY, Api, HandClock, make, rows
+from tests.emulator.stories import STORY, Step, play, truth_of
+
+pytestmark = pytest.mark.anyio
+
+RICH: list[Step] = [
+    ("list", 1),
+    ("import", 1),
+    ("file", 1),
+    ("bad file", 1),
+    ("minute", 0),
+    ("minute", 0),
+    ("submit", 0),
+    ("schedule", 0),
+    ("test", 0),
+    ("once", 1),
+    ("test once", 2),
+    ("minute", 0),
+    ("remove", 1),
+    ("export", 0),
+    ("export", 1),
+    ("lost upload", 0),
+    ("event", 1),
+    ("fail", 0),
+    ("script", 1),
+    ("exclude", 3),
+    ("template", 1),
+    ("switch", 3),
+    ("file", 3),
+]
+"""Something of everything, some of it still to come."""
+
+GOING_ON: list[Step] = [
+    ("hours", 0),
+    ("react", 1),
+    ("links", 0),
+    ("webhooks", 0),
+    ("pause", 1),
+    ("submit", 0),
+    ("submit", 0),
+    ("minute", 0),
+    ("list", 4),
+    ("hours", 5),
+    ("metrics", 2),
+    ("links", 0),
+]
+
+OTHERWISE: list[Step] = [
+    ("delete", 1),
+    ("switch", 1),
+    ("import", 3),
+    ("remove", 4),
+    ("test", 0),
+    ("hours", 3),
+    ("export", 0),
+    ("throttle", 1),
+    ("links", 2),
+]
+
+
+def _make() -> tuple[Emulator, HandClock]:
+    return make(later_endpoints=True, export_per_campaign_s=10.0, bounce_share=0.1)
+
+
+async def _twice(before: list[Step], otherwise: list[Step], after: list[Step]) -> None:
+    emulator, clock = _make()
+    await play(emulator, before)
+    there_s = clock.elapsed_s
+    emulator.snapshot("before")
+    answers = await play(emulator, after)
+    truth = truth_of(emulator)
+    clock.elapsed_s = there_s
+    emulator.restore("before")
+    await play(emulator, otherwise)
+    clock.elapsed_s = there_s
+
+    emulator.restore("before")
+
+    assert await play(emulator, after) == answers
+    assert truth_of(emulator) == truth
+
+
+async def test_same_story_gives_the_same_answers_after_a_restore() -> None:
+    """Codes, mails, reports and refusals are the same, byte for byte."""
+    await _twice(RICH, OTHERWISE, GOING_ON)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STORY, STORY, STORY)
+def test_any_story_gives_the_same_answers_after_a_restore(
+    backend: str, before: list[Step], otherwise: list[Step], after: list[Step]
+) -> None:
+    """Whatever was done before a snapshot and after it."""
+    anyio.run(_twice, RICH[:12] + before, otherwise, after, backend=backend)
+
+
+async def _compared(before: list[Step], after: list[Step]) -> None:
+    plain, _ = _make()
+    await play(plain, before)
+    expected = await play(plain, after)
+    emulator, clock = _make()
+    await play(emulator, before)
+    emulator.snapshot("now")
+    kept = keep(emulator._account)
+    written: dict[str, list[bytes]] = {}
+    for name, row in rows_of(kept):
+        written.setdefault(name, []).append(row)
+    other, other_clock = make()
+    other_clock.elapsed_s = clock.elapsed_s
+
+    read = from_rows(written, blobs=kept.blobs, now=kept.now, monotonic_s=kept.monotonic_s)
+    put_back(other._account, read, from_file=True)
+
+    assert truth_of(other) == truth_of(emulator)
+    assert await play(emulator, after) == expected
+    assert await play(other, after) == expected
+    assert truth_of(other) == truth_of(emulator) == truth_of(plain)
+
+
+async def test_state_goes_on_in_another_emulator_as_in_this_one() -> None:
+    """A snapshot disturbs nothing, and a written state is the whole state."""
+    await _compared(RICH, GOING_ON)
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(STORY, STORY)
+def test_any_state_goes_on_in_another_emulator(before: list[Step], after: list[Step]) -> None:
+    """Whatever it came from."""
+    anyio.run(_compared, RICH[:12] + before, after)
+
+
+def _upload_without_judging(emulator: Emulator, count: int) -> None:
+    account = emulator._account
+    job = account.imports.create(None, None, emulator.clock.now())
+    account.imports.upload(job, BlobWriter.of(rows(count).encode()), emulator.clock.now())
+
+
+async def test_file_that_is_being_judged_is_judged_again() -> None:
+    """Half-done work is neither lost nor kept half."""
+    emulator, clock = make()
+    _upload_without_judging(emulator, 5_000)
+    slices = emulator._account.settling()
+    for _ in range(3):
+        next(slices)
+    emulator.snapshot("half")
+    for _ in slices:
+        pass
+    clock.advance(60)
+    found = list(emulator.contacts)
+
+    emulator.restore("half")
+
+    assert list(emulator.contacts) == found
+    assert len(found) == 5_000
+    assert emulator.imports[0].status == "COMPLETE"
+
+
+async def test_request_that_judges_goes_over_to_the_restored_state() -> None:
+    """Nobody goes on judging a file that is no longer there."""
+    emulator, clock = make()
+    emulator.snapshot("empty")
+    _upload_without_judging(emulator, 5_000)
+    slices = emulator._account.settling()
+    next(slices)
+
+    emulator.restore("empty")
+    _upload_without_judging(emulator, 10)
+    left = sum(1 for _ in slices)
+
+    clock.advance(60)
+    assert left < 5
+    assert len(emulator.contacts) == 10
+
+
+async def test_restore_does_not_move_the_clock() -> None:
+    """What was due meanwhile happens at once, each thing at its own instant."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.submit(BODY, await api.filled_list(3))
+        emulator.snapshot("accepted")
+        accepted = clock.now()
+        clock.advance(3_600)
+
+        emulator.restore("accepted")
+
+        campaign = emulator.campaigns[0]
+    assert clock.now() == accepted + timedelta(hours=1)
+    assert campaign.sent_begin == accepted
+    assert campaign.state(clock.now()) == "COMPLETE"
+
+
+async def test_what_happened_is_undone_by_a_restore_alone() -> None:
+    """A wall clock that is set back changes nothing; a restore takes the present back."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.import_text(rows(2))
+    emulator.snapshot("uploaded")
+    clock.advance(60)
+    assert len(emulator.contacts) == 2
+
+    clock.wall_behind_s = 60.0
+
+    assert len(emulator.contacts) == 2
+    emulator.restore("uploaded")
+    assert len(emulator.contacts) == 0
+    clock.wall_behind_s = 0.0
+    assert len(emulator.contacts) == 2
+
+
+async def test_limits_are_restored() -> None:
+    """A day that was used up is used up again."""
+    emulator = Emulator(clock=HandClock(), switches=Switches(requests_per_s=None))
+    async with Api(emulator) as api:
+        emulator.exhaust_day()
+        emulator.snapshot("exhausted")
+        emulator.reset()
+        free = await api.get("/v1/contacts/lists")
+
+        emulator.restore("exhausted")
+        refused = await api.get("/v1/contacts/lists")
+
+    assert (free.status_code, refused.status_code) == (200, 429)
+
+
+async def test_what_was_handed_out_stays() -> None:
+    """Mails that a test holds do not change under its hands."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.submit(BODY, await api.filled_list(3))
+        clock.advance(3_600)
+        outbox, contacts = emulator.outbox, emulator.contacts
+
+        emulator.reset()
+
+    assert (len(outbox), outbox[0].to, len(contacts)) == (3, "u0@example.com", 3)
+    assert len(emulator.outbox) == len(emulator.contacts) == 0
+
+
+async def test_upload_that_a_restore_overtakes_goes_to_the_restored_state() -> None:
+    """A file whose import the restored state has too is imported there."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        ticket = (await api.post("/v1/contacts/imports/file")).json()
+        emulator.snapshot("asked")
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content[:50_000]
+            emulator.restore("asked")
+            yield content[50_000:]
+
+        content = rows(5_000).encode()
+        headers = {"content-length": str(len(content))}
+        answer = await api.put(ticket["url"], pieces(), headers=headers)
+        clock.advance(60)
+
+        result = await api.result(ticket["import_sn"])
+
+    assert answer.status_code == 200
+    assert (result["status"], result["fileCnt"]) == ("COMPLETE", 5_000)
+
+
+async def test_reset_makes_it_as_it_was_made() -> None:
+    """After a reset, a story gives the answers that it gives to a new emulator."""
+    new, _ = _make()
+    expected = await play(new, RICH)
+    emulator, clock = _make()
+    emulator.balance = 7
+    async with Api(emulator) as held:
+        await play(emulator, [*RICH, *OTHERWISE])
+        clock.elapsed_s = 0.0
+
+        emulator.reset()
+
+        assert truth_of(emulator) == truth_of(_make()[0])
+        assert await play(emulator, RICH) == expected
+        assert truth_of(emulator) == truth_of(new)
+        assert (await held.get("/v1/contacts/lists")).status_code == 503
+
+
+async def test_reset_keeps_clock_address_listeners_and_snapshots() -> None:
+    """These belong to whoever runs the emulator."""
+    emulator, clock = make()
+    emulator.latency_s = 0.5
+    emulator.move_to("http://127.0.0.1:1", storage_url="http://127.0.0.1:2")
+    emulator.snapshot("first")
+    clock.advance(5)
+
+    for change in (emulator.reset, lambda: emulator.restore("first")):
+        before = emulator.changes
+        change()
+
+        assert emulator.changes > before
+        assert emulator.snapshots == ("first",)
+        assert (emulator.base_url, emulator.storage_url, emulator.latency_s) == (
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:2",
+            0.5,
+        )
+        assert clock.elapsed_s == 5
+
+
+async def test_snapshots_have_names() -> None:
+    """They are told apart by names, in the order in which they were taken."""
+    emulator, _ = make()
+
+    with pytest.raises(LookupError, match="no snapshot 'a'; take one"):
+        emulator.restore("a")
+    with pytest.raises(ValueError, match="needs a name"):
+        emulator.snapshot("")
+    for name in ("a", "b", "a"):
+        emulator.snapshot(name)
+    assert ", ".join(emulator.snapshots) == "b, a"
+    with pytest.raises(LookupError, match="no snapshot 'c'; there are 'b', 'a'"):
+        emulator.forget_snapshot("c")
+    emulator.forget_snapshot("b")
+    assert ", ".join(emulator.snapshots) == "a"
