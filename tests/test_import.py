@@ -18,6 +18,7 @@ LAZY = (
     "newsleopard_async.durable",
     "newsleopard_async.models",
     "newsleopard_async.stores",
+    "newsleopard_async.testing",
     "newsleopard_async.workflows",
 )
 """The packages whose names are loaded when they are used."""
@@ -95,6 +96,19 @@ def test_importing_the_package_loads_nothing_else_of_ours() -> None:
     own = {name for name in loaded_by("import newsleopard_async") if "newsleopard" in name}
 
     assert own == {"newsleopard_async", "newsleopard_async.lazy"}
+
+
+@pytest.mark.slow
+def test_plugin_of_pytest_loads_nothing_else_of_ours() -> None:
+    """Pytest loads it in every run of everybody who has the package."""
+    without = loaded_by("import pytest")
+
+    names = loaded_by("import pytest, newsleopard_async.testing.plugin") - without
+
+    assert names == {
+        *("newsleopard_async", "newsleopard_async.lazy"),
+        *("newsleopard_async.testing", "newsleopard_async.testing.plugin"),
+    }
 
 
 @pytest.mark.slow

@@ -1,0 +1,262 @@
+"""Fixtures of pytest: an emulator, a client on it, a clock, and a server (docs/testing.md).
+
+Pytest loads this file in every run of everybody who has the package, with or without the extra
+``emulator``. So it imports nothing but pytest, which is there by then; the fixtures load what they
+need. They are plain functions, so that they serve tests on asyncio and on trio, whichever plugin
+runs these.
+
+It has no assertion that pytest would have to rewrite, and may have been imported before:
+PYTEST_DONT_REWRITE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from newsleopard_async import NewsLeopard
+    from newsleopard_async.emulator import Emulator
+    from newsleopard_async.emulator.platform.gateway import RequestRecord
+    from newsleopard_async.testing.clock import ManualClock
+
+__all__ = [
+    "NewsLeopardServer",
+    "newsleopard",
+    "newsleopard_clock",
+    "newsleopard_emulator",
+    "newsleopard_held_clock",
+    "newsleopard_server",
+]
+
+MARKER: Final = "newsleopard"
+OPTIONS: Final = ("profile", "switches", "balance", "seed", "api_keys")
+MARKER_LINE: Final = (
+    f"{MARKER}({', '.join(f'{name}=…' for name in OPTIONS)}): options of the test's NewsLeopard "
+    "emulator; switches is a mapping of names to values"
+)
+
+KEY: Final = "test-key"
+SHOWN_REQUESTS: Final = 10
+"""Chosen: an import and a campaign are about as many requests, and they fit on a screen."""
+
+EXTRA: Final = ("starlette", "uvicorn", "jinja2")
+"""The libraries of the extra ``emulator``."""
+
+EMULATORS: Final = pytest.StashKey[dict[str, "Emulator"]]()
+"""The emulators that a test uses, by the names of their fixtures, until they are torn down."""
+
+
+class NewsLeopardServer(NamedTuple):
+    """An emulator behind a real socket on loopback.
+
+    Attributes:
+        url: Its base URL, which is also in ``NEWSLEOPARD_BASE_URL``.
+        key: A key that it knows, which is also in ``NEWSLEOPARD_API_KEY``.
+        emulator: What is so, and what is to go wrong.
+    """
+
+    url: str
+    key: str
+    emulator: Emulator
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known, so that ``--strict-markers`` takes it."""
+    config.addinivalue_line("markers", MARKER_LINE)
+
+
+@pytest.fixture
+def newsleopard_clock() -> ManualClock:
+    """Return a clock that jumps to the next timer when every task is blocked."""
+    from newsleopard_async.testing.clock import ManualClock
+
+    return ManualClock()
+
+
+@pytest.fixture
+def newsleopard_held_clock() -> ManualClock:
+    """Return a clock that stands still until the test calls its ``advance``."""
+    from newsleopard_async.testing.clock import ManualClock
+
+    return ManualClock(auto_advance=False)
+
+
+@pytest.fixture
+def newsleopard_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    """Return an emulator in process, on the clock that the test asks for; the key is test-key."""
+    names = {"newsleopard_clock", "newsleopard_held_clock"}.intersection(request.fixturenames)
+    if len(names) > 1:
+        raise pytest.UsageError(f"{request.node.nodeid}: an emulator has one clock: {names}")
+    clock = request.getfixturevalue(names.pop() if names else "newsleopard_clock")
+    yield from _shown(request, "newsleopard_emulator", _build(request, clock=clock))
+
+
+@pytest.fixture
+def newsleopard(
+    request: pytest.FixtureRequest,
+    newsleopard_emulator: Emulator,
+    _newsleopard_own_state: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> NewsLeopard:
+    """Return a client on the emulator, which shares neither runs nor limits with any other.
+
+    It may be entered with ``async with``, or be used as it is: it holds no connection that would
+    have to be closed.
+    """
+    from newsleopard_async import NewsLeopard
+    from newsleopard_async.stores import FileStore
+
+    return NewsLeopard(
+        _key(request),
+        base_url=newsleopard_emulator.base_url,
+        http_transport=newsleopard_emulator.transport(),
+        clock=newsleopard_emulator.clock,  # type: ignore[arg-type]  # it is a ManualClock
+        store=FileStore(tmp_path / "newsleopard-runs"),
+    )
+
+
+@pytest.fixture
+def newsleopard_server(
+    request: pytest.FixtureRequest, _newsleopard_own_state: pytest.MonkeyPatch
+) -> Iterator[NewsLeopardServer]:
+    """Serve an emulator on a free port of the loopback, on the machine's clock.
+
+    The environment names its URL and key, for the program under test and those that it starts.
+    """
+    emulator = _build(request)
+    try:
+        from newsleopard_async.emulator.server import running
+    except ModuleNotFoundError as missing:
+        _fail_without_extra(missing)
+    with running(emulator) as url:
+        key = _key(request)
+        _newsleopard_own_state.setenv("NEWSLEOPARD_API_KEY", key)
+        _newsleopard_own_state.setenv("NEWSLEOPARD_BASE_URL", url)
+        server = NewsLeopardServer(url, key, emulator)
+        for _ in _shown(request, "newsleopard_server", emulator):
+            yield server
+
+
+@pytest.fixture
+def _newsleopard_own_state(tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Give the test limits and runs of its own; a test may undo its own patches meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NEWSLEOPARD_QUOTA", "process")
+        for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
+            patch.setenv(name, str(tmp_path / "newsleopard-state"))
+        yield patch
+
+
+def _build(request: pytest.FixtureRequest, **more: Any) -> Emulator:
+    """Build the emulator that the test's marker describes."""
+    __tracebackhide__ = True
+    try:
+        from newsleopard_async.emulator import Emulator, Switches
+    except ModuleNotFoundError as missing:
+        _fail_without_extra(missing)
+    options = _options(request)
+    switches = options.pop("switches", {})
+    _check_names(request, "switch", switches, tuple(Switches.__annotations__))
+    try:
+        emulator = Emulator(**options, **more)
+        emulator.switch(**switches)
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(f"{request.node.nodeid}: @pytest.mark.{MARKER}: {error}") from None
+    return emulator
+
+
+def _options(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Return what the markers say; that of the test goes before those of its class and module."""
+    __tracebackhide__ = True
+    options: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers(MARKER))):
+        _check_names(request, "option", marker.kwargs, OPTIONS)
+        if marker.args:
+            raise pytest.UsageError(
+                f"{request.node.nodeid}: @pytest.mark.{MARKER} takes its options by name: "
+                f"{', '.join(OPTIONS)}"
+            )
+        switches = {**options.get("switches", {}), **marker.kwargs.get("switches", {})}
+        options |= {**marker.kwargs, "switches": switches}
+    return options
+
+
+def _check_names(
+    request: pytest.FixtureRequest, what: str, given: Mapping[str, Any], known: tuple[str, ...]
+) -> None:
+    __tracebackhide__ = True
+    for name in given:
+        if name not in known:
+            import difflib
+
+            # A hundred switches are too many to read.
+            close = difflib.get_close_matches(name, known) if len(known) > len(OPTIONS) else known
+            raise pytest.UsageError(
+                f"{request.node.nodeid}: @pytest.mark.{MARKER} has no {what} {name!r}"
+                + (f"; there is {', '.join(close)}" if close else "")
+            )
+
+
+def _fail_without_extra(missing: ModuleNotFoundError) -> NoReturn:
+    """Fail with the sentence that names the extra, or with what else is missing."""
+    __tracebackhide__ = True
+    library = (missing.name or "").partition(".")[0]
+    if library not in EXTRA:
+        raise missing
+    pytest.fail(
+        f"the fixtures of NewsLeopard's emulator need {library}, which an extra brings: "
+        'pip install "newsleopard-async[emulator]"',
+        pytrace=False,
+    )
+
+
+def _key(request: pytest.FixtureRequest) -> str:
+    """Return the first key that the test's emulator knows."""
+    return str([*(_options(request).get("api_keys") or ()), KEY][0])
+
+
+def _shown(request: pytest.FixtureRequest, name: str, emulator: Emulator) -> Iterator[Emulator]:
+    """Keep an emulator with its test for as long as the fixture lives."""
+    shown = request.node.stash.setdefault(EMULATORS, {})
+    shown[name] = emulator
+    yield emulator
+    del shown[name]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    """Show what happened at the emulator below a test that failed."""
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()
+    if report.failed:
+        for name, emulator in item.stash.get(EMULATORS, {}).items():
+            report.sections.append((f"NewsLeopard emulator ({name})", _summary(emulator)))
+
+
+def _summary(emulator: Emulator) -> str:
+    """Write the last requests, the pending faults, and what the outbox says of itself."""
+    try:
+        requests = emulator.requests
+        lines = [f"the clock stands at {emulator.clock.now():%Y-%m-%d %H:%M:%S} UTC"]
+        left_out = len(requests) - SHOWN_REQUESTS
+        lines += [f"… {left_out} requests before these"] if left_out > 0 else []
+        lines += [_line(each) for each in requests[-SHOWN_REQUESTS:]] or ["no request arrived"]
+        lines += [
+            f"pending fault: {each.kind} for the next {each.times} of {each.operation or 'any'}"
+            for each in emulator.pending_faults
+        ]
+        return "\n".join([*lines, repr(emulator.outbox)])
+    except Exception as error:  # noqa: BLE001  # a report must not break the run
+        return f"it cannot be shown: {error!r}"
+
+
+def _line(record: RequestRecord) -> str:
+    status = "no answer" if record.status is None else record.status
+    fault = f"  fault: {record.fault}" if record.fault else ""
+    return (
+        f"{record.at:%H:%M:%S}  {record.method} {record.path}  {record.operation}  {status}{fault}"
+    )
