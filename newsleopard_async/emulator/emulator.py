@@ -139,11 +139,18 @@ class Emulator(Controls, Truth, Snapshots):
         self._account.base_url = base_url
         self._account.storage.base_url = storage_url
 
-    async def deliver_webhooks(self) -> tuple[Delivery, ...]:
-        """Deliver the webhooks that are due, once each; a server does so by itself."""
+    async def deliver_webhooks(
+        self, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> tuple[Delivery, ...]:
+        """Deliver the webhooks that are due, once each; a server does so by itself.
+
+        Args:
+            transport: What they go out over, such as ``httpx.ASGITransport(app)`` to an application
+                in this process; by default what the emulator was made with.
+        """
         with self._account.lock:
             now = self._account.settle()
-        return await self._account.webhooks.deliver(now)
+        return await self._account.webhooks.deliver(now, transport)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

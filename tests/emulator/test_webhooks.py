@@ -179,3 +179,16 @@ async def test_receiver_that_is_not_there_is_tried_once() -> None:
 async def test_only_this_machine_is_loopback(url: str, allowed: bool) -> None:
     """No name but localhost is trusted, and none is looked up."""
     assert is_loopback(url) is allowed
+
+
+async def test_delivery_may_name_its_transport() -> None:
+    """An application in the same process gets it without a socket, whatever the usual way is."""
+    usual, own = Receiver(), Receiver(status=202)
+    emulator, clock = emulator_with(usual)
+    async with Api(emulator) as api:
+        await start_import(api, HOOK)
+        clock.advance(60)
+
+        (made,) = await emulator.deliver_webhooks(transport=own)
+
+    assert (made.status, len(own.bodies), usual.bodies) == (202, 1, [])

@@ -130,8 +130,10 @@ class Webhooks:
         """Whether anything is to be delivered, now or later."""
         return bool(self._due)
 
-    async def deliver(self, now: datetime) -> tuple[Delivery, ...]:
-        """Try everything that is due, once each."""
+    async def deliver(
+        self, now: datetime, transport: httpx.AsyncBaseTransport | None = None
+    ) -> tuple[Delivery, ...]:
+        """Try everything that is due, once each, over a transport or the usual one."""
         with self._lock:
             ready = [due for due in self._due if due.at <= now]
             self._due = [due for due in self._due if due.at > now]
@@ -139,7 +141,7 @@ class Webhooks:
         made: list[Delivery] = []
         try:
             for due in ready:
-                delivery = await self._deliver_one(due, now)
+                delivery = await self._deliver_one(due, now, transport or self._transport)
                 made.append(delivery)
         finally:
             # What nobody waits for any more is delivered another time.
@@ -151,11 +153,13 @@ class Webhooks:
             self._changes.add()
         return tuple(made)
 
-    async def _deliver_one(self, due: _Due, now: datetime) -> Delivery:
+    async def _deliver_one(
+        self, due: _Due, now: datetime, transport: httpx.AsyncBaseTransport | None
+    ) -> Delivery:
         body = json.dumps(due.payload.written(now), ensure_ascii=False).encode()
         if not (is_loopback(due.url) or self._is_named(due.url)):
             return Delivery(url=due.url, at=due.at, body=body, status=None, refused=True)
-        status = await self._post(due.url, body)
+        status = await _post(due.url, body, transport)
         return Delivery(url=due.url, at=due.at, body=body, status=status)
 
     def _is_named(self, url: str) -> bool:
@@ -164,11 +168,12 @@ class Webhooks:
         except ValueError:
             return False
 
-    async def _post(self, url: str, body: bytes) -> int | None:
-        headers = {"Content-Type": "application/json"}
-        try:
-            async with httpx.AsyncClient(transport=self._transport, trust_env=False) as client:
-                answer = await client.post(url, content=body, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            return None
-        return answer.status_code
+
+async def _post(url: str, body: bytes, transport: httpx.AsyncBaseTransport | None) -> int | None:
+    headers = {"Content-Type": "application/json"}
+    try:
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            answer = await client.post(url, content=body, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return None
+    return answer.status_code
