@@ -24,8 +24,14 @@ if not PAGES[0].exists():
     pytest.skip("the documentation is not beside the tests", allow_module_level=True)
 
 
+TESTS = ROOT / "docs" / "testing.md"
+"""Its examples are tests, and run as such: tests/testing/test_recipes.py."""
+
+
 def _examples() -> Iterator[Any]:
     for page in PAGES:
+        if page == TESTS:
+            continue
         blocks = re.findall(
             r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
         )
