@@ -78,6 +78,11 @@ class Campaigns:
         """
         self._scripts.append(state)
 
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """The states to which the next campaigns will come."""
+        return tuple(self._scripts)
+
     def forget_scripts(self) -> None:
         """Let the next accepted campaigns take their course."""
         self._scripts.clear()

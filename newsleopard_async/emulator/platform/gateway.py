@@ -243,6 +243,11 @@ class RateLimiter:
         """Use up the day of every key."""
         self._exhausted_until = now_s + resets_in_s
 
+    def exhausted_for(self, now_s: float) -> float | None:
+        """Return for how long the day is used up by `exhaust_day`, or None if it is not."""
+        until = self._exhausted_until
+        return None if until is None or until <= now_s else until - now_s
+
     def refuse(self, key: str, now_s: float) -> str | None:
         """Count a request, and return None; or return the text that refuses it."""
         on = self._board.on

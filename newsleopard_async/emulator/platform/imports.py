@@ -122,6 +122,16 @@ class Imports:
         """Let the next upload end in this state (T44); PROCESSING is none, and never ends."""
         self._scripts.append(status)
 
+    @property
+    def to_stick(self) -> int:
+        """How many of the next uploads will never be finished."""
+        return self._to_stick
+
+    @property
+    def scripts(self) -> tuple[str, ...]:
+        """The states in which the next uploads will end."""
+        return tuple(self._scripts)
+
     def forget_scripts(self) -> None:
         """Let the next uploads take their course."""
         self._to_stick = 0

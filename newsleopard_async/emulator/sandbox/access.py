@@ -16,7 +16,15 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["ControlAccess", "ControlOptions", "Gate", "Refusal", "is_ours", "refusal_answer"]
+__all__ = [
+    "PREFIX",
+    "ControlAccess",
+    "ControlOptions",
+    "Gate",
+    "Refusal",
+    "is_ours",
+    "refusal_answer",
+]
 
 ControlAccess = Literal["loopback", "network", "off"]
 """From where they may be used: this machine alone, anywhere with the token, or nowhere."""

@@ -11,13 +11,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsleopard_async.emulator.emulator import Emulator
-from newsleopard_async.emulator.sandbox.access import (
-    ControlOptions,
-    Gate,
-    Refusal,
-    is_ours,
-    refusal_answer,
-)
+from newsleopard_async.emulator.sandbox.access import ControlOptions, Gate, is_ours
+from newsleopard_async.emulator.sandbox.control.endpoint import Context
+from newsleopard_async.emulator.sandbox.control.routes import EXCEPTION_HANDLERS, control_routes
+from newsleopard_async.emulator.sandbox.events import Listening
 
 __all__ = ["build_sandbox", "package_version"]
 
@@ -52,7 +49,14 @@ def build_sandbox(
     options = options or ControlOptions()
     if options.access == "off":
         return emulator.app
-    own = Starlette(routes=[Route("/", _no_page)], exception_handlers={Refusal: _refused})
+    context = Context(
+        emulator=emulator,
+        at_start=emulator.switches,
+        version=package_version(),
+        listening=Listening(emulator),
+    )
+    routes = [Route("/", _no_page), *control_routes(context)]
+    own = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     own.router.redirect_slashes = False
     return _Sandbox(emulator.app, Gate(own, options=options, public_url=public_url))
 
@@ -68,8 +72,3 @@ def package_version() -> str:
 async def _no_page(request: Request) -> Response:
     del request
     return PlainTextResponse("This is an emulator of NewsLeopard's Campaign API.\n")
-
-
-async def _refused(request: Request, refused: Exception) -> Response:
-    assert isinstance(refused, Refusal)
-    return refusal_answer(request.scope, refused)

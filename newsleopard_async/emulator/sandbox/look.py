@@ -18,6 +18,7 @@ from newsleopard_async.emulator.platform.addressbook import ContactList
 from newsleopard_async.emulator.platform.clock import EmulatorClock
 from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.imports import ImportJob
+from newsleopard_async.emulator.platform.webhooks import Delivery
 from newsleopard_async.emulator.sandbox.views import (
     AccountView,
     ClockView,
@@ -46,6 +47,8 @@ __all__ = [
     "in_slices",
     "lists",
     "request_view",
+    "settle",
+    "webhook_row",
     "webhooks",
 ]
 
@@ -358,13 +361,15 @@ def _request_fields(record: RequestRecord) -> Mapping[str, Any]:
 
 def webhooks(account: Account) -> tuple[WebhookRow, ...]:
     """Show the webhooks that were tried or refused, the newest first."""
-    return tuple(
-        WebhookRow(
-            url=each.url,
-            at=each.at,
-            body=each.body.decode("utf-8", "replace"),
-            status=each.status,
-            is_refused=each.refused,
-        )
-        for each in reversed(account.webhooks.deliveries)
+    return tuple(map(webhook_row, reversed(account.webhooks.deliveries)))
+
+
+def webhook_row(delivery: Delivery) -> WebhookRow:
+    """Show one webhook."""
+    return WebhookRow(
+        url=delivery.url,
+        at=delivery.at,
+        body=delivery.body.decode("utf-8", "replace"),
+        status=delivery.status,
+        is_refused=delivery.refused,
     )

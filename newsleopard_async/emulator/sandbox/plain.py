@@ -12,7 +12,7 @@ import json
 import math
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cache
@@ -26,6 +26,7 @@ __all__ = [
     "BadInput",
     "Problem",
     "as_json",
+    "attributes_of",
     "bounded",
     "from_json",
     "parse_json",
@@ -213,23 +214,34 @@ def read(kind: Any, data: Any) -> Any:
     """
     if type(data) is not dict:
         raise BadInput((Problem("", "the body must be a JSON object"),))
-    fields, hints = attrs.fields_dict(kind), _hints(kind)
+    fields = attrs.fields_dict(kind)
     problems = [Problem(name, _unknown(name, fields)) for name in data if name not in fields]
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in data:
             try:
-                value = IN.structure(data[name], hints[name])
-                _check(value, field.metadata.get("limits", {}))
+                values[name] = _checked(data[name], _hints(kind)[name], field)
             except ValueError as wrong:
                 problems.append(Problem(name, str(wrong)))
-            else:
-                values[name] = value
         elif field.default is attrs.NOTHING:
             problems.append(Problem(name, "is missing"))
     if problems:
         raise BadInput(tuple(problems))
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as wrong:  # which names its field, as all of ours do
+        raise BadInput((_problem_of(str(wrong), fields),)) from None
+
+
+def _checked(data: Any, hint: Any, field: attrs.Attribute[Any]) -> Any:
+    value = IN.structure(data, hint)
+    _check(value, field.metadata.get("limits", {}))
+    return value
+
+
+def _problem_of(text: str, names: Collection[str]) -> Problem:
+    field, _, message = text.partition(": ")
+    return Problem(field, message) if field in names else Problem("", text)
 
 
 def _unknown(name: str, names: Iterable[str]) -> str:

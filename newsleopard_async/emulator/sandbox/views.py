@@ -12,6 +12,7 @@ import attrs
 
 __all__ = [
     "AccountView",
+    "BalanceView",
     "CampaignRow",
     "CampaignView",
     "ClockView",
@@ -20,6 +21,7 @@ __all__ = [
     "ContactsFound",
     "ExclusionRow",
     "FaultRow",
+    "HealthView",
     "ImportRow",
     "ImportView",
     "ListRow",
@@ -33,6 +35,7 @@ __all__ = [
     "RequestsFound",
     "ScriptsView",
     "SwitchView",
+    "TemplateView",
     "WebhookRow",
 ]
 
@@ -513,3 +516,46 @@ class SwitchView:
     words: tuple[str, ...]
     may_be_none: bool
     says: str
+
+
+@attrs.frozen(kw_only=True)
+class HealthView:
+    """That the emulator answers, and which one it is.
+
+    Attributes:
+        status: ``ok``.
+        version: Version of the package.
+        profile: The profile that it was made with.
+        now: Its time.
+    """
+
+    status: str
+    version: str
+    profile: str
+    now: datetime
+
+
+@attrs.frozen(kw_only=True)
+class BalanceView:
+    """The balance.
+
+    Attributes:
+        balance: Mails that the account may still send.
+    """
+
+    balance: int
+
+
+@attrs.frozen(kw_only=True)
+class TemplateView:
+    """A template (範本).
+
+    Attributes:
+        id: Its code.
+        name: What it is called.
+        html: The mail.
+    """
+
+    id: str
+    name: str
+    html: str

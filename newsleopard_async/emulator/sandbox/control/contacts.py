@@ -1,0 +1,242 @@
+"""Endpoints for lists, contacts, imports, excluded addresses and templates."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import anyio.lowlevel
+import attrs
+from starlette.responses import Response, StreamingResponse
+
+from newsleopard_async.emulator.platform.blobs import Blob
+from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox.bodies import (
+    ContactsQuery,
+    ExclusionBody,
+    ListBody,
+    TemplateBody,
+)
+from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Context, Endpoint
+from newsleopard_async.emulator.sandbox.views import (
+    ContactsFound,
+    ContactView,
+    ExclusionRow,
+    ImportRow,
+    ImportView,
+    ListRow,
+    TemplateView,
+)
+
+__all__ = ["ENDPOINTS"]
+
+
+async def _lists(context: Context, asked: Asked) -> tuple[ListRow, ...]:
+    del asked
+    return look.lists(context.account, await context.settle())
+
+
+async def _list(context: Context, asked: Asked) -> ListRow:
+    return await _list_of(context, asked.path["sn"])
+
+
+async def _list_of(context: Context, sn: str) -> ListRow:
+    rows = look.lists(context.account, await context.settle())
+    found = next((each for each in rows if each.sn == sn), None)
+    if found is None:
+        raise LookupError(f"there is no list {sn!r}")
+    return found
+
+
+async def _add_list(context: Context, asked: Asked) -> ListRow:
+    await context.settle()
+    body: ListBody = asked.body
+    account = context.account
+    with account.changing():
+        made = account.book.create_list(
+            account.codes.sn(), body.name, account.present(), is_segment=body.is_segment
+        )
+    return await _list_of(context, made.sn)
+
+
+async def _contacts(context: Context, asked: Asked) -> ContactsFound:
+    await context.settle()
+    query: dict[str, Any] = attrs.asdict(asked.query)
+    found = look.find_contacts(context.account, list_sn=asked.path.get("sn"), **query)
+    return await look.in_slices(context.account, found)
+
+
+async def _contact(context: Context, asked: Asked) -> ContactView:
+    await context.settle()
+    return look.contact_view(context.account, asked.path["email"])
+
+
+async def _imports(context: Context, asked: Asked) -> tuple[ImportRow, ...]:
+    del asked
+    await context.settle()
+    return look.imports(context.account)
+
+
+async def _import(context: Context, asked: Asked) -> ImportView:
+    await context.settle()
+    return look.import_view(context.account, asked.path["sn"])
+
+
+async def _rejected(context: Context, asked: Asked) -> Response:
+    sn = asked.path["sn"]
+    await context.settle()
+    with context.account.lock:
+        job = context.account.imports.jobs.get(sn)
+        file = None if job is None or job.result is None else job.result.rejected_file
+    if file is None:
+        raise LookupError(f"no import {sn!r} has ended with rejected rows")
+    headers = {
+        "Content-Disposition": f'attachment; filename="{sn}-rejected.csv"',
+        "Content-Length": str(file.size),
+    }
+    return StreamingResponse(_pieces(file), media_type="text/csv", headers=headers)
+
+
+async def _pieces(file: Blob) -> AsyncIterator[bytes]:
+    for piece in file.read_chunks():
+        yield piece
+        await anyio.lowlevel.checkpoint()
+
+
+async def _exclusions(context: Context, asked: Asked) -> tuple[ExclusionRow, ...]:
+    del asked
+    return look.exclusions(context.account, await context.settle())
+
+
+async def _exclude(context: Context, asked: Asked) -> None:
+    await context.settle()
+    context.emulator.exclude(asked.body.email)
+
+
+async def _templates(context: Context, asked: Asked) -> tuple[TemplateView, ...]:
+    del asked
+    with context.account.lock:
+        found = context.account.templates.all.values()
+        return tuple(TemplateView(id=each.id, name=each.name, html=each.html) for each in found)
+
+
+async def _add_template(context: Context, asked: Asked) -> TemplateView:
+    await context.settle()
+    made = context.emulator.add_template(asked.body.name, asked.body.html)
+    return TemplateView(id=made.id, name=made.name, html=made.html)
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/lists",
+        name="lists",
+        summary="Show the lists (群組), the newest first.",
+        run=_lists,
+        answers=tuple[ListRow, ...],
+    ),
+    Endpoint(
+        method="POST",
+        path="/lists",
+        name="add_list",
+        summary="Make an empty list, or one that fills itself.",
+        run=_add_list,
+        body=ListBody,
+        answers=ListRow,
+        status=201,
+    ),
+    Endpoint(
+        method="GET",
+        path="/lists/{sn}",
+        name="list",
+        summary="Show one list.",
+        run=_list,
+        answers=ListRow,
+    ),
+    Endpoint(
+        method="GET",
+        path="/lists/{sn}/contacts",
+        name="list_contacts",
+        summary="Look for contacts of one list.",
+        run=_contacts,
+        query=ContactsQuery,
+        answers=ContactsFound,
+    ),
+    Endpoint(
+        method="GET",
+        path="/contacts",
+        name="contacts",
+        summary="Look for contacts.",
+        run=_contacts,
+        query=ContactsQuery,
+        answers=ContactsFound,
+        may_be_missing=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/contacts/{email}",
+        name="contact",
+        summary="Show one contact, and the lists that it is in.",
+        run=_contact,
+        answers=ContactView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/imports",
+        name="imports",
+        summary="Show the imports, the newest first.",
+        run=_imports,
+        answers=tuple[ImportRow, ...],
+    ),
+    Endpoint(
+        method="GET",
+        path="/imports/{sn}",
+        name="import",
+        summary="Show one import, and the first of its rejected rows.",
+        run=_import,
+        answers=ImportView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/imports/{sn}/rejected.csv",
+        name="rejected_rows",
+        summary="Download the rejected rows of an import.",
+        run=_rejected,
+        answers="text/csv",
+    ),
+    Endpoint(
+        method="GET",
+        path="/exclusions",
+        name="exclusions",
+        summary="Show the excluded addresses (無效會員), the latest first.",
+        run=_exclusions,
+        answers=tuple[ExclusionRow, ...],
+    ),
+    Endpoint(
+        method="POST",
+        path="/exclusions",
+        name="exclude",
+        summary="Exclude an address from now on.",
+        run=_exclude,
+        body=ExclusionBody,
+        status=204,
+    ),
+    Endpoint(
+        method="GET",
+        path="/templates",
+        name="templates",
+        summary="Show the templates (範本), the oldest first.",
+        run=_templates,
+        answers=tuple[TemplateView, ...],
+    ),
+    Endpoint(
+        method="POST",
+        path="/templates",
+        name="add_template",
+        summary="Add a template.",
+        run=_add_template,
+        body=TemplateBody,
+        answers=TemplateView,
+        status=201,
+    ),
+)

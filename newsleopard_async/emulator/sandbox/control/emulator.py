@@ -1,0 +1,394 @@
+"""Endpoints for the emulator itself: health, time, faults, switches, balance and requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+from starlette.responses import Response
+
+from newsleopard_async.emulator.platform.clock import EmulatorClock
+from newsleopard_async.emulator.sandbox import look, settings
+from newsleopard_async.emulator.sandbox.bodies import (
+    AdvanceBody,
+    BalanceBody,
+    FaultBody,
+    NoBody,
+    RequestsQuery,
+    RunBody,
+    ScriptBody,
+    SnapshotBody,
+)
+from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Conflict, Context, Endpoint
+from newsleopard_async.emulator.sandbox.events import event_stream
+from newsleopard_async.emulator.sandbox.plain import BadInput, Problem
+from newsleopard_async.emulator.sandbox.views import (
+    AccountView,
+    BalanceView,
+    ClockView,
+    FaultRow,
+    HealthView,
+    RequestsFound,
+    RequestView,
+    ScriptsView,
+    SwitchView,
+)
+from newsleopard_async.emulator.switches import Switches
+
+__all__ = ["ENDPOINTS"]
+
+
+async def _health(context: Context, asked: Asked) -> HealthView:
+    """Answer at once, also while there is much to do."""
+    del asked
+    emulator = context.emulator
+    return HealthView(
+        status="ok",
+        version=context.version,
+        profile=emulator.profile,
+        now=emulator.clock.now(),
+    )
+
+
+async def _account(context: Context, asked: Asked) -> AccountView:
+    del asked
+    now = await context.settle()
+    return look.account_view(context.account, now, version=context.version)
+
+
+async def _reset(context: Context, asked: Asked) -> AccountView:
+    context.emulator.reset()
+    return await _account(context, asked)
+
+
+async def _snapshots(context: Context, asked: Asked) -> tuple[str, ...]:
+    del asked
+    return context.emulator.snapshots
+
+
+async def _snapshot(context: Context, asked: Asked) -> tuple[str, ...]:
+    await context.settle()
+    context.emulator.snapshot(asked.body.name)
+    return context.emulator.snapshots
+
+
+async def _restore(context: Context, asked: Asked) -> AccountView:
+    context.emulator.restore(asked.path["name"])
+    return await _account(context, asked)
+
+
+async def _forget_snapshot(context: Context, asked: Asked) -> None:
+    context.emulator.forget_snapshot(asked.path["name"])
+
+
+async def _clock(context: Context, asked: Asked) -> ClockView:
+    del asked
+    return look.clock_view(context.account)
+
+
+async def _moved(context: Context, move: Callable[[EmulatorClock], None]) -> ClockView:
+    """Do something with the clock, and let happen what is due then."""
+    clock = context.emulator.clock
+    if not isinstance(clock, EmulatorClock):
+        raise Conflict(
+            "The emulator was given a clock of another kind, which only the program that made it "
+            "can hold or move."
+        )
+    with context.account.changing():
+        move(clock)
+    await context.settle()
+    return look.clock_view(context.account)
+
+
+async def _hold(context: Context, asked: Asked) -> ClockView:
+    del asked
+    return await _moved(context, lambda clock: clock.hold())
+
+
+async def _run(context: Context, asked: Asked) -> ClockView:
+    return await _moved(context, lambda clock: clock.run(speed=asked.body.speed))
+
+
+async def _advance(context: Context, asked: Asked) -> ClockView:
+    body: AdvanceBody = asked.body
+    if (body.seconds is None) is (body.until is None):
+        raise BadInput((Problem("seconds", "say either seconds or until"),))
+
+    def advance(clock: EmulatorClock) -> None:
+        seconds = body.seconds
+        if body.until is not None:
+            seconds = (body.until - clock.now()).total_seconds()
+            if seconds < 0:
+                raise BadInput((Problem("until", "is past, and time never goes back"),))
+        clock.advance(seconds or 0.0)
+
+    return await _moved(context, advance)
+
+
+async def _faults(context: Context, asked: Asked) -> tuple[FaultRow, ...]:
+    del asked
+    return settings.faults(context.emulator)
+
+
+async def _add_fault(context: Context, asked: Asked) -> tuple[FaultRow, ...]:
+    settings.set_fault(context.emulator, asked.body)
+    return settings.faults(context.emulator)
+
+
+async def _clear_faults(context: Context, asked: Asked) -> None:
+    del asked
+    context.emulator.clear_faults()
+
+
+async def _scripts(context: Context, asked: Asked) -> ScriptsView:
+    del asked
+    return settings.scripts(context.account)
+
+
+async def _add_script(context: Context, asked: Asked) -> ScriptsView:
+    settings.set_script(context.emulator, asked.body)
+    return settings.scripts(context.account)
+
+
+async def _switches(context: Context, asked: Asked) -> tuple[SwitchView, ...]:
+    del asked
+    return settings.switches(context.emulator, context.at_start)
+
+
+async def _set_switches(context: Context, asked: Asked) -> tuple[SwitchView, ...]:
+    await context.settle()
+    settings.set_switches(context.emulator, asked.data)
+    return settings.switches(context.emulator, context.at_start)
+
+
+async def _balance(context: Context, asked: Asked) -> BalanceView:
+    del asked
+    await context.settle()
+    return BalanceView(balance=context.emulator.balance)
+
+
+async def _set_balance(context: Context, asked: Asked) -> BalanceView:
+    await context.settle()
+    context.emulator.balance = asked.body.balance
+    return BalanceView(balance=context.emulator.balance)
+
+
+async def _requests(context: Context, asked: Asked) -> RequestsFound:
+    query: dict[str, Any] = attrs.asdict(asked.query)
+    return look.find_requests(context.account, **query)
+
+
+async def _request(context: Context, asked: Asked) -> RequestView:
+    return look.request_view(context.account, asked.path["id"])
+
+
+async def _events(context: Context, asked: Asked) -> Response:
+    del asked
+    return event_stream(context.listening)
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/",
+        name="account",
+        summary="Show the account at a glance.",
+        run=_account,
+        answers=AccountView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/health",
+        name="health",
+        summary="Say that the emulator answers.",
+        run=_health,
+        answers=HealthView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/events",
+        name="events",
+        summary="Follow the changes as server-sent events, named `change`.",
+        run=_events,
+        answers="text/event-stream",
+    ),
+    Endpoint(
+        method="POST",
+        path="/reset",
+        name="reset",
+        summary="Let the emulator be as it was made; the clock stays.",
+        run=_reset,
+        body=NoBody,
+        answers=AccountView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/snapshots",
+        name="snapshots",
+        summary="Show the names of the states that were put aside.",
+        run=_snapshots,
+        answers=tuple[str, ...],
+    ),
+    Endpoint(
+        method="POST",
+        path="/snapshots",
+        name="snapshot",
+        summary="Put the state aside under a name.",
+        run=_snapshot,
+        body=SnapshotBody,
+        answers=tuple[str, ...],
+        status=201,
+    ),
+    Endpoint(
+        method="POST",
+        path="/snapshots/{name}/restore",
+        name="restore",
+        summary="Put a state back; the clock stays.",
+        run=_restore,
+        body=NoBody,
+        answers=AccountView,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/snapshots/{name}",
+        name="forget_snapshot",
+        summary="Give up a state that was put aside.",
+        run=_forget_snapshot,
+        status=204,
+    ),
+    Endpoint(
+        method="GET",
+        path="/clock",
+        name="clock",
+        summary="Show the time.",
+        run=_clock,
+        answers=ClockView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/clock/hold",
+        name="hold",
+        summary="Let time stand still.",
+        run=_hold,
+        body=NoBody,
+        answers=ClockView,
+        may_conflict=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/clock/advance",
+        name="advance",
+        summary="Move time forward; what is due happens.",
+        run=_advance,
+        body=AdvanceBody,
+        answers=ClockView,
+        may_conflict=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/clock/run",
+        name="run",
+        summary="Let time pass.",
+        run=_run,
+        body=RunBody,
+        answers=ClockView,
+        may_conflict=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/faults",
+        name="pending_faults",
+        summary="Show the faults that have not happened yet.",
+        run=_faults,
+        answers=tuple[FaultRow, ...],
+    ),
+    Endpoint(
+        method="POST",
+        path="/faults",
+        name="add_fault",
+        summary="Let something go wrong with the next requests of an operation.",
+        run=_add_fault,
+        body=FaultBody,
+        answers=tuple[FaultRow, ...],
+        status=201,
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/faults",
+        name="clear_faults",
+        summary="Forget the faults that have not happened, and the scripts.",
+        run=_clear_faults,
+        status=204,
+    ),
+    Endpoint(
+        method="GET",
+        path="/scripts",
+        name="scripts",
+        summary="Show the states that were decided beforehand.",
+        run=_scripts,
+        answers=ScriptsView,
+    ),
+    Endpoint(
+        method="POST",
+        path="/scripts",
+        name="add_script",
+        summary="Decide beforehand what the next import or campaign comes to.",
+        run=_add_script,
+        body=ScriptBody,
+        answers=ScriptsView,
+        status=201,
+    ),
+    Endpoint(
+        method="GET",
+        path="/switches",
+        name="switches",
+        summary="Show the switches, how they stand, and what they may be.",
+        run=_switches,
+        answers=tuple[SwitchView, ...],
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/switches",
+        name="switch",
+        summary="Set the switches that are named, from the present on.",
+        run=_set_switches,
+        body=Switches,
+        answers=tuple[SwitchView, ...],
+    ),
+    Endpoint(
+        method="GET",
+        path="/balance",
+        name="balance",
+        summary="Show the balance.",
+        run=_balance,
+        answers=BalanceView,
+    ),
+    Endpoint(
+        method="PUT",
+        path="/balance",
+        name="set_balance",
+        summary="Set the balance.",
+        run=_set_balance,
+        body=BalanceBody,
+        answers=BalanceView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/requests",
+        name="requests",
+        summary="Look for requests of the platform's API and storage, the newest first.",
+        run=_requests,
+        query=RequestsQuery,
+        answers=RequestsFound,
+        may_be_missing=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/requests/{id}",
+        name="request",
+        summary="Show one request.",
+        run=_request,
+        answers=RequestView,
+    ),
+)

@@ -1,0 +1,198 @@
+"""Endpoints for the mails that went out, and for campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import attrs
+from starlette.responses import Response
+
+from newsleopard_async.emulator.sandbox import campaigns, look
+from newsleopard_async.emulator.sandbox.bodies import NoBody, OutboxQuery, ReaderBody, VariantQuery
+from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Context, Endpoint
+from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS, framed
+from newsleopard_async.emulator.sandbox.letters import letter
+from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails, mail_view
+from newsleopard_async.emulator.sandbox.views import (
+    CampaignRow,
+    CampaignView,
+    LookView,
+    MailsFound,
+    MailView,
+    WebhookRow,
+)
+
+__all__ = ["ENDPOINTS"]
+
+
+async def _outbox(context: Context, asked: Asked) -> MailsFound:
+    now = await context.settle()
+    wanted = MailFilter(**attrs.asdict(asked.query))
+    return await look.in_slices(context.account, find_mails(context.account, wanted, now))
+
+
+async def _mail(context: Context, asked: Asked) -> MailView:
+    now = await context.settle()
+    found = mail_view(context.account, asked.path["id"], now)
+    return await look.in_slices(context.account, found)
+
+
+async def _mail_html(context: Context, asked: Asked) -> Response:
+    mail = await _mail(context, asked)
+    return _framed(mail.looks, asked.query.variant)
+
+
+def _framed(looks: Sequence[LookView], variant: str | None) -> Response:
+    """Show one variant, or by default the one that was sent."""
+    if variant is None:
+        found = next((each for each in looks if each.is_sent), looks[0])
+    else:
+        named = {each.variant: each for each in looks}
+        if variant not in named:
+            raise LookupError(f"there is no variant {variant}: this is not one of a test")
+        found = named[variant]
+    content = framed(found.html).encode("utf-8", "replace")
+    return Response(content, headers=FRAME_HEADERS, media_type="text/html")
+
+
+async def _mail_text(context: Context, asked: Asked) -> Response:
+    mail = await _mail(context, asked)
+    return Response(mail.text.encode("utf-8", "replace"), media_type="text/plain")
+
+
+async def _mail_file(context: Context, asked: Asked) -> Response:
+    mail = await _mail(context, asked)
+    headers = {"Content-Disposition": f'attachment; filename="{mail.id}.eml"'}
+    return Response(letter(mail), media_type="message/rfc822", headers=headers)
+
+
+async def _campaigns(context: Context, asked: Asked) -> tuple[CampaignRow, ...]:
+    del asked
+    return campaigns.campaigns(context.account, await context.settle())
+
+
+async def _campaign(context: Context, asked: Asked) -> CampaignView:
+    now = await context.settle()
+    return campaigns.campaign_view(context.account, asked.path["sn"], now)
+
+
+async def _campaign_html(context: Context, asked: Asked) -> Response:
+    campaign = await _campaign(context, asked)
+    return _framed(campaign.looks, asked.query.variant)
+
+
+async def _react(context: Context, asked: Asked) -> None:
+    await context.settle()
+    body: ReaderBody = asked.body
+    context.emulator.react(body.email, body.action, campaign_sn=body.campaign_sn)
+
+
+async def _webhooks(context: Context, asked: Asked) -> tuple[WebhookRow, ...]:
+    del asked
+    return look.webhooks(context.account)
+
+
+async def _deliver(context: Context, asked: Asked) -> tuple[WebhookRow, ...]:
+    del asked
+    await context.settle()
+    return tuple(map(look.webhook_row, await context.emulator.deliver_webhooks()))
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/outbox",
+        name="outbox",
+        summary="Look for mails that have gone out, the newest first.",
+        run=_outbox,
+        query=OutboxQuery,
+        answers=MailsFound,
+        may_be_missing=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/outbox/{id}",
+        name="mail",
+        summary="Show one mail, whole.",
+        run=_mail,
+        answers=MailView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/outbox/{id}/html",
+        name="mail_html",
+        summary="Show a mail's HTML; it runs nothing and loads nothing.",
+        run=_mail_html,
+        query=VariantQuery,
+        answers="text/html",
+    ),
+    Endpoint(
+        method="GET",
+        path="/outbox/{id}/text",
+        name="mail_text",
+        summary="Show a mail as plain text.",
+        run=_mail_text,
+        answers="text/plain",
+    ),
+    Endpoint(
+        method="GET",
+        path="/outbox/{id}/eml",
+        name="mail_file",
+        summary="Download a mail as a file that mail programs open.",
+        run=_mail_file,
+        answers="message/rfc822",
+    ),
+    Endpoint(
+        method="GET",
+        path="/campaigns",
+        name="campaigns",
+        summary="Show the campaigns, the newest first.",
+        run=_campaigns,
+        answers=tuple[CampaignRow, ...],
+    ),
+    Endpoint(
+        method="GET",
+        path="/campaigns/{sn}",
+        name="campaign",
+        summary="Show one campaign with its timeline.",
+        run=_campaign,
+        answers=CampaignView,
+    ),
+    Endpoint(
+        method="GET",
+        path="/campaigns/{sn}/html",
+        name="campaign_html",
+        summary="Show a campaign's HTML with its placeholders.",
+        run=_campaign_html,
+        query=VariantQuery,
+        answers="text/html",
+    ),
+    Endpoint(
+        method="POST",
+        path="/readers",
+        name="react",
+        summary="Let a reader do something with the latest mail to an address, or let it bounce.",
+        run=_react,
+        body=ReaderBody,
+        status=204,
+        may_be_missing=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/webhooks",
+        name="webhooks",
+        summary="Show the webhooks that were tried or refused, the newest first.",
+        run=_webhooks,
+        answers=tuple[WebhookRow, ...],
+    ),
+    Endpoint(
+        method="POST",
+        path="/webhooks/deliver",
+        name="deliver_webhooks",
+        summary="Deliver the webhooks that are due, at once.",
+        run=_deliver,
+        body=NoBody,
+        answers=tuple[WebhookRow, ...],
+    ),
+)

@@ -1,0 +1,156 @@
+"""The routes of the control API, made of its table, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from newsleopard_async.emulator.sandbox.access import PREFIX, Refusal, refusal_answer
+from newsleopard_async.emulator.sandbox.bodies import NoBody
+from newsleopard_async.emulator.sandbox.control import contacts, emulator, mails
+from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Conflict, Context, Endpoint
+from newsleopard_async.emulator.sandbox.events import TooManyListeners
+from newsleopard_async.emulator.sandbox.openapi import DESCRIPTION_PATH, description
+from newsleopard_async.emulator.sandbox.plain import (
+    BadInput,
+    Problem,
+    as_json,
+    parse_json,
+    read,
+    read_query,
+)
+from newsleopard_async.emulator.switches import Switches
+
+__all__ = ["ENDPOINTS", "EXCEPTION_HANDLERS", "control_routes"]
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *emulator.ENDPOINTS,
+    *mails.ENDPOINTS,
+    *contacts.ENDPOINTS,
+)
+"""The table: every endpoint of the control API."""
+
+JSON_TYPE: Final = "application/json"
+
+
+def control_routes(context: Context) -> list[Route]:
+    """Make the routes; one of each path, so that a 405 names all its methods."""
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for each in ENDPOINTS:
+        paths.setdefault(each.path, {})[each.method] = each
+    routes = [_route(path, methods, context) for path, methods in paths.items()]
+    return [*routes, _route("", paths["/"], context), _description_route(context)]
+
+
+def _route(path: str, methods: Mapping[str, Endpoint], context: Context) -> Route:
+    async def answer(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await _answered(methods[method], context, request)
+
+    # An address may hold a slash.
+    pattern = PREFIX + path.replace("{email}", "{email:path}")
+    return Route(pattern, answer, methods=list(methods))
+
+
+def _description_route(context: Context) -> Route:
+    text = _description(context.version)
+
+    async def answer(request: Request) -> Response:
+        del request
+        return Response(text, media_type=JSON_TYPE)
+
+    return Route(PREFIX + DESCRIPTION_PATH, answer)
+
+
+@cache
+def _description(version: str) -> bytes:
+    return as_json(description(ENDPOINTS, version=version))
+
+
+async def _answered(endpoint: Endpoint, context: Context, request: Request) -> Response:
+    """Answer a request, or say what is wrong with it."""
+    try:
+        found = await endpoint.run(context, await _asked(endpoint, request))
+    except (BadInput, Conflict, TooManyListeners, LookupError, ValueError) as error:
+        refused = _refused(error)
+        if refused is None:
+            raise
+        return refused
+    if isinstance(found, Response):
+        return found
+    content = b"" if endpoint.status == 204 else as_json(found)
+    return Response(content, endpoint.status, media_type=None if not content else JSON_TYPE)
+
+
+def _refused(error: Exception) -> Response | None:
+    """Answer an error that somebody else can put right; None for a mistake of ours."""
+    if isinstance(error, BadInput):
+        return error_answer(400, _sentence(error), error.problems)
+    if type(error) is ValueError:
+        field, _, message = str(error).partition(": ")
+        problem = Problem(field, message) if field.isidentifier() else Problem("", str(error))
+        return error_answer(400, _sentence(error), (problem,))
+    statuses: Mapping[type, int] = {LookupError: 404, Conflict: 409, TooManyListeners: 429}
+    status = statuses.get(type(error))  # and none for a KeyError
+    return None if status is None else error_answer(status, _sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
+async def _asked(endpoint: Endpoint, request: Request) -> Asked:
+    data: Any = None
+    body: Any = None
+    if endpoint.body is not None:
+        raw = await request.body()
+        data = {} if not raw and endpoint.body is NoBody else parse_json(raw)
+        # Of the switches, only those that are named count; whoever sets them reads them.
+        body = None if endpoint.body is Switches else read(endpoint.body, data)
+    return Asked(
+        path=request.path_params,
+        query=read_query(endpoint.query, request.query_params.multi_items()),
+        body=body,
+        data=data,
+        request=request,
+    )
+
+
+def error_answer(
+    status: int,
+    message: str,
+    problems: Iterable[Problem] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Write an error as the control API's errors are."""
+    error = {
+        "message": message,
+        "problems": [{"field": each.field, "message": each.message} for each in problems],
+    }
+    return JSONResponse({"error": error}, status, headers)
+
+
+async def _on_refusal(request: Request, refused: Exception) -> Response:
+    assert isinstance(refused, Refusal)
+    return refusal_answer(request.scope, refused)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    messages = {
+        404: f"Nothing is there; GET {PREFIX}{DESCRIPTION_PATH} says what there is.",
+        405: f"{request.method} cannot be done there; the header Allow says what can.",
+    }
+    message = messages.get(error.status_code, error.detail)
+    return error_answer(error.status_code, message, headers=error.headers)
+
+
+EXCEPTION_HANDLERS: Final[Mapping[Any, Any]] = {Refusal: _on_refusal, HTTPException: _on_http_error}
+"""What answers when no endpoint did."""
