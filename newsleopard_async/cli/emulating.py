@@ -157,6 +157,7 @@ def _read_all_switches(
     metavar="ORIGIN",
     help="An origin whose pages may use the control API; repeatable.",
 )
+@click.option("--sample", is_flag=True, help="Begin with a day of a shop, to look at.")
 @click.option("--sample-lists", is_flag=True, help="Begin with lists of odd names and a segment.")
 @click.option("--quiet", is_flag=True, help="Write no line for each request.")
 @click.option("--json-log", is_flag=True, help="Write that line as an object of JSON.")

@@ -7,6 +7,7 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import attrs
 from newsleopard_async.cli.accesslog import AccessLog
 from newsleopard_async.disclosure import shown
 from newsleopard_async.emulator import Emulator, EmulatorClock, Profile
+from newsleopard_async.emulator.sample import SAMPLE_S, build_sample
 from newsleopard_async.emulator.sandbox.access import ControlAccess, ControlOptions
 from newsleopard_async.emulator.server import serve
 from newsleopard_async.transport.urls import is_loopback
@@ -48,6 +50,7 @@ class EmulatorOptions:
         control: From where its page and control API may be used.
         control_token: What others than this machine show there; None for one that is made.
         cors: Origins whose pages may use the control API.
+        sample: Whether it begins with a day of a shop.
         sample_lists: Whether it begins with the lists of the documentation's examples, and a
             segment.
         quiet: Whether no line is written for each request.
@@ -68,6 +71,7 @@ class EmulatorOptions:
     control: ControlAccess
     control_token: str | None
     cors: tuple[str, ...]
+    sample: bool
     sample_lists: bool
     quiet: bool
     json_log: bool
@@ -79,12 +83,13 @@ def run_emulator(options: EmulatorOptions) -> None:
     Raises:
         OSError: the address cannot be had.
     """
-    emulator = _build(options)
+    clock = _clock_of(options)
+    emulator = _build(options, clock)
     control, made_token = _control_of(options)
     if not is_loopback(options.host):
         print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)
     log = AccessLog(sys.stderr, as_json=options.json_log)
-    until_stopped = partial(
+    serving = partial(
         serve,
         emulator,
         host=options.host,
@@ -94,15 +99,29 @@ def run_emulator(options: EmulatorOptions) -> None:
         control=control,
         on_request=None if options.quiet else log.write,
     )
+
+    async def until_stopped() -> None:
+        if options.sample:
+            await build_sample(emulator, api_key=[*options.api_keys, "sample"][0])
+        if not options.hold_clock:
+            clock.run()
+        await serving()
+
     with contextlib.suppress(KeyboardInterrupt):
         anyio.run(_until_sigterm, until_stopped)
 
 
-def _build(options: EmulatorOptions) -> Emulator:
+def _clock_of(options: EmulatorOptions) -> EmulatorClock:
+    """Return a clock that stands still until all is there; the sample takes it to the present."""
+    past = timedelta(seconds=SAMPLE_S if options.sample else 0)
+    return EmulatorClock(datetime.now(UTC) - past, speed=options.speed, is_held=True)
+
+
+def _build(options: EmulatorOptions, clock: EmulatorClock) -> Emulator:
     emulator = Emulator(
         api_keys=options.api_keys or None,
         profile=options.profile,
-        clock=EmulatorClock(speed=options.speed, is_held=options.hold_clock),
+        clock=clock,
         seed=options.seed,
         balance=options.balance,
         webhook_hosts=options.webhook_hosts,

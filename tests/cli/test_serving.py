@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,21 @@ def test_token_that_was_given_is_not_shown(
 def test_page_may_be_off(begin: Callable[..., Served]) -> None:
     """Then its address is not shown."""
     assert "browser" not in begin("--control", "off").output
+
+
+@pytest.mark.parametrize("keys", [(), ("--api-key", "k1")])
+def test_sample_is_there_before_anybody_asks(
+    begin: Callable[..., Served], keys: tuple[str, ...]
+) -> None:
+    """Its day ends at the present, and time goes on from there unless it is held."""
+    runs, held = (begin("--sample", *keys, *more).emulator for more in ((), ("--hold-clock",)))
+
+    assert len(runs.campaigns) == len(held.campaigns) == 5
+    assert isinstance(runs.clock, EmulatorClock)
+    assert isinstance(held.clock, EmulatorClock)
+    assert (runs.clock.is_held, held.clock.is_held) == (False, True)
+    behind = datetime.now(UTC) - held.clock.now()
+    assert timedelta(0) <= behind < timedelta(minutes=1)
 
 
 CONFIG = """
