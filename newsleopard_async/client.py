@@ -47,7 +47,7 @@ class NewsLeopard:
         http_transport: Carries all traffic in the place of our own connections; it is not
             closed, and fresh connections for what must not be repeated are its duty.
         allow_http: Allow plain http to a host other than loopback; the key is then readable
-            on the way.
+            on the way. ``NEWSLEOPARD_ALLOW_HTTP=1`` in the environment does the same.
         clock: Where time comes from.
         store: Where the pipelines keep the runs of a ``send_key``: a store of
             `newsleopard_async.stores`, or your own `Store`. By default a folder of files below this
@@ -69,7 +69,7 @@ class NewsLeopard:
         ConfigurationError: no key, a key that no header can carry, a bad base URL, an
             `http_transport` that is none of httpx, an `on_attempt` that is not an async function of
             two arguments, a ``quota`` that is none of these, or an unknown word in
-            ``NEWSLEOPARD_LOG`` or ``NEWSLEOPARD_QUOTA``.
+            ``NEWSLEOPARD_LOG``, ``NEWSLEOPARD_QUOTA`` or ``NEWSLEOPARD_ALLOW_HTTP``.
         InvalidRequest: ``store`` does not compare before it sets.
     """
 

@@ -42,6 +42,7 @@ _IS_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(?:slow|matrix|soak)$", re.M
 _SPEEDS = {"quick", "slow", "matrix", "soak"}
 _PROXIES = ("all_proxy", "http_proxy", "https_proxy", "no_proxy")
 _SETTINGS = (
+    "NEWSLEOPARD_ALLOW_HTTP",
     *("NEWSLEOPARD_API_KEY", "NEWSLEOPARD_BASE_URL", "NEWSLEOPARD_LOG", "NEWSLEOPARD_QUOTA"),
     "NL_EDM_API_KEY",
 )

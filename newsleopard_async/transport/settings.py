@@ -14,6 +14,8 @@ __all__ = ["DEFAULT_BASE_URL", "read_base_url", "read_key"]
 DEFAULT_BASE_URL: Final = "https://api.newsleopard.com"
 _KEY_VARIABLES: Final = ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY")
 _URL_VARIABLE: Final = "NEWSLEOPARD_BASE_URL"
+_HTTP_VARIABLE: Final = "NEWSLEOPARD_ALLOW_HTTP"
+_HTTP_WORDS: Final = {"": False, "0": False, "1": True}
 
 
 def read_key(given: Secret | None) -> Secret:
@@ -43,7 +45,12 @@ def _trimmed(given: Secret | None) -> Secret:
 
 
 def read_base_url(given: str | None, *, allow_http: bool) -> str:
-    """Check the base URL; it decides where the key goes."""
+    """Check the base URL; it decides where the key goes.
+
+    Raises:
+        ConfigurationError: it is none, or shows the key; or an unknown word stands in
+            ``NEWSLEOPARD_ALLOW_HTTP``.
+    """
     url = given or os.environ.get(_URL_VARIABLE) or DEFAULT_BASE_URL
     url = url.strip()
     parts = split_url(url)
@@ -54,9 +61,18 @@ def read_base_url(given: str | None, *, allow_http: bool) -> str:
     # An empty one counts too: "https://host?" would swallow every path.
     if "@" in parts.netloc or "?" in url or "#" in url:
         raise ConfigurationError("base_url must have no user, query or fragment")
-    if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname)):
+    is_open = parts.scheme == "http" and not is_loopback(parts.hostname)
+    if is_open and not (allow_http or _is_http_allowed()):
         raise ConfigurationError(
             "base_url must be https, since plain http shows the key to everybody on the way; "
-            "allow_http=True allows it all the same"
+            f"allow_http=True, or {_HTTP_VARIABLE}=1, allows it all the same"
         )
     return url.rstrip("/")
+
+
+def _is_http_allowed() -> bool:
+    """Read what the environment says, for a program that is tried against an emulator elsewhere."""
+    word = os.environ.get(_HTTP_VARIABLE, "").strip()
+    if word not in _HTTP_WORDS:
+        raise ConfigurationError(f"{_HTTP_VARIABLE} is {word!r}; it may be 1 or 0")
+    return _HTTP_WORDS[word]

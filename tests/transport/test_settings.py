@@ -150,3 +150,30 @@ def test_bad_base_url_is_refused(url: str, reason: str) -> None:
 def test_plain_http_elsewhere_has_to_be_asked_for() -> None:
     """A test server in a private network, say."""
     assert read_base_url("http://10.0.0.1", allow_http=True) == "http://10.0.0.1"
+
+
+@pytest.mark.parametrize("word", ["1", " 1 "])
+def test_environment_may_allow_plain_http(monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    """A program in a container reaches an emulator in another without a change of its code."""
+    monkeypatch.setenv("NEWSLEOPARD_ALLOW_HTTP", word)
+
+    assert read_base_url("http://emulator:8025", allow_http=False) == "http://emulator:8025"
+
+
+@pytest.mark.parametrize("word", ["", "0"])
+def test_plain_http_is_refused_unless_it_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """The message names both ways to allow it."""
+    monkeypatch.setenv("NEWSLEOPARD_ALLOW_HTTP", word)
+
+    with pytest.raises(ConfigurationError, match="allow_http=True, or NEWSLEOPARD_ALLOW_HTTP=1,"):
+        read_base_url("http://emulator:8025", allow_http=False)
+
+
+def test_unknown_word_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes yes would otherwise wonder."""
+    monkeypatch.setenv("NEWSLEOPARD_ALLOW_HTTP", "yes")
+
+    with pytest.raises(ConfigurationError, match="NEWSLEOPARD_ALLOW_HTTP is 'yes'; it may be 1 or"):
+        read_base_url("http://emulator:8025", allow_http=False)
