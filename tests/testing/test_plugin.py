@@ -224,7 +224,7 @@ FAILURES = """
 
 def test_failed_test_shows_what_happened_at_the_emulator(pytester: pytest.Pytester) -> None:
     """The last requests with their faults, the pending faults, and what the outbox says."""
-    result = run(pytester, FAILURES, "-rN")
+    result = run(pytester, FAILURES, "-rP")
 
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(
@@ -295,6 +295,27 @@ def test_server_is_found_by_the_program_under_test(pytester: pytest.Pytester) ->
             with pytest.raises(httpx.ConnectError):
                 httpx.get(URLS[0], trust_env=False)
         """,
+    )
+
+    result.assert_outcomes(passed=2)
+
+
+def test_server_serves_a_client_of_the_test(pytester: pytest.Pytester) -> None:
+    """A client that finds it by the environment works on both loops, and leaves nothing open."""
+    result = run(
+        pytester,
+        """
+        import pytest
+        from newsleopard_async import NewsLeopard
+
+        @pytest.mark.anyio
+        async def test_list(newsleopard_server):
+            async with NewsLeopard() as nl:
+                list_sn = await nl.contacts.create_list("VIP會員名單")
+
+            assert newsleopard_server.emulator.lists[0].sn == list_sn
+        """,
+        *("-p", "no:asyncio"),
     )
 
     result.assert_outcomes(passed=2)
