@@ -19,6 +19,10 @@ try:
     from newsleopard_async.emulator.platform.outbox import Mail, Outbox
     from newsleopard_async.emulator.platform.templates import Template
     from newsleopard_async.emulator.platform.webhooks import Delivery
+    from newsleopard_async.emulator.sandbox import views
+    from newsleopard_async.emulator.sandbox.access import ControlOptions
+    from newsleopard_async.emulator.sandbox.client import EmulatorControl
+    from newsleopard_async.emulator.sandbox.connection import EmulatorControlError
     from newsleopard_async.emulator.switches import Profile, Switches
 except ModuleNotFoundError as _missing:
     if (_missing.name or "").partition(".")[0] != "starlette":
@@ -34,9 +38,12 @@ __all__ = [
     "Campaign",
     "Contact",
     "ContactList",
+    "ControlOptions",
     "Delivery",
     "Emulator",
     "EmulatorClock",
+    "EmulatorControl",
+    "EmulatorControlError",
     "EmulatorTransport",
     "EventRecipient",
     "EventRecord",
@@ -48,4 +55,5 @@ __all__ = [
     "RequestRecord",
     "Switches",
     "Template",
+    "views",
 ]

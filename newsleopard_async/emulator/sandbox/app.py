@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -11,12 +9,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsleopard_async.emulator.emulator import Emulator
+from newsleopard_async.emulator.sandbox import package_version
 from newsleopard_async.emulator.sandbox.access import ControlOptions, Gate, is_ours
 from newsleopard_async.emulator.sandbox.control.endpoint import Context
 from newsleopard_async.emulator.sandbox.control.routes import EXCEPTION_HANDLERS, control_routes
 from newsleopard_async.emulator.sandbox.events import Listening
 
-__all__ = ["build_sandbox", "package_version"]
+__all__ = ["build_sandbox"]
 
 
 class _Sandbox:
@@ -59,14 +58,6 @@ def build_sandbox(
     own = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     own.router.redirect_slashes = False
     return _Sandbox(emulator.app, Gate(own, options=options, public_url=public_url))
-
-
-def package_version() -> str:
-    """Return the version of the package."""
-    try:
-        return version("newsleopard-async")
-    except PackageNotFoundError:  # from a folder that nobody installed
-        return "unknown"
 
 
 async def _no_page(request: Request) -> Response:

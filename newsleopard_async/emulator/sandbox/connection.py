@@ -1,0 +1,173 @@
+"""The connection of a client to the control API: what it asks, and what may be wrong with that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from newsleopard_async.emulator.sandbox import package_version
+from newsleopard_async.emulator.sandbox.plain import Problem, from_json
+from newsleopard_async.emulator.sandbox.views import HealthView
+
+__all__ = ["Connection", "EmulatorControlError"]
+
+TIMEOUT: Final = httpx.Timeout(10.0, read=120.0)
+"""Chosen: moving the time may send a campaign to a million contacts before it is answered."""
+
+
+class EmulatorControlError(Exception):
+    """The emulator refused something, or nobody answered as an emulator does.
+
+    Attributes:
+        status: The HTTP status; None if there was no answer.
+        message: One sentence that leads on.
+        problems: What is wrong with each field, of 400.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, problems: Sequence[Problem] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.problems = tuple(problems)
+
+
+class Connection:
+    """Asks the control API of one emulator, and reads what it answers.
+
+    Raises:
+        ValueError: the URL is none of http or https.
+    """
+
+    def __init__(
+        self, url: str, *, token: str | None, transport: httpx.AsyncBaseTransport | None
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"url: {url!r} is not a URL such as http://127.0.0.1:8025")
+        token = token or next(iter(parse_qs(parts.query).get("token", [])), None)
+        self.url = f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
+        self.server_version = package_version()
+        self.http = httpx.AsyncClient(
+            base_url=f"{self.url}/_emulator",
+            headers={} if token is None else {"authorization": f"Bearer {token}"},
+            transport=transport,
+            timeout=TIMEOUT,
+            trust_env=False,
+        )
+
+    async def check(self) -> HealthView:
+        """Find out who answers.
+
+        Raises:
+            EmulatorControlError: nobody does, or it is no emulator.
+        """
+        answer = await self._send("GET", "/health", None, None)
+        if not answer.is_success:
+            raise self._refusal(answer)
+        try:
+            found: HealthView = from_json(HealthView, answer.json())
+        except ValueError:
+            raise self._stranger(answer) from None
+        self.server_version = found.version
+        return found
+
+    async def ask(
+        self,
+        kind: Any,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Ask for something, and return what it is as the class that is named.
+
+        Raises:
+            EmulatorControlError: it was refused, or not answered.
+        """
+        answer = await self._send(method, path, body, query)
+        if not answer.is_success:
+            raise self._refusal(answer)
+        if kind is None or kind is bytes:
+            return answer.content if kind is bytes else None
+        try:
+            return from_json(kind, answer.json())
+        except ValueError:
+            raise EmulatorControlError(
+                f"{self.url} answers {method} {path} in an unknown shape.{self._hint}",
+                status=answer.status_code,
+            ) from None
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        query: Mapping[str, Any] | None,
+    ) -> httpx.Response:
+        headers = {} if method == "GET" else {"content-type": "application/json"}
+        given = {
+            name: _as_text(value) for name, value in (query or {}).items() if value is not None
+        }
+        request = self.http.build_request(method, path, headers=headers, params=given)
+        if method != "GET":
+            plain = {name: _as_plain(value) for name, value in (body or {}).items()}
+            request = self.http.build_request(method, path, headers=headers, json=plain)
+        try:
+            return await self.http.send(request)
+        except httpx.ConnectError as error:
+            raise EmulatorControlError(
+                f"Nobody answers at {self.url} ({error}); start one with `newsleopard emulator`."
+            ) from error
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise EmulatorControlError(f"{self.url} did not answer: {reason}.") from error
+
+    def _refusal(self, answer: httpx.Response) -> EmulatorControlError:
+        status = answer.status_code
+        try:
+            error = answer.json()["error"]
+            problems = [Problem(each["field"], each["message"]) for each in error["problems"]]
+            message = str(error["message"])
+        except (ValueError, TypeError, KeyError):
+            return self._stranger(answer)
+        hint = self._hint if status in {404, 405} or problems else ""
+        return EmulatorControlError(f"{message}{hint}", status=status, problems=problems)
+
+    def _stranger(self, answer: httpx.Response) -> EmulatorControlError:
+        return EmulatorControlError(
+            f"{self.url} is not an emulator with a control API: it answers /_emulator/health with "
+            f"{answer.status_code}; look at the address, and at the option --control.",
+            status=answer.status_code,
+        )
+
+    @property
+    def _hint(self) -> str:
+        """What else may be wrong: the two packages differ."""
+        own = package_version()
+        if self.server_version == own:
+            return ""
+        return (
+            f" The emulator is of version {self.server_version} and this package of {own}; "
+            "both should be the same."
+        )
+
+
+def _as_text(value: Any) -> str:
+    """Write a value as a query has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _as_plain(value: Any) -> Any:
+    """Write a value as JSON has it."""
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a time needs its zone, such as datetime.now(UTC)")
+        return value.isoformat()
+    return value
