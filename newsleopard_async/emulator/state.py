@@ -1,0 +1,417 @@
+"""The state of an emulator in a file, kept over a restart.
+
+The file is an SQLite database. The newest state takes the place of the one before in one
+transaction, so that a process that is killed leaves the last whole state. The bytes of files are
+stored once each, by their digest, and go when no state needs them any more. While the file is
+open, it is locked: two emulators at one file would each undo what the other did.
+
+A state can be read by the code that wrote it, and by no other: its form is that of the classes.
+A file that cannot be used is refused with a `StateError`, and is never overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+import anyio.to_thread
+import attrs
+
+from newsleopard_async.emulator import switches
+from newsleopard_async.emulator.emulator import Emulator
+from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
+from newsleopard_async.emulator.platform.clock import MOST_ADVANCE_S, Clock, EmulatorClock
+from newsleopard_async.emulator.platform.keeping import (
+    BadState,
+    Kept,
+    from_rows,
+    keep,
+    put_back,
+    rows_of,
+)
+
+__all__ = ["StateError", "StateFile", "keep_saving"]
+
+APPLICATION_ID: Final = 0x4E4C_656D
+"""SQLite's mark of whose file it is: "NLem"; chosen."""
+
+TABLES: Final = (
+    "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE state (name TEXT, number INTEGER, content BLOB, PRIMARY KEY (name, number))",
+    "CREATE TABLE blobs (digest TEXT, number INTEGER, content BLOB, PRIMARY KEY (digest, number))",
+)
+
+PART_BYTES: Final = 1_000_000
+"""Chosen: a file of any size is stored and read in constant memory; SQLite takes up to 1 GB."""
+
+BUSY_S: Final = 0.5
+"""Chosen: how long to wait for an emulator that is about to end and still holds the file."""
+
+LOOK_S: Final = 0.25
+"""Chosen: how often to look whether there is anything to save; a look costs nothing."""
+
+QUIET_S: Final = 1.0
+"""Chosen: so long after the last request a change is saved, so that a burst is saved once."""
+
+LONGEST_S: Final = 30.0
+"""Chosen: a change waits no longer than this while requests go on coming."""
+
+_DISTRIBUTION: Final = "newsleopard-async"
+
+logger: Final = logging.getLogger("newsleopard_async.emulator")
+
+
+class StateError(Exception):
+    """A state file cannot be used; the text says why, and what to do."""
+
+
+class StateFile:
+    """The state of one emulator in a file.
+
+    Contacts, mails and requests are in there as they are, API keys are not. A new file can be
+    read and written by its owner only.
+
+    Args:
+        path: The file; it is made if there is none.
+
+    Raises:
+        StateError: the file is not a state, or another emulator uses it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: Path = Path(path).absolute()
+        self.saved: _Mark | None = None
+        self._lock = threading.Lock()
+        with self._refusing():
+            self._make()
+            self._identity = _identity(self.path)
+            self._database = sqlite3.connect(
+                self.path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._open()
+            except BaseException:
+                self._database.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others use the file."""
+        with self._lock:
+            self._database.close()
+
+    def load_into(self, emulator: Emulator) -> bool:
+        """Give an emulator the state of the file; False if it is new, and holds none.
+
+        An `EmulatorClock` that is behind the state moves forward to it.
+
+        Raises:
+            StateError: the state is damaged, or another version wrote it.
+        """
+        with self._lock, self._refusing():
+            about = dict(self._database.execute("SELECT name, value FROM about"))
+            if not about:
+                return False
+            self._check_version(about)
+            kept = self._read(about)
+            _bring_up(emulator.clock, kept.now)
+            put_back(emulator._account, kept, from_file=True)  # noqa: SLF001 - ours
+            self.saved = _mark_of(emulator)
+            return True
+
+    def save(self, emulator: Emulator) -> None:
+        """Put the emulator's present state in the place of the one in the file.
+
+        It may be called in any thread; the emulator is held up only while its state is put
+        aside, not while that is written.
+
+        Raises:
+            StateError: the file cannot be written, such as for want of space.
+        """
+        mark = _mark_of(emulator)
+        kept = keep(emulator._account, hide_keys=True)  # noqa: SLF001 - ours
+        with self._lock, self._refusing():
+            if _identity(self.path) != self._identity:
+                raise StateError(
+                    f"{self.path} was removed or replaced, and the state is no longer saved; "
+                    "start the emulator again"
+                )
+            with self._transaction("IMMEDIATE"):
+                self._write(kept)
+            self.saved = mark
+
+    # The database
+
+    def _make(self) -> None:
+        """Make a file that is its owner's alone, unless there is one."""
+        if not self.path.parent.is_dir():
+            raise StateError(f"{self.path}: there is no folder {self.path.parent}; make it first")
+        if not self.path.exists():
+            try:
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            except FileExistsError:
+                return
+
+    def _open(self) -> None:
+        """Lock the file, until it is closed, and see whether it is ours."""
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        with self._transaction("EXCLUSIVE"):
+            (mark,) = self._database.execute("PRAGMA application_id").fetchone()
+            if mark == APPLICATION_ID:
+                return
+            (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if mark or tables:
+                raise StateError(f"{self.path} is the database of another program; {_WAY_OUT}")
+            self._database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            for table in TABLES:
+                self._database.execute(table)
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[None]:
+        self._database.execute(f"BEGIN {kind}")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Say of each failure what to do about it."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StateError(_explained(self.path, error)) from error
+        except BadState as error:
+            raise StateError(f"{self.path} is damaged ({error}); {_WAY_OUT}") from error
+        except OSError as error:
+            raise StateError(f"{self.path}: {error.strerror}; {_WAY_OUT}") from error
+
+    # The state
+
+    def _check_version(self, about: dict[str, str]) -> None:
+        here, there = _version(), about.get("version", "unknown")
+        if about.get("code") != _code():
+            raise StateError(
+                f"{self.path} was written by another version of newsleopard-async, {there} (this "
+                f"is {here}); use that version, or {_WAY_OUT}"
+            )
+
+    def _write(self, kept: Kept) -> None:
+        self._database.execute("DELETE FROM state")
+        check = _Check()
+        for name, content in rows_of(kept):
+            number = check.take(name, content)
+            self._database.execute("INSERT INTO state VALUES (?, ?, ?)", (name, number, content))
+        self._write_blobs(kept)
+        about = {
+            "version": _version(),
+            "code": _code(),
+            "check": check.result(kept.now, kept.monotonic_s),
+            "now": kept.now.isoformat(),
+            "monotonic_s": repr(kept.monotonic_s),
+        }
+        self._database.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+
+    def _write_blobs(self, kept: Kept) -> None:
+        there = self._digests()
+        for digest in there - kept.blobs.keys():
+            self._database.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
+        for digest in kept.blobs.keys() - there:
+            # An empty file has one part, so that it is there at all.
+            parts = kept.blobs[digest].read_chunks(PART_BYTES) if kept.blobs[digest].size else [b""]
+            for number, part in enumerate(parts):
+                self._database.execute("INSERT INTO blobs VALUES (?, ?, ?)", (digest, number, part))
+
+    def _digests(self) -> set[str]:
+        found = self._database.execute("SELECT DISTINCT digest FROM blobs")
+        return {digest for (digest,) in found}
+
+    def _read(self, about: dict[str, str]) -> Kept:
+        check, rows = _Check(), dict[str, list[bytes]]()
+        found = self._database.execute("SELECT name, content FROM state ORDER BY rowid")
+        for name, content in found:
+            check.take(name, content)
+            rows.setdefault(name, []).append(content)
+        try:
+            now = datetime.fromisoformat(about["now"])
+            monotonic_s = float(about["monotonic_s"])
+        except (KeyError, ValueError) as error:
+            raise BadState("it does not say when it was written") from error
+        if check.result(now, monotonic_s) != about.get("check"):
+            raise BadState("its check sum is wrong")
+        blobs = {digest: self._read_blob(digest) for digest in self._digests()}
+        return from_rows(rows, blobs=blobs, now=now, monotonic_s=monotonic_s)
+
+    def _read_blob(self, digest: str) -> Blob:
+        writer = BlobWriter()
+        query = "SELECT content FROM blobs WHERE digest = ? ORDER BY number"
+        for (content,) in self._database.execute(query, (digest,)):
+            writer.write(content)
+        blob = writer.close()
+        if blob.digest != digest:
+            raise BadState("the check sum of a file in it is wrong")
+        return blob
+
+
+def _bring_up(clock: Clock, now: datetime) -> None:
+    """Move a clock forward to an instant, if it can be; until then the state would stand still."""
+    while isinstance(clock, EmulatorClock) and clock.now() < now:
+        clock.advance(min(MOST_ADVANCE_S, (now - clock.now()).total_seconds()))
+
+
+_WAY_OUT: Final = "to begin anew, move the file away or name another one"
+
+
+def _explained(path: Path, error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorname", "")
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return f"{path} is used by another emulator; stop that one, or name another file"
+    if code.startswith("SQLITE_NOTADB"):
+        return f"{path} is not a state of the emulator; {_WAY_OUT}"
+    if code.startswith("SQLITE_CORRUPT"):
+        return f"{path} is damaged ({error}); {_WAY_OUT}"
+    return f"{path} cannot be used: SQLite says {str(error)!r}; make room, or name another file"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file it is, whatever its name becomes; None if there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class _Check:
+    """Numbers the rows of a state, and sums them up."""
+
+    def __init__(self) -> None:
+        self._sum = hashlib.sha256()
+        self._numbers: dict[str, int] = {}
+
+    def take(self, name: str, content: bytes) -> int:
+        """Add a row, and return its number among those of its name."""
+        number = self._numbers.get(name, 0)
+        self._numbers[name] = number + 1
+        self._sum.update(f"{name} {number} {len(content)}\n".encode())
+        self._sum.update(content)
+        return number
+
+    def result(self, now: datetime, monotonic_s: float) -> str:
+        """Return the check sum."""
+        whole = self._sum.copy()
+        whole.update(f"{now.isoformat()} {monotonic_s!r}".encode())
+        return whole.hexdigest()
+
+
+@cache
+def _version() -> str:
+    try:
+        return metadata.version(_DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@cache
+def _code() -> str:
+    """Return a digest of the code whose classes a state consists of."""
+    found = hashlib.sha256(_version().encode())
+    package = Path(switches.__file__).parent
+    for path in sorted([*package.glob("platform/*.py"), Path(switches.__file__)]):
+        if path.suffix == ".py":
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+# Saving while it runs
+
+
+@attrs.frozen
+class _Mark:
+    """A point in an emulator's life.
+
+    Attributes:
+        changes: How much has changed.
+        requests: How much was asked for.
+    """
+
+    changes: int
+    requests: int
+
+
+def _mark_of(emulator: Emulator) -> _Mark:
+    return _Mark(emulator.changes, emulator._account.log.total)  # noqa: SLF001 - ours
+
+
+@attrs.define
+class _Pace:
+    """When to save: once it is quiet, and now and then if it never is."""
+
+    seen: _Mark | None = None
+    seen_s: float = 0.0
+    waits_since_s: float | None = None
+
+    def is_due(self, mark: _Mark, saved: _Mark | None, now_s: float) -> bool:
+        """Tell whether to save now, in seconds of a clock that never goes back."""
+        if mark != self.seen:
+            self.seen, self.seen_s = mark, now_s
+        if saved is not None and mark.changes == saved.changes:
+            self.waits_since_s = None
+            return False
+        if self.waits_since_s is None:
+            self.waits_since_s = now_s
+        is_due = now_s - self.seen_s >= QUIET_S or now_s - self.waits_since_s >= LONGEST_S
+        if is_due:
+            self.waits_since_s = None
+        return is_due
+
+
+async def keep_saving(emulator: Emulator, state: StateFile) -> None:
+    """Save changes until cancelled, and once more then.
+
+    A state is saved once nothing was asked for a second, and at the latest 30 s after a change:
+    a process that is killed loses that much. What cannot be saved is logged, and tried again.
+    """
+    pace = _Pace()
+    try:
+        while True:
+            await anyio.sleep(LOOK_S)
+            if pace.is_due(_mark_of(emulator), state.saved, time.monotonic()):
+                await _save(emulator, state)
+    finally:
+        with anyio.CancelScope(shield=True):
+            if state.saved != _mark_of(emulator):
+                await _save(emulator, state)
+
+
+async def _save(emulator: Emulator, state: StateFile) -> None:
+    try:
+        await anyio.to_thread.run_sync(state.save, emulator)
+    except StateError as error:
+        logger.error("the state is not saved: %s", error)  # noqa: TRY400 - it says everything
