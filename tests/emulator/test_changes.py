@@ -152,3 +152,16 @@ async def test_webhook_that_nobody_waits_for_stays_due() -> None:
     assert scope.cancelled_caught
     assert emulator.webhooks == ()
     assert webhooks.is_waiting
+
+
+async def test_look_for_webhooks_counts_nothing() -> None:
+    """A server looks four times a second; only a delivery is a change."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        ticket = (await api.post("/v1/contacts/imports/file", {"webhookUrl": HOOK})).json()
+        await api.put(ticket["url"], rows(2).encode())
+    before = emulator.changes
+
+    await emulator.deliver_webhooks()
+
+    assert emulator.changes == before

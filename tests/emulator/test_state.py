@@ -254,6 +254,7 @@ def test_file_in_use_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         assert file.load_into(_filled())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a file that is open")
 def test_file_that_is_gone_is_noticed(path: Path) -> None:
     """Nobody believes for days that a state is saved."""
     with StateFile(path) as file:
@@ -447,6 +448,7 @@ async def test_nothing_is_saved_twice(path: Path, monkeypatch: pytest.MonkeyPatc
             tasks.cancel_scope.cancel()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a file that is open")
 async def test_save_that_fails_is_logged(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The emulator goes on, and says so."""
     emulator = _filled()

@@ -89,7 +89,12 @@ class Account:
         self._seed = seed
         self._balance = balance
         self._webhooks = partial(
-            Webhooks, board, webhook_transport, changes=self._changes, hosts=webhook_hosts
+            Webhooks,
+            board,
+            webhook_transport,
+            changes=self._changes,
+            held=self.lock,
+            hosts=webhook_hosts,
         )
         self._begin(storage_url)
 

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import ClassVar, Final, Protocol
 from urllib.parse import urlsplit
@@ -90,10 +91,13 @@ class Webhooks:
 
     Args:
         changes: Where a delivery is counted.
+        held: The account's lock: what a webhook says is read from its state.
         hosts: Further hosts that webhooks go to, by names in lower case.
     """
 
-    OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"_lock", "_transport", "_hosts", "_changes"})
+    OF_PROCESS: ClassVar[frozenset[str]] = frozenset(
+        {"_lock", "_transport", "_hosts", "_changes", "_held"}
+    )
 
     def __init__(
         self,
@@ -101,6 +105,7 @@ class Webhooks:
         transport: httpx.AsyncBaseTransport | None = None,
         *,
         changes: Changes,
+        held: AbstractContextManager[object],
         hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._hosts = hosts
@@ -109,6 +114,7 @@ class Webhooks:
         self._due: list[_Due] = []
         self._on_their_way: list[_Due] = []
         self._changes = changes
+        self._held = held
         self._transport = transport
         self._lock = threading.Lock()
 
@@ -150,13 +156,15 @@ class Webhooks:
                     self._on_their_way.remove(due)
                 self._due[:0] = ready[len(made) :]
                 self.deliveries.extend(made)
-            self._changes.add()
+            if ready:
+                self._changes.add()
         return tuple(made)
 
     async def _deliver_one(
         self, due: _Due, now: datetime, transport: httpx.AsyncBaseTransport | None
     ) -> Delivery:
-        body = json.dumps(due.payload.written(now), ensure_ascii=False).encode()
+        with self._held:
+            body = json.dumps(due.payload.written(now), ensure_ascii=False).encode()
         if not (is_loopback(due.url) or self._is_named(due.url)):
             return Delivery(url=due.url, at=due.at, body=body, status=None, refused=True)
         status = await _post(due.url, body, transport)
