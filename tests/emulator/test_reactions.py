@@ -244,6 +244,23 @@ async def test_reaction_outlives_a_pause() -> None:
     assert emulator.excluded == {"u1@example.com"}
 
 
+async def test_reactions_are_put_aside_and_put_back() -> None:
+    """A snapshot has what readers were let do, and the files from before that."""
+    emulator, _ = later()
+    async with Api(emulator) as api:
+        sn = await send(api)
+        before = await export(api, sn)
+        emulator.react("u0@example.com", "bounce")
+        emulator.snapshot("one")
+        emulator.react("u1@example.com", "bounce")
+
+        emulator.restore("one")
+
+        assert await reports(api, sn) == before
+        assert (await figures(api, sn))["bounced"] == 1
+    assert emulator.excluded == {"u0@example.com"}
+
+
 async def test_no_mail_is_an_error_with_the_reason() -> None:
     """Who got nothing cannot react; the text says whether there will be a mail."""
     emulator, clock = later(mails_per_s=0.1, send_base_s=0.0)
