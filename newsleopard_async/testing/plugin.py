@@ -46,8 +46,11 @@ SHOWN_REQUESTS: Final = 10
 EXTRA: Final = ("starlette", "uvicorn", "jinja2")
 """The libraries of the extra ``emulator``."""
 
-EMULATORS: Final = pytest.StashKey[dict[str, "Emulator"]]()
-"""The emulators that a test uses, by the names of their fixtures, until they are torn down."""
+_EMULATORS: Final[dict[str, dict[str, Emulator]]] = {}
+"""The emulators that tests use, by node and by fixture, until these are torn down.
+
+A stash of pytest would do, but old versions have none, and would not start for want of it.
+"""
 
 
 class NewsLeopardServer(NamedTuple):
@@ -221,10 +224,10 @@ def _key(request: pytest.FixtureRequest) -> str:
 
 def _shown(request: pytest.FixtureRequest, name: str, emulator: Emulator) -> Iterator[Emulator]:
     """Keep an emulator with its test for as long as the fixture lives."""
-    shown = request.node.stash.setdefault(EMULATORS, {})
-    shown[name] = emulator
+    node = request.node.nodeid
+    _EMULATORS.setdefault(node, {})[name] = emulator
     yield emulator
-    del shown[name]
+    _EMULATORS.pop(node, None)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -233,7 +236,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     outcome = yield
     report: pytest.TestReport = outcome.get_result()
     if report.failed:
-        for name, emulator in item.stash.get(EMULATORS, {}).items():
+        for name, emulator in _EMULATORS.get(item.nodeid, {}).items():
             report.sections.append((f"NewsLeopard emulator ({name})", _summary(emulator)))
 
 

@@ -6,6 +6,7 @@ import tomllib
 
 import pytest
 
+from newsleopard_async.testing import plugin
 from tests.constants import ROOT
 from tests.testing.plugged import BARE, PLUGIN, run
 
@@ -243,6 +244,7 @@ def test_failed_test_shows_what_happened_at_the_emulator(pytester: pytest.Pytest
     assert text.count("NewsLeopard emulator (") == 1
     assert text.count("POST /v1/contacts/lists/insert") == 10
     assert "test-key" not in text
+    assert plugin._EMULATORS == {}
 
 
 def test_failed_test_shows_a_fault_that_happened(pytester: pytest.Pytester) -> None:
