@@ -112,6 +112,17 @@ def test_plugin_of_pytest_loads_nothing_else_of_ours() -> None:
 
 
 @pytest.mark.slow
+def test_names_for_tests_need_no_pytest() -> None:
+    """Whoever runs tests with something else has the clock all the same."""
+    loaded = loaded_by(
+        "import sys; sys.modules['pytest'] = None\nfrom newsleopard_async.testing import *"
+    )
+
+    assert "newsleopard_async.testing.clock" in loaded
+    assert "newsleopard_async.testing.plugin" not in loaded
+
+
+@pytest.mark.slow
 def test_importing_durable_sends_loads_no_engine() -> None:
     """The engine is loaded when it is first asked; a web process opens the database alone."""
     own = "from newsleopard_async.durable import"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from newsleopard_async.emulator import Emulator
     from newsleopard_async.emulator.platform.gateway import RequestRecord
     from newsleopard_async.testing.clock import ManualClock
+    from newsleopard_async.testing.served import NewsLeopardServer
 
 __all__ = [
-    "NewsLeopardServer",
     "newsleopard",
     "newsleopard_clock",
     "newsleopard_emulator",
@@ -51,20 +51,6 @@ _EMULATORS: Final[dict[str, dict[str, Emulator]]] = {}
 
 A stash of pytest would do, but old versions have none, and would not start for want of it.
 """
-
-
-class NewsLeopardServer(NamedTuple):
-    """An emulator behind a real socket on loopback.
-
-    Attributes:
-        url: Its base URL, which is also in ``NEWSLEOPARD_BASE_URL``.
-        key: A key that it knows, which is also in ``NEWSLEOPARD_API_KEY``.
-        emulator: What is so, and what is to go wrong.
-    """
-
-    url: str
-    key: str
-    emulator: Emulator
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -130,6 +116,8 @@ def newsleopard_server(
 
     The environment names its URL and key, for the program under test and those that it starts.
     """
+    from newsleopard_async.testing.served import NewsLeopardServer
+
     emulator = _build(request)
     try:
         from newsleopard_async.emulator.server import running
@@ -139,7 +127,7 @@ def newsleopard_server(
         key = _key(request)
         _newsleopard_own_state.setenv("NEWSLEOPARD_API_KEY", key)
         _newsleopard_own_state.setenv("NEWSLEOPARD_BASE_URL", url)
-        server = NewsLeopardServer(url, key, emulator)
+        server = NewsLeopardServer(url=url, key=key, emulator=emulator)
         for _ in _shown(request, "newsleopard_server", emulator):
             yield server
 
