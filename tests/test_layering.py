@@ -77,7 +77,7 @@ OPTIONAL = ("uvicorn", "rich", "click")
 DECLARED = {
     "": {"anyio", "attrs", "cattrs", "h11", "httpcore", "httpx", "tenacity"},
     "contacts": {"email_validator", "narwhals", "python_calamine"},
-    "emulator": {"starlette", "uvicorn"},
+    "emulator": {"jinja2", "markupsafe", "starlette", "uvicorn"},
     "stores": {"redis", "sqlalchemy"},
     "durable.engine": {"dbos"},
     "durable": {"sqlalchemy"},
@@ -91,8 +91,8 @@ DECLARED = {
 """What may be imported at all: for the core, and what each room may have beyond that.
 
 Something that another package happens to bring is not there on every interpreter.
-h11 and httpcore come with httpx at any time; trio, pytest, pydantic_core and the web frameworks are
-there where they are used.
+h11 and httpcore come with httpx at any time, markupsafe with jinja2; trio, pytest, pydantic_core
+and the web frameworks are there where they are used.
 """
 
 

@@ -35,7 +35,7 @@ def test_core_requires_six_packages() -> None:
 def test_extras_are_those_of_the_design() -> None:
     """Each extra brings the libraries of its room; the command line serves the emulator too."""
     check = {"email-validator"}
-    emulator = {"starlette", "uvicorn"}
+    emulator = {"jinja2", "starlette", "uvicorn"}
 
     assert requirements("check") == check
     assert requirements("emulator") == emulator

@@ -45,6 +45,29 @@ def test_missing_extra_is_told_with_the_way_out(room: str) -> None:
     ]
 
 
+def test_page_without_its_templates_is_told_with_the_way_out() -> None:
+    """In process, and in a server that shows no page, nobody needs them."""
+    kind, name, message = _told("newsleopard_async.emulator.sandbox.page.pages", without="jinja2")
+
+    assert (kind, name) == ("ModuleNotFoundError", "jinja2")
+    assert message == (
+        "the emulator's page needs jinja2, which an extra brings: "
+        'pip install "newsleopard-async[emulator]"; '
+        "a server without page and control API needs none"
+    )
+
+
+@pytest.mark.parametrize("room", ["newsleopard_async.emulator.server", "newsleopard_async.cli"])
+def test_templates_are_loaded_by_nobody_else(room: str) -> None:
+    """They take longer to load than the rest of the emulator."""
+    code = f"import sys, {room}; print('jinja2' in sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, timeout=60
+    )
+
+    assert run.stdout.strip() == "False"
+
+
 def test_other_missing_module_is_told_as_it_is() -> None:
     """The extra is no way out where something else is missing."""
     kind, name, message = _told("newsleopard_async.emulator", without="h11")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsleopard_async.emulator.emulator import Emulator
@@ -48,18 +45,17 @@ def build_sandbox(
     options = options or ControlOptions()
     if options.access == "off":
         return emulator.app
+    # Templates are loaded by whoever opens the page, and by nobody else.
+    from newsleopard_async.emulator.sandbox.page.pages import page_routes
+
     context = Context(
         emulator=emulator,
         at_start=emulator.switches,
         version=package_version(),
         listening=Listening(emulator),
     )
-    routes = [Route("/", _no_page), *control_routes(context)]
+    page = page_routes(emulator, at_start=context.at_start, version=context.version)
+    routes = [*page, *control_routes(context)]
     own = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     own.router.redirect_slashes = False
     return _Sandbox(emulator.app, Gate(own, options=options, public_url=public_url))
-
-
-async def _no_page(request: Request) -> Response:
-    del request
-    return PlainTextResponse("This is an emulator of NewsLeopard's Campaign API.\n")

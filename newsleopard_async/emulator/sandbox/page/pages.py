@@ -1,0 +1,171 @@
+"""The routes of the page, and how a page is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from functools import cache, partial
+from importlib import resources
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from newsleopard_async.emulator.emulator import Emulator, account_of
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox.page import showing, words
+from newsleopard_async.emulator.sandbox.page.language import (
+    COOKIE,
+    TAGS,
+    Language,
+    language_of,
+    translator,
+)
+from newsleopard_async.emulator.sandbox.page.screens import SCREENS, Screen, Shown
+from newsleopard_async.emulator.sandbox.page.settings_screens import settings_screens
+from newsleopard_async.emulator.switches import Switches
+
+__all__ = ["CONTENT_SECURITY_POLICY", "environment", "page_routes"]
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        *("script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'"),
+        *("frame-src 'self'", "font-src 'self'", "form-action 'self'"),
+        *("base-uri 'none'", "frame-ancestors 'none'"),
+    )
+)
+"""Everything comes from the server itself; nothing is inline; nobody frames the page."""
+
+HEADERS: Final = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+    "vary": "accept-language, cookie",
+}
+STATIC: Final[Mapping[str, str]] = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+"""The files that the page loads, with their media types."""
+
+STATIC_PATH: Final = "/_emulator/ui/static/"
+
+A_YEAR_S: Final = 31_536_000
+PACKAGE: Final = "newsleopard_async.emulator.sandbox.page"
+
+
+def page_routes(emulator: Emulator, *, at_start: Switches, version: str) -> list[Route]:
+    """Return the routes of the page, ``/`` and ``/_emulator/ui/…``, for GET and HEAD.
+
+    Args:
+        emulator: What is shown; each request settles it first, in slices.
+        at_start: How its switches stood when the server began.
+        version: The package's version, which the page shows.
+    """
+    pages = _Pages(emulator, version)
+    screens = {**SCREENS, **settings_screens(emulator, at_start)}
+    routes = [Route(path, pages.showing(screen)) for path, screen in screens.items()]
+    routes += [Route(STATIC_PATH + name, _serving(name, kind)) for name, kind in STATIC.items()]
+    return [*routes, Route("/_emulator/ui/{rest:path}", pages.showing(_nothing))]
+
+
+def _serving(name: str, media_type: str) -> Endpoint:
+    """Answer with a file, which is read once."""
+    content = resources.files(PACKAGE).joinpath("static", name).read_bytes()
+
+    async def endpoint(request: Request) -> Response:
+        del request
+        return Response(content, media_type=media_type, headers=HEADERS)
+
+    return endpoint
+
+
+async def _nothing(account: Account, request: Request) -> Shown:
+    del account
+    raise LookupError(f"there is no page {request.url.path!r}")
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates: everything is escaped, and a name that is missing is an error."""
+    templates = Environment(
+        loader=PackageLoader(PACKAGE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("duration", "marked", "number", "pretty", "share", "taipei", "utc"):
+        templates.filters[name] = getattr(showing, name)
+    templates.filters["in_path"] = partial(quote, safe="")
+    for name in words.__all__:
+        templates.globals[name] = getattr(words, name)
+    return templates
+
+
+class _Pages:
+    """Renders what a screen shows."""
+
+    def __init__(self, emulator: Emulator, version: str) -> None:
+        self._account = account_of(emulator)
+        self._version = version
+        self._templates = environment()
+
+    def showing(self, screen: Screen) -> Endpoint:
+        """Answer with a page; what is not there is a page that says so."""
+
+        async def endpoint(request: Request) -> Response:
+            now = await look.settle(self._account)
+            try:
+                shown, status = await screen(self._account, request), 200
+            except LookupError as error:
+                message = str(error.args[0]) if error.args else ""
+                shown, status = Shown("missing.html", "", {"message": message}), 404
+            return self._rendered(shown, status, request, now)
+
+        return endpoint
+
+    def _rendered(self, shown: Shown, status: int, request: Request, now: datetime) -> Response:
+        language = language_of(request)
+        html = self._templates.get_template(shown.template).render(
+            **_shared(request, language),
+            account=look.account_view(self._account, now, version=self._version),
+            keys=self._account.api_keys,
+            section=shown.section,
+            **shown.values,
+        )
+        headers = {**HEADERS, "content-language": TAGS[language]}
+        response = HTMLResponse(html, status, headers=headers)
+        if request.query_params.get("lang") == language:
+            response.set_cookie(
+                COOKIE, language, max_age=A_YEAR_S, httponly=True, samesite="strict"
+            )
+        return response
+
+
+def _shared(request: Request, language: Language) -> dict[str, Any]:
+    """Return what every template has."""
+    query = dict(request.query_params)
+
+    def with_query(**changes: str | None) -> str:
+        """Return this page's address with its query changed; None takes a name away."""
+        changed = {name: value for name, value in (query | changes).items() if value}
+        return f"{request.url.path}?{urlencode(changed)}" if changed else request.url.path
+
+    return {
+        "_": translator(language),
+        "language": language,
+        "lang": TAGS[language],
+        "query": query,
+        "with_query": with_query,
+        "path": request.url.path,
+    }

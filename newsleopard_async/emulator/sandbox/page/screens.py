@@ -1,0 +1,244 @@
+"""What each page shows: a function of the account and the request, for each path."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import attrs
+from starlette.requests import Request
+
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.gateway import OPERATIONS
+from newsleopard_async.emulator.sandbox import campaigns, look, mails
+from newsleopard_async.emulator.sandbox.mails import MailFilter
+from newsleopard_async.emulator.sandbox.page import words
+from newsleopard_async.emulator.sandbox.views import MailsFound
+
+__all__ = ["SCREENS", "Screen", "Shown"]
+
+SHOWN_LATEST: Final = 5
+"""Chosen: of each kind on the overview, so that it fits on one screen."""
+SHOWN_MAILS_OF_CONTACT: Final = 20
+MAIL_TABS: Final = ("preview", "text", "source", "headers")
+
+
+@attrs.frozen
+class Shown:
+    """What a page shows.
+
+    Attributes:
+        template: Its template.
+        section: The part of the page that it belongs to.
+        values: What the template has beside what all have.
+    """
+
+    template: str
+    section: str
+    values: Mapping[str, Any]
+
+
+Screen = Callable[[Account, Request], Awaitable[Shown]]
+
+
+async def overview(account: Account, request: Request) -> Shown:
+    """Show the account at a glance, and what came last."""
+    del request
+    now = account.present()
+    latest = MailFilter(limit=SHOWN_LATEST)
+    found = await look.in_slices(account, mails.find_mails(account, latest, now))
+    return Shown(
+        "overview.html",
+        "overview",
+        {
+            "mails": found.mails,
+            "campaigns": campaigns.campaigns(account, now)[:SHOWN_LATEST],
+            "requests": look.find_requests(account, limit=SHOWN_LATEST).requests,
+        },
+    )
+
+
+async def mail_list(account: Account, request: Request) -> Shown:
+    """Show mails, by a search and filters."""
+    now = account.present()
+    wanted = _filter_of(request)
+    found = await look.in_slices(account, mails.find_mails(account, wanted, now))
+    values = {
+        "found": found,
+        "wanted": wanted,
+        "campaigns": campaigns.campaigns(account, now),
+        "kept": _kept_query(wanted),
+    }
+    return Shown("mails.html", "mails", values)
+
+
+def _filter_of(request: Request, **changes: Any) -> MailFilter:
+    """Read the search and the filters; an event that there is not is none."""
+    query = request.query_params
+    event, variant = query.get("event") or None, query.get("variant") or None
+    wanted = MailFilter(
+        text=query.get("q", ""),
+        campaign_sn=query.get("campaign") or None,
+        variant=variant if variant in {"A", "B"} else None,
+        event=event if event in words.EVENTS else None,
+        after=query.get("after") or None,
+    )
+    return attrs.evolve(wanted, **changes)
+
+
+def _kept_query(wanted: MailFilter) -> dict[str, str]:
+    """Return the query that goes on with a mail, so that its neighbours are those of the search."""
+    query = {
+        "q": wanted.text,
+        "campaign": wanted.campaign_sn,
+        "variant": wanted.variant,
+        "event": wanted.event,
+    }
+    return {name: value for name, value in query.items() if value}
+
+
+async def one_mail(account: Account, request: Request) -> Shown:
+    """Show one mail, and lead to its neighbours."""
+    now = account.present()
+    name = request.path_params["id"]
+    mail = await look.in_slices(account, mails.mail_view(account, name, now))
+
+    async def neighbours(*, is_oldest_first: bool) -> MailsFound:
+        wanted = _filter_of(request, after=name, limit=1, is_oldest_first=is_oldest_first)
+        return await look.in_slices(account, mails.find_mails(account, wanted, now))
+
+    newer = (await neighbours(is_oldest_first=True)).mails
+    older = (await neighbours(is_oldest_first=False)).mails
+    tab = request.query_params.get("show")
+    values = {
+        "mail": mail,
+        "newer": newer[0].id if newer else None,
+        "older": older[0].id if older else None,
+        "kept": _kept_query(_filter_of(request)),
+        "tab": tab if tab in MAIL_TABS else MAIL_TABS[0],
+    }
+    return Shown("mail.html", "mails", values)
+
+
+async def campaign_list(account: Account, request: Request) -> Shown:
+    """Show the campaigns."""
+    del request
+    found = campaigns.campaigns(account, account.present())
+    return Shown("campaigns.html", "campaigns", {"campaigns": found})
+
+
+async def one_campaign(account: Account, request: Request) -> Shown:
+    """Show one campaign, and the names of its lists."""
+    now = account.present()
+    found = campaigns.campaign_view(account, request.path_params["sn"], now)
+    names = _list_names(account)
+    return Shown("campaign.html", "campaigns", {"campaign": found, "names": names})
+
+
+def _list_names(account: Account) -> dict[str, str]:
+    with account.lock:
+        return {each.sn: each.name for each in account.book.lists.values()}
+
+
+async def list_list(account: Account, request: Request) -> Shown:
+    """Show the lists."""
+    del request
+    return Shown("lists.html", "lists", {"lists": look.lists(account, account.present())})
+
+
+async def one_list(account: Account, request: Request) -> Shown:
+    """Show one list with its contacts."""
+    sn = request.path_params["sn"]
+    rows = {each.sn: each for each in look.lists(account, account.present())}
+    if sn not in rows:
+        raise LookupError(f"there is no list {sn!r}")
+    values = await _contacts(account, request, list_sn=sn)
+    return Shown("list.html", "lists", {**values, "list": rows[sn]})
+
+
+async def contact_list(account: Account, request: Request) -> Shown:
+    """Show the contacts, by a search."""
+    return Shown("contacts.html", "contacts", await _contacts(account, request, list_sn=None))
+
+
+async def _contacts(account: Account, request: Request, *, list_sn: str | None) -> dict[str, Any]:
+    query = request.query_params
+    work = look.find_contacts(
+        account, text=query.get("q", ""), list_sn=list_sn, after=query.get("after") or None
+    )
+    return {"found": await look.in_slices(account, work), "now": account.present()}
+
+
+async def one_contact(account: Account, request: Request) -> Shown:
+    """Show one contact, and the last mails to it."""
+    now = account.present()
+    contact = look.contact_view(account, request.path_params["email"])
+    to = MailFilter(to=contact.email, limit=SHOWN_MAILS_OF_CONTACT)
+    found = await look.in_slices(account, mails.find_mails(account, to, now))
+    values = {
+        "contact": contact,
+        "now": now,
+        "names": _list_names(account),
+        "mails": [mail for mail in found.mails if mail.to == contact.email],
+    }
+    return Shown("contact.html", "contacts", values)
+
+
+async def import_list(account: Account, request: Request) -> Shown:
+    """Show the imports."""
+    del request
+    values = {"imports": look.imports(account), "names": _list_names(account)}
+    return Shown("imports.html", "imports", values)
+
+
+async def one_import(account: Account, request: Request) -> Shown:
+    """Show one import, with the rows that it rejected."""
+    found = look.import_view(account, request.path_params["sn"])
+    return Shown("import.html", "imports", {"job": found, "names": _list_names(account)})
+
+
+async def request_list(account: Account, request: Request) -> Shown:
+    """Show the requests, by operation, status, and whether they had a fault."""
+    query = request.query_params
+    status = query.get("status", "")
+    operation = query.get("operation") or None
+    found = look.find_requests(
+        account,
+        operation=operation,
+        has_fault=True if query.get("fault") else None,
+        status=int(status) if status.isascii() and status.isdigit() else None,
+        after=query.get("after") or None,
+    )
+    values = {"found": found, "operations": (*OPERATIONS, "unknown"), "operation": operation}
+    return Shown("requests.html", "requests", values)
+
+
+async def one_request(account: Account, request: Request) -> Shown:
+    """Show one request."""
+    found = look.request_view(account, request.path_params["id"])
+    return Shown("request.html", "requests", {"request": found})
+
+
+async def webhook_list(account: Account, request: Request) -> Shown:
+    """Show the webhooks that were tried or refused."""
+    del request
+    return Shown("webhooks.html", "webhooks", {"webhooks": look.webhooks(account)})
+
+
+SCREENS: Final[Mapping[str, Screen]] = {
+    "/": overview,
+    "/_emulator/ui/mails": mail_list,
+    "/_emulator/ui/mails/{id}": one_mail,
+    "/_emulator/ui/campaigns": campaign_list,
+    "/_emulator/ui/campaigns/{sn}": one_campaign,
+    "/_emulator/ui/lists": list_list,
+    "/_emulator/ui/lists/{sn}": one_list,
+    "/_emulator/ui/contacts": contact_list,
+    "/_emulator/ui/contacts/{email:path}": one_contact,
+    "/_emulator/ui/imports": import_list,
+    "/_emulator/ui/imports/{sn}": one_import,
+    "/_emulator/ui/requests": request_list,
+    "/_emulator/ui/requests/{id}": one_request,
+    "/_emulator/ui/webhooks": webhook_list,
+}
+"""What is shown at each path."""

@@ -1,0 +1,89 @@
+"""What the pages of controls and switches show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+
+from newsleopard_async.emulator.emulator import Emulator
+from newsleopard_async.emulator.platform.account import Account
+from newsleopard_async.emulator.platform.gateway import OPERATIONS
+from newsleopard_async.emulator.sandbox import campaigns, look, settings
+from newsleopard_async.emulator.sandbox.page.language import language_of
+from newsleopard_async.emulator.sandbox.page.screens import Screen, Shown
+from newsleopard_async.emulator.sandbox.page.switch_texts import CHINESE
+from newsleopard_async.emulator.sandbox.views import SwitchView
+from newsleopard_async.emulator.switches import Switches
+
+__all__ = ["next_due", "settings_screens"]
+
+SHOWN_EXCLUSIONS: Final = 50
+"""Chosen: the latest ones; contacts can be searched for the others."""
+
+
+def settings_screens(emulator: Emulator, at_start: Switches) -> Mapping[str, Screen]:
+    """Return what is shown at the paths of controls and switches."""
+    return {
+        "/_emulator/ui/controls": partial(_controls, emulator),
+        "/_emulator/ui/switches": partial(_switches, emulator, at_start),
+    }
+
+
+async def _controls(emulator: Emulator, account: Account, request: Request) -> Shown:
+    """Show what can be moved and set, and what is waiting."""
+    del request
+    now = account.present()
+    values = {
+        "due": next_due(account, now),
+        "faults": settings.faults(emulator),
+        "scripts": settings.scripts(account),
+        "operations": OPERATIONS,
+        "exclusions": look.exclusions(account, now)[:SHOWN_EXCLUSIONS],
+        "snapshots": emulator.snapshots,
+    }
+    return Shown("controls.html", "controls", values)
+
+
+def next_due(account: Account, now: datetime) -> datetime | None:
+    """Return when something happens next that was planned: to an import or to a campaign."""
+    instants = [each.due for each in look.imports(account) if each.due is not None]
+    for row in campaigns.campaigns(account, now):
+        if row.ended is None and not row.is_deleted:
+            view = campaigns.campaign_view(account, row.sn, now)
+            instants += [each.at for each in view.timeline]
+    return min((each for each in instants if each > now), default=None)
+
+
+async def _switches(
+    emulator: Emulator, at_start: Switches, account: Account, request: Request
+) -> Shown:
+    """Show the switches, by a search."""
+    del account
+    is_chinese = language_of(request) == "zh"
+
+    def described(switch: SwitchView) -> str:
+        return CHINESE.get(switch.name, switch.says) if is_chinese else switch.says
+
+    text = request.query_params.get("q", "").strip().lower()
+    only_changed = bool(request.query_params.get("changed"))
+    found = [
+        each
+        for each in settings.switches(emulator, at_start)
+        if text in f"{each.name} {each.says} {described(each)}".lower()
+        and not (only_changed and each.value == each.default)
+    ]
+    values = {"switches": found, "described": described, "written": written}
+    return Shown("switches.html", "switches", values)
+
+
+def written(value: object) -> str:
+    """Write a switch's value as a person would."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)

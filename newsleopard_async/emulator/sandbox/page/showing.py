@@ -1,0 +1,79 @@
+"""How values are shown: times in Taipei, numbers, JSON, and placeholders that nobody fills."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from datetime import datetime, timedelta, timezone
+from typing import Final
+
+from markupsafe import Markup, escape
+
+__all__ = ["TAIPEI", "UNITS", "duration", "marked", "number", "pretty", "share", "taipei", "utc"]
+
+TAIPEI: Final = timezone(timedelta(hours=8), "Asia/Taipei")
+"""Without summer time since 1979; so no database of zones is needed."""
+
+LONGEST_JSON_CHARS: Final = 200_000
+"""Chosen: what is longer is shown as it came, for a browser that should stay quick."""
+
+_STEPS: Final = (("days", 86_400), ("h", 3_600), ("min", 60))
+UNITS: Final = ("s", "min", "h", "days")
+_ESCAPED: Final = re.compile(r"\$\{([^{}]*)\}")
+
+
+def taipei(instant: datetime) -> str:
+    """Write a time as it is in Taipei, to the second."""
+    return instant.astimezone(TAIPEI).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def utc(instant: datetime) -> str:
+    """Write a time in UTC."""
+    return instant.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def number(value: float) -> str:
+    """Write a number with commas between the thousands."""
+    return f"{value:,.1f}".removesuffix(".0")
+
+
+def share(part: int, whole: int) -> str:
+    """Write a share as percent; nothing of nothing is a dash."""
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def duration(seconds: float) -> tuple[str, str]:
+    """Write a duration by its largest unit: the number, and the unit's name in English."""
+    for unit, length in _STEPS:
+        if abs(seconds) >= length:
+            return number(seconds / length), unit
+    return number(seconds), "s"
+
+
+def pretty(text: str) -> str:
+    """Indent a text that is JSON; any other stays as it is."""
+    if len(text) > LONGEST_JSON_CHARS:
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(value, dict | list):
+        return text
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def marked(text: str, unfilled: Collection[str]) -> Markup:
+    """Escape a text, and mark the placeholders in it that nobody fills."""
+
+    def mark(found: re.Match[str]) -> str:
+        if found[1].strip() not in unfilled:
+            return str(escape(found[0]))
+        return f"<mark>{escape(found[0])}</mark>"
+
+    pieces, end = [], 0
+    for found in _ESCAPED.finditer(text):
+        pieces += [str(escape(text[end : found.start()])), mark(found)]
+        end = found.end()
+    return Markup("".join([*pieces, str(escape(text[end:]))]))  # noqa: S704  # all was escaped

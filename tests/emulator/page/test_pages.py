@@ -1,0 +1,366 @@
+"""The page without a browser: what it shows, in which language, and what it lets in."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from newsleopard_async.emulator import Emulator, EmulatorClock
+from newsleopard_async.emulator.sandbox.app import build_sandbox
+from newsleopard_async.emulator.sandbox.page import showing
+from newsleopard_async.emulator.sandbox.page.words import SECTIONS
+from tests.emulator.page.account import KEY, LONG_NAME, fill, make
+
+pytestmark = pytest.mark.anyio
+UI = "/_emulator/ui/"
+
+
+def opened(emulator: Emulator, **headers: str) -> httpx.AsyncClient:
+    """Open the page of an emulator, in process."""
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=build_sandbox(emulator)),
+        base_url="http://127.0.0.1:8025",
+        headers=headers,
+    )
+
+
+@pytest.fixture
+async def filled() -> tuple[httpx.AsyncClient, dict[str, str]]:
+    """An account with one of everything, opened."""
+    emulator = make()
+    codes = await fill(emulator)
+    return opened(emulator), codes
+
+
+class _Inline(HTMLParser):
+    """Collects what a strict Content-Security-Policy would refuse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._is_script = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = {name for name, _ in attrs}
+        self.found += [f"{tag} {name}" for name in names if name.startswith("on")]
+        if tag == "style" or "style" in names or (tag == "script" and "src" not in names):
+            self.found.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "action"} and not (value or "").startswith(("/", "#")):
+                self.found.append(f"{tag} {name}={value}")
+
+
+@pytest.mark.parametrize("path", [path for _, path, _ in SECTIONS])
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_every_part_is_shown_empty(path: str, language: str) -> None:
+    """Of an empty account, in both languages, without anything inline."""
+    async with opened(make()) as page:
+        answer = await page.get(path, params={"lang": language})
+
+    assert answer.status_code == 200
+    inline = _Inline()
+    inline.feed(answer.text)
+    assert inline.found == []
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_empty_account_says_what_to_do_first() -> None:
+    """In three lines of code, with the base URL and the key that are good here."""
+    emulator = make()
+    async with opened(emulator) as page:
+        html = (await page.get("/")).text
+
+    assert f'NewsLeopard("{KEY}", base_url="{emulator.base_url}")' in html
+
+
+async def test_key_is_not_named_if_any_is_good() -> None:
+    """The first thing that a newcomer asks."""
+    async with opened(Emulator(api_keys=None)) as page:
+        html = (await page.get("/")).text
+
+    assert "any; a request without a key is refused" in html
+
+
+@pytest.mark.parametrize(
+    ("accepted", "lang"),
+    [
+        ("zh-TW,zh;q=0.9,en;q=0.8", "zh-Hant-TW"),
+        ("zh-Hant", "zh-Hant-TW"),
+        ("zh", "zh-Hant-TW"),
+        ("en-US,en;q=0.9,zh-TW;q=0.8", "en"),
+        ("de,zh;q=0.5,en;q=0.3", "zh-Hant-TW"),
+        ("zh;q=0,en;q=0.1", "en"),
+        ("fr", "en"),
+        ("zh;q=nonsense", "en"),
+        ("", "en"),
+    ],
+)
+async def test_language_is_the_browser_s(accepted: str, lang: str) -> None:
+    """Of the two that there are, the one that is wanted most; else English."""
+    async with opened(make(), **{"accept-language": accepted}) as page:
+        html = (await page.get("/")).text
+
+    assert f'<html lang="{lang}">' in html
+
+
+async def test_chosen_language_is_kept() -> None:
+    """The link at the foot of the page outlasts the browser's wish."""
+    async with opened(make(), **{"accept-language": "zh-TW"}) as page:
+        await page.get("/", params={"lang": "en"})
+        html = (await page.get(UI + "mails")).text
+
+    assert '<html lang="en">' in html
+    assert "<title>Mails · NewsLeopard emulator</title>" in html
+
+
+async def test_mails_are_searched_filtered_and_paged(
+    filled: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    """By plain links and a form that needs no JavaScript."""
+    page, codes = filled
+    all_of_them = (await page.get(UI + "mails")).text
+    found = (await page.get(UI + "mails", params={"q": "member07"})).text
+    bounced = (await page.get(UI + "mails", params={"event": "bounce"})).text
+    nothing = (await page.get(UI + "mails", params={"q": "nobody at all"})).text
+    variant = (
+        await page.get(UI + "mails", params={"campaign": codes["test"], "variant": "B"})
+    ).text
+
+    assert all_of_them.count('class="row mail-row"') == 50
+    assert set(re.findall(r"member\d+@", found)) == {"member07@"}
+    assert bounced.count(">bounced</span>") == bounced.count('class="row mail-row"') > 0
+    assert "No mail is like that." in nothing
+    assert 'title="Variant of the A/B test">B<' in variant
+    assert 'title="Variant of the A/B test">A<' not in variant
+
+    more = re.search(r'rel="next" href="([^"]+)"', all_of_them)
+    assert more is not None
+    rest = (await page.get(more[1].replace("&amp;", "&"))).text
+    assert not set(re.findall(r'mails/([\w-]+)"', rest)) & set(
+        re.findall(r'mails/([\w-]+)"', all_of_them)
+    )
+
+
+async def test_mail_leads_to_its_neighbours(
+    filled: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    """Within the search that found it: the newest has no newer one, the oldest no older one."""
+    page, codes = filled
+    query = f"?q=member1&campaign={codes['sent']}"
+    found = (await page.get(UI + "mails" + query)).text
+    ids = re.findall(r'href="/_emulator/ui/mails/([\w-]+)\?', found)
+
+    walked = [ids[0]]
+    while True:
+        html = (await page.get(UI + f"mails/{walked[-1]}{query}")).text
+        older = re.search(r'rel="next" href="/_emulator/ui/mails/([\w-]+)\?', html)
+        if older is None:
+            break
+        walked.append(older[1])
+
+    assert walked == ids
+    assert 'rel="prev"' in html
+
+
+async def test_mail_is_framed_and_not_inlined(
+    filled: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    """Its HTML stands in sandboxed frames only; its source is text."""
+    page, codes = filled
+    name = f"{codes['sent']}-0-4"
+    html = (await page.get(UI + f"mails/{name}")).text
+    source = (await page.get(UI + f"mails/{name}", params={"show": "source"})).text
+
+    frames = re.findall(r"<iframe[^>]*>", html)
+    assert len(frames) == 2
+    assert all("<iframe sandbox src=" in each for each in frames)
+    assert "立即選購" not in html
+    assert "&lt;a href=&#34;https://shop.example.com/sale&#34;" in source
+    assert "<mark>${優惠碼}</mark>" in source
+
+
+async def test_both_variants_stand_side_by_side(
+    filled: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    """Also the one that this recipient did not get."""
+    page, codes = filled
+    html = (await page.get(UI + f"mails/{codes['test']}-0-3")).text
+
+    assert html.count("this one was sent") == 1
+    assert set(re.findall(r"/html\?variant=(\w)", html)) == {"A", "B"}
+
+
+async def test_campaign_shows_what_is_planned(
+    filled: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    """A scheduled one has a button that moves the clock to its instant."""
+    page, codes = filled
+    html = (await page.get(UI + f"campaigns/{codes['planned']}")).text
+
+    assert "PREPARE_TO_SENT" in html
+    assert "planned" in html
+    assert 'data-call="POST /_emulator/clock/advance"' in html
+    assert '{"until": "2026-01-09T04:01:00+00:00"}' in html
+
+
+async def test_import_shows_its_rejected_rows_with_reasons(
+    filled: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    """The reason is the platform's token, and words beside it."""
+    page, codes = filled
+    html = (await page.get(UI + f"imports/{codes['import']}")).text
+
+    assert "not-an-address" in html
+    assert "INVALID_EMAIL" in html
+    assert "not an address" in html
+
+
+async def test_request_shows_body_fault_and_status(
+    filled: tuple[httpx.AsyncClient, dict[str, str]],
+) -> None:
+    """The body is indented JSON; the key is not kept."""
+    page, _ = filled
+    faulty = (await page.get(UI + "requests", params={"fault": "1"})).text
+    submits = (await page.get(UI + "requests", params={"operation": "submit_campaign"})).text
+    found = re.search(r'href="(/_emulator/ui/requests/[\w-]+)"', submits)
+    assert found is not None
+    html = (await page.get(found[1])).text
+
+    assert faulty.count("<tr id=") == 1
+    assert ">503</span>" in faulty
+    assert "{\n  &#34;form&#34;: {\n" in html
+    assert KEY not in html
+
+
+async def test_every_page_has_the_clock() -> None:
+    """In Taipei's time, with UTC in the title; with buttons only if it can be moved."""
+    held, given = make(), Emulator(clock=_OtherClock())
+    async with opened(held) as page:
+        html = (await page.get(UI + "lists")).text
+    async with opened(given) as page:
+        without = (await page.get(UI + "controls")).text
+
+    assert 'title="2026-01-05 02:00:00 UTC">2026-01-05 10:00:00</time>' in html
+    assert "POST /_emulator/clock/run" in html
+    assert "/_emulator/clock/" not in without
+    assert "cannot be moved from here" in without
+
+
+class _OtherClock(EmulatorClock):
+    """A clock of another kind, as far as the page can tell."""
+
+    def __new__(cls) -> EmulatorClock:  # type: ignore[misc]
+        """Make an object that has the methods, and another type."""
+        clock = EmulatorClock()
+
+        class Plain:
+            now, monotonic, sleep = clock.now, clock.monotonic, clock.sleep
+
+        return Plain()  # type: ignore[return-value]
+
+
+async def test_controls_show_what_is_set() -> None:
+    """Faults that wait, scripts, snapshots, and switches that were changed."""
+    emulator = make()
+    async with opened(emulator) as page:
+        emulator.hang("submit_campaign", seconds=90, times=2)
+        emulator.script_campaign("OVER_LIMIT")
+        emulator.snapshot("before the sale")
+        emulator.switch(first_page=1, verified_senders=("a@example.com", "@example.org"))
+        controls = (await page.get(UI + "controls")).text
+        changed = (await page.get(UI + "switches", params={"changed": "1"})).text
+
+    assert "hang 1.5 min" in re.sub(r"\s+", " ", controls)
+    assert "OVER_LIMIT" in controls
+    assert "/_emulator/snapshots/before%20the%20sale/restore" in controls
+    assert set(re.findall(r'id="switch-(\w+)"', changed)) == {"first_page", "verified_senders"}
+    assert "changed; it was 0" in changed
+    assert 'value="a@example.com, @example.org"' in changed
+
+
+async def test_switches_are_searched_in_the_reader_s_language() -> None:
+    """By what they do in 中文, too."""
+    async with opened(make(), **{"accept-language": "zh-TW"}) as page:
+        html = (await page.get(UI + "switches", params={"q": "退信"})).text
+
+    assert re.findall(r'id="switch-(\w+)"', html) == ["bounce_share"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("mails/none-0-0", "campaigns/none", "lists/none", "contacts/none@example.com"),
+        *("imports/none", "requests/none", "mails?after=none", "contacts?after=x", "nothing"),
+    ],
+)
+async def test_what_is_not_there_is_a_page_that_says_so(path: str) -> None:
+    """With 404, and what was looked for, escaped."""
+    async with opened(make()) as page:
+        answer = await page.get(UI + path.replace("none", "<b>"))
+
+    assert answer.status_code == 404
+    assert "<b>" not in answer.text
+    assert "Not found" in answer.text
+
+
+async def test_names_cannot_inject() -> None:
+    """A name that is HTML is text wherever it is shown."""
+    evil = "<img src=x onerror=alert(1)>'\"{{7*7}}"
+    emulator = make()
+    codes = await fill(emulator)
+    async with (
+        opened(emulator) as page,
+        httpx.AsyncClient(
+            base_url=emulator.base_url, headers={"x-api-key": KEY}, transport=emulator.transport()
+        ) as api,
+    ):
+        await api.post("/v1/contacts/lists/insert", json={"name": evil[:28]})
+        await page.post(
+            "/_emulator/snapshots", json={"name": "a'b"}, headers={"accept": "application/json"}
+        )
+        pages = [
+            (await page.get(path)).text
+            for path in ("/", UI + "lists", UI + "requests", UI + "controls")
+        ]
+
+    assert LONG_NAME[:30] in pages[1]
+    assert codes["list"] in pages[1]
+    assert all("<img" not in html for html in pages)
+    assert "49" not in re.sub(r"\d{3,}", "", pages[1])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        *((0, ("0", "s")), (59.5, ("59.5", "s")), (60, ("1", "min")), (5_400, ("1.5", "h"))),
+        *((86_400, ("1", "days")), (864_000_000, ("10,000", "days"))),
+    ],
+)
+async def test_duration_is_said_by_its_largest_unit(seconds: float, said: tuple[str, str]) -> None:
+    """Without a decimal that says nothing."""
+    assert showing.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "pretty"),
+    [
+        ('{"a":[1]}', '{\n  "a": [\n    1\n  ]\n}'),
+        ('{"a":', '{"a":'),
+        ("12", "12"),
+        ("EMAIL,NAME", "EMAIL,NAME"),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+)
+async def test_only_json_is_indented(text: str, pretty: str) -> None:
+    """Anything else is shown as it came."""
+    assert showing.pretty(text) == pretty
+
+
+async def test_only_unfilled_placeholders_are_marked() -> None:
+    """And everything is escaped."""
+    assert showing.marked("<i>${A} ${B} $C", {"A"}) == "&lt;i&gt;<mark>${A}</mark> ${B} $C"

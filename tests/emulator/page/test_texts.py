@@ -1,0 +1,77 @@
+"""The page is whole in 中文: no text, word or switch is left in English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+from jinja2 import Environment
+from jinja2.ext import extract_from_ast
+
+from newsleopard_async.emulator import Switches
+from newsleopard_async.emulator.sandbox.page import pages, showing, switch_texts, words
+from newsleopard_async.emulator.sandbox.page.texts import CHINESE
+
+NAMES = {"Enter", "ms", "newsleopard", "async", "emulator", "openapi", "json", "eml"}
+"""The same in both languages."""
+TEMPLATES = sorted(Path(pages.__file__).with_name("templates").glob("*.html"))
+
+
+def _texts_of(template: Path) -> set[str]:
+    tree = Environment(autoescape=True).parse(template.read_text(encoding="utf-8"))
+    found = [text for _, _, text in extract_from_ast(tree, gettext_functions=("_",))]
+    texts = [each if isinstance(each, tuple) else (each,) for each in found]
+    return {text for each in texts for text in each if text is not None}
+
+
+def _words() -> Iterator[str]:
+    for table in (words.WORDS, words.EVENTS, words.READERS, words.KINDS, words.MOMENTS):
+        yield from table.values()
+    yield from showing.UNITS
+    yield from words.FAULTS.values()
+    yield from (title for _, _, title in words.SECTIONS)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_every_text_of_a_template_has_its_chinese(template: Path) -> None:
+    """A text that is added to a template is added to the table, too."""
+    assert _texts_of(template) - set(CHINESE) == set()
+
+
+def test_every_word_has_its_chinese() -> None:
+    """The words beside tokens, and the parts of the page."""
+    assert set(_words()) - set(CHINESE) == set()
+
+
+def test_no_chinese_is_left_over() -> None:
+    """A text that is taken out of the templates is taken out of the table."""
+    used = set[str](_words()).union(*map(_texts_of, TEMPLATES))
+
+    assert set(CHINESE) - used == set()
+
+
+def test_gaps_are_the_same_in_both_languages() -> None:
+    """A value that is named in English is named in 中文."""
+    for english, chinese in CHINESE.items():
+        assert re.findall(r"\{\w+\}", english) == re.findall(r"\{\w+\}", chinese)
+
+
+def test_every_switch_is_described_in_chinese() -> None:
+    """No more and no fewer than there are."""
+    assert list(switch_texts.CHINESE) == [field.name for field in attrs.fields(Switches)]
+
+
+def test_words_of_a_template_are_not_plain_text() -> None:
+    """Between tags there is no English that nobody translates."""
+    for template in TEMPLATES:
+        bare = re.sub(
+            r"<(script|style|svg|title|pre)\b.*?</\1>|\{[{%#].*?[}%#]\}|<[^>]*>|&\w+;",
+            " ",
+            template.read_text(encoding="utf-8"),
+            flags=re.DOTALL,
+        )
+        left = set(re.findall(r"[A-Za-z]{2,}", bare)) - NAMES
+        assert left == set(), template.name
