@@ -65,6 +65,8 @@ class Emulator(Controls, Truth, Snapshots):
     ) -> None:
         if profile not in get_args(Profile):
             raise ValueError(f"{profile!r} is none of {', '.join(get_args(Profile))}")
+        if isinstance(api_keys, str):
+            raise ValueError("api_keys: a text is a sequence of letters; write [key]")  # noqa: TRY004
         self.profile: Profile = profile
         self._board = SwitchBoard(PROFILES[profile] if switches is None else switches)
         self._account = Account(

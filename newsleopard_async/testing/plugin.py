@@ -134,8 +134,13 @@ def newsleopard_server(
 
 @pytest.fixture
 def _newsleopard_own_state(tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
-    """Give the test limits and runs of its own; a test may undo its own patches meanwhile."""
+    """Give the test limits and runs of its own, and no key of the real platform.
+
+    A test may undo its own patches meanwhile.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("NEWSLEOPARD_API_KEY", "NL_EDM_API_KEY", "NEWSLEOPARD_BASE_URL"):
+            patch.delenv(name, raising=False)
         patch.setenv("NEWSLEOPARD_QUOTA", "process")
         for name in ("XDG_STATE_HOME", "LOCALAPPDATA"):
             patch.setenv(name, str(tmp_path / "newsleopard-state"))

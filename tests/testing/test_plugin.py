@@ -72,8 +72,9 @@ def test_client_and_emulator_serve_any_async_test(pytester: pytest.Pytester, way
     result.assert_outcomes(passed=count)
 
 
-def test_each_test_begins_anew(pytester: pytest.Pytester) -> None:
+def test_each_test_begins_anew(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same send key sends in each test, and nothing of the environment stays behind."""
+    monkeypatch.setenv("NEWSLEOPARD_API_KEY", "a-live-key")
     result = run(
         pytester,
         """
@@ -94,6 +95,8 @@ def test_each_test_begins_anew(pytester: pytest.Pytester) -> None:
             monkeypatch.undo()
             assert os.environ["NEWSLEOPARD_QUOTA"] == "process"
             assert os.environ["XDG_STATE_HOME"].startswith(str(tmp_path))
+            # A client of the program under test must not find the way to the real platform.
+            assert "NEWSLEOPARD_API_KEY" not in os.environ
 
             async def main():
                 await workflows.send_campaign(

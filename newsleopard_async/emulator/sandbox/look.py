@@ -255,9 +255,21 @@ def import_view(account: Account, import_sn: str) -> ImportView:
         if job is None:
             raise LookupError(f"there is no import {import_sn!r}")
         columns, *rows = _rejected(job) or [()]
-        return ImportView(
-            **_import_fields(job), rejected_columns=columns, rejected_rows=tuple(rows)
-        )
+        fitted = tuple(_fitted(row, len(columns)) for row in rows)
+        return ImportView(**_import_fields(job), rejected_columns=columns, rejected_rows=fitted)
+
+
+def _fitted(row: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """Put the reason into the last column, also of a row with another number of cells.
+
+    What is too much of such a row stands together in the last cell before the reason.
+    """
+    *cells, reason = row
+    kept, rest = cells[: width - 1], cells[width - 1 :]
+    kept += [""] * (width - 1 - len(kept))
+    if rest:
+        kept[-1] = ",".join([kept[-1], *rest])
+    return (*kept, reason)
 
 
 def _rejected(job: ImportJob) -> list[tuple[str, ...]]:

@@ -375,7 +375,7 @@ class ImportView(ImportRow):
 
     Attributes:
         rejected_columns: The columns of the rejected rows; the last one is the reason.
-        rejected_rows: The first of them, up to 200.
+        rejected_rows: The first of them, up to 200, each with as many cells as there are columns.
     """
 
     rejected_columns: tuple[str, ...]

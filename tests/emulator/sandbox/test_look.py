@@ -1,0 +1,70 @@
+"""Imports and contacts as they are shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from newsleopard_async.emulator.emulator import account_of
+from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox.views import ContactRow
+from tests.emulator.api import Api, make
+from tests.emulator.sandbox.looking import filled
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_reason_of_a_rejected_row_stands_in_its_column() -> None:
+    """A row that has too few cells, or too many, has them all and its reason at the end."""
+    emulator, clock = make()
+    account = account_of(emulator)
+    api = Api(emulator)
+    csv = "EMAIL,NAME,CITY\nnobody,A,Taipei\nshort@example.com,B\nlong@example.com,C,Taipei,1,2\n"
+    import_sn = await api.import_text(csv)
+    clock.advance(60)
+    await look.settle(account)
+
+    seen = look.import_view(account, import_sn)
+
+    assert seen.rejected_columns == ("EMAIL", "NAME", "CITY", "REASON")
+    assert seen.rejected_rows == (
+        ("nobody", "A", "Taipei", "INVALID_EMAIL"),
+        ("short@example.com", "B", "", "WRONG_COLUMN_COUNT"),
+        ("long@example.com", "C", "Taipei,1,2", "WRONG_COLUMN_COUNT"),
+    )
+
+
+async def test_pages_of_contacts_hold_each_once() -> None:
+    """In the order in which they came, in a list or in the account."""
+    world = await filled()
+    await world.api.import_text("EMAIL,NAME\nother@example.com,O\n")
+    world.clock.advance(60)
+    await world.now()
+
+    async def every(list_sn: str | None) -> list[ContactRow]:
+        found = await look.in_slices(
+            world.account, look.find_contacts(world.account, list_sn=list_sn, limit=7)
+        )
+        contacts = [*found.contacts]
+        while found.next is not None:
+            found = await look.in_slices(
+                world.account,
+                look.find_contacts(world.account, list_sn=list_sn, limit=7, after=found.next),
+            )
+            contacts += found.contacts
+        return contacts
+
+    members = [f"u{number}@example.com" for number in range(40)]
+    assert [each.email for each in await every(world.list_sn)] == members
+    assert [each.email for each in await every(None)] == [*members, "other@example.com"]
+
+
+async def test_contact_is_found_by_a_part_of_its_address() -> None:
+    """In any case."""
+    world = await filled()
+
+    found = await look.in_slices(world.account, look.find_contacts(world.account, text="U3"))
+
+    assert [each.email for each in found.contacts][:3] == [
+        *("u3@example.com", "u30@example.com", "u31@example.com")
+    ]
+    assert (found.total, found.next) == (40, None)
