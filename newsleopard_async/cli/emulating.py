@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from pathlib import Path
+from typing import Any, NoReturn, get_args
 
 import click
 from rich.console import Console
@@ -17,6 +18,7 @@ from newsleopard_async.emulator.platform.clock import MOST_SPEED
 from newsleopard_async.emulator.platform.webhooks import check_hosts
 from newsleopard_async.emulator.sandbox.access import ControlAccess, ControlOptions
 from newsleopard_async.emulator.server import check_public_url
+from newsleopard_async.emulator.state import StateError
 
 __all__ = ["emulator"]
 
@@ -157,6 +159,12 @@ def _read_all_switches(
     metavar="ORIGIN",
     help="An origin whose pages may use the control API; repeatable.",
 )
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep the state in a file, and begin with what is in it.",
+)
 @click.option("--sample", is_flag=True, help="Begin with a day of a shop, to look at.")
 @click.option("--sample-lists", is_flag=True, help="Begin with lists of odd names and a segment.")
 @click.option("--quiet", is_flag=True, help="Write no line for each request.")
@@ -177,7 +185,12 @@ def emulator(
     chosen = EmulatorOptions(switches=switches, **options)
     try:
         run_emulator(chosen)
+    except StateError as error:
+        _fail(str(error))
     except OSError as error:
-        text = f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}"
-        Console(stderr=True).print(said(text, "red"), soft_wrap=True)
-        sys.exit(1)
+        _fail(f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}")
+
+
+def _fail(text: str) -> NoReturn:
+    Console(stderr=True).print(said(text, "red"), soft_wrap=True)
+    sys.exit(1)

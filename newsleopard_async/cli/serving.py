@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import anyio
@@ -20,6 +21,8 @@ from newsleopard_async.emulator import Emulator, EmulatorClock, Profile
 from newsleopard_async.emulator.sample import SAMPLE_S, build_sample
 from newsleopard_async.emulator.sandbox.access import ControlAccess, ControlOptions
 from newsleopard_async.emulator.server import serve
+from newsleopard_async.emulator.state import StateFile
+from newsleopard_async.emulator.switches import PROFILES
 from newsleopard_async.transport.urls import is_loopback
 
 __all__ = ["EmulatorOptions", "run_emulator"]
@@ -50,6 +53,7 @@ class EmulatorOptions:
         control: From where its page and control API may be used.
         control_token: What others than this machine show there; None for one that is made.
         cors: Origins whose pages may use the control API.
+        state: The file that keeps the state over a restart, or None.
         sample: Whether it begins with a day of a shop.
         sample_lists: Whether it begins with the lists of the documentation's examples, and a
             segment.
@@ -71,6 +75,7 @@ class EmulatorOptions:
     control: ControlAccess
     control_token: str | None
     cors: tuple[str, ...]
+    state: Path | None
     sample: bool
     sample_lists: bool
     quiet: bool
@@ -82,9 +87,41 @@ def run_emulator(options: EmulatorOptions) -> None:
 
     Raises:
         OSError: the address cannot be had.
+        StateError: the state cannot be read, or another emulator uses it.
     """
     clock = _clock_of(options)
     emulator = _build(options, clock)
+    with contextlib.ExitStack() as stack:
+        state = None if options.state is None else stack.enter_context(StateFile(options.state))
+        prepare = partial(_prepare, options, emulator, clock, state)
+        _serve(options, emulator, prepare, state)
+
+
+async def _prepare(
+    options: EmulatorOptions, emulator: Emulator, clock: EmulatorClock, state: StateFile | None
+) -> None:
+    """Fill the account: with what is in the file, or else with samples."""
+    if state is not None and state.load_into(emulator):
+        # Of an option that was not given, what is in the file counts.
+        emulator.switch(**options.switches)
+    else:
+        if options.sample_lists:
+            emulator.add_sample_lists()
+            emulator.add_segment(SEGMENT)
+        if options.sample:
+            await build_sample(emulator, api_key=[*options.api_keys, "sample"][0])
+    behind = (datetime.now(UTC) - clock.now()).total_seconds()
+    clock.advance(max(0.0, behind))
+    if not options.hold_clock:
+        clock.run()
+
+
+def _serve(
+    options: EmulatorOptions,
+    emulator: Emulator,
+    prepare: Callable[[], Awaitable[object]],
+    state: StateFile | None,
+) -> None:
     control, made_token = _control_of(options)
     if not is_loopback(options.host):
         print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)
@@ -97,14 +134,12 @@ def run_emulator(options: EmulatorOptions) -> None:
         public_url=options.public_url,
         ready=partial(_announce, options, made_token),
         control=control,
+        state=state,
         on_request=None if options.quiet else log.write,
     )
 
     async def until_stopped() -> None:
-        if options.sample:
-            await build_sample(emulator, api_key=[*options.api_keys, "sample"][0])
-        if not options.hold_clock:
-            clock.run()
+        await prepare()
         await serving()
 
     with contextlib.suppress(KeyboardInterrupt):
@@ -118,19 +153,15 @@ def _clock_of(options: EmulatorOptions) -> EmulatorClock:
 
 
 def _build(options: EmulatorOptions, clock: EmulatorClock) -> Emulator:
-    emulator = Emulator(
+    return Emulator(
         api_keys=options.api_keys or None,
         profile=options.profile,
+        switches=attrs.evolve(PROFILES[options.profile], **options.switches),
         clock=clock,
         seed=options.seed,
         balance=options.balance,
         webhook_hosts=options.webhook_hosts,
     )
-    emulator.switch(**options.switches)
-    if options.sample_lists:
-        emulator.add_sample_lists()
-        emulator.add_segment(SEGMENT)
-    return emulator
 
 
 def _control_of(options: EmulatorOptions) -> tuple[ControlOptions, str | None]:

@@ -8,8 +8,8 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import anyio
@@ -26,6 +26,7 @@ from newsleopard_async.emulator.platform.clock import Clock
 from newsleopard_async.emulator.platform.gateway import Listener
 from newsleopard_async.emulator.sandbox.access import ControlOptions
 from newsleopard_async.emulator.sandbox.app import build_sandbox
+from newsleopard_async.emulator.state import StateFile, keep_saving
 
 __all__ = ["check_public_url", "is_host", "running", "serve"]
 
@@ -45,6 +46,7 @@ async def serve(
     public_url: str | None = None,
     on_request: Listener | None = None,
     control: ControlOptions | None = None,
+    state: StateFile | None = None,
 ) -> None:
     """Serve until cancelled, and stop in good order then; needs asyncio.
 
@@ -62,6 +64,8 @@ async def serve(
             ended, in the thread of the server; it must not block.
         control: Who may use the page at ``/`` and the control API below ``/_emulator/``; by
             default this machine alone.
+        state: Where changes of the emulator's state are kept meanwhile. What it holds is loaded by
+            its `load_into`, before this.
 
     Raises:
         OSError: the address cannot be had.
@@ -75,8 +79,9 @@ async def serve(
     protocol = _protocol_for(emulator.clock, names_origin=public_url is None)
     try:
         app = build_sandbox(emulator, options=control, public_url=public_url)
-        with emulator.listeners.including(on_request):
-            await _serve_on(listener, app, protocol, lambda: ready(url) if ready else None)
+        async with _saving(emulator, state):
+            with emulator.listeners.including(on_request):
+                await _serve_on(listener, app, protocol, lambda: ready(url) if ready else None)
     finally:
         emulator.move_to(before[0], storage_url=before[1])
         listener.close()
@@ -91,6 +96,7 @@ def running(
     public_url: str | None = None,
     on_request: Listener | None = None,
     control: ControlOptions | None = None,
+    state: StateFile | None = None,
 ) -> Iterator[str]:
     """Serve in a thread of its own for as long as the context lasts; yields the base URL."""
 
@@ -103,6 +109,7 @@ def running(
             public_url=public_url,
             on_request=on_request,
             control=control,
+            state=state,
         )
 
     with start_blocking_portal("asyncio") as portal:
@@ -111,6 +118,27 @@ def running(
             yield url
         finally:
             future.cancel()
+
+
+@asynccontextmanager
+async def _saving(emulator: Emulator, state: StateFile | None) -> AsyncIterator[None]:
+    """Save changes until the server has ended, and then what its last requests changed."""
+    if state is None:
+        yield
+        return
+    async with anyio.create_task_group() as tasks:
+        # Whoever cancels the server must not end this before it.
+        until_ended = anyio.CancelScope(shield=True)
+
+        async def save() -> None:
+            with until_ended:
+                await keep_saving(emulator, state)
+
+        tasks.start_soon(save)
+        try:
+            yield
+        finally:
+            until_ended.cancel()
 
 
 def _listen(host: str, port: int) -> socket.socket:

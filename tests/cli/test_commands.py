@@ -151,6 +151,19 @@ def test_emulator_stops_within_a_second(stop: signal.Signals) -> None:
     )
 
 
+def test_emulator_goes_on_with_its_state(tmp_path: Path) -> None:
+    """What was there when it stopped is there when it starts again."""
+    if sys.platform == "win32":
+        pytest.skip("Windows kills a process, which may lose a second")
+    path, key = str(tmp_path / "state.db"), {"x-api-key": "k1"}
+    with served("--state", path) as base_url:
+        httpx.post(f"{base_url}/v1/contacts/lists/insert", json={"name": "會員"}, headers=key)
+    with served("--state", path) as base_url:
+        found = httpx.get(f"{base_url}/v1/contacts/lists", headers=key).json()
+
+    assert [each["name"] for each in found["Lists"]] == ["會員"]
+
+
 @pytest.mark.parametrize(("options", "first"), [(("--quiet",), ""), (("--json-log",), "{")])
 def test_emulator_writes_a_line_a_request(options: tuple[str, ...], first: str) -> None:
     """The lines may be left out, or be JSON."""

@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 
 from newsleopard_async.cli import serving
 from newsleopard_async.cli.commands import newsleopard
-from newsleopard_async.emulator import Emulator, EmulatorClock
+from newsleopard_async.emulator import Emulator, EmulatorClock, Switches
 from newsleopard_async.emulator.sandbox.access import ControlOptions
+from newsleopard_async.emulator.state import StateFile
 
 Serving = tuple[Emulator, dict[str, Any]]
 
@@ -178,6 +179,38 @@ def test_sample_is_there_before_anybody_asks(
     assert (runs.clock.is_held, held.clock.is_held) == (False, True)
     behind = datetime.now(UTC) - held.clock.now()
     assert timedelta(0) <= behind < timedelta(minutes=1)
+
+
+def test_state_goes_before_samples_and_behind_switches(
+    begin: Callable[..., Served], tmp_path: Path
+) -> None:
+    """Of what was kept, only the switches that are given now are others."""
+    path = tmp_path / "state.db"
+    with StateFile(path) as state:
+        kept = Emulator(switches=Switches(first_page=1, strict=False))
+        kept.add_sample_lists()
+        state.save(kept)
+
+    served = begin("--state", str(path), "--sample", "--set", "first_page=2")
+
+    assert len(served.emulator.lists) == 4
+    assert served.emulator.campaigns == ()
+    assert (served.emulator.switches.first_page, served.emulator.switches.strict) == (2, False)
+    assert abs(served.emulator.clock.now() - datetime.now(UTC)) < timedelta(minutes=1)
+    assert isinstance(served.options["state"], StateFile)
+
+
+def test_state_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
+    """The file is left as it is."""
+    path = tmp_path / "state.db"
+    path.write_text("x" * 4096)
+
+    result = invoke("--state", str(path))
+
+    assert result.exit_code == 1
+    assert "is not a state of the emulator" in result.output
+    assert result.output.count("\n") == 1
+    assert path.read_text() == "x" * 4096
 
 
 CONFIG = """

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import check_public_url, running, serve
+from newsleopard_async.emulator.state import StateFile
 from tests.emulator.api import rows
 
 KEY = {"x-api-key": "test-key"}
@@ -124,6 +126,21 @@ def test_addresses_are_as_before_when_the_server_has_stopped() -> None:
     assert (emulator.base_url, emulator.storage_url) == before
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_server_keeps_the_state_in_a_file(tmp_path: Path) -> None:
+    """What the last request changed is there when the server has stopped."""
+    with (
+        StateFile(tmp_path / "state.db") as state,
+        running(make(), state=state) as url,
+        client(url) as http,
+    ):
+        http.post(INSERT, json={"name": "會員"})
+
+    emulator = make()
+    with StateFile(tmp_path / "state.db") as state:
+        assert state.load_into(emulator)
+    assert [each.name for each in emulator.lists] == ["會員"]
 
 
 def test_server_tells_of_its_requests() -> None:
