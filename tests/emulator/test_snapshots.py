@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import anyio
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator.platform import mailings
 from newsleopard_async.emulator.platform.blobs import BlobWriter
 from newsleopard_async.emulator.platform.keeping import from_rows, keep, put_back, rows_of
-from tests.emulator.api import BODY, Api, HandClock, make, rows
+from tests.emulator.api import AB_BODY, BODY, ONCE_BODY, Api, HandClock, changed, make, rows
 from tests.emulator.stories import STORY, Step, play, truth_of
 
 pytestmark = pytest.mark.anyio
@@ -172,6 +176,112 @@ async def test_file_that_is_being_judged_is_judged_again() -> None:
     assert emulator.imports[0].status == "COMPLETE"
 
 
+@pytest.mark.slow
+async def test_state_is_whole_at_every_slice_of_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot amid a long import, mailing, pause or removal ends as the work itself does."""
+    monkeypatch.setattr(mailings, "AT_ONE_GO", 100)
+    emulator, clock = make(later_endpoints=True, mails_per_s=1.0)
+    account = emulator._account
+    async with Api(emulator) as api:
+        list_sn = await api.filled_list(3_000)
+        sent = (await api.submit(BODY, list_sn)).json()["sn"]
+        once = (await api.reserve(ONCE_BODY)).json()["sn"]
+        clock.advance(600)
+        now = account.settle()
+    _upload_without_judging(emulator, 2_000)
+    blob = BlobWriter.of(rows(2_000, prefix="o").encode())
+    account.once.upload(account.campaigns.all[once], blob, now)
+    account.campaigns.pause(account.campaigns.all[sent], now)
+    test = json.dumps(changed(AB_BODY, {"form.selectedLists": [list_sn]})).encode()
+    account.campaigns.submit(test, is_test=True, now=now)
+    leaving = b'{"field":"MAIL_ADDRESS","operator":"LIKE","value":"7@"}'
+    account.removals.remove(leaving, list_sn, now)
+    clock.advance(600)
+
+    there_s = clock.elapsed_s
+    for number, _ in enumerate(account.settling()):
+        emulator.snapshot(str(number))
+    clock.advance(40_000)
+    truth = truth_of(emulator)
+
+    assert len(emulator.snapshots) > 20
+    for name in emulator.snapshots[::3]:
+        clock.elapsed_s = there_s
+        emulator.restore(name)
+        for _ in account.settling():
+            pass
+        assert account.present() == clock.now()
+        clock.advance(40_000)
+        assert truth_of(emulator) == truth
+
+
+async def test_report_that_is_being_written_is_written_again() -> None:
+    """A file of which half is written is whole after a restore."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        sn = (await api.submit(BODY, await api.filled_list(3_000))).json()["sn"]
+        clock.advance(3_600)
+        await api.post(f"/v1/report/{sn}/export")
+        clock.advance(60)
+        url = (await api.get(f"/v1/report/{sn}/link")).json()["Reports"][0]["link"]
+        file = emulator._account.storage.open(urlsplit(url).path)
+        file.write_on()
+        file.write_on()
+        emulator.snapshot("half")
+        whole = (await api.fetch(url)).content
+
+        emulator.restore("half")
+
+        assert (await api.fetch(url)).content == whole
+    assert whole.count(b"\n") > 2_000
+
+
+async def test_webhook_on_its_way_is_delivered_again() -> None:
+    """Whoever restores a snapshot loses no webhook."""
+
+    class Snapping(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            emulator.snapshot("on its way")
+            return httpx.Response(204)
+
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        ask = {"webhookUrl": "http://127.0.0.1:9/hook"}
+        ticket = (await api.post("/v1/contacts/imports/file", ask)).json()
+        await api.put(ticket["url"], rows(2).encode())
+    clock.advance(60)
+    emulator._account.webhooks._transport = Snapping()
+    made = await emulator.deliver_webhooks()
+
+    emulator.restore("on its way")
+
+    assert emulator.webhooks == ()
+    assert await emulator.deliver_webhooks() == made
+    assert await emulator.deliver_webhooks() == ()
+
+
+async def test_request_that_has_not_ended_is_kept_as_it_was() -> None:
+    """What becomes of it after a snapshot is not in there."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        ticket = (await api.post("/v1/contacts/imports/file")).json()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content[:100_000]
+            emulator.snapshot("amid")
+            yield content[100_000:]
+
+        content = rows(5_000).encode()
+        headers = {"content-length": str(len(content))}
+        await api.put(ticket["url"], pieces(), headers=headers)
+        ended = emulator.requests[-1].status
+
+        emulator.restore("amid")
+
+    assert (ended, emulator.requests[-1].operation) == (200, "upload")
+    assert emulator.requests[-1].status is None
+
+
 async def test_request_that_judges_goes_over_to_the_restored_state() -> None:
     """Nobody goes on judging a file that is no longer there."""
     emulator, clock = make()
@@ -261,9 +371,9 @@ async def test_upload_that_a_restore_overtakes_goes_to_the_restored_state() -> N
         emulator.snapshot("asked")
 
         async def pieces() -> AsyncIterator[bytes]:
-            yield content[:50_000]
+            yield content[:100_000]  # more than is read ahead
             emulator.restore("asked")
-            yield content[50_000:]
+            yield content[100_000:]
 
         content = rows(5_000).encode()
         headers = {"content-length": str(len(content))}

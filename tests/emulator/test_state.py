@@ -346,6 +346,8 @@ async def test_limits_go_on_by_the_time_that_has_passed(path: Path) -> None:
     clock = HandClock()
     clock.elapsed_s = 1_000_000.0
     emulator = Emulator(clock=clock, switches=unlimited)
+    async with Api(emulator) as api:
+        await api.get("/v1/contacts/lists")
     emulator.exhaust_day(resets_in_s=100.0)
     _save(path, emulator)
     later = HandClock()
@@ -361,6 +363,7 @@ async def test_limits_go_on_by_the_time_that_has_passed(path: Path) -> None:
             codes.append((await api.get("/v1/contacts/lists")).status_code)
 
     assert codes == [429, 429, 200]
+    assert [each.at_s for each in other.requests] == [-55.0, 5.0, 44.0, 46.0]
 
 
 # Saving while it runs
