@@ -57,3 +57,9 @@ def test_switch_can_be_set_at_any_time() -> None:
     assert emulator.switches == Switches(lists_as_array=True)
     with pytest.raises(TypeError):
         emulator.switch(lists_as_arrays=True)
+
+
+def test_keys_are_not_a_text() -> None:
+    """Each letter would be a key, and the key itself would be refused."""
+    with pytest.raises(ValueError, match="api_keys: a text is a sequence of letters"):
+        Emulator(api_keys="test-key")

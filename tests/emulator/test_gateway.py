@@ -360,9 +360,3 @@ async def test_unknown_profile_is_refused() -> None:
     """A misspelt profile does not silently become the default."""
     with pytest.raises(ValueError, match="vendor-2026"):
         Emulator(profile="vendor")  # type: ignore[arg-type]  # the subject of the test
-
-
-def test_keys_are_not_a_text() -> None:
-    """Each letter would be a key, and the key itself would be refused."""
-    with pytest.raises(ValueError, match="api_keys: a text is a sequence of letters"):
-        Emulator(api_keys="test-key")
