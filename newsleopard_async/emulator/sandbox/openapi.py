@@ -76,7 +76,8 @@ def description(endpoints: Iterable[Endpoint], *, version: str) -> dict[str, Any
             "version": version,
             "description": (
                 "Shows and controls an emulator of NewsLeopard's Campaign API. It is for this "
-                "machine alone, unless the emulator was started with a token."
+                "machine alone, unless the emulator was started with a token. Every change needs "
+                "the header Content-Type: application/json, also one without a body."
             ),
         },
         "servers": [{"url": "/"}],
