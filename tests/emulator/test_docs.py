@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from newsleopard_async.cli.emulating import emulator as emulator_command
 from newsleopard_async.emulator import OPERATIONS, Emulator, Switches
 from newsleopard_async.emulator.controls import Controls
 from newsleopard_async.emulator.platform.reports import COLUMNS
@@ -63,3 +64,12 @@ def test_keys_are_not_a_text() -> None:
     """Each letter would be a key, and the key itself would be refused."""
     with pytest.raises(ValueError, match="api_keys: a text is a sequence of letters"):
         Emulator(api_keys="test-key")
+
+
+def test_option_of_the_command_is_documented() -> None:
+    """Each option stands in the table, and the table has no other."""
+    text = DOCS.read_text(encoding="utf-8").partition("## As a server\n")[2].partition("\n### ")[0]
+    table = "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|"))
+    options = {name for each in emulator_command.params for name in each.opts}
+
+    assert set(re.findall(r"--[a-z-]+", table)) - {"---"} == options - {"--help", "--switch"}

@@ -1,0 +1,70 @@
+"""The files for containers in the documentation say what the command understands."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from newsleopard_async.cli.emulating import emulator as command
+from newsleopard_async.emulator import Emulator
+from newsleopard_async.emulator.server import running
+from tests.constants import ROOT
+
+pytestmark = pytest.mark.source_tree
+
+DOCKERFILE = (ROOT / "docs" / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "compose.yaml").read_text("utf-8"))
+
+
+def words_of(instruction: str) -> list[str]:
+    """Return the words of an instruction of the Dockerfile that is a list."""
+    found = re.search(rf"{instruction} (\[.*\])", DOCKERFILE)
+    assert found
+    return [str(word) for word in json.loads(found[1])]
+
+
+def test_container_begins_with_options_that_there_are() -> None:
+    """It listens to the network, and its state is in the volume."""
+    program, name, *arguments = words_of("ENTRYPOINT")
+    arguments += COMPOSE["services"]["emulator"].get("command", [])
+
+    params = command.make_context(name, arguments).params
+
+    assert (program, name) == ("newsleopard", "emulator")
+    assert (params["host"], params["control"]) == ("0.0.0.0", "network")  # noqa: S104
+    volumes = [each.partition(":")[2] for each in COMPOSE["services"]["emulator"]["volumes"]]
+    assert [str(params["state"].parent)] == volumes == re.findall(r"VOLUME (\S+)", DOCKERFILE)
+    assert re.findall(r"EXPOSE (\d+)", DOCKERFILE) == [str(params["port"])]
+
+
+def test_application_finds_the_emulator_by_its_name() -> None:
+    """The variables are those that the client reads."""
+    environment = COMPOSE["services"]["app"]["environment"]
+
+    assert environment["NEWSLEOPARD_BASE_URL"] == "http://emulator:8025"
+    assert environment["NEWSLEOPARD_ALLOW_HTTP"] == "1"
+
+
+@pytest.mark.slow
+def test_health_check_passes_and_fails() -> None:
+    """Its exit status is 0 while the emulator answers, and another one when it does not."""
+    python, *arguments = words_of("HEALTHCHECK .*? CMD")
+    assert python == "python"
+
+    with running(Emulator()) as url:
+        port = url.rpartition(":")[2]
+        check = [sys.executable, *(each.replace("8025", port) for each in arguments)]
+        # A proxy in the environment is none for the container itself.
+        proxies = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
+        healthy = subprocess.run(check, check=False, timeout=60, env=os.environ | proxies)
+    stopped = subprocess.run(check, check=False, timeout=60, capture_output=True)
+
+    assert healthy.returncode == 0
+    assert stopped.returncode != 0
