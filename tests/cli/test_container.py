@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
+from newsleopard_async import NewsLeopard
 from newsleopard_async.cli.emulating import emulator as command
-from newsleopard_async.emulator import Emulator
+from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
-from tests.constants import ROOT
+from tests.constants import KEY, ROOT
 
 pytestmark = pytest.mark.source_tree
 
@@ -68,3 +70,25 @@ def test_health_check_passes_and_fails() -> None:
 
     assert healthy.returncode == 0
     assert stopped.returncode != 0
+
+
+@pytest.mark.asyncio
+async def test_client_uploads_to_an_emulator_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key and the file go over plain http to a host that is not loopback by name."""
+    look_up = socket.getaddrinfo
+
+    def of_this_network(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return look_up("127.0.0.1" if host in {"emulator", b"emulator"} else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", of_this_network)
+    monkeypatch.setenv("NEWSLEOPARD_ALLOW_HTTP", "1")
+    emulator = Emulator(api_keys=None, switches=Switches(import_base_s=0.0))
+    with running(emulator) as url:
+        here = f"http://emulator:{url.rpartition(':')[2]}"
+        async with NewsLeopard(KEY, base_url=here, quota=None) as nl:
+            ticket = await nl.contacts.start_file_import()
+            await nl.contacts.upload(ticket, b"EMAIL,NAME\na@example.com,A\n")
+
+    assert ticket.url.startswith(f"{here}/_storage/")
+    assert len(emulator.contacts) == 1
+    assert emulator.leaked_keys == ()
