@@ -62,8 +62,8 @@ async def build_sample(emulator: Emulator, *, api_key: str = "test-key") -> None
     """Fill an account with lists, contacts, imports, campaigns, a report and a template.
 
     On an `EmulatorClock` a day passes, `SAMPLE_S`; on any other clock no time does, and mails are
-    then not opened yet. The switches and the balance are as before
-    afterwards.
+    then not opened yet. The switches are as before afterwards,
+    and so is a balance that is too small for the day.
 
     Args:
         emulator: Whose account; it is best a new one.
@@ -95,12 +95,13 @@ def _quick(emulator: Emulator, clock: EmulatorClock | None) -> Iterator[None]:
     if clock is None:
         usual = attrs.evolve(usual, import_base_s=0.0, import_rows_per_s=1e12)
     balance = emulator.balance
+    is_enough = balance >= ENOUGH
     emulator.switch(**attrs.asdict(usual, recurse=False))
-    emulator.balance = ENOUGH
+    emulator.balance = balance if is_enough else ENOUGH
     try:
         yield
     finally:
-        emulator.balance = balance
+        emulator.balance = emulator.balance if is_enough else balance
         emulator.switch(**attrs.asdict(before, recurse=False))
 
 

@@ -89,6 +89,15 @@ async def test_sample_leaves_switches_balance_and_limits_alone() -> None:
     assert len(emulator.campaigns) == 5
 
 
+async def test_mails_of_the_sample_are_charged() -> None:
+    """What the page shows as left fits what it shows as sent and planned."""
+    emulator = await sample(balance=20_000)
+
+    charged = sum(each.charged for each in emulator.campaigns)
+    assert charged > 500
+    assert emulator.balance == 20_000 - charged
+
+
 async def test_clock_that_ran_runs_on() -> None:
     """A clock that was held is held, and one that ran runs, at its speed."""
     clock = EmulatorClock(START, speed=60)
