@@ -87,6 +87,9 @@ class StateFile:
     Args:
         path: The file; it is made if there is none.
 
+    Attributes:
+        saved: How far the emulator was when it was saved or loaded last; None before that.
+
     Raises:
         StateError: the file is not a state, or another emulator uses it.
     """
