@@ -116,6 +116,9 @@ async def _prepare(
             await build_sample(emulator, api_key=[*options.api_keys, "sample"][0])
     behind = (datetime.now(UTC) - clock.now()).total_seconds()
     clock.advance(max(0.0, behind))
+    if options.sample:
+        # A reset empties the account; this is the way back.
+        emulator.snapshot("sample")
     if not options.hold_clock:
         clock.run()
 

@@ -180,6 +180,10 @@ def test_sample_is_there_before_anybody_asks(
     behind = datetime.now(UTC) - held.clock.now()
     assert timedelta(0) <= behind < timedelta(minutes=1)
 
+    runs.reset()
+    runs.restore("sample")
+    assert len(runs.campaigns) == len(held.campaigns)
+
 
 def test_state_goes_before_samples_and_behind_switches(
     begin: Callable[..., Served], tmp_path: Path

@@ -153,7 +153,8 @@ class Gate:
 
     def _check(self, scope: Scope, headers: Headers) -> Response | None:
         """Refuse who may not; or return an answer that is due before that of the app."""
-        self._check_host(headers)
+        if not self._is_trusted(headers):
+            self._check_host(headers)
         self._check_source(scope, headers)
         if scope["method"] == "OPTIONS":
             return _preflight()
@@ -170,8 +171,16 @@ class Gate:
             raise Refusal(
                 421,
                 "The page and the control API answer for localhost, 127.0.0.1 and [::1] only; "
-                "start the emulator with --public-url to use another name.",
+                "show the token to use another name, or start the emulator with --public-url.",
             )
+
+    def _is_trusted(self, headers: Headers) -> bool:
+        """Say whether a request shows the token itself, which no page of another name knows.
+
+        So a container is controlled by its name. The cookie does not count: it comes by itself.
+        """
+        token, shown = self._options.token, _bearer(headers)
+        return token is not None and shown is not None and _is_same(shown, token)
 
     def _check_source(self, scope: Scope, headers: Headers) -> None:
         """Refuse what another web page sends."""
@@ -214,10 +223,10 @@ class Gate:
 
     def _shown(self, headers: Headers) -> str | None:
         """Return the token that a request shows: in its header, or by the page's cookie."""
-        scheme, _, value = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return value.strip()
-        return cookie_parser(headers.get("cookie", "")).get(self._cookie)
+        shown = _bearer(headers)
+        return (
+            cookie_parser(headers.get("cookie", "")).get(self._cookie) if shown is None else shown
+        )
 
     @property
     def _cookie(self) -> str:
@@ -244,6 +253,12 @@ class Gate:
         if origin is None or origin.lower() not in self._origins:
             return {"vary": "Origin"}
         return {"vary": "Origin", "access-control-allow-origin": origin}
+
+
+def _bearer(headers: Headers) -> str | None:
+    """Return the token in the header of a request, if there is one."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else None
 
 
 def _host_of(netloc: str) -> str | None:

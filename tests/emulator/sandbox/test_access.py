@@ -75,6 +75,18 @@ async def test_public_url_is_answered() -> None:
     assert (known.status_code, unknown.status_code) == (404, 421)
 
 
+async def test_token_itself_opens_another_name() -> None:
+    """A container is controlled by its name. A page of that name has no token, but the cookie."""
+    shown = await ask(host="emulator:8025", options=NETWORK, peer=ELSEWHERE, headers=BEARER)
+    entered = await ask(path=f"/?token={TOKEN}", host="localhost", options=NETWORK)
+    cookie = entered.headers["set-cookie"].partition(";")[0]
+    kept = await ask(host="emulator:8025", options=NETWORK, headers={"cookie": cookie})
+    wrong = await ask(host="emulator:8025", options=NETWORK, headers={"authorization": "Bearer x"})
+
+    assert shown.status_code == 404
+    assert kept.status_code == wrong.status_code == 421
+
+
 @pytest.mark.parametrize(
     ("case", "status"),
     [
