@@ -308,8 +308,12 @@ def served() -> Iterator[str]:
 
 
 @pytest.mark.slow
-async def test_emulator_behind_a_socket_is_driven(served: str) -> None:
-    """Beside the platform's own wire, which another client uses."""
+async def test_emulator_behind_a_socket_is_driven(
+    served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the platform's own wire, and without the proxy that the machine may have."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     async with (
         EmulatorControl(served) as there,
         httpx.AsyncClient(

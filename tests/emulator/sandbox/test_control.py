@@ -353,7 +353,7 @@ async def test_clock_is_held_moved_and_run() -> None:
         ("advance", {"seconds": -1}, "seconds"),
         ("advance", {"until": "2020-01-01T00:00:00Z"}, "until"),
         ("advance", {"until": "2027-01-01"}, "until"),
-        ("advance", {"until": "9999-01-01T00:00:00Z"}, "seconds"),
+        ("advance", {"until": "9999-01-01T00:00:00Z"}, "until"),
         ("run", {"speed": 0}, "speed"),
         ("hold", {"x": 1}, "x"),
     ],

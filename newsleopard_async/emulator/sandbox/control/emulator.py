@@ -116,12 +116,16 @@ async def _advance(context: Context, asked: Asked) -> ClockView:
         raise BadInput((Problem("seconds", "say either seconds or until"),))
 
     def advance(clock: EmulatorClock) -> None:
-        seconds = body.seconds
-        if body.until is not None:
-            seconds = (body.until - clock.now()).total_seconds()
-            if seconds < 0:
-                raise BadInput((Problem("until", "is past, and time never goes back"),))
-        clock.advance(seconds or 0.0)
+        if body.until is None:
+            clock.advance(body.seconds or 0.0)
+            return
+        seconds = (body.until - clock.now()).total_seconds()
+        if seconds < 0:
+            raise BadInput((Problem("until", "is past, and time never goes back"),))
+        try:
+            clock.advance(seconds)
+        except ValueError as wrong:
+            raise BadInput((Problem("until", str(wrong).partition(": ")[2]),)) from None
 
     return await _moved(context, advance)
 
