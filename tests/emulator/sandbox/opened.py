@@ -31,7 +31,7 @@ class Opened:
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """Send a request; a change as JSON."""
-        headers = {} if method == "GET" else {"content-type": "application/json"}
+        headers = {} if method in {"GET", "HEAD"} else {"content-type": "application/json"}
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body)
         return await self._http.request(method, path, headers=headers, content=content)
 

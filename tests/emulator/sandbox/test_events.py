@@ -148,6 +148,16 @@ async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert (await opened.refused("GET", "/events"))[0] == 429
 
 
+@pytest.mark.anyio
+async def test_head_of_the_stream_ends() -> None:
+    """Whoever asks what there is does not listen."""
+    with anyio.fail_after(10):
+        answer = await Opened(make()).ask("HEAD", "/events")
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Emulator, str]]:
     """Serve an emulator on a real socket."""

@@ -188,7 +188,8 @@ async def _request(context: Context, asked: Asked) -> RequestView:
 
 
 async def _events(context: Context, asked: Asked) -> Response:
-    del asked
+    if asked.request.method == "HEAD":  # whose answer would never end
+        return Response(media_type="text/event-stream")
     return event_stream(context.listening)
 
 
