@@ -129,3 +129,32 @@ def test_state_for_a_file_holds_no_key() -> None:
     assert b"secret-key" not in kept.head
     assert other.leaked_keys == ("…",)
     assert emulator.leaked_keys == ("leaked-key",)
+
+
+def _built(target: bytes, attribute: bytes) -> bytes:
+    """Write a pickle that sets an attribute of what another pickle makes."""
+    state = pickle.dumps((None, {attribute.decode(): "changed"}), 2)[2:-1]
+    return b"\x80\x02" + target + state + b"b."
+
+
+def test_pickle_that_changes_a_class_is_refused() -> None:
+    """A state sets attributes of what it made, and of nothing that was there before."""
+    for module, name in (("random", "Random"), ("collections", "Counter")):
+        content = _built(f"c{module}\n{name}\n".encode(), b"changed")
+        with pytest.raises(BadState, match="no place in a state as it is changed"):
+            load(content, {})
+
+    assert not hasattr(random.Random, "changed")
+
+
+def test_pickle_that_changes_the_switches_in_place_is_refused() -> None:
+    """Nothing happens to the emulator before the whole state has been read."""
+    emulator, _ = make()
+    keeping = b"cnewsleopard_async.emulator.platform.pickling\nshared\n"
+    content = _built(keeping + b"(X\x05\x00\x00\x00boardtR", b"on")
+    before = emulator.switches
+
+    with pytest.raises(BadState, match="no place in a state as it is changed"):
+        load(content, {("board",): emulator._account.board})
+
+    assert emulator.switches == before

@@ -20,7 +20,7 @@ from newsleopard_async.emulator.platform.account import PARTS, Account
 from newsleopard_async.emulator.platform.batches import Addresses, Batch
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.gateway import RequestRecord
-from newsleopard_async.emulator.platform.pickling import BadState, Beside, Writer, load
+from newsleopard_async.emulator.platform.pickling import BadState, Writer, load, load_texts
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["BadState", "Kept", "from_rows", "keep", "put_back", "rows_of"]
@@ -174,17 +174,17 @@ def from_rows(
     beside = _by_digest(blobs)
     addresses = Addresses()
     for row in rows.get("addresses", ()):
-        addresses.extend(_load_all(row, str, {}))
+        addresses.extend(_all(str, load_texts(row)))
     return Kept(
         head=b"".join(rows.get("head", ())),
         addresses=addresses,
         batches=[
-            batch for row in rows.get("batches", ()) for batch in _load_all(row, Batch, beside)
+            batch for row in rows.get("batches", ()) for batch in _all(Batch, load(row, beside))
         ],
         records=[
             record
             for row in rows.get("records", ())
-            for record in _load_all(row, RequestRecord, {})
+            for record in _all(RequestRecord, load(row, {}))
         ],
         blobs=blobs,
         now=now,
@@ -192,8 +192,8 @@ def from_rows(
     )
 
 
-def _load_all(row: bytes, kind: type, beside: Beside) -> tuple[Any, ...]:
-    found = load(row, beside)
+def _all(kind: type, found: object) -> tuple[Any, ...]:
+    """Return what a row holds, if it is all of a kind."""
     if not (isinstance(found, tuple) and all(type(each) is kind for each in found)):
         raise BadState(f"a row does not hold {kind.__name__}")
     return found

@@ -14,12 +14,13 @@ from __future__ import annotations
 import io
 import pickle
 import random
+import struct
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from newsleopard_async.emulator import switches
 from newsleopard_async.emulator.platform import (
@@ -47,7 +48,7 @@ from newsleopard_async.emulator.platform.batches import Addresses, Batch
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["BadState", "Beside", "Writer", "load"]
+__all__ = ["BadState", "Beside", "Writer", "load", "load_texts"]
 
 PROTOCOL: Final = 5
 """The newest one that all supported versions of Python read."""
@@ -107,8 +108,21 @@ def load(content: bytes, beside: Beside) -> Any:
     Raises:
         BadState: it is damaged, or holds anything that has no place in a state.
     """
+    return _judged(_Reader(io.BytesIO(content), beside).load)
+
+
+def load_texts(content: bytes) -> Any:
+    """Read a pickle that holds texts and tuples alone, a million of them in C.
+
+    Raises:
+        BadState: it is damaged, or holds anything else.
+    """
+    return _judged(_TextReader(io.BytesIO(content)).load)
+
+
+def _judged(read: Callable[[], Any]) -> Any:
     try:
-        return _Reader(io.BytesIO(content), beside).load()
+        return read()
     except BadState:
         raise
     except (
@@ -122,6 +136,7 @@ def load(content: bytes, beside: Beside) -> Any:
         RecursionError,
         TypeError,
         ValueError,
+        struct.error,
     ) as error:  # a damaged pickle may raise any of these
         raise BadState(f"the state cannot be read: {error!r}") from error
 
@@ -211,8 +226,27 @@ class Writer(pickle.Pickler):
         return make, arguments, state
 
 
-class _Reader(pickle.Unpickler):
-    """Reads our own classes and a few plain ones."""
+class _TextReader(pickle.Unpickler):
+    """Reads no class at all."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Refuse any."""
+        raise BadState(f"{module}.{name} has no place in a state")
+
+
+_PLAIN_DISPATCH: Final[dict[int, Any]] = pickle._Unpickler.dispatch  # noqa: SLF001  # see below
+
+
+def _build(reader: Any) -> None:
+    """Give an object its attributes, unless it is a class, or was there before."""
+    made = reader.stack[-2]
+    if isinstance(made, (type, Addresses, Blob, SwitchBoard)):
+        raise BadState(f"{made!r} has no place in a state as it is changed there")
+    _PLAIN_DISPATCH[pickle.BUILD[0]](reader)
+
+
+class _Reader(pickle._Unpickler):  # noqa: SLF001  # the one in C cannot refuse to change a class
+    """Reads our own classes and a few plain ones, and changes nothing but what it made."""
 
     def __init__(self, file: io.BytesIO, beside: Beside) -> None:
         super().__init__(file)
@@ -233,3 +267,5 @@ class _Reader(pickle.Unpickler):
 
     def _find(self, *key: str) -> object:
         return self._beside[key]
+
+    dispatch: ClassVar[dict[int, Any]] = {**_PLAIN_DISPATCH, pickle.BUILD[0]: _build}
