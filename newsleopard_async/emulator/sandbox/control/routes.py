@@ -59,11 +59,10 @@ def _route(path: str, methods: Mapping[str, Endpoint], context: Context) -> Rout
 
 
 def _description_route(context: Context) -> Route:
-    text = _description(context.version)
-
     async def answer(request: Request) -> Response:
         del request
-        return Response(text, media_type=JSON_TYPE)
+        # Not before somebody asks: a server that starts has no time for it.
+        return Response(_description(context.version), media_type=JSON_TYPE)
 
     return Route(PREFIX + DESCRIPTION_PATH, answer)
 
