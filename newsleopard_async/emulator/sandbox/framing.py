@@ -2,7 +2,7 @@
 
 The headers do most of it: the ``sandbox`` takes scripts, forms, pop-ups and the way out of the
 frame, and nothing but what the mail itself contains may be loaded. What is no load (a preconnect,
-a refresh, a base for links) is taken out of the HTML.
+a refresh, a base for links, a frame that begins to go elsewhere) is taken out of the HTML.
 """
 
 from __future__ import annotations
@@ -22,24 +22,31 @@ FRAME_HEADERS: Final[Mapping[str, str]] = {
 }
 """What the answer that shows a mail has beside what every answer has."""
 
-_TAG: Final = re.compile(r"<(?:link|base|meta)(?=[\s/>])", re.IGNORECASE)
+_TAG: Final = re.compile(r"<(?:link|base|meta|iframe|frame)(?=[\s/>])", re.IGNORECASE)
 _HARMLESS_META: Final = re.compile(
     r"""<meta(?:\s+[a-z-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))*\s*/?>""", re.IGNORECASE
 )
 _INNER_DOCUMENT: Final = re.compile(r"\bsrcdoc(?=\s*=)", re.IGNORECASE)
 """The document that a frame within the mail would have, written with entities."""
 
+_WAY_OUT: Final = re.compile(r"""\bhref(?=\s*=)(?!\s*=\s*["']?\s*(?:#|data:))""", re.IGNORECASE)
+"""Where a link leads. Chromium connects to that place when the pointer is above the link, which no
+policy forbids; what leads to the mail itself, or is data of its own, stays."""
+
 _VOID: Final = "<basefont"
 """An element that no browser does anything with any longer, and that may stand in a head."""
 
 
 def framed(html: str) -> str:
-    """Return HTML without ``<link>``, ``<base>``, ``<meta http-equiv>`` and inner documents.
+    """Return HTML without ``<link>``, ``<base>``, ``<meta http-equiv>`` and frames of its own.
+
+    A link looks as it does, and leads nowhere; where it would lead is in ``data-href``.
 
     It is done to the text and not to the elements that some parser finds. No browser can then
     read the beginning of such a tag anywhere, however the HTML around it is broken.
     """
-    return _INNER_DOCUMENT.sub("data-srcdoc", _TAG.sub(_replaced, html))
+    without = _INNER_DOCUMENT.sub("data-srcdoc", _TAG.sub(_replaced, html))
+    return _WAY_OUT.sub('href="#" data-href', without)
 
 
 def _replaced(found: re.Match[str]) -> str:

@@ -30,6 +30,8 @@ HOSTILE = [
     f"<math><mtext></p>{LINK}",
     f"<a title='{LINK}'{LINK}>",
     "<link",
+    '<iframe src="https://t.example"></iframe>',
+    '<frameset><frame src="https://t.example"></frameset>',
     "<li\0nk rel=preconnect href=//t.example>",
     '<iframe srcdoc="&lt;link rel=preconnect href=//t.example&gt;"></iframe>',
     "<iframe SRCDOC = '&lt;base href=//t.example&gt;'></iframe>",
@@ -38,11 +40,12 @@ HOSTILE = [
 
 def _dangerous(html: str) -> list[str]:
     """Return what a browser would find."""
-    found = justhtml.JustHTML(html, sanitize=False).query("link, base, meta, iframe")
+    found = justhtml.JustHTML(html, sanitize=False).query("link, base, meta, iframe, frame")
     return [
         node.name
         for node in found
-        if node.name in {"link", "base"} or {"http-equiv", "srcdoc"} & set(node.attrs or {})
+        if node.name in {"link", "base", "iframe", "frame"}
+        or {"http-equiv", "srcdoc"} & set(node.attrs or {})
     ]
 
 
@@ -63,7 +66,8 @@ def test_browser_finds_what_is_not_framed() -> None:
         '<meta charset="utf-8">',
         '<META name="viewport" content="width=device-width, initial-scale=1"/>',
         "<meta name=color-scheme content='light dark'>",
-        "<p style='color:red'>會員您好，<a href='https://shop.example/?a=1&amp;b=2'>link</a></p>",
+        "<p style='color:red'>會員您好，<a href='#below'>link</a></p>",
+        '<svg><image href="data:image/png;base64,AAAA"/></svg>',
         "<style>@media (max-width: 600px) { .base { width: 100% } }</style>",
         "<linked><basement><metadata>",
         "<blink>srcdoc</blink>",
@@ -72,6 +76,28 @@ def test_browser_finds_what_is_not_framed() -> None:
 def test_other_html_stays_as_it_is(html: str) -> None:
     """What a mail looks like does not change, to the letter."""
     assert framed(html) == html
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "<a href='https://shop.example/?a=1&amp;b=2'>",
+        "<a class=x HREF = https://shop.example/>",
+        '<area href="//shop.example">',
+        "<a title='>' href\n=\n'https://shop.example'>",
+        '<svg><a xlink:href="https://shop.example">',
+        '<a href="&#104;ttps://shop.example">',
+        """<a title="href='#" href="https://shop.example">""",
+    ],
+)
+def test_links_lead_nowhere(link: str) -> None:
+    """A browser would connect when the pointer is above one; it still looks as a link does."""
+    shown = framed(f"{link}Shop</a>")
+
+    [node] = justhtml.JustHTML(shown, sanitize=False).query("a, area")
+    names = {name.removeprefix("xlink:"): value for name, value in (node.attrs or {}).items()}
+    assert names["href"] == "#"
+    assert "shop.example" in (names.get("data-href") or names.get("xlink:data-href") or shown)
 
 
 def test_headers_let_a_frame_of_our_own_show_it_and_nothing_run() -> None:
