@@ -1,9 +1,8 @@
 // The page without this file can be read, searched and paged. This adds buttons, live updates and keys.
 "use strict";
-(() => {
-  const root = document.documentElement;
+document.documentElement.classList.add("has-script"); // at once, so that nothing jumps
+document.addEventListener("DOMContentLoaded", () => {
   const say = document.body.dataset;
-  root.classList.add("has-script");
 
   // Answers, for everybody to see and for screen readers to hear.
   const LONGEST_SHOWN_MS = 6000; // chosen: time enough to read two lines; errors stay
@@ -44,33 +43,39 @@
     }
   }
 
+  // What an element is the same by: its id, or where it leads; a row, where its first link leads.
   function key(node) {
-    return node.nodeType === Node.ELEMENT_NODE ? node.id || node.getAttribute("href") || "" : "";
+    if (node.nodeType !== Node.ELEMENT_NODE) return "";
+    const link = node.matches("li, tr") ? node.querySelector("a[href]") : node;
+    return node.id || link?.getAttribute("href") || "";
   }
 
+  // Nothing that stays is moved: whoever holds the focus would lose it.
   function morphChildren(old, fresh) {
+    const wanted = new Set([...fresh.childNodes].map(key).filter(Boolean));
     const known = new Map();
-    for (const child of old.childNodes) if (key(child)) known.set(key(child), child);
+    for (const child of old.childNodes) if (wanted.has(key(child))) known.set(key(child), child);
     let place = old.firstChild;
-    for (const child of [...fresh.childNodes]) {
-      const same = key(child) ? known.get(key(child)) : undefined;
-      if (same && same !== place && same.parentNode === old) old.insertBefore(same, place);
-      else if (!same && key(child)) {
-        old.insertBefore(child, place);
-        continue;
-      } else if (!place) {
-        old.appendChild(child);
-        continue;
-      }
-      const current = same && same.parentNode === old ? same : place;
-      place = current.nextSibling;
-      morph(current, child);
-    }
-    while (place) {
+    const drop = () => {
       const next = place.nextSibling;
       place.remove();
       place = next;
+    };
+    for (const child of [...fresh.childNodes]) {
+      const same = known.get(key(child));
+      known.delete(key(child));
+      if (same) {
+        while (place && place !== same && !known.has(key(place))) drop();
+        if (place === same) place = place.nextSibling;
+        else old.insertBefore(same, place);
+        morph(same, child);
+      } else if (place && !key(child) && !key(place)) {
+        const current = place;
+        place = place.nextSibling;
+        morph(current, child);
+      } else old.insertBefore(child, place);
     }
+    while (place) drop();
   }
 
   // The same page again: what is marked as live takes its new content.
@@ -275,4 +280,4 @@
       document.getElementById("keys").showModal();
     }
   });
-})();
+});
