@@ -79,6 +79,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   // The same page again: what is marked as live takes its new content.
+  const PAUSE_MS = 300; // chosen: three looks a second are live enough, and leave the server alone
   let isFetching = false;
   let isStale = false;
   async function refresh() {
@@ -100,8 +101,10 @@ document.addEventListener("DOMContentLoaded", () => {
     } catch {
       isStale = true; // the stream says that it is lost, and comes back
     } finally {
-      isFetching = false;
-      if (isStale && !document.hidden) setTimeout(() => isStale && refresh(), 500);
+      setTimeout(() => {
+        isFetching = false;
+        if (isStale && !document.hidden) refresh();
+      }, PAUSE_MS);
     }
   }
   document.addEventListener("visibilitychange", () => isStale && refresh());
