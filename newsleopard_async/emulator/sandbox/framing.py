@@ -22,7 +22,9 @@ FRAME_HEADERS: Final[Mapping[str, str]] = {
 }
 """What the answer that shows a mail has beside what every answer has."""
 
-_TAG: Final = re.compile(r"<(?:link|base|meta|iframe|frame)(?=[\s/>])", re.IGNORECASE)
+_TAG: Final = re.compile(
+    r"<(?:link|base|meta|i?frame|fencedframe|portal|object|embed)(?=[\s/>])", re.IGNORECASE
+)
 _HARMLESS_META: Final = re.compile(
     r"""<meta(?:\s+[a-z-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))*\s*/?>""", re.IGNORECASE
 )

@@ -35,17 +35,21 @@ HOSTILE = [
     "<li\0nk rel=preconnect href=//t.example>",
     '<iframe srcdoc="&lt;link rel=preconnect href=//t.example&gt;"></iframe>',
     "<iframe SRCDOC = '&lt;base href=//t.example&gt;'></iframe>",
+    f"<IFRAME/src=//t.example>{LINK}</iframe>",
+    "<object type=text/html data=//t.example></object><embed src=//t.example>",
 ]
+
+
+TAKEN = ("link", "base", "iframe", "frame", "object", "embed")
 
 
 def _dangerous(html: str) -> list[str]:
     """Return what a browser would find."""
-    found = justhtml.JustHTML(html, sanitize=False).query("link, base, meta, iframe, frame")
+    found = justhtml.JustHTML(html, sanitize=False).query(", ".join([*TAKEN, "meta"]))
     return [
         node.name
         for node in found
-        if node.name in {"link", "base", "iframe", "frame"}
-        or {"http-equiv", "srcdoc"} & set(node.attrs or {})
+        if node.name in TAKEN or {"http-equiv", "srcdoc"} & set(node.attrs or {})
     ]
 
 
