@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from importlib import metadata
@@ -31,7 +31,7 @@ import anyio.to_thread
 import attrs
 
 from newsleopard_async.emulator import switches
-from newsleopard_async.emulator.emulator import Emulator
+from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
 from newsleopard_async.emulator.platform.clock import MOST_ADVANCE_S, Clock, EmulatorClock
 from newsleopard_async.emulator.platform.keeping import (
@@ -141,7 +141,7 @@ class StateFile:
             self._check_version(about)
             kept = self._read(about)
             _bring_up(emulator.clock, kept.now)
-            put_back(emulator._account, kept, from_file=True)  # noqa: SLF001 - ours
+            put_back(account_of(emulator), kept, from_file=True)
             self.saved = _mark_of(emulator)
             return True
 
@@ -155,7 +155,7 @@ class StateFile:
             StateError: the file cannot be written, such as for want of space.
         """
         mark = _mark_of(emulator)
-        kept = keep(emulator._account, hide_keys=True)  # noqa: SLF001 - ours
+        kept = keep(account_of(emulator), hide_keys=True)
         with self._lock, self._refusing():
             if _identity(self.path) != self._identity:
                 raise StateError(
@@ -172,11 +172,8 @@ class StateFile:
         """Make a file that is its owner's alone, unless there is one."""
         if not self.path.parent.is_dir():
             raise StateError(f"{self.path}: there is no folder {self.path.parent}; make it first")
-        if not self.path.exists():
-            try:
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            except FileExistsError:
-                return
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def _open(self) -> None:
         """Lock the file, until it is closed, and see whether it is ours."""
@@ -369,7 +366,7 @@ class _Mark:
 
 
 def _mark_of(emulator: Emulator) -> _Mark:
-    return _Mark(emulator.changes, emulator._account.log.total)  # noqa: SLF001 - ours
+    return _Mark(emulator.changes, account_of(emulator).log.total)
 
 
 @attrs.define
