@@ -11,10 +11,14 @@ import pytest
 
 import newsleopard_async.emulator as package
 
-MODULES = sorted(Path(package.__file__).parent.rglob("*.py"))
+ROOT = Path(package.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
 OURS = "newsleopard_async.emulator"
-BELOW = {"platform": {"platform", "switches"}, "http": {"http", "platform", "switches"}}
-"""What each folder may import of the emulator."""
+LEVELS = (
+    *({"switches"}, {"platform"}, {"http"}, {"controls", "snapshots", "truth"}, {"emulator"}),
+    *({"newsletter"}, {"sample", "state"}, {"sandbox"}, {"server"}),
+)
+"""The folders and modules of the emulator, each above those that it may import."""
 
 
 def _imported(path: Path) -> set[str]:
@@ -31,26 +35,37 @@ def _imported(path: Path) -> set[str]:
 def test_module_imports_nothing_of_the_client(path: Path) -> None:
     """Within the project, the emulator imports itself alone; cattrs never writes its wire.
 
-    Only the control API, which the client knows nothing of, reads and writes JSON with it.
+    Only `plain.py` of the control API, which the client knows nothing of, reads and writes JSON
+    with it.
     """
     names = _imported(path)
 
     assert {name for name in names if name.startswith("newsleopard_async")} <= {
         name for name in names if name == OURS or name.startswith(OURS + ".")
     }
-    assert path.parent.name == "sandbox" or not any(
-        name.partition(".")[0] == "cattrs" for name in names
-    )
+    uses_cattrs = any(name.partition(".")[0] == "cattrs" for name in names)
+    assert uses_cattrs is (path == ROOT / "sandbox" / "plain.py")
 
 
-@pytest.mark.parametrize(("folder", "allowed"), BELOW.items())
-def test_folder_imports_only_what_is_below_it(folder: str, allowed: set[str]) -> None:
-    """The platform does not know how it is reached, and neither folder what is on top of it."""
-    imported = set[str]().union(
-        *(_imported(path) for path in MODULES if path.parent.name == folder)
-    )
+def _room(path: Path) -> str:
+    """Return the folder or module of the emulator that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
-    assert {name.split(".")[2] for name in imported if name.startswith(OURS + ".")} <= allowed
+
+def test_every_room_has_a_level() -> None:
+    """A new folder or module of the emulator takes its place."""
+    assert {_room(path) for path in MODULES} - {"__init__"} == set().union(*LEVELS)
+
+
+@pytest.mark.parametrize("level", range(len(LEVELS)), ids=lambda level: min(LEVELS[level]))
+def test_room_imports_only_what_is_below_it(level: int) -> None:
+    """The platform does not know how it is reached, and no room what is above it."""
+    below = set[str]().union(*LEVELS[:level])
+    for room in LEVELS[level]:
+        imported = set[str]().union(*(_imported(path) for path in MODULES if _room(path) == room))
+        rooms = {name.split(".")[2] for name in imported if name.startswith(OURS + ".")}
+
+        assert rooms - {room} <= below
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
