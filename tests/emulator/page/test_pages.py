@@ -12,6 +12,7 @@ from newsleopard_async.emulator import Emulator, EmulatorClock
 from newsleopard_async.emulator.sandbox.app import build_sandbox
 from newsleopard_async.emulator.sandbox.page import showing
 from newsleopard_async.emulator.sandbox.page.words import SECTIONS
+from tests.emulator.api import ONCE_BODY, Api, rows
 from tests.emulator.page.account import KEY, LONG_NAME, fill, make
 
 pytestmark = pytest.mark.anyio
@@ -306,6 +307,39 @@ async def test_what_is_not_there_is_a_page_that_says_so(path: str) -> None:
     assert answer.status_code == 404
     assert "<b>" not in answer.text
     assert "Not found" in answer.text
+
+
+async def test_odd_states_are_shown() -> None:
+    """Nothing uploaded, stuck, deleted, without lists, dropped, refused: each is a page."""
+    emulator = make()
+    codes = await fill(emulator)
+    emulator.switch(later_endpoints=True)
+    async with opened(emulator) as page, Api(emulator, key=KEY) as api:
+        waiting = (await api.post("/v1/contacts/imports/file", {})).json()["import_sn"]
+        emulator.stick_import()
+        stuck = await api.import_text(rows(1), codes["list"])
+        once = (await api.reserve(ONCE_BODY)).json()
+        await api.delete("/v1/campaign/normal", {"campaignSns": [codes["planned"]]})
+        hook = {"webhookUrl": "http://far.example/hook"}
+        await api.post(f"/v1/report/{codes['sent']}/export", hook)
+        for path, body in (("clock/advance", {"seconds": 60}), ("webhooks/deliver", {})):
+            assert (await page.post(f"/_emulator/{path}", json=body)).is_success
+        emulator.drop_request("list_lists")
+        with pytest.raises(httpx.ReadError):
+            await api.get("/v1/contacts/lists")
+        paths = ["/", *(UI + name for name in ("campaigns", "imports", "requests", "webhooks"))]
+        paths += [UI + f"imports/{sn}" for sn in (waiting, stuck)]
+        paths += [UI + f"campaigns/{sn}" for sn in (codes["planned"], once["sn"])]
+        answers = {path: await page.get(path, params={"lang": "zh"}) for path in paths}
+        shown = {path.removeprefix(UI): answer.text for path, answer in answers.items()}
+
+    assert {answer.status_code for answer in answers.values()} == {200}
+    assert "尚未" in shown[f"imports/{waiting}"]
+    assert "卡住" in shown[f"imports/{stuck}"]
+    assert "無；使用上傳的檔案" in shown[f"campaigns/{once['sn']}"]
+    assert "連線中斷" in shown["requests"]
+    assert "主機未獲允許" in shown["webhooks"]
+    assert "http://far.example/hook" in shown["webhooks"]
 
 
 async def test_names_cannot_inject() -> None:

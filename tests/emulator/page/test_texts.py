@@ -15,7 +15,18 @@ from newsleopard_async.emulator import Switches
 from newsleopard_async.emulator.sandbox.page import pages, showing, switch_texts, words
 from newsleopard_async.emulator.sandbox.page.texts import CHINESE
 
-NAMES = {"Enter", "ms", "newsleopard", "async", "emulator", "openapi", "json", "eml"}
+NAMES = {
+    "Enter",
+    "ms",
+    "newsleopard",
+    "async",
+    "emulator",
+    "openapi",
+    "json",
+    "eml",
+    "Retry",
+    "After",
+}
 """The same in both languages."""
 TEMPLATES = sorted(Path(pages.__file__).with_name("templates").glob("*.html"))
 
