@@ -15,10 +15,6 @@ from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.server import running
 from tests.emulator.page.account import fill, make
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the page is tested in a browser with playwright"
-)
-
 ARGUMENTS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -28,6 +24,9 @@ ARGUMENTS = (
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Chromium: ``CHROMIUM``, or the one on the path."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="there is no playwright: pip install --group browser"
+    )
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
         # Where somebody waits for the whole, .ci/run has installed it; to skip would hide that.

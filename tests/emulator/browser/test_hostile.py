@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
 
 from newsleopard_async.emulator import Emulator
 from tests.emulator.browser.elsewhere import Elsewhere
 
+expect = pytest.importorskip(
+    "playwright.sync_api", reason="there is no playwright: pip install --group browser"
+).expect
 pytestmark = pytest.mark.slow
 
 LINKS = ("#leave", "#top", "#new", "#submit")

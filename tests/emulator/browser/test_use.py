@@ -8,13 +8,15 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect
 
 from newsleopard_async.emulator import Emulator, EmulatorClock
 from newsleopard_async.emulator.server import running
 from tests.emulator.api import BODY, changed
 from tests.emulator.page.account import KEY, make
 
+expect = pytest.importorskip(
+    "playwright.sync_api", reason="there is no playwright: pip install --group browser"
+).expect
 pytestmark = pytest.mark.slow
 UI = "/_emulator/ui/"
 Account = tuple[Emulator, dict[str, str]]
