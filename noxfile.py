@@ -219,7 +219,7 @@ def tests(session: nox.Session) -> None:
     What is slow is slower by half under coverage. So only the quick tests are measured. Every
     fault at every request is by far the longest part, and no matter of the interpreter.
     """
-    install(session, "-e", ".[all]", groups=("test",))
+    install(session, "-e", ".[all]", groups=("browser", "test"))
     if session.posargs:
         session.run("pytest", "-n", "auto", *session.posargs)
     elif session.python == THIS:
