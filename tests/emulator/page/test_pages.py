@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -284,6 +285,21 @@ async def test_controls_show_what_is_set() -> None:
     assert 'value="a@example.com, @example.org"' in changed
 
 
+async def test_clock_is_moved_to_what_comes_next() -> None:
+    """Once the time is there, the next thing is another one."""
+    emulator = make()
+    await fill(emulator)
+    until = {"until": "2026-01-09T04:01:00+00:00"}
+    async with opened(emulator) as page:
+        before = (await page.get(UI + "controls")).text
+        assert (await page.post("/_emulator/clock/advance", json=until)).is_success
+        after = (await page.get(UI + "controls")).text
+
+    assert "in 1 day)" in before
+    assert json.dumps(until) in before
+    assert json.dumps(until) not in after
+
+
 async def test_switches_are_searched_in_the_reader_s_language() -> None:
     """By what they do in 中文, too."""
     async with opened(make(), **{"accept-language": "zh-TW"}) as page:
@@ -372,7 +388,7 @@ async def test_names_cannot_inject() -> None:
     ("seconds", "said"),
     [
         *((0, ("0", "s")), (59.5, ("59.5", "s")), (60, ("1", "min")), (5_400, ("1.5", "h"))),
-        *((86_400, ("1", "days")), (864_000_000, ("10,000", "days"))),
+        *((86_400, ("1", "day")), (864_000_000, ("10,000", "days"))),
     ],
 )
 async def test_duration_is_said_by_its_largest_unit(seconds: float, said: tuple[str, str]) -> None:

@@ -19,7 +19,7 @@ LONGEST_JSON_CHARS: Final = 200_000
 """Chosen: what is longer is shown as it came, for a browser that should stay quick."""
 
 _STEPS: Final = (("days", 86_400), ("h", 3_600), ("min", 60))
-UNITS: Final = ("s", "min", "h", "days")
+UNITS: Final = ("s", "min", "h", "day", "days")
 _ESCAPED: Final = re.compile(r"\$\{([^{}]*)\}")
 
 
@@ -47,7 +47,8 @@ def duration(seconds: float) -> tuple[str, str]:
     """Write a duration by its largest unit: the number, and the unit's name in English."""
     for unit, length in _STEPS:
         if abs(seconds) >= length:
-            return number(seconds / length), unit
+            said = number(seconds / length)
+            return said, "day" if (said, unit) == ("1", "days") else unit
     return number(seconds), "s"
 
 

@@ -263,6 +263,7 @@ _CONTROLS: Final[Mapping[str, str]] = {
     "s": "秒",
     "min": "分",
     "h": "小時",
+    "day": "天",
     "days": "天",
     "at {n} times the speed": "，速度為 {n} 倍",
     "Next to come:": "下一件事：",
