@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
 
+import anyio
 import anyio.lowlevel
 
 from newsleopard_async.emulator.http.app import settle_in_slices
@@ -61,17 +63,41 @@ SHOWN_REJECTED: Final = 200
 """Chosen: a page of rejected rows; the whole file is in the storage."""
 
 
+_LOOKING: Final[set[object]] = set()
+"""The long work that is under way, of all emulators of the process, since they share its time."""
+
+_REST: Final = 2
+"""Chosen: of many who search at once, somebody is at it for half of the time.
+
+The other half is everybody else's, who would have to wait for a slice of each search otherwise.
+"""
+
+
 async def in_slices(account: Account, work: Generator[None, None, T]) -> T:
-    """Do long work in slices, each under the lock, and let others have their turn between them."""
-    with closing(work):
+    """Do long work in slices, each under the lock, and let others have their turn between them.
+
+    Work that is alone goes on at once; the more there is, the longer each rests after a slice.
+    """
+    with closing(work), _looking(work):
         while True:
+            begin = time.monotonic()
             with account.lock:
                 try:
                     next(work)
                 except StopIteration as done:
                     result: T = done.value
                     return result
-            await anyio.lowlevel.checkpoint()
+            rest = _REST * (len(_LOOKING) - 1) * (time.monotonic() - begin)
+            await (anyio.sleep(rest) if rest > 0 else anyio.lowlevel.checkpoint())
+
+
+@contextmanager
+def _looking(work: object) -> Iterator[None]:
+    _LOOKING.add(work)
+    try:
+        yield
+    finally:
+        _LOOKING.discard(work)
 
 
 async def settle(account: Account) -> datetime:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Generator
+
+import anyio
+import anyio.lowlevel
 import pytest
 
 from newsleopard_async.emulator.emulator import account_of
@@ -68,3 +73,42 @@ async def test_contact_is_found_by_a_part_of_its_address() -> None:
         *("u3@example.com", "u30@example.com", "u31@example.com")
     ]
     assert (found.total, found.next) == (40, None)
+
+
+async def test_many_who_search_leave_others_their_turn() -> None:
+    """However many are at it: whoever wants little does not wait for a slice of each, each time."""
+    account = account_of(make()[0])
+    slices = [0] * 20
+
+    def search(number: int) -> Generator[None, None, None]:
+        while True:
+            end = time.perf_counter() + 0.001
+            while time.perf_counter() < end:
+                pass
+            slices[number] += 1
+            yield
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(len(slices)):
+            tasks.start_soon(look.in_slices, account, search(number))
+        while not all(slices):
+            await anyio.lowlevel.checkpoint()
+        before = sum(slices)
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    assert sum(slices) - before < 10 * len(slices)
+
+
+async def test_search_that_is_alone_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on as soon as the others had their turn."""
+    account = account_of(make()[0])
+
+    def search() -> Generator[None, None, str]:
+        yield
+        return "found"
+
+    with monkeypatch.context() as patch:
+        patch.delattr(anyio, "sleep")
+        assert await look.in_slices(account, search()) == "found"
