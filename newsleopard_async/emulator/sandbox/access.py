@@ -83,13 +83,25 @@ READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PREFLIGHT_S: Final = 600
 """Chosen: how long a browser may remember that an origin is allowed."""
 
+PROXY_HEADERS: Final = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
+"""By any of these, a request says that a proxy passes it on; that proxy may be on this machine."""
+
 SAFE_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
-"""What every answer has: it is data, nobody else's page embeds it, and no cache keeps it."""
+"""What every answer has: it is data, nobody else's page embeds it or holds on to the
+window that it opened with it, and no cache keeps it."""
 
 
 def is_ours(scope: Scope) -> bool:
@@ -203,7 +215,7 @@ class Gate:
     def _check_peer(self, scope: Scope, headers: Headers, shown: str | None) -> None:
         """Let in this machine, and others who show the token."""
         is_here = _is_here(scope)
-        is_proxied = any(name in headers for name in ("forwarded", "x-forwarded-for"))
+        is_proxied = any(name in headers for name in PROXY_HEADERS)
         if is_here and not is_proxied:
             return
         token = self._options.token

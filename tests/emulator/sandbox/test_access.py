@@ -97,6 +97,10 @@ async def test_token_itself_opens_another_name() -> None:
         ({"peer": ELSEWHERE, "headers": BEARER}, 403),
         ({"headers": {"x-forwarded-for": HERE}}, 403),
         ({"headers": {"forwarded": "for=127.0.0.1"}}, 403),
+        ({"headers": {"via": "1.1 proxy"}}, 403),
+        ({"headers": {"x-forwarded-host": "emulator.example"}}, 403),
+        ({"headers": {"x-forwarded-proto": "https"}}, 403),
+        ({"headers": {"x-real-ip": "192.0.2.1"}}, 403),
         ({"options": NETWORK}, 404),
         ({"options": NETWORK, "peer": ELSEWHERE}, 401),
         ({"options": NETWORK, "peer": ELSEWHERE, "headers": BEARER}, 404),
@@ -199,6 +203,7 @@ async def test_answer_is_for_nobody_else(status: int) -> None:
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
     assert answer.headers["referrer-policy"] == "no-referrer"
 
 
