@@ -187,6 +187,8 @@ def _announce(options: EmulatorOptions, made_token: str | None, base_url: str) -
     if options.control != "off":
         query = f"?token={made_token}" if made_token else ""
         print(f"Look at it in a browser: {base_url}/" + query)
+    if options.control == "network" and options.public_url is None:
+        print("To look at it from another machine, give the name of this one with --public-url.")
     sys.stdout.flush()
 
 

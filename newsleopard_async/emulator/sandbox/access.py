@@ -183,7 +183,8 @@ class Gate:
             raise Refusal(
                 421,
                 "The page and the control API answer for localhost, 127.0.0.1 and [::1] only; "
-                "show the token to use another name, or start the emulator with --public-url.",
+                "to open the page by another name, start the emulator with --public-url, such as "
+                "http://sandbox.example:8025; a program may send Authorization: Bearer TOKEN.",
             )
 
     def _is_trusted(self, headers: Headers) -> bool:

@@ -87,6 +87,14 @@ async def test_token_itself_opens_another_name() -> None:
     assert kept.status_code == wrong.status_code == 421
 
 
+async def test_link_with_the_token_opens_no_other_name() -> None:
+    """Whoever opens it is told what does: the public URL."""
+    answer = await ask(path=f"/?token={TOKEN}", host="192.0.2.1:8025", options=NETWORK)
+
+    assert answer.status_code == 421
+    assert "start the emulator with --public-url, such as http" in answer.text
+
+
 @pytest.mark.parametrize(
     ("case", "status"),
     [
