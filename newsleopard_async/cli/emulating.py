@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -41,7 +43,37 @@ def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a key that no client can send, as the empty one of an unset variable."""
     if not all(key.strip() for key in keys):
         raise ValueError("a key is empty")
+    if not all(key.isascii() and key.isprintable() for key in keys):
+        # Not shown, since it may be part of a real one.
+        raise ValueError("a key has other characters than those of ASCII, which no header can have")
     return keys
+
+
+def _check_senders(senders: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what no sender equals: every campaign would be refused, and nobody would know why."""
+    for sender in senders:
+        if sender.count("@") != 1 or sender.endswith("@") or sender != sender.strip():
+            raise ValueError(
+                f"{sender!r} is neither an address nor a domain; write service@example.com, "
+                "or @example.com for all of a domain"
+            )
+    return senders
+
+
+def _check_host(host: str) -> str:
+    """Refuse a URL or an address in brackets, which the system calls an unknown name."""
+    if not re.fullmatch(r"[^\s/\[\]]+", host):
+        raise ValueError(
+            f"{host!r} is not an address or a name; write 127.0.0.1 or ::1, the port goes to --port"
+        )
+    return host
+
+
+def _check_speed(speed: float) -> float:
+    """Refuse what is no number, which is in every range."""
+    if math.isnan(speed):
+        raise ValueError(f"nan is not above 0 and up to {MOST_SPEED:,.0f}")
+    return speed
 
 
 def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -70,7 +102,13 @@ def _read_all_switches(
 
 @click.command()
 @config_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    callback=_checked(_check_host),
+    help="Where to listen.",
+)
 @click.option(
     "--port", type=click.IntRange(0, 65_535), default=8025, show_default=True, help="0 for any."
 )
@@ -108,6 +146,7 @@ def _read_all_switches(
     "--verified-sender",
     "verified_senders",
     multiple=True,
+    callback=_checked(_check_senders),
     metavar="ADDRESS",
     help="An address, or a domain with its @, that may send; repeatable. By default all may.",
 )
@@ -124,6 +163,7 @@ def _read_all_switches(
 @click.option(
     "--speed",
     type=click.FloatRange(0, MOST_SPEED, min_open=True),
+    callback=_checked(_check_speed),
     default=1.0,
     show_default=True,
     help="How many seconds of its time pass in one.",
