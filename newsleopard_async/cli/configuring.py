@@ -64,7 +64,8 @@ def _value_of(name: str, value: Any, option: click.Option) -> Any:
             return tuple(values)
         raise ValueError(f"{name} is text, or an array of texts")
     if option.is_flag != isinstance(value, bool):
-        raise ValueError(f"{name} is {'true or false' if option.is_flag else 'no flag'}")
+        wanted = "true or false" if option.is_flag else "text or a number, not true or false"
+        raise ValueError(f"{name} is {wanted}")
     if isinstance(value, str | int | float):
         return value
     raise ValueError(f"{name} is text or a number")

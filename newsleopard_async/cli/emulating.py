@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import re
 import sys
@@ -228,7 +229,18 @@ def emulator(
     except StateError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}")
+        _fail(_why_not_listening(chosen, error))
+
+
+def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
+    """Say what the system says, and which option helps."""
+    reason = str(error.strerror).partition(" (while")[0]  # asyncio repeats the address there
+    ways = {
+        errno.EADDRINUSE: "name another --port, or 0 for any that is free",
+        errno.EACCES: "a --port from 1024 up needs no special right",
+    }
+    way = ways.get(error.errno or 0, "--host is an address or a name of this machine")
+    return f"Cannot listen on {options.host}:{options.port}: {reason}; {way}"
 
 
 def _fail(text: str) -> NoReturn:

@@ -130,8 +130,6 @@ def _serve(
     state: StateFile | None,
 ) -> None:
     control, made_token = _control_of(options)
-    if not is_loopback(options.host):
-        print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)
     log = AccessLog(sys.stderr, as_json=options.json_log)
     serving = partial(
         serve,
@@ -190,6 +188,8 @@ def _announce(options: EmulatorOptions, made_token: str | None, base_url: str) -
     if options.control == "network" and options.public_url is None:
         print("To look at it from another machine, give the name of this one with --public-url.")
     sys.stdout.flush()
+    if not is_loopback(options.host):
+        print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)
 
 
 async def _until_sigterm(serve: Callable[[], Awaitable[object]]) -> None:

@@ -172,6 +172,8 @@ class StateFile:
         """Make a file that is its owner's alone, unless there is one."""
         if not self.path.parent.is_dir():
             raise StateError(f"{self.path}: there is no folder {self.path.parent}; make it first")
+        if self.path.is_dir():
+            raise StateError(f"{self.path} is a folder; name a file in it, such as emulator.db")
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,6 +130,30 @@ def test_wrong_option_is_refused(arguments: list[str], message: str) -> None:
 def test_other_hosts_are_warned_of(begin: Callable[..., Served]) -> None:
     """Whoever opens it to a network is told who can use it."""
     assert "Anybody who reaches 0.0.0.0 can use" in begin("--host", "0.0.0.0").output  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("number", "way"),
+    [
+        (errno.EADDRINUSE, "name another --port, or 0 for any that is free"),
+        (errno.EACCES, "a --port from 1024 up needs no special right"),
+        (errno.EADDRNOTAVAIL, "--host is an address or a name of this machine"),
+    ],
+)
+def test_address_that_cannot_be_had_names_the_option(
+    monkeypatch: pytest.MonkeyPatch, number: int, way: str
+) -> None:
+    """The system's reason stands there once, and nobody is warned of what does not listen."""
+
+    async def serve(*_: Any, **__: Any) -> None:
+        raise OSError(number, "the reason (while attempting to bind on address ('x', 1))")
+
+    monkeypatch.setattr(serving, "serve", serve)
+    result = invoke("--host", "host.example", "--port", "81")
+
+    assert result.exit_code == 1
+    assert f"Cannot listen on host.example:81: the reason; {way}" in result.output
+    assert "Anybody" not in result.output
 
 
 def test_page_is_for_this_machine_unless_the_options_say_more(
@@ -288,7 +313,7 @@ def test_command_line_goes_before_the_file(begin: Callable[..., Served], tmp_pat
         ("switch = {}", "there is no option 'switch'"),
         ("config = 'x'", "there is no option 'config'"),
         ("api_key = 'x'", "there is no option 'api_key'; do you mean api-key?"),
-        ("port = true", "port is no flag"),
+        ("port = true", "port is text or a number, not true or false"),
         ("quiet = 1", "quiet is true or false"),
         ("port = [1]", "port is text or a number"),
         ("api-key = [1]", "api-key is text, or an array of texts"),
