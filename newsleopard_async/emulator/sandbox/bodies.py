@@ -234,7 +234,12 @@ class ExclusionBody:
         email: The address.
     """
 
-    email: str = bounded(minLength=3, maxLength=320, pattern="^[^@]+@[^@]+$")
+    email: str = bounded(
+        minLength=3,
+        maxLength=320,
+        pattern="^[^@]+@[^@]+$",
+        pattern_says="must be an address, such as ming@example.com",
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -260,7 +265,9 @@ class SnapshotBody:
         name: What it is called; one of the same name is replaced.
     """
 
-    name: str = bounded(minLength=1, maxLength=100, pattern="^[^/]+$")
+    name: str = bounded(
+        minLength=1, maxLength=100, pattern="^[^/]+$", pattern_says="must be without a slash"
+    )
 
 
 @attrs.frozen(kw_only=True)

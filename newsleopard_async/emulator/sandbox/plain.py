@@ -66,9 +66,15 @@ class BadInput(Exception):
         )
 
 
-def bounded(default: Any = attrs.NOTHING, **limits: Any) -> Any:
-    """Make a field with limits, which go by their names in JSON Schema, such as ``minimum``."""
-    return attrs.field(default=default, metadata={"limits": limits})
+def bounded(default: Any = attrs.NOTHING, *, pattern_says: str = "", **limits: Any) -> Any:
+    """Make a field with limits, which go by their names in JSON Schema, such as ``minimum``.
+
+    Args:
+        default: What it is if it is left out.
+        pattern_says: What is wrong with text that the ``pattern`` refuses, for a person.
+        limits: The limits.
+    """
+    return attrs.field(default=default, metadata={"limits": limits, "pattern_says": pattern_says})
 
 
 # Out: views to JSON.
@@ -235,7 +241,7 @@ def read(kind: Any, data: Any) -> Any:
 
 def _checked(data: Any, hint: Any, field: attrs.Attribute[Any]) -> Any:
     value = IN.structure(data, hint)
-    _check(value, field.metadata.get("limits", {}))
+    _check(value, field.metadata.get("limits", {}), field.metadata.get("pattern_says", ""))
     return value
 
 
@@ -250,7 +256,7 @@ def _unknown(name: str, names: Iterable[str]) -> str:
     return f"is not known; {hint}"
 
 
-def _check(value: Any, limits: Mapping[str, Any]) -> None:
+def _check(value: Any, limits: Mapping[str, Any], pattern_says: str) -> None:
     """Check a value against its limits; None has none."""
     if value is None or not limits:
         return
@@ -260,7 +266,7 @@ def _check(value: Any, limits: Mapping[str, Any]) -> None:
         if not least <= size <= most:
             raise ValueError(f"must have from {least:,} to {most:,} characters")
         if not re.search(limits.get("pattern", ""), value):
-            raise ValueError(f"must match {limits['pattern']}")
+            raise ValueError(pattern_says or f"must match {limits['pattern']}")
     elif isinstance(value, int | float):
         least, most = limits.get("minimum", -math.inf), limits.get("maximum", math.inf)
         if not least <= value <= most:

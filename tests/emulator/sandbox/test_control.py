@@ -502,3 +502,17 @@ async def test_webhooks_are_delivered_at_once() -> None:
     assert made == await opened.get("/webhooks")
     assert [(each["url"], each["status"]) for each in made] == [("http://localhost/hook", 202)]
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/exclusions", {"email": "ming"}, "must be an address, such as ming@example.com"),
+        ("/snapshots", {"name": "a/b"}, "must be without a slash"),
+    ],
+)
+async def test_wrong_text_is_refused_in_words(
+    path: str, body: dict[str, str], message: str
+) -> None:
+    """The page shows it to people who need not read regular expressions."""
+    assert (await held().refused("POST", path, body))[1] == {next(iter(body)): message}
