@@ -10,6 +10,7 @@ import attrs
 from newsleopard_async.emulator.sandbox.plain import bounded
 
 __all__ = [
+    "MOST_ON_PAGE",
     "AdvanceBody",
     "BalanceBody",
     "ContactsQuery",
@@ -47,6 +48,9 @@ Event = Literal["delivery", "bounce", "open", "click", "unsubscribe", "complain"
 LONGEST_S: Final = 366 * 86_400
 """Chosen: nobody waits longer than a year for an answer, or for the day's quota."""
 
+MOST_ON_PAGE: Final = 500
+"""Chosen: a page of so many mails of the sample is 200 KB of JSON, and takes about 0.1 s."""
+
 PRINTABLE: Final = "^[ -~]*$"
 """What a header may hold."""
 
@@ -81,7 +85,7 @@ class OutboxQuery:
     campaign_sn: str | None = None
     variant: Literal["A", "B"] | None = None
     event: Event | None = None
-    limit: int = bounded(50, minimum=1, maximum=500)
+    limit: int = bounded(50, minimum=1, maximum=MOST_ON_PAGE)
     after: str | None = None
     is_oldest_first: bool = False
 
@@ -108,7 +112,7 @@ class ContactsQuery:
     """
 
     text: str = bounded("", maxLength=1_000)
-    limit: int = bounded(50, minimum=1, maximum=500)
+    limit: int = bounded(50, minimum=1, maximum=MOST_ON_PAGE)
     after: str | None = None
 
 
@@ -127,7 +131,7 @@ class RequestsQuery:
     operation: str | None = None
     has_fault: bool | None = None
     status: int | None = None
-    limit: int = bounded(50, minimum=1, maximum=500)
+    limit: int = bounded(50, minimum=1, maximum=MOST_ON_PAGE)
     after: str | None = None
 
 

@@ -12,6 +12,7 @@ import anyio
 import httpx
 
 from newsleopard_async.emulator.platform.reactions import Action
+from newsleopard_async.emulator.sandbox.bodies import MOST_ON_PAGE
 from newsleopard_async.emulator.sandbox.connection import Connection
 from newsleopard_async.emulator.sandbox.views import (
     AccountView,
@@ -46,9 +47,6 @@ T = TypeVar("T")
 
 POLL_S: Final = 0.1
 """Chosen: how often, by the machine's time, a mail is looked for that is not there yet."""
-
-PAGE: Final = 500
-"""The most that one page may have."""
 
 
 class EmulatorControl:
@@ -422,7 +420,7 @@ class EmulatorControl:
         found: list[Any] = []
         after: str | None = None
         while True:
-            page = await self._get(kind, path, **query, limit=PAGE, after=after)
+            page = await self._get(kind, path, **query, limit=MOST_ON_PAGE, after=after)
             found.extend(getattr(page, name))
             after = page.next
             if after is None:

@@ -30,9 +30,6 @@ SLICE: Final = 32
 MOST_LOOKED_AT: Final = 50_000
 """Chosen: about a second of work; whoever looks for more goes on from there."""
 
-MOST_FOUND: Final = 500
-"""Chosen: the most on one page."""
-
 
 @attrs.frozen(kw_only=True)
 class MailFilter:
