@@ -110,6 +110,31 @@ async def test_scripts_and_switches_are_set() -> None:
     assert switches["verified_senders"] == ("@a.example",)
 
 
+async def test_day_that_is_used_up_is_not_cleared_but_given_back() -> None:
+    """It has happened; the faults and scripts that are cleared have not."""
+    async with control() as there:
+        await there.exhaust_day()
+        await there.clear_faults()
+        kept = (await there.scripts()).day_exhausted_s
+        await there.exhaust_day(resets_in_s=0)
+        left = (await there.scripts()).day_exhausted_s
+
+    assert kept is not None
+    assert left is None
+
+
+async def test_newest_comes_first() -> None:
+    """Where the emulator itself has the oldest first."""
+    emulator = make()
+    async with control(emulator) as there:
+        await there.add_list("old")
+        await there.add_list("new")
+        found = await there.lists()
+
+    assert [each.name for each in found] == ["new", "old"]
+    assert [each.name for each in emulator.lists] == ["old", "new"]
+
+
 async def test_mails_are_found_read_and_reacted_to() -> None:
     """All pages are read, and each mail is whole."""
     emulator = make(open_share=0.0)
