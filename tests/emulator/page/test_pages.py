@@ -6,11 +6,13 @@ import json
 import re
 from html.parser import HTMLParser
 
+import attrs
 import httpx
 import pytest
 
 from newsleopard_async.emulator import Emulator, EmulatorClock
 from newsleopard_async.emulator.sandbox.app import build_sandbox
+from newsleopard_async.emulator.sandbox.bodies import FaultBody, ScriptBody, SnapshotBody
 from newsleopard_async.emulator.sandbox.page import showing
 from newsleopard_async.emulator.sandbox.page.words import SECTIONS
 from tests.emulator.api import ONCE_BODY, Api, rows
@@ -298,6 +300,39 @@ async def test_clock_is_moved_to_what_comes_next() -> None:
     assert "in 1 day)" in before
     assert json.dumps(until) in before
     assert json.dumps(until) not in after
+
+
+async def test_day_that_is_used_up_is_given_back_by_a_button() -> None:
+    """Clearing the faults and scripts would leave it."""
+    emulator = make()
+    async with opened(emulator) as page:
+        emulator.exhaust_day(resets_in_s=90)
+        controls = (await page.get(UI + "controls")).text
+
+    scripts = controls.partition('id="scripts-waiting"')[2].partition("</div>")[0]
+    assert "Give the day back" in scripts
+    assert "Clear the faults and scripts" not in scripts
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("faults", FaultBody, "times"),
+        ("faults", FaultBody, "status"),
+        ("scripts", ScriptBody, "times"),
+        ("snapshots", SnapshotBody, "name"),
+    ],
+)
+async def test_form_takes_what_the_control_api_takes(path: str, body: type, name: str) -> None:
+    """The limits of a field are those of the body that it becomes."""
+    limits = attrs.fields_dict(body)[name].metadata["limits"]
+    async with opened(make()) as page:
+        controls = (await page.get(UI + "controls")).text
+
+    forms = re.findall(rf'data-call="POST /_emulator/{path}".*?</form>', controls, re.DOTALL)
+    [field] = re.findall(rf'<input [^>]*name="{name}"[^>]*>', "".join(forms))
+    for ours, theirs in (("min", "minimum"), ("max", "maximum"), ("maxlength", "maxLength")):
+        assert (f' {ours}="{limits.get(theirs)}"' in field) is (theirs in limits)
 
 
 async def test_switches_are_searched_in_the_reader_s_language() -> None:

@@ -302,6 +302,7 @@ _CONTROLS: Final[Mapping[str, str]] = {
     "Let them stick": "讓匯入卡住",
     "Seconds until the day's quota is back": "今日額度恢復前的秒數",
     "Use up the day": "用完今日額度",
+    "Give the day back": "恢復今日額度",
     "Excluded contacts": "無效會員",
     "Exclude": "設為無效",
     "The latest of {n}": "共 {n} 位，顯示最新的",
