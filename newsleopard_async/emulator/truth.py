@@ -19,7 +19,7 @@ from newsleopard_async.emulator.platform.templates import Template
 from newsleopard_async.emulator.platform.unsent import Unsent, last_refused_submit, why_unsent
 from newsleopard_async.emulator.platform.webhooks import Delivery
 
-__all__ = ["Truth"]
+__all__ = ["Truth", "why_none_of"]
 
 
 class Truth:
@@ -93,18 +93,8 @@ class Truth:
             campaigns = self._account.campaigns.all
             waves = [wave for item in campaigns.values() for wave in item.waves]
             is_empty = not any(wave.sent(now) for wave in waves)
-            unsent = self._unsent(now) if is_empty else None
+            unsent = why_none_of(self._account, now) if is_empty else None
             return Outbox(waves, now=now, render=partial(_render, campaigns), unsent=unsent)
-
-    def _unsent(self, now: datetime) -> Unsent:
-        account = self._account
-        return why_unsent(
-            tuple(account.campaigns.all.values()),
-            imports=account.imports.jobs.values(),
-            lists=account.book.lists,
-            refused=last_refused_submit(account.log.last()),
-            now=now,
-        )
 
     @property
     def balance(self) -> int:
@@ -168,3 +158,14 @@ class Truth:
 def _render(campaigns: Mapping[str, Campaign], wave: Wave, index: int) -> Mail:
     """Render a mail of a state that may not be the emulator's any more."""
     return render_mail(wave, index, variants=campaigns[wave.campaign_sn].body.variants)
+
+
+def why_none_of(account: Account, now: datetime) -> Unsent:
+    """Say of an account from which no mail has gone out why."""
+    return why_unsent(
+        tuple(account.campaigns.all.values()),
+        imports=account.imports.jobs.values(),
+        lists=account.book.lists,
+        refused=last_refused_submit(account.log.last()),
+        now=now,
+    )

@@ -298,8 +298,11 @@ class EmulatorControl:
     async def _why_none(self, found: MailsFound, timeout_s: float) -> str:
         clock = await self.clock()
         pace = "is held; advance it" if clock.is_held else f"runs at {clock.speed:g} x"
+        others = (
+            f"{found.total} in all" if found.why_none is None else f"none at all: {found.why_none}"
+        )
         return (
-            f"no such mail has gone out within {timeout_s:g} s, and {found.total} in all; "
+            f"no such mail has gone out within {timeout_s:g} s, and {others}; "
             f"the emulator's clock shows {clock.now:%Y-%m-%dT%H:%M:%SZ} and {pace}"
         )
 

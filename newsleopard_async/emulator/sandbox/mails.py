@@ -17,6 +17,7 @@ from newsleopard_async.emulator.platform.readers import READING_TYPES, Wave
 from newsleopard_async.emulator.platform.submission import Variant
 from newsleopard_async.emulator.sandbox.letters import headers_of, text_of
 from newsleopard_async.emulator.sandbox.views import LookView, MailRow, MailsFound, MailView
+from newsleopard_async.emulator.truth import why_none_of
 
 __all__ = ["MailFilter", "Slices", "find_mails", "look_view", "mail_view"]
 
@@ -123,9 +124,11 @@ def find_mails(account: Account, wanted: MailFilter, now: datetime) -> Slices[Ma
         if looked_at % SLICE == SLICE - 1:
             yield
     rows = yield from _rows(waves, found, now)
+    total = sum(each.count for each in waves.values())
     return MailsFound(
         mails=tuple(rows),
-        total=sum(each.count for each in waves.values()),
+        total=total,
+        why_none=None if total else why_none_of(account, now).reason,
         next=None if is_end or last is None else mail_id(waves[last[1:3]].campaign, *last[2:]),
     )
 

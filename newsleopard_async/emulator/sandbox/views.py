@@ -176,11 +176,13 @@ class MailsFound:
         mails: Those that were looked for, in order.
         total: How many have gone out in all.
         next: Where to go on, if there may be more; None at the end.
+        why_none: Why no mail has gone out at all; None if one has.
     """
 
     mails: tuple[MailRow, ...]
     total: int
     next: str | None
+    why_none: str | None
 
 
 @attrs.frozen(kw_only=True)

@@ -516,3 +516,14 @@ async def test_wrong_text_is_refused_in_words(
 ) -> None:
     """The page shows it to people who need not read regular expressions."""
     assert (await held().refused("POST", path, body))[1] == {next(iter(body)): message}
+
+
+async def test_empty_outbox_says_why() -> None:
+    """It does in another process as in the same, and says nothing once a mail is out."""
+    empty = await held().get("/outbox")
+    opened = held()
+    await opened.send(BODY, await opened.fill(1))
+    full = await opened.get("/outbox?to=nobody@example.com")
+
+    assert (empty["mails"], empty["why_none"]) == ([], "no campaign was submitted")
+    assert (full["mails"], full["why_none"]) == ([], None)
