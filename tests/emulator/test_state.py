@@ -107,6 +107,23 @@ def test_new_file_is_its_owners_alone(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+async def test_file_holds_no_key(path: Path) -> None:
+    """Neither that of a request, nor one that was sent to the storage by mistake."""
+    emulator, _ = make()
+    async with Api(emulator) as api, Api(emulator, key="key-of-a-person") as stranger:
+        refused = await stranger.get("/v1/contacts/lists")
+        ticket = (await api.post("/v1/contacts/imports/file")).json()
+        await api.put(ticket["url"], rows(1), headers={"x-api-key": "leaked-key"})
+    assert (refused.status_code, emulator.leaked_keys) == (403, ("leaked-key",))
+
+    _save(path, emulator)
+
+    content = path.read_bytes()
+    assert b"/v1/contacts/lists" in content
+    for key in (b"test-key", b"key-of-a-person", b"leaked-key"):
+        assert key not in content
+
+
 async def test_files_are_stored_once_and_go_when_nobody_needs_them(path: Path) -> None:
     """What two imports have in common has one place; a reset makes room."""
     emulator, clock = make()

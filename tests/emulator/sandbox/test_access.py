@@ -195,6 +195,21 @@ async def test_token_in_the_address_becomes_a_cookie() -> None:
     assert "set-cookie" not in wrong.headers
 
 
+@pytest.mark.parametrize(
+    ("public_url", "is_secure"), [("https://emulator.example", True), ("http://emulator", False)]
+)
+async def test_cookie_of_an_https_address_stays_on_https(
+    public_url: str, *, is_secure: bool
+) -> None:
+    """A browser sends it over plain http only if the emulator is reached by that."""
+    host = public_url.partition("://")[2]
+    enter = await ask(
+        path=f"/?token={TOKEN}", host=host, peer=ELSEWHERE, options=NETWORK, public_url=public_url
+    )
+
+    assert ("Secure" in enter.headers["set-cookie"].split("; ")) is is_secure
+
+
 @pytest.mark.parametrize("status", [200, 303, 404, 415, 421])
 async def test_answer_is_for_nobody_else(status: int) -> None:
     """Every answer is kept from caches, from other pages, and from guesses at its type."""

@@ -81,6 +81,22 @@ async def test_change_of_each_kind_is_heard(at_once: None) -> None:
 
 
 @pytest.mark.anyio
+async def test_end_of_a_request_that_only_reads_is_heard(at_once: None) -> None:
+    """It changes no state, and the page shows how long it took."""
+    emulator = make()
+    async with Api(emulator) as api:
+        await api.get("/v1/contacts/lists")
+    [record] = emulator.requests
+    took, record.duration_ms = record.duration_ms, None  # as while it is under way
+    listening = Listening(emulator)
+    before = await listening.counter()
+
+    record.duration_ms = took
+
+    assert await listening.counter() == before + 1
+
+
+@pytest.mark.anyio
 async def test_time_alone_is_heard(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mails go out and are opened while nobody asks for anything; then it is quiet."""
     monkeypatch.setattr(events, "COMMENT_S", 0.0)
