@@ -105,7 +105,8 @@ async def _prepare(
     options: EmulatorOptions, emulator: Emulator, clock: EmulatorClock, state: StateFile | None
 ) -> None:
     """Fill the account: with what is in the file, or else with samples."""
-    if state is not None and state.load_into(emulator):
+    is_kept = state is not None and state.load_into(emulator)
+    if is_kept:
         # Of an option that was not given, what is in the file counts.
         emulator.switch(**options.switches)
     else:
@@ -116,7 +117,7 @@ async def _prepare(
             await build_sample(emulator, api_key=[*options.api_keys, "sample"][0])
     behind = (datetime.now(UTC) - clock.now()).total_seconds()
     clock.advance(max(0.0, behind))
-    if options.sample:
+    if options.sample and not is_kept:
         # A reset empties the account; this is the way back.
         emulator.snapshot("sample")
     if not options.hold_clock:

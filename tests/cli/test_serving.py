@@ -241,6 +241,8 @@ def test_state_goes_before_samples_and_behind_switches(
     assert (served.emulator.switches.first_page, served.emulator.switches.strict) == (2, False)
     assert abs(served.emulator.clock.now() - datetime.now(UTC)) < timedelta(minutes=1)
     assert isinstance(served.options["state"], StateFile)
+    # Something that is not the sample has not its name.
+    assert served.emulator.snapshots == ()
 
 
 def test_state_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
