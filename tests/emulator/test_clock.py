@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from newsleopard_async.emulator import Emulator, EmulatorClock
+from newsleopard_async.emulator.platform.clock import LAST
 
 START = datetime(2026, 1, 5, 2, tzinfo=UTC)
 HOUR_S = 3_600.0
@@ -21,6 +22,16 @@ def test_it_follows_the_clock_of_the_machine() -> None:
     clock = Emulator().clock
 
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)
+
+
+def test_time_ends_before_the_calendar_does() -> None:
+    """However fast it runs, what is planned for later still has a date."""
+    clock = EmulatorClock(LAST - timedelta(seconds=1), speed=1_000_000)
+    deadline_s = time.monotonic() + 10
+    while clock.now() < LAST and time.monotonic() < deadline_s:
+        pass
+
+    assert clock.now() == LAST
 
 
 def test_held_time_stands_still_and_the_limits_do_not() -> None:
