@@ -24,16 +24,6 @@ def test_it_follows_the_clock_of_the_machine() -> None:
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=1)
 
 
-def test_time_ends_before_the_calendar_does() -> None:
-    """However fast it runs, what is planned for later still has a date."""
-    clock = EmulatorClock(LAST - timedelta(seconds=1), speed=1_000_000)
-    deadline_s = time.monotonic() + 10
-    while clock.now() < LAST and time.monotonic() < deadline_s:
-        pass
-
-    assert clock.now() == LAST
-
-
 def test_held_time_stands_still_and_the_limits_do_not() -> None:
     """A client waits by its own clock, and is not refused for ever."""
     clock = EmulatorClock(START, is_held=True)
@@ -134,11 +124,14 @@ def test_impossible_advance_is_refused(seconds: float) -> None:
 
 def test_time_ends_before_the_calendar_does() -> None:
     """What is due later needs a date, too."""
-    clock = EmulatorClock(datetime(8999, 12, 31, tzinfo=UTC), speed=1_000_000.0)
+    clock = EmulatorClock(LAST - timedelta(days=1), speed=1_000_000.0)
+    deadline_s = time.monotonic() + 10
 
     with pytest.raises(ValueError, match="ends at 9000-01-01"):
         clock.advance(2 * 24 * HOUR_S)
-    assert clock.now().year in {8999, 9000}
+    while clock.now() < LAST and time.monotonic() < deadline_s:  # a day takes 0.1 s
+        pass
+    assert clock.now() == LAST
 
 
 def test_start_needs_a_zone() -> None:
