@@ -51,6 +51,9 @@ LONGEST_S: Final = 366 * 86_400
 MOST_ON_PAGE: Final = 500
 """Chosen: a page of so many mails of the sample is 200 KB of JSON, and takes about 0.1 s."""
 
+IN_PATH: Final = r"^(?!\.{1,2}$)[^/]+$"
+"""What a part of a path may be; every client takes one or two dots out of it."""
+
 PRINTABLE: Final = "^[ -~]*$"
 """What a header may hold."""
 
@@ -270,7 +273,10 @@ class SnapshotBody:
     """
 
     name: str = bounded(
-        minLength=1, maxLength=100, pattern="^[^/]+$", pattern_says="must be without a slash"
+        minLength=1,
+        maxLength=100,
+        pattern=IN_PATH,
+        pattern_says="must be without a slash, and not . or ..",
     )
 
 

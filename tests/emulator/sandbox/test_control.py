@@ -16,7 +16,7 @@ from newsleopard_async.emulator.sandbox.app import build_sandbox
 from newsleopard_async.emulator.sandbox.control.routes import ENDPOINTS
 from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS
 from tests.constants import START
-from tests.emulator.api import AB_BODY, BODY, Api, changed
+from tests.emulator.api import AB_BODY, BODY, Api, changed, make
 from tests.emulator.sandbox.looking import filled
 from tests.emulator.sandbox.opened import Opened
 
@@ -508,7 +508,7 @@ async def test_webhooks_are_delivered_at_once() -> None:
     ("path", "body", "message"),
     [
         ("/exclusions", {"email": "ming"}, "must be an address, such as ming@example.com"),
-        ("/snapshots", {"name": "a/b"}, "must be without a slash"),
+        ("/snapshots", {"name": "a/b"}, "must be without a slash, and not . or .."),
     ],
 )
 async def test_wrong_text_is_refused_in_words(
@@ -527,3 +527,15 @@ async def test_empty_outbox_says_why() -> None:
 
     assert (empty["mails"], empty["why_none"]) == ([], "no campaign was submitted")
     assert (full["mails"], full["why_none"]) == ([], None)
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", ""])
+async def test_snapshot_has_a_name_by_which_it_can_be_restored(name: str) -> None:
+    """A path has no part that is one or two dots: clients take them out."""
+    opened = Opened(make()[0])
+
+    status, problems = await opened.refused("POST", "/snapshots", {"name": name})
+
+    assert (status, [*problems]) == (400, ["name"])
+    assert await opened.do("POST", "/snapshots", {"name": "..."}) == ["..."]
+    await opened.do("DELETE", "/snapshots/...")
