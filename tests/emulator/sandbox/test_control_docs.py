@@ -70,6 +70,7 @@ def test_example_for_a_shell_runs(tmp_path: Path) -> None:
         )
 
     assert done.returncode == 0, done.stderr
+    assert "X-NewsLeopard-Campaign: " in done.stdout
     assert '"kind":"lose_reply"' in done.stdout
     assert "event: change" in done.stdout
 
