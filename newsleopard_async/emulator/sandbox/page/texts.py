@@ -267,7 +267,7 @@ _CONTROLS: Final[Mapping[str, str]] = {
     "days": "天",
     "at {n} times the speed": "，速度為 {n} 倍",
     "Next to come:": "下一件事：",
-    "in {time}": "{time} 後",
+    "in {time}": "{time}後",
     "Nothing is planned.": "沒有預定的事。",
     "Seconds": "秒數",
     "Advance": "快轉",
