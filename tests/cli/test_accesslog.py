@@ -90,3 +90,13 @@ def test_line_has_no_key_query_or_body(as_json: bool) -> None:
 def test_long_path_is_cut() -> None:
     """Whoever asks nonsense fills no log."""
     assert len(line_of(record(path="/" + "x" * 10_000))) < 300
+
+
+def test_line_is_in_a_pipe_at_once() -> None:
+    """Whoever reads the log of a container sees each request when it has ended."""
+    pipe = io.BytesIO()
+    log = AccessLog(io.TextIOWrapper(pipe, encoding="utf-8"))
+
+    log.write(record())
+
+    assert pipe.getvalue().endswith(b"12 ms\n")

@@ -58,6 +58,21 @@ async def export(api: Api, sn: str) -> dict[str, list[str]]:
     return await reports(api, sn)
 
 
+async def test_of_two_mails_of_one_instant_the_later_campaign_has_the_latest() -> None:
+    """As a reader has it at the top."""
+    emulator, clock = later()
+    async with Api(emulator) as api:
+        list_sn = await api.filled_list(1)
+        for _ in range(2):
+            await api.submit(BODY, list_sn)
+        clock.advance(60)
+
+        emulator.react(emulator.outbox[0].to, "open")
+
+    assert len({mail.sent_at for mail in emulator.outbox}) == 1
+    assert [each.count("open", clock.now()) for each in emulator.campaigns] == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("action", "counted"),
     [

@@ -7,10 +7,11 @@ import email.policy
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
-from newsleopard_async.emulator.sandbox import look
-from newsleopard_async.emulator.sandbox.letters import letter
+from newsleopard_async.emulator.sandbox import look, mails
+from newsleopard_async.emulator.sandbox.letters import headers_of, letter
 from newsleopard_async.emulator.sandbox.mails import mail_view
 from newsleopard_async.emulator.sandbox.views import MailRow, MailView
 from tests.emulator.api import BODY
@@ -90,6 +91,20 @@ async def test_mail_that_has_not_gone_out_is_not_found() -> None:
     assert 0 < len(found.mails) < 40
 
 
+async def test_search_that_is_long_goes_on_from_where_it_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A page may hold nothing and still lead on, so that no request takes for ever."""
+    monkeypatch.setattr(mails, "MOST_LOOKED_AT", 10)
+    world = await filled()
+    every = (await world.mails(limit=10)).mails
+
+    nothing = await world.mails(text="in none")
+
+    assert (nothing.mails, nothing.next) == ((), every[-1].id)
+    assert len(await every_page(world, text="only here")) == 40
+
+
 async def test_events_agree_with_the_counts() -> None:
     """What the rows say of readers is what the reports count."""
     world = await filled()
@@ -155,3 +170,14 @@ async def test_mail_can_be_saved_as_a_file() -> None:
     assert saved["To"] == "會員7 <u7@example.com>"
     assert saved["Subject"] == "會員7,您好"
     assert [part.get_content_type() for part in saved.iter_parts()] == ["text/plain", "text/html"]
+
+
+async def test_header_is_one_line_whatever_a_mail_says() -> None:
+    """A subject or a name cannot begin a header of its own."""
+    world = await filled()
+    row = (await world.mails(limit=1)).mails[0]
+
+    headers = headers_of(attrs.evolve(row, subject="a\r\nBcc: x@y.example", name="b\x00\nc"))
+
+    assert headers["Subject"] == "a Bcc: x@y.example"
+    assert headers["To"] == f"b c <{row.to}>"
