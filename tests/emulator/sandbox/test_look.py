@@ -10,10 +10,11 @@ import anyio.lowlevel
 import pytest
 
 from newsleopard_async.emulator.emulator import account_of
-from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox import campaigns, look
 from newsleopard_async.emulator.sandbox.views import ContactRow
 from tests.emulator.api import Api, make
 from tests.emulator.sandbox.looking import filled
+from tests.emulator.sandbox.opened import Opened
 
 pytestmark = pytest.mark.anyio
 
@@ -112,3 +113,29 @@ async def test_search_that_is_alone_does_not_rest(monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patch:
         patch.delattr(anyio, "sleep")
         assert await look.in_slices(account, search()) == "found"
+
+
+async def test_contact_whose_address_has_a_slash_has_a_path() -> None:
+    """It is allowed in an address, and a proxy may take it out of its escape."""
+    emulator, clock = make()
+    async with Api(emulator) as api:
+        await api.import_text("EMAIL,NAME\na/b@example.com,A\n")
+    clock.advance(60)
+
+    found = await Opened(emulator).get("/contacts/a/b@example.com")
+
+    assert found["email"] == "a/b@example.com"
+
+
+async def test_timeline_tells_a_test_and_a_deletion() -> None:
+    """In the order of their instants."""
+    world = await filled()
+    world.api.emulator.switch(later_endpoints=True)
+    sn = world.campaigns[2]
+    await world.api.delete("/v1/campaign/normal", {"campaignSnList": [sn]})
+
+    seen = campaigns.campaign_view(world.account, sn, await world.now())
+
+    assert [each.what for each in seen.timeline] == [
+        *("accepted", "begin", "decision", "end", "delete")
+    ]
