@@ -539,3 +539,15 @@ async def test_snapshot_has_a_name_by_which_it_can_be_restored(name: str) -> Non
     assert (status, [*problems]) == (400, ["name"])
     assert await opened.do("POST", "/snapshots", {"name": "..."}) == ["..."]
     await opened.do("DELETE", "/snapshots/...")
+
+
+async def test_snapshots_do_not_fill_the_memory() -> None:
+    """A loop that forgets none is stopped; one of the same name is replaced all the same."""
+    opened = held()
+    for number in range(100):
+        await opened.do("POST", "/snapshots", {"name": str(number)})
+
+    refused = await opened.ask("POST", "/snapshots", {"name": "one more"})
+
+    assert (refused.status_code, "forget one" in refused.text) == (409, True)
+    assert len(await opened.do("POST", "/snapshots", {"name": "0"})) == 100

@@ -67,7 +67,14 @@ async def _snapshots(context: Context, asked: Asked) -> tuple[str, ...]:
     return context.emulator.snapshots
 
 
+MOST_SNAPSHOTS: Final = 100
+"""Chosen: a loop that never forgets one must not fill the memory; no team names so many."""
+
+
 async def _snapshot(context: Context, asked: Asked) -> tuple[str, ...]:
+    there = context.emulator.snapshots
+    if asked.body.name not in there and len(there) >= MOST_SNAPSHOTS:
+        raise Conflict(f"There are {MOST_SNAPSHOTS} snapshots; forget one, or replace one.")
     await context.settle()
     context.emulator.snapshot(asked.body.name)
     return context.emulator.snapshots
@@ -244,6 +251,7 @@ ENDPOINTS: Final = (
         body=SnapshotBody,
         answers=tuple[str, ...],
         status=201,
+        may_conflict=True,
     ),
     Endpoint(
         method="POST",
