@@ -87,9 +87,11 @@ def _moments(account: Account, campaign: Campaign, now: datetime) -> Iterator[Mo
     yield _moment("accepted", campaign.accepted, now)
     if not campaign.is_stopped or campaign.waves:
         yield _moment("begin", campaign.sent_begin or campaign.begins, now)
-    if campaign.body.testing_on is not None and campaign.waves and not campaign.is_stopped:
-        parts = [wave.begin for wave in campaign.waves if wave.part == "WINNING"]
-        yield _moment("decision", parts[0] if parts else campaign.due, now)
+    decided = next((wave.begin for wave in campaign.waves if wave.part == "WINNING"), None)
+    if decided is not None:  # also of a test that was deleted after it
+        yield _moment("decision", decided, now)
+    elif campaign.body.testing_on is not None and campaign.waves and not campaign.is_stopped:
+        yield _moment("decision", campaign.due, now)
     if campaign.failed == "STOP":
         yield _moment("stop", campaign.changed, now)
     elif campaign.sent_end is not None:
