@@ -139,3 +139,15 @@ async def test_timeline_tells_a_test_and_a_deletion() -> None:
     assert [each.what for each in seen.timeline] == [
         *("accepted", "begin", "decision", "end", "delete")
     ]
+
+
+async def test_key_that_was_sent_to_the_storage_is_counted() -> None:
+    """The page warns of it; the key itself is not shown."""
+    emulator, _ = make()
+    async with Api(emulator) as api:
+        ticket = (await api.post("/v1/contacts/imports/file", {})).json()
+        await api.put(ticket["url"], "x", headers={"x-api-key": "test-key"})
+
+    seen = look.account_view(account_of(emulator), emulator.clock.now(), version="1")
+
+    assert seen.leaked_keys == 1
