@@ -187,7 +187,9 @@ def _announce(options: EmulatorOptions, made_token: str | None, base_url: str) -
         query = f"?token={made_token}" if made_token else ""
         print(f"Look at it in a browser: {base_url}/" + query)
     if options.control == "network" and options.public_url is None:
-        print("To look at it from another machine, give the name of this one with --public-url.")
+        print(
+            "From another machine, open it by the name or address of this one, with ?token=TOKEN."
+        )
     sys.stdout.flush()
     if not is_loopback(options.host):
         print(f"Anybody who reaches {shown(options.host)} can use this emulator.", file=sys.stderr)

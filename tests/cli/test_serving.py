@@ -180,11 +180,11 @@ def test_network_without_a_token_gets_one_that_is_shown_once(begin: Callable[...
     assert tokens[0] != tokens[1]
 
 
-def test_network_is_told_of_the_public_url(begin: Callable[..., Served]) -> None:
-    """A browser elsewhere gets the page by that name only; a token in its address is not enough."""
-    assert "--public-url" in begin("--control", "network").output
+def test_network_is_told_how_another_machine_opens_the_page(begin: Callable[..., Served]) -> None:
+    """The address that is shown is this machine's own; a public URL is everybody's."""
+    assert "From another machine" in begin("--control", "network").output
     named = begin("--control", "network", "--public-url", "http://192.0.2.1:8025")
-    assert "--public-url" not in named.output
+    assert "From another machine" not in named.output
 
 
 def test_token_that_was_given_is_not_shown(

@@ -165,14 +165,15 @@ class Gate:
 
     def _check(self, scope: Scope, headers: Headers) -> Response | None:
         """Refuse who may not; or return an answer that is due before that of the app."""
-        if not self._is_trusted(headers):
+        shown = self._shown(scope, headers)
+        if not self._is_token(shown):
             self._check_host(headers)
         self._check_source(scope, headers)
         if scope["method"] == "OPTIONS":
             return _preflight()
-        if scope["path"] == "/" and "token" in (query := QueryParams(scope["query_string"])):
-            return self._enter(scope, headers, query["token"])
-        self._check_peer(scope, headers, self._shown(headers))
+        self._check_peer(scope, headers, shown)
+        if _is_entry(scope):
+            return self._enter(shown)
         if scope["method"] not in READING:
             _check_change(headers)
         return None
@@ -183,16 +184,17 @@ class Gate:
             raise Refusal(
                 421,
                 "The page and the control API answer for localhost, 127.0.0.1 and [::1] only; "
-                "to open the page by another name, start the emulator with --public-url, such as "
-                "http://sandbox.example:8025; a program may send Authorization: Bearer TOKEN.",
+                "to use another name, show the emulator's token (open /?token=TOKEN, or send "
+                "Authorization: Bearer TOKEN), or start it with --public-url and that name.",
             )
 
-    def _is_trusted(self, headers: Headers) -> bool:
-        """Say whether a request shows the token itself, which no page of another name knows.
+    def _is_token(self, shown: str | None) -> bool:
+        """Say whether somebody shows the token, and so needs no name of this machine.
 
-        So a container is controlled by its name. The cookie does not count: it comes by itself.
+        A page of a rebound name does not know it. It has not the cookie either, which a browser
+        sends to that name alone by which the token was shown.
         """
-        token, shown = self._options.token, _bearer(headers)
+        token = self._options.token
         return token is not None and shown is not None and _is_same(shown, token)
 
     def _check_source(self, scope: Scope, headers: Headers) -> None:
@@ -226,7 +228,7 @@ class Gate:
                 "The page and the control API are for the emulator's own machine; "
                 "start it with --control network to use them from elsewhere, with a token.",
             )
-        if shown is None or not _is_same(shown, token):
+        if not self._is_token(shown):
             raise Refusal(
                 401,
                 "This needs the emulator's token: send Authorization: Bearer TOKEN, "
@@ -234,12 +236,14 @@ class Gate:
                 (("www-authenticate", 'Bearer realm="emulator"'),),
             )
 
-    def _shown(self, headers: Headers) -> str | None:
-        """Return the token that a request shows: in its header, or by the page's cookie."""
-        shown = _bearer(headers)
-        return (
-            cookie_parser(headers.get("cookie", "")).get(self._cookie) if shown is None else shown
-        )
+    def _shown(self, scope: Scope, headers: Headers) -> str | None:
+        """Return the token that a request shows: in the page's address, its header or a cookie."""
+        if _is_entry(scope):
+            return QueryParams(scope["query_string"])["token"]
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return value.strip()
+        return cookie_parser(headers.get("cookie", "")).get(self._cookie)
 
     @property
     def _cookie(self) -> str:
@@ -247,11 +251,10 @@ class Gate:
         digest = hashlib.sha256((self._options.token or "").encode()).hexdigest()
         return f"newsleopard_emulator_{digest[:8]}"
 
-    def _enter(self, scope: Scope, headers: Headers, shown: str) -> Response:
+    def _enter(self, shown: str | None) -> Response:
         """Keep a token that was in the address in a cookie, and lead to the address without it."""
-        self._check_peer(scope, headers, shown)
         answer = Response(status_code=303, headers={"location": "/"})
-        if self._options.token is not None and _is_same(shown, self._options.token):
+        if shown is not None and self._is_token(shown):
             answer.set_cookie(
                 self._cookie, shown, path="/", httponly=True, samesite="strict",
                 secure=self._is_https,
@@ -268,10 +271,9 @@ class Gate:
         return {"vary": "Origin", "access-control-allow-origin": origin}
 
 
-def _bearer(headers: Headers) -> str | None:
-    """Return the token in the header of a request, if there is one."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else None
+def _is_entry(scope: Scope) -> bool:
+    """Say whether a request opens the page with a token in its address."""
+    return scope["path"] == "/" and "token" in QueryParams(scope["query_string"])
 
 
 def _host_of(netloc: str) -> str | None:
