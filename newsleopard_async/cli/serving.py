@@ -138,7 +138,7 @@ def _serve(
         host=options.host,
         port=options.port,
         public_url=options.public_url,
-        ready=partial(_announce, options, made_token),
+        ready=partial(_announce, options, emulator, made_token),
         control=control,
         state=state,
         on_request=None if options.quiet else log.write,
@@ -179,10 +179,12 @@ def _control_of(options: EmulatorOptions) -> tuple[ControlOptions, str | None]:
     return ControlOptions(access=options.control, token=token, origins=options.cors), made
 
 
-def _announce(options: EmulatorOptions, made_token: str | None, base_url: str) -> None:
+def _announce(
+    options: EmulatorOptions, emulator: Emulator, made_token: str | None, base_url: str
+) -> None:
     """Say where it is, and what it accepts; the keys are not shown, since one may be real."""
     keys = "accepts the API keys that were given" if options.api_keys else "accepts any API key"
-    print(f"Emulating NewsLeopard ({options.profile}) at {base_url} ({keys}; Ctrl-C stops)")
+    print(f"Emulating NewsLeopard ({emulator.profile}) at {base_url} ({keys}; Ctrl-C stops)")
     if options.control != "off":
         query = f"?token={made_token}" if made_token else ""
         print(f"Look at it in a browser: {base_url}/" + query)

@@ -68,7 +68,7 @@ class Controls:
         """Refuse requests, of one operation or any, as if they came too fast."""
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         body = json_reply({"message": message}).body
-        fault = Fault(kind="answer", status=status, body=body, headers=headers, processed=False)
+        fault = Fault(kind="throttle", status=status, body=body, headers=headers, processed=False)
         self._add(operation, fault, times)
 
     def cut_body(self, operation: str, *, times: int = 1) -> None:

@@ -24,8 +24,13 @@ from newsleopard_async.emulator.truth import Truth
 __all__ = ["Emulator", "account_of"]
 
 BASE_URL: Final = "https://api.newsleopard.com"
+"""The platform's own, so that a program under test needs no other; in process nothing leaves."""
+
 STORAGE_URL: Final = "https://storage.newsleopard.example"
+"""Chosen: another host than the API's, as the platform has it; the name can never exist."""
+
 WEBHOOK_PERIOD_S: Final = 0.25
+"""Chosen: a webhook is at most so late, and a server that has none to send does next to nothing."""
 
 
 class Emulator(Controls, Truth, Snapshots):
@@ -67,8 +72,7 @@ class Emulator(Controls, Truth, Snapshots):
             raise ValueError(f"{profile!r} is none of {', '.join(get_args(Profile))}")
         if isinstance(api_keys, str):
             raise ValueError("api_keys: a text is a sequence of letters; write [key]")  # noqa: TRY004
-        self.profile: Profile = profile
-        self._board = SwitchBoard(PROFILES[profile] if switches is None else switches)
+        self._board = SwitchBoard(PROFILES[profile] if switches is None else switches, profile)
         self._account = Account(
             clock=clock or EmulatorClock(),
             board=self._board,
@@ -92,6 +96,11 @@ class Emulator(Controls, Truth, Snapshots):
     def clock(self) -> Clock:
         """Its time."""
         return self._account.clock
+
+    @property
+    def profile(self) -> Profile:
+        """The profile that it was made with, or that the state has which was put in its place."""
+        return self._board.profile
 
     @property
     def switches(self) -> Switches:

@@ -287,7 +287,9 @@ class SwitchBoard:
 
     Attributes:
         on: The switches.
+        profile: The profile that the emulator was made with.
     """
 
-    def __init__(self, switches: Switches) -> None:
+    def __init__(self, switches: Switches, profile: Profile = "documented") -> None:
         self.on = switches
+        self.profile: Profile = profile

@@ -224,6 +224,19 @@ def test_sample_is_there_before_anybody_asks(
     assert len(runs.campaigns) == len(held.campaigns)
 
 
+def test_profile_is_that_of_the_state(begin: Callable[..., Served], tmp_path: Path) -> None:
+    """The switches in the file are of it, and the first line says which it is."""
+    path = tmp_path / "emulator.db"
+    with StateFile(path) as state:
+        state.save(Emulator(profile="vendor-2026"))
+
+    served = begin("--state", str(path))
+
+    assert "(vendor-2026)" in served.output
+    assert served.emulator.profile == "vendor-2026"
+    assert served.emulator.switches.later_endpoints
+
+
 def test_state_goes_before_samples_and_behind_switches(
     begin: Callable[..., Served], tmp_path: Path
 ) -> None:

@@ -287,7 +287,7 @@ async def test_pending_faults_are_those_that_have_not_happened() -> None:
     assert [(each.operation, each.kind, each.times) for each in pending] == [
         ("create_list", "answer", 1),
         ("create_list", "delay", 1),
-        (None, "answer", 1),
+        (None, "throttle", 1),
     ]
     assert [each.fault.status for each in pending] == [503, 500, 429]
     assert emulator.pending_faults == ()

@@ -180,7 +180,7 @@ async def _misbehave(exchange: _Exchange, fault: Fault, captured: _Captured) -> 
         await exchange.link.wait(fault.seconds)
     if fault.kind in {"lose_reply", "hang"}:
         await exchange.link.drop(abruptly=False)
-    elif fault.kind == "answer":
+    elif fault.kind in {"answer", "throttle"}:
         reply = Reply(status=fault.status, body=fault.body, headers=fault.headers)
         await send_reply(reply, exchange.send)
     elif fault.kind == "garbage":

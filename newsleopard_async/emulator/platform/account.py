@@ -32,7 +32,7 @@ from newsleopard_async.emulator.platform.storage import Storage
 from newsleopard_async.emulator.platform.templates import Templates
 from newsleopard_async.emulator.platform.timeline import Changes, Timeline
 from newsleopard_async.emulator.platform.webhooks import Webhooks
-from newsleopard_async.emulator.switches import SwitchBoard, Switches
+from newsleopard_async.emulator.switches import Profile, SwitchBoard, Switches
 
 __all__ = ["Account"]
 
@@ -148,7 +148,7 @@ class Account:
         """Everything that is the account's state, but for the switches."""
         return {name: getattr(self, name) for name in PARTS}
 
-    def replace(self, parts: Mapping[str, Any], switches: Switches) -> None:
+    def replace(self, parts: Mapping[str, Any], switches: Switches, profile: Profile) -> None:
         """Put another state in the place of this one.
 
         What belongs to the process, such as locks and addresses, goes over to it.
@@ -159,7 +159,7 @@ class Account:
                 for field in getattr(type(part), "OF_PROCESS", ()):
                     setattr(part, field, getattr(here, field))
                 setattr(self, name, part)
-            self.board.on = switches
+            self.board.on, self.board.profile = switches, profile
 
     @property
     def changes(self) -> int:

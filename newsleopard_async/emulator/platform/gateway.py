@@ -124,7 +124,15 @@ def _matches(template: str, path: str) -> bool:
 
 
 FaultKind = Literal[
-    "not_sent", "drop_request", "lose_reply", "delay", "hang", "answer", "cut_body", "garbage"
+    "not_sent",
+    "drop_request",
+    "lose_reply",
+    "delay",
+    "hang",
+    "answer",
+    "throttle",
+    "cut_body",
+    "garbage",
 ]
 
 GARBAGE: Final = b'{"sn": "\xff\xfe\xfa'

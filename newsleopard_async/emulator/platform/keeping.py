@@ -21,7 +21,7 @@ from newsleopard_async.emulator.platform.batches import Addresses, Batch
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.pickling import BadState, Writer, load, load_texts
-from newsleopard_async.emulator.switches import Switches
+from newsleopard_async.emulator.switches import PROFILES, Profile, Switches
 
 __all__ = ["BadState", "Kept", "from_rows", "keep", "put_back", "rows_of"]
 
@@ -68,7 +68,8 @@ def keep(account: Account, *, hide_keys: bool = False) -> Kept:
     with account.lock, account.log.held() as records:
         head = io.BytesIO()
         writer = Writer(head, hide_keys=hide_keys)
-        writer.dump({"parts": account.parts, "switches": account.board.on})
+        board = account.board
+        writer.dump({"parts": account.parts, "switches": board.on, "profile": board.profile})
         return Kept(
             head=head.getvalue(),
             addresses=account.book.addresses.copy(),
@@ -96,13 +97,13 @@ def put_back(account: Account, kept: Kept, *, from_file: bool = False) -> None:
     Raises:
         BadState: it is damaged. The account stays as it was.
     """
-    parts, on = _read_head(account, kept)
+    parts, on, profile = _read_head(account, kept)
     parts["book"].number_again()
     parts["log"].hold(kept.records)
     if from_file:
         passed_s = max(0.0, (account.clock.now() - kept.now).total_seconds())
         _move(parts, kept, account.clock.monotonic() - passed_s - kept.monotonic_s)
-    account.replace(parts, on)
+    account.replace(parts, on, profile)
 
 
 def _move(parts: Mapping[str, Any], kept: Kept, seconds: float) -> None:
@@ -112,7 +113,7 @@ def _move(parts: Mapping[str, Any], kept: Kept, seconds: float) -> None:
         record.at_s += seconds
 
 
-def _read_head(account: Account, kept: Kept) -> tuple[dict[str, Any], Switches]:
+def _read_head(account: Account, kept: Kept) -> tuple[dict[str, Any], Switches, Profile]:
     shared: dict[tuple[str, ...], object] = {
         ("addresses",): kept.addresses.copy(),
         ("board",): account.board,
@@ -120,15 +121,16 @@ def _read_head(account: Account, kept: Kept) -> tuple[dict[str, Any], Switches]:
         **_by_digest(kept.blobs),
     }
     state = load(kept.head, shared)
-    if not (isinstance(state, dict) and state.keys() == {"parts", "switches"}):
+    if not (isinstance(state, dict) and state.keys() == {"parts", "switches", "profile"}):
         raise BadState("the head is not a state")
-    parts, on = state["parts"], state["switches"]
-    if not (isinstance(parts, dict) and isinstance(on, Switches)):
+    parts, on, profile = state["parts"], state["switches"], state["profile"]
+    is_profile = isinstance(profile, str) and profile in PROFILES
+    if not (isinstance(parts, dict) and isinstance(on, Switches) and is_profile):
         raise BadState("the head is not a state")
     wanted = {name: type(part) for name, part in account.parts.items()}
     if {name: type(part) for name, part in parts.items()} != wanted:
         raise BadState(f"the head has not the parts {', '.join(PARTS)}")
-    return parts, on
+    return parts, on, profile
 
 
 # As rows of a table

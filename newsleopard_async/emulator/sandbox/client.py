@@ -182,12 +182,17 @@ class EmulatorControl:
         operation: str,
         status: int = 500,
         *,
-        body: str = "",
+        body: str | bytes = b"",
         processed: bool = False,
         times: int = 1,
     ) -> None:
-        """Answer a request with a status of its own, processed or not."""
-        await self._fault("answer", operation, times, status=status, body=body, processed=processed)
+        """Answer a request with a status of its own, processed or not.
+
+        Raises:
+            UnicodeDecodeError: the body is not UTF-8, which the control API needs.
+        """
+        text = body.decode() if isinstance(body, bytes) else body
+        await self._fault("answer", operation, times, status=status, body=text, processed=processed)
 
     async def throttle(
         self,

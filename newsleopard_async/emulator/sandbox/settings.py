@@ -19,6 +19,7 @@ from newsleopard_async.emulator.switches import ABOVE_ZERO, WORDS, Switches
 __all__ = ["faults", "scripts", "set_fault", "set_script", "set_switches", "switches"]
 
 _TIMED: Final = frozenset({"delay", "hang"})
+_ANSWERED: Final = frozenset({"answer", "throttle"})
 
 
 def faults(emulator: Emulator) -> tuple[FaultRow, ...]:
@@ -29,7 +30,7 @@ def faults(emulator: Emulator) -> tuple[FaultRow, ...]:
             kind=each.kind,
             times=each.times,
             seconds=each.fault.seconds if each.kind in _TIMED else 0.0,
-            status=each.fault.status if each.kind == "answer" else None,
+            status=each.fault.status if each.kind in _ANSWERED else None,
         )
         for each in emulator.pending_faults
     )

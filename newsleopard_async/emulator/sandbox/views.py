@@ -470,7 +470,7 @@ class FaultRow:
         kind: What goes wrong.
         times: To how many requests.
         seconds: How long, of a delay or a silence.
-        status: What is answered instead, of an answer.
+        status: What is answered instead, of an answer or a throttle.
     """
 
     operation: str | None

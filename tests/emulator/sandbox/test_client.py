@@ -72,7 +72,7 @@ async def test_each_fault_is_set() -> None:
             await getattr(there, name)("upload", times=2)
         await there.delay("upload", seconds=1.5)
         await there.hang("upload", processed=False)
-        await there.fail("upload", 503, body="{}")
+        await there.fail("upload", 503, body=b"{}")
         await there.throttle(retry_after=2)
         found = await there.pending_faults()
         await there.clear_faults()
@@ -87,7 +87,7 @@ async def test_each_fault_is_set() -> None:
         ("upload", "delay", 1),
         ("upload", "hang", 1),
         ("upload", "answer", 1),
-        (None, "answer", 1),
+        (None, "throttle", 1),
     ]
     assert left == ()
 

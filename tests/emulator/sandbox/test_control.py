@@ -179,11 +179,8 @@ async def test_rejected_rows_are_downloaded() -> None:
         ({"kind": "hang", "seconds": 1.5, "processed": False}, {"seconds": 1.5}),
         ({"kind": "answer"}, {"status": 500}),
         ({"kind": "answer", "status": 503, "body": "{}", "processed": True}, {"status": 503}),
-        ({"kind": "throttle", "retry_after": 3}, {"kind": "answer", "status": 429}),
-        (
-            {"kind": "throttle", "operation": None},
-            {"kind": "answer", "operation": None, "status": 429},
-        ),
+        ({"kind": "throttle", "retry_after": 3}, {"status": 429}),
+        ({"kind": "throttle", "operation": None}, {"operation": None, "status": 429}),
         ({"kind": "cut_body"}, {}),
         ({"kind": "garbage"}, {}),
     ],

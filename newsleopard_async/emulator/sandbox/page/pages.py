@@ -60,6 +60,8 @@ STATIC: Final[Mapping[str, str]] = {
 STATIC_PATH: Final = "/_emulator/ui/static/"
 
 A_YEAR_S: Final = 31_536_000
+"""Chosen: how long a browser remembers the language that somebody chose."""
+
 PACKAGE: Final = "newsleopard_async.emulator.sandbox.page"
 
 

@@ -20,7 +20,10 @@ __all__ = ["SCREENS", "Screen", "Shown"]
 SHOWN_LATEST: Final = 5
 """Chosen: of each kind on the overview, so that it fits on one screen."""
 SHOWN_MAILS_OF_CONTACT: Final = 20
+"""Chosen: about a screen; the search for mails has the others."""
+
 MAIL_TABS: Final = ("preview", "text", "source", "headers")
+"""What is shown of a mail; the first one by default."""
 
 
 @attrs.frozen
