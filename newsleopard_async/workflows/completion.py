@@ -172,17 +172,34 @@ async def watch_submitted(
     return await _watch_campaign(run, sending, polling)
 
 
+@attrs.define
+class Accepted:
+    """What was accepted so far.
+
+    Attributes:
+        campaign_sn: The campaign's code; None before the platform gave one.
+    """
+
+    campaign_sn: CampaignSn | None = None
+
+
 @contextlib.contextmanager
-def saying_accepted(campaign_sn: CampaignSn) -> Iterator[None]:
-    """Let neither an error nor a cancellation hide that a campaign was accepted."""
+def saying_accepted() -> Iterator[Accepted]:
+    """Let neither an error nor a cancellation hide that a campaign was accepted.
+
+    It is entered before the run is opened: also while that is closed, a cancellation may take the
+    outcome from the caller.
+    """
+    accepted = Accepted()
     try:
-        yield
+        yield accepted
     except BaseException as error:
-        _log.warning(
-            "campaign %s was accepted; waiting for its end stopped with %s",
-            campaign_sn,
-            type(error).__name__,
-        )
+        if accepted.campaign_sn is not None:
+            _log.warning(
+                "campaign %s was accepted; what follows was stopped by %s",
+                accepted.campaign_sn,
+                type(error).__name__,
+            )
         raise
 
 

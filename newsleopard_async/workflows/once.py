@@ -165,6 +165,7 @@ async def send_once(
     plan = _plan(balance, wait, looks=send_key is not None)
     events = Events("send_once", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
+        accepted = stack.enter_context(saying_accepted())
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
         found = await of_contacts.enter_async_context(checked(events, contacts, options))
         judged = partial(_judge, nl, campaign, found, terms)
@@ -188,6 +189,7 @@ async def send_once(
                 await check_balance_once(run, found.report.unique, balance)
         ready = marked(campaign, run.marker)
         campaign_sn = await prepare_and_upload(run, ready, found.path, polling or Polling())
+        accepted.campaign_sn = campaign_sn
         outcome = OnceOutcome(
             campaign_sn=campaign_sn,
             addresses=found.report.unique,
@@ -195,11 +197,10 @@ async def send_once(
         )
         if wait == "accepted":
             return outcome
-        with saying_accepted(campaign_sn):
-            # That may take days, for which the contacts must not stay on the disk.
-            await of_contacts.aclose()
-            status = await watch_submitted(run, ready, campaign_sn, polling or Polling())
-            return await _compared(run, outcome, status)
+        # That may take days, for which the contacts must not stay on the disk.
+        await of_contacts.aclose()
+        status = await watch_submitted(run, ready, campaign_sn, polling or Polling())
+        return await _compared(run, outcome, status)
 
 
 async def _of_earlier(

@@ -221,6 +221,7 @@ async def send_campaign(
     polling = polling or Polling()
     events = Events("send_campaign", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
+        accepted = stack.enter_context(saying_accepted())
         found = None
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
         if contacts is not None:
@@ -256,15 +257,14 @@ async def send_campaign(
         if is_new and balance is not None:
             await check_balance(run, campaign, balance, most=most)
         campaign = await held_back(run, campaign, hold)
-        campaign_sn = await submit_or_find(run, campaign, marker)
+        accepted.campaign_sn = campaign_sn = await submit_or_find(run, campaign, marker)
         request_id = run.request_id(steps.submit)
         outcome = SendOutcome(campaign_sn=campaign_sn, import_report=report, request_id=request_id)
         if wait == "accepted":
             return outcome
-        with saying_accepted(campaign_sn):
-            # That may take days, for which the contacts must not stay on the disk.
-            await of_contacts.aclose()
-            status = await watch_submitted(run, campaign, campaign_sn, polling)
+        # That may take days, for which the contacts must not stay on the disk.
+        await of_contacts.aclose()
+        status = await watch_submitted(run, campaign, campaign_sn, polling)
         return attrs.evolve(outcome, status=status)
 
 
