@@ -204,7 +204,8 @@ def fetch_axe(session: nox.Session) -> None:
     npm = shutil.which("npm")
     if npm is None:
         return
-    folder = Path(session.create_tmp()) / "axe"
+    # Not create_tmp, which would put the tests' own temporary files there, too.
+    folder = Path(session.virtualenv.location) / "axe"
     try:
         session.run(npm, "install", "--silent", "--prefix", str(folder), AXE_CORE, external=True)
     except CommandFailed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,7 +101,7 @@ def _load(context: click.Context, _: click.Parameter, path: Path | None) -> Conf
     return file
 
 
-config_option = click.option(
+config_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "--config",
     type=click.Path(path_type=Path),
     is_eager=True,

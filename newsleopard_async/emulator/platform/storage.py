@@ -153,7 +153,7 @@ class StoredFile:
         self, content: Content | None = None, *, form: str = "", blob: Blob | None = None
     ) -> None:
         self.form = form
-        self.blob = blob
+        self.blob: Blob | None = blob
         self._content = content
         self._writing: Writing | None = None
 
@@ -178,7 +178,7 @@ class Storage:
     OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"base_url"})
 
     def __init__(self, codes: Codes, *, base_url: str) -> None:
-        self.base_url = base_url
+        self.base_url: str = base_url
         self.leaked_keys: list[str] = []
         self._codes = codes
         self._signer = Signer(access_key_id=codes.access_key_id(), secret=codes.secret())

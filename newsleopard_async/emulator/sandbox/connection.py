@@ -34,7 +34,7 @@ class EmulatorControlError(Exception):
         super().__init__(message)
         self.message = message
         self.status = status
-        self.problems = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
 
 
 class Connection:
@@ -51,9 +51,9 @@ class Connection:
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError(f"url: {url!r} is not a URL such as http://127.0.0.1:8025")
         token = token or next(iter(parse_qs(parts.query).get("token", [])), None)
-        self.url = f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
-        self.server_version = package_version()
-        self.http = httpx.AsyncClient(
+        self.url: str = f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
+        self.server_version: str = package_version()
+        self.http: httpx.AsyncClient = httpx.AsyncClient(
             base_url=f"{self.url}/_emulator",
             headers={} if token is None else {"authorization": f"Bearer {token}"},
             transport=transport,

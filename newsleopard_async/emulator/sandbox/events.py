@@ -55,7 +55,7 @@ class Listening:
 
     def __init__(self, emulator: Emulator) -> None:
         self._account = account_of(emulator)
-        self.listeners = 0
+        self.listeners: int = 0
         self._now: datetime | None = None
         self._settled_at = self._compared_at = float("-inf")
         self._seen: object = None
