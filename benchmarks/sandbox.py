@@ -155,7 +155,7 @@ def measure_memory(mails: int) -> None:
         print(f"| memory with {mails:,} mails | {server.memory_mib:.0f} MiB |")
         for name, path in (
             ("the page of mails then", "/_emulator/ui/mails"),
-            ("a search that finds nothing", "/_emulator/ui/mails?text=nothing-like-it"),
+            ("a search that finds nothing", "/_emulator/ui/mails?q=nothing-like-it"),
         ):
             began_s = time.perf_counter()
             page.get(path).raise_for_status()
