@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import attrs
 
+from newsleopard_async.emulator.platform.gateway import FaultKind
 from newsleopard_async.emulator.sandbox.plain import bounded
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "ContactsQuery",
     "ExclusionBody",
     "FaultBody",
-    "FaultName",
     "ListBody",
     "NoBody",
     "NoQuery",
@@ -31,17 +31,6 @@ __all__ = [
     "VariantQuery",
 ]
 
-FaultName = Literal[
-    "not_sent",
-    "drop_request",
-    "lose_reply",
-    "delay",
-    "hang",
-    "answer",
-    "throttle",
-    "cut_body",
-    "garbage",
-]
 ScriptName = Literal["stick_import", "script_import", "script_campaign", "exhaust_day"]
 Event = Literal["delivery", "bounce", "open", "click", "unsubscribe", "complain"]
 
@@ -156,7 +145,7 @@ class FaultBody:
         retry_after: The header of that name, of a ``throttle``; none by default.
     """
 
-    kind: FaultName
+    kind: FaultKind
     operation: str | None = None
     times: int = bounded(1, minimum=1, maximum=10_000)
     seconds: float | None = bounded(None, minimum=0, maximum=LONGEST_S)

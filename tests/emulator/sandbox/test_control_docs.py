@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from newsleopard_async.emulator import Emulator, EmulatorControl
-from newsleopard_async.emulator.sandbox.bodies import FaultName, ScriptName
+from newsleopard_async.emulator.platform.gateway import FaultKind
+from newsleopard_async.emulator.sandbox.bodies import ScriptName
 from newsleopard_async.emulator.sandbox.control.routes import ENDPOINTS
 from newsleopard_async.emulator.server import running
 
@@ -48,7 +49,7 @@ def test_everything_that_the_client_can_is_named(name: str) -> None:
     assert re.search(rf"`{name}\b", TEXT)
 
 
-@pytest.mark.parametrize("name", [*FaultName.__args__, *ScriptName.__args__])  # type: ignore[attr-defined]  # of a Literal
+@pytest.mark.parametrize("name", [*FaultKind.__args__, *ScriptName.__args__])  # type: ignore[attr-defined]  # of a Literal
 def test_every_kind_is_named(name: str) -> None:
     """The kinds are the words that a body has."""
     assert f"`{name}`" in TEXT
