@@ -239,6 +239,10 @@ class Switches:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name}: {value!r} is not above 0")
+        for name in SHARES:
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{name}: {value!r} is not a share from 0 to 1")
         try:
             codecs.lookup(self.report_encoding)
         except LookupError:
@@ -247,6 +251,9 @@ class Switches:
 
 ABOVE_ZERO: Final = ("import_rows_per_s", "mails_per_s", "default_page_size", "most_lists_on_page")
 """The switches that something is divided by, or a page cannot be without."""
+
+SHARES: Final = tuple(name for name in get_type_hints(Switches) if "_share" in name)
+"""The switches that say how large a part of something is."""
 
 
 WORDS: Final[dict[str, tuple[Any, ...]]] = {

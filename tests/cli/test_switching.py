@@ -66,6 +66,7 @@ def test_switch_is_read_as_its_type(pair: str, value: object) -> None:
         (["list_delay_s=nan"], "list_delay_s is a number from 0, not 'nan'"),
         (["list_delay_s=inf"], "list_delay_s is a number from 0, not 'inf'"),
         (["mails_per_s=0"], "mails_per_s: 0.0 is not above 0"),
+        (["open_share=2"], "open_share: 2.0 is not a share from 0 to 1"),
         (["code_field=kod"], "code_field is one of code, errorCode, not 'kod'"),
     ],
 )

@@ -401,10 +401,12 @@ async def test_words_of_a_switch_are_checked_at_the_start() -> None:
         {"default_page_size": 0},
         {"most_lists_on_page": 0},
         {"report_encoding": "klingon"},
+        {"open_share": 2.0},
+        {"open_share_b": -0.1},
     ],
 )
 async def test_values_that_would_fail_later_are_refused(wrong: dict[str, Any]) -> None:
-    """A rate or a page size is above 0, and an encoding is known; nothing is changed then."""
+    """A rate or a page size is above 0, a share up to 1; then nothing is changed."""
     emulator, _ = make()
     [name] = wrong
 

@@ -165,7 +165,7 @@ LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "import_kept_days": (0, 36_500),
     **dict.fromkeys(ABOVE_ZERO, (LEAST_RATE, MOST)),
 }
-"""What a number may be, where it is not from 0 to a billion, or a share from 0 to 1."""
+"""What a number may be, where it is not from 0 to a billion; shares are judged by `Switches`."""
 
 
 def set_switches(emulator: Emulator, data: Any) -> None:
@@ -194,7 +194,7 @@ def _out_of_bounds(name: str, value: Any) -> str | None:
         return _no_encoding(value) if name == "report_encoding" else None
     if value is None or isinstance(value, bool):
         return None
-    least, most = LIMITS.get(name, (0, 1 if "_share" in name else MOST))
+    least, most = LIMITS.get(name, (0, MOST))
     return None if least <= value <= most else f"must be from {least:,} to {most:,}"
 
 

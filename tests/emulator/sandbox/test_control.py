@@ -307,7 +307,7 @@ async def test_switches_are_shown_and_set() -> None:
         ({"requests_per_s": "10"}, "must be a whole number"),
         ({"mails_per_s": 0}, "is not above 0"),
         ({"mails_per_s": 1e-300}, "must be from 0.001 to 1,000,000,000"),
-        ({"open_share": 1.5}, "must be from 0 to 1"),
+        ({"open_share": 1.5}, "is not a share from 0 to 1"),
         ({"limit_status": 99}, "must be from 400 to 599"),
         ({"import_base_s": 1e300}, "must be from 0 to 1,000,000,000"),
         ({"report_encoding": "hex"}, "Python cannot write text as 'hex'"),
