@@ -598,7 +598,8 @@ store = FileStore(sys.argv[1])
 async def main():
     with store.locked("key"):
         await store.save("key", {"by": os.getpid()}, None)
-        if os.fork():
+        if not os.fork():
+            # The child says so: by then it has let go of what its parent has locked.
             print("locked", flush=True)
         os.close(1)
         time.sleep(60)
