@@ -28,9 +28,6 @@ _TAG: Final = re.compile(
 _HARMLESS_META: Final = re.compile(
     r"""<meta(?:\s+[a-z-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>=`]+))*\s*/?>""", re.IGNORECASE
 )
-_INNER_DOCUMENT: Final = re.compile(r"\bsrcdoc(?=\s*=)", re.IGNORECASE)
-"""The document that a frame within the mail would have, written with entities."""
-
 _WAY_OUT: Final = re.compile(r"""\bhref(?=\s*=)(?!\s*=\s*["']?\s*(?:#|data:))""", re.IGNORECASE)
 """Where a link leads. Chromium connects to that place when the pointer is above the link, which no
 policy forbids; what leads to the mail itself, or is data of its own, stays."""
@@ -47,8 +44,7 @@ def framed(html: str) -> str:
     It is done to the text and not to the elements that some parser finds. No browser can then
     read the beginning of such a tag anywhere, however the HTML around it is broken.
     """
-    without = _INNER_DOCUMENT.sub("data-srcdoc", _TAG.sub(_replaced, html))
-    return _WAY_OUT.sub('href="#" data-href', without)
+    return _WAY_OUT.sub('href="#" data-href', _TAG.sub(_replaced, html))
 
 
 def _replaced(found: re.Match[str]) -> str:

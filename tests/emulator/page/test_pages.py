@@ -449,3 +449,20 @@ async def test_only_json_is_indented(text: str, pretty: str) -> None:
 async def test_only_unfilled_placeholders_are_marked() -> None:
     """And everything is escaped."""
     assert showing.marked("<i>${A} ${B} $C", {"A"}) == "&lt;i&gt;<mark>${A}</mark> ${B} $C"
+
+
+async def test_keys_that_were_given_are_not_shown() -> None:
+    """One of them may be real, and a page is soon in a screenshot."""
+    async with opened(Emulator(api_keys=("a-live-key",))) as page:
+        html = (await page.get("/")).text
+
+    assert "a-live-key" not in html
+    assert "they are not shown" in html
+
+
+async def test_status_of_many_digits_is_ignored() -> None:
+    """Python reads no number of so many digits."""
+    async with opened(make()) as page:
+        answer = await page.get(f"{UI}requests?status={'9' * 5_000}")
+
+    assert answer.status_code == 200

@@ -47,9 +47,7 @@ def _dangerous(html: str) -> list[str]:
     """Return what a browser would find."""
     found = justhtml.JustHTML(html, sanitize=False).query(", ".join([*TAKEN, "meta"]))
     return [
-        node.name
-        for node in found
-        if node.name in TAKEN or {"http-equiv", "srcdoc"} & set(node.attrs or {})
+        node.name for node in found if node.name in TAKEN or {"http-equiv"} & set(node.attrs or {})
     ]
 
 

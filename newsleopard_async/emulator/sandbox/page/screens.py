@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -209,7 +210,7 @@ async def request_list(account: Account, request: Request) -> Shown:
         account,
         operation=operation,
         has_fault=True if query.get("fault") else None,
-        status=int(status) if status.isascii() and status.isdigit() else None,
+        status=int(status) if re.fullmatch("[0-9]{1,3}", status) else None,
         after=query.get("after") or None,
     )
     values = {"found": found, "operations": (*OPERATIONS, "unknown"), "operation": operation}

@@ -73,6 +73,9 @@ _OVERVIEW: Final[Mapping[str, str]] = {
     "Connect": "連線方式",
     "Base URL": "網址",
     "API key": "API 金鑰",
+    "one of those that the emulator was given; they are not shown": (
+        "模擬器設定的金鑰之一；此處不顯示"
+    ),
     "any; a request without a key is refused": "任意；未附金鑰的請求會被拒絕",
     "Control API": "控制 API",
     "Nothing has been asked yet. In three lines, a list and its first contact:": (
