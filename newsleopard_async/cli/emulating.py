@@ -51,7 +51,7 @@ def _check_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_senders(senders: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse what no sender equals: every campaign would be refused, and nobody would know why."""
+    """Refuse what no sender can equal: every campaign would be refused, for no visible reason."""
     for sender in senders:
         if sender.count("@") != 1 or sender.endswith("@") or sender != sender.strip():
             raise ValueError(
@@ -71,7 +71,7 @@ def _check_host(host: str) -> str:
 
 
 def _check_speed(speed: float) -> float:
-    """Refuse what is no number, which is in every range."""
+    """Refuse NaN, which is in every range."""
     if math.isnan(speed):
         raise ValueError(f"nan is not above 0 and up to {MOST_SPEED:,.0f}")
     return speed
@@ -233,7 +233,7 @@ def emulator(
 
 
 def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
-    """Say what the system says, and which option helps."""
+    """Return the system's reason, and the option that helps."""
     reason = str(error.strerror).partition(" (while")[0]  # asyncio repeats the address there
     ways = {
         errno.EADDRINUSE: "name another --port, or 0 for any that is free",

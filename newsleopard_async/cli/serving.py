@@ -33,7 +33,7 @@ __all__ = ["EmulatorOptions", "run_emulator"]
 SEGMENT: Final = "全部聯絡人"
 """The segment among the sample lists; chosen: "all contacts"."""
 TOKEN_BYTES: Final = 18
-"""Chosen: 24 characters, which nobody guesses."""
+"""Chosen: 24 characters, too many to guess."""
 
 
 @attrs.frozen(kw_only=True)

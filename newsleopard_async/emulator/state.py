@@ -302,7 +302,7 @@ def _explained(path: Path, error: sqlite3.Error) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return which file it is, whatever its name becomes; None if there is none."""
+    """Identify a file independently of its name; None if there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -380,7 +380,7 @@ class _Pace:
     waits_since_s: float | None = None
 
     def is_due(self, mark: _Mark, saved: _Mark | None, now_s: float) -> bool:
-        """Tell whether to save now, in seconds of a clock that never goes back."""
+        """Return whether to save now, in seconds of a clock that never goes back."""
         if mark != self.seen:
             self.seen, self.seen_s = mark, now_s
         if saved is not None and mark.changes == saved.changes:

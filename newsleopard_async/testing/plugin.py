@@ -234,7 +234,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
 
 
 def _summary(emulator: Emulator) -> str:
-    """Write the last requests, the pending faults, and what the outbox says of itself."""
+    """Write the last requests, the pending faults, and the outbox in short."""
     try:
         requests = emulator.requests
         lines = [f"the clock stands at {emulator.clock.now():%Y-%m-%d %H:%M:%S} UTC"]

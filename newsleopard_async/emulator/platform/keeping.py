@@ -82,7 +82,7 @@ def keep(account: Account, *, hide_keys: bool = False) -> Kept:
 
 
 def _has_ended(record: RequestRecord) -> bool:
-    """Tell whether a record changes no more, so that states may share it."""
+    """Return whether a record is final, so that states may share it."""
     return record.duration_ms is not None
 
 

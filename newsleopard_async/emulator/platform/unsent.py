@@ -1,4 +1,4 @@
-"""Why no mail has gone out: for whoever looks at an empty outbox, and what he can do about it."""
+"""Why no mail has gone out, and what can be done about it."""
 
 from __future__ import annotations
 

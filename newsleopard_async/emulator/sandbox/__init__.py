@@ -11,5 +11,5 @@ def package_version() -> str:
 
     try:
         return version("newsleopard-async")
-    except PackageNotFoundError:  # from a folder that nobody installed
+    except PackageNotFoundError:  # from a folder that is not installed
         return "unknown"

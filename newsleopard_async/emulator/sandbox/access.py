@@ -1,4 +1,4 @@
-"""Who may use the page and the control API: nobody whom a web page sends."""
+"""Who may use the page and the control API: never a web page of someone else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ControlAccess = Literal["loopback", "network", "off"]
 """From where they may be used: this machine alone, anywhere with the token, or nowhere."""
 
 LEAST_TOKEN_CHARS: Final = 16
-"""Chosen: nobody guesses so many characters over a network."""
+"""Chosen: too many to guess over a network."""
 
 
 @attrs.frozen(kw_only=True)
@@ -39,7 +39,7 @@ class ControlOptions:
 
     Attributes:
         access: ``loopback`` for this machine alone; ``network`` for others, too, who need the
-            token; ``off`` for nobody.
+            token; ``off`` for no one.
         token: What others show, as ``Authorization: Bearer …`` or once as ``/?token=…``; at least
             16 characters.
         origins: Origins, such as ``https://app.example``, whose pages may use the control API.
@@ -100,7 +100,7 @@ SAFE_HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
-"""What every answer has: it is data, nobody else's page embeds it or holds on to the
+"""What every answer has: it is data, no other page embeds it or holds on to the
 window that it opened with it, and no cache keeps it."""
 
 

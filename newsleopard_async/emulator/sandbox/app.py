@@ -45,7 +45,7 @@ def build_sandbox(
     options = options or ControlOptions()
     if options.access == "off":
         return emulator.app
-    # Templates are loaded by whoever opens the page, and by nobody else.
+    # Templates are loaded only if a server has the page.
     from newsleopard_async.emulator.sandbox.page.pages import page_routes
 
     context = Context(

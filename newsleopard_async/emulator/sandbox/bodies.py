@@ -35,7 +35,7 @@ ScriptName = Literal["stick_import", "script_import", "script_campaign", "exhaus
 Event = Literal["delivery", "bounce", "open", "click", "unsubscribe", "complain"]
 
 LONGEST_S: Final = 366 * 86_400
-"""Chosen: nobody waits longer than a year for an answer, or for the day's quota."""
+"""Chosen: a year is longer than any wait for an answer, or for the day's quota."""
 
 MOST_ON_PAGE: Final = 500
 """Chosen: a page of so many mails of the sample is 200 KB of JSON, and takes about 0.1 s."""

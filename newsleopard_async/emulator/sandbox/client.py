@@ -61,7 +61,7 @@ class EmulatorControl:
 
     Raises:
         ValueError: the URL is none of http or https.
-        EmulatorControlError: when it is entered: nobody answers, or it is no emulator.
+        EmulatorControlError: when it is entered and no emulator answers.
     """
 
     def __init__(
@@ -288,7 +288,7 @@ class EmulatorControl:
             timeout_s: Longest wait, by this machine's time; the emulator's own may stand still.
 
         Raises:
-            TimeoutError: none did; the text says what the emulator's time is.
+            TimeoutError: none did; the text has the emulator's time.
         """
         query = {"to": to, "text": text, "campaign_sn": campaign_sn, "limit": 1}
         end = anyio.current_time() + timeout_s

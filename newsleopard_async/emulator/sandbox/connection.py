@@ -20,7 +20,7 @@ TIMEOUT: Final = httpx.Timeout(10.0, read=120.0)
 
 
 class EmulatorControlError(Exception):
-    """The emulator refused something, or nobody answered as an emulator does.
+    """The emulator refused something, or no emulator answered.
 
     Attributes:
         status: The HTTP status; None if there was no answer.
@@ -65,7 +65,7 @@ class Connection:
         """Find out who answers.
 
         Raises:
-            EmulatorControlError: nobody does, or it is no emulator.
+            EmulatorControlError: no emulator answers.
         """
         answer = await self._send("GET", "/health", None, None)
         if not answer.is_success:

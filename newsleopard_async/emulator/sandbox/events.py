@@ -1,7 +1,7 @@
 """Server-sent events: that something has changed, for a page that shows it.
 
-Nobody tells a listener of what happens by time alone. So whoever listens looks at the present twice
-a second. The look is shared: twenty listeners cost as much as one.
+What happens by time alone causes no event. So each listener looks at the present twice a second.
+The look is shared: twenty listeners cost as much as one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COMMENT_S: Final = 15.0
 """Chosen: proxies close a connection on which nothing is sent, most of them after 30 s or more."""
 
 MOST_LISTENERS: Final = 64
-"""Chosen: far more pages than anybody has open."""
+"""Chosen: far more pages than a team has open."""
 
 RETRY_MS: Final = 1_000
 """Chosen: how soon a browser connects again, after a restart for instance."""
@@ -43,7 +43,7 @@ MOST_RECENT: Final = 200
 
 
 class TooManyListeners(Exception):
-    """Nobody else may listen now."""
+    """No further listener is possible now."""
 
 
 class Listening:

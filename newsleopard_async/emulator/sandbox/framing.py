@@ -1,8 +1,9 @@
 """A mail's HTML as it may be shown in a browser: it runs nothing, loads nothing, and stays put.
 
 The headers do most of it: the ``sandbox`` takes scripts, forms, pop-ups and the way out of the
-frame, and nothing but what the mail itself contains may be loaded. What is no load (a preconnect,
-a refresh, a base for links, a frame that begins to go elsewhere) is taken out of the HTML.
+frame, and nothing but what the mail itself contains may be loaded. What no header stops (a
+preconnect, a refresh, a base for links, a frame that begins to go elsewhere) is taken out of the
+HTML.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def letter(mail: MailView) -> bytes:
 
 
 def _address(value: str) -> Address | str:
-    """Read ``Name <address>``, where the name may hold anything; what is no address stays text."""
+    """Read ``Name <address>``; the name may hold anything, and other text stays as it is."""
     name, _, rest = value.rpartition("<")
     address = rest.removesuffix(">").strip()
     try:

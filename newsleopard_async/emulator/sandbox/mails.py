@@ -29,7 +29,7 @@ SLICE: Final = 32
 """Chosen: so many mails are rendered and searched in about 2 ms."""
 
 MOST_LOOKED_AT: Final = 50_000
-"""Chosen: about a second of work; whoever looks for more goes on from there."""
+"""Chosen: about a second of work; `next` continues from there."""
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +93,7 @@ class _Sent:
 
 
 def find_mails(account: Account, wanted: MailFilter, now: datetime) -> Slices[MailsFound]:
-    """Look for mails, in slices; whoever asks holds the account's lock during each of them.
+    """Look for mails, in slices; the caller holds the account's lock during each of them.
 
     Raises:
         LookupError: there is no mail to go on from.
@@ -140,7 +140,7 @@ def _may_hold(sent: _Sent, wanted: MailFilter) -> bool:
 
 
 def _test_of(sent: _Sent, wanted: MailFilter, now: datetime) -> Slices[Callable[[int], bool]]:
-    """Return what tells whether a mail is looked for; what is quick to see is looked at first."""
+    """Return the test for a wanted mail; the cheap conditions come first."""
     recipients = sent.wave.recipients
     look = sent.campaign.body.variants[sent.wave.variant]
     to, text = wanted.to.strip().lower(), wanted.text.strip().lower()
@@ -292,7 +292,7 @@ def _look(sent: _Sent, index: int, variant: int) -> LookView:
 
 
 def look_view(look: Variant, *, letter: str, is_sent: bool, unfilled: Collection[str]) -> LookView:
-    """Show what a variant looks like; of the names that nobody fills, those that it uses."""
+    """Show what a variant looks like; of the unfilled placeholders, those that it uses."""
     used = set[str]().union(*map(placeholders, (look.subject, look.preheader, look.html)))
     return LookView(
         variant=letter,

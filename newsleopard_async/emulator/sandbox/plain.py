@@ -1,6 +1,6 @@
 """What is shown and what is asked, as JSON; and what both look like, as JSON Schema.
 
-What comes in is read strictly: ``"3"`` is not 3, a name that nobody knows is refused, and all
+What comes in is read strictly: ``"3"`` is not 3, an unknown name is refused, and all
 problems are named at once, each with its field. What a server answers is read tolerantly by the
 client: a newer server may say more.
 """

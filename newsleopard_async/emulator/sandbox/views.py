@@ -1,6 +1,6 @@
 """What the page and the control API show: plain, frozen, and complete in itself.
 
-A time is aware and in UTC. A code that nobody knows raises LookupError where it is looked up.
+A time is aware and in UTC. An unknown code raises LookupError where it is looked up.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class LookView:
         sender: ``Name <address>``.
         preheader: With the recipient's values filled in.
         html: With the recipient's values filled in.
-        unfilled: Names of the placeholders that nobody fills.
+        unfilled: Names of the unfilled placeholders.
     """
 
     variant: str
@@ -156,7 +156,7 @@ class MailView(MailRow):
         text: The same as plain text.
         headers: As the mail would have them.
         values: The recipient's custom variables, as they were at the sending.
-        unfilled: Names of the placeholders that nobody fills.
+        unfilled: Names of the unfilled placeholders.
         looks: What it looks like; both variants of an A/B test.
     """
 
@@ -242,7 +242,7 @@ class CampaignView(CampaignRow):
         excluded: Codes of the lists that it leaves out.
         is_once: It has no lists, and goes to the contacts of an uploaded file.
         charged: Mails taken off the balance.
-        unfilled: Names of the placeholders that nobody fills; empty before the sending.
+        unfilled: Names of the unfilled placeholders; empty before the sending.
         looks: The variants as they were submitted, with their placeholders.
         counts_by_variant: The events of each variant by now.
     """
@@ -354,7 +354,7 @@ class ImportRow:
         uploaded: When the file came, or None.
         due: When it ends, or ended; None if it has no file or is stuck.
         is_stuck: It stays PROCESSING for ever.
-        webhook_url: Whom it tells, or None.
+        webhook_url: Where its webhook goes, or None.
     """
 
     sn: str
@@ -450,7 +450,7 @@ class WebhookRow:
         url: Where to.
         at: When it was due.
         body: The JSON.
-        status: What the receiver answered; None if nobody did, or nobody was asked.
+        status: What the receiver answered; None if no answer came, or none was asked for.
         is_refused: The host is not one that webhooks may go to.
     """
 

@@ -111,7 +111,7 @@ async def _asked(endpoint: Endpoint, request: Request) -> Asked:
     if endpoint.body is not None:
         raw = await request.body()
         data = {} if not raw and endpoint.body is NoBody else parse_json(raw)
-        # Of the switches, only those that are named count; whoever sets them reads them.
+        # Of the switches, only those that are named count; `set_switches` reads them.
         body = None if endpoint.body is Switches else read(endpoint.body, data)
     return Asked(
         path=request.path_params,

@@ -41,7 +41,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         *("base-uri 'none'", "frame-ancestors 'none'"),
     )
 )
-"""Everything comes from the server itself; nothing is inline; nobody frames the page."""
+"""Everything comes from the server itself; nothing is inline; no other page frames it."""
 
 HEADERS: Final = {"content-security-policy": CONTENT_SECURITY_POLICY}
 """What the page has beside what the gate gives every answer."""

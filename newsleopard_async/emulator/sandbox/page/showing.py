@@ -1,4 +1,4 @@
-"""How values are shown: times in Taipei, numbers, JSON, and placeholders that nobody fills."""
+"""How values are shown: times in Taipei, numbers, JSON, and unfilled placeholders."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def pretty(text: str) -> str:
 
 
 def marked(text: str, unfilled: Collection[str]) -> Markup:
-    """Escape a text, and mark the placeholders in it that nobody fills."""
+    """Escape a text, and mark the unfilled placeholders in it."""
 
     def mark(found: re.Match[str]) -> str:
         if found[1].strip() not in unfilled:
