@@ -13,9 +13,9 @@ from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.log import Log
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount
+from newsleopard_async.transport.limits.limit_state import Demand, Hold, LimitState, refusal_for
 from newsleopard_async.transport.limits.queue import LimiterState, goes_first
 from newsleopard_async.transport.limits.scope import Quota, Scope
-from newsleopard_async.transport.limits.state import Demand, Hold, Ledger, refusal_for
 from newsleopard_async.transport.limits.windows import Slot, sliding_windows
 
 __all__ = ["LONGEST_HOLD_S", "Limiter", "shared_state"]
@@ -97,13 +97,13 @@ class _States:
             self.by_key[kept.scope] = among
 
 
-def _ledger(kept: _Kept) -> Ledger:
+def _ledger(kept: _Kept) -> LimitState:
     store = kept.scope.opened(kept.clock)
     if store is None:
-        return Ledger(kept.day)
-    from newsleopard_async.transport.limits.sharing import SharedLedger
+        return LimitState(kept.day)
+    from newsleopard_async.transport.limits.sharing import SharedLimitState
 
-    return SharedLedger(store, kept.clock, kept.day, has_day=kept.scope.has_day)
+    return SharedLimitState(store, kept.clock, kept.day, has_day=kept.scope.has_day)
 
 
 _states: Final = anyio.lowlevel.RunVar[_States]("newsleopard_async_limiter_states")

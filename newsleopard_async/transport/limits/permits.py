@@ -29,6 +29,7 @@ import attrs
 
 from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.gate import Gate, Pace, Step, probe_delay_s
+from newsleopard_async.transport.limits.limit_state import DAY_PROBE_S
 from newsleopard_async.transport.limits.quota import (
     LEASE_S,
     POLL,
@@ -38,7 +39,6 @@ from newsleopard_async.transport.limits.quota import (
     Verdict,
     Wish,
 )
-from newsleopard_async.transport.limits.state import DAY_PROBE_S
 from newsleopard_async.transport.limits.windows import MARGIN
 
 __all__ = ["FORM", "apply"]
@@ -348,7 +348,7 @@ class _Shared:
             self.gate.probe_unsent()
 
     def _refused(self, report: Report, change: Change, now: float, wall: datetime) -> None:
-        """Note a refusal at the gateway, once; see `state.Ledger.throttled`."""
+        """Note a refusal at the gateway, once; see `limit_state.LimitState.throttled`."""
         if report.id in self.refusals:
             return
         self.refusals.append(report.id)
@@ -402,7 +402,7 @@ class _Shared:
     def _refusal(
         self, wish: Wish, change: Change, now: float, wall: datetime
     ) -> dict[str, Any] | None:
-        """Return why no request goes; see `state.Ledger.refusal`."""
+        """Return why no request goes; see `limit_state.LimitState.refusal`."""
         may_probe = self.gate.may_probe(now)
         if self.day.is_gone(now, wall) and not (may_probe and now >= self.day_probe_at):
             return {"refused": "gone"}

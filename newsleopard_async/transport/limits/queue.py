@@ -1,7 +1,7 @@
 """The rate limiter: who waits, and who is next.
 
 Each attempt takes a slot below the retry loop, and says what became of it. Who may go and
-when is decided by the ledger (`state`, with `windows`, `day`, `exports` and `gate`), from
+when is decided by `limit_state`, with `windows`, `day`, `exports` and `gate`, from
 numbers alone; here is the waiting, on asyncio and on trio.
 
 The rules of the line:
@@ -39,8 +39,8 @@ import attrs
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError
 from newsleopard_async.transport.limits.day import DayCount
+from newsleopard_async.transport.limits.limit_state import Demand, LimitState
 from newsleopard_async.transport.limits.quota import POLL
-from newsleopard_async.transport.limits.state import Demand, Ledger
 from newsleopard_async.transport.limits.windows import Claim, Slot
 
 __all__ = ["LimiterState", "Slot", "goes_first", "goes_first_at"]
@@ -108,10 +108,10 @@ class LimiterState:
         clients: Those that use it.
     """
 
-    def __init__(self, clock: Clock, ledger: Ledger | None = None) -> None:
+    def __init__(self, clock: Clock, ledger: LimitState | None = None) -> None:
         self.clock = clock
         self.clients: WeakSet[object] = WeakSet()
-        self.ledger: Ledger = ledger or Ledger(DayCount())
+        self.ledger: LimitState = ledger or LimitState(DayCount())
         self._insisting: _Line = OrderedDict()
         self._urgent: _Line = OrderedDict()
         # Those who go before the rest: the gateway has refused them, or their deadline is near.

@@ -35,6 +35,7 @@ from newsleopard_async.models.options import RateLimits
 from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.exports import exported_lately
 from newsleopard_async.transport.limits.gate import probe_delay_s
+from newsleopard_async.transport.limits.limit_state import Demand, Hold, LimitState, refusal_for
 from newsleopard_async.transport.limits.quota import (
     GOOD_S,
     LEASE_S,
@@ -47,10 +48,9 @@ from newsleopard_async.transport.limits.quota import (
     What,
     Wish,
 )
-from newsleopard_async.transport.limits.state import Demand, Hold, Ledger, refusal_for
 from newsleopard_async.transport.limits.windows import Claim, Desk, Slot
 
-__all__ = ["SharedLedger"]
+__all__ = ["SharedLimitState"]
 
 _REPORTED_AFTER_S: Final = 0.1
 """How long a report waits for a permit to be asked for. Chosen: a tenth of the second's limit."""
@@ -133,7 +133,7 @@ class _Note:
     report: Report
 
 
-class SharedLedger(Ledger):
+class SharedLimitState(LimitState):
     """What has gone, and what may go, over a store that several processes share.
 
     Args:

@@ -15,7 +15,7 @@ import pytest
 
 from newsleopard_async import CampaignSn, NewsLeopard, RateLimits
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.limits.state import Ledger
+from newsleopard_async.transport.limits.limit_state import LimitState
 from tests.constants import KEY
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -30,13 +30,13 @@ def decisions(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Count how often the ledger is asked."""
     counted: Counter[str] = Counter()
     for name in ("refusal", "go_at"):
-        asked = getattr(Ledger, name)
+        asked = getattr(LimitState, name)
 
         def count(*args: Any, name: str = name, asked: Any = asked) -> Any:
             counted[name] += 1
             return asked(*args)
 
-        monkeypatch.setattr(Ledger, name, count)
+        monkeypatch.setattr(LimitState, name, count)
     return counted
 
 

@@ -15,9 +15,9 @@ from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit
+from newsleopard_async.transport.limits.limit_state import LimitState
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import LimiterState
-from newsleopard_async.transport.limits.state import Ledger
 from newsleopard_async.transport.limits.windows import Slot, SlotLog
 from tests.constants import KEY
 
@@ -157,7 +157,7 @@ async def test_every_attempt_that_was_sent_counts() -> None:
 async def test_polls_are_denied_the_last_hundredth() -> None:
     """The last requests of a day are for others than polls."""
     clock = ManualClock()
-    state = LimiterState(clock, Ledger(DayCount(9_899)))
+    state = LimiterState(clock, LimitState(DayCount(9_899)))
     limiter = Limiter(RateLimits(windows=((10_000, DAY_S),)), state, clock)
 
     await limiter.acquire(polite=True)
@@ -172,7 +172,7 @@ async def test_polls_are_denied_the_last_hundredth() -> None:
 async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
     """A poll behind others is told when the last hundredth begins, not when it is its turn."""
     clock = ManualClock()
-    state = LimiterState(clock, Ledger(DayCount(97)))
+    state = LimiterState(clock, LimitState(DayCount(97)))
     limiter = Limiter(RateLimits(windows=((1, 60), (100, DAY_S))), state, clock)
     await exchange(limiter)
     denied_at: list[float] = []

@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from newsleopard_async.models import options
-from newsleopard_async.transport.limits import day, gate, permits, quota, state, windows
+from newsleopard_async.transport.limits import day, gate, limit_state, permits, quota, windows
 from newsleopard_async.transport.limits.permits import apply
 from newsleopard_async.transport.limits.quota import (
     Change,
@@ -271,7 +271,7 @@ def server(redis_url: str) -> Iterator[Any]:
 
 def test_numbers_of_the_script_are_those_of_the_library() -> None:
     """Each that was chosen is chosen once."""
-    modules = (quota, permits, gate, day, state, windows, options)
+    modules = (quota, permits, gate, day, limit_state, windows, options)
     lines = re.findall(r"^local ([A-Z][A-Z_0-9, ]*) = ([^{\n]+)$", script(), re.MULTILINE)
     numbers = {
         name: value

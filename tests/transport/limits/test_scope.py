@@ -15,7 +15,7 @@ import pytest
 from newsleopard_async import ConfigurationError, NewsLeopard, RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.scope import Scope
-from newsleopard_async.transport.limits.sharing import SharedLedger
+from newsleopard_async.transport.limits.sharing import SharedLimitState
 from tests.constants import KEY
 
 pytestmark = pytest.mark.quick
@@ -39,7 +39,7 @@ def lists_are_empty(_: httpx.Request) -> httpx.Response:
 
 def is_shared(nl: NewsLeopard) -> bool:
     """Say whether other processes share the limits."""
-    return isinstance(nl._api.limiter.state.ledger, SharedLedger)
+    return isinstance(nl._api.limiter.state.ledger, SharedLimitState)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_client_is_closed_on_another_event_loop_than_it_was_used_on(backend: str
     async def use() -> None:
         await nl.contacts.list_lists()
         ledger = nl._api.limiter.state.ledger
-        assert isinstance(ledger, SharedLedger)
+        assert isinstance(ledger, SharedLimitState)
         # As if the loop had ended in the middle of a call.
         await ledger._lock.acquire()
 

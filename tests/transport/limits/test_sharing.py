@@ -30,12 +30,12 @@ from newsleopard_async.errors import (
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.day import DayCount
+from newsleopard_async.transport.limits.limit_state import Demand, Hold
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.permits import apply
 from newsleopard_async.transport.limits.queue import LimiterState
 from newsleopard_async.transport.limits.quota import Change, Verdict
-from newsleopard_async.transport.limits.sharing import SharedLedger
-from newsleopard_async.transport.limits.state import Demand, Hold
+from newsleopard_async.transport.limits.sharing import SharedLimitState
 from newsleopard_async.transport.limits.windows import Slot
 
 UPLINK_S = 0.150
@@ -89,7 +89,7 @@ class Fleet:
 
     def process(self, limits: RateLimits | None = None) -> Limiter:
         """Start a process."""
-        ledger = SharedLedger(self.quota, self.clock, DayCount(), has_day=True)
+        ledger = SharedLimitState(self.quota, self.clock, DayCount(), has_day=True)
         state = LimiterState(self.clock, ledger=ledger)
         return Limiter(limits or RateLimits(), state, self.clock)
 
@@ -449,7 +449,7 @@ async def test_hold_is_kept_by_all_and_opened_for_all() -> None:
 async def test_limits_of_one_who_waits_are_no_error_for_another() -> None:
     """A poll is denied the last of the day, and a short patience is its owner's alone."""
     fleet = Fleet(0.0, 0.0)
-    ledger = SharedLedger(fleet.quota, fleet.clock, DayCount(), has_day=True)
+    ledger = SharedLimitState(fleet.quota, fleet.clock, DayCount(), has_day=True)
     state = LimiterState(fleet.clock, ledger=ledger)
     hasty = Limiter(RateLimits(), state, fleet.clock, longest_hold_s=1.0)
     patient = Limiter(RateLimits(), state, fleet.clock)
@@ -673,7 +673,7 @@ async def test_exports_at_an_emulator_are_each_process_own() -> None:
     fleet = Fleet(0.0, 0.0)
     processes = []
     for _ in range(2):
-        ledger = SharedLedger(fleet.quota, fleet.clock, DayCount(), has_day=False)
+        ledger = SharedLimitState(fleet.quota, fleet.clock, DayCount(), has_day=False)
         state = LimiterState(fleet.clock, ledger=ledger)
         limits = RateLimits(windows=((10, 1.0), (3, 86_400.0)))
         processes.append(Limiter(limits, state, fleet.clock))

@@ -28,7 +28,7 @@ from newsleopard_async.transport.limits.gate import (
 from newsleopard_async.transport.limits.quota import Refused
 from newsleopard_async.transport.limits.windows import Claim, Desk, Slot, SlotLog, sliding_windows
 
-__all__ = ["DAY_PROBE_S", "Demand", "Hold", "Ledger", "refusal_for"]
+__all__ = ["DAY_PROBE_S", "Demand", "Hold", "LimitState", "refusal_for"]
 
 DAY_PROBE_S: Final = 300.0
 """How long a day that counts as gone is not asked again.
@@ -86,7 +86,7 @@ class Demand:
         return day_allowance(self.day_limit or 0, polite=self.polite)
 
 
-class Ledger:
+class LimitState:
     """What has gone, and what may go.
 
     Every method takes its time from the caller: ``now`` is monotonic, ``wall`` is UTC.
