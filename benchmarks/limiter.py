@@ -36,7 +36,7 @@ from benchmarks.quota.figures import overfull, use
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.transport.limits.limiter import Limiter
-from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.queue import RequestQueue
 
 RATE: Final = 10
 PERIOD_S: Final = 1.0
@@ -66,7 +66,7 @@ Acquire = Callable[[], Awaitable[Turn]]
 def ours() -> Acquire:
     clock = SystemClock()
     limits = RateLimits(windows=((RATE, PERIOD_S),))
-    return Limiter(limits, LimiterState(clock), clock).acquire
+    return Limiter(limits, RequestQueue(clock), clock).acquire
 
 
 def with_aiolimiter() -> Acquire:

@@ -91,8 +91,8 @@ Send = Callable[[], Awaitable[object]]
 
 def store_calls(nl: NewsLeopard) -> int | None:
     """Return how often the store of the shared quota was called by this process."""
-    ledger: Any = nl._api.limiter.state.ledger
-    return getattr(getattr(ledger, "store", None), "calls", None)
+    state: Any = nl._api.limiter.queue.state
+    return getattr(getattr(state, "store", None), "calls", None)
 
 
 @attrs.define

@@ -29,7 +29,7 @@ from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.hook import check_hook
 from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
-from newsleopard_async.transport.limits.limiter import Limiter, shared_state
+from newsleopard_async.transport.limits.limiter import Limiter, shared_queue
 from newsleopard_async.transport.limits.scope import Quota, check_quota
 from newsleopard_async.transport.offers import KEY_CHECK, Offers
 from newsleopard_async.transport.outcome import Failure, Outcome
@@ -122,8 +122,8 @@ class Api:
         loop = anyio.lowlevel.current_token()
         if loop not in self._limiters:
             origin = origin_of(self.base_url)
-            state = shared_state(self.key.reveal(), origin, self.clock, self.quota)
-            self._limiters[loop] = Limiter(self.limits, state, self.clock)
+            queue = shared_queue(self.key.reveal(), origin, self.clock, self.quota)
+            self._limiters[loop] = Limiter(self.limits, queue, self.clock)
         return self._limiters[loop]
 
     @property

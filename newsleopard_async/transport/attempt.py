@@ -84,7 +84,7 @@ class Attempt(Generic[T]):
             Exception: what the hook raised before it sent.
         """
         request, pool_s = self.request, self.timeouts.pool_s
-        check_outside(self.limiter.state)
+        check_outside(self.limiter.queue)
         self.call.queue()
         turn = self.limiter.acquire(
             export_of=request.export_of,
@@ -136,7 +136,7 @@ class Attempt(Generic[T]):
             call=self.call,
             send=send,
             unseen=unseen,
-            limits=self.limiter.state,
+            limits=self.limiter.queue,
             clock=self.clock,
             within_s=self.timeouts.submit_s,
         )

@@ -46,7 +46,7 @@ from newsleopard_async.models import (
 from newsleopard_async.plain import Plain
 from newsleopard_async.transport import storage  # noqa: F401 - see above
 from newsleopard_async.transport.limits.exports import ExportedLately
-from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.queue import RequestQueue
 from newsleopard_async.transport.watched import Observer
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
 from newsleopard_async.workflows.runner import step
@@ -224,12 +224,12 @@ class _Made:
     at_s: float
 
 
-_made: Final[WeakKeyDictionary[LimiterState, dict[str, _Made]]] = WeakKeyDictionary()
+_made: Final[WeakKeyDictionary[RequestQueue, dict[str, _Made]]] = WeakKeyDictionary()
 """By what the clients of a key at an origin share on an event loop, and by the name."""
 
 
 def _made_lately(nl: NewsLeopard) -> dict[str, _Made]:
-    return _made.setdefault(nl._api.limiter.state, {})  # noqa: SLF001 - as in `turn`
+    return _made.setdefault(nl._api.limiter.queue, {})  # noqa: SLF001 - as in `turn`
 
 
 @step(gives=ImportSn, writes=True)

@@ -32,7 +32,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import DeadlineExceeded
 from newsleopard_async.files import make_private_folder, state_folder
 from newsleopard_async.locks import FileLock
-from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.queue import RequestQueue
 from newsleopard_async.transport.limits.scope import HOST_SCOPES
 
 __all__ = ["turn"]
@@ -44,7 +44,7 @@ _LONGEST_WAIT_S: Final = 2.0
 _Queue = deque[anyio.Event]
 """Those who want to do the same; the first one does."""
 
-_queues: Final[WeakKeyDictionary[LimiterState, dict[str, _Queue]]] = WeakKeyDictionary()
+_queues: Final[WeakKeyDictionary[RequestQueue, dict[str, _Queue]]] = WeakKeyDictionary()
 """By what the clients of a key at an origin share on an event loop, and by what is done. Event
 loops in several threads share none of the inner ones, and a look-up in the outer one is atomic."""
 
@@ -64,9 +64,9 @@ async def turn(
     Raises:
         DeadlineExceeded: the turn did not come in time.
     """
-    state = nl._api.limiter.state  # noqa: SLF001 - no public name says which clients share a key
+    requests = nl._api.limiter.queue  # noqa: SLF001 - no public name says which clients share a key
     until_s = nl.clock.monotonic() + within_s
-    queues = _queues.setdefault(state, {})
+    queues = _queues.setdefault(requests, {})
     queue = queues.setdefault(what, deque())
     mine = anyio.Event()
     queue.append(mine)

@@ -20,7 +20,7 @@ import pytest
 
 from newsleopard_async import NewsLeopard, with_lists, workflows
 from newsleopard_async.stores.one_file import OneFile
-from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.queue import RequestQueue
 from newsleopard_async.workflows import Event
 from tests.cancellation import (
     Trigger,
@@ -65,10 +65,10 @@ each_pipeline = pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda each: 
 def check_nothing_is_held(nl: NewsLeopard) -> None:
     """No connection, no place in the line, no request under way."""
     assert all(gate.borrowed_tokens == 0 for gate in nl._api.pools._gates.values())
-    state: LimiterState = nl._api.limiter.state
-    assert not state._demands
-    assert not state.ledger._log._open
-    assert state.ledger.day._pending == 0
+    queue: RequestQueue = nl._api.limiter.queue
+    assert not queue._demands
+    assert not queue.state._log._open
+    assert queue.state.day._pending == 0
 
 
 def go_on_and_check(at: World, pipeline: Pipeline) -> None:

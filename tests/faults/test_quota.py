@@ -27,7 +27,7 @@ def client(at: World, *, used: int = 0, a_day: int = 10_000) -> NewsLeopard:
         clock=at.clock,
         rate_limits=RateLimits(windows=((10, 1.0), (a_day, DAY_S))),
     )
-    nl._api.limiter.state.ledger.day.seed(used, at.clock.monotonic(), at.clock.now())
+    nl._api.limiter.queue.state.day.seed(used, at.clock.monotonic(), at.clock.now())
     return nl
 
 

@@ -106,8 +106,8 @@ async def test_day_that_is_gone_has_the_id_of_the_last_refusal() -> None:
     """It is worth more than "too many requests", and is about an answer all the same."""
     api = make_api(Scripted(answer(429, headers=HEADERS)), retry=RetryPolicy(max_attempts=1))
     clock = api.clock
-    api.limiter.state.ledger.day.declare_gone(clock.monotonic(), clock.now())
-    api.limiter.state.ledger.gate.pass_one()
+    api.limiter.queue.state.day.declare_gone(clock.monotonic(), clock.now())
+    api.limiter.queue.state.gate.pass_one()
 
     with pytest.raises(NewsLeopardError, match="come back at") as caught:
         await api.call(attrs.evolve(STOP, urgent=True))

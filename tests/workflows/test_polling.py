@@ -258,7 +258,7 @@ async def test_deadline_strikes_while_a_look_is_on_its_way(
             await look(bench.nl, Polling(deadline_s=stuck.deadline_s))
         took_s = bench.clock.monotonic() - began_s
         tasks.cancel_scope.cancel()
-    log = bench.nl._api.limiter.state.ledger._log
+    log = bench.nl._api.limiter.queue.state._log
 
     assert caught.value.last is None
     assert took_s == pytest.approx(stuck.deadline_s)

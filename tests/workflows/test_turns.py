@@ -103,7 +103,7 @@ async def test_second_campaign_uploads_after_the_first_import_has_ended(contacts
         (name, state) for name in order for state in ("started", "ended")
     ]
     assert len(bench.emulator.campaigns) == 3
-    assert not turns._queues[bench.nl._api.limiter.state]
+    assert not turns._queues[bench.nl._api.limiter.queue]
 
 
 @pytest.mark.anyio
@@ -179,7 +179,7 @@ async def test_cancelled_pipeline_gives_its_turn_away() -> None:
     assert [each for each in watched.seen if each[1] == "ended"] == [
         (name, "ended") for name in began[1:]
     ]
-    assert not turns._queues[bench.nl._api.limiter.state]
+    assert not turns._queues[bench.nl._api.limiter.queue]
 
 
 @pytest.mark.anyio

@@ -14,90 +14,90 @@ from newsleopard_async.log import Log
 from newsleopard_async.models.options import RateLimits, Usage
 from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.limit_state import Demand, Hold, LimitState, refusal_for
-from newsleopard_async.transport.limits.queue import LimiterState, goes_first
+from newsleopard_async.transport.limits.queue import RequestQueue, goes_first
 from newsleopard_async.transport.limits.scope import Quota, Scope
 from newsleopard_async.transport.limits.windows import Slot, sliding_windows
 
-__all__ = ["LONGEST_HOLD_S", "Limiter", "shared_state"]
+__all__ = ["LONGEST_HOLD_S", "Limiter", "shared_queue"]
 
 _log: Final = Log()
 
 
 @attrs.define(eq=False, weakref_slot=False)
-class _Kept:
+class _ScopeEntry:
     """What is kept of a key at an origin, on a clock.
 
     Attributes:
         scope: Key and origin, and who shares their limits.
         day: Stays when nothing else is needed any more.
-        state: None if it is not needed.
-        is_listed: Whether it is in turn among those without a state.
+        queue: None if it is not needed.
+        is_listed: Whether it is in turn among those without a queue.
     """
 
     scope: Scope
     clock: Clock
     day: DayCount
-    state: LimiterState | None = None
+    queue: RequestQueue | None = None
     is_listed: bool = False
 
 
 @attrs.define(eq=False)
-class _States:
+class _QueueRegistry:
     """The states of an event loop, each as long as it is needed.
 
     Attributes:
         by_key: What is kept, by key and origin; several only on several clocks.
-        with_state: All that have a state, in turn.
-        without: All of which only the day's count is left, in turn.
+        with_queue: All that have a queue, in turn.
+        without_queue: All of which only the day's count is left, in turn.
     """
 
-    by_key: dict[Scope, tuple[_Kept, ...]] = attrs.field(factory=dict)
-    with_state: deque[_Kept] = attrs.field(factory=deque)
-    without: deque[_Kept] = attrs.field(factory=deque)
+    by_key: dict[Scope, tuple[_ScopeEntry, ...]] = attrs.field(factory=dict)
+    with_queue: deque[_ScopeEntry] = attrs.field(factory=deque)
+    without_queue: deque[_ScopeEntry] = attrs.field(factory=deque)
 
-    def find(self, scope: Scope, clock: Clock) -> LimiterState:
+    def find(self, scope: Scope, clock: Clock) -> RequestQueue:
         """Return a state; it begins when it is first asked for."""
         among = self.by_key.get(scope, ())
         kept = next((each for each in among if each.clock == clock), None)
         if kept is None:
-            kept = _Kept(scope, clock, DayCount())
+            kept = _ScopeEntry(scope, clock, DayCount())
             self.by_key[scope] = (*among, kept)
-        if kept.state is None:
-            kept.state = LimiterState(clock, _ledger(kept))
-            self.with_state.append(kept)
-        return kept.state
+        if kept.queue is None:
+            kept.queue = RequestQueue(clock, _open_limit_state(kept))
+            self.with_queue.append(kept)
+        return kept.queue
 
     def tidy(self) -> None:
         """Drop what is not needed, a few at each call, so that no call takes long."""
-        for _ in range(min(2, len(self.with_state))):
-            kept = self.with_state.popleft()
-            assert kept.state is not None  # else it would be among the others
-            if kept.state.is_needed:
-                self.with_state.append(kept)
+        for _ in range(min(2, len(self.with_queue))):
+            kept = self.with_queue.popleft()
+            assert kept.queue is not None  # else it would be among the others
+            if kept.queue.is_needed:
+                self.with_queue.append(kept)
             else:
-                kept.state.ledger.close()
-                kept.state = None
+                kept.queue.state.close()
+                kept.queue = None
                 self._list(kept)
-        for _ in range(min(2, len(self.without))):
-            kept = self.without.popleft()
+        for _ in range(min(2, len(self.without_queue))):
+            kept = self.without_queue.popleft()
             kept.is_listed = False
-            if kept.state is None and kept.day.is_empty(kept.clock.monotonic()):
+            if kept.queue is None and kept.day.is_empty(kept.clock.monotonic()):
                 self._forget(kept)
-            elif kept.state is None:
+            elif kept.queue is None:
                 self._list(kept)
 
-    def _list(self, kept: _Kept) -> None:
+    def _list(self, kept: _ScopeEntry) -> None:
         if not kept.is_listed:
-            self.without.append(kept)
+            self.without_queue.append(kept)
             kept.is_listed = True
 
-    def _forget(self, kept: _Kept) -> None:
+    def _forget(self, kept: _ScopeEntry) -> None:
         among = tuple(each for each in self.by_key.pop(kept.scope) if each is not kept)
         if among:
             self.by_key[kept.scope] = among
 
 
-def _ledger(kept: _Kept) -> LimitState:
+def _open_limit_state(kept: _ScopeEntry) -> LimitState:
     store = kept.scope.opened(kept.clock)
     if store is None:
         return LimitState(kept.day)
@@ -106,10 +106,10 @@ def _ledger(kept: _Kept) -> LimitState:
     return SharedLimitState(store, kept.clock, kept.day, has_day=kept.scope.has_day)
 
 
-_states: Final = anyio.lowlevel.RunVar[_States]("newsleopard_async_limiter_states")
+_registry: Final = anyio.lowlevel.RunVar[_QueueRegistry]("newsleopard_async_limiter_states")
 
 
-def shared_state(key: str, origin: str, clock: Clock, quota: Quota = None) -> LimiterState:
+def shared_queue(key: str, origin: str, clock: Clock, quota: Quota = None) -> RequestQueue:
     """Return the state of a key at an origin, on this event loop and clock.
 
     Clients that share their limits with others have a state of their own.
@@ -118,12 +118,12 @@ def shared_state(key: str, origin: str, clock: Clock, quota: Quota = None) -> Li
     opening another cannot burst. Of the day its count stays. Another event loop begins with
     an empty one. Only a hash of the key is kept.
     """
-    states = _states.get(None)
-    if states is None:
-        states = _States()
-        _states.set(states)
-    states.tidy()
-    return states.find(Scope.of(quota, origin, key), clock)
+    registry = _registry.get(None)
+    if registry is None:
+        registry = _QueueRegistry()
+        _registry.set(registry)
+    registry.tidy()
+    return registry.find(Scope.of(quota, origin, key), clock)
 
 
 LONGEST_HOLD_S: Final = 60.0
@@ -134,7 +134,7 @@ class Limiter:
     """One client's limits over the shared state of its key and origin.
 
     Args:
-        state: The shared state.
+        queue: The shared queue.
         longest_hold_s: Holds of the server's (``Retry-After``) that are longer raise
             ``RateLimited`` instead of being waited for.
     """
@@ -142,32 +142,32 @@ class Limiter:
     def __init__(
         self,
         limits: RateLimits,
-        state: LimiterState,
+        queue: RequestQueue,
         clock: Clock,
         *,
         longest_hold_s: float = LONGEST_HOLD_S,
     ) -> None:
         self._limits = limits
-        self.state = state
+        self.queue = queue
         self._clock = clock
-        state.clients.add(self)
+        queue.clients.add(self)
         self._firm = Demand(limits, False, longest_hold_s)
         self._polite = Demand(limits, True, longest_hold_s)
         self._insisting = Demand(limits, False, longest_hold_s, insists=True)
 
     async def look(self) -> None:
         """Learn the day's count of all who share the limits."""
-        await self.state.ledger.look(self._limits)
+        await self.queue.state.look(self._limits)
 
     async def report(self) -> None:
         """Tell all who share the limits what they are still to be told."""
-        await self.state.ledger.report()
+        await self.queue.state.report()
 
     def close(self) -> None:
         """Note that the client is closed; its state is dropped once nothing needs it."""
-        self.state.clients.discard(self)
-        if (states := _states.get(None)) is not None:
-            states.tidy()
+        self.queue.clients.discard(self)
+        if (registry := _registry.get(None)) is not None:
+            registry.tidy()
 
     async def acquire(
         self,
@@ -194,24 +194,24 @@ class Limiter:
         claim = None
         if export_of is not None:
             now = self._clock.monotonic()
-            claim = self.state.ledger.claim_export(export_of, self._limits, now)
+            claim = self.queue.state.claim_export(export_of, self._limits, now)
             try:
-                await self.state.ledger.share(claim, self._limits)
+                await self.queue.state.share(claim, self._limits)
             except BaseException:
-                self.state.ledger.restore(claim)
+                self.queue.state.restore(claim)
                 raise
         urgent = urgent or goes_first.get()
         if urgent:
             demand = self._firm if again else self._insisting
         else:
             demand = self._polite if polite else self._firm
-        return await self.state.wait(demand, claim, again=again, urgent=urgent)
+        return await self.queue.wait(demand, claim, again=again, urgent=urgent)
 
     def day_error(self) -> DailyQuotaExhausted | None:
         """Return the error for a day that is used up, if it is."""
-        ledger, now, wall = self.state.ledger, self._clock.monotonic(), self._clock.now()
-        refusal = ledger.refusal(self._firm, now, wall)
-        if ledger.is_gone(now, wall):
+        state, now, wall = self.queue.state, self._clock.monotonic(), self._clock.now()
+        refusal = state.refusal(self._firm, now, wall)
+        if state.is_gone(now, wall):
             refusal = refusal_for("gone", self._firm, wall)
         return refusal if isinstance(refusal, DailyQuotaExhausted) else None
 
@@ -225,26 +225,26 @@ class Limiter:
             refused, only the first one does.
         """
         now, wall = self._clock.monotonic(), self._clock.now()
-        hold = self.state.ledger.throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
-        self.state.serve()
+        hold = self.queue.state.throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
+        self.queue.serve()
         return hold
 
     def accepted(self) -> None:
         """Note an answer that was no refusal; to be called after the slot's own end."""
-        was_open = self.state.ledger.gate.is_open
-        is_slower = self.state.ledger.accepted()
-        if not was_open and self.state.ledger.gate.is_open:
+        was_open = self.queue.state.gate.is_open
+        is_slower = self.queue.state.accepted()
+        if not was_open and self.queue.state.gate.is_open:
             _log.info("the platform accepts requests again")
         if is_slower:
             _log.warning(
                 "the server throttles below the configured limits; from now on requests go "
                 "evenly, one in %.3f s",
-                self.state.ledger.pace.interval_s(sliding_windows(self._limits)),
+                self.queue.state.pace.interval_s(sliding_windows(self._limits)),
             )
-        self.state.serve()
+        self.queue.serve()
 
     @property
     def usage(self) -> Usage:
         """The day's estimate."""
         clock = self._clock
-        return self.state.ledger.usage(self._limits, clock.monotonic(), clock.now())
+        return self.queue.state.usage(self._limits, clock.monotonic(), clock.now())

@@ -43,7 +43,7 @@ from newsleopard_async.transport.limits.limit_state import Demand, LimitState
 from newsleopard_async.transport.limits.quota import POLL
 from newsleopard_async.transport.limits.windows import Claim, Slot
 
-__all__ = ["LimiterState", "Slot", "goes_first", "goes_first_at"]
+__all__ = ["RequestQueue", "Slot", "goes_first", "goes_first_at"]
 
 POLLS_WAIT_S: Final = 3.0
 """How long polls let everybody else go first.
@@ -99,7 +99,7 @@ _Line = OrderedDict[_Waiter, None]
 """Those who wait in order. A plain dict looks for its first entry among all that have left."""
 
 
-class LimiterState:
+class RequestQueue:
     """What the clients of one key share: the ledger and the queue.
 
     Belongs to one event loop.
@@ -108,10 +108,10 @@ class LimiterState:
         clients: Those that use it.
     """
 
-    def __init__(self, clock: Clock, ledger: LimitState | None = None) -> None:
+    def __init__(self, clock: Clock, state: LimitState | None = None) -> None:
         self.clock = clock
         self.clients: WeakSet[object] = WeakSet()
-        self.ledger: LimitState = ledger or LimitState(DayCount())
+        self.state: LimitState = state or LimitState(DayCount())
         self._insisting: _Line = OrderedDict()
         self._urgent: _Line = OrderedDict()
         # Those who go before the rest: the gateway has refused them, or their deadline is near.
@@ -128,27 +128,27 @@ class LimiterState:
         """Whether a client uses it, or it knows what a new one would not."""
         if self.clients or self._demands:
             return True
-        return not self.ledger.is_idle(self.clock.monotonic(), self.clock.now())
+        return not self.state.is_idle(self.clock.monotonic(), self.clock.now())
 
     def sent(self, slot: Slot) -> None:
         """Note that the whole of a request has left."""
-        self.ledger.sent(slot, self.clock.monotonic(), self.clock.now())
+        self.state.sent(slot, self.clock.monotonic(), self.clock.now())
         self.serve()
 
     def settle(self, slot: Slot, *, answered: bool) -> None:
         """Note that a request was answered, or that no answer will come."""
         now, wall = self.clock.monotonic(), self.clock.now()
-        self.ledger.settle(slot, now, wall, answered=answered)
+        self.state.settle(slot, now, wall, answered=answered)
         self.serve()
 
     def restore_export(self, slot: Slot) -> None:
         """Undo what a request counts as an export."""
-        self.ledger.restore_export(slot)
+        self.state.restore_export(slot)
         self.serve()
 
     def give_back(self, slot: Slot) -> None:
         """Undo a request that was never sent."""
-        self.ledger.give_back(slot)
+        self.state.give_back(slot)
         self.serve()
 
     def is_good(self, slot: Slot) -> bool:
@@ -188,7 +188,7 @@ class LimiterState:
             self._advance(waiter)
             if waiter is self._first() and self._is_to_ask:
                 assert self._next is not None
-                await self.ledger.ask(self._next.demand, self._urgency(self._next), self.serve)
+                await self.state.ask(self._next.demand, self._urgency(self._next), self.serve)
             self.serve()
 
     async def _doze(self, waiter: _Waiter) -> None:
@@ -213,7 +213,7 @@ class LimiterState:
     def serve(self) -> None:
         """Let everybody go who may, in order; the first of the others gets the alarm."""
         while self._demands and (waiter := self._next_to_go()) is not None:
-            self._decide(waiter, slot=self.ledger.take(self, waiter.claim, self.clock.monotonic()))
+            self._decide(waiter, slot=self.state.take(self, waiter.claim, self.clock.monotonic()))
         first = self._first()
         if first is not None and first.alarm_at != self._next_at:
             first.wake()
@@ -225,15 +225,15 @@ class LimiterState:
         self._next, self._next_at = None, math.inf
         for waiter in self._heads():
             if waiter.claim is not None:
-                go_at = self.ledger.export_go_at(waiter.demand, now)
+                go_at = self.state.export_go_at(waiter.demand, now)
                 if go_at > now:
                     self._next_at = min(self._next_at, go_at)
                     continue
-            go_at = self.ledger.go_at(waiter.demand, now, wall)
+            go_at = self.state.go_at(waiter.demand, now, wall)
             if go_at <= now:
                 return waiter
             self._next = waiter
-            self._next_at = min(self._next_at, go_at, self.ledger.ask_at(self._urgency(waiter)))
+            self._next_at = min(self._next_at, go_at, self.state.ask_at(self._urgency(waiter)))
             return None
         return None
 
@@ -242,19 +242,19 @@ class LimiterState:
         """Whether it is time to ask others who share the limits, for whoever is next."""
         if self._next is None:
             return False
-        return self.ledger.ask_at(self._urgency(self._next)) <= self.clock.monotonic()
+        return self.state.ask_at(self._urgency(self._next)) <= self.clock.monotonic()
 
     def _dismiss(self) -> None:
         """Raise an error in those that no wait would help."""
         now, wall = self.clock.monotonic(), self.clock.now()
         in_vain = {
-            demand for demand in self._demands if self.ledger.refusal(demand, now, wall) is not None
+            demand for demand in self._demands if self.state.refusal(demand, now, wall) is not None
         }
         if not in_vain:
             return
         for waiter in tuple(chain(*self._lines)):
             if waiter.demand in in_vain:
-                self._decide(waiter, error=self.ledger.refusal(waiter.demand, now, wall))
+                self._decide(waiter, error=self.state.refusal(waiter.demand, now, wall))
 
     def _decide(
         self, waiter: _Waiter, *, slot: Slot | None = None, error: NewsLeopardError | None = None
@@ -266,14 +266,14 @@ class LimiterState:
     def _withdraw(self, waiter: _Waiter) -> None:
         """Undo what a waiter took that does not go."""
         if waiter.slot is not None:
-            self.ledger.give_back(waiter.slot)
+            self.state.give_back(waiter.slot)
             self.serve()
             return
         was_first = waiter.error is None and next(iter(waiter.line)) is waiter
         if waiter.error is None:
             self._leave(waiter)
         if waiter.claim is not None:
-            self.ledger.restore(waiter.claim)
+            self.state.restore(waiter.claim)
         if was_first:
             self.serve()
 
@@ -294,7 +294,7 @@ class LimiterState:
         if not self._demands[waiter.demand]:
             del self._demands[waiter.demand]
         if not self._demands:
-            self.ledger.nobody_waits()
+            self.state.nobody_waits()
 
     @property
     def _lines(self) -> tuple[_Line, ...]:

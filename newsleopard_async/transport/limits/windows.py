@@ -27,7 +27,7 @@ MARGIN: Final = 1.005
 
 
 class Desk(Protocol):
-    """What a slot reports to: the shared state of its key."""
+    """What a slot reports to: the queue of its key."""
 
     def sent(self, slot: Slot) -> None:
         """The whole of the request has left."""

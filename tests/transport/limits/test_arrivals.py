@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.limiter import Limiter
-from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.queue import RequestQueue
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,7 @@ async def travel(clock: ManualClock, limiter: Limiter, trip: Trip, arrivals: lis
 async def arrive(limits: RateLimits, trips: list[Trip]) -> list[float]:
     """Send requests on their way; return when they reached the server."""
     clock = ManualClock()
-    limiter = Limiter(limits, LimiterState(clock), clock)
+    limiter = Limiter(limits, RequestQueue(clock), clock)
     arrivals: list[float] = []
     async with anyio.create_task_group() as tasks:
         for trip in trips:

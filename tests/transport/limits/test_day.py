@@ -17,7 +17,7 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.day import DayCount, day_allowance, day_limit
 from newsleopard_async.transport.limits.limit_state import LimitState
 from newsleopard_async.transport.limits.limiter import Limiter
-from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.queue import RequestQueue
 from newsleopard_async.transport.limits.windows import Slot, SlotLog
 from tests.constants import KEY
 
@@ -29,7 +29,7 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
     """Build the only client of a new state."""
-    return Limiter(RateLimits(windows=windows), LimiterState(clock), clock)
+    return Limiter(RateLimits(windows=windows), RequestQueue(clock), clock)
 
 
 async def exchange(limiter: Limiter) -> None:
@@ -157,23 +157,23 @@ async def test_every_attempt_that_was_sent_counts() -> None:
 async def test_polls_are_denied_the_last_hundredth() -> None:
     """The last requests of a day are for others than polls."""
     clock = ManualClock()
-    state = LimiterState(clock, LimitState(DayCount(9_899)))
-    limiter = Limiter(RateLimits(windows=((10_000, DAY_S),)), state, clock)
+    queue = RequestQueue(clock, LimitState(DayCount(9_899)))
+    limiter = Limiter(RateLimits(windows=((10_000, DAY_S),)), queue, clock)
 
     await limiter.acquire(polite=True)
     with pytest.raises(DailyQuotaExhausted, match="not for polls"):
         await limiter.acquire(polite=True)
     await limiter.acquire()
 
-    assert state.ledger.used(clock.monotonic(), clock.now()) == 9_901
+    assert queue.state.used(clock.monotonic(), clock.now()) == 9_901
 
 
 @pytest.mark.anyio
 async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
     """A poll behind others is told when the last hundredth begins, not when it is its turn."""
     clock = ManualClock()
-    state = LimiterState(clock, LimitState(DayCount(97)))
-    limiter = Limiter(RateLimits(windows=((1, 60), (100, DAY_S))), state, clock)
+    queue = RequestQueue(clock, LimitState(DayCount(97)))
+    limiter = Limiter(RateLimits(windows=((1, 60), (100, DAY_S))), queue, clock)
     await exchange(limiter)
     denied_at: list[float] = []
 
@@ -185,8 +185,8 @@ async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
         tasks.start_soon(exchange, limiter)
         tasks.start_soon(poll)
         await clock.sleep(1)
-        state.ledger.day.seed(99, clock.monotonic(), clock.now())
-        state.serve()
+        queue.state.day.seed(99, clock.monotonic(), clock.now())
+        queue.serve()
 
     assert denied_at == [1.0]
     assert clock.monotonic() == pytest.approx(60.3)
@@ -304,14 +304,14 @@ async def test_client_that_runs_for_long_keeps_few_requests() -> None:
     """The ledger forgets what is over, exports included."""
     clock = ManualClock()
     limits = RateLimits(windows=((1, 1),), export_every_s=1.0)
-    state = LimiterState(clock)
-    limiter = Limiter(limits, state, clock)
+    queue = RequestQueue(clock)
+    limiter = Limiter(limits, queue, clock)
 
     for number in range(50):
         (await limiter.acquire(export_of=f"c{number}")).answered()
 
-    assert len(state.ledger._log) <= 3
-    assert len(state.ledger.exports.log) <= 3
+    assert len(queue.state._log) <= 3
+    assert len(queue.state.exports.log) <= 3
 
 
 def test_request_that_was_forgotten_can_be_taken_out() -> None:

@@ -13,7 +13,7 @@ from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.exports import Exports
 from newsleopard_async.transport.limits.limiter import Limiter
-from newsleopard_async.transport.limits.queue import LimiterState, Slot
+from newsleopard_async.transport.limits.queue import RequestQueue, Slot
 
 DAY_S = 86_400.0
 HOUR_S = 3_600.0
@@ -24,7 +24,7 @@ def make_limiter(
 ) -> Limiter:
     """Build the only client of a new state."""
     limits = RateLimits(windows=windows, export_every_s=export_every_s)
-    return Limiter(limits, LimiterState(clock), clock)
+    return Limiter(limits, RequestQueue(clock), clock)
 
 
 async def exchange(limiter: Limiter, *, export_of: str | None = None) -> Slot:
@@ -169,9 +169,9 @@ async def test_late_word_about_an_old_export_leaves_the_new_one_alone() -> None:
 async def test_claim_given_back_leaves_the_one_before() -> None:
     """Where two clients differ in the hour, an export that failed restores the older claim."""
     clock = ManualClock()
-    state = LimiterState(clock)
-    hourly = Limiter(RateLimits(windows=()), state, clock)
-    often = Limiter(RateLimits(windows=(), export_per_campaign_s=10), state, clock)
+    queue = RequestQueue(clock)
+    hourly = Limiter(RateLimits(windows=()), queue, clock)
+    often = Limiter(RateLimits(windows=(), export_per_campaign_s=10), queue, clock)
     await exchange(hourly, export_of="c1")
     await clock.sleep(10)
 
@@ -220,9 +220,9 @@ async def test_exports_keep_their_distance_and_let_others_pass() -> None:
 async def test_export_without_a_distance_does_not_wait_for_those_with_one() -> None:
     """A client that keeps no distance between exports passes those of a client that does."""
     clock = ManualClock()
-    state = LimiterState(clock)
-    careless = Limiter(RateLimits(windows=()), state, clock)
-    careful = Limiter(RateLimits(windows=(), export_every_s=10), state, clock)
+    queue = RequestQueue(clock)
+    careless = Limiter(RateLimits(windows=()), queue, clock)
+    careful = Limiter(RateLimits(windows=(), export_every_s=10), queue, clock)
     await exchange(careful, export_of="c0")
 
     async with anyio.create_task_group() as tasks:
@@ -238,9 +238,9 @@ async def test_export_without_a_distance_does_not_wait_for_those_with_one() -> N
 async def test_export_distance_counts_exports_of_other_clients() -> None:
     """A client that keeps a distance keeps it from those that do not."""
     clock = ManualClock()
-    state = LimiterState(clock)
-    careless = Limiter(RateLimits(windows=()), state, clock)
-    careful = Limiter(RateLimits(windows=(), export_every_s=10), state, clock)
+    queue = RequestQueue(clock)
+    careless = Limiter(RateLimits(windows=()), queue, clock)
+    careful = Limiter(RateLimits(windows=(), export_every_s=10), queue, clock)
     await exchange(careful, export_of="c0")
     await clock.sleep(60)
     await exchange(careless, export_of="c1")
@@ -255,18 +255,18 @@ async def test_each_claim_of_a_chain_is_given_back_by_itself() -> None:
     """An export that was given back does not come back with the end of the one after it."""
     clock = ManualClock()
     limits = RateLimits(windows=(), export_per_campaign_s=1e-9)
-    state = LimiterState(clock)
-    careless = Limiter(limits, state, clock)
-    hourly = Limiter(RateLimits(windows=()), state, clock)
+    queue = RequestQueue(clock)
+    careless = Limiter(limits, queue, clock)
+    hourly = Limiter(RateLimits(windows=()), queue, clock)
     await exchange(careless, export_of="c1")
     await clock.sleep(600)
-    second = state.ledger.exports.claim("c1", 10, clock.monotonic())
-    third = state.ledger.exports.claim("c1", 10, clock.monotonic())
+    second = queue.state.exports.claim("c1", 10, clock.monotonic())
+    third = queue.state.exports.claim("c1", 10, clock.monotonic())
 
-    state.ledger.exports.restore(second)
+    queue.state.exports.restore(second)
     with pytest.raises(RateLimited) as while_third:
         await hourly.acquire(export_of="c1")
-    state.ledger.exports.restore(third)
+    queue.state.exports.restore(third)
     with pytest.raises(RateLimited) as after_all:
         await hourly.acquire(export_of="c1")
 

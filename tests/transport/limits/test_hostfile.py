@@ -26,7 +26,7 @@ from newsleopard_async.locks import FileLock
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits import hostfile
 from newsleopard_async.transport.limits.hostfile import HostFile
-from newsleopard_async.transport.limits.limiter import shared_state
+from newsleopard_async.transport.limits.limiter import shared_queue
 from newsleopard_async.transport.limits.quota import Change, Verdict, Wish
 from tests.constants import KEY
 
@@ -473,7 +473,7 @@ def test_many_event_loops_leave_no_file_open(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     async def use() -> None:
-        shared_state(KEY, "https://api.example", SystemClock(), "host")
+        shared_queue(KEY, "https://api.example", SystemClock(), "host")
 
     for _ in range(20):
         asyncio.run(use())

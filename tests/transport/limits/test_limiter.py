@@ -18,8 +18,8 @@ from newsleopard_async.errors import DailyQuotaExhausted
 from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits import limiter as limiters
-from newsleopard_async.transport.limits.limiter import Limiter, shared_state
-from newsleopard_async.transport.limits.queue import LimiterState, Slot, goes_first_at
+from newsleopard_async.transport.limits.limiter import Limiter, shared_queue
+from newsleopard_async.transport.limits.queue import RequestQueue, Slot, goes_first_at
 from tests.constants import KEY
 
 pytestmark = pytest.mark.quick
@@ -30,7 +30,7 @@ UPLINK_S = 0.150
 
 def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
     """Build the only client of a new state."""
-    return Limiter(RateLimits(windows=windows), LimiterState(clock), clock)
+    return Limiter(RateLimits(windows=windows), RequestQueue(clock), clock)
 
 
 async def exchange(limiter: Limiter, *, polite: bool = False, again: bool = False) -> Slot:
@@ -165,9 +165,9 @@ async def test_every_window_is_kept() -> None:
 async def test_clients_of_one_state_are_judged_by_their_own_limits() -> None:
     """Every client counts the requests of all, each against its own windows."""
     clock = ManualClock()
-    state = LimiterState(clock)
-    wide = Limiter(RateLimits(windows=((3, 1),)), state, clock)
-    narrow = Limiter(RateLimits(windows=((1, 5),)), state, clock)
+    queue = RequestQueue(clock)
+    wide = Limiter(RateLimits(windows=((3, 1),)), queue, clock)
+    narrow = Limiter(RateLimits(windows=((1, 5),)), queue, clock)
 
     await exchange(narrow)
     await exchange(wide)
@@ -310,9 +310,9 @@ async def test_request_that_was_refused_keeps_its_place() -> None:
 async def test_client_with_other_limits_does_not_wait_for_those_behind_which_it_stands() -> None:
     """Whoever comes with limits that allow less learns of it at once, wherever it stands."""
     clock = ManualClock()
-    state = LimiterState(clock)
-    wide = Limiter(RateLimits(windows=((1, 60), (10, 86_400))), state, clock)
-    narrow = Limiter(RateLimits(windows=((1, 86_400),)), state, clock)
+    queue = RequestQueue(clock)
+    wide = Limiter(RateLimits(windows=((1, 60), (10, 86_400))), queue, clock)
+    narrow = Limiter(RateLimits(windows=((1, 86_400),)), queue, clock)
     await exchange(wide)
 
     async with anyio.create_task_group() as tasks:
@@ -467,11 +467,11 @@ async def test_closing_and_reopening_cannot_burst() -> None:
     """A key's state outlives the client, so that a second client waits for the first one's."""
     clock = ManualClock()
     limits = RateLimits(windows=((1, 1),))
-    first = Limiter(limits, shared_state("key", "https://api", clock), clock)
+    first = Limiter(limits, shared_queue("key", "https://api", clock), clock)
     await exchange(first)
     del first
 
-    second = Limiter(limits, shared_state("key", "https://api", clock), clock)
+    second = Limiter(limits, shared_queue("key", "https://api", clock), clock)
     await exchange(second)
 
     assert clock.monotonic() == pytest.approx(PERIOD_S)
@@ -484,7 +484,7 @@ async def test_each_key_origin_and_clock_has_its_own_state() -> None:
     limits = RateLimits()
 
     def client(key: str, origin: str, clock: Clock) -> Limiter:
-        return Limiter(limits, shared_state(key, origin, clock), clock)
+        return Limiter(limits, shared_queue(key, origin, clock), clock)
 
     first, same = client("key", "https://api", clock), client("key", "https://api", clock)
     others = [
@@ -494,17 +494,17 @@ async def test_each_key_origin_and_clock_has_its_own_state() -> None:
     ]
     real, equal = client("key", "o", SystemClock()), client("key", "o", SystemClock())
 
-    assert first.state is same.state
-    assert len({each.state for each in (first, *others)}) == 4
-    assert real.state is equal.state
+    assert first.queue is same.queue
+    assert len({each.queue for each in (first, *others)}) == 4
+    assert real.queue is equal.queue
 
 
 def test_each_event_loop_has_its_own_state() -> None:
     """A state is never shared by two event loops, whose primitives would hang."""
     clock = ManualClock()
 
-    async def get() -> LimiterState:
-        return shared_state("key", "https://api", clock)
+    async def get() -> RequestQueue:
+        return shared_queue("key", "https://api", clock)
 
     assert anyio.run(get) is not anyio.run(get)
 
@@ -514,8 +514,8 @@ async def test_state_keeps_no_key() -> None:
     """Only a hash of key and origin is kept."""
     clock = ManualClock()
 
-    state = shared_state("a-secret-key", "https://api", clock)
-    everything = repr([limiters._states.get(), vars(state)])
+    queue = shared_queue("a-secret-key", "https://api", clock)
+    everything = repr([limiters._registry.get(), vars(queue)])
 
     assert "digest" in everything
     assert "a-secret-key" not in everything
@@ -526,10 +526,10 @@ def lists_are_empty(_: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json=[])
 
 
-def kept_states() -> list[LimiterState]:
+def kept_states() -> list[RequestQueue]:
     """Return the states that this event loop keeps."""
-    kept = limiters._states.get().by_key.values()
-    return [each.state for among in kept for each in among if each.state is not None]
+    kept = limiters._registry.get().by_key.values()
+    return [each.queue for among in kept for each in among if each.queue is not None]
 
 
 @pytest.mark.anyio
@@ -552,15 +552,15 @@ async def test_clients_that_are_gone_keep_nothing(closing: str) -> None:
         assert nl.usage.used == 1
         await nl.aclose()
 
-    states, by_key = kept_states(), dict(limiters._states.get().by_key)
+    states, by_key = kept_states(), dict(limiters._registry.get().by_key)
     # Past the day, the counts go too.
     await clock.sleep(86_400)
     for _ in range(50):
-        Limiter(RateLimits(), shared_state(KEY, "https://api", clock), clock).close()
+        Limiter(RateLimits(), shared_queue(KEY, "https://api", clock), clock).close()
 
     assert len(states) <= 5
     assert len(by_key) == 50
-    assert len(limiters._states.get().by_key) <= 2
+    assert len(limiters._registry.get().by_key) <= 2
 
 
 @pytest.mark.anyio
@@ -569,7 +569,7 @@ async def test_state_that_still_counts_is_kept(reason: str) -> None:
     """While a client, a window, the gate or an export needs it, a state is not dropped."""
     clock = ManualClock()
     limits = RateLimits(windows=((1, 60), (10, 86_400)))
-    limiter = Limiter(limits, shared_state(KEY, "https://api", clock), clock)
+    limiter = Limiter(limits, shared_queue(KEY, "https://api", clock), clock)
     if reason == "open slot":
         await limiter.acquire()
     elif reason != "client":
@@ -578,14 +578,14 @@ async def test_state_that_still_counts_is_kept(reason: str) -> None:
     if reason in ("gate", "day gone"):
         limiter.throttled(daily=None)
     if reason == "day gone":
-        limiter.state.ledger.day.declare_gone(clock.monotonic(), clock.now())
+        limiter.queue.state.day.declare_gone(clock.monotonic(), clock.now())
     waits_s = {"window": 59, "export": 3_599, "gate": 299, "day gone": 3_600}
     await clock.sleep(waits_s.get(reason, 3_600))
-    state = limiter.state
+    queue = limiter.queue
     if reason != "client":
         limiter.close()
 
-    assert shared_state(KEY, "https://api", clock) is state
+    assert shared_queue(KEY, "https://api", clock) is queue
 
 
 @pytest.mark.anyio
@@ -623,7 +623,7 @@ def test_client_that_is_closed_on_another_event_loop_says_so_to_no_one() -> None
     clock = ManualClock()
 
     async def begin() -> Limiter:
-        return Limiter(RateLimits(), shared_state(KEY, "https://api", clock), clock)
+        return Limiter(RateLimits(), shared_queue(KEY, "https://api", clock), clock)
 
     async def end(limiter: Limiter) -> None:
         limiter.close()
@@ -631,7 +631,7 @@ def test_client_that_is_closed_on_another_event_loop_says_so_to_no_one() -> None
     limiter = anyio.run(begin)
     anyio.run(end, limiter)
 
-    assert limiter not in limiter.state.clients
+    assert limiter not in limiter.queue.clients
 
 
 @pytest.mark.anyio
@@ -640,13 +640,13 @@ async def test_key_that_comes_and_goes_is_kept_once_for_each_clock() -> None:
     clock, other_clock = ManualClock(), ManualClock()
 
     async def count(on: ManualClock) -> int:
-        limiter = Limiter(RateLimits(), shared_state(KEY, "https://api", on), on)
+        limiter = Limiter(RateLimits(), shared_queue(KEY, "https://api", on), on)
         used = limiter.usage.used
         if on is clock:
             await exchange(limiter)
         await on.sleep(10)
         if meanwhile:
-            limiters._states.get().tidy()
+            limiters._registry.get().tidy()
         limiter.close()
         return used
 
@@ -654,8 +654,8 @@ async def test_key_that_comes_and_goes_is_kept_once_for_each_clock() -> None:
     counts = [await count(on) for on in clocks]
     meanwhile = True
     counts.append(await count(clock))
-    states = limiters._states.get()
+    states = limiters._registry.get()
 
     assert counts == [0, 0, 1, 2, 0, 3]
     assert [len(among) for among in states.by_key.values()] == [1]
-    assert (len(states.with_state), len(states.without)) == (0, 1)
+    assert (len(states.with_queue), len(states.without_queue)) == (0, 1)

@@ -39,7 +39,7 @@ def lists_are_empty(_: httpx.Request) -> httpx.Response:
 
 def is_shared(nl: NewsLeopard) -> bool:
     """Say whether other processes share the limits."""
-    return isinstance(nl._api.limiter.state.ledger, SharedLimitState)
+    return isinstance(nl._api.limiter.queue.state, SharedLimitState)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_clients_of_one_key_may_differ_in_who_shares() -> None:
         await nl.contacts.list_lists()
 
     assert [nl.usage.used for nl in (one, other, alone)] == [2, 2, 1]
-    assert one._api.limiter.state is other._api.limiter.state
+    assert one._api.limiter.queue is other._api.limiter.queue
 
 
 @pytest.mark.anyio
@@ -175,7 +175,7 @@ async def test_one_origin_has_one_limit(origin: str, same: str) -> None:
     first, second = (NewsLeopard(KEY, base_url=url, quota=None)._api for url in (origin, same))
 
     assert first.account == second.account
-    assert first.limiter.state is second.limiter.state
+    assert first.limiter.queue is second.limiter.queue
 
 
 def test_files_name_no_key(state: Path) -> None:
@@ -252,10 +252,10 @@ def test_client_is_closed_on_another_event_loop_than_it_was_used_on(backend: str
 
     async def use() -> None:
         await nl.contacts.list_lists()
-        ledger = nl._api.limiter.state.ledger
-        assert isinstance(ledger, SharedLimitState)
+        state = nl._api.limiter.queue.state
+        assert isinstance(state, SharedLimitState)
         # As if the loop had ended in the middle of a call.
-        await ledger._lock.acquire()
+        await state._lock.acquire()
 
     asyncio.run(use())
 

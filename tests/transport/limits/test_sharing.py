@@ -33,7 +33,7 @@ from newsleopard_async.transport.limits.day import DayCount
 from newsleopard_async.transport.limits.limit_state import Demand, Hold
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.permits import apply
-from newsleopard_async.transport.limits.queue import LimiterState
+from newsleopard_async.transport.limits.queue import RequestQueue
 from newsleopard_async.transport.limits.quota import Change, Verdict
 from newsleopard_async.transport.limits.sharing import SharedLimitState
 from newsleopard_async.transport.limits.windows import Slot
@@ -89,9 +89,9 @@ class Fleet:
 
     def process(self, limits: RateLimits | None = None) -> Limiter:
         """Start a process."""
-        ledger = SharedLimitState(self.quota, self.clock, DayCount(), has_day=True)
-        state = LimiterState(self.clock, ledger=ledger)
-        return Limiter(limits or RateLimits(), state, self.clock)
+        state = SharedLimitState(self.quota, self.clock, DayCount(), has_day=True)
+        queue = RequestQueue(self.clock, state=state)
+        return Limiter(limits or RateLimits(), queue, self.clock)
 
     async def send(self, limiter: Limiter, number: int) -> None:
         """Take a request to the server and its answer back."""
@@ -310,7 +310,7 @@ async def test_store_that_fails_gives_each_who_waits_an_error(error: NewsLeopard
     assert [vars(each) for each in caught] == [vars(error)] * 3
     await fleet.send(process, 0)
     await process.report()
-    process.state.ledger.close()
+    process.queue.state.close()
     assert fleet.quota.kept is not None
     assert [(place[3], place[2] < 3) for place in fleet.quota.kept["places"]] == [(True, True)] * 2
 
@@ -449,11 +449,11 @@ async def test_hold_is_kept_by_all_and_opened_for_all() -> None:
 async def test_limits_of_one_who_waits_are_no_error_for_another() -> None:
     """A poll is denied the last of the day, and a short patience is its owner's alone."""
     fleet = Fleet(0.0, 0.0)
-    ledger = SharedLimitState(fleet.quota, fleet.clock, DayCount(), has_day=True)
-    state = LimiterState(fleet.clock, ledger=ledger)
-    hasty = Limiter(RateLimits(), state, fleet.clock, longest_hold_s=1.0)
-    patient = Limiter(RateLimits(), state, fleet.clock)
-    endless = Limiter(RateLimits(windows=((10, 1.0),)), state, fleet.clock)
+    state = SharedLimitState(fleet.quota, fleet.clock, DayCount(), has_day=True)
+    queue = RequestQueue(fleet.clock, state=state)
+    hasty = Limiter(RateLimits(), queue, fleet.clock, longest_hold_s=1.0)
+    patient = Limiter(RateLimits(), queue, fleet.clock)
+    endless = Limiter(RateLimits(windows=((10, 1.0),)), queue, fleet.clock)
     await shut(fleet)
     await fleet.quota.update(attrs.evolve(NOTHING, seen=9_900))
     random.seed(0)
@@ -547,8 +547,8 @@ async def test_permit_that_is_late_is_not_used() -> None:
         for _ in range(11):
             tasks.start_soon(fleet.send, process, 0)
         await fleet.clock.sleep(0.9)
-        permit = process.state.ledger.go_at(ANY, fleet.clock.monotonic(), fleet.clock.now())
-        late = process.state.ledger.go_at(ANY, permit + 0.051, fleet.clock.now())
+        permit = process.queue.state.go_at(ANY, fleet.clock.monotonic(), fleet.clock.now())
+        late = process.queue.state.go_at(ANY, permit + 0.051, fleet.clock.now())
 
     assert permit < 1.2
     assert late == math.inf
@@ -576,9 +576,9 @@ async def test_permit_that_comes_when_all_have_left_is_given_back() -> None:
     limits = RateLimits(windows=((10, 1.0), (3, 86_400.0)))
     process = fleet.process(limits)
     slots = [await process.acquire() for _ in range(2)]
-    ledger = process.state.ledger
+    state = process.queue.state
     now, wall = fleet.clock.monotonic(), fleet.clock.now()
-    ledger.day.seed(1, now, wall)
+    state.day.seed(1, now, wall)
 
     def send_all() -> None:
         while slots:
@@ -673,10 +673,10 @@ async def test_exports_at_an_emulator_are_each_process_own() -> None:
     fleet = Fleet(0.0, 0.0)
     processes = []
     for _ in range(2):
-        ledger = SharedLimitState(fleet.quota, fleet.clock, DayCount(), has_day=False)
-        state = LimiterState(fleet.clock, ledger=ledger)
+        state = SharedLimitState(fleet.quota, fleet.clock, DayCount(), has_day=False)
+        queue = RequestQueue(fleet.clock, state=state)
         limits = RateLimits(windows=((10, 1.0), (3, 86_400.0)))
-        processes.append(Limiter(limits, state, fleet.clock))
+        processes.append(Limiter(limits, queue, fleet.clock))
 
     for process in processes:
         for end in (Slot.refused, Slot.answered):

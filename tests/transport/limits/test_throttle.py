@@ -17,7 +17,7 @@ from newsleopard_async.models.options import RateLimits
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.gate import GONE_AFTER_S
 from newsleopard_async.transport.limits.limiter import Limiter
-from newsleopard_async.transport.limits.queue import LimiterState, Slot
+from newsleopard_async.transport.limits.queue import RequestQueue, Slot
 from tests.constants import KEY
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -29,7 +29,7 @@ MINUTE_S = 60.0
 def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
     """Build the only client of a new state."""
     limits = RateLimits(windows=windows or ((10, 1), (10_000, 86_400)))
-    return Limiter(limits, LimiterState(clock), clock)
+    return Limiter(limits, RequestQueue(clock), clock)
 
 
 async def exchange(limiter: Limiter) -> Slot:

@@ -20,7 +20,7 @@ from newsleopard_async.errors import (
 from newsleopard_async.models.options import RateLimits, RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.limiter import Limiter
-from newsleopard_async.transport.limits.queue import LimiterState, Slot, goes_first
+from newsleopard_async.transport.limits.queue import RequestQueue, Slot, goes_first
 from tests.transport.scripted import (
     READ,
     STOP,
@@ -40,7 +40,7 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 def make_limiter(clock: ManualClock, *windows: tuple[int, float]) -> Limiter:
     """Build the only client of a new state."""
     limits = RateLimits(windows=windows or ((10, 1), (200, 86_400)))
-    return Limiter(limits, LimiterState(clock), clock)
+    return Limiter(limits, RequestQueue(clock), clock)
 
 
 def settle(limiter: Limiter, slot: Slot, *, refused: bool, retry_after_s: float = 0.0) -> None:
@@ -77,7 +77,7 @@ async def lose_the_day(limiter: Limiter, clock: ManualClock) -> None:
 
 async def use_up_the_day(limiter: Limiter, clock: ManualClock) -> None:
     """Count as many requests as the day has."""
-    limiter.state.ledger.day.seed(200, clock.monotonic(), clock.now())
+    limiter.queue.state.day.seed(200, clock.monotonic(), clock.now())
 
 
 async def be_held(limiter: Limiter, clock: ManualClock) -> None:
