@@ -35,7 +35,7 @@ from typing import Any, Final, Self
 
 import attrs
 
-__all__ = ["GONE_AFTER_S", "LONGEST_RETRY_AFTER_S", "Gate", "Pace", "Step", "probe_delay_s"]
+__all__ = ["GONE_AFTER_S", "LONGEST_RETRY_AFTER_S", "Gate", "GateState", "Spacing", "probe_delay_s"]
 
 PROBES: Final = 3
 """Fewer refused probes never mean that the day is gone. Chosen: three is no coincidence."""
@@ -73,7 +73,7 @@ def probe_delay_s(refused_probes: int) -> float:
     return float(min(2.0 ** min(refused_probes, 10), LONGEST_DELAY_S))
 
 
-class Step(enum.Enum):
+class GateState(enum.Enum):
     """Where the gate stands."""
 
     OPEN = "all may go"
@@ -87,13 +87,13 @@ class Gate:
     """Who may go while the server refuses.
 
     Attributes:
-        step: Where it stands.
+        state: Where it stands.
         probe_at: When the next probe may go, unless open or probing.
         is_given_up: Whether every probe has been refused for so long that no one waits.
     """
 
     jitter: Callable[[], float] = random.random
-    step: Step = Step.OPEN
+    state: GateState = GateState.OPEN
     probe_at: float = -math.inf
     is_given_up: bool = False
     _refused_probes: int = 0
@@ -107,7 +107,7 @@ class Gate:
     def write(self) -> list[Any]:
         """Return it as JSON-safe data."""
         return [
-            self.step.name,
+            self.state.name,
             *(max(at, _LONG_AGO) for at in self._instants),
             *(self.is_given_up, self._refused_probes, self._strikes, self._is_early),
         ]
@@ -117,11 +117,11 @@ class Gate:
         cls, kept: Sequence[Any], instant: Callable[[Any], float], jitter: Callable[[], float]
     ) -> Self:
         """Read what `write` gave; ``instant`` reads an instant, by the time that is now."""
-        step, *instants, is_given_up, refused_probes, strikes, is_early = kept
+        state, *instants, is_given_up, refused_probes, strikes, is_early = kept
         probe_at, shut_at, refused_since, held_until = map(instant, instants)
         return cls(
             jitter=jitter,
-            step=Step[step],
+            state=GateState[state],
             probe_at=probe_at,
             is_given_up=bool(is_given_up),
             refused_probes=int(refused_probes),
@@ -139,42 +139,42 @@ class Gate:
     @property
     def is_open(self) -> bool:
         """Whether all may go."""
-        return self.step is Step.OPEN
+        return self.state is GateState.OPEN
 
     def may_probe(self, now: float) -> bool:
         """Say whether the next request may go as a probe; also if the verdict on one never came."""
-        return self.step in (Step.SHUT, Step.JUDGING) and now >= self.probe_at
+        return self.state in (GateState.SHUT, GateState.JUDGING) and now >= self.probe_at
 
     def hold_s(self, now: float) -> float:
         """Return how long nobody may go, as far as is known; 0 while a probe is on its way."""
-        is_held = self.step in (Step.SHUT, Step.JUDGING)
+        is_held = self.state in (GateState.SHUT, GateState.JUDGING)
         return max(0.0, self.probe_at - now) if is_held else 0.0
 
     def go_at(self) -> float:
         """Return when the next request may go: the past, a probe's time, or infinity."""
-        match self.step:
-            case Step.OPEN:
+        match self.state:
+            case GateState.OPEN:
                 return -math.inf
-            case Step.PROBING:
+            case GateState.PROBING:
                 return math.inf
             case _:
                 return self.probe_at
 
     def pass_one(self, *, early: bool = False) -> bool:
         """Let a request through, perhaps before its time; say whether it is the probe."""
-        if self.is_open or (early and self.step is not Step.SHUT):
+        if self.is_open or (early and self.state is not GateState.SHUT):
             return False
         self._is_early, self._held_until = early, self.probe_at if early else -math.inf
-        self.step = Step.PROBING
+        self.state = GateState.PROBING
         return True
 
     def probe_unsent(self) -> None:
         """Note that the probe never left: another one may go in its place."""
-        self.step = Step.SHUT
+        self.state = GateState.SHUT
 
     def probe_settled(self, now: float, *, answered: bool) -> None:
         """Note that the probe came back, or was lost; without a verdict, another one goes."""
-        self.step = Step.JUDGING if answered else Step.SHUT
+        self.state = GateState.JUDGING if answered else GateState.SHUT
         self._shut_for(now, None)
 
     def refused(self, now: float, *, daily: bool | None, retry_after_s: float | None) -> bool:
@@ -184,13 +184,13 @@ class Gate:
             daily: False if it is about the second, True about the day, None if either.
         Returns: whether the day's quota is gone.
         """
-        match self.step:
-            case Step.OPEN:
+        match self.state:
+            case GateState.OPEN:
                 self._refused_probes = self._strikes = 0
                 self._shut_at = self._refused_since = now
-                self.step = Step.SHUT
+                self.state = GateState.SHUT
                 self._shut_for(now, retry_after_s)
-            case Step.JUDGING:
+            case GateState.JUDGING:
                 return self._probe_refused(now, daily, retry_after_s)
             case _:
                 self.probe_at = max(self.probe_at, now + _kept(retry_after_s))
@@ -198,9 +198,9 @@ class Gate:
 
     def accepted(self) -> bool:
         """Note an answer that was no refusal; say whether it opens the gate, as the probe's."""
-        opens = self.step is Step.JUDGING
+        opens = self.state is GateState.JUDGING
         if opens:
-            self.step, self.is_given_up = Step.OPEN, False
+            self.state, self.is_given_up = GateState.OPEN, False
             self._held_until = -math.inf
         return opens
 
@@ -215,7 +215,7 @@ class Gate:
             self._refused_probes = self._strikes = 0
             self._refused_since = now
         self.is_given_up = now - self._shut_at >= GONE_AFTER_S
-        self.step = Step.SHUT
+        self.state = GateState.SHUT
         self._shut_for(now, retry_after_s)
         return gone
 
@@ -230,7 +230,7 @@ def _kept(retry_after_s: float | None) -> float:
 
 
 @attrs.define
-class Pace:
+class Spacing:
     """How much slower than the configured limits requests go, if at all.
 
     Attributes:

@@ -21,8 +21,8 @@ from newsleopard_async.transport.limits.gate import (
     GONE_AFTER_S,
     LONGEST_RETRY_AFTER_S,
     Gate,
-    Pace,
-    Step,
+    GateState,
+    Spacing,
     probe_delay_s,
 )
 from newsleopard_async.transport.limits.quota import Refused
@@ -95,7 +95,7 @@ class LimitState:
     def __init__(self, day: DayCount) -> None:
         self.day = day
         self.gate: Gate = Gate()
-        self.pace: Pace = Pace()
+        self.spacing: Spacing = Spacing()
         self.exports: Exports = Exports()
         self._log = SlotLog()
         self._last_went_at = -math.inf
@@ -162,7 +162,7 @@ class LimitState:
         What insists waits neither where others are refused nor for a probe, whose answer may take
         a minute; it keeps the second's limit.
         """
-        go_at = self._last_went_at + self.pace.interval_s(demand.windows)
+        go_at = self._last_went_at + self.spacing.interval_s(demand.windows)
         gate_at = self.gate.go_at()
         if not demand.insists or (gate_at < math.inf and self._refusal(demand, now, wall) is None):
             go_at = max(gate_at, go_at)
@@ -256,20 +256,20 @@ class LimitState:
         Returns: what it means for all requests, or None if that is not new: of a burst that is
             refused, only the first one is.
         """
-        is_news = self.gate.step in (Step.OPEN, Step.JUDGING)
+        is_news = self.gate.state in (GateState.OPEN, GateState.JUDGING)
         self._throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
         return Hold(self.gate.hold_s(now), self.day.is_gone(now, wall)) if is_news else None
 
     def _throttled(
         self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None
     ) -> None:
-        self.pace.refused()
-        is_verdict = self.gate.step is Step.JUDGING
+        self.spacing.refused()
+        is_verdict = self.gate.state is GateState.JUDGING
         gone = self.gate.refused(now, daily=daily, retry_after_s=retry_after_s)
         if is_verdict and daily is False:
             self.day.heal()
         elif gone or (is_verdict and self.day.is_gone(now, wall)):
-            self.pace.forget_refusals()
+            self.spacing.forget_refusals()
             self.day.declare_gone(now, wall)
             self._day_probe_at = now + DAY_PROBE_S
 
@@ -277,7 +277,7 @@ class LimitState:
         """Note an answer that was no refusal; say whether requests slow down from now on."""
         if self.gate.accepted():
             self.day.heal()
-        return self.gate.is_open and self.pace.accepted()
+        return self.gate.is_open and self.spacing.accepted()
 
     def is_idle(self, now: float, wall: datetime) -> bool:
         """Say whether nothing but the day's count is known that a new one would not know.

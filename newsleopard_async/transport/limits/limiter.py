@@ -239,7 +239,7 @@ class Limiter:
             _log.warning(
                 "the server throttles below the configured limits; from now on requests go "
                 "evenly, one in %.3f s",
-                self.queue.state.pace.interval_s(sliding_windows(self._limits)),
+                self.queue.state.spacing.interval_s(sliding_windows(self._limits)),
             )
         self.queue.serve()
 

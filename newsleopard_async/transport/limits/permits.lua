@@ -34,7 +34,7 @@ local TURN = {'id', 'rank', 'since', 'due'}
 local EXPORT = {'id', 'campaign_sn', 'at', 'until_at', 'is_open'}
 local DAY = {'date', 'ends_at', 'sent', 'is_gone'}
 local GATE = {
-  'step', 'probe_at', 'shut_at', 'refused_since', 'held_until',
+  'state', 'probe_at', 'shut_at', 'refused_since', 'held_until',
   'is_given_up', 'refused_probes', 'strikes', 'is_early',
 }
 local PACE = {'factor', 'refusals', 'accepted'}
@@ -192,29 +192,29 @@ local function kept_s(retry_after_s)
 end
 
 local function gate_may_probe()
-  return (gate.step == 'SHUT' or gate.step == 'JUDGING') and now >= gate.probe_at
+  return (gate.state == 'SHUT' or gate.state == 'JUDGING') and now >= gate.probe_at
 end
 
 local function gate_hold_s()
-  local is_held = gate.step == 'SHUT' or gate.step == 'JUDGING'
+  local is_held = gate.state == 'SHUT' or gate.state == 'JUDGING'
   return is_held and math.max(0, gate.probe_at - now) or 0
 end
 
 local function gate_go_at()
-  if gate.step == 'OPEN' then return NEVER end
-  if gate.step == 'PROBING' then return LATER end
+  if gate.state == 'OPEN' then return NEVER end
+  if gate.state == 'PROBING' then return LATER end
   return gate.probe_at
 end
 
 local function gate_pass_one(early)
-  if gate.step == 'OPEN' or (early and gate.step ~= 'SHUT') then return false end
+  if gate.state == 'OPEN' or (early and gate.state ~= 'SHUT') then return false end
   gate.is_early, gate.held_until = early, early and gate.probe_at or NEVER
-  gate.step = 'PROBING'
+  gate.state = 'PROBING'
   return true
 end
 
 local function gate_probe_unsent()
-  gate.step = 'SHUT'
+  gate.state = 'SHUT'
 end
 
 local function gate_shut_for(retry_after_s)
@@ -223,7 +223,7 @@ local function gate_shut_for(retry_after_s)
 end
 
 local function gate_probe_settled(answered)
-  gate.step = answered and 'JUDGING' or 'SHUT'
+  gate.state = answered and 'JUDGING' or 'SHUT'
   gate_shut_for(nil)
 end
 
@@ -239,18 +239,18 @@ local function gate_probe_refused(daily, retry_after_s)
     gate.refused_since = now
   end
   gate.is_given_up = now - gate.shut_at >= GONE_AFTER_S
-  gate.step = 'SHUT'
+  gate.state = 'SHUT'
   gate_shut_for(retry_after_s)
   return gone
 end
 
 local function gate_refused(daily, retry_after_s)
-  if gate.step == 'OPEN' then
+  if gate.state == 'OPEN' then
     gate.refused_probes, gate.strikes = 0, 0
     gate.shut_at, gate.refused_since = now, now
-    gate.step = 'SHUT'
+    gate.state = 'SHUT'
     gate_shut_for(retry_after_s)
-  elseif gate.step == 'JUDGING' then
+  elseif gate.state == 'JUDGING' then
     return gate_probe_refused(daily, retry_after_s)
   else
     gate.probe_at = math.max(gate.probe_at, now + kept_s(retry_after_s))
@@ -259,9 +259,9 @@ local function gate_refused(daily, retry_after_s)
 end
 
 local function gate_accepted()
-  local opens = gate.step == 'JUDGING'
+  local opens = gate.state == 'JUDGING'
   if opens then
-    gate.step, gate.is_given_up = 'OPEN', false
+    gate.state, gate.is_given_up = 'OPEN', false
     gate.held_until = NEVER
   end
   return opens
@@ -302,7 +302,7 @@ end
 local function settled(id, at, by, answered)
   local place = place_of(id, at)
   place.by, place.is_known = place.is_known and math.min(place.by, by) or by, true
-  if of_id(shared.probes, id) and (gate.step == 'SHUT' or gate.step == 'PROBING') then
+  if of_id(shared.probes, id) and (gate.state == 'SHUT' or gate.state == 'PROBING') then
     shared.probes = only(shared.probes, function(each) return each.id ~= id end)
     gate_probe_settled(answered)
   end
@@ -313,7 +313,7 @@ local function accepted()
     shared.probes = {}
     day_heal()
   end
-  if gate.step == 'OPEN' then pace_accepted() end
+  if gate.state == 'OPEN' then pace_accepted() end
 end
 
 local function unsent(id)
@@ -324,7 +324,7 @@ local function unsent(id)
   local today = day_today()
   today.sent = math.max(0, today.sent - 1)
   local last = shared.probes[#shared.probes]
-  if last and last.id == id and gate.step == 'PROBING' then gate_probe_unsent() end
+  if last and last.id == id and gate.state == 'PROBING' then gate_probe_unsent() end
 end
 
 local function refused(report)
@@ -333,7 +333,7 @@ local function refused(report)
   end
   shared.refusals[#shared.refusals + 1] = report.id
   pace.refusals = pace.refusals + 1
-  local is_verdict = gate.step == 'JUDGING'
+  local is_verdict = gate.state == 'JUDGING'
   local gone = gate_refused(report.daily, report.retry_after_s)
   if is_verdict and report.daily == false then
     day_heal()
@@ -376,7 +376,7 @@ local function note(report)
 end
 
 local function give_up_probe()
-  if gate.step ~= 'PROBING' then return end
+  if gate.state ~= 'PROBING' then return end
   local under_way = only(shared.probes, function(each) return each.until_at > now end)
   if #under_way == 0 then gate_probe_unsent() end
 end
@@ -413,9 +413,9 @@ local function free_at(arrivals, not_before)
 end
 
 local function held_until(wish, is_next)
-  if gate.step == 'OPEN' then return NEVER end
-  if wish.rank == 0 and (gate.step == 'PROBING' or refusal(wish)) then return NEVER end
-  if gate.step == 'PROBING' or not is_next then return nil end
+  if gate.state == 'OPEN' then return NEVER end
+  if wish.rank == 0 and (gate.state == 'PROBING' or refusal(wish)) then return NEVER end
+  if gate.state == 'PROBING' or not is_next then return nil end
   return gate.probe_at
 end
 
@@ -444,7 +444,7 @@ local function wait(wish, since, due)
 end
 
 local function permit(wish, since, at)
-  if at > now and gate.step ~= 'OPEN' and at <= gate.probe_at then
+  if at > now and gate.state ~= 'OPEN' and at <= gate.probe_at then
     wait(wish, since, at)
     return {later_s = at - now}
   end
@@ -538,7 +538,7 @@ local function apply(kept)
   verdict.used = day_used()
   verdict.sent = sent_today()
   verdict.is_gone = day_is_gone()
-  verdict.is_open = gate.step == 'OPEN'
+  verdict.is_open = gate.state == 'OPEN'
   verdict.interval_s = pace_interval_s()
   return {cjson.encode(write()), cjson.encode(verdict)}
 end

@@ -28,7 +28,7 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async.transport.limits.day import DayCount
-from newsleopard_async.transport.limits.gate import Gate, Pace, Step, probe_delay_s
+from newsleopard_async.transport.limits.gate import Gate, GateState, Spacing, probe_delay_s
 from newsleopard_async.transport.limits.limit_state import DAY_PROBE_S
 from newsleopard_async.transport.limits.quota import (
     LEASE_S,
@@ -207,7 +207,7 @@ class _Shared:
     most: int = 0
     day: DayCount = attrs.field(factory=DayCount)
     day_probe_at: float = NEVER
-    pace: Pace = attrs.field(factory=Pace)
+    pace: Spacing = attrs.field(factory=Spacing)
 
     @classmethod
     def read(cls, kept: Any, now: float, jitter: Callable[[], float]) -> _Shared:
@@ -240,7 +240,7 @@ class _Shared:
             day=DayCount.read(kept["days"], instant),
             day_probe_at=instant(kept["day_probe_at"]),
             gate=Gate.read(kept["gate"], instant, jitter),
-            pace=Pace.read(kept["pace"]),
+            pace=Spacing.read(kept["pace"]),
         )
 
     def write(self, now: float) -> dict[str, Any]:
@@ -315,7 +315,7 @@ class _Shared:
         place = self._place_of(key, at)
         place.by, place.is_known = min(place.by, by) if place.is_known else by, True
         is_probe = any(each.id == key for each in self.probes)
-        if is_probe and self.gate.step in (Step.SHUT, Step.PROBING):
+        if is_probe and self.gate.state in (GateState.SHUT, GateState.PROBING):
             self.probes = [each for each in self.probes if each.id != key]
             self.gate.probe_settled(now, answered=answered)
 
@@ -344,7 +344,7 @@ class _Shared:
             return
         self.places.remove(place)
         self.day.take_back(now, wall)
-        if self.probes and self.probes[-1].id == key and self.gate.step is Step.PROBING:
+        if self.probes and self.probes[-1].id == key and self.gate.state is GateState.PROBING:
             self.gate.probe_unsent()
 
     def _refused(self, report: Report, change: Change, now: float, wall: datetime) -> None:
@@ -353,7 +353,7 @@ class _Shared:
             return
         self.refusals.append(report.id)
         self.pace.refused()
-        is_verdict = self.gate.step is Step.JUDGING
+        is_verdict = self.gate.state is GateState.JUDGING
         gone = self.gate.refused(now, daily=report.daily, retry_after_s=report.retry_after_s)
         if is_verdict and report.daily is False:
             self.day.heal()
@@ -364,7 +364,7 @@ class _Shared:
 
     def _give_up_probe(self, now: float) -> None:
         """Let another probe go if nothing is heard of the last one: its process may be dead."""
-        if self.gate.step is Step.PROBING and all(each.until <= now for each in self.probes):
+        if self.gate.state is GateState.PROBING and all(each.until <= now for each in self.probes):
             self.gate.probe_unsent()
 
     def _wished(self, wish: Wish, change: Change, now: float, wall: datetime) -> dict[str, Any]:
@@ -449,10 +449,11 @@ class _Shared:
         if self.gate.is_open:
             return NEVER
         if not wish.rank and (
-            self.gate.step is Step.PROBING or self._refusal(wish, change, now, wall) is not None
+            self.gate.state is GateState.PROBING
+            or self._refusal(wish, change, now, wall) is not None
         ):
             return NEVER
-        if self.gate.step is Step.PROBING or not is_next:
+        if self.gate.state is GateState.PROBING or not is_next:
             return None
         return self.gate.probe_at
 

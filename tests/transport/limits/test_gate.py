@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from newsleopard_async.transport.limits.gate import Gate, Pace, Step, probe_delay_s
+from newsleopard_async.transport.limits.gate import Gate, GateState, Spacing, probe_delay_s
 
 
 def steady_gate() -> Gate:
@@ -114,7 +114,7 @@ def test_verdicts_of_others_do_not_count_as_the_probes() -> None:
         gate.refused(1.1, daily=None, retry_after_s=None)
         gate.accepted()
 
-    assert gate.step is Step.PROBING
+    assert gate.state is GateState.PROBING
     assert gate.go_at() == float("inf")
     assert gate.hold_s(1.1) == 0.0
 
@@ -140,7 +140,7 @@ def test_refused_probe_is_counted_once() -> None:
     gate.accepted()
 
     assert not any(ends)
-    assert gate.step is Step.SHUT
+    assert gate.state is GateState.SHUT
     assert gate.hold_s(60.0) == 2
 
 
@@ -207,38 +207,38 @@ def test_retry_after_holds_everybody_for_five_minutes_at_most(
 )
 def test_pace_slows_after_three_refusals(refusals: int, factors: list[float]) -> None:
     """However many refusals one hold has brought, three or more slow down once."""
-    pace = Pace()
+    spacing = Spacing()
     for _ in range(refusals):
-        pace.refused()
+        spacing.refused()
 
-    pace.accepted()
+    spacing.accepted()
 
-    assert [pace.factor] == factors
+    assert [spacing.factor] == factors
 
 
 def test_pace_halves_with_each_further_three_refusals() -> None:
     """A server that goes on throttling is asked ever more slowly, down to a bound."""
-    pace = Pace()
+    spacing = Spacing()
     factors = []
 
     for _ in range(9):
         for _ in range(3):
-            pace.refused()
-        pace.accepted()
-        factors.append(pace.factor)
+            spacing.refused()
+        spacing.accepted()
+        factors.append(spacing.factor)
 
     assert factors == pytest.approx([1.1, 2.2, 4.4, 8.8, 17.6, 35.2, 64, 64, 64])
 
 
 def test_pace_recovers_slowly_and_stays_even() -> None:
     """Every 50 accepted requests make it 10 % faster, but bursts do not come back."""
-    pace = Pace(factor=2.2)
+    spacing = Spacing(factor=2.2)
     factors = []
 
     for _ in range(10):
         for _ in range(50):
-            pace.accepted()
-        factors.append(pace.factor)
+            spacing.accepted()
+        factors.append(spacing.factor)
 
     assert factors[:3] == pytest.approx([1.98, 1.782, 1.6038])
     assert factors[-2:] == [1.05, 1.05]
@@ -246,24 +246,24 @@ def test_pace_recovers_slowly_and_stays_even() -> None:
 
 def test_pace_without_trouble_stays_off() -> None:
     """As long as the server accepts, requests may come in bursts."""
-    pace = Pace()
+    spacing = Spacing()
 
     for _ in range(500):
-        pace.accepted()
+        spacing.accepted()
 
-    assert pace.interval_s([(10, 1.0)]) == 0.0
+    assert spacing.interval_s([(10, 1.0)]) == 0.0
 
 
 def test_few_refusals_are_forgotten_with_time() -> None:
     """Refusals far apart do not add up."""
-    pace = Pace()
+    spacing = Spacing()
 
     for _ in range(10):
-        pace.refused()
+        spacing.refused()
         for _ in range(50):
-            pace.accepted()
+            spacing.accepted()
 
-    assert pace.factor == 0.0
+    assert spacing.factor == 0.0
 
 
 @pytest.mark.parametrize(
@@ -274,4 +274,4 @@ def test_pace_goes_by_the_slowest_window(
     windows: list[tuple[int, float]], interval_s: float
 ) -> None:
     """The interval is a tenth above what the tightest limit allows on average."""
-    assert Pace(factor=1.1).interval_s(windows) == pytest.approx(interval_s)
+    assert Spacing(factor=1.1).interval_s(windows) == pytest.approx(interval_s)
