@@ -31,7 +31,7 @@ from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.files import make_private_folder
 from newsleopard_async.locks import AT_ONCE, NO_FOLLOW, FileLock, check_regular, try_lock, unlock
 from newsleopard_async.transport.limits.permits import apply
-from newsleopard_async.transport.limits.quota import Change, Verdict
+from newsleopard_async.transport.limits.quota import QuotaReply, QuotaUpdate
 
 __all__ = ["HostFile"]
 
@@ -100,7 +100,7 @@ class HostFile:
         self._closing()
         self._keep(descriptor)
 
-    async def update(self, change: Change) -> Verdict:
+    async def update(self, update: QuotaUpdate) -> QuotaReply:
         """Apply a change; wait while another process does.
 
         Raises:
@@ -108,22 +108,22 @@ class HostFile:
         """
         self.calls += 1
         try:
-            return await self._update(change)
+            return await self._update(update)
         except OSError as error:
             raise ConfigurationError(
                 f"the limits cannot be shared by {self._path}: {error.strerror}; give the client "
                 "quota=None if no other process uses this key"
             ) from None
 
-    async def _update(self, change: Change) -> Verdict:
+    async def _update(self, update: QuotaUpdate) -> QuotaReply:
         began_s, tries = self._clock.monotonic(), 0
         while True:
             with self._locked() as is_mine:
                 if is_mine:
-                    verdict = self._apply(change)
+                    reply = self._apply(update)
                     # If this process was stopped with the lock, the others have another file now.
                     if self._is_in_place():
-                        return verdict
+                        return reply
             tries += 1
             if not self._is_in_place():
                 self._reopen()
@@ -167,12 +167,12 @@ class HostFile:
         finally:
             lock.release()
 
-    def _apply(self, change: Change) -> Verdict:
+    def _apply(self, update: QuotaUpdate) -> QuotaReply:
         content = self._read()
         is_first, self._is_first = self._is_first and not content.strip(), False
-        kept, verdict = apply(
+        kept, reply = apply(
             _parsed(content),
-            change,
+            update,
             self._clock.monotonic(),
             self._clock.now(),
             is_first=is_first,
@@ -180,7 +180,7 @@ class HostFile:
         body = json.dumps(kept, separators=(",", ":")).encode()
         # A shorter one leaves the end of a longer one behind, which is not read.
         self._write(_head(body) + body)
-        return verdict
+        return reply
 
     def _read(self) -> bytes:
         os.lseek(self._descriptor, 0, os.SEEK_SET)

@@ -25,7 +25,7 @@ from newsleopard_async.transport.limits.gate import (
     Spacing,
     probe_delay_s,
 )
-from newsleopard_async.transport.limits.quota import Refused
+from newsleopard_async.transport.limits.quota import RefusalReason
 from newsleopard_async.transport.limits.windows import Claim, Desk, Slot, SlotLog, sliding_windows
 
 __all__ = ["DAY_PROBE_S", "Demand", "Hold", "LimitState", "refusal_for"]
@@ -264,11 +264,11 @@ class LimitState:
         self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None
     ) -> None:
         self.spacing.refused()
-        is_verdict = self.gate.state is GateState.JUDGING
+        is_probe_answer = self.gate.state is GateState.JUDGING
         gone = self.gate.refused(now, daily=daily, retry_after_s=retry_after_s)
-        if is_verdict and daily is False:
+        if is_probe_answer and daily is False:
             self.day.heal()
-        elif gone or (is_verdict and self.day.is_gone(now, wall)):
+        elif gone or (is_probe_answer and self.day.is_gone(now, wall)):
             self.spacing.forget_refusals()
             self.day.declare_gone(now, wall)
             self._day_probe_at = now + DAY_PROBE_S
@@ -304,7 +304,7 @@ class LimitState:
 
 
 def refusal_for(
-    why: Refused, demand: Demand, wall: datetime, *, hold_s: float = 0.0
+    why: RefusalReason, demand: Demand, wall: datetime, *, hold_s: float = 0.0
 ) -> RateLimited:
     """Return the error for a request that no wait would help."""
     match why:

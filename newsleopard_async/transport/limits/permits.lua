@@ -2,8 +2,8 @@
 -- `gate.py` and `day.py`, in one call. The reasons stand there. Names and order are the same, so
 -- that both can be read side by side, and a test holds the two together.
 --
--- KEYS[1]: what is kept, as JSON. ARGV[1]: a change, as JSON without what is None.
--- Returns the verdict, as JSON without what is None.
+-- KEYS[1]: what is kept, as JSON. ARGV[1]: an update, as JSON without what is None.
+-- Returns the reply, as JSON without what is None.
 --
 -- Time is the server's, in seconds since the beginning of 2026. JSON has 14 digits here: these are
 -- microseconds until 2029, and ten of them afterwards. Days are ordinals, as Python counts them.
@@ -18,7 +18,7 @@ local FIRST_FACTOR, LARGEST_FACTOR, SMALLEST_FACTOR = 1.1, 64, 1.05
 local MOST_DAYS, DAY_PROBE_S, IDLE_MS = 4, 300, 2 * 86400 * 1000
 local BEGINNING_S, ORDINAL_OF_1970 = 1767225600, 719163
 
-local change = cjson.decode(ARGV[1])
+local update = cjson.decode(ARGV[1])
 local time = redis.call('TIME')
 local unix_s, micros = tonumber(time[1]), tonumber(time[2])
 local now = unix_s - BEGINNING_S + micros / 1e6
@@ -218,7 +218,7 @@ local function gate_probe_unsent()
 end
 
 local function gate_shut_for(retry_after_s)
-  local delay_s = probe_delay_s(gate.refused_probes) * (1 + JITTER * change.chance)
+  local delay_s = probe_delay_s(gate.refused_probes) * (1 + JITTER * update.chance)
   gate.probe_at = math.max(gate.held_until, now + math.max(delay_s, kept_s(retry_after_s)))
 end
 
@@ -269,7 +269,7 @@ end
 
 local function pace_interval_s()
   local longest_s = 0
-  for _, window in ipairs(change.windows) do
+  for _, window in ipairs(update.windows) do
     longest_s = math.max(longest_s, window[2] / window[1])
   end
   return pace.factor * longest_s
@@ -333,11 +333,11 @@ local function refused(report)
   end
   shared.refusals[#shared.refusals + 1] = report.id
   pace.refusals = pace.refusals + 1
-  local is_verdict = gate.state == 'JUDGING'
+  local is_probe_answer = gate.state == 'JUDGING'
   local gone = gate_refused(report.daily, report.retry_after_s)
-  if is_verdict and report.daily == false then
+  if is_probe_answer and report.daily == false then
     day_heal()
-  elseif change.has_day and (gone or (is_verdict and day_is_gone())) then
+  elseif update.has_day and (gone or (is_probe_answer and day_is_gone())) then
     pace.refusals = 0
     day_today().is_gone = true
     shared.day_probe_at = now + DAY_PROBE_S
@@ -359,11 +359,11 @@ local function note(report)
   local at, what = now - report.age_s, report.what
   if what == 'sent' then
     local place = place_of(report.id, at)
-    place.by, place.is_known = at + change.uplink_s, true
+    place.by, place.is_known = at + update.uplink_s, true
   elseif what == 'answered' then
     settled(report.id, at, at, true)
   elseif what == 'lost' then
-    settled(report.id, at, at + change.uplink_s, false)
+    settled(report.id, at, at + update.uplink_s, false)
   elseif what == 'unsent' then
     unsent(report.id)
   elseif what == 'accepted' then
@@ -388,39 +388,39 @@ local function sent_today()
   return math.max(0, day_used() - #open_ones)
 end
 
-local function refusal(wish)
+local function refusal(permit_request)
   local may_probe = gate_may_probe()
   if day_is_gone() and not (may_probe and now >= shared.day_probe_at) then
     return {refused = 'gone'}
   end
-  if change.allowance and sent_today() >= change.allowance then return {refused = 'used'} end
+  if update.allowance and sent_today() >= update.allowance then return {refused = 'used'} end
   local hold_s = gate_hold_s()
   if gate.is_given_up and not may_probe then
     return {refused = 'given-up', refused_s = math.max(hold_s, probe_delay_s(0))}
   end
-  if hold_s > wish.longest_hold_s then return {refused = 'hold', refused_s = hold_s} end
+  if hold_s > permit_request.longest_hold_s then return {refused = 'hold', refused_s = hold_s} end
 end
 
 local function free_at(arrivals, not_before)
   local at, sorted = not_before, {}
   for place, each in ipairs(arrivals) do sorted[place] = each end
   table.sort(sorted)
-  for _, window in ipairs(change.windows) do
+  for _, window in ipairs(update.windows) do
     local count, period_s = window[1], window[2]
     if #sorted >= count then at = math.max(at, sorted[#sorted - count + 1] + period_s * MARGIN) end
   end
   return at
 end
 
-local function held_until(wish, is_next)
+local function held_until(permit_request, is_next)
   if gate.state == 'OPEN' then return NEVER end
-  if wish.rank == 0 and (gate.state == 'PROBING' or refusal(wish)) then return NEVER end
+  if permit_request.rank == 0 and (gate.state == 'PROBING' or refusal(permit_request)) then return NEVER end
   if gate.state == 'PROBING' or not is_next then return nil end
   return gate.probe_at
 end
 
-local function go_at(wish, ahead)
-  local not_before = held_until(wish, ahead == 0)
+local function go_at(permit_request, ahead)
+  local not_before = held_until(permit_request, ahead == 0)
   if not not_before then return now + LOOK_S, LATER end
   local apart_s, early, late = pace_interval_s(), {}, {}
   for place, each in ipairs(shared.places) do
@@ -434,57 +434,57 @@ local function go_at(wish, ahead)
     early[#early + 1] = last_at
     late[#late + 1] = LATER
   end
-  local since_lost = shared.born + AHEAD_S + shared.reach_s + change.uplink_s
+  local since_lost = shared.born + AHEAD_S + shared.reach_s + update.uplink_s
   not_before = math.max(now, not_before, last_at + apart_s, since_lost)
   return free_at(early, not_before), free_at(late, not_before)
 end
 
-local function wait(wish, since, due)
-  shared.line[#shared.line + 1] = {id = wish.id, rank = wish.rank, since = since, due = due}
+local function wait(permit_request, since, due)
+  shared.line[#shared.line + 1] = {id = permit_request.id, rank = permit_request.rank, since = since, due = due}
 end
 
-local function permit(wish, since, at)
+local function permit(permit_request, since, at)
   if at > now and gate.state ~= 'OPEN' and at <= gate.probe_at then
-    wait(wish, since, at)
+    wait(permit_request, since, at)
     return {later_s = at - now}
   end
   if gate_pass_one(now < gate_go_at()) then
-    shared.probes[#shared.probes + 1] = {id = wish.id, until_at = at + LEASE_S}
+    shared.probes[#shared.probes + 1] = {id = permit_request.id, until_at = at + LEASE_S}
   end
-  shared.places[#shared.places + 1] = {id = wish.id, at = at, by = at + LEASE_S, is_known = false}
+  shared.places[#shared.places + 1] = {id = permit_request.id, at = at, by = at + LEASE_S, is_known = false}
   shared.last_at = math.max(at, shared.last_at)
-  if change.has_day then
+  if update.has_day then
     local today = day_today()
     today.sent = today.sent + 1
   end
   return {go_s = at - now}
 end
 
-local function wished(wish)
-  local place = of_id(shared.places, wish.id)
+local function answer_request(permit_request)
+  local place = of_id(shared.places, permit_request.id)
   if place then return {go_s = place.at - now} end
-  local turn = of_id(shared.line, wish.id)
-  local since = turn and turn.since or now - wish.waited_s
+  local turn = of_id(shared.line, permit_request.id)
+  local since = turn and turn.since or now - permit_request.waited_s
   shared.line = only(shared.line, function(each)
-    return each.due + GRACE_S >= now and each.id ~= wish.id
+    return each.due + GRACE_S >= now and each.id ~= permit_request.id
   end)
-  if wish.rank ~= 0 then
-    local why = refusal(wish)
+  if permit_request.rank ~= 0 then
+    local why = refusal(permit_request)
     if why then return why end
   end
-  if wish.rank ~= 0 and change.allowance and day_used() >= change.allowance then
-    wait(wish, since, now + LOOK_S)
+  if permit_request.rank ~= 0 and update.allowance and day_used() >= update.allowance then
+    wait(permit_request, since, now + LOOK_S)
     return {later_s = LOOK_S}
   end
   local ahead = #only(shared.line, function(each)
-    return each.rank < wish.rank or (each.rank == wish.rank and each.since < since)
+    return each.rank < permit_request.rank or (each.rank == permit_request.rank and each.since < since)
   end)
-  local early, sure = go_at(wish, ahead)
-  local latest = wish.rank == POLL and early or early + CLOSE_S
-  local is_soon = sure <= now + (wish.rank == POLL and CLOSE_S / 10 or AHEAD_S)
-  if sure <= latest and is_soon then return permit(wish, since, sure) end
+  local early, sure = go_at(permit_request, ahead)
+  local latest = permit_request.rank == POLL and early or early + CLOSE_S
+  local is_soon = sure <= now + (permit_request.rank == POLL and CLOSE_S / 10 or AHEAD_S)
+  if sure <= latest and is_soon then return permit(permit_request, since, sure) end
   local later_s = math.min(math.max(early - now, AGAIN_S), AHEAD_S)
-  wait(wish, since, now + later_s)
+  wait(permit_request, since, now + later_s)
   return {later_s = later_s}
 end
 
@@ -519,28 +519,28 @@ local function apply(kept)
   shared = kept and read(kept) or new()
   gate, pace = shared.gate, shared.pace
   shared.most = math.max(shared.most, LEAST)
-  for _, window in ipairs(change.windows) do
+  for _, window in ipairs(update.windows) do
     shared.reach_s = math.max(shared.reach_s, MARGIN * window[2])
     shared.most = math.max(shared.most, window[1])
   end
-  if change.day == date then
+  if update.day == date then
     local today = day_today()
-    today.sent = math.max(today.sent, change.seen)
+    today.sent = math.max(today.sent, update.seen)
   end
-  for _, report in ipairs(change.reports) do note(report) end
+  for _, report in ipairs(update.reports) do note(report) end
   give_up_probe()
-  local verdict = {}
-  if change.wish then verdict = wished(change.wish) end
-  if change.claim then
-    for name, value in pairs(claimed(change.claim)) do verdict[name] = value end
+  local reply = {}
+  if update.permit_request then reply = answer_request(update.permit_request) end
+  if update.claim then
+    for name, value in pairs(claimed(update.claim)) do reply[name] = value end
   end
-  verdict.day = date
-  verdict.used = day_used()
-  verdict.sent = sent_today()
-  verdict.is_gone = day_is_gone()
-  verdict.is_open = gate.state == 'OPEN'
-  verdict.interval_s = pace_interval_s()
-  return {cjson.encode(write()), cjson.encode(verdict)}
+  reply.day = date
+  reply.used = day_used()
+  reply.sent = sent_today()
+  reply.is_gone = day_is_gone()
+  reply.is_open = gate.state == 'OPEN'
+  reply.interval_s = pace_interval_s()
+  return {cjson.encode(write()), cjson.encode(reply)}
 end
 
 local function apply_to(content)
@@ -550,7 +550,7 @@ local function apply_to(content)
 end
 
 -- Anything that cannot be worked with is as good as nothing.
-local is_readable, changed = pcall(apply_to, redis.call('GET', KEYS[1]))
-if not is_readable then changed = apply(nil) end
-redis.call('SET', KEYS[1], changed[1], 'PX', IDLE_MS)
-return changed[2]
+local is_readable, updated = pcall(apply_to, redis.call('GET', KEYS[1]))
+if not is_readable then updated = apply(nil) end
+redis.call('SET', KEYS[1], updated[1], 'PX', IDLE_MS)
+return updated[2]

@@ -33,11 +33,11 @@ from newsleopard_async.transport.limits.limit_state import DAY_PROBE_S
 from newsleopard_async.transport.limits.quota import (
     LEASE_S,
     POLL,
-    Change,
     ExportClaim,
-    Report,
-    Verdict,
-    Wish,
+    PermitRequest,
+    QuotaReply,
+    QuotaUpdate,
+    RequestReport,
 )
 from newsleopard_async.transport.limits.windows import MARGIN
 
@@ -91,30 +91,30 @@ LATER: Final = 1e18
 
 def apply(
     kept: object,
-    change: Change,
+    update: QuotaUpdate,
     now: float,
     wall: datetime,
     *,
     is_first: bool = False,
-) -> tuple[dict[str, Any], Verdict]:
-    """Apply a change to what is kept.
+) -> tuple[dict[str, Any], QuotaReply]:
+    """Apply an update to what is kept.
 
     Args:
         kept: JSON-safe data, as it was returned before; None if there is none. Anything else is as
             good as that.
-        change: What to do.
+        update: What to do.
         now: Seconds, by a clock that all processes share.
         wall: In UTC.
         is_first: Whether there never was anything, so that nobody can have sent anything.
     """
-    shared = _read(kept, now, lambda: change.chance)
+    shared = _read(kept, now, lambda: update.chance)
     if shared is None:
         shared = _Shared(
             born=NEVER if is_first else now,
-            gate=Gate(jitter=lambda: change.chance),
+            gate=Gate(jitter=lambda: update.chance),
         )
-    verdict = shared.change(change, now, wall)
-    return shared.write(now), verdict
+    reply = shared.update(update, now, wall)
+    return shared.write(now), reply
 
 
 def _read(kept: object, now: float, jitter: Callable[[], float]) -> _Shared | None:
@@ -266,47 +266,47 @@ class _Shared:
             "pace": attrs.astuple(self.pace),
         }
 
-    def change(self, change: Change, now: float, wall: datetime) -> Verdict:
+    def update(self, update: QuotaUpdate, now: float, wall: datetime) -> QuotaReply:
         """Take the reports, then look at what is asked for."""
-        self.reach_s = max([self.reach_s, *(MARGIN * period_s for _, period_s in change.windows)])
-        self.most = max([self.most, _LEAST, *(count for count, _ in change.windows)])
-        if change.day == wall.toordinal():
-            self.day.seed(change.seen, now, wall)
-        for report in change.reports:
-            self._note(report, change, now, wall)
+        self.reach_s = max([self.reach_s, *(MARGIN * period_s for _, period_s in update.windows)])
+        self.most = max([self.most, _LEAST, *(count for count, _ in update.windows)])
+        if update.day == wall.toordinal():
+            self.day.seed(update.seen, now, wall)
+        for report in update.reports:
+            self._note(report, update, now, wall)
         self._give_up_probe(now)
         found: dict[str, Any] = {}
-        if change.wish is not None:
-            found = self._wished(change.wish, change, now, wall)
-        if change.claim is not None:
-            found |= self._claimed(change.claim, now)
-        return Verdict(
+        if update.permit_request is not None:
+            found = self._answer_request(update.permit_request, update, now, wall)
+        if update.claim is not None:
+            found |= self._claimed(update.claim, now)
+        return QuotaReply(
             day=wall.toordinal(),
             used=self.day.used(now, wall),
             sent=self._sent(now, wall),
             is_gone=self.day.is_gone(now, wall),
             is_open=self.gate.is_open,
-            interval_s=self.pace.interval_s(change.windows),
+            interval_s=self.pace.interval_s(update.windows),
             **found,
         )
 
-    def _note(self, report: Report, change: Change, now: float, wall: datetime) -> None:
+    def _note(self, report: RequestReport, update: QuotaUpdate, now: float, wall: datetime) -> None:
         at = now - report.age_s
         match report.what:
             case "sent":
                 # It may be told twice, if more of it leaves: the last time counts.
                 place = self._place_of(report.id, at)
-                place.by, place.is_known = at + change.uplink_s, True
+                place.by, place.is_known = at + update.uplink_s, True
             case "answered":
                 self._settled(report.id, at, at, now, answered=True)
             case "lost":
-                self._settled(report.id, at, at + change.uplink_s, now, answered=False)
+                self._settled(report.id, at, at + update.uplink_s, now, answered=False)
             case "unsent":
                 self._unsent(report.id, now, wall)
             case "accepted":
                 self._accepted()
             case "refused":
-                self._refused(report, change, now, wall)
+                self._refused(report, update, now, wall)
             case _:
                 self._exported(report, at)
 
@@ -347,17 +347,19 @@ class _Shared:
         if self.probes and self.probes[-1].id == key and self.gate.state is GateState.PROBING:
             self.gate.probe_unsent()
 
-    def _refused(self, report: Report, change: Change, now: float, wall: datetime) -> None:
+    def _refused(
+        self, report: RequestReport, update: QuotaUpdate, now: float, wall: datetime
+    ) -> None:
         """Note a refusal at the gateway, once; see `limit_state.LimitState.throttled`."""
         if report.id in self.refusals:
             return
         self.refusals.append(report.id)
         self.pace.refused()
-        is_verdict = self.gate.state is GateState.JUDGING
+        is_probe_answer = self.gate.state is GateState.JUDGING
         gone = self.gate.refused(now, daily=report.daily, retry_after_s=report.retry_after_s)
-        if is_verdict and report.daily is False:
+        if is_probe_answer and report.daily is False:
             self.day.heal()
-        elif change.has_day and (gone or (is_verdict and self.day.is_gone(now, wall))):
+        elif update.has_day and (gone or (is_probe_answer and self.day.is_gone(now, wall))):
             self.pace.forget_refusals()
             self.day.declare_gone(now, wall)
             self.day_probe_at = now + DAY_PROBE_S
@@ -367,51 +369,53 @@ class _Shared:
         if self.gate.state is GateState.PROBING and all(each.until <= now for each in self.probes):
             self.gate.probe_unsent()
 
-    def _wished(self, wish: Wish, change: Change, now: float, wall: datetime) -> dict[str, Any]:
-        place = self._place(wish.id)
+    def _answer_request(
+        self, permit_request: PermitRequest, update: QuotaUpdate, now: float, wall: datetime
+    ) -> dict[str, Any]:
+        place = self._place(permit_request.id)
         if place is not None:
             # Asked again: the reply was lost.
             return {"go_s": place.at - now}
-        before = next((each for each in self.line if each.id == wish.id), None)
+        before = next((each for each in self.line if each.id == permit_request.id), None)
         # As when it asked first: each way to the store takes a time of its own, and who is told to
         # come after another one must not come before it.
-        since = now - wish.waited_s if before is None else before.since
-        turn = _Turn(wish.id, wish.rank, since, due=now)
+        since = now - permit_request.waited_s if before is None else before.since
+        turn = _Turn(permit_request.id, permit_request.rank, since, due=now)
         self.line = [each for each in self.line if each.due + _GRACE_S >= now]
-        self.line = [each for each in self.line if each.id != wish.id]
-        if wish.rank and (refused := self._refusal(wish, change, now, wall)):
+        self.line = [each for each in self.line if each.id != permit_request.id]
+        if permit_request.rank and (refused := self._refusal(permit_request, update, now, wall)):
             return refused
         if (
-            wish.rank
-            and change.allowance is not None
-            and self.day.used(now, wall) >= change.allowance
+            permit_request.rank
+            and update.allowance is not None
+            and self.day.used(now, wall) >= update.allowance
         ):
             # The last permits are given, and may come back.
             self.line.append(attrs.evolve(turn, due=now + _LOOK_S))
             return {"later_s": _LOOK_S}
-        ahead = sum((each.rank, each.since) < (wish.rank, since) for each in self.line)
-        early, sure = self._go_at(wish, change, ahead, now, wall)
-        latest = early if wish.rank == POLL else early + _CLOSE_S
-        is_soon = sure <= (now + _CLOSE_S / 10 if wish.rank == POLL else now + _AHEAD_S)
+        ahead = sum((each.rank, each.since) < (permit_request.rank, since) for each in self.line)
+        early, sure = self._go_at(permit_request, update, ahead, now, wall)
+        latest = early if permit_request.rank == POLL else early + _CLOSE_S
+        is_soon = sure <= (now + _CLOSE_S / 10 if permit_request.rank == POLL else now + _AHEAD_S)
         if sure <= latest and is_soon:
-            return self._permit(turn, change, sure, now, wall)
+            return self._permit(turn, update, sure, now, wall)
         later_s = min(max(early - now, _AGAIN_S), _AHEAD_S)
         self.line.append(attrs.evolve(turn, due=now + later_s))
         return {"later_s": later_s}
 
     def _refusal(
-        self, wish: Wish, change: Change, now: float, wall: datetime
+        self, permit_request: PermitRequest, update: QuotaUpdate, now: float, wall: datetime
     ) -> dict[str, Any] | None:
         """Return why no request goes; see `limit_state.LimitState.refusal`."""
         may_probe = self.gate.may_probe(now)
         if self.day.is_gone(now, wall) and not (may_probe and now >= self.day_probe_at):
             return {"refused": "gone"}
-        if change.allowance is not None and self._sent(now, wall) >= change.allowance:
+        if update.allowance is not None and self._sent(now, wall) >= update.allowance:
             return {"refused": "used"}
         hold_s = self.gate.hold_s(now)
         if self.gate.is_given_up and not may_probe:
             return {"refused": "given-up", "refused_s": max(hold_s, probe_delay_s(0))}
-        if hold_s > wish.longest_hold_s:
+        if hold_s > permit_request.longest_hold_s:
             return {"refused": "hold", "refused_s": hold_s}
         return None
 
@@ -421,36 +425,47 @@ class _Shared:
         return max(0, self.day.used(now, wall) - open_ones)
 
     def _go_at(
-        self, wish: Wish, change: Change, ahead: int, now: float, wall: datetime
+        self,
+        permit_request: PermitRequest,
+        update: QuotaUpdate,
+        ahead: int,
+        now: float,
+        wall: datetime,
     ) -> tuple[float, float]:
         """Return when it may go if all goes well, and when it may go for certain."""
-        not_before = self._held_until(wish, change, now, wall, is_next=ahead == 0)
+        not_before = self._held_until(permit_request, update, now, wall, is_next=ahead == 0)
         if not_before is None:
             return now + _LOOK_S, LATER
-        apart_s = self.pace.interval_s(change.windows)
+        apart_s = self.pace.interval_s(update.windows)
         # When each has arrived: at the earliest, and at the latest.
         early = [each.by if each.is_known else each.at for each in self.places]
         late = [each.by for each in self.places]
         last_at = self.last_at
         for _ in range(ahead):
-            last_at = _free_at(early, change, max(now, not_before, last_at + apart_s))
+            last_at = _free_at(early, update, max(now, not_before, last_at + apart_s))
             if last_at > now + _AHEAD_S:
                 return last_at, LATER
             early.append(last_at)
             late.append(LATER)
-        since_lost = self.born + _AHEAD_S + self.reach_s + change.uplink_s
+        since_lost = self.born + _AHEAD_S + self.reach_s + update.uplink_s
         not_before = max(now, not_before, last_at + apart_s, since_lost)
-        return _free_at(early, change, not_before), _free_at(late, change, not_before)
+        return _free_at(early, update, not_before), _free_at(late, update, not_before)
 
     def _held_until(
-        self, wish: Wish, change: Change, now: float, wall: datetime, *, is_next: bool
+        self,
+        permit_request: PermitRequest,
+        update: QuotaUpdate,
+        now: float,
+        wall: datetime,
+        *,
+        is_next: bool,
     ) -> float | None:
         """Return until when the gate keeps a request; None if only an answer can tell."""
         if self.gate.is_open:
             return NEVER
-        if not wish.rank and (
+        if not permit_request.rank and (
             self.gate.state is GateState.PROBING
-            or self._refusal(wish, change, now, wall) is not None
+            or self._refusal(permit_request, update, now, wall) is not None
         ):
             return NEVER
         if self.gate.state is GateState.PROBING or not is_next:
@@ -458,7 +473,7 @@ class _Shared:
         return self.gate.probe_at
 
     def _permit(
-        self, turn: _Turn, change: Change, at: float, now: float, wall: datetime
+        self, turn: _Turn, update: QuotaUpdate, at: float, now: float, wall: datetime
     ) -> dict[str, Any]:
         if at > now and not self.gate.is_open and at <= self.gate.probe_at:
             # A probe is not given ahead: until then somebody urgent may come.
@@ -468,7 +483,7 @@ class _Shared:
             self.probes.append(_Probe(turn.id, at + LEASE_S))
         self.places.append(_Place(turn.id, at, at + LEASE_S))
         self.last_at = max(at, self.last_at)
-        if change.has_day:
+        if update.has_day:
             self.day.count(now, wall)
         return {"go_s": at - now}
 
@@ -489,7 +504,7 @@ class _Shared:
         self.exports = [*others, _Export(claim.id, claim.campaign_sn, now, until)]
         return {}
 
-    def _exported(self, report: Report, at: float) -> None:
+    def _exported(self, report: RequestReport, at: float) -> None:
         export = next((each for each in self.exports if each.id == report.id), None)
         if export is None:
             return
@@ -500,10 +515,10 @@ class _Shared:
             export.at, export.is_open = at, False
 
 
-def _free_at(arrivals: list[float], change: Change, not_before: float) -> float:
+def _free_at(arrivals: list[float], update: QuotaUpdate, not_before: float) -> float:
     """Return from when on all windows take one more."""
     free_at = not_before
-    for count, period_s in change.windows:
+    for count, period_s in update.windows:
         if len(arrivals) >= count:
             free_at = max(free_at, sorted(arrivals)[-count] + period_s * MARGIN)
     return free_at

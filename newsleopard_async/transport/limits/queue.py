@@ -333,7 +333,7 @@ class RequestQueue:
         return _LAST if waits_last else _LAST - 1, waiter.joined_at
 
     def _urgency(self, waiter: _Waiter) -> int:
-        """Return how urgent it is to others who share the limits; see `quota.Wish`."""
+        """Return how urgent it is to others who share the limits; see `quota.PermitRequest`."""
         if waiter.demand.insists:
             return 0
         return POLL if self._rank(waiter, self.clock.monotonic() - POLLS_WAIT_S)[0] == _LAST else 1

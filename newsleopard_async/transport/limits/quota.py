@@ -10,14 +10,14 @@ __all__ = [
     "GOOD_S",
     "LEASE_S",
     "POLL",
-    "Change",
     "ExportClaim",
+    "Fate",
+    "PermitRequest",
+    "QuotaReply",
     "QuotaStore",
-    "Refused",
-    "Report",
-    "Verdict",
-    "What",
-    "Wish",
+    "QuotaUpdate",
+    "RefusalReason",
+    "RequestReport",
 ]
 
 LEASE_S: Final = 10.0
@@ -30,18 +30,18 @@ POLL: Final = 2
 """The rank of a poll."""
 
 
-What = Literal[
+Fate = Literal[
     "sent", "answered", "lost", "unsent", "accepted", "refused", "exported", "unexported"
 ]
 """What may become of a request."""
 
-Refused = Literal["used", "gone", "given-up", "hold"]
+RefusalReason = Literal["used", "gone", "given-up", "hold"]
 """Why no request goes: the day is used, or gone; the server refuses everything for long; or it asks
 for a long hold."""
 
 
 @attrs.frozen
-class Report:
+class RequestReport:
     """What became of a request.
 
     Attributes:
@@ -56,14 +56,14 @@ class Report:
     """
 
     id: str
-    what: What
+    what: Fate
     age_s: float
     daily: bool | None = None
     retry_after_s: float | None = None
 
 
 @attrs.frozen
-class Wish:
+class PermitRequest:
     """A permit that is asked for.
 
     Attributes:
@@ -97,7 +97,7 @@ class ExportClaim:
 
 
 @attrs.frozen(kw_only=True)
-class Change:
+class QuotaUpdate:
     """What a process reports, and what it asks for.
 
     Attributes:
@@ -109,7 +109,7 @@ class Change:
             seen, which outlives what is kept.
         chance: A random number below 1, for the jitter.
         reports: In their order.
-        wish: A permit, or None.
+        permit_request: A request for a permit, or None.
         claim: An export, or None.
     """
 
@@ -120,14 +120,14 @@ class Change:
     day: int
     seen: int
     chance: float
-    reports: tuple[Report, ...] = ()
-    wish: Wish | None = None
+    reports: tuple[RequestReport, ...] = ()
+    permit_request: PermitRequest | None = None
     claim: ExportClaim | None = None
 
 
 @attrs.frozen(kw_only=True)
-class Verdict:
-    """What comes of a change.
+class QuotaReply:
+    """What comes of an update.
 
     Attributes:
         day, used: The day by its ordinal, and its count, with the permits that are given.
@@ -151,7 +151,7 @@ class Verdict:
     interval_s: float
     go_s: float | None = None
     later_s: float | None = None
-    refused: Refused | None = None
+    refused: RefusalReason | None = None
     refused_s: float = 0.0
     exported_s: float | None = None
 
@@ -167,10 +167,10 @@ class QuotaStore(Protocol):
     name: str
     calls: int
 
-    async def update(self, change: Change) -> Verdict:
-        """Apply a change: atomically, within a bounded time, by the store's own time.
+    async def update(self, update: QuotaUpdate) -> QuotaReply:
+        """Apply an update: atomically, within a bounded time, by the store's own time.
 
-        A cancellation may lose the verdict. The same wish gets the same permit then.
+        A cancellation may lose the reply. The same request gets the same permit then.
 
         Raises:
             ConnectionFailed: it does not answer; nothing may be sent.

@@ -20,7 +20,7 @@ import attrs
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import ConnectionFailed
 from newsleopard_async.stores.redis_client import RedisClient, text_of
-from newsleopard_async.transport.limits.quota import Change, Verdict
+from newsleopard_async.transport.limits.quota import QuotaReply, QuotaUpdate
 
 __all__ = ["RedisQuota", "script"]
 
@@ -48,21 +48,21 @@ class RedisQuota:
         self.name: str = f"Redis at {self._client.host}, which keeps the shared limits,"
         self.calls: int = 0
 
-    async def update(self, change: Change) -> Verdict:
-        """Apply a change, by the server's time.
+    async def update(self, update: QuotaUpdate) -> QuotaReply:
+        """Apply an update, by the server's time.
 
         Raises:
             ConfigurationError: the server refuses it.
             ConnectionFailed: the server was away for 5 s.
         """
         self.calls += 1
-        given = json.dumps(attrs.asdict(change, filter=_is_given), separators=(",", ":"))
+        given = json.dumps(attrs.asdict(update, filter=_is_given), separators=(",", ":"))
         try:
             told = await self._client.run(script(), [self._key], [given], within_s=_WITHIN_S)
         except ConnectionFailed as error:
             text = f"{self.name} did not answer for {_WITHIN_S:g} s; nothing was sent"
             raise ConnectionFailed(text, reason=error.reason, host=error.host) from None
-        return Verdict(**json.loads(text_of(told)))
+        return QuotaReply(**json.loads(text_of(told)))
 
     def close(self) -> None:
         """Close our connections; others go on with what is kept."""

@@ -39,14 +39,14 @@ from newsleopard_async.transport.limits.limit_state import Demand, Hold, LimitSt
 from newsleopard_async.transport.limits.quota import (
     GOOD_S,
     LEASE_S,
-    Change,
     ExportClaim,
+    Fate,
+    PermitRequest,
+    QuotaReply,
     QuotaStore,
-    Refused,
-    Report,
-    Verdict,
-    What,
-    Wish,
+    QuotaUpdate,
+    RefusalReason,
+    RequestReport,
 )
 from newsleopard_async.transport.limits.windows import Claim, Desk, Slot
 
@@ -130,7 +130,7 @@ class _Note:
 
     at: float
     due: float
-    report: Report
+    report: RequestReport
 
 
 class SharedLimitState(LimitState):
@@ -155,7 +155,7 @@ class SharedLimitState(LimitState):
         self._notes: list[_Note] = []
         self._is_reporting = False
         self._last: _Last | None = None
-        self._known: Verdict | None = None
+        self._known: QuotaReply | None = None
         self._is_open = True
         self._is_quick = True
         self._lock = anyio.Lock()
@@ -227,28 +227,28 @@ class SharedLimitState(LimitState):
     async def _ask(self, asking: _Asking, demand: Demand) -> None:
         asked_at = self._clock.monotonic()
         waited_s = asked_at - asking.since
-        wish = Wish(asking.id, asking.rank, waited_s, demand.longest_hold_s)
-        verdict = await self._update(demand, wish=wish)
+        permit_request = PermitRequest(asking.id, asking.rank, waited_s, demand.longest_hold_s)
+        reply = await self._update(demand, permit_request=permit_request)
         now = self._clock.monotonic()
         if self._asking is not asking:
             # All who waited have left meanwhile.
             self._note(asking.id, "unsent")
-        elif verdict.go_s is not None:
-            had_to_wait = asking.again_at > -math.inf or verdict.go_s > 0
+        elif reply.go_s is not None:
+            had_to_wait = asking.again_at > -math.inf or reply.go_s > 0
             self._permit = _Permit(
                 asking.id,
-                at=now + verdict.go_s,
-                good_until=asked_at + verdict.go_s + LEASE_S,
+                at=now + reply.go_s,
+                good_until=asked_at + reply.go_s + LEASE_S,
                 rank=asking.rank,
                 had_to_wait=had_to_wait,
             )
             self._asking = None
-        elif verdict.later_s is not None:
-            asking.again_at = now + verdict.later_s
+        elif reply.later_s is not None:
+            asking.again_at = now + reply.later_s
         else:
-            assert verdict.refused is not None  # one of the three is what a wish gets
+            assert reply.refused is not None  # one of the three is what a request gets
             self._asking = None
-            self._why_not = partial(_refusal, verdict, verdict.refused, self._clock.now())
+            self._why_not = partial(_refusal, reply, reply.refused, self._clock.now())
 
     def nobody_waits(self) -> None:
         """Give back what was asked for, since nobody is there to use it."""
@@ -345,10 +345,10 @@ class SharedLimitState(LimitState):
         asked = ExportClaim(
             claim.id, claim.campaign_sn, limits.export_per_campaign_s, limits.export_every_s
         )
-        while (verdict := await self._update(demand, claim=asked)).later_s is not None:
-            await self._clock.sleep(verdict.later_s)
-        if verdict.exported_s is not None:
-            raise exported_lately(limits.export_per_campaign_s, verdict.exported_s)
+        while (reply := await self._update(demand, claim=asked)).later_s is not None:
+            await self._clock.sleep(reply.later_s)
+        if reply.exported_s is not None:
+            raise exported_lately(limits.export_per_campaign_s, reply.exported_s)
 
     def export_go_at(self, demand: Demand, now: float) -> float:
         """Return when the next export goes: whoever has claimed one has kept the distance."""
@@ -374,7 +374,7 @@ class SharedLimitState(LimitState):
         own = self.day.sent(now, wall)
         return own if known is None else max(own, known.sent)
 
-    def _known_today(self, wall: datetime) -> Verdict | None:
+    def _known_today(self, wall: datetime) -> QuotaReply | None:
         known = self._known
         is_of_today = self._has_day and known is not None and known.day == wall.toordinal()
         return known if is_of_today else None
@@ -405,12 +405,16 @@ class SharedLimitState(LimitState):
                 await self._update(Demand(self._limits, False, 0.0))
 
     async def _update(
-        self, demand: Demand, *, wish: Wish | None = None, claim: ExportClaim | None = None
-    ) -> Verdict:
+        self,
+        demand: Demand,
+        *,
+        permit_request: PermitRequest | None = None,
+        claim: ExportClaim | None = None,
+    ) -> QuotaReply:
         async with self._lock:
             notes, self._notes = self._notes, []
             now, wall = self._clock.monotonic(), self._clock.now()
-            change = Change(
+            update = QuotaUpdate(
                 windows=demand.windows,
                 uplink_s=demand.limits.uplink_s,
                 allowance=demand.day_allowance if self._has_day and demand.day_limit else None,
@@ -419,35 +423,35 @@ class SharedLimitState(LimitState):
                 seen=self._sent(now, wall) if self._has_day else 0,
                 chance=random.random(),  # noqa: S311 - jitter
                 reports=tuple(attrs.evolve(n.report, age_s=now - n.at) for n in notes),
-                wish=wish,
+                permit_request=permit_request,
                 claim=claim,
             )
             try:
-                verdict = await self.store.update(change)
+                reply = await self.store.update(update)
             except BaseException:
                 self._notes = notes + self._notes
                 raise
-        self._learn(verdict)
-        return verdict
+        self._learn(reply)
+        return reply
 
-    def _learn(self, verdict: Verdict) -> None:
-        before, self._known = self._known, verdict
+    def _learn(self, reply: QuotaReply) -> None:
+        before, self._known = self._known, reply
         # What was refused meanwhile is not known there yet.
-        is_open = verdict.is_open and all(note.report.what != "refused" for note in self._notes)
+        is_open = reply.is_open and all(note.report.what != "refused" for note in self._notes)
         was_open, self._is_open = self._is_open, is_open
         if is_open and not was_open:
             _log.info("the platform accepts requests again")
-        if verdict.interval_s and not (before is not None and before.interval_s):
+        if reply.interval_s and not (before is not None and before.interval_s):
             _log.warning(
                 "the server throttles below the configured limits; from now on requests go "
                 "evenly, one in %.3f s",
-                verdict.interval_s,
+                reply.interval_s,
             )
 
     def _note(
         self,
         key: str,
-        what: What,
+        what: Fate,
         *,
         is_news: bool = True,
         daily: bool | None = None,
@@ -456,7 +460,7 @@ class SharedLimitState(LimitState):
         now = self._clock.monotonic()
         # While the gate is shut, each answer may be the one that opens it.
         within_s = _REPORTED_AFTER_S if is_news or not self._is_open else _NO_NEWS_AFTER_S
-        report = Report(key, what, 0.0, daily, retry_after_s)
+        report = RequestReport(key, what, 0.0, daily, retry_after_s)
         self._notes.append(_Note(now, now + within_s, report))
         if not self._is_reporting:
             # What is left of a task may be destroyed outside of any event loop.
@@ -482,7 +486,7 @@ class SharedLimitState(LimitState):
 
 
 def _refusal(
-    verdict: Verdict, why: Refused, wall: datetime, demand: Demand
+    reply: QuotaReply, why: RefusalReason, wall: datetime, demand: Demand
 ) -> NewsLeopardError | None:
     """Return the error for a request that no wait would help.
 
@@ -492,11 +496,11 @@ def _refusal(
     """
     if demand.insists:
         return None
-    if why == "used" and (demand.day_limit is None or verdict.sent < demand.day_allowance):
+    if why == "used" and (demand.day_limit is None or reply.sent < demand.day_allowance):
         return None
-    if why == "hold" and verdict.refused_s <= demand.longest_hold_s:
+    if why == "hold" and reply.refused_s <= demand.longest_hold_s:
         return None
-    return refusal_for(why, demand, wall, hold_s=verdict.refused_s)
+    return refusal_for(why, demand, wall, hold_s=reply.refused_s)
 
 
 def _same(error: NewsLeopardError) -> Callable[[Demand], NewsLeopardError]:

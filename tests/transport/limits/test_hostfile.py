@@ -27,7 +27,7 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits import hostfile
 from newsleopard_async.transport.limits.hostfile import HostFile
 from newsleopard_async.transport.limits.limiter import shared_queue
-from newsleopard_async.transport.limits.quota import Change, Verdict, Wish
+from newsleopard_async.transport.limits.quota import PermitRequest, QuotaReply, QuotaUpdate
 from tests.constants import KEY
 
 pytestmark = pytest.mark.quick
@@ -55,9 +55,9 @@ class Host:
         """Open the file."""
         return HostFile(self.folder, NAME, clock or self.clock)
 
-    async def ask(self, process: HostFile) -> Verdict:
+    async def ask(self, process: HostFile) -> QuotaReply:
         """Ask for a permit."""
-        change = Change(
+        change = QuotaUpdate(
             windows=((10, 1.0),),
             uplink_s=0.15,
             allowance=None,
@@ -65,7 +65,7 @@ class Host:
             day=0,
             seen=0,
             chance=0.5,
-            wish=Wish(f"{next(self._names)}", 1, 0.0, 60.0),
+            permit_request=PermitRequest(f"{next(self._names)}", 1, 0.0, 60.0),
         )
         return await process.update(change)
 

@@ -19,12 +19,12 @@ from newsleopard_async import ConfigurationError, ConnectionFailed, NewsLeopard
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.server import running
 from newsleopard_async.transport.limits import redisquota
-from newsleopard_async.transport.limits.quota import Change, Report
+from newsleopard_async.transport.limits.quota import QuotaUpdate, RequestReport
 from newsleopard_async.transport.limits.redisquota import RedisQuota
 from tests.constants import KEY
 from tests.servers import Server, start_redis
 
-CHANGE = Change(
+CHANGE = QuotaUpdate(
     windows=((10, 1.0),),
     uplink_s=0.15,
     allowance=9_950,
@@ -163,7 +163,7 @@ async def test_change_whose_reply_is_lost_counts_once(redis: Server, redis_url: 
     """The server works off what it was sent while it hung, and the same is sent again."""
     quota = RedisQuota(redis_url, "0" * 32)
     await quota.update(CHANGE)
-    change = attrs.evolve(CHANGE, reports=(Report("a", "refused", 0.0, daily=False),))
+    change = attrs.evolve(CHANGE, reports=(RequestReport("a", "refused", 0.0, daily=False),))
 
     async with anyio.create_task_group() as tasks:
         redis.freeze()

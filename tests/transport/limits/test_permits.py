@@ -13,12 +13,12 @@ import pytest
 
 from newsleopard_async.transport.limits.permits import FORM, apply
 from newsleopard_async.transport.limits.quota import (
-    Change,
     ExportClaim,
-    Report,
-    Verdict,
-    What,
-    Wish,
+    Fate,
+    PermitRequest,
+    QuotaReply,
+    QuotaUpdate,
+    RequestReport,
 )
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -34,14 +34,14 @@ class Shared:
 
     def update(
         self,
-        *reports: Report,
-        wish: Wish | None = None,
+        *reports: RequestReport,
+        permit_request: PermitRequest | None = None,
         claim: ExportClaim | None = None,
         seen: int = 0,
-    ) -> Verdict:
+    ) -> QuotaReply:
         """Apply a change."""
         wall = NOON + timedelta(seconds=self.now)
-        change = Change(
+        change = QuotaUpdate(
             windows=self.windows,
             uplink_s=0.15,
             allowance=None,
@@ -50,21 +50,21 @@ class Shared:
             seen=seen,
             chance=0.5,
             reports=reports,
-            wish=wish,
+            permit_request=permit_request,
             claim=claim,
         )
         kept, verdict = apply(self.kept, change, self.now, wall, is_first=self.kept is None)
         self.kept = json.loads(json.dumps(kept))
         return verdict
 
-    def ask(self, key: str, rank: int = 1) -> Verdict:
+    def ask(self, key: str, rank: int = 1) -> QuotaReply:
         """Ask for a permit."""
-        return self.update(wish=Wish(key, rank, 0.0, 60.0))
+        return self.update(permit_request=PermitRequest(key, rank, 0.0, 60.0))
 
 
-def heard(key: str, *whats: What, daily: bool | None = None) -> tuple[Report, ...]:
+def heard(key: str, *whats: Fate, daily: bool | None = None) -> tuple[RequestReport, ...]:
     """Report what became of a request just now."""
-    return tuple(Report(key, what, 0.0, daily=daily) for what in whats)
+    return tuple(RequestReport(key, what, 0.0, daily=daily) for what in whats)
 
 
 def send_probe(shared: Shared) -> None:
@@ -79,7 +79,7 @@ def send_probe(shared: Shared) -> None:
 def test_refusal_that_is_reported_again_counts_once() -> None:
     """A report whose reply was lost is made again, and must not slow everybody down."""
     shared = Shared()
-    refused = Report("one", "refused", 0.0, daily=False)
+    refused = RequestReport("one", "refused", 0.0, daily=False)
 
     shared.update(refused, refused, refused)
     shared.update(refused)
@@ -91,7 +91,7 @@ def test_refusals_of_their_own_count_each() -> None:
     """Three of them mean that the server allows less than the limits say."""
     shared = Shared()
 
-    shared.update(*(Report(name, "refused", 0.0, daily=False) for name in "abc"))
+    shared.update(*(RequestReport(name, "refused", 0.0, daily=False) for name in "abc"))
 
     assert shared.kept["pace"] == [0.0, 3, 0]
 
@@ -105,8 +105,8 @@ def test_who_left_the_line_keeps_nobody_waiting() -> None:
     behind = shared.ask("next").later_s
     assert behind is not None
 
-    sent = (Report(name, "sent", 0.0) for name in ("a", "b"))
-    shared.update(*sent, Report("gone", "unsent", 0.0))
+    sent = (RequestReport(name, "sent", 0.0) for name in ("a", "b"))
+    shared.update(*sent, RequestReport("gone", "unsent", 0.0))
 
     assert [turn[0] for turn in shared.kept["line"]] == ["next"]
 
@@ -123,7 +123,7 @@ def test_permit_that_is_asked_for_again_says_when_it_was_for() -> None:
     assert round(again, 3) == -0.7
 
 
-ASKED: Final = Wish("asked", 1, 0.0, 60.0)
+ASKED: Final = PermitRequest("asked", 1, 0.0, 60.0)
 
 
 def full_books() -> Any:
@@ -135,7 +135,7 @@ def full_books() -> Any:
     shared.ask("next probe")
     shared.ask("waits")
     claim = ExportClaim("export", "c1", 3_600.0, None)
-    shared.update(Report("none", "accepted", 0.0), claim=claim)
+    shared.update(RequestReport("none", "accepted", 0.0), claim=claim)
     return shared.kept
 
 
@@ -166,8 +166,8 @@ def test_odd_value_anywhere_fails_no_request(field: str) -> None:
 
     for odd in odd_values(whole[field]):
         shared = Shared(now=1_010.0, kept={**whole, field: odd})
-        shared.update(*heard("a", "sent", "answered", "refused", "accepted"), wish=ASKED)
-        shared.update(*heard("a", "unsent", "exported"), wish=ASKED)
+        shared.update(*heard("a", "sent", "answered", "refused", "accepted"), permit_request=ASKED)
+        shared.update(*heard("a", "unsent", "exported"), permit_request=ASKED)
 
     shared = Shared(now=1_010.0, kept={key: whole[key] for key in whole if key != field})
     assert shared.ask("a").later_s is not None
@@ -204,7 +204,7 @@ def places(shared: Shared) -> dict[str, float]:
     ],
 )
 def test_request_counts_until_it_has_arrived_for_certain(
-    reports: list[tuple[float, What]], arrived_s: float
+    reports: list[tuple[float, Fate]], arrived_s: float
 ) -> None:
     """That is its answer, or its last byte and the longest way, whichever was before."""
     shared = Shared()
@@ -212,7 +212,7 @@ def test_request_counts_until_it_has_arrived_for_certain(
 
     for at_s, what in reports:
         shared.now = 1_000 + at_s
-        shared.update(Report("a", what, 0.0))
+        shared.update(RequestReport("a", what, 0.0))
 
     assert places(shared) == {"a": arrived_s}
 
@@ -335,7 +335,7 @@ def test_turn_is_kept_however_long_the_way_to_the_store_takes() -> None:
     shared.ask("second")
 
     shared.now += first
-    sent = Report("before", "answered", first)
-    verdict = shared.update(sent, wish=Wish("first", 1, first - 0.002, 60.0))
+    sent = RequestReport("before", "answered", first)
+    verdict = shared.update(sent, permit_request=PermitRequest("first", 1, first - 0.002, 60.0))
 
     assert verdict.go_s == 0

@@ -18,12 +18,12 @@ from newsleopard_async.models import options
 from newsleopard_async.transport.limits import day, gate, limit_state, permits, quota, windows
 from newsleopard_async.transport.limits.permits import apply
 from newsleopard_async.transport.limits.quota import (
-    Change,
     ExportClaim,
-    Report,
-    Verdict,
-    What,
-    Wish,
+    Fate,
+    PermitRequest,
+    QuotaReply,
+    QuotaUpdate,
+    RequestReport,
 )
 from newsleopard_async.transport.limits.redisquota import script
 from tests.conftest import waited_for
@@ -36,7 +36,7 @@ MOODS: Final = ("accepted", "accepted", "refused", "used up", "used up", "lost",
 SCRIPTS_OWN: Final = ("BEGINNING_S", "ORDINAL_OF_1970", "IDLE_MS")
 LISTS: Final = ("places", "probes", "line", "exports", "refusals", "days")
 WINDOWS: Final = (((10, 1.0),), ((2, 1.0), (5, 10.0)), ((3, 0.5),), ())
-REPORTS: Final[tuple[What, ...]] = (
+REPORTS: Final[tuple[Fate, ...]] = (
     *("sent", "answered", "lost", "unsent", "accepted", "refused"),
     *("exported", "unexported"),
 )
@@ -50,7 +50,7 @@ EVERYTHING: Final = {
 
 MOMENTS_S: Final = (0, 0, 1e-6, 0.001, 0.01, 0.05, 0.1, 0.3, 1, 1.005, 1.2, 3, 10, 31, 130, 301)
 LEAPS_S: Final = (3_600, 40_000, 50_000, 86_400, 200_000, -0.5, -4, -700, -90_000, -90_000)
-BURSTS: Final[tuple[tuple[What, int], ...]] = (("accepted", 60), ("accepted", 60), ("refused", 40))
+BURSTS: Final[tuple[tuple[Fate, int], ...]] = (("accepted", 60), ("accepted", 60), ("refused", 40))
 
 
 def rounded(value: Any) -> Any:
@@ -64,7 +64,7 @@ def rounded(value: Any) -> Any:
     return [rounded(each) for each in value]
 
 
-def as_json(change: Change) -> str:
+def as_json(change: QuotaUpdate) -> str:
     """Write a change as `RedisQuota` does."""
     return json.dumps(attrs.asdict(change, filter=lambda _, value: value is not None))
 
@@ -87,7 +87,7 @@ class History:
     ids: list[str] = attrs.field(factory=lambda: ["none"])
     mood: str = "accepted"
     seen: set[str] = attrs.field(factory=set)
-    traffic: Change = attrs.field(init=False)
+    traffic: QuotaUpdate = attrs.field(init=False)
     key: str = "limits"
     _count: int = 0
 
@@ -111,7 +111,7 @@ class History:
 
     def _new_traffic(self) -> None:
         """Change who asks, and by which limits."""
-        self.traffic = Change(
+        self.traffic = QuotaUpdate(
             windows=self.dice.choice(WINDOWS),
             uplink_s=0.15,
             allowance=self.dice.choice((None, 0, 6, 20, 9_950, 9_950)),
@@ -143,16 +143,16 @@ class History:
         self.ids = [*self.ids[-40:], f"id{self._count}"]
         return self.ids[-1]
 
-    def _wish(self) -> Wish:
-        return Wish(
+    def _wish(self) -> PermitRequest:
+        return PermitRequest(
             self._id(),
             self.dice.choice((0, 1, 1, 1, 2)),
             self.dice.choice((0.0, 0.0, 0.2, 7.25)),
             self.dice.choice((0.0, 60.0, 60.0, 60.0)),
         )
 
-    def _report(self, key: str, what: What) -> Report:
-        return Report(
+    def _report(self, key: str, what: Fate) -> RequestReport:
+        return RequestReport(
             key,
             what,
             self.dice.choice((0.0, 0.0, 0.004, 0.4, 12.0)),
@@ -163,39 +163,39 @@ class History:
     def _crowd(self) -> None:
         """Let many ask at once."""
         for _ in range(10):
-            self.apply(wish=self._wish())
+            self.apply(permit_request=self._wish())
             self.time += timedelta(seconds=self.dice.choice((0, 0.001, 0.03)))
 
     def _one_request(self) -> None:
         """Ask for a permit until it is given, and answer what goes as the platform is in mood."""
-        wish = self._wish()
+        permit_request = self._wish()
         for _ in range(3):
-            verdict = self.apply(wish=wish)
+            verdict = self.apply(permit_request=permit_request)
             wait_s = verdict.later_s if verdict.go_s is None else verdict.go_s
             self.time += timedelta(seconds=max(0.0, wait_s or 0.0))
             if verdict.later_s is None:
                 break
         if verdict.go_s is not None and self.mood != "silent":
-            self._answer(wish)
+            self._answer(permit_request)
         elif self.dice.random() < 0.2:
-            self.apply(self._report(wish.id, "unsent"))
+            self.apply(self._report(permit_request.id, "unsent"))
 
-    def _answer(self, wish: Wish) -> None:
+    def _answer(self, permit_request: PermitRequest) -> None:
         if self.mood != "unsent":
-            self.apply(self._report(wish.id, "sent"))
+            self.apply(self._report(permit_request.id, "sent"))
         self.time += timedelta(seconds=self.dice.choice((0.001, 0.2, 1.5)))
         if self.mood in ("lost", "unsent"):
-            self.apply(self._report(wish.id, cast("What", self.mood)))
+            self.apply(self._report(permit_request.id, cast("Fate", self.mood)))
             return
-        answered = self._report(wish.id, "answered")
+        answered = self._report(permit_request.id, "answered")
         if self.dice.random() < 0.05:
             self.apply(answered)
         if self.mood == "used up":
             daily = self.dice.random() < 0.9
-            self.apply(answered, Report(self._id(), "refused", 0.0, daily=daily))
+            self.apply(answered, RequestReport(self._id(), "refused", 0.0, daily=daily))
             self.time += timedelta(seconds=self.dice.choice((10, 31, 40)))
         else:
-            self.apply(answered, self._report(self._id(), cast("What", self.mood)))
+            self.apply(answered, self._report(self._id(), cast("Fate", self.mood)))
 
     def _anything(self) -> None:
         """Report, ask and claim at random."""
@@ -208,15 +208,18 @@ class History:
         asks = self.dice.random()
         self.apply(
             *reports,
-            wish=self._wish() if asks < 0.5 else None,
+            permit_request=self._wish() if asks < 0.5 else None,
             claim=claim if asks > 0.4 else None,
         )
         if asks > 0.7:
             self.apply(self._report(claim.id, self.dice.choice(("exported", "unexported"))))
 
     def apply(
-        self, *reports: Report, wish: Wish | None = None, claim: ExportClaim | None = None
-    ) -> Verdict:
+        self,
+        *reports: RequestReport,
+        permit_request: PermitRequest | None = None,
+        claim: ExportClaim | None = None,
+    ) -> QuotaReply:
         """Apply a change by both, to the same; they must agree on what is kept and said."""
         wall = BEGINNING + self.time
         change = attrs.evolve(
@@ -225,7 +228,7 @@ class History:
             seen=self._seen() if self.traffic.has_day else 0,
             chance=self.dice.random(),
             reports=reports,
-            wish=wish,
+            permit_request=permit_request,
             claim=claim,
         )
         now = self.time // timedelta(seconds=1) + wall.microsecond / 1e6
@@ -236,7 +239,7 @@ class History:
             SCRIPT, 1, self.key, as_json(change), str(seconds), str(wall.microsecond)
         )
 
-        found = Verdict(**json.loads(told))
+        found = QuotaReply(**json.loads(told))
         assert rounded(attrs.asdict(found)) == rounded(attrs.asdict(verdict)), change
         assert rounded(self._kept()) == rounded(kept), change
         self._see(change, verdict, kept)
@@ -252,7 +255,7 @@ class History:
             return None
         return {name: kept[name] or [] if name in LISTS else kept[name] for name in kept}
 
-    def _see(self, change: Change, verdict: Verdict, kept: dict[str, Any]) -> None:
+    def _see(self, change: QuotaUpdate, verdict: QuotaReply, kept: dict[str, Any]) -> None:
         said = attrs.asdict(verdict, filter=lambda _, value: value is not None)
         self.seen |= {*said, str(verdict.refused), f"gate {kept['gate'][0]}"}
         self.seen |= {f"{name} {bool(said[name])}" for name in ("is_gone", "interval_s")}

@@ -34,7 +34,7 @@ from newsleopard_async.transport.limits.limit_state import Demand, Hold
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.permits import apply
 from newsleopard_async.transport.limits.queue import RequestQueue
-from newsleopard_async.transport.limits.quota import Change, Verdict
+from newsleopard_async.transport.limits.quota import QuotaReply, QuotaUpdate
 from newsleopard_async.transport.limits.sharing import SharedLimitState
 from newsleopard_async.transport.limits.windows import Slot
 
@@ -53,7 +53,7 @@ class MemoryQuota:
     failing: NewsLeopardError | None = None
     meanwhile: Callable[[], object] = lambda: None
 
-    async def update(self, change: Change) -> Verdict:
+    async def update(self, change: QuotaUpdate) -> QuotaReply:
         """Apply a change."""
         self.calls += 1
         await self.clock.sleep(random.uniform(0, 0.002))
@@ -384,7 +384,7 @@ async def use_up_the_day(fleet: Fleet) -> None:
     await fleet.quota.update(attrs.evolve(NOTHING, seen=9_950))
 
 
-NOTHING = Change(
+NOTHING = QuotaUpdate(
     windows=(),
     uplink_s=UPLINK_S,
     allowance=None,
