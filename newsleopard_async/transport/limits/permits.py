@@ -109,7 +109,7 @@ def apply(
     """
     shared = _read(kept, now, lambda: update.chance)
     if shared is None:
-        shared = _Shared(
+        shared = _QuotaState(
             born=NEVER if is_first else now,
             gate=Gate(jitter=lambda: update.chance),
         )
@@ -117,10 +117,10 @@ def apply(
     return shared.write(now), reply
 
 
-def _read(kept: object, now: float, jitter: Callable[[], float]) -> _Shared | None:
+def _read(kept: object, now: float, jitter: Callable[[], float]) -> _QuotaState | None:
     """Read what is kept; None if it is nothing, or anything else."""
     try:
-        return _Shared.read(kept, now, jitter)
+        return _QuotaState.read(kept, now, jitter)
     except (ArithmeticError, LookupError, TypeError, ValueError):
         return None
 
@@ -133,7 +133,7 @@ def _number(given: Any) -> float:
 
 
 @attrs.define
-class _Place:
+class _QuotaSlot:
     """The place of a request.
 
     Attributes:
@@ -161,7 +161,7 @@ class _Probe:
 
 
 @attrs.define
-class _Turn:
+class _QueueEntry:
     """Who waits for a permit.
 
     Attributes:
@@ -176,7 +176,7 @@ class _Turn:
 
 
 @attrs.define
-class _Export:
+class _QuotaExport:
     """An export, or the claim to one.
 
     Attributes:
@@ -192,15 +192,15 @@ class _Export:
 
 
 @attrs.define(kw_only=True)
-class _Shared:
+class _QuotaState:
     """What is kept, as it is worked with."""
 
     born: float
     gate: Gate
-    places: list[_Place] = attrs.field(factory=list)
+    places: list[_QuotaSlot] = attrs.field(factory=list)
     probes: list[_Probe] = attrs.field(factory=list)
-    line: list[_Turn] = attrs.field(factory=list)
-    exports: list[_Export] = attrs.field(factory=list)
+    line: list[_QueueEntry] = attrs.field(factory=list)
+    exports: list[_QuotaExport] = attrs.field(factory=list)
     refusals: list[str] = attrs.field(factory=list)
     last_at: float = NEVER
     reach_s: float = 0.0
@@ -210,7 +210,7 @@ class _Shared:
     pace: Spacing = attrs.field(factory=Spacing)
 
     @classmethod
-    def read(cls, kept: Any, now: float, jitter: Callable[[], float]) -> _Shared:
+    def read(cls, kept: Any, now: float, jitter: Callable[[], float]) -> _QuotaState:
         """Read it; if the time has gone back, all that is kept goes back with it."""
         if kept["form"] != FORM:
             raise ValueError
@@ -222,15 +222,16 @@ class _Shared:
         return cls(
             born=instant(kept["born"]),
             places=[
-                _Place(str(i), instant(at), instant(by), bool(k)) for i, at, by, k in kept["places"]
+                _QuotaSlot(str(i), instant(at), instant(by), bool(k))
+                for i, at, by, k in kept["places"]
             ],
             probes=[_Probe(str(i), instant(until)) for i, until in kept["probes"]],
             line=[
-                _Turn(str(i), int(rank), instant(at), instant(due))
+                _QueueEntry(str(i), int(rank), instant(at), instant(due))
                 for i, rank, at, due in kept["line"]
             ],
             exports=[
-                _Export(str(i), str(sn), instant(at), instant(until), bool(o))
+                _QuotaExport(str(i), str(sn), instant(at), instant(until), bool(o))
                 for i, sn, at, until, o in kept["exports"]
             ],
             refusals=[str(each) for each in kept["refusals"]],
@@ -326,15 +327,15 @@ class _Shared:
         if self.gate.is_open:
             self.pace.accepted()
 
-    def _place_of(self, key: str, at: float) -> _Place:
+    def _place_of(self, key: str, at: float) -> _QuotaSlot:
         """Return the place of a request that has left, also if it was lost."""
         place = self._place(key)
         if place is None:
-            place = _Place(key, at, at)
+            place = _QuotaSlot(key, at, at)
             self.places.append(place)
         return place
 
-    def _place(self, key: str) -> _Place | None:
+    def _place(self, key: str) -> _QuotaSlot | None:
         return next((each for each in self.places if each.id == key), None)
 
     def _unsent(self, key: str, now: float, wall: datetime) -> None:
@@ -380,7 +381,7 @@ class _Shared:
         # As when it asked first: each way to the store takes a time of its own, and who is told to
         # come after another one must not come before it.
         since = now - permit_request.waited_s if before is None else before.since
-        turn = _Turn(permit_request.id, permit_request.rank, since, due=now)
+        turn = _QueueEntry(permit_request.id, permit_request.rank, since, due=now)
         self.line = [each for each in self.line if each.due + _GRACE_S >= now]
         self.line = [each for each in self.line if each.id != permit_request.id]
         if permit_request.rank and (refused := self._refusal(permit_request, update, now, wall)):
@@ -473,7 +474,7 @@ class _Shared:
         return self.gate.probe_at
 
     def _permit(
-        self, turn: _Turn, update: QuotaUpdate, at: float, now: float, wall: datetime
+        self, turn: _QueueEntry, update: QuotaUpdate, at: float, now: float, wall: datetime
     ) -> dict[str, Any]:
         if at > now and not self.gate.is_open and at <= self.gate.probe_at:
             # A probe is not given ahead: until then somebody urgent may come.
@@ -481,7 +482,7 @@ class _Shared:
             return {"later_s": at - now}
         if self.gate.pass_one(early=now < self.gate.go_at()):
             self.probes.append(_Probe(turn.id, at + LEASE_S))
-        self.places.append(_Place(turn.id, at, at + LEASE_S))
+        self.places.append(_QuotaSlot(turn.id, at, at + LEASE_S))
         self.last_at = max(at, self.last_at)
         if update.has_day:
             self.day.count(now, wall)
@@ -501,7 +502,7 @@ class _Shared:
             if is_open or wait_s > 0:
                 return {"later_s": max(_EXPORT_LOOK_S, wait_s)}
         until = now + max(claim.period_s, claim.every_s or 0.0)
-        self.exports = [*others, _Export(claim.id, claim.campaign_sn, now, until)]
+        self.exports = [*others, _QuotaExport(claim.id, claim.campaign_sn, now, until)]
         return {}
 
     def _exported(self, report: RequestReport, at: float) -> None:

@@ -67,7 +67,7 @@ class _Waiter:
     """Someone in line.
 
     Attributes:
-        line: Where it stands.
+        queue: Where it waits.
         joined_at: Since when.
         first_at: When it goes before everybody else; infinity for all but polls.
         woken: Set when there is something to do; made anew for each wait.
@@ -78,7 +78,7 @@ class _Waiter:
 
     demand: Demand
     claim: Claim | None
-    line: _Line
+    queue: _WaiterQueue
     joined_at: float
     first_at: float = math.inf
     woken: anyio.Event | None = None
@@ -95,7 +95,7 @@ class _Waiter:
             self.woken.set()
 
 
-_Line = OrderedDict[_Waiter, None]
+_WaiterQueue = OrderedDict[_Waiter, None]
 """Those who wait in order. A plain dict looks for its first entry among all that have left."""
 
 
@@ -112,13 +112,13 @@ class RequestQueue:
         self.clock = clock
         self.clients: WeakSet[object] = WeakSet()
         self.state: LimitState = state or LimitState(DayCount())
-        self._insisting: _Line = OrderedDict()
-        self._urgent: _Line = OrderedDict()
+        self._insisting: _WaiterQueue = OrderedDict()
+        self._urgent: _WaiterQueue = OrderedDict()
         # Those who go before the rest: the gateway has refused them, or their deadline is near.
-        self._again: _Line = OrderedDict()
-        self._firm: _Line = OrderedDict()
-        self._exports: _Line = OrderedDict()
-        self._polite: _Line = OrderedDict()
+        self._again: _WaiterQueue = OrderedDict()
+        self._firm: _WaiterQueue = OrderedDict()
+        self._exports: _WaiterQueue = OrderedDict()
+        self._polite: _WaiterQueue = OrderedDict()
         self._demands: Counter[Demand] = Counter()
         self._next: _Waiter | None = None
         self._next_at = math.inf
@@ -163,13 +163,13 @@ class RequestQueue:
         Raises:
             RateLimited: waiting makes no sense.
         """
-        line = self._line_for(demand, claim, again=again, urgent=urgent)
+        queue = self._queue_for(demand, claim, again=again, urgent=urgent)
         first_at = goes_first_at.get() if demand.polite else math.inf
-        waiter = _Waiter(demand, claim, line, self.clock.monotonic(), first_at)
+        waiter = _Waiter(demand, claim, queue, self.clock.monotonic(), first_at)
         kept = False
         self._join(waiter)
         try:
-            await self._stand(waiter)
+            await self._wait_for_turn(waiter)
             if waiter.error is not None:
                 raise waiter.error
             assert waiter.slot is not None
@@ -179,19 +179,19 @@ class RequestQueue:
             if not kept:
                 self._withdraw(waiter)
 
-    async def _stand(self, waiter: _Waiter) -> None:
+    async def _wait_for_turn(self, waiter: _Waiter) -> None:
         if waiter.is_decided:
             await anyio.lowlevel.cancel_shielded_checkpoint()
             return
         while not waiter.is_decided:
-            await self._doze(waiter)
+            await self._wait_until_woken(waiter)
             self._advance(waiter)
             if waiter is self._first() and self._is_to_ask:
                 assert self._next is not None
                 await self.state.ask(self._next.demand, self._urgency(self._next), self.serve)
             self.serve()
 
-    async def _doze(self, waiter: _Waiter) -> None:
+    async def _wait_until_woken(self, waiter: _Waiter) -> None:
         """Wait until woken; the first in line also by its alarm."""
         woken = waiter.woken = anyio.Event()
         waiter.alarm_at = self._next_at if waiter is self._first() else math.inf
@@ -206,8 +206,8 @@ class RequestQueue:
         """Let a poll go before everybody else whose time for that has come."""
         if waiter.is_decided or self.clock.monotonic() < waiter.first_at:
             return
-        del waiter.line[waiter]
-        waiter.line, waiter.first_at = self._again, math.inf
+        del waiter.queue[waiter]
+        waiter.queue, waiter.first_at = self._again, math.inf
         self._again[waiter] = None
 
     def serve(self) -> None:
@@ -252,7 +252,7 @@ class RequestQueue:
         }
         if not in_vain:
             return
-        for waiter in tuple(chain(*self._lines)):
+        for waiter in tuple(chain(*self._queues)):
             if waiter.demand in in_vain:
                 self._decide(waiter, error=self.state.refusal(waiter.demand, now, wall))
 
@@ -269,7 +269,7 @@ class RequestQueue:
             self.state.give_back(waiter.slot)
             self.serve()
             return
-        was_first = waiter.error is None and next(iter(waiter.line)) is waiter
+        was_first = waiter.error is None and next(iter(waiter.queue)) is waiter
         if waiter.error is None:
             self._leave(waiter)
         if waiter.claim is not None:
@@ -282,14 +282,14 @@ class RequestQueue:
 
         Whatever holds the one before holds this one too, unless its client has other limits.
         """
-        is_news = not waiter.line or waiter.demand not in self._demands
-        waiter.line[waiter] = None
+        is_news = not waiter.queue or waiter.demand not in self._demands
+        waiter.queue[waiter] = None
         self._demands[waiter.demand] += 1
         if is_news:
             self.serve()
 
     def _leave(self, waiter: _Waiter) -> None:
-        del waiter.line[waiter]
+        del waiter.queue[waiter]
         self._demands[waiter.demand] -= 1
         if not self._demands[waiter.demand]:
             del self._demands[waiter.demand]
@@ -297,7 +297,7 @@ class RequestQueue:
             self.state.nobody_waits()
 
     @property
-    def _lines(self) -> tuple[_Line, ...]:
+    def _queues(self) -> tuple[_WaiterQueue, ...]:
         return (
             self._insisting,
             self._urgent,
@@ -307,7 +307,9 @@ class RequestQueue:
             self._polite,
         )
 
-    def _line_for(self, demand: Demand, claim: Claim | None, *, again: bool, urgent: bool) -> _Line:
+    def _queue_for(
+        self, demand: Demand, claim: Claim | None, *, again: bool, urgent: bool
+    ) -> _WaiterQueue:
         if urgent:
             # One that the ordinary rules hold must not hold up one that they do not.
             return self._insisting if demand.insists else self._urgent
@@ -319,17 +321,17 @@ class RequestQueue:
 
     def _heads(self) -> list[_Waiter]:
         """Return the first of each line, in the order of their turns."""
-        heads = [next(iter(line)) for line in self._lines if line]
+        heads = [next(iter(queue)) for queue in self._queues if queue]
         if len(heads) > 1:
             old = self.clock.monotonic() - POLLS_WAIT_S
             heads.sort(key=lambda waiter: self._rank(waiter, old))
         return heads
 
     def _rank(self, waiter: _Waiter, old: float) -> tuple[int, float]:
-        for rank, line in enumerate((self._insisting, self._urgent, self._again)):
-            if waiter.line is line:
+        for rank, queue in enumerate((self._insisting, self._urgent, self._again)):
+            if waiter.queue is queue:
                 return rank, waiter.joined_at
-        waits_last = waiter.line is self._polite and waiter.joined_at > old
+        waits_last = waiter.queue is self._polite and waiter.joined_at > old
         return _LAST if waits_last else _LAST - 1, waiter.joined_at
 
     def _urgency(self, waiter: _Waiter) -> int:

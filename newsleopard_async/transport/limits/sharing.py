@@ -70,7 +70,7 @@ _log: Final = Log()
 
 
 @attrs.define
-class _Asking:
+class _PendingPermit:
     """A permit that is asked for.
 
     Attributes:
@@ -104,7 +104,7 @@ class _Permit:
 
 
 @attrs.frozen
-class _Last:
+class _LastRequest:
     """The request that went last.
 
     Attributes:
@@ -120,7 +120,7 @@ class _Last:
 
 
 @attrs.frozen
-class _Note:
+class _PendingReport:
     """A report that is still to be made.
 
     Attributes:
@@ -148,13 +148,13 @@ class SharedLimitState(LimitState):
         self._clock = clock
         self._has_day = has_day
         self._limits = RateLimits()
-        self._asking: _Asking | None = None
+        self._asking: _PendingPermit | None = None
         self._permit: _Permit | None = None
         self._is_asking = False
-        self._why_not: Callable[[Demand], NewsLeopardError | None] | None = None
-        self._notes: list[_Note] = []
+        self._refusal_of: Callable[[Demand], NewsLeopardError | None] | None = None
+        self._notes: list[_PendingReport] = []
         self._is_reporting = False
-        self._last: _Last | None = None
+        self._last: _LastRequest | None = None
         self._known: QuotaReply | None = None
         self._is_open = True
         self._is_quick = True
@@ -164,8 +164,8 @@ class SharedLimitState(LimitState):
 
     def refusal(self, demand: Demand, now: float, wall: datetime) -> NewsLeopardError | None:
         """Return the error for a request that is not worth waiting with, or None."""
-        if self._why_not is not None:
-            return self._why_not(demand)
+        if self._refusal_of is not None:
+            return self._refusal_of(demand)
         used = self._sent(now, wall) if self._has_day else self.used(now, wall)
         if demand.insists or demand.day_limit is None or used < demand.day_allowance:
             return None
@@ -205,15 +205,15 @@ class SharedLimitState(LimitState):
             await self._wait_for_last()
             self._limits = demand.limits
             if self._asking is None:
-                self._asking = _Asking(self._clock.monotonic())
+                self._asking = _PendingPermit(self._clock.monotonic())
             self._asking.rank = rank
             await self._ask(self._asking, demand)
         except (ConnectionFailed, ConfigurationError) as error:
-            self._why_not = _same(error)
+            self._refusal_of = _same(error)
         finally:
             self._is_asking = False
             serve()
-            self._why_not = None
+            self._refusal_of = None
 
     async def _wait_for_last(self) -> None:
         """Give the last request the time to leave: its report goes with what is asked for."""
@@ -224,7 +224,7 @@ class SharedLimitState(LimitState):
                 await (last.ended if for_answer else last.left).wait()
             self._last = None
 
-    async def _ask(self, asking: _Asking, demand: Demand) -> None:
+    async def _ask(self, asking: _PendingPermit, demand: Demand) -> None:
         asked_at = self._clock.monotonic()
         waited_s = asked_at - asking.since
         permit_request = PermitRequest(asking.id, asking.rank, waited_s, demand.longest_hold_s)
@@ -248,7 +248,7 @@ class SharedLimitState(LimitState):
         else:
             assert reply.refused is not None  # one of the three is what a request gets
             self._asking = None
-            self._why_not = partial(_refusal, reply, reply.refused, self._clock.now())
+            self._refusal_of = partial(_refusal, reply, reply.refused, self._clock.now())
 
     def nobody_waits(self) -> None:
         """Give back what was asked for, since nobody is there to use it."""
@@ -270,7 +270,7 @@ class SharedLimitState(LimitState):
         assert self._permit is not None
         slot = super().take(desk, claim, now)
         slot.id, slot.good_until = self._permit.id, self._permit.good_until
-        self._last = _Last(slot.id, self._permit.had_to_wait)
+        self._last = _LastRequest(slot.id, self._permit.had_to_wait)
         self._permit = None
         return slot
 
@@ -461,7 +461,7 @@ class SharedLimitState(LimitState):
         # While the gate is shut, each answer may be the one that opens it.
         within_s = _REPORTED_AFTER_S if is_news or not self._is_open else _NO_NEWS_AFTER_S
         report = RequestReport(key, what, 0.0, daily, retry_after_s)
-        self._notes.append(_Note(now, now + within_s, report))
+        self._notes.append(_PendingReport(now, now + within_s, report))
         if not self._is_reporting:
             # What is left of a task may be destroyed outside of any event loop.
             with contextlib.suppress(RuntimeError):
