@@ -274,7 +274,7 @@ class NewsLeopard:
 
     async def __aenter__(self) -> Self:
         # So that `usage` shows from the start what was counted before.
-        await self._api.limiter.look()
+        await self._api.limiter.learn_day()
         return self
 
     async def __aexit__(

@@ -130,17 +130,17 @@ class LimitState:
         """Say whether the server seems to refuse everything for the rest of the day."""
         return self.day.is_gone(now, wall)
 
-    def ask_at(self, rank: int) -> float:  # noqa: ARG002 - others do ask
+    def request_permit_at(self, rank: int) -> float:  # noqa: ARG002 - others do ask
         """Return when the first in line is to ask others who share the limits."""
         return math.inf
 
-    async def ask(self, demand: Demand, rank: int, serve: Callable[[], None]) -> None:
+    async def request_permit(self, demand: Demand, rank: int, serve: Callable[[], None]) -> None:
         """Ask others who share the limits, and serve the line with what comes of it."""
 
     def nobody_waits(self) -> None:
         """Note that nobody is in line."""
 
-    async def share(self, claim: Claim, limits: RateLimits) -> None:
+    async def share_claim(self, claim: Claim, limits: RateLimits) -> None:
         """Claim an export among all who share the limits.
 
         Raises:
@@ -150,7 +150,7 @@ class LimitState:
     def close(self) -> None:
         """Note that it is not used any more."""
 
-    async def look(self, limits: RateLimits) -> None:
+    async def learn_day(self, limits: RateLimits) -> None:
         """Learn the day's count of all who share the limits."""
 
     async def report(self) -> None:

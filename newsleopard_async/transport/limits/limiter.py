@@ -155,9 +155,9 @@ class Limiter:
         self._polite = Demand(limits, True, longest_hold_s)
         self._insisting = Demand(limits, False, longest_hold_s, insists=True)
 
-    async def look(self) -> None:
+    async def learn_day(self) -> None:
         """Learn the day's count of all who share the limits."""
-        await self.queue.state.look(self._limits)
+        await self.queue.state.learn_day(self._limits)
 
     async def report(self) -> None:
         """Tell all who share the limits what they are still to be told."""
@@ -196,7 +196,7 @@ class Limiter:
             now = self._clock.monotonic()
             claim = self.queue.state.claim_export(export_of, self._limits, now)
             try:
-                await self.queue.state.share(claim, self._limits)
+                await self.queue.state.share_claim(claim, self._limits)
             except BaseException:
                 self.queue.state.restore(claim)
                 raise

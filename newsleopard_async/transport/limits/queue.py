@@ -186,9 +186,11 @@ class RequestQueue:
         while not waiter.is_decided:
             await self._wait_until_woken(waiter)
             self._advance(waiter)
-            if waiter is self._first() and self._is_to_ask:
+            if waiter is self._first() and self._is_permit_due:
                 assert self._next is not None
-                await self.state.ask(self._next.demand, self._urgency(self._next), self.serve)
+                await self.state.request_permit(
+                    self._next.demand, self._urgency(self._next), self.serve
+                )
             self.serve()
 
     async def _wait_until_woken(self, waiter: _Waiter) -> None:
@@ -233,16 +235,18 @@ class RequestQueue:
             if go_at <= now:
                 return waiter
             self._next = waiter
-            self._next_at = min(self._next_at, go_at, self.state.ask_at(self._urgency(waiter)))
+            self._next_at = min(
+                self._next_at, go_at, self.state.request_permit_at(self._urgency(waiter))
+            )
             return None
         return None
 
     @property
-    def _is_to_ask(self) -> bool:
+    def _is_permit_due(self) -> bool:
         """Whether it is time to ask others who share the limits, for whoever is next."""
         if self._next is None:
             return False
-        return self.state.ask_at(self._urgency(self._next)) <= self.clock.monotonic()
+        return self.state.request_permit_at(self._urgency(self._next)) <= self.clock.monotonic()
 
     def _dismiss(self) -> None:
         """Raise an error in those that no wait would help."""

@@ -184,7 +184,7 @@ class SharedLimitState(LimitState):
             return math.inf
         return permit.at
 
-    def ask_at(self, rank: int) -> float:
+    def request_permit_at(self, rank: int) -> float:
         """Return when the first in line is to ask for a permit."""
         if self._is_asking or self._permit is not None:
             return math.inf
@@ -192,7 +192,7 @@ class SharedLimitState(LimitState):
             return -math.inf
         return self._asking.again_at
 
-    async def ask(self, demand: Demand, rank: int, serve: Callable[[], None]) -> None:
+    async def request_permit(self, demand: Demand, rank: int, serve: Callable[[], None]) -> None:
         """Ask for a permit, and serve the line with what comes of it.
 
         Args:
@@ -207,7 +207,7 @@ class SharedLimitState(LimitState):
             if self._asking is None:
                 self._asking = _PendingPermit(self._clock.monotonic())
             self._asking.rank = rank
-            await self._ask(self._asking, demand)
+            await self._request_permit(self._asking, demand)
         except (ConnectionFailed, ConfigurationError) as error:
             self._refusal_of = _same(error)
         finally:
@@ -224,7 +224,7 @@ class SharedLimitState(LimitState):
                 await (last.ended if for_answer else last.left).wait()
             self._last = None
 
-    async def _ask(self, asking: _PendingPermit, demand: Demand) -> None:
+    async def _request_permit(self, asking: _PendingPermit, demand: Demand) -> None:
         asked_at = self._clock.monotonic()
         waited_s = asked_at - asking.since
         permit_request = PermitRequest(asking.id, asking.rank, waited_s, demand.longest_hold_s)
@@ -297,10 +297,10 @@ class SharedLimitState(LimitState):
         """Undo a request that was never sent."""
         super().give_back(slot)
         self._note(slot.id, "unsent")
-        self._ask_at_once()
+        self._request_at_once()
         self._ended(slot)
 
-    def _ask_at_once(self) -> None:
+    def _request_at_once(self) -> None:
         """Let the first in line ask again now: there is news, and it goes along."""
         if self._asking is not None:
             self._asking.again_at = min(self._asking.again_at, self._clock.monotonic())
@@ -319,7 +319,7 @@ class SharedLimitState(LimitState):
         """
         was_open, self._is_open = self._is_open, False
         self._note(secrets.token_hex(4), "refused", daily=daily, retry_after_s=retry_after_s)
-        self._ask_at_once()
+        self._request_at_once()
         hold_s = max(probe_delay_s(0), retry_after_s or 0.0)
         return Hold(hold_s, self.is_gone(now, wall)) if was_open else None
 
@@ -327,12 +327,12 @@ class SharedLimitState(LimitState):
         """Note an answer that was no refusal."""
         self._note("", "accepted", is_news=False)
         if not self._is_open:
-            self._ask_at_once()
+            self._request_at_once()
         return False
 
     # Exports.
 
-    async def share(self, claim: Claim, limits: RateLimits) -> None:
+    async def share_claim(self, claim: Claim, limits: RateLimits) -> None:
         """Claim an export among all processes; wait until it keeps its distance to others.
 
         Raises:
@@ -394,7 +394,7 @@ class SharedLimitState(LimitState):
         """Note that it is not used any more."""
         self.store.close()
 
-    async def look(self, limits: RateLimits) -> None:
+    async def learn_day(self, limits: RateLimits) -> None:
         """Read the day's count."""
         await self._update(Demand(limits, False, 0.0))
 

@@ -503,7 +503,7 @@ async def test_refusal_is_not_forgotten_by_what_was_asked_before(
 
     fleet.quota.meanwhile = be_refused
     with caplog.at_level(logging.INFO, "newsleopard_async"):
-        await process.look()
+        await process.learn_day()
         be_refused()
 
     assert [hold is not None for hold in holds] == [True, False]
@@ -524,7 +524,7 @@ async def test_each_process_says_once_what_the_server_does(
             slot.refused()
             process.throttled(daily=False)
         for process in processes:
-            await process.look()
+            await process.learn_day()
         for _ in range(4):
             for number, process in enumerate(processes):
                 await fleet.send(process, number)
