@@ -26,7 +26,13 @@ from newsleopard_async.transport.limits.gate import (
     probe_delay_s,
 )
 from newsleopard_async.transport.limits.quota import RefusalReason
-from newsleopard_async.transport.limits.windows import Claim, Desk, Slot, SlotLog, sliding_windows
+from newsleopard_async.transport.limits.windows import (
+    Claim,
+    Slot,
+    SlotLog,
+    SlotOwner,
+    sliding_windows,
+)
 
 __all__ = ["DAY_PROBE_S", "Demand", "Hold", "LimitState", "refusal_for"]
 
@@ -190,9 +196,9 @@ class LimitState:
             raise exported_lately(period_s, wait_s)
         return self.exports.claim(campaign_sn, period_s, now)
 
-    def take(self, desk: Desk, claim: Claim | None, now: float) -> Slot:
+    def take(self, owner: SlotOwner, claim: Claim | None, now: float) -> Slot:
         """Let a request go."""
-        slot = Slot(desk, claim, is_probe=self.gate.pass_one(early=now < self.gate.go_at()))
+        slot = Slot(owner, claim, is_probe=self.gate.pass_one(early=now < self.gate.go_at()))
         self._log.add(slot)
         if claim is not None:
             self.exports.log.add(slot)

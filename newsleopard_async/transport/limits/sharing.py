@@ -48,7 +48,7 @@ from newsleopard_async.transport.limits.quota import (
     RefusalReason,
     RequestReport,
 )
-from newsleopard_async.transport.limits.windows import Claim, Desk, Slot
+from newsleopard_async.transport.limits.windows import Claim, Slot, SlotOwner
 
 __all__ = ["SharedLimitState"]
 
@@ -265,10 +265,10 @@ class SharedLimitState(LimitState):
 
     # What becomes of those that go.
 
-    def take(self, desk: Desk, claim: Claim | None, now: float) -> Slot:
+    def take(self, owner: SlotOwner, claim: Claim | None, now: float) -> Slot:
         """Let a request go."""
         assert self._permit is not None
-        slot = super().take(desk, claim, now)
+        slot = super().take(owner, claim, now)
         slot.id, slot.good_until = self._permit.id, self._permit.good_until
         self._last = _LastRequest(slot.id, self._permit.had_to_wait)
         self._permit = None

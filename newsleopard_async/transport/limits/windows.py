@@ -20,13 +20,13 @@ import attrs
 
 from newsleopard_async.models.options import DAY_S, RateLimits
 
-__all__ = ["Claim", "Desk", "Slot", "SlotLog", "sliding_windows"]
+__all__ = ["Claim", "Slot", "SlotLog", "SlotOwner", "sliding_windows"]
 
 MARGIN: Final = 1.005
 """Periods are taken half a percent longer, against clocks that run apart."""
 
 
-class Desk(Protocol):
+class SlotOwner(Protocol):
     """What a slot reports to: the queue of its key."""
 
     def sent(self, slot: Slot) -> None:
@@ -67,7 +67,7 @@ class Slot:
         good_until: Until when it may be sent with that.
     """
 
-    _desk: Desk = attrs.field(repr=False)
+    _owner: SlotOwner = attrs.field(repr=False)
     claim: Claim | None = None
     is_probe: bool = False
     sent_at: float = math.inf
@@ -80,12 +80,12 @@ class Slot:
 
     def is_good(self) -> bool:
         """Say whether the request may still be sent; others may count on its having gone."""
-        return self._desk.is_good(self)
+        return self._owner.is_good(self)
 
     def sent(self) -> None:
         """Note that the body's last byte has left."""
         if self._is_open:
-            self._desk.sent(self)
+            self._owner.sent(self)
 
     def answered(self) -> None:
         """Note that the answer's head came."""
@@ -98,7 +98,7 @@ class Slot:
     def refused(self) -> None:
         """Note a refusal at the gateway: an export gets its campaign's turn back."""
         self._settle(answered=True)
-        self._desk.restore_export(self)
+        self._owner.restore_export(self)
 
     def give_back(self) -> None:
         """Undo what a request took that was never sent; one that was sent is lost."""
@@ -106,12 +106,12 @@ class Slot:
             self.lost()
         elif self._is_open:
             self._is_open = False
-            self._desk.give_back(self)
+            self._owner.give_back(self)
 
     def _settle(self, *, answered: bool) -> None:
         if self._is_open:
             self._is_open = False
-            self._desk.settle(self, answered=answered)
+            self._owner.settle(self, answered=answered)
 
     @property
     def is_sent(self) -> bool:
