@@ -250,7 +250,7 @@ def tests(session: nox.Session) -> None:
         session.skip("a run that somebody waits for takes the oldest and the newest")
     else:
         # It keeps to quick tests, of what an event loop, a thread or a file of it may change.
-        chosen = ("testing", "transport/test_http.py", "transport/test_watched.py")
+        chosen = ("testing", "transport/test_http.py", "transport/test_observer.py")
         files = (
             f"test_{name}.py" for name in ("aio", "aio_asyncio", "client", "import", "temporary")
         )

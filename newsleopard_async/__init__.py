@@ -93,8 +93,8 @@ if TYPE_CHECKING:
     from newsleopard_async.models.findings import Fix
     from newsleopard_async.plain import from_plain
     from newsleopard_async.stores.protocol import Kept, Store
+    from newsleopard_async.transport.observer import Observer
     from newsleopard_async.transport.pools import HttpTransport
-    from newsleopard_async.transport.watched import Observer
     from newsleopard_async.version import __version__
     from newsleopard_async.workflows.checking import check_contacts
 
@@ -275,7 +275,7 @@ _MODULES = {
     "models.findings": ("Fix",),
     "plain": ("from_plain",),
     "stores.protocol": ("Kept", "Store"),
-    "transport.watched": ("Observer",),
+    "transport.observer": ("Observer",),
     "transport.pools": ("HttpTransport",),
     "version": ("__version__",),
     "workflows.checking": ("check_contacts",),

@@ -16,8 +16,8 @@ from newsleopard_async import with_lists, workflows
 from newsleopard_async.aio import in_thread, run_to_completion
 from newsleopard_async.errors import ConfigurationError, OutcomeUnknown
 from newsleopard_async.models.attempts import ApiAttempt, CallNext
+from newsleopard_async.transport.observer import Departure
 from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.watched import Departure
 from newsleopard_async.workflows import Event
 from tests.clients import connected
 from tests.constants import CAMPAIGN

@@ -18,9 +18,9 @@ from newsleopard_async.models.validation import (
     wrong_type,
 )
 from newsleopard_async.transport.api import Api
+from newsleopard_async.transport.observer import Observer
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.watched import Observer
 from newsleopard_async.transport.wire import later
 
 __all__ = ["Automation"]

@@ -27,10 +27,10 @@ from newsleopard_async.models.codes import check_code, problems_of_code
 from newsleopard_async.models.validation import problems_of_type, refuse, wrong_type
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.body import open_body
+from newsleopard_async.transport.observer import Observer
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request, nothing, path
 from newsleopard_async.transport.storage import Storage
-from newsleopard_async.transport.watched import Observer
 from newsleopard_async.transport.wire import answers, later, requests
 
 __all__ = ["MOST_CODES", "Campaigns", "as_codes", "problems_of_codes"]

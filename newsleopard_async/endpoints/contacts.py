@@ -31,10 +31,10 @@ from newsleopard_async.models.validation import (
 )
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.body import open_body
+from newsleopard_async.transport.observer import Observer
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request, nothing, path
 from newsleopard_async.transport.storage import Storage
-from newsleopard_async.transport.watched import Observer
 from newsleopard_async.transport.wire import answers
 
 __all__ = ["Contacts"]

@@ -31,6 +31,7 @@ from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
 from newsleopard_async.transport.interpret import Reading, Result
 from newsleopard_async.transport.limits.limiter import Limiter, shared_queue
 from newsleopard_async.transport.limits.scope import Quota, check_quota
+from newsleopard_async.transport.observer import Observer
 from newsleopard_async.transport.offers import KEY_CHECK, Offers
 from newsleopard_async.transport.outcome import Failure, Outcome
 from newsleopard_async.transport.pools import HttpTransport, Pools, Purpose, check_transport
@@ -41,7 +42,6 @@ from newsleopard_async.transport.retry import Retrying
 from newsleopard_async.transport.settings import read_base_url, read_key
 from newsleopard_async.transport.spans import record_day
 from newsleopard_async.transport.urls import origin_of
-from newsleopard_async.transport.watched import Observer
 from newsleopard_async.version import __version__
 
 __all__ = ["Api"]

@@ -1,7 +1,7 @@
 """One attempt at a request: its turn, its connection, and what became of it.
 
 Who is cancelled before it has left gives everything back: the slot of the limiter, the hour of an
-export, and what `watched` has noted.
+export, and what `observer` has noted.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import Slot
+from newsleopard_async.transport.observer import Departure, ObservedSend, Observer, cut_off
 from newsleopard_async.transport.outcome import (
     Answer,
     Failure,
@@ -31,7 +32,6 @@ from newsleopard_async.transport.outcome import (
 )
 from newsleopard_async.transport.pools import Pools, Purpose
 from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.watched import Departure, Observer, Watch, cut_off
 
 __all__ = ["Attempt"]
 
@@ -153,22 +153,22 @@ class Attempt(Generic[T]):
             return await self._send(exchange, departure, slot)
         return await self.watch(slot, note).send(exchange, departure)
 
-    def watch(self, slot: Slot, note: Callable[[Result[T]], None] | None = None) -> Watch[T]:
+    def watch(self, slot: Slot, note: Callable[[Result[T]], None] | None = None) -> ObservedSend[T]:
         """Return what sends a request that must not be repeated."""
 
-        def settle(result: Result[T]) -> None:
+        def on_result(result: Result[T]) -> None:
             self._settle(slot, result)
             if note is not None:
                 note(result)
 
-        return Watch(
+        return ObservedSend(
             name=self.request.name,
             observer=self.observer,
             clock=self.clock,
             observer_s=self.timeouts.submit_s,
             perform=self.call.perform,
             read=self.read,
-            settle=settle,
+            on_result=on_result,
         )
 
     async def _send(self, exchange: Exchange, departure: Departure, slot: Slot) -> Result[T]:

@@ -29,7 +29,7 @@ from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome,
 from newsleopard_async.transport.pace import Pace, Windows
 from newsleopard_async.transport.redact import Secret
 
-__all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "Withheld", "perform"]
+__all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "SendPrevented", "perform"]
 
 NOT_SENT: Final = (
     httpx.ConnectError,
@@ -61,7 +61,7 @@ _FINAL_STATUS: Final = re.compile(
 """How an answer begins, after any interim ones (1xx), which may come at any time."""
 
 
-class Withheld(Exception):
+class SendPrevented(Exception):
     """Keeps a request from being sent: `Arrivals` raise it, and its text says why.
 
     Attributes:
@@ -77,7 +77,7 @@ class Arrivals(Protocol):
     """Who wants to know when a request left and when its answer came.
 
     What `handing_over`, `connecting` and `leaving` raise keeps the request from being sent; if
-    it is `Withheld`, the request counts as not sent.
+    it is `SendPrevented`, the request counts as not sent.
     """
 
     @property
@@ -245,7 +245,7 @@ async def _attempt(exchange: Exchange, trace: _Trace, pace: Pace) -> Outcome:
         if exchange.arrivals is not None:
             exchange.arrivals.answered()
         outcome = await _read(exchange, response, pace)
-    except Withheld as withheld:
+    except SendPrevented as withheld:
         return NotSent(str(withheld), withheld.cause)
     except NewsLeopardError as error:
         # The frames that it passed hold the URL and the headers, which reporters may print.

@@ -32,6 +32,7 @@ from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpret import Result
+from newsleopard_async.transport.observer import Departure, NoSlot, ObservedSend, Observer
 from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pace import Meter, Windows, metered
 from newsleopard_async.transport.pools import Pools, Purpose
@@ -43,7 +44,6 @@ from newsleopard_async.transport.urls import (
     PLAIN_HTTP,
     problem_of_storage_url,
 )
-from newsleopard_async.transport.watched import Departure, Observer, Unlimited, Watch
 
 __all__ = ["Storage"]
 
@@ -148,14 +148,14 @@ class Storage:
         target = self._checked(found)
         body = metered(body, self.clock)
         call = self._call("upload_once", "PUT", target)
-        watch = Watch(
+        watch = ObservedSend(
             name="upload_once",
             observer=observer,
             clock=self.clock,
             observer_s=self.timeouts.submit_s,
             perform=call.perform,
             read=functools.partial(self._result_once, target),
-            settle=lambda _: None,
+            on_result=lambda _: None,
         )
         last: Result[None] | None = None
 
@@ -171,9 +171,9 @@ class Storage:
         last.get()
 
     async def _send_once(
-        self, call: Call, watch: Watch[None], target: Presigned, body: Body
+        self, call: Call, watch: ObservedSend[None], target: Presigned, body: Body
     ) -> Result[None]:
-        departure = Departure(Unlimited(), is_ours=self.pools.custom is None)
+        departure = Departure(NoSlot(), is_ours=self.pools.custom is None)
 
         async def until() -> None:
             await departure.is_withdrawn.wait()

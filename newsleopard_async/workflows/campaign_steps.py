@@ -38,7 +38,7 @@ from newsleopard_async.models import (
     SentCampaign,
 )
 from newsleopard_async.plain import Plain
-from newsleopard_async.transport.watched import Observer
+from newsleopard_async.transport.observer import Observer
 from newsleopard_async.workflows.outcomes import EventCounts
 from newsleopard_async.workflows.runner import step
 from newsleopard_async.workflows.steps import lists_of, ranges_around

@@ -12,7 +12,7 @@ from newsleopard_async.clock import SystemClock, moved
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import CampaignSn, Timeouts
 from newsleopard_async.models.codes import check_code
-from newsleopard_async.transport.watched import INTENT_S
+from newsleopard_async.transport.observer import INTENT_S
 from newsleopard_async.workflows.record import (
     ANSWERED,
     DELETE,

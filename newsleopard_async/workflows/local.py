@@ -26,7 +26,7 @@ from newsleopard_async.errors import (
 from newsleopard_async.log import Log
 from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.transport.listening import listener
-from newsleopard_async.transport.watched import Observer
+from newsleopard_async.transport.observer import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, Whereabouts
 from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.lease import enter, held, let_go

@@ -47,7 +47,7 @@ from newsleopard_async.plain import Plain
 from newsleopard_async.transport import storage  # noqa: F401 - see above
 from newsleopard_async.transport.limits.exports import ExportedLately
 from newsleopard_async.transport.limits.queue import RequestQueue
-from newsleopard_async.transport.watched import Observer
+from newsleopard_async.transport.observer import Observer
 from newsleopard_async.workflows.outcomes import ReportFile, ReportState
 from newsleopard_async.workflows.runner import step
 

@@ -27,7 +27,7 @@ from newsleopard_async.durable.engine import Engine
 from newsleopard_async.durable.guard import GuardedStore
 from newsleopard_async.durable.ledger import Ledger
 from newsleopard_async.stores import database
-from newsleopard_async.transport import http, watched
+from newsleopard_async.transport import http, observer
 from newsleopard_async.workflows import checkpoint, lease, reconcile, record, sending, steps
 from tests.constants import KEY
 from tests.fleet.worker import say, serve
@@ -117,7 +117,7 @@ def _hasten(job: Job) -> None:
         # A list that may have been created is looked for at once; none is listed late here.
         (steps, "LISTED_AFTER", timedelta(seconds=job.lease_s)),
         # A worker that was taken over and wakes again sends nothing by an intent from before.
-        (watched, "INTENT_S", job.lease_s / 2),
+        (observer, "INTENT_S", job.lease_s / 2),
     ]
     bound, prepare = database._BOUND, database._PREPARE
     short = bound.replace("10s", f"{int(500 * job.lease_s)}ms")

@@ -18,11 +18,11 @@ from newsleopard_async.aio import run_to_completion
 from newsleopard_async.clock import Clock, Stopwatch
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.log import Log
-from newsleopard_async.transport.http import Exchange, Withheld
+from newsleopard_async.transport.http import Exchange, SendPrevented
 from newsleopard_async.transport.interpret import Result
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 
-__all__ = ["INTENT_S", "Departure", "Observer", "Place", "Unlimited", "Watch", "cut_off"]
+__all__ = ["INTENT_S", "Departure", "NoSlot", "ObservedSend", "Observer", "RequestSlot", "cut_off"]
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ _TORN_DOWN: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
 _CHANGED: Final = "what was being sent has changed, or cannot be read any more"
 
 
-class Place(Protocol):
+class RequestSlot(Protocol):
     """What a request has taken of the limits; see `limits.windows.Slot`."""
 
     def is_good(self) -> bool:
@@ -66,7 +66,7 @@ class Place(Protocol):
         ...
 
 
-class Unlimited:
+class NoSlot:
     """The place of a request that no limit is for."""
 
     def is_good(self) -> bool:
@@ -119,7 +119,7 @@ class Departure:
     """Whether a request may have left, which decides what a cancellation of its caller means.
 
     Attributes:
-        place: Told when it was sent and answered.
+        slot: Told when it was sent and answered.
         is_ours: Whether our own connections carry it. Of any other transport it is not known
             what it does with a request, so that handing it over counts as sending.
         scope: What is cancelled to keep it from leaving.
@@ -128,7 +128,7 @@ class Departure:
         is_withdrawn: Set when its caller was cancelled.
     """
 
-    place: Place
+    slot: RequestSlot
     is_ours: bool
     scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     may_have_left: bool = False
@@ -179,32 +179,36 @@ class Departure:
             is_stored = await self._announce()
         except Exception as error:  # noqa: BLE001 - whatever a caller's observer raises
             # The next attempt meets it, too, and tells the caller.
-            raise Withheld(f"its intent could not be renewed ({type(error).__name__})") from None
+            raise SendPrevented(
+                f"its intent could not be renewed ({type(error).__name__})"
+            ) from None
         if not is_stored:
-            raise Withheld("its intent could not be renewed in time", "timeout")
+            raise SendPrevented("its intent could not be renewed in time", "timeout")
 
     def sent(self) -> None:
         """Note that the last byte has left."""
-        self.place.sent()
+        self.slot.sent()
 
     def answered(self) -> None:
         """Note that the head of the answer came."""
-        self.place.answered()
+        self.slot.answered()
 
     def give_up(self) -> None:
         """Tell its place that no answer will be waited for."""
         if self.may_have_left:
-            self.place.lost()
+            self.slot.lost()
         else:
-            self.place.give_back()
+            self.slot.give_back()
 
     def _check(self) -> None:
         if self.is_withdrawn.is_set():
-            raise Withheld("it was cancelled")
-        if not self.place.is_good():
-            raise Withheld("its turn in the rate limit was over before it could leave", "timeout")
+            raise SendPrevented("it was cancelled")
+        if not self.slot.is_good():
+            raise SendPrevented(
+                "its turn in the rate limit was over before it could leave", "timeout"
+            )
         if (age_s := self._intent_age_s) > INTENT_S:
-            raise Withheld(
+            raise SendPrevented(
                 f"its intent, which is valid for {INTENT_S:g} s, was {age_s:.1f} s old: the "
                 "checkpoint's store is slow, or this process stood still",
                 "timeout",
@@ -216,7 +220,7 @@ class Departure:
 
 
 @attrs.frozen(kw_only=True)
-class Watch(Generic[T]):
+class ObservedSend(Generic[T]):
     """Sends what must not be repeated, to its end.
 
     Attributes:
@@ -226,7 +230,7 @@ class Watch(Generic[T]):
         observer_s: How long each of them may be.
         perform: Makes the attempt.
         read: Understands what became of it.
-        settle: Called with the result, also if nothing was sent.
+        on_result: Called with the result, also if nothing was sent.
     """
 
     name: str
@@ -235,7 +239,7 @@ class Watch(Generic[T]):
     observer_s: float
     perform: Callable[[Exchange], Awaitable[Outcome]]
     read: Callable[[Outcome], Result[T]]
-    settle: Callable[[Result[T]], None]
+    on_result: Callable[[Result[T]], None]
 
     async def send(self, exchange: Exchange, departure: Departure) -> Result[T]:
         """Send it; a cancellation strikes before it has left, or goes on when it was answered."""
@@ -247,7 +251,7 @@ class Watch(Generic[T]):
 
     async def _send_watched(self, exchange: Exchange, departure: Departure) -> Result[T]:
         result = await self._unless_withdrawn(exchange, departure)
-        self.settle(result)
+        self.on_result(result)
         await self._tell(result)
         return result
 
