@@ -125,7 +125,7 @@ async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None
     """
     # In an object without a repr: what asyncio shows of slow callbacks, and the frames of the
     # thread, would show the work's arguments and its result, which may be contacts.
-    result = _Result[T]()
+    result = _ThreadResult[T]()
 
     def run() -> None:
         result.value = work()
@@ -137,7 +137,7 @@ async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None
     return result.value
 
 
-class _Result(Generic[T]):
+class _ThreadResult(Generic[T]):
     """What a thread gave."""
 
     __slots__ = ("value",)

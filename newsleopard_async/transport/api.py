@@ -28,7 +28,7 @@ from newsleopard_async.transport.attempt import Attempt
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.hook import check_hook
 from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
-from newsleopard_async.transport.interpret import Reading, Result
+from newsleopard_async.transport.interpreter import CallResult, OutcomeInterpreter
 from newsleopard_async.transport.limits.limiter import Limiter, shared_queue
 from newsleopard_async.transport.limits.scope import Quota, check_quota
 from newsleopard_async.transport.observer import Observer
@@ -151,7 +151,9 @@ class Api:
         """
         return (await self.result(request, observer=observer)).get()
 
-    async def result(self, request: Request[T], *, observer: Observer | None = None) -> Result[T]:
+    async def result(
+        self, request: Request[T], *, observer: Observer | None = None
+    ) -> CallResult[T]:
         """Do what `call` does, and return what became of it: the model or the error.
 
         Raises:
@@ -170,11 +172,11 @@ class Api:
 
     async def _result(
         self, request: Request[T], observer: Observer | None, call: Call
-    ) -> Result[T]:
+    ) -> CallResult[T]:
         attempt = self._attempt(request, observer, call)
         sleep = functools.partial(self.pools.sleep, self.clock)
         retrying = Retrying(self.retry, self.clock, sleep=sleep, on_retry=call.retry)
-        last: Result[T] | None = None
+        last: CallResult[T] | None = None
         after_loss = was_refused = False
 
         async def make() -> Outcome:
@@ -199,7 +201,7 @@ class Api:
         self.offers.note(request, last.outcome, last.error)
         return last
 
-    async def _checked_by_key(self, request: Request[T], refused: Result[T]) -> Result[T]:
+    async def _checked_by_key(self, request: Request[T], refused: CallResult[T]) -> CallResult[T]:
         """Find out whether it is the key that is refused, or the endpoint that is not there."""
         with contextlib.suppress(NewsLeopardError):
             await self.call(attrs.evolve(KEY_CHECK, urgent=request.urgent))
@@ -213,8 +215,8 @@ class Api:
             self._unread[name] = unread
 
     @property
-    def _reading(self) -> Reading:
-        return Reading(
+    def _reading(self) -> OutcomeInterpreter:
+        return OutcomeInterpreter(
             self.key, self.retry.cap_s, urlsplit(self.base_url).hostname or "", self.offers
         )
 

@@ -18,7 +18,7 @@ from newsleopard_async.models.options import Timeouts
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.hook import Hooked, check_outside
 from newsleopard_async.transport.http import Exchange
-from newsleopard_async.transport.interpret import Result
+from newsleopard_async.transport.interpreter import CallResult
 from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import Slot
 from newsleopard_async.transport.observer import Departure, ObservedSend, Observer, cut_off
@@ -68,9 +68,9 @@ class Attempt(Generic[T]):
     timeouts: Timeouts
     hook: OnAttempt | None = None
     exchange: Callable[[Departure], Exchange]
-    read: Callable[[Outcome], Result[T]]
+    read: Callable[[Outcome], CallResult[T]]
 
-    async def make(self, begin: Callable[[], None], *, again: bool = False) -> Result[T]:
+    async def make(self, begin: Callable[[], None], *, again: bool = False) -> CallResult[T]:
         """Make the attempt.
 
         Args:
@@ -103,11 +103,11 @@ class Attempt(Generic[T]):
             # Does nothing once it is known what became of the request.
             slot.give_back()
 
-    def _unsent(self, outcome: NotSent) -> Result[T]:
+    def _unsent(self, outcome: NotSent) -> CallResult[T]:
         self.call.end(outcome)
         return self.read(outcome)
 
-    async def _carry(self, slot: Slot) -> Result[T]:
+    async def _carry(self, slot: Slot) -> CallResult[T]:
         departure = Departure(slot, is_ours=self.pools.custom is None)
         # Whatever is wrong with the set-up comes before the intent is stored.
         exchange = self.exchange(departure)
@@ -117,17 +117,17 @@ class Attempt(Generic[T]):
 
     async def _hooked(
         self, hook: OnAttempt, exchange: Exchange, departure: Departure, slot: Slot
-    ) -> Result[T]:
+    ) -> CallResult[T]:
         """Send it with the caller's hook around it."""
 
-        async def send(headers: Mapping[str, str]) -> Result[T]:
+        async def send(headers: Mapping[str, str]) -> CallResult[T]:
             exchange.request.headers.update(headers)
             return await self._go(exchange, departure, slot, note)
 
-        def note(result: Result[T]) -> None:
+        def note(result: CallResult[T]) -> None:
             hooked.result = result
 
-        def unseen(result: Result[T]) -> None:
+        def unseen(result: CallResult[T]) -> None:
             if not self.request.kind.repeatable:
                 self.watch(slot).note_cancelled(departure, result)
 
@@ -147,16 +147,18 @@ class Attempt(Generic[T]):
         exchange: Exchange,
         departure: Departure,
         slot: Slot,
-        note: Callable[[Result[T]], None] | None = None,
-    ) -> Result[T]:
+        note: Callable[[CallResult[T]], None] | None = None,
+    ) -> CallResult[T]:
         if self.request.kind.repeatable:
             return await self._send(exchange, departure, slot)
         return await self.watch(slot, note).send(exchange, departure)
 
-    def watch(self, slot: Slot, note: Callable[[Result[T]], None] | None = None) -> ObservedSend[T]:
+    def watch(
+        self, slot: Slot, note: Callable[[CallResult[T]], None] | None = None
+    ) -> ObservedSend[T]:
         """Return what sends a request that must not be repeated."""
 
-        def on_result(result: Result[T]) -> None:
+        def on_result(result: CallResult[T]) -> None:
             self._settle(slot, result)
             if note is not None:
                 note(result)
@@ -171,7 +173,7 @@ class Attempt(Generic[T]):
             on_result=on_result,
         )
 
-    async def _send(self, exchange: Exchange, departure: Departure, slot: Slot) -> Result[T]:
+    async def _send(self, exchange: Exchange, departure: Departure, slot: Slot) -> CallResult[T]:
         try:
             outcome = await self.call.perform(exchange)
         except BaseException:
@@ -181,7 +183,7 @@ class Attempt(Generic[T]):
         self._settle(slot, result)
         return result
 
-    def _settle(self, slot: Slot, result: Result[T]) -> None:
+    def _settle(self, slot: Slot, result: CallResult[T]) -> None:
         """Tell the limiter what became of the attempt."""
         outcome = result.outcome
         match outcome.failure:

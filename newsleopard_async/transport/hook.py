@@ -25,7 +25,7 @@ from newsleopard_async.log import Log
 from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome, OnAttempt
 from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.transport.calls import Call
-from newsleopard_async.transport.interpret import Result
+from newsleopard_async.transport.interpreter import CallResult
 from newsleopard_async.transport.outcome import Answer
 
 __all__ = ["Hooked", "check_hook", "check_outside"]
@@ -126,12 +126,12 @@ class Hooked(Generic[T]):
 
     hook: OnAttempt
     call: Call
-    send: Callable[[Mapping[str, str]], Awaitable[Result[T]]]
-    unseen: Callable[[Result[T]], object]
+    send: Callable[[Mapping[str, str]], Awaitable[CallResult[T]]]
+    unseen: Callable[[CallResult[T]], object]
     limits: object
     clock: Clock
     within_s: float
-    result: Result[T] | None = None
+    result: CallResult[T] | None = None
     _step: _Step = _Step.BEFORE
     _was_sent: bool = False
     _is_late: bool = False
@@ -142,7 +142,7 @@ class Hooked(Generic[T]):
     _timer: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     _tasks: TaskGroup = attrs.field(init=False)
 
-    async def run(self) -> Result[T] | None:
+    async def run(self) -> CallResult[T] | None:
         """Run the hook; return what became of the attempt, or None if the hook did not wait for it.
 
         Raises:
@@ -264,7 +264,7 @@ class Hooked(Generic[T]):
         return f" within {self.within_s:g} s" if self._is_late else ""
 
 
-def _outcome(result: Result[T], duration_s: float) -> AttemptOutcome:
+def _outcome(result: CallResult[T], duration_s: float) -> AttemptOutcome:
     outcome = result.outcome
     answer = outcome if isinstance(outcome, Answer) else None
     return AttemptOutcome(

@@ -19,7 +19,7 @@ from newsleopard_async.clock import Clock, Stopwatch
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.log import Log
 from newsleopard_async.transport.http import Exchange, SendPrevented
-from newsleopard_async.transport.interpret import Result
+from newsleopard_async.transport.interpreter import CallResult
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 
 __all__ = ["INTENT_S", "Departure", "NoSlot", "ObservedSend", "Observer", "RequestSlot", "cut_off"]
@@ -238,10 +238,10 @@ class ObservedSend(Generic[T]):
     clock: Clock
     observer_s: float
     perform: Callable[[Exchange], Awaitable[Outcome]]
-    read: Callable[[Outcome], Result[T]]
-    on_result: Callable[[Result[T]], None]
+    read: Callable[[Outcome], CallResult[T]]
+    on_result: Callable[[CallResult[T]], None]
 
-    async def send(self, exchange: Exchange, departure: Departure) -> Result[T]:
+    async def send(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
         """Send it; a cancellation strikes before it has left, or goes on when it was answered."""
         return await run_to_completion(
             functools.partial(self._send_watched, exchange, departure),
@@ -249,13 +249,13 @@ class ObservedSend(Generic[T]):
             when_cancelled=functools.partial(self.note_cancelled, departure),
         )
 
-    async def _send_watched(self, exchange: Exchange, departure: Departure) -> Result[T]:
+    async def _send_watched(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
         result = await self._unless_withdrawn(exchange, departure)
         self.on_result(result)
         await self._tell(result)
         return result
 
-    async def _unless_withdrawn(self, exchange: Exchange, departure: Departure) -> Result[T]:
+    async def _unless_withdrawn(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
         try:
             with departure.scope:
                 if not await self._is_announced(departure):
@@ -274,7 +274,7 @@ class ObservedSend(Generic[T]):
         on_sending = self.observer.on_sending
         return await departure.announce(self.clock, lambda: self._in_time(on_sending()))
 
-    async def _send(self, exchange: Exchange, departure: Departure) -> Result[T]:
+    async def _send(self, exchange: Exchange, departure: Departure) -> CallResult[T]:
         try:
             outcome = await self.perform(exchange)
         except BaseException as error:
@@ -289,7 +289,7 @@ class ObservedSend(Generic[T]):
             outcome = cut_off(departure, why)
         return self.read(outcome)
 
-    async def _tell(self, result: Result[T]) -> None:
+    async def _tell(self, result: CallResult[T]) -> None:
         """Tell the observer; one that hangs or fails must not hide what is done."""
         if self.observer is None:
             return
@@ -314,7 +314,7 @@ class ObservedSend(Generic[T]):
     def _too_slow(self) -> str:
         return f"the checkpoint's store did not answer within {self.observer_s:g} s"
 
-    def note_cancelled(self, departure: Departure, result: Result[T]) -> None:
+    def note_cancelled(self, departure: Departure, result: CallResult[T]) -> None:
         """Say in the log what the cancelled caller will not see."""
         if not departure.may_have_left:
             return
@@ -326,14 +326,14 @@ def cut_off(departure: Departure, why: str) -> Outcome:
     return ReplyLost(why) if departure.may_have_left else NotSent(why)
 
 
-async def _told(observer: Observer, result: Result[Any]) -> None:
+async def _told(observer: Observer, result: CallResult[Any]) -> None:
     if result.error is None:
         await observer.on_accepted(result.get())
     else:
         await observer.on_failed(result.error)
 
 
-def _ending(result: Result[Any]) -> str:
+def _ending(result: CallResult[Any]) -> str:
     if result.error is not None:
         return f"ended so: {result.error}"
     model, answer = result.get(), result.outcome

@@ -31,7 +31,7 @@ from newsleopard_async.transport.arriving import GZIP, Arriving, NotWhole, Reade
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.http import Exchange
-from newsleopard_async.transport.interpret import Result
+from newsleopard_async.transport.interpreter import CallResult
 from newsleopard_async.transport.observer import Departure, NoSlot, ObservedSend, Observer
 from newsleopard_async.transport.outcome import Answer, Failure, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pace import Meter, Windows, metered
@@ -157,7 +157,7 @@ class Storage:
             read=functools.partial(self._result_once, target),
             on_result=lambda _: None,
         )
-        last: Result[None] | None = None
+        last: CallResult[None] | None = None
 
         async def attempt() -> Outcome:
             nonlocal last
@@ -172,7 +172,7 @@ class Storage:
 
     async def _send_once(
         self, call: Call, watch: ObservedSend[None], target: Presigned, body: Body
-    ) -> Result[None]:
+    ) -> CallResult[None]:
         departure = Departure(NoSlot(), is_ours=self.pools.custom is None)
 
         async def until() -> None:
@@ -191,20 +191,20 @@ class Storage:
                 attrs.evolve(exchange, arrivals=departure, until=until), departure
             )
 
-    def _result_once(self, target: Presigned, outcome: Outcome) -> Result[None]:
+    def _result_once(self, target: Presigned, outcome: Outcome) -> CallResult[None]:
         """Understand what became of an upload that sends: only a clear answer ends the doubt."""
         if isinstance(outcome, NotSent):
-            return Result(outcome, error=self._failure("the upload", target, outcome))
+            return CallResult(outcome, error=self._failure("the upload", target, outcome))
         if isinstance(outcome, ReplyLost):
-            return Result(outcome, error=_unknown(f"no answer came ({outcome.reason})"))
+            return CallResult(outcome, error=_unknown(f"no answer came ({outcome.reason})"))
         if outcome.successful:
-            return Result(outcome)
+            return CallResult(outcome)
         code = _error_code(outcome.body)
         is_refusal = outcome.failure is not Failure.SERVER_ERROR and outcome.status >= 400
         if is_refusal and code and code not in _NOT_WHOLE:
-            return Result(outcome, error=self._failure("the upload", target, outcome))
+            return CallResult(outcome, error=self._failure("the upload", target, outcome))
         said = f"the file storage answered with HTTP {outcome.status}" + (code and f" ({code})")
-        return Result(outcome, error=_unknown(said, outcome.status, code))
+        return CallResult(outcome, error=_unknown(said, outcome.status, code))
 
     async def get(self, url: str, destination: Path) -> int:
         """Download to a file that appears whole or not at all; return its size in bytes.

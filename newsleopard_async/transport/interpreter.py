@@ -42,7 +42,7 @@ from newsleopard_async.transport.request import Request
 from newsleopard_async.transport.wire.refusals import ErrorBody, decode_error, parse_refusal
 from newsleopard_async.transport.wire.values import Unread, WireError
 
-__all__ = ["Reading", "Result"]
+__all__ = ["CallResult", "OutcomeInterpreter"]
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ _CAUSES: Final[Mapping[Cause, str]] = {
 
 
 @attrs.frozen
-class Result(Generic[T]):
+class CallResult(Generic[T]):
     """What became of a request, understood once.
 
     Attributes:
@@ -99,7 +99,7 @@ class Result(Generic[T]):
 
 
 @attrs.frozen
-class Reading:
+class OutcomeInterpreter:
     """Reads outcomes for a client.
 
     Attributes:
@@ -114,21 +114,21 @@ class Reading:
     host: str
     offers: Offers = attrs.field(factory=Offers)
 
-    def result(self, request: Request[T], outcome: Outcome, now: datetime) -> Result[T]:
+    def result(self, request: Request[T], outcome: Outcome, now: datetime) -> CallResult[T]:
         """Understand an outcome; ``now`` is what a date in ``Retry-After`` is counted from."""
         answer = outcome if isinstance(outcome, Answer) else None
         if answer is None or answer.failure is not None or not answer.successful:
-            return Result(outcome, error=self._failed(request, outcome, now))
+            return CallResult(outcome, error=self._error(request, outcome, now))
         unread = Unread()
         model, why = self._decode(request, answer, unread)
         if why is None:
-            return Result(outcome, model, unread=redact(str(unread), self.secret))
+            return CallResult(outcome, model, unread=redact(str(unread), self.secret))
         if not request.kind.repeatable:
-            return Result(outcome, error=self._unknown(request, outcome, why))
+            return CallResult(outcome, error=self._unknown(request, outcome, why))
         unexpected = f"the answer to {request.name} is not as documented: {why}"
-        return Result(outcome, error=self._unexpected(unexpected, answer))
+        return CallResult(outcome, error=self._unexpected(unexpected, answer))
 
-    def after_loss(self, request: Request[T], result: Result[T]) -> Result[T]:
+    def after_loss(self, request: Request[T], result: CallResult[T]) -> CallResult[T]:
         """Understand a result anew that followed a lost attempt of the same call.
 
         What stops a campaign is refused if it was stopped before, perhaps by that attempt.
@@ -139,7 +139,7 @@ class Reading:
         why = "an earlier attempt was lost, which may have done it"
         return attrs.evolve(result, error=self._unknown(request, result.outcome, why))
 
-    def _failed(self, request: Request[Any], outcome: Outcome, now: datetime) -> NewsLeopardError:
+    def _error(self, request: Request[Any], outcome: Outcome, now: datetime) -> NewsLeopardError:
         if outcome.failure is Failure.REFUSED:
             asked_s = retry_after_s(outcome, now)
             return RateLimited(
@@ -154,7 +154,7 @@ class Reading:
             return self._unknown(request, outcome)
         if isinstance(outcome, ReplyLost):
             return self._unanswered(f"no answer to {request.name}", outcome)
-        return self._refusal(request, outcome)
+        return self._refusal_error(request, outcome)
 
     def _not_sent(self, request: Request[Any], outcome: NotSent) -> NewsLeopardError:
         unsent = f"{request.name} was not sent"
@@ -210,7 +210,7 @@ class Reading:
             message, status=answer.status, excerpt=excerpt(answer.body, self.secret)
         )
 
-    def _refusal(self, request: Request[Any], answer: Answer) -> NewsLeopardError:
+    def _refusal_error(self, request: Request[Any], answer: Answer) -> NewsLeopardError:
         if 100 <= answer.status < 400:
             never = f"the answer to {request.name} is HTTP {answer.status}, which is never followed"
             return self._unexpected(never, answer)

@@ -29,8 +29,8 @@ from newsleopard_async.errors import (
     UnexpectedResponse,
 )
 from newsleopard_async.models.error_codes import ERROR_TEXTS
-from newsleopard_async.transport import interpret
-from newsleopard_async.transport.interpret import Reading
+from newsleopard_async.transport import interpreter
+from newsleopard_async.transport.interpreter import OutcomeInterpreter
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.redact import Secret
 from newsleopard_async.transport.repeating import Kind
@@ -51,7 +51,9 @@ ALL = pytest.mark.parametrize("request_", [READ, IMPORT, LIST, EXPORT, SUBMIT], 
 def read(request: Request[T], outcome: Outcome) -> T:
     """Return the model that an outcome means, or raise the error."""
     return (
-        Reading(Secret(KEY), cap_s=3.0, host="api.example.com").result(request, outcome, NOW).get()
+        OutcomeInterpreter(Secret(KEY), cap_s=3.0, host="api.example.com")
+        .result(request, outcome, NOW)
+        .get()
     )
 
 
@@ -407,7 +409,7 @@ def test_name_of_a_field_that_is_the_key_is_not_noted() -> None:
     """What could not be read goes to the log, by names of fields that the server chose."""
     secret = "k" * 32
     lists = [{"sn": "c1", "createDate": "yesterday"}]
-    reading = Reading(Secret(secret), cap_s=3.0, host="api.example.com")
+    reading = OutcomeInterpreter(Secret(secret), cap_s=3.0, host="api.example.com")
 
     result = reading.result(READ, Answer(200, json.dumps({secret: lists}).encode()), NOW)
 
@@ -427,7 +429,7 @@ def test_content_of_white_space_alone_is_none() -> None:
 def test_answer_too_large_to_parse_is_unexpected(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parsing it would hold the event loop; its size is the reason."""
     content = b"[]"
-    monkeypatch.setattr(interpret, "_LARGEST_MODEL_BYTES", len(content))
+    monkeypatch.setattr(interpreter, "_LARGEST_MODEL_BYTES", len(content))
     assert read(READ, Answer(200, content)) == ()
 
     error = error_for(READ, Answer(200, content + b" "))
@@ -552,7 +554,7 @@ def test_definite_is_only_a_4xx_or_a_readable_2xx(
 
 def test_reading_does_not_show_the_key() -> None:
     """Not even in its repr."""
-    assert KEY not in repr(Reading(Secret(KEY), cap_s=3.0, host="api.example.com"))
+    assert KEY not in repr(OutcomeInterpreter(Secret(KEY), cap_s=3.0, host="api.example.com"))
 
 
 def test_error_has_no_cause_and_no_context() -> None:
