@@ -23,11 +23,11 @@ from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.log import Log, read_log
 from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import RateLimits, RetryPolicy, Timeouts
-from newsleopard_async.transport.arriving import read_whole
+from newsleopard_async.transport.answer_body import read_whole
 from newsleopard_async.transport.attempt import Attempt
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.hook import check_hook
-from newsleopard_async.transport.http import Arrivals, Bytes, Exchange
+from newsleopard_async.transport.http import Bytes, Exchange, RequestEvents
 from newsleopard_async.transport.interpreter import CallResult, OutcomeInterpreter
 from newsleopard_async.transport.limits.limiter import Limiter, shared_queue
 from newsleopard_async.transport.limits.scope import Quota, check_quota
@@ -248,12 +248,12 @@ class Api:
             clock=self.clock,
             timeouts=self.timeouts,
             hook=self.on_attempt,
-            exchange=lambda arrivals: self._exchange(request, content, purpose, arrivals),
+            exchange=lambda events: self._exchange(request, content, purpose, events),
             read=lambda outcome: reading.result(request, outcome, self.clock.now()),
         )
 
     def _exchange(
-        self, request: Request[Any], content: bytes | None, purpose: Purpose, arrivals: Arrivals
+        self, request: Request[Any], content: bytes | None, purpose: Purpose, events: RequestEvents
     ) -> Exchange:
         parts = urlsplit(self.base_url)
         host = parts.hostname or ""
@@ -270,7 +270,7 @@ class Api:
             clock=self.clock,
             total_s=total_s,
             read=read_whole,
-            arrivals=arrivals,
+            events=events,
             while_open=self.pools.while_open,
             is_proxied=self.pools.is_proxied(parts.scheme, host),
             secret=self.key,

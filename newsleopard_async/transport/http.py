@@ -22,14 +22,19 @@ import httpx
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError
-from newsleopard_async.transport.arriving import PIECE_BYTES, Arriving, NotWhole, Reader
+from newsleopard_async.transport.answer_body import (
+    PIECE_BYTES,
+    AnswerBody,
+    BodyReader,
+    IncompleteBody,
+)
 from newsleopard_async.transport.causes import cause_of, way_out_of
 from newsleopard_async.transport.instrumentation import kept_out
 from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pace import Pace, Windows
 from newsleopard_async.transport.redact import Secret
 
-__all__ = ["NOT_SENT", "Arrivals", "Bytes", "Exchange", "SendPrevented", "perform"]
+__all__ = ["NOT_SENT", "Bytes", "Exchange", "RequestEvents", "SendPrevented", "perform"]
 
 NOT_SENT: Final = (
     httpx.ConnectError,
@@ -62,7 +67,7 @@ _FINAL_STATUS: Final = re.compile(
 
 
 class SendPrevented(Exception):
-    """Keeps a request from being sent: `Arrivals` raise it, and its text says why.
+    """Keeps a request from being sent: `RequestEvents` raise it, and its text says why.
 
     Attributes:
         cause: The same, as one of a few words.
@@ -73,7 +78,7 @@ class SendPrevented(Exception):
         self.cause: Cause = cause
 
 
-class Arrivals(Protocol):
+class RequestEvents(Protocol):
     """Who wants to know when a request left and when its answer came.
 
     What `handing_over`, `connecting` and `leaving` raise keeps the request from being sent; if
@@ -143,7 +148,7 @@ class Exchange:
         total_s: Bound on the whole attempt, or None if its size has none; then see `windows`.
         windows: How long each part of the attempt may be without progress.
         read: What to do with the answer's body.
-        arrivals: Told of the request's way, or None where nobody asks.
+        events: Told of the request's way, or None where nobody asks.
         while_open: Makes the scope that is cancelled if the client is closed meanwhile.
         is_proxied: Whether a proxy stands between us and the server.
         until: Ends when an attempt with windows must stop, even if it makes progress.
@@ -155,8 +160,8 @@ class Exchange:
     clock: Clock = attrs.field(repr=False)
     total_s: float | None = None
     windows: Windows | None = None
-    read: Reader = attrs.field(repr=False)
-    arrivals: Arrivals | None = attrs.field(repr=False, default=None)
+    read: BodyReader = attrs.field(repr=False)
+    events: RequestEvents | None = attrs.field(repr=False, default=None)
     while_open: Callable[[], AbstractContextManager[anyio.CancelScope, bool]] = attrs.field(
         repr=False, default=anyio.CancelScope
     )
@@ -171,7 +176,7 @@ async def perform(exchange: Exchange) -> Outcome:
     Raises:
         NewsLeopardError: from the body being sent or the reading of the answer, unchanged.
     """
-    trace = _Trace(exchange.arrivals)
+    trace = _Trace(exchange.events)
     with exchange.while_open(), kept_out():
         return await _bounded(exchange, trace)
     return _interrupted(exchange, trace, "the client was closed meanwhile", "other")
@@ -185,9 +190,9 @@ def _interrupted(
 
 def _is_unsent(exchange: Exchange, trace: _Trace) -> bool:
     """Whether it is certain that nothing was sent, of whichever transport."""
-    if exchange.arrivals is None:
+    if exchange.events is None:
         return trace.is_unsent
-    return not exchange.arrivals.may_have_left
+    return not exchange.events.may_have_left
 
 
 async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome:
@@ -239,11 +244,11 @@ async def _attempt(exchange: Exchange, trace: _Trace, pace: Pace) -> Outcome:
     exchange.request.stream = body
     exchange.request.extensions["trace"] = trace
     try:
-        if exchange.arrivals is not None:
-            exchange.arrivals.handing_over()
+        if exchange.events is not None:
+            exchange.events.handing_over()
         response = await exchange.transport.handle_async_request(exchange.request)
-        if exchange.arrivals is not None:
-            exchange.arrivals.answered()
+        if exchange.events is not None:
+            exchange.events.answered()
         outcome = await _read(exchange, response, pace)
     except SendPrevented as withheld:
         return NotSent(str(withheld), withheld.cause)
@@ -372,7 +377,7 @@ class _Measured(AsyncIterator[bytes]):
         except StopAsyncIteration:
             self._pace.pause()
             if self._left_bytes:
-                raise NotWhole("its body is not as long as it says") from None
+                raise IncompleteBody("its body is not as long as it says") from None
             raise
         self._pace.moved(len(piece))
         self._pace.pause()
@@ -395,13 +400,13 @@ async def _read(exchange: Exchange, response: httpx.Response, pace: Pace) -> Out
         secret=exchange.secret,
     )
     try:
-        answered = answer(await exchange.read(Arriving.of(response, pieces)))
+        answered = answer(await exchange.read(AnswerBody.of(response, pieces)))
     except NewsLeopardError as error:
         answer(b"").stamp(error)
         raise
     except Exception as error:  # noqa: BLE001 - see NOT_SENT; here nothing is unsent any more
         if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-            if isinstance(error, NotWhole):
+            if isinstance(error, IncompleteBody):
                 return ReplyLost(str(error))
             return ReplyLost(type(error).__name__, cause_of(error))
         # The status alone says that it was refused at the gateway.
@@ -440,10 +445,10 @@ class _Trace:
         incoming: Of the connection that was opened for this request, if one was.
     """
 
-    def __init__(self, arrivals: Arrivals | None) -> None:
+    def __init__(self, events: RequestEvents | None) -> None:
         self.is_heard = False
         self.incoming: _Incoming | None = None
-        self._arrivals = arrivals
+        self._events = events
         self.has_begun = False
 
     @property
@@ -460,19 +465,19 @@ class _Trace:
             is_connect = getattr(info.get("request"), "method", b"") == b"CONNECT"
             if not is_connect:
                 await self._begin()
-        elif self._arrivals is not None:
-            self._tell(self._arrivals, step)
+        elif self._events is not None:
+            self._tell(self._events, step)
 
     async def _begin(self) -> None:
         # What this raises keeps the request from being sent.
-        if self._arrivals is not None:
-            await self._arrivals.leaving()
+        if self._events is not None:
+            await self._events.leaving()
         self.has_begun = True
 
-    def _tell(self, arrivals: Arrivals, step: str) -> None:
+    def _tell(self, events: RequestEvents, step: str) -> None:
         if not self.has_begun:
-            arrivals.connecting()
+            events.connecting()
         elif step == "send_request_body.complete":
-            arrivals.sent()
+            events.sent()
         elif step == "receive_response_headers.complete":
-            arrivals.answered()
+            events.answered()

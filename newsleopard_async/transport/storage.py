@@ -27,7 +27,13 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.files import create_private, part_of, put_in_place
 from newsleopard_async.models.options import RetryPolicy, Timeouts
-from newsleopard_async.transport.arriving import GZIP, Arriving, NotWhole, Reader, read_whole
+from newsleopard_async.transport.answer_body import (
+    GZIP,
+    AnswerBody,
+    BodyReader,
+    IncompleteBody,
+    read_whole,
+)
 from newsleopard_async.transport.body import Body
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.http import Exchange
@@ -188,7 +194,7 @@ class Storage:
                 )
             exchange = self._exchange(target, body, read_whole)
             return await watch.send(
-                attrs.evolve(exchange, arrivals=departure, until=until), departure
+                attrs.evolve(exchange, events=departure, until=until), departure
             )
 
     def _result_once(self, target: Presigned, outcome: Outcome) -> CallResult[None]:
@@ -270,7 +276,7 @@ class Storage:
         )
 
     async def _perform(
-        self, call: Call, target: Presigned, body: Body | None, read: Reader
+        self, call: Call, target: Presigned, body: Body | None, read: BodyReader
     ) -> Outcome:
         async with self._connection(call) as late:
             return late or await call.perform(self._exchange(target, body, read))
@@ -287,7 +293,7 @@ class Storage:
                 call.end(late)
             yield None if free else late
 
-    def _exchange(self, target: Presigned, body: Body | None, read: Reader) -> Exchange:
+    def _exchange(self, target: Presigned, body: Body | None, read: BodyReader) -> Exchange:
         return Exchange(
             transport=self.pools.transport(Purpose.STORAGE, target.scheme, target.host),
             # Bound to no name, since reporters of errors print each frame's.
@@ -363,7 +369,7 @@ async def _new_file(destination: Path) -> AsyncIterator[Path]:
                 await in_thread(functools.partial(partial.unlink, missing_ok=True))
 
 
-async def _save(partial: Path, clock: Clock, answer: Arriving) -> bytes:
+async def _save(partial: Path, clock: Clock, answer: AnswerBody) -> bytes:
     """Stream a whole file to disk; read any other answer, which is short and says why."""
     if answer.status != HTTPStatus.OK:
         return await read_whole(answer)
@@ -396,7 +402,7 @@ async def _save(partial: Path, clock: Clock, answer: Arriving) -> bytes:
             await meter.moved(len(piece))
 
         if not await answer.pour(take) and answer.encoding:
-            raise NotWhole("its compressed body is missing")
+            raise IncompleteBody("its compressed body is missing")
         with _writing():
             await in_thread(file.flush)
         await meter.end()

@@ -23,8 +23,8 @@ import respx
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport import arriving
-from newsleopard_async.transport.arriving import Arriving, read_whole
+from newsleopard_async.transport import answer_body
+from newsleopard_async.transport.answer_body import AnswerBody, read_whole
 from newsleopard_async.transport.http import Bytes, Exchange, perform
 from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pace import Windows
@@ -306,7 +306,7 @@ async def test_little_that_becomes_much_comes_in_pieces() -> None:
     sizes: list[int] = []
     turns = 0
 
-    async def read(answer: Arriving) -> bytes:
+    async def read(answer: AnswerBody) -> bytes:
         async def take(piece: bytes) -> None:
             sizes.append(len(piece))
 
@@ -334,7 +334,7 @@ async def test_little_that_becomes_too_much_is_a_lost_reply(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The size is looked at while decoding."""
-    monkeypatch.setattr(arriving, "_LARGEST_ANSWER_BYTES", len(PLAIN) - 1)
+    monkeypatch.setattr(answer_body, "_LARGEST_ANSWER_BYTES", len(PLAIN) - 1)
 
     assert await perform(exchange(coded(ZIPPED, "gzip"))) == ReplyLost("its body is too large")
 
@@ -359,7 +359,7 @@ async def test_length_counts_where_it_is_the_bodys(status: int, length: str) -> 
 
 async def test_body_without_end_is_a_lost_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that would fill the memory is not read to its end."""
-    monkeypatch.setattr(arriving, "_LARGEST_ANSWER_BYTES", 10)
+    monkeypatch.setattr(answer_body, "_LARGEST_ANSWER_BYTES", 10)
     body = Pieces(*[b"12345"] * 3)
 
     outcome = await perform(exchange(Scripted(stream_of(body))))
@@ -370,7 +370,7 @@ async def test_body_without_end_is_a_lost_reply(monkeypatch: pytest.MonkeyPatch)
 
 async def test_body_of_the_largest_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound itself is allowed."""
-    monkeypatch.setattr(arriving, "_LARGEST_ANSWER_BYTES", 10)
+    monkeypatch.setattr(answer_body, "_LARGEST_ANSWER_BYTES", 10)
 
     outcome = await perform(exchange(Scripted(stream_of(Pieces(b"12345", b"67890")))))
 
@@ -506,11 +506,11 @@ async def test_slow_transfer_that_moves_is_let_be() -> None:
     clock = ManualClock()
     transport = Paced(clock, (19, 9, 4), Slow(clock, 4, (ENOUGH,) * 3))
 
-    async def read(arriving: Arriving) -> bytes:
+    async def read(answer_body: AnswerBody) -> bytes:
         async def take(piece: bytes) -> None:
             await clock.sleep(21)
 
-        await arriving.pour(take)
+        await answer_body.pour(take)
         return b"all"
 
     request = httpx.Request("PUT", "https://x", stream=Slow(clock, 21, (ENOUGH * 2,) * 3))
@@ -613,14 +613,14 @@ async def test_our_own_error_passes_without_its_frames() -> None:
 async def test_our_own_error_in_reading_passes() -> None:
     """What the reader of a body refuses is no lost reply."""
 
-    async def refuse(_: Arriving) -> bytes:
+    async def refuse(_: AnswerBody) -> bytes:
         raise NewsLeopardError("refused")
 
     with pytest.raises(NewsLeopardError, match="refused"):
         await perform(exchange(Scripted(answer()), read=refuse))
 
 
-class Arrivals:
+class RequestEvents:
     """Notes what it is told."""
 
     def __init__(self, *, is_ours: bool = False) -> None:
@@ -652,21 +652,21 @@ class Arrivals:
 
 async def test_real_transport_tells_when_a_request_left_and_was_answered() -> None:
     """The limiter learns both from the transport's trace events."""
-    arrivals = Arrivals()
+    events = RequestEvents()
 
     async def handle(seen: Seen) -> bytes:
         return wire(200)
 
     async with serve(handle) as server, httpx.AsyncHTTPTransport() as transport:
         request = httpx.Request("POST", server.url, content=b"{}")
-        await perform(exchange(transport, request=request, arrivals=arrivals))
+        await perform(exchange(transport, request=request, events=events))
 
-    assert arrivals.told[:3] == ["leaving", "sent", "answered"]
+    assert events.told[:3] == ["leaving", "sent", "answered"]
 
 
 async def test_connect_of_a_proxy_is_no_request() -> None:
     """What is said to a proxy has not reached the platform."""
-    arrivals = Arrivals()
+    events = RequestEvents()
 
     async def handle(request: httpx.Request) -> httpx.Response:
         trace = request.extensions["trace"]
@@ -676,12 +676,12 @@ async def test_connect_of_a_proxy_is_no_request() -> None:
             await trace("http11.send_request_headers.complete", {})
             await trace("http11.send_request_body.complete", {})
             await trace("http11.receive_response_headers.complete", {})
-            arrivals.told.append(method.decode())
+            events.told.append(method.decode())
         raise httpx.ReadError("lost")
 
-    await perform(exchange(Scripted(handle), arrivals=arrivals))
+    await perform(exchange(Scripted(handle), events=events))
 
-    assert arrivals.told == ["CONNECT", "leaving", "sent", "answered", "POST"]
+    assert events.told == ["CONNECT", "leaving", "sent", "answered", "POST"]
 
 
 STARTED = "http11.send_request_headers.started"
@@ -706,7 +706,7 @@ async def test_own_connection_knows_whether_a_request_left(
             await request.extensions["trace"](event, {})
         raise httpx.ReadTimeout("x")
 
-    outcome = await perform(exchange(Scripted(handle), arrivals=Arrivals(is_ours=is_ours)))
+    outcome = await perform(exchange(Scripted(handle), events=RequestEvents(is_ours=is_ours)))
 
     assert isinstance(outcome, NotSent) == is_unsent
 
@@ -718,7 +718,7 @@ async def test_transport_that_connects_anew_after_a_lost_reply_has_sent() -> Non
         await request.extensions["trace"](STARTED, {})
         raise httpx.ConnectError("refused")
 
-    outcome = await perform(exchange(Scripted(handle), arrivals=Arrivals()))
+    outcome = await perform(exchange(Scripted(handle), events=RequestEvents()))
 
     assert isinstance(outcome, ReplyLost)
 
@@ -732,8 +732,8 @@ async def test_total_time_that_ends_while_connecting_is_not_sent() -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    arrivals = Arrivals(is_ours=True)
-    outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=60, arrivals=arrivals))
+    events = RequestEvents(is_ours=True)
+    outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=60, events=events))
 
     assert outcome == NotSent("no whole answer within 60 s", "timeout")
 
@@ -768,11 +768,11 @@ async def test_refusal_at_the_gateway_needs_no_body() -> None:
 
 async def test_answer_itself_counts_where_no_event_is_fired() -> None:
     """A transport without trace events tells by its answer."""
-    arrivals = Arrivals()
+    events = RequestEvents()
 
-    await perform(exchange(Scripted(answer()), arrivals=arrivals))
+    await perform(exchange(Scripted(answer()), events=events))
 
-    assert arrivals.told == ["answered"]
+    assert events.told == ["answered"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from newsleopard_async.errors import StorageError
 from newsleopard_async.testing import ManualClock
-from newsleopard_async.transport.arriving import PIECE_BYTES
+from newsleopard_async.transport.answer_body import PIECE_BYTES
 from newsleopard_async.transport.body import BytesBody
 from newsleopard_async.transport.listening import listener
 from tests.transport.file_storage import URL, get, make_storage

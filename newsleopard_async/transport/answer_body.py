@@ -11,9 +11,9 @@ import anyio.lowlevel
 import attrs
 import httpx
 
-__all__ = ["GZIP", "PIECE_BYTES", "Arriving", "NotWhole", "Reader", "read_whole"]
+__all__ = ["GZIP", "PIECE_BYTES", "AnswerBody", "BodyReader", "IncompleteBody", "read_whole"]
 
-Reader = Callable[["Arriving"], Awaitable[bytes]]
+BodyReader = Callable[["AnswerBody"], Awaitable[bytes]]
 """Reads the body of an answer; returns what is to be kept of it."""
 
 _LARGEST_ANSWER_BYTES: Final = 64 * 1024 * 1024
@@ -22,7 +22,7 @@ PIECE_BYTES: Final = 256 * 1024
 """Chosen: as large as the pieces of an uploaded file."""
 
 
-class NotWhole(Exception):
+class IncompleteBody(Exception):
     """A body did not come as it was sent; the text says how it is known."""
 
 
@@ -43,7 +43,7 @@ _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 
 
 @attrs.frozen
-class Arriving:
+class AnswerBody:
     """An answer whose body is yet to be read.
 
     Attributes:
@@ -61,7 +61,7 @@ class Arriving:
     _pieces: AsyncIterator[bytes]
 
     @classmethod
-    def of(cls, response: httpx.Response, pieces: AsyncIterator[bytes]) -> Arriving:
+    def of(cls, response: httpx.Response, pieces: AsyncIterator[bytes]) -> AnswerBody:
         """Read it off the head of an answer."""
         named = response.headers.get("content-encoding", "").lower().split(",")
         layers = [name.strip() for name in named if name.strip() not in {"", "identity"}]
@@ -82,7 +82,7 @@ class Arriving:
         What is compressed in another way than by gzip, or twice, is passed on as it came.
 
         Raises:
-            NotWhole: the compressed stream is damaged, or has no end.
+            IncompleteBody: the compressed stream is damaged, or has no end.
         """
         gunzip = _Gunzip() if self.encoding == GZIP else None
         size_bytes = 0
@@ -95,7 +95,7 @@ class Arriving:
             # While the next one is waited for, this frame shows what it holds to those who look.
             del piece
         if size_bytes and gunzip is not None and not gunzip.is_whole:
-            raise NotWhole("its compressed body ends too soon")
+            raise IncompleteBody("its compressed body ends too soon")
         return size_bytes
 
 
@@ -124,7 +124,7 @@ class _Gunzip:
         """Decode some more.
 
         Raises:
-            NotWhole: it is damaged, or is followed by something else than a further member
+            IncompleteBody: it is damaged, or is followed by something else than a further member
                 (RFC 1952, 2.2), which counts as part of it; or there is next to nothing in it.
         """
         self._surplus_bytes += len(coded)
@@ -135,21 +135,21 @@ class _Gunzip:
             try:
                 decoded = self._member.decompress(coded, PIECE_BYTES)
             except zlib.error:
-                raise NotWhole("its compressed body is damaged") from None
+                raise IncompleteBody("its compressed body is damaged") from None
             coded = self._member.unused_data or self._member.unconsumed_tail
             is_full = len(decoded) == PIECE_BYTES
             self._surplus_bytes = max(0, self._surplus_bytes - _LARGEST_SHARE * len(decoded))
             if decoded:
                 yield decoded
         if self._surplus_bytes > _MOST_SURPLUS_BYTES:
-            raise NotWhole("next to nothing is in its compressed body")
+            raise IncompleteBody("next to nothing is in its compressed body")
 
 
-async def read_whole(answer: Arriving) -> bytes:
+async def read_whole(answer: AnswerBody) -> bytes:
     """Read an answer into memory, up to a size that no documented one comes near.
 
     Raises:
-        NotWhole: it is larger, or damaged.
+        IncompleteBody: it is larger, or damaged.
     """
     # Shown without what is in it, to those who print the frames that run.
     content = io.BytesIO()
@@ -157,7 +157,7 @@ async def read_whole(answer: Arriving) -> bytes:
     async def take(piece: bytes) -> None:
         content.write(piece)
         if content.tell() > _LARGEST_ANSWER_BYTES:
-            raise NotWhole("its body is too large")
+            raise IncompleteBody("its body is too large")
 
     await answer.pour(take)
     return content.getvalue()
