@@ -12,7 +12,7 @@ from newsleopard_async.models.codes import check_code
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request, path
-from newsleopard_async.transport.wire import later
+from newsleopard_async.transport.wire import later_answers
 
 __all__ = ["Account", "Templates"]
 
@@ -40,7 +40,7 @@ class Account:
                 path="/v1/balance",
                 kind=Kind.READ,
                 later=True,
-                decode=later.decode_balance,
+                decode=later_answers.decode_balance,
             )
         )
 
@@ -66,7 +66,7 @@ class Templates:
                 path="/v1/templates",
                 kind=Kind.READ,
                 later=True,
-                decode=later.decode_templates,
+                decode=later_answers.decode_templates,
             )
         )
 
@@ -91,6 +91,6 @@ class Templates:
                 kind=Kind.READ,
                 later=True,
                 about="the template",
-                decode=functools.partial(later.decode_template, asked=template_id),
+                decode=functools.partial(later_answers.decode_template, requested=template_id),
             )
         )

@@ -21,7 +21,7 @@ from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.observer import Observer
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request
-from newsleopard_async.transport.wire import later
+from newsleopard_async.transport.wire import later_answers
 
 __all__ = ["Automation"]
 
@@ -78,7 +78,7 @@ class Automation:
                 "event": event.value,
                 "recipients": [_encode(each) for each in given],
             },
-            decode=later.decode_event,
+            decode=later_answers.decode_event,
             look_for="at the script's figures in the console (自動化)",
         )
         # Bound to no other name: it is people, and reporters of errors print the frames.

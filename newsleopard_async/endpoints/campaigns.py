@@ -29,9 +29,9 @@ from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.observer import Observer
 from newsleopard_async.transport.repeating import Kind
-from newsleopard_async.transport.request import Request, nothing, path
+from newsleopard_async.transport.request import Request, decode_nothing, path
 from newsleopard_async.transport.storage import Storage
-from newsleopard_async.transport.wire import answers, later, requests
+from newsleopard_async.transport.wire import answers, later_answers, requests
 
 __all__ = ["MOST_CODES", "Campaigns", "as_codes", "problems_of_codes"]
 
@@ -178,7 +178,7 @@ class Campaigns:
                 polite=True,
                 later=True,
                 about="the campaign",
-                decode=functools.partial(later.decode_status, asked=campaign_sn),
+                decode=functools.partial(later_answers.decode_status, requested=campaign_sn),
             )
         )
 
@@ -207,7 +207,7 @@ class Campaigns:
                 later=True,
                 about="the campaign",
                 instead=_INSTEAD,
-                decode=nothing,
+                decode=decode_nothing,
                 ignores_answer=True,
                 look_for="its state up by get_status",
             )
@@ -239,7 +239,7 @@ class Campaigns:
                 later=True,
                 instead=_INSTEAD,
                 body={"campaignSnList": list(codes)},
-                decode=functools.partial(later.decode_deleted, asked=codes),
+                decode=functools.partial(later_answers.decode_deleted, requested=codes),
                 look_for="their states up by get_status",
             )
         )
@@ -258,7 +258,7 @@ class Campaigns:
             later=True,
             instead="send to a list, by send_campaign",
             body=requests.encode_once(campaign, now),
-            decode=functools.partial(later.decode_once_ticket, base_url=self._api.base_url),
+            decode=functools.partial(later_answers.decode_once_ticket, base_url=self._api.base_url),
             look_for=f"for the campaign {campaign.name!r}",
         )
         return await self._api.call(request, observer=observer)

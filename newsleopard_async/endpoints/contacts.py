@@ -33,7 +33,7 @@ from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.observer import Observer
 from newsleopard_async.transport.repeating import Kind
-from newsleopard_async.transport.request import Request, nothing, path
+from newsleopard_async.transport.request import Request, decode_nothing, path
 from newsleopard_async.transport.storage import Storage
 from newsleopard_async.transport.wire import answers
 
@@ -277,7 +277,7 @@ class Contacts:
                 kind=Kind.READ,
                 polite=True,
                 decode=functools.partial(
-                    answers.decode_import_result, asked=import_sn, base_url=self._api.base_url
+                    answers.decode_import_result, requested=import_sn, base_url=self._api.base_url
                 ),
                 hint="the import is unknown, or older than 30 days",
             )
@@ -327,7 +327,7 @@ class Contacts:
             instead="import the contacts that stay into a new list",
             about="the list",
             body={"field": where.field, "operator": where.operator, "value": where.value},
-            decode=nothing,
+            decode=decode_nothing,
             ignores_answer=True,
             look_for="at the list",
         )

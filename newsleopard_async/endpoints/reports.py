@@ -20,9 +20,9 @@ from newsleopard_async.models.codes import check_code
 from newsleopard_async.models.validation import problems_of_time, refuse
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.repeating import Kind
-from newsleopard_async.transport.request import Request, nothing, path
+from newsleopard_async.transport.request import Request, decode_nothing, path
 from newsleopard_async.transport.storage import Storage
-from newsleopard_async.transport.wire import answers, later, requests
+from newsleopard_async.transport.wire import answers, later_answers, requests
 
 __all__ = ["Reports"]
 
@@ -99,7 +99,7 @@ class Reports:
                 path=path("/v1/report/{sn}/export", sn=campaign_sn),
                 kind=Kind.CREATE,
                 body=webhook_body(webhook_url),
-                decode=nothing,
+                decode=decode_nothing,
                 ignores_answer=True,
                 export_of=campaign_sn,
                 look_for="at its report links",
@@ -151,7 +151,7 @@ class Reports:
                 later=True,
                 instead="export the report of each campaign",
                 body={"campaignSns": list(codes)},
-                decode=later.decode_metrics,
+                decode=later_answers.decode_metrics,
             )
         )
 

@@ -16,7 +16,7 @@ from newsleopard_async.errors import APIError
 from newsleopard_async.models.attempts import OnAttempt
 from newsleopard_async.models.options import Timeouts
 from newsleopard_async.transport.calls import Call
-from newsleopard_async.transport.hook import Hooked, check_outside
+from newsleopard_async.transport.hook import HookedAttempt, check_outside
 from newsleopard_async.transport.http import Exchange
 from newsleopard_async.transport.interpreter import CallResult
 from newsleopard_async.transport.limits.limiter import Limiter
@@ -131,7 +131,7 @@ class Attempt(Generic[T]):
             if not self.request.kind.repeatable:
                 self.watch(slot).note_cancelled(departure, result)
 
-        hooked = Hooked(
+        hooked = HookedAttempt(
             hook=hook,
             call=self.call,
             send=send,

@@ -21,7 +21,7 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.log import Log
 from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.limits.limit_state import Hold
-from newsleopard_async.transport.listening import listener
+from newsleopard_async.transport.listener import listener
 from newsleopard_async.transport.outcome import Answer, Outcome, throttle_text
 from newsleopard_async.transport.spans import CallSpan
 

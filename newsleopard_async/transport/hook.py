@@ -28,7 +28,7 @@ from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.interpreter import CallResult
 from newsleopard_async.transport.outcome import Answer
 
-__all__ = ["Hooked", "check_hook", "check_outside"]
+__all__ = ["HookedAttempt", "check_hook", "check_outside"]
 
 T = TypeVar("T")
 
@@ -51,7 +51,9 @@ _LARGEST_CHARACTERS: Final = 8_192
 """Chosen: as much as W3C's ``baggage`` may have; Amazon's gateway takes 10,240 bytes in all."""
 
 
-_around: Final[ContextVar[Hooked[Any] | None]] = ContextVar("newsleopard_async_hook", default=None)
+_around: Final[ContextVar[HookedAttempt[Any] | None]] = ContextVar(
+    "newsleopard_async_hook", default=None
+)
 """The attempt around which a hook runs here."""
 
 
@@ -99,7 +101,7 @@ def _takes_two(given: Any) -> bool:
     return True
 
 
-class _Step(enum.Enum):
+class _HookPhase(enum.Enum):
     """How far a hook is."""
 
     BEFORE = "has not called call_next yet"
@@ -109,7 +111,7 @@ class _Step(enum.Enum):
 
 
 @attrs.define(kw_only=True, eq=False)
-class Hooked(Generic[T]):
+class HookedAttempt(Generic[T]):
     """One attempt with a hook around it.
 
     Attributes:
@@ -132,7 +134,7 @@ class Hooked(Generic[T]):
     clock: Clock
     within_s: float
     result: CallResult[T] | None = None
-    _step: _Step = _Step.BEFORE
+    _phase: _HookPhase = _HookPhase.BEFORE
     _was_sent: bool = False
     _is_late: bool = False
     _is_told: bool = False
@@ -158,7 +160,7 @@ class Hooked(Generic[T]):
             self._lose()
             raise
         finally:
-            self._step = _Step.OVER
+            self._phase = _HookPhase.OVER
             _around.reset(before)
         if not self._was_sent:
             raise raised or ConfigurationError(
@@ -170,7 +172,7 @@ class Hooked(Generic[T]):
     @property
     def is_running_here(self) -> bool:
         """Whether the hook has not ended, and this is its own task."""
-        return self._step is not _Step.OVER and anyio.get_current_task().id == self._task_id
+        return self._phase is not _HookPhase.OVER and anyio.get_current_task().id == self._task_id
 
     async def _bounded(self) -> BaseException | None:
         """Run the hook; return what it raised, which would leave the task group in another."""
@@ -210,7 +212,7 @@ class Hooked(Generic[T]):
     async def _call_next(self, attempt: ApiAttempt) -> AttemptOutcome:
         self._check()
         headers = _checked(attempt)
-        self._step, self._was_sent = _Step.SENDING, True
+        self._phase, self._was_sent = _HookPhase.SENDING, True
         self._timer.cancel()
         try:
             self.result = await self.send(headers)
@@ -220,13 +222,13 @@ class Hooked(Generic[T]):
             self._error = error
             raise
         finally:
-            self._step, self._timer = _Step.AFTER, anyio.CancelScope()
+            self._phase, self._timer = _HookPhase.AFTER, anyio.CancelScope()
             self._tasks.start_soon(self._watch, self._timer)
         self._is_told = True
         return _outcome(self.result, self.call.duration_s)
 
     def _check(self) -> None:
-        if self._step is _Step.OVER or (self._is_late and not self._was_sent):
+        if self._phase is _HookPhase.OVER or (self._is_late and not self._was_sent):
             why = "it was called too late, when on_attempt had ended or taken too long"
         elif anyio.get_current_task().id != self._task_id:
             why = (

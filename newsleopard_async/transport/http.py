@@ -28,7 +28,7 @@ from newsleopard_async.transport.answer_body import (
     BodyReader,
     IncompleteBody,
 )
-from newsleopard_async.transport.causes import cause_of, way_out_of
+from newsleopard_async.transport.connection_causes import cause_of, way_out_of
 from newsleopard_async.transport.instrumentation import kept_out
 from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pace import Pace, Windows

@@ -15,7 +15,7 @@ import attrs
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.transport.body import Body
-from newsleopard_async.transport.listening import Listener, listener
+from newsleopard_async.transport.listener import Listener, listener
 
 __all__ = ["Meter", "Pace", "Windows", "metered"]
 

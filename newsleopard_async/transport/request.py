@@ -11,7 +11,7 @@ import attrs
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.wire.values import Unread
 
-__all__ = ["Request", "nothing", "path"]
+__all__ = ["Request", "decode_nothing", "path"]
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Request(Generic[T]):
         return f"{self.path}?{query}" if query else self.path
 
 
-def nothing(data: object, unread: Unread) -> None:
+def decode_nothing(data: object, unread: Unread) -> None:
     """Read an answer that means nothing but that the request took effect."""
 
 

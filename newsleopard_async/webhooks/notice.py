@@ -113,7 +113,7 @@ def _understood(data: object, base_url: str) -> WebhookNotice | None:
 
 def _import_result(data: object, base_url: str) -> ImportResult | None:
     try:
-        return decode_import_result(data, Unread(), asked=ImportSn(""), base_url=base_url)
+        return decode_import_result(data, Unread(), requested=ImportSn(""), base_url=base_url)
     except WireError:
         return None
 

@@ -25,7 +25,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.log import Log
 from newsleopard_async.plain import PlainData, from_plain, to_plain
-from newsleopard_async.transport.listening import listener
+from newsleopard_async.transport.listener import listener
 from newsleopard_async.transport.observer import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, Whereabouts
 from newsleopard_async.workflows.fingerprint import Input

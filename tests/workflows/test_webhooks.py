@@ -37,7 +37,7 @@ STEADY = Polling(jitter=0)
 
 
 @attrs.frozen
-class Hooked:
+class HookedAttempt:
     """A client, and the receiver of its webhooks, to which the emulator delivers them."""
 
     bench: Bench
@@ -70,7 +70,7 @@ class Hooked:
 
 
 @asynccontextmanager
-async def hooked(*, secret: str | None = None, **switches: Any) -> AsyncIterator[Hooked]:
+async def hooked(*, secret: str | None = None, **switches: Any) -> AsyncIterator[HookedAttempt]:
     """Connect a client to an emulator that delivers its webhooks within a second."""
     webhooks = Webhooks(f"{HOST}/hook", secret=secret)
 
@@ -89,7 +89,7 @@ async def hooked(*, secret: str | None = None, **switches: Any) -> AsyncIterator
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(deliver)
-            yield Hooked(bench, webhooks)
+            yield HookedAttempt(bench, webhooks)
             tasks.cancel_scope.cancel()
 
 
@@ -215,7 +215,7 @@ async def test_shorter_deadline_than_the_longest_wait_ends_in_a_look() -> None:
         assert hook.looks_s == [30]
 
 
-async def _stop_after_upload(hook: Hooked, **options: Any) -> None:
+async def _stop_after_upload(hook: HookedAttempt, **options: Any) -> None:
     """Begin an import, and be stopped while it is waited for."""
     with anyio.CancelScope() as scope:
 

@@ -211,21 +211,21 @@ def _name(data: object, path: str) -> str:
 
 
 def decode_import_result(
-    data: object, unread: Unread, *, asked: ImportSn, base_url: str = DEFAULT_BASE_URL
+    data: object, unread: Unread, *, requested: ImportSn, base_url: str = DEFAULT_BASE_URL
 ) -> ImportResult:
     """Read how far an import is.
 
     Args:
         data: The answer.
         unread: Takes what cannot be read.
-        asked: The import that was asked for; if the answer names another one, the result does, too.
+        requested: The import; if the answer names another one, the result does, too.
         base_url: Of the API.
 
     Source: GET /v1/contacts/imports/result/{import_sn}; documented, see T43 to T49.
     """
-    named = asked
+    named = requested
     for sn, path in values_in(data, _IMPORT_CODES, code, unread).items():
-        if _bare(sn) != _bare(asked):
+        if _bare(sn) != _bare(requested):
             named = ImportSn(sn)
             unread.note(WireError(path, "names another import than the one that was asked for"))
     path, fields = _import_fields(data)

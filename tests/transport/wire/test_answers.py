@@ -29,7 +29,7 @@ SN = "40280a3c6a0cb8c5016a10142a230002"
 IMPORT_SN = "45093ba5-4bb5-47b2-a2c7-40ae4ff646b6"
 URL = "https://s3.amazonaws.com/..."
 
-decode_import = functools.partial(answers.decode_import_result, asked=ImportSn(IMPORT_SN))
+decode_import = functools.partial(answers.decode_import_result, requested=ImportSn(IMPORT_SN))
 
 DECODERS: dict[str, Callable[[object, Unread], object]] = {
     "listSentCampaigns": answers.decode_sent_campaigns,

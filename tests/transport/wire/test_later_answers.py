@@ -20,7 +20,7 @@ from newsleopard_async.models import (
     OnceTicket,
     Template,
 )
-from newsleopard_async.transport.wire import later
+from newsleopard_async.transport.wire import later_answers
 from newsleopard_async.transport.wire.values import Unread, WireError
 
 SN = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
@@ -30,9 +30,9 @@ URL = "https://s3.amazonaws.com/once.csv?X-Amz-Signature=1"
 WHEN = datetime(2019, 4, 1, 8, 38, 32, tzinfo=UTC)
 WRITTEN = "2019-04-01T08:38:32Z"
 
-decode_status = functools.partial(later.decode_status, asked=SN)
-decode_deleted = functools.partial(later.decode_deleted, asked=(SN, OTHER, THIRD))
-decode_template = functools.partial(later.decode_template, asked="7")
+decode_status = functools.partial(later_answers.decode_status, requested=SN)
+decode_deleted = functools.partial(later_answers.decode_deleted, requested=(SN, OTHER, THIRD))
+decode_template = functools.partial(later_answers.decode_template, requested="7")
 
 
 def read(decode: Any, answer: object) -> tuple[Any, str]:
@@ -66,7 +66,7 @@ def problem_of(decode: Any, answer: object) -> str:
 )
 def test_balance_is_read(answer: object, expected: Balance, unread: str) -> None:
     """Numbers may be text, a bare number is that of mails, and what is missing is unknown."""
-    assert read(later.decode_balance, answer) == (expected, unread)
+    assert read(later_answers.decode_balance, answer) == (expected, unread)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,8 @@ def test_outcome_of_a_deletion_is_read(
 def test_deletion_compares_codes_as_text() -> None:
     """A code that came as a number is its digits (T16)."""
     found, _ = read(
-        functools.partial(later.decode_deleted, asked=(CampaignSn("12"),)), {"success": [12]}
+        functools.partial(later_answers.decode_deleted, requested=(CampaignSn("12"),)),
+        {"success": [12]},
     )
 
     assert found == DeleteOutcome(deleted=(CampaignSn("12"),))
@@ -239,7 +240,10 @@ def test_deletion_compares_codes_as_text() -> None:
 )
 def test_ticket_is_read(answer: object) -> None:
     """The code of the campaign has three names, and both may be wrapped (T64)."""
-    assert read(later.decode_once_ticket, answer) == (OnceTicket(campaign_sn=SN, url=URL), "")
+    assert read(later_answers.decode_once_ticket, answer) == (
+        OnceTicket(campaign_sn=SN, url=URL),
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,7 +256,7 @@ def test_ticket_is_read(answer: object) -> None:
 )
 def test_ticket_without_its_parts_is_refused(answer: object, problem: str) -> None:
     """Without a URL nothing can be sent (T122)."""
-    assert problem_of(later.decode_once_ticket, answer) == problem
+    assert problem_of(later_answers.decode_once_ticket, answer) == problem
 
 
 ROW = {"campaignSn": SN, "reportType": "TOTAL", "recipientCnt": 100}
@@ -276,7 +280,7 @@ METRICS = CampaignMetrics(sn=SN, part="TOTAL", recipients=100)
 )
 def test_rows_of_figures_are_found(answer: object, expected: object) -> None:
     """The rows are an array, in an object or not; none are none (T131)."""
-    assert read(later.decode_metrics, answer) == (expected, "")
+    assert read(later_answers.decode_metrics, answer) == (expected, "")
 
 
 def test_every_figure_is_read() -> None:
@@ -322,7 +326,7 @@ def test_every_figure_is_read() -> None:
         revenue=Decimal("1234.1"),
     )
 
-    assert read(later.decode_metrics, [row]) == ((expected,), "")
+    assert read(later_answers.decode_metrics, [row]) == ((expected,), "")
 
 
 @pytest.mark.parametrize(
@@ -339,7 +343,9 @@ def test_every_figure_is_read() -> None:
 )
 def test_money_is_read_as_it_is_written(written: object, amount: str | None) -> None:
     """A binary fraction would change the cents."""
-    [row], unread = read(later.decode_metrics, [{"campaignSn": SN, "transactionRevenue": written}])
+    [row], unread = read(
+        later_answers.decode_metrics, [{"campaignSn": SN, "transactionRevenue": written}]
+    )
 
     assert (row.revenue, unread) == (None if amount is None else Decimal(amount), "")
 
@@ -348,7 +354,7 @@ def test_row_that_cannot_be_read_is_left_out_and_noted() -> None:
     """One odd row does not hide the others."""
     answer = [ROW, "odd", {"name": "nobody"}, {"campaignSn": OTHER, "transactionRevenue": "NT$5"}]
 
-    found, unread = read(later.decode_metrics, answer)
+    found, unread = read(later_answers.decode_metrics, answer)
 
     assert found == (METRICS, CampaignMetrics(sn=OTHER))
     assert unread == (
@@ -373,14 +379,14 @@ HTML = "<p>\u200b${NAME}</p>\n"
 )
 def test_templates_are_read(answer: object, expected: object) -> None:
     """The names are those of the command line, or of the notes' other endpoints (T132)."""
-    assert read(later.decode_templates, answer) == (expected, "")
+    assert read(later_answers.decode_templates, answer) == (expected, "")
 
 
 def test_template_of_a_list_may_have_unreadable_parts() -> None:
     """One odd template does not hide the others."""
     answer = [{"id": "7", "html": ["<p>"]}, {"id": "a/b"}, 5]
 
-    found, unread = read(later.decode_templates, answer)
+    found, unread = read(later_answers.decode_templates, answer)
 
     assert found == (Template(id="7"),)
     assert unread == (
@@ -431,12 +437,14 @@ def test_template_without_html_is_refused(answer: object, problem: str) -> None:
 )
 def test_outcome_of_an_event_is_read(answer: object, expected: EventOutcome) -> None:
     """Each address has its reason, and a 200 may hold only failures (T134)."""
-    assert read(later.decode_event, answer) == (expected, "")
+    assert read(later_answers.decode_event, answer) == (expected, "")
 
 
 def test_reason_that_cannot_be_read_is_noted_without_the_address() -> None:
     """An address is in no log."""
-    found, unread = read(later.decode_event, {"success": [], "failure": {"b@example.com": 5}})
+    found, unread = read(
+        later_answers.decode_event, {"success": [], "failure": {"b@example.com": 5}}
+    )
 
     assert found == EventOutcome(refused={"b@example.com": ""})
     assert unread == "$.failure.… is not text"
@@ -455,4 +463,4 @@ def test_reason_that_cannot_be_read_is_noted_without_the_address() -> None:
 )
 def test_outcome_of_an_event_needs_both_lists(answer: object, problem: str) -> None:
     """Whether somebody got a mail is never guessed; no address is in the problem."""
-    assert problem_of(later.decode_event, answer) == problem
+    assert problem_of(later_answers.decode_event, answer) == problem

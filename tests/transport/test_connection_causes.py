@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from newsleopard_async import ConfigurationError, ConnectionFailed, NewsLeopard, RetryPolicy
-from newsleopard_async.transport.causes import cause_of, way_out_of
+from newsleopard_async.transport.connection_causes import cause_of, way_out_of
 from newsleopard_async.transport.outcome import Cause
 from tests.constants import KEY
 from tests.transport.loopback import raw_server

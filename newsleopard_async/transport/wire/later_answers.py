@@ -78,19 +78,19 @@ def decode_balance(data: object, unread: Unread) -> Balance:
     return Balance(mails=fields.get(count, "email"), sms=fields.get(count, "sms"))
 
 
-def decode_status(data: object, unread: Unread, *, asked: CampaignSn) -> CampaignStatus:
+def decode_status(data: object, unread: Unread, *, requested: CampaignSn) -> CampaignStatus:
     """Read the state of a campaign.
 
     Args:
         data: The answer.
         unread: Takes what cannot be read.
-        asked: The campaign that was asked for; if the answer names another one, so does the model.
+        requested: The campaign; if the answer names another one, so does the model.
 
     Source: GET /v1/campaign/normal/{campaign_sn}; notes 2026, see T124 and T125.
     """
-    named = asked
+    named = requested
     for sn, path in values_in(data, CAMPAIGN_CODES, code, unread).items():
-        if sn != asked:
+        if sn != requested:
             named = CampaignSn(sn)
             unread.note(WireError(path, "names another campaign than the one that was asked for"))
     path, found = _with_state(data)
@@ -143,13 +143,15 @@ def _flags(data: object, path: str) -> tuple[bool, ...] | None:
     return tuple(flags)
 
 
-def decode_deleted(data: object, unread: Unread, *, asked: Sequence[CampaignSn]) -> DeleteOutcome:
+def decode_deleted(
+    data: object, unread: Unread, *, requested: Sequence[CampaignSn]
+) -> DeleteOutcome:
     """Read what became of each campaign; a code in two lists counts as not deleted (T128).
 
     Args:
         data: The answer.
         unread: Takes what cannot be read.
-        asked: The campaigns that were to be deleted.
+        requested: The campaigns that were to be deleted.
 
     Source: DELETE /v1/campaign/normal; notes 2026.
     """
@@ -157,12 +159,12 @@ def decode_deleted(data: object, unread: Unread, *, asked: Sequence[CampaignSn])
     where: dict[str, str] = {}
     for name in _FATES:
         where |= dict.fromkeys(named[name], name)
-    fates = {name: tuple(sn for sn in asked if where.get(sn) == name) for name in _FATES}
+    fates = {name: tuple(sn for sn in requested if where.get(sn) == name) for name in _FATES}
     return DeleteOutcome(
         deleted=fates["success"],
         still_sending=fates["sendingCampaign"],
         refused=fates["badCampaigns"],
-        unmentioned=tuple(sn for sn in asked if sn not in where),
+        unmentioned=tuple(sn for sn in requested if sn not in where),
     )
 
 
@@ -274,7 +276,7 @@ def _optional_html(data: object, path: str) -> str | None:
     return data
 
 
-def decode_template(data: object, unread: Unread, *, asked: str) -> Template:
+def decode_template(data: object, unread: Unread, *, requested: str) -> Template:
     """Read one template, with its HTML; without it nothing can be sent.
 
     Source: GET /v1/templates/{id}; notes 2026, see T132.
@@ -290,7 +292,7 @@ def decode_template(data: object, unread: Unread, *, asked: str) -> Template:
         raise WireError(f"{path}.{name}", "is missing" if html is None else "is not text")
     fields = Fields(path, found, unread)
     return Template(
-        id=fields.get(code, *_TEMPLATE_CODES) or asked,
+        id=fields.get(code, *_TEMPLATE_CODES) or requested,
         name=fields.get(_name, "name", "title") or "",
         # As it stands: what is shown is cleaned elsewhere.
         html=html,
