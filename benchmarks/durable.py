@@ -39,7 +39,7 @@ from newsleopard_async import Campaign, ListSn, NewsLeopard, Polling, RateLimits
 from newsleopard_async.durable import Durable, Send, SendSpec
 from newsleopard_async.durable.accounts import Clients
 from newsleopard_async.durable.attempt import Carrier
-from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.ledger import Verdict
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.emulator import BASE_URL
@@ -155,7 +155,10 @@ async def show_idle(urls: dict[str, str], count: int, waiting: int) -> None:
             print(f"  {name + f', {count:,} scheduled':44}{idle('work', url)}")
             for each in sends(waiting, "waiting", None):
                 await durable.start_send(each.spec, send_key=each.send_key)
-                begun, verdict = Attempt(each.send_key, 0), Verdict(state="held", next_at=tomorrow)
+                begun, verdict = (
+                    SendAttempt(each.send_key, 0),
+                    Verdict(state="held", next_at=tomorrow),
+                )
                 await durable._ledger.settle(begun, "main", verdict)
                 await durable._engine.delete([begun])
             both = f", {count:,} scheduled, {waiting:,} waiting"
@@ -266,7 +269,7 @@ async def ways_of(
 
         async def send(key: str) -> object:
             await durable.start_send(spec, send_key=key)
-            told = await carrier.carry(Attempt(key, 0))
+            told = await carrier.carry(SendAttempt(key, 0))
             assert told == "done", told
             return told
 

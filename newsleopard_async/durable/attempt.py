@@ -26,7 +26,7 @@ from newsleopard_async.clock import moved
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.durable.accounts import Clients, Troubles
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
-from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.guard import GuardedStore
 from newsleopard_async.durable.ledger import FINAL, Ledger, Row, RowState, Verdict
 from newsleopard_async.durable.spec import SendSpec
@@ -110,7 +110,7 @@ class Carrier:
     contacts: ContactsOpener
     troubles: Troubles = attrs.field(factory=Troubles, init=False)
 
-    async def carry(self, attempt: Attempt) -> str:
+    async def carry(self, attempt: SendAttempt) -> str:
         """Make an attempt, note how it ended, and make the next one due if there is to be one.
 
         Returns: What became of it, in a word.

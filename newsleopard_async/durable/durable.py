@@ -24,7 +24,7 @@ from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.durable.accounts import Clients
 from newsleopard_async.durable.attempt import PURGED, Carrier
 from newsleopard_async.durable.contacts import ContactsOpener
-from newsleopard_async.durable.engine import Attempt, Engine
+from newsleopard_async.durable.engine import Engine, SendAttempt
 from newsleopard_async.durable.ledger import Ledger, NewSend, Row, Verdict, create_ledger
 from newsleopard_async.durable.roster import Roster, create_roster
 from newsleopard_async.durable.spec import SendSpec, prepared, problems_of_time
@@ -394,7 +394,7 @@ class Durable:
         while ended := await self._ledger.purgeable(before):
             # First, so that a purge that is broken off finds them again.
             await self._engine.delete(
-                Attempt(last.send_key, number)
+                SendAttempt(last.send_key, number)
                 for last in ended
                 for number in range(last.number + 1)
             )

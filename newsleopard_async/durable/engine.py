@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from dbos import DBOSClient, DBOSConfig, EnqueueOptions, WorkflowStatus
 
-__all__ = ["Attempt", "Engine", "Unnoted"]
+__all__ = ["EndNotRecorded", "Engine", "SendAttempt"]
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ _AT_ONCE: Final = 500
 
 
 @attrs.frozen
-class Attempt:
+class SendAttempt:
     """One attempt at a send.
 
     Attributes:
@@ -66,13 +66,13 @@ class Attempt:
         return f"{self.send_key}/{self.number}"
 
     @classmethod
-    def of(cls, workflow_id: str) -> Attempt | None:
+    def of(cls, workflow_id: str) -> SendAttempt | None:
         """Read an id; None if it is of another application's workflow."""
         send_key, _, number = workflow_id.rpartition("/")
         return cls(send_key, int(number)) if number.isdecimal() else None
 
 
-class Unnoted(BaseException):
+class EndNotRecorded(BaseException):
     """Keeps the engine from noting how an attempt ended.
 
     While the database is away it would try to without an end, in a thread that keeps the process.
@@ -116,7 +116,7 @@ class Engine:
         _imported().DBOS.migrate(url, schema=_SCHEMA)
 
     def enqueue(
-        self, connection: sa.Connection, attempt: Attempt, *, account: str, after_s: float
+        self, connection: sa.Connection, attempt: SendAttempt, *, account: str, after_s: float
     ) -> None:
         """Enqueue an attempt within a transaction; one that is there already stays as it is.
 
@@ -136,17 +136,17 @@ class Engine:
             options["delay_seconds"] = after_s
         self._client.enqueue_in_transaction(connection, options, attempt.send_key, attempt.number)
 
-    async def running(self) -> list[tuple[Attempt, str]]:
+    async def running(self) -> list[tuple[SendAttempt, str]]:
         """List the attempts that a worker has taken and not ended, each with its worker."""
         found = await self._ask(
             lambda client: client.list_workflows(
                 name=_WORKFLOW, status="PENDING", load_input=False, load_output=False
             )
         )
-        named = ((Attempt.of(each.workflow_id), each.executor_id or "") for each in found)
+        named = ((SendAttempt.of(each.workflow_id), each.executor_id or "") for each in found)
         return [(attempt, worker) for attempt, worker in named if attempt is not None]
 
-    async def expected(self, attempts: Collection[Attempt]) -> set[Attempt]:
+    async def expected(self, attempts: Collection[SendAttempt]) -> set[SendAttempt]:
         """Return those that are still to come, or under way."""
         left: set[str] = set()
         for ids in _in_portions(attempts):
@@ -154,12 +154,12 @@ class Engine:
             left.update(each.workflow_id for each in found)
         return {attempt for attempt in attempts if attempt.id in left}
 
-    async def cancel(self, attempts: Iterable[Attempt]) -> None:
+    async def cancel(self, attempts: Iterable[SendAttempt]) -> None:
         """Let none of these begin; one that is under way goes on, and counts no more."""
         for ids in _in_portions(attempts):
             await self._ask(methodcaller("cancel_workflows", ids))
 
-    async def delete(self, attempts: Iterable[Attempt]) -> None:
+    async def delete(self, attempts: Iterable[SendAttempt]) -> None:
         """Forget these."""
         for ids in _in_portions(attempts):
             await self._ask(methodcaller("delete_workflows", ids))
@@ -168,13 +168,13 @@ class Engine:
         """Ask the engine in a thread, again and again while the database is away."""
         return await self._database.run(lambda _: question(self._client))
 
-    def launch(self, worker: str, carry: Callable[[str, int], str], *, slots: int) -> None:
+    def launch(self, worker: str, run_attempt: Callable[[str, int], str], *, slots: int) -> None:
         """Begin to take attempts; it blocks until that has begun.
 
         Args:
             worker: The id of this worker, which no other process has or had.
-            carry: Called in a thread with send key and number of each; returns what became of it,
-                or raises `Unnoted`.
+            run_attempt: Called in a thread with send key and number; returns what became of it,
+                or raises `EndNotRecorded`.
             slots: How many it takes at once.
 
         Raises:
@@ -202,7 +202,7 @@ class Engine:
                 "needs a process of its own, outside of DBOS Cloud: newsleopard worker"
             )
         self._has_launched = True
-        _carrier.carry = carry
+        _handler.run_attempt = run_attempt
         _register(dbos)
         dbos.DBOS.listen_queues([_QUEUE])
         why = self._launched(dbos, slots)
@@ -250,19 +250,19 @@ class Engine:
 
 
 @attrs.define
-class _Carrier:
+class _AttemptHandler:
     """Who carries the attempts of this process."""
 
-    carry: Callable[[str, int], str] | None = None
+    run_attempt: Callable[[str, int], str] | None = None
 
 
-_carrier: Final = _Carrier()
+_handler: Final = _AttemptHandler()
 
 
 def newsleopard_send(send_key: str, number: int) -> str:
     """Carry an attempt; this is what the engine runs."""
-    assert _carrier.carry is not None
-    return _carrier.carry(send_key, number)
+    assert _handler.run_attempt is not None
+    return _handler.run_attempt(send_key, number)
 
 
 @cache
@@ -286,7 +286,7 @@ def _list_waiting(ids: list[str], client: DBOSClient) -> list[WorkflowStatus]:
     )
 
 
-def _in_portions(attempts: Iterable[Attempt]) -> Iterable[list[str]]:
+def _in_portions(attempts: Iterable[SendAttempt]) -> Iterable[list[str]]:
     ids = [each.id for each in attempts]
     for begin in range(0, len(ids), _AT_ONCE):
         yield ids[begin : begin + _AT_ONCE]

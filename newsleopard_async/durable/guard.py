@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from newsleopard_async.aio import Listing
-from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.ledger import is_last
 from newsleopard_async.errors import DeadlineExceeded, InUse
 from newsleopard_async.stores.database import Database
@@ -44,7 +44,7 @@ class GuardedStore:
 
     store: SqlStore
     database: Database
-    attempt: Attempt
+    attempt: SendAttempt
     not_after: datetime | None = None
 
     async def load(self, key: str) -> Kept | None:
@@ -87,6 +87,6 @@ class GuardedStore:
 
 
 def _as_last(
-    attempt: Attempt, work: Callable[[sa.Connection], bool], connection: sa.Connection
+    attempt: SendAttempt, work: Callable[[sa.Connection], bool], connection: sa.Connection
 ) -> bool:
     return is_last(attempt, connection) and work(connection)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
-from newsleopard_async.durable.engine import Attempt, Engine
+from newsleopard_async.durable.engine import Engine, SendAttempt
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.serial import key_from_text, key_to_text
@@ -259,9 +259,9 @@ class Row:
         return None if self.record is None else read_stored(json.loads(self.record))
 
     @property
-    def last(self) -> Attempt:
+    def last(self) -> SendAttempt:
         """The last attempt."""
-        return Attempt(self.send_key, self.attempt)
+        return SendAttempt(self.send_key, self.attempt)
 
 
 class Ledger:
@@ -325,10 +325,10 @@ class Ledger:
                 "now": now,
             }
             _execute(connection, _INSERT if row is None else _REPLACE, **values)
-            self._enqueue(connection, Attempt(send.send_key, number), send.account, due - now)
+            self._enqueue(connection, SendAttempt(send.send_key, number), send.account, due - now)
 
     def _enqueue(
-        self, connection: sa.Connection, attempt: Attempt, account: str, after_s: float
+        self, connection: sa.Connection, attempt: SendAttempt, account: str, after_s: float
     ) -> None:
         self._engine.enqueue(connection, attempt, account=account, after_s=after_s)
 
@@ -351,12 +351,12 @@ class Ledger:
         last = "" if after is None else key_to_text(after)
         return await self._database.run(partial(_fetch_page, last))
 
-    async def settle(self, attempt: Attempt, account: str, verdict: Verdict) -> None:
+    async def settle(self, attempt: SendAttempt, account: str, verdict: Verdict) -> None:
         """Note how an attempt ended, and make the next one, if it is due at some time."""
         await self._database.run(partial(self._settle, attempt, account, verdict))
 
     def _settle(
-        self, attempt: Attempt, account: str, verdict: Verdict, connection: sa.Connection
+        self, attempt: SendAttempt, account: str, verdict: Verdict, connection: sa.Connection
     ) -> None:
         now, follows = time.time(), verdict.next_at is not None
         values = {
@@ -369,10 +369,10 @@ class Ledger:
         }
         is_noted = _execute(connection, _SETTLE, **values).rowcount == 1
         if is_noted and verdict.next_at is not None:
-            following = Attempt(attempt.send_key, attempt.number + 1)
+            following = SendAttempt(attempt.send_key, attempt.number + 1)
             self._enqueue(connection, following, account, verdict.next_at - now)
 
-    async def go_on(self, attempt: Attempt, *, is_asked_for: bool) -> bool:
+    async def go_on(self, attempt: SendAttempt, *, is_asked_for: bool) -> bool:
         """Make the next attempt now, if this is the last one and the send has not ended.
 
         Args:
@@ -383,7 +383,9 @@ class Ledger:
         work = partial(self._go_on, attempt, is_asked_for=is_asked_for)
         return await self._database.run(work)
 
-    def _go_on(self, attempt: Attempt, connection: sa.Connection, *, is_asked_for: bool) -> bool:
+    def _go_on(
+        self, attempt: SendAttempt, connection: sa.Connection, *, is_asked_for: bool
+    ) -> bool:
         key = key_to_text(attempt.send_key)
         values = {"key": key, "number": attempt.number, "now": time.time()}
         done = _execute(connection, _GO_ON, **values, is_asked_for=int(is_asked_for))
@@ -393,12 +395,12 @@ class Ledger:
         self._enqueue(connection, row.last, row.account, 0.0)
         return True
 
-    async def overdue(self, by_s: float) -> list[Attempt]:
+    async def overdue(self, by_s: float) -> list[SendAttempt]:
         """List the attempts that should have begun so many seconds ago; a thousand at most."""
         before = time.time() - by_s
         return await self._database.run(partial(_fetch_attempts, _OVERDUE, before))
 
-    async def decided(self) -> list[Attempt]:
+    async def decided(self) -> list[SendAttempt]:
         """List the held sends that wait for a person, of which nothing is in doubt any more.
 
         Whoever decided may have ended before the next attempt was made; or the request itself
@@ -407,18 +409,18 @@ class Ledger:
         keys = await self._database.run(_fetch_without_next)
         return [row.last for row in await self.read_all(keys) if not row.is_in_doubt]
 
-    async def purgeable(self, before: datetime) -> list[Attempt]:
+    async def purgeable(self, before: datetime) -> list[SendAttempt]:
         """List the last attempts of sends that ended before and have their specs, 500 at most."""
         work = partial(_fetch_attempts, _PURGEABLE, before.timestamp())
         return await self._database.run(work)
 
-    async def purge(self, ended: Iterable[Attempt], before: datetime) -> None:
+    async def purge(self, ended: Iterable[SendAttempt], before: datetime) -> None:
         """Forget the specs of these, but for those that were started again since."""
         keys = [key_to_text(each.send_key) for each in ended]
         await self._database.run(partial(_purge, keys, before.timestamp()))
 
 
-def is_last(attempt: Attempt, connection: sa.Connection) -> bool:
+def is_last(attempt: SendAttempt, connection: sa.Connection) -> bool:
     """Say whether no attempt follows this one so far; until the transaction ends, none will."""
     values = {"key": key_to_text(attempt.send_key), "number": attempt.number}
     return _execute(connection, _IS_LAST, **values).rowcount == 1
@@ -514,9 +516,9 @@ def _fetch_page(last: str, connection: sa.Connection) -> list[Row]:
     return [rows[key_from_text(key)] for key in keys]
 
 
-def _fetch_attempts(text: str, before: float, connection: sa.Connection) -> list[Attempt]:
+def _fetch_attempts(text: str, before: float, connection: sa.Connection) -> list[SendAttempt]:
     found = _execute(connection, text, before=before)
-    return [Attempt(key_from_text(row.key), row.attempt) for row in found]
+    return [SendAttempt(key_from_text(row.key), row.attempt) for row in found]
 
 
 def _fetch_without_next(connection: sa.Connection) -> list[str]:

@@ -31,7 +31,7 @@ from anyio.from_thread import BlockingPortal
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.durable.attempt import Carrier
-from newsleopard_async.durable.engine import Attempt, Engine, Unnoted
+from newsleopard_async.durable.engine import EndNotRecorded, Engine, SendAttempt
 from newsleopard_async.durable.ledger import Ledger
 from newsleopard_async.durable.roster import LEASE_S, Roster
 from newsleopard_async.errors import ConfigurationError
@@ -75,8 +75,8 @@ class Worker:
     _carrier: Carrier
     _is_alone: bool
     _scopes: set[anyio.CancelScope] = attrs.field(factory=set, init=False)
-    _carried: set[Attempt] = attrs.field(factory=set, init=False)
-    _unknown: set[Attempt] = attrs.field(factory=set, init=False)
+    _carried: set[SendAttempt] = attrs.field(factory=set, init=False)
+    _unknown: set[SendAttempt] = attrs.field(factory=set, init=False)
     _is_leaving: bool = attrs.field(default=False, init=False)
     _is_launched: bool = attrs.field(default=False, init=False)
     _seen_s: float = attrs.field(default=0.0, init=False)
@@ -116,18 +116,18 @@ class Worker:
         """Carry an attempt, for a thread of the engine.
 
         Raises:
-            Unnoted: the database does not answer.
+            EndNotRecorded: the database does not answer.
         """
         try:
             return portal.call(self._carry, send_key, number)
         finally:
             # One beat may be under way.
             if time.monotonic() - self._seen_s > 2 * _BEATS_EVERY_S:
-                raise Unnoted
+                raise EndNotRecorded
 
     async def _carry(self, send_key: str, number: int) -> str:
         """Carry an attempt that the engine has taken."""
-        attempt = Attempt(send_key, number)
+        attempt = SendAttempt(send_key, number)
         told = "given back"
         # Shielded: if the caller is cancelled, the engine must leave before anything is given
         # back, or this worker would take it again.

@@ -14,7 +14,7 @@ from newsleopard_async import NewsLeopard, RetryPolicy
 from newsleopard_async.durable import Durable, SendSpec, SendStatus
 from newsleopard_async.durable.accounts import Clients
 from newsleopard_async.durable.attempt import Carrier
-from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.ledger import Ledger, Row
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.testing import ManualClock
@@ -81,7 +81,7 @@ class Desk:
 
     async def expected(self, send_key: str = "k", up_to: int = 20) -> list[int]:
         """Number the attempts at a send that the engine has still to begin."""
-        asked = [Attempt(send_key, number) for number in range(up_to)]
+        asked = [SendAttempt(send_key, number) for number in range(up_to)]
         return sorted(each.number for each in await self.durable._engine.expected(asked))
 
 

@@ -34,7 +34,7 @@ from newsleopard_async import (
 from newsleopard_async.durable import attempt as attempts
 from newsleopard_async.durable.attempt import verdict_of
 from newsleopard_async.durable.contacts import ContactsUnavailable
-from newsleopard_async.durable.engine import Attempt
+from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.ledger import Verdict
 from newsleopard_async.stores import SqlStore
 from newsleopard_async.workflows import RunState
@@ -92,8 +92,8 @@ async def test_attempt_sends_the_campaign_and_says_so(desk: Desk) -> None:
     assert status.is_final
     assert len(desk.emulator.contacts) == 3
     for number in (0, 1, 7):
-        assert await desk.carrier.carry(Attempt("k", number)) == "superseded"
-    assert await desk.carrier.carry(Attempt("unknown", 0)) == "superseded"
+        assert await desk.carrier.carry(SendAttempt("k", number)) == "superseded"
+    assert await desk.carrier.carry(SendAttempt("unknown", 0)) == "superseded"
     assert await desk.start() == status
     assert desk.emulator.submitted == 1
 
@@ -107,7 +107,7 @@ async def test_superseded_attempt_asks_for_nothing(desk: Desk) -> None:
 
     assert await desk.carrier.carry(last) == "superseded"
     assert await desk.durable.cancel("k") == "cancelled"
-    assert await desk.carrier.carry(Attempt("k", 1)) == "superseded"
+    assert await desk.carrier.carry(SendAttempt("k", 1)) == "superseded"
     assert desk.emulator.requests == ()
 
 
@@ -563,7 +563,7 @@ async def test_attempt_that_is_cancelled_is_given_back(
                     await anyio.lowlevel.checkpoint()
 
             with before_each_save(leave):
-                await desk.carrier.carry(Attempt("k", 0))
+                await desk.carrier.carry(SendAttempt("k", 0))
 
         row = await desk.row()
         assert scope.cancel_called
@@ -601,7 +601,7 @@ async def test_worker_that_leaves_while_the_database_is_away_does_not_hang(
             await anyio.lowlevel.checkpoint()
 
         with before_each_save(leave):
-            await desk.carrier.carry(Attempt("k", 0))
+            await desk.carrier.carry(SendAttempt("k", 0))
 
     assert scope.cancelled_caught
     assert (await desk.row()).attempt == 0
@@ -705,7 +705,7 @@ async def test_attempt_that_is_replaced_under_way_does_not_submit(desk: Desk) ->
             )
 
     with before_each_save(_once_only(replace)):
-        assert await desk.carrier.carry(Attempt("k", 0)) == "waiting"
+        assert await desk.carrier.carry(SendAttempt("k", 0)) == "waiting"
     assert desk.emulator.submitted == 0
     await desk.bench.clock.sleep(60)
     assert (await desk.carry()).state == "done"

@@ -17,7 +17,7 @@ from dbos import error as engine_errors
 
 from newsleopard_async import ConfigurationError, NewsLeopard
 from newsleopard_async.durable import SendSpec
-from newsleopard_async.durable.engine import Attempt, Unnoted, _is_news
+from newsleopard_async.durable.engine import EndNotRecorded, SendAttempt, _is_news
 from newsleopard_async.durable.worker import Worker
 from newsleopard_async.models import ListSn
 from tests.constants import CAMPAIGN, KEY
@@ -56,7 +56,7 @@ async def test_worker_that_is_cancelled_gives_its_attempts_back(sqlite_url: str)
 
         assert (worker.running, worker.ended, worker.given_back) == (0, 0, 1)
         assert (status.state, status.attempt) == ("queued", 1)
-        assert await durable._engine.expected([Attempt("k", 1)])
+        assert await durable._engine.expected([SendAttempt("k", 1)])
         assert await durable._engine.running() == []
 
 
@@ -98,7 +98,7 @@ def test_engine_notes_no_attempt_while_the_database_is_away() -> None:
 
     worker._seen_s -= 60.0
 
-    with pytest.raises(Unnoted):
+    with pytest.raises(EndNotRecorded):
         worker._carry_from_thread(portal, "k", 0)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from newsleopard_async import InvalidRequest
 from newsleopard_async.durable import Durable, ledger
-from newsleopard_async.durable.engine import Attempt, Engine
+from newsleopard_async.durable.engine import Engine, SendAttempt
 from newsleopard_async.durable.ledger import Ledger, NewSend, Row, RowState, Verdict
 from newsleopard_async.stores import SqlStore, database
 from newsleopard_async.workflows.record import Stored
@@ -60,15 +60,15 @@ class Books:
     ) -> None:
         """End an attempt at k."""
         verdict = Verdict(state=state, next_at=next_at, **more)
-        await self.ledger.settle(Attempt("k", number), "main", verdict)
+        await self.ledger.settle(SendAttempt("k", number), "main", verdict)
 
     async def go_on(self, number: int, *, is_asked_for: bool = False) -> bool:
         """Make the attempt at k that follows one."""
-        return await self.ledger.go_on(Attempt("k", number), is_asked_for=is_asked_for)
+        return await self.ledger.go_on(SendAttempt("k", number), is_asked_for=is_asked_for)
 
     async def expected(self, key: str = "k") -> list[int]:
         """Number the attempts that the engine has to begin."""
-        asked = [Attempt(key, number) for number in range(9)]
+        asked = [SendAttempt(key, number) for number in range(9)]
         return sorted(each.number for each in await self.durable._engine.expected(asked))
 
 
@@ -188,8 +188,8 @@ async def test_processes_that_start_the_same_keys_at_once_make_one_attempt_each(
     async with opened(url) as durable:
         rows = await durable._ledger.read_all(keys)
         assert [row.attempt for row in rows] == [0] * 30
-        first = [Attempt(key, 0) for key in keys]
-        second = [Attempt(key, 1) for key in keys]
+        first = [SendAttempt(key, 0) for key in keys]
+        second = [SendAttempt(key, 1) for key in keys]
         assert await durable._engine.expected(first + second) == set(first)
     assert "deadlock" not in "".join(said)
 
@@ -376,9 +376,9 @@ async def test_overdue_are_those_that_should_have_begun(books: Books) -> None:
         await books.start(key, begins_at=now - timedelta(seconds=ago))
     for key, state in (("done", "done"), ("failed", "failed")):
         await books.start(key, begins_at=now - timedelta(hours=1))
-        await books.ledger.settle(Attempt(key, 0), "main", Verdict(state=state))  # type: ignore[arg-type]  # it is one of the states
+        await books.ledger.settle(SendAttempt(key, 0), "main", Verdict(state=state))  # type: ignore[arg-type]  # it is one of the states
 
-    assert await books.ledger.overdue(120.0) == [Attempt("older", 0), Attempt("old", 0)]
+    assert await books.ledger.overdue(120.0) == [SendAttempt("older", 0), SendAttempt("old", 0)]
 
 
 async def test_purge_forgets_specs_and_keeps_keys(
@@ -389,9 +389,11 @@ async def test_purge_forgets_specs_and_keeps_keys(
     for state in states:
         await books.start(state)
         await books.ledger.settle(
-            Attempt(state, 0), "main", Verdict(state="waiting", next_at=time.time())
+            SendAttempt(state, 0), "main", Verdict(state="waiting", next_at=time.time())
         )
-        await books.ledger.settle(Attempt(state, 1), "main", Verdict(state=state, message="said"))
+        await books.ledger.settle(
+            SendAttempt(state, 1), "main", Verdict(state=state, message="said")
+        )
         await withdraw(books.store, state)
     await books.start("k")
 
@@ -417,14 +419,14 @@ async def test_purge_forgets_specs_and_keeps_keys(
 async def test_send_that_is_started_again_during_a_purge_keeps_its_spec(books: Books) -> None:
     """What failed may be tried again at any moment, and would have nothing to send."""
     await books.start("k")
-    await books.ledger.settle(Attempt("k", 0), "main", Verdict(state="failed"))
+    await books.ledger.settle(SendAttempt("k", 0), "main", Verdict(state="failed"))
     before = datetime.now(UTC) + timedelta(hours=1)
     ended = await books.ledger.purgeable(before)
 
     await books.start("k")
     await books.ledger.purge(ended, before)
 
-    assert ended == [Attempt("k", 0)]
+    assert ended == [SendAttempt("k", 0)]
     assert (await books.row()).spec == "{}"
     assert await books.expected() == [0, 1]
 

@@ -29,7 +29,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.aio import from_any_thread
 from newsleopard_async.durable import Durable, roster, worker
-from newsleopard_async.durable.engine import Attempt, Engine
+from newsleopard_async.durable.engine import Engine, SendAttempt
 from newsleopard_async.durable.ledger import NewSend, Verdict
 from newsleopard_async.durable.roster import Roster
 from newsleopard_async.durable.worker import Worker
@@ -329,7 +329,7 @@ async def start(durable: Durable, *keys: str, ago_s: float = 0.0) -> None:
     await durable._ledger.start(sends, replace=False)
 
 
-async def let_take(durable: Durable, attempt: Attempt, name: str) -> None:
+async def let_take(durable: Durable, attempt: SendAttempt, name: str) -> None:
     """Let a worker have taken an attempt, and not have ended it."""
     values = {"id": attempt.id, "name": name}
     work = partial(_execute, _TAKE[durable._database.engine.name], values)
@@ -363,21 +363,21 @@ async def test_attempts_of_silent_workers_are_taken_over(url: str) -> None:
         await start(durable, "dead", "gone", "alive", "mine", "queued")
         for name in ("dead", "gone", "alive", "me"):
             key = "mine" if name == "me" else name
-            await let_take(durable, Attempt(key, 0), name)
+            await let_take(durable, SendAttempt(key, 0), name)
         await fall_silent(durable, "dead", roster.LEASE_S + 1)
         await durable._roster.beat("alive")
         at = idle(durable)
-        at._carried.add(Attempt("mine", 0))
+        at._carried.add(SendAttempt("mine", 0))
 
         assert await at.take_over() == 2
         rows = await durable._ledger.read_all(["dead", "gone", "alive", "mine", "queued"])
         assert [row.attempt for row in rows] == [1, 1, 0, 0, 0]
         assert {each for each, _ in await durable._engine.running()} == {
-            Attempt("alive", 0),
-            Attempt("mine", 0),
+            SendAttempt("alive", 0),
+            SendAttempt("mine", 0),
         }
-        expected = {Attempt("dead", 1), Attempt("gone", 1)}
-        assert await durable._engine.expected([*expected, Attempt("dead", 0)]) == expected
+        expected = {SendAttempt("dead", 1), SendAttempt("gone", 1)}
+        assert await durable._engine.expected([*expected, SendAttempt("dead", 0)]) == expected
         # The same worker that was silent may not come back with it.
         assert await at.take_over() == 0
 
@@ -387,7 +387,7 @@ async def test_lease_is_by_the_time_of_the_database(url: str) -> None:
     """A worker that was silent for less than a lease keeps what it has."""
     async with opened(url) as durable:
         await start(durable, "k")
-        await let_take(durable, Attempt("k", 0), "slow")
+        await let_take(durable, SendAttempt("k", 0), "slow")
         await fall_silent(durable, "slow", roster.LEASE_S - 2)
         assert await idle(durable).take_over() == 0
 
@@ -404,7 +404,7 @@ async def test_one_worker_of_sqlite_takes_over_at_once(sqlite_url: str) -> None:
     """Whatever another one had is its: there is no other."""
     async with opened(sqlite_url) as durable:
         await start(durable, "k")
-        await let_take(durable, Attempt("k", 0), "before")
+        await let_take(durable, SendAttempt("k", 0), "before")
         await durable._roster.beat("before")
 
         assert await idle(durable, is_alone=True).take_over() == 1
@@ -415,7 +415,7 @@ async def test_attempt_that_was_taken_and_never_begun_is_given_a_follower(sqlite
     """At the second look; at the first it may be about to begin."""
     async with opened(sqlite_url) as durable:
         await start(durable, "k")
-        await let_take(durable, Attempt("k", 0), "me")
+        await let_take(durable, SendAttempt("k", 0), "me")
         at = idle(durable)
 
         assert [await at.take_over(), await at.take_over(), await at.take_over()] == [0, 1, 0]
@@ -426,9 +426,9 @@ async def test_attempt_that_has_ended_is_not_followed(sqlite_url: str) -> None:
     """Its worker died before the engine noted it."""
     async with opened(sqlite_url) as durable:
         await start(durable, "k")
-        await let_take(durable, Attempt("k", 0), "dead")
+        await let_take(durable, SendAttempt("k", 0), "dead")
         assert await durable.cancel("k") == "cancelled"
-        await let_take(durable, Attempt("k", 0), "dead")
+        await let_take(durable, SendAttempt("k", 0), "dead")
 
         assert await idle(durable).take_over() == 1
         row = await durable._ledger.read("k")
@@ -444,13 +444,13 @@ async def test_attempts_that_the_engine_has_lost_are_made_again(
     async with opened(url) as durable:
         await start(durable, "lost", "there", ago_s=300)
         await start(durable, "new", ago_s=60)
-        await durable._engine.delete([Attempt("lost", 0), Attempt("new", 0)])
+        await durable._engine.delete([SendAttempt("lost", 0), SendAttempt("new", 0)])
 
         assert await idle(durable).sweep() == 1
         assert await idle(durable).sweep() == 0
         rows = await durable._ledger.read_all(["lost", "there", "new"])
         assert [row.attempt for row in rows] == [1, 0, 0]
-        assert await durable._engine.expected([Attempt("lost", 1)]) == {Attempt("lost", 1)}
+        assert await durable._engine.expected([SendAttempt("lost", 1)]) == {SendAttempt("lost", 1)}
     assert "attempt 0 at 'lost' was lost" in caplog.text
 
 
@@ -482,7 +482,7 @@ async def hold(durable: Durable, key: str) -> None:
         send_key=key,
     )
     await durable.store.save(key, stored.to_dict(), None)
-    await durable._ledger.settle(Attempt(key, 0), "main", Verdict(state="held"))
+    await durable._ledger.settle(SendAttempt(key, 0), "main", Verdict(state="held"))
 
 
 @pytest.mark.anyio
@@ -518,7 +518,7 @@ async def test_real_worker_carries_takes_over_and_leaves(
     async with at_desk(url, tmp_path) as desk:
         for key in ("a", "b", "later"):
             await desk.start(key)
-        await let_take(desk.durable, Attempt("b", 0), "dead")
+        await let_take(desk.durable, SendAttempt("b", 0), "dead")
         in_an_hour = now_s() + timedelta(hours=1)
         await desk.durable.start_send(desk.spec(), send_key="in an hour", at=in_an_hour)
         async with working_at(desk, slots=4) as at:
