@@ -38,9 +38,9 @@ import attrs
 from newsleopard_async import Campaign, ListSn, NewsLeopard, Polling, RateLimits, Sender, workflows
 from newsleopard_async.durable import Durable, Send, SendSpec
 from newsleopard_async.durable.accounts import Clients
-from newsleopard_async.durable.attempt import Carrier
+from newsleopard_async.durable.attempt_runner import AttemptRunner
 from newsleopard_async.durable.engine import SendAttempt
-from newsleopard_async.durable.ledger import Verdict
+from newsleopard_async.durable.ledger import AttemptResult
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.emulator import BASE_URL
 from newsleopard_async.stores import FileStore, SqlStore
@@ -155,11 +155,11 @@ async def show_idle(urls: dict[str, str], count: int, waiting: int) -> None:
             print(f"  {name + f', {count:,} scheduled':44}{idle('work', url)}")
             for each in sends(waiting, "waiting", None):
                 await durable.start_send(each.spec, send_key=each.send_key)
-                begun, verdict = (
+                begun, result = (
                     SendAttempt(each.send_key, 0),
-                    Verdict(state="held", next_at=tomorrow),
+                    AttemptResult(state="held", next_at=tomorrow),
                 )
-                await durable._ledger.settle(begun, "main", verdict)
+                await durable._ledger.save_result(begun, "main", result)
                 await durable._engine.delete([begun])
             both = f", {count:,} scheduled, {waiting:,} waiting"
             print(f"  {name + both:44}{idle('work', url)}")
@@ -263,13 +263,13 @@ async def ways_of(
         opened_one = Durable(url, clients=lambda _: nl, shared_folder=folder)
         durable = await stack.enter_async_context(opened_one)
         clients = Clients(lambda _: nl)
-        carrier = Carrier(
+        runner = AttemptRunner(
             durable._ledger, durable.store, durable._database, clients, durable._contacts
         )
 
         async def send(key: str) -> object:
             await durable.start_send(spec, send_key=key)
-            told = await carrier.carry(SendAttempt(key, 0))
+            told = await runner.run(SendAttempt(key, 0))
             assert told == "done", told
             return told
 

@@ -22,10 +22,10 @@ from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.durable.accounts import Clients
-from newsleopard_async.durable.attempt import PURGED, Carrier
+from newsleopard_async.durable.attempt_runner import PURGED, AttemptRunner
 from newsleopard_async.durable.contacts import ContactsOpener
 from newsleopard_async.durable.engine import Engine, SendAttempt
-from newsleopard_async.durable.ledger import Ledger, NewSend, Row, Verdict, create_ledger
+from newsleopard_async.durable.ledger import AttemptResult, Ledger, NewSend, Row, create_ledger
 from newsleopard_async.durable.roster import Roster, create_roster
 from newsleopard_async.durable.spec import SendSpec, prepared, problems_of_time
 from newsleopard_async.durable.status import SendState, SendStatus, status_of
@@ -324,7 +324,7 @@ class Durable:
         row = await self._row(send_key)
         if row.state == "done" or not await withdraw(self._store, send_key):
             return "too late"
-        await self._ledger.settle(row.last, row.account, Verdict(state="cancelled"))
+        await self._ledger.save_result(row.last, row.account, AttemptResult(state="cancelled"))
         await self._engine.cancel([row.last])
         return "cancelled"
 
@@ -438,14 +438,14 @@ class Durable:
         if type(slots) is not int or slots < 1:
             raise InvalidRequest.of("slots", "range", "must be 1 or more")
         clients = Clients(self._clients)
-        carrier = Carrier(self._ledger, self._store, self._database, clients, self._contacts)
-        return self._working(carrier, slots)
+        runner = AttemptRunner(self._ledger, self._store, self._database, clients, self._contacts)
+        return self._working(runner, slots)
 
     @contextlib.asynccontextmanager
-    async def _working(self, carrier: Carrier, slots: int) -> AsyncIterator[Worker]:
+    async def _working(self, runner: AttemptRunner, slots: int) -> AsyncIterator[Worker]:
         # Makes the tables if they are missing, and finds out at once if the database is away.
         await self._roster.workers()
-        work = partial(working, self._engine, self._ledger, self._roster, carrier)
+        work = partial(working, self._engine, self._ledger, self._roster, runner)
         async with work(slots=slots, file=self._database.file) as worker:
             yield worker
 

@@ -32,7 +32,16 @@ from newsleopard_async.workflows.record import DECISIVE, Stored, in_doubt, read_
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["FINAL", "Ledger", "NewSend", "Row", "RowState", "Verdict", "create_ledger", "is_last"]
+__all__ = [
+    "FINAL",
+    "AttemptResult",
+    "Ledger",
+    "NewSend",
+    "Row",
+    "RowState",
+    "create_ledger",
+    "is_last",
+]
 
 RowState = Literal[
     "scheduled", "waiting", "checking", "held", "failed", "done", "cancelled", "abandoned"
@@ -173,7 +182,7 @@ class NewSend:
 
 
 @attrs.frozen(kw_only=True)
-class Verdict:
+class AttemptResult:
     """How an attempt ended.
 
     Attributes:
@@ -351,26 +360,26 @@ class Ledger:
         last = "" if after is None else key_to_text(after)
         return await self._database.run(partial(_fetch_page, last))
 
-    async def settle(self, attempt: SendAttempt, account: str, verdict: Verdict) -> None:
+    async def save_result(self, attempt: SendAttempt, account: str, result: AttemptResult) -> None:
         """Note how an attempt ended, and make the next one, if it is due at some time."""
-        await self._database.run(partial(self._settle, attempt, account, verdict))
+        await self._database.run(partial(self._save_result, attempt, account, result))
 
-    def _settle(
-        self, attempt: SendAttempt, account: str, verdict: Verdict, connection: sa.Connection
+    def _save_result(
+        self, attempt: SendAttempt, account: str, result: AttemptResult, connection: sa.Connection
     ) -> None:
-        now, follows = time.time(), verdict.next_at is not None
+        now, follows = time.time(), result.next_at is not None
         values = {
-            **attrs.asdict(verdict),
+            **attrs.asdict(result),
             "key": key_to_text(attempt.send_key),
             "number": attempt.number,
             "follows": int(follows),
-            "is_final": int(verdict.state in FINAL),
+            "is_final": int(result.state in FINAL),
             "now": now,
         }
         is_noted = _execute(connection, _SETTLE, **values).rowcount == 1
-        if is_noted and verdict.next_at is not None:
+        if is_noted and result.next_at is not None:
             following = SendAttempt(attempt.send_key, attempt.number + 1)
-            self._enqueue(connection, following, account, verdict.next_at - now)
+            self._enqueue(connection, following, account, result.next_at - now)
 
     async def go_on(self, attempt: SendAttempt, *, is_asked_for: bool) -> bool:
         """Make the next attempt now, if this is the last one and the send has not ended.

@@ -30,7 +30,7 @@ import attrs
 from anyio.from_thread import BlockingPortal
 
 from newsleopard_async.aio import in_thread
-from newsleopard_async.durable.attempt import Carrier
+from newsleopard_async.durable.attempt_runner import AttemptRunner
 from newsleopard_async.durable.engine import EndNotRecorded, Engine, SendAttempt
 from newsleopard_async.durable.ledger import Ledger
 from newsleopard_async.durable.roster import LEASE_S, Roster
@@ -72,7 +72,7 @@ class Worker:
     _engine: Engine
     _ledger: Ledger
     _roster: Roster
-    _carrier: Carrier
+    _runner: AttemptRunner
     _is_alone: bool
     _scopes: set[anyio.CancelScope] = attrs.field(factory=set, init=False)
     _carried: set[SendAttempt] = attrs.field(factory=set, init=False)
@@ -110,9 +110,9 @@ class Worker:
     @property
     def leaves_within_s(self) -> float:
         """For how long it waits at most when it leaves, in seconds, if the database answers."""
-        return self._carrier.clients.submit_s() + 2 * _SPARE_S
+        return self._runner.clients.submit_s() + 2 * _SPARE_S
 
-    def _carry_from_thread(self, portal: BlockingPortal, send_key: str, number: int) -> str:
+    def _run_from_thread(self, portal: BlockingPortal, send_key: str, number: int) -> str:
         """Carry an attempt, for a thread of the engine.
 
         Raises:
@@ -137,7 +137,7 @@ class Worker:
             try:
                 if self._is_leaving:
                     scope.cancel()
-                told = await self._carrier.carry(attempt)
+                told = await self._runner.run(attempt)
             finally:
                 self._scopes.discard(scope)
                 self._carried.discard(attempt)
@@ -226,12 +226,12 @@ class Worker:
                 f"the clock of this host is {self._ahead_s:+.0f} s off the database's, and sends "
                 "begin by it; set it right first"
             )
-        carry = partial(self._carry_from_thread, portal)
-        await in_thread(partial(self._begin, carry, slots))
+        run_attempt = partial(self._run_from_thread, portal)
+        await in_thread(partial(self._begin, run_attempt, slots))
         _log.info("worker %s takes attempts", self.id)
 
-    def _begin(self, carry: Callable[[str, int], str], slots: int) -> None:
-        self._engine.launch(self.id, carry, slots=slots)
+    def _begin(self, run_attempt: Callable[[str, int], str], slots: int) -> None:
+        self._engine.launch(self.id, run_attempt, slots=slots)
         # Noted here: a cancellation may strike before the event loop gets the result.
         self._is_launched = True
 
@@ -274,7 +274,7 @@ async def working(
     engine: Engine,
     ledger: Ledger,
     roster: Roster,
-    carrier: Carrier,
+    runner: AttemptRunner,
     *,
     slots: int,
     file: Path | None,
@@ -285,7 +285,7 @@ async def working(
         engine: The engine.
         ledger: The ledger, in the same database.
         roster: The roster, likewise.
-        carrier: Carries the attempts.
+        runner: Carries the attempts.
         slots: How many at once.
         file: The file of SQLite, of which there is one worker; None for a server.
 
@@ -297,7 +297,7 @@ async def working(
         engine,
         ledger,
         roster,
-        carrier,
+        runner,
         is_alone=file is not None,
     )
     raised: BaseException | None = None
@@ -317,7 +317,7 @@ async def working(
             finally:
                 with anyio.CancelScope(shield=True):
                     await worker._leave()  # noqa: SLF001 - likewise
-                    await carrier.clients.aclose()
+                    await runner.clients.aclose()
                 tasks.cancel_scope.cancel()
     if raised is not None:
         try:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from newsleopard_async import OutcomeUnknown
 from newsleopard_async.cli.commands import newsleopard
-from newsleopard_async.durable.ledger import Verdict
+from newsleopard_async.durable.ledger import AttemptResult
 from newsleopard_async.stores import FileStore, RedisStore, SqlStore, Store
 from newsleopard_async.workflows import send_campaign
 from tests.clients import connected
@@ -41,8 +41,10 @@ def _seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
             month = datetime.now(UTC) + timedelta(days=30)
             await desk.durable.start_send(desk.spec(), send_key="3-週年慶", at=month)
             await desk.start("4-failed")
-            failed = Verdict(state="failed", error="NoSender", message="red\x1b[31m [red]電子豹")
-            await desk.ledger.settle((await desk.row("4-failed")).last, "main", failed)
+            failed = AttemptResult(
+                state="failed", error="NoSender", message="red\x1b[31m [red]電子豹"
+            )
+            await desk.ledger.save_result((await desk.row("4-failed")).last, "main", failed)
 
     anyio.run(seed)
     return folder / "sends.db"

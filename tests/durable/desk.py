@@ -13,7 +13,7 @@ import attrs
 from newsleopard_async import NewsLeopard, RetryPolicy
 from newsleopard_async.durable import Durable, SendSpec, SendStatus
 from newsleopard_async.durable.accounts import Clients
-from newsleopard_async.durable.attempt import Carrier
+from newsleopard_async.durable.attempt_runner import AttemptRunner
 from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.ledger import Ledger, Row
 from newsleopard_async.emulator import Emulator
@@ -38,13 +38,13 @@ class Desk:
     Attributes:
         durable: Where they are started.
         bench: The client and the emulator.
-        carrier: Carries attempts, as a worker's does.
+        runner: Carries attempts, as a worker's does.
         file: The contacts.
     """
 
     durable: Durable
     bench: Bench
-    carrier: Carrier
+    runner: AttemptRunner
     file: Path
 
     @property
@@ -76,7 +76,7 @@ class Desk:
 
     async def carry(self, send_key: str = "k") -> SendStatus:
         """Carry the last attempt at a send, whether or not it is due."""
-        await self.carrier.carry((await self.row(send_key)).last)
+        await self.runner.run((await self.row(send_key)).last)
         return await self.durable.status(send_key)
 
     async def expected(self, send_key: str = "k", up_to: int = 20) -> list[int]:
@@ -113,10 +113,10 @@ async def at_desk(
         opened(url, contacts=contacts) as durable,
     ):
         made = Clients(clients or (lambda _: bench.nl))
-        carrier = Carrier(
+        runner = AttemptRunner(
             durable._ledger, durable.store, durable._database, made, durable._contacts
         )
-        yield Desk(durable, bench, carrier, file)
+        yield Desk(durable, bench, runner, file)
 
 
 def lose_answers(durable: Durable, monkeypatch: Any, times: int = 1) -> None:

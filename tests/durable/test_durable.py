@@ -18,7 +18,7 @@ from newsleopard_async import ConfigurationError, DeadlineExceeded, InvalidReque
 from newsleopard_async.durable import Durable, Send, ledger
 from newsleopard_async.durable.durable import _MOST_AT_ONCE
 from newsleopard_async.durable.engine import SendAttempt
-from newsleopard_async.durable.ledger import Verdict
+from newsleopard_async.durable.ledger import AttemptResult
 from tests.clients import csv_of
 from tests.constants import KEY
 from tests.durable.desk import Desk, at_desk, opened
@@ -126,7 +126,7 @@ async def test_wait_ends_when_nothing_more_comes_by_itself(desk: Desk) -> None:
     await desk.durable._roster.beat("a-worker")
     with pytest.raises(DeadlineExceeded, match="'k' is queued after 0 s; it goes on"):
         await desk.durable.wait("k", deadline_s=0)
-    await desk.ledger.settle(SendAttempt("k", 0), "main", Verdict(state="held"))
+    await desk.ledger.save_result(SendAttempt("k", 0), "main", AttemptResult(state="held"))
     assert (await desk.durable.wait("k")).needs_a_person
     assert await desk.durable.cancel("k") == "cancelled"
     assert (await desk.durable.wait("k", deadline_s=0)).state == "cancelled"
@@ -139,7 +139,9 @@ async def test_wait_looks_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
         if len(slept) == 3:
-            await desk.ledger.settle(SendAttempt("k", 0), "main", Verdict(state="failed"))
+            await desk.ledger.save_result(
+                SendAttempt("k", 0), "main", AttemptResult(state="failed")
+            )
 
     await desk.start()
     monkeypatch.setattr("newsleopard_async.durable.durable.anyio.sleep", sleep)

@@ -94,12 +94,12 @@ def test_engine_notes_no_attempt_while_the_database_is_away() -> None:
     worker = Worker("w", nothing, nothing, nothing, nothing, is_alone=True)
     portal = cast("BlockingPortal", _Portal())
     worker._seen_s = time.monotonic()
-    assert worker._carry_from_thread(portal, "k", 0) == "done"
+    assert worker._run_from_thread(portal, "k", 0) == "done"
 
     worker._seen_s -= 60.0
 
     with pytest.raises(EndNotRecorded):
-        worker._carry_from_thread(portal, "k", 0)
+        worker._run_from_thread(portal, "k", 0)
 
 
 @pytest.mark.parametrize(

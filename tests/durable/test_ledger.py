@@ -16,7 +16,7 @@ import pytest
 from newsleopard_async import InvalidRequest
 from newsleopard_async.durable import Durable, ledger
 from newsleopard_async.durable.engine import Engine, SendAttempt
-from newsleopard_async.durable.ledger import Ledger, NewSend, Row, RowState, Verdict
+from newsleopard_async.durable.ledger import AttemptResult, Ledger, NewSend, Row, RowState
 from newsleopard_async.stores import SqlStore, database
 from newsleopard_async.workflows.record import Stored
 from newsleopard_async.workflows.send_key import token_of
@@ -55,12 +55,12 @@ class Books:
         assert row is not None
         return row
 
-    async def settle(
+    async def save_result(
         self, number: int, state: RowState, next_at: float | None = None, **more: Any
     ) -> None:
         """End an attempt at k."""
-        verdict = Verdict(state=state, next_at=next_at, **more)
-        await self.ledger.settle(SendAttempt("k", number), "main", verdict)
+        result = AttemptResult(state=state, next_at=next_at, **more)
+        await self.ledger.save_result(SendAttempt("k", number), "main", result)
 
     async def go_on(self, number: int, *, is_asked_for: bool = False) -> bool:
         """Make the attempt at k that follows one."""
@@ -135,7 +135,7 @@ async def test_row_is_not_there_without_its_attempt(
     assert await books.expected("a") == []
 
 
-@pytest.mark.parametrize("what", ["start", "replace", "settle", "go_on", "failed"])
+@pytest.mark.parametrize("what", ["start", "replace", "save_result", "go_on", "failed"])
 async def test_answer_that_is_lost_makes_no_second_attempt(
     what: str, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,15 +147,15 @@ async def test_answer_that_is_lost_makes_no_second_attempt(
             await books.start("k")
             expected = [0, 1]
         if what == "failed":
-            await books.settle(0, "failed")
+            await books.save_result(0, "failed")
         lose_answers(durable, monkeypatch)
         match what:
             case "start" | "failed":
                 await books.start("k")
             case "replace":
                 await books.start("k", digest="e", replace=True)
-            case "settle":
-                await books.settle(0, "waiting", time.time() + HOUR_S)
+            case "save_result":
+                await books.save_result(0, "waiting", time.time() + HOUR_S)
             case _:
                 assert not await books.go_on(0)
 
@@ -234,7 +234,7 @@ async def test_key_that_is_there_is_kept_tried_again_replaced_or_refused(
     """The message names what differs; nothing changes then."""
     await book.start("k")
     if state != "scheduled":
-        await book.settle(0, state, error="OldError", message="old")
+        await book.save_result(0, state, error="OldError", message="old")
     before = await book.row()
 
     if refused is None:
@@ -258,7 +258,7 @@ async def test_key_that_is_there_is_kept_tried_again_replaced_or_refused(
 async def test_done_key_is_answered_and_not_sent_again(book: Books) -> None:
     """With the same spec; there is no further attempt."""
     await book.start("k")
-    await book.settle(0, "done", outcome="{}")
+    await book.save_result(0, "done", outcome="{}")
     await book.start("k", replace=True)
 
     row = await book.row()
@@ -279,7 +279,7 @@ async def test_of_several_who_end_or_take_over_an_attempt_one_makes_the_next(boo
     async with anyio.create_task_group() as tasks:
         for _ in range(4):
             tasks.start_soon(take_over)
-            tasks.start_soon(books.settle, 0, "waiting", time.time())
+            tasks.start_soon(books.save_result, 0, "waiting", time.time())
 
     assert sum(made) <= 1
     assert await books.expected() == [0, 1]
@@ -310,7 +310,7 @@ async def test_attempt_that_ends_twice(
     """As after a take-over, when the first worker wakes up."""
     await book.start("k")
     for state in (first, then):
-        await book.settle(0, state, time.time() if state == "waiting" else None)
+        await book.save_result(0, state, time.time() if state == "waiting" else None)
 
     row = await book.row()
     assert (row.state, row.attempt) == expected
@@ -342,7 +342,7 @@ async def test_send_goes_on_unless_it_ended_or_needs_a_person(
     """A take-over revives nothing that failed, or waits for a decision; a person does."""
     await book.start("k")
     if state != "scheduled":
-        await book.settle(0, state, next_at)
+        await book.save_result(0, state, next_at)
     last = (await book.row()).attempt
 
     went_on = await book.go_on(last, is_asked_for=is_asked_for)
@@ -360,8 +360,8 @@ async def test_send_goes_on_unless_it_ended_or_needs_a_person(
 async def test_outcome_stays_when_a_later_attempt_has_none(book: Books) -> None:
     """As of a campaign that was accepted, and is watched."""
     await book.start("k")
-    await book.settle(0, "waiting", 1.0, outcome='{"a": 1}')
-    await book.settle(1, "waiting", 1.0, error="ConnectionFailed")
+    await book.save_result(0, "waiting", 1.0, outcome='{"a": 1}')
+    await book.save_result(1, "waiting", 1.0, error="ConnectionFailed")
 
     assert (await book.row()).outcome == '{"a": 1}'
 
@@ -376,7 +376,7 @@ async def test_overdue_are_those_that_should_have_begun(books: Books) -> None:
         await books.start(key, begins_at=now - timedelta(seconds=ago))
     for key, state in (("done", "done"), ("failed", "failed")):
         await books.start(key, begins_at=now - timedelta(hours=1))
-        await books.ledger.settle(SendAttempt(key, 0), "main", Verdict(state=state))  # type: ignore[arg-type]  # it is one of the states
+        await books.ledger.save_result(SendAttempt(key, 0), "main", AttemptResult(state=state))  # type: ignore[arg-type]  # it is one of the states
 
     assert await books.ledger.overdue(120.0) == [SendAttempt("older", 0), SendAttempt("old", 0)]
 
@@ -388,11 +388,11 @@ async def test_purge_forgets_specs_and_keeps_keys(
     states: list[RowState] = ["done", "cancelled", "failed"]
     for state in states:
         await books.start(state)
-        await books.ledger.settle(
-            SendAttempt(state, 0), "main", Verdict(state="waiting", next_at=time.time())
+        await books.ledger.save_result(
+            SendAttempt(state, 0), "main", AttemptResult(state="waiting", next_at=time.time())
         )
-        await books.ledger.settle(
-            SendAttempt(state, 1), "main", Verdict(state=state, message="said")
+        await books.ledger.save_result(
+            SendAttempt(state, 1), "main", AttemptResult(state=state, message="said")
         )
         await withdraw(books.store, state)
     await books.start("k")
@@ -419,7 +419,7 @@ async def test_purge_forgets_specs_and_keeps_keys(
 async def test_send_that_is_started_again_during_a_purge_keeps_its_spec(books: Books) -> None:
     """What failed may be tried again at any moment, and would have nothing to send."""
     await books.start("k")
-    await books.ledger.settle(SendAttempt("k", 0), "main", Verdict(state="failed"))
+    await books.ledger.save_result(SendAttempt("k", 0), "main", AttemptResult(state="failed"))
     before = datetime.now(UTC) + timedelta(hours=1)
     ended = await books.ledger.purgeable(before)
 
@@ -477,7 +477,7 @@ async def test_attempt_of_somebody_else_at_the_engine_is_passed_over(book: Books
 async def test_purged_send_that_failed_is_started_again_with_its_spec(book: Books) -> None:
     """It can be given once more; retrying has nothing to send."""
     await book.start("k")
-    await book.settle(0, "failed")
+    await book.save_result(0, "failed")
     await book.durable.purge(before=datetime.now(UTC) + timedelta(hours=1))
 
     with pytest.raises(InvalidRequest, match="its spec was purged; start it again"):

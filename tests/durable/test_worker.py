@@ -30,7 +30,7 @@ from newsleopard_async import (
 from newsleopard_async.aio import from_any_thread
 from newsleopard_async.durable import Durable, roster, worker
 from newsleopard_async.durable.engine import Engine, SendAttempt
-from newsleopard_async.durable.ledger import NewSend, Verdict
+from newsleopard_async.durable.ledger import AttemptResult, NewSend
 from newsleopard_async.durable.roster import Roster
 from newsleopard_async.durable.worker import Worker
 from newsleopard_async.workflows.record import Record, Stored
@@ -157,7 +157,7 @@ async def test_worker_that_leaves_gives_back_what_it_carries(
         told[key] = await engine.hand(key)
 
     with monkeypatch.context() as patch:
-        patch.setattr("newsleopard_async.durable.attempt.send_campaign", hang)
+        patch.setattr("newsleopard_async.durable.attempt_runner.send_campaign", hang)
         async with anyio.create_task_group() as tasks, working_at(desk) as at:
             tasks.start_soon(carry, "a")
             await is_under_way.wait()
@@ -313,9 +313,9 @@ def now_s() -> datetime:
 
 def idle(durable: Durable, *, name: str = "me", is_alone: bool = False) -> Worker:
     """Make a worker that carries nothing."""
-    carrier: Any = None
+    runner: Any = None
     return Worker(
-        name, durable._engine, durable._ledger, durable._roster, carrier, is_alone=is_alone
+        name, durable._engine, durable._ledger, durable._roster, runner, is_alone=is_alone
     )
 
 
@@ -482,7 +482,7 @@ async def hold(durable: Durable, key: str) -> None:
         send_key=key,
     )
     await durable.store.save(key, stored.to_dict(), None)
-    await durable._ledger.settle(SendAttempt(key, 0), "main", Verdict(state="held"))
+    await durable._ledger.save_result(SendAttempt(key, 0), "main", AttemptResult(state="held"))
 
 
 @pytest.mark.anyio

@@ -21,8 +21,8 @@ import anyio
 import attrs
 
 from newsleopard_async import NewsLeopard
-from newsleopard_async.durable import Durable, attempt, engine, roster, worker
-from newsleopard_async.durable.attempt import Carrier
+from newsleopard_async.durable import Durable, attempt_runner, engine, roster, worker
+from newsleopard_async.durable.attempt_runner import AttemptRunner
 from newsleopard_async.durable.engine import Engine
 from newsleopard_async.durable.guard import GuardedStore
 from newsleopard_async.durable.ledger import Ledger
@@ -112,8 +112,8 @@ def _hasten(job: Job) -> None:
         (lease, "_LONGEST_RENEWAL_S", 2 * quarter_s),
         (worker, "_BEATS_EVERY_S", quarter_s),
         (engine, "_LOOKS_EVERY_S", 0.1),
-        (attempt, "_AFTER_OTHER_S", job.lease_s),
-        (attempt, "_SHORTEST_PAUSE_S", job.lease_s),
+        (attempt_runner, "_AFTER_OTHER_S", job.lease_s),
+        (attempt_runner, "_SHORTEST_PAUSE_S", job.lease_s),
         # A list that may have been created is looked for at once; none is listed late here.
         (steps, "LISTED_AFTER", timedelta(seconds=job.lease_s)),
         # A worker that was taken over and wakes again sends nothing by an intent from before.
@@ -148,19 +148,19 @@ def _watch_engine(points: _Points) -> None:
 
 
 def _watch_ledger(points: _Points) -> None:
-    settle, made = Ledger.settle, Carrier._made
+    save_result, made = Ledger.save_result, AttemptRunner._result_of
 
     async def settling(self: Ledger, *args: Any) -> None:
         points.at("ledger: before it is settled")
-        await settle(self, *args)
+        await save_result(self, *args)
         points.at("ledger: after it is settled")
 
-    async def making(self: Carrier, row: Any) -> Any:
+    async def making(self: AttemptRunner, row: Any) -> Any:
         points.at("attempt: row read")
         return await made(self, row)
 
-    _replace(Ledger, "settle", settling)
-    _replace(Carrier, "_made", making)
+    _replace(Ledger, "save_result", settling)
+    _replace(AttemptRunner, "_result_of", making)
 
 
 def _watch_store(points: _Points) -> None:

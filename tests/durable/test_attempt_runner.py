@@ -31,11 +31,11 @@ from newsleopard_async import (
     SendAt,
     UnexpectedResponse,
 )
-from newsleopard_async.durable import attempt as attempts
-from newsleopard_async.durable.attempt import verdict_of
+from newsleopard_async.durable import attempt_runner as attempts
+from newsleopard_async.durable.attempt_runner import result_of_error
 from newsleopard_async.durable.contacts import ContactsUnavailable
 from newsleopard_async.durable.engine import SendAttempt
-from newsleopard_async.durable.ledger import Verdict
+from newsleopard_async.durable.ledger import AttemptResult
 from newsleopard_async.stores import SqlStore
 from newsleopard_async.workflows import RunState
 from newsleopard_async.workflows.withdrawal import withdraw
@@ -92,8 +92,8 @@ async def test_attempt_sends_the_campaign_and_says_so(desk: Desk) -> None:
     assert status.is_final
     assert len(desk.emulator.contacts) == 3
     for number in (0, 1, 7):
-        assert await desk.carrier.carry(SendAttempt("k", number)) == "superseded"
-    assert await desk.carrier.carry(SendAttempt("unknown", 0)) == "superseded"
+        assert await desk.runner.run(SendAttempt("k", number)) == "superseded"
+    assert await desk.runner.run(SendAttempt("unknown", 0)) == "superseded"
     assert await desk.start() == status
     assert desk.emulator.submitted == 1
 
@@ -105,9 +105,9 @@ async def test_superseded_attempt_asks_for_nothing(desk: Desk) -> None:
     last = (await desk.row()).last
     await desk.durable.start_send(desk.spec(strict=False, account="b"), send_key="k", replace=True)
 
-    assert await desk.carrier.carry(last) == "superseded"
+    assert await desk.runner.run(last) == "superseded"
     assert await desk.durable.cancel("k") == "cancelled"
-    assert await desk.carrier.carry(SendAttempt("k", 1)) == "superseded"
+    assert await desk.runner.run(SendAttempt("k", 1)) == "superseded"
     assert desk.emulator.requests == ()
 
 
@@ -247,7 +247,7 @@ async def _crash_after_submit(desk: Desk) -> None:
         raise SystemError("the process was killed")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(desk.ledger), "settle", die)
+        patch.setattr(type(desk.ledger), "save_result", die)
         with pytest.raises(SystemError):
             await desk.carry()
     assert desk.emulator.submitted == 1
@@ -297,7 +297,7 @@ async def test_key_that_is_refused_is_asked_for_again(sqlite_url: str, tmp_path:
         await shop.durable.retry("k")
         assert (await shop.carry()).state == "done"
         assert asked == ["shop", "shop"]
-        await shop.carrier.clients.aclose()
+        await shop.runner.clients.aclose()
 
 
 @pytest.mark.anyio
@@ -347,7 +347,7 @@ async def test_factory_that_fails_is_asked_again_and_given_up_at_last(
     assert states == ["waiting"] * 10 + ["failed"]
     assert (status.error, status.next_at) == ("LookupError", None)
     assert KEY not in f"{status} {caplog.text}"
-    assert "test_attempt.py" in caplog.text
+    assert "test_attempt_runner.py" in caplog.text
 
 
 @pytest.mark.anyio
@@ -365,7 +365,7 @@ async def test_client_that_is_set_up_wrongly_is_waited_for(
     async with at_desk(sqlite_url, tmp_path, clients=factory) as desk:
         await desk.start()
         status = await desk.carry()
-        await desk.carrier.clients.aclose()
+        await desk.runner.clients.aclose()
 
     assert (status.state, status.error) == ("waiting", "ConfigurationError")
     assert message in status.message
@@ -382,12 +382,12 @@ async def test_clients_are_made_once_for_each_account(sqlite_url: str, tmp_path:
         return made[-1]
 
     async with at_desk(sqlite_url, tmp_path, clients=factory) as shop:
-        assert shop.carrier.clients.submit_s() == 0
+        assert shop.runner.clients.submit_s() == 0
         for account in ("a", "other", "a", "b"):
-            async with shop.carrier.clients.using(account) as nl:
+            async with shop.runner.clients.using(account) as nl:
                 assert nl is made[-1]
-        assert shop.carrier.clients.submit_s() == made[0]._api.timeouts.submit_s
-        await shop.carrier.clients.aclose()
+        assert shop.runner.clients.submit_s() == made[0]._api.timeouts.submit_s
+        await shop.runner.clients.aclose()
 
     assert len(made) == 2
     for nl in made:
@@ -455,9 +455,11 @@ async def test_send_that_goes_on_without_its_spec_says_so(desk: Desk) -> None:
     """A second end of an attempt may come after the first one was purged; it must not go on so."""
     await desk.start()
     first = (await desk.row()).last
-    await desk.ledger.settle(first, "main", Verdict(state="failed"))
+    await desk.ledger.save_result(first, "main", AttemptResult(state="failed"))
     await desk.durable.purge(before=datetime.now(UTC) + HOUR)
-    await desk.ledger.settle(first, "main", Verdict(state="waiting", next_at=time.time()))
+    await desk.ledger.save_result(
+        first, "main", AttemptResult(state="waiting", next_at=time.time())
+    )
 
     status = await desk.carry()
 
@@ -563,7 +565,7 @@ async def test_attempt_that_is_cancelled_is_given_back(
                     await anyio.lowlevel.checkpoint()
 
             with before_each_save(leave):
-                await desk.carrier.carry(SendAttempt("k", 0))
+                await desk.runner.run(SendAttempt("k", 0))
 
         row = await desk.row()
         assert scope.cancel_called
@@ -595,13 +597,13 @@ async def test_worker_that_leaves_while_the_database_is_away_does_not_hang(
             await anyio.sleep_forever()
 
         async def leave(_: int) -> None:
-            for name in ("settle", "go_on"):
+            for name in ("save_result", "go_on"):
                 monkeypatch.setattr(type(desk.ledger), name, hang)
             scope.cancel()
             await anyio.lowlevel.checkpoint()
 
         with before_each_save(leave):
-            await desk.carrier.carry(SendAttempt("k", 0))
+            await desk.runner.run(SendAttempt("k", 0))
 
     assert scope.cancelled_caught
     assert (await desk.row()).attempt == 0
@@ -705,7 +707,7 @@ async def test_attempt_that_is_replaced_under_way_does_not_submit(desk: Desk) ->
             )
 
     with before_each_save(_once_only(replace)):
-        assert await desk.carrier.carry(SendAttempt("k", 0)) == "waiting"
+        assert await desk.runner.run(SendAttempt("k", 0)) == "waiting"
     assert desk.emulator.submitted == 0
     await desk.bench.clock.sleep(60)
     assert (await desk.carry()).state == "done"
@@ -769,13 +771,13 @@ def test_what_follows_an_error(
     error: Exception, known: RunState | None, state: str, next_s: float | None
 ) -> None:
     """What passes is tried again; what needs a change is not; what may be out is looked for."""
-    verdict = verdict_of(error, run=known, number=0, now=START)
+    result = result_of_error(error, run=known, number=0, now=START)
 
-    after_s = None if verdict.next_at is None else verdict.next_at - START.timestamp()
-    assert (verdict.state, after_s) == (state, next_s)
-    assert "s3cret" not in f"{verdict}"
-    assert verdict.error == (None if state == "done" else type(error).__name__)
-    assert verdict.message or state == "done"
+    after_s = None if result.next_at is None else result.next_at - START.timestamp()
+    assert (result.state, after_s) == (state, next_s)
+    assert "s3cret" not in f"{result}"
+    assert result.error == (None if state == "done" else type(error).__name__)
+    assert result.message or state == "done"
 
 
 @pytest.mark.parametrize(
@@ -785,7 +787,7 @@ def test_pause_grows_up_to_an_hour(number: int, after_s: float) -> None:
     """And the number of attempts has no end."""
     error = ConnectionFailed("away", reason="timeout", host="h")
 
-    assert verdict_of(error, run=None, number=number, now=START) == Verdict(
+    assert result_of_error(error, run=None, number=number, now=START) == AttemptResult(
         state="waiting",
         next_at=START.timestamp() + after_s,
         error="ConnectionFailed",
@@ -797,14 +799,14 @@ def test_day_that_is_used_up_ends_when_the_platform_says() -> None:
     """Whatever the number of the attempt."""
     error = DailyQuotaExhausted("used up", retry_after_s=9.0, resets_at=START + 5 * HOUR)
 
-    verdict = verdict_of(error, run=None, number=3, now=START)
+    result = result_of_error(error, run=None, number=3, now=START)
 
-    assert verdict.next_at == (START + 5 * HOUR).timestamp()
+    assert result.next_at == (START + 5 * HOUR).timestamp()
 
 
 def test_error_of_something_else_is_given_up_after_hours() -> None:
     """Else it would cost a slot for ever."""
-    kept = [verdict_of(OSError(), run=None, number=n, now=START).state for n in (9, 10, 11)]
+    kept = [result_of_error(OSError(), run=None, number=n, now=START).state for n in (9, 10, 11)]
 
     assert kept == ["waiting", "failed", "failed"]
 
@@ -821,7 +823,7 @@ async def test_client_that_was_replaced_is_closed_once_nobody_uses_it(
         return made[-1]
 
     async with at_desk(sqlite_url, tmp_path, clients=factory) as shop:
-        clients = shop.carrier.clients
+        clients = shop.runner.clients
         async with clients.using("main") as old:
             await clients.renew("main")
             async with clients.using("main") as new:

@@ -28,7 +28,7 @@ from newsleopard_async.durable.accounts import Clients, Troubles
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
 from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.guard import GuardedStore
-from newsleopard_async.durable.ledger import FINAL, Ledger, Row, RowState, Verdict
+from newsleopard_async.durable.ledger import FINAL, AttemptResult, Ledger, Row, RowState
 from newsleopard_async.durable.spec import SendSpec
 from newsleopard_async.errors import (
     AuthenticationError,
@@ -52,7 +52,7 @@ from newsleopard_async.workflows.resuming import RunState, runs
 from newsleopard_async.workflows.sending import send_campaign
 from newsleopard_async.workflows.withdrawal import withdraw
 
-__all__ = ["PURGED", "Carrier", "verdict_of"]
+__all__ = ["PURGED", "AttemptRunner", "result_of_error"]
 
 PURGED: Final = "its spec was purged; start it again with the same spec"
 
@@ -91,7 +91,7 @@ _log: Final = Log()
 
 
 @attrs.frozen
-class Carrier:
+class AttemptRunner:
     """Carries attempts, in this process.
 
     Attributes:
@@ -110,34 +110,34 @@ class Carrier:
     contacts: ContactsOpener
     troubles: Troubles = attrs.field(factory=Troubles, init=False)
 
-    async def carry(self, attempt: SendAttempt) -> str:
+    async def run(self, attempt: SendAttempt) -> str:
         """Make an attempt, note how it ended, and make the next one due if there is to be one.
 
         Returns: What became of it, in a word.
         """
-        verdict = None
+        result = None
         try:
             row = await self.ledger.read(attempt.send_key)
             if row is None or row.state in FINAL or row.last != attempt:
                 return "superseded"
-            verdict = await self._made(row)
-            await self.ledger.settle(attempt, row.account, verdict)
+            result = await self._result_of(row)
+            await self.ledger.save_result(attempt, row.account, result)
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(_LAST_SAVE_S, shield=True):
-                if verdict is None or row is None:
+                if result is None or row is None:
                     # This worker leaves. Another one goes on at once.
                     await self.ledger.go_on(attempt, is_asked_for=False)
                 else:
                     # Once more, if it was noted just now; it is the same.
-                    await self.ledger.settle(attempt, row.account, verdict)
+                    await self.ledger.save_result(attempt, row.account, result)
             raise
-        return verdict.state
+        return result.state
 
-    async def _made(self, row: Row) -> Verdict:
+    async def _result_of(self, row: Row) -> AttemptResult:
         key = row.send_key
         _log.info("attempt %d at %r begins", row.attempt, key)
         try:
-            verdict = await self._tried(row)
+            result = await self._attempt(row)
         except Exception as raised:  # noqa: BLE001 - after any error the worker goes on
             error = raised.error if isinstance(raised, _Spared) else raised
             if error is raised:
@@ -145,7 +145,7 @@ class Carrier:
                 if isinstance(error, AuthenticationError):
                     await self.clients.renew(row.account)
             run = await self._run_of(key)
-            verdict = verdict_of(error, run=run, number=row.attempt, now=_now())
+            result = result_of_error(error, run=run, number=row.attempt, now=_now())
             if not isinstance(error, (NewsLeopardError, ContactsUnavailable)):
                 # Without its text, which may hold contacts or the key.
                 _log.error("".join(traceback.format_tb(error.__traceback__)))
@@ -153,21 +153,21 @@ class Carrier:
                 "attempt %d at %r ended with %s: %s; it is %s",
                 row.attempt,
                 key,
-                verdict.error,
-                verdict.message,
-                verdict.state,
+                result.error,
+                result.message,
+                result.state,
             )
         else:
             self.troubles.note(row.account, None, _now())
-            _log.info("attempt %d at %r ended; it is %s", row.attempt, key, verdict.state)
-        return verdict
+            _log.info("attempt %d at %r ended; it is %s", row.attempt, key, result.state)
+        return result
 
     async def _run_of(self, send_key: str) -> RunState | None:
         found = await runs(self.store, keys=[send_key])
         return found[0] if found else None
 
     @hides_variables
-    async def _tried(self, row: Row) -> Verdict:
+    async def _attempt(self, row: Row) -> AttemptResult:
         if row.spec is None:
             # Two had the attempt before; one failed, and the other one wanted to go on.
             raise InvalidRequest.of("send_key", "missing", PURGED)
@@ -175,20 +175,20 @@ class Carrier:
         if row.outcome is not None:
             accepted = from_plain(SendOutcome, json.loads(row.outcome))
             self._spare(row)
-            return await self._watched(row, spec, accepted)
+            return await self._watch_campaign(row, spec, accepted)
         if _is_too_late(spec) and await withdraw(self.store, row.send_key):
-            return Verdict(
+            return AttemptResult(
                 state="cancelled",
                 error="DeadlineExceeded",
                 message=f"it could not begin before {spec.not_after}, and nothing was sent",
             )
         self._spare(row)
-        outcome = await self._sent(row, spec)
+        outcome = await self._send(row, spec)
         if spec.wait == "accepted":
             return _done(outcome)
         # Until then nothing can be seen of it.
         due = _sent_at(spec, _now()).timestamp() + _GLANCE.first_s
-        return Verdict(state="waiting", next_at=due, outcome=json.dumps(outcome.to_dict()))
+        return AttemptResult(state="waiting", next_at=due, outcome=json.dumps(outcome.to_dict()))
 
     def _spare(self, row: Row) -> None:
         """Ask for nothing if another attempt of the account has found out what would come of it.
@@ -204,7 +204,7 @@ class Carrier:
         if error is not None:
             raise _Spared(error)
 
-    async def _sent(self, row: Row, spec: SendSpec) -> SendOutcome:
+    async def _send(self, row: Row, spec: SendSpec) -> SendOutcome:
         store = GuardedStore(self.store, self.database, row.last, spec.not_after)
         contacts = skip = None
         async with contextlib.AsyncExitStack() as stack:
@@ -218,7 +218,9 @@ class Carrier:
             kept = nl.with_options(store=store)
             return await send_campaign(kept, **arguments, send_key=row.send_key)
 
-    async def _watched(self, row: Row, spec: SendSpec, accepted: SendOutcome) -> Verdict:
+    async def _watch_campaign(
+        self, row: Row, spec: SendSpec, accepted: SendOutcome
+    ) -> AttemptResult:
         """Look whether a campaign that was accepted is sent.
 
         Raises:
@@ -235,10 +237,10 @@ class Carrier:
             seen = str(error)
         now, sent_at = _now(), _sent_at(spec, _accepted_at(row))
         if moved(sent_at, _WATCHED_FOR) < now:
-            return Verdict(state="failed", error=DeadlineExceeded.__name__, message=seen)
+            return AttemptResult(state="failed", error=DeadlineExceeded.__name__, message=seen)
         # Whoever asked for this look, until then nothing can be seen of it.
         due = max(now.timestamp() + _BETWEEN_GLANCES_S, sent_at.timestamp() + _GLANCE.first_s)
-        return Verdict(state="waiting", next_at=due)
+        return AttemptResult(state="waiting", next_at=due)
 
 
 class _Spared(Exception):
@@ -253,8 +255,8 @@ class _Spared(Exception):
         self.error = error
 
 
-def _done(outcome: SendOutcome) -> Verdict:
-    return Verdict(state="done", outcome=json.dumps(outcome.to_dict()))
+def _done(outcome: SendOutcome) -> AttemptResult:
+    return AttemptResult(state="done", outcome=json.dumps(outcome.to_dict()))
 
 
 def _is_too_late(spec: SendSpec) -> bool:
@@ -275,7 +277,9 @@ def _accepted_at(row: Row) -> datetime:
     return datetime.fromtimestamp(begins_at, UTC)
 
 
-def verdict_of(error: Exception, *, run: RunState | None, number: int, now: datetime) -> Verdict:
+def result_of_error(
+    error: Exception, *, run: RunState | None, number: int, now: datetime
+) -> AttemptResult:
     """Say what follows an attempt that raised.
 
     Args:
@@ -295,15 +299,15 @@ def verdict_of(error: Exception, *, run: RunState | None, number: int, now: date
         case InUse():
             after_s = _AFTER_OTHER_S if error.retry_after_s is None else error.retry_after_s
             free_at = now.timestamp() + after_s + 1
-            return Verdict(state="waiting", next_at=free_at, error=name, message=message)
+            return AttemptResult(state="waiting", next_at=free_at, error=name, message=message)
         case InvalidRequest() if run is not None and run.state == "abandoned":
             # A person may have left it as it was, without an answer to whether it was submitted.
             is_open = run.step is not None and step_of(run.step) in DECISIVE
             left: RowState = "abandoned" if is_open else "cancelled"
-            return Verdict(state=left, error=name, message=message)
+            return AttemptResult(state=left, error=name, message=message)
         case ContactsUnavailable() | ConfigurationError() | AuthenticationError():
             # It is not the send that has to be changed, but what this worker has.
-            return Verdict(
+            return AttemptResult(
                 state="held" if is_held else "waiting", next_at=later, error=name, message=message
             )
         case NewsLeopardError():
@@ -312,10 +316,10 @@ def verdict_of(error: Exception, *, run: RunState | None, number: int, now: date
             if at is None and end_of(error, now, is_in_doubt=False).state != "failed":
                 # What passes does so in a look for what may be out, too.
                 at = later
-            return Verdict(state=ended.state, next_at=at, error=name, message=ended.message)
+            return AttemptResult(state=ended.state, next_at=at, error=name, message=ended.message)
         case _:
             at = later if number < _MOST_UNKNOWN else None
-            return Verdict(
+            return AttemptResult(
                 state="failed" if at is None else "waiting",
                 next_at=at,
                 error=name,
