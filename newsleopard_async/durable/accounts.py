@@ -25,7 +25,7 @@ from newsleopard_async.errors import (
     ServerError,
 )
 
-__all__ = ["Clients", "Troubles"]
+__all__ = ["CircuitBreaker", "Clients"]
 
 _OF_THE_ACCOUNT: Final = (AuthenticationError, ServerError)
 """What any other attempt of the account would end with, too."""
@@ -121,7 +121,7 @@ class Clients:
 
 
 @attrs.frozen
-class _Trouble:
+class _OpenCircuit:
     """What an attempt ended with, and until when the others are spared.
 
     Attributes:
@@ -136,25 +136,25 @@ class _Trouble:
 
 
 @attrs.define(eq=False)
-class Troubles:
+class CircuitBreaker:
     """What accounts are in trouble with, as far as this worker knows."""
 
-    _all: dict[str, _Trouble] = attrs.field(factory=dict, init=False)
+    _all: dict[str, _OpenCircuit] = attrs.field(factory=dict, init=False)
 
-    def spared(self, account: str, now: datetime) -> Exception | None:
+    def open_error(self, account: str, now: datetime) -> Exception | None:
         """Return what an attempt would end with; None if it is to be made.
 
         Args:
             account: Whose it is.
             now: The time.
         """
-        trouble = self._all.get(account)
-        if trouble is None:
+        circuit = self._all.get(account)
+        if circuit is None:
             return None
         # A clock that was set back makes it no longer.
-        if trouble.until - trouble.lasts <= now < trouble.until:
-            return trouble.error
-        self._all[account] = attrs.evolve(trouble, until=now + trouble.lasts)
+        if circuit.until - circuit.lasts <= now < circuit.until:
+            return circuit.error
+        self._all[account] = attrs.evolve(circuit, until=now + circuit.lasts)
         return None
 
     def note(self, account: str, error: Exception | None, now: datetime) -> None:
@@ -168,7 +168,7 @@ class Troubles:
         if isinstance(error, _OF_THE_ACCOUNT):
             before = self._all.get(account)
             lasts = _SHORTEST if before is None else min(2 * before.lasts, _LONGEST)
-            self._all[account] = _Trouble(error.with_traceback(None), lasts, now + lasts)
+            self._all[account] = _OpenCircuit(error.with_traceback(None), lasts, now + lasts)
         elif error is None or isinstance(error, APIError):
             # It answers. Of anything else it is not known whether it was asked.
             self._all.pop(account, None)

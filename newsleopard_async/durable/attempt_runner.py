@@ -24,7 +24,7 @@ import attrs
 
 from newsleopard_async.clock import moved
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.durable.accounts import Clients, Troubles
+from newsleopard_async.durable.accounts import CircuitBreaker, Clients
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
 from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.guard import GuardedStore
@@ -100,7 +100,7 @@ class AttemptRunner:
         database: Where all of these are.
         clients: Of their accounts.
         contacts: Opens their contacts.
-        troubles: Of the accounts.
+        breaker: Of the accounts.
     """
 
     ledger: Ledger
@@ -108,7 +108,7 @@ class AttemptRunner:
     database: Database
     clients: Clients
     contacts: ContactsOpener
-    troubles: Troubles = attrs.field(factory=Troubles, init=False)
+    breaker: CircuitBreaker = attrs.field(factory=CircuitBreaker, init=False)
 
     async def run(self, attempt: SendAttempt) -> str:
         """Make an attempt, note how it ended, and make the next one due if there is to be one.
@@ -139,9 +139,9 @@ class AttemptRunner:
         try:
             result = await self._attempt(row)
         except Exception as raised:  # noqa: BLE001 - after any error the worker goes on
-            error = raised.error if isinstance(raised, _Spared) else raised
+            error = raised.error if isinstance(raised, _AttemptSkipped) else raised
             if error is raised:
-                self.troubles.note(row.account, error, _now())
+                self.breaker.note(row.account, error, _now())
                 if isinstance(error, AuthenticationError):
                     await self.clients.renew(row.account)
             run = await self._run_of(key)
@@ -158,7 +158,7 @@ class AttemptRunner:
                 result.state,
             )
         else:
-            self.troubles.note(row.account, None, _now())
+            self.breaker.note(row.account, None, _now())
             _log.info("attempt %d at %r ended; it is %s", row.attempt, key, result.state)
         return result
 
@@ -174,7 +174,7 @@ class AttemptRunner:
         spec = from_plain(SendSpec, json.loads(row.spec))
         if row.outcome is not None:
             accepted = from_plain(SendOutcome, json.loads(row.outcome))
-            self._spare(row)
+            self._check_breaker(row)
             return await self._watch_campaign(row, spec, accepted)
         if _is_too_late(spec) and await withdraw(self.store, row.send_key):
             return AttemptResult(
@@ -182,7 +182,7 @@ class AttemptRunner:
                 error="DeadlineExceeded",
                 message=f"it could not begin before {spec.not_after}, and nothing was sent",
             )
-        self._spare(row)
+        self._check_breaker(row)
         outcome = await self._send(row, spec)
         if spec.wait == "accepted":
             return _done(outcome)
@@ -190,7 +190,7 @@ class AttemptRunner:
         due = _sent_at(spec, _now()).timestamp() + _GLANCE.first_s
         return AttemptResult(state="waiting", next_at=due, outcome=json.dumps(outcome.to_dict()))
 
-    def _spare(self, row: Row) -> None:
+    def _check_breaker(self, row: Row) -> None:
         """Ask for nothing if another attempt of the account has found out what would come of it.
 
         A person who lets a send go on has changed something; then nothing is known of it.
@@ -200,9 +200,9 @@ class AttemptRunner:
         """
         if row.error is None and row.state != "scheduled":
             return
-        error = self.troubles.spared(row.account, _now())
+        error = self.breaker.open_error(row.account, _now())
         if error is not None:
-            raise _Spared(error)
+            raise _AttemptSkipped(error)
 
     async def _send(self, row: Row, spec: SendSpec) -> SendOutcome:
         store = GuardedStore(self.store, self.database, row.last, spec.not_after)
@@ -243,7 +243,7 @@ class AttemptRunner:
         return AttemptResult(state="waiting", next_at=due)
 
 
-class _Spared(Exception):
+class _AttemptSkipped(Exception):
     """An attempt that was not made.
 
     Attributes:
