@@ -28,7 +28,7 @@ from newsleopard_async.durable.accounts import CircuitBreaker, Clients
 from newsleopard_async.durable.contacts import ContactsOpener, ContactsUnavailable
 from newsleopard_async.durable.engine import SendAttempt
 from newsleopard_async.durable.guard import GuardedStore
-from newsleopard_async.durable.ledger import FINAL, AttemptResult, Ledger, Row, RowState
+from newsleopard_async.durable.ledger import FINAL, AttemptResult, Ledger, RowState, SendRow
 from newsleopard_async.durable.spec import SendSpec
 from newsleopard_async.errors import (
     AuthenticationError,
@@ -133,7 +133,7 @@ class AttemptRunner:
             raise
         return result.state
 
-    async def _result_of(self, row: Row) -> AttemptResult:
+    async def _result_of(self, row: SendRow) -> AttemptResult:
         key = row.send_key
         _log.info("attempt %d at %r begins", row.attempt, key)
         try:
@@ -167,7 +167,7 @@ class AttemptRunner:
         return found[0] if found else None
 
     @hides_variables
-    async def _attempt(self, row: Row) -> AttemptResult:
+    async def _attempt(self, row: SendRow) -> AttemptResult:
         if row.spec is None:
             # Two had the attempt before; one failed, and the other one wanted to go on.
             raise InvalidRequest.of("send_key", "missing", PURGED)
@@ -190,7 +190,7 @@ class AttemptRunner:
         due = _sent_at(spec, _now()).timestamp() + _GLANCE.first_s
         return AttemptResult(state="waiting", next_at=due, outcome=json.dumps(outcome.to_dict()))
 
-    def _check_breaker(self, row: Row) -> None:
+    def _check_breaker(self, row: SendRow) -> None:
         """Ask for nothing if another attempt of the account has found out what would come of it.
 
         A person who lets a send go on has changed something; then nothing is known of it.
@@ -204,7 +204,7 @@ class AttemptRunner:
         if error is not None:
             raise _AttemptSkipped(error)
 
-    async def _send(self, row: Row, spec: SendSpec) -> SendOutcome:
+    async def _send(self, row: SendRow, spec: SendSpec) -> SendOutcome:
         store = GuardedStore(self.store, self.database, row.last, spec.not_after)
         contacts = skip = None
         async with contextlib.AsyncExitStack() as stack:
@@ -219,7 +219,7 @@ class AttemptRunner:
             return await send_campaign(kept, **arguments, send_key=row.send_key)
 
     async def _watch_campaign(
-        self, row: Row, spec: SendSpec, accepted: SendOutcome
+        self, row: SendRow, spec: SendSpec, accepted: SendOutcome
     ) -> AttemptResult:
         """Look whether a campaign that was accepted is sent.
 
@@ -271,7 +271,7 @@ def _sent_at(spec: SendSpec, accepted_at: datetime) -> datetime:
     return moved(begins, wait_of_test(spec.campaign))
 
 
-def _accepted_at(row: Row) -> datetime:
+def _accepted_at(row: SendRow) -> datetime:
     """Return when a campaign was accepted, or before."""
     begins_at = row.created_at if row.begins_at is None else row.begins_at
     return datetime.fromtimestamp(begins_at, UTC)

@@ -25,11 +25,11 @@ from newsleopard_async.durable.accounts import Clients
 from newsleopard_async.durable.attempt_runner import PURGED, AttemptRunner
 from newsleopard_async.durable.contacts import ContactsOpener
 from newsleopard_async.durable.engine import Engine, SendAttempt
-from newsleopard_async.durable.ledger import AttemptResult, Ledger, NewSend, Row, create_ledger
+from newsleopard_async.durable.ledger import AttemptResult, Ledger, NewSend, SendRow, create_ledger
 from newsleopard_async.durable.roster import Roster, create_roster
 from newsleopard_async.durable.spec import SendSpec, prepared, problems_of_time
 from newsleopard_async.durable.status import SendState, SendStatus, status_of
-from newsleopard_async.durable.worker import Worker, working
+from newsleopard_async.durable.worker import Worker, running_worker
 from newsleopard_async.errors import ConfigurationError, DeadlineExceeded, InvalidRequest, Problem
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.models.validation import refuse, wrong_type
@@ -220,7 +220,7 @@ class Durable:
         for send in wanted:
             refuse(problems_of_time(send.spec, send.at, now))
         # A spec that is given many times is prepared once, for the first of its times.
-        specs: dict[int, _Ready] = {}
+        specs: dict[int, _PreparedSpec] = {}
         for send in sorted(wanted, key=lambda each: each.at or now):
             if id(send.spec) not in specs:
                 begins = max(send.at or now, now)
@@ -239,9 +239,9 @@ class Durable:
         rows = await self._ledger.read_all([send.send_key for send in wanted])
         return tuple(status_of(row, SystemClock().now()) for row in rows)
 
-    async def _prepared(self, spec: SendSpec, now: datetime) -> _Ready:
+    async def _prepared(self, spec: SendSpec, now: datetime) -> _PreparedSpec:
         spec = await prepared(spec, self._contacts, now=now)
-        return _Ready(spec.digest(), json.dumps(spec.to_dict(), ensure_ascii=False))
+        return _PreparedSpec(spec.digest(), json.dumps(spec.to_dict(), ensure_ascii=False))
 
     async def status(self, send_key: str) -> SendStatus:
         """Return what is known of a send.
@@ -252,7 +252,7 @@ class Durable:
         """
         return status_of(await self._row(send_key), SystemClock().now())
 
-    async def _row(self, send_key: str) -> Row:
+    async def _row(self, send_key: str) -> SendRow:
         row = await self._ledger.read(send_key)
         if row is None:
             raise InvalidRequest.of(
@@ -439,13 +439,13 @@ class Durable:
             raise InvalidRequest.of("slots", "range", "must be 1 or more")
         clients = Clients(self._clients)
         runner = AttemptRunner(self._ledger, self._store, self._database, clients, self._contacts)
-        return self._working(runner, slots)
+        return self._running_worker(runner, slots)
 
     @contextlib.asynccontextmanager
-    async def _working(self, runner: AttemptRunner, slots: int) -> AsyncIterator[Worker]:
+    async def _running_worker(self, runner: AttemptRunner, slots: int) -> AsyncIterator[Worker]:
         # Makes the tables if they are missing, and finds out at once if the database is away.
         await self._roster.workers()
-        work = partial(working, self._engine, self._ledger, self._roster, runner)
+        work = partial(running_worker, self._engine, self._ledger, self._roster, runner)
         async with work(slots=slots, file=self._database.file) as worker:
             yield worker
 
@@ -467,7 +467,7 @@ class Durable:
 
 
 @attrs.frozen
-class _Ready:
+class _PreparedSpec:
     """A spec as it is kept.
 
     Attributes:

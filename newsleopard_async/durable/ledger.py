@@ -37,8 +37,8 @@ __all__ = [
     "AttemptResult",
     "Ledger",
     "NewSend",
-    "Row",
     "RowState",
+    "SendRow",
     "create_ledger",
     "is_last",
 ]
@@ -201,7 +201,7 @@ class AttemptResult:
 
 
 @attrs.frozen(kw_only=True)
-class Row:
+class SendRow:
     """A send as the ledger has it.
 
     Attributes:
@@ -301,7 +301,7 @@ class Ledger:
 
     def _start(self, sends: Sequence[NewSend], connection: sa.Connection, *, replace: bool) -> None:
         now = time.time()
-        there: dict[str, Row] = {}
+        there: dict[str, SendRow] = {}
         # In one order in all processes: else two of them would wait for each other.
         sends = sorted(sends, key=lambda send: send.send_key)
         for begin in range(0, len(sends), _PAGE_ROWS):
@@ -341,21 +341,21 @@ class Ledger:
     ) -> None:
         self._engine.enqueue(connection, attempt, account=account, after_s=after_s)
 
-    async def read(self, send_key: str) -> Row | None:
+    async def read(self, send_key: str) -> SendRow | None:
         """Return a send, or None."""
         rows = await self.read_all([send_key])
         return rows[0] if rows else None
 
-    async def read_all(self, send_keys: Sequence[str]) -> list[Row]:
+    async def read_all(self, send_keys: Sequence[str]) -> list[SendRow]:
         """Return those of these sends that are there, in this order."""
-        found: dict[str, Row] = {}
+        found: dict[str, SendRow] = {}
         for begin in range(0, len(send_keys), _PAGE_ROWS):
             keys = [key_to_text(each) for each in send_keys[begin : begin + _PAGE_ROWS]]
             rows = await self._database.run(partial(_fetch, keys))
             found |= {row.send_key: row for row in rows}
         return [found[each] for each in send_keys if each in found]
 
-    async def page(self, after: str | None) -> list[Row]:
+    async def page(self, after: str | None) -> list[SendRow]:
         """Return the sends whose keys follow one, in the order of keys; [] at the end."""
         last = "" if after is None else key_to_text(after)
         return await self._database.run(partial(_fetch_page, last))
@@ -444,7 +444,7 @@ def create_ledger(engine: Engine, connection: sa.Connection) -> None:
         connection.exec_driver_sql(each)
 
 
-def _is_same(send: NewSend, row: Row) -> bool:
+def _is_same(send: NewSend, row: SendRow) -> bool:
     return (send.digest, send.account, _seconds(send.begins_at)) == (
         row.digest,
         row.account,
@@ -452,7 +452,9 @@ def _is_same(send: NewSend, row: Row) -> bool:
     )
 
 
-def _problems(send: NewSend, row: Row | None, now: float, *, replace: bool) -> Iterable[Problem]:
+def _problems(
+    send: NewSend, row: SendRow | None, now: float, *, replace: bool
+) -> Iterable[Problem]:
     """Yield why a send cannot be put in, or not in the place of one that is there."""
     if row is None or not _is_same(send, row):
         yield from _problems_of_past(send, now)
@@ -513,13 +515,13 @@ def _execute(connection: sa.Connection, text: str, **values: Any) -> sa.CursorRe
     return connection.execute(statement, values)
 
 
-def _fetch(keys: Sequence[str], connection: sa.Connection) -> list[Row]:
-    names = [each.name for each in attrs.fields(Row)]
+def _fetch(keys: Sequence[str], connection: sa.Connection) -> list[SendRow]:
+    names = [each.name for each in attrs.fields(SendRow)]
     found = [dict(zip(names, row, strict=True)) for row in _execute(connection, _READ, keys=keys)]
-    return [Row(**{**row, "send_key": key_from_text(row["send_key"])}) for row in found]
+    return [SendRow(**{**row, "send_key": key_from_text(row["send_key"])}) for row in found]
 
 
-def _fetch_page(last: str, connection: sa.Connection) -> list[Row]:
+def _fetch_page(last: str, connection: sa.Connection) -> list[SendRow]:
     keys = [row.key for row in _execute(connection, _KEYS, last=last, page=_PAGE_ROWS)]
     rows = {row.send_key: row for row in _fetch(keys, connection)} if keys else {}
     return [rows[key_from_text(key)] for key in keys]

@@ -17,7 +17,7 @@ from newsleopard_async.stores.database import Database
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-__all__ = ["LEASE_S", "Roster", "Seen", "create_roster"]
+__all__ = ["LEASE_S", "Roster", "WorkerHeartbeat", "create_roster"]
 
 LEASE_S: Final = 20.0
 """How long a worker may be silent. Chosen: as long as a run holds its record without renewing it;
@@ -55,7 +55,7 @@ SELECT worker, NOW - started_at AS runs_s, NOW - seen_at AS silent_s FROM newsle
 
 
 @attrs.frozen
-class Seen:
+class WorkerHeartbeat:
     """What is known of a worker.
 
     Attributes:
@@ -97,7 +97,7 @@ class Roster:
         """Forget the workers that died more than a day ago."""
         await self._database.run(partial(_execute, _PRUNE, {}))
 
-    async def workers(self) -> Mapping[str, Seen]:
+    async def workers(self) -> Mapping[str, WorkerHeartbeat]:
         """Return those that did not leave, alive or not."""
         return await self._database.run(_fetch)
 
@@ -112,9 +112,9 @@ def _beat(worker: str, connection: sa.Connection) -> float:
     return float(_execute(_TIME, {}, connection).scalar_one())
 
 
-def _fetch(connection: sa.Connection) -> dict[str, Seen]:
+def _fetch(connection: sa.Connection) -> dict[str, WorkerHeartbeat]:
     found = _execute(_LIST, {}, connection)
-    return {row.worker: Seen(float(row.runs_s), float(row.silent_s)) for row in found}
+    return {row.worker: WorkerHeartbeat(float(row.runs_s), float(row.silent_s)) for row in found}
 
 
 def _execute(

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from newsleopard_async.durable.ledger import Row
+from newsleopard_async.durable.ledger import SendRow
 from newsleopard_async.models import CampaignSn, ImportSn, ListSn
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.workflows.outcomes import SendOutcome
@@ -101,7 +101,7 @@ class SendStatus(Plain):
         return self.state == "failed" or (self.state == "held" and self.next_at is None)
 
 
-def status_of(row: Row, now: datetime) -> SendStatus:
+def status_of(row: SendRow, now: datetime) -> SendStatus:
     """Say what is known of a send by its row, which has the record of its run."""
     run = _run_of(row, now)
     state = _state(row, run, now)
@@ -123,7 +123,7 @@ def status_of(row: Row, now: datetime) -> SendStatus:
     )
 
 
-def _run_of(row: Row, now: datetime) -> RunState | None:
+def _run_of(row: SendRow, now: datetime) -> RunState | None:
     if row.record is None:
         return None
     try:
@@ -142,7 +142,7 @@ def _of_run(run: RunState | None, outcome: SendOutcome | None) -> dict[str, Any]
     return known
 
 
-def _state(row: Row, run: RunState | None, now: datetime) -> SendState:
+def _state(row: SendRow, run: RunState | None, now: datetime) -> SendState:
     if row.state in ("done", "cancelled", "abandoned"):
         return row.state
     if run is not None and run.state == "abandoned":
@@ -158,7 +158,7 @@ def _state(row: Row, run: RunState | None, now: datetime) -> SendState:
     return row.state
 
 
-def _updated_at(row: Row, run: RunState | None) -> datetime:
+def _updated_at(row: SendRow, run: RunState | None) -> datetime:
     noted = datetime.fromtimestamp(row.updated_at, UTC)
     return noted if run is None or run.updated_at is None else max(noted, run.updated_at)
 

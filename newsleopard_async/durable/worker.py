@@ -38,7 +38,7 @@ from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.locks import FileLock
 from newsleopard_async.log import Log
 
-__all__ = ["Worker", "working"]
+__all__ = ["Worker", "running_worker"]
 
 _BEATS_EVERY_S: Final = 5.0
 """Chosen: a quarter of a lease, so that a database that is away for some seconds costs nothing."""
@@ -270,7 +270,7 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def working(
+async def running_worker(
     engine: Engine,
     ledger: Ledger,
     roster: Roster,

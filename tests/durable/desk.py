@@ -15,7 +15,7 @@ from newsleopard_async.durable import Durable, SendSpec, SendStatus
 from newsleopard_async.durable.accounts import Clients
 from newsleopard_async.durable.attempt_runner import AttemptRunner
 from newsleopard_async.durable.engine import SendAttempt
-from newsleopard_async.durable.ledger import Ledger, Row
+from newsleopard_async.durable.ledger import Ledger, SendRow
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.testing import ManualClock
 from tests.clients import Bench, connected, csv_of
@@ -68,7 +68,7 @@ class Desk:
         given = {"list_name": f"會員 {send_key}"} | given
         return await self.durable.start_send(self.spec(**given), send_key=send_key)
 
-    async def row(self, send_key: str = "k") -> Row:
+    async def row(self, send_key: str = "k") -> SendRow:
         """Return what the ledger has of a send."""
         row = await self.ledger.read(send_key)
         assert row is not None

@@ -16,7 +16,7 @@ import pytest
 from newsleopard_async import InvalidRequest
 from newsleopard_async.durable import Durable, ledger
 from newsleopard_async.durable.engine import Engine, SendAttempt
-from newsleopard_async.durable.ledger import AttemptResult, Ledger, NewSend, Row, RowState
+from newsleopard_async.durable.ledger import AttemptResult, Ledger, NewSend, RowState, SendRow
 from newsleopard_async.stores import SqlStore, database
 from newsleopard_async.workflows.record import Stored
 from newsleopard_async.workflows.send_key import token_of
@@ -49,7 +49,7 @@ class Books:
         fields = {"account": "main", "digest": "d", "spec": "{}"} | given
         await self.ledger.start([NewSend(send_key=k, **fields) for k in keys], replace=replace)
 
-    async def row(self, key: str = "k") -> Row:
+    async def row(self, key: str = "k") -> SendRow:
         """Return a send."""
         row = await self.ledger.read(key)
         assert row is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from newsleopard_async.durable.ledger import Row
+from newsleopard_async.durable.ledger import SendRow
 from newsleopard_async.durable.status import status_of
 from newsleopard_async.workflows.decision import decided
 from newsleopard_async.workflows.record import Ended, Record, Stored
@@ -18,9 +18,9 @@ _NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 _EARLIER = _NOW - timedelta(hours=1)
 
 
-def _row(record: Stored, **more: Any) -> Row:
+def _row(record: Stored, **more: Any) -> SendRow:
     at = _EARLIER.timestamp()
-    return Row(
+    return SendRow(
         **{
             "send_key": "k",
             "account": "main",

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from newsleopard_async import CampaignSn, from_plain
-from newsleopard_async.durable.ledger import Row
+from newsleopard_async.durable.ledger import SendRow
 from newsleopard_async.durable.status import SendState, SendStatus, status_of
 from newsleopard_async.workflows import SendOutcome
 from newsleopard_async.workflows.record import Ended, Record, Stored
@@ -18,7 +18,7 @@ from tests.constants import START
 from tests.plainness import assert_exactly_plain
 
 SOON, AGO = timedelta(seconds=10), timedelta(seconds=-10)
-ROW = Row(
+ROW = SendRow(
     send_key="k",
     account="main",
     digest="d",
