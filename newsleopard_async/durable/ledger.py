@@ -25,7 +25,7 @@ import attrs
 from newsleopard_async.durable.engine import Engine, SendAttempt
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.stores.database import Database
-from newsleopard_async.stores.serial import key_from_text, key_to_text
+from newsleopard_async.stores.serialization import key_from_text, key_to_text
 from newsleopard_async.stores.sql import create_runs
 from newsleopard_async.workflows.record import DECISIVE, Stored, in_doubt, read_stored, step_of
 

@@ -94,7 +94,7 @@ English it is repeated, and reported at the end."""
 
 
 @attrs.frozen
-class _Failure:
+class _DatabaseFailure:
     """A call that did not work.
 
     Attributes:
@@ -165,7 +165,7 @@ class Database:
         until, wait_s = anyio.current_time() + _WITHIN_S, 0.05
         while True:
             done = await in_thread(partial(self._attempt, work, _ANSWER_S + answer_s))
-            if not isinstance(done, _Failure):
+            if not isinstance(done, _DatabaseFailure):
                 return done
             if done.kind == "setup":
                 raise ConfigurationError(f"{self.where} cannot be used: {done.text}")
@@ -178,29 +178,29 @@ class Database:
             await anyio.sleep(wait_s)
             wait_s = min(_LONGEST_WAIT_S, 2 * wait_s)
 
-    def _attempt(self, work: Callable[[sa.Connection], T], answer_s: float) -> T | _Failure:
+    def _attempt(self, work: Callable[[sa.Connection], T], answer_s: float) -> T | _DatabaseFailure:
         if self._process != os.getpid():
             # A forked child has inherited connections that its parent goes on to use.
             self.engine.dispose(close=False)
             self._process = os.getpid()
         done = self._once(work, answer_s)
-        if isinstance(done, _Failure) and done.kind == "no-table":
+        if isinstance(done, _DatabaseFailure) and done.kind == "no-table":
             made = self._once(self._create, _CREATE_S)
             return made or attrs.evolve(done, kind="away")
         return done
 
-    def _once(self, work: Callable[[sa.Connection], T], answer_s: float) -> T | _Failure:
+    def _once(self, work: Callable[[sa.Connection], T], answer_s: float) -> T | _DatabaseFailure:
         from sqlalchemy import exc
 
         try:
-            with _Watch(answer_s), self.engine.connect() as connection:
+            with _Watchdog(answer_s), self.engine.connect() as connection:
                 connection.exec_driver_sql(_PREPARE[self.engine.name])
                 done = work(connection)
                 connection.commit()
                 return done
         except exc.SQLAlchemyError as error:
             # Not raised on from here: the frames below hold the password.
-            return _judged(getattr(error, "orig", None) or error)
+            return _classify(getattr(error, "orig", None) or error)
 
 
 def _has_table(name: str, connection: sa.Connection) -> bool:
@@ -209,10 +209,10 @@ def _has_table(name: str, connection: sa.Connection) -> bool:
     return sa.inspect(connection).has_table(name)
 
 
-def _judged(error: BaseException) -> _Failure:
+def _classify(error: BaseException) -> _DatabaseFailure:
     """Say what a failure means, by what the driver says; nothing else tells it."""
     text = shown(str(error).partition("\n")[0])
-    return _Failure(_kind_of(error, text), text)
+    return _DatabaseFailure(_kind_of(error, text), text)
 
 
 def _kind_of(error: BaseException, text: str) -> Literal["away", "no-table", "setup"]:
@@ -230,7 +230,7 @@ def _kind_of(error: BaseException, text: str) -> Literal["away", "no-table", "se
     return "away" if state.startswith(_PASSING) or state in _PASSES else "setup"
 
 
-class _Watch:
+class _Watchdog:
     """Shuts the connections of a call that takes too long: psycopg itself waits for ever."""
 
     def __init__(self, after_s: float) -> None:
@@ -241,7 +241,7 @@ class _Watch:
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
-        _watching.watch = self
+        _current.watchdog = self
         self._timer.start()
         return self
 
@@ -250,7 +250,7 @@ class _Watch:
         with self._lock:
             # From now on they are other calls'.
             self._connections.clear()
-        _watching.watch = None
+        _current.watchdog = None
 
     def take(self, connection: Any) -> None:
         """Take a connection of the driver, as soon as the call has it."""
@@ -274,13 +274,13 @@ def _shut(connection: Any) -> None:
             shared.shutdown(socket.SHUT_RDWR)
 
 
-class _Watching(threading.local):
+class _ThreadWatchdog(threading.local):
     """The watch of the call that this thread is making."""
 
-    watch: _Watch | None = None
+    watchdog: _Watchdog | None = None
 
 
-_watching: Final = _Watching()
+_current: Final = _ThreadWatchdog()
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
@@ -291,21 +291,21 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
 
 def _check_out(connection: Any, *_: object) -> None:
     """Show a connection of the pool to the watch, whoever takes it in this thread."""
-    if _watching.watch is not None:
-        _watching.watch.take(connection)
+    if _current.watchdog is not None:
+        _current.watchdog.take(connection)
 
 
 def _connect(dialect: Any, _: object, arguments: list[Any], keywords: dict[str, Any]) -> Any:
     """Connect, and show the connection to the watch before SQLAlchemy asks the server anything."""
     connection = dialect.connect(*arguments, **keywords)
-    if _watching.watch is not None:
-        _watching.watch.take(connection)
+    if _current.watchdog is not None:
+        _current.watchdog.take(connection)
     return connection
 
 
 def _bound(connection: sa.Connection) -> None:
     """Bound a transaction that is not one of `Database.run`, as those of the engine of sends."""
-    if connection.dialect.name == "postgresql" and _watching.watch is None:
+    if connection.dialect.name == "postgresql" and _current.watchdog is None:
         connection.exec_driver_sql(f"SELECT {_BOUND}")
 
 

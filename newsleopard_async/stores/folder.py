@@ -18,7 +18,7 @@ from newsleopard_async.errors import ConfigurationError, InvalidRequest
 from newsleopard_async.files import AnyPath, make_private_folder, real_path, state_folder
 from newsleopard_async.log import Log
 from newsleopard_async.stores.protocol import Kept
-from newsleopard_async.stores.serial import from_json, to_json
+from newsleopard_async.stores.serialization import from_json, to_json
 from newsleopard_async.stores.swap import SwapFile, revision_of
 
 __all__ = ["FileStore"]

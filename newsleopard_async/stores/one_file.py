@@ -14,7 +14,7 @@ from newsleopard_async.aio import Listing, in_thread
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import PATH_TYPES, as_path, real_path
 from newsleopard_async.stores.protocol import Kept
-from newsleopard_async.stores.serial import from_json, to_json
+from newsleopard_async.stores.serialization import from_json, to_json
 from newsleopard_async.stores.swap import SwapFile, revision_of, unusable
 
 __all__ = ["OneFile"]

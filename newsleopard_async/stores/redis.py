@@ -17,7 +17,7 @@ from newsleopard_async.errors import InUse, InvalidRequest, NewsLeopardError
 from newsleopard_async.log import Log
 from newsleopard_async.stores.protocol import Kept
 from newsleopard_async.stores.redis_client import RedisClient, text_of
-from newsleopard_async.stores.serial import from_json, key_from_text, key_to_text, to_json
+from newsleopard_async.stores.serialization import from_json, key_from_text, key_to_text, to_json
 
 __all__ = ["RedisStore"]
 
@@ -139,11 +139,11 @@ class RedisStore:
         self._is_known = True
         with contextlib.suppress(NewsLeopardError):
             about = text_of(await self._client.run(_ABOUT, [_name(key)], []))
-            for fault in faults_of(about):
+            for fault in risks_of(about):
                 _log.warning("Redis at %s %s", self._client.host, fault)
 
 
-def faults_of(about: str) -> list[str]:
+def risks_of(about: str) -> list[str]:
     """Say in which ways a server may lose runs, by its own INFO."""
     told = dict(re.findall(r"^(\w+):(\S*)", about, re.MULTILINE))
     faults = []

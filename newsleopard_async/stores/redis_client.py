@@ -55,7 +55,7 @@ _ANY: Final = frozenset({"RedisError", "ValkeyError"})
 
 
 @attrs.frozen
-class _Failure:
+class _RedisFailure:
     """A call that did not work: whether it may work later, why, and what the client says."""
 
     passes: bool
@@ -184,7 +184,7 @@ class RedisClient:
                 with anyio.fail_after(max(_SOCKET_S, until - anyio.current_time())):
                     return await wait()
             except Exception as error:
-                failure = _judged(error)
+                failure = _classify(error)
                 if failure is None:
                     raise
             # Raised from here: the frames of the client hold the password.
@@ -240,16 +240,16 @@ def _names_of(error: BaseException) -> set[str]:
     return {each.__name__ for each in type(error).__mro__}
 
 
-def _judged(error: Exception) -> _Failure | None:
+def _classify(error: Exception) -> _RedisFailure | None:
     """Say what a failure means; None if it is not one of a client of Redis."""
     names, text = _names_of(error), shown(str(error).partition("\n")[0])
     reason = "refused" if "refused" in text else "timeout" if "TimeoutError" in names else "other"
     if names & _WRONG_SETUP:
         # The server speaks of its protocol there.
         text += "; give a user and password that may run scripts and use newsleopard:* keys"
-        return _Failure(passes=False, reason=reason, text=text)
+        return _RedisFailure(passes=False, reason=reason, text=text)
     if names & (_AWAY | _ANY):
-        return _Failure(passes=bool(names & _AWAY), reason=reason, text=text)
+        return _RedisFailure(passes=bool(names & _AWAY), reason=reason, text=text)
     return None
 
 

@@ -16,7 +16,7 @@ from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InUse, InvalidRequest
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.protocol import Kept
-from newsleopard_async.stores.serial import from_json, key_from_text, key_to_text, to_json
+from newsleopard_async.stores.serialization import from_json, key_from_text, key_to_text, to_json
 
 if TYPE_CHECKING:
     import sqlalchemy as sa

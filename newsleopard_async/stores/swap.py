@@ -22,7 +22,7 @@ import attrs
 from newsleopard_async.errors import ConfigurationError, InUse
 from newsleopard_async.files import read_bounded, write_durably
 from newsleopard_async.locks import FileLock
-from newsleopard_async.stores.serial import MOST_BYTES
+from newsleopard_async.stores.serialization import MOST_BYTES
 
 __all__ = ["SwapFile", "revision_of", "unusable"]
 

@@ -125,12 +125,12 @@ def lose_answers(durable: Durable, monkeypatch: Any, times: int = 1) -> None:
     once, left = database._once, [database] * times
 
     def lose(work: Callable[[Any], Any], answer_s: float) -> Any:
-        from newsleopard_async.stores.database import _Failure
+        from newsleopard_async.stores.database import _DatabaseFailure
 
         done = once(work, answer_s)
-        if not left or isinstance(done, _Failure):
+        if not left or isinstance(done, _DatabaseFailure):
             return done
         left.pop()
-        return _Failure("away", "the connection was lost")
+        return _DatabaseFailure("away", "the connection was lost")
 
     monkeypatch.setattr(database, "_once", lose)

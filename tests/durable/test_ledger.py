@@ -169,13 +169,13 @@ async def test_processes_that_start_the_same_keys_at_once_make_one_attempt_each(
     """In whichever order each has them, none waits for another one that waits for it."""
     keys = [f"k{number}" for number in range(30)]
     said: list[str] = []
-    judged = database._judged
+    judged = database._classify
 
     def note(error: BaseException) -> Any:
         said.append(str(error))
         return judged(error)
 
-    monkeypatch.setattr(database, "_judged", note)
+    monkeypatch.setattr(database, "_classify", note)
 
     async def start(order: list[str]) -> None:
         async with opened(url) as durable:

@@ -28,7 +28,7 @@ from newsleopard_async import (
     with_lists,
     workflows,
 )
-from newsleopard_async.stores import Kept, serial
+from newsleopard_async.stores import Kept, serialization
 from newsleopard_async.stores.one_file import OneFile
 from tests.constants import CAMPAIGN, KEY
 from tests.faults.sending import (
@@ -325,7 +325,7 @@ def test_what_could_not_be_read_again_is_not_kept(
     at: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file that no run can read would be removed by a person, and then all begins anew."""
-    monkeypatch.setattr(serial, "MOST_BYTES", 4_000)
+    monkeypatch.setattr(serialization, "MOST_BYTES", 4_000)
     code = b'{"sn": "%s"}' % (b"c" * 4_000)
     at.emulator.fail("submit_campaign", status=200, body=code)
 

@@ -17,7 +17,7 @@ import redis.asyncio
 from newsleopard_async import ConfigurationError, ConnectionFailed, InUse, InvalidRequest
 from newsleopard_async.stores import RedisStore, redis_client
 from newsleopard_async.stores.protocol import keys_of
-from newsleopard_async.stores.redis import faults_of
+from newsleopard_async.stores.redis import risks_of
 from newsleopard_async.stores.redis_client import RedisClient
 from tests.servers import Server, start_redis
 
@@ -191,7 +191,7 @@ async def test_something_else_under_the_name_is_refused(redis_url: str) -> None:
 )
 def test_server_says_whether_it_may_lose_runs(about: str, faults: tuple[str, ...]) -> None:
     """By its own settings; a server that does not show them is believed."""
-    found = faults_of(about)
+    found = risks_of(about)
 
     assert len(found) == len(faults)
     assert all(each in text for each, text in zip(faults, found, strict=True))
@@ -362,7 +362,7 @@ def test_failures_that_pass_are_told_from_those_that_stay(
     error: Exception, *, passes: bool
 ) -> None:
     """After a fail-over a replica becomes the primary; a wrong password stays wrong."""
-    failure = redis_client._judged(error)
+    failure = redis_client._classify(error)
 
     assert failure is not None
     assert failure.passes == passes

@@ -189,7 +189,10 @@ async def test_save_whose_answer_was_lost_finds_its_own(
     with opened(url) as store:
         seen = None if is_first else await store.save("a", {"state": 1}, None)
         await store.load("a")
-        once, lost = store._database._once, [database._Failure("away", "the connection was lost")]
+        once, lost = (
+            store._database._once,
+            [database._DatabaseFailure("away", "the connection was lost")],
+        )
 
         def lose(work: Callable[[Any], Any], answer_s: float) -> Any:
             done = once(work, answer_s)
@@ -210,7 +213,10 @@ async def test_save_over_which_another_run_saved_is_not_made_again(
 ) -> None:
     """Its answer was lost, and by now another run has taken over."""
     with opened(url) as store, opened(url) as other:
-        once, lost = store._database._once, [database._Failure("away", "the connection was lost")]
+        once, lost = (
+            store._database._once,
+            [database._DatabaseFailure("away", "the connection was lost")],
+        )
         await store.load("a")
 
         def lose(work: Callable[[Any], Any], answer_s: float) -> Any:
@@ -384,15 +390,15 @@ async def test_call_that_had_no_connection_in_time_is_cut_off(
     """It waited for one, or for the server to take it; it must not begin to wait anew."""
     with opened(postgres_url) as store:
         await store.load("a")
-        with database._Watch(0.0) as watch:
-            watch._timer.join()
-            monkeypatch.setattr(database, "_Watch", lambda _: contextlib.nullcontext(watch))
+        with database._Watchdog(0.0) as watchdog:
+            watchdog._timer.join()
+            monkeypatch.setattr(database, "_Watchdog", lambda _: contextlib.nullcontext(watchdog))
             # As the call itself would.
-            database._watching.watch = watch
+            database._current.watchdog = watchdog
 
             done = store._database._once(lambda at: at.exec_driver_sql("SELECT 1").scalar(), 9)
 
-    assert isinstance(done, database._Failure)
+    assert isinstance(done, database._DatabaseFailure)
     assert done.kind == "away"
 
 
