@@ -49,7 +49,7 @@ def _shown_character(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-class _Emptied:
+class _FrameCleaner:
     """Empties the frames that an exception has passed on its way out of the context.
 
     Those of the exception that the caller is handling already are the caller's own.
@@ -106,7 +106,7 @@ def hides_variables(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
         try:
-            with _Emptied():
+            with _FrameCleaner():
                 return function(*args, **kwargs)
         finally:
             del args, kwargs
@@ -121,7 +121,7 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
             work = function(*args, **kwargs)
         finally:
             del args, kwargs
-        with _Emptied():
+        with _FrameCleaner():
             return await work
 
     return awaited
@@ -134,7 +134,7 @@ def _iterated(function: Callable[..., Any]) -> Callable[..., Any]:
             items = function(*args, **kwargs)
         finally:
             del args, kwargs
-        with _Emptied():
+        with _FrameCleaner():
             async with contextlib.aclosing(items):
                 async for item in items:
                     yield item

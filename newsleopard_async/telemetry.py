@@ -67,7 +67,7 @@ _INSTRUMENTS: Final[Mapping[str, _Instrument]] = {
 
 
 @attrs.define
-class _Made:
+class _ProviderCache:
     """What was made with a provider, and is of no use with another."""
 
     provider: object = None
@@ -76,40 +76,40 @@ class _Made:
 
 
 _is_muted: Final = ContextVar("newsleopard_async_is_muted", default=False)
-_traced: Final = _Made()
-_measured: Final = _Made()
+_traced: Final = _ProviderCache()
+_measured: Final = _ProviderCache()
 
 
 class Span:
     """A span that is open, or nothing at all."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_span",)
 
     def __init__(self, made: Any = None) -> None:
-        self._made: Any = made
+        self._span: Any = made
 
     def set(self, attributes: Attributes) -> None:
         """Set attributes."""
-        if self._made is not None:
+        if self._span is not None:
             with contextlib.suppress(Exception):
-                self._made.set_attributes(_given(attributes))
+                self._span.set_attributes(_given(attributes))
 
     def event(self, name: str, attributes: Attributes) -> None:
         """Add an event, which happens now."""
-        if self._made is not None:
+        if self._span is not None:
             with contextlib.suppress(Exception):
-                self._made.add_event(name, _given(attributes))
+                self._span.add_event(name, _given(attributes))
 
     def failed(self, error_type: str) -> None:
         """Note that what the span is about has failed, and how: a class, a status, a cause."""
-        if self._made is not None:
+        if self._span is not None:
             with contextlib.suppress(Exception):
-                self._made.set_attribute("error.type", error_type)
-                self._made.set_status(sys.modules["opentelemetry.trace"].StatusCode.ERROR)
+                self._span.set_attribute("error.type", error_type)
+                self._span.set_status(sys.modules["opentelemetry.trace"].StatusCode.ERROR)
 
     def _end(self) -> None:
         with contextlib.suppress(Exception):
-            self._made.end()
+            self._span.end()
 
 
 _NONE: Final = Span()
@@ -128,7 +128,7 @@ def span(
         client: Whether it is about a request to a server.
         attributes: What is known from the start.
     """
-    opened = _opened(name, attributes or {}, client=client)
+    opened = _start_span(name, attributes or {}, client=client)
     if opened is None:
         yield _NONE
         return
@@ -145,7 +145,7 @@ def span(
             opened._end()  # noqa: SLF001 - only this function ends it
 
 
-def _opened(name: str, attributes: Attributes, *, client: bool) -> Span | None:
+def _start_span(name: str, attributes: Attributes, *, client: bool) -> Span | None:
     if not is_traced():
         return None
     trace = sys.modules["opentelemetry.trace"]
@@ -167,7 +167,7 @@ def _tracer(trace: Any) -> Any:
 def _current(opened: Span) -> Iterator[None]:
     """Make a span the parent of others."""
     trace, context = sys.modules["opentelemetry.trace"], sys.modules["opentelemetry.context"]
-    token = context.attach(trace.set_span_in_context(opened._made))  # noqa: SLF001 - ours
+    token = context.attach(trace.set_span_in_context(opened._span))  # noqa: SLF001 - ours
     try:
         yield
     finally:

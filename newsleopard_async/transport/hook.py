@@ -211,7 +211,7 @@ class HookedAttempt(Generic[T]):
 
     async def _call_next(self, attempt: ApiAttempt) -> AttemptOutcome:
         self._check()
-        headers = _checked(attempt)
+        headers = _check_headers(attempt)
         self._phase, self._was_sent = _HookPhase.SENDING, True
         self._timer.cancel()
         try:
@@ -278,7 +278,7 @@ def _outcome(result: CallResult[T], duration_s: float) -> AttemptOutcome:
     )
 
 
-def _checked(attempt: object) -> dict[str, str]:
+def _check_headers(attempt: object) -> dict[str, str]:
     """Return the headers that a hook adds.
 
     Raises:

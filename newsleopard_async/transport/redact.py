@@ -166,7 +166,7 @@ def _shown(text: str, secret: Secret, longest: int, *, is_cut: bool) -> str:
     for pattern in (_QUOTED_ADDRESS, _SET_OUT_ADDRESS, _SPOKEN_ADDRESS):
         plain = pattern.sub(_MARK, plain)
     plain = _LABELLED.sub(rf"\1{_MARK}", plain)
-    plain = _DIGITS.sub(_MARK, _PIECE.sub(lambda piece: _judged(piece[0]), plain))
+    plain = _DIGITS.sub(_MARK, _PIECE.sub(lambda piece: _redact_piece(piece[0]), plain))
     line = shown(" ".join(plain.split()))
     if len(line) > longest:
         return line[:longest] + "…"
@@ -262,7 +262,7 @@ def _echoes_of(key: str) -> tuple[frozenset[str], int]:
     return frozenset(parts), size
 
 
-def _judged(piece: str) -> str:
+def _redact_piece(piece: str) -> str:
     """Return a piece of text if it is a word, else a mark."""
     url = _URL.match(piece)
     if url is not None:

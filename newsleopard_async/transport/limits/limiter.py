@@ -98,7 +98,7 @@ class _QueueRegistry:
 
 
 def _open_limit_state(kept: _ScopeEntry) -> LimitState:
-    store = kept.scope.opened(kept.clock)
+    store = kept.scope.open_store(kept.clock)
     if store is None:
         return LimitState(kept.day)
     from newsleopard_async.transport.limits.sharing import SharedLimitState

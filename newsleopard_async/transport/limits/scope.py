@@ -101,7 +101,7 @@ class Scope:
         """Whether day and exports are shared: an emulator begins anew, and a file would not."""
         return self.quota not in HOST_SCOPES or not is_loopback(self.host)
 
-    def opened(self, clock: Clock) -> QuotaStore | None:
+    def open_store(self, clock: Clock) -> QuotaStore | None:
         """Open what keeps the shared limits; None if they are those of this event loop.
 
         Raises:
