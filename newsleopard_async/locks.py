@@ -64,7 +64,7 @@ class FileLock:
     descriptor: int
 
     @classmethod
-    def take(cls, path: Path) -> FileLock | None:
+    def acquire(cls, path: Path) -> FileLock | None:
         """Make and lock a file; None if another run, in whatever process, has it.
 
         Raises:
@@ -88,7 +88,7 @@ class FileLock:
         raise OSError(errno.ESTALE, "it does not stay the same file")
 
     @classmethod
-    def is_taken(cls, path: Path) -> bool:
+    def is_locked(cls, path: Path) -> bool:
         """Whether a run, in whatever process, has a file locked.
 
         A look at a file that no one has locked, which only a crash leaves behind, keeps who wants

@@ -327,7 +327,7 @@ async def running_worker(
 
 
 def _lock_of(file: Path) -> FileLock:
-    lock = FileLock.take(file.with_name(f".{file.name}.worker"))
+    lock = FileLock.acquire(file.with_name(f".{file.name}.worker"))
     if lock is None:
         raise ConfigurationError(
             f"{file} has a worker already; SQLite is for one. Take Postgres for several workers, "

@@ -106,7 +106,7 @@ class SwapFile:
 
     def _take(self, path: Path) -> FileLock | None:
         try:
-            return FileLock.take(path)
+            return FileLock.acquire(path)
         except OSError as error:
             if error.errno == errno.ESTALE:
                 # Many others removed it, each as its save ended.
@@ -124,7 +124,7 @@ class SwapFile:
         path = self._lock_path
         try:
             # At once and not in a thread: nothing can come between the lock and its release.
-            lock = FileLock.take(path)
+            lock = FileLock.acquire(path)
         except OSError as error:
             raise _unlockable(self.path, path, error) from None
         if lock is None:
@@ -144,7 +144,7 @@ class SwapFile:
             ConfigurationError: that cannot be seen.
         """
         try:
-            return FileLock.is_taken(self._lock_path)
+            return FileLock.is_locked(self._lock_path)
         except OSError as error:
             raise _unlockable(self.path, self._lock_path, error) from None
 
@@ -158,7 +158,9 @@ class SwapFile:
             # Eight digits, as `part_of` gives: "a" must not take away a part of "a.json".
             name = f".{glob.escape(self.path.name)}.{'[0-9a-f]' * 8}.part"
             parts = list(self.path.parent.glob(name))
-            lock = FileLock.take(self.path.with_name(f".{self.path.name}.save")) if parts else None
+            lock = (
+                FileLock.acquire(self.path.with_name(f".{self.path.name}.save")) if parts else None
+            )
             if lock is not None:
                 for part in parts:
                     part.unlink(missing_ok=True)

@@ -103,7 +103,7 @@ async def _host_lock(
     if path is None:
         return None
     began_s, wait_s = nl.clock.monotonic(), _FIRST_WAIT_S
-    while (lock := FileLock.take(path)) is None:
+    while (lock := FileLock.acquire(path)) is None:
         if wait_s == _FIRST_WAIT_S:
             await on_wait()
         if nl.clock.monotonic() >= until_s:

@@ -304,11 +304,11 @@ def test_lock_that_is_removed_by_its_last_holder_is_taken_anew(
         flock(descriptor, flags)
 
     monkeypatch.setattr(fcntl, "flock", slow)
-    lock = locks.FileLock.take(path)
+    lock = locks.FileLock.acquire(path)
 
     assert lock is not None
     assert lock.is_held
-    assert locks.FileLock.take(path) is None
+    assert locks.FileLock.acquire(path) is None
     lock.release()
     assert not path.exists()
 
@@ -319,7 +319,7 @@ def test_lock_that_never_stays_is_given_up(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(os.path, "samestat", lambda *_: False)
 
     with pytest.raises(OSError, match="does not stay the same"):
-        locks.FileLock.take(tmp_path / "lock")
+        locks.FileLock.acquire(tmp_path / "lock")
 
 
 @posix
@@ -370,7 +370,7 @@ def test_lock_is_private_and_follows_no_link(at: World) -> None:
 
     assert not victim.exists()
     lock.unlink()
-    taken = locks.FileLock.take(lock)
+    taken = locks.FileLock.acquire(lock)
     assert taken is not None
     assert lock.stat().st_mode & 0o777 == 0o600
     taken.release()
@@ -412,7 +412,7 @@ def test_folder_that_cannot_be_written_is_named(at: World, monkeypatch: pytest.M
 def test_what_a_child_inherits_is_left_to_its_parent(tmp_path: Path) -> None:
     """In a child the lock is not held, and to release it changes nothing."""
     path = tmp_path / "lock"
-    lock = locks.FileLock.take(path)
+    lock = locks.FileLock.acquire(path)
     assert lock is not None
 
     locks.leave_locks_to_parent()
@@ -428,11 +428,11 @@ from pathlib import Path
 from newsleopard_async.locks import FileLock
 
 path = Path(sys.argv[1])
-lock = FileLock.take(path)
+lock = FileLock.acquire(path)
 child = os.fork()
 if not child:
     assert not lock.is_held
-    assert FileLock.take(path) is None
+    assert FileLock.acquire(path) is None
     lock.release()
     assert path.exists()
     print(os.getpid(), flush=True)
@@ -450,10 +450,10 @@ def test_lock_of_a_killed_run_is_free_though_its_child_lives(tmp_path: Path) -> 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        held_by_parent = locks.FileLock.take(path) is None
+        held_by_parent = locks.FileLock.acquire(path) is None
         parent.kill()
         parent.wait()
-        lock = locks.FileLock.take(path)
+        lock = locks.FileLock.acquire(path)
         os.kill(child, 9)
 
     assert held_by_parent

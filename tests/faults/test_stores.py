@@ -271,7 +271,7 @@ def test_windows_has_locks_and_flushes_of_its_own(
     monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
     monkeypatch.setattr(sys, "platform", "win32")
 
-    first, second = (locks.FileLock.take(tmp_path / "lock") for _ in range(2))
+    first, second = (locks.FileLock.acquire(tmp_path / "lock") for _ in range(2))
     files.write_durably(tmp_path / "checkpoint.json", b"{}")
 
     assert first is not None

@@ -445,7 +445,7 @@ async def test_save_waits_for_another_save_and_not_for_ever(
     """A process that was stopped in the middle of one must not hold all others."""
     store, path = place
     path.parent.mkdir(exist_ok=True)
-    lock = locks.FileLock.take(path.with_name(f".{path.name}.save"))
+    lock = locks.FileLock.acquire(path.with_name(f".{path.name}.save"))
     assert lock is not None
     with monkeypatch.context() as patch:
         patch.setattr(swap, "_LOCK_S", 0.01)
@@ -468,7 +468,7 @@ async def test_lock_file_that_others_keep_removing_is_tried_again(
 ) -> None:
     """Each removes it as its save ends."""
     store, path = place
-    take = locks.FileLock.take
+    take = locks.FileLock.acquire
     failing = [OSError(errno.ESTALE, "it does not stay the same file")]
 
     def try_to_take(target: Path) -> Any:
@@ -476,7 +476,7 @@ async def test_lock_file_that_others_keep_removing_is_tried_again(
             raise failing.pop()
         return take(target)
 
-    monkeypatch.setattr(locks.FileLock, "take", try_to_take)
+    monkeypatch.setattr(locks.FileLock, "acquire", try_to_take)
     await store.save(KEY, {}, None)
 
     assert path.exists()
@@ -529,7 +529,7 @@ async def test_part_of_a_killed_save_is_removed_by_the_next_run(
 
     with contextlib.ExitStack() as stack:
         if is_saving:
-            lock = locks.FileLock.take(save)
+            lock = locks.FileLock.acquire(save)
             assert lock is not None
             stack.callback(lock.release)
         with store.locked(KEY):

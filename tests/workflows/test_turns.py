@@ -363,7 +363,7 @@ def other_process(nl: NewsLeopard, what: str) -> Iterator[None]:
     """Be another process of this host that does the same."""
     path = turns._host_file(nl, what)
     assert path is not None
-    lock = FileLock.take(path)
+    lock = FileLock.acquire(path)
     assert lock is not None
     try:
         yield

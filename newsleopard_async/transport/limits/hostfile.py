@@ -158,7 +158,7 @@ class HostFile:
     def _leave_to_holder(self) -> None:
         """Remove the file that somebody holds, so that all others go on with a new one."""
         # All who wait do it at the same time. None may remove the new file of another one.
-        lock = FileLock.take(self._path.with_name(f".{self._path.name}.lock"))
+        lock = FileLock.acquire(self._path.with_name(f".{self._path.name}.lock"))
         if lock is None:
             return
         try:

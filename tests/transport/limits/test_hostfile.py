@@ -214,7 +214,7 @@ async def test_file_that_another_has_just_replaced_stays(
     def take(path: Path) -> FileLock | None:
         replace(host.path)
         taken.append(host.path.stat().st_ino)
-        return FileLock.take(path)
+        return FileLock.acquire(path)
 
     monkeypatch.setattr(hostfile, "FileLock", mock.Mock(take=take))
     with locked(host.path):
