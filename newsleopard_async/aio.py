@@ -28,13 +28,13 @@ __all__ = [
     "Listing",
     "cancel_requests",
     "from_any_thread",
-    "go_beside",
-    "go_on_if_cancelled",
     "in_thread",
     "is_cancelled",
     "on_asyncio",
     "open_file",
+    "propagate_cancellation",
     "run_to_completion",
+    "start_in_background",
 ]
 
 T = TypeVar("T")
@@ -69,17 +69,17 @@ async def run_to_completion(
             with anyio.CancelScope(shield=True):
                 result = await work()
         else:
-            result = await _beside_a_watch(work, withdraw)
+            result = await _with_watcher(work, withdraw)
     except Exception:
-        await _go_on(cancellation)
+        await _propagate(cancellation)
         raise
     if cancellation is not None or anyio.current_effective_deadline() == -math.inf:
         when_cancelled(result)
-        await _go_on(cancellation)
+        await _propagate(cancellation)
     return result
 
 
-async def _go_on(cancellation: asyncio.CancelledError | None) -> None:
+async def _propagate(cancellation: asyncio.CancelledError | None) -> None:
     """Let a cancellation strike that was held up: asyncio's own, or that of a scope."""
     if cancellation is not None:
         raise cancellation
@@ -102,7 +102,7 @@ def is_cancelled() -> bool:
     return anyio.current_effective_deadline() == -math.inf or cancel_requests() > 0
 
 
-async def go_on_if_cancelled(requests: int) -> None:
+async def propagate_cancellation(requests: int) -> None:
     """Let a cancellation go on that a callback has swallowed.
 
     Those of scopes strike again by themselves. One of asyncio's own strikes once.
@@ -211,7 +211,7 @@ def from_any_thread(function: Callable[[], object]) -> Callable[[], None]:
     return call
 
 
-def go_beside(work: Callable[[], Awaitable[None]]) -> None:
+def start_in_background(work: Callable[[], Awaitable[None]]) -> None:
     """Begin work that nobody awaits: it ends soon by itself, and raises nothing.
 
     If the event loop ends before, the work is cancelled.
@@ -269,7 +269,7 @@ async def _in_own_task(
     return task, cancellation
 
 
-async def _beside_a_watch(work: Callable[[], Awaitable[T]], withdraw: Callable[[], object]) -> T:
+async def _with_watcher(work: Callable[[], Awaitable[T]], withdraw: Callable[[], object]) -> T:
     """Run ``work`` shielded on trio, beside a task that hears of a cancellation."""
     ended: list[T] = []
     failed: list[BaseException] = []

@@ -21,7 +21,16 @@ import attrs
 
 from newsleopard_async.version import __version__
 
-__all__ = ["Attributes", "Span", "harmless", "is_measured", "is_traced", "muted", "record", "span"]
+__all__ = [
+    "Attributes",
+    "Span",
+    "is_measured",
+    "is_traced",
+    "muted",
+    "record",
+    "span",
+    "suppress_errors",
+]
 
 Attributes: TypeAlias = Mapping[str, str | bool | int | float | None]
 """None leaves an attribute out."""
@@ -132,7 +141,7 @@ def span(
     if opened is None:
         yield _NONE
         return
-    with harmless(lambda: _current(opened)):
+    with suppress_errors(lambda: _current(opened)):
         try:
             yield opened
         except Exception as error:
@@ -175,7 +184,7 @@ def _current(opened: Span) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def harmless(make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+def suppress_errors(make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
     """Enter a context of OpenTelemetry's; that it cannot be entered or left changes nothing.
 
     Another thread may be importing its modules at this moment.

@@ -18,7 +18,7 @@ import anyio
 import attrs
 from anyio.abc import TaskGroup
 
-from newsleopard_async.aio import cancel_requests, go_on_if_cancelled, is_cancelled
+from newsleopard_async.aio import cancel_requests, is_cancelled, propagate_cancellation
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError, Problem
 from newsleopard_async.log import Log
@@ -155,7 +155,7 @@ class HookedAttempt(Generic[T]):
         before = _around.set(self)
         try:
             raised = await self._bounded()
-            await go_on_if_cancelled(requests)
+            await propagate_cancellation(requests)
         except BaseException:
             self._lose()
             raise

@@ -70,6 +70,6 @@ def _untraced() -> AbstractContextManager[Any]:
     loaded = sys.modules.get("opentelemetry.instrumentation.utils")
     if loaded is None:
         return contextlib.nullcontext()
-    return telemetry.harmless(
+    return telemetry.suppress_errors(
         lambda: loaded.suppress_http_instrumentation()  # noqa: PLW0108 - looked up where it is harmless
     )

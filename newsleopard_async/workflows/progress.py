@@ -12,7 +12,7 @@ import anyio
 import attrs
 
 from newsleopard_async import telemetry
-from newsleopard_async.aio import cancel_requests, go_on_if_cancelled, is_cancelled
+from newsleopard_async.aio import cancel_requests, is_cancelled, propagate_cancellation
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError, Problem, UnexpectedResponse
 from newsleopard_async.log import Log
@@ -336,7 +336,7 @@ class Events:
             if not isinstance(error, Exception) and is_cancelled():
                 raise
             _log.exception("the progress callback failed at %s", of.name)
-        await go_on_if_cancelled(requests)
+        await propagate_cancellation(requests)
 
     def _number_of(self, step: StepName) -> int:
         """Return the phase of a step: the next one that it stands for, or else the present one."""

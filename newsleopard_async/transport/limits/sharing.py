@@ -23,7 +23,7 @@ from typing import Final
 import anyio
 import attrs
 
-from newsleopard_async.aio import go_beside
+from newsleopard_async.aio import start_in_background
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import (
     ConfigurationError,
@@ -465,7 +465,7 @@ class SharedLimitState(LimitState):
         if not self._is_reporting:
             # What is left of a task may be destroyed outside of any event loop.
             with contextlib.suppress(RuntimeError):
-                go_beside(self._report_later)
+                start_in_background(self._report_later)
                 self._is_reporting = True
 
     async def _report_later(self) -> None:
