@@ -44,11 +44,11 @@ from newsleopard_async.plain import from_plain
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.sql import SqlStore
 from newsleopard_async.workflows.completion import wait_for_campaign
-from newsleopard_async.workflows.lease import end_of
+from newsleopard_async.workflows.lease import run_end_of
 from newsleopard_async.workflows.outcomes import SendOutcome
 from newsleopard_async.workflows.reconcile import wait_of_test
-from newsleopard_async.workflows.record import DECISIVE, step_of
 from newsleopard_async.workflows.resuming import RunState, runs
+from newsleopard_async.workflows.run_record import DECISIVE, step_of
 from newsleopard_async.workflows.sending import send_campaign
 from newsleopard_async.workflows.withdrawal import withdraw
 
@@ -311,9 +311,9 @@ def result_of_error(
                 state="held" if is_held else "waiting", next_at=later, error=name, message=message
             )
         case NewsLeopardError():
-            ended = end_of(error, now, is_in_doubt=is_held)
+            ended = run_end_of(error, now, is_in_doubt=is_held)
             at = None if ended.look_again_at is None else ended.look_again_at.timestamp()
-            if at is None and end_of(error, now, is_in_doubt=False).state != "failed":
+            if at is None and run_end_of(error, now, is_in_doubt=False).state != "failed":
                 # What passes does so in a look for what may be out, too.
                 at = later
             return AttemptResult(state=ended.state, next_at=at, error=name, message=ended.message)

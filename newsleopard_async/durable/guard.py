@@ -23,7 +23,7 @@ from newsleopard_async.errors import DeadlineExceeded, InUse
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.protocol import Kept
 from newsleopard_async.stores.sql import SqlStore, saving
-from newsleopard_async.workflows.record import in_doubt, read_stored
+from newsleopard_async.workflows.run_record import in_doubt, read_run_record
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -58,7 +58,7 @@ class GuardedStore:
         kept = await self.store.load(key)
         if kept is None:
             return None
-        return Kept(attrs.evolve(read_stored(kept.data), account=None).to_dict(), kept.revision)
+        return Kept(attrs.evolve(read_run_record(kept.data), account=None).to_dict(), kept.revision)
 
     async def save(self, key: str, data: Mapping[str, Any], revision: str | None) -> str:
         """Keep the data if nothing was saved since; an intent to submit, of the last attempt only.
@@ -67,7 +67,7 @@ class GuardedStore:
             InUse: another run has saved under this key since; or this is not the last attempt.
             DeadlineExceeded: it is too late for an intent.
         """
-        records = read_stored(data).records
+        records = read_run_record(data).records
         intent = in_doubt(records)
         if intent is None:
             return await self.store.save(key, data, revision)

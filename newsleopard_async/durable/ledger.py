@@ -27,7 +27,13 @@ from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.serialization import key_from_text, key_to_text
 from newsleopard_async.stores.sql import create_runs
-from newsleopard_async.workflows.record import DECISIVE, Stored, in_doubt, read_stored, step_of
+from newsleopard_async.workflows.run_record import (
+    DECISIVE,
+    RunRecord,
+    in_doubt,
+    read_run_record,
+    step_of,
+)
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -264,8 +270,8 @@ class SendRow:
         return stored is not None and not stored.abandoned and in_doubt(stored.records) is not None
 
     @property
-    def _run(self) -> Stored | None:
-        return None if self.record is None else read_stored(json.loads(self.record))
+    def _run(self) -> RunRecord | None:
+        return None if self.record is None else read_run_record(json.loads(self.record))
 
     @property
     def last(self) -> SendAttempt:

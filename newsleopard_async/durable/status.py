@@ -13,8 +13,8 @@ from newsleopard_async.durable.ledger import SendRow
 from newsleopard_async.models import CampaignSn, ImportSn, ListSn
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.workflows.outcomes import SendOutcome
-from newsleopard_async.workflows.record import read_stored
 from newsleopard_async.workflows.resuming import RunState, state_of
+from newsleopard_async.workflows.run_record import read_run_record
 
 __all__ = ["SendState", "SendStatus", "status_of"]
 
@@ -127,7 +127,7 @@ def _run_of(row: SendRow, now: datetime) -> RunState | None:
     if row.record is None:
         return None
     try:
-        stored = read_stored(json.loads(row.record))
+        stored = read_run_record(json.loads(row.record))
     except ValueError:
         # `InvalidRequest` as well. One that cannot be read must not hide the others.
         return None

@@ -40,7 +40,13 @@ from newsleopard_async.workflows.outcomes import CalledOff
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import delays_s, problems_of_polling
 from newsleopard_async.workflows.progress import Events, Plan, Progress
-from newsleopard_async.workflows.record import SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, Record, submits
+from newsleopard_async.workflows.run_record import (
+    SUBMIT,
+    SUBMIT_ONCE,
+    UPLOAD_ONCE,
+    StepRecord,
+    submits,
+)
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.stopping import stop
 from newsleopard_async.workflows.whereabouts import place_of
@@ -233,7 +239,7 @@ async def _decide(run: Runner, kept: Checkpoint) -> CampaignSn | None:
     return None
 
 
-async def _look_up(run: Runner, kept: Checkpoint, record: Record) -> CampaignSn:
+async def _look_up(run: Runner, kept: Checkpoint, record: StepRecord) -> CampaignSn:
     """Look for what may have been submitted, and note its code.
 
     Raises:

@@ -33,13 +33,13 @@ from newsleopard_async.stores.protocol import LockingStore, Store, check_store
 from newsleopard_async.workflows.decision import Decision, check_decision, decided
 from newsleopard_async.workflows.fence import Fence
 from newsleopard_async.workflows.fingerprint import Input, still_true
-from newsleopard_async.workflows.record import (
+from newsleopard_async.workflows.run_record import (
     LEASE,
-    Ended,
-    Record,
-    Stored,
+    RunEnd,
+    RunRecord,
+    StepRecord,
     in_doubt,
-    read_stored,
+    read_run_record,
 )
 from newsleopard_async.workflows.send_key import marker_of, sought_marker_of, token_of
 from newsleopard_async.workflows.whereabouts import Keyed, file_at
@@ -54,7 +54,7 @@ __all__ = [
 
 _log: Final = Log()
 
-_STORED: Final = tuple(attrs.fields_dict(Stored))
+_STORED: Final = tuple(attrs.fields_dict(RunRecord))
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -80,13 +80,13 @@ class Checkpoint:
     input_hash: str
     input_parts: dict[str, str] = attrs.field(factory=dict)
     token: str = attrs.field(factory=lambda: secrets.token_hex(4))
-    records: dict[str, Record] = attrs.field(factory=dict)
+    records: dict[str, StepRecord] = attrs.field(factory=dict)
     abandoned: bool = False
     send_key: str | None = None
     account: str | None = attrs.field(default=None, repr=False)
     writer: str | None = attrs.field(default=None, repr=False)
     held_until: datetime | None = None
-    ended: Ended | None = None
+    ended: RunEnd | None = None
     _store: Store | None = attrs.field(default=None, repr=False)
     _fence: Fence | None = attrs.field(default=None, init=False, repr=False)
     _is_in_use: bool = attrs.field(default=False, init=False, repr=False)
@@ -133,7 +133,7 @@ class Checkpoint:
         Raises:
             InvalidRequest: it is of a newer version, damaged, or was edited.
         """
-        return cls(**attrs.asdict(read_stored(data), recurse=False), store=store)
+        return cls(**attrs.asdict(read_run_record(data), recurse=False), store=store)
 
     @classmethod
     def begun(cls, given: Whereabouts | None, pipeline: str, asked: Input) -> Self:
@@ -161,9 +161,9 @@ class Checkpoint:
         """Return it as JSON-safe data, as it is stored."""
         return self._stored().to_dict()
 
-    def _stored(self) -> Stored:
+    def _stored(self) -> RunRecord:
         fields = {name: getattr(self, name) for name in _STORED}
-        return Stored(**{**fields, "records": dict(self.records)})
+        return RunRecord(**{**fields, "records": dict(self.records)})
 
     @property
     def marker(self) -> str:
@@ -192,7 +192,7 @@ class Checkpoint:
         """The random id of the run that is using it; None if no store keeps it."""
         return None if self._fence is None else self._fence.writer
 
-    async def put(self, step: str, record: Record | None) -> None:
+    async def put(self, step: str, record: StepRecord | None) -> None:
         """Note what is known of a step, and keep it; None forgets the step."""
         before = self.records.get(step)
         self.know(step, record)
@@ -205,21 +205,21 @@ class Checkpoint:
                 self.know(step, before)
             raise
 
-    async def report(self, step: str, record: Record | None) -> bool:
+    async def report(self, step: str, record: StepRecord | None) -> bool:
         """Keep what became of a request of this run, though another run has taken over.
 
         Returns: Whether the store has it.
         """
         return self._fence is not None and await self._fence.report(step, record)
 
-    def know(self, step: str, record: Record | None) -> None:
+    def know(self, step: str, record: StepRecord | None) -> None:
         """Note what is known of a step in this process only; None forgets the step."""
         if record is None:
             self.records.pop(step, None)
         else:
             self.records[step] = record
 
-    def _learn(self, step: str, known: Record, now: Record | None) -> None:
+    def _learn(self, step: str, known: StepRecord, now: StepRecord | None) -> None:
         """Take over what the run that stored an intent has found out."""
         if self.records.get(step) == known or (now is not None and now.is_done):
             found = "it was not sent" if now is None else now.result
@@ -290,7 +290,7 @@ class Checkpoint:
             self.abandoned = False
             raise
 
-    def _become(self, other: Stored) -> None:
+    def _become(self, other: RunRecord) -> None:
         for name in _STORED:
             setattr(self, name, getattr(other, name))
 
@@ -370,7 +370,7 @@ class Checkpoint:
         self.held_until = moved(now, LEASE)
         await self._save()
 
-    async def let_go(self, ended: Ended | None) -> None:
+    async def let_go(self, ended: RunEnd | None) -> None:
         """End a run, and say how; None if it was cancelled.
 
         Raises:

@@ -13,15 +13,15 @@ from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models import CampaignSn, Timeouts
 from newsleopard_async.models.codes import check_code
 from newsleopard_async.transport.observer import INTENT_S
-from newsleopard_async.workflows.record import (
+from newsleopard_async.workflows.run_record import (
     ANSWERED,
     DELETE,
     SEND_EVENT,
     SUBMIT,
     SUBMIT_ONCE,
     UPLOAD_ONCE,
-    Record,
-    Stored,
+    RunRecord,
+    StepRecord,
     in_doubt,
     step_of,
 )
@@ -48,7 +48,7 @@ def check_decision(decision: object, campaign_sn: CampaignSn | None) -> None:
         check_code("campaign_sn", campaign_sn)
 
 
-def decided(kept: Stored, decision: Decision, campaign_sn: CampaignSn | None) -> Stored:
+def decided(kept: RunRecord, decision: Decision, campaign_sn: CampaignSn | None) -> RunRecord:
     """Return what is to be kept after a decision.
 
     Raises:
@@ -80,7 +80,7 @@ def decided(kept: Stored, decision: Decision, campaign_sn: CampaignSn | None) ->
     return attrs.evolve(kept, token=token)
 
 
-def _found(kept: Stored, step: str, campaign_sn: CampaignSn | None) -> CampaignSn | None:
+def _found(kept: RunRecord, step: str, campaign_sn: CampaignSn | None) -> CampaignSn | None:
     """Return the result of a step that took effect, by what the caller says.
 
     Raises:
@@ -99,7 +99,7 @@ def _found(kept: Stored, step: str, campaign_sn: CampaignSn | None) -> CampaignS
     return None if step == SEND_EVENT else campaign_sn
 
 
-def _refuse_too_early(record: Record) -> None:
+def _refuse_too_early(record: StepRecord) -> None:
     """Refuse to do again what may be on its way: its process may have been stopped, and wake up.
 
     Raises:

@@ -25,7 +25,7 @@ import attrs
 
 from newsleopard_async.errors import InUse
 from newsleopard_async.stores.protocol import LockingStore, Store
-from newsleopard_async.workflows.record import Record, Stored, read_stored
+from newsleopard_async.workflows.run_record import RunRecord, StepRecord, read_run_record
 
 __all__ = ["Fence"]
 
@@ -51,22 +51,22 @@ class Fence:
     store: Store
     key: str
     name: str
-    learn: Callable[[str, Record, Record | None], None]
+    learn: Callable[[str, StepRecord, StepRecord | None], None]
     writer: str = attrs.field(factory=lambda: secrets.token_hex(8))
-    seen: Stored | None = attrs.field(default=None, init=False)
+    seen: RunRecord | None = attrs.field(default=None, init=False)
     _revision: str | None = attrs.field(default=None, init=False)
     _is_settled: bool = attrs.field(default=True, init=False)
     _lost: str = attrs.field(default="", init=False)
     _saving: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
 
-    async def load(self) -> Stored | None:
+    async def load(self) -> RunRecord | None:
         """Read the record for the first time; None if there is none."""
         kept = await self.store.load(self.key)
         if kept is not None:
-            self.seen, self._revision = read_stored(kept.data), kept.revision
+            self.seen, self._revision = read_run_record(kept.data), kept.revision
         return self.seen
 
-    async def save(self, build: Callable[[], Stored]) -> None:
+    async def save(self, build: Callable[[], RunRecord]) -> None:
         """Save the record, unless another run has it.
 
         Args:
@@ -97,13 +97,13 @@ class Fence:
             assert failed is not None
             raise failed
 
-    async def _try(self, wanted: Stored) -> None:
+    async def _try(self, wanted: RunRecord) -> None:
         # A cancellation leaves it open whether it was saved.
         self._is_settled = False
         self._revision = await self.store.save(self.key, wanted.to_dict(), self._revision)
         self.seen, self._is_settled = wanted, True
 
-    async def _is_saved(self, build: Callable[[], Stored], failed: Exception | None) -> bool:
+    async def _is_saved(self, build: Callable[[], RunRecord], failed: Exception | None) -> bool:
         """Look what became of the last save; say whether it was the one that is wanted now.
 
         Raises:
@@ -138,7 +138,7 @@ class Fence:
     async def _catch_up(self) -> None:
         kept = await self.store.load(self.key)
         if (None if kept is None else kept.revision) != self._revision:
-            stored = None if kept is None else read_stored(kept.data)
+            stored = None if kept is None else read_run_record(kept.data)
             if kept is None or stored is None or stored.writer != self.writer:
                 self._lost = (
                     f"another run has taken {self.name} over, and this one stopped; run again with "
@@ -149,14 +149,14 @@ class Fence:
             self.seen, self._revision = stored, kept.revision
         self._is_settled = True
 
-    def _compare(self, stored: Stored) -> None:
+    def _compare(self, stored: RunRecord) -> None:
         """Find what another run has reported: its own intents, by now with a result or gone."""
         for step, known in {} if self.seen is None else self.seen.records.items():
             now = stored.records.get(step)
             if not known.is_done and known.writer != self.writer and now != known:
                 self.learn(step, known, now)
 
-    async def report(self, step: str, record: Record | None) -> bool:
+    async def report(self, step: str, record: StepRecord | None) -> bool:
         """Store what became of a request of this run, though another run has taken over.
 
         Args:
@@ -170,7 +170,7 @@ class Fence:
         async with self._saving:
             for _ in range(_ATTEMPTS):
                 kept = await self.store.load(self.key)
-                stored = None if kept is None else read_stored(kept.data)
+                stored = None if kept is None else read_run_record(kept.data)
                 if kept is None or stored is None:
                     return False
                 there = stored.records.get(step)

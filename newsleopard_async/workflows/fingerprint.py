@@ -15,13 +15,13 @@ import attrs
 
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.plain import to_plain
-from newsleopard_async.workflows.record import (
+from newsleopard_async.workflows.run_record import (
     CREATE,
     DECISIVE,
     FIND_EARLIER,
     IMPORTS,
     SUBMIT_ONCE,
-    Record,
+    StepRecord,
 )
 
 __all__ = ["Input", "still_true"]
@@ -72,8 +72,8 @@ def _hash_of(*parts: Any) -> str:
 
 
 def still_true(
-    records: Mapping[str, Record], kept: Mapping[str, str], asked: Input, *, field: str
-) -> dict[str, Record]:
+    records: Mapping[str, StepRecord], kept: Mapping[str, str], asked: Input, *, field: str
+) -> dict[str, StepRecord]:
     """Return the records that hold for other input as well.
 
     Args:
@@ -95,7 +95,7 @@ def still_true(
     return {step: record for step, record in records.items() if step not in looked_for_it}
 
 
-def _explain(names: Iterable[str], records: Mapping[str, Record], field: str) -> str:
+def _explain(names: Iterable[str], records: Mapping[str, StepRecord], field: str) -> str:
     begun = f"was made for other input ({', '.join(names)} differs)"
     given = "campaign, contacts (with the same fix=, encoding= and part_bytes=) and lists"
     if DECISIVE & records.keys():
@@ -116,7 +116,7 @@ def _changed(kept: Mapping[str, str], asked: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _may_change(part: str, records: Mapping[str, Record]) -> bool:
+def _may_change(part: str, records: Mapping[str, StepRecord]) -> bool:
     """Say whether nothing was written yet that this part of the input was used for."""
     written = _WRITES & records.keys()
     if not written:

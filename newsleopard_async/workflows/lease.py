@@ -44,9 +44,9 @@ from newsleopard_async.models import Polling
 from newsleopard_async.models.validation import refuse, wrong_type
 from newsleopard_async.workflows.checkpoint import Checkpoint
 from newsleopard_async.workflows.progress import Events, StepName
-from newsleopard_async.workflows.record import Ended, EndState
+from newsleopard_async.workflows.run_record import EndState, RunEnd
 
-__all__ = ["end_of", "enter", "held", "let_go", "wait_s_of"]
+__all__ = ["enter", "held", "let_go", "run_end_of", "wait_s_of"]
 
 _FIRST_LOOK_S: Final = 0.1
 _LONGEST_LOOK_S: Final = 2.0
@@ -151,13 +151,13 @@ async def held(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
         async with _renewed(kept, clock) if kept.has_lease else contextlib.nullcontext():
             yield
     except Exception as error:
-        ended = end_of(error, clock.now(), is_in_doubt=kept.in_doubt is not None)
+        ended = run_end_of(error, clock.now(), is_in_doubt=kept.in_doubt is not None)
         await let_go(kept, clock, ended)
         raise
     except anyio.get_cancelled_exc_class():
         await let_go(kept, clock, None)
         raise
-    await let_go(kept, clock, Ended(state="done", at=clock.now()))
+    await let_go(kept, clock, RunEnd(state="done", at=clock.now()))
 
 
 @contextlib.asynccontextmanager
@@ -208,7 +208,7 @@ async def _renew(kept: Checkpoint, clock: Clock) -> InUse:
             _log.warning("the hold of %s could not be renewed: %s", kept.name, type(error).__name__)
 
 
-async def let_go(kept: Checkpoint, clock: Clock, ended: Ended | None) -> None:
+async def let_go(kept: Checkpoint, clock: Clock, ended: RunEnd | None) -> None:
     """Save how a run ended, and that nobody holds its record; what fails here hides nothing.
 
     A cancellation meanwhile goes on afterwards.
@@ -229,7 +229,7 @@ async def let_go(kept: Checkpoint, clock: Clock, ended: Ended | None) -> None:
         _log.warning("the end of %s could not be stored: %s", kept.name, type(error).__name__)
 
 
-def end_of(error: Exception, now: datetime, *, is_in_doubt: bool) -> Ended:
+def run_end_of(error: Exception, now: datetime, *, is_in_doubt: bool) -> RunEnd:
     """Say how a run ended that raised.
 
     What an error of something else than this library says may hold anything, and is not kept.
@@ -247,7 +247,7 @@ def end_of(error: Exception, now: datetime, *, is_in_doubt: bool) -> Ended:
         state = "checking"
     else:
         state = "waiting" if isinstance(error, _MAY_PASS) else "failed"
-    return Ended(
+    return RunEnd(
         state=state,
         at=now,
         error=type(error).__name__,

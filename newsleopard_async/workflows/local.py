@@ -31,7 +31,7 @@ from newsleopard_async.workflows.checkpoint import Checkpoint, Whereabouts
 from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.lease import enter, held, let_go
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
-from newsleopard_async.workflows.record import ANSWERED, Record
+from newsleopard_async.workflows.run_record import ANSWERED, StepRecord
 from newsleopard_async.workflows.runner import AnyStep, Step
 from newsleopard_async.workflows.turns import turn
 
@@ -182,7 +182,7 @@ class LocalRunner:
 
     async def _write(self, step: Step[Given, Gives], given: Given, opened: OpenStep) -> Gives:
         """Run a step that may be repeated, and keep that it has begun, unless it was refused."""
-        intent = Record(state="intent", at=self.now(), writer=self._checkpoint.run_id)
+        intent = StepRecord(state="intent", at=self.now(), writer=self._checkpoint.run_id)
         await self._checkpoint.put(step.key, intent)
         try:
             return await self._run(step, given, opened)
@@ -252,7 +252,7 @@ class LocalRunner:
 
     async def settle(self, step: AnyStep, result: Any) -> None:
         """Note what a step gave."""
-        record = Record(
+        record = StepRecord(
             state="done",
             at=self.now(),
             result=to_plain(result),
@@ -325,7 +325,7 @@ class LocalRunner:
         request_id = self._request_ids[step.key]
         await self._events.emit(step, "finished", result, request_id=request_id)
 
-    async def _resumed(self, step: AnyStep, record: Record) -> Any:
+    async def _resumed(self, step: AnyStep, record: StepRecord) -> Any:
         with span_of(step, is_resumed=True):
             pass
         code = f": {record.result}" if isinstance(record.result, str) else ""
@@ -375,8 +375,8 @@ class _Noting:
             # It happened, and the answer cannot be used; so there is nothing to wait for.
             await self._note(self._record("intent", ANSWERED))
 
-    def _record(self, state: str, result: PlainData) -> Record:
-        return Record(
+    def _record(self, state: str, result: PlainData) -> StepRecord:
+        return StepRecord(
             state=state,
             at=self.nl.clock.now(),
             result=result,
@@ -384,7 +384,7 @@ class _Noting:
             writer=self.checkpoint.run_id if state == "intent" else None,
         )
 
-    async def _note(self, record: Record | None) -> None:
+    async def _note(self, record: StepRecord | None) -> None:
         """Store what is already so; a store that fails now must not hide it.
 
         What stays stored is the intent, from which a later run looks the truth up.
@@ -397,7 +397,7 @@ class _Noting:
             # In this process the truth is known all the same.
             self.checkpoint.know(self.step.key, record)
 
-    async def _keep(self, record: Record | None) -> None:
+    async def _keep(self, record: StepRecord | None) -> None:
         """Store what is so, also if another run has taken over while this one was on the wire."""
         try:
             await self.checkpoint.put(self.step.key, record)

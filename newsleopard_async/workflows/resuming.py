@@ -27,16 +27,16 @@ from newsleopard_async.workflows.checkpoint import Checkpoint
 from newsleopard_async.workflows.decision import Decision
 from newsleopard_async.workflows.once import send_once
 from newsleopard_async.workflows.outcomes import AutomationOutcome, OnceOutcome, SendOutcome
-from newsleopard_async.workflows.record import (
+from newsleopard_async.workflows.run_record import (
     CREATE,
     IMPORTS,
     SUBMIT,
     SUBMIT_ONCE,
-    Ended,
-    Record,
-    Stored,
+    RunEnd,
+    RunRecord,
+    StepRecord,
     in_doubt,
-    read_stored,
+    read_run_record,
     step_of,
 )
 from newsleopard_async.workflows.sending import send_campaign
@@ -184,7 +184,7 @@ async def _look(store: Store, key: str, now: datetime) -> tuple[RunState | None,
     """Read the state of one run, and the hash of its account; None if it is there no more."""
     try:
         kept = await store.load(key)
-        stored = None if kept is None else read_stored(kept.data)
+        stored = None if kept is None else read_run_record(kept.data)
     except (ConfigurationError, InvalidRequest) as error:
         # One that cannot be read must not hide the others.
         return RunState(send_key=key, state="unreadable", message=str(error)), None
@@ -199,7 +199,7 @@ async def _is_locked(store: Store, key: str) -> bool:
     return look is not None and await look(key)
 
 
-def state_of(key: str, stored: Stored, now: datetime, *, is_locked: bool = False) -> RunState:
+def state_of(key: str, stored: RunRecord, now: datetime, *, is_locked: bool = False) -> RunState:
     """Say what is known of a run by its record, and by its lock if the store has locks."""
     state = _state(stored, now, is_locked=is_locked)
     at = None if state == "done" else _place(stored)
@@ -225,14 +225,14 @@ def state_of(key: str, stored: Stored, now: datetime, *, is_locked: bool = False
     )
 
 
-def _look_again_at(ended: Ended) -> datetime | None:
+def _look_again_at(ended: RunEnd) -> datetime | None:
     """Say when another run makes sense; of what passes it is not always known when."""
     if ended.look_again_at is None and ended.state in {"waiting", "checking"}:
         return moved(ended.at, _PASSES_IN)
     return ended.look_again_at
 
 
-def _state(stored: Stored, now: datetime, *, is_locked: bool) -> RunStateName:
+def _state(stored: RunRecord, now: datetime, *, is_locked: bool) -> RunStateName:
     if is_locked or stored.held_for(now) is not None:
         return "running"
     if stored.abandoned:
@@ -245,30 +245,30 @@ def _state(stored: Stored, now: datetime, *, is_locked: bool) -> RunStateName:
     return stored.ended.state
 
 
-def _place(stored: Stored) -> str | None:
+def _place(stored: RunRecord) -> str | None:
     """Name the record of what a run is at: what is in doubt, what it began, or did last."""
     begun = {key: record for key, record in stored.records.items() if not record.is_done}
     return in_doubt(stored.records) or _latest(begun) or _latest(stored.records)
 
 
-def _latest(records: Mapping[str, Record]) -> str | None:
+def _latest(records: Mapping[str, StepRecord]) -> str | None:
     # Of several at one instant, the one that was noted last.
     return max(reversed(list(records)), key=lambda key: records[key].at, default=None)
 
 
-def _part(at: str, records: Mapping[str, Record]) -> int | None:
+def _part(at: str, records: Mapping[str, StepRecord]) -> int | None:
     step = step_of(at)
     if at != step:
         return int(at.removeprefix(f"{step}."))
     return 1 if any(key != step and step_of(key) == step for key in records) else None
 
 
-def _code(stored: Stored, key: str) -> Any:
+def _code(stored: RunRecord, key: str) -> Any:
     record = stored.records.get(key)
     return record.result if record is not None and record.is_done else None
 
 
-def _found_list(stored: Stored) -> Any:
+def _found_list(stored: RunRecord) -> Any:
     """Return the list that was there already, if there is no doubt which one was taken."""
     match _code(stored, "find_lists"):
         case [{"sn": str(sn)}]:

@@ -18,7 +18,7 @@ import attrs
 
 from newsleopard_async.stores.protocol import Store
 from newsleopard_async.workflows.fingerprint import Input
-from newsleopard_async.workflows.record import DECISIVE, Stored, read_stored, step_of
+from newsleopard_async.workflows.run_record import DECISIVE, RunRecord, read_run_record, step_of
 from newsleopard_async.workflows.send_key import token_of
 
 __all__ = ["withdraw"]
@@ -44,7 +44,7 @@ async def withdraw(store: Store, send_key: str, *, pipeline: str = "send_campaig
     writer, failed = secrets.token_hex(8), None
     for _ in range(_ATTEMPTS):
         kept = await store.load(send_key)
-        stored = _new(send_key, pipeline) if kept is None else read_stored(kept.data)
+        stored = _new(send_key, pipeline) if kept is None else read_run_record(kept.data)
         if not DECISIVE.isdisjoint(map(step_of, stored.records)):
             return False
         if stored.abandoned:
@@ -60,8 +60,8 @@ async def withdraw(store: Store, send_key: str, *, pipeline: str = "send_campaig
     raise failed
 
 
-def _new(send_key: str, pipeline: str) -> Stored:
-    return Stored(
+def _new(send_key: str, pipeline: str) -> RunRecord:
+    return RunRecord(
         pipeline=pipeline,
         input_hash=Input.of().whole,
         input_parts={},

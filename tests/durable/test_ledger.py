@@ -18,7 +18,7 @@ from newsleopard_async.durable import Durable, ledger
 from newsleopard_async.durable.engine import Engine, SendAttempt
 from newsleopard_async.durable.ledger import AttemptResult, Ledger, NewSend, RowState, SendRow
 from newsleopard_async.stores import SqlStore, database
-from newsleopard_async.workflows.record import Stored
+from newsleopard_async.workflows.run_record import RunRecord
 from newsleopard_async.workflows.send_key import token_of
 from newsleopard_async.workflows.withdrawal import withdraw
 from tests.durable.desk import lose_answers, opened
@@ -434,7 +434,7 @@ async def test_send_that_is_started_again_during_a_purge_keeps_its_spec(books: B
 async def test_retry_keeps_the_time_of_a_send_that_was_replaced(book: Books) -> None:
     """It has a record of what it was before, and its time has not come."""
     await book.start("k")
-    begun = Stored(
+    begun = RunRecord(
         pipeline="send_campaign",
         input_hash="",
         input_parts={},

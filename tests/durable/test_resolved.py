@@ -11,14 +11,14 @@ import pytest
 from newsleopard_async.durable.ledger import SendRow
 from newsleopard_async.durable.status import status_of
 from newsleopard_async.workflows.decision import decided
-from newsleopard_async.workflows.record import Ended, Record, Stored
+from newsleopard_async.workflows.run_record import RunEnd, RunRecord, StepRecord
 from newsleopard_async.workflows.send_key import token_of
 
 _NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 _EARLIER = _NOW - timedelta(hours=1)
 
 
-def _row(record: Stored, **more: Any) -> SendRow:
+def _row(record: RunRecord, **more: Any) -> SendRow:
     at = _EARLIER.timestamp()
     return SendRow(
         **{
@@ -44,15 +44,15 @@ def _row(record: Stored, **more: Any) -> SendRow:
 @pytest.mark.parametrize(("next_in_s", "state"), [(0, "queued"), (60, "waiting")])
 def test_send_that_was_decided_about_is_held_no_more(next_in_s: int, state: str) -> None:
     """Its next attempt has not ended yet; the doubt, and the error that said it, are gone."""
-    held = Stored(
+    held = RunRecord(
         pipeline="send_campaign",
         input_hash="",
         input_parts={},
         token=token_of("k"),
-        records={"submit": Record(state="intent", at=_EARLIER)},
+        records={"submit": StepRecord(state="intent", at=_EARLIER)},
         abandoned=False,
         send_key="k",
-        ended=Ended(state="held", at=_EARLIER, error="OutcomeUnknown"),
+        ended=RunEnd(state="held", at=_EARLIER, error="OutcomeUnknown"),
     )
     due = (_NOW + timedelta(seconds=next_in_s)).timestamp()
     assert status_of(_row(held, next_at=due), _NOW).state == "held"

@@ -13,7 +13,7 @@ from newsleopard_async import CampaignSn, from_plain
 from newsleopard_async.durable.ledger import SendRow
 from newsleopard_async.durable.status import SendState, SendStatus, status_of
 from newsleopard_async.workflows import SendOutcome
-from newsleopard_async.workflows.record import Ended, Record, Stored
+from newsleopard_async.workflows.run_record import RunEnd, RunRecord, StepRecord
 from tests.constants import START
 from tests.plainness import assert_exactly_plain
 
@@ -48,16 +48,16 @@ def record(**given: Any) -> str:
         "abandoned": False,
         "send_key": "k",
     }
-    return json.dumps(Stored(**fields | given).to_dict())
+    return json.dumps(RunRecord(**fields | given).to_dict())
 
 
-def ended(state: Any) -> Ended:
+def ended(state: Any) -> RunEnd:
     """Say how a run ended."""
-    return Ended(state=state, at=START, error="SomeError", message="said")
+    return RunEnd(state=state, at=START, error="SomeError", message="said")
 
 
-INTENT = {"submit": Record(state="intent", at=START)}
-SUBMITTED = {"submit": Record(state="done", at=START, result="c0ffee")}
+INTENT = {"submit": StepRecord(state="intent", at=START)}
+SUBMITTED = {"submit": StepRecord(state="done", at=START, result="c0ffee")}
 RUNNING = record(held_until=START + SOON)
 DIED = record(held_until=START + AGO)
 HELD = record(records=INTENT, ended=ended("held"))
@@ -161,7 +161,7 @@ def test_campaign_is_named_by_the_outcome_or_the_record() -> None:
 def test_step_and_times_are_those_of_the_run() -> None:
     """It was last changed when either was; all times are in UTC."""
     later = START + timedelta(hours=1)
-    kept = record(records={"submit": Record(state="intent", at=later)})
+    kept = record(records={"submit": StepRecord(state="intent", at=later)})
     row = attrs.evolve(ROW, begins_at=START.timestamp(), record=kept)
     status = status_of(row, START)
 

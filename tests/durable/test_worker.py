@@ -33,7 +33,7 @@ from newsleopard_async.durable.engine import Engine, SendAttempt
 from newsleopard_async.durable.ledger import AttemptResult, NewSend
 from newsleopard_async.durable.roster import Roster
 from newsleopard_async.durable.worker import Worker
-from newsleopard_async.workflows.record import Record, Stored
+from newsleopard_async.workflows.run_record import RunRecord, StepRecord
 from newsleopard_async.workflows.send_key import token_of
 from tests.constants import KEY, ROOT
 from tests.durable.desk import Desk, at_desk, opened
@@ -471,8 +471,8 @@ async def test_send_that_was_decided_about_waits_for_nobody(url: str) -> None:
 
 async def hold(durable: Durable, key: str) -> None:
     """Let a send be held, for a person to decide about."""
-    record = Record(state="intent", at=datetime.now(UTC) - timedelta(hours=1))
-    stored = Stored(
+    record = StepRecord(state="intent", at=datetime.now(UTC) - timedelta(hours=1))
+    stored = RunRecord(
         pipeline="send_campaign",
         input_hash="",
         input_parts={},

@@ -15,7 +15,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.workflows import Checkpoint
 from newsleopard_async.workflows.fingerprint import Input
-from newsleopard_async.workflows.record import Record
+from newsleopard_async.workflows.run_record import StepRecord
 from tests.clients import checkpoint_of
 from tests.constants import START
 from tests.faults.sending import (
@@ -160,9 +160,9 @@ def test_checkpoint_that_is_not_there_cannot_be_loaded(at: World) -> None:
     assert str(at.checkpoint) in str(caught.value)
 
 
-HELD = Record(state="intent", at=START)
-MADE = Record(state="done", at=START, result="made")
-OF_OTHERS: dict[str, tuple[str, dict[str, Record], Any, Any, dict[str, Any]]] = {
+HELD = StepRecord(state="intent", at=START)
+MADE = StepRecord(state="done", at=START, result="made")
+OF_OTHERS: dict[str, tuple[str, dict[str, StepRecord], Any, Any, dict[str, Any]]] = {
     "once made": ("send_once", {"submit_once": HELD}, "sent", "c", {"submit_once": "c"}),
     "once not made": ("send_once", {"submit_once": HELD}, "resubmit", None, {}),
     "once sent": (
@@ -226,7 +226,7 @@ def test_each_step_that_reaches_a_reader_can_be_decided_about(case: str) -> None
     ],
 )
 def test_decision_that_contradicts_what_is_known_is_refused(
-    records: dict[str, Record], campaign_sn: Any, rule: str
+    records: dict[str, StepRecord], campaign_sn: Any, rule: str
 ) -> None:
     """A campaign of another code was not sent by this upload."""
     given = Checkpoint(pipeline="send_once", input_hash="x", records=dict(records))
@@ -247,7 +247,7 @@ def test_decision_that_contradicts_what_is_known_is_refused(
     ],
 )
 def test_campaign_may_change_as_long_as_nothing_was_uploaded(
-    records: dict[str, Record], may_change: bool
+    records: dict[str, StepRecord], may_change: bool
 ) -> None:
     """What was made without an upload is deleted, and made anew; contacts stay the same."""
     before = Input.of("a", campaign={"name": "a"}, contacts="c")

@@ -20,7 +20,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.errors import APIError
 from newsleopard_async.workflows import Checkpoint
-from newsleopard_async.workflows.record import Ended, Stored, checksum, read_stored
+from newsleopard_async.workflows.run_record import RunEnd, RunRecord, checksum, read_run_record
 from tests.clients import checkpoint_of
 from tests.constants import CAMPAIGN, LIST_NAME, MAILINGS
 from tests.faults.sending import damage, hold, is_intent, rule_of, send, stored
@@ -295,10 +295,10 @@ def test_what_was_added_in_version_4_is_read_back(at: World) -> None:
     """Which run wrote, holds and ended it, and which run stored an intent."""
     error = hold(at)
     kept, now = checkpoint_of(error), at.clock.now()
-    ended = Ended(state="held", at=now, error="OutcomeUnknown", message="?", look_again_at=now)
+    ended = RunEnd(state="held", at=now, error="OutcomeUnknown", message="?", look_again_at=now)
     intent = attrs.evolve(kept.records["submit"], writer="ab")
     whole = attrs.evolve(
-        Stored(**{name: getattr(kept, name) for name in attrs.fields_dict(Stored)}),
+        RunRecord(**{name: getattr(kept, name) for name in attrs.fields_dict(RunRecord)}),
         send_key="週年慶-2027",
         account="0" * 32,
         writer="cd",
@@ -309,7 +309,7 @@ def test_what_was_added_in_version_4_is_read_back(at: World) -> None:
 
     data = json.loads(json.dumps(whole.to_dict()))
 
-    assert read_stored(data) == whole
+    assert read_run_record(data) == whole
     assert Checkpoint.read(data).to_dict() == data
 
 

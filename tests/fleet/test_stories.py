@@ -20,7 +20,7 @@ import pytest
 from newsleopard_async import InvalidRequest
 from newsleopard_async.stores import Store
 from newsleopard_async.workflows import Checkpoint
-from newsleopard_async.workflows.record import checksum
+from newsleopard_async.workflows.run_record import checksum
 from tests.fleet.fleet import OTHER_KEY, Nursery, Worker, World, world
 from tests.fleet.storm import KINDS, Place
 from tests.fleet.worker import INTENT_STORED

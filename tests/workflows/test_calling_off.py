@@ -37,7 +37,7 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import CalledOff, Checkpoint, Event
 from newsleopard_async.workflows.fingerprint import Input
-from newsleopard_async.workflows.record import Record
+from newsleopard_async.workflows.run_record import StepRecord
 from tests.clients import Reply, checkpoint_of, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, KEY, LIST_NAME, START
 from tests.faults.world import SEND_KEY, RunStore
@@ -259,9 +259,9 @@ async def test_look_that_hangs_does_not_hold_the_pause_up() -> None:
     assert [each - began for each in paused_at] == [10]
 
 
-def record(result: object = None) -> Record:
+def record(result: object = None) -> StepRecord:
     """Make a record of what is done; without a result, of what may have been done."""
-    return Record(state="intent" if result is None else "done", at=START, result=result)
+    return StepRecord(state="intent" if result is None else "done", at=START, result=result)
 
 
 def kept(
@@ -269,7 +269,7 @@ def kept(
     pipeline: str = "send_campaign",
     store: Any = None,
     send_key: str | None = None,
-    **records: Record,
+    **records: StepRecord,
 ) -> Checkpoint:
     """Make a checkpoint of a run."""
     return Checkpoint(

@@ -14,19 +14,19 @@ import pytest
 from newsleopard_async import InUse
 from newsleopard_async.stores import Kept
 from newsleopard_async.workflows.fence import Fence
-from newsleopard_async.workflows.record import Record, Stored
+from newsleopard_async.workflows.run_record import RunRecord, StepRecord
 from tests.constants import START
 from tests.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
 KEY = "k"
-DONE = Record(state="done", at=START, result="C1")
+DONE = StepRecord(state="done", at=START, result="C1")
 
 
-def intent(writer: str | None) -> Record:
+def intent(writer: str | None) -> StepRecord:
     """Make the intent of a run."""
-    return Record(state="intent", at=START, writer=writer)
+    return StepRecord(state="intent", at=START, writer=writer)
 
 
 @attrs.define
@@ -62,7 +62,7 @@ class Script(MemoryStore):
             await anyio.sleep_forever()
         return new
 
-    def write(self, stored: Stored, revision: str = "of another") -> None:
+    def write(self, stored: RunRecord, revision: str = "of another") -> None:
         """Write a record from outside."""
         self.kept[KEY] = json.dumps(stored.to_dict()), revision
 
@@ -95,22 +95,22 @@ class Run:
     """
 
     store: Script
-    records: dict[str, Record] = attrs.field(factory=dict)
+    records: dict[str, StepRecord] = attrs.field(factory=dict)
     fence: Fence = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.fence = Fence(store=self.store, key=KEY, name="the run", learn=self.learn)
 
-    def learn(self, step: str, known: Record, now: Record | None) -> None:
+    def learn(self, step: str, known: StepRecord, now: StepRecord | None) -> None:
         """Take over what another run has found out, as a checkpoint does."""
         assert self.records[step] == known
         del self.records[step]
         if now is not None:
             self.records[step] = now
 
-    def build(self, writer: str | None = None) -> Stored:
+    def build(self, writer: str | None = None) -> RunRecord:
         """Make what is to be saved."""
-        return Stored(
+        return RunRecord(
             pipeline="send_campaign",
             input_hash="x",
             input_parts={},
@@ -120,7 +120,7 @@ class Run:
             writer=writer or self.fence.writer,
         )
 
-    async def save(self, step: str | None = None, record: Record | None = None) -> None:
+    async def save(self, step: str | None = None, record: StepRecord | None = None) -> None:
         """Save what is known, and perhaps one thing more."""
         if step is not None and record is not None:
             self.records[step] = record
@@ -300,7 +300,7 @@ async def overtaken(store: Script) -> tuple[Run, Run]:
 
 @pytest.mark.parametrize("result", [DONE, None])
 async def test_result_of_a_request_passes_the_fence_and_is_taken_over(
-    result: Record | None,
+    result: StepRecord | None,
 ) -> None:
     """A run that was stopped on the wire comes back: its answer is the truth for both."""
     first, second = await overtaken(Script())
@@ -350,7 +350,7 @@ async def test_second_report_finds_the_first() -> None:
 @pytest.mark.parametrize(
     "there", [None, intent("a third"), DONE], ids=["gone", "another's", "done"]
 )
-async def test_report_never_replaces_what_others_have_found(there: Record | None) -> None:
+async def test_report_never_replaces_what_others_have_found(there: StepRecord | None) -> None:
     """A person may have decided, or a look may have found something."""
     first, second = await overtaken(Script())
     second.records.pop("submit")

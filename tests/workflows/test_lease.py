@@ -33,10 +33,10 @@ from newsleopard_async.stores import Store
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Checkpoint, Event
 from newsleopard_async.workflows.fingerprint import Input
-from newsleopard_async.workflows.lease import end_of, wait_s_of
+from newsleopard_async.workflows.lease import run_end_of, wait_s_of
 from newsleopard_async.workflows.local import LocalRunner, running
 from newsleopard_async.workflows.progress import Events
-from newsleopard_async.workflows.record import Record, in_doubt
+from newsleopard_async.workflows.run_record import StepRecord, in_doubt
 from newsleopard_async.workflows.whereabouts import Keyed
 from tests.clients import checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN, KEY, START
@@ -280,9 +280,9 @@ async def test_end_that_cannot_be_stored_hides_nothing(
 
 NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-INTENT = Record(state="intent", at=START)
+INTENT = StepRecord(state="intent", at=START)
 
-ENDS: dict[str, tuple[Exception, Mapping[str, Record], str, datetime | None]] = {
+ENDS: dict[str, tuple[Exception, Mapping[str, StepRecord], str, datetime | None]] = {
     "refused": (InvalidRequest.of("a", "b", "c"), {}, "failed", None),
     "refused by the platform": (APIError("no", status=400), {}, "failed", None),
     "set-up": (ConfigurationError("no key"), {}, "failed", None),
@@ -319,12 +319,12 @@ async def test_end_says_what_is_to_be_done(case: str) -> None:
     error, records, state, look_again_at = ENDS[case]
     is_in_doubt = in_doubt(records) is not None
 
-    ended = end_of(error, NOW, is_in_doubt=is_in_doubt)
+    ended = run_end_of(error, NOW, is_in_doubt=is_in_doubt)
 
     assert (ended.state, ended.look_again_at, ended.at) == (state, look_again_at, NOW)
     assert ended.error == type(error).__name__
     assert ended.message == (str(error) if isinstance(error, NewsLeopardError) else "")
-    long = end_of(ConfigurationError("x" * 600), NOW, is_in_doubt=is_in_doubt)
+    long = run_end_of(ConfigurationError("x" * 600), NOW, is_in_doubt=is_in_doubt)
     assert len(long.message) == 500
 
 

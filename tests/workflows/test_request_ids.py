@@ -21,7 +21,7 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.workflows import Checkpoint, Event
-from newsleopard_async.workflows.record import checksum
+from newsleopard_async.workflows.run_record import checksum
 from tests.clients import Bench, checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN
 

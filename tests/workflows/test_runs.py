@@ -11,8 +11,8 @@ import pytest
 from newsleopard_async import ConfigurationError, ConnectionFailed, InvalidRequest
 from newsleopard_async.stores import FileStore, Store
 from newsleopard_async.workflows import RunState, runs
-from newsleopard_async.workflows.record import Ended, Record, Stored
 from newsleopard_async.workflows.resuming import state_of
+from newsleopard_async.workflows.run_record import RunEnd, RunRecord, StepRecord
 from tests.plainness import assert_exactly_plain
 from tests.stores.memory import MemoryStore
 
@@ -24,17 +24,17 @@ def at(minutes: float) -> datetime:
     return NOW + timedelta(minutes=minutes)
 
 
-def done(minutes: float, result: Any = None) -> Record:
+def done(minutes: float, result: Any = None) -> StepRecord:
     """Note that a step was finished."""
-    return Record(state="done", at=at(minutes), result=result)
+    return StepRecord(state="done", at=at(minutes), result=result)
 
 
-def intent(minutes: float) -> Record:
+def intent(minutes: float) -> StepRecord:
     """Note that a step was begun."""
-    return Record(state="intent", at=at(minutes))
+    return StepRecord(state="intent", at=at(minutes))
 
 
-def stored(records: dict[str, Record] | None = None, **fields: Any) -> Stored:
+def stored(records: dict[str, StepRecord] | None = None, **fields: Any) -> RunRecord:
     """Make the record of a run."""
     whole: dict[str, Any] = {
         "pipeline": "send_campaign",
@@ -44,12 +44,12 @@ def stored(records: dict[str, Record] | None = None, **fields: Any) -> Stored:
         "records": records or {},
         "abandoned": False,
     }
-    return Stored(**(whole | fields))
+    return RunRecord(**(whole | fields))
 
 
-def ended(state: Any, **fields: Any) -> Ended:
+def ended(state: Any, **fields: Any) -> RunEnd:
     """Note how the last run ended."""
-    return Ended(state=state, at=at(-1), **fields)
+    return RunEnd(state=state, at=at(-1), **fields)
 
 
 IMPORTED = {
@@ -129,7 +129,7 @@ SENT = IMPORTED | {"submit": done(-3, "c0de")}
     ],
 )
 def test_state_is_read_off_the_record(
-    record: Stored, state: str, step: str | None, is_due: bool
+    record: RunRecord, state: str, step: str | None, is_due: bool
 ) -> None:
     """Only what makes sense without a person's help is due."""
     run = state_of("k", record, NOW)
@@ -193,7 +193,7 @@ def test_list_that_was_there_is_known_if_there_is_one(lists: Any, list_sn: str |
     ],
 )
 def test_part_is_named_if_the_contacts_are_divided(
-    records: dict[str, Record], part: int | None
+    records: dict[str, StepRecord], part: int | None
 ) -> None:
     """A step without a number is the first part only if there is a second one."""
     assert state_of("k", stored(records), NOW).part == part

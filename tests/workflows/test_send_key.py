@@ -23,7 +23,7 @@ from newsleopard_async.clock import SystemClock
 from newsleopard_async.rehearsal import rehearse
 from newsleopard_async.stores import FileStore
 from newsleopard_async.workflows import Checkpoint
-from newsleopard_async.workflows.record import Record, read_stored
+from newsleopard_async.workflows.run_record import StepRecord, read_run_record
 from newsleopard_async.workflows.send_key import marker_of, next_token, sought_marker_of, token_of
 from tests.clients import Bench, checkpoint_of, connected, csv_of, refused
 from tests.constants import CAMPAIGN, KEY, START
@@ -351,7 +351,7 @@ async def test_resubmit_waits_until_nothing_can_be_on_its_way(
 ) -> None:
     """A stopped process that wakes up after the decision must not send a second campaign."""
     at = SystemClock().now() - timedelta(seconds=age_s)
-    held = Record(state="intent", at=at, result=result)
+    held = StepRecord(state="intent", at=at, result=result)
     given = Checkpoint(pipeline="send_campaign", input_hash="x", records={"submit": held})
 
     if is_refused:
@@ -377,12 +377,12 @@ class Reporting(RunStore):
     """
 
     step: str = ""
-    found: Record | None = None
+    found: StepRecord | None = None
 
     async def load(self, key: str) -> Any:
         """Return what is kept, with the report after the first save."""
         if self.saves and self.step:
-            stored = read_stored(self.data)
+            stored = read_run_record(self.data)
             records = {step: each for step, each in stored.records.items() if step != self.step}
             if self.found is not None:
                 records[self.step] = self.found
@@ -391,19 +391,19 @@ class Reporting(RunStore):
         return await super().load(key)
 
 
-HELD = Record(state="intent", at=START, writer="earlier")
-DONE = Record(state="done", at=START, result=None)
+HELD = StepRecord(state="intent", at=START, writer="earlier")
+DONE = StepRecord(state="done", at=START, result=None)
 
 
 @pytest.mark.parametrize("found", [DONE, None], ids=["sent", "not sent"])
-async def test_upload_that_was_reported_is_not_held(found: Record | None) -> None:
+async def test_upload_that_was_reported_is_not_held(found: StepRecord | None) -> None:
     """What was sent is the outcome; what was not is made anew."""
     store = Reporting()
     async with connected(store=store, profile="vendor-2026") as bench:
         bench.emulator.drop_request("upload_once")
         with pytest.raises(OutcomeUnknown):
             await send_once(bench)
-        stored = read_stored(store.data)
+        stored = read_run_record(store.data)
         store.put(attrs.evolve(stored, records={**stored.records, "upload_once": HELD}).to_dict())
         store.step, store.found, store.saves = "upload_once", found, 0
 
@@ -423,7 +423,7 @@ async def test_event_that_was_reported_is_not_held() -> None:
             await workflows.trigger_automation(bench.nl, "w1", **given)
         store.step, store.saves = "send_event", 0
         store.found = attrs.evolve(DONE, result={"accepted": 100, "refused": 0})
-        stored = read_stored(store.data)
+        stored = read_run_record(store.data)
         store.put(attrs.evolve(stored, records={"send_event": HELD}).to_dict())
 
         outcome = await workflows.trigger_automation(bench.nl, "w1", **given)
@@ -433,7 +433,9 @@ async def test_event_that_was_reported_is_not_held() -> None:
 
 
 @pytest.mark.parametrize("found", [DONE, None], ids=["done", "taken back"])
-async def test_what_a_run_has_found_itself_yields_to_a_result_alone(found: Record | None) -> None:
+async def test_what_a_run_has_found_itself_yields_to_a_result_alone(
+    found: StepRecord | None,
+) -> None:
     """The answer of the platform counts; and a failure of the store takes none of it back."""
     store, mine = Reporting(), attrs.evolve(DONE, result="C1")
     given = Checkpoint(pipeline="send_campaign", input_hash="x", send_key=SEND_KEY)

@@ -28,7 +28,7 @@ from newsleopard_async.durable.guard import GuardedStore
 from newsleopard_async.durable.ledger import Ledger
 from newsleopard_async.stores import database
 from newsleopard_async.transport import http, observer
-from newsleopard_async.workflows import checkpoint, lease, reconcile, record, sending, steps
+from newsleopard_async.workflows import checkpoint, lease, reconcile, run_record, sending, steps
 from tests.constants import KEY
 from tests.fleet.worker import say, serve
 
@@ -107,7 +107,7 @@ def _hasten(job: Job) -> None:
     quarter_s, modules = job.lease_s / 4, (roster, worker)
     changes: list[tuple[Any, str, object]] = [
         *((module, "LEASE_S", job.lease_s) for module in modules),
-        *((module, "LEASE", timedelta(seconds=job.lease_s)) for module in (record, checkpoint)),
+        *((module, "LEASE", timedelta(seconds=job.lease_s)) for module in (run_record, checkpoint)),
         (lease, "_RENEWED_EVERY_S", quarter_s),
         (lease, "_LONGEST_RENEWAL_S", 2 * quarter_s),
         (worker, "_BEATS_EVERY_S", quarter_s),

@@ -29,12 +29,12 @@ __all__ = [
     "UPLOAD_ONCE",
     "VERSION",
     "EndState",
-    "Ended",
-    "Record",
-    "Stored",
+    "RunEnd",
+    "RunRecord",
+    "StepRecord",
     "checksum",
     "in_doubt",
-    "read_stored",
+    "read_run_record",
     "step_of",
     "submits",
 ]
@@ -91,7 +91,7 @@ _HAVE_INTENTS: Final = IMPORTS | DECISIVE | {CREATE, DELETE}
 
 
 @attrs.frozen(kw_only=True)
-class Record(Plain):
+class StepRecord(Plain):
     """What is known of a step.
 
     Attributes:
@@ -119,7 +119,7 @@ EndState = Literal["done", "failed", "waiting", "checking", "held"]
 
 
 @attrs.frozen(kw_only=True)
-class Ended(Plain):
+class RunEnd(Plain):
     """How the last run ended; one that was killed or cancelled leaves nothing.
 
     Attributes:
@@ -141,7 +141,7 @@ class Ended(Plain):
 
 
 @attrs.frozen(kw_only=True)
-class Stored:
+class RunRecord:
     """The fields of a checkpoint as they are stored, of which each is checked on reading.
 
     Attributes:
@@ -163,13 +163,13 @@ class Stored:
     input_hash: str
     input_parts: dict[str, str]
     token: str
-    records: dict[str, Record]
+    records: dict[str, StepRecord]
     abandoned: bool
     send_key: str | None = attrs.field(default=None, metadata=LATER)
     account: str | None = attrs.field(default=None, metadata=LATER)
     writer: str | None = attrs.field(default=None, metadata=LATER)
     held_until: datetime | None = attrs.field(default=None, metadata=LATER)
-    ended: Ended | None = attrs.field(default=None, metadata=LATER)
+    ended: RunEnd | None = attrs.field(default=None, metadata=LATER)
 
     def held_for(self, now: datetime) -> timedelta | None:
         """Return how much longer a run holds it unless that is renewed; None if none does.
@@ -185,7 +185,7 @@ class Stored:
         return {**fields, "checksum": checksum(fields)}
 
 
-def read_stored(data: object) -> Stored:
+def read_run_record(data: object) -> RunRecord:
     """Check what was stored, and bring an older version up to this one.
 
     Raises:
@@ -204,7 +204,7 @@ def read_stored(data: object) -> Stored:
         if type(version) is int and version == 1:
             return _migrated(fields)
         if fields.pop("checksum", None) == checksum(fields):
-            return _checked(fields)
+            return _validated(fields)
     except (InvalidRequest, KeyError, RecursionError, TypeError, ValueError):
         pass  # Raised below: no cause shows what is in it.
     raise InvalidRequest.of(
@@ -221,7 +221,7 @@ def submits(pipeline: str) -> bool:
     return not {SUBMIT, SUBMIT_ONCE}.isdisjoint(_STEPS[pipeline])
 
 
-def in_doubt(records: Mapping[str, Record]) -> str | None:
+def in_doubt(records: Mapping[str, StepRecord]) -> str | None:
     """Name the record of a step that reaches a reader, if its outcome is not known."""
     open_ones = (key for key, record in records.items() if not record.is_done)
     return next((key for key in open_ones if step_of(key) in DECISIVE), None)
@@ -239,7 +239,7 @@ def checksum(fields: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _checked(fields: dict[str, Any]) -> Stored:
+def _validated(fields: dict[str, Any]) -> RunRecord:
     """Read the fields.
 
     Raises:
@@ -247,7 +247,7 @@ def _checked(fields: dict[str, Any]) -> Stored:
         KeyError, ValueError: there is a step or a state that its pipeline does not know.
     """
     del fields["version"]
-    stored = from_plain(Stored, fields)
+    stored = from_plain(RunRecord, fields)
     for key, record in stored.records.items():
         step = step_of(key)
         if step not in _STEPS[stored.pipeline]:
@@ -257,13 +257,13 @@ def _checked(fields: dict[str, Any]) -> Stored:
     return stored
 
 
-def _migrated(fields: dict[str, Any]) -> Stored:
+def _migrated(fields: dict[str, Any]) -> RunRecord:
     """Read version 1, which had neither a checksum nor parts, and kept codes as they came.
 
     A list's code that can be used nowhere is as a lost reply: the list is looked up by name. An
     import is made again.
     """
-    stored = _checked({**fields, "input_parts": {}})
+    stored = _validated({**fields, "input_parts": {}})
     for step, record in tuple(stored.records.items()):
         if step in IMPORTS and any(problems_of_code("sn", record.result)):
             del stored.records[step]
