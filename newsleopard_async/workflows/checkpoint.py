@@ -7,7 +7,7 @@ The rules:
   It holds no key, no contact and no presigned URL.
 - It has a hash of each part of the input, and refuses to go on with what may no longer change.
 - It is kept in a store under a send key, or in a file of its own. Each save is compared with what
-  this run has seen (`fence`).
+  this run has seen (`record_access`).
 - The intent of a step that must not happen twice is stored before the step. An intent
   without a result means that it may have happened. A pipeline looks it up, and never does
   it again; only a person's `resolve` can say so.
@@ -31,8 +31,8 @@ from newsleopard_async.models import CampaignSn
 from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.stores.protocol import LockingStore, Store, check_store
 from newsleopard_async.workflows.decision import Decision, check_decision, decided
-from newsleopard_async.workflows.fence import Fence
 from newsleopard_async.workflows.fingerprint import Input, still_true
+from newsleopard_async.workflows.record_access import RecordAccess
 from newsleopard_async.workflows.run_record import (
     LEASE,
     RunEnd,
@@ -88,7 +88,7 @@ class Checkpoint:
     held_until: datetime | None = None
     ended: RunEnd | None = None
     _store: Store | None = attrs.field(default=None, repr=False)
-    _fence: Fence | None = attrs.field(default=None, init=False, repr=False)
+    _access: RecordAccess | None = attrs.field(default=None, init=False, repr=False)
     _is_in_use: bool = attrs.field(default=False, init=False, repr=False)
 
     @classmethod
@@ -190,7 +190,7 @@ class Checkpoint:
     @property
     def run_id(self) -> str | None:
         """The random id of the run that is using it; None if no store keeps it."""
-        return None if self._fence is None else self._fence.writer
+        return None if self._access is None else self._access.writer
 
     async def put(self, step: str, record: StepRecord | None) -> None:
         """Note what is known of a step, and keep it; None forgets the step."""
@@ -210,7 +210,7 @@ class Checkpoint:
 
         Returns: Whether the store has it.
         """
-        return self._fence is not None and await self._fence.report(step, record)
+        return self._access is not None and await self._access.report(step, record)
 
     def know(self, step: str, record: StepRecord | None) -> None:
         """Note what is known of a step in this process only; None forgets the step."""
@@ -226,15 +226,15 @@ class Checkpoint:
             _log.info("an earlier run has found out what became of %s: %s", step, found)
             self.know(step, now)
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Take over what an earlier run has found out since, of a step that it had begun."""
-        if self._fence is not None:
-            await self._fence.look()
+        if self._access is not None:
+            await self._access.refresh()
 
     async def _save(self) -> None:
-        if self._fence is not None:
-            self.writer = self._fence.writer
-            await self._fence.save(self._stored)
+        if self._access is not None:
+            self.writer = self._access.writer
+            await self._access.save(self._stored)
 
     async def resolve(
         self,
@@ -333,14 +333,16 @@ class Checkpoint:
     async def _take_over(self, now: datetime) -> None:
         if self._store is None:
             return
-        fence = Fence(store=self._store, key=self.send_key or "", name=self.name, learn=self._learn)
-        stored = await fence.load()
+        access = RecordAccess(
+            store=self._store, key=self.send_key or "", name=self.name, learn=self._learn
+        )
+        stored = await access.load()
         if stored is not None:
             left = stored.held_for(now)
             if self.has_lease and left is not None:
                 raise self._busy(left)
             self._become(stored)
-        self._fence = fence
+        self._access = access
 
     def _busy(self, left: timedelta | None = None) -> InUse:
         return InUse(
@@ -378,7 +380,7 @@ class Checkpoint:
             Exception: any error of the store.
         """
         is_held, self.held_until, self.ended = self.held_until is not None, None, ended
-        is_kept = self._fence is not None and self._fence.seen is not None
+        is_kept = self._access is not None and self._access.seen is not None
         if is_held or (is_kept and ended is not None):
             await self._save()
 

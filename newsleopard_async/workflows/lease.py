@@ -5,7 +5,7 @@ The rules:
 - A store with locks locks the key; the lock goes with the process. In any other store the record
   says until when it is held: a lease, which a task beside the run renews.
 - A lease only saves work. Wall clocks may differ, and a stopped process may wake up. That at most
-  one run submits rests on the comparison of each save (`fence`) alone.
+  one run submits rests on the comparison of each save (`record_access`) alone.
 - A run that finds at a renewal that another has taken over stops at once. One whose store is away
   goes on: its next save decides.
 - However a run ends, it lets go. How it ended is saved together with that, unless it was cancelled,

@@ -232,7 +232,7 @@ class LocalRunner:
         """Whether the run that had begun a step has found out by now what became of it."""
         with contextlib.suppress(Exception):
             # Whatever is wrong with the store, what is not known is the news.
-            await self._checkpoint.look()
+            await self._checkpoint.refresh()
         return self.held_since(step) is None
 
     def done_at(self, step: AnyStep) -> datetime | None:

@@ -13,7 +13,7 @@ import pytest
 
 from newsleopard_async import InUse
 from newsleopard_async.stores import Kept
-from newsleopard_async.workflows.fence import Fence
+from newsleopard_async.workflows.record_access import RecordAccess
 from newsleopard_async.workflows.run_record import RunRecord, StepRecord
 from tests.constants import START
 from tests.stores.memory import MemoryStore
@@ -96,10 +96,10 @@ class Run:
 
     store: Script
     records: dict[str, StepRecord] = attrs.field(factory=dict)
-    fence: Fence = attrs.field(init=False)
+    access: RecordAccess = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.fence = Fence(store=self.store, key=KEY, name="the run", learn=self.learn)
+        self.access = RecordAccess(store=self.store, key=KEY, name="the run", learn=self.learn)
 
     def learn(self, step: str, known: StepRecord, now: StepRecord | None) -> None:
         """Take over what another run has found out, as a checkpoint does."""
@@ -117,18 +117,18 @@ class Run:
             token="t",
             records=dict(self.records),
             abandoned=False,
-            writer=writer or self.fence.writer,
+            writer=writer or self.access.writer,
         )
 
     async def save(self, step: str | None = None, record: StepRecord | None = None) -> None:
         """Save what is known, and perhaps one thing more."""
         if step is not None and record is not None:
             self.records[step] = record
-        await self.fence.save(self.build)
+        await self.access.save(self.build)
 
     async def begin(self) -> None:
         """Read what is there, and save it as one's own."""
-        stored = await self.fence.load()
+        stored = await self.access.load()
         self.records = {} if stored is None else dict(stored.records)
         await self.save()
 
@@ -143,7 +143,7 @@ async def test_save_whose_answer_was_lost_is_found() -> None:
     run = Run(Script(after=lost))
 
     await run.begin()
-    await run.save("submit", intent(run.fence.writer))
+    await run.save("submit", intent(run.access.writer))
 
     assert list(run.store.now["records"]) == ["submit"]
 
@@ -262,7 +262,7 @@ async def test_errors_of_a_store_with_locks_count() -> None:
     run.store.after = lost
 
     with pytest.raises(RuntimeError, match="lost"):
-        await run.save("submit", intent(run.fence.writer))
+        await run.save("submit", intent(run.access.writer))
     run.store.after = lambda _: None
     del run.records["submit"]
     await run.save()
@@ -293,7 +293,7 @@ async def overtaken(store: Script) -> tuple[Run, Run]:
     """Let a run store an intent, and another one take over."""
     first, second = Run(store), Run(store)
     await first.begin()
-    await first.save("submit", intent(first.fence.writer))
+    await first.save("submit", intent(first.access.writer))
     await second.begin()
     return first, second
 
@@ -307,12 +307,12 @@ async def test_result_of_a_request_passes_the_fence_and_is_taken_over(
     with pytest.raises(InUse):
         await first.save("submit", DONE)
 
-    assert await first.fence.report("submit", result)
+    assert await first.access.report("submit", result)
     await second.save("get_status", DONE)
 
     known = {"get_status": DONE} | ({} if result is None else {"submit": result})
     assert second.records == known
-    assert second.store.now["writer"] == second.fence.writer
+    assert second.store.now["writer"] == second.access.writer
     assert second.store.now["records"].keys() == known.keys()
 
 
@@ -320,10 +320,10 @@ async def test_result_that_came_meanwhile_is_seen_by_a_look() -> None:
     """A run that looks in vain elsewhere looks here last."""
     first, second = await overtaken(Script())
 
-    await second.fence.look()
-    assert second.records["submit"] == intent(first.fence.writer)
-    await first.fence.report("submit", DONE)
-    await second.fence.look()
+    await second.access.refresh()
+    assert second.records["submit"] == intent(first.access.writer)
+    await first.access.report("submit", DONE)
+    await second.access.refresh()
 
     assert second.records["submit"] == DONE
 
@@ -333,16 +333,16 @@ async def test_look_of_a_run_that_was_taken_over_says_so() -> None:
     first, _ = await overtaken(Script())
 
     with pytest.raises(InUse):
-        await first.fence.look()
+        await first.access.refresh()
 
 
 async def test_second_report_finds_the_first() -> None:
     """It is there already."""
     first, _ = await overtaken(Script())
 
-    assert await first.fence.report("submit", DONE)
+    assert await first.access.report("submit", DONE)
     saves = first.store.saves
-    assert await first.fence.report("submit", DONE)
+    assert await first.access.report("submit", DONE)
 
     assert first.store.saves == saves
 
@@ -356,7 +356,7 @@ async def test_report_never_replaces_what_others_have_found(there: StepRecord | 
     second.records.pop("submit")
     await second.save("submit", there)
 
-    assert not await first.fence.report("submit", attrs.evolve(DONE, result="C2"))
+    assert not await first.access.report("submit", attrs.evolve(DONE, result="C2"))
 
     assert second.store.now["records"] == second.build().to_dict()["records"]
 
@@ -366,7 +366,7 @@ async def test_report_about_a_record_that_is_gone_makes_none() -> None:
     first, _ = await overtaken(Script())
     first.store.kept.clear()
 
-    assert not await first.fence.report("submit", DONE)
+    assert not await first.access.report("submit", DONE)
 
     assert not first.store.kept
 
@@ -384,7 +384,7 @@ async def test_report_is_tried_again_and_not_without_end(*, lands: bool) -> None
             raise RuntimeError("away")
 
     first.store.before = fail
-    assert await first.fence.report("submit", DONE) is lands
+    assert await first.access.report("submit", DONE) is lands
 
     assert first.store.saves == begun + (3 if lands else 4)
     assert first.store.now["abandoned"]

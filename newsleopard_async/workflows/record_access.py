@@ -27,7 +27,7 @@ from newsleopard_async.errors import InUse
 from newsleopard_async.stores.protocol import LockingStore, Store
 from newsleopard_async.workflows.run_record import RunRecord, StepRecord, read_run_record
 
-__all__ = ["Fence"]
+__all__ = ["RecordAccess"]
 
 _ATTEMPTS: Final = 4
 """Chosen: a save of one's own that arrives late and a result that passes the fence cost one more
@@ -35,7 +35,7 @@ each. Without a bound two runs could go on for ever."""
 
 
 @attrs.define(kw_only=True, eq=False)
-class Fence:
+class RecordAccess:
     """A record under a key of a store, as one run changes it.
 
     Attributes:
@@ -55,7 +55,7 @@ class Fence:
     writer: str = attrs.field(factory=lambda: secrets.token_hex(8))
     seen: RunRecord | None = attrs.field(default=None, init=False)
     _revision: str | None = attrs.field(default=None, init=False)
-    _is_settled: bool = attrs.field(default=True, init=False)
+    _is_save_known: bool = attrs.field(default=True, init=False)
     _lost: str = attrs.field(default="", init=False)
     _saving: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
 
@@ -81,7 +81,7 @@ class Fence:
                 raise InUse(self._lost)
             failed: Exception | None = None
             for _ in range(_ATTEMPTS):
-                if not self._is_settled and await self._is_saved(build, failed):
+                if not self._is_save_known and await self._is_saved(build, failed):
                     return
                 try:
                     await self._try(build())
@@ -99,9 +99,9 @@ class Fence:
 
     async def _try(self, wanted: RunRecord) -> None:
         # A cancellation leaves it open whether it was saved.
-        self._is_settled = False
+        self._is_save_known = False
         self._revision = await self.store.save(self.key, wanted.to_dict(), self._revision)
-        self.seen, self._is_settled = wanted, True
+        self.seen, self._is_save_known = wanted, True
 
     async def _is_saved(self, build: Callable[[], RunRecord], failed: Exception | None) -> bool:
         """Look what became of the last save; say whether it was the one that is wanted now.
@@ -125,7 +125,7 @@ class Fence:
             raise failed
         return is_changed and self.seen is not None and self.seen.to_dict() == build().to_dict()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Take over what another run may have reported of its own step.
 
         Raises:
@@ -147,7 +147,7 @@ class Fence:
                 raise InUse(self._lost)
             self._compare(stored)
             self.seen, self._revision = stored, kept.revision
-        self._is_settled = True
+        self._is_save_known = True
 
     def _compare(self, stored: RunRecord) -> None:
         """Find what another run has reported: its own intents, by now with a result or gone."""
