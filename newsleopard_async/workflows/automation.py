@@ -32,7 +32,7 @@ from newsleopard_async.workflows.campaign_steps import EventBatch, send_event
 from newsleopard_async.workflows.checking import checked, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
-    Whereabouts,
+    RunLocation,
     problems_of_same_file,
     with_checkpoint,
 )
@@ -42,9 +42,9 @@ from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import AutomationOutcome, EventCounts
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
+from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.runner import Runner, Step
 from newsleopard_async.workflows.steps import answer_of
-from newsleopard_async.workflows.whereabouts import place_of
 
 __all__ = ["trigger_automation"]
 
@@ -108,7 +108,7 @@ async def trigger_automation(
     Source: POST /v1/automation/event; notes 2026 (T133, T134).
     """
     refuse(_problems(workflow, event, strict, refused_to))
-    kept, wait_s = place_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, None)
+    kept, wait_s = location_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, None)
     for name, path in (("left_out_to", left_out_to), ("refused_to", refused_to)):
         refuse(problems_of_same_file(name, path, kept))
     options = Options(
@@ -162,7 +162,7 @@ def _problems_of_file(path: Path | None) -> list[Problem]:
 
 
 async def _judged(
-    found: Examination, kept: Whereabouts | None, *, strict: bool
+    found: Examination, kept: RunLocation | None, *, strict: bool
 ) -> tuple[Batch, ...]:
     """Divide contacts into batches, unless something is wrong with them.
 

@@ -33,13 +33,14 @@ from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.models.validation import refuse
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, Whereabouts
+from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, RunLocation
 from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CalledOff
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import delays_s, problems_of_polling
 from newsleopard_async.workflows.progress import Events, Plan, Progress
+from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.run_record import (
     SUBMIT,
     SUBMIT_ONCE,
@@ -49,7 +50,6 @@ from newsleopard_async.workflows.run_record import (
 )
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.stopping import stop
-from newsleopard_async.workflows.whereabouts import place_of
 
 __all__ = ["call_off"]
 
@@ -111,7 +111,7 @@ async def call_off(
     looking_up: Plan = () if campaign_sn is not None else (("submit", "find_sent"),)
     events = Events("call_off", progress, nl.clock, (*looking_up, *_STOPPING))
     polling = polling or _IN_A_HURRY
-    place = place_of(nl, send_key, checkpoint)
+    place = location_of(nl, send_key, checkpoint)
     kept = None if place is None else await _current(nl, place)
     try:
         async with running(nl, events, asked=Input.of(campaign_sn), checkpoint=None) as run:
@@ -159,7 +159,7 @@ async def _call_off_run(run: Runner, kept: Checkpoint, polling: Polling) -> Call
         done = await stop(run, campaign_sn, polling)
 
 
-async def _current(nl: NewsLeopard, given: Whereabouts) -> Checkpoint:
+async def _current(nl: NewsLeopard, given: RunLocation) -> Checkpoint:
     """Read a checkpoint of a pipeline that submits.
 
     Raises:

@@ -33,6 +33,7 @@ from newsleopard_async.stores.protocol import LockingStore, Store, check_store
 from newsleopard_async.workflows.decision import Decision, check_decision, decided
 from newsleopard_async.workflows.fingerprint import Input, still_true
 from newsleopard_async.workflows.record_access import RecordAccess
+from newsleopard_async.workflows.run_location import StoreLocation, file_at
 from newsleopard_async.workflows.run_record import (
     LEASE,
     RunEnd,
@@ -42,12 +43,11 @@ from newsleopard_async.workflows.run_record import (
     read_run_record,
 )
 from newsleopard_async.workflows.send_key import marker_of, sought_marker_of, token_of
-from newsleopard_async.workflows.whereabouts import Keyed, file_at
 
 __all__ = [
     "Checkpoint",
     "CheckpointLike",
-    "Whereabouts",
+    "RunLocation",
     "problems_of_same_file",
     "with_checkpoint",
 ]
@@ -114,7 +114,7 @@ class Checkpoint:
         return cls.read(kept.data, store)
 
     @classmethod
-    async def at(cls, given: Whereabouts) -> Self:
+    async def at(cls, given: RunLocation) -> Self:
         """Read the checkpoint of a run that is kept somewhere.
 
         Raises:
@@ -122,7 +122,7 @@ class Checkpoint:
         """
         if isinstance(given, cls):
             return given
-        if isinstance(given, Keyed):
+        if isinstance(given, StoreLocation):
             return await cls.load(given.store, given.send_key)
         return await cls.load(cast("AnyPath", given))
 
@@ -136,7 +136,7 @@ class Checkpoint:
         return cls(**attrs.asdict(read_run_record(data), recurse=False), store=store)
 
     @classmethod
-    def begun(cls, given: Whereabouts | None, pipeline: str, asked: Input) -> Self:
+    def begun(cls, given: RunLocation | None, pipeline: str, asked: Input) -> Self:
         """Return the checkpoint that a run was given, or a new one for where it is to be.
 
         Raises:
@@ -147,7 +147,7 @@ class Checkpoint:
             return given
         if given is None:
             return cls(pipeline=pipeline, input_hash=asked.whole)
-        if isinstance(given, Keyed):
+        if isinstance(given, StoreLocation):
             return cls(
                 pipeline=pipeline,
                 input_hash=asked.whole,
@@ -425,11 +425,11 @@ class Checkpoint:
 CheckpointLike = AnyPath | Checkpoint
 """What a caller gives as ``checkpoint``: a path, or what an error has as ``.checkpoint``."""
 
-Whereabouts = CheckpointLike | Keyed
+RunLocation = CheckpointLike | StoreLocation
 """Where a run is kept: also under a send key."""
 
 
-def problems_of_same_file(field: str, path: object, given: Whereabouts | None) -> Iterator[Problem]:
+def problems_of_same_file(field: str, path: object, given: RunLocation | None) -> Iterator[Problem]:
     """Yield a problem if a file that is written would replace the checkpoint."""
     kept: object = given
     if isinstance(kept, Checkpoint):
@@ -443,7 +443,7 @@ def problems_of_same_file(field: str, path: object, given: Whereabouts | None) -
             yield Problem(field, "same-file", "is the checkpoint; name another file")
 
 
-async def with_checkpoint(error: InvalidRequest, given: Whereabouts | None) -> InvalidRequest:
+async def with_checkpoint(error: InvalidRequest, given: RunLocation | None) -> InvalidRequest:
     """Return an error of a run that could not even begin, with what earlier runs have done."""
     if given is not None:
         # Whatever is wrong with it, the error itself is the news.

@@ -27,7 +27,7 @@ from newsleopard_async.log import Log
 from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.transport.listener import listener
 from newsleopard_async.transport.observer import Observer
-from newsleopard_async.workflows.checkpoint import Checkpoint, Whereabouts
+from newsleopard_async.workflows.checkpoint import Checkpoint, RunLocation
 from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.lease import enter, held, let_go
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
@@ -51,7 +51,7 @@ async def running(
     events: Events,
     *,
     asked: Input,
-    checkpoint: Whereabouts | None,
+    checkpoint: RunLocation | None,
     wait_s: float = 0.0,
 ) -> AsyncIterator[LocalRunner]:
     """Carry a pipeline here; every error of ours that leaves it has the checkpoint.

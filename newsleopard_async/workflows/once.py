@@ -59,12 +59,12 @@ from newsleopard_async.workflows.progress import (
     Progress,
 )
 from newsleopard_async.workflows.reconcile import marked, sent_earlier
+from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.sending import WaitFor, problems_of_wait
 from newsleopard_async.workflows.steps import find_earlier
 from newsleopard_async.workflows.uploading import is_open, prepare_and_upload
 from newsleopard_async.workflows.verdict import Judgement, Terms, judge
-from newsleopard_async.workflows.whereabouts import place_of
 
 __all__ = ["send_once"]
 
@@ -149,7 +149,7 @@ async def send_once(
             *problems_of_same_file("left_out_to", left_out_to, checkpoint),
         ]
     )
-    kept, wait_s = place_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, polling)
+    kept, wait_s = location_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, polling)
     terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(
         encoding=encoding,

@@ -72,6 +72,7 @@ from newsleopard_async.workflows.progress import (
     of_import,
 )
 from newsleopard_async.workflows.reconcile import sent_earlier, submit_or_find
+from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.taken import check_rejected, is_complete_enough
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
@@ -81,7 +82,6 @@ from newsleopard_async.workflows.verdict import (
     judge,
     recipients_of,
 )
-from newsleopard_async.workflows.whereabouts import place_of
 
 __all__ = [
     "WaitFor",
@@ -201,7 +201,7 @@ async def send_campaign(
     refuse(problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
     refuse([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
     refuse([*problems_of_balance(balance), *_problems_of_options(marker, polling, webhook)])
-    kept = place_of(nl, send_key, checkpoint)
+    kept = location_of(nl, send_key, checkpoint)
     refuse(problems_of_same_file("left_out_to", left_out_to, kept))
     wait_s = wait_s_of(wait_for_other, polling)
     target = target_of(contacts, list_sn, list_name, if_list_exists)

@@ -36,8 +36,8 @@ from newsleopard_async.workflows.fingerprint import Input
 from newsleopard_async.workflows.lease import run_end_of, wait_s_of
 from newsleopard_async.workflows.local import LocalRunner, running
 from newsleopard_async.workflows.progress import Events
+from newsleopard_async.workflows.run_location import StoreLocation
 from newsleopard_async.workflows.run_record import StepRecord, in_doubt
-from newsleopard_async.workflows.whereabouts import Keyed
 from tests.clients import checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN, KEY, START
 from tests.faults.strikes import Gone
@@ -58,7 +58,7 @@ async def run_of(
     async with (
         NewsLeopard(KEY, clock=clock, store=store) as nl,
         running(
-            nl, events, asked=ASKED, checkpoint=Keyed(store, SEND_KEY), wait_s=wait_s
+            nl, events, asked=ASKED, checkpoint=StoreLocation(store, SEND_KEY), wait_s=wait_s
         ) as runner,
     ):
         yield runner

@@ -13,13 +13,13 @@ from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.stores.protocol import Store
 from newsleopard_async.workflows.send_key import problems_of_send_key
 
-__all__ = ["Keyed", "file_at", "place_of"]
+__all__ = ["StoreLocation", "file_at", "location_of"]
 
 T = TypeVar("T")
 
 
 @attrs.frozen
-class Keyed:
+class StoreLocation:
     """The place of a send key.
 
     Attributes:
@@ -49,7 +49,7 @@ def file_at(path: object) -> OneFile:
     return OneFile.at(path)
 
 
-def place_of(nl: NewsLeopard, send_key: str | None, checkpoint: T) -> T | Keyed:
+def location_of(nl: NewsLeopard, send_key: str | None, checkpoint: T) -> T | StoreLocation:
     """Return where a run is kept, of what a caller gave.
 
     Raises:
@@ -57,4 +57,4 @@ def place_of(nl: NewsLeopard, send_key: str | None, checkpoint: T) -> T | Keyed:
         ConfigurationError: the client has no store, and this user no folder for one.
     """
     refuse(problems_of_send_key(send_key, checkpoint))
-    return checkpoint if send_key is None else Keyed(nl.store, send_key)
+    return checkpoint if send_key is None else StoreLocation(nl.store, send_key)
