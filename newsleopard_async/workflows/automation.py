@@ -36,7 +36,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import wait_s_of
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import AutomationOutcome, EventCounts
@@ -124,13 +124,15 @@ async def trigger_automation(
     events = Events("trigger_automation", progress, nl.clock, (*OF_CONTACTS, ("send_event",)))
     async with checked(events, contacts, options) as found:
         batches = await _judged(found, kept, strict=strict)
-        asked = Input.of(
+        fingerprint = Fingerprint.of(
             *(workflow, event.value, found.sha256),
             workflow=workflow,
             event=event.value,
             contacts=found.sha256,
         )
-        async with running(nl, events, asked=asked, checkpoint=kept, wait_s=wait_s) as run:
+        async with running(
+            nl, events, fingerprint=fingerprint, checkpoint=kept, wait_s=wait_s
+        ) as run:
             if not run.has(send_event):
                 await found.publish()
                 refuse(await in_thread(partial(_problems_of_file, into)))

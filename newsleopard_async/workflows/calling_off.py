@@ -34,7 +34,7 @@ from newsleopard_async.models.validation import refuse
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, RunLocation
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CalledOff
 from newsleopard_async.workflows.pipeline import pipeline
@@ -114,7 +114,9 @@ async def call_off(
     place = location_of(nl, send_key, checkpoint)
     kept = None if place is None else await _current(nl, place)
     try:
-        async with running(nl, events, asked=Input.of(campaign_sn), checkpoint=None) as run:
+        async with running(
+            nl, events, fingerprint=Fingerprint.of(campaign_sn), checkpoint=None
+        ) as run:
             with _going_first():
                 if kept is not None:
                     return await _call_off_run(run, kept, polling)
@@ -280,4 +282,4 @@ def _has_mark(kept: Checkpoint) -> bool:
     Of a marker of the caller's own nothing but its hash is kept.
     """
     given = kept.input_parts.get("marker")
-    return given in (None, Input.of(marker=True).parts["marker"])
+    return given in (None, Fingerprint.of(marker=True).parts["marker"])

@@ -31,7 +31,7 @@ from newsleopard_async.models import CampaignSn
 from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.stores.protocol import LockingStore, Store, check_store
 from newsleopard_async.workflows.decision import Decision, check_decision, decided
-from newsleopard_async.workflows.fingerprint import Input, still_true
+from newsleopard_async.workflows.fingerprint import Fingerprint, still_valid
 from newsleopard_async.workflows.record_access import RecordAccess
 from newsleopard_async.workflows.run_location import StoreLocation, file_at
 from newsleopard_async.workflows.run_record import (
@@ -136,7 +136,7 @@ class Checkpoint:
         return cls(**attrs.asdict(read_run_record(data), recurse=False), store=store)
 
     @classmethod
-    def begun(cls, given: RunLocation | None, pipeline: str, asked: Input) -> Self:
+    def begun(cls, given: RunLocation | None, pipeline: str, fingerprint: Fingerprint) -> Self:
         """Return the checkpoint that a run was given, or a new one for where it is to be.
 
         Raises:
@@ -146,16 +146,16 @@ class Checkpoint:
         if isinstance(given, cls):
             return given
         if given is None:
-            return cls(pipeline=pipeline, input_hash=asked.whole)
+            return cls(pipeline=pipeline, input_hash=fingerprint.whole)
         if isinstance(given, StoreLocation):
             return cls(
                 pipeline=pipeline,
-                input_hash=asked.whole,
+                input_hash=fingerprint.whole,
                 token=token_of(given.send_key),
                 send_key=given.send_key,
                 store=given.store,
             )
-        return cls(pipeline=pipeline, input_hash=asked.whole, store=file_at(given))
+        return cls(pipeline=pipeline, input_hash=fingerprint.whole, store=file_at(given))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe data, as it is stored."""
@@ -389,7 +389,7 @@ class Checkpoint:
         """The record of a step that reaches a reader, and of which the outcome is not known."""
         return in_doubt(self.records)
 
-    def check(self, pipeline: str, asked: Input, account: str | None = None) -> None:
+    def check(self, pipeline: str, fingerprint: Fingerprint, account: str | None = None) -> None:
         """Refuse to go on with anything but what was begun; take over what may change.
 
         Raises:
@@ -403,9 +403,11 @@ class Checkpoint:
                 self._field, "pipeline", f"is of {self.pipeline!r}, not of {pipeline}"
             )
         self.check_account(account)
-        if self.input_hash != asked.whole:
-            self.records = still_true(self.records, self.input_parts, asked, field=self._field)
-        self.input_hash, self.input_parts = asked.whole, dict(asked.parts)
+        if self.input_hash != fingerprint.whole:
+            self.records = still_valid(
+                self.records, self.input_parts, fingerprint, field=self._field
+            )
+        self.input_hash, self.input_parts = fingerprint.whole, dict(fingerprint.parts)
 
     def check_account(self, account: str | None) -> None:
         """Refuse to go on with a send key of another account.

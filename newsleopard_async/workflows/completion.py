@@ -40,7 +40,7 @@ from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import FindFinished, find_finished, get_status
 from newsleopard_async.workflows.campaign_steps import submit_once as prepared
 from newsleopard_async.workflows.checkpoint import CheckpointLike
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (
@@ -145,7 +145,7 @@ async def wait_for_campaign(
     async with running(
         nl,
         Events("wait_for_campaign", progress, nl.clock, OF_WAIT),
-        asked=Input.of(campaign_sn, campaign_sn=campaign_sn),
+        fingerprint=Fingerprint.of(campaign_sn, campaign_sn=campaign_sn),
         checkpoint=checkpoint,
     ) as run:
         sending = _Sending(sn=campaign_sn, since=moved(run.now(), -_LOOKS_BACK))

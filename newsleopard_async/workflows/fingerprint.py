@@ -24,7 +24,7 @@ from newsleopard_async.workflows.run_record import (
     StepRecord,
 )
 
-__all__ = ["Input", "still_true"]
+__all__ = ["Fingerprint", "still_valid"]
 
 _WRITES: Final = IMPORTS | DECISIVE | {CREATE, "export_report"}
 """The steps that change something at the platform."""
@@ -40,7 +40,7 @@ _MARKER: Final = "marker"
 
 
 @attrs.frozen
-class Input:
+class Fingerprint:
     """What a pipeline is asked to do, as hashes, by which it is known again.
 
     Attributes:
@@ -52,7 +52,7 @@ class Input:
     parts: Mapping[str, str]
 
     @classmethod
-    def of(cls, *whole: Any, **parts: Any) -> Input:
+    def of(cls, *whole: Any, **parts: Any) -> Fingerprint:
         """Hash it; a campaign among the parts is one part a field.
 
         Args:
@@ -71,21 +71,25 @@ def _hash_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def still_true(
-    records: Mapping[str, StepRecord], kept: Mapping[str, str], asked: Input, *, field: str
+def still_valid(
+    records: Mapping[str, StepRecord],
+    kept: Mapping[str, str],
+    fingerprint: Fingerprint,
+    *,
+    field: str,
 ) -> dict[str, StepRecord]:
     """Return the records that hold for other input as well.
 
     Args:
         records: What was done.
         kept: The parts of the input that it was done for.
-        asked: What is asked for now.
+        fingerprint: Of what is asked for now.
         field: What the caller gave for the run, for an error.
 
     Raises:
         InvalidRequest: something differs that may no longer change; all of it is named.
     """
-    changed = _changed(kept, asked.parts)
+    changed = _changed(kept, fingerprint.parts)
     if fixed := [part for part in changed if not _may_change(part, records)]:
         raise InvalidRequest.of(field, "other-input", _explain(fixed, records, field))
     if not all(part == _PART_BYTES or _is_of_campaign(part) for part in changed):
@@ -107,12 +111,14 @@ def _explain(names: Iterable[str], records: Mapping[str, StepRecord], field: str
     return f"{begun}; give the same to go on, or another {field.replace('_', ' ')} to begin anew"
 
 
-def _changed(kept: Mapping[str, str], asked: Mapping[str, str]) -> list[str]:
+def _changed(kept: Mapping[str, str], fingerprint: Mapping[str, str]) -> list[str]:
     """Name what differs; of a record without parts nobody can tell."""
     if not kept:
         return ["the input"]
     return [
-        each for each in sorted(kept.keys() | asked.keys()) if kept.get(each) != asked.get(each)
+        each
+        for each in sorted(kept.keys() | fingerprint.keys())
+        if kept.get(each) != fingerprint.get(each)
     ]
 
 

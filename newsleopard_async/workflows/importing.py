@@ -27,7 +27,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.pipeline import pipeline
@@ -158,13 +158,13 @@ async def import_contacts(
             raise await with_checkpoint(error, checkpoint)
         log_remarks(found.report)
         divided = {"part_bytes": part_bytes} if found.parts else {}
-        asked = Input.of(
+        fingerprint = Fingerprint.of(
             *(found.sha256, target, *divided.values()),
             contacts=found.sha256,
             **target.to_dict(),
             **divided,
         )
-        async with running(nl, events, asked=asked, checkpoint=checkpoint) as run:
+        async with running(nl, events, fingerprint=fingerprint, checkpoint=checkpoint) as run:
             await publish_unless_imported(run, found)
             joined = await find_or_create(run, target, polling or Polling())
             return await import_into(run, found, joined, polling or Polling(), webhook=webhook)
@@ -334,7 +334,7 @@ async def wait_for_import(
     async with running(
         nl,
         Events("wait_for_import", progress, nl.clock, (("get_import",),)),
-        asked=Input.of(import_sn, import_sn=import_sn),
+        fingerprint=Fingerprint.of(import_sn, import_sn=import_sn),
         checkpoint=checkpoint,
     ) as run:
         return await watch_import(run, import_sn, polling or Polling())

@@ -28,7 +28,7 @@ from newsleopard_async.plain import PlainData, from_plain, to_plain
 from newsleopard_async.transport.listener import listener
 from newsleopard_async.transport.observer import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, RunLocation
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import enter, held, let_go
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.run_record import ANSWERED, StepRecord
@@ -50,7 +50,7 @@ async def running(
     nl: NewsLeopard,
     events: Events,
     *,
-    asked: Input,
+    fingerprint: Fingerprint,
     checkpoint: RunLocation | None,
     wait_s: float = 0.0,
 ) -> AsyncIterator[LocalRunner]:
@@ -59,7 +59,7 @@ async def running(
     Args:
         nl: The client.
         events: Told what happens.
-        asked: What it is asked to do.
+        fingerprint: Of what it is asked to do.
         checkpoint: Where the run is kept.
         wait_s: How long another run of it is waited for, in seconds.
 
@@ -67,9 +67,11 @@ async def running(
         InvalidRequest: the checkpoint is of something else.
         InUse: another run is using it, or has taken it over.
     """
-    kept = Checkpoint.begun(checkpoint, events.pipeline, asked)
+    kept = Checkpoint.begun(checkpoint, events.pipeline, fingerprint)
     async with contextlib.AsyncExitStack() as stack:
-        await enter(stack, partial(_claimed, nl, kept, events.pipeline, asked), events, wait_s)
+        await enter(
+            stack, partial(_claimed, nl, kept, events.pipeline, fingerprint), events, wait_s
+        )
         try:
             async with held(kept, nl.clock):
                 yield LocalRunner(nl, kept, events)
@@ -80,12 +82,12 @@ async def running(
 
 @contextlib.asynccontextmanager
 async def _claimed(
-    nl: NewsLeopard, kept: Checkpoint, pipeline: str, asked: Input
+    nl: NewsLeopard, kept: Checkpoint, pipeline: str, fingerprint: Fingerprint
 ) -> AsyncIterator[None]:
     """Keep other runs away, and see that this one goes on with what was begun."""
     account = nl._api.account  # noqa: SLF001 - no public name says which account it is
     async with kept.in_use(nl.clock):
-        kept.check(pipeline, asked, account)
+        kept.check(pipeline, fingerprint, account)
         try:
             await kept.claim(account, nl.clock.now())
         except anyio.get_cancelled_exc_class():

@@ -43,7 +43,7 @@ from newsleopard_async.workflows.checkpoint import (
     with_checkpoint,
 )
 from newsleopard_async.workflows.completion import saying_accepted, status_of, watch_submitted
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import wait_s_of
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
@@ -171,9 +171,11 @@ async def send_once(
         judged = partial(_judge, nl, campaign, found, terms)
         if found.report.fatal_errors:
             raise await with_checkpoint(InvalidRequest((await judged()).problems), kept)
-        asked = Input.of(campaign, found.sha256, campaign=campaign, contacts=found.sha256)
+        fingerprint = Fingerprint.of(
+            campaign, found.sha256, campaign=campaign, contacts=found.sha256
+        )
         run = await stack.enter_async_context(
-            running(nl, events, asked=asked, checkpoint=kept, wait_s=wait_s)
+            running(nl, events, fingerprint=fingerprint, checkpoint=kept, wait_s=wait_s)
         )
         # What was sent, or may have been, is looked up and no longer judged.
         is_new = is_open(run)

@@ -31,7 +31,7 @@ from newsleopard_async.models import (
 from newsleopard_async.models.validation import problems_of_line, problems_of_time, refuse
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling, watch
@@ -228,7 +228,7 @@ async def find_campaign(
     async with running(
         nl,
         Events("find_campaign", progress, nl.clock, (("find_sent",),)),
-        asked=Input.of(marker, since, marker=marker, since=since),
+        fingerprint=Fingerprint.of(marker, since, marker=marker, since=since),
         checkpoint=checkpoint,
     ) as run:
         if polling is None:

@@ -24,7 +24,7 @@ from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import get_status
 from newsleopard_async.workflows.checkpoint import CheckpointLike
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
 from newsleopard_async.workflows.pipeline import pipeline
@@ -100,7 +100,9 @@ async def export_report(
     async with running(
         nl,
         Events("export_report", progress, nl.clock, _plan(downloads=folder is not None)),
-        asked=Input.of(campaign_sn, folder, campaign_sn=campaign_sn, download_to=folder),
+        fingerprint=Fingerprint.of(
+            campaign_sn, folder, campaign_sn=campaign_sn, download_to=folder
+        ),
         checkpoint=checkpoint,
     ) as run:
         if folder is not None:
@@ -243,7 +245,7 @@ async def wait_for_report(
     async with running(
         nl,
         Events("wait_for_report", progress, nl.clock, _OF_FILES),
-        asked=Input.of(campaign_sn, campaign_sn=campaign_sn),
+        fingerprint=Fingerprint.of(campaign_sn, campaign_sn=campaign_sn),
         checkpoint=checkpoint,
     ) as run:
         return await _watch_report(run, campaign_sn, states, polling or Polling())

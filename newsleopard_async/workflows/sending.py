@@ -48,7 +48,7 @@ from newsleopard_async.workflows.checkpoint import (
     with_checkpoint,
 )
 from newsleopard_async.workflows.completion import saying_accepted, status_of, watch_submitted
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.hold import held_back, problems_of_hold
 from newsleopard_async.workflows.importing import (
     import_into,
@@ -233,9 +233,11 @@ async def send_campaign(
             # There is no telling what was begun with them, but a checkpoint says whether it was.
             problems = (await judged(now=nl.clock.now())).problems
             raise await with_checkpoint(InvalidRequest(problems), kept)
-        asked = _asked(campaign, found, target, marker=marker, part_bytes=part_bytes, hold=hold)
+        fingerprint = _fingerprint_of(
+            campaign, found, target, marker=marker, part_bytes=part_bytes, hold=hold
+        )
         run = await stack.enter_async_context(
-            running(nl, events, asked=asked, checkpoint=kept, wait_s=wait_s)
+            running(nl, events, fingerprint=fingerprint, checkpoint=kept, wait_s=wait_s)
         )
         # What was submitted, or may have been, is looked up and no longer judged.
         is_new = not run.has(steps.submit)
@@ -322,7 +324,7 @@ async def _import(
     return report
 
 
-def _asked(
+def _fingerprint_of(
     campaign: Mailing,
     found: Examination | None,
     target: Target | None,
@@ -330,7 +332,7 @@ def _asked(
     marker: str | EllipsisType | None,
     part_bytes: int | None,
     hold: timedelta | None,
-) -> Input:
+) -> Fingerprint:
     contacts, mark = found and found.sha256, marker is ... or marker
     into = {} if target is None else target.to_dict()
     # Only what is given counts, so that checkpoints of runs without it stay valid.
@@ -339,7 +341,7 @@ def _asked(
         extras["part_bytes"] = part_bytes
     if hold is not None:
         extras["hold"] = hold
-    return Input.of(
+    return Fingerprint.of(
         *(campaign, contacts, target, mark, *extras.values()),
         campaign=campaign,
         contacts=contacts,

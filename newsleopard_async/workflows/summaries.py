@@ -18,7 +18,7 @@ from newsleopard_async.models.validation import refuse
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.campaign_steps import get_metrics
 from newsleopard_async.workflows.checkpoint import CheckpointLike
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import may_be_too_early, problems_of_polling
@@ -73,7 +73,7 @@ async def summarize(
     async with running(
         nl,
         Events("summarize", progress, nl.clock, (("get_metrics",),)),
-        asked=Input.of(codes, campaign_sns=codes),
+        fingerprint=Fingerprint.of(codes, campaign_sns=codes),
         checkpoint=checkpoint,
     ) as run:
         try:

@@ -17,7 +17,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.stores.protocol import Store
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.run_record import DECISIVE, RunRecord, read_run_record, step_of
 from newsleopard_async.workflows.send_key import token_of
 
@@ -63,7 +63,7 @@ async def withdraw(store: Store, send_key: str, *, pipeline: str = "send_campaig
 def _new(send_key: str, pipeline: str) -> RunRecord:
     return RunRecord(
         pipeline=pipeline,
-        input_hash=Input.of().whole,
+        input_hash=Fingerprint.of().whole,
         input_parts={},
         token=token_of(send_key),
         records={},

@@ -14,7 +14,7 @@ from newsleopard_async import (
     OutcomeUnknown,
 )
 from newsleopard_async.workflows import Checkpoint
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.run_record import StepRecord
 from tests.clients import checkpoint_of
 from tests.constants import START
@@ -250,7 +250,7 @@ def test_campaign_may_change_as_long_as_nothing_was_uploaded(
     records: dict[str, StepRecord], may_change: bool
 ) -> None:
     """What was made without an upload is deleted, and made anew; contacts stay the same."""
-    before = Input.of("a", campaign={"name": "a"}, contacts="c")
+    before = Fingerprint.of("a", campaign={"name": "a"}, contacts="c")
     given = Checkpoint(
         pipeline="send_once",
         input_hash=before.whole,
@@ -259,7 +259,7 @@ def test_campaign_may_change_as_long_as_nothing_was_uploaded(
     )
 
     with pytest.raises(InvalidRequest, match=r"contacts differs.*was sent or may have been"):
-        given.check("send_once", Input.of("d", campaign={"name": "a"}, contacts="d"))
+        given.check("send_once", Fingerprint.of("d", campaign={"name": "a"}, contacts="d"))
     with contextlib.nullcontext() if may_change else pytest.raises(InvalidRequest):
-        given.check("send_once", Input.of("b", campaign={"name": "b"}, contacts="c"))
+        given.check("send_once", Fingerprint.of("b", campaign={"name": "b"}, contacts="c"))
     assert given.records == records

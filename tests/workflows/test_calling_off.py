@@ -36,7 +36,7 @@ from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import CalledOff, Checkpoint, Event
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.run_record import StepRecord
 from tests.clients import Reply, checkpoint_of, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, KEY, LIST_NAME, START
@@ -405,7 +405,7 @@ async def test_what_may_have_been_submitted_is_looked_up(finished: Reply) -> Non
 async def test_mark_that_is_not_in_the_name_is_not_looked_for(marker: str | None) -> None:
     """Nobody is sent to look for a mark that no name has, and to give up for want of it."""
     given = kept(submit=record())
-    given.input_parts = dict(Input.of(marker=marker).parts)
+    given.input_parts = dict(Fingerprint.of(marker=marker).parts)
 
     async with scripted() as script:
         with pytest.raises(OutcomeUnknown, match="the name that it was given") as caught:
@@ -418,7 +418,7 @@ async def test_mark_that_is_not_in_the_name_is_not_looked_for(marker: str | None
 async def test_store_that_fails_does_not_keep_a_campaign_going() -> None:
     """What is found is called off, whether or not that can be noted."""
     held = kept(submit=record(), send_key=SEND_KEY)
-    held.input_parts = dict(Input.of(marker=True).parts)
+    held.input_parts = dict(Fingerprint.of(marker=True).parts)
     store = RunStore(fail_when=lambda _: True)
     store.put(held.to_dict())
 

@@ -32,7 +32,7 @@ from newsleopard_async.models import Polling
 from newsleopard_async.stores import Store
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Checkpoint, Event
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import run_end_of, wait_s_of
 from newsleopard_async.workflows.local import LocalRunner, running
 from newsleopard_async.workflows.progress import Events
@@ -45,7 +45,7 @@ from tests.faults.world import SEND_KEY, RunStore
 
 pytestmark = pytest.mark.anyio
 
-ASKED = Input.of("x", contacts="x")
+FINGERPRINT = Fingerprint.of("x", contacts="x")
 NEW: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員", "send_key": SEND_KEY}
 
 
@@ -58,7 +58,11 @@ async def run_of(
     async with (
         NewsLeopard(KEY, clock=clock, store=store) as nl,
         running(
-            nl, events, asked=ASKED, checkpoint=StoreLocation(store, SEND_KEY), wait_s=wait_s
+            nl,
+            events,
+            fingerprint=FINGERPRINT,
+            checkpoint=StoreLocation(store, SEND_KEY),
+            wait_s=wait_s,
         ) as runner,
     ):
         yield runner
@@ -111,7 +115,7 @@ async def test_hold_that_is_over_or_cannot_be_is_taken_over(
     until_s: float, *, is_held: bool, store: RunStore, clock: ManualClock
 ) -> None:
     """A dead run holds nothing for ever, and a clock that is far ahead neither."""
-    given = Checkpoint(pipeline="send_campaign", input_hash=ASKED.whole, send_key=SEND_KEY)
+    given = Checkpoint(pipeline="send_campaign", input_hash=FINGERPRINT.whole, send_key=SEND_KEY)
     given.held_until = clock.now() + timedelta(seconds=until_s)
     store.put(given.to_dict())
 

@@ -22,7 +22,7 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.workflows import local, steps
-from newsleopard_async.workflows.fingerprint import Input
+from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.polling import delays_s
 from newsleopard_async.workflows.progress import Events
 from tests.clients import Bench, connected, csv_of
@@ -292,7 +292,9 @@ async def test_step_that_must_not_happen_twice_is_kept_within_a_watch() -> None:
     """Looks at a job are not kept; anything else that is done between them has its record."""
     async with connected() as bench:
         events = Events("send_campaign", None, bench.nl.clock, ())
-        async with local.running(bench.nl, events, asked=Input.of("x"), checkpoint=None) as run:
+        async with local.running(
+            bench.nl, events, fingerprint=Fingerprint.of("x"), checkpoint=None
+        ) as run:
             async with run.watching(steps.get_import):
                 await run.step(steps.create_list, "名單")
                 await run.step(steps.find_lists, "名單")
