@@ -40,15 +40,15 @@ from newsleopard_async.workflows.balance import IfTooLow, problems_of_balance
 from newsleopard_async.workflows.checking import log_remarks
 from newsleopard_async.workflows.hold import problems_of_hold
 from newsleopard_async.workflows.polling import problems_of_polling
+from newsleopard_async.workflows.send_check import Tolerance
 from newsleopard_async.workflows.sending import (
     WaitFor,
-    judge_mailing,
+    check_mailing,
     problems_of_arguments,
     problems_of_wait,
     target_of,
 )
 from newsleopard_async.workflows.target import IfListExists
-from newsleopard_async.workflows.verdict import Terms
 
 __all__ = ["SendSpec", "prepared", "problems_of_time"]
 
@@ -339,7 +339,7 @@ async def prepared(spec: SendSpec, opener: ContactsOpener, *, now: datetime) -> 
 
 async def _prepared(spec: SendSpec, opener: ContactsOpener, now: datetime) -> SendSpec:
     target = target_of(spec.contacts, spec.list_sn, spec.list_name, spec.if_list_exists)
-    terms = Terms(check=spec.check, strict=spec.strict, max_rejected=spec.max_rejected)
+    tolerance = Tolerance(check=spec.check, strict=spec.strict, max_rejected=spec.max_rejected)
     reads = spec.contacts is not None and spec.contacts_sha256 is None
     hashes: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -361,9 +361,9 @@ async def _prepared(spec: SendSpec, opener: ContactsOpener, now: datetime) -> Se
                 problems.extend(error.problems)
             # Without one, they were given up before their end, and are refused below.
             hashes["contacts_sha256"] = source.sha256
-    judgement = await judge_mailing(
-        spec.campaign, report, target, now=now, terms=terms, hold=spec.hold
+    check_result = await check_mailing(
+        spec.campaign, report, target, now=now, tolerance=tolerance, hold=spec.hold
     )
-    refuse([*problems, *judgement.problems])
-    log_remarks(judgement.remarks)
+    refuse([*problems, *check_result.problems])
+    log_remarks(check_result.remarks)
     return attrs.evolve(spec, **hashes)

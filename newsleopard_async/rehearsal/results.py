@@ -16,11 +16,11 @@ from newsleopard_async.models.findings import ContactsReport, Finding
 from newsleopard_async.rehearsal.assumed import Facts, assumptions
 from newsleopard_async.rehearsal.model import ASSUMED, Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
+from newsleopard_async.workflows.send_check import SendCheckResult, Tolerance, check_send
 from newsleopard_async.workflows.taken import is_complete_enough
 from newsleopard_async.workflows.target import Target
-from newsleopard_async.workflows.verdict import Judgement, Terms, judge
 
-__all__ = ["Asked", "judge_both", "result_of"]
+__all__ = ["Asked", "check_campaign_and_contacts", "result_of"]
 
 _FILLED: Final = ("subject", "preheader", "html")
 """How the fields begin that may have placeholders."""
@@ -56,28 +56,28 @@ class Asked:
         return self.campaign.wait if isinstance(self.campaign, BaseABTest) else timedelta()
 
 
-def judge_both(asked: Asked, contacts: ContactsReport) -> Judgement:
+def check_campaign_and_contacts(asked: Asked, contacts: ContactsReport) -> SendCheckResult:
     """Judge campaign and contacts as ``send_campaign`` does."""
     target = Target(list_name=asked.campaign.name)
-    terms = Terms(strict=asked.strict, max_rejected=asked.max_rejected)
-    return judge(asked.campaign, contacts, target=target, now=asked.began, terms=terms)
+    tolerance = Tolerance(strict=asked.strict, max_rejected=asked.max_rejected)
+    return check_send(asked.campaign, contacts, target=target, now=asked.began, tolerance=tolerance)
 
 
 def result_of(
-    asked: Asked, stage: Stage, contacts: ContactsReport, judgement: Judgement
+    asked: Asked, stage: Stage, contacts: ContactsReport, check_result: SendCheckResult
 ) -> Rehearsal:
     """Gather what a run came to."""
     problem = (
         stage.problem
         or _problem_of_rejected(asked, stage)
-        or _problem_of_warnings(asked, (*contacts, *judgement.campaign))
+        or _problem_of_warnings(asked, (*contacts, *check_result.campaign))
     )
     imported = stage.imported.result if stage.imported else None
     campaign = stage.accepted
     shown = Rehearsal(
-        ok=problem is None and not judgement.problems,
+        ok=problem is None and not check_result.problems,
         contacts=contacts,
-        campaign=judgement.campaign,
+        campaign=check_result.campaign,
         problem=problem,
         name=asked.campaign.name,
         began=asked.began,

@@ -31,7 +31,7 @@ from newsleopard_async.models.validation import (
 )
 from newsleopard_async.rehearsal.model import Rehearsal
 from newsleopard_async.rehearsal.pages import write_pages
-from newsleopard_async.rehearsal.results import Asked, judge_both, result_of
+from newsleopard_async.rehearsal.results import Asked, check_campaign_and_contacts, result_of
 from newsleopard_async.rehearsal.stage import Stage, check_taken, take
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.pipeline import pipeline
@@ -112,12 +112,12 @@ async def rehearse(
     with private_folder() as scratch:
         taken = await take(contacts, options, scratch)
         found = await check_taken(taken, progress)
-        judgement = await in_thread(partial(judge_both, asked, found))
+        check_result = await in_thread(partial(check_campaign_and_contacts, asked, found))
         stage.problem = _reason_to_stop(asked, found)
         if stage.problem is None:
             with _quiet():
                 await stage.run(campaign, taken)
-        shown = await in_thread(partial(result_of, asked, stage, found, judgement))
+        shown = await in_thread(partial(result_of, asked, stage, found, check_result))
     if pages is not None:
         shown = await in_thread(partial(write_pages, shown, pages))
     return shown

@@ -123,7 +123,7 @@ async def trigger_automation(
         await check_output("refused_to", into, options.left_out_to, *others)
     events = Events("trigger_automation", progress, nl.clock, (*OF_CONTACTS, ("send_event",)))
     async with checked(events, contacts, options) as found:
-        batches = await _judged(found, kept, strict=strict)
+        batches = await _checked_batches(found, kept, strict=strict)
         fingerprint = Fingerprint.of(
             *(workflow, event.value, found.sha256),
             workflow=workflow,
@@ -163,7 +163,7 @@ def _problems_of_file(path: Path | None) -> list[Problem]:
     ]
 
 
-async def _judged(
+async def _checked_batches(
     found: Examination, kept: RunLocation | None, *, strict: bool
 ) -> tuple[Batch, ...]:
     """Divide contacts into batches, unless something is wrong with them.

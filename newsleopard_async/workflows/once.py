@@ -61,10 +61,10 @@ from newsleopard_async.workflows.progress import (
 from newsleopard_async.workflows.reconcile import marked, sent_earlier
 from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.send_check import SendCheckResult, Tolerance, check_send
 from newsleopard_async.workflows.sending import WaitFor, problems_of_wait
 from newsleopard_async.workflows.steps import find_earlier
 from newsleopard_async.workflows.uploading import is_open, prepare_and_upload
-from newsleopard_async.workflows.verdict import Judgement, Terms, judge
 
 __all__ = ["send_once"]
 
@@ -150,7 +150,7 @@ async def send_once(
         ]
     )
     kept, wait_s = location_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, polling)
-    terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
+    tolerance = Tolerance(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(
         encoding=encoding,
         fix=fix,
@@ -168,9 +168,9 @@ async def send_once(
         accepted = stack.enter_context(saying_accepted())
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
         found = await of_contacts.enter_async_context(checked(events, contacts, options))
-        judged = partial(_judge, nl, campaign, found, terms)
+        check_now = partial(_check_mailing, nl, campaign, found, tolerance)
         if found.report.fatal_errors:
-            raise await with_checkpoint(InvalidRequest((await judged()).problems), kept)
+            raise await with_checkpoint(InvalidRequest((await check_now()).problems), kept)
         fingerprint = Fingerprint.of(
             campaign, found.sha256, campaign=campaign, contacts=found.sha256
         )
@@ -180,9 +180,9 @@ async def send_once(
         # What was sent, or may have been, is looked up and no longer judged.
         is_new = is_open(run)
         if is_new:
-            judgement = await judged()
-            refuse(judgement.problems)
-            log_remarks(judgement.remarks)
+            check_result = await check_now()
+            refuse(check_result.problems)
+            log_remarks(check_result.remarks)
         if (earlier := await sent_earlier(run, ...)) is not None:
             return await _of_earlier(run, earlier, found.report.unique, wait)
         if is_new:
@@ -241,11 +241,21 @@ def _problems_of_arguments(
     yield from problems_of_wait(wait)
 
 
-async def _judge(nl: NewsLeopard, campaign: Mailing, found: Examination, terms: Terms) -> Judgement:
+async def _check_mailing(
+    nl: NewsLeopard, campaign: Mailing, found: Examination, tolerance: Tolerance
+) -> SendCheckResult:
     """Judge in a thread, since a mail may be long."""
     now = nl.clock.now()
     return await in_thread(
-        partial(judge, campaign, found.report, target=None, now=now, terms=terms, is_once=True)
+        partial(
+            check_send,
+            campaign,
+            found.report,
+            target=None,
+            now=now,
+            tolerance=tolerance,
+            is_once=True,
+        )
     )
 
 

@@ -40,7 +40,7 @@ from newsleopard_async.workflows.polling import (
 from newsleopard_async.workflows.progress import Events, Plan, Progress
 from newsleopard_async.workflows.runner import Runner
 
-__all__ = ["ReportJudge", "export_report", "wait_for_report"]
+__all__ = ["ReportCompletion", "export_report", "wait_for_report"]
 
 States = tuple[ReportState, ...]
 
@@ -262,17 +262,17 @@ async def _watch_report(
     webhook: ExpectedWebhook | None = None,
 ) -> CampaignReport:
     """Look at the files until the report is complete; not at all if it is already."""
-    judge = ReportJudge(frozenset(before), polling.settle_s)
+    completion = ReportCompletion(frozenset(before), polling.settle_s)
     states = before
-    if ago_s is None or not judge.join(states, run.now(), ago_s, polling.first_s):
+    if ago_s is None or not completion.join(states, run.now(), ago_s, polling.first_s):
         states = await watch(
             run,
             steps.get_report_state,
             campaign_sn,
-            is_done=judge.is_done,
+            is_done=completion.is_done,
             polling=polling,
             what=f"the report of campaign {campaign_sn}",
-            excused_s=judge.settle_s,
+            excused_s=completion.settle_s,
             late=doubt or GOES_ON,
             webhook=webhook,
         )
@@ -286,7 +286,7 @@ all is nearer; beyond that, the files are waited for as if they were older ones.
 
 
 @attrs.define
-class ReportJudge:
+class ReportCompletion:
     """Says when a report is complete, from one look at its files after another.
 
     It is complete when at least one file is new and two looks saw the same; or when there

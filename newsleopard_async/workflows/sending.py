@@ -74,18 +74,18 @@ from newsleopard_async.workflows.progress import (
 from newsleopard_async.workflows.reconcile import sent_earlier, submit_or_find
 from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.runner import Runner
-from newsleopard_async.workflows.taken import check_rejected, is_complete_enough
-from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
-from newsleopard_async.workflows.verdict import (
-    Judgement,
-    Terms,
-    judge,
+from newsleopard_async.workflows.send_check import (
+    SendCheckResult,
+    Tolerance,
+    check_send,
     recipients_of,
 )
+from newsleopard_async.workflows.taken import check_rejected, is_complete_enough
+from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 
 __all__ = [
     "WaitFor",
-    "judge_mailing",
+    "check_mailing",
     "problems_of_arguments",
     "problems_of_wait",
     "send_campaign",
@@ -205,7 +205,7 @@ async def send_campaign(
     refuse(problems_of_same_file("left_out_to", left_out_to, kept))
     wait_s = wait_s_of(wait_for_other, polling)
     target = target_of(contacts, list_sn, list_name, if_list_exists)
-    terms = Terms(check=check, strict=strict, max_rejected=max_rejected)
+    tolerance = Tolerance(check=check, strict=strict, max_rejected=max_rejected)
     options = Options(
         encoding=encoding,
         fix=fix,
@@ -228,10 +228,12 @@ async def send_campaign(
             contacts = as_source(contacts)
             found = await of_contacts.enter_async_context(checked(events, contacts, options))
         of_rows = None if found is None else found.report
-        judged = partial(judge_mailing, campaign, of_rows, target, terms=terms, hold=hold)
+        check_now = partial(
+            check_mailing, campaign, of_rows, target, tolerance=tolerance, hold=hold
+        )
         if found is not None and found.report.fatal_errors:
             # There is no telling what was begun with them, but a checkpoint says whether it was.
-            problems = (await judged(now=nl.clock.now())).problems
+            problems = (await check_now(now=nl.clock.now())).problems
             raise await with_checkpoint(InvalidRequest(problems), kept)
         fingerprint = _fingerprint_of(
             campaign, found, target, marker=marker, part_bytes=part_bytes, hold=hold
@@ -242,9 +244,9 @@ async def send_campaign(
         # What was submitted, or may have been, is looked up and no longer judged.
         is_new = not run.has(steps.submit)
         if is_new:
-            judgement = await judged(now=nl.clock.now())
-            refuse(judgement.problems)
-            log_remarks(judgement.remarks)
+            check_result = await check_now(now=nl.clock.now())
+            refuse(check_result.problems)
+            log_remarks(check_result.remarks)
         if (earlier := await sent_earlier(run, marker)) is not None:
             return await _of_earlier(run, earlier, wait)
         report, most = None, None
@@ -351,19 +353,21 @@ def _fingerprint_of(
     )
 
 
-async def judge_mailing(
+async def check_mailing(
     campaign: Mailing,
     report: ContactsReport | None,
     target: Target | None,
     *,
     now: datetime,
-    terms: Terms,
+    tolerance: Tolerance,
     hold: timedelta | None,
-) -> Judgement:
+) -> SendCheckResult:
     """Judge in a thread, since a mail may be long."""
     if hold is not None:
         campaign = attrs.evolve(campaign, schedule=SendAt(now + hold))
-    return await in_thread(partial(judge, campaign, report, target=target, now=now, terms=terms))
+    return await in_thread(
+        partial(check_send, campaign, report, target=target, now=now, tolerance=tolerance)
+    )
 
 
 def problems_of_arguments(

@@ -11,7 +11,7 @@ from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.advice import advice_for
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.runner import AnyStep, Runner
-from newsleopard_async.workflows.verdict import are_few_enough
+from newsleopard_async.workflows.send_check import are_few_enough
 
 __all__ = ["check_rejected", "check_success", "check_taken", "is_complete_enough", "text_of_part"]
 

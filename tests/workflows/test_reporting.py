@@ -27,7 +27,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.emulator import Switches
 from newsleopard_async.workflows.outcomes import ReportState
-from newsleopard_async.workflows.reporting import ReportJudge
+from newsleopard_async.workflows.reporting import ReportCompletion
 from tests.clients import Bench, Reply, connected, files_in, refused, scripted
 
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
@@ -643,9 +643,9 @@ def test_report_is_judged_by_its_looks(
     before: Any, looks: list[Any], done_at: int | None, changed: bool
 ) -> None:
     """New and standing still over two looks is done; so is nothing new for five minutes."""
-    judge = ReportJudge(frozenset(before), 300)
+    completion = ReportCompletion(frozenset(before), 300)
 
-    done = [judge.is_done(each, number * 60.0) for number, each in enumerate(looks)]
+    done = [completion.is_done(each, number * 60.0) for number, each in enumerate(looks)]
 
     assert (done.index(True) if True in done else None) == done_at
-    assert judge.changed is changed
+    assert completion.changed is changed

@@ -22,11 +22,11 @@ from newsleopard_async.models import Mailing, with_lists
 from newsleopard_async.models.findings import CheckReport, ContactsReport, Finding
 from newsleopard_async.workflows.target import Target
 
-__all__ = ["Judgement", "Terms", "are_few_enough", "judge", "recipients_of"]
+__all__ = ["SendCheckResult", "Tolerance", "are_few_enough", "check_send", "recipients_of"]
 
 
 @attrs.frozen(kw_only=True)
-class Terms:
+class Tolerance:
     """What the caller lets pass.
 
     Attributes:
@@ -41,7 +41,7 @@ class Terms:
 
 
 @attrs.frozen(kw_only=True)
-class Judgement:
+class SendCheckResult:
     """What comes of the checks.
 
     Attributes:
@@ -55,15 +55,15 @@ class Judgement:
     campaign: CheckReport = attrs.field(factory=CheckReport)
 
 
-def judge(
+def check_send(
     campaign: Mailing,
     report: ContactsReport | None,
     *,
     target: Target | None,
     now: datetime,
-    terms: Terms,
+    tolerance: Tolerance,
     is_once: bool = False,
-) -> Judgement:
+) -> SendCheckResult:
     """Judge a campaign and its contacts together.
 
     Args:
@@ -71,7 +71,7 @@ def judge(
         report: What was found in its contacts; None where there are none.
         target: The list that they go into.
         now: Aware.
-        terms: What the caller lets pass.
+        tolerance: What the caller lets pass.
         is_once: Whether the contacts go into no list.
     """
     at_send = _problems_at_send(campaign, target, now)
@@ -80,17 +80,17 @@ def judge(
     # The time of sending is looked at by both.
     known = {(each.field, each.rule) for each in at_send}
     of_campaign = CheckReport()
-    if terms.check:
+    if tolerance.check:
         recipients = recipients_of(campaign, report, target, is_once=is_once)
         of_campaign = _check(campaign, report, recipients, now)
     found = (
         *(report or ()),
-        *(_unescaped(campaign, report) if terms.check else ()),
+        *(_unescaped(campaign, report) if tolerance.check else ()),
         *(each for each in of_campaign if (each.field, each.rule) not in known),
     )
-    tolerated = () if report is None else _tolerated(report, terms)
-    refused = [each for each in found if _refuses(each, terms) and each not in tolerated]
-    return Judgement(
+    tolerated = () if report is None else _tolerated(report, tolerance)
+    refused = [each for each in found if _refuses(each, tolerance) and each not in tolerated]
+    return SendCheckResult(
         problems=(*(each.as_problem() for each in refused), *at_send),
         remarks=tuple(each for each in found if each not in refused),
         campaign=of_campaign,
@@ -156,14 +156,14 @@ def recipients_of(
     return report.unique
 
 
-def _refuses(finding: Finding, terms: Terms) -> bool:
-    return finding.level == "error" or (finding.level == "warning" and terms.strict)
+def _refuses(finding: Finding, tolerance: Tolerance) -> bool:
+    return finding.level == "error" or (finding.level == "warning" and tolerance.strict)
 
 
-def _tolerated(report: ContactsReport, terms: Terms) -> tuple[Finding, ...]:
+def _tolerated(report: ContactsReport, tolerance: Tolerance) -> tuple[Finding, ...]:
     """Return the errors of rows, if the platform may reject as many."""
-    if terms.check and not are_few_enough(
-        report.bad_rows, report.rows - report.dropped - report.skipped, terms.max_rejected
+    if tolerance.check and not are_few_enough(
+        report.bad_rows, report.rows - report.dropped - report.skipped, tolerance.max_rejected
     ):
         return ()
     return tuple(each for each in report.errors if each.scope == "rows")

@@ -17,8 +17,13 @@ from newsleopard_async import (
     SendAt,
     SubjectTest,
 )
+from newsleopard_async.workflows.send_check import (
+    SendCheckResult,
+    Tolerance,
+    are_few_enough,
+    check_send,
+)
 from newsleopard_async.workflows.target import Target
-from newsleopard_async.workflows.verdict import Judgement, Terms, are_few_enough, judge
 from tests.constants import SENDER
 
 NOW = datetime(2027, 1, 5, 2, tzinfo=UTC)
@@ -39,34 +44,34 @@ WARNING = Finding(level="warning", rule="empty-name", message="has 1 row without
 NOTE = Finding(level="note", rule="separator", message="separates columns by tabs")
 
 
-def judged(
+def checked(
     campaign: Any = GOOD,
     report: ContactsReport | None = CLEAN,
     target: Target | None = NEW,
-    **terms: Any,
-) -> Judgement:
+    **tolerance: Any,
+) -> SendCheckResult:
     """Judge."""
-    return judge(campaign, report, target=target, now=NOW, terms=Terms(**terms))
+    return check_send(campaign, report, target=target, now=NOW, tolerance=Tolerance(**tolerance))
 
 
-def refused(*given: Any, **terms: Any) -> list[tuple[str, str]]:
+def refused(*given: Any, **tolerance: Any) -> list[tuple[str, str]]:
     """Return field and rule of what refuses."""
-    return [(each.field, each.rule) for each in judged(*given, **terms).problems]
+    return [(each.field, each.rule) for each in checked(*given, **tolerance).problems]
 
 
-def remarks(*given: Any, **terms: Any) -> list[str]:
+def remarks(*given: Any, **tolerance: Any) -> list[str]:
     """Return the rules of what does not refuse."""
-    return [each.rule for each in judged(*given, **terms).remarks]
+    return [each.rule for each in checked(*given, **tolerance).remarks]
 
 
 def test_nothing_is_said_of_what_is_good() -> None:
     """A campaign gets its list later."""
-    assert judged() == Judgement(problems=(), remarks=())
+    assert checked() == SendCheckResult(problems=(), remarks=())
     assert refused(GOOD, None, None) == [("lists", "required")]
 
 
 @pytest.mark.parametrize(
-    ("terms", "is_refused"),
+    ("tolerance", "is_refused"),
     [
         ({}, True),
         ({"max_rejected": 1}, True),
@@ -78,12 +83,14 @@ def test_nothing_is_said_of_what_is_good() -> None:
         ({"check": False}, False),
     ],
 )
-def test_bad_rows_refuse_unless_they_are_allowed(terms: dict[str, Any], is_refused: bool) -> None:
+def test_bad_rows_refuse_unless_they_are_allowed(
+    tolerance: dict[str, Any], is_refused: bool
+) -> None:
     """What the platform may reject is for it to reject; it is remarked on."""
     expected = [("contacts", "invalid-email")] if is_refused else []
 
-    assert refused(GOOD, BAD_ROWS, **terms) == expected
-    assert remarks(GOOD, BAD_ROWS, **terms) == ([] if is_refused else ["invalid-email"])
+    assert refused(GOOD, BAD_ROWS, **tolerance) == expected
+    assert remarks(GOOD, BAD_ROWS, **tolerance) == ([] if is_refused else ["invalid-email"])
 
 
 @pytest.mark.parametrize(
@@ -120,12 +127,12 @@ def test_dropped_rows_do_not_count_in_a_share() -> None:
     assert refused(GOOD, report, max_rejected=0.3) == [("contacts", "invalid-email")]
 
 
-@pytest.mark.parametrize("terms", [{}, {"max_rejected": None}, {"check": False}])
-def test_fault_of_the_whole_always_refuses(terms: dict[str, Any]) -> None:
+@pytest.mark.parametrize("tolerance", [{}, {"max_rejected": None}, {"check": False}])
+def test_fault_of_the_whole_always_refuses(tolerance: dict[str, Any]) -> None:
     """No number of rejected rows allows for it."""
     report = attrs.evolve(BAD_ROWS, findings=(FAULT, ROWS))
 
-    assert ("contacts", "line-break") in refused(GOOD, report, **terms)
+    assert ("contacts", "line-break") in refused(GOOD, report, **tolerance)
 
 
 @pytest.mark.parametrize(("strict", "rules"), [(False, []), (True, [("contacts", "empty-name")])])
