@@ -217,7 +217,7 @@ async def import_into(
     async with contextlib.AsyncExitStack() as stack:
         if not run.has(steps.get_import.of_part(parts, parts)):
             await stack.enter_async_context(
-                run.turn(
+                run.list_lock(
                     how.of_part(1, parts),
                     f"imports into the list {list_sn}",
                     within_s=polling.deadline_s,

@@ -30,10 +30,10 @@ from newsleopard_async.transport.observer import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, RunLocation
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import enter, held, let_go
+from newsleopard_async.workflows.list_lock import list_lock
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.run_record import ANSWERED, StepRecord
 from newsleopard_async.workflows.runner import AnyStep, Step
-from newsleopard_async.workflows.turns import turn
 
 __all__ = ["LocalRunner", "running"]
 
@@ -297,7 +297,7 @@ class LocalRunner:
             with self._nl.clock.deadline(seconds):
                 await wake()
 
-    def turn(
+    def list_lock(
         self, step: AnyStep, what: str, *, within_s: float
     ) -> contextlib.AbstractAsyncContextManager[None]:
         """Wait until no other run of this key does the same, and keep others away meanwhile."""
@@ -306,7 +306,7 @@ class LocalRunner:
             _log.info("other %s are under way; this run waits", what)
             await self._events.emit(step, "waiting", None)
 
-        return turn(self._nl, what, within_s=within_s, on_wait=on_wait)
+        return list_lock(self._nl, what, within_s=within_s, on_wait=on_wait)
 
     def monotonic(self) -> float:
         """Return seconds on the client's clock."""

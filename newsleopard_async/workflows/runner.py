@@ -193,7 +193,7 @@ class Runner(Protocol):
         """
         ...
 
-    def turn(
+    def list_lock(
         self, step: AnyStep, what: str, *, within_s: float
     ) -> AbstractAsyncContextManager[None]:
         """Wait until no other run of this key does the same, and keep others away meanwhile.

@@ -74,7 +74,7 @@ async def find_or_create(run: Runner, target: Target, polling: Polling) -> ListS
     name = target.list_name
     assert name is not None
     what = f"pipelines that look for the list {name!r}"
-    async with run.turn(steps.find_lists, what, within_s=polling.deadline_s):
+    async with run.list_lock(steps.find_lists, what, within_s=polling.deadline_s):
         return await _find_or_create(run, target, name)
 
 

@@ -25,7 +25,7 @@ from newsleopard_async import (
 )
 from newsleopard_async.files import state_folder
 from newsleopard_async.locks import FileLock
-from newsleopard_async.workflows import turns
+from newsleopard_async.workflows import list_lock
 from tests.clients import Bench, connected, csv_of
 from tests.constants import CAMPAIGN
 
@@ -103,7 +103,7 @@ async def test_second_campaign_uploads_after_the_first_import_has_ended(contacts
         (name, state) for name in order for state in ("started", "ended")
     ]
     assert len(bench.emulator.campaigns) == 3
-    assert not turns._queues[bench.nl._api.limiter.queue]
+    assert not list_lock._queues[bench.nl._api.limiter.queue]
 
 
 @pytest.mark.anyio
@@ -179,7 +179,7 @@ async def test_cancelled_pipeline_gives_its_turn_away() -> None:
     assert [each for each in watched.seen if each[1] == "ended"] == [
         (name, "ended") for name in began[1:]
     ]
-    assert not turns._queues[bench.nl._api.limiter.queue]
+    assert not list_lock._queues[bench.nl._api.limiter.queue]
 
 
 @pytest.mark.anyio
@@ -361,7 +361,7 @@ def share_with_host(nl: NewsLeopard) -> None:
 @contextlib.contextmanager
 def other_process(nl: NewsLeopard, what: str) -> Iterator[None]:
     """Be another process of this host that does the same."""
-    path = turns._host_file(nl, what)
+    path = list_lock._file_of_lock(nl, what)
     assert path is not None
     lock = FileLock.acquire(path)
     assert lock is not None

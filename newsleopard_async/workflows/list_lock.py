@@ -35,7 +35,7 @@ from newsleopard_async.locks import FileLock
 from newsleopard_async.transport.limits.queue import RequestQueue
 from newsleopard_async.transport.limits.scope import HOST_SCOPES
 
-__all__ = ["turn"]
+__all__ = ["list_lock"]
 
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 2.0
@@ -50,7 +50,7 @@ loops in several threads share none of the inner ones, and a look-up in the oute
 
 
 @contextlib.asynccontextmanager
-async def turn(
+async def list_lock(
     nl: NewsLeopard, what: str, *, within_s: float, on_wait: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[None]:
     """Wait until no other pipeline of this key does the same, and let the others wait meanwhile.
@@ -77,7 +77,7 @@ async def turn(
                 await mine.wait()
         if queue[0] is not mine:
             raise _too_late(what, within_s)
-        lock = await _host_lock(nl, what, until_s, on_wait)
+        lock = await _lock_on_host(nl, what, until_s, on_wait)
         try:
             yield
         finally:
@@ -91,7 +91,7 @@ async def turn(
             del queues[what]
 
 
-async def _host_lock(
+async def _lock_on_host(
     nl: NewsLeopard, what: str, until_s: float, on_wait: Callable[[], Awaitable[None]]
 ) -> FileLock | None:
     """Wait until no other process of this host does the same; None if processes share nothing.
@@ -99,7 +99,7 @@ async def _host_lock(
     Raises:
         DeadlineExceeded: others did not end in time.
     """
-    path = _host_file(nl, what)
+    path = _file_of_lock(nl, what)
     if path is None:
         return None
     began_s, wait_s = nl.clock.monotonic(), _FIRST_WAIT_S
@@ -113,9 +113,9 @@ async def _host_lock(
     return lock
 
 
-def _host_file(nl: NewsLeopard, what: str) -> Path | None:
+def _file_of_lock(nl: NewsLeopard, what: str) -> Path | None:
     """Return the file that stands for what is done; None if there can be none."""
-    api = nl._api  # noqa: SLF001 - as in `turn`
+    api = nl._api  # noqa: SLF001 - as in `list_lock`
     if api.quota not in HOST_SCOPES:
         return None
     name = hashlib.sha256(f"{api.account} {what}".encode()).hexdigest()[:32]
