@@ -16,8 +16,8 @@ from newsleopard_async.models.findings import ContactsReport, Finding
 from newsleopard_async.rehearsal.assumed import Facts, assumptions
 from newsleopard_async.rehearsal.model import ASSUMED, Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
+from newsleopard_async.workflows.import_completeness import is_complete_enough
 from newsleopard_async.workflows.send_check import SendCheckResult, Tolerance, check_send
-from newsleopard_async.workflows.taken import is_complete_enough
 from newsleopard_async.workflows.target import Target
 
 __all__ = ["Asked", "check_campaign_and_contacts", "result_of"]

@@ -28,6 +28,11 @@ from newsleopard_async.workflows.checkpoint import (
     with_checkpoint,
 )
 from newsleopard_async.workflows.fingerprint import Fingerprint
+from newsleopard_async.workflows.import_completeness import (
+    check_row_count,
+    check_status,
+    text_of_part,
+)
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.pipeline import pipeline
@@ -41,7 +46,6 @@ from newsleopard_async.workflows.polling import (
 )
 from newsleopard_async.workflows.progress import OF_CONTACTS, OF_LIST, Events, Progress, of_import
 from newsleopard_async.workflows.runner import Runner, Step
-from newsleopard_async.workflows.taken import check_success, check_taken, text_of_part
 from newsleopard_async.workflows.target import (
     IfListExists,
     Target,
@@ -279,7 +283,7 @@ async def _import_one(
                 result=result,
                 request_id=run.request_id(how),
             )
-            check_taken(run, report, sent=sent, of=look)
+            check_row_count(run, report, sent=sent, of=look)
         except ImportFailed:
             # An import may be repeated, and by then what made it fail may have been mended.
             await run.forget(look)
@@ -365,7 +369,7 @@ async def watch_import(
     if run.has(look):
         # The platform forgets an import after 30 days; the end of this one was kept.
         kept = await run.step(look, import_sn)
-        check_success(run, what, kept, of=look)
+        check_status(run, what, kept, of=look)
         return kept
     try:
         result = await watch(
@@ -383,6 +387,6 @@ async def watch_import(
             raise
         failed = ImportFailed(f"{what}: the platform does not know it: {error}", result=None)
         raise failed.with_answer_of(error) from None
-    check_success(run, what, result, of=look, columns=columns)
+    check_status(run, what, result, of=look, columns=columns)
     await run.settle(look, result)
     return result

@@ -50,6 +50,7 @@ from newsleopard_async.workflows.checkpoint import (
 from newsleopard_async.workflows.completion import saying_accepted, status_of, watch_submitted
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.hold import held_back, problems_of_hold
+from newsleopard_async.workflows.import_completeness import check_rejected, is_complete_enough
 from newsleopard_async.workflows.importing import (
     import_into,
     publish_unless_imported,
@@ -80,7 +81,6 @@ from newsleopard_async.workflows.send_check import (
     check_send,
     recipients_of,
 )
-from newsleopard_async.workflows.taken import check_rejected, is_complete_enough
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 
 __all__ = [

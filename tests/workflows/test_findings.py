@@ -26,7 +26,7 @@ from newsleopard_async import (
     Timeouts,
     workflows,
 )
-from newsleopard_async.workflows.taken import is_complete_enough
+from newsleopard_async.workflows.import_completeness import is_complete_enough
 from tests.clients import Reply, connected, csv_of, scripted
 from tests.constants import CAMPAIGN
 

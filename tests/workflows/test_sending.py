@@ -34,8 +34,8 @@ from newsleopard_async import (
     workflows,
 )
 from newsleopard_async.emulator import Switches
+from newsleopard_async.workflows.import_completeness import is_complete_enough
 from newsleopard_async.workflows.outcomes import ImportReport
-from newsleopard_async.workflows.taken import is_complete_enough
 from tests.clients import Bench, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, MAILINGS
 from tests.workflows.rejections import rows_of

@@ -13,12 +13,18 @@ from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.runner import AnyStep, Runner
 from newsleopard_async.workflows.send_check import are_few_enough
 
-__all__ = ["check_rejected", "check_success", "check_taken", "is_complete_enough", "text_of_part"]
+__all__ = [
+    "check_rejected",
+    "check_row_count",
+    "check_status",
+    "is_complete_enough",
+    "text_of_part",
+]
 
 _log: Final = Log()
 
 
-def check_success(
+def check_status(
     run: Runner, what: str, result: ImportResult, *, of: AnyStep, columns: tuple[str, ...] = ()
 ) -> None:
     """Judge how an import ended.
@@ -40,7 +46,7 @@ def check_success(
         ).with_request_id(run.request_id(of))
 
 
-def check_taken(run: Runner, report: ImportReport, *, sent: int, of: AnyStep) -> None:
+def check_row_count(run: Runner, report: ImportReport, *, sent: int, of: AnyStep) -> None:
     """Compare the rows that the platform counts in the file with what was sent.
 
     Only addresses that have the form of one count, each once: a row that is known to be bad may
