@@ -32,7 +32,7 @@ from newsleopard_async.models.validation import (
 from newsleopard_async.rehearsal.model import Rehearsal
 from newsleopard_async.rehearsal.pages import write_pages
 from newsleopard_async.rehearsal.results import Asked, check_campaign_and_contacts, result_of
-from newsleopard_async.rehearsal.stage import Stage, check_taken, take
+from newsleopard_async.rehearsal.stage import Stage, check_rereadable, make_rereadable
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling
@@ -110,13 +110,13 @@ async def rehearse(
     pages = None if folder is None else await in_thread(partial(_make_folder, folder))
     stage = Stage.at(began, profile, campaign, polling=polling, progress=progress)
     with private_folder() as scratch:
-        taken = await take(contacts, options, scratch)
-        found = await check_taken(taken, progress)
+        rereadable = await make_rereadable(contacts, options, scratch)
+        found = await check_rereadable(rereadable, progress)
         check_result = await in_thread(partial(check_campaign_and_contacts, asked, found))
         stage.problem = _reason_to_stop(asked, found)
         if stage.problem is None:
             with _quiet():
-                await stage.run(campaign, taken)
+                await stage.run(campaign, rereadable)
         shown = await in_thread(partial(result_of, asked, stage, found, check_result))
     if pages is not None:
         shown = await in_thread(partial(write_pages, shown, pages))

@@ -50,7 +50,7 @@ from newsleopard_async.workflows.checking import checked
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 
-__all__ = ["Stage", "Taken", "check_taken", "take"]
+__all__ = ["RereadableContacts", "Stage", "check_rereadable", "make_rereadable"]
 
 KEY: Final = "rehearsal"
 BASE_URL: Final = "https://api.rehearsal.invalid"
@@ -72,7 +72,7 @@ MOST_ROWS: Final = 20
 
 
 @attrs.frozen(kw_only=True)
-class Taken:
+class RereadableContacts:
     """Contacts that may be read more than once, and how.
 
     Attributes:
@@ -91,7 +91,9 @@ class Taken:
         return self.scratch / "contacts.csv"
 
 
-async def take(contacts: Contacts, options: Options, scratch: Path) -> Taken:
+async def make_rereadable(
+    contacts: Contacts, options: Options, scratch: Path
+) -> RereadableContacts:
     """Put what can be read only once into the scratch folder.
 
     Raises:
@@ -102,18 +104,20 @@ async def take(contacts: Contacts, options: Options, scratch: Path) -> Taken:
     fitted = await options.fitted(source)
     match source:
         case PathSource(path=again) | BytesSource(content=again) | TextSource(text=again):
-            return Taken(contacts=again, options=options, scratch=scratch)
+            return RereadableContacts(contacts=again, options=options, scratch=scratch)
         case _:
             look = FirstLook(fitted.encoding)
             file = await spool(source, scratch / "spooled", look.feed)
-            return Taken(contacts=file.path, options=fitted, scratch=scratch)
+            return RereadableContacts(contacts=file.path, options=fitted, scratch=scratch)
 
 
-async def check_taken(taken: Taken, progress: Progress | None) -> ContactsReport:
+async def check_rereadable(
+    rereadable: RereadableContacts, progress: Progress | None
+) -> ContactsReport:
     """Check the contacts and write what goes out; the rows that are left out are not kept."""
-    options = attrs.evolve(taken.options, write_to=taken.clean)
+    options = attrs.evolve(rereadable.options, write_to=rereadable.clean)
     events = Events("check_contacts", progress, SystemClock(), OF_CONTACTS)
-    async with checked(events, as_source(taken.contacts), options) as found:
+    async with checked(events, as_source(rereadable.contacts), options) as found:
         await found.publish()
         return attrs.evolve(found.report, left_out_to=None)
 
@@ -192,7 +196,7 @@ class Stage:
         is_vendor = profile == "vendor-2026"
         return cls(emulator, clock, is_vendor, polling=polling, progress=progress)
 
-    async def run(self, campaign: Mailing, taken: Taken) -> None:
+    async def run(self, campaign: Mailing, rereadable: RereadableContacts) -> None:
         """Send the campaign, let the time pass, fetch the report; a problem ends it."""
         async with NewsLeopard(
             KEY,
@@ -202,35 +206,37 @@ class Stage:
             clock=self.clock,
         ) as nl:
             try:
-                campaign_sn = await self._send(nl, campaign, taken)
+                campaign_sn = await self._send(nl, campaign, rereadable)
                 if await self._goes_out():
-                    await self._report(nl, campaign_sn, taken.scratch / "report")
+                    await self._report(nl, campaign_sn, rereadable.scratch / "report")
             except NewsLeopardError as error:
                 self.problem = f"{type(error).__name__}: {error}"
 
-    async def _send(self, nl: NewsLeopard, campaign: Mailing, taken: Taken) -> CampaignSn:
+    async def _send(
+        self, nl: NewsLeopard, campaign: Mailing, rereadable: RereadableContacts
+    ) -> CampaignSn:
         try:
             outcome = await send_campaign(
                 nl,
                 # The emulator knows no list but the one that is imported into.
                 with_lists(attrs.evolve(campaign, exclude_lists=()), ()),
-                contacts=taken.clean,
+                contacts=rereadable.clean,
                 list_name=LIST_NAME,
                 # Whatever the checks found, it is to be seen what comes of it.
                 check=False,
                 max_rejected=None,
-                part_bytes=taken.options.part_bytes,
+                part_bytes=rereadable.options.part_bytes,
                 polling=self.polling,
                 progress=self.progress,
             )
         except NewsLeopardError:
             # Rows that were refused may be the reason.
             self.imported = await self._find_import(nl)
-            await self._read_rejected(nl, taken)
+            await self._read_rejected(nl, rereadable)
             raise
         self.accepted_after = timedelta(seconds=self.clock.monotonic())
         self.imported = outcome.import_report
-        await self._read_rejected(nl, taken)
+        await self._read_rejected(nl, rereadable)
         return outcome.campaign_sn
 
     async def _find_import(self, nl: NewsLeopard) -> ImportReport | None:
@@ -243,16 +249,16 @@ class Stage:
                 )
         return None
 
-    async def _read_rejected(self, nl: NewsLeopard, taken: Taken) -> None:
+    async def _read_rejected(self, nl: NewsLeopard, rereadable: RereadableContacts) -> None:
         if self.imported is None or not self.imported.rejected_count:
             return
         # Lines are those of what the caller gave, and not of what went out.
         given = rejected_rows(
             nl,
             self.imported,
-            contacts=taken.contacts,
-            contacts_encoding=taken.options.encoding,
-            contacts_columns=taken.options.columns,
+            contacts=rereadable.contacts,
+            contacts_encoding=rereadable.options.encoding,
+            contacts_columns=rereadable.options.columns,
         )
         rows: list[RejectedRow] = []
         reasons = Counter[str]()
