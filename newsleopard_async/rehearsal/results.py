@@ -20,14 +20,14 @@ from newsleopard_async.workflows.import_completeness import is_complete_enough
 from newsleopard_async.workflows.send_check import SendCheckResult, Tolerance, check_send
 from newsleopard_async.workflows.target import Target
 
-__all__ = ["Asked", "check_campaign_and_contacts", "result_of"]
+__all__ = ["RehearsalSpec", "check_campaign_and_contacts", "result_of"]
 
 _FILLED: Final = ("subject", "preheader", "html")
 """How the fields begin that may have placeholders."""
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class RehearsalSpec:
     """What the caller wants to know.
 
     Attributes:
@@ -56,21 +56,21 @@ class Asked:
         return self.campaign.wait if isinstance(self.campaign, BaseABTest) else timedelta()
 
 
-def check_campaign_and_contacts(asked: Asked, contacts: ContactsReport) -> SendCheckResult:
+def check_campaign_and_contacts(spec: RehearsalSpec, contacts: ContactsReport) -> SendCheckResult:
     """Judge campaign and contacts as ``send_campaign`` does."""
-    target = Target(list_name=asked.campaign.name)
-    tolerance = Tolerance(strict=asked.strict, max_rejected=asked.max_rejected)
-    return check_send(asked.campaign, contacts, target=target, now=asked.began, tolerance=tolerance)
+    target = Target(list_name=spec.campaign.name)
+    tolerance = Tolerance(strict=spec.strict, max_rejected=spec.max_rejected)
+    return check_send(spec.campaign, contacts, target=target, now=spec.began, tolerance=tolerance)
 
 
 def result_of(
-    asked: Asked, stage: Stage, contacts: ContactsReport, check_result: SendCheckResult
+    spec: RehearsalSpec, stage: Stage, contacts: ContactsReport, check_result: SendCheckResult
 ) -> Rehearsal:
     """Gather what a run came to."""
     problem = (
         stage.problem
-        or _problem_of_rejected(asked, stage)
-        or _problem_of_warnings(asked, (*contacts, *check_result.campaign))
+        or _problem_of_rejected(spec, stage)
+        or _problem_of_warnings(spec, (*contacts, *check_result.campaign))
     )
     imported = stage.imported.result if stage.imported else None
     campaign = stage.accepted
@@ -79,8 +79,8 @@ def result_of(
         contacts=contacts,
         campaign=check_result.campaign,
         problem=problem,
-        name=asked.campaign.name,
-        began=asked.began,
+        name=spec.campaign.name,
+        began=spec.began,
         requests=stage.requests,
         quota_used=stage.quota_used,
         quota_limit=stage.quota_limit,
@@ -88,31 +88,31 @@ def result_of(
         rejected=(imported and imported.errors) or 0,
         rejected_for=stage.rejected_for,
         rejected_rows=stage.rejected_rows,
-        is_scheduled=isinstance(asked.campaign.schedule, SendAt),
-        timezone=_timezone_of(asked.campaign).zone_name,
+        is_scheduled=isinstance(spec.campaign.schedule, SendAt),
+        timezone=_timezone_of(spec.campaign).zone_name,
         accepted_after=stage.accepted_after,
         duration=stage.duration,
         unfilled=campaign.unknown_placeholders if campaign else (),
-        mails=tuple(map(_shown_mail, stage.first_mails(asked.mails))),
-        assumed=assumptions(_facts_of(asked, stage)),
+        mails=tuple(map(_shown_mail, stage.first_mails(spec.mails))),
+        assumed=assumptions(_facts_of(spec, stage)),
     )
     return _with_sending(shown, campaign) if campaign and campaign.waves else shown
 
 
-def _problem_of_rejected(asked: Asked, stage: Stage) -> str | None:
+def _problem_of_rejected(spec: RehearsalSpec, stage: Stage) -> str | None:
     report = stage.imported
-    if report is None or is_complete_enough(report, asked.max_rejected):
+    if report is None or is_complete_enough(report, spec.max_rejected):
         return None
     rows = f"{report.rejected_count:,} of {report.result.file_count:,} rows"
     return (
-        f"{rows} would be refused{ASSUMED}, more than max_rejected={asked.max_rejected}; "
+        f"{rows} would be refused{ASSUMED}, more than max_rejected={spec.max_rejected}; "
         "send_campaign would stop before the campaign"
     )
 
 
-def _problem_of_warnings(asked: Asked, found: Iterable[Finding]) -> str | None:
+def _problem_of_warnings(spec: RehearsalSpec, found: Iterable[Finding]) -> str | None:
     count = sum(each.level == "warning" for each in found)
-    if not (asked.strict and count):
+    if not (spec.strict and count):
         return None
     if count == 1:
         return "1 warning, which strict=True makes an error"
@@ -161,8 +161,8 @@ def _test_of(campaign: AcceptedCampaign) -> RehearsedTest | None:
     )
 
 
-def _facts_of(asked: Asked, stage: Stage) -> Facts:
-    campaign, accepted, imported = asked.campaign, stage.accepted, stage.imported
+def _facts_of(spec: RehearsalSpec, stage: Stage) -> Facts:
+    campaign, accepted, imported = spec.campaign, stage.accepted, stage.imported
     cells = list(_cells(stage))
     return Facts(
         on=stage.emulator.switches,

@@ -31,7 +31,11 @@ from newsleopard_async.models.validation import (
 )
 from newsleopard_async.rehearsal.model import Rehearsal
 from newsleopard_async.rehearsal.pages import write_pages
-from newsleopard_async.rehearsal.results import Asked, check_campaign_and_contacts, result_of
+from newsleopard_async.rehearsal.results import (
+    RehearsalSpec,
+    check_campaign_and_contacts,
+    result_of,
+)
 from newsleopard_async.rehearsal.stage import Stage, check_rereadable, make_rereadable
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.pipeline import pipeline
@@ -95,12 +99,12 @@ async def rehearse(
         ConfigurationError: the temporary folder cannot be written.
     """
     began = datetime.now(UTC) if now is None else now
-    asked = Asked(
+    spec = RehearsalSpec(
         campaign=campaign, began=began, mails=mails, strict=strict, max_rejected=max_rejected
     )
     refuse(
         [
-            *_problems_of_arguments(asked, folder, profile),
+            *_problems_of_arguments(spec, folder, profile),
             *problems_of_polling(polling),
             *problems_of_progress(progress),
         ]
@@ -112,34 +116,34 @@ async def rehearse(
     with private_folder() as scratch:
         rereadable = await make_rereadable(contacts, options, scratch)
         found = await check_rereadable(rereadable, progress)
-        check_result = await in_thread(partial(check_campaign_and_contacts, asked, found))
-        stage.problem = _reason_to_stop(asked, found)
+        check_result = await in_thread(partial(check_campaign_and_contacts, spec, found))
+        stage.problem = _reason_to_stop(spec, found)
         if stage.problem is None:
             with _quiet():
                 await stage.run(campaign, rereadable)
-        shown = await in_thread(partial(result_of, asked, stage, found, check_result))
+        shown = await in_thread(partial(result_of, spec, stage, found, check_result))
     if pages is not None:
         shown = await in_thread(partial(write_pages, shown, pages))
     return shown
 
 
-def _reason_to_stop(asked: Asked, found: ContactsReport) -> str | None:
+def _reason_to_stop(spec: RehearsalSpec, found: ContactsReport) -> str | None:
     """Say why there is nothing to run."""
     if found.fatal_errors:
         return "the contacts cannot be used; nothing was tried"
-    if max(asked.began, asked.goes_out_at) >= LATEST - min(asked.wait, LATEST - EARLIEST):
+    if max(spec.began, spec.goes_out_at) >= LATEST - min(spec.wait, LATEST - EARLIEST):
         return f"it would go out after the year {LATEST:%Y}; nothing was tried"
     return None
 
 
-def _problems_of_arguments(asked: Asked, folder: object, profile: object) -> Iterator[Problem]:
-    yield from problems_of_type(
-        "campaign", asked.campaign, BaseMailing, "a Campaign or an A/B test"
-    )
-    yield from _problems_of_now(asked.began)
-    yield from problems_of_count("mails", asked.mails)
-    yield from problems_of_max_rejected(asked.max_rejected)
-    yield from problems_of_type("strict", asked.strict, bool, "True or False")
+def _problems_of_arguments(
+    spec: RehearsalSpec, folder: object, profile: object
+) -> Iterator[Problem]:
+    yield from problems_of_type("campaign", spec.campaign, BaseMailing, "a Campaign or an A/B test")
+    yield from _problems_of_now(spec.began)
+    yield from problems_of_count("mails", spec.mails)
+    yield from problems_of_max_rejected(spec.max_rejected)
+    yield from problems_of_type("strict", spec.strict, bool, "True or False")
     if folder is not None:
         yield from problems_of_type("folder", folder, PATH_TYPES, "a path, or None")
     if profile not in get_args(Profile):
