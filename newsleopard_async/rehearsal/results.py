@@ -13,7 +13,7 @@ from newsleopard_async.emulator import Mail
 from newsleopard_async.models import Mailing, SendAt, Timezone
 from newsleopard_async.models.ab_test import BaseABTest
 from newsleopard_async.models.findings import ContactsReport, Finding
-from newsleopard_async.rehearsal.assumed import Facts, assumptions
+from newsleopard_async.rehearsal.assumptions import RehearsalFacts, assumptions
 from newsleopard_async.rehearsal.model import ASSUMED, Rehearsal, RehearsedMail, RehearsedTest
 from newsleopard_async.rehearsal.stage import Stage
 from newsleopard_async.workflows.import_completeness import is_complete_enough
@@ -161,10 +161,10 @@ def _test_of(campaign: AcceptedCampaign) -> RehearsedTest | None:
     )
 
 
-def _facts_of(spec: RehearsalSpec, stage: Stage) -> Facts:
+def _facts_of(spec: RehearsalSpec, stage: Stage) -> RehearsalFacts:
     campaign, accepted, imported = spec.campaign, stage.accepted, stage.imported
     cells = list(_cells(stage))
-    return Facts(
+    return RehearsalFacts(
         on=stage.emulator.switches,
         is_vendor=stage.is_vendor,
         rows=imported is not None and bool(imported.result.file_count),

@@ -29,8 +29,8 @@ from newsleopard_async.models.validation import (
     problems_of_type,
     refuse,
 )
+from newsleopard_async.rehearsal.mail_pages import write_pages
 from newsleopard_async.rehearsal.model import Rehearsal
-from newsleopard_async.rehearsal.pages import write_pages
 from newsleopard_async.rehearsal.results import (
     RehearsalSpec,
     check_campaign_and_contacts,

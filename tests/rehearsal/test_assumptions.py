@@ -8,13 +8,13 @@ import attrs
 import pytest
 
 from newsleopard_async.emulator import Switches
-from newsleopard_async.rehearsal.assumed import Facts, assumptions
+from newsleopard_async.rehearsal.assumptions import RehearsalFacts, assumptions
 
-NOTHING = Facts(on=Switches(), is_vendor=False)
+NOTHING = RehearsalFacts(on=Switches(), is_vendor=False)
 SENT = attrs.evolve(NOTHING, rows=True, is_sent=True)
 
 
-def said(facts: Facts, words: str) -> bool:
+def said(facts: RehearsalFacts, words: str) -> bool:
     """Tell whether a sentence with these words is among them."""
     return any(words in each for each in assumptions(facts))
 

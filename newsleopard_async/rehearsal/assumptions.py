@@ -13,11 +13,11 @@ import attrs
 
 from newsleopard_async.emulator import Switches
 
-__all__ = ["Facts", "assumptions"]
+__all__ = ["RehearsalFacts", "assumptions"]
 
 
 @attrs.frozen(kw_only=True)
-class Facts:
+class RehearsalFacts:
     """What happened in a run, as far as assumptions go.
 
     Attributes:
@@ -61,7 +61,7 @@ class Facts:
 class Assumption:
     """One sentence, and the runs that it matters in."""
 
-    matters: Callable[[Facts], object]
+    matters: Callable[[RehearsalFacts], object]
     says: str
 
 
@@ -160,6 +160,6 @@ _ASSUMPTIONS: Final = (
 )
 
 
-def assumptions(facts: Facts) -> tuple[str, ...]:
+def assumptions(facts: RehearsalFacts) -> tuple[str, ...]:
     """Return the sentences that matter in a run."""
     return tuple(each.says.format(on=facts.on) for each in _ASSUMPTIONS if each.matters(facts))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsleopard_async.rehearsal.pages import page_of
+from newsleopard_async.rehearsal.mail_pages import page_of
 
 POLICY = re.compile(r"<meta http-equiv=\"Content-Security-Policy\" content=\"[^\"]*\">")
 BLOCK = re.compile(r"<pre style=\"[^\"]*\">head</pre>")
