@@ -46,8 +46,8 @@ from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (
     excusing,
     may_be_too_early,
+    poll,
     problems_of_polling,
-    watch,
 )
 from newsleopard_async.workflows.progress import OF_WAIT, Events, Progress
 from newsleopard_async.workflows.reconcile import wait_of_test
@@ -56,10 +56,10 @@ from newsleopard_async.workflows.steps import submit
 
 __all__ = [
     "cannot_be_asked",
+    "poll_submitted",
     "saying_accepted",
     "status_of",
     "wait_for_campaign",
-    "watch_submitted",
 ]
 
 _LOOKS_BACK: Final = timedelta(days=27)
@@ -149,10 +149,10 @@ async def wait_for_campaign(
         checkpoint=checkpoint,
     ) as run:
         sending = _Sending(sn=campaign_sn, since=moved(run.now(), -_LOOKS_BACK))
-        return await _watch_campaign(run, sending, polling or Polling())
+        return await _poll_campaign(run, sending, polling or Polling())
 
 
-async def watch_submitted(
+async def poll_submitted(
     run: Runner, campaign: Mailing, campaign_sn: CampaignSn, polling: Polling
 ) -> CampaignStatus:
     """Watch a campaign that was accepted; use it within `saying_accepted`.
@@ -169,7 +169,7 @@ async def watch_submitted(
         due=campaign.schedule.when if isinstance(campaign.schedule, SendAt) else None,
         takes=wait_of_test(campaign),
     )
-    return await _watch_campaign(run, sending, polling)
+    return await _poll_campaign(run, sending, polling)
 
 
 @attrs.define
@@ -203,7 +203,7 @@ def saying_accepted() -> Iterator[Accepted]:
         raise
 
 
-async def _watch_campaign(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
+async def _poll_campaign(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
     """Watch a campaign until it is sent; what an earlier run has seen is not asked for again.
 
     Raises:
@@ -212,7 +212,7 @@ async def _watch_campaign(run: Runner, sending: _Sending, polling: Polling) -> C
     """
     if run.has(get_status):
         return await run.step(get_status, sending.sn)
-    status = await _watch(run, sending, polling)
+    status = await _poll(run, sending, polling)
     if not status.state.is_success:
         raise CampaignFailed(
             f"campaign {sending.sn} ended as {status.state}: {advice_for_campaign(status.state)}",
@@ -235,13 +235,13 @@ def _is_only_early(error: APIError) -> bool:
     return not cannot_be_asked(error) and may_be_too_early(error)
 
 
-async def _watch(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
+async def _poll(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
     is_asked = False
     try:
-        async with run.watching(get_status):
+        async with run.poll_step(get_status):
             first = await run.step(excusing(get_status, _is_only_early), sending.sn, keep=False)
             is_asked = True
-            return await _watch_state(run, sending, polling, first)
+            return await _poll_state(run, sending, polling, first)
     except APIError as error:
         if is_asked or not cannot_be_asked(error):
             raise
@@ -251,11 +251,11 @@ async def _watch(run: Runner, sending: _Sending, polling: Polling) -> CampaignSt
             sending.sn,
             error,
         )
-    async with run.watching(find_finished):
-        return await _watch_finished(run, sending, polling)
+    async with run.poll_step(find_finished):
+        return await _poll_finished(run, sending, polling)
 
 
-async def _watch_state(
+async def _poll_state(
     run: Runner, sending: _Sending, polling: Polling, status: CampaignStatus | None
 ) -> CampaignStatus:
     """Sleep until a campaign's time, which may be moved meanwhile, then look at its state."""
@@ -265,7 +265,7 @@ async def _watch_state(
     while status is None or not status.state.is_final:
         due = sending.due if status is None else _due(status, sending, run.now())
         await _sleep_until(run, get_status, due, sending, polling, known=status)
-        status = await _watch_until_moved(run, sending, polling, moves)
+        status = await _poll_until_moved(run, sending, polling, moves)
         moves += 1
     return status
 
@@ -278,7 +278,7 @@ def _due(status: CampaignStatus, sending: _Sending, now: datetime) -> datetime |
     return None if due is not None and due - now > _LONGEST_SCHEDULE else due
 
 
-async def _watch_until_moved(
+async def _poll_until_moved(
     run: Runner, sending: _Sending, polling: Polling, moves: int
 ) -> CampaignStatus:
     """Look at a campaign until it has ended, or has a later time."""
@@ -289,7 +289,7 @@ async def _watch_until_moved(
         return status.state.is_final or is_moved
 
     try:
-        return await watch(
+        return await poll(
             run,
             get_status,
             sending.sn,
@@ -306,7 +306,7 @@ async def _watch_until_moved(
         raise again.with_answer_of(late) from None
 
 
-async def _watch_finished(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
+async def _poll_finished(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
     """Look for a campaign among the finished ones; what is sent there is complete.
 
     Raises:
@@ -315,7 +315,7 @@ async def _watch_finished(run: Runner, sending: _Sending, polling: Polling) -> C
     if sending.due is not None:
         due = moved(sending.due, sending.takes)
         await _sleep_until(run, find_finished, due, sending, polling)
-    found = await watch(
+    found = await poll(
         run,
         find_finished,
         FindFinished(campaign_sn=sending.sn, since=sending.since),

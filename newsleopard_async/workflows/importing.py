@@ -39,10 +39,10 @@ from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (
     excusing,
     expecting,
+    poll,
     problems_of_polling,
     problems_of_webhook,
     registering,
-    watch,
 )
 from newsleopard_async.workflows.progress import OF_CONTACTS, OF_LIST, Events, Progress, of_import
 from newsleopard_async.workflows.runner import Runner, Step
@@ -274,7 +274,7 @@ async def _import_one(
     with expecting(webhook, run, how) as expected:
         import_sn = await run.step(registering(how, expected), given)
         try:
-            result = await watch_import(
+            result = await poll_import(
                 run, import_sn, polling, look=look, columns=given.columns, webhook=expected
             )
             report = ImportReport(
@@ -316,7 +316,7 @@ async def _read_again(
     if await run.step(excusing(look, steps.says_unknown), import_sn, keep=False) is None:
         return kept
     await run.forget(look)
-    return await watch_import(run, import_sn, polling, look=look)
+    return await poll_import(run, import_sn, polling, look=look)
 
 
 @pipeline
@@ -341,10 +341,10 @@ async def wait_for_import(
         fingerprint=Fingerprint.of(import_sn, import_sn=import_sn),
         checkpoint=checkpoint,
     ) as run:
-        return await watch_import(run, import_sn, polling or Polling())
+        return await poll_import(run, import_sn, polling or Polling())
 
 
-async def watch_import(
+async def poll_import(
     run: Runner,
     import_sn: ImportSn,
     polling: Polling,
@@ -372,7 +372,7 @@ async def watch_import(
         check_status(run, what, kept, of=look)
         return kept
     try:
-        result = await watch(
+        result = await poll(
             run,
             look,
             import_sn,

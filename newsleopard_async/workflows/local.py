@@ -98,7 +98,7 @@ async def _claimed(
 
 
 @attrs.define
-class _Watch:
+class _OpenPoll:
     """The looks at a job.
 
     Attributes:
@@ -117,7 +117,7 @@ class LocalRunner:
         self._nl = nl
         self._checkpoint = checkpoint
         self._events = events
-        self._watch: _Watch | None = None
+        self._poll: _OpenPoll | None = None
         self._request_ids: dict[str, str | None] = {}
 
     @property
@@ -149,8 +149,8 @@ class LocalRunner:
         if step.request is not None:
             # Also inside a watch: its intent is kept before anything is sent.
             return await self._once(step, given, step.request)
-        if self._watch is not None and not step.writes:
-            return await self._look(self._watch, step, given)
+        if self._poll is not None and not step.writes:
+            return await self._poll_once(self._poll, step, given)
         record = self._checkpoint.records.get(step.key) if keep else None
         if record is not None and record.is_done:
             return cast("Gives", await self._resumed(step, record))
@@ -175,11 +175,11 @@ class LocalRunner:
         finally:
             listener.reset(before)
 
-    async def _look(self, watch: _Watch, step: Step[Given, Gives], given: Given) -> Gives:
-        watch.seen = None
-        watch.opened.polled()
-        result = await self._run(step, given, watch.opened)
-        watch.seen = to_plain(result)
+    async def _poll_once(self, poll: _OpenPoll, step: Step[Given, Gives], given: Given) -> Gives:
+        poll.seen = None
+        poll.opened.polled()
+        result = await self._run(step, given, poll.opened)
+        poll.seen = to_plain(result)
         return result
 
     async def _write(self, step: Step[Given, Gives], given: Given, opened: OpenStep) -> Gives:
@@ -267,19 +267,19 @@ class LocalRunner:
         await self._checkpoint.put(step.key, None)
 
     @contextlib.asynccontextmanager
-    async def watching(self, step: AnyStep) -> AsyncIterator[None]:
+    async def poll_step(self, step: AnyStep) -> AsyncIterator[None]:
         """Make all looks at a job one step; inside another watch, looks belong to that."""
-        if self._watch is not None:
+        if self._poll is not None:
             yield
             return
         try:
             async with self._events.begin(step) as opened:
-                self._watch = watch = _Watch(opened)
+                self._poll = poll = _OpenPoll(opened)
                 yield
         finally:
-            self._watch = None
+            self._poll = None
         self._request_ids[step.key] = opened.request_id
-        await self._emit_finished(step, watch.seen)
+        await self._emit_finished(step, poll.seen)
 
     async def wait(
         self,

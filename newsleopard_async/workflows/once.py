@@ -42,7 +42,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.completion import saying_accepted, status_of, watch_submitted
+from newsleopard_async.workflows.completion import poll_submitted, saying_accepted, status_of
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import wait_s_of
 from newsleopard_async.workflows.local import running
@@ -201,7 +201,7 @@ async def send_once(
             return outcome
         # That may take days, for which the contacts must not stay on the disk.
         await of_contacts.aclose()
-        status = await watch_submitted(run, ready, campaign_sn, polling or Polling())
+        status = await poll_submitted(run, ready, campaign_sn, polling or Polling())
         return await _compared(run, outcome, status)
 
 

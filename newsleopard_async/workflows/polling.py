@@ -30,10 +30,10 @@ __all__ = [
     "excusing",
     "expecting",
     "may_be_too_early",
+    "poll",
     "problems_of_polling",
     "problems_of_webhook",
     "registering",
-    "watch",
 ]
 
 _log: Final = Log()
@@ -131,7 +131,7 @@ def excusing(
     return attrs.evolve(cast("Step[Given, Gives | None]", step), run=run)
 
 
-async def watch(
+async def poll(
     run: Runner,
     step: Step[Given, Gives],
     given: Given,
@@ -166,9 +166,9 @@ async def watch(
     wait = _Wait(run, polling, what, excused_s, late, webhook)
     last_look_s = min(_LAST_LOOK_S, polling.deadline_s / 10)
     excused = excusing(step, wait.excuses)
-    async with run.watching(step):
+    async with run.poll_step(step):
         if webhook is not None and webhook.is_registered:
-            await wait.until_next_look(step, None)
+            await wait.until_next_poll(step, None)
         while True:
             look = _within(max(wait.left_s, last_look_s), excused, wait.too_late)
             result = await run.step(look, given, keep=False)
@@ -179,7 +179,7 @@ async def watch(
                 wait.last, wait.refused = result, None
             if wait.left_s <= 0:
                 raise wait.too_late()
-            await wait.until_next_look(step, result)
+            await wait.until_next_poll(step, result)
 
 
 @attrs.define
@@ -220,7 +220,7 @@ class _Wait:
     def left_s(self) -> float:
         return self.polling.deadline_s - self.elapsed_s
 
-    async def until_next_look(self, step: AnyStep, known: object) -> None:
+    async def until_next_poll(self, step: AnyStep, known: object) -> None:
         """Wait until the job is to be looked at again."""
         webhook = None if self.is_told else self.webhook
         is_rare = self.run.quota_is_low() or (webhook is not None and webhook.is_registered)

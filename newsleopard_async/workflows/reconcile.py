@@ -34,7 +34,7 @@ from newsleopard_async.workflows.checkpoint import CheckpointLike
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.local import running
 from newsleopard_async.workflows.pipeline import pipeline
-from newsleopard_async.workflows.polling import problems_of_polling, watch
+from newsleopard_async.workflows.polling import poll, problems_of_polling
 from newsleopard_async.workflows.progress import Events, Progress
 from newsleopard_async.workflows.runner import Runner
 
@@ -233,7 +233,7 @@ async def find_campaign(
     ) as run:
         if polling is None:
             return await run.step(steps.find_sent, given, keep=False)
-        return await watch(
+        return await poll(
             run,
             steps.find_sent,
             given,

@@ -32,10 +32,10 @@ from newsleopard_async.workflows.polling import (
     GOES_ON,
     excusing,
     expecting,
+    poll,
     problems_of_polling,
     problems_of_webhook,
     registering,
-    watch,
 )
 from newsleopard_async.workflows.progress import Events, Plan, Progress
 from newsleopard_async.workflows.runner import Runner
@@ -138,7 +138,7 @@ async def _report(
         # The other export has another webhook, or none.
         webhook = None
     try:
-        return await _watch_report(
+        return await _poll_report(
             run, campaign_sn, before, polling, ago_s=ago_s, doubt=doubt, webhook=webhook
         )
     except DeadlineExceeded:
@@ -248,10 +248,10 @@ async def wait_for_report(
         fingerprint=Fingerprint.of(campaign_sn, campaign_sn=campaign_sn),
         checkpoint=checkpoint,
     ) as run:
-        return await _watch_report(run, campaign_sn, states, polling or Polling())
+        return await _poll_report(run, campaign_sn, states, polling or Polling())
 
 
-async def _watch_report(
+async def _poll_report(
     run: Runner,
     campaign_sn: CampaignSn,
     before: States,
@@ -265,7 +265,7 @@ async def _watch_report(
     completion = ReportCompletion(frozenset(before), polling.settle_s)
     states = before
     if ago_s is None or not completion.join(states, run.now(), ago_s, polling.first_s):
-        states = await watch(
+        states = await poll(
             run,
             steps.get_report_state,
             campaign_sn,

@@ -164,7 +164,7 @@ class Runner(Protocol):
         """Note that a step did not happen, which was found out by other means."""
         ...
 
-    def watching(self, step: AnyStep) -> AbstractAsyncContextManager[None]:
+    def poll_step(self, step: AnyStep) -> AbstractAsyncContextManager[None]:
         """Make all looks at a job one step: one start, a wait after each look, one end.
 
         Every step that is run inside is a look. It is repeated as often as it is run, nothing is

@@ -47,7 +47,7 @@ from newsleopard_async.workflows.checkpoint import (
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.completion import saying_accepted, status_of, watch_submitted
+from newsleopard_async.workflows.completion import poll_submitted, saying_accepted, status_of
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.hold import held_back, problems_of_hold
 from newsleopard_async.workflows.import_completeness import check_rejected, is_complete_enough
@@ -268,7 +268,7 @@ async def send_campaign(
             return outcome
         # That may take days, for which the contacts must not stay on the disk.
         await of_contacts.aclose()
-        status = await watch_submitted(run, campaign, campaign_sn, polling)
+        status = await poll_submitted(run, campaign, campaign_sn, polling)
         return attrs.evolve(outcome, status=status)
 
 

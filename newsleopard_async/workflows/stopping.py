@@ -174,11 +174,11 @@ async def _end_of(run: Runner, campaign_sn: CampaignSn, before: _Look, polling: 
     """
     if not before.is_offered:
         return before
-    async with run.watching(campaign_steps.get_status):
-        return await _watch_end(run, campaign_sn, polling)
+    async with run.poll_step(campaign_steps.get_status):
+        return await _poll_end(run, campaign_sn, polling)
 
 
-async def _watch_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _Look:
+async def _poll_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _Look:
     began_s, delays = run.monotonic(), delays_s(polling, campaign_sn)
     while True:
         try:

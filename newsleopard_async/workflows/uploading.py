@@ -222,7 +222,7 @@ async def _look_up(
     until = moved(since, timedelta(seconds=polling.grace_s))
     delays = delays_s(polling, campaign_sn)
     look = get_status.serving(upload_once)
-    async with run.watching(look):
+    async with run.poll_step(look):
         while seen := await _why_not_sent(run, campaign_sn, since):
             left_s = (until - run.now()).total_seconds()
             if left_s <= 0:

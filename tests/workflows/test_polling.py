@@ -295,7 +295,7 @@ async def test_step_that_must_not_happen_twice_is_kept_within_a_watch() -> None:
         async with local.running(
             bench.nl, events, fingerprint=Fingerprint.of("x"), checkpoint=None
         ) as run:
-            async with run.watching(steps.get_import):
+            async with run.poll_step(steps.get_import):
                 await run.step(steps.create_list, "名單")
                 await run.step(steps.find_lists, "名單")
 
