@@ -47,7 +47,7 @@ _log: Final = Log()
 
 
 @attrs.frozen(kw_only=True)
-class _Look(Plain):
+class _SeenStatus(Plain):
     """A look at the state of a campaign.
 
     Attributes:
@@ -68,30 +68,30 @@ class _Look(Plain):
         return self.status is not None and self.status.state.is_final
 
 
-async def _look(run: Runner, campaign_sn: CampaignSn) -> _Look:
+async def _read_status(run: Runner, campaign_sn: CampaignSn) -> _SeenStatus:
     """Look at the state, if it can be read; what keeps us from it must not keep us from pausing.
 
     Raises:
         AuthenticationError, ConfigurationError: nothing else will work either.
     """
-    look = attrs.evolve(campaign_steps.get_status, run=_bounded)
+    look = attrs.evolve(campaign_steps.get_status, run=_get_status_in_time)
     try:
         status = await run.step(look, campaign_sn, keep=False)
     except (AuthenticationError, ConfigurationError):
         raise
     except NotOffered:
-        return _Look(is_offered=False)
+        return _SeenStatus(is_offered=False)
     except NewsLeopardError as error:
         _log.warning("the state of %s could not be read: %s", campaign_sn, error)
         is_refusal = isinstance(error, APIError) and not isinstance(error, ServerError)
-        return _Look(
+        return _SeenStatus(
             is_known=not (isinstance(error, APIError) and steps.says_unknown(error)),
             may_pass=not (is_refusal or isinstance(error, RateLimited)),
         )
-    return _Look(status=status)
+    return _SeenStatus(status=status)
 
 
-async def _bounded(nl: NewsLeopard, campaign_sn: CampaignSn, /) -> CampaignStatus:
+async def _get_status_in_time(nl: NewsLeopard, campaign_sn: CampaignSn, /) -> CampaignStatus:
     with nl.clock.deadline(_LOOK_S):
         return await campaign_steps.get_status.run(nl, campaign_sn)
     raise DeadlineExceeded(f"no answer came within {_LOOK_S:g} s")
@@ -99,25 +99,25 @@ async def _bounded(nl: NewsLeopard, campaign_sn: CampaignSn, /) -> CampaignStatu
 
 async def stop(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> CalledOff:
     """Pause a campaign, or delete it."""
-    before = await _look(run, campaign_sn)
+    before = await _read_status(run, campaign_sn)
     if before.is_over:
-        return _ended(campaign_sn, before, before, stopped="already stopped")
+        return _called_off(campaign_sn, before, before, stopped="already stopped")
     refused = await _pause(run, campaign_sn)
     if refused is None:
         after = await _end_of(run, campaign_sn, before, polling)
-        return _ended(campaign_sn, before, after, stopped="paused", otherwise="paused")
-    after = await _look_again(run, campaign_sn, before)
+        return _called_off(campaign_sn, before, after, stopped="paused", otherwise="paused")
+    after = await _read_status_again(run, campaign_sn, before)
     if after.is_over:
-        return _ended(campaign_sn, before, after, stopped="paused")
-    if _is_open(refused):
+        return _called_off(campaign_sn, before, after, stopped="paused")
+    if _is_unanswered(refused):
         raise refused
     return await _delete(run, campaign_sn, before, refused, polling)
 
 
-def _ended(
+def _called_off(
     campaign_sn: CampaignSn,
-    before: _Look,
-    after: _Look,
+    before: _SeenStatus,
+    after: _SeenStatus,
     *,
     stopped: HowCalledOff,
     otherwise: HowCalledOff = "too late",
@@ -154,19 +154,23 @@ async def _pause(run: Runner, campaign_sn: CampaignSn) -> NewsLeopardError | Non
     return None
 
 
-def _is_open(error: NewsLeopardError) -> bool:
+def _is_unanswered(error: NewsLeopardError) -> bool:
     """Say whether every attempt at a request may have taken effect, and none was answered."""
     return isinstance(error, (ConnectionFailed, ServerError))
 
 
-async def _look_again(run: Runner, campaign_sn: CampaignSn, before: _Look) -> _Look:
+async def _read_status_again(
+    run: Runner, campaign_sn: CampaignSn, before: _SeenStatus
+) -> _SeenStatus:
     """Look once more, unless the first look has shown that this is useless."""
     if not (before.is_offered and before.is_known):
         return before
-    return await _look(run, campaign_sn)
+    return await _read_status(run, campaign_sn)
 
 
-async def _end_of(run: Runner, campaign_sn: CampaignSn, before: _Look, polling: Polling) -> _Look:
+async def _end_of(
+    run: Runner, campaign_sn: CampaignSn, before: _SeenStatus, polling: Polling
+) -> _SeenStatus:
     """Look at a campaign that was stopped until it is seen to have ended, or cannot be seen.
 
     Raises:
@@ -178,16 +182,16 @@ async def _end_of(run: Runner, campaign_sn: CampaignSn, before: _Look, polling: 
         return await _poll_end(run, campaign_sn, polling)
 
 
-async def _poll_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _Look:
+async def _poll_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _SeenStatus:
     began_s, delays = run.monotonic(), delays_s(polling, campaign_sn)
     while True:
         try:
             # One that was not known at first may be: the platform has just taken its stop.
-            look = await _look(run, campaign_sn)
+            look = await _read_status(run, campaign_sn)
         except (AuthenticationError, ConfigurationError) as error:
             # No error may hide that the stop was accepted.
             _log.warning("the state of %s could not be read: %s", campaign_sn, error)
-            look = _Look()
+            look = _SeenStatus()
         left_s = polling.deadline_s - (run.monotonic() - began_s)
         if look.is_over or (look.status is None and (left_s <= 0 or not look.may_pass)):
             return look
@@ -202,7 +206,11 @@ async def _poll_end(run: Runner, campaign_sn: CampaignSn, polling: Polling) -> _
 
 
 async def _delete(
-    run: Runner, campaign_sn: CampaignSn, before: _Look, refused: NewsLeopardError, polling: Polling
+    run: Runner,
+    campaign_sn: CampaignSn,
+    before: _SeenStatus,
+    refused: NewsLeopardError,
+    polling: Polling,
 ) -> CalledOff:
     """Delete a campaign that cannot be paused.
 
@@ -216,19 +224,19 @@ async def _delete(
         failed = error
     if campaign_sn in outcome.deleted:
         after = await _end_of(run, campaign_sn, before, polling)
-        return _ended(campaign_sn, before, after, stopped="deleted", otherwise="deleted")
-    after = await _look_again(run, campaign_sn, before)
+        return _called_off(campaign_sn, before, after, stopped="deleted", otherwise="deleted")
+    after = await _read_status_again(run, campaign_sn, before)
     if after.is_over:
-        return _ended(campaign_sn, before, after, stopped="paused")
+        return _called_off(campaign_sn, before, after, stopped="paused")
     if before.status is not None and not after.is_known:
         # It was there, and is not there any more.
-        return _ended(campaign_sn, before, after, stopped="deleted", otherwise="deleted")
+        return _called_off(campaign_sn, before, after, stopped="deleted", otherwise="deleted")
     if failed is not None:
         raise failed
-    raise _neither(campaign_sn, outcome, refused) from None
+    raise _error_of_both(campaign_sn, outcome, refused) from None
 
 
-def _neither(
+def _error_of_both(
     campaign_sn: CampaignSn, outcome: DeleteOutcome, refused: NewsLeopardError
 ) -> NewsLeopardError:
     why = "it is being sent" if campaign_sn in outcome.still_sending else "the deletion was refused"
