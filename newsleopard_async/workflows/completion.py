@@ -218,7 +218,7 @@ async def _poll_campaign(run: Runner, sending: _Sending, polling: Polling) -> Ca
             f"campaign {sending.sn} ended as {status.state}: {advice_for_campaign(status.state)}",
             status=status,
         ).with_request_id(run.request_id(get_status))
-    await run.settle(get_status, status)
+    await run.record_result(get_status, status)
     return status
 
 

@@ -106,7 +106,7 @@ class EventFeed:
             )
         self._has_begun = True
         try:
-            yield self._settle
+            yield self._finish
         except BaseException as error:
             self.error = error
             raise
@@ -114,7 +114,7 @@ class EventFeed:
             self.is_over = True
             self._wake()
 
-    def _settle(self, outcome: object) -> None:
+    def _finish(self, outcome: object) -> None:
         self.outcome = outcome
 
     def _wake(self) -> None:
@@ -209,8 +209,8 @@ class PipelineRun(Generic[T]):
 
     async def _carry(self, tasks: TaskGroup) -> None:
         try:
-            with self._feed.serving() as settle:
-                settle(await self._work(progress=self._tell))
+            with self._feed.serving() as record_result:
+                record_result(await self._work(progress=self._tell))
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised when the block ends

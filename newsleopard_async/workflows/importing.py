@@ -388,5 +388,5 @@ async def poll_import(
         failed = ImportFailed(f"{what}: the platform does not know it: {error}", result=None)
         raise failed.with_answer_of(error) from None
     check_status(run, what, result, of=look, columns=columns)
-    await run.settle(look, result)
+    await run.record_result(look, result)
     return result

@@ -161,7 +161,7 @@ class LocalRunner:
                 result = await self._run(step, given, opened)
         self._request_ids[step.key] = opened.request_id
         if keep:
-            await self.settle(step, result)
+            await self.record_result(step, result)
         await self._emit_finished(step, to_plain(result))
         return result
 
@@ -200,8 +200,8 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.key)
         if record is None:
             async with self._events.begin(step) as opened:
-                noting = _Noting(self._checkpoint, step, self._nl, opened)
-                result = await self._run(step, given, opened, noting)
+                observer = _StepObserver(self._checkpoint, step, self._nl, opened)
+                result = await self._run(step, given, opened, observer)
             self._request_ids[step.key] = opened.request_id
             kept = to_plain(step.keeps(result))
             try:
@@ -252,7 +252,7 @@ class LocalRunner:
         record = self._checkpoint.records.get(step.key)
         return record is not None and record.result == ANSWERED
 
-    async def settle(self, step: AnyStep, result: Any) -> None:
+    async def record_result(self, step: AnyStep, result: Any) -> None:
         """Note what a step gave."""
         record = StepRecord(
             state="done",
@@ -345,7 +345,7 @@ def _is_refusal(error: NewsLeopardError) -> bool:
 
 
 @attrs.frozen
-class _Noting:
+class _StepObserver:
     """Writes into the checkpoint what becomes of a request that must not be repeated."""
 
     checkpoint: Checkpoint

@@ -210,8 +210,8 @@ async def _of_earlier(
 ) -> OnceOutcome:
     """Return the outcome of a campaign that was sent by a run of which nothing is kept."""
     if not run.has(campaign_steps.upload_once):
-        await run.settle(campaign_steps.submit_once, earlier.sn)
-        await run.settle(campaign_steps.upload_once, None)
+        await run.record_result(campaign_steps.submit_once, earlier.sn)
+        await run.record_result(campaign_steps.upload_once, None)
     outcome = OnceOutcome(
         campaign_sn=earlier.sn,
         addresses=addresses,

@@ -37,7 +37,7 @@ def _carried(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., A
 
     @functools.wraps(function)
     async def carried(*args: Any, **kwargs: Any) -> T:
-        with _served(kwargs) as settle:
+        with _served(kwargs) as record_result:
             try:
                 work = function(*args, **kwargs)
                 codes = _codes(parameters.bind(*args, **kwargs).arguments.get)
@@ -47,7 +47,7 @@ def _carried(function: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., A
             with telemetry.span(name, attributes=codes) as span:
                 outcome = await work
                 span.set(_codes_of(outcome))
-            settle(outcome)
+            record_result(outcome)
             return outcome
 
     return carried

@@ -94,7 +94,7 @@ async def submit_or_find(
             if await run.has_news(steps.submit):
                 return await submit_or_find(run, campaign, marker)
             raise _still_unknown(run, ready, unknown, since, seen) from None
-    await run.settle(steps.submit, found.sn)
+    await run.record_result(steps.submit, found.sn)
     return found.sn
 
 

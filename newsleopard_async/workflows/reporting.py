@@ -181,7 +181,7 @@ async def _look_before(run: Runner, campaign_sn: CampaignSn) -> States:
     if run.has(step):
         return await run.step(step, campaign_sn)
     before = await run.step(excusing(step), campaign_sn, keep=False) or ()
-    await run.settle(step, before)
+    await run.record_result(step, before)
     return before
 
 
@@ -210,7 +210,7 @@ async def _export(
     if isinstance(began, str):
         return None, f"whether its export has begun is not known: {began}"
     if began is True:
-        await run.settle(step, began)
+        await run.record_result(step, began)
         return None, ""
     return began, ""
 

@@ -156,7 +156,7 @@ class Runner(Protocol):
         """Whether the server said that a step happened, by an answer that cannot be used."""
         ...
 
-    async def settle(self, step: AnyStep, result: Any) -> None:
+    async def record_result(self, step: AnyStep, result: Any) -> None:
         """Note what a step gave that was found out by other means."""
         ...
 

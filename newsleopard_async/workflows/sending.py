@@ -294,7 +294,7 @@ def _plan(
 async def _of_earlier(run: Runner, earlier: SentCampaign, wait: WaitFor) -> SendOutcome:
     """Return the outcome of a campaign that was sent by a run of which nothing is kept."""
     if not run.has(steps.submit):
-        await run.settle(steps.submit, earlier.sn)
+        await run.record_result(steps.submit, earlier.sn)
     return SendOutcome(
         campaign_sn=earlier.sn,
         request_id=run.request_id(steps.find_earlier),

@@ -88,7 +88,7 @@ async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
     except OutcomeUnknown as unknown:
         made = await _look_up(run, name)
         if made is not None and len(made) == 1:
-            await run.settle(steps.create_list, made[0].sn)
+            await run.record_result(steps.create_list, made[0].sn)
             return made[0].sn
         if made:
             raise _ambiguous(made).with_answer_of(unknown) from None
@@ -146,7 +146,7 @@ async def _find(run: Runner, target: Target, name: str) -> ListSn | None:
         return None
     chosen = _choose(there, target, name)
     if not is_chosen:
-        await run.settle(steps.find_lists, there)
+        await run.record_result(steps.find_lists, there)
     return chosen
 
 

@@ -153,7 +153,7 @@ async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
     campaign_sn = await _code(run, campaign)
     status = await _seen(run, campaign_sn)
     if isinstance(status, CampaignStatus) and _is_taken(run, status):
-        await run.settle(upload_once, None)
+        await run.record_result(upload_once, None)
         return campaign_sn
     if not await _is_deleted(run, campaign_sn):
         raise OutcomeUnknown(
@@ -232,7 +232,7 @@ async def _look_up(
                     run, campaign, campaign_sn, unknown, since=since, seen=seen
                 ) from None
             await run.wait(look, min(next(delays), left_s), None)
-    await run.settle(upload_once, None)
+    await run.record_result(upload_once, None)
 
 
 async def _why_not_sent(run: Runner, campaign_sn: CampaignSn, since: datetime) -> str:

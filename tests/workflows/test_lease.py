@@ -177,7 +177,7 @@ async def test_store_that_is_away_at_renewals_ends_no_run(
         store.hang = True
         await clock.sleep(60)
         store.fail_when = lambda _: False
-        await runner.settle(workflows_step(), None)
+        await runner.record_result(workflows_step(), None)
 
     assert store.data["records"].keys() == {"get_status"}
     assert "could not be renewed: RuntimeError" in caplog.text
