@@ -197,7 +197,7 @@ async def _send(run: Runner, given: EventBatch, batches: Sequence[Batch]) -> Aut
         try:
             result = await _send_one(run, step, attrs.evolve(given, batch=batch))
         except OutcomeUnknown as unknown:
-            raise _held(unknown, number, batches) from None
+            raise _in_doubt(unknown, number, batches) from None
         if isinstance(result, EventOutcome):
             reasons |= result.refused
         counts = EventCounts.of(result)
@@ -228,7 +228,7 @@ async def _send_one(
         raise
 
 
-def _held(unknown: OutcomeUnknown, number: int, batches: Sequence[Batch]) -> OutcomeUnknown:
+def _in_doubt(unknown: OutcomeUnknown, number: int, batches: Sequence[Batch]) -> OutcomeUnknown:
     # Of an earlier run's event nothing but that is known.
     answered = f": {answer_of(unknown)}" if unknown.status is not None else ""
     return OutcomeUnknown(

@@ -192,7 +192,7 @@ async def _code_of(run: Runner, kept: Checkpoint, polling: Polling) -> CampaignS
         if (accepted := _accepted(seen)) is not None:
             return accepted
         with contextlib.suppress(InUse):
-            async with _held(kept):
+            async with _holding(kept):
                 return _accepted(kept) or await _decide(run, kept)
         if SUBMIT_ONCE in seen.records and seen.records[SUBMIT_ONCE].is_done:
             # Nothing was uploaded yet; stopped now, it will not be sent.
@@ -218,7 +218,7 @@ def _accepted(kept: Checkpoint) -> CampaignSn | None:
 
 
 @contextlib.asynccontextmanager
-async def _held(kept: Checkpoint) -> AsyncIterator[None]:
+async def _holding(kept: Checkpoint) -> AsyncIterator[None]:
     async with kept.in_use():
         yield
 

@@ -311,7 +311,7 @@ class Checkpoint:
             InvalidRequest: it is of a newer version, damaged, or was edited.
         """
         if self._is_in_use:
-            raise self._busy()
+            raise self._in_use_error()
         self._is_in_use = True
         try:
             with self._locked():
@@ -327,7 +327,7 @@ class Checkpoint:
                 try:
                     stack.enter_context(self._store.locked(self.send_key or ""))
                 except InUse:
-                    raise self._busy() from None
+                    raise self._in_use_error() from None
             yield
 
     async def _take_over(self, now: datetime) -> None:
@@ -340,17 +340,17 @@ class Checkpoint:
         if stored is not None:
             left = stored.held_for(now)
             if self.has_lease and left is not None:
-                raise self._busy(left)
+                raise self._in_use_error(left)
             self._become(stored)
         self._access = access
 
-    def _busy(self, left: timedelta | None = None) -> InUse:
+    def _in_use_error(self, left: timedelta | None = None) -> InUse:
         return InUse(
             f"another run is using {self.name}; wait until it has ended",
             retry_after_s=None if left is None else left.total_seconds(),
         )
 
-    async def claim(self, account: str, now: datetime) -> None:
+    async def acquire(self, account: str, now: datetime) -> None:
         """Begin a run; under a send key, a record of it is there from the start.
 
         Raises:
@@ -372,7 +372,7 @@ class Checkpoint:
         self.held_until = moved(now, LEASE)
         await self._save()
 
-    async def let_go(self, ended: RunEnd | None) -> None:
+    async def release(self, ended: RunEnd | None) -> None:
         """End a run, and say how; None if it was cancelled.
 
         Raises:

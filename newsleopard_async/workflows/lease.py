@@ -46,7 +46,7 @@ from newsleopard_async.workflows.checkpoint import Checkpoint
 from newsleopard_async.workflows.progress import Events, StepName
 from newsleopard_async.workflows.run_record import EndState, RunEnd
 
-__all__ = ["enter", "held", "let_go", "run_end_of", "wait_s_of"]
+__all__ = ["acquire_or_wait", "holding", "release", "run_end_of", "wait_s_of"]
 
 _FIRST_LOOK_S: Final = 0.1
 _LONGEST_LOOK_S: Final = 2.0
@@ -97,9 +97,9 @@ def _problems_of_wait(wait_for_other: object) -> Iterator[Problem]:
         yield Problem("wait_for_other", "range", "must be 0 or more, and have an end")
 
 
-async def enter(
+async def acquire_or_wait(
     stack: contextlib.AsyncExitStack,
-    claimed: Callable[[], contextlib.AbstractAsyncContextManager[None]],
+    acquired: Callable[[], contextlib.AbstractAsyncContextManager[None]],
     events: Events,
     wait_s: float,
 ) -> None:
@@ -112,7 +112,7 @@ async def enter(
     until_s = clock.monotonic() + wait_s
     while True:
         try:
-            await stack.enter_async_context(claimed())
+            await stack.enter_async_context(acquired())
         except InUse as error:
             left_s = until_s - clock.monotonic()
             if left_s <= 0:
@@ -141,7 +141,7 @@ _WAITING: Final = _Waiting()
 
 
 @contextlib.asynccontextmanager
-async def held(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
+async def holding(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
     """Keep a record that was claimed for as long as the context lasts, and say how that ended.
 
     Raises:
@@ -152,12 +152,12 @@ async def held(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
             yield
     except Exception as error:
         ended = run_end_of(error, clock.now(), is_in_doubt=kept.in_doubt is not None)
-        await let_go(kept, clock, ended)
+        await release(kept, clock, ended)
         raise
     except anyio.get_cancelled_exc_class():
-        await let_go(kept, clock, None)
+        await release(kept, clock, None)
         raise
-    await let_go(kept, clock, RunEnd(state="done", at=clock.now()))
+    await release(kept, clock, RunEnd(state="done", at=clock.now()))
 
 
 @contextlib.asynccontextmanager
@@ -208,7 +208,7 @@ async def _renew(kept: Checkpoint, clock: Clock) -> InUse:
             _log.warning("the hold of %s could not be renewed: %s", kept.name, type(error).__name__)
 
 
-async def let_go(kept: Checkpoint, clock: Clock, ended: RunEnd | None) -> None:
+async def release(kept: Checkpoint, clock: Clock, ended: RunEnd | None) -> None:
     """Save how a run ended, and that nobody holds its record; what fails here hides nothing.
 
     A cancellation meanwhile goes on afterwards.
@@ -216,7 +216,7 @@ async def let_go(kept: Checkpoint, clock: Clock, ended: RunEnd | None) -> None:
 
     async def save() -> None:
         with clock.deadline(_LAST_SAVE_S):
-            await kept.let_go(ended)
+            await kept.release(ended)
 
     try:
         # The scope lets it begin if the run is being cancelled already.

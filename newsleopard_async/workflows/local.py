@@ -29,7 +29,7 @@ from newsleopard_async.transport.listener import listener
 from newsleopard_async.transport.observer import Observer
 from newsleopard_async.workflows.checkpoint import Checkpoint, RunLocation
 from newsleopard_async.workflows.fingerprint import Fingerprint
-from newsleopard_async.workflows.lease import enter, held, let_go
+from newsleopard_async.workflows.lease import acquire_or_wait, holding, release
 from newsleopard_async.workflows.list_lock import list_lock
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.run_record import ANSWERED, StepRecord
@@ -69,11 +69,11 @@ async def running(
     """
     kept = Checkpoint.begun(checkpoint, events.pipeline, fingerprint)
     async with contextlib.AsyncExitStack() as stack:
-        await enter(
-            stack, partial(_claimed, nl, kept, events.pipeline, fingerprint), events, wait_s
+        await acquire_or_wait(
+            stack, partial(_acquired, nl, kept, events.pipeline, fingerprint), events, wait_s
         )
         try:
-            async with held(kept, nl.clock):
+            async with holding(kept, nl.clock):
                 yield LocalRunner(nl, kept, events)
         except NewsLeopardError as error:
             error.checkpoint = kept
@@ -81,7 +81,7 @@ async def running(
 
 
 @contextlib.asynccontextmanager
-async def _claimed(
+async def _acquired(
     nl: NewsLeopard, kept: Checkpoint, pipeline: str, fingerprint: Fingerprint
 ) -> AsyncIterator[None]:
     """Keep other runs away, and see that this one goes on with what was begun."""
@@ -89,10 +89,10 @@ async def _claimed(
     async with kept.in_use(nl.clock):
         kept.check(pipeline, fingerprint, account)
         try:
-            await kept.claim(account, nl.clock.now())
+            await kept.acquire(account, nl.clock.now())
         except anyio.get_cancelled_exc_class():
             # It may be stored, and nobody is going to renew it.
-            await let_go(kept, nl.clock, None)
+            await release(kept, nl.clock, None)
             raise
         yield
 
@@ -225,7 +225,7 @@ class LocalRunner:
         """Whether something is kept of a step: its result, or that it may have happened."""
         return step.key in self._checkpoint.records
 
-    def held_since(self, step: AnyStep) -> datetime | None:
+    def in_doubt_since(self, step: AnyStep) -> datetime | None:
         """Return since when it is not known whether a step happened; None where it is."""
         record = self._checkpoint.records.get(step.key)
         return None if record is None or record.is_done else record.at
@@ -235,7 +235,7 @@ class LocalRunner:
         with contextlib.suppress(Exception):
             # Whatever is wrong with the store, what is not known is the news.
             await self._checkpoint.refresh()
-        return self.held_since(step) is None
+        return self.in_doubt_since(step) is None
 
     def done_at(self, step: AnyStep) -> datetime | None:
         """Return when it was noted what a step gave; None if it is not known."""

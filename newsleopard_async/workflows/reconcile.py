@@ -82,7 +82,7 @@ async def submit_or_find(
         if not is_held:
             # If the run is cancelled during the look, its name is in the log.
             _log.warning("it is not known whether %r was submitted; it is looked for", ready.name)
-        since = min(run.held_since(steps.submit) or run.now(), run.now())
+        since = min(run.in_doubt_since(steps.submit) or run.now(), run.now())
         seen = "it is not among the finished ones"
         found = None
         try:

@@ -133,7 +133,7 @@ class Runner(Protocol):
         """Whether something is kept of a step: its result, or that it may have happened."""
         ...
 
-    def held_since(self, step: AnyStep) -> datetime | None:
+    def in_doubt_since(self, step: AnyStep) -> datetime | None:
         """Return since when it is not known whether a step happened; None where it is."""
         ...
 

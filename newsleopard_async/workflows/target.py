@@ -94,7 +94,7 @@ async def _find_or_create(run: Runner, target: Target, name: str) -> ListSn:
             raise _ambiguous(made).with_answer_of(unknown) from None
         now = run.now()
         takes = timedelta() if run.is_answered(steps.create_list) else steps.LISTED_AFTER
-        listed_by = (run.held_since(steps.create_list) or now) + takes
+        listed_by = (run.in_doubt_since(steps.create_list) or now) + takes
         if made is None or not was_held or now < listed_by:
             unknown.look_again_at = max(now, listed_by)
             raise

@@ -67,7 +67,7 @@ _log: Final = Log()
 
 def is_open(run: Runner) -> bool:
     """Say whether nothing was sent by a run, and nothing is held."""
-    return not run.has(upload_once) and run.held_since(submit_once) is None
+    return not run.has(upload_once) and run.in_doubt_since(submit_once) is None
 
 
 async def prepare_and_upload(
@@ -86,7 +86,7 @@ async def prepare_and_upload(
         CampaignFailed: it was stopped before the upload.
         StorageError: the storage refused the upload.
     """
-    if run.held_since(upload_once) is not None:
+    if run.in_doubt_since(upload_once) is not None:
         campaign_sn = await _code(run, campaign)
         unknown = OutcomeUnknown("", request="PUT to the file storage")
         await _look_up(run, campaign, campaign_sn, unknown, polling)
@@ -148,7 +148,7 @@ async def _make_room(run: Runner, campaign: Mailing) -> CampaignSn | None:
         if run.has(delete_campaigns):
             await run.forget(delete_campaigns)
         return None
-    if run.held_since(submit_once) is not None:
+    if run.in_doubt_since(submit_once) is not None:
         return None  # `_prepare` says it.
     campaign_sn = await _code(run, campaign)
     status = await _seen(run, campaign_sn)
@@ -218,7 +218,7 @@ async def _look_up(
     Raises:
         OutcomeUnknown: it is not seen to have landed.
     """
-    since = min(run.held_since(upload_once) or run.now(), run.now())
+    since = min(run.in_doubt_since(upload_once) or run.now(), run.now())
     until = moved(since, timedelta(seconds=polling.grace_s))
     delays = delays_s(polling, campaign_sn)
     look = get_status.serving(upload_once)
