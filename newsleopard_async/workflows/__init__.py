@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from newsleopard_async.stores.protocol import Store
     from newsleopard_async.workflows.automation import trigger_automation
     from newsleopard_async.workflows.calling_off import call_off
+    from newsleopard_async.workflows.campaign_test import send_test
     from newsleopard_async.workflows.checking import check_contacts
     from newsleopard_async.workflows.checkpoint import Checkpoint
     from newsleopard_async.workflows.completion import wait_for_campaign
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     )
     from newsleopard_async.workflows.sending import send_campaign
     from newsleopard_async.workflows.summaries import summarize
-    from newsleopard_async.workflows.trial import send_test
 
 __all__ = [
     "AutomationOutcome",
@@ -108,7 +108,7 @@ _MODULES = {
     "workflows.resuming": ("ResumedRun", "RunState", "resolve", "resume_due", "runs"),
     "workflows.sending": ("send_campaign",),
     "workflows.summaries": ("summarize",),
-    "workflows.trial": ("send_test",),
+    "workflows.campaign_test": ("send_test",),
 }
 
 if not TYPE_CHECKING:
