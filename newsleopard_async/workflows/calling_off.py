@@ -35,7 +35,7 @@ from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, RunLocation
 from newsleopard_async.workflows.fingerprint import Fingerprint
-from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.outcomes import CalledOff
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import delays_s, problems_of_polling

@@ -41,7 +41,7 @@ from newsleopard_async.workflows.campaign_steps import FindFinished, find_finish
 from newsleopard_async.workflows.campaign_steps import submit_once as prepared
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from newsleopard_async.workflows.fingerprint import Fingerprint
-from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (
     excusing,

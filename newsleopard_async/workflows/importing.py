@@ -33,7 +33,7 @@ from newsleopard_async.workflows.import_completeness import (
     check_status,
     text_of_part,
 )
-from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (

@@ -45,7 +45,7 @@ from newsleopard_async.workflows.checkpoint import (
 from newsleopard_async.workflows.completion import poll_submitted, saying_accepted, status_of
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import wait_s_of
-from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.outcomes import OnceOutcome
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling

@@ -32,7 +32,7 @@ from newsleopard_async.models.validation import problems_of_line, problems_of_ti
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from newsleopard_async.workflows.fingerprint import Fingerprint
-from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import poll, problems_of_polling
 from newsleopard_async.workflows.progress import Events, Progress

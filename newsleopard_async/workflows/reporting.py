@@ -25,7 +25,7 @@ from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import get_status
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from newsleopard_async.workflows.fingerprint import Fingerprint
-from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.outcomes import CampaignReport, ReportState
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import (

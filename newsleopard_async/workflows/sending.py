@@ -57,7 +57,7 @@ from newsleopard_async.workflows.importing import (
     read_again,
 )
 from newsleopard_async.workflows.lease import wait_s_of
-from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.outcomes import ImportReport, SendOutcome
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import problems_of_polling, problems_of_webhook

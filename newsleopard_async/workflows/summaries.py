@@ -19,7 +19,7 @@ from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.campaign_steps import get_metrics
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from newsleopard_async.workflows.fingerprint import Fingerprint
-from newsleopard_async.workflows.local import running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import may_be_too_early, problems_of_polling
 from newsleopard_async.workflows.progress import Events, Progress

@@ -34,7 +34,7 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Checkpoint, Event
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import run_end_of, wait_s_of
-from newsleopard_async.workflows.local import LocalRunner, running
+from newsleopard_async.workflows.local_runner import LocalRunner, running
 from newsleopard_async.workflows.progress import Events
 from newsleopard_async.workflows.run_location import StoreLocation
 from newsleopard_async.workflows.run_record import StepRecord, in_doubt

@@ -21,7 +21,7 @@ from newsleopard_async import (
     RateLimits,
     workflows,
 )
-from newsleopard_async.workflows import local, steps
+from newsleopard_async.workflows import local_runner, steps
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.polling import delays_s
 from newsleopard_async.workflows.progress import Events
@@ -292,7 +292,7 @@ async def test_step_that_must_not_happen_twice_is_kept_within_a_watch() -> None:
     """Looks at a job are not kept; anything else that is done between them has its record."""
     async with connected() as bench:
         events = Events("send_campaign", None, bench.nl.clock, ())
-        async with local.running(
+        async with local_runner.running(
             bench.nl, events, fingerprint=Fingerprint.of("x"), checkpoint=None
         ) as run:
             async with run.poll_step(steps.get_import):
