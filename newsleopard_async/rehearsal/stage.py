@@ -46,7 +46,7 @@ from newsleopard_async.models.findings import ContactsReport
 from newsleopard_async.models.reports import RejectedRow
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import export_report, rejected_rows, send_campaign
-from newsleopard_async.workflows.checking import checked
+from newsleopard_async.workflows.checking import checked_contacts
 from newsleopard_async.workflows.outcomes import ImportReport
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 
@@ -117,7 +117,7 @@ async def check_rereadable(
     """Check the contacts and write what goes out; the rows that are left out are not kept."""
     options = attrs.evolve(rereadable.options, write_to=rereadable.clean)
     events = Events("check_contacts", progress, SystemClock(), OF_CONTACTS)
-    async with checked(events, as_source(rereadable.contacts), options) as found:
+    async with checked_contacts(events, as_source(rereadable.contacts), options) as found:
         await found.publish()
         return attrs.evolve(found.report, left_out_to=None)
 

@@ -29,7 +29,7 @@ from newsleopard_async.models import AutomationEvent, EventOutcome
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
 from newsleopard_async.workflows.campaign_steps import EventBatch, send_event
-from newsleopard_async.workflows.checking import checked, log_remarks
+from newsleopard_async.workflows.checking import checked_contacts, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
     RunLocation,
@@ -122,7 +122,7 @@ async def trigger_automation(
         others = (contacts.path,) if isinstance(contacts, PathSource) else ()
         await check_output("refused_to", into, options.left_out_to, *others)
     events = Events("trigger_automation", progress, nl.clock, (*OF_CONTACTS, ("send_event",)))
-    async with checked(events, contacts, options) as found:
+    async with checked_contacts(events, contacts, options) as found:
         batches = await _checked_batches(found, kept, strict=strict)
         fingerprint = Fingerprint.of(
             *(workflow, event.value, found.sha256),

@@ -18,12 +18,12 @@ from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
 
-__all__ = ["check_contacts", "checked", "log_remarks"]
+__all__ = ["check_contacts", "checked_contacts", "log_remarks"]
 
 _log: Final = Log()
 
 
-class _Check:
+class _CheckStep:
     """The step, for its events."""
 
     name: Final = "check_contacts"
@@ -32,7 +32,7 @@ class _Check:
     serves: Final = None
 
 
-_CHECK: Final = _Check()
+_CHECK: Final = _CheckStep()
 
 
 @pipeline
@@ -103,13 +103,13 @@ async def check_contacts(
     del skip
     source = as_source(source)
     events = Events("check_contacts", progress, SystemClock(), OF_CONTACTS)
-    async with checked(events, source, options) as found:
+    async with checked_contacts(events, source, options) as found:
         await found.publish()
         return found.report
 
 
 @contextlib.asynccontextmanager
-async def checked(
+async def checked_contacts(
     events: Events, contacts: Contacts, options: Options
 ) -> AsyncIterator[Examination]:
     """Examine contacts as a step; what comes of them lasts as long as the context.

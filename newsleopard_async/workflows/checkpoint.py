@@ -30,7 +30,7 @@ from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.stores.protocol import LockingStore, Store, check_store
-from newsleopard_async.workflows.decision import Decision, check_decision, decided
+from newsleopard_async.workflows.decision import Decision, apply_decision, check_decision
 from newsleopard_async.workflows.fingerprint import Fingerprint, still_valid
 from newsleopard_async.workflows.record_access import RecordAccess
 from newsleopard_async.workflows.run_location import StoreLocation, file_at
@@ -262,7 +262,7 @@ class Checkpoint:
         async with self.in_use():
             before = self._stored()
             try:
-                self._become(decided(before, decision, campaign_sn))
+                self._become(apply_decision(before, decision, campaign_sn))
                 await self._save()
             except Exception:
                 # What could not be stored was not decided.

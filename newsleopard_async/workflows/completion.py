@@ -55,9 +55,9 @@ from newsleopard_async.workflows.runner import AnyStep, Runner
 from newsleopard_async.workflows.steps import submit
 
 __all__ = [
-    "cannot_be_asked",
+    "has_no_status",
+    "logging_accepted",
     "poll_submitted",
-    "saying_accepted",
     "status_of",
     "wait_for_campaign",
 ]
@@ -155,7 +155,7 @@ async def wait_for_campaign(
 async def poll_submitted(
     run: Runner, campaign: Mailing, campaign_sn: CampaignSn, polling: Polling
 ) -> CampaignStatus:
-    """Watch a campaign that was accepted; use it within `saying_accepted`.
+    """Watch a campaign that was accepted; use it within `logging_accepted`.
 
     Raises:
         CampaignFailed: it was not sent, or not all of it.
@@ -173,7 +173,7 @@ async def poll_submitted(
 
 
 @attrs.define
-class Accepted:
+class AcceptedCode:
     """What was accepted so far.
 
     Attributes:
@@ -184,13 +184,13 @@ class Accepted:
 
 
 @contextlib.contextmanager
-def saying_accepted() -> Iterator[Accepted]:
+def logging_accepted() -> Iterator[AcceptedCode]:
     """Let neither an error nor a cancellation hide that a campaign was accepted.
 
     It is entered before the run is opened: also while that is closed, a cancellation may take the
     outcome from the caller.
     """
-    accepted = Accepted()
+    accepted = AcceptedCode()
     try:
         yield accepted
     except BaseException as error:
@@ -222,7 +222,7 @@ async def _poll_campaign(run: Runner, sending: _Sending, polling: Polling) -> Ca
     return status
 
 
-def cannot_be_asked(error: APIError) -> bool:
+def has_no_status(error: APIError) -> bool:
     """Say whether a refused look means that the account has no states of campaigns.
 
     A 404 without a code may also mean that the campaign is unknown. Both are looked for among
@@ -232,7 +232,7 @@ def cannot_be_asked(error: APIError) -> bool:
 
 
 def _is_only_early(error: APIError) -> bool:
-    return not cannot_be_asked(error) and may_be_too_early(error)
+    return not has_no_status(error) and may_be_too_early(error)
 
 
 async def _poll(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
@@ -243,7 +243,7 @@ async def _poll(run: Runner, sending: _Sending, polling: Polling) -> CampaignSta
             is_asked = True
             return await _poll_state(run, sending, polling, first)
     except APIError as error:
-        if is_asked or not cannot_be_asked(error):
+        if is_asked or not has_no_status(error):
             raise
         _log.info(
             "campaign %s: its state cannot be asked for (%s); it is looked for among the finished "

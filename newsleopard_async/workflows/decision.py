@@ -27,7 +27,7 @@ from newsleopard_async.workflows.run_record import (
 )
 from newsleopard_async.workflows.send_key import next_token
 
-__all__ = ["Decision", "check_decision", "decided"]
+__all__ = ["Decision", "apply_decision", "check_decision"]
 
 Decision = Literal["resubmit", "sent", "abandon"]
 
@@ -48,7 +48,9 @@ def check_decision(decision: object, campaign_sn: CampaignSn | None) -> None:
         check_code("campaign_sn", campaign_sn)
 
 
-def decided(kept: RunRecord, decision: Decision, campaign_sn: CampaignSn | None) -> RunRecord:
+def apply_decision(
+    kept: RunRecord, decision: Decision, campaign_sn: CampaignSn | None
+) -> RunRecord:
     """Return what is to be kept after a decision.
 
     Raises:

@@ -21,7 +21,7 @@ from newsleopard_async.models.findings import ContactsReport, Finding, Fix
 from newsleopard_async.models.validation import problems_of_type, refuse
 from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.checking import checked, log_remarks
+from newsleopard_async.workflows.checking import checked_contacts, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
     problems_of_same_file,
@@ -156,7 +156,7 @@ async def import_contacts(
     # without its content.
     contacts = as_source(contacts)
     del skip
-    async with checked(events, contacts, options) as found:
+    async with checked_contacts(events, contacts, options) as found:
         if faults := _faults(found.report, strict=strict):
             error = InvalidRequest(each.as_problem() for each in faults)
             raise await with_checkpoint(error, checkpoint)

@@ -128,7 +128,7 @@ async def acquire_or_wait(
 
 
 @attrs.frozen
-class _Waiting:
+class _WaitStep:
     """The wait for another run, as an event shows it."""
 
     name: StepName = "wait_for_other"
@@ -137,7 +137,7 @@ class _Waiting:
     parts: int = 1
 
 
-_WAITING: Final = _Waiting()
+_WAITING: Final = _WaitStep()
 
 
 @contextlib.asynccontextmanager

@@ -36,13 +36,13 @@ from newsleopard_async.workflows.balance import (
     check_balance_once,
     problems_of_balance,
 )
-from newsleopard_async.workflows.checking import checked, log_remarks
+from newsleopard_async.workflows.checking import checked_contacts, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.completion import poll_submitted, saying_accepted, status_of
+from newsleopard_async.workflows.completion import logging_accepted, poll_submitted, status_of
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import wait_s_of
 from newsleopard_async.workflows.local_runner import running
@@ -165,9 +165,9 @@ async def send_once(
     plan = _plan(balance, wait, looks=send_key is not None)
     events = Events("send_once", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
-        accepted = stack.enter_context(saying_accepted())
+        accepted = stack.enter_context(logging_accepted())
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
-        found = await of_contacts.enter_async_context(checked(events, contacts, options))
+        found = await of_contacts.enter_async_context(checked_contacts(events, contacts, options))
         check_now = partial(_check_mailing, nl, campaign, found, tolerance)
         if found.report.fatal_errors:
             raise await with_checkpoint(InvalidRequest((await check_now()).problems), kept)

@@ -41,13 +41,13 @@ from newsleopard_async.models.validation import (
 from newsleopard_async.webhooks.receiver import Webhooks
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.balance import IfTooLow, check_balance, problems_of_balance
-from newsleopard_async.workflows.checking import checked, log_remarks
+from newsleopard_async.workflows.checking import checked_contacts, log_remarks
 from newsleopard_async.workflows.checkpoint import (
     CheckpointLike,
     problems_of_same_file,
     with_checkpoint,
 )
-from newsleopard_async.workflows.completion import poll_submitted, saying_accepted, status_of
+from newsleopard_async.workflows.completion import logging_accepted, poll_submitted, status_of
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.hold import held_back, problems_of_hold
 from newsleopard_async.workflows.import_completeness import check_rejected, is_complete_enough
@@ -221,12 +221,14 @@ async def send_campaign(
     polling = polling or Polling()
     events = Events("send_campaign", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
-        accepted = stack.enter_context(saying_accepted())
+        accepted = stack.enter_context(logging_accepted())
         found = None
         of_contacts = await stack.enter_async_context(contextlib.AsyncExitStack())
         if contacts is not None:
             contacts = as_source(contacts)
-            found = await of_contacts.enter_async_context(checked(events, contacts, options))
+            found = await of_contacts.enter_async_context(
+                checked_contacts(events, contacts, options)
+            )
         of_rows = None if found is None else found.report
         check_now = partial(
             check_mailing, campaign, of_rows, target, tolerance=tolerance, hold=hold

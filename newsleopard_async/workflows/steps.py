@@ -177,7 +177,7 @@ async def find_lists(nl: NewsLeopard, name: str) -> tuple[ContactList, ...]:
     One that a pipeline created just now is among them, though it may be listed later (T53).
     """
     found = {each.sn: each async for each in nl.contacts.iter_lists(name=name)}
-    made = _made_lately(nl).get(name)
+    made = _recently_created(nl).get(name)
     if made is not None and nl.clock.monotonic() - made.at_s < LISTED_AFTER.total_seconds():
         found.setdefault(made.sn, ContactList(sn=made.sn, name=shown(name)))
     return tuple(found.values())
@@ -212,23 +212,23 @@ async def lists_of(nl: NewsLeopard, list_sns: Iterable[ListSn]) -> tuple[Contact
 async def create_list(nl: NewsLeopard, name: str, observer: Observer) -> ListSn:
     """Create a list."""
     sn = await nl.contacts.create_list(name, observer=observer)
-    _made_lately(nl)[name] = _Made(sn, nl.clock.monotonic())
+    _recently_created(nl)[name] = _CreatedList(sn, nl.clock.monotonic())
     return sn
 
 
 @attrs.frozen
-class _Made:
+class _CreatedList:
     """A list that was created, and when on the client's clock."""
 
     sn: ListSn
     at_s: float
 
 
-_made: Final[WeakKeyDictionary[RequestQueue, dict[str, _Made]]] = WeakKeyDictionary()
+_made: Final[WeakKeyDictionary[RequestQueue, dict[str, _CreatedList]]] = WeakKeyDictionary()
 """By what the clients of a key at an origin share on an event loop, and by the name."""
 
 
-def _made_lately(nl: NewsLeopard) -> dict[str, _Made]:
+def _recently_created(nl: NewsLeopard) -> dict[str, _CreatedList]:
     return _made.setdefault(nl._api.limiter.queue, {})  # noqa: SLF001 - as in `turn`
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from newsleopard_async.durable.ledger import SendRow
 from newsleopard_async.durable.status import status_of
-from newsleopard_async.workflows.decision import decided
+from newsleopard_async.workflows.decision import apply_decision
 from newsleopard_async.workflows.run_record import RunEnd, RunRecord, StepRecord
 from newsleopard_async.workflows.send_key import token_of
 
@@ -57,7 +57,7 @@ def test_send_that_was_decided_about_is_held_no_more(next_in_s: int, state: str)
     due = (_NOW + timedelta(seconds=next_in_s)).timestamp()
     assert status_of(_row(held, next_at=due), _NOW).state == "held"
 
-    status = status_of(_row(decided(held, "resubmit", None), next_at=due), _NOW)
+    status = status_of(_row(apply_decision(held, "resubmit", None), next_at=due), _NOW)
 
     assert status.state == state
     assert not status.needs_a_person
