@@ -12,7 +12,9 @@ from typing import Final
 import attrs
 
 from newsleopard_async.contacts.csv.separators import folded
-from newsleopard_async.downloads.columns import (
+from newsleopard_async.downloads.line_finder import LineFinder
+from newsleopard_async.downloads.rows import ContactsUnreadable, rows_of_file
+from newsleopard_async.downloads.table_headers import (
     EMAIL,
     NAME,
     REASON,
@@ -28,8 +30,6 @@ from newsleopard_async.downloads.columns import (
     read_header,
     values_of,
 )
-from newsleopard_async.downloads.lines import LineFinder
-from newsleopard_async.downloads.rows import ContactsUnreadable, rows_of_file
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.reports import RejectedRow
 
@@ -59,7 +59,7 @@ def read_rejected(
         InvalidRequest: the file is not a CSV file, or is in no known encoding.
     """
     has_header = yield from _look_for_header(path, encoding, errors)
-    table = partial(_opened, path, encoding, has_header)
+    table = partial(_opened_table, path, encoding, has_header)
     given, lines = yield from _find_lines(table, contacts)
     with table(given) as rejected:
         for number, cells in enumerate(rejected.rows):
@@ -96,7 +96,7 @@ def _is_prose(cells: Sequence[str]) -> bool:
 
 
 def _find_lines(
-    table: Callable[[Sequence[str] | None], AbstractContextManager[_Table]],
+    table: Callable[[Sequence[str] | None], AbstractContextManager[_RejectedTable]],
     contacts: Rows | None,
 ) -> Generator[None, None, tuple[tuple[str, ...] | None, Sequence[int]]]:
     """Return the columns of the contacts and the line of each rejected row, as far as known.
@@ -118,7 +118,7 @@ def _find_lines(
                     finder.expect(rejected.split(cells)[0])
                     yield
             for line, cells in rows:
-                finder.see(line, cells)
+                finder.compare(line, cells)
                 if finder.is_done:
                     break
                 yield
@@ -129,16 +129,16 @@ def _find_lines(
 
 
 @contextmanager
-def _opened(
+def _opened_table(
     path: Path, encoding: str | None, has_header: bool, given: Sequence[str] | None
-) -> Iterator[_Table]:
+) -> Iterator[_RejectedTable]:
     """Open the file for as long as the context lasts."""
     with closing(rows_of_file(path, encoding, is_of_platform=True)) as rejected:
-        yield _Table.of(rejected, given, has_header=has_header)
+        yield _RejectedTable.of(rejected, given, has_header=has_header)
 
 
 @attrs.frozen
-class _Table:
+class _RejectedTable:
     """The rejected rows, and what their columns are.
 
     Attributes:
@@ -157,7 +157,7 @@ class _Table:
     @classmethod
     def of(
         cls, rejected: Iterator[NumberedRow], given: Sequence[str] | None, *, has_header: bool
-    ) -> _Table:
+    ) -> _RejectedTable:
         names, rows = read_header(rejected, has_header=has_header)
         reason = _reason_column(names, given)
         rest = tuple(name for place, name in enumerate(names) if place != reason)

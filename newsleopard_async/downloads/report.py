@@ -14,7 +14,9 @@ import attrs
 
 from newsleopard_async.contacts.csv.separators import looks_like_address
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.downloads.columns import (
+from newsleopard_async.downloads.line_finder import address_key
+from newsleopard_async.downloads.rows import next_slice, rows_of_file
+from newsleopard_async.downloads.table_headers import (
     EMAIL,
     NAME,
     REASON,
@@ -30,13 +32,11 @@ from newsleopard_async.downloads.columns import (
     read_header,
     values_of,
 )
-from newsleopard_async.downloads.lines import address_key
-from newsleopard_async.downloads.rows import next_slice, rows_of_file
 from newsleopard_async.downloads.times import TimeColumn, time_columns, time_of
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models.reports import ReportRow
 
-__all__ = ["Tally", "count_report", "report_rows"]
+__all__ = ["ReportCounts", "count_report", "report_rows"]
 
 _REMEDY: Final = re.compile("; |, which ")
 """Where a message of a file goes on to what its owner can do."""
@@ -68,7 +68,7 @@ async def report_rows(
 
 
 @attrs.define
-class Tally:
+class ReportCounts:
     """What a report file comes to; an address is held as 15 to 31 bytes, or fewer if it is short.
 
     Attributes:
@@ -86,21 +86,21 @@ class Tally:
 
 
 @hides_variables
-async def count_report(path: Path, *, encoding: str | None) -> Tally:
+async def count_report(path: Path, *, encoding: str | None) -> ReportCounts:
     """Count a report file, off the event loop.
 
     Raises:
         InvalidRequest: the file is gone, is not a report, or is in no known encoding.
     """
-    tally = Tally()
-    with closing(_count(path, encoding, tally)) as work:
+    counts = ReportCounts()
+    with closing(_count(path, encoding, counts)) as work:
         while await next_slice(work):
             pass
-    return tally
+    return counts
 
 
 @attrs.frozen
-class _Columns:
+class _ReportColumns:
     """The columns that have a meaning; of several, the best comes first."""
 
     names: tuple[str, ...]
@@ -111,7 +111,7 @@ class _Columns:
     reasons: tuple[int, ...]
 
     @classmethod
-    def of(cls, names: tuple[str, ...], kind: str) -> _Columns:
+    def of(cls, names: tuple[str, ...], kind: str) -> _ReportColumns:
         return cls(
             names=names,
             emails=_email_columns(names),
@@ -154,23 +154,23 @@ def _rows(
     path: Path, kind: str, zone: tzinfo, encoding: str | None
 ) -> Generator[ReportRow, None, None]:
     with _table(path, encoding) as (names, rows):
-        columns = _Columns.of(names, kind)
+        columns = _ReportColumns.of(names, kind)
         for cells in rows:
             row = columns.row(cells, zone)
             if row.email or not is_total(cells):
                 yield row
 
 
-def _count(path: Path, encoding: str | None, tally: Tally) -> Generator[None, None, None]:
+def _count(path: Path, encoding: str | None, counts: ReportCounts) -> Generator[None, None, None]:
     with _table(path, encoding) as (names, rows):
         emails = _email_columns(names)
         for cells in rows:
             email = _email_of(cells, emails)
             if email is not None:
-                tally.addresses.add(address_key(email))
+                counts.addresses.add(address_key(email))
             elif is_total(cells):
                 continue
-            tally.rows += 1
+            counts.rows += 1
             yield
 
 

@@ -17,7 +17,7 @@ from newsleopard_async.contacts.csv.reader import iterate_rows
 from newsleopard_async.contacts.frames import FrameRows
 from newsleopard_async.contacts.records import RecordsSource
 from newsleopard_async.contacts.sources import as_source
-from newsleopard_async.downloads.columns import NumberedRow, Rows
+from newsleopard_async.downloads.table_headers import NumberedRow, Rows
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import as_path
 from newsleopard_async.log import Log

@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.downloads.columns import (
+from newsleopard_async.downloads.table_headers import (
     EVENT_TIME,
     TIME,
     cell_at,

@@ -298,8 +298,8 @@ class CampaignReport(Tabular):
         addresses: dict[str, int | None] = {}
         events: dict[str, int] = {}
         for kind, path in self._paths().items():
-            tally = await report.count_report(path, encoding=encoding)
-            addresses[kind], events[kind] = tally.people, tally.rows
+            counts = await report.count_report(path, encoding=encoding)
+            addresses[kind], events[kind] = counts.people, counts.rows
         return ReportSummary(
             campaign_sn=self.campaign_sn,
             delivered=addresses.get(ReportType.DELIVERY),

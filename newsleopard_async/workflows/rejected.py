@@ -16,9 +16,9 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.rules.renaming import problems_of_columns, renamed
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
-from newsleopard_async.downloads.columns import Rows
 from newsleopard_async.downloads.rejected_file import read_rejected
 from newsleopard_async.downloads.rows import contact_rows, next_slice
+from newsleopard_async.downloads.table_headers import Rows
 from newsleopard_async.errors import StorageError
 from newsleopard_async.log import Log
 from newsleopard_async.models import ImportResult, ReportLink, ReportType

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.downloads.report import Tally, count_report, report_rows
+from newsleopard_async.downloads.report import ReportCounts, count_report, report_rows
 from newsleopard_async.models.reports import ReportRow
 
 
@@ -48,10 +48,10 @@ ADDRESSES = [
 async def test_address_is_the_recipients(header: str, row: str, path: Path) -> None:
     """By the names of its columns, the one that says most first, if the cell is an address."""
     (found,) = await rows_of(path, f"{header}\n{row}\n")
-    tally = await count_report(path, encoding=None)
+    counts = await count_report(path, encoding=None)
 
     assert found.email == "a@x.tw"
-    assert tally.people == 1
+    assert counts.people == 1
 
 
 @pytest.mark.anyio
@@ -85,11 +85,11 @@ async def test_name_with_an_at_sign_is_a_name(name: str, path: Path) -> None:
     content = f"{name},電子郵件,姓名\n@abc,a@x.tw,王\nb@,b@gmail,林\n"
 
     first, second = await rows_of(path, content)
-    tally = await count_report(path, encoding=None)
+    counts = await count_report(path, encoding=None)
 
     assert (first.email, first.name, first.values[name]) == ("a@x.tw", "王", "@abc")
     assert second.email == "b@gmail"
-    assert (tally.rows, tally.people) == (2, 2)
+    assert (counts.rows, counts.people) == (2, 2)
 
 
 @pytest.mark.anyio
@@ -127,10 +127,10 @@ async def test_rows_without_any_address_are_of_nobody_knows_whom(content: str, p
     An address in a column of an unknown name may be anybody's.
     """
     (found,) = await rows_of(path, content)
-    tally = await count_report(path, encoding=None)
+    counts = await count_report(path, encoding=None)
 
     assert found.email == ""
-    assert (tally.rows, tally.people) == (1, None)
+    assert (counts.rows, counts.people) == (1, None)
 
 
 REASONS = [
@@ -159,11 +159,11 @@ async def test_answer_of_a_server_may_have_lines_that_look_like_rows(
     csv.writer(file, delimiter=separator).writerows(table)
 
     found = await rows_of(path, file.getvalue())
-    tally = await count_report(path, encoding=None)
+    counts = await count_report(path, encoding=None)
 
     assert [list(row.values.values()) for row in found] == rows
     assert [row.email for row in found] == ["a@x.tw", "b@x.tw"]
-    assert (tally.rows, tally.people) == (2, 2)
+    assert (counts.rows, counts.people) == (2, 2)
 
 
 CELLS = st.lists(
@@ -202,7 +202,7 @@ async def test_lone_quote_spoils_one_row_of_a_report(path: Path) -> None:
 
 def test_file_without_rows_is_of_nobody() -> None:
     """That is known."""
-    assert Tally().people == 0
+    assert ReportCounts().people == 0
 
 
 CLICKS = [
@@ -321,12 +321,12 @@ async def test_title_and_total_are_no_rows(frame: str, path: Path) -> None:
     table = 'EMAIL,NAME,OPENED_AT\na@x.tw,"A\nc@x.tw,C,x",2026-01-05 10:00\nb@x.tw,Total,\n'
 
     first, second = await rows_of(path, frame.format(table=table))
-    tally = await count_report(path, encoding=None)
+    counts = await count_report(path, encoding=None)
 
     assert (first.email, first.name) == ("a@x.tw", "A\nc@x.tw,C,x")
     assert first.at is not None
     assert (second.email, second.name) == ("b@x.tw", "Total")
-    assert (tally.rows, tally.people) == (2, 2)
+    assert (counts.rows, counts.people) == (2, 2)
 
 
 @pytest.mark.anyio

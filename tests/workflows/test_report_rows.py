@@ -16,7 +16,7 @@ import pytest
 
 from newsleopard_async import CampaignSn, InvalidRequest, ReportType, workflows
 from newsleopard_async.downloads import report as report_files
-from newsleopard_async.downloads.columns import read_header
+from newsleopard_async.downloads.table_headers import read_header
 from newsleopard_async.emulator import Switches
 from newsleopard_async.models.reports import ReportRow
 from newsleopard_async.plain import from_plain

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsleopard_async.downloads.lines import LineFinder, address_key
+from newsleopard_async.downloads.line_finder import LineFinder, address_key
 
 NAMES = ("EMAIL", "NAME", "POINTS")
 
@@ -24,7 +24,7 @@ def find(
     for cells in wanted:
         finder.expect(cells)
     for line, cells in enumerate(given, start=2):
-        finder.see(line, cells)
+        finder.compare(line, cells)
     finder.finish()
     return list(finder.lines)
 
@@ -76,7 +76,7 @@ def test_everything_found_is_the_end() -> None:
 
     seen = []
     for line, cells in ((2, A), (3, B)):
-        finder.see(line, cells)
+        finder.compare(line, cells)
         seen.append(finder.is_done)
 
     assert seen == [False, True]

@@ -22,7 +22,7 @@ import attrs
 from newsleopard_async.contacts.csv.separators import folded
 from newsleopard_async.contacts.rules.edges import bare_address
 from newsleopard_async.contacts.rules.emails import key_of
-from newsleopard_async.downloads.columns import cell_at, email_column
+from newsleopard_async.downloads.table_headers import cell_at, email_column
 
 __all__ = ["LineFinder", "address_key"]
 
@@ -108,7 +108,7 @@ class LineFinder:
         if address:
             self._by_address[address] = _SEVERAL if address in self._by_address else number
 
-    def see(self, line: int, cells: Sequence[str]) -> None:
+    def compare(self, line: int, cells: Sequence[str]) -> None:
         """Take a row that there is."""
         address = self._given.address(cells)
         if address:
