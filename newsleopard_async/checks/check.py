@@ -16,7 +16,7 @@ from newsleopard_async.models.validation import (
     problems_of_count,
     problems_of_time,
     problems_of_type,
-    refuse,
+    raise_problems,
 )
 
 __all__ = ["check_campaign"]
@@ -42,7 +42,7 @@ def check_campaign(
         InvalidRequest: an argument is not what it should be.
     """
     names = columns if columns is None else _names(columns)
-    refuse(_problems_of_arguments(campaign, names, recipients, now))
+    raise_problems(_problems_of_arguments(campaign, names, recipients, now))
     asked = ask(campaign, columns=names, recipients=recipients, now=now)
     return CheckReport(
         findings=tuple(finding for rule in RULES for finding in rule.findings(asked))

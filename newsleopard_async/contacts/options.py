@@ -26,7 +26,7 @@ from newsleopard_async.contacts.sources import (
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, copy_durably
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.validation import problems_of_count, problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_count, problems_of_type, raise_problems
 
 __all__ = ["Options", "as_fixes", "check_output", "left_out_beside", "publish"]
 
@@ -77,7 +77,7 @@ class Options:
     part_bytes: int | None = None
 
     def __attrs_post_init__(self) -> None:
-        refuse(self._problems())
+        raise_problems(self._problems())
 
     def _problems(self) -> Iterator[Problem]:
         yield from problems_of_type("deep", self.deep, bool, "True or False")

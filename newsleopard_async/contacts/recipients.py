@@ -18,7 +18,7 @@ from newsleopard_async.contacts.rules.emails import key_of
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models.automation import MOST_RECIPIENTS, Recipient
 from newsleopard_async.models.findings import counted, listed
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.plain import Plain
 
 __all__ = ["MOST_BATCHES", "Batch", "divide", "read_batch"]
@@ -70,7 +70,9 @@ def divide(path: Path) -> tuple[Batch, ...]:
             for each in _problems_of(names, cells, keys):
                 faults.setdefault((each.field, each.rule), _Fault(each)).rows.append(number)
             keys.add(key_of(cells[0]))
-    refuse([*(each.as_problem() for each in faults.values()), *_problems_of_number(batches)])
+    raise_problems(
+        [*(each.as_problem() for each in faults.values()), *_problems_of_number(batches)]
+    )
     return tuple(batches)
 
 

@@ -21,7 +21,7 @@ from newsleopard_async.contacts.sources import as_source, in_pieces
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models.findings import Finding, Level, either
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import raise_problems
 
 __all__ = ["Skip", "SkipList", "problem_of_skip", "read_skip"]
 
@@ -167,7 +167,7 @@ async def _read_file(path: Any) -> SkipList:
                 if not await in_thread(partial(detector.feed, piece)):
                     break
         detected = await in_thread(detector.finish)
-        refuse(each.as_problem() for each in detected.findings if each.level == "error")
+        raise_problems(each.as_problem() for each in detected.findings if each.level == "error")
         reader = RowReader(detected)
         async with in_pieces(source) as pieces:
             async for piece in pieces:

@@ -31,7 +31,7 @@ from newsleopard_async.contacts.kinds import Record, is_record
 from newsleopard_async.contacts.records import RecordsSource
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import StableFile, Unusable
-from newsleopard_async.models.validation import problems_of_encoding, refuse
+from newsleopard_async.models.validation import problems_of_encoding, raise_problems
 from newsleopard_async.temporary import append
 
 __all__ = [
@@ -327,7 +327,7 @@ def _text_source(contacts: str | io.StringIO) -> TextSource:
     text = contacts if isinstance(contacts, str) else contacts.read()
     if text and "\n" not in text and "\r" not in text:
         raise _refusal("text", "is text of one line; a file is given as Path('…')")
-    refuse(problems_of_encoding("contacts", text))
+    raise_problems(problems_of_encoding("contacts", text))
     return TextSource(text)
 
 

@@ -32,7 +32,7 @@ from newsleopard_async.durable.status import SendState, SendStatus, status_of
 from newsleopard_async.durable.worker import Worker, running_worker
 from newsleopard_async.errors import ConfigurationError, DeadlineExceeded, InvalidRequest, Problem
 from newsleopard_async.models import CampaignSn
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.models.validation import raise_problems, wrong_type
 from newsleopard_async.plain import Plain
 from newsleopard_async.stores.database import Database
 from newsleopard_async.stores.sql import SqlStore
@@ -215,10 +215,10 @@ class Durable:
             ConnectionFailed: the database was away; call it again.
         """
         wanted = tuple(sends)
-        refuse(_problems(wanted))
+        raise_problems(_problems(wanted))
         now = SystemClock().now()
         for send in wanted:
-            refuse(problems_of_time(send.spec, send.at, now))
+            raise_problems(problems_of_time(send.spec, send.at, now))
         # A spec that is given many times is prepared once, for the first of its times.
         specs: dict[int, _PreparedSpec] = {}
         for send in sorted(wanted, key=lambda each: each.at or now):
@@ -271,7 +271,7 @@ class Durable:
             ConnectionFailed: the database was away.
         """
         wanted = _STATES if state is None else {state} if isinstance(state, str) else {*state}
-        refuse(_problems_of_states(wanted))
+        raise_problems(_problems_of_states(wanted))
 
         async def statuses() -> AsyncGenerator[SendStatus, None]:
             last: str | None = None
@@ -389,7 +389,7 @@ class Durable:
         Raises:
             ConnectionFailed: the database was away; call it again.
         """
-        refuse(_problems_of_before(before))
+        raise_problems(_problems_of_before(before))
         purged = 0
         while ended := await self._ledger.purgeable(before):
             # First, so that a purge that is broken off finds them again.

@@ -33,7 +33,7 @@ from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.models import ListSn, Mailing, Polling, SendAt, validation
 from newsleopard_async.models.campaign import BaseMailing
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.validation import problems_of_line, refuse, wrong_type
+from newsleopard_async.models.validation import problems_of_line, raise_problems, wrong_type
 from newsleopard_async.plain import Plain, from_plain
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.balance import IfTooLow, problems_of_balance
@@ -134,7 +134,7 @@ class SendSpec(Plain):
     not_after: datetime | None = None
 
     def __attrs_post_init__(self) -> None:
-        refuse(self._problems())
+        raise_problems(self._problems())
 
     def _problems(self) -> Iterator[Problem]:
         yield from problems_of_arguments(
@@ -364,6 +364,6 @@ async def _prepared(spec: SendSpec, opener: ContactsOpener, now: datetime) -> Se
     check_result = await check_mailing(
         spec.campaign, report, target, now=now, tolerance=tolerance, hold=spec.hold
     )
-    refuse([*problems, *check_result.problems])
+    raise_problems([*problems, *check_result.problems])
     log_remarks(check_result.remarks)
     return attrs.evolve(spec, **hashes)

@@ -14,7 +14,7 @@ from newsleopard_async.models.automation import MOST_RECIPIENTS
 from newsleopard_async.models.validation import (
     problems_of_line,
     problems_of_type,
-    refuse,
+    raise_problems,
     wrong_type,
 )
 from newsleopard_async.transport.api import Api
@@ -58,7 +58,7 @@ class Automation:
         Source: POST /v1/automation/event; notes 2026
         """
         given = _as_tuple(recipients)
-        refuse(
+        raise_problems(
             [
                 *problems_of_line("workflow", workflow),
                 *problems_of_type(

@@ -24,7 +24,7 @@ from newsleopard_async.models import (
     SubjectTest,
 )
 from newsleopard_async.models.codes import check_code, problems_of_code
-from newsleopard_async.models.validation import problems_of_type, refuse, wrong_type
+from newsleopard_async.models.validation import problems_of_type, raise_problems, wrong_type
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.body import open_body
 from newsleopard_async.transport.observer import Observer
@@ -67,7 +67,7 @@ class Campaigns:
             InvalidRequest: no list, or a schedule in the past; nothing was sent.
         Source: POST /v1/campaign/normal/submit; documented
         """
-        refuse(problems_of_type("campaign", campaign, Campaign, "a Campaign"))
+        raise_problems(problems_of_type("campaign", campaign, Campaign, "a Campaign"))
         return await self._submit("submit_campaign", "normal", campaign, observer)
 
     @hides_variables
@@ -87,7 +87,7 @@ class Campaigns:
             InvalidRequest: no list, or a schedule in the past; nothing was sent.
         Source: POST /v1/campaign/testing/submit; documented
         """
-        refuse(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
+        raise_problems(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
         return await self._submit("submit_ab_test", "testing", ab_test, observer)
 
     @hides_variables
@@ -111,7 +111,7 @@ class Campaigns:
             NotOffered: this account or platform has no such endpoint.
         Source: POST /v1/campaign/normal/once; notes 2026, the body is assumed (T122)
         """
-        refuse(problems_of_type("campaign", campaign, Campaign, "a Campaign"))
+        raise_problems(problems_of_type("campaign", campaign, Campaign, "a Campaign"))
         return await self._submit_once("submit_once", "normal", campaign, observer)
 
     @hides_variables
@@ -131,7 +131,7 @@ class Campaigns:
             NotOffered: this account or platform has no such endpoint.
         Source: POST /v1/campaign/testing/once; notes 2026, the body is assumed (T122)
         """
-        refuse(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
+        raise_problems(problems_of_type("ab_test", ab_test, _AB_TESTS, "an A/B test"))
         return await self._submit_once("submit_ab_test_once", "testing", ab_test, observer)
 
     @hides_variables
@@ -154,7 +154,7 @@ class Campaigns:
             InvalidRequest: there is nothing to upload.
         Source: the notes of 2026; that the upload sends is inferred (T123)
         """
-        refuse(problems_of_type("ticket", ticket, OnceTicket, "a ticket of submit_once"))
+        raise_problems(problems_of_type("ticket", ticket, OnceTicket, "a ticket of submit_once"))
         body = await open_body(source)
         del source  # it may be contacts, and reporters of errors print the frames
         await self._storage.put_once(ticket.url, body, observer=observer)
@@ -228,7 +228,7 @@ class Campaigns:
         Source: DELETE /v1/campaign/normal; notes 2026 (T127, T128)
         """
         codes = as_codes(campaign_sns)
-        refuse(problems_of_codes("campaign_sns", codes))
+        raise_problems(problems_of_codes("campaign_sns", codes))
         result = await self._api.result(
             Request(
                 name="delete_campaigns",
@@ -249,7 +249,7 @@ class Campaigns:
         self, name: str, kind: str, campaign: Campaign | ABTest, observer: Observer | None
     ) -> OnceTicket:
         now = self._api.clock.now()
-        refuse(problems_of_once(campaign, now))
+        raise_problems(problems_of_once(campaign, now))
         request = Request(
             name=name,
             method="POST",
@@ -267,7 +267,7 @@ class Campaigns:
         self, name: str, kind: str, campaign: Campaign | ABTest, observer: Observer | None
     ) -> CampaignSn:
         now = self._api.clock.now()
-        refuse(problems_at_send(campaign, now))
+        raise_problems(problems_at_send(campaign, now))
         request = Request(
             name=name,
             method="POST",

@@ -27,7 +27,7 @@ from newsleopard_async.models.validation import (
     problems_of_count,
     problems_of_line,
     problems_of_type,
-    refuse,
+    raise_problems,
 )
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.body import open_body
@@ -251,7 +251,7 @@ class Contacts:
             method="POST",
             path=_import_path(list_sn, "text"),
             kind=Kind.IMPORT,
-            body={"contacts": _checked(csv_text)},
+            body={"contacts": _check_text(csv_text)},
             decode=answers.decode_import_sn,
             hint=_LIST_HINT if list_sn else "",
             empty_500_once=list_sn is not None,
@@ -315,8 +315,8 @@ class Contacts:
         Source: DELETE /v1/contacts/{list_sn}; notes 2026, the shape of the filter is assumed (T63)
         """
         check_list_code("list_sn", list_sn)
-        refuse(problems_of_type("where", where, ContactFilter, "ContactFilter(…)"))
-        refuse(_problems_of_confirmation(where, confirm))
+        raise_problems(problems_of_type("where", where, ContactFilter, "ContactFilter(…)"))
+        raise_problems(_problems_of_confirmation(where, confirm))
         is_repeatable = where.operator == "EQ"
         request = Request(
             name="remove_contacts",
@@ -391,7 +391,7 @@ def webhook_body(webhook_url: str | None) -> dict[str, Any]:
     """Build the body of a job that may call a webhook; ``{}`` where none is asked for (T26)."""
     if webhook_url is None:
         return {}
-    refuse(_problems_of_url("webhook_url", webhook_url))
+    raise_problems(_problems_of_url("webhook_url", webhook_url))
     return {"webhookUrl": webhook_url}
 
 
@@ -410,12 +410,12 @@ def _import_path(list_sn: ListSn | None, form: str) -> str:
 
 
 def _line(field: str, value: str) -> str:
-    refuse(problems_of_line(field, value))
+    raise_problems(problems_of_line(field, value))
     return value
 
 
 def _check_page(page: int, size: int) -> None:
-    refuse(
+    raise_problems(
         [
             *problems_of_count("page", page, low=0, high=_MOST),
             *problems_of_count("size", size, low=1, high=PAGE_SIZE),
@@ -423,9 +423,9 @@ def _check_page(page: int, size: int) -> None:
     )
 
 
-def _checked(csv_text: str) -> str:
+def _check_text(csv_text: str) -> str:
     # A client that imports no text has no need of the rules of contacts.
     from newsleopard_async.contacts.rules.text import problems_of_csv_text
 
-    refuse(problems_of_csv_text(csv_text))
+    raise_problems(problems_of_csv_text(csv_text))
     return csv_text

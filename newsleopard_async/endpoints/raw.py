@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.raw import RawAnswer
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.models.validation import raise_problems, wrong_type
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.outcome import Answer
 from newsleopard_async.transport.repeating import Kind
@@ -54,7 +54,7 @@ _IF_IT_READS: Final = 'it up (if it only reads, pass repeat="read")'
 
 async def request(api: Api, method: str, path: str, *, body: object, repeat: str) -> RawAnswer:
     """Send a request; see `NewsLeopard.request`."""
-    refuse([*_problems(method, path, repeat), *_problems_of_body(body)])
+    raise_problems([*_problems(method, path, repeat), *_problems_of_body(body)])
     result = await api.result(
         Request(
             name="request",

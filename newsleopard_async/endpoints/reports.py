@@ -17,7 +17,7 @@ from newsleopard_async.files import AnyPath, as_path
 from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignMetrics, CampaignSn, ReportLink, SentCampaign
 from newsleopard_async.models.codes import check_code
-from newsleopard_async.models.validation import problems_of_time, refuse
+from newsleopard_async.models.validation import problems_of_time, raise_problems
 from newsleopard_async.transport.api import Api
 from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.request import Request, decode_nothing, path
@@ -141,7 +141,7 @@ class Reports:
         Source: POST /v1/report/campaigns/metrics; notes 2026 (T130, T131)
         """
         codes = as_codes(campaign_sns)
-        refuse(problems_of_codes("campaign_sns", codes))
+        raise_problems(problems_of_codes("campaign_sns", codes))
         return await self._api.call(
             Request(
                 name="get_metrics",
@@ -177,7 +177,7 @@ def _range(start: datetime | None, end: datetime | None) -> tuple[tuple[str, str
     """Check a range of dates; one alone would be ignored silently (T103)."""
     if start is None and end is None:
         return ()
-    refuse([*_problems_of_date("start", start), *_problems_of_date("end", end)])
+    raise_problems([*_problems_of_date("start", start), *_problems_of_date("end", end)])
     assert start is not None
     assert end is not None
     if end < start:

@@ -13,7 +13,7 @@ from newsleopard_async.models.reports import HidesContact
 from newsleopard_async.models.validation import (
     problems_of_encoding,
     problems_of_line,
-    refuse,
+    raise_problems,
     wrong_type,
 )
 from newsleopard_async.plain import Plain
@@ -50,7 +50,7 @@ class Recipient(HidesContact, Plain):
     variables: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
     def __attrs_post_init__(self) -> None:
-        refuse(
+        raise_problems(
             [
                 *self._problems_of_name(),
                 *problems_of_line("address", self.address),

@@ -17,7 +17,7 @@ from newsleopard_async.models.validation import (
     problems_of_line,
     problems_of_text,
     problems_of_type,
-    refuse,
+    raise_problems,
     wrong_type,
 )
 from newsleopard_async.plain import LATER, OfAKind, Plain, to_plain
@@ -67,7 +67,7 @@ class GoogleAnalytics(Plain):
     ecommerce: bool = attrs.field(default=False, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        refuse(
+        raise_problems(
             [
                 *problems_of_line("campaign", self.campaign),
                 *problems_of_line("content", self.content),
@@ -113,8 +113,8 @@ class BaseMailing(OfAKind):
     footer: FooterLanguage = FooterLanguage.CHINESE
 
     def __attrs_post_init__(self) -> None:
-        refuse(self._problems())
-        refuse(self._problems_of_size())
+        raise_problems(self._problems())
+        raise_problems(self._problems_of_size())
 
     def _problems(self) -> Iterator[Problem]:
         """Yield what is wrong; a subclass adds its own fields."""
@@ -218,7 +218,7 @@ class Sender(Plain):
     address: str
 
     def __attrs_post_init__(self) -> None:
-        refuse(
+        raise_problems(
             [
                 *problems_of_line("name", self.name),
                 *problems_of_address("address", self.address),

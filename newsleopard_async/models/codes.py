@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Final, NewType
 
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.validation import problems_of_encoding, refuse, wrong_type
+from newsleopard_async.models.validation import problems_of_encoding, raise_problems, wrong_type
 
 __all__ = [
     "RESERVED_LIST_CODES",
@@ -79,7 +79,7 @@ def check_code(field: str, value: object) -> None:
     Raises:
         InvalidRequest: it is empty, dots only, or holds a separator or white space.
     """
-    refuse(problems_of_code(field, value))
+    raise_problems(problems_of_code(field, value))
 
 
 def check_list_code(field: str, value: object) -> None:
@@ -88,7 +88,7 @@ def check_list_code(field: str, value: object) -> None:
     Raises:
         InvalidRequest: as for ``check_code``, or it is one of ``RESERVED_LIST_CODES``.
     """
-    refuse(problems_of_code(field, value, reserved=True))
+    raise_problems(problems_of_code(field, value, reserved=True))
 
 
 class Token(str):

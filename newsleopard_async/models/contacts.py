@@ -10,7 +10,7 @@ import attrs
 
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.codes import ImportSn, ListSn, Token
-from newsleopard_async.models.validation import problems_of_line, refuse
+from newsleopard_async.models.validation import problems_of_line, raise_problems
 from newsleopard_async.plain import PRESIGNED, Plain, Tabular, redact_url
 
 __all__ = [
@@ -193,7 +193,7 @@ class ContactFilter(Plain):
     value: str = attrs.field(repr=False)
 
     def __attrs_post_init__(self) -> None:
-        refuse(
+        raise_problems(
             [
                 *problems_of_line("field", self.field),
                 *self._problems_of_operator(),

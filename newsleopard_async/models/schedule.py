@@ -11,7 +11,7 @@ import attrs
 
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.timezones import Timezone
-from newsleopard_async.models.validation import problems_of_time, refuse, wrong_type
+from newsleopard_async.models.validation import problems_of_time, raise_problems, wrong_type
 from newsleopard_async.plain import OfAKind
 
 __all__ = ["Schedule", "SendAt", "SendNow", "on_clock", "spell"]
@@ -51,7 +51,7 @@ class SendAt(OfAKind):
     timezone: Timezone
 
     def __init__(self, when: datetime, timezone: Timezone | None = None) -> None:
-        refuse([*_problems_of_when(when), *_problems_of_timezone(timezone)])
+        raise_problems([*_problems_of_when(when), *_problems_of_timezone(timezone)])
         self.__attrs_init__(when.astimezone(UTC), timezone or _zone_of(when))
 
     @property

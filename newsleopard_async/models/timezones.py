@@ -15,7 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_type, raise_problems
 
 __all__ = ["Timezone"]
 
@@ -140,7 +140,7 @@ class Timezone(Enum):
             InvalidRequest: the platform lists no such zone; a number is none either.
         """
         wanted = 'a name such as "Asia/Taipei", never an offset'
-        refuse(problems_of_type("timezone", name, str, wanted))
+        raise_problems(problems_of_type("timezone", name, str, wanted))
         found = cls.listed(name) or cls.__members__.get(name.upper())
         if found is None:
             raise InvalidRequest.of(

@@ -17,7 +17,7 @@ __all__ = [
     "problems_of_text",
     "problems_of_time",
     "problems_of_type",
-    "refuse",
+    "raise_problems",
     "wrong_type",
 ]
 
@@ -29,7 +29,7 @@ _ADDRESS = re.compile(
 )
 
 
-def refuse(problems: Iterable[Problem]) -> None:
+def raise_problems(problems: Iterable[Problem]) -> None:
     """Raise one InvalidRequest with all the problems, if there are any."""
     found = tuple(problems)
     if found:

@@ -27,7 +27,7 @@ from newsleopard_async.models.validation import (
     problems_of_max_rejected,
     problems_of_time,
     problems_of_type,
-    refuse,
+    raise_problems,
 )
 from newsleopard_async.rehearsal.mail_pages import write_pages
 from newsleopard_async.rehearsal.model import Rehearsal
@@ -102,7 +102,7 @@ async def rehearse(
     spec = RehearsalSpec(
         campaign=campaign, began=began, mails=mails, strict=strict, max_rejected=max_rejected
     )
-    refuse(
+    raise_problems(
         [
             *_problems_of_arguments(spec, folder, profile),
             *problems_of_polling(polling),

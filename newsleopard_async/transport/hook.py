@@ -23,7 +23,7 @@ from newsleopard_async.clock import Clock
 from newsleopard_async.errors import ConfigurationError, Problem
 from newsleopard_async.log import Log
 from newsleopard_async.models.attempts import ApiAttempt, AttemptOutcome, OnAttempt
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.models.validation import raise_problems, wrong_type
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.interpreter import CallResult
 from newsleopard_async.transport.outcome import Answer
@@ -284,10 +284,10 @@ def _check_headers(attempt: object) -> dict[str, str]:
     Raises:
         InvalidRequest: which of them cannot be sent; no value is shown.
     """
-    refuse(_problems(attempt))
+    raise_problems(_problems(attempt))
     # What is checked is what is sent: a mapping of the hook's own may give something else later.
     headers = dict(cast("ApiAttempt", attempt).headers)
-    refuse(_problems_of_headers(headers))
+    raise_problems(_problems_of_headers(headers))
     return headers
 
 

@@ -22,7 +22,7 @@ import attrs
 from newsleopard_async.aio import from_any_thread
 from newsleopard_async.errors import Problem
 from newsleopard_async.log import Log
-from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_line, problems_of_type, raise_problems
 from newsleopard_async.transport.urls import is_loopback, split_url
 from newsleopard_async.webhooks.notice import LARGEST_BODY_BYTES, parse_webhook
 
@@ -98,7 +98,7 @@ class Webhooks:
     """
 
     def __init__(self, url: str, *, secret: str | bytes | None = None) -> None:
-        refuse([*_problems_of_url(url), *_problems_of_secret(secret)])
+        raise_problems([*_problems_of_url(url), *_problems_of_secret(secret)])
         self._url = url.rstrip("/")
         self._secret = _as_bytes(secret) if isinstance(secret, str) else secret
         self._expected: list[ExpectedWebhook] = []

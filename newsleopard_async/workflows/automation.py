@@ -27,7 +27,7 @@ from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.log import Log
 from newsleopard_async.models import AutomationEvent, EventOutcome
 from newsleopard_async.models.findings import Fix
-from newsleopard_async.models.validation import problems_of_line, problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_line, problems_of_type, raise_problems
 from newsleopard_async.workflows.campaign_steps import EventBatch, send_event
 from newsleopard_async.workflows.checking import checked_contacts, log_remarks
 from newsleopard_async.workflows.checkpoint import (
@@ -107,10 +107,10 @@ async def trigger_automation(
         InUse: another run has the send key or the checkpoint.
     Source: POST /v1/automation/event; notes 2026 (T133, T134).
     """
-    refuse(_problems(workflow, event, strict, refused_to))
+    raise_problems(_problems(workflow, event, strict, refused_to))
     kept, wait_s = location_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, None)
     for name, path in (("left_out_to", left_out_to), ("refused_to", refused_to)):
-        refuse(problems_of_same_file(name, path, kept))
+        raise_problems(problems_of_same_file(name, path, kept))
     options = Options(
         encoding=encoding, fix=fix, left_out_to=left_out_to, columns=columns, skip=skip
     )
@@ -135,7 +135,7 @@ async def trigger_automation(
         ) as run:
             if not run.has(send_event):
                 await found.publish()
-                refuse(await in_thread(partial(_problems_of_file, into)))
+                raise_problems(await in_thread(partial(_problems_of_file, into)))
             given = EventBatch(
                 workflow=workflow, event=event, path=found.path, batch=batches[0], refused_to=into
             )

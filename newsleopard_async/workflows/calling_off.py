@@ -30,7 +30,7 @@ from newsleopard_async.errors import (
 from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignSn, Polling
 from newsleopard_async.models.codes import problems_of_code
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.transport.limits.queue import goes_first
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import Checkpoint, CheckpointLike, RunLocation
@@ -107,7 +107,7 @@ async def call_off(
             or a run of another account.
     Source: PATCH and GET /v1/campaign/normal/{campaign_sn}, DELETE /v1/campaign/normal; notes 2026.
     """
-    refuse(_problems(campaign_sn, send_key, checkpoint, polling))
+    raise_problems(_problems(campaign_sn, send_key, checkpoint, polling))
     looking_up: Plan = () if campaign_sn is not None else (("submit", "find_sent"),)
     events = Events("call_off", progress, nl.clock, (*looking_up, *_STOPPING))
     polling = polling or _IN_A_HURRY

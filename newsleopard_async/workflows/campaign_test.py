@@ -17,7 +17,7 @@ from newsleopard_async.models import Campaign, Polling, Recipient, SendNow
 from newsleopard_async.models.validation import (
     problems_of_address,
     problems_of_type,
-    refuse,
+    raise_problems,
     wrong_type,
 )
 from newsleopard_async.workflows.checkpoint import CheckpointLike
@@ -71,7 +71,7 @@ async def send_test(
         OutcomeUnknown: the reply to the submit was lost, as for `send_campaign`.
     """
     recipients = tuple(to) if isinstance(to, Iterable) and not isinstance(to, str) else to
-    refuse([*_problems_of_campaign(campaign), *_problems_of_recipients(recipients)])
+    raise_problems([*_problems_of_campaign(campaign), *_problems_of_recipients(recipients)])
     assert isinstance(recipients, tuple)
     records = _records(recipients)
     digest, contacts = _digest(campaign, records), as_source(records)

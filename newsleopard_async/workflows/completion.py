@@ -35,7 +35,7 @@ from newsleopard_async.models import (
     SentCampaign,
 )
 from newsleopard_async.models.codes import check_code
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.workflows.advice import advice_for_campaign
 from newsleopard_async.workflows.campaign_steps import FindFinished, find_finished, get_status
 from newsleopard_async.workflows.campaign_steps import submit_once as prepared
@@ -141,7 +141,7 @@ async def wait_for_campaign(
     Source: GET /v1/campaign/normal/{campaign_sn}; notes 2026
     """
     check_code("campaign_sn", campaign_sn)
-    refuse(problems_of_polling(polling))
+    raise_problems(problems_of_polling(polling))
     async with running(
         nl,
         Events("wait_for_campaign", progress, nl.clock, OF_WAIT),

@@ -27,7 +27,7 @@ from anyio.abc import TaskGroup
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.errors import InvalidRequest, Problem
 from newsleopard_async.log import Log
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.models.validation import raise_problems, wrong_type
 from newsleopard_async.workflows.progress import Event, Progress, problems_of_progress
 
 __all__ = ["EventFeed", "PipelineRun", "events"]
@@ -254,7 +254,7 @@ def events(
         InvalidRequest: ``pipeline`` was called already, ``progress`` cannot be called, or is a
             feed, which serves a pipeline itself.
     """
-    refuse([*_problems_of_pipeline(pipeline), *problems_of_progress(progress)])
+    raise_problems([*_problems_of_pipeline(pipeline), *problems_of_progress(progress)])
     if isinstance(progress, EventFeed):
         raise InvalidRequest.of(
             "progress", "feed", "an EventFeed goes to the pipeline itself; loop over this run"

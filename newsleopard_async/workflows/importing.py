@@ -18,7 +18,7 @@ from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log
 from newsleopard_async.models import ImportResult, ImportSn, ListSn, Polling
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix
-from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_type, raise_problems
 from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checking import checked_contacts, log_remarks
@@ -134,7 +134,7 @@ async def import_contacts(
         InUse: another run is using the checkpoint.
     """
     target = Target(list_sn=list_sn, list_name=list_name, if_list_exists=if_list_exists)
-    refuse(
+    raise_problems(
         [
             *problems_of_polling(polling),
             *problems_of_same_file("left_out_to", left_out_to, checkpoint),
@@ -334,7 +334,7 @@ async def wait_for_import(
         ImportFailed: it ended without.
         DeadlineExceeded: it had not ended in time.
     """
-    refuse(problems_of_polling(polling))
+    raise_problems(problems_of_polling(polling))
     async with running(
         nl,
         Events("wait_for_import", progress, nl.clock, (("get_import",),)),

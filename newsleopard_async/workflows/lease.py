@@ -41,7 +41,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.log import Log
 from newsleopard_async.models import Polling
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.models.validation import raise_problems, wrong_type
 from newsleopard_async.workflows.checkpoint import Checkpoint
 from newsleopard_async.workflows.progress import Events, StepName
 from newsleopard_async.workflows.run_record import EndState, RunEnd
@@ -84,7 +84,7 @@ def wait_s_of(wait_for_other: object, polling: Polling | None) -> float:
     Raises:
         InvalidRequest: it is no such choice.
     """
-    refuse(_problems_of_wait(wait_for_other))
+    raise_problems(_problems_of_wait(wait_for_other))
     if isinstance(wait_for_other, bool):
         return (polling or Polling()).deadline_s if wait_for_other else 0.0
     return cast("float", wait_for_other)

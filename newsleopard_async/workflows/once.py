@@ -28,7 +28,7 @@ from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import (
     problems_of_max_rejected,
     problems_of_type,
-    refuse,
+    raise_problems,
 )
 from newsleopard_async.workflows import campaign_steps
 from newsleopard_async.workflows.balance import (
@@ -141,9 +141,11 @@ async def send_once(
         InUse: another run has the send key or the checkpoint.
     Source: POST /v1/campaign/normal/once, …/testing/once; notes 2026 (T122, T123).
     """
-    refuse(_problems_of_arguments(campaign, max_rejected, check=check, strict=strict, wait=wait))
-    refuse(problems_of_balance(balance))
-    refuse(
+    raise_problems(
+        _problems_of_arguments(campaign, max_rejected, check=check, strict=strict, wait=wait)
+    )
+    raise_problems(problems_of_balance(balance))
+    raise_problems(
         [
             *problems_of_polling(polling),
             *problems_of_same_file("left_out_to", left_out_to, checkpoint),
@@ -181,7 +183,7 @@ async def send_once(
         is_new = is_open(run)
         if is_new:
             check_result = await check_now()
-            refuse(check_result.problems)
+            raise_problems(check_result.problems)
             log_remarks(check_result.remarks)
         if (earlier := await sent_earlier(run, ...)) is not None:
             return await _of_earlier(run, earlier, found.report.unique, wait)

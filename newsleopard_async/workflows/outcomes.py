@@ -24,7 +24,7 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.models.reports import HidesContact, ReportRow
-from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_type, raise_problems
 from newsleopard_async.plain import LATER, Plain, Tabular
 
 __all__ = [
@@ -265,7 +265,7 @@ class CampaignReport(Tabular):
             InvalidRequest: nothing was downloaded; there is no such type; the file is gone, is
                 a message and not a report, or is not text in a known encoding.
         """
-        refuse(
+        raise_problems(
             [
                 *problems_of_type("type", type, str, "a type of report, as text"),
                 *problems_of_type("zone", zone, tzinfo, "a zone, as ZoneInfo('Asia/Taipei')"),

@@ -16,7 +16,7 @@ from newsleopard_async.aio import cancel_requests, is_cancelled, propagate_cance
 from newsleopard_async.clock import Clock
 from newsleopard_async.errors import NewsLeopardError, Problem, UnexpectedResponse
 from newsleopard_async.log import Log
-from newsleopard_async.models.validation import refuse, wrong_type
+from newsleopard_async.models.validation import raise_problems, wrong_type
 from newsleopard_async.plain import Plain, PlainData
 
 __all__ = [
@@ -278,7 +278,7 @@ class Events:
     _began_s: float = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        refuse(problems_of_progress(self.progress))
+        raise_problems(problems_of_progress(self.progress))
 
     @_began_s.default
     def _begin(self) -> float:

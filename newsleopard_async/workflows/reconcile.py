@@ -28,7 +28,7 @@ from newsleopard_async.models import (
     SendAt,
     SentCampaign,
 )
-from newsleopard_async.models.validation import problems_of_line, problems_of_time, refuse
+from newsleopard_async.models.validation import problems_of_line, problems_of_time, raise_problems
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from newsleopard_async.workflows.fingerprint import Fingerprint
@@ -217,7 +217,7 @@ async def find_campaign(
         day after now, since it is not documented which instant its range means. More than
         three years are asked for in 36 longer ranges.
     """
-    refuse(
+    raise_problems(
         [
             *problems_of_line("marker", marker),
             *problems_of_time("since", since),

@@ -23,7 +23,7 @@ from newsleopard_async.errors import StorageError
 from newsleopard_async.log import Log
 from newsleopard_async.models import ImportResult, ReportLink, ReportType
 from newsleopard_async.models.reports import RejectedRow
-from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_type, raise_problems
 from newsleopard_async.plain import redact_url
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.outcomes import ImportReport
@@ -78,7 +78,7 @@ def rejected_rows(
         ConfigurationError: the temporary folder cannot be written.
     """
     reports = (ImportReport, ImportResult)
-    refuse(
+    raise_problems(
         [
             *problems_of_type("nl", nl, NewsLeopard, "a NewsLeopard client"),
             *problems_of_type("report", report, reports, "an ImportReport or an ImportResult"),

@@ -18,7 +18,7 @@ from newsleopard_async.errors import (
 )
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models import CampaignSn, Polling, ReportLink
-from newsleopard_async.models.validation import problems_of_type, refuse
+from newsleopard_async.models.validation import problems_of_type, raise_problems
 from newsleopard_async.webhooks.receiver import ExpectedWebhook, Webhooks
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.advice import advice_for_campaign
@@ -89,7 +89,7 @@ async def export_report(
         InvalidRequest: the folder cannot be made; nothing was sent.
         InUse: another run is using the checkpoint.
     """
-    refuse(
+    raise_problems(
         [
             *problems_of_polling(polling),
             *_problems_of_folder(download_to),
@@ -240,7 +240,7 @@ async def wait_for_report(
             it is `CampaignNotReportable`.
         DeadlineExceeded: it was not ready in time; that is not a failure.
     """
-    refuse(problems_of_polling(polling))
+    raise_problems(problems_of_polling(polling))
     states = tuple(ReportState(type=link.type, created=link.created) for link in before)
     async with running(
         nl,

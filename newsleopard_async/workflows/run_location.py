@@ -8,7 +8,7 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.stores.protocol import Store
 from newsleopard_async.workflows.send_key import problems_of_send_key
@@ -56,5 +56,5 @@ def location_of(nl: NewsLeopard, send_key: str | None, checkpoint: T) -> T | Sto
         InvalidRequest: it cannot be a key, or there is a checkpoint as well.
         ConfigurationError: the client has no store, and this user no folder for one.
     """
-    refuse(problems_of_send_key(send_key, checkpoint))
+    raise_problems(problems_of_send_key(send_key, checkpoint))
     return checkpoint if send_key is None else StoreLocation(nl.store, send_key)

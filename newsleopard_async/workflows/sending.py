@@ -36,7 +36,7 @@ from newsleopard_async.models.validation import (
     problems_of_line,
     problems_of_max_rejected,
     problems_of_type,
-    refuse,
+    raise_problems,
 )
 from newsleopard_async.webhooks.receiver import Webhooks
 from newsleopard_async.workflows import steps
@@ -198,11 +198,11 @@ async def send_campaign(
             an earlier one did is in `.checkpoint`, where one was given.
         InUse: another run has the send key or the checkpoint; it sends, and this one sent nothing.
     """
-    refuse(problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
-    refuse([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
-    refuse([*problems_of_balance(balance), *_problems_of_options(marker, polling, webhook)])
+    raise_problems(problems_of_arguments(campaign, max_rejected, check=check, strict=strict))
+    raise_problems([*problems_of_wait(wait), *problems_of_hold(hold, campaign)])
+    raise_problems([*problems_of_balance(balance), *_problems_of_options(marker, polling, webhook)])
     kept = location_of(nl, send_key, checkpoint)
-    refuse(problems_of_same_file("left_out_to", left_out_to, kept))
+    raise_problems(problems_of_same_file("left_out_to", left_out_to, kept))
     wait_s = wait_s_of(wait_for_other, polling)
     target = target_of(contacts, list_sn, list_name, if_list_exists)
     tolerance = Tolerance(check=check, strict=strict, max_rejected=max_rejected)
@@ -247,7 +247,7 @@ async def send_campaign(
         is_new = not run.has(steps.submit)
         if is_new:
             check_result = await check_now(now=nl.clock.now())
-            refuse(check_result.problems)
+            raise_problems(check_result.problems)
             log_remarks(check_result.remarks)
         if (earlier := await sent_earlier(run, marker)) is not None:
             return await _of_earlier(run, earlier, wait)

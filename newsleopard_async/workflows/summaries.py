@@ -14,7 +14,7 @@ from newsleopard_async.log import Log
 from newsleopard_async.models import CampaignMetrics, CampaignSn, Polling
 from newsleopard_async.models.codes import problems_of_code
 from newsleopard_async.models.report_summary import CampaignSummary
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.temporary import private_folder
 from newsleopard_async.workflows.campaign_steps import get_metrics
 from newsleopard_async.workflows.checkpoint import CheckpointLike
@@ -69,7 +69,7 @@ async def summarize(
     Source: POST /v1/report/campaigns/metrics; notes 2026
     """
     codes = as_codes(campaign_sns)
-    refuse([*_problems_of_codes(codes), *problems_of_polling(polling)])
+    raise_problems([*_problems_of_codes(codes), *problems_of_polling(polling)])
     async with running(
         nl,
         Events("summarize", progress, nl.clock, (("get_metrics",),)),

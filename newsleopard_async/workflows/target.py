@@ -17,7 +17,7 @@ from newsleopard_async.errors import (
 from newsleopard_async.log import Log
 from newsleopard_async.models import ContactList, ListSn, Polling
 from newsleopard_async.models.codes import check_list_code
-from newsleopard_async.models.validation import problems_of_line, refuse
+from newsleopard_async.models.validation import problems_of_line, raise_problems
 from newsleopard_async.plain import Plain
 from newsleopard_async.workflows import steps
 from newsleopard_async.workflows.polling import excusing
@@ -53,7 +53,7 @@ class Target(Plain):
         if self.list_sn is not None:
             check_list_code("list_sn", self.list_sn)
         else:
-            refuse(problems_of_line("list_name", self.list_name))
+            raise_problems(problems_of_line("list_name", self.list_name))
         if self.if_list_exists not in ("refuse", "reuse"):
             raise InvalidRequest.of("if_list_exists", "choice", "must be 'refuse' or 'reuse'")
 

@@ -19,7 +19,7 @@ from newsleopard_async import InvalidRequest
 from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.sources import as_source
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import raise_problems
 
 Row = Mapping[str, Any]
 
@@ -132,6 +132,6 @@ async def clean_contacts(
 ) -> AsyncIterator[Examination]:
     """Take contacts as a pipeline does: examine them, refuse what is unusable, publish."""
     async with examined(contacts, Options(**options), on_progress=on_progress) as found:
-        refuse(each.as_problem() for each in found.report.fatal_errors)
+        raise_problems(each.as_problem() for each in found.report.fatal_errors)
         await found.publish()
         yield found

@@ -20,7 +20,7 @@ from newsleopard_async.contacts.csv.separators import (
     split_line,
 )
 from newsleopard_async.errors import InvalidRequest
-from newsleopard_async.models.validation import refuse
+from newsleopard_async.models.validation import raise_problems
 
 __all__ = ["RowReader", "iterate_rows"]
 
@@ -225,7 +225,7 @@ def iterate_rows(
             break
     detected = detector.finish()
     if detected.encoding is None:
-        refuse(
+        raise_problems(
             attrs.evolve(finding, field="file").as_problem()
             for finding in detected.findings
             if finding.rule != "empty-file"
