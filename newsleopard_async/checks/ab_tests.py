@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import Asked, Found
+from newsleopard_async.checks.context import CheckContext, Found
 from newsleopard_async.checks.markup import Piece, fold
 from newsleopard_async.checks.page import Page
 from newsleopard_async.models.ab_test import BaseABTest
@@ -28,9 +28,9 @@ MOST_PERCENT: Final = 99
 """The largest share that a test may have; the main send is the rest."""
 
 
-def find_same(asked: Asked) -> Iterator[Found]:
+def find_same(context: CheckContext) -> Iterator[Found]:
     """Find an A and a B that differ in nothing that is seen."""
-    for field, is_same in _pairs(asked):
+    for field, is_same in _pairs(context):
         if is_same:
             yield Found(
                 field,
@@ -39,27 +39,27 @@ def find_same(asked: Asked) -> Iterator[Found]:
             )
 
 
-def _pairs(asked: Asked) -> Iterator[tuple[str, bool]]:
-    subjects, senders = asked.subjects, asked.senders
+def _pairs(context: CheckContext) -> Iterator[tuple[str, bool]]:
+    subjects, senders = context.subjects, context.senders
     if "subject_b" in subjects:
-        yield "subject_b", _lines_of(asked, "a") == _lines_of(asked, "b")
+        yield "subject_b", _lines_of(context, "a") == _lines_of(context, "b")
     if "sender_b" in senders:
         yield "sender_b", _shown_of(senders["sender_a"]) == _shown_of(senders["sender_b"])
-    for a, b in _bodies(asked):
+    for a, b in _bodies(context):
         yield "html_b", _look_of(a) == _look_of(b)
 
 
-def _lines_of(asked: Asked, letter: str) -> tuple[str, str]:
+def _lines_of(context: CheckContext, letter: str) -> tuple[str, str]:
     """Return what a mail of a test of the subject shows in the list of mails."""
-    subject = asked.subjects[f"subject_{letter}"]
-    return fold(subject), fold(asked.preheaders.get(f"preheader_{letter}", ""))
+    subject = context.subjects[f"subject_{letter}"]
+    return fold(subject), fold(context.preheaders.get(f"preheader_{letter}", ""))
 
 
-def find_lone_preheader(asked: Asked) -> Iterator[Found]:
+def find_lone_preheader(context: CheckContext) -> Iterator[Found]:
     """Find a test of the subject of which one half has a preheader and the other none."""
     a, b = "preheader_a", "preheader_b"
     for given, missing in ((a, b), (b, a)):
-        if given in asked.preheaders and missing not in asked.preheaders:
+        if given in context.preheaders and missing not in context.preheaders:
             yield Found(
                 missing,
                 f"is missing, and {given} is there: half of the test is without a preheader, and "
@@ -67,9 +67,9 @@ def find_lone_preheader(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_same_text(asked: Asked) -> Iterator[Found]:
+def find_same_text(context: CheckContext) -> Iterator[Found]:
     """Find two bodies that say the same and look different, which may be meant."""
-    for a, b in _bodies(asked):
+    for a, b in _bodies(context):
         words = _words(a.texts)
         if words and words == _words(b.texts) and _look_of(a) != _look_of(b):
             yield Found(
@@ -78,10 +78,10 @@ def find_same_text(asked: Asked) -> Iterator[Found]:
             )
 
 
-def _bodies(asked: Asked) -> Iterator[tuple[Page, Page]]:
+def _bodies(context: CheckContext) -> Iterator[tuple[Page, Page]]:
     """Yield the bodies of A and B where the test is of the body."""
-    if len(asked.pages) == 2:
-        yield asked.pages[0], asked.pages[1]
+    if len(context.pages) == 2:
+        yield context.pages[0], context.pages[1]
 
 
 def _look_of(page: Page) -> Hashable:
@@ -105,22 +105,22 @@ def _shown_of(sender: Sender) -> tuple[str, str]:
     return fold(sender.name), fold(sender.address)
 
 
-def find_nobody(asked: Asked) -> Iterator[Found]:
+def find_nobody(context: CheckContext) -> Iterator[Found]:
     """Find a campaign without recipients."""
-    if asked.recipients == 0:
+    if context.recipients == 0:
         yield Found(
             "recipients", "the lists have no subscribers; add contacts, or select other lists"
         )
 
 
-def find_too_small_test(asked: Asked) -> Iterator[Found]:
+def find_too_small_test(context: CheckContext) -> Iterator[Found]:
     """Find a test whose share leaves a half of it without recipients (T97)."""
-    if asked.recipients and _half_of(asked) == 0:
+    if context.recipients and _half_of(context) == 0:
         yield Found(
             "proportion",
-            f"is too small for {counted(asked.recipients, 'recipient')}: each half of the test "
+            f"is too small for {counted(context.recipients, 'recipient')}: each half of the test "
             "would have nobody to go to, and the platform stops such a test "
-            f"(INSUFFICIENT_RECIPIENT_FOR_TESTING); {_way_out(asked.recipients)}",
+            f"(INSUFFICIENT_RECIPIENT_FOR_TESTING); {_way_out(context.recipients)}",
         )
 
 
@@ -132,9 +132,9 @@ def _way_out(recipients: int) -> str:
     return f"make it {least} or more, or send a Campaign"
 
 
-def find_small_test(asked: Asked) -> Iterator[Found]:
+def find_small_test(context: CheckContext) -> Iterator[Found]:
     """Find a test too small to tell a difference from chance."""
-    half = _half_of(asked)
+    half = _half_of(context)
     if half is not None and 0 < half < FEW:
         yield Found(
             "proportion",
@@ -143,9 +143,9 @@ def find_small_test(asked: Asked) -> Iterator[Found]:
         )
 
 
-def _half_of(asked: Asked) -> int | None:
+def _half_of(context: CheckContext) -> int | None:
     """Return how many get A; None where it is no test, or nothing is known."""
-    campaign = asked.campaign
-    if asked.recipients is None or not isinstance(campaign, BaseABTest):
+    campaign = context.campaign
+    if context.recipients is None or not isinstance(campaign, BaseABTest):
         return None
-    return asked.recipients * campaign.proportion // 200
+    return context.recipients * campaign.proportion // 200

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from newsleopard_async.checks.context import ask
+from newsleopard_async.checks.context import context_of
 from newsleopard_async.checks.rules import RULES
 from newsleopard_async.errors import Problem
 from newsleopard_async.models.ab_test import Mailing
@@ -43,9 +43,9 @@ def check_campaign(
     """
     names = columns if columns is None else _names(columns)
     raise_problems(_problems_of_arguments(campaign, names, recipients, now))
-    asked = ask(campaign, columns=names, recipients=recipients, now=now)
+    context = context_of(campaign, columns=names, recipients=recipients, now=now)
     return CheckReport(
-        findings=tuple(finding for rule in RULES for finding in rule.findings(asked))
+        findings=tuple(finding for rule in RULES for finding in rule.findings(context))
     )
 
 

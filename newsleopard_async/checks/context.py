@@ -15,7 +15,7 @@ from newsleopard_async.models.ab_test import Mailing
 from newsleopard_async.models.campaign import Sender
 from newsleopard_async.models.findings import MOST_PLACES
 
-__all__ = ["Asked", "Found", "Hit", "Match", "ask", "each", "matches_of", "together"]
+__all__ = ["CheckContext", "Found", "Hit", "Match", "context_of", "each", "matches_of", "together"]
 
 MOST_NAMES: Final = 20
 """How many names get a finding of their own, by rule and field; the rest are counted."""
@@ -42,7 +42,7 @@ class Found:
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class CheckContext:
     """A campaign, laid out for the rules, and what is known of its recipients.
 
     Attributes:
@@ -81,15 +81,15 @@ class Asked:
         return {} if ga is None else {"ga.campaign": ga.campaign, "ga.content": ga.content}
 
 
-def ask(
+def context_of(
     campaign: Mailing,
     *,
     columns: tuple[str, ...] | None = None,
     recipients: int | None = None,
     now: datetime | None = None,
-) -> Asked:
+) -> CheckContext:
     """Lay out a campaign or A/B test; which fields it has depends on its class."""
-    return Asked(
+    return CheckContext(
         campaign=campaign,
         subjects=_fields_of(campaign, str, "subject", "subject_a", "subject_b"),
         preheaders=_fields_of(campaign, str, "preheader", "preheader_a", "preheader_b"),
@@ -109,11 +109,13 @@ def _fields_of(campaign: Mailing, cls: type[T], *names: str) -> dict[str, T]:
     return {name: value for name, value in values if isinstance(value, cls)}
 
 
-def matches_of(asked: Asked, pattern: re.Pattern[str]) -> Iterator[tuple[str, Iterable[Match]]]:
+def matches_of(
+    context: CheckContext, pattern: re.Pattern[str]
+) -> Iterator[tuple[str, Iterable[Match]]]:
     """Look for a pattern in subjects, preheaders and the HTML as it stands, field by field."""
-    for field, line in asked.lines.items():
+    for field, line in context.lines.items():
         yield field, ((match, None) for match in pattern.finditer(line))
-    for page in asked.pages:
+    for page in context.pages:
         yield page.field, with_lines(pattern.finditer(page.source))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import Asked, Found, Hit, together
+from newsleopard_async.checks.context import CheckContext, Found, Hit, together
 from newsleopard_async.checks.markup import Tag, with_lines
 from newsleopard_async.checks.page import Page
 
@@ -35,9 +35,9 @@ _UNSUBSCRIBE: Final = re.compile(
 """Rooms, tickets and deposits are cancelled with the same word."""
 
 
-def find_fragment(asked: Asked) -> Iterator[Found]:
+def find_fragment(context: CheckContext) -> Iterator[Found]:
     """Find HTML that is no full document."""
-    for page in asked.pages:
+    for page in context.pages:
         missing = [f"<{name}>" for name in ("html", "body") if name not in page.named]
         if missing:
             yield Found(
@@ -47,9 +47,9 @@ def find_fragment(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_unclosed(asked: Asked) -> Iterator[Found]:
+def find_unclosed(context: CheckContext) -> Iterator[Found]:
     """Find a tag, comment or element that swallows the end of the mail."""
-    for page in asked.pages:
+    for page in context.pages:
         if page.unclosed_at is not None:
             yield Found(
                 page.field,
@@ -59,9 +59,9 @@ def find_unclosed(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_broken_tags(asked: Asked) -> Iterator[Found]:
+def find_broken_tags(context: CheckContext) -> Iterator[Found]:
     """Find tags that swallow what follows them."""
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             ((piece.text, piece.line) for piece in page.broken),
@@ -71,9 +71,9 @@ def find_broken_tags(asked: Asked) -> Iterator[Found]:
         )
 
 
-def find_no_text(asked: Asked) -> Iterator[Found]:
+def find_no_text(context: CheckContext) -> Iterator[Found]:
     """Find mails of images only, or of nothing."""
-    for page in asked.pages:
+    for page in context.pages:
         if not page.shows_text:
             yield Found(
                 page.field,
@@ -82,9 +82,9 @@ def find_no_text(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_clipped(asked: Asked) -> Iterator[Found]:
+def find_clipped(context: CheckContext) -> Iterator[Found]:
     """Find mails that Gmail clips."""
-    for page in asked.pages:
+    for page in context.pages:
         if page.size_bytes > CLIPPED_BYTES:
             yield Found(
                 page.field,
@@ -93,9 +93,9 @@ def find_clipped(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_no_charset(asked: Asked) -> Iterator[Found]:
+def find_no_charset(context: CheckContext) -> Iterator[Found]:
     """Find text outside ASCII in HTML that names no character set."""
-    for page in asked.pages:
+    for page in context.pages:
         if not page.source.isascii() and not list(_charsets_of(page)):
             yield Found(
                 page.field,
@@ -104,9 +104,9 @@ def find_no_charset(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_other_charset(asked: Asked) -> Iterator[Found]:
+def find_other_charset(context: CheckContext) -> Iterator[Found]:
     """Find HTML that names another character set than the one it goes out in."""
-    for page in asked.pages:
+    for page in context.pages:
         hits = (hit for hit in _charsets_of(page) if hit[0].lower() not in _UTF8)
         yield from together(
             page.field, hits, "names the character set {}, and goes out as UTF-8; name utf-8"
@@ -123,9 +123,9 @@ def _charsets_of(page: Page) -> Iterator[Hit]:
             )
 
 
-def find_no_alt(asked: Asked) -> Iterator[Found]:
+def find_no_alt(context: CheckContext) -> Iterator[Found]:
     """Find images without a text for where they are blocked."""
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             ((_source_of(tag), tag.line) for tag in page.all_of("img") if _has_no_alt(tag)),
@@ -137,9 +137,9 @@ def _has_no_alt(tag: Tag) -> bool:
     return "alt" not in tag.attributes
 
 
-def find_no_source(asked: Asked) -> Iterator[Found]:
+def find_no_source(context: CheckContext) -> Iterator[Found]:
     """Find images that show nothing."""
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             (
@@ -155,9 +155,9 @@ def _source_of(tag: Tag) -> str:
     return tag.attributes.get("src", "").strip() or "no src"
 
 
-def find_own_unsubscribe(asked: Asked) -> Iterator[Found]:
+def find_own_unsubscribe(context: CheckContext) -> Iterator[Found]:
     """Find a footer of its own beside the platform's (T85)."""
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             _unsubscribes_of(page),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import Asked, Found, together
+from newsleopard_async.checks.context import CheckContext, Found, together
 from newsleopard_async.models.damage import HIDDEN
 
 __all__ = [
@@ -26,9 +26,9 @@ _AWKWARD: Final = (
 _TAGGED: Final = re.compile(r"[?&;]utm_[a-z]", re.IGNORECASE)
 
 
-def find_awkward_values(asked: Asked) -> Iterator[Found]:
+def find_awkward_values(context: CheckContext) -> Iterator[Found]:
     """Find values that may come out of a URL changed, or cut off."""
-    for field, value in asked.ga_values.items():
+    for field, value in context.ga_values.items():
         if has := [name for pattern, name in _AWKWARD if pattern.search(value)]:
             yield Found(
                 field,
@@ -37,22 +37,22 @@ def find_awkward_values(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_no_links(asked: Asked) -> Iterator[Found]:
+def find_no_links(context: CheckContext) -> Iterator[Found]:
     """Find bodies without a link that could be tracked."""
-    if asked.campaign.ga is None:
+    if context.campaign.ga is None:
         return
-    for page in asked.pages:
+    for page in context.pages:
         if not any(link.opens_web for link in page.links):
             yield Found(
                 page.field, "has no http link for Google Analytics to tag; add one, or leave ga out"
             )
 
 
-def find_tagged_links(asked: Asked) -> Iterator[Found]:
+def find_tagged_links(context: CheckContext) -> Iterator[Found]:
     """Find links that are tagged by hand."""
-    if asked.campaign.ga is None:
+    if context.campaign.ga is None:
         return
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             ((link.url, link.line) for link in page.links if _TAGGED.search(link.url)),
@@ -69,21 +69,21 @@ MOST_OF_SENDER: Final = 50
 """Characters that the vendor's notes allow, counted as code points (T81)."""
 
 
-def find_long_subject(asked: Asked) -> Iterator[Found]:
+def find_long_subject(context: CheckContext) -> Iterator[Found]:
     """Find subjects over the length of the notes."""
-    for field, subject in asked.subjects.items():
+    for field, subject in context.subjects.items():
         yield from _too_long(field, subject, MOST_OF_SUBJECT)
 
 
-def find_long_preheader(asked: Asked) -> Iterator[Found]:
+def find_long_preheader(context: CheckContext) -> Iterator[Found]:
     """Find preheaders over the length of the notes."""
-    for field, preheader in asked.preheaders.items():
+    for field, preheader in context.preheaders.items():
         yield from _too_long(field, preheader, MOST_OF_PREHEADER)
 
 
-def find_long_sender(asked: Asked) -> Iterator[Found]:
+def find_long_sender(context: CheckContext) -> Iterator[Found]:
     """Find names of senders over the length of the notes."""
-    for field, name in asked.sender_names.items():
+    for field, name in context.sender_names.items():
         yield from _too_long(field, name, MOST_OF_SENDER)
 
 

@@ -5,51 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from newsleopard_async.checks.context import Asked, Found, together
+from newsleopard_async.checks.context import CheckContext, Found, together
 from newsleopard_async.checks.page import Page
 from newsleopard_async.checks.urls import Verdict
 
 __all__ = ["find_bad", "find_empty", "find_local", "find_missing_anchors", "find_relative"]
 
 
-def find_relative(asked: Asked) -> Iterator[Found]:
+def find_relative(context: CheckContext) -> Iterator[Found]:
     """Find URLs that only mean something on a web page."""
     return _find(
-        asked,
+        context,
         "relative",
         "has relative links or image paths ({}), which lead nowhere from a mail; write them in "
         "full, from https:// on",
     )
 
 
-def find_local(asked: Asked) -> Iterator[Found]:
+def find_local(context: CheckContext) -> Iterator[Found]:
     """Find URLs that only mean something on one machine or network."""
     return _find(
-        asked,
+        context,
         "local",
         "has links or images on a machine or network that recipients do not reach ({}); put them "
         "on a public server",
     )
 
 
-def find_bad(asked: Asked) -> Iterator[Found]:
+def find_bad(context: CheckContext) -> Iterator[Found]:
     """Find URLs that nothing can be made of."""
     yield from _find(
-        asked,
+        context,
         "bad",
         "has links or image paths that are not a URL ({}); write them as https://host/path",
     )
     yield from _find(
-        asked,
+        context,
         "stray",
         "has links or image paths with blanks, full-width punctuation or invisible characters in "
         "them ({}); take these out, or percent-encode them, as in %20",
     )
 
 
-def find_empty(asked: Asked) -> Iterator[Found]:
+def find_empty(context: CheckContext) -> Iterator[Found]:
     """Find links that were never filled in."""
-    for page in asked.pages:
+    for page in context.pages:
         links = (link for link in page.links if link.verdict == "empty")
         yield from together(
             page.field,
@@ -58,9 +58,9 @@ def find_empty(asked: Asked) -> Iterator[Found]:
         )
 
 
-def find_missing_anchors(asked: Asked) -> Iterator[Found]:
+def find_missing_anchors(context: CheckContext) -> Iterator[Found]:
     """Find links to a place in the mail that is not there."""
-    for page in asked.pages:
+    for page in context.pages:
         anchors = [link for link in page.links if link.verdict == "anchor"]
         places = _places_of(page) if anchors else frozenset()
         yield from together(
@@ -82,8 +82,8 @@ def _places_of(page: Page) -> frozenset[str]:
     return frozenset({"top", *map(str.lower, names)})
 
 
-def _find(asked: Asked, verdict: Verdict, message: str) -> Iterator[Found]:
-    for page in asked.pages:
+def _find(context: CheckContext, verdict: Verdict, message: str) -> Iterator[Found]:
+    for page in context.pages:
         references = (*page.links, *page.images)
         hits = ((each.url, each.line) for each in references if each.verdict == verdict)
         yield from together(page.field, hits, message)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import unquote
 
-from newsleopard_async.checks.context import Asked, Found, Hit, each, matches_of
+from newsleopard_async.checks.context import CheckContext, Found, Hit, each, matches_of
 from newsleopard_async.checks.markup import INLINE_TAG, shorten, write_out
 from newsleopard_async.checks.names import Kind, KnownNames
 from newsleopard_async.checks.page import Page
@@ -39,10 +39,10 @@ _TAG_OR_BREAK: Final = re.compile(r"[<>\n]")
 _ASCII_MARKS: Final = ("$", "{", "}")
 
 
-def find_unknown(asked: Asked) -> Iterator[Found]:
+def find_unknown(context: CheckContext) -> Iterator[Found]:
     """Find placeholders that no column fills."""
     rest = "has {} more placeholders that no column fills; add the columns, or take them out"
-    return _of_kind(asked, "unknown", _say_unknown, rest)
+    return _of_kind(context, "unknown", _say_unknown, rest)
 
 
 def _say_unknown(known: KnownNames, name: str) -> str:
@@ -55,10 +55,10 @@ def _say_unknown(known: KnownNames, name: str) -> str:
     return f"has {_braced(name)}, and the contacts have no such column; {way_out}"
 
 
-def find_of_other_case(asked: Asked) -> Iterator[Found]:
+def find_of_other_case(context: CheckContext) -> Iterator[Found]:
     """Find placeholders that differ from their column in case or surrounding spaces only."""
     rest = "has {} more placeholders that differ from a column in case or spaces; write them alike"
-    return _of_kind(asked, "case", _say_of_other_case, rest)
+    return _of_kind(context, "case", _say_of_other_case, rest)
 
 
 def _say_of_other_case(known: KnownNames, name: str) -> str:
@@ -69,10 +69,10 @@ def _say_of_other_case(known: KnownNames, name: str) -> str:
     )
 
 
-def find_of_platform(asked: Asked) -> Iterator[Found]:
+def find_of_platform(context: CheckContext) -> Iterator[Found]:
     """Find placeholders with a name of the platform's own that is no column."""
     rest = "has {} more placeholders with a name of the platform's own; look at a test mail"
-    return _of_kind(asked, "reserved", _say_of_platform, rest)
+    return _of_kind(context, "reserved", _say_of_platform, rest)
 
 
 def _say_of_platform(_: KnownNames, name: str) -> str:
@@ -82,13 +82,13 @@ def _say_of_platform(_: KnownNames, name: str) -> str:
     )
 
 
-def find_malformed(asked: Asked) -> Iterator[Found]:
+def find_malformed(context: CheckContext) -> Iterator[Found]:
     """Find placeholders without a name or an end, or with something else inside."""
     rest = "has {} more faulty placeholders; write a column's name between the braces"
-    for field, matches in matches_of(asked, _PLACEHOLDER):
+    for field, matches in matches_of(context, _PLACEHOLDER):
         hits = ((match[0], line) for match, line in matches if not _is_well_formed(match))
         yield from each(field, hits, _say_malformed, rest)
-    yield from find_split(asked)
+    yield from find_split(context)
 
 
 def _say_malformed(shown: str) -> str:
@@ -102,10 +102,10 @@ def _say_malformed(shown: str) -> str:
     )
 
 
-def find_full_width(asked: Asked) -> Iterator[Found]:
+def find_full_width(context: CheckContext) -> Iterator[Found]:
     """Find placeholders in full-width characters."""
     rest = "has {} more placeholders in full-width characters; write ${…} in half-width ones"
-    for field, matches in matches_of(asked, _FULL_WIDTH):
+    for field, matches in matches_of(context, _FULL_WIDTH):
         hits = ((match[0], line) for match, line in matches if not _is_plain(match))
         yield from each(field, hits, _say_full_width, rest)
 
@@ -117,10 +117,10 @@ def _say_full_width(shown: str) -> str:
     )
 
 
-def find_in_url(asked: Asked) -> Iterator[Found]:
+def find_in_url(context: CheckContext) -> Iterator[Found]:
     """Find placeholders inside a URL, which values may break."""
     rest = "has {} more placeholders inside a URL; give those columns values that are encoded"
-    for page in asked.pages:
+    for page in context.pages:
         yield from each(page.field, _names_in_urls(page), _say_in_url, rest)
 
 
@@ -138,9 +138,9 @@ def _say_in_url(name: str) -> str:
     )
 
 
-def find_in_preheader(asked: Asked) -> Iterator[Found]:
+def find_in_preheader(context: CheckContext) -> Iterator[Found]:
     """Find placeholders in a preheader, which are as those of a subject, and not described."""
-    for field, preheader in asked.preheaders.items():
+    for field, preheader in context.preheaders.items():
         if match := _PLACEHOLDER.search(preheader):
             yield Found(
                 field,
@@ -149,14 +149,14 @@ def find_in_preheader(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_in_sender(asked: Asked) -> Iterator[Found]:
+def find_in_sender(context: CheckContext) -> Iterator[Found]:
     """Find placeholders in a sender's name, in any writing."""
-    return _unfilled(asked.sender_names)
+    return _unfilled(context.sender_names)
 
 
-def find_in_ga(asked: Asked) -> Iterator[Found]:
+def find_in_ga(context: CheckContext) -> Iterator[Found]:
     """Find placeholders in a Google Analytics value, in any writing."""
-    return _unfilled(asked.ga_values)
+    return _unfilled(context.ga_values)
 
 
 def _unfilled(texts: Mapping[str, str]) -> Iterator[Found]:
@@ -171,13 +171,13 @@ def _unfilled(texts: Mapping[str, str]) -> Iterator[Found]:
 
 
 def _of_kind(
-    asked: Asked, kind: Kind, say: Callable[[KnownNames, str], str], rest: str
+    context: CheckContext, kind: Kind, say: Callable[[KnownNames, str], str], rest: str
 ) -> Iterator[Found]:
     """Yield the placeholders of a kind; without the columns, no name is judged."""
-    if asked.columns is None:
+    if context.columns is None:
         return
-    known = KnownNames.of(asked.columns)
-    for field, matches in matches_of(asked, _PLACEHOLDER):
+    known = KnownNames.of(context.columns)
+    for field, matches in matches_of(context, _PLACEHOLDER):
         hits = (
             (match[1], line)
             for match, line in matches
@@ -224,10 +224,10 @@ _DISGUISED: Final = re.compile(
 _TAG: Final = re.compile(INLINE_TAG, re.IGNORECASE)
 
 
-def find_encoded(asked: Asked) -> Iterator[Found]:
+def find_encoded(context: CheckContext) -> Iterator[Found]:
     """Find placeholders in percent-encoding, as in a link, or in character references."""
     rest = "has {} more encoded placeholders; write them as ${…}"
-    for field, matches in matches_of(asked, _DISGUISED):
+    for field, matches in matches_of(context, _DISGUISED):
         hits = (
             (match[0], line)
             for match, line in matches
@@ -241,10 +241,10 @@ def _say_encoded(shown: str) -> str:
     return f"has {shorten(shown)}, which is {how} and will not be replaced; write {_plain(shown)}"
 
 
-def find_split(asked: Asked) -> Iterator[Found]:
+def find_split(context: CheckContext) -> Iterator[Found]:
     """Find placeholders with tags between their signs."""
     rest = "has {} more placeholders with tags between their signs; take the tags out"
-    for field, matches in matches_of(asked, _DISGUISED):
+    for field, matches in matches_of(context, _DISGUISED):
         hits = (
             (match[0], line)
             for match, line in matches

@@ -18,7 +18,7 @@ from newsleopard_async.checks import (
     scripts,
     texts,
 )
-from newsleopard_async.checks.context import Asked, Found
+from newsleopard_async.checks.context import CheckContext, Found
 from newsleopard_async.models.findings import Finding, Level, RuleInfo
 
 __all__ = ["CAMPAIGN_RULES", "RULES", "Rule"]
@@ -31,16 +31,16 @@ class Rule:
     name: str
     level: Level
     says: str
-    find: Callable[[Asked], Iterator[Found]]
+    find: Callable[[CheckContext], Iterator[Found]]
 
     @property
     def info(self) -> RuleInfo:
         """The row of the documentation's table."""
         return RuleInfo(self.name, self.level, self.says)
 
-    def findings(self, asked: Asked) -> Iterator[Finding]:
+    def findings(self, context: CheckContext) -> Iterator[Finding]:
         """Yield what the rule finds."""
-        for found in self.find(asked):
+        for found in self.find(context):
             yield Finding(
                 level=self.level,
                 rule=self.name,

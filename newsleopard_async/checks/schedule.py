@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from newsleopard_async.checks.at_send import problems_of_schedule
-from newsleopard_async.checks.context import Asked, Found
+from newsleopard_async.checks.context import CheckContext, Found
 from newsleopard_async.models.ab_test import BaseABTest
 from newsleopard_async.models.findings import counted
 from newsleopard_async.models.schedule import SendAt, on_clock, spell
@@ -32,16 +32,16 @@ LEAD: Final = timedelta(minutes=10)
 FAR: Final = timedelta(days=366)
 
 
-def find_past_time(asked: Asked) -> Iterator[Found]:
+def find_past_time(context: CheckContext) -> Iterator[Found]:
     """Find a time that is not in the future."""
-    if asked.now is not None:
-        for problem in problems_of_schedule(asked.campaign, asked.now):
+    if context.now is not None:
+        for problem in problems_of_schedule(context.campaign, context.now):
             yield Found(problem.field, problem.message)
 
 
-def find_short_lead(asked: Asked) -> Iterator[Found]:
+def find_short_lead(context: CheckContext) -> Iterator[Found]:
     """Find a time that comes before the contacts are likely to be ready."""
-    lead = _lead_of(asked)
+    lead = _lead_of(context)
     if lead is not None and timedelta(0) < lead < LEAD:
         yield Found(
             FIELD,
@@ -50,18 +50,18 @@ def find_short_lead(asked: Asked) -> Iterator[Found]:
         )
 
 
-def find_far_time(asked: Asked) -> Iterator[Found]:
+def find_far_time(context: CheckContext) -> Iterator[Found]:
     """Find a time so far away that its year is probably a slip."""
-    lead = _lead_of(asked)
+    lead = _lead_of(context)
     if lead is not None and lead > FAR:
         yield Found(FIELD, f"is {lead.days:,} days from now; look at the year once more")
 
 
-def _lead_of(asked: Asked) -> timedelta | None:
-    schedule = asked.campaign.schedule
-    if asked.now is None or not isinstance(schedule, SendAt):
+def _lead_of(context: CheckContext) -> timedelta | None:
+    schedule = context.campaign.schedule
+    if context.now is None or not isinstance(schedule, SendAt):
         return None
-    return schedule.when - asked.now
+    return schedule.when - context.now
 
 
 def _minutes(lead: timedelta) -> str:
@@ -69,9 +69,9 @@ def _minutes(lead: timedelta) -> str:
     return counted(whole, "minute") if whole else "less than a minute"
 
 
-def find_ambiguous_time(asked: Asked) -> Iterator[Found]:
+def find_ambiguous_time(context: CheckContext) -> Iterator[Found]:
     """Find a local time that the clocks show twice, when they are set back."""
-    schedule = asked.campaign.schedule
+    schedule = context.campaign.schedule
     if not isinstance(schedule, SendAt):
         return
     local = on_clock(schedule.when, schedule.timezone)
@@ -84,23 +84,23 @@ def find_ambiguous_time(asked: Asked) -> Iterator[Found]:
         )
 
 
-def tell_time(asked: Asked) -> Iterator[Found]:
+def tell_time(context: CheckContext) -> Iterator[Found]:
     """Spell out when the campaign goes out."""
-    schedule = asked.campaign.schedule
-    if asked.now is not None and isinstance(schedule, SendAt):
+    schedule = context.campaign.schedule
+    if context.now is not None and isinstance(schedule, SendAt):
         yield Found(FIELD, f"is {spell(schedule.when, schedule.timezone)}")
 
 
-def find_main_send(asked: Asked) -> Iterator[Found]:
+def find_main_send(context: CheckContext) -> Iterator[Found]:
     """Tell when the rest of an A/B test goes out, whose clock is said to start with the test."""
-    campaign = asked.campaign
-    if asked.now is None or not isinstance(campaign, BaseABTest):
+    campaign = context.campaign
+    if context.now is None or not isinstance(campaign, BaseABTest):
         return
     schedule = campaign.schedule
     if isinstance(schedule, SendAt):
         when = _spell_later(schedule.when, campaign.wait, schedule.timezone)
     else:
-        when = f"about {_spell_later(asked.now, campaign.wait, Timezone.TAIPEI)}"
+        when = f"about {_spell_later(context.now, campaign.wait, Timezone.TAIPEI)}"
     yield Found("wait", f"puts the main send at {when}")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import Asked, Found, Hit, together
+from newsleopard_async.checks.context import CheckContext, Found, Hit, together
 from newsleopard_async.checks.markup import Tag
 from newsleopard_async.checks.page import Page
 from newsleopard_async.checks.urls import verdict_on
@@ -32,9 +32,9 @@ _FONTS: Final = re.compile(
 _LINKING: Final = ("href", "src", "action", "formaction", "background")
 
 
-def find_scripts(asked: Asked) -> Iterator[Found]:
+def find_scripts(context: CheckContext) -> Iterator[Found]:
     """Find scripts; data for search engines and mail programs is none."""
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             ((tag.name, tag.line) for tag in page.all_of("script") if _runs(tag)),
@@ -46,9 +46,9 @@ def _runs(tag: Tag) -> bool:
     return tag.attributes.get("type", "").strip().lower() != "application/ld+json"
 
 
-def find_handlers(asked: Asked) -> Iterator[Found]:
+def find_handlers(context: CheckContext) -> Iterator[Found]:
     """Find attributes that hold a script."""
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             (
@@ -61,9 +61,9 @@ def find_handlers(asked: Asked) -> Iterator[Found]:
         )
 
 
-def find_script_links(asked: Asked) -> Iterator[Found]:
+def find_script_links(context: CheckContext) -> Iterator[Found]:
     """Find links that run a script."""
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             _script_links_of(page),
@@ -79,33 +79,33 @@ def _script_links_of(page: Page) -> Iterator[Hit]:
                 yield url, tag.line
 
 
-def find_forms(asked: Asked) -> Iterator[Found]:
+def find_forms(context: CheckContext) -> Iterator[Found]:
     """Find forms and their fields."""
     return _find_tags(
-        asked,
+        context,
         ("form", "input", "select", "textarea", "button"),
         "has a form ({}), which most mail programs do not send; link to a page with the form",
     )
 
 
-def find_embedded(asked: Asked) -> Iterator[Found]:
+def find_embedded(context: CheckContext) -> Iterator[Found]:
     """Find frames, plug-ins and media."""
     return _find_tags(
-        asked,
+        context,
         ("iframe", "frame", "object", "embed", "applet", "video", "audio"),
         "embeds {}, which most mail programs do not show; use an image that links to it",
     )
 
 
-def _find_tags(asked: Asked, names: tuple[str, ...], message: str) -> Iterator[Found]:
-    for page in asked.pages:
+def _find_tags(context: CheckContext, names: tuple[str, ...], message: str) -> Iterator[Found]:
+    for page in context.pages:
         hits = ((f"<{tag.name}>", tag.line) for tag in page.all_of(*names))
         yield from together(page.field, hits, message)
 
 
-def find_style_links(asked: Asked) -> Iterator[Found]:
+def find_style_links(context: CheckContext) -> Iterator[Found]:
     """Find style sheets that are elsewhere."""
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             (
@@ -123,9 +123,9 @@ def _is_style_sheet(tag: Tag) -> bool:
     return is_sheet and not _FONTS.match(tag.attributes.get("href", "").strip())
 
 
-def find_data_images(asked: Asked) -> Iterator[Found]:
+def find_data_images(context: CheckContext) -> Iterator[Found]:
     """Find images that are written into the HTML."""
-    for page in asked.pages:
+    for page in context.pages:
         images = (image for image in page.images if image.verdict == "data")
         yield from together(
             page.field,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import Asked, Found, Hit, together
+from newsleopard_async.checks.context import CheckContext, Found, Hit, together
 from newsleopard_async.checks.markup import Piece, shorten, with_lines
 from newsleopard_async.checks.page import Page
 from newsleopard_async.models.damage import (
@@ -63,12 +63,12 @@ _BARE_IN_URL: Final = re.compile(
 )
 
 
-def _lines_of(asked: Asked) -> Iterator[tuple[str, str]]:
+def _lines_of(context: CheckContext) -> Iterator[tuple[str, str]]:
     """Yield the texts beside the HTML by field."""
-    yield "name", asked.campaign.name
-    yield from asked.lines.items()
-    yield from asked.sender_names.items()
-    yield from asked.ga_values.items()
+    yield "name", context.campaign.name
+    yield from context.lines.items()
+    yield from context.sender_names.items()
+    yield from context.ga_values.items()
 
 
 def _seen_of(page: Page) -> Iterator[Piece]:
@@ -82,26 +82,29 @@ def _seen_of(page: Page) -> Iterator[Piece]:
 
 
 def _find(
-    asked: Asked, mark: re.Pattern[str], hits_of: Callable[[Piece], Iterator[Hit]], message: str
+    context: CheckContext,
+    mark: re.Pattern[str],
+    hits_of: Callable[[Piece], Iterator[Hit]],
+    message: str,
 ) -> Iterator[Found]:
     """Find something in every text.
 
     Args:
         mark: What is in each such text; to search all of a body at once takes least time.
     """
-    for field, line in _lines_of(asked):
+    for field, line in _lines_of(context):
         shown = (shown for shown, _ in hits_of(Piece(line, 1)))
         yield from together(field, ((each, None) for each in shown), message)
-    for page in asked.pages:
+    for page in context.pages:
         pieces = list(_seen_of(page))
         if mark.search("\n".join(piece.text for piece in pieces)):
             hits = (hit for piece in pieces for hit in hits_of(piece))
             yield from together(page.field, hits, message)
 
 
-def find_unseen(asked: Asked) -> Iterator[Found]:
+def find_unseen(context: CheckContext) -> Iterator[Found]:
     """Find texts beside the HTML that show nothing."""
-    for field, text in _lines_of(asked):
+    for field, text in _lines_of(context):
         if is_unseen(text):
             yield Found(
                 field,
@@ -109,10 +112,10 @@ def find_unseen(asked: Asked) -> Iterator[Found]:
             )
 
 
-def find_lost(asked: Asked) -> Iterator[Found]:
+def find_lost(context: CheckContext) -> Iterator[Found]:
     """Find characters that a conversion has lost."""
     return _find(
-        asked,
+        context,
         _MAYBE_LOST,
         _lost_in,
         "has characters that were lost in a conversion ({}), and readers see a box or a question "
@@ -130,10 +133,10 @@ def _lost_in(piece: Piece) -> Iterator[Hit]:
             yield text[max(match.start() - _AROUND, 0) : match.end() + _AROUND], line
 
 
-def find_misread(asked: Asked) -> Iterator[Found]:
+def find_misread(context: CheckContext) -> Iterator[Found]:
     """Find texts that were decoded in a wrong encoding."""
     return _find(
-        asked,
+        context,
         MISREAD,
         _misread_in,
         "was decoded in a wrong encoding ({}); read it again, with the right encoding=",
@@ -145,16 +148,16 @@ def _misread_in(piece: Piece) -> Iterator[Hit]:
         yield f"{shorten(piece.text, 30)} should be {shorten(original, 30)}", piece.line
 
 
-def find_references(asked: Asked) -> Iterator[Found]:
+def find_references(context: CheckContext) -> Iterator[Found]:
     """Find character references that are seen as they stand."""
-    for field, line in _lines_of(asked):
+    for field, line in _lines_of(context):
         yield from together(
             field,
             ((shown, None) for shown in _references_in(line)),
             "has character references ({}), which only HTML has, and is shown as it stands; write "
             "the characters themselves",
         )
-    for page in asked.pages:
+    for page in context.pages:
         yield from together(
             page.field,
             _escaped_twice_in(page),
@@ -191,9 +194,9 @@ def _outside_code(page: Page) -> Iterator[Hit]:
             yield match[0], line
 
 
-def find_markup(asked: Asked) -> Iterator[Found]:
+def find_markup(context: CheckContext) -> Iterator[Found]:
     """Find tags where no HTML is."""
-    for field, line in _lines_of(asked):
+    for field, line in _lines_of(context):
         yield from together(
             field,
             ((match[0], None) for match in _TAG.finditer(line)),
