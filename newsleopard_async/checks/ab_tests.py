@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import CheckContext, Found
+from newsleopard_async.checks.context import CheckContext, FindingDetails
 from newsleopard_async.checks.markup import Piece, fold
 from newsleopard_async.checks.page import Page
 from newsleopard_async.models.ab_test import BaseABTest
@@ -28,11 +28,11 @@ MOST_PERCENT: Final = 99
 """The largest share that a test may have; the main send is the rest."""
 
 
-def find_same(context: CheckContext) -> Iterator[Found]:
+def find_same(context: CheckContext) -> Iterator[FindingDetails]:
     """Find an A and a B that differ in nothing that is seen."""
     for field, is_same in _pairs(context):
         if is_same:
-            yield Found(
+            yield FindingDetails(
                 field,
                 "differs from A in white space, case or invisible characters at most, which hardly "
                 "anybody will see; make a difference",
@@ -55,24 +55,24 @@ def _lines_of(context: CheckContext, letter: str) -> tuple[str, str]:
     return fold(subject), fold(context.preheaders.get(f"preheader_{letter}", ""))
 
 
-def find_lone_preheader(context: CheckContext) -> Iterator[Found]:
+def find_lone_preheader(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a test of the subject of which one half has a preheader and the other none."""
     a, b = "preheader_a", "preheader_b"
     for given, missing in ((a, b), (b, a)):
         if given in context.preheaders and missing not in context.preheaders:
-            yield Found(
+            yield FindingDetails(
                 missing,
                 f"is missing, and {given} is there: half of the test is without a preheader, and "
                 "what it measures is more than the subject; give both, or neither",
             )
 
 
-def find_same_text(context: CheckContext) -> Iterator[Found]:
+def find_same_text(context: CheckContext) -> Iterator[FindingDetails]:
     """Find two bodies that say the same and look different, which may be meant."""
     for a, b in _bodies(context):
         words = _words(a.texts)
         if words and words == _words(b.texts) and _look_of(a) != _look_of(b):
-            yield Found(
+            yield FindingDetails(
                 "html_b",
                 "has the same text as A, so that the test is of images, links and layout only",
             )
@@ -105,18 +105,18 @@ def _shown_of(sender: Sender) -> tuple[str, str]:
     return fold(sender.name), fold(sender.address)
 
 
-def find_nobody(context: CheckContext) -> Iterator[Found]:
+def find_nobody(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a campaign without recipients."""
     if context.recipients == 0:
-        yield Found(
+        yield FindingDetails(
             "recipients", "the lists have no subscribers; add contacts, or select other lists"
         )
 
 
-def find_too_small_test(context: CheckContext) -> Iterator[Found]:
+def find_too_small_test(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a test whose share leaves a half of it without recipients (T97)."""
     if context.recipients and _half_of(context) == 0:
-        yield Found(
+        yield FindingDetails(
             "proportion",
             f"is too small for {counted(context.recipients, 'recipient')}: each half of the test "
             "would have nobody to go to, and the platform stops such a test "
@@ -132,11 +132,11 @@ def _way_out(recipients: int) -> str:
     return f"make it {least} or more, or send a Campaign"
 
 
-def find_small_test(context: CheckContext) -> Iterator[Found]:
+def find_small_test(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a test too small to tell a difference from chance."""
     half = _half_of(context)
     if half is not None and 0 < half < FEW:
-        yield Found(
+        yield FindingDetails(
             "proportion",
             f"puts {counted(half, 'recipient')} into each half of the test, where a difference is "
             f"mostly chance; {FEW} or more would say more",

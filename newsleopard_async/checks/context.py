@@ -15,7 +15,16 @@ from newsleopard_async.models.ab_test import Mailing
 from newsleopard_async.models.campaign import Sender
 from newsleopard_async.models.findings import MOST_PLACES
 
-__all__ = ["CheckContext", "Found", "Hit", "Match", "context_of", "each", "matches_of", "together"]
+__all__ = [
+    "CheckContext",
+    "FindingDetails",
+    "Hit",
+    "Match",
+    "context_of",
+    "matches_of",
+    "one_finding_each",
+    "one_finding_for_all",
+]
 
 MOST_NAMES: Final = 20
 """How many names get a finding of their own, by rule and field; the rest are counted."""
@@ -32,7 +41,7 @@ T = TypeVar("T")
 
 
 @attrs.frozen
-class Found:
+class FindingDetails:
     """A finding without what the table of the rules knows."""
 
     field: str
@@ -119,7 +128,9 @@ def matches_of(
         yield page.field, with_lines(pattern.finditer(page.source))
 
 
-def each(field: str, hits: Iterable[Hit], say: Callable[[str], str], rest: str) -> Iterator[Found]:
+def one_finding_each(
+    field: str, hits: Iterable[Hit], say: Callable[[str], str], rest: str
+) -> Iterator[FindingDetails]:
     """Yield a finding for each name that was met, and one for all names beyond the first ones.
 
     Args:
@@ -138,7 +149,7 @@ def each(field: str, hits: Iterable[Hit], say: Callable[[str], str], rest: str) 
         yield _found(field, rest.replace("{}", f"{len(others):,}"), lines)
 
 
-def together(field: str, hits: Iterable[Hit], message: str) -> Iterator[Found]:
+def one_finding_for_all(field: str, hits: Iterable[Hit], message: str) -> Iterator[FindingDetails]:
     """Yield one finding for everything that was met, if anything was.
 
     Args:
@@ -151,6 +162,6 @@ def together(field: str, hits: Iterable[Hit], message: str) -> Iterator[Found]:
         yield _found(field, message.replace("{}", shown), [line for _, line in all_hits])
 
 
-def _found(field: str, message: str, lines: list[int | None]) -> Found:
+def _found(field: str, message: str, lines: list[int | None]) -> FindingDetails:
     distinct = dict.fromkeys(line for line in lines if line is not None)
-    return Found(field, message, tuple(sorted(distinct)[:MOST_PLACES]), len(lines))
+    return FindingDetails(field, message, tuple(sorted(distinct)[:MOST_PLACES]), len(lines))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import CheckContext, Found, Hit, together
+from newsleopard_async.checks.context import CheckContext, FindingDetails, Hit, one_finding_for_all
 from newsleopard_async.checks.markup import Tag, with_lines
 from newsleopard_async.checks.page import Page
 
@@ -35,23 +35,23 @@ _UNSUBSCRIBE: Final = re.compile(
 """Rooms, tickets and deposits are cancelled with the same word."""
 
 
-def find_fragment(context: CheckContext) -> Iterator[Found]:
+def find_fragment(context: CheckContext) -> Iterator[FindingDetails]:
     """Find HTML that is no full document."""
     for page in context.pages:
         missing = [f"<{name}>" for name in ("html", "body") if name not in page.named]
         if missing:
-            yield Found(
+            yield FindingDetails(
                 page.field,
                 f"has no {' and no '.join(missing)}; give a full document, "
                 "<html><body>…</body></html>",
             )
 
 
-def find_unclosed(context: CheckContext) -> Iterator[Found]:
+def find_unclosed(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a tag, comment or element that swallows the end of the mail."""
     for page in context.pages:
         if page.unclosed_at is not None:
-            yield Found(
+            yield FindingDetails(
                 page.field,
                 f"ends inside a tag, comment or element that begins in line {page.unclosed_at}, "
                 "and nothing is shown from there on; close it, or the quote that is open in it",
@@ -59,10 +59,10 @@ def find_unclosed(context: CheckContext) -> Iterator[Found]:
             )
 
 
-def find_broken_tags(context: CheckContext) -> Iterator[Found]:
+def find_broken_tags(context: CheckContext) -> Iterator[FindingDetails]:
     """Find tags that swallow what follows them."""
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             ((piece.text, piece.line) for piece in page.broken),
             "has tags with a quote or > that is missing, doubled or of the wrong kind ({}), and "
@@ -71,44 +71,44 @@ def find_broken_tags(context: CheckContext) -> Iterator[Found]:
         )
 
 
-def find_no_text(context: CheckContext) -> Iterator[Found]:
+def find_no_text(context: CheckContext) -> Iterator[FindingDetails]:
     """Find mails of images only, or of nothing."""
     for page in context.pages:
         if not page.shows_text:
-            yield Found(
+            yield FindingDetails(
                 page.field,
                 "has no text, so that nothing is read where images are blocked, and spam filters "
                 "distrust it; say the main thing in words",
             )
 
 
-def find_clipped(context: CheckContext) -> Iterator[Found]:
+def find_clipped(context: CheckContext) -> Iterator[FindingDetails]:
     """Find mails that Gmail clips."""
     for page in context.pages:
         if page.size_bytes > CLIPPED_BYTES:
-            yield Found(
+            yield FindingDetails(
                 page.field,
                 f"has {page.size_bytes:,} bytes, and Gmail clips a mail after about "
                 f"{CLIPPED_BYTES:,}, the footer with it; shorten it",
             )
 
 
-def find_no_charset(context: CheckContext) -> Iterator[Found]:
+def find_no_charset(context: CheckContext) -> Iterator[FindingDetails]:
     """Find text outside ASCII in HTML that names no character set."""
     for page in context.pages:
         if not page.source.isascii() and not list(_charsets_of(page)):
-            yield Found(
+            yield FindingDetails(
                 page.field,
                 'names no character set; put <meta charset="utf-8"> into the head, for programs '
                 "that guess",
             )
 
 
-def find_other_charset(context: CheckContext) -> Iterator[Found]:
+def find_other_charset(context: CheckContext) -> Iterator[FindingDetails]:
     """Find HTML that names another character set than the one it goes out in."""
     for page in context.pages:
         hits = (hit for hit in _charsets_of(page) if hit[0].lower() not in _UTF8)
-        yield from together(
+        yield from one_finding_for_all(
             page.field, hits, "names the character set {}, and goes out as UTF-8; name utf-8"
         )
 
@@ -123,10 +123,10 @@ def _charsets_of(page: Page) -> Iterator[Hit]:
             )
 
 
-def find_no_alt(context: CheckContext) -> Iterator[Found]:
+def find_no_alt(context: CheckContext) -> Iterator[FindingDetails]:
     """Find images without a text for where they are blocked."""
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             ((_source_of(tag), tag.line) for tag in page.all_of("img") if _has_no_alt(tag)),
             'has images without alt ({}); give each a text, or alt="" where it only decorates',
@@ -137,10 +137,10 @@ def _has_no_alt(tag: Tag) -> bool:
     return "alt" not in tag.attributes
 
 
-def find_no_source(context: CheckContext) -> Iterator[Found]:
+def find_no_source(context: CheckContext) -> Iterator[FindingDetails]:
     """Find images that show nothing."""
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             (
                 (_source_of(tag), tag.line)
@@ -155,10 +155,10 @@ def _source_of(tag: Tag) -> str:
     return tag.attributes.get("src", "").strip() or "no src"
 
 
-def find_own_unsubscribe(context: CheckContext) -> Iterator[Found]:
+def find_own_unsubscribe(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a footer of its own beside the platform's (T85)."""
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             _unsubscribes_of(page),
             "has an unsubscribe link or footer of its own ({}), and the platform adds one; look "

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import unquote
 
-from newsleopard_async.checks.context import CheckContext, Found, Hit, each
+from newsleopard_async.checks.context import CheckContext, FindingDetails, Hit, one_finding_each
 from newsleopard_async.checks.markup import INLINE_TAG, Piece, shorten, with_lines
 from newsleopard_async.checks.names import COMMON, KnownNames
 from newsleopard_async.checks.page import Page
@@ -59,17 +59,17 @@ _ENCODED_MARK: Final = re.compile(
 """What a placeholder begins with, percent-encoded; most links have none of these."""
 
 
-def find_foreign(context: CheckContext) -> Iterator[Found]:
+def find_foreign(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders of other products."""
     syntaxes = Syntaxes.of(context.columns or ())
     say = partial(_say, syntaxes.known)
     rest = "has {} more placeholders in the syntax of other products; write them as ${…}"
     for field, line in context.lines.items():
-        yield from each(field, _hits_of_line(line, syntaxes), say, rest)
+        yield from one_finding_each(field, _hits_of_line(line, syntaxes), say, rest)
     for field, text in (*context.sender_names.items(), *context.ga_values.items()):
-        yield from each(field, _hits_of_line(text, syntaxes), _say_unfilled, rest)
+        yield from one_finding_each(field, _hits_of_line(text, syntaxes), _say_unfilled, rest)
     for page in context.pages:
-        yield from each(page.field, _hits_of_page(page, syntaxes), say, rest)
+        yield from one_finding_each(page.field, _hits_of_page(page, syntaxes), say, rest)
 
 
 def _say(known: KnownNames, shown: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from newsleopard_async.checks.context import CheckContext, Found, together
+from newsleopard_async.checks.context import CheckContext, FindingDetails, one_finding_for_all
 from newsleopard_async.checks.page import Page
 from newsleopard_async.checks.urls import Verdict
 
 __all__ = ["find_bad", "find_empty", "find_local", "find_missing_anchors", "find_relative"]
 
 
-def find_relative(context: CheckContext) -> Iterator[Found]:
+def find_relative(context: CheckContext) -> Iterator[FindingDetails]:
     """Find URLs that only mean something on a web page."""
     return _find(
         context,
@@ -22,7 +22,7 @@ def find_relative(context: CheckContext) -> Iterator[Found]:
     )
 
 
-def find_local(context: CheckContext) -> Iterator[Found]:
+def find_local(context: CheckContext) -> Iterator[FindingDetails]:
     """Find URLs that only mean something on one machine or network."""
     return _find(
         context,
@@ -32,7 +32,7 @@ def find_local(context: CheckContext) -> Iterator[Found]:
     )
 
 
-def find_bad(context: CheckContext) -> Iterator[Found]:
+def find_bad(context: CheckContext) -> Iterator[FindingDetails]:
     """Find URLs that nothing can be made of."""
     yield from _find(
         context,
@@ -47,23 +47,23 @@ def find_bad(context: CheckContext) -> Iterator[Found]:
     )
 
 
-def find_empty(context: CheckContext) -> Iterator[Found]:
+def find_empty(context: CheckContext) -> Iterator[FindingDetails]:
     """Find links that were never filled in."""
     for page in context.pages:
         links = (link for link in page.links if link.verdict == "empty")
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             ((f'href="{link.url}"', link.line) for link in links),
             "has links that lead nowhere ({}); give them an address, or take them out",
         )
 
 
-def find_missing_anchors(context: CheckContext) -> Iterator[Found]:
+def find_missing_anchors(context: CheckContext) -> Iterator[FindingDetails]:
     """Find links to a place in the mail that is not there."""
     for page in context.pages:
         anchors = [link for link in page.links if link.verdict == "anchor"]
         places = _places_of(page) if anchors else frozenset()
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             ((link.url, link.line) for link in anchors if _place_of(link.url).isdisjoint(places)),
             "has links to places that are not in the mail ({}); give the place that id",
@@ -82,8 +82,8 @@ def _places_of(page: Page) -> frozenset[str]:
     return frozenset({"top", *map(str.lower, names)})
 
 
-def _find(context: CheckContext, verdict: Verdict, message: str) -> Iterator[Found]:
+def _find(context: CheckContext, verdict: Verdict, message: str) -> Iterator[FindingDetails]:
     for page in context.pages:
         references = (*page.links, *page.images)
         hits = ((each.url, each.line) for each in references if each.verdict == verdict)
-        yield from together(page.field, hits, message)
+        yield from one_finding_for_all(page.field, hits, message)

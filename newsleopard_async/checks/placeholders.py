@@ -14,7 +14,13 @@ from functools import partial
 from typing import Final
 from urllib.parse import unquote
 
-from newsleopard_async.checks.context import CheckContext, Found, Hit, each, matches_of
+from newsleopard_async.checks.context import (
+    CheckContext,
+    FindingDetails,
+    Hit,
+    matches_of,
+    one_finding_each,
+)
 from newsleopard_async.checks.markup import INLINE_TAG, shorten, write_out
 from newsleopard_async.checks.names import Kind, KnownNames
 from newsleopard_async.checks.page import Page
@@ -39,7 +45,7 @@ _TAG_OR_BREAK: Final = re.compile(r"[<>\n]")
 _ASCII_MARKS: Final = ("$", "{", "}")
 
 
-def find_unknown(context: CheckContext) -> Iterator[Found]:
+def find_unknown(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders that no column fills."""
     rest = "has {} more placeholders that no column fills; add the columns, or take them out"
     return _of_kind(context, "unknown", _say_unknown, rest)
@@ -55,7 +61,7 @@ def _say_unknown(known: KnownNames, name: str) -> str:
     return f"has {_braced(name)}, and the contacts have no such column; {way_out}"
 
 
-def find_of_other_case(context: CheckContext) -> Iterator[Found]:
+def find_of_other_case(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders that differ from their column in case or surrounding spaces only."""
     rest = "has {} more placeholders that differ from a column in case or spaces; write them alike"
     return _of_kind(context, "case", _say_of_other_case, rest)
@@ -69,7 +75,7 @@ def _say_of_other_case(known: KnownNames, name: str) -> str:
     )
 
 
-def find_of_platform(context: CheckContext) -> Iterator[Found]:
+def find_of_platform(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders with a name of the platform's own that is no column."""
     rest = "has {} more placeholders with a name of the platform's own; look at a test mail"
     return _of_kind(context, "reserved", _say_of_platform, rest)
@@ -82,12 +88,12 @@ def _say_of_platform(_: KnownNames, name: str) -> str:
     )
 
 
-def find_malformed(context: CheckContext) -> Iterator[Found]:
+def find_malformed(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders without a name or an end, or with something else inside."""
     rest = "has {} more faulty placeholders; write a column's name between the braces"
     for field, matches in matches_of(context, _PLACEHOLDER):
         hits = ((match[0], line) for match, line in matches if not _is_well_formed(match))
-        yield from each(field, hits, _say_malformed, rest)
+        yield from one_finding_each(field, hits, _say_malformed, rest)
     yield from find_split(context)
 
 
@@ -102,12 +108,12 @@ def _say_malformed(shown: str) -> str:
     )
 
 
-def find_full_width(context: CheckContext) -> Iterator[Found]:
+def find_full_width(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders in full-width characters."""
     rest = "has {} more placeholders in full-width characters; write ${…} in half-width ones"
     for field, matches in matches_of(context, _FULL_WIDTH):
         hits = ((match[0], line) for match, line in matches if not _is_plain(match))
-        yield from each(field, hits, _say_full_width, rest)
+        yield from one_finding_each(field, hits, _say_full_width, rest)
 
 
 def _say_full_width(shown: str) -> str:
@@ -117,11 +123,11 @@ def _say_full_width(shown: str) -> str:
     )
 
 
-def find_in_url(context: CheckContext) -> Iterator[Found]:
+def find_in_url(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders inside a URL, which values may break."""
     rest = "has {} more placeholders inside a URL; give those columns values that are encoded"
     for page in context.pages:
-        yield from each(page.field, _names_in_urls(page), _say_in_url, rest)
+        yield from one_finding_each(page.field, _names_in_urls(page), _say_in_url, rest)
 
 
 def _names_in_urls(page: Page) -> Iterator[Hit]:
@@ -138,32 +144,32 @@ def _say_in_url(name: str) -> str:
     )
 
 
-def find_in_preheader(context: CheckContext) -> Iterator[Found]:
+def find_in_preheader(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders in a preheader, which are as those of a subject, and not described."""
     for field, preheader in context.preheaders.items():
         if match := _PLACEHOLDER.search(preheader):
-            yield Found(
+            yield FindingDetails(
                 field,
                 f"has {shorten(match[0])}, and placeholders are described for subject and HTML "
                 "only; look at a test mail",
             )
 
 
-def find_in_sender(context: CheckContext) -> Iterator[Found]:
+def find_in_sender(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders in a sender's name, in any writing."""
     return _unfilled(context.sender_names)
 
 
-def find_in_ga(context: CheckContext) -> Iterator[Found]:
+def find_in_ga(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders in a Google Analytics value, in any writing."""
     return _unfilled(context.ga_values)
 
 
-def _unfilled(texts: Mapping[str, str]) -> Iterator[Found]:
+def _unfilled(texts: Mapping[str, str]) -> Iterator[FindingDetails]:
     for field, text in texts.items():
         found = (pattern.search(text) for pattern in (_PLACEHOLDER, _FULL_WIDTH, _DISGUISED))
         if match := next(filter(None, found), None):
-            yield Found(
+            yield FindingDetails(
                 field,
                 f"has {shorten(match[0])}, and placeholders are described for subject and HTML "
                 "only; write out what it stands for",
@@ -172,7 +178,7 @@ def _unfilled(texts: Mapping[str, str]) -> Iterator[Found]:
 
 def _of_kind(
     context: CheckContext, kind: Kind, say: Callable[[KnownNames, str], str], rest: str
-) -> Iterator[Found]:
+) -> Iterator[FindingDetails]:
     """Yield the placeholders of a kind; without the columns, no name is judged."""
     if context.columns is None:
         return
@@ -183,7 +189,7 @@ def _of_kind(
             for match, line in matches
             if _is_well_formed(match) and known.kind_of(match[1]) == kind
         )
-        yield from each(field, hits, partial(say, known), rest)
+        yield from one_finding_each(field, hits, partial(say, known), rest)
 
 
 def _is_well_formed(match: re.Match[str]) -> bool:
@@ -224,7 +230,7 @@ _DISGUISED: Final = re.compile(
 _TAG: Final = re.compile(INLINE_TAG, re.IGNORECASE)
 
 
-def find_encoded(context: CheckContext) -> Iterator[Found]:
+def find_encoded(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders in percent-encoding, as in a link, or in character references."""
     rest = "has {} more encoded placeholders; write them as ${…}"
     for field, matches in matches_of(context, _DISGUISED):
@@ -233,7 +239,7 @@ def find_encoded(context: CheckContext) -> Iterator[Found]:
             for match, line in matches
             if _is_disguised(match[0]) and "<" not in match[0]
         )
-        yield from each(field, hits, _say_encoded, rest)
+        yield from one_finding_each(field, hits, _say_encoded, rest)
 
 
 def _say_encoded(shown: str) -> str:
@@ -241,7 +247,7 @@ def _say_encoded(shown: str) -> str:
     return f"has {shorten(shown)}, which is {how} and will not be replaced; write {_plain(shown)}"
 
 
-def find_split(context: CheckContext) -> Iterator[Found]:
+def find_split(context: CheckContext) -> Iterator[FindingDetails]:
     """Find placeholders with tags between their signs."""
     rest = "has {} more placeholders with tags between their signs; take the tags out"
     for field, matches in matches_of(context, _DISGUISED):
@@ -250,7 +256,7 @@ def find_split(context: CheckContext) -> Iterator[Found]:
             for match, line in matches
             if _is_disguised(match[0]) and "<" in match[0]
         )
-        yield from each(field, hits, _say_split, rest)
+        yield from one_finding_each(field, hits, _say_split, rest)
 
 
 def _say_split(shown: str) -> str:

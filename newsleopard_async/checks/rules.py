@@ -18,7 +18,7 @@ from newsleopard_async.checks import (
     scripts,
     texts,
 )
-from newsleopard_async.checks.context import CheckContext, Found
+from newsleopard_async.checks.context import CheckContext, FindingDetails
 from newsleopard_async.models.findings import Finding, Level, RuleInfo
 
 __all__ = ["CAMPAIGN_RULES", "RULES", "Rule"]
@@ -31,7 +31,7 @@ class Rule:
     name: str
     level: Level
     says: str
-    find: Callable[[CheckContext], Iterator[Found]]
+    find: Callable[[CheckContext], Iterator[FindingDetails]]
 
     @property
     def info(self) -> RuleInfo:

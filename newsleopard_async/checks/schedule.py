@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from newsleopard_async.checks.at_send import problems_of_schedule
-from newsleopard_async.checks.context import CheckContext, Found
+from newsleopard_async.checks.context import CheckContext, FindingDetails
 from newsleopard_async.models.ab_test import BaseABTest
 from newsleopard_async.models.findings import counted
 from newsleopard_async.models.schedule import SendAt, on_clock, spell
@@ -32,29 +32,29 @@ LEAD: Final = timedelta(minutes=10)
 FAR: Final = timedelta(days=366)
 
 
-def find_past_time(context: CheckContext) -> Iterator[Found]:
+def find_past_time(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a time that is not in the future."""
     if context.now is not None:
         for problem in problems_of_schedule(context.campaign, context.now):
-            yield Found(problem.field, problem.message)
+            yield FindingDetails(problem.field, problem.message)
 
 
-def find_short_lead(context: CheckContext) -> Iterator[Found]:
+def find_short_lead(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a time that comes before the contacts are likely to be ready."""
     lead = _lead_of(context)
     if lead is not None and timedelta(0) < lead < LEAD:
-        yield Found(
+        yield FindingDetails(
             FIELD,
             f"is {_minutes(lead)} from now, and the platform may not take it; leave at least "
             f"{_minutes(LEAD)}, or use SendNow()",
         )
 
 
-def find_far_time(context: CheckContext) -> Iterator[Found]:
+def find_far_time(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a time so far away that its year is probably a slip."""
     lead = _lead_of(context)
     if lead is not None and lead > FAR:
-        yield Found(FIELD, f"is {lead.days:,} days from now; look at the year once more")
+        yield FindingDetails(FIELD, f"is {lead.days:,} days from now; look at the year once more")
 
 
 def _lead_of(context: CheckContext) -> timedelta | None:
@@ -69,7 +69,7 @@ def _minutes(lead: timedelta) -> str:
     return counted(whole, "minute") if whole else "less than a minute"
 
 
-def find_ambiguous_time(context: CheckContext) -> Iterator[Found]:
+def find_ambiguous_time(context: CheckContext) -> Iterator[FindingDetails]:
     """Find a local time that the clocks show twice, when they are set back."""
     schedule = context.campaign.schedule
     if not isinstance(schedule, SendAt):
@@ -77,21 +77,21 @@ def find_ambiguous_time(context: CheckContext) -> Iterator[Found]:
     local = on_clock(schedule.when, schedule.timezone)
     if local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
         which = "second" if local.fold else "first"
-        yield Found(
+        yield FindingDetails(
             FIELD,
             f"is a time that the clocks of {schedule.timezone.name} show twice that day, and the "
             f"{which} is taken; give it in UTC if that is not the one",
         )
 
 
-def tell_time(context: CheckContext) -> Iterator[Found]:
+def tell_time(context: CheckContext) -> Iterator[FindingDetails]:
     """Spell out when the campaign goes out."""
     schedule = context.campaign.schedule
     if context.now is not None and isinstance(schedule, SendAt):
-        yield Found(FIELD, f"is {spell(schedule.when, schedule.timezone)}")
+        yield FindingDetails(FIELD, f"is {spell(schedule.when, schedule.timezone)}")
 
 
-def find_main_send(context: CheckContext) -> Iterator[Found]:
+def find_main_send(context: CheckContext) -> Iterator[FindingDetails]:
     """Tell when the rest of an A/B test goes out, whose clock is said to start with the test."""
     campaign = context.campaign
     if context.now is None or not isinstance(campaign, BaseABTest):
@@ -101,7 +101,7 @@ def find_main_send(context: CheckContext) -> Iterator[Found]:
         when = _spell_later(schedule.when, campaign.wait, schedule.timezone)
     else:
         when = f"about {_spell_later(context.now, campaign.wait, Timezone.TAIPEI)}"
-    yield Found("wait", f"puts the main send at {when}")
+    yield FindingDetails("wait", f"puts the main send at {when}")
 
 
 def _spell_later(start: datetime, wait: timedelta, timezone: Timezone) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import CheckContext, Found, Hit, together
+from newsleopard_async.checks.context import CheckContext, FindingDetails, Hit, one_finding_for_all
 from newsleopard_async.checks.markup import Tag
 from newsleopard_async.checks.page import Page
 from newsleopard_async.checks.urls import verdict_on
@@ -32,10 +32,10 @@ _FONTS: Final = re.compile(
 _LINKING: Final = ("href", "src", "action", "formaction", "background")
 
 
-def find_scripts(context: CheckContext) -> Iterator[Found]:
+def find_scripts(context: CheckContext) -> Iterator[FindingDetails]:
     """Find scripts; data for search engines and mail programs is none."""
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             ((tag.name, tag.line) for tag in page.all_of("script") if _runs(tag)),
             "has a <script>, which mail programs drop and spam filters punish; take it out",
@@ -46,10 +46,10 @@ def _runs(tag: Tag) -> bool:
     return tag.attributes.get("type", "").strip().lower() != "application/ld+json"
 
 
-def find_handlers(context: CheckContext) -> Iterator[Found]:
+def find_handlers(context: CheckContext) -> Iterator[FindingDetails]:
     """Find attributes that hold a script."""
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             (
                 (name, tag.line)
@@ -61,10 +61,10 @@ def find_handlers(context: CheckContext) -> Iterator[Found]:
         )
 
 
-def find_script_links(context: CheckContext) -> Iterator[Found]:
+def find_script_links(context: CheckContext) -> Iterator[FindingDetails]:
     """Find links that run a script."""
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             _script_links_of(page),
             "has links that run a script ({}), which mail programs drop; link to a page",
@@ -79,7 +79,7 @@ def _script_links_of(page: Page) -> Iterator[Hit]:
                 yield url, tag.line
 
 
-def find_forms(context: CheckContext) -> Iterator[Found]:
+def find_forms(context: CheckContext) -> Iterator[FindingDetails]:
     """Find forms and their fields."""
     return _find_tags(
         context,
@@ -88,7 +88,7 @@ def find_forms(context: CheckContext) -> Iterator[Found]:
     )
 
 
-def find_embedded(context: CheckContext) -> Iterator[Found]:
+def find_embedded(context: CheckContext) -> Iterator[FindingDetails]:
     """Find frames, plug-ins and media."""
     return _find_tags(
         context,
@@ -97,16 +97,18 @@ def find_embedded(context: CheckContext) -> Iterator[Found]:
     )
 
 
-def _find_tags(context: CheckContext, names: tuple[str, ...], message: str) -> Iterator[Found]:
+def _find_tags(
+    context: CheckContext, names: tuple[str, ...], message: str
+) -> Iterator[FindingDetails]:
     for page in context.pages:
         hits = ((f"<{tag.name}>", tag.line) for tag in page.all_of(*names))
-        yield from together(page.field, hits, message)
+        yield from one_finding_for_all(page.field, hits, message)
 
 
-def find_style_links(context: CheckContext) -> Iterator[Found]:
+def find_style_links(context: CheckContext) -> Iterator[FindingDetails]:
     """Find style sheets that are elsewhere."""
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             (
                 (tag.attributes.get("href", ""), tag.line)
@@ -123,11 +125,11 @@ def _is_style_sheet(tag: Tag) -> bool:
     return is_sheet and not _FONTS.match(tag.attributes.get("href", "").strip())
 
 
-def find_data_images(context: CheckContext) -> Iterator[Found]:
+def find_data_images(context: CheckContext) -> Iterator[FindingDetails]:
     """Find images that are written into the HTML."""
     for page in context.pages:
         images = (image for image in page.images if image.verdict == "data")
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             ((_kind_of(image.url), image.line) for image in images if _is_image(image.url)),
             "has images written into the HTML ({}), which Gmail and Outlook block; put them on a "

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from newsleopard_async.checks.context import CheckContext, Found, Hit, together
+from newsleopard_async.checks.context import CheckContext, FindingDetails, Hit, one_finding_for_all
 from newsleopard_async.checks.markup import Piece, shorten, with_lines
 from newsleopard_async.checks.page import Page
 from newsleopard_async.models.damage import (
@@ -86,7 +86,7 @@ def _find(
     mark: re.Pattern[str],
     hits_of: Callable[[Piece], Iterator[Hit]],
     message: str,
-) -> Iterator[Found]:
+) -> Iterator[FindingDetails]:
     """Find something in every text.
 
     Args:
@@ -94,25 +94,25 @@ def _find(
     """
     for field, line in _lines_of(context):
         shown = (shown for shown, _ in hits_of(Piece(line, 1)))
-        yield from together(field, ((each, None) for each in shown), message)
+        yield from one_finding_for_all(field, ((each, None) for each in shown), message)
     for page in context.pages:
         pieces = list(_seen_of(page))
         if mark.search("\n".join(piece.text for piece in pieces)):
             hits = (hit for piece in pieces for hit in hits_of(piece))
-            yield from together(page.field, hits, message)
+            yield from one_finding_for_all(page.field, hits, message)
 
 
-def find_unseen(context: CheckContext) -> Iterator[Found]:
+def find_unseen(context: CheckContext) -> Iterator[FindingDetails]:
     """Find texts beside the HTML that show nothing."""
     for field, text in _lines_of(context):
         if is_unseen(text):
-            yield Found(
+            yield FindingDetails(
                 field,
                 f"shows nothing: it has only {shorten(text)}, which is invisible; give it a text",
             )
 
 
-def find_lost(context: CheckContext) -> Iterator[Found]:
+def find_lost(context: CheckContext) -> Iterator[FindingDetails]:
     """Find characters that a conversion has lost."""
     return _find(
         context,
@@ -133,7 +133,7 @@ def _lost_in(piece: Piece) -> Iterator[Hit]:
             yield text[max(match.start() - _AROUND, 0) : match.end() + _AROUND], line
 
 
-def find_misread(context: CheckContext) -> Iterator[Found]:
+def find_misread(context: CheckContext) -> Iterator[FindingDetails]:
     """Find texts that were decoded in a wrong encoding."""
     return _find(
         context,
@@ -148,17 +148,17 @@ def _misread_in(piece: Piece) -> Iterator[Hit]:
         yield f"{shorten(piece.text, 30)} should be {shorten(original, 30)}", piece.line
 
 
-def find_references(context: CheckContext) -> Iterator[Found]:
+def find_references(context: CheckContext) -> Iterator[FindingDetails]:
     """Find character references that are seen as they stand."""
     for field, line in _lines_of(context):
-        yield from together(
+        yield from one_finding_for_all(
             field,
             ((shown, None) for shown in _references_in(line)),
             "has character references ({}), which only HTML has, and is shown as it stands; write "
             "the characters themselves",
         )
     for page in context.pages:
-        yield from together(
+        yield from one_finding_for_all(
             page.field,
             _escaped_twice_in(page),
             "was escaped twice ({}): readers see the code instead of the character, and links ask "
@@ -194,10 +194,10 @@ def _outside_code(page: Page) -> Iterator[Hit]:
             yield match[0], line
 
 
-def find_markup(context: CheckContext) -> Iterator[Found]:
+def find_markup(context: CheckContext) -> Iterator[FindingDetails]:
     """Find tags where no HTML is."""
     for field, line in _lines_of(context):
-        yield from together(
+        yield from one_finding_for_all(
             field,
             ((match[0], None) for match in _TAG.finditer(line)),
             "has tags of HTML ({}), and is shown as it stands; take them out",
