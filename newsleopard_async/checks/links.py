@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from newsleopard_async.checks.context import CheckContext, FindingDetails, one_finding_for_all
 from newsleopard_async.checks.page import Page
-from newsleopard_async.checks.urls import Verdict
+from newsleopard_async.checks.urls import UrlKind
 
 __all__ = ["find_bad", "find_empty", "find_local", "find_missing_anchors", "find_relative"]
 
@@ -50,7 +50,7 @@ def find_bad(context: CheckContext) -> Iterator[FindingDetails]:
 def find_empty(context: CheckContext) -> Iterator[FindingDetails]:
     """Find links that were never filled in."""
     for page in context.pages:
-        links = (link for link in page.links if link.verdict == "empty")
+        links = (link for link in page.links if link.kind == "empty")
         yield from one_finding_for_all(
             page.field,
             ((f'href="{link.url}"', link.line) for link in links),
@@ -61,7 +61,7 @@ def find_empty(context: CheckContext) -> Iterator[FindingDetails]:
 def find_missing_anchors(context: CheckContext) -> Iterator[FindingDetails]:
     """Find links to a place in the mail that is not there."""
     for page in context.pages:
-        anchors = [link for link in page.links if link.verdict == "anchor"]
+        anchors = [link for link in page.links if link.kind == "anchor"]
         places = _places_of(page) if anchors else frozenset()
         yield from one_finding_for_all(
             page.field,
@@ -82,8 +82,8 @@ def _places_of(page: Page) -> frozenset[str]:
     return frozenset({"top", *map(str.lower, names)})
 
 
-def _find(context: CheckContext, verdict: Verdict, message: str) -> Iterator[FindingDetails]:
+def _find(context: CheckContext, kind: UrlKind, message: str) -> Iterator[FindingDetails]:
     for page in context.pages:
         references = (*page.links, *page.images)
-        hits = ((each.url, each.line) for each in references if each.verdict == verdict)
+        hits = ((each.url, each.line) for each in references if each.kind == kind)
         yield from one_finding_for_all(page.field, hits, message)

@@ -9,7 +9,7 @@ from typing import Final
 from newsleopard_async.checks.context import CheckContext, FindingDetails, Hit, one_finding_for_all
 from newsleopard_async.checks.markup import Tag
 from newsleopard_async.checks.page import Page
-from newsleopard_async.checks.urls import verdict_on
+from newsleopard_async.checks.urls import classify_url
 
 __all__ = [
     "find_data_images",
@@ -75,7 +75,7 @@ def _script_links_of(page: Page) -> Iterator[Hit]:
     for tag in page.attributed:
         for name in _LINKING:
             url = tag.attributes.get(name, "").strip()
-            if url and verdict_on(url) == "script":
+            if url and classify_url(url) == "script":
                 yield url, tag.line
 
 
@@ -128,7 +128,7 @@ def _is_style_sheet(tag: Tag) -> bool:
 def find_data_images(context: CheckContext) -> Iterator[FindingDetails]:
     """Find images that are written into the HTML."""
     for page in context.pages:
-        images = (image for image in page.images if image.verdict == "data")
+        images = (image for image in page.images if image.kind == "data")
         yield from one_finding_for_all(
             page.field,
             ((_kind_of(image.url), image.line) for image in images if _is_image(image.url)),

@@ -16,9 +16,9 @@ from newsleopard_async.checks.markup import Piece, Tag, with_lines
 from newsleopard_async.checks.syntaxes import OWN
 from newsleopard_async.models.damage import HIDDEN
 
-__all__ = ["Reference", "Verdict", "images_of", "links_of", "verdict_on"]
+__all__ = ["Reference", "UrlKind", "classify_url", "images_of", "links_of"]
 
-Verdict = Literal["fine", "empty", "anchor", "script", "data", "local", "bad", "relative", "stray"]
+UrlKind = Literal["fine", "empty", "anchor", "script", "data", "local", "bad", "relative", "stray"]
 
 _FILLED_IN: Final = (
     *("${", "{{", "{%", "*|", "%%", "[[", "＄", "$%7b", "%24", "<%", "{!", "{$", "$[", "[%"),
@@ -51,7 +51,7 @@ _WEB: Final = ("http", "https")
 _WEB_URL: Final = ("http:", "https:")
 _NOTHING: Final = ("", "#", "mailto:", "tel:", "sms:")
 _SIMILAR: Final = 0.8
-_LONGEST_JUDGED: Final = 2_000
+_LONGEST_CLASSIFIED: Final = 2_000
 
 _OF_OUTLOOK: Final = "v:"
 """How the shapes begin that Outlook draws, its buttons and backgrounds among them."""
@@ -76,13 +76,13 @@ class Reference:
 
     url: str
     line: int
-    verdict: Verdict
+    kind: UrlKind
 
     @classmethod
     def of(cls, url: str, line: int) -> Reference:
         """Judge a URL as it stands in the HTML."""
         stripped = url.strip(_TRIMMED)
-        return cls(stripped, line, verdict_on(stripped))
+        return cls(stripped, line, classify_url(stripped))
 
     @property
     def opens_web(self) -> bool:
@@ -138,17 +138,17 @@ def _candidates(srcset: str) -> Iterator[str]:
         yield url if _SIZE_IN_SET.fullmatch(behind) else url + behind
 
 
-def verdict_on(url: str) -> Verdict:
+def classify_url(url: str) -> UrlKind:
     """Judge a URL by what a mail program can make of it, far from its author's machine."""
-    return _verdict_on_start(url[:_LONGEST_JUDGED])
+    return _classify_start(url[:_LONGEST_CLASSIFIED])
 
 
 @lru_cache(maxsize=1_000)
-def _verdict_on_start(start: str) -> Verdict:
+def _classify_start(start: str) -> UrlKind:
     ahead = _AHEAD.match(start)
     url = start[ahead.end() :] if ahead else start
-    verdict = _verdict_on_url(url)
-    return "stray" if verdict == "fine" and _leads_astray(start, url) else verdict
+    kind = _classify_whole(url)
+    return "stray" if kind == "fine" and _leads_astray(start, url) else kind
 
 
 def _leads_astray(start: str, url: str) -> bool:
@@ -160,7 +160,7 @@ def _leads_astray(start: str, url: str) -> bool:
     return is_misspelt is not None or HIDDEN.search(start) is not None
 
 
-def _verdict_on_url(start: str) -> Verdict:
+def _classify_whole(start: str) -> UrlKind:
     if start.lower() in _NOTHING:
         return "empty"
     if start.startswith("#"):
@@ -175,11 +175,11 @@ def _verdict_on_url(start: str) -> Verdict:
     except ValueError:
         return "bad"
     if parts.scheme not in _WEB:
-        return _verdict_on_scheme(parts.scheme)
-    return "bad" if _BAD_PORT.search(parts.netloc) else _verdict_on_host(host)
+        return _classify_scheme(parts.scheme)
+    return "bad" if _BAD_PORT.search(parts.netloc) else _classify_host(host)
 
 
-def _verdict_on_scheme(scheme: str) -> Verdict:
+def _classify_scheme(scheme: str) -> UrlKind:
     if not scheme or "." in scheme:  # the latter is a host before a port
         return "relative"
     if scheme in ("javascript", "vbscript"):
@@ -191,7 +191,7 @@ def _verdict_on_scheme(scheme: str) -> Verdict:
     return "bad" if difflib.get_close_matches(scheme, _WEB, cutoff=_SIMILAR) else "fine"
 
 
-def _verdict_on_host(host: str | None) -> Verdict:
+def _classify_host(host: str | None) -> UrlKind:
     if not host or host in _WEB:  # the latter is a scheme that is written twice
         return "bad"
     if _IN_HOST.search(host):

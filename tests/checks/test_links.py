@@ -225,7 +225,7 @@ def test_set_of_images_is_read_as_a_browser_does(srcset: str, relative: list[str
     """Services that resize images have commas in their addresses."""
     page = read_page("html", f"<source src='https://a.example/' srcset='{srcset}'>")
 
-    assert [image.url for image in page.images if image.verdict == "relative"] == relative
+    assert [image.url for image in page.images if image.kind == "relative"] == relative
 
 
 @pytest.mark.parametrize(
