@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from newsleopard_async.checks.markup import shorten, with_lines
-from newsleopard_async.checks.page import Page, read_page
+from newsleopard_async.checks.page import Page, parse_page
 from newsleopard_async.models.ab_test import Mailing
 from newsleopard_async.models.campaign import Sender
 from newsleopard_async.models.findings import MOST_PLACES
@@ -104,7 +104,7 @@ def context_of(
         preheaders=_fields_of(campaign, str, "preheader", "preheader_a", "preheader_b"),
         senders=_fields_of(campaign, Sender, "sender", "sender_a", "sender_b"),
         pages=tuple(
-            read_page(field, html)
+            parse_page(field, html)
             for field, html in _fields_of(campaign, str, "html", "html_a", "html_b").items()
         ),
         columns=columns,

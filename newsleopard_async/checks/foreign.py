@@ -18,7 +18,7 @@ from newsleopard_async.checks.context import CheckContext, FindingDetails, Hit, 
 from newsleopard_async.checks.markup import INLINE_TAG, Piece, shorten, with_lines
 from newsleopard_async.checks.names import COMMON, KnownNames
 from newsleopard_async.checks.page import Page
-from newsleopard_async.checks.syntaxes import Place, Syntaxes
+from newsleopard_async.checks.syntaxes import Syntaxes, TextPlace
 
 __all__ = ["find_foreign"]
 
@@ -41,7 +41,7 @@ _PARTED: Final = re.compile(
 _SWALLOWED: Final = re.compile(rf"<<(?P<name>[^<>\n]{{1,60}})>>|<(?:NAME|EMAIL|(?i:{COMMON}))>")
 """What a browser takes for a tag, so that nothing of it is seen."""
 
-_PLACES: Final[Mapping[str, Place]] = {
+_PLACES: Final[Mapping[str, TextPlace]] = {
     "style": "style",
     **dict.fromkeys(("action", "background", "href", "poster", "src", "srcset"), "url"),
 }

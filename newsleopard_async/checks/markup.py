@@ -11,7 +11,16 @@ import attrs
 
 from newsleopard_async.models.damage import HIDDEN
 
-__all__ = ["INLINE_TAG", "Content", "Piece", "Tag", "fold", "shorten", "with_lines", "write_out"]
+__all__ = [
+    "INLINE_TAG",
+    "OutlookContent",
+    "Piece",
+    "Tag",
+    "fold",
+    "shorten",
+    "with_lines",
+    "write_out",
+]
 
 INLINE_TAG: Final = (
     r"<(?:!--\n{0,50}--|/?(?:a|abbr|b|big|br|code|del|em|font|i|ins|mark|o:p|s|small|span|strike"
@@ -38,7 +47,7 @@ class Piece:
 
 
 @attrs.frozen
-class Content:
+class OutlookContent:
     """What is seen of some HTML, the tags that have attributes, and the style sheets.
 
     Attributes:

@@ -20,7 +20,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.markup import Content, Piece, Tag
+from newsleopard_async.checks.markup import OutlookContent, Piece, Tag
 from newsleopard_async.checks.quotes import is_broken
 from newsleopard_async.checks.tokens import (
     Comment,
@@ -33,7 +33,7 @@ from newsleopard_async.checks.tokens import (
 )
 from newsleopard_async.checks.urls import Reference, images_of, links_of
 
-__all__ = ["Page", "Shown", "read_page"]
+__all__ = ["Page", "Visibility", "parse_page"]
 
 _UNSEEN: Final = frozenset({"iframe", "noembed", "noframes", "script", "style", "title"})
 
@@ -77,7 +77,7 @@ class Page:
     shows_text: bool
     styles: Sequence[Piece]
     conditionals: Sequence[Piece]
-    outlook: Content
+    outlook: OutlookContent
     broken: Sequence[Piece]
     unclosed_at: int | None
 
@@ -87,41 +87,41 @@ class Page:
             yield from self.named.get(name, ())
 
 
-def read_page(field: str, html: str) -> Page:
+def parse_page(field: str, html: str) -> Page:
     """Parse the HTML of a field; any text will do."""
     text = html.replace("\r\n", "\n").replace("\r", "\n")
-    reader = _Reader(text)
-    attributed = reader.attributed()
-    outlook = _read_for_outlook(reader.conditionals)
+    parser = _PageParser(text)
+    attributed = parser.attributed()
+    outlook = _parse_for_outlook(parser.conditionals)
     all_attributed = [*attributed, *outlook.attributed]
     return Page(
         field=field,
         size_bytes=len(html.encode()),
-        source=reader.source(),
-        tags=reader.tags,
+        source=parser.source(),
+        tags=parser.tags,
         attributed=attributed,
-        named=_by_name(reader.tags),
+        named=_by_name(parser.tags),
         links=tuple(links_of(all_attributed)),
-        images=tuple(images_of(all_attributed, [*reader.styles, *outlook.styles])),
-        texts=reader.texts,
-        shows_text=reader.shown.anything,
-        styles=reader.styles,
-        conditionals=reader.conditionals,
+        images=tuple(images_of(all_attributed, [*parser.styles, *outlook.styles])),
+        texts=parser.texts,
+        shows_text=parser.shown.anything,
+        styles=parser.styles,
+        conditionals=parser.conditionals,
         outlook=outlook,
-        broken=[*reader.broken, *outlook.broken],
-        unclosed_at=reader.unclosed_at,
+        broken=[*parser.broken, *outlook.broken],
+        unclosed_at=parser.unclosed_at,
     )
 
 
-def _read_for_outlook(comments: Sequence[Piece]) -> Content:
+def _parse_for_outlook(comments: Sequence[Piece]) -> OutlookContent:
     """Parse each comment by itself, so that what one leaves open does not swallow the next."""
-    readers = [_Reader(comment.text, first_line=comment.line) for comment in comments]
-    return Content(
-        texts=list(chain.from_iterable(reader.texts for reader in readers)),
-        attributed=list(chain.from_iterable(reader.attributed() for reader in readers)),
-        styles=list(chain.from_iterable(reader.styles for reader in readers)),
+    parsers = [_PageParser(comment.text, first_line=comment.line) for comment in comments]
+    return OutlookContent(
+        texts=list(chain.from_iterable(parser.texts for parser in parsers)),
+        attributed=list(chain.from_iterable(parser.attributed() for parser in parsers)),
+        styles=list(chain.from_iterable(parser.styles for parser in parsers)),
         broken=list(
-            chain.from_iterable([*reader.broken, *reader.open_quote] for reader in readers)
+            chain.from_iterable([*parser.broken, *parser.open_quote] for parser in parsers)
         ),
     )
 
@@ -133,7 +133,7 @@ def _by_name(tags: Sequence[Tag]) -> Mapping[str, Sequence[Tag]]:
     return named
 
 
-class _Reader:
+class _PageParser:
     """Collects what the rules look at.
 
     Args:
@@ -148,7 +148,7 @@ class _Reader:
         self.broken: list[Piece] = []
         self.open_quote: list[Piece] = []
         self.unclosed_at: int | None = None
-        self.shown = Shown()
+        self.shown = Visibility()
         self._html = html
         self._first_line = first_line
         self._hidden: list[tuple[int, int]] = []
@@ -225,7 +225,7 @@ _JOINER: Final = "\u034f"
 """Takes no room, and is no format character to Unicode."""
 
 
-class Shown:
+class Visibility:
     """Follows a mail's tags and texts, and remembers whether one was shown; for one use."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ import attrs
 
 from newsleopard_async.checks.names import COMMON, KnownNames, likely_name
 
-__all__ = ["OWN", "Place", "Syntaxes"]
+__all__ = ["OWN", "Syntaxes", "TextPlace"]
 
 _NO_DOLLAR: Final = "(?<![$＄﹩])(?<!%24)(?<!&#36;)"
 """A brace right behind a dollar sign, in any writing, is another rule's."""
@@ -104,7 +104,7 @@ _ADDRESS_BEHIND: Final = re.compile(r"[:：]?\s?[\w.+-]{1,64}@")
 
 
 @attrs.frozen
-class Marked:
+class MarkedName:
     """A name between marks, and the text that it stands in.
 
     Attributes:
@@ -119,7 +119,7 @@ class Marked:
     end: int
 
     @classmethod
-    def of(cls, match: re.Match[str]) -> Marked | None:
+    def of(cls, match: re.Match[str]) -> MarkedName | None:
         """Return what a match holds; None if its marks are no pair, or belong to a word."""
         mark = _mark_of(match["opening"].translate(_PLAIN), match["closing"].translate(_PLAIN))
         if mark is None:
@@ -168,7 +168,7 @@ def _mark_of(opening: str, closing: str) -> str | None:
     return None
 
 
-Place = Literal["text", "url", "style"]
+TextPlace = Literal["text", "url", "style"]
 """Where a text stands: a single ``%`` begins an escape in a URL, and styles have brackets."""
 
 
@@ -215,7 +215,7 @@ class Syntaxes:
         return self._pattern.search(text) is not None
 
     def matches(
-        self, text: str, place: Place = "text", around: tuple[str, str] = ("", "")
+        self, text: str, place: TextPlace = "text", around: tuple[str, str] = ("", "")
     ) -> Iterator[re.Match[str]]:
         """Yield a match of each placeholder in a text.
 
@@ -224,7 +224,7 @@ class Syntaxes:
         """
         at = 0
         while match := self._pattern.search(text, at):
-            marked = Marked.of(match) if match["name"] else None
+            marked = MarkedName.of(match) if match["name"] else None
             begin, end = (marked.begin, marked.end) if marked else match.span()
             is_one = self._is_meant(match, marked, place, around)
             if is_one:
@@ -233,7 +233,11 @@ class Syntaxes:
             at = end if is_one else match.start() + 1
 
     def _is_meant(
-        self, match: re.Match[str], marked: Marked | None, place: Place, around: tuple[str, str]
+        self,
+        match: re.Match[str],
+        marked: MarkedName | None,
+        place: TextPlace,
+        around: tuple[str, str],
     ) -> bool:
         if match["name"] is None:
             return place == "text" or not match["percent"]
@@ -244,7 +248,7 @@ class Syntaxes:
             return bool(marked.before) or not around[0].endswith("$")
         return not (place == "url" and marked.is_index) and not self._is_label(marked, *around)
 
-    def _is_label(self, marked: Marked, previous: str, following: str) -> bool:
+    def _is_label(self, marked: MarkedName, previous: str, following: str) -> bool:
         """Whether label marks hold a label, as the name and what is around it say."""
         name = marked.name
         # Who writes ${CITY} in the same field knows the syntax.

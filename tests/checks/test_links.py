@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsleopard_async.checks.page import read_page
+from newsleopard_async.checks.page import parse_page
 from tests.checks.examples import campaign, finding_of, html, rules_of
 
 WARNING_RULES = {
@@ -223,7 +223,7 @@ def test_empty_path_of_a_style_is_left_alone(style: str) -> None:
 )
 def test_set_of_images_is_read_as_a_browser_does(srcset: str, relative: list[str]) -> None:
     """Services that resize images have commas in their addresses."""
-    page = read_page("html", f"<source src='https://a.example/' srcset='{srcset}'>")
+    page = parse_page("html", f"<source src='https://a.example/' srcset='{srcset}'>")
 
     assert [image.url for image in page.images if image.kind == "relative"] == relative
 

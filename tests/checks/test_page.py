@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from newsleopard_async.checks.check import check_campaign
-from newsleopard_async.checks.page import read_page
+from newsleopard_async.checks.page import parse_page
 from tests.checks.examples import COLUMNS, NOW, campaign, rules_of
 
 THREE_MB = 3_000_000
@@ -83,7 +83,7 @@ def test_mail_of_five_megabytes_is_read() -> None:
 )
 def test_marked_section_of_any_kind_is_skipped(section: str) -> None:
     """What follows is read all the same."""
-    page = read_page("html", f"{section}\n<b>x</b>")
+    page = parse_page("html", f"{section}\n<b>x</b>")
 
     assert [(tag.name, tag.line) for tag in page.tags] == [("b", 2)]
 
@@ -93,19 +93,19 @@ def test_endless_character_reference_is_read(text: str) -> None:
     """Python refuses to make a number of thousands of digits."""
     text = text.replace("{}", "1" * 5_000)
 
-    assert read_page("html", text).size_bytes == len(text)
+    assert parse_page("html", text).size_bytes == len(text)
 
 
 def test_first_of_two_attributes_counts() -> None:
     """A browser takes the first, whatever comes later."""
-    [tag] = read_page("html", "<p ID=a id=b hidden>").tags
+    [tag] = parse_page("html", "<p ID=a id=b hidden>").tags
 
     assert tag.attributes == {"id": "a", "hidden": ""}
 
 
 def test_what_nobody_sees_is_no_text() -> None:
     """Text is what the recipient reads, with its references resolved."""
-    page = read_page(
+    page = parse_page(
         "html", "<title>a</title><style>b</style><script>c</script><!--d-->\ne&amp;f<br> <p>g < h"
     )
 
@@ -115,7 +115,7 @@ def test_what_nobody_sees_is_no_text() -> None:
 
 def test_what_a_frame_or_a_form_holds_is_no_markup() -> None:
     """A frame's content is for programs without frames, and a field shows its content as text."""
-    page = read_page("html", "<iframe><b>x</b></iframe><xmp><i></xmp><textarea><u>y</textarea>")
+    page = parse_page("html", "<iframe><b>x</b></iframe><xmp><i></xmp><textarea><u>y</textarea>")
 
     assert [tag.name for tag in page.tags] == ["iframe", "xmp", "textarea"]
     assert [piece.text for piece in page.texts] == ["<i>", "<u>y"]
@@ -123,7 +123,7 @@ def test_what_a_frame_or_a_form_holds_is_no_markup() -> None:
 
 def test_faulty_tag_is_hidden_like_a_comment() -> None:
     """It is no comment for Outlook either, even if it looks like one."""
-    page = read_page("html", "<![if {{a}}]>b<? {{c}}\n?><!{{d}}></ {{e}}>")
+    page = parse_page("html", "<![if {{a}}]>b<? {{c}}\n?><!{{d}}></ {{e}}>")
 
     assert page.source == "<!>b<\n><!></>"
     assert page.conditionals == []
@@ -131,7 +131,7 @@ def test_faulty_tag_is_hidden_like_a_comment() -> None:
 
 def test_content_of_a_comment_for_outlook_is_read_by_itself() -> None:
     """What one comment leaves open does not swallow the next, nor the mail."""
-    page = read_page(
+    page = parse_page(
         "html",
         "<!--[if mso]><p a='><![endif]-->\n<!--[if mso]><b c=d>e&amp;f\n<i>g<style>h</style>"
         "<![endif]-->i<!--[if !mso]><!--><u><!--<![endif]-->",
@@ -146,7 +146,7 @@ def test_content_of_a_comment_for_outlook_is_read_by_itself() -> None:
 
 def test_source_keeps_the_lines_of_what_is_left_out() -> None:
     """A placeholder is looked for where the recipients see it, and found in its own line."""
-    page = read_page(
+    page = parse_page(
         "html", "1<!--\n2-->\n3<script>\n4\r\n5</script>6<!--[if mso]>\n7<![endif]-->8<!---->9"
     )
 
@@ -157,12 +157,12 @@ def test_source_keeps_the_lines_of_what_is_left_out() -> None:
 
 def test_element_that_is_never_closed_is_found_at_its_tag() -> None:
     """A tag over several lines has begun in the first of them."""
-    assert read_page("html", "\n<style\ntype=x\n>\np {}").unclosed_at == 2
+    assert parse_page("html", "\n<style\ntype=x\n>\np {}").unclosed_at == 2
 
 
 def test_style_inside_an_unclosed_title_does_not_end_it() -> None:
     """The outermost of what is open hides the rest."""
-    page = read_page("html", "\n<title><style>x</style>\ny")
+    page = parse_page("html", "\n<title><style>x</style>\ny")
 
     assert page.unclosed_at == 2
     assert page.texts == []

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from justhtml import stream
 
-from newsleopard_async.checks.page import read_page
+from newsleopard_async.checks.page import parse_page
 from newsleopard_async.checks.tokens import (
     Comment,
     Doctype,
@@ -291,4 +291,4 @@ def test_time_grows_with_the_length(before: str, marks: tuple[str, ...]) -> None
     for mark in marks:
         source = before + mark * (200_000 // len(mark))
 
-        assert read_page("html", source).size_bytes == len(source)
+        assert parse_page("html", source).size_bytes == len(source)

@@ -21,7 +21,7 @@ from newsleopard_async import (
     from_plain,
 )
 from newsleopard_async.checks import context
-from newsleopard_async.checks.page import Page, read_page
+from newsleopard_async.checks.page import Page, parse_page
 from newsleopard_async.rehearsal import Rehearsal, rehearse
 from tests.clients import csv_of
 from tests.constants import AB_TESTS, CAMPAIGN
@@ -55,9 +55,9 @@ async def test_each_body_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None
 
     def count(field: str, html: str) -> Page:
         parsed.append(field)
-        return read_page(field, html)
+        return parse_page(field, html)
 
-    monkeypatch.setattr(context, "read_page", count)
+    monkeypatch.setattr(context, "parse_page", count)
 
     await rehearsed(CAMPAIGN)
     await rehearsed(AB_TESTS[2])
