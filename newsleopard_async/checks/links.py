@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 from newsleopard_async.checks.context import CheckContext, FindingDetails, one_finding_for_all
+from newsleopard_async.checks.mail_urls import UrlKind
 from newsleopard_async.checks.page import Page
-from newsleopard_async.checks.urls import UrlKind
 
 __all__ = ["find_bad", "find_empty", "find_local", "find_missing_anchors", "find_relative"]
 

@@ -3,7 +3,7 @@
 The rules of reading:
 
 - line feeds only, as a browser sees it; lines count from 1;
-- a fault is read as a browser reads it (see `tokens`), on every interpreter alike;
+- a fault is read as a browser reads it (see `html_tokens`), on every interpreter alike;
 - what is never shown is not text: comments, and the contents of style, script, title and frames;
 - what Outlook alone reads, in comments of its own, is kept apart: it repeats what the others
   are shown, and has tags that are closed in a later comment.
@@ -20,9 +20,8 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.markup import OutlookContent, Piece, Tag
-from newsleopard_async.checks.quotes import is_broken
-from newsleopard_async.checks.tokens import (
+from newsleopard_async.checks.broken_tags import is_broken
+from newsleopard_async.checks.html_tokens import (
     Comment,
     EndTag,
     StartTag,
@@ -31,7 +30,8 @@ from newsleopard_async.checks.tokens import (
     Unclosed,
     tokens_of,
 )
-from newsleopard_async.checks.urls import Reference, images_of, links_of
+from newsleopard_async.checks.mail_urls import Reference, images_of, links_of
+from newsleopard_async.checks.markup import OutlookContent, Piece, Tag
 
 __all__ = ["Page", "Visibility", "parse_page"]
 

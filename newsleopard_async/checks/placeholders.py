@@ -22,8 +22,8 @@ from newsleopard_async.checks.context import (
     one_finding_each,
 )
 from newsleopard_async.checks.markup import INLINE_TAG, shorten, write_out
-from newsleopard_async.checks.names import Kind, KnownNames
 from newsleopard_async.checks.page import Page
+from newsleopard_async.checks.placeholder_names import Kind, KnownNames
 
 __all__ = [
     "find_encoded",

@@ -10,13 +10,13 @@ import attrs
 from newsleopard_async.checks import (
     ab_tests,
     document,
-    foreign,
-    headers,
+    foreign_placeholders,
     links,
+    mail_fields,
     placeholders,
     schedule,
     scripts,
-    texts,
+    visible_text,
 )
 from newsleopard_async.checks.context import CheckContext, FindingDetails
 from newsleopard_async.models.findings import Finding, Level, RuleInfo
@@ -99,7 +99,7 @@ RULES: Final = (
         r"`%…%`, `%%…%%`, `*\|…\|*`, `[[…]]`, `{!…}`, `{$…}`, `$[…]$`; around a column's name also "
         "`{…}`, `$…$`, `##…##`, `@@…@@`, and `[…]`, `【…】`, `«…»`, `<<…>>`, `-…-` where it is not "
         "a label",
-        foreign.find_foreign,
+        foreign_placeholders.find_foreign,
     ),
     Rule(
         "placeholder-in-sender",
@@ -117,45 +117,47 @@ RULES: Final = (
         "unseen-text",
         "warning",
         "a subject, preheader, name or Google Analytics value of invisible characters alone",
-        texts.find_unseen,
+        visible_text.find_unseen,
     ),
     Rule(
         "lost-character",
         "warning",
         "a character that was lost in a conversion: �, a private one, or `????` at the beginning",
-        texts.find_lost,
+        visible_text.find_lost,
     ),
     Rule(
         "double-decoding",
         "warning",
         "text that was decoded in a wrong encoding",
-        texts.find_misread,
+        visible_text.find_misread,
     ),
     Rule(
         "character-reference",
         "warning",
         "`&amp;` and its like in a subject, preheader, name or Google Analytics value; `&amp;amp;` "
         "in the HTML and its links, but for `<code>` and `<pre>`",
-        texts.find_references,
+        visible_text.find_references,
     ),
     Rule(
         "markup",
         "warning",
         "a tag of HTML in a subject, preheader, name or Google Analytics value",
-        texts.find_markup,
+        visible_text.find_markup,
     ),
-    Rule("subject-length", "warning", "a subject over 150 characters", headers.find_long_subject),
+    Rule(
+        "subject-length", "warning", "a subject over 150 characters", mail_fields.find_long_subject
+    ),
     Rule(
         "preheader-length",
         "warning",
         "a preheader over 60 characters",
-        headers.find_long_preheader,
+        mail_fields.find_long_preheader,
     ),
     Rule(
         "sender-name-length",
         "warning",
         "a sender's name over 50 characters",
-        headers.find_long_sender,
+        mail_fields.find_long_sender,
     ),
     Rule("short-lead", "warning", "less than 10 minutes until the send", schedule.find_short_lead),
     Rule("far-future", "warning", "more than a year until the send", schedule.find_far_time),
@@ -169,19 +171,19 @@ RULES: Final = (
         "ga-value",
         "warning",
         "a Google Analytics value with spaces, invisible characters, or one of `&?#`",
-        headers.find_awkward_values,
+        mail_fields.find_awkward_values,
     ),
     Rule(
         "ga-without-links",
         "warning",
         "Google Analytics is on, and there is no link to tag",
-        headers.find_no_links,
+        mail_fields.find_no_links,
     ),
     Rule(
         "ga-tagged-links",
         "warning",
         "Google Analytics is on, and links carry `utm_` parameters already",
-        headers.find_tagged_links,
+        mail_fields.find_tagged_links,
     ),
     Rule(
         "same-variants",

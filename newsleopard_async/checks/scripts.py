@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from newsleopard_async.checks.context import CheckContext, FindingDetails, Hit, one_finding_for_all
+from newsleopard_async.checks.mail_urls import classify_url
 from newsleopard_async.checks.markup import Tag
 from newsleopard_async.checks.page import Page
-from newsleopard_async.checks.urls import classify_url
 
 __all__ = [
     "find_data_images",

@@ -20,7 +20,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.checks.tokens import (
+from newsleopard_async.checks.html_tokens import (
     Comment,
     Doctype,
     EndTag,

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import attrs
 
-from newsleopard_async.checks.names import COMMON, KnownNames, likely_name
+from newsleopard_async.checks.placeholder_names import COMMON, KnownNames, likely_name
 
 __all__ = ["OWN", "Syntaxes", "TextPlace"]
 

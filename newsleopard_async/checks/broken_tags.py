@@ -12,7 +12,7 @@ import html
 import re
 from typing import Final
 
-from newsleopard_async.checks.tokens import ATTRIBUTE
+from newsleopard_async.checks.html_tokens import ATTRIBUTE
 
 __all__ = ["is_broken"]
 

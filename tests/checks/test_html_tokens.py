@@ -12,8 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from justhtml import stream
 
-from newsleopard_async.checks.page import parse_page
-from newsleopard_async.checks.tokens import (
+from newsleopard_async.checks.html_tokens import (
     Comment,
     Doctype,
     EndTag,
@@ -22,6 +21,7 @@ from newsleopard_async.checks.tokens import (
     Token,
     tokens_of,
 )
+from newsleopard_async.checks.page import parse_page
 
 MAILS = sorted((Path(__file__).parent / "mails").glob("*.html"))
 UNCLOSED: Final = ("unclosed",)

@@ -16,9 +16,9 @@ from urllib.parse import unquote
 
 from newsleopard_async.checks.context import CheckContext, FindingDetails, Hit, one_finding_each
 from newsleopard_async.checks.markup import INLINE_TAG, Piece, shorten, with_lines
-from newsleopard_async.checks.names import COMMON, KnownNames
 from newsleopard_async.checks.page import Page
-from newsleopard_async.checks.syntaxes import Syntaxes, TextPlace
+from newsleopard_async.checks.placeholder_names import COMMON, KnownNames
+from newsleopard_async.checks.placeholder_syntaxes import Syntaxes, TextPlace
 
 __all__ = ["find_foreign"]
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from newsleopard_async.checks.markup import Piece, Tag, with_lines
-from newsleopard_async.checks.syntaxes import OWN
+from newsleopard_async.checks.placeholder_syntaxes import OWN
 from newsleopard_async.models.damage import HIDDEN
 
 __all__ = ["Reference", "UrlKind", "classify_url", "images_of", "links_of"]
