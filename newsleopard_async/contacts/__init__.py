@@ -2,5 +2,5 @@
 
 The way through the folder is that of the bytes: `sources` says where they come from, `csv` finds
 out how to read them and makes rows of them, `rules` judges the rows and writes them again, and
-`examine` leads them all the way.
+`preparation` leads them all the way.
 """

@@ -17,8 +17,8 @@ import attrs
 
 from newsleopard_async.checks.at_send import problems_of_schedule
 from newsleopard_async.contacts.csv.detection import EncodingDetector
-from newsleopard_async.contacts.examine import examined
 from newsleopard_async.contacts.options import Options, as_fixes
+from newsleopard_async.contacts.preparation import prepare_contacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.durable.contacts import (
@@ -355,7 +355,7 @@ async def _prepared(spec: SendSpec, opener: ContactsOpener, now: datetime) -> Se
             left_out_to = stack.enter_context(private_folder()) / "left-out.csv"
             options = spec.options(skip=skip, left_out_to=left_out_to)
             try:
-                async with examined(source, options) as found:
+                async with prepare_contacts(source, options) as found:
                     report = found.report
             except InvalidRequest as error:
                 problems.extend(error.problems)

@@ -18,8 +18,8 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import SystemClock
-from newsleopard_async.contacts.examine import FirstLook
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.preparation import FormatDetector
 from newsleopard_async.contacts.sources import (
     BytesSource,
     Contacts,
@@ -106,8 +106,8 @@ async def make_rereadable(
         case PathSource(path=again) | BytesSource(content=again) | TextSource(text=again):
             return RereadableContacts(contacts=again, options=options, scratch=scratch)
         case _:
-            look = FirstLook(fitted.encoding)
-            file = await spool(source, scratch / "spooled", look.feed)
+            format_detector = FormatDetector(fitted.encoding)
+            file = await spool(source, scratch / "spooled", format_detector.feed)
             return RereadableContacts(contacts=file.path, options=fitted, scratch=scratch)
 
 

@@ -17,8 +17,8 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options, check_output
+from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.recipients import Batch, divide
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, PathSource, as_source
@@ -164,7 +164,7 @@ def _problems_of_file(path: Path | None) -> list[Problem]:
 
 
 async def _checked_batches(
-    found: Examination, kept: RunLocation | None, *, strict: bool
+    found: PreparedContacts, kept: RunLocation | None, *, strict: bool
 ) -> tuple[Batch, ...]:
     """Divide contacts into batches, unless something is wrong with them.
 

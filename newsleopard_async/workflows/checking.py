@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
 from newsleopard_async.clock import SystemClock
-from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.preparation import PreparedContacts, prepare_contacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.files import AnyPath
@@ -111,7 +111,7 @@ async def check_contacts(
 @contextlib.asynccontextmanager
 async def checked_contacts(
     events: Events, contacts: Contacts, options: Options
-) -> AsyncIterator[Examination]:
+) -> AsyncIterator[PreparedContacts]:
     """Examine contacts as a step; what comes of them lasts as long as the context.
 
     Raises:
@@ -125,7 +125,7 @@ async def checked_contacts(
     async with contextlib.AsyncExitStack() as stack:
         async with events.begin(_CHECK):
             found = await stack.enter_async_context(
-                examined(contacts, options, on_progress=on_progress)
+                prepare_contacts(contacts, options, on_progress=on_progress)
             )
         await events.emit(_CHECK, "finished", _how_far(found.read_bytes, found.report.rows))
         yield found

@@ -9,8 +9,8 @@ from typing import Final
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.errors import APIError, ImportFailed, InvalidRequest
@@ -179,7 +179,7 @@ def _faults(report: ContactsReport, *, strict: bool) -> tuple[Finding, ...]:
     return (*report.errors, *report.warnings) if strict else report.fatal_errors
 
 
-async def publish_unless_imported(run: Runner, found: Examination) -> None:
+async def publish_unless_imported(run: Runner, found: PreparedContacts) -> None:
     """Write the file of rows that are left out, as long as it is of this import.
 
     What was imported before has its file; somebody may have corrected rows in it since.
@@ -190,7 +190,7 @@ async def publish_unless_imported(run: Runner, found: Examination) -> None:
 
 async def import_into(
     run: Runner,
-    clean: Examination,
+    clean: PreparedContacts,
     list_sn: ListSn,
     polling: Polling,
     *,
@@ -234,7 +234,7 @@ async def import_into(
 
 async def _import_all(
     run: Runner,
-    clean: Examination,
+    clean: PreparedContacts,
     how: Step[steps.ImportFile, ImportSn],
     list_sn: ListSn,
     polling: Polling,

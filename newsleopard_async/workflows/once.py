@@ -15,8 +15,8 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError, Problem
@@ -244,7 +244,7 @@ def _problems_of_arguments(
 
 
 async def _check_mailing(
-    nl: NewsLeopard, campaign: Mailing, found: Examination, tolerance: Tolerance
+    nl: NewsLeopard, campaign: Mailing, found: PreparedContacts, tolerance: Tolerance
 ) -> SendCheckResult:
     """Judge in a thread, since a mail may be long."""
     now = nl.clock.now()

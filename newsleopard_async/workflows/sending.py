@@ -13,8 +13,8 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.examine import Examination
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.errors import (
@@ -306,7 +306,7 @@ async def _of_earlier(run: Runner, earlier: SentCampaign, wait: WaitFor) -> Send
 
 async def _import(
     run: Runner,
-    found: Examination,
+    found: PreparedContacts,
     list_sn: ListSn,
     polling: Polling,
     max_rejected: float | None,
@@ -330,7 +330,7 @@ async def _import(
 
 def _fingerprint_of(
     campaign: Mailing,
-    found: Examination | None,
+    found: PreparedContacts | None,
     target: Target | None,
     *,
     marker: str | EllipsisType | None,

@@ -77,7 +77,7 @@ def check(
     examined = [examiner.feed(piece) for piece in pieces]
     examined.append(examiner.finish())
     if examiner.repeats:
-        # Once more, as `examine` does.
+        # Once more, as `preparation` does.
         return check(
             content,
             encoding=encoding,

@@ -16,8 +16,8 @@ import attrs
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.contacts.examine import Examination, examined
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.preparation import PreparedContacts, prepare_contacts
 from newsleopard_async.contacts.sources import as_source
 from newsleopard_async.models.validation import raise_problems
 
@@ -129,9 +129,9 @@ async def refusal_of(contacts: Any) -> tuple[str, str]:
 @asynccontextmanager
 async def clean_contacts(
     contacts: Any, *, on_progress: Any = None, **options: Any
-) -> AsyncIterator[Examination]:
+) -> AsyncIterator[PreparedContacts]:
     """Take contacts as a pipeline does: examine them, refuse what is unusable, publish."""
-    async with examined(contacts, Options(**options), on_progress=on_progress) as found:
+    async with prepare_contacts(contacts, Options(**options), on_progress=on_progress) as found:
         raise_problems(each.as_problem() for each in found.report.fatal_errors)
         await found.publish()
         yield found

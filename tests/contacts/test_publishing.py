@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from newsleopard_async.contacts.examine import examined
 from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.preparation import prepare_contacts
 from tests.clients import files_in
 from tests.contacts.examples import FORMS, clean_contacts, written
 
@@ -29,7 +29,7 @@ async def test_files_are_the_callers_once_published(tmp_path: Path, temporary: P
     beside = written(tmp_path, b"old", "bad.csv")
     options = Options(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
 
-    async with examined(BAD, options) as found:
+    async with prepare_contacts(BAD, options) as found:
         before = (clean.exists(), beside.read_bytes(), ours(temporary))
         await found.publish()
         after = ours(temporary)
@@ -51,7 +51,7 @@ async def test_nothing_is_published_of_unusable_contacts(
     clean = tmp_path / "clean.csv"
     options = Options(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
 
-    async with examined(contacts, options) as found:
+    async with prepare_contacts(contacts, options) as found:
         await found.publish()
         assert set(ours(temporary)) <= {"contacts.csv"}
 

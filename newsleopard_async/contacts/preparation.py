@@ -37,7 +37,7 @@ from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.findings import ContactsReport, Finding
 from newsleopard_async.temporary import append, private_folder
 
-__all__ = ["Examination", "FirstLook", "OnProgress", "examined", "goes_as_text"]
+__all__ = ["FormatDetector", "OnProgress", "PreparedContacts", "goes_as_text", "prepare_contacts"]
 
 _MOST_TEXT_ROWS: Final = 100
 """Above this the platform advises a file (建議筆數 > 100)."""
@@ -72,7 +72,7 @@ class OnProgress(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class Examination:
+class PreparedContacts:
     """What came of it: a CSV as the platform wants it, unless the contacts are unusable.
 
     Attributes:
@@ -128,7 +128,7 @@ def goes_as_text(rows: int, size_bytes: int) -> bool:
     return rows <= _MOST_TEXT_ROWS and size_bytes <= _LARGEST_TEXT_BYTES
 
 
-class FirstLook:
+class FormatDetector:
     """Looks at each piece before anything is made of it: a workbook, or text in which encoding.
 
     Args:
@@ -159,12 +159,12 @@ class FirstLook:
 
 
 @contextlib.asynccontextmanager
-async def examined(
+async def prepare_contacts(
     contacts: object, options: Options, *, on_progress: OnProgress | None = None
-) -> AsyncIterator[Examination]:
+) -> AsyncIterator[PreparedContacts]:
     """Examine contacts; what was made of them is there for as long as the context lasts.
 
-    The caller's own files are not touched before `Examination.publish`.
+    The caller's own files are not touched before `PreparedContacts.publish`.
 
     Raises:
         InvalidRequest: they cannot be read at all, or an option does not go with them.
@@ -176,26 +176,33 @@ async def examined(
     options = await options.fitted(source)
     skip = None if options.skip is None else await read_skip(options.skip)
     with private_folder() as folder:
-        work = _Work(folder=folder, options=options, skip=skip, on_progress=on_progress)
-        look = FirstLook(options.encoding)
+        preparation = _Preparation(
+            folder=folder, options=options, skip=skip, on_progress=on_progress
+        )
+        format_detector = FormatDetector(options.encoding)
         if file is None:
-            file = await spool(source, work.raw, look.feed, tell=work.tell)
+            file = await spool(
+                source,
+                preparation.raw,
+                format_detector.feed,
+                report_progress=preparation.report_progress,
+            )
         else:
-            await work.read(file, look.feed)
-        report = await work.examine(look, file)
-        yield Examination(
+            await preparation.read(file, format_detector.feed)
+        report = await preparation.check(format_detector, file)
+        yield PreparedContacts(
             report=report,
-            path=work.clean,
-            sha256=work.sha256.hexdigest(),
-            read_bytes=work.size_bytes,
-            left_out=work.left_out,
+            path=preparation.clean,
+            sha256=preparation.sha256.hexdigest(),
+            read_bytes=preparation.size_bytes,
+            left_out=preparation.left_out,
             write_to=options.write_to,
-            parts=await work.divide(report),
+            parts=await preparation.divide(report),
         )
 
 
 @attrs.define(kw_only=True)
-class _Work:
+class _Preparation:
     """The two readings, and the files that come of them."""
 
     folder: Path
@@ -224,12 +231,12 @@ class _Work:
     def left_out(self) -> Path:
         return self.folder / "left-out.csv"
 
-    async def read(self, file: RegularFile, look: Callable[[bytes], bool]) -> None:
+    async def read(self, file: RegularFile, feed: Callable[[bytes], bool]) -> None:
         """Look at each piece in a thread, as long as a further one needs to be read."""
         async with contextlib.aclosing(file.pieces()) as pieces:
             async for piece in pieces:
-                await self.tell(piece)
-                if not await in_thread(partial(look, piece)):
+                await self.report_progress(piece)
+                if not await in_thread(partial(feed, piece)):
                     break
 
     async def unpack(self, file: RegularFile) -> tuple[Detected, RegularFile]:
@@ -249,13 +256,13 @@ class _Work:
             raise RegularFile.refusal(file.path, "changed")
         return detected, await RegularFile.at(self.unpacked)
 
-    async def examine(self, look: FirstLook, file: RegularFile) -> ContactsReport:
+    async def check(self, format_detector: FormatDetector, file: RegularFile) -> ContactsReport:
         """Judge what is in it, and write what goes out."""
-        if look.is_workbook:
+        if format_detector.is_workbook:
             self.detected, file = await self.unpack(file)
         repeats: Mapping[bytes, int] | None = None
         while True:
-            examiner = await in_thread(partial(self._begin, look, repeats))
+            examiner = await in_thread(partial(self._begin, format_detector, repeats))
             if examiner.is_readable:
                 self.size_bytes, self.comes_slowly = 0, False
                 await self.read(file, partial(self._feed, examiner))
@@ -275,10 +282,12 @@ class _Work:
             return ()
         return await in_thread(partial(split, self.clean, part_bytes))
 
-    def _begin(self, look: FirstLook, repeats: Mapping[bytes, int] | None) -> Examiner:
+    def _begin(
+        self, format_detector: FormatDetector, repeats: Mapping[bytes, int] | None
+    ) -> Examiner:
         """Begin a reading; what came of the one before is nothing."""
         options = self.options
-        self.detected = self.detected or look.finish()
+        self.detected = self.detected or format_detector.finish()
         self.sha256, self.rows = hashlib.sha256(), 0
         self.clean.unlink(missing_ok=True)
         self.left_out.unlink(missing_ok=True)
@@ -325,7 +334,7 @@ class _Work:
         remark = None if self.skip is None else self.skip.finding()
         return report if remark is None else attrs.evolve(report, findings=(*report, remark))
 
-    async def tell(self, piece: bytes) -> None:
+    async def report_progress(self, piece: bytes) -> None:
         """Count a piece, and tell how far it is."""
         self.size_bytes += len(piece)
         # What is less than a piece is done before anybody could look.

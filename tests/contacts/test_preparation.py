@@ -12,7 +12,7 @@ import anyio.to_thread
 import pytest
 
 from newsleopard_async import InvalidRequest, check_contacts
-from newsleopard_async.contacts.examine import goes_as_text
+from newsleopard_async.contacts.preparation import goes_as_text
 from newsleopard_async.contacts.sources import PIECE_BYTES
 from tests.clients import csv_of, files_in
 from tests.contacts.examples import CSV, FORMS, ROWS, Pieces, clean_contacts, later, written
