@@ -185,7 +185,7 @@ async def prepare_contacts(
                 source,
                 preparation.raw,
                 format_detector.feed,
-                report_progress=preparation.report_progress,
+                on_piece=preparation.report_progress,
             )
         else:
             await preparation.read(file, format_detector.feed)

@@ -361,9 +361,9 @@ def _refusal(rule: str, message: str) -> InvalidRequest:
 async def spool(
     source: ContactsSource,
     path: Path,
-    look: Callable[[bytes], bool],
+    feed: Callable[[bytes], bool],
     *,
-    tell: Callable[[bytes], Awaitable[None]] | None = None,
+    on_piece: Callable[[bytes], Awaitable[None]] | None = None,
 ) -> RegularFile:
     """Write what a source gives to a file, and look at each piece on the way.
 
@@ -380,14 +380,14 @@ async def spool(
 
     def keep(piece: bytes) -> bool:
         append(path, piece)
-        return look(piece)
+        return feed(piece)
 
     # Made first, since there may be no piece, and the folder no place to write to.
     await in_thread(partial(append, path, b""))
     async with in_pieces(source) as pieces:
         async for piece in pieces:
-            if tell is not None:
-                await tell(piece)
+            if on_piece is not None:
+                await on_piece(piece)
             if not await in_thread(partial(keep, piece)):
                 break
     return await RegularFile.at(path)

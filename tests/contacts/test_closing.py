@@ -42,10 +42,10 @@ async def test_progress_of_a_slow_source_is_told(
     monkeypatch.setattr(sources, "_GATHER_S", gather_s)
     told: list[int] = []
 
-    async def tell(*, size_bytes: int, rows: int) -> None:
+    async def on_piece(*, size_bytes: int, rows: int) -> None:
         told.append(size_bytes)
 
-    async with clean_contacts(Pieces(LINES), on_progress=tell) as clean:
+    async with clean_contacts(Pieces(LINES), on_progress=on_piece) as clean:
         assert clean.rows == 2
 
     assert told == told_of
