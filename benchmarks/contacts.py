@@ -86,18 +86,18 @@ def check_contacts(path: Path) -> int:
 def examine(path: Path) -> int:
     """Check without files and event loop: the pure core."""
     from newsleopard_async.contacts.csv.detection import EncodingDetector
-    from newsleopard_async.contacts.rules.examiner import Examiner
+    from newsleopard_async.contacts.rules.checker import ContactsChecker
 
     detector = EncodingDetector()
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
             detector.feed(piece)
-        examiner = Examiner(detector.finish())
+        checker = ContactsChecker(detector.finish())
         file.seek(0)
         while piece := file.read(PIECE_BYTES):
-            examiner.feed(piece)
-    examiner.finish()
-    report = examiner.report()
+            checker.feed(piece)
+    checker.finish()
+    report = checker.report()
     assert report.ok, report
     return report.rows
 

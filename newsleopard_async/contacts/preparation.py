@@ -24,7 +24,7 @@ from newsleopard_async.contacts.csv.detection import Detected, EncodingDetector
 from newsleopard_async.contacts.csv.magic import is_xlsx
 from newsleopard_async.contacts.options import Options, publish
 from newsleopard_async.contacts.parts import Part, split
-from newsleopard_async.contacts.rules.examiner import Examined, Examiner
+from newsleopard_async.contacts.rules.checker import CheckedPiece, ContactsChecker
 from newsleopard_async.contacts.skipping import SkipList, read_skip
 from newsleopard_async.contacts.sources import (
     PIECE_BYTES,
@@ -262,14 +262,14 @@ class _Preparation:
             self.detected, file = await self.unpack(file)
         repeats: Mapping[bytes, int] | None = None
         while True:
-            examiner = await in_thread(partial(self._begin, format_detector, repeats))
-            if examiner.is_readable:
+            checker = await in_thread(partial(self._begin, format_detector, repeats))
+            if checker.is_readable:
                 self.size_bytes, self.comes_slowly = 0, False
-                await self.read(file, partial(self._feed, examiner))
-            report = await in_thread(partial(self._finish, examiner))
+                await self.read(file, partial(self._feed, checker))
+            report = await in_thread(partial(self._finish, checker))
             if report is not None:
                 return report
-            repeats = examiner.repeats
+            repeats = checker.repeats
 
     async def divide(self, report: ContactsReport) -> tuple[Part, ...]:
         """Divide what goes out, if it is larger than a part.
@@ -284,14 +284,14 @@ class _Preparation:
 
     def _begin(
         self, format_detector: FormatDetector, repeats: Mapping[bytes, int] | None
-    ) -> Examiner:
+    ) -> ContactsChecker:
         """Begin a reading; what came of the one before is nothing."""
         options = self.options
         self.detected = self.detected or format_detector.finish()
         self.sha256, self.rows = hashlib.sha256(), 0
         self.clean.unlink(missing_ok=True)
         self.left_out.unlink(missing_ok=True)
-        return Examiner(
+        return ContactsChecker(
             self.detected,
             fix=options.fix,
             judge=options.judges,
@@ -302,10 +302,10 @@ class _Preparation:
             skip=self.skip.keys if self.skip else frozenset(),
         )
 
-    def _feed(self, examiner: Examiner, piece: bytes) -> bool:
-        return self._write(examiner.feed(piece))
+    def _feed(self, checker: ContactsChecker, piece: bytes) -> bool:
+        return self._write(checker.feed(piece))
 
-    def _write(self, found: Examined) -> bool:
+    def _write(self, found: CheckedPiece) -> bool:
         """Write what goes out of a piece; the next one is wanted in any case."""
         self.sha256.update(found.clean)
         self.rows += found.clean.count(b"\n")
@@ -314,15 +314,15 @@ class _Preparation:
             append(self.left_out, found.left_out)
         return True
 
-    def _finish(self, examiner: Examiner) -> ContactsReport | None:
+    def _finish(self, checker: ContactsChecker) -> ContactsReport | None:
         """Leave nothing of the contacts on the disk but what is still to be used.
 
         Returns: The report; None if everything is to be read once more.
         """
-        self._write(examiner.finish())
-        if examiner.repeats:
+        self._write(checker.finish())
+        if checker.repeats:
             return None
-        report = self._with_skip(examiner.report())
+        report = self._with_skip(checker.report())
         self.raw.unlink(missing_ok=True)
         self.unpacked.unlink(missing_ok=True)
         if report.left_out and not report.fatal_errors:

@@ -11,7 +11,7 @@ import attrs
 from newsleopard_async.contacts.csv import detection as blocks
 from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected, EncodingDetector
 from newsleopard_async.contacts.options import Options
-from newsleopard_async.contacts.rules.examiner import Examiner
+from newsleopard_async.contacts.rules.checker import ContactsChecker
 from newsleopard_async.models.findings import ContactsReport, Finding, Level
 
 __all__ = ["Checked", "check", "csv_of", "detect", "found", "in_pieces"]
@@ -68,15 +68,15 @@ def check(
         piece_bytes: Size of the pieces that it comes in.
         block_bytes: Size of the blocks in which they are examined.
         fix: What to put right.
-        options: Others of `Examiner`.
+        options: Others of `ContactsChecker`.
     """
     detected = detect(in_pieces(content, piece_bytes), encoding)
     with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
-        examiner = Examiner(detected, fix=Options(fix=fix).fix, **options)
-    pieces = in_pieces(content, piece_bytes) if examiner.is_readable else ()
-    examined = [examiner.feed(piece) for piece in pieces]
-    examined.append(examiner.finish())
-    if examiner.repeats:
+        checker = ContactsChecker(detected, fix=Options(fix=fix).fix, **options)
+    pieces = in_pieces(content, piece_bytes) if checker.is_readable else ()
+    pieces_out = [checker.feed(piece) for piece in pieces]
+    pieces_out.append(checker.finish())
+    if checker.repeats:
         # Once more, as `preparation` does.
         return check(
             content,
@@ -84,13 +84,13 @@ def check(
             piece_bytes=piece_bytes,
             block_bytes=block_bytes,
             fix=fix,
-            repeats=examiner.repeats,
+            repeats=checker.repeats,
             **options,
         )
     return Checked(
-        examiner.report(),
-        b"".join(each.clean for each in examined),
-        b"".join(each.left_out for each in examined),
+        checker.report(),
+        b"".join(each.clean for each in pieces_out),
+        b"".join(each.left_out for each in pieces_out),
     )
 
 

@@ -145,13 +145,13 @@ class EncodingDetector:
         for block in self._blocks.feed(piece):
             if self._fatal is not None:
                 break
-            self._judge(block)
+            self._take_block(block)
         return self._fatal is None
 
     def finish(self) -> Detected:
         """Say how to read the file, once all of it was fed, or as much as was asked for."""
         if self._fatal is None:
-            self._judge(self._blocks.rest(), is_last=True)
+            self._take_block(self._blocks.rest(), is_last=True)
         if self._fatal is None and self._measure.is_blank:
             self._fatal = _error(
                 "empty-file",
@@ -166,7 +166,7 @@ class EncodingDetector:
             encoding=codec, mark_bytes=self._mark_bytes, findings=tuple(self._remarks(codec))
         )
 
-    def _judge(self, block: bytes, *, is_last: bool = False) -> None:
+    def _take_block(self, block: bytes, *, is_last: bool = False) -> None:
         if not self._has_begun:
             self._has_begun = True
             self._begin(block)

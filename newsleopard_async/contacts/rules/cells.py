@@ -133,7 +133,7 @@ class CellRule(Protocol):
 
     def __init__(self, column: str) -> None: ...
 
-    def look(self, cells: Cells) -> None:
+    def check(self, cells: Cells) -> None:
         """Take the next cells."""
 
     def findings(self) -> Iterator[Finding]:

@@ -98,7 +98,7 @@ class ColumnType:
         self._lost_of_any = Tally()
         self._has_local_numbers = False
 
-    def look(self, cells: Cells) -> None:
+    def check(self, cells: Cells) -> None:
         """Take the next values."""
         cells = cells.filled()
         kind = _kind_of_all(cells)
@@ -116,9 +116,9 @@ class ColumnType:
                 is_other = (kind not in {"", wanted} for kind in kinds)
                 tally.add(others, compress(cells.lines, is_other))
         if counts["number"]:
-            self._look_at_zeros(cells)
+            self._check_zeros(cells)
 
-    def _look_at_zeros(self, cells: Cells) -> None:
+    def _check_zeros(self, cells: Cells) -> None:
         if _LEADING_ZERO_HINT.search(cells.joined):
             self._zeros.add(*_matching(_LEADING_ZERO, cells))
         if self._is_phone:
@@ -181,12 +181,12 @@ class ColumnType:
         )
 
     def _finding_of_lost_zeros(self) -> Finding:
-        look = either(self._lost.count, "looks like a phone number", "look like phone numbers")
+        check = either(self._lost.count, "looks like a phone number", "look like phone numbers")
         return self._lost.finding(
             "warning",
             "leading-zero",
             f"has {counted(self._lost.count, 'value')} in {self._column} ({self._lost.where}) "
-            f"which {look} whose first zero a spreadsheet or a data frame dropped; make it a "
+            f"which {check} whose first zero a spreadsheet or a data frame dropped; make it a "
             "column of text there, and export it again",
             column=self._column,
         )

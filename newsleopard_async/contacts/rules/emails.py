@@ -19,8 +19,8 @@ from newsleopard_async.models.findings import Finding, counted, either
 __all__ = [
     "MOST_ADDRESS_CHARS",
     "Addresses",
+    "CheckedAddresses",
     "DeepCheck",
-    "JudgedAddresses",
     "Kept",
     "addresses_in",
     "are_addresses",
@@ -82,7 +82,7 @@ _UNSEEN: Final = re.compile(
 
 
 @attrs.frozen
-class JudgedAddresses:
+class CheckedAddresses:
     """What is wrong with some addresses, by their index.
 
     Attributes:
@@ -140,19 +140,19 @@ class Addresses:
         """How many different addresses there were."""
         return len(self._seen)
 
-    def judge(
+    def check(
         self, cells: Column, lines: Sequence[int], *, ignored: Collection[int] = ()
-    ) -> JudgedAddresses:
+    ) -> CheckedAddresses:
         """Judge the next addresses, which have no blanks around them.
 
         Args:
             ignored: Indices of rows that do not go out, so that a later one repeats nothing.
         """
         if self._deep is None and not ignored and self._take_all(cells):
-            return JudgedAddresses()
-        found = JudgedAddresses()
+            return CheckedAddresses()
+        found = CheckedAddresses()
         for index, cell in enumerate(cells):
-            self._judge_one(found, index, cell, is_ignored=index in ignored)
+            self._check_one(found, index, cell, is_ignored=index in ignored)
         self._count(found, lines)
         return found
 
@@ -177,8 +177,8 @@ class Addresses:
             return False
         return True
 
-    def _judge_one(
-        self, found: JudgedAddresses, index: int, address: str, *, is_ignored: bool
+    def _check_one(
+        self, found: CheckedAddresses, index: int, address: str, *, is_ignored: bool
     ) -> None:
         if not address:
             found.bad[index] = "missing-email"
@@ -211,7 +211,7 @@ class Addresses:
         self._reasons[reason] = self._reasons.get(reason, 0) + 1
         return True
 
-    def _count(self, found: JudgedAddresses, lines: Sequence[int]) -> None:
+    def _count(self, found: CheckedAddresses, lines: Sequence[int]) -> None:
         for rule, tally in (("missing-email", self._missing), ("invalid-email", self._invalid)):
             places = [lines[index] for index, broken in found.bad.items() if broken == rule]
             tally.add(len(places), places)

@@ -29,7 +29,7 @@ class Shapes:
         self._nuls: dict[str, Tally] = {}
         self._stray = Tally()
 
-    def look(self, batch: Batch) -> dict[int, list[str]]:
+    def check(self, batch: Batch) -> dict[int, list[str]]:
         """Return the rules that rows break, by their index."""
         found: dict[int, list[str]] = {}
         for index in self._of_other_counts(batch):

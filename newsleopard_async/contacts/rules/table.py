@@ -113,7 +113,7 @@ class Table:
         """Write the header that goes out."""
         return b"" if self._clean is None else self._clean.header()
 
-    def examine(self, batch: Batch) -> tuple[bytes, bytes]:
+    def check(self, batch: Batch) -> tuple[bytes, bytes]:
         """Return the next rows that go out, and those that are left out."""
         batch = self._without_blank_rows(batch)
         self.rows += len(batch)
@@ -123,12 +123,12 @@ class Table:
         reasons: Mapping[int, Sequence[str]] = {}
         removed: Collection[int] = ()
         if self._judges:
-            reasons, removed = self._judge(mended)
+            reasons, removed = self._check_rows(mended)
         elif (frame := _frame_of(mended, width=len(self._rules))) is not None:
             # They are counted, since a pipeline compares their number with the platform's count.
-            self._addresses.judge(frame.columns[self._email_index], frame.lines)
+            self._addresses.check(frame.columns[self._email_index], frame.lines)
         if mended is not batch and self._judges and not self._trims:
-            self._look_at_marks(batch, mended, removed)
+            self._count_marks(batch, mended, removed)
         if self._clean is None:
             return b"", b""
         if mended is not batch:
@@ -150,7 +150,7 @@ class Table:
             mended = mended.changed(bare_values)
         return mended.changed(bare_addresses, at=self._email_index)
 
-    def _look_at_marks(self, batch: Batch, mended: Batch, removed: Collection[int]) -> None:
+    def _count_marks(self, batch: Batch, mended: Batch, removed: Collection[int]) -> None:
         """Count the addresses that an apostrophe was taken off."""
         at = self._email_index
         for index, (row, new) in enumerate(zip(batch.rows, mended.rows, strict=True)):
@@ -185,29 +185,29 @@ class Table:
         self._skipped.add(len(skipped), (batch.lines[index] for index in skipped))
         return batch.without(skipped)
 
-    def _judge(self, batch: Batch) -> tuple[Mapping[int, Sequence[str]], Collection[int]]:
+    def _check_rows(self, batch: Batch) -> tuple[Mapping[int, Sequence[str]], Collection[int]]:
         """Return why rows are bad, and which rows do not go out."""
         # A row that is left out repeats nothing; one that is dropped has no fault.
-        reasons = self._shapes.look(batch) if self._leaves_out else {}
+        reasons = self._shapes.check(batch) if self._leaves_out else {}
         removed: set[int] = set()
         frame = _frame_of(batch, width=len(self._rules))
         if frame is not None:
-            removed = self._judge_addresses(frame, reasons)
-            self._look_at_columns(frame, removed)
+            removed = self._check_addresses(frame, reasons)
+            self._check_columns(frame, removed)
         if not self._leaves_out:
-            reasons = _merged(self._shapes.look(_blanked(batch, removed)), reasons)
+            reasons = _merged(self._shapes.check(_blanked(batch, removed)), reasons)
         self.bad_rows += sum(not ROW_RULES.isdisjoint(broken) for broken in reasons.values())
         if self._leaves_out:
             self.left_out += len(reasons)
             removed.update(reasons)
         return reasons, removed
 
-    def _judge_addresses(self, frame: _Frame, reasons: dict[int, list[str]]) -> set[int]:
+    def _check_addresses(self, frame: _Frame, reasons: dict[int, list[str]]) -> set[int]:
         """Add to the reasons, and return the rows that are not looked at any further."""
         ignored: Collection[int] = ()
         if self._leaves_out and reasons:
             ignored = {at for at, index in enumerate(frame.indices) if index in reasons}
-        found = self._addresses.judge(
+        found = self._addresses.check(
             frame.columns[self._email_index], frame.lines, ignored=ignored
         )
         for position, rule in found.bad.items():
@@ -218,14 +218,14 @@ class Table:
             removed.update(frame.indices[position] for position in found.repeated)
         return removed
 
-    def _look_at_columns(self, frame: _Frame, removed: Collection[int]) -> None:
+    def _check_columns(self, frame: _Frame, removed: Collection[int]) -> None:
         frame = frame.without(removed)
         if not frame.indices:
             return
         for rules, column in zip(self._rules, frame.columns, strict=True):
             cells = Cells(column, frame.lines)
             for rule in rules:
-                rule.look(cells)
+                rule.check(cells)
 
     def findings(self) -> Iterator[Finding]:
         """Yield everything that was found in the rows."""

@@ -375,7 +375,7 @@ class Values:
         """Take those of names."""
         return cls(column, _NAME_HINTS)
 
-    def look(self, cells: Cells) -> None:
+    def check(self, cells: Cells) -> None:
         """Take the next cells."""
         for rule in self._hints.rules_for(cells.joined + "\n"):
             lines = cells.lines_of(rule.is_meant)

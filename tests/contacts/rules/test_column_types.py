@@ -354,7 +354,7 @@ def types_of(batches: list[list[str]]) -> list[str]:
     """Return what is said of a column whose cells come in some batches."""
     column = ColumnType("電話")
     for cells in batches:
-        column.look(Cells(Column.of(cells), range(2, 2 + len(cells))))
+        column.check(Cells(Column.of(cells), range(2, 2 + len(cells))))
     return [finding.message for finding in column.findings()]
 
 

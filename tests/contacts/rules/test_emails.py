@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from newsleopard_async.contacts.rules.checker import ContactsChecker
 from newsleopard_async.contacts.rules.emails import is_address, load_deep_check
-from newsleopard_async.contacts.rules.examiner import Examiner
 from newsleopard_async.errors import ConfigurationError
 from tests.contacts.checking import check, csv_of, detect, found
 
@@ -121,7 +121,7 @@ def test_deep_check_without_its_library_names_the_extra(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "email_validator", None)
 
     with pytest.raises(ConfigurationError, match=r"newsleopard-async\[check\]"):
-        Examiner(detect([csv_of()]), deep=True)
+        ContactsChecker(detect([csv_of()]), deep=True)
 
 
 @pytest.mark.parametrize("address", ["secret@gmail", "secret@gmail.c", "a@1-2.3", " secret@gmail "])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from newsleopard_async.contacts.rules.examiner import estimated_requests
+from newsleopard_async.contacts.rules.checker import estimated_requests
 
 
 @pytest.mark.parametrize(

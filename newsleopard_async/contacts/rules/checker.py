@@ -20,7 +20,7 @@ from newsleopard_async.models.campaign import MAX_BODY_BYTES
 from newsleopard_async.models.findings import ContactsReport, Finding, Fix, Level
 from newsleopard_async.models.options import Polling
 
-__all__ = ["Examined", "Examiner", "estimated_requests"]
+__all__ = ["CheckedPiece", "ContactsChecker", "estimated_requests"]
 
 _LEVELS: Final = ("error", "warning", "note")
 _RULES: Final = tuple(rule.name for rule in CONTACT_RULES)
@@ -33,7 +33,7 @@ _BODY_BYTES: Final = len(b'{"contacts": ""}')
 
 
 @attrs.frozen
-class Examined:
+class CheckedPiece:
     """What goes out of the bytes that came in.
 
     Attributes:
@@ -45,7 +45,7 @@ class Examined:
     left_out: bytes = b""
 
 
-class Examiner:
+class ContactsChecker:
     """Takes the bytes of a file that was detected, from its beginning.
 
     Args:
@@ -100,18 +100,18 @@ class Examiner:
         """How many rows each repeated address has, if the file is to be read again to drop some."""
         return {} if self._table is None else self._table.repeats
 
-    def feed(self, piece: bytes) -> Examined:
+    def feed(self, piece: bytes) -> CheckedPiece:
         """Take the next bytes."""
-        examined: list[Examined] = []
+        checked: list[CheckedPiece] = []
         # A block at a time, so that no more than its rows are there at once.
         for begin in range(0, len(piece), BLOCK_BYTES):
             batches = self._reader.feed(piece[begin : begin + BLOCK_BYTES])
-            examined += map(self._examine, batches)
-        return _joined(examined)
+            checked += map(self._check, batches)
+        return _joined(checked)
 
-    def finish(self) -> Examined:
+    def finish(self) -> CheckedPiece:
         """Take the end of the file."""
-        return _joined(list(map(self._examine, self._reader.finish())))
+        return _joined(list(map(self._check, self._reader.finish())))
 
     def report(self) -> ContactsReport:
         """Say what was found, once it is finished; the caller adds where the rest went."""
@@ -140,7 +140,7 @@ class Examiner:
             requests=estimated_requests(going) if header.is_usable else 0,
         )
 
-    def _examine(self, batch: Batch) -> Examined:
+    def _check(self, batch: Batch) -> CheckedPiece:
         first = b""
         if continued := self._detected.continued:
             rows = [line - bisect_right(continued, line) for line in batch.lines]
@@ -150,10 +150,10 @@ class Examiner:
             batch = batch.below_first()
         if self._table is None:
             self._unread_rows += len(batch) - len(batch.blank_rows())
-            return Examined()
-        clean, left_out = self._table.examine(batch)
+            return CheckedPiece()
+        clean, left_out = self._table.check(batch)
         self._measure(first + clean)
-        return Examined(first + clean, left_out)
+        return CheckedPiece(first + clean, left_out)
 
     def _begin(self, batch: Batch) -> bytes:
         """Read the header, and return it as it goes out."""
@@ -223,9 +223,9 @@ class Examiner:
             )
 
 
-def _joined(examined: Sequence[Examined]) -> Examined:
-    return Examined(
-        b"".join(each.clean for each in examined), b"".join(each.left_out for each in examined)
+def _joined(checked: Sequence[CheckedPiece]) -> CheckedPiece:
+    return CheckedPiece(
+        b"".join(each.clean for each in checked), b"".join(each.left_out for each in checked)
     )
 
 
