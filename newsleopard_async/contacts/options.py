@@ -68,7 +68,7 @@ class Options:
 
     encoding: str | None = None
     fix: tuple[Fix, ...] = attrs.field(default=(), converter=as_fixes)
-    judge: bool = True
+    check_rows: bool = True
     deep: bool = False
     left_out_to: Path | None = attrs.field(default=None, converter=_as_path)
     write_to: Path | None = attrs.field(default=None, converter=_as_path)
@@ -101,9 +101,9 @@ class Options:
             )
 
     @property
-    def judges(self) -> bool:
+    def checks_rows(self) -> bool:
         """Whether rows are judged."""
-        return self.judge or any(each != "trim" for each in self.fix)
+        return self.check_rows or any(each != "trim" for each in self.fix)
 
     @property
     def leaves_out(self) -> bool:

@@ -294,7 +294,7 @@ class _Preparation:
         return ContactsChecker(
             self.detected,
             fix=options.fix,
-            judge=options.judges,
+            check_rows=options.checks_rows,
             deep=options.deep,
             columns=options.columns,
             repeats=repeats,

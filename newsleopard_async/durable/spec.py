@@ -229,7 +229,7 @@ class SendSpec(Plain):
             encoding=self.encoding,
             fix=self.fix,
             left_out_to=left_out_to,
-            judge=self.check,
+            check_rows=self.check,
             columns=self.columns,
             skip=skip,
             part_bytes=self.part_bytes,

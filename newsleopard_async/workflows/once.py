@@ -157,7 +157,7 @@ async def send_once(
         encoding=encoding,
         fix=fix,
         left_out_to=left_out_to,
-        judge=check,
+        check_rows=check,
         columns=columns,
         skip=skip,
     )

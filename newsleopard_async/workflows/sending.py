@@ -210,7 +210,7 @@ async def send_campaign(
         encoding=encoding,
         fix=fix,
         left_out_to=left_out_to,
-        judge=check,
+        check_rows=check,
         columns=columns,
         skip=skip,
         part_bytes=part_bytes,

@@ -65,7 +65,7 @@ def test_bad_option_is_refused(options: Any, problems: list[tuple[str, str]]) ->
 )
 def test_what_is_put_right_is_judged(fix: Any, judges: bool, leaves_out: bool) -> None:
     """One fix may be given without a list; what drops rows must know them."""
-    options = Options(fix=fix, judge=False)
+    options = Options(fix=fix, check_rows=False)
 
     assert (options.judges, options.leaves_out) == (judges, leaves_out)
     assert Options(fix=options.fix).judges

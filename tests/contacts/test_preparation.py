@@ -152,7 +152,7 @@ async def test_rows_that_the_platform_would_reject_are_reported() -> None:
 @pytest.mark.anyio
 async def test_rows_may_be_left_unjudged() -> None:
     """Then only what makes the whole unusable is looked for."""
-    _, clean = await cleaned(BAD, judge=False)
+    _, clean = await cleaned(BAD, check_rows=False)
 
     assert clean.report.findings == ()
     assert clean.rows == 3

@@ -68,7 +68,7 @@ class ContactsChecker:
         detected: Detected,
         *,
         fix: Collection[Fix] = (),
-        judge: bool = True,
+        check_rows: bool = True,
         deep: bool = False,
         columns: Mapping[str, str] | None = None,
         repeats: Mapping[bytes, int] | None = None,
@@ -81,7 +81,7 @@ class ContactsChecker:
         self._columns = columns
         self._detected = detected
         self._fix = fix
-        self._judge = judge
+        self._check_rows = check_rows
         self._deep = load_deep_check() if deep else None
         self._reader = RowReader(detected)
         self._header: Header | None = None
@@ -167,14 +167,14 @@ class ContactsChecker:
             is_broken=0 in batch.broken or 0 in batch.unclosed,
             columns=self._columns,
         )
-        judges = self._judge and self._header.index_of(REQUIRED[0]) is not None
-        if not self._header.is_usable and not judges:
+        checks_rows = self._check_rows and self._header.index_of(REQUIRED[0]) is not None
+        if not self._header.is_usable and not checks_rows:
             return b""
         self._table = Table(
             self._header,
             separator=reader.separator,
             fix=self._fix,
-            judge=self._judge,
+            check_rows=self._check_rows,
             deep=self._deep,
             repeats=self._repeats,
             skip=self._skip,

@@ -57,7 +57,7 @@ class Table:
         *,
         separator: str,
         fix: Collection[Fix] = (),
-        judge: bool = True,
+        check_rows: bool = True,
         deep: DeepCheck | None = None,
         repeats: Mapping[bytes, int] | None = None,
         skip: AbstractSet[bytes] = frozenset(),
@@ -75,7 +75,7 @@ class Table:
         self._drops = self._kept == "first" or repeats is not None
         self._may_read_again = self._kept == "last" and repeats is None
         self._leaves_out = header.is_usable and "leave-out-bad-rows" in fix
-        self._judges = judge
+        self._checks_rows = check_rows
         self._email_index = email_index
         self._addresses = Addresses(
             deep, left_out=self._leaves_out, kept=self._kept, repeats=repeats
@@ -122,12 +122,12 @@ class Table:
         mended = self._mended(batch)
         reasons: Mapping[int, Sequence[str]] = {}
         removed: Collection[int] = ()
-        if self._judges:
+        if self._checks_rows:
             reasons, removed = self._check_rows(mended)
         elif (frame := _frame_of(mended, width=len(self._rules))) is not None:
             # They are counted, since a pipeline compares their number with the platform's count.
             self._addresses.check(frame.columns[self._email_index], frame.lines)
-        if mended is not batch and self._judges and not self._trims:
+        if mended is not batch and self._checks_rows and not self._trims:
             self._count_marks(batch, mended, removed)
         if self._clean is None:
             return b"", b""
@@ -252,7 +252,7 @@ class Table:
                 "cells or empty ones too many, which "
                 f"{either(self._filled.count, 'goes', 'go')} out with as many as the header has",
             )
-        if self._judges:
+        if self._checks_rows:
             yield from self._addresses.findings()
             yield from self._findings_of_marks()
         for rules in self._rules:

@@ -156,13 +156,15 @@ def test_warning_of_addresses_counts_what_goes_out(fix: str, count: int) -> None
     assert found(checked, "invalid-email").count == count
 
 
-@pytest.mark.parametrize("judge", [True, False])
+@pytest.mark.parametrize("check_rows", [True, False])
 @pytest.mark.parametrize(
     "address", ["\ufeffa@example.com", "a@example.com\u200b", "\u2060a@example.com\u202c"]
 )
-def test_address_goes_out_without_invisible_characters_around_it(address: str, judge: bool) -> None:
+def test_address_goes_out_without_invisible_characters_around_it(
+    address: str, check_rows: bool
+) -> None:
     """They are taken off as blanks are, and counted; the address is the one that it looks like."""
-    checked = check(csv_of(f"{address},甲", "b@example.com,乙"), judge=judge)
+    checked = check(csv_of(f"{address},甲", "b@example.com,乙"), check_rows=check_rows)
 
     assert checked.triples == []
     assert (checked.report.trimmed, checked.report.unique) == (1, 2)
@@ -207,4 +209,4 @@ def test_apostrophe_of_a_row_that_does_not_go_out_is_not_told() -> None:
 
     assert check(left_out, fix="leave-out-bad-rows").triples == [("note", "line-break", 1)]
     assert check(csv_of("'a@example.com,甲"), fix="trim").triples == []
-    assert check(csv_of("'a@example.com,甲"), judge=False).triples == []
+    assert check(csv_of("'a@example.com,甲"), check_rows=False).triples == []

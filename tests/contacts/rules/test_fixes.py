@@ -33,15 +33,15 @@ def test_trimming_takes_away_blanks_around_every_cell() -> None:
     assert checked.triples == []
 
 
-@pytest.mark.parametrize("judge", [True, False])
+@pytest.mark.parametrize("check_rows", [True, False])
 @pytest.mark.parametrize(
     "address", [" a@example.com", "a@example.com\u00a0", '"a@example.com\u3000"']
 )
-def test_address_goes_out_without_blanks_whatever_is_asked(address: str, judge: bool) -> None:
+def test_address_goes_out_without_blanks_whatever_is_asked(address: str, check_rows: bool) -> None:
     """As it was judged, and counted; all else goes out as it came in."""
     rows = ["b@example.com, 乙", f"{address}, 甲 "]
 
-    checked = check(csv_of(*rows), judge=judge)
+    checked = check(csv_of(*rows), check_rows=check_rows)
 
     assert checked.clean == csv_of("b@example.com, 乙", "a@example.com, 甲 ")
     assert checked.report.trimmed == 1

@@ -251,7 +251,7 @@ def test_rows_below_a_header_without_addresses_are_only_counted() -> None:
 
 def test_rows_below_a_faulty_header_are_not_judged_unasked() -> None:
     """The header's own faults are all that counts."""
-    checked = check(csv_of("nope,A,1", header="EMAIL,NAME,name"), judge=False)
+    checked = check(csv_of("nope,A,1", header="EMAIL,NAME,name"), check_rows=False)
 
     assert checked.triples == [("error", "duplicate-header", 2)]
     assert (checked.report.rows, checked.report.unique, checked.clean) == (1, 0, b"")

@@ -270,13 +270,15 @@ def test_rows_are_only_written_where_nothing_is_to_be_judged() -> None:
     """What makes a file unreadable, or its header wrong, is found all the same."""
     rows = ["x,", ",甲", GOOD, GOOD, "b@example.com", '"c@example.com","=x\ny"']
 
-    checked = check(csv_of(*rows), judge=False)
+    checked = check(csv_of(*rows), check_rows=False)
 
     assert checked.triples == []
     assert (checked.report.rows, checked.report.unique, checked.report.bad_rows) == (6, 2, 0)
     assert checked.clean == csv_of(*rows).replace(b'"c@example.com"', b"c@example.com")
-    assert check(csv_of(), judge=False).triples == [("error", "no-rows", 1)]
-    assert check(csv_of(GOOD, header="X,Y"), judge=False).triples == [("error", "header-order", 1)]
+    assert check(csv_of(), check_rows=False).triples == [("error", "no-rows", 1)]
+    assert check(csv_of(GOOD, header="X,Y"), check_rows=False).triples == [
+        ("error", "header-order", 1)
+    ]
 
 
 def test_row_of_another_number_of_cells_keeps_its_number() -> None:
@@ -324,12 +326,14 @@ BLANK_ROWS = pytest.mark.parametrize("blank", [",", " ,\u3000", ",,,", '"",""', 
 
 
 @BLANK_ROWS
-@pytest.mark.parametrize("judge", [True, False])
-def test_blank_rows_are_left_out_and_counted(blank: str, judge: bool) -> None:
+@pytest.mark.parametrize("check_rows", [True, False])
+def test_blank_rows_are_left_out_and_counted(blank: str, check_rows: bool) -> None:
     """Excel leaves them below the last contact; nobody is missing."""
     lines = 1 + blank.count("\n")
 
-    checked = check(csv_of(GOOD, blank, "b@example.com,乙", blank, "none,丙"), judge=judge)
+    checked = check(
+        csv_of(GOOD, blank, "b@example.com,乙", blank, "none,丙"), check_rows=check_rows
+    )
 
     note = found(checked, "missing-email")
     assert (note.level, note.count, note.column) == ("note", 2, None)
@@ -338,7 +342,7 @@ def test_blank_rows_are_left_out_and_counted(blank: str, judge: bool) -> None:
     assert "which are left out" in note.message
     assert (checked.report.rows, checked.report.left_out) == (3, 0)
     assert checked.clean == csv_of(GOOD, "b@example.com,乙", "none,丙")
-    if judge:
+    if check_rows:
         assert checked.report.bad_rows == 1
         assert found(checked, "invalid-email").places == (4 + 2 * lines,)
 
