@@ -20,9 +20,9 @@ from typing import Any, Final, Protocol
 import attrs
 
 from newsleopard_async.aio import in_thread
+from newsleopard_async.contacts.contacts_options import ContactsOptions, publish
 from newsleopard_async.contacts.csv.detection import Detected, EncodingDetector
 from newsleopard_async.contacts.csv.magic import is_xlsx
-from newsleopard_async.contacts.options import Options, publish
 from newsleopard_async.contacts.parts import Part, split
 from newsleopard_async.contacts.rules.checker import CheckedPiece, ContactsChecker
 from newsleopard_async.contacts.skipping import SkipList, read_skip
@@ -160,7 +160,7 @@ class FormatDetector:
 
 @contextlib.asynccontextmanager
 async def prepare_contacts(
-    contacts: object, options: Options, *, on_progress: OnProgress | None = None
+    contacts: object, options: ContactsOptions, *, on_progress: OnProgress | None = None
 ) -> AsyncIterator[PreparedContacts]:
     """Examine contacts; what was made of them is there for as long as the context lasts.
 
@@ -206,7 +206,7 @@ class _Preparation:
     """The two readings, and the files that come of them."""
 
     folder: Path
-    options: Options
+    options: ContactsOptions
     skip: SkipList | None
     on_progress: OnProgress | None
     sha256: Any = attrs.field(factory=hashlib.sha256)

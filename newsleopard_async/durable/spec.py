@@ -16,8 +16,8 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async.checks.at_send import problems_of_schedule
+from newsleopard_async.contacts.contacts_options import ContactsOptions, as_fixes
 from newsleopard_async.contacts.csv.detection import EncodingDetector
-from newsleopard_async.contacts.options import Options, as_fixes
 from newsleopard_async.contacts.preparation import prepare_contacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts
@@ -199,7 +199,7 @@ class SendSpec(Plain):
                 "host",
             )
         yield from _problems_in(
-            lambda: Options(fix=self.fix, columns=self.columns, part_bytes=self.part_bytes)
+            lambda: ContactsOptions(fix=self.fix, columns=self.columns, part_bytes=self.part_bytes)
         )
 
     def digest(self) -> str:
@@ -218,14 +218,14 @@ class SendSpec(Plain):
         fields = {name: getattr(self, name) for name in _HANDED_ON}
         return {**fields, "contacts": contacts, "skip": skip}
 
-    def options(self, *, skip: Skip | None, left_out_to: Path | None) -> Options:
+    def options(self, *, skip: Skip | None, left_out_to: Path | None) -> ContactsOptions:
         """Return how its contacts are read.
 
         Args:
             skip: What was opened in the place of the URL.
             left_out_to: In the place of its own.
         """
-        return Options(
+        return ContactsOptions(
             encoding=self.encoding,
             fix=self.fix,
             left_out_to=left_out_to,

@@ -13,7 +13,7 @@ from typing import Final, get_args
 
 from newsleopard_async import telemetry
 from newsleopard_async.aio import in_thread
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.emulator import Profile
@@ -109,7 +109,9 @@ async def rehearse(
             *problems_of_progress(progress),
         ]
     )
-    options = Options(encoding=encoding, fix=fix, columns=columns, skip=skip, part_bytes=part_bytes)
+    options = ContactsOptions(
+        encoding=encoding, fix=fix, columns=columns, skip=skip, part_bytes=part_bytes
+    )
     del skip
     pages = None if folder is None else await in_thread(partial(_make_folder, folder))
     stage = Stage.at(began, profile, campaign, polling=polling, progress=progress)

@@ -18,7 +18,7 @@ import attrs
 
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import SystemClock
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import FormatDetector
 from newsleopard_async.contacts.sources import (
     BytesSource,
@@ -82,7 +82,7 @@ class RereadableContacts:
     """
 
     contacts: Path | bytes | str
-    options: Options
+    options: ContactsOptions
     scratch: Path
 
     @property
@@ -92,7 +92,7 @@ class RereadableContacts:
 
 
 async def make_rereadable(
-    contacts: Contacts, options: Options, scratch: Path
+    contacts: Contacts, options: ContactsOptions, scratch: Path
 ) -> RereadableContacts:
     """Put what can be read only once into the scratch folder.
 

@@ -17,7 +17,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.options import Options, check_output
+from newsleopard_async.contacts.contacts_options import ContactsOptions, check_output
 from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.recipients import Batch, divide
 from newsleopard_async.contacts.skipping import Skip
@@ -111,7 +111,7 @@ async def trigger_automation(
     kept, wait_s = location_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, None)
     for name, path in (("left_out_to", left_out_to), ("refused_to", refused_to)):
         raise_problems(problems_of_same_file(name, path, kept))
-    options = Options(
+    options = ContactsOptions(
         encoding=encoding, fix=fix, left_out_to=left_out_to, columns=columns, skip=skip
     )
     contacts = as_source(contacts)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final
 
 from newsleopard_async.clock import SystemClock
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts, prepare_contacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
@@ -90,7 +90,7 @@ async def check_contacts(
             what is read was changed meanwhile.
         ConfigurationError: email-validator is missing, or the temporary folder cannot be used.
     """
-    options = Options(
+    options = ContactsOptions(
         encoding=encoding,
         fix=fix,
         deep=deep,
@@ -110,7 +110,7 @@ async def check_contacts(
 
 @contextlib.asynccontextmanager
 async def checked_contacts(
-    events: Events, contacts: Contacts, options: Options
+    events: Events, contacts: Contacts, options: ContactsOptions
 ) -> AsyncIterator[PreparedContacts]:
     """Examine contacts as a step; what comes of them lasts as long as the context.
 

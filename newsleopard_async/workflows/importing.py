@@ -9,7 +9,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
@@ -142,7 +142,7 @@ async def import_contacts(
             *problems_of_webhook(webhook),
         ]
     )
-    options = Options(
+    options = ContactsOptions(
         encoding=encoding,
         fix=fix,
         left_out_to=left_out_to,

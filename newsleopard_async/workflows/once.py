@@ -15,7 +15,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
@@ -153,7 +153,7 @@ async def send_once(
     )
     kept, wait_s = location_of(nl, send_key, checkpoint), wait_s_of(wait_for_other, polling)
     tolerance = Tolerance(check=check, strict=strict, max_rejected=max_rejected)
-    options = Options(
+    options = ContactsOptions(
         encoding=encoding,
         fix=fix,
         left_out_to=left_out_to,

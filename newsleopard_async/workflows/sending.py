@@ -13,7 +13,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.skipping import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
@@ -206,7 +206,7 @@ async def send_campaign(
     wait_s = wait_s_of(wait_for_other, polling)
     target = target_of(contacts, list_sn, list_name, if_list_exists)
     tolerance = Tolerance(check=check, strict=strict, max_rejected=max_rejected)
-    options = Options(
+    options = ContactsOptions(
         encoding=encoding,
         fix=fix,
         left_out_to=left_out_to,

@@ -45,7 +45,7 @@ def texts_of_the_check() -> Iterator[str]:
     """Read every text of the check's source that is no docstring; values are ``'x'``."""
     rooms = (PACKAGE / "contacts" / room for room in ("csv", "rules"))
     for path in (
-        PACKAGE / "contacts" / "options.py",
+        PACKAGE / "contacts" / "contacts_options.py",
         *(each for room in rooms for each in room.glob("*.py")),
     ):
         tree = ast.parse(path.read_text("utf-8"))

@@ -8,9 +8,9 @@ from unittest import mock
 
 import attrs
 
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.csv import detection as blocks
 from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected, EncodingDetector
-from newsleopard_async.contacts.options import Options
 from newsleopard_async.contacts.rules.checker import ContactsChecker
 from newsleopard_async.models.findings import ContactsReport, Finding, Level
 
@@ -72,7 +72,7 @@ def check(
     """
     detected = detect(in_pieces(content, piece_bytes), encoding)
     with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
-        checker = ContactsChecker(detected, fix=Options(fix=fix).fix, **options)
+        checker = ContactsChecker(detected, fix=ContactsOptions(fix=fix).fix, **options)
     pieces = in_pieces(content, piece_bytes) if checker.is_readable else ()
     pieces_out = [checker.feed(piece) for piece in pieces]
     pieces_out.append(checker.finish())

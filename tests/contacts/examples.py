@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from newsleopard_async import InvalidRequest
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts, prepare_contacts
 from newsleopard_async.contacts.sources import as_source
 from newsleopard_async.models.validation import raise_problems
@@ -131,7 +131,9 @@ async def clean_contacts(
     contacts: Any, *, on_progress: Any = None, **options: Any
 ) -> AsyncIterator[PreparedContacts]:
     """Take contacts as a pipeline does: examine them, refuse what is unusable, publish."""
-    async with prepare_contacts(contacts, Options(**options), on_progress=on_progress) as found:
+    async with prepare_contacts(
+        contacts, ContactsOptions(**options), on_progress=on_progress
+    ) as found:
         raise_problems(each.as_problem() for each in found.report.fatal_errors)
         await found.publish()
         yield found

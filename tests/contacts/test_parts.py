@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from newsleopard_async import InvalidRequest, check_contacts
 from newsleopard_async.contacts import parts
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.parts import split, write_part
 from tests.contacts.checking import check, csv_of, found
 from tests.contacts.examples import written
@@ -103,7 +103,7 @@ def test_too_many_parts_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_size_that_is_none_is_refused(part_bytes: int, rule: str) -> None:
     """Before anything is read."""
     with pytest.raises(InvalidRequest) as caught:
-        Options(part_bytes=part_bytes)
+        ContactsOptions(part_bytes=part_bytes)
 
     assert [(each.field, each.rule) for each in caught.value.problems] == [("part_bytes", rule)]
 

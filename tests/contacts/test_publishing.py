@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import prepare_contacts
 from tests.clients import files_in
 from tests.contacts.examples import FORMS, clean_contacts, written
@@ -27,7 +27,7 @@ async def test_files_are_the_callers_once_published(tmp_path: Path, temporary: P
     """Until then an older one stays; the report names the file from the start."""
     clean = tmp_path / "clean.csv"
     beside = written(tmp_path, b"old", "bad.csv")
-    options = Options(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
+    options = ContactsOptions(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
 
     async with prepare_contacts(BAD, options) as found:
         before = (clean.exists(), beside.read_bytes(), ours(temporary))
@@ -49,7 +49,7 @@ async def test_nothing_is_published_of_unusable_contacts(
     """No file is named that is not there, an older one stays, and nothing is kept."""
     beside = written(tmp_path, b"old", "bad.csv")
     clean = tmp_path / "clean.csv"
-    options = Options(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
+    options = ContactsOptions(fix="leave-out-bad-rows", left_out_to=beside, write_to=clean)
 
     async with prepare_contacts(contacts, options) as found:
         await found.publish()

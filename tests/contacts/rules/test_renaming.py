@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async import InvalidRequest, check_contacts
-from newsleopard_async.contacts.options import Options
+from newsleopard_async.contacts.contacts_options import ContactsOptions
 from tests.contacts.checking import check, csv_of, found
 
 COLUMNS = {"電子郵件": "EMAIL", "姓名": "NAME"}
@@ -110,7 +110,7 @@ def test_name_that_another_column_has_already_is_an_error() -> None:
 def test_names_that_cannot_be_used_are_refused(columns: Any, rules: set[str]) -> None:
     """Before anything is read."""
     with pytest.raises(InvalidRequest) as caught:
-        Options(columns=columns)
+        ContactsOptions(columns=columns)
 
     assert {each.rule for each in caught.value.problems} == rules
     assert {each.field for each in caught.value.problems} == {"columns"}

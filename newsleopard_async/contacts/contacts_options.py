@@ -28,7 +28,7 @@ from newsleopard_async.files import PATH_TYPES, AnyPath, as_path, copy_durably
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.models.validation import problems_of_count, problems_of_type, raise_problems
 
-__all__ = ["Options", "as_fixes", "check_output", "left_out_beside", "publish"]
+__all__ = ["ContactsOptions", "as_fixes", "check_output", "left_out_beside", "publish"]
 
 _LEAVE_OUT: Final = "leave-out-bad-rows"
 _FIXES: Final = get_args(Fix)
@@ -47,7 +47,7 @@ def as_fixes(fix: Fix | Iterable[Fix]) -> tuple[Fix, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class Options:
+class ContactsOptions:
     """What the caller may say of contacts, beyond where they are.
 
     Attributes:
@@ -110,7 +110,7 @@ class Options:
         """Whether bad rows are left out."""
         return _LEAVE_OUT in self.fix
 
-    async def fitted(self, source: ContactsSource) -> Options:
+    async def fitted(self, source: ContactsSource) -> ContactsOptions:
         """Return what is left open decided for a source.
 
         Raises:

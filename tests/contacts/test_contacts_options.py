@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from newsleopard_async import Fix, InvalidRequest
-from newsleopard_async.contacts.options import Options, check_output, left_out_beside, publish
+from newsleopard_async.contacts.contacts_options import (
+    ContactsOptions,
+    check_output,
+    left_out_beside,
+    publish,
+)
 from newsleopard_async.contacts.sources import as_source
 from tests.clients import files_in
 from tests.contacts.examples import CSV, ROWS, written
@@ -24,7 +29,7 @@ def problems_of(error: InvalidRequest) -> list[tuple[str, str]]:
 
 def test_path_may_be_text() -> None:
     """As everywhere where a path is taken."""
-    options = Options(left_out_to="bad.csv", write_to="good.csv")
+    options = ContactsOptions(left_out_to="bad.csv", write_to="good.csv")
 
     assert (options.left_out_to, options.write_to) == (Path("bad.csv"), Path("good.csv"))
 
@@ -49,7 +54,7 @@ def test_path_may_be_text() -> None:
 def test_bad_option_is_refused(options: Any, problems: list[tuple[str, str]]) -> None:
     """All of them at once."""
     with pytest.raises(InvalidRequest) as caught:
-        Options(**options)
+        ContactsOptions(**options)
 
     assert problems_of(caught.value) == problems
 
@@ -65,22 +70,22 @@ def test_bad_option_is_refused(options: Any, problems: list[tuple[str, str]]) ->
 )
 def test_what_is_put_right_is_judged(fix: Any, judges: bool, leaves_out: bool) -> None:
     """One fix may be given without a list; what drops rows must know them."""
-    options = Options(fix=fix, check_rows=False)
+    options = ContactsOptions(fix=fix, check_rows=False)
 
     assert (options.judges, options.leaves_out) == (judges, leaves_out)
-    assert Options(fix=options.fix).judges
+    assert ContactsOptions(fix=options.fix).judges
 
 
 @pytest.mark.anyio
 async def test_left_out_file_is_beside_a_path_or_named(tmp_path: Path) -> None:
     """Where there is no path, it must be named; and it is none where nothing is left out."""
-    options = Options(fix="leave-out-bad-rows")
+    options = ContactsOptions(fix="leave-out-bad-rows")
     source = as_source(written(tmp_path))
     named = tmp_path / "bad.csv"
 
     beside = await options.fitted(source)
-    elsewhere = await Options(fix="leave-out-bad-rows", left_out_to=named).fitted(source)
-    nowhere = await Options(left_out_to=named).fitted(source)
+    elsewhere = await ContactsOptions(fix="leave-out-bad-rows", left_out_to=named).fitted(source)
+    nowhere = await ContactsOptions(left_out_to=named).fitted(source)
     with pytest.raises(InvalidRequest) as caught:
         await options.fitted(as_source(CSV))
 
@@ -99,10 +104,10 @@ async def test_outputs_must_not_be_what_is_read(tmp_path: Path) -> None:
     found = []
     with path.open("rb") as file:
         for contacts, options in (
-            (path, Options(write_to=path)),
-            (file, Options(write_to=path)),
-            (path, Options(fix=leave_out, left_out_to=path)),
-            (path, Options(fix=leave_out, left_out_to=out, write_to=out)),
+            (path, ContactsOptions(write_to=path)),
+            (file, ContactsOptions(write_to=path)),
+            (path, ContactsOptions(fix=leave_out, left_out_to=path)),
+            (path, ContactsOptions(fix=leave_out, left_out_to=out, write_to=out)),
         ):
             with pytest.raises(InvalidRequest) as caught:
                 await options.fitted(as_source(contacts))
@@ -122,15 +127,17 @@ async def test_text_has_no_encoding(contacts: Any) -> None:
     """It is UTF-8 here, and to say another is a mistake."""
     source = as_source(contacts)
 
-    assert (await Options().fitted(source)).encoding == "utf-8"
+    assert (await ContactsOptions().fitted(source)).encoding == "utf-8"
     for name in ("utf-8", "UTF-8", "utf8", "utf_8_sig"):
-        assert (await Options(encoding=name).fitted(source)).encoding == "utf-8"
+        assert (await ContactsOptions(encoding=name).fitted(source)).encoding == "utf-8"
     other: Any
     for other in ("big5", "none", "a\0b", "字", ["utf-8"], 5):
         with pytest.raises(InvalidRequest) as caught:
-            await Options(encoding=other).fitted(source)
+            await ContactsOptions(encoding=other).fitted(source)
         assert problems_of(caught.value) == [("encoding", "text")]
-    assert (await Options(encoding="big5").fitted(as_source(io.BytesIO()))).encoding == "big5"
+    assert (
+        await ContactsOptions(encoding="big5").fitted(as_source(io.BytesIO()))
+    ).encoding == "big5"
 
 
 @pytest.mark.parametrize(
