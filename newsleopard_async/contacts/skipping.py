@@ -13,7 +13,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.csv.detection import EncodingDetector
 from newsleopard_async.contacts.csv.reader import RowReader
-from newsleopard_async.contacts.rules.cells import Tally
+from newsleopard_async.contacts.rules.cells import LineTally
 from newsleopard_async.contacts.rules.edges import bare_address
 from newsleopard_async.contacts.rules.emails import addresses_in, key_of
 from newsleopard_async.contacts.rules.header import email_column
@@ -47,7 +47,7 @@ class SkipList:
     """
 
     keys: set[bytes] = attrs.field(factory=set, repr=False)
-    invalid: Tally = attrs.field(factory=Tally)
+    invalid: LineTally = attrs.field(factory=LineTally)
     is_doubtful: bool = False
     has_address: bool = False
     is_file: bool = False

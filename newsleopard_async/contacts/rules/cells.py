@@ -12,13 +12,13 @@ import attrs
 from newsleopard_async.contacts.csv.batch import Column
 from newsleopard_async.models.findings import MOST_PLACES, Finding, Level, Scope, counted
 
-__all__ = ["NUMBER", "CellRule", "Cells", "Tally", "is_formula"]
+__all__ = ["NUMBER", "CellRule", "Cells", "LineTally", "is_formula"]
 
 _MOST_SHOWN: Final = 5
 
 
 @attrs.define
-class Tally:
+class LineTally:
     """Counts everything, and keeps the first places; fed in the order of the lines.
 
     Attributes:

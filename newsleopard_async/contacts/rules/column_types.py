@@ -18,7 +18,7 @@ from itertools import compress
 from typing import Final, Literal
 
 from newsleopard_async.contacts.csv.batch import all_cells
-from newsleopard_async.contacts.rules.cells import NUMBER, Cells, Tally
+from newsleopard_async.contacts.rules.cells import NUMBER, Cells, LineTally
 from newsleopard_async.models.findings import Finding, counted, either
 
 __all__ = ["ColumnType"]
@@ -92,10 +92,10 @@ class ColumnType:
         self._is_phone = _is_phone(column)
         self._first: Kind = ""
         self._counts: Counter[Kind] = Counter()
-        self._others: dict[Kind, Tally] = {"number": Tally(), "date": Tally()}
-        self._zeros = Tally()
-        self._lost_of_nine = Tally()
-        self._lost_of_any = Tally()
+        self._others: dict[Kind, LineTally] = {"number": LineTally(), "date": LineTally()}
+        self._zeros = LineTally()
+        self._lost_of_nine = LineTally()
+        self._lost_of_any = LineTally()
         self._has_local_numbers = False
 
     def check(self, cells: Cells) -> None:
@@ -128,7 +128,7 @@ class ColumnType:
             self._has_local_numbers = self._has_local_numbers or local > 0
 
     @property
-    def _lost(self) -> Tally:
+    def _lost(self) -> LineTally:
         """Those whose zero is lost; where others have no area code, eight digits may be all."""
         return self._lost_of_nine if self._has_local_numbers else self._lost_of_any
 
@@ -150,7 +150,7 @@ class ColumnType:
         elif self._lost.count:
             yield self._finding_of_lost_zeros()
 
-    def _finding_of_others(self, inferred: str, others: Tally) -> Finding:
+    def _finding_of_others(self, inferred: str, others: LineTally) -> Finding:
         are_none = either(others.count, f"is not a {inferred}", f"are not {inferred}s")
         rows = either(others.count, "this row", "these rows")
         return others.finding(

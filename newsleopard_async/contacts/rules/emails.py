@@ -11,7 +11,7 @@ from typing import Final, Literal
 import attrs
 
 from newsleopard_async.contacts.csv.batch import Column, all_cells
-from newsleopard_async.contacts.rules.cells import Tally
+from newsleopard_async.contacts.rules.cells import LineTally
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.models.damage import INVISIBLE, without_invisible
 from newsleopard_async.models.findings import Finding, counted, either
@@ -128,11 +128,11 @@ class Addresses:
         self._kept = kept
         self._to_come = dict(repeats or {})
         self._seen: set[bytes] = set()
-        self._missing = Tally()
-        self._invalid = Tally()
-        self._invisible = Tally()
-        self._doubtful = Tally()
-        self._repeated = Tally()
+        self._missing = LineTally()
+        self._invalid = LineTally()
+        self._invisible = LineTally()
+        self._doubtful = LineTally()
+        self._repeated = LineTally()
         self._reasons: dict[str, int] = {}
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.rules.cells import Tally
+from newsleopard_async.contacts.rules.cells import LineTally
 from newsleopard_async.models.findings import Finding, counted, either, listed
 
 __all__ = ["Shapes", "filled"]
@@ -20,14 +20,14 @@ class Shapes:
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
-        self._short = Tally()
-        self._padded = Tally()
-        self._long = Tally()
+        self._short = LineTally()
+        self._padded = LineTally()
+        self._long = LineTally()
         self._fewest_cells = len(names)
-        self._breaks: dict[str, Tally] = {}
-        self._unclosed = Tally()
-        self._nuls: dict[str, Tally] = {}
-        self._stray = Tally()
+        self._breaks: dict[str, LineTally] = {}
+        self._unclosed = LineTally()
+        self._nuls: dict[str, LineTally] = {}
+        self._stray = LineTally()
 
     def check(self, batch: Batch) -> dict[int, list[str]]:
         """Return the rules that rows break, by their index."""
@@ -65,12 +65,14 @@ class Shapes:
         else:
             (self._long if has_surplus(row, width) else self._padded).add(1, (line,))
 
-    def _mark(self, tallies: dict[str, Tally], row: Sequence[str], sought: str, line: int) -> bool:
+    def _mark(
+        self, tallies: dict[str, LineTally], row: Sequence[str], sought: str, line: int
+    ) -> bool:
         """Count a row once for each column that holds a character, and tell if any does."""
         last = len(self._names) - 1
         columns = {self._names[min(at, last)] for at, cell in enumerate(row) if sought in cell}
         for column in columns:
-            tallies.setdefault(column, Tally()).add(1, (line,))
+            tallies.setdefault(column, LineTally()).add(1, (line,))
         return bool(columns)
 
     def findings(self, *, left_out: bool) -> Iterator[Finding]:
@@ -153,5 +155,5 @@ def filled(row: list[str], width: int) -> list[str]:
     return [*row[:width], *[""] * (width - len(row))]
 
 
-def _or_leave_out(tally: Tally) -> str:
+def _or_leave_out(tally: LineTally) -> str:
     return f", or let fix='leave-out-bad-rows' leave {either(tally.count, 'it', 'them')} out"

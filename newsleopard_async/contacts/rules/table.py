@@ -12,7 +12,7 @@ import attrs
 from newsleopard_async.contacts.csv.batch import Batch, Column
 from newsleopard_async.contacts.csv.writer import CleanWriter, LeftOutWriter
 from newsleopard_async.contacts.rules import ROW_RULES
-from newsleopard_async.contacts.rules.cells import CellRule, Cells, Tally
+from newsleopard_async.contacts.rules.cells import CellRule, Cells, LineTally
 from newsleopard_async.contacts.rules.column_types import ColumnType
 from newsleopard_async.contacts.rules.edges import bare, bare_addresses, bare_values
 from newsleopard_async.contacts.rules.emails import (
@@ -81,10 +81,10 @@ class Table:
             deep, left_out=self._leaves_out, kept=self._kept, repeats=repeats
         )
         self._skip = skip
-        self._skipped = Tally()
-        self._blank = Tally()
-        self._filled = Tally()
-        self._marked = Tally()
+        self._skipped = LineTally()
+        self._blank = LineTally()
+        self._filled = LineTally()
+        self._marked = LineTally()
         self._shapes = Shapes(header.labels)
         self._rules = tuple(_rules_of(header))
         self._clean = (

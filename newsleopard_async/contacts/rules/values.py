@@ -13,7 +13,7 @@ from typing import Final
 
 import attrs
 
-from newsleopard_async.contacts.rules.cells import Cells, Tally, is_formula
+from newsleopard_async.contacts.rules.cells import Cells, LineTally, is_formula
 from newsleopard_async.contacts.rules.edges import is_marked
 from newsleopard_async.models.damage import (
     INVISIBLE,
@@ -363,7 +363,7 @@ class Values:
     def __init__(self, column: str, hints: _Hints = _OTHER_HINTS) -> None:
         self._column = column
         self._hints = hints
-        self._found: dict[str, Tally] = {}
+        self._found: dict[str, LineTally] = {}
 
     @classmethod
     def of_email(cls, column: str) -> Values:
@@ -380,7 +380,7 @@ class Values:
         for rule in self._hints.rules_for(cells.joined + "\n"):
             lines = cells.lines_of(rule.is_meant)
             if lines:
-                self._found.setdefault(rule.name, Tally()).add(len(lines), lines)
+                self._found.setdefault(rule.name, LineTally()).add(len(lines), lines)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what was found, rule by rule."""
