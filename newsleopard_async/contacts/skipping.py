@@ -14,9 +14,9 @@ from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.csv.detection import EncodingDetector
 from newsleopard_async.contacts.csv.reader import RowReader
 from newsleopard_async.contacts.rules.cells import LineTally
-from newsleopard_async.contacts.rules.edges import bare_address
 from newsleopard_async.contacts.rules.emails import addresses_in, key_of
 from newsleopard_async.contacts.rules.header import email_column
+from newsleopard_async.contacts.rules.trimming import trim_address
 from newsleopard_async.contacts.sources import as_source, in_pieces
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
@@ -56,7 +56,7 @@ class SkipList:
     def add(self, cells: Iterable[str], place: int) -> None:
         """Take an entry: the addresses in some cells."""
         # More than is meant does no harm, and less sends mail to those who do not want it.
-        bare = list(map(bare_address, cells))
+        bare = list(map(trim_address, cells))
         keys = [key_of(each) for cell in bare for each in addresses_in(cell)]
         self.keys.update(keys)
         if keys:
@@ -198,7 +198,7 @@ class _Reading:
         self.has_begun = True
         if any(True for cell in row for _ in addresses_in(cell)):
             return False
-        self.column = email_column([bare_address(cell) for cell in row])
+        self.column = email_column([trim_address(cell) for cell in row])
         if self.column is None and len(row) > 1:
             raise _refusal("header-order", "has no column EMAIL; call the one of the addresses so")
         return self.column is not None

@@ -20,8 +20,8 @@ from typing import Final
 import attrs
 
 from newsleopard_async.contacts.csv.separators import folded
-from newsleopard_async.contacts.rules.edges import bare_address
 from newsleopard_async.contacts.rules.emails import key_of
+from newsleopard_async.contacts.rules.trimming import trim_address
 from newsleopard_async.downloads.table_headers import cell_at, email_column
 
 __all__ = ["LineFinder", "address_key"]
@@ -39,7 +39,7 @@ def address_key(email: str) -> bytes:
     What an import takes off makes no difference: blanks, invisible characters, an apostrophe. Nor
     does a name before it, as in ``Wang <wang@example.com>``.
     """
-    bare = bare_address(email)
+    bare = trim_address(email)
     return key_of(bare[bare.find("<") + 1 : -1] if bare.endswith(">") else bare)
 
 

@@ -19,8 +19,8 @@ from newsleopard_async.contacts.csv.separators import (
     foreign_separator,
     looks_like_address,
 )
-from newsleopard_async.contacts.rules.edges import bare, has_invisible
 from newsleopard_async.contacts.rules.renaming import renamed
+from newsleopard_async.contacts.rules.trimming import has_invisible, trim
 from newsleopard_async.contacts.rules.values import flaws_of_name
 from newsleopard_async.disclosure import shown
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
@@ -121,7 +121,7 @@ def read_header(
     if fatal is not None:
         header = Header(findings=(fatal,))
     else:
-        cells = tuple(map(bare, row))
+        cells = tuple(map(trim, row))
         names = renamed(cells, columns or {}, line=line)
         if names.findings:
             header = Header(findings=names.findings)

@@ -14,7 +14,6 @@ from newsleopard_async.contacts.csv.writer import CleanWriter, LeftOutWriter
 from newsleopard_async.contacts.rules import ROW_RULES
 from newsleopard_async.contacts.rules.cells import CellRule, Cells, LineTally
 from newsleopard_async.contacts.rules.column_types import ColumnType
-from newsleopard_async.contacts.rules.edges import bare, bare_addresses, bare_values
 from newsleopard_async.contacts.rules.emails import (
     Addresses,
     DeepCheck,
@@ -25,6 +24,7 @@ from newsleopard_async.contacts.rules.emails import (
 )
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
 from newsleopard_async.contacts.rules.shapes import Shapes, filled
+from newsleopard_async.contacts.rules.trimming import trim, trim_addresses, trim_values
 from newsleopard_async.contacts.rules.values import Values
 from newsleopard_async.models.findings import Finding, Fix, counted, either
 
@@ -147,15 +147,15 @@ class Table:
                 lines = [line for row, new, line in pairs if row is not new]
                 self._filled.add(len(lines), lines)
         if self._trims:
-            mended = mended.changed(bare_values)
-        return mended.changed(bare_addresses, at=self._email_index)
+            mended = mended.changed(trim_values)
+        return mended.changed(trim_addresses, at=self._email_index)
 
     def _count_marks(self, batch: Batch, mended: Batch, removed: Collection[int]) -> None:
         """Count the addresses that an apostrophe was taken off."""
         at = self._email_index
         for index, (row, new) in enumerate(zip(batch.rows, mended.rows, strict=True)):
             # Anything else around an address is taken off in silence.
-            if index not in removed and len(row) > at and bare(row[at]) != bare(new[at]):
+            if index not in removed and len(row) > at and trim(row[at]) != trim(new[at]):
                 self._marked.add(1, (batch.lines[index],))
 
     def _without_blank_rows(self, batch: Batch) -> Batch:
@@ -172,7 +172,7 @@ class Table:
             cells = Column.of(
                 ["".join(row[index_of_email : index_of_email + 1]) for row in batch.rows]
             )
-        cells = bare_addresses(cells)
+        cells = trim_addresses(cells)
         skipped = [index for index, cell in enumerate(cells) if key_of(cell) in self._skip]
         if not are_addresses(cells):
             # One with something around it is not an address, and may be taken for one all the same.

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.contacts.rules.cells import Cells, LineTally, is_formula
-from newsleopard_async.contacts.rules.edges import is_marked
+from newsleopard_async.contacts.rules.trimming import is_marked
 from newsleopard_async.models.damage import (
     INVISIBLE,
     LOST,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsleopard_async.contacts.rules.edges import bare_address
+from newsleopard_async.contacts.rules.trimming import trim_address
 from newsleopard_async.emulator.platform.csvfile import read_blocks
 from tests.contacts.checking import check
 
@@ -74,7 +74,7 @@ def test_any_table_comes_out_as_it_went_in(
 
     checked = check(dialect.write(table), block_bytes=block_bytes)
 
-    expected = [[bare_address(email), *others] for email, *others in table]
+    expected = [[trim_address(email), *others] for email, *others in table]
     again = csv.reader(io.StringIO(checked.clean.decode(), newline=""), strict=True)
     assert list(again) == expected
     found = [row for block in read_blocks([checked.clean]) for row in block.rows]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from newsleopard_async.contacts.csv.batch import Column
-from newsleopard_async.contacts.rules import edges
+from newsleopard_async.contacts.rules import trimming
 from tests.cases import case
 from tests.contacts.checking import check, csv_of, found
 
@@ -243,7 +243,7 @@ def test_hostile_cell_takes_no_time(cell: str) -> None:
 )
 def test_address_is_taken_out_of_what_is_around_it(cell: str, bare: str) -> None:
     """Blanks, invisible characters, and the apostrophe of a spreadsheet."""
-    assert edges.bare_address(cell) == bare
+    assert trimming.trim_address(cell) == bare
 
 
 @pytest.mark.parametrize(
@@ -261,8 +261,8 @@ def test_address_is_taken_out_of_what_is_around_it(cell: str, bare: str) -> None
 )
 def test_trimming_takes_off_what_is_around_a_cell(cell: str, trimmed: str) -> None:
     """A formula keeps its mark, an emoji its variation, and nothing inside is touched."""
-    assert list(edges.bare_values(Column.of(["x", cell, "y "]))) == ["x", trimmed, "y"]
-    assert list(edges.bare_values(Column.of([cell, "x"]))) == [trimmed, "x"]
+    assert list(trimming.trim_values(Column.of(["x", cell, "y "]))) == ["x", trimmed, "y"]
+    assert list(trimming.trim_values(Column.of([cell, "x"]))) == [trimmed, "x"]
 
 
 @pytest.mark.parametrize(

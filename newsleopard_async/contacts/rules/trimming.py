@@ -15,7 +15,7 @@ from newsleopard_async.contacts.csv.batch import Column
 from newsleopard_async.contacts.rules.cells import is_formula
 from newsleopard_async.contacts.rules.emails import is_address
 
-__all__ = ["bare", "bare_address", "bare_addresses", "bare_values", "has_invisible", "is_marked"]
+__all__ = ["has_invisible", "is_marked", "trim", "trim_address", "trim_addresses", "trim_values"]
 
 _MARK: Final = "'"
 
@@ -51,39 +51,39 @@ def is_marked(cell: str) -> bool:
     return _MARKED.match(cell) is not None
 
 
-def bare(text: str) -> str:
+def trim(text: str) -> str:
     """Return a text without the blanks and invisible characters around it."""
     return text.strip(_AROUND)
 
 
-def bare_address(cell: str) -> str:
+def trim_address(cell: str) -> str:
     """Return an address without anything around it, an apostrophe before it included."""
-    cell = bare(cell)
+    cell = trim(cell)
     # Nobody's address begins with one, though the standards allow it.
-    unmarked = bare(cell.lstrip(_MARK))
+    unmarked = trim(cell.lstrip(_MARK))
     return unmarked if unmarked != cell and is_address(unmarked) else cell
 
 
-def _bare_value(cell: str) -> str:
-    cell = bare(cell)
+def _trim_value(cell: str) -> str:
+    cell = trim(cell)
     if not is_marked(cell):
         return cell
-    unmarked = bare(cell.removeprefix(_MARK))
+    unmarked = trim(cell.removeprefix(_MARK))
     # The mark before a formula keeps a spreadsheet from executing it.
     return cell if is_formula(unmarked) else unmarked
 
 
-def bare_addresses(cells: Column) -> Column:
+def trim_addresses(cells: Column) -> Column:
     """Return addresses without anything around them."""
-    return _bared(cells, bare_address)
+    return _trim_column(cells, trim_address)
 
 
-def bare_values(cells: Column) -> Column:
+def trim_values(cells: Column) -> Column:
     """Return cells of any kind without blanks, invisible characters and marks of text."""
-    return _bared(cells, _bare_value)
+    return _trim_column(cells, _trim_value)
 
 
-def _bared(cells: Column, bare_one: Callable[[str], str]) -> Column:
+def _trim_column(cells: Column, trim_one: Callable[[str], str]) -> Column:
     joined = cells.joined
     # Addresses and numbers have nothing of the kind, not even inside.
     is_one_word = joined.isascii() and not any(blank in joined for blank in _ASCII_AROUND)
@@ -93,4 +93,4 @@ def _bared(cells: Column, bare_one: Callable[[str], str]) -> Column:
     joined = "\n" + "\n".join(stripped)
     # A look at each takes ten times as long, and next to no file needs it.
     is_bare = f"\n{_MARK}" not in joined and (joined.isascii() or _INVISIBLE.search(joined) is None)
-    return cells.with_cells(stripped if is_bare else list(map(bare_one, stripped)))
+    return cells.with_cells(stripped if is_bare else list(map(trim_one, stripped)))
