@@ -425,7 +425,7 @@ def _check_page(page: int, size: int) -> None:
 
 def _check_text(csv_text: str) -> str:
     # A client that imports no text has no need of the rules of contacts.
-    from newsleopard_async.contacts.rules.text import problems_of_csv_text
+    from newsleopard_async.contacts.rules.import_text import problems_of_csv_text
 
     raise_problems(problems_of_csv_text(csv_text))
     return csv_text

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from newsleopard_async.client import NewsLeopard
-from newsleopard_async.contacts.rules.renaming import problems_of_columns, renamed
+from newsleopard_async.contacts.rules.renaming import problems_of_columns, rename_columns
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.disclosure import hides_variables
 from newsleopard_async.downloads.rejected_file import read_rejected
@@ -102,7 +102,7 @@ def _renamed(rows: Rows, columns: Mapping[str, str]) -> Rows:
     """Give the columns the names under which they went out."""
     with closing(rows):
         yield from (
-            (line, list(renamed(cells, columns, line=line).cells))
+            (line, list(rename_columns(cells, columns, line=line).cells))
             for line, cells in islice(rows, 1)
         )
         yield from rows

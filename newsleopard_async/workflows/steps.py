@@ -21,7 +21,7 @@ from newsleopard_async.clock import moved
 from newsleopard_async.contacts.parts import Part, write_part
 
 # Loaded before a pipeline begins: an import that failed in its midst would hide what was done.
-from newsleopard_async.contacts.rules import text as _text  # noqa: F401 - see above
+from newsleopard_async.contacts.rules import import_text as _text  # noqa: F401 - see above
 from newsleopard_async.disclosure import shown
 from newsleopard_async.endpoints import campaigns, contacts, reports  # noqa: F401 - see above
 from newsleopard_async.errors import (
@@ -387,7 +387,7 @@ def _file_part(text: str) -> str:
     if re.fullmatch(r"[a-z0-9_-]{1,64}", text):
         return text
     # Two that look alike, or differ only in case, must not become one file.
-    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    mark = hashlib.sha256(import_text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', text)[:48]}-{mark}"
 
 

@@ -1,6 +1,6 @@
 """The rules of contacts: what is judged here, rule by rule, as the documentation prints them.
 
-`text` is for a CSV that is to be imported exactly as it is.
+`import_text` is for a CSV that is to be imported exactly as it is.
 """
 
 from __future__ import annotations

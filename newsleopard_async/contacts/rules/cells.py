@@ -115,9 +115,9 @@ class Cells:
         """All of them, each after a line feed, to be searched in one go."""
         return self.column.joined
 
-    def lines_of(self, is_meant: Callable[[str], object]) -> list[int]:
+    def lines_of(self, condition: Callable[[str], object]) -> list[int]:
         """Return the lines of the cells that a condition holds for."""
-        return [line for cell, line in zip(self.cells, self.lines, strict=True) if is_meant(cell)]
+        return [line for cell, line in zip(self.cells, self.lines, strict=True) if condition(cell)]
 
     def filled(self) -> Cells:
         """Return those that are not empty."""

@@ -19,9 +19,9 @@ from newsleopard_async.contacts.csv.separators import (
     foreign_separator,
     looks_like_address,
 )
-from newsleopard_async.contacts.rules.renaming import renamed
+from newsleopard_async.contacts.rules.renaming import rename_columns
+from newsleopard_async.contacts.rules.text_rules import flaws_of_name
 from newsleopard_async.contacts.rules.trimming import has_invisible, trim
-from newsleopard_async.contacts.rules.values import flaws_of_name
 from newsleopard_async.disclosure import shown
 from newsleopard_async.models.contacts import RESERVED_COLUMNS
 from newsleopard_async.models.findings import Finding, Level, counted, either
@@ -122,7 +122,7 @@ def read_header(
         header = Header(findings=(fatal,))
     else:
         cells = tuple(map(trim, row))
-        names = renamed(cells, columns or {}, line=line)
+        names = rename_columns(cells, columns or {}, line=line)
         if names.findings:
             header = Header(findings=names.findings)
         else:

@@ -15,7 +15,7 @@ from newsleopard_async.models.damage import without_invisible
 from newsleopard_async.models.findings import Finding, either
 from newsleopard_async.models.validation import problems_of_line, wrong_type
 
-__all__ = ["Renamed", "problems_of_columns", "renamed"]
+__all__ = ["RenamedColumns", "problems_of_columns", "rename_columns"]
 
 _RULE: Final = "column-names"
 _FIELD: Final = "columns"
@@ -25,7 +25,7 @@ _OF_A_CONTACT: Final = re.compile("@|[0-9]{6}")
 
 
 @attrs.frozen
-class Renamed:
+class RenamedColumns:
     """The names after renaming, and what keeps them from being used."""
 
     cells: tuple[str, ...]
@@ -54,7 +54,9 @@ def _problems_of_same(names: Iterable[str], message: str) -> Iterator[Problem]:
         seen.add(_key(name))
 
 
-def renamed(cells: Sequence[str], columns: Mapping[str, str], *, line: int) -> Renamed:
+def rename_columns(
+    cells: Sequence[str], columns: Mapping[str, str], *, line: int
+) -> RenamedColumns:
     """Rename the columns of a file.
 
     Names are compared as those of columns are, without invisible characters.
@@ -76,7 +78,7 @@ def renamed(cells: Sequence[str], columns: Mapping[str, str], *, line: int) -> R
         for old, new in columns.items()
         if _key(new) in kept and _key(old) in keys
     )
-    return Renamed(names, tuple(_finding(message, line) for message in messages))
+    return RenamedColumns(names, tuple(_finding(message, line) for message in messages))
 
 
 def _message_of_missing(missing: Sequence[str], cells: Sequence[str]) -> str:

@@ -23,9 +23,9 @@ from newsleopard_async.contacts.rules.emails import (
     key_of,
 )
 from newsleopard_async.contacts.rules.header import REQUIRED, Header
-from newsleopard_async.contacts.rules.shapes import Shapes, filled
+from newsleopard_async.contacts.rules.row_shapes import RowShapes, filled
+from newsleopard_async.contacts.rules.text_rules import TextRules
 from newsleopard_async.contacts.rules.trimming import trim, trim_addresses, trim_values
-from newsleopard_async.contacts.rules.values import Values
 from newsleopard_async.models.findings import Finding, Fix, counted, either
 
 __all__ = ["Table"]
@@ -85,7 +85,7 @@ class Table:
         self._blank = LineTally()
         self._filled = LineTally()
         self._marked = LineTally()
-        self._shapes = Shapes(header.labels)
+        self._shapes = RowShapes(header.labels)
         self._rules = tuple(_rules_of(header))
         self._clean = (
             CleanWriter(header.names, header.order, separator=separator)
@@ -326,11 +326,11 @@ def _rules_of(header: Header) -> Iterator[tuple[CellRule, ...]]:
     email, name = map(header.index_of, REQUIRED)
     for index, column in enumerate(header.labels):
         if index == email:
-            yield (Values.of_email(column),)
+            yield (TextRules.of_email(column),)
         elif index == name:
-            yield (Values.of_name(column),)
+            yield (TextRules.of_name(column),)
         else:
-            yield ColumnType(column), Values(column)
+            yield ColumnType(column), TextRules(column)
 
 
 def _frame_of(batch: Batch, *, width: int) -> _Frame | None:

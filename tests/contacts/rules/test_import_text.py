@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from newsleopard_async.contacts.rules import CONTACT_RULES
-from newsleopard_async.contacts.rules.text import problems_of_csv_text
+from newsleopard_async.contacts.rules.import_text import problems_of_csv_text
 from newsleopard_async.models.campaign import MAX_BODY_BYTES
 
 ROW = "a@example.com,甲\n"

@@ -8,10 +8,10 @@ from newsleopard_async.contacts.csv.batch import Batch
 from newsleopard_async.contacts.rules.cells import LineTally
 from newsleopard_async.models.findings import Finding, counted, either, listed
 
-__all__ = ["Shapes", "filled"]
+__all__ = ["RowShapes", "filled"]
 
 
-class Shapes:
+class RowShapes:
     """Looks at rows as they were read.
 
     Args:

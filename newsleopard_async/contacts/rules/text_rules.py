@@ -25,11 +25,11 @@ from newsleopard_async.models.damage import (
 )
 from newsleopard_async.models.findings import Finding, Level, counted
 
-__all__ = ["Values", "flaws_of_name"]
+__all__ = ["TextRules", "flaws_of_name"]
 
 
 @attrs.frozen(kw_only=True)
-class _Rule:
+class _TextRule:
     """One rule of a cell.
 
     Attributes:
@@ -43,7 +43,7 @@ class _Rule:
     """
 
     name: str
-    is_meant: Callable[[str], object]
+    is_broken_by: Callable[[str], object]
     says: str
     marks: str = ""
     begins: str = ""
@@ -207,68 +207,68 @@ _PLACEHOLDER: Final = re.compile(
     r"[$＄][{｛]|\{[{%]|\{[!$][A-Za-z]|\*\||%%\w+%%|(?<![0-9])%[A-Z_]{4,}%|<%|\$\[\w|\[\[\w"
 )
 
-_LOST_RULE: Final = _Rule(
+_LOST_RULE: Final = _TextRule(
     name="lost-character",
     # The first characters of LOST.
     marks=LOST.pattern[1 : LOST.pattern.index("]")],
-    is_meant=_has_lost,
+    is_broken_by=_has_lost,
     says="that lost a character in a conversion, of which �, an empty box or a question mark is "
     "left; write it anew, or export as UTF-8 from where it is still right",
 )
-_MISREAD_RULE: Final = _Rule(
+_MISREAD_RULE: Final = _TextRule(
     name="double-decoding",
     # The first characters of MISREAD.
     marks=MISREAD.pattern[1 : MISREAD.pattern.index("]")],
-    is_meant=original_of,
+    is_broken_by=original_of,
     says="whose text was read in a wrong encoding before it was saved (王 becomes çŽ‹); "
     "export it again from where it is still right",
 )
-_REFERENCE_RULE: Final = _Rule(
+_REFERENCE_RULE: Final = _TextRule(
     name="character-reference",
     marks="&",
-    is_meant=_has_reference,
+    is_broken_by=_has_reference,
     says="with a character reference of HTML, such as &#22531; or &amp;, which a subject shows as "
     "it stands; write the character itself",
 )
-_ERROR_RULE: Final = _Rule(
+_ERROR_RULE: Final = _TextRule(
     name="spreadsheet-error",
     begins="#Ee",
-    is_meant=_SPREADSHEET_ERROR.fullmatch,
+    is_broken_by=_SPREADSHEET_ERROR.fullmatch,
     says="with what a spreadsheet shows for a formula that failed, such as #N/A, or for a value "
     "that is too wide (####); correct it there, and export again",
 )
-_MARKUP_RULE: Final = _Rule(
+_MARKUP_RULE: Final = _TextRule(
     name="markup",
     marks="<",
-    is_meant=_has_markup,
+    is_broken_by=_has_markup,
     says="with a tag of HTML, which takes effect in the mail and is not shown; remove it, unless "
     "it is meant",
 )
-_PLACEHOLDER_RULE: Final = _Rule(
+_PLACEHOLDER_RULE: Final = _TextRule(
     name="placeholder-in-value",
     marks="$＄\\{%*<\\[",
-    is_meant=_PLACEHOLDER.search,
+    is_broken_by=_PLACEHOLDER.search,
     says="with a placeholder, which is not replaced in a value; write the value itself",
 )
-_MARK_RULE: Final = _Rule(
+_MARK_RULE: Final = _TextRule(
     name="text-apostrophe",
     begins="'",
-    is_meant=is_marked,
+    is_broken_by=is_marked,
     says="with an apostrophe at the beginning, by which a spreadsheet marks text and which the "
     "mail would show; remove it, or let fix='trim' do so",
 )
-_FORMULA_RULE: Final = _Rule(
+_FORMULA_RULE: Final = _TextRule(
     name="formula",
     begins="=+@\\-\\t\\r",
-    is_meant=is_formula,
+    is_broken_by=is_formula,
     says="that a spreadsheet would execute for the =, +, -, @ or tab at the beginning; check "
     "whether it is meant",
 )
 
-_UNESCAPED_RULE: Final = _Rule(
+_UNESCAPED_RULE: Final = _TextRule(
     name="unescaped-value",
     marks="<&",
-    is_meant=_is_unescaped,
+    is_broken_by=_is_unescaped,
     says="with < or &, which goes into the HTML of the mail as it stands; look at a test mail",
     level="note",
 )
@@ -277,10 +277,10 @@ _DAMAGE: Final = (_MISREAD_RULE, _REFERENCE_RULE, _ERROR_RULE)
 _RULES_OF_OTHERS: Final = (
     _LOST_RULE,
     *_DAMAGE,
-    _Rule(
+    _TextRule(
         name="null-word",
         begins="NnUu(<\\[\\\\",
-        is_meant=_is_nothing,
+        is_broken_by=_is_nothing,
         says="with a word that programs write for nothing, such as NULL, which the mail would "
         "show; leave it empty",
     ),
@@ -291,32 +291,32 @@ _RULES_OF_OTHERS: Final = (
     _FORMULA_RULE,
 )
 _RULES_OF_NAME: Final = (
-    attrs.evolve(_LOST_RULE, marks=_LOST_RULE.marks + "？□■〓", is_meant=_name_has_lost),
+    attrs.evolve(_LOST_RULE, marks=_LOST_RULE.marks + "？□■〓", is_broken_by=_name_has_lost),
     *_DAMAGE,
-    _Rule(
+    _TextRule(
         name="empty-name",
         # Those beyond the first plane would make the search for all marks twice as slow.
         marks=INVISIBLE.pattern[1:-1].partition("\U000e0000")[0]
         + "\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u1680\u2000-\u200a\u2028\u2029\u202f\u205f",
         begins="\n",
-        is_meant=is_unseen,
+        is_broken_by=is_unseen,
         says="without anything to be seen, so that ${NAME} would show nothing; fill it in",
     ),
-    _Rule(
+    _TextRule(
         name="null-word",
         begins="NnUu(<\\[\\\\",
         words=_JOINED,
-        is_meant=_is_no_name,
+        is_broken_by=_is_no_name,
         says="with a word that programs write for nothing, such as NULL, which a greeting would "
         "show; leave it empty",
     ),
     _MARK_RULE,
     _MARKUP_RULE,
     _UNESCAPED_RULE,
-    _Rule(
+    _TextRule(
         name="link-in-name",
         words=("://", "www.", "WWW.", "/"),
-        is_meant=_LINK.search,
+        is_broken_by=_LINK.search,
         says="with a link, as robots enter them into forms, so that your mail would advertise it; "
         "remove the contact or the link",
     ),
@@ -325,14 +325,14 @@ _RULES_OF_NAME: Final = (
 )
 
 
-class _Hints:
+class _RuleFilter:
     """Tells in two searches which of some rules any of many cells may break.
 
     Attributes:
         rules: All of them.
     """
 
-    def __init__(self, rules: Sequence[_Rule]) -> None:
+    def __init__(self, rules: Sequence[_TextRule]) -> None:
         self.rules = rules
         self._odd = _set_of("".join(dict.fromkeys(rule.marks for rule in rules)))
         self._odd_ascii = tuple(filter(self._odd.match, map(chr, range(128))))
@@ -340,7 +340,7 @@ class _Hints:
         # Not taken, since it may be a line feed, behind which the next cell begins.
         self._beginning = re.compile(rf"\n(?=([{begins}{_BLANKS}]))")
 
-    def rules_for(self, joined: str) -> Iterator[_Rule]:
+    def rules_for(self, joined: str) -> Iterator[_TextRule]:
         """Yield the rules to ask of each cell; each cell stands between line feeds."""
         marks = "".join(self._marks_in(joined))
         begins = "".join(set(self._beginning.findall(joined)))
@@ -352,33 +352,33 @@ class _Hints:
         return set(self._odd.findall(joined))
 
 
-_EMAIL_HINTS: Final = _Hints((_FORMULA_RULE,))
-_NAME_HINTS: Final = _Hints(_RULES_OF_NAME)
-_OTHER_HINTS: Final = _Hints(_RULES_OF_OTHERS)
+_EMAIL_HINTS: Final = _RuleFilter((_FORMULA_RULE,))
+_NAME_HINTS: Final = _RuleFilter(_RULES_OF_NAME)
+_OTHER_HINTS: Final = _RuleFilter(_RULES_OF_OTHERS)
 
 
-class Values:
+class TextRules:
     """Asks the rules of a kind of column of its cells, batch by batch."""
 
-    def __init__(self, column: str, hints: _Hints = _OTHER_HINTS) -> None:
+    def __init__(self, column: str, hints: _RuleFilter = _OTHER_HINTS) -> None:
         self._column = column
         self._hints = hints
         self._found: dict[str, LineTally] = {}
 
     @classmethod
-    def of_email(cls, column: str) -> Values:
+    def of_email(cls, column: str) -> TextRules:
         """Take those of addresses, which have a form of their own."""
         return cls(column, _EMAIL_HINTS)
 
     @classmethod
-    def of_name(cls, column: str) -> Values:
+    def of_name(cls, column: str) -> TextRules:
         """Take those of names."""
         return cls(column, _NAME_HINTS)
 
     def check(self, cells: Cells) -> None:
         """Take the next cells."""
         for rule in self._hints.rules_for(cells.joined + "\n"):
-            lines = cells.lines_of(rule.is_meant)
+            lines = cells.lines_of(rule.is_broken_by)
             if lines:
                 self._found.setdefault(rule.name, LineTally()).add(len(lines), lines)
 
@@ -398,5 +398,5 @@ class Values:
 def flaws_of_name(name: str) -> Iterator[tuple[str, str]]:
     """Yield the rules of damaged text that a column's name breaks, and what each says."""
     for rule in (_LOST_RULE, *_DAMAGE, _MARKUP_RULE, _PLACEHOLDER_RULE):
-        if rule.is_meant(name):
+        if rule.is_broken_by(name):
             yield rule.name, rule.says
