@@ -21,7 +21,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.contacts_options import ContactsOptions, publish
-from newsleopard_async.contacts.csv.detection import Detected, EncodingDetector
+from newsleopard_async.contacts.csv.detection import DetectedFormat, EncodingDetector
 from newsleopard_async.contacts.csv.magic import is_xlsx
 from newsleopard_async.contacts.parts import Part, split
 from newsleopard_async.contacts.rules.checker import CheckedPiece, ContactsChecker
@@ -152,7 +152,7 @@ class FormatDetector:
             self.is_workbook = self._is_xlsx and find_spec(_READS_XLSX) is not None
         return self.is_workbook or self._detector.feed(piece)
 
-    def finish(self) -> Detected:
+    def finish(self) -> DetectedFormat:
         """Say how to read it, if it is not a workbook that can be read."""
         detected = self._detector.finish()
         return attrs.evolve(detected, findings=(_UNREAD,)) if self._is_xlsx else detected
@@ -210,7 +210,7 @@ class _Preparation:
     skip: SkipList | None
     on_progress: OnProgress | None
     sha256: Any = attrs.field(factory=hashlib.sha256)
-    detected: Detected | None = None
+    detected: DetectedFormat | None = None
     size_bytes: int = 0
     rows: int = 0
     comes_slowly: bool = False
@@ -239,7 +239,7 @@ class _Preparation:
                 if not await in_thread(partial(feed, piece)):
                     break
 
-    async def unpack(self, file: RegularFile) -> tuple[Detected, RegularFile]:
+    async def unpack(self, file: RegularFile) -> tuple[DetectedFormat, RegularFile]:
         """Write the sheet of a workbook as a CSV; that cannot be interrupted.
 
         Raises:

@@ -21,7 +21,7 @@ from xml.etree import ElementTree as ET
 
 import attrs
 
-from newsleopard_async.contacts.csv.detection import Detected
+from newsleopard_async.contacts.csv.detection import DetectedFormat
 from newsleopard_async.contacts.records import csv_row
 from newsleopard_async.contacts.scalars import cell_of
 from newsleopard_async.models.findings import Finding, Level, counted
@@ -79,7 +79,7 @@ class WorkbookError(Exception):
     """A workbook that cannot be read; says why and the way out."""
 
 
-def unpack(source: Path, target: Path) -> Detected:
+def unpack(source: Path, target: Path) -> DetectedFormat:
     """Write the sheet of a workbook as a CSV in UTF-8, whose lines are its rows.
 
     Returns: How to read it; without an encoding, and with an error, if it cannot be read.
@@ -98,8 +98,8 @@ def unpack(source: Path, target: Path) -> Detected:
                 line += len(ends)
     except WorkbookError as error:
         finding = _finding("error", "spreadsheet-file", str(error))
-        return Detected(encoding=None, findings=(finding,))
-    return Detected(encoding="utf-8", findings=sheet.findings, continued=tuple(continued))
+        return DetectedFormat(encoding=None, findings=(finding,))
+    return DetectedFormat(encoding="utf-8", findings=sheet.findings, continued=tuple(continued))
 
 
 @attrs.frozen
@@ -141,8 +141,8 @@ def _opened(file: IO[bytes]) -> Sheet:
         full = [name for name, part in sheets if _has_cell(archive, part)]
         if not full:
             raise WorkbookError("is a workbook without a cell; fill in its first sheet")
-        look = _look_through(archive, dict(sheets)[full[0]])
-    return Sheet(tuple(_findings(full, look)), _rows(file, full[0], look))
+        scan = _scan_sheet(archive, dict(sheets)[full[0]])
+    return Sheet(tuple(_findings(full, scan)), _rows(file, full[0], scan))
 
 
 def _check(archive: zipfile.ZipFile) -> None:
@@ -239,7 +239,7 @@ def _cells(archive: zipfile.ZipFile, part: str) -> Iterator[bytes]:
 
 
 @attrs.define
-class _Look:
+class _SheetScan:
     """What was seen of a sheet.
 
     Attributes:
@@ -257,8 +257,8 @@ class _Look:
     errors: dict[tuple[int, int], str] = attrs.field(factory=dict)
 
 
-def _look_through(archive: zipfile.ZipFile, part: str) -> _Look:
-    look = _Look()
+def _scan_sheet(archive: zipfile.ZipFile, part: str) -> _SheetScan:
+    scan = _SheetScan()
     # Rows and cells may leave their places out; then they follow those before them.
     more_rows = more_cells = last = 0
     for markup in _cells(archive, part):
@@ -273,26 +273,26 @@ def _look_through(archive: zipfile.ZipFile, part: str) -> _Look:
         elif len(set(places)) < len(places):
             # Of two of one place only the last would be read.
             raise ValueError
-        look.width = max(look.width, *map(_column, letters), 0)
-        look.height = max(look.height, *map(_row, numbers), 0)
-        height, width = look.height + more_rows, look.width + more_cells
+        scan.width = max(scan.width, *map(_column, letters), 0)
+        scan.height = max(scan.height, *map(_row, numbers), 0)
+        height, width = scan.height + more_rows, scan.width + more_cells
         if height * width > _MOST_CELLS:
             raise WorkbookError(
                 f"is a workbook whose sheet has cells up to row {height:,} and column "
                 f"{width:,}; delete what is below and beside the contacts, or save it as CSV"
             )
-        _look_at_cells(look, markup)
-    return look
+        _scan_cells(scan, markup)
+    return scan
 
 
-def _look_at_cells(look: _Look, markup: bytes) -> None:
+def _scan_cells(scan: _SheetScan, markup: bytes) -> None:
     if b"hidden" in markup:
-        look.hidden += len(_HIDDEN.findall(markup))
+        scan.hidden += len(_HIDDEN.findall(markup))
     if b"<f" in markup or b":f" in markup:
-        look.uncomputed += len(_UNCOMPUTED.findall(markup))
+        scan.uncomputed += len(_UNCOMPUTED.findall(markup))
     if b'"e"' in markup or b"'e'" in markup:
         for column, row, text in _ERROR.findall(markup):
-            look.errors[int(row), _column(column)] = text.decode()
+            scan.errors[int(row), _column(column)] = text.decode()
 
 
 def _places(markup: bytes, pattern: re.Pattern[bytes], loose: re.Pattern[bytes]) -> list[Any]:
@@ -330,7 +330,7 @@ def _column(letters: bytes) -> int:
     return number
 
 
-def _findings(full: Sequence[str], look: _Look) -> Iterator[Finding]:
+def _findings(full: Sequence[str], scan: _SheetScan) -> Iterator[Finding]:
     if len(full) > 1:
         others = ", ".join(map(repr, full[1 : _MOST_NAMED + 1])) + (
             ", …" if len(full) > _MOST_NAMED + 1 else ""
@@ -341,18 +341,18 @@ def _findings(full: Sequence[str], look: _Look) -> Iterator[Finding]:
             f"has several sheets with cells: {full[0]!r} was read, and not {others}; put the "
             "contacts on the first one",
         )
-    if look.uncomputed:
+    if scan.uncomputed:
         yield _finding(
             "warning",
             "workbook",
-            f"has {counted(look.uncomputed, 'formula')} without a result, as programs write them, "
+            f"has {counted(scan.uncomputed, 'formula')} without a result, as programs write them, "
             "which are read as empty cells; open it in a spreadsheet and save it again",
         )
-    if look.hidden:
+    if scan.hidden:
         yield _finding(
             "warning",
             "workbook",
-            f"has {counted(look.hidden, 'hidden row')}, by a filter for example, which are read "
+            f"has {counted(scan.hidden, 'hidden row')}, by a filter for example, which are read "
             "like all others; delete them if they are not to be imported",
         )
 
@@ -361,25 +361,25 @@ def _finding(level: Level, rule: str, message: str) -> Finding:
     return Finding(level=level, rule=rule, message=message)
 
 
-def _rows(file: IO[bytes], name: str, look: _Look) -> Iterator[tuple[int, list[str]]]:
+def _rows(file: IO[bytes], name: str, scan: _SheetScan) -> Iterator[tuple[int, list[str]]]:
     import python_calamine
 
     file.seek(0)
     sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_name(name)
     left = (sheet.start or (0, 0))[1]
-    return _rows_of(sheet.iter_rows(), left, look)
+    return _rows_of(sheet.iter_rows(), left, scan)
 
 
 def _rows_of(
-    rows: Iterator[Sequence[Any]], left: int, look: _Look
+    rows: Iterator[Sequence[Any]], left: int, scan: _SheetScan
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank; the columns begin at the first that is not."""
-    rows_with_errors = {row for row, _ in look.errors}
+    rows_with_errors = {row for row, _ in scan.errors}
     for number, row in enumerate(rows, 1):
         cells = [value if type(value) is str else _text_of(value) for value in row]
         if number in rows_with_errors:
             cells = [
-                look.errors.get((number, left + place), cell) for place, cell in enumerate(cells, 1)
+                scan.errors.get((number, left + place), cell) for place, cell in enumerate(cells, 1)
             ]
         if any(cells):
             yield number, cells

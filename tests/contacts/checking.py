@@ -10,7 +10,7 @@ import attrs
 
 from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.csv import detection as blocks
-from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected, EncodingDetector
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, DetectedFormat, EncodingDetector
 from newsleopard_async.contacts.rules.checker import ContactsChecker
 from newsleopard_async.models.findings import ContactsReport, Finding, Level
 
@@ -44,7 +44,7 @@ def in_pieces(content: bytes, size_bytes: int) -> Iterator[bytes]:
         yield content[begin : begin + size_bytes]
 
 
-def detect(pieces: Iterable[bytes], encoding: str | None = None) -> Detected:
+def detect(pieces: Iterable[bytes], encoding: str | None = None) -> DetectedFormat:
     """Find out how a file is encoded."""
     detector = EncodingDetector(encoding)
     for piece in pieces:

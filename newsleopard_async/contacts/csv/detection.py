@@ -27,7 +27,7 @@ from newsleopard_async.contacts.csv.magic import finding_of_magic
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.findings import Finding, Level
 
-__all__ = ["BLOCK_BYTES", "ENCODINGS", "Blocks", "Detected", "EncodingDetector"]
+__all__ = ["BLOCK_BYTES", "ENCODINGS", "Blocks", "DetectedFormat", "EncodingDetector"]
 
 BLOCK_BYTES: Final = 256 * 1024
 
@@ -91,7 +91,7 @@ _CONTROLS: Final = bytes({*range(32), 127} - set(b"\t\n\r"))
 
 
 @attrs.frozen(kw_only=True)
-class Detected:
+class DetectedFormat:
     """How to read a file.
 
     Attributes:
@@ -109,7 +109,7 @@ class Detected:
 
 
 @attrs.frozen
-class _Place:
+class _BadLine:
     line: int
     hex: str
     is_of_eten: bool
@@ -136,7 +136,7 @@ class EncodingDetector:
         self._mark_bytes = 0
         self._marked: str | None = None
         self._decoders: list[StrictDecoder] = []
-        self._failed: dict[str, _Place] = {}
+        self._failed: dict[str, _BadLine] = {}
         self._measure = Measure()
         self._fatal: Finding | None = None
 
@@ -148,7 +148,7 @@ class EncodingDetector:
             self._take_block(block)
         return self._fatal is None
 
-    def finish(self) -> Detected:
+    def finish(self) -> DetectedFormat:
         """Say how to read the file, once all of it was fed, or as much as was asked for."""
         if self._fatal is None:
             self._take_block(self._blocks.rest(), is_last=True)
@@ -160,9 +160,9 @@ class EncodingDetector:
         if self._fatal is None:
             self._fatal = self._ambiguous(self._decoders[0])
         if self._fatal is not None:
-            return Detected(encoding=None, findings=(self._fatal,))
+            return DetectedFormat(encoding=None, findings=(self._fatal,))
         codec = self._decoders[0].codec
-        return Detected(
+        return DetectedFormat(
             encoding=codec, mark_bytes=self._mark_bytes, findings=tuple(self._remarks(codec))
         )
 
@@ -230,7 +230,7 @@ class EncodingDetector:
             if (bad := decoder.failed) is not None:
                 self._decoders.remove(decoder)
                 line = self._measure.lines + self._measure.lines_in(bad.before) + 1
-                self._failed[bad.codec] = _Place(line, bad.hex, bad.is_of_eten)
+                self._failed[bad.codec] = _BadLine(line, bad.hex, bad.is_of_eten)
         if not self._decoders:
             self._fatal = self._undecodable(block)
             return

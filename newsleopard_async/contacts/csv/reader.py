@@ -11,7 +11,7 @@ import attrs
 
 from newsleopard_async.contacts.csv.batch import Batch, Column
 from newsleopard_async.contacts.csv.columns import NEVER_IN_UTF8, columns_of
-from newsleopard_async.contacts.csv.detection import Blocks, Detected, EncodingDetector
+from newsleopard_async.contacts.csv.detection import Blocks, DetectedFormat, EncodingDetector
 from newsleopard_async.contacts.csv.quoted import QuotedReader
 from newsleopard_async.contacts.csv.separators import (
     COMMA,
@@ -40,7 +40,7 @@ class RowReader:
         first_line: The first line that is not blank, as it stands.
     """
 
-    def __init__(self, detected: Detected, *, trusts_quotes: bool = False) -> None:
+    def __init__(self, detected: DetectedFormat, *, trusts_quotes: bool = False) -> None:
         self.separator: str | None = None
         self.first_line: str = ""
         codec = codecs.getincrementaldecoder(detected.encoding or "utf-8")()

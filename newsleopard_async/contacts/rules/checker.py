@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, DetectedFormat
 from newsleopard_async.contacts.csv.reader import RowReader
 from newsleopard_async.contacts.rules import CONTACT_RULES
 from newsleopard_async.contacts.rules.emails import load_deep_check
@@ -65,7 +65,7 @@ class ContactsChecker:
 
     def __init__(
         self,
-        detected: Detected,
+        detected: DetectedFormat,
         *,
         fix: Collection[Fix] = (),
         check_rows: bool = True,

@@ -6,12 +6,12 @@ from unittest import mock
 
 from newsleopard_async.contacts.csv import detection as blocks
 from newsleopard_async.contacts.csv.batch import Batch
-from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, DetectedFormat
 from newsleopard_async.contacts.csv.reader import RowReader
 
 __all__ = ["UTF8", "batches", "marked", "read"]
 
-UTF8 = Detected(encoding="utf-8")
+UTF8 = DetectedFormat(encoding="utf-8")
 Row = tuple[int, list[str]]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from newsleopard_async.contacts.csv import detection as blocks
 from newsleopard_async.contacts.csv import quoted
-from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, Detected
+from newsleopard_async.contacts.csv.detection import BLOCK_BYTES, DetectedFormat
 from newsleopard_async.contacts.csv.quoted import QuotedReader
 from newsleopard_async.contacts.csv.reader import RowReader, iterate_rows
 from newsleopard_async.errors import InvalidRequest
@@ -215,7 +215,7 @@ def test_utf8_is_read_as_any_encoding_is(lines: list[str], block_bytes: int, las
 
     def read_in(encoding: str) -> tuple[object, ...]:
         with mock.patch.object(blocks, "BLOCK_BYTES", block_bytes):
-            reader = RowReader(Detected(encoding=encoding))
+            reader = RowReader(DetectedFormat(encoding=encoding))
         read = [*reader.feed(text.encode(encoding)), *reader.finish()]
         rows = [row for batch in read for row in zip(batch.lines, batch.rows, strict=True)]
         lines = [
