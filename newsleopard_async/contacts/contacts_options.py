@@ -16,7 +16,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.rules.renaming import problems_of_columns
-from newsleopard_async.contacts.skipping import Skip, problem_of_skip
+from newsleopard_async.contacts.skip_list import Skip, problem_of_skip
 from newsleopard_async.contacts.sources import (
     BinaryFileSource,
     ContactsSource,

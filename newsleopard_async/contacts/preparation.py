@@ -25,7 +25,7 @@ from newsleopard_async.contacts.csv.detection import DetectedFormat, EncodingDet
 from newsleopard_async.contacts.csv.magic import is_xlsx
 from newsleopard_async.contacts.parts import Part, split
 from newsleopard_async.contacts.rules.checker import CheckedPiece, ContactsChecker
-from newsleopard_async.contacts.skipping import SkipList, read_skip
+from newsleopard_async.contacts.skip_list import SkipList, read_skip
 from newsleopard_async.contacts.sources import (
     PIECE_BYTES,
     PathSource,

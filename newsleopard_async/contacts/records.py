@@ -1,6 +1,6 @@
 """Contacts as records in any iterable, written as a CSV.
 
-A record is of any of the `kinds` that have named fields, or a row below a header: a tuple or list,
+A record has one of the `record_types`, or is a row below a header: a tuple or list,
 of which the first names the columns. Otherwise the first record names them. ``EMAIL`` and ``NAME``
 may be in any case and in any place.
 
@@ -32,7 +32,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.frames import FrameRows
-from newsleopard_async.contacts.kinds import Get, Opened, Opener, opener_of
+from newsleopard_async.contacts.record_types import Get, Opened, Opener, opener_of
 from newsleopard_async.contacts.scalars import CellError, cell_of
 from newsleopard_async.errors import InvalidRequest
 

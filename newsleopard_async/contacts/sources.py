@@ -27,7 +27,7 @@ import attrs
 
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.frames import DataFrame, rows_of_frame
-from newsleopard_async.contacts.kinds import Record, is_record
+from newsleopard_async.contacts.record_types import Record, is_record
 from newsleopard_async.contacts.records import RecordsSource
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import StableFile, Unusable
@@ -76,7 +76,7 @@ class AsyncBinaryFile(Protocol):
         ...
 
 
-class Upload(Protocol):
+class UploadedFile(Protocol):
     """A file that was uploaded and stands in a field, as aiohttp has it."""
 
     @property
@@ -177,33 +177,33 @@ class BinaryFileSource:
         if inspect.iscoroutinefunction(self.file.read):
             piece = self.file.read(size)
         else:
-            piece, why = await in_thread(partial(_tried, self.file, size))
+            piece, why = await in_thread(partial(_try_read, self.file, size))
         if inspect.isawaitable(piece):
-            piece, why = await _awaited(piece)
+            piece, why = await _await_read(piece)
         if why:
             # Raised out here: what a file of somebody else's raised may hold contacts.
             raise _refusal("readable", f"is an open file that cannot be read: {why}")
         if isinstance(piece, bytes):
             return piece
-        raise _refusal("type", _why_no_bytes(piece))
+        raise _refusal("type", _type_error(piece))
 
 
-def _tried(file: Any, size: int) -> tuple[object, str]:
+def _try_read(file: Any, size: int) -> tuple[object, str]:
     """Return what a file gives, or why it gives nothing; no thread may end with StopIteration."""
     try:
-        return _asked(file, size), ""
+        return _call_read(file, size), ""
     except Exception as error:  # noqa: BLE001 - whatever somebody else's file may raise
-        return None, _why_unread(error)
+        return None, _read_error(error)
 
 
-async def _awaited(piece: Awaitable[object]) -> tuple[object, str]:
+async def _await_read(piece: Awaitable[object]) -> tuple[object, str]:
     try:
         return await piece, ""
     except Exception as error:  # noqa: BLE001 - whatever somebody else's file may raise
-        return None, _why_unread(error)
+        return None, _read_error(error)
 
 
-def _asked(file: Any, size: int) -> object:
+def _call_read(file: Any, size: int) -> object:
     """Ask for what is there already; a pipe's read() would wait until it is all there."""
     read1 = getattr(file, "read1", None)
     if size and callable(read1):
@@ -215,7 +215,7 @@ def _asked(file: Any, size: int) -> object:
     return file.read(size)
 
 
-def _why_unread(error: Exception) -> str:
+def _read_error(error: Exception) -> str:
     """Say why a file gives nothing, in no word of its own."""
     if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
         return "it is closed, or not open for reading"
@@ -224,7 +224,7 @@ def _why_unread(error: Exception) -> str:
     return type(error).__name__
 
 
-def _why_no_bytes(piece: object) -> str:
+def _type_error(piece: object) -> str:
     if isinstance(piece, str):
         return "is a file in text mode; open it with mode='rb', or give its path as Path('…')"
     if hasattr(piece, "columns"):
@@ -263,7 +263,7 @@ Contacts = (
     | io.StringIO
     | BinaryFile
     | AsyncBinaryFile
-    | Upload
+    | UploadedFile
     | ContactsSource
     | DataFrame
     | Iterable[Record]

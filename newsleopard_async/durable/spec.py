@@ -19,7 +19,7 @@ from newsleopard_async.checks.at_send import problems_of_schedule
 from newsleopard_async.contacts.contacts_options import ContactsOptions, as_fixes
 from newsleopard_async.contacts.csv.detection import EncodingDetector
 from newsleopard_async.contacts.preparation import prepare_contacts
-from newsleopard_async.contacts.skipping import Skip
+from newsleopard_async.contacts.skip_list import Skip
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.durable.contacts import (
     ContactsOpener,

@@ -14,7 +14,7 @@ from typing import Final, get_args
 from newsleopard_async import telemetry
 from newsleopard_async.aio import in_thread
 from newsleopard_async.contacts.contacts_options import ContactsOptions
-from newsleopard_async.contacts.skipping import Skip
+from newsleopard_async.contacts.skip_list import Skip
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.emulator import Profile
 from newsleopard_async.errors import InvalidRequest, Problem

@@ -20,7 +20,7 @@ from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.contacts_options import ContactsOptions, check_output
 from newsleopard_async.contacts.preparation import PreparedContacts
 from newsleopard_async.contacts.recipients import Batch, divide
-from newsleopard_async.contacts.skipping import Skip
+from newsleopard_async.contacts.skip_list import Skip
 from newsleopard_async.contacts.sources import Contacts, PathSource, as_source
 from newsleopard_async.errors import InvalidRequest, OutcomeUnknown, Problem
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path

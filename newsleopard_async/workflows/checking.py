@@ -10,7 +10,7 @@ from typing import Final
 from newsleopard_async.clock import SystemClock
 from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts, prepare_contacts
-from newsleopard_async.contacts.skipping import Skip
+from newsleopard_async.contacts.skip_list import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.files import AnyPath
 from newsleopard_async.log import Log

@@ -17,7 +17,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.contacts_options import ContactsOptions
 from newsleopard_async.contacts.preparation import PreparedContacts
-from newsleopard_async.contacts.skipping import Skip
+from newsleopard_async.contacts.skip_list import Skip
 from newsleopard_async.contacts.sources import Contacts, as_source
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError, Problem
 from newsleopard_async.files import AnyPath

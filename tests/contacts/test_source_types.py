@@ -21,7 +21,7 @@ from starlette.datastructures import UploadFile
 from newsleopard_async import ContactsSource
 from newsleopard_async.contacts.sources import Contacts, as_source
 from tests.contacts.examples import CSV, Person, Pieces, persons
-from tests.contacts.test_kinds import Checked, Data, Dict, Member, Model, Struct, Tuple
+from tests.contacts.test_record_types import Checked, Data, Dict, Member, Model, Struct, Tuple
 
 
 async def async_persons() -> AsyncIterator[Person]:

@@ -159,7 +159,7 @@ def _take(found: SkipList, entry: object, number: int) -> None:
 async def _read_file(path: Any) -> SkipList:
     """Read a CSV with a column of addresses, or one address a line."""
     source = as_source(as_path(path))
-    reading = _Reading()
+    reading = _SkipListReader()
     detector = EncodingDetector()
     try:
         async with in_pieces(source) as pieces:
@@ -179,7 +179,7 @@ async def _read_file(path: Any) -> SkipList:
 
 
 @attrs.define
-class _Reading:
+class _SkipListReader:
     """The rows of a file on their way into the list."""
 
     found: SkipList = attrs.field(factory=lambda: SkipList(is_file=True))

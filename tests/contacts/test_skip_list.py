@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from newsleopard_async import ContactsReport, InvalidRequest, check_contacts
-from newsleopard_async.contacts.skipping import read_skip
+from newsleopard_async.contacts.skip_list import read_skip
 from tests.contacts.checking import check, csv_of, found
 
 CONTACTS = "EMAIL,NAME\na@example.com,甲\nB@Example.com,乙\nc@example.com,丙\n"
