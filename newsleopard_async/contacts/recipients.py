@@ -21,14 +21,14 @@ from newsleopard_async.models.findings import counted, listed
 from newsleopard_async.models.validation import raise_problems
 from newsleopard_async.plain import Plain
 
-__all__ = ["MOST_BATCHES", "Batch", "divide", "read_batch"]
+__all__ = ["MOST_BATCHES", "RecipientBatch", "divide", "read_batch"]
 
 MOST_BATCHES: Final = 999
 """Chosen: a tenth of the day's 10,000 requests, and a record that stays small in a checkpoint."""
 
 
 @attrs.frozen(kw_only=True)
-class Batch(Plain):
+class RecipientBatch(Plain):
     """Some rows of a clean CSV, for one event.
 
     Attributes:
@@ -49,34 +49,34 @@ class Batch(Plain):
         return f"rows {self.first_row:,} to {self.first_row + self.rows - 1:,}"
 
 
-def divide(path: Path) -> tuple[Batch, ...]:
+def divide(path: Path) -> tuple[RecipientBatch, ...]:
     """Divide a clean CSV into batches, once every row was found to be usable.
 
     Raises:
         InvalidRequest: a row is not, an address is given twice, or there are too many rows.
     """
-    faults: dict[tuple[str, str], _Fault] = {}
+    problems: dict[tuple[str, str], _ProblemRows] = {}
     keys: set[bytes] = set()
-    batches: list[Batch] = []
+    batches: list[RecipientBatch] = []
     with path.open("rb") as file:
         header = file.readline()
         names, end = cells_of(header), len(header)
         for number, row in enumerate(rows_of(file), start=1):
             if (number - 1) % MOST_RECIPIENTS == 0:
-                batches.append(Batch(begin=end, end=end, first_row=number, rows=0))
+                batches.append(RecipientBatch(begin=end, end=end, first_row=number, rows=0))
             end += len(row)
             batches[-1] = attrs.evolve(batches[-1], end=end, rows=batches[-1].rows + 1)
             cells = cells_of(row)
             for each in _problems_of(names, cells, keys):
-                faults.setdefault((each.field, each.rule), _Fault(each)).rows.append(number)
+                problems.setdefault((each.field, each.rule), _ProblemRows(each)).rows.append(number)
             keys.add(key_of(cells[0]))
     raise_problems(
-        [*(each.as_problem() for each in faults.values()), *_problems_of_number(batches)]
+        [*(each.as_problem() for each in problems.values()), *_problems_of_number(batches)]
     )
     return tuple(batches)
 
 
-def read_batch(path: Path, batch: Batch) -> tuple[Recipient, ...]:
+def read_batch(path: Path, batch: RecipientBatch) -> tuple[Recipient, ...]:
     """Read the people of a batch."""
     with path.open("rb") as file:
         names = cells_of(file.readline())
@@ -91,7 +91,7 @@ def _recipient(names: Sequence[str], cells: Sequence[str]) -> Recipient:
 
 
 @attrs.define
-class _Fault:
+class _ProblemRows:
     """What is wrong with some rows, in the words for the first of them."""
 
     problem: Problem
@@ -122,7 +122,7 @@ def _problems_of(names: Sequence[str], cells: Sequence[str], keys: set[bytes]) -
         )
 
 
-def _problems_of_number(batches: Sequence[Batch]) -> Iterator[Problem]:
+def _problems_of_number(batches: Sequence[RecipientBatch]) -> Iterator[Problem]:
     if len(batches) > MOST_BATCHES:
         most = MOST_BATCHES * MOST_RECIPIENTS
         yield Problem(

@@ -19,7 +19,7 @@ from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.contacts.contacts_options import ContactsOptions, check_output
 from newsleopard_async.contacts.preparation import PreparedContacts
-from newsleopard_async.contacts.recipients import Batch, divide
+from newsleopard_async.contacts.recipients import RecipientBatch, divide
 from newsleopard_async.contacts.skip_list import Skip
 from newsleopard_async.contacts.sources import Contacts, PathSource, as_source
 from newsleopard_async.errors import InvalidRequest, OutcomeUnknown, Problem
@@ -165,7 +165,7 @@ def _problems_of_file(path: Path | None) -> list[Problem]:
 
 async def _checked_batches(
     found: PreparedContacts, kept: RunLocation | None, *, strict: bool
-) -> tuple[Batch, ...]:
+) -> tuple[RecipientBatch, ...]:
     """Divide contacts into batches, unless something is wrong with them.
 
     Raises:
@@ -175,7 +175,7 @@ async def _checked_batches(
     problems = [
         each.as_problem() for each in (*report.errors, *(report.warnings if strict else ()))
     ]
-    batches: tuple[Batch, ...] = ()
+    batches: tuple[RecipientBatch, ...] = ()
     if not report.errors:
         try:
             batches = await in_thread(partial(divide, found.path))
@@ -188,7 +188,9 @@ async def _checked_batches(
     return batches
 
 
-async def _send(run: Runner, given: EventBatch, batches: Sequence[Batch]) -> AutomationOutcome:
+async def _send(
+    run: Runner, given: EventBatch, batches: Sequence[RecipientBatch]
+) -> AutomationOutcome:
     """Send batch by batch; what an earlier run has done counts as it was noted."""
     accepted = refused = 0
     reasons: dict[str, str] = {}
@@ -228,7 +230,9 @@ async def _send_one(
         raise
 
 
-def _in_doubt(unknown: OutcomeUnknown, number: int, batches: Sequence[Batch]) -> OutcomeUnknown:
+def _in_doubt(
+    unknown: OutcomeUnknown, number: int, batches: Sequence[RecipientBatch]
+) -> OutcomeUnknown:
     # Of an earlier run's event nothing but that is known.
     answered = f": {answer_of(unknown)}" if unknown.status is not None else ""
     return OutcomeUnknown(

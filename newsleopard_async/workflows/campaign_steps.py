@@ -15,7 +15,7 @@ import attrs
 from newsleopard_async.aio import in_thread
 from newsleopard_async.client import NewsLeopard
 from newsleopard_async.clock import moved
-from newsleopard_async.contacts.recipients import Batch, read_batch
+from newsleopard_async.contacts.recipients import RecipientBatch, read_batch
 
 # Loaded before a pipeline begins, as in `steps`.
 from newsleopard_async.endpoints import account, campaigns, reports  # noqa: F401 - see above
@@ -99,7 +99,7 @@ class EventBatch(Plain):
     workflow: str
     event: AutomationEvent
     path: Path
-    batch: Batch
+    batch: RecipientBatch
     refused_to: Path | None = None
 
 
