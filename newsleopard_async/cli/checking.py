@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
-from newsleopard_async.cli.streams import opened
+from newsleopard_async.cli.streams import open_contacts
 from newsleopard_async.cli.terminal import said, write_json
 from newsleopard_async.cli.wording import report_worded
 from newsleopard_async.contacts.sources import Contacts
@@ -45,7 +45,10 @@ class CheckOptions:
 
 def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
     """Check a file, print what was found, and say whether it may be sent."""
-    with opened(path) as (contacts, title), console.status(said(f"Reading {title}")) as status:
+    with (
+        open_contacts(path) as (contacts, title),
+        console.status(said(f"Reading {title}")) as status,
+    ):
         report = anyio.run(_check, contacts, title, options, status)
     report = report_worded(report)
     if options.as_json:

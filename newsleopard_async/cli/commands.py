@@ -13,11 +13,11 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from newsleopard_async.cli.addresses import URL_VARIABLE, has_password
 from newsleopard_async.cli.checking import CheckOptions, run_check
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
 from newsleopard_async.cli.emulating import emulator
 from newsleopard_async.cli.health import Address, read_address
+from newsleopard_async.cli.locations import URL_VARIABLE, has_password
 from newsleopard_async.cli.sends import STATES, Request, list_runs, show_run
 from newsleopard_async.cli.sends import cancel as cancel_send
 from newsleopard_async.cli.sends import resolve as decide

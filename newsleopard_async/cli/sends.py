@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
-from newsleopard_async.cli.addresses import Place, opened
+from newsleopard_async.cli.locations import SendsLocation, open_location
 from newsleopard_async.cli.terminal import said, write_json
 from newsleopard_async.cli.wording import quoted, worded_of_send
 from newsleopard_async.durable import Durable, SendState, SendStatus
@@ -66,9 +66,9 @@ async def list_runs(request: Request, states: Sequence[str]) -> None:
         ConfigurationError: nothing can be read there.
         ConnectionFailed: the server is away.
     """
-    async with opened(request.url) as place:
+    async with open_location(request.url) as location:
         found = []
-        async for each in _all(place):
+        async for each in _all(location):
             if states and each.state not in states:
                 continue
             if request.as_json:
@@ -77,16 +77,16 @@ async def list_runs(request: Request, states: Sequence[str]) -> None:
                 found.append(each)
         if request.as_json:
             return
-        has_worker = place.durable is None or await _has_worker(place.durable)
-    _print_all(request.console, found, place.where, has_worker=has_worker)
+        has_worker = location.durable is None or await _has_worker(location.durable)
+    _print_all(request.console, found, location.where, has_worker=has_worker)
 
 
-async def _all(place: Place) -> AsyncIterator[SendStatus | RunState]:
-    if place.durable is not None:
-        async for status in place.durable.runs():
+async def _all(location: SendsLocation) -> AsyncIterator[SendStatus | RunState]:
+    if location.durable is not None:
+        async for status in location.durable.runs():
             yield status
-    elif place.store is not None:
-        async for run in workflows.runs(place.store):
+    elif location.store is not None:
+        async for run in workflows.runs(location.store):
             yield run
 
 
@@ -99,24 +99,24 @@ async def show_run(request: Request, send_key: str) -> bool:
 
     Raises: as `list_runs`.
     """
-    async with opened(request.url) as place:
-        found = await _one(place, send_key)
+    async with open_location(request.url) as location:
+        found = await _one(location, send_key)
     if found is None:
-        message = f"There is no send under {send_key!r} in {place.where}."
+        message = f"There is no send under {send_key!r} in {location.where}."
         Console(stderr=True, highlight=False).print(said(message, "red"), soft_wrap=True)
     else:
         _print_one(request, found)
     return found is not None
 
 
-async def _one(place: Place, send_key: str) -> SendStatus | RunState | None:
-    if place.durable is not None:
+async def _one(location: SendsLocation, send_key: str) -> SendStatus | RunState | None:
+    if location.durable is not None:
         try:
-            return await place.durable.status(send_key)
+            return await location.durable.status(send_key)
         except InvalidRequest:
             return None
-    if place.store is not None:
-        for run in await workflows.runs(place.store, keys=[send_key]):
+    if location.store is not None:
+        for run in await workflows.runs(location.store, keys=[send_key]):
             return run
     return None
 
@@ -129,23 +129,23 @@ async def resolve(
     Raises: as `Durable.resolve`, and `list_runs`.
     """
     sn = None if campaign_sn is None else CampaignSn(campaign_sn)
-    async with opened(request.url) as place:
-        if place.durable is not None:
+    async with open_location(request.url) as location:
+        if location.durable is not None:
             found: SendStatus | RunState | None
-            found = await place.durable.resolve(send_key, decision, sn)
+            found = await location.durable.resolve(send_key, decision, sn)
         else:
-            await _require(place, send_key)
-            assert place.store is not None
-            await workflows.resolve(place.store, send_key, decision, sn)
-            found = await _one(place, send_key)
+            await _require(location, send_key)
+            assert location.store is not None
+            await workflows.resolve(location.store, send_key, decision, sn)
+            found = await _one(location, send_key)
     assert found is not None
     _print_one(request, found)
 
 
-async def _require(place: Place, send_key: str) -> None:
-    if await _one(place, send_key) is None:
+async def _require(location: SendsLocation, send_key: str) -> None:
+    if await _one(location, send_key) is None:
         raise InvalidRequest.of(
-            "KEY", "missing", f"there is no send under {send_key!r} in {place.where}"
+            "KEY", "missing", f"there is no send under {send_key!r} in {location.where}"
         )
 
 
@@ -154,8 +154,8 @@ async def cancel(request: Request, send_key: str) -> bool:
 
     Raises: as `Durable.cancel`, and `list_runs`.
     """
-    async with opened(request.url) as place:
-        durable = _durable_of(place)
+    async with open_location(request.url) as location:
+        durable = _durable_of(location)
         told = await durable.cancel(send_key)
         found = await durable.status(send_key)
     _print_one(request, found)
@@ -175,17 +175,17 @@ async def retry(request: Request, send_key: str) -> None:
 
     Raises: as `Durable.retry`, and `list_runs`.
     """
-    async with opened(request.url) as place:
-        found = await _durable_of(place).retry(send_key)
+    async with open_location(request.url) as location:
+        found = await _durable_of(location).retry(send_key)
     _print_one(request, found)
 
 
-def _durable_of(place: Place) -> Durable:
-    if place.durable is None:
+def _durable_of(location: SendsLocation) -> Durable:
+    if location.durable is None:
         raise ConfigurationError(
-            f"there are no durable sends in {place.where}; name their database by --url"
+            f"there are no durable sends in {location.where}; name their database by --url"
         )
-    return place.durable
+    return location.durable
 
 
 def _print_all(

@@ -18,14 +18,14 @@ import click
 from newsleopard_async.aio import in_thread
 from newsleopard_async.errors import InvalidRequest
 
-__all__ = ["opened"]
+__all__ = ["open_contacts"]
 
 _PIECE_BYTES: Final = 256 * 1024
 _IS_STREAM: Final = (stat.S_ISFIFO, stat.S_ISCHR, stat.S_ISSOCK)
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, str]]:
+def open_contacts(path: Path) -> Iterator[tuple[Any, str]]:
     """Open what is named on the command line, and say what it is called there.
 
     Yields: What `check_contacts` takes: the path itself if it can be read more than once.

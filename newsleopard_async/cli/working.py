@@ -27,8 +27,8 @@ import attrs
 
 from newsleopard_async import NewsLeopardError
 from newsleopard_async.aio import from_any_thread
-from newsleopard_async.cli.addresses import URL_VARIABLE, client_of_main, durable_of
 from newsleopard_async.cli.health import Address, HealthServer
+from newsleopard_async.cli.locations import URL_VARIABLE, client_of_main, durable_of
 from newsleopard_async.cli.terminal import write_json
 from newsleopard_async.disclosure import shown
 from newsleopard_async.durable import Durable, Worker

@@ -87,7 +87,10 @@ def test_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     """Whoever closed it learns that, and no other file is read in its place."""
     monkeypatch.setattr(sys, "stdin", None)
 
-    with pytest.raises(InvalidRequest, match="standard input is closed"), streams.opened(Path("-")):
+    with (
+        pytest.raises(InvalidRequest, match="standard input is closed"),
+        streams.open_contacts(Path("-")),
+    ):
         pass
 
 
@@ -107,7 +110,7 @@ def test_terminal_is_said_to_be_read(
 
     monkeypatch.setattr(sys, "stdin", Terminal())
 
-    with streams.opened(Path("-")):
+    with streams.open_contacts(Path("-")):
         pass
 
     assert "Ctrl-D" in capsys.readouterr().err
@@ -140,7 +143,7 @@ async def test_nobody_waits_for_a_writer_that_gives_nothing(pipe: tuple[int, Any
     """Ctrl-C ends a check at once, though nothing was written."""
     reading, _ = pipe
 
-    with streams.opened(Path(f"/dev/fd/{reading}")) as (contacts, _):
+    with streams.open_contacts(Path(f"/dev/fd/{reading}")) as (contacts, _):
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(check_contacts, contacts)

@@ -23,9 +23,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from newsleopard_async.cli import working as working_module
-from newsleopard_async.cli.addresses import client_of_main, durable_of, has_password
 from newsleopard_async.cli.commands import newsleopard
 from newsleopard_async.cli.health import read_address
+from newsleopard_async.cli.locations import client_of_main, durable_of, has_password
 from newsleopard_async.cli.working import Stop, in_one_line, let_end
 from newsleopard_async.durable import Durable, SendSpec
 from newsleopard_async.errors import ConfigurationError

@@ -23,11 +23,11 @@ from newsleopard_async.stores.database import Database
 
 __all__ = [
     "URL_VARIABLE",
-    "Place",
+    "SendsLocation",
     "client_of_main",
     "durable_of",
     "has_password",
-    "opened",
+    "open_location",
 ]
 
 URL_VARIABLE: Final = "NEWSLEOPARD_DURABLE_URL"
@@ -40,7 +40,7 @@ _DATABASES: Final = ("sqlite", "sqlite+pysqlite", "postgresql", "postgres", "pos
 
 
 @attrs.frozen
-class Place:
+class SendsLocation:
     """Where sends are kept.
 
     Attributes:
@@ -64,7 +64,7 @@ def has_password(url: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def opened(url: str | None) -> AsyncIterator[Place]:
+async def open_location(url: str | None) -> AsyncIterator[SendsLocation]:
     """Open where sends are kept, to look at them and decide about them; nothing is made there.
 
     Args:
@@ -76,15 +76,15 @@ async def opened(url: str | None) -> AsyncIterator[Place]:
     """
     if url is None:
         files = FileStore()
-        yield Place(str(files.folder), None, files)
+        yield SendsLocation(str(files.folder), None, files)
         return
     scheme = url.partition(":")[0]
     if scheme in _REDIS:
         async with contextlib.aclosing(RedisStore(url)) as store:
-            yield Place(f"{store!r}", None, store)
+            yield SendsLocation(f"{store!r}", None, store)
     elif scheme in _DATABASES:
-        async with _database(url) as place:
-            yield place
+        async with _database(url) as location:
+            yield location
     else:
         raise ConfigurationError(
             f"--url must be sqlite:////folder/sends.db, postgresql://user@host/database or "
@@ -93,7 +93,7 @@ async def opened(url: str | None) -> AsyncIterator[Place]:
 
 
 @contextlib.asynccontextmanager
-async def _database(url: str) -> AsyncIterator[Place]:
+async def _database(url: str) -> AsyncIterator[SendsLocation]:
     _refuse_missing_file(url)
     looked = Database(url, user="--url", extra="sql", create=_nothing)
     async with contextlib.aclosing(looked), _saying_that_it_waits(looked.where):
@@ -101,12 +101,12 @@ async def _database(url: str) -> AsyncIterator[Place]:
         has_runs = await looked.has_table("newsleopard_runs")
     if has_sends:
         async with Durable(url) as durable:
-            yield Place(looked.where, durable, durable.store)
+            yield SendsLocation(looked.where, durable, durable.store)
     elif has_runs:
         async with contextlib.aclosing(SqlStore(url)) as store:
-            yield Place(looked.where, None, store)
+            yield SendsLocation(looked.where, None, store)
     else:
-        yield Place(looked.where, None, None)
+        yield SendsLocation(looked.where, None, None)
 
 
 @contextlib.asynccontextmanager
