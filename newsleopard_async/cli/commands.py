@@ -18,7 +18,7 @@ from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
 from newsleopard_async.cli.emulating import emulator
 from newsleopard_async.cli.health import Address, read_address
 from newsleopard_async.cli.locations import URL_VARIABLE, has_password
-from newsleopard_async.cli.sends import STATES, Request, list_runs, show_run
+from newsleopard_async.cli.sends import STATES, CommandOptions, list_runs, show_run
 from newsleopard_async.cli.sends import cancel as cancel_send
 from newsleopard_async.cli.sends import resolve as decide
 from newsleopard_async.cli.sends import retry as retry_send
@@ -256,11 +256,11 @@ def runs(send_key: str | None, url: str | None, states: tuple[str, ...], as_json
 
     The exit status is 0, 1 if there is no such KEY, and 2 if it could not be looked at.
     """
-    request = Request(Console(highlight=False), url, as_json)
+    options = CommandOptions(Console(highlight=False), url, as_json)
     with _ending():
         if send_key is None:
-            anyio.run(list_runs, request, states)
-        elif not anyio.run(show_run, request, send_key):
+            anyio.run(list_runs, options, states)
+        elif not anyio.run(show_run, options, send_key):
             sys.exit(1)
 
 
@@ -282,9 +282,9 @@ def resolve(
     A durable send then goes on by itself. The exit status is 0, 1 if there is nothing to decide
     or it is too early, and 2 if it could not be reached.
     """
-    request = Request(Console(highlight=False), url, as_json)
+    options = CommandOptions(Console(highlight=False), url, as_json)
     with _ending():
-        anyio.run(decide, request, send_key, decision, campaign_sn)
+        anyio.run(decide, options, send_key, decision, campaign_sn)
 
 
 @newsleopard.command()
@@ -298,9 +298,9 @@ def cancel(send_key: str, url: str | None, as_json: bool) -> None:
     nothing will be under this KEY; 1 if it is too late, or there is no such KEY; 2 if it could not
     be reached.
     """
-    request = Request(Console(highlight=False), url, as_json)
+    options = CommandOptions(Console(highlight=False), url, as_json)
     with _ending():
-        if not anyio.run(cancel_send, request, send_key):
+        if not anyio.run(cancel_send, options, send_key):
             sys.exit(1)
 
 
@@ -314,9 +314,9 @@ def retry(send_key: str, url: str | None, as_json: bool) -> None:
     Also one that has failed, once you have put right what its message names. The exit status is
     0, 1 if there is no such KEY, and 2 if it could not be reached.
     """
-    request = Request(Console(highlight=False), url, as_json)
+    options = CommandOptions(Console(highlight=False), url, as_json)
     with _ending():
-        anyio.run(retry_send, request, send_key)
+        anyio.run(retry_send, options, send_key)
 
 
 @contextlib.contextmanager

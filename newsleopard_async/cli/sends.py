@@ -26,7 +26,7 @@ from newsleopard_async.workflows import RunState
 from newsleopard_async.workflows.decision import Decision
 from newsleopard_async.workflows.resuming import RunStateName
 
-__all__ = ["STATES", "Request", "cancel", "list_runs", "resolve", "retry", "show_run"]
+__all__ = ["STATES", "CommandOptions", "cancel", "list_runs", "resolve", "retry", "show_run"]
 
 STATES: Final = tuple(dict.fromkeys((*get_args(SendState), *get_args(RunStateName))))
 """All that a send or a run may be."""
@@ -45,7 +45,7 @@ _WIDE_COLUMNS: Final = 120
 
 
 @attrs.frozen
-class Request:
+class CommandOptions:
     """What a command was told.
 
     Attributes:
@@ -59,26 +59,26 @@ class Request:
     as_json: bool
 
 
-async def list_runs(request: Request, states: Sequence[str]) -> None:
+async def list_runs(options: CommandOptions, states: Sequence[str]) -> None:
     """Print what is known of all sends, those first that need a person.
 
     Raises:
         ConfigurationError: nothing can be read there.
         ConnectionFailed: the server is away.
     """
-    async with open_location(request.url) as location:
+    async with open_location(options.url) as location:
         found = []
         async for each in _all(location):
             if states and each.state not in states:
                 continue
-            if request.as_json:
+            if options.as_json:
                 write_json(each.to_dict())
             else:
                 found.append(each)
-        if request.as_json:
+        if options.as_json:
             return
         has_worker = location.durable is None or await _has_worker(location.durable)
-    _print_all(request.console, found, location.where, has_worker=has_worker)
+    _print_all(options.console, found, location.where, has_worker=has_worker)
 
 
 async def _all(location: SendsLocation) -> AsyncIterator[SendStatus | RunState]:
@@ -94,18 +94,18 @@ async def _has_worker(durable: Durable) -> bool:
     return any(each.is_alive for each in await durable.workers())
 
 
-async def show_run(request: Request, send_key: str) -> bool:
+async def show_run(options: CommandOptions, send_key: str) -> bool:
     """Print all that is known of a send; return whether there is one.
 
     Raises: as `list_runs`.
     """
-    async with open_location(request.url) as location:
+    async with open_location(options.url) as location:
         found = await _one(location, send_key)
     if found is None:
         message = f"There is no send under {send_key!r} in {location.where}."
         Console(stderr=True, highlight=False).print(said(message, "red"), soft_wrap=True)
     else:
-        _print_one(request, found)
+        _print_one(options, found)
     return found is not None
 
 
@@ -122,14 +122,14 @@ async def _one(location: SendsLocation, send_key: str) -> SendStatus | RunState 
 
 
 async def resolve(
-    request: Request, send_key: str, decision: Decision, campaign_sn: str | None
+    options: CommandOptions, send_key: str, decision: Decision, campaign_sn: str | None
 ) -> None:
     """Decide about a send, and print what is known of it then.
 
     Raises: as `Durable.resolve`, and `list_runs`.
     """
     sn = None if campaign_sn is None else CampaignSn(campaign_sn)
-    async with open_location(request.url) as location:
+    async with open_location(options.url) as location:
         if location.durable is not None:
             found: SendStatus | RunState | None
             found = await location.durable.resolve(send_key, decision, sn)
@@ -139,7 +139,7 @@ async def resolve(
             await workflows.resolve(location.store, send_key, decision, sn)
             found = await _one(location, send_key)
     assert found is not None
-    _print_one(request, found)
+    _print_one(options, found)
 
 
 async def _require(location: SendsLocation, send_key: str) -> None:
@@ -149,16 +149,16 @@ async def _require(location: SendsLocation, send_key: str) -> None:
         )
 
 
-async def cancel(request: Request, send_key: str) -> bool:
+async def cancel(options: CommandOptions, send_key: str) -> bool:
     """Cancel a send, and print what is known of it then; return whether it was not too late.
 
     Raises: as `Durable.cancel`, and `list_runs`.
     """
-    async with open_location(request.url) as location:
+    async with open_location(options.url) as location:
         durable = _durable_of(location)
         told = await durable.cancel(send_key)
         found = await durable.status(send_key)
-    _print_one(request, found)
+    _print_one(options, found)
     if told == "cancelled":
         return True
     message = f"Too late: {send_key!r} was submitted, or may have been; "
@@ -170,14 +170,14 @@ async def cancel(request: Request, send_key: str) -> bool:
     return False
 
 
-async def retry(request: Request, send_key: str) -> None:
+async def retry(options: CommandOptions, send_key: str) -> None:
     """Let the next attempt begin now, and print what is known of the send then.
 
     Raises: as `Durable.retry`, and `list_runs`.
     """
-    async with open_location(request.url) as location:
+    async with open_location(options.url) as location:
         found = await _durable_of(location).retry(send_key)
-    _print_one(request, found)
+    _print_one(options, found)
 
 
 def _durable_of(location: SendsLocation) -> Durable:
@@ -267,8 +267,8 @@ def _worded(known: SendStatus | RunState) -> str:
     return worded_of_send(known.message, known.send_key, goes_on=is_durable)
 
 
-def _print_one(request: Request, known: SendStatus | RunState) -> None:
-    if request.as_json:
+def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
+    if options.as_json:
         write_json(known.to_dict())
         return
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -278,13 +278,13 @@ def _print_one(request: Request, known: SendStatus | RunState) -> None:
         value = _worded(known) if name == "message" else getattr(known, name)
         style = _STYLES.get(known.state, "") if name == "state" else ""
         table.add_row(name, said(_shown(value), style))
-    request.console.print(table)
+    options.console.print(table)
     advice, commands = _advice(known)
     if advice:
-        request.console.print(said(advice, "bold red"))
+        options.console.print(said(advice, "bold red"))
     for command in commands:
         # In one line, so that it can be copied.
-        request.console.print(said(f"  {command}"), soft_wrap=True)
+        options.console.print(said(f"  {command}"), soft_wrap=True)
 
 
 def _shown(value: object) -> str:
