@@ -14,12 +14,12 @@ import attrs
 from rich import box
 from rich.table import Table
 
-from newsleopard_async.cli.terminal import said
+from newsleopard_async.cli.terminal import safe_text
 from newsleopard_async.models.report_summary import ReportSummary
 
 __all__ = [
+    "FunnelStage",
     "Person",
-    "Stage",
     "funnel_table",
     "people",
     "read_people",
@@ -80,7 +80,7 @@ def read_people(path: Path) -> dict[str, Person]:
 
 
 @attrs.frozen
-class Stage:
+class FunnelStage:
     """One line of the funnel.
 
     Attributes:
@@ -103,20 +103,20 @@ class Stage:
         return 100 * self.count / self.base if self.base else None
 
 
-def stages_of(summary: ReportSummary, *, recipients: int) -> tuple[Stage, ...]:
+def stages_of(summary: ReportSummary, *, recipients: int) -> tuple[FunnelStage, ...]:
     """Return the lines of the funnel in their order; a type without a file counts as nobody.
 
     The emulator makes a file of whatever happened.
     """
     sent, got = (recipients, "recipients"), (summary.delivered or 0, "delivered")
     return (
-        Stage("Recipients", "收件人", recipients, *sent),
-        Stage("Delivered", "到達", summary.delivered or 0, *sent),
-        Stage("Opened", "開信", summary.opened or 0, *got),
-        Stage("Clicked", "點擊", summary.clicked or 0, *got),
-        Stage("Bounced", "退信", summary.bounced or 0, *sent),
-        Stage("Unsubscribed", "取消訂閱", summary.unsubscribed or 0, *got),
-        Stage("Complained", "抱怨", summary.complained or 0, *got),
+        FunnelStage("Recipients", "收件人", recipients, *sent),
+        FunnelStage("Delivered", "到達", summary.delivered or 0, *sent),
+        FunnelStage("Opened", "開信", summary.opened or 0, *got),
+        FunnelStage("Clicked", "點擊", summary.clicked or 0, *got),
+        FunnelStage("Bounced", "退信", summary.bounced or 0, *sent),
+        FunnelStage("Unsubscribed", "取消訂閱", summary.unsubscribed or 0, *got),
+        FunnelStage("Complained", "抱怨", summary.complained or 0, *got),
     )
 
 
@@ -124,7 +124,7 @@ _WIDE_COLUMNS = 64
 _MEDIUM_COLUMNS = 46
 
 
-def funnel_table(funnel: Iterable[Stage], campaign: str, *, width: int) -> Table:
+def funnel_table(funnel: Iterable[FunnelStage], campaign: str, *, width: int) -> Table:
     """Lay the funnel out, a line a stage; a narrow terminal gets fewer columns."""
     table = _table(f"What became of {campaign}")
     table.add_column("", no_wrap=True)
@@ -141,7 +141,7 @@ def funnel_table(funnel: Iterable[Stage], campaign: str, *, width: int) -> Table
     return table
 
 
-def _rate(stage: Stage) -> str:
+def _rate(stage: FunnelStage) -> str:
     return "–" if stage.rate_percent is None else f"{stage.rate_percent:.1f} %"
 
 
@@ -155,10 +155,12 @@ def readers_table(readers: Iterable[Person], *, width: int) -> Table:
     for person in readers:
         email = [person.email] if width >= _WIDE_COLUMNS else []
         table.add_row(
-            *(said(cell) for cell in (person.name, person.store, f"{person.points:,}", *email))
+            *(safe_text(cell) for cell in (person.name, person.store, f"{person.points:,}", *email))
         )
     return table
 
 
 def _table(title: str) -> Table:
-    return Table(title=said(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    return Table(
+        title=safe_text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
 from newsleopard_async.cli.streams import open_contacts
-from newsleopard_async.cli.terminal import said, write_json
+from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.wording import report_worded
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.models.findings import counted
@@ -47,7 +47,7 @@ def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
     """Check a file, print what was found, and say whether it may be sent."""
     with (
         open_contacts(path) as (contacts, title),
-        console.status(said(f"Reading {title}")) as status,
+        console.status(safe_text(f"Reading {title}")) as status,
     ):
         report = anyio.run(_check, contacts, title, options, status)
     report = report_worded(report)
@@ -63,7 +63,7 @@ async def _check(
 ) -> ContactsReport:
     def show(event: Event) -> None:
         if event.state == "waiting" and isinstance(event.result, dict):
-            status.update(said(f"Reading {title}: {event.result['rows']:,} rows"))
+            status.update(safe_text(f"Reading {title}: {event.result['rows']:,} rows"))
 
     return await check_contacts(
         contacts,
@@ -95,12 +95,16 @@ def _print(console: Console, title: str, report: ContactsReport, *, strict: bool
 def summary_table(report: ContactsReport, *, title: str) -> Table:
     """Lay out what the contacts are, whatever was found in them."""
     table = Table(
-        title=said(title), title_justify="left", title_style="bold", box=None, show_header=False
+        title=safe_text(title),
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        show_header=False,
     )
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     for name, value in _facts(report):
-        table.add_row(name, said(value))
+        table.add_row(name, safe_text(value))
     return table
 
 
@@ -139,7 +143,7 @@ def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
         table.add_column("Found", overflow="fold")
         for finding in findings:
             title = Text(f"{finding.level} {finding.rule}\n", style=_STYLES[finding.level])
-            table.add_row(title + said(finding.message, "not bold"), end_section=True)
+            table.add_row(title + safe_text(finding.message, "not bold"), end_section=True)
         return table
     table.add_column("Level", no_wrap=True)
     table.add_column("Rule", no_wrap=True)
@@ -147,5 +151,5 @@ def findings_table(findings: Sequence[Finding], *, width: int) -> Table:
     table.add_column("What", overflow="fold")
     for finding in findings:
         level = Text(finding.level, style=_STYLES[finding.level])
-        table.add_row(level, finding.rule, f"{finding.count:,}", said(finding.message))
+        table.add_row(level, finding.rule, f"{finding.count:,}", safe_text(finding.message))
     return table

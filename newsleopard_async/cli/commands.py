@@ -22,7 +22,7 @@ from newsleopard_async.cli.sends import STATES, CommandOptions, list_runs, show_
 from newsleopard_async.cli.sends import cancel as cancel_send
 from newsleopard_async.cli.sends import resolve as decide
 from newsleopard_async.cli.sends import retry as retry_send
-from newsleopard_async.cli.terminal import said
+from newsleopard_async.cli.terminal import safe_text
 from newsleopard_async.cli.wording import worded
 from newsleopard_async.cli.working import WorkerOptions, run_worker
 from newsleopard_async.disclosure import shown
@@ -168,7 +168,7 @@ def _url(context: click.Context, _: click.Parameter, url: str | None) -> str | N
             "The password in --url can be seen by all users of this host; set "
             f"{URL_VARIABLE} instead."
         )
-        _errors().print(said(warning, "yellow"), soft_wrap=True)
+        _errors().print(safe_text(warning, "yellow"), soft_wrap=True)
     return url or None
 
 
@@ -342,5 +342,5 @@ def _errors() -> Console:
 
 def _fail(console: Console, message: str, code: int) -> NoReturn:
     # In one line, for those that read it from a log.
-    console.print(said(message, "red"), soft_wrap=True)
+    console.print(safe_text(message, "red"), soft_wrap=True)
     sys.exit(code)

@@ -15,15 +15,15 @@ from rich.console import Console
 
 from newsleopard_async import Campaign, CampaignSn, NewsLeopard, Polling, Sender, workflows
 from newsleopard_async.cli.audience import (
+    FunnelStage,
     Person,
-    Stage,
     funnel_table,
     read_people,
     readers_table,
     stages_of,
     write_people,
 )
-from newsleopard_async.cli.terminal import Steps, Watcher
+from newsleopard_async.cli.terminal import PipelineDisplay, StepDisplay
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.server import running
 
@@ -98,7 +98,7 @@ def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -
     )
     emulator = Emulator(api_keys=(KEY,), switches=quick_platform(pace))
     with tempfile.TemporaryDirectory(prefix="newsleopard-demo-") as folder:
-        with Steps(console) as steps:
+        with StepDisplay(console) as steps:
             demo = _Demo(steps, emulator, Path(folder), contacts, pace)
             results = demo.run()
         _print_results(console, results)
@@ -113,7 +113,7 @@ def run_demo(console: Console, contacts: int = CONTACTS, *, pace: float = 1.0) -
 class _Results:
     """What came of the campaign: in numbers, and who was the first to click."""
 
-    funnel: Sequence[Stage]
+    funnel: Sequence[FunnelStage]
     readers: Sequence[Person]
 
 
@@ -121,7 +121,7 @@ class _Results:
 class _Demo:
     """The parts of one run."""
 
-    steps: Steps
+    steps: StepDisplay
     emulator: Emulator
     folder: Path
     contacts: int
@@ -154,14 +154,14 @@ class _Demo:
             step.detail = f"{self.contacts:,} rows, {size_bytes:,} bytes"
 
     async def _send(self, nl: NewsLeopard) -> CampaignSn:
-        with Watcher(self.steps) as watcher:
+        with PipelineDisplay(self.steps) as display:
             outcome = await workflows.send_campaign(
                 nl,
                 CAMPAIGN,
                 contacts=self.members,
                 list_name="週年慶會員",
                 polling=quick_polling(self.pace),
-                progress=watcher,
+                progress=display,
             )
         return outcome.campaign_sn
 
@@ -183,13 +183,13 @@ class _Demo:
     async def _fetch_report(
         self, nl: NewsLeopard, campaign_sn: CampaignSn
     ) -> workflows.CampaignReport:
-        with Watcher(self.steps) as watcher:
+        with PipelineDisplay(self.steps) as display:
             return await workflows.export_report(
                 nl,
                 campaign_sn,
                 download_to=self.folder / "report",
                 polling=quick_polling(self.pace),
-                progress=watcher,
+                progress=display,
             )
 
     async def _read(self, report: workflows.CampaignReport) -> _Results:

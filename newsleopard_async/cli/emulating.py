@@ -16,7 +16,7 @@ from rich.console import Console
 from newsleopard_async.cli.configuring import ConfigFile, config_option
 from newsleopard_async.cli.serving import EmulatorOptions, run_emulator
 from newsleopard_async.cli.switching import read_switches
-from newsleopard_async.cli.terminal import said
+from newsleopard_async.cli.terminal import safe_text
 from newsleopard_async.emulator.platform.clock import MOST_SPEED
 from newsleopard_async.emulator.platform.webhooks import check_hosts
 from newsleopard_async.emulator.sandbox.access import ControlAccess, ControlOptions
@@ -244,5 +244,5 @@ def _why_not_listening(options: EmulatorOptions, error: OSError) -> str:
 
 
 def _fail(text: str) -> NoReturn:
-    Console(stderr=True).print(said(text, "red"), soft_wrap=True)
+    Console(stderr=True).print(safe_text(text, "red"), soft_wrap=True)
     sys.exit(1)

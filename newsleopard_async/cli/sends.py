@@ -16,7 +16,7 @@ from rich.text import Text
 
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
 from newsleopard_async.cli.locations import SendsLocation, open_location
-from newsleopard_async.cli.terminal import said, write_json
+from newsleopard_async.cli.terminal import safe_text, write_json
 from newsleopard_async.cli.wording import quoted, worded_of_send
 from newsleopard_async.durable import Durable, SendState, SendStatus
 from newsleopard_async.models import CampaignSn
@@ -103,7 +103,7 @@ async def show_run(options: CommandOptions, send_key: str) -> bool:
         found = await _one(location, send_key)
     if found is None:
         message = f"There is no send under {send_key!r} in {location.where}."
-        Console(stderr=True, highlight=False).print(said(message, "red"), soft_wrap=True)
+        Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
     else:
         _print_one(options, found)
     return found is not None
@@ -166,7 +166,7 @@ async def cancel(options: CommandOptions, send_key: str) -> bool:
         message += "find out in the console (活動列表), and stop its campaign there."
     else:
         message += f"stop the campaign {found.campaign_sn} in the console, or by call_off."
-    Console(stderr=True, highlight=False).print(said(message, "red"), soft_wrap=True)
+    Console(stderr=True, highlight=False).print(safe_text(message, "red"), soft_wrap=True)
     return False
 
 
@@ -200,12 +200,12 @@ def _print_all(
         console.print(runs_table(found, where=where, width=console.width))
     counts = Counter(each.state for each in found)
     text = ", ".join(f"{counts[state]:,} {state}" for state in STATES if counts[state])
-    console.print(said(f"{text}." if text else f"No sends in {where}."))
+    console.print(safe_text(f"{text}." if text else f"No sends in {where}."))
     if waiting := sum(map(_needs_a_person, found)):
         needs = either(waiting, "needs", "need")
-        console.print(said(f"{waiting:,} marked with ! {needs} a person.", "bold red"))
+        console.print(safe_text(f"{waiting:,} marked with ! {needs} a person.", "bold red"))
     if not has_worker:
-        console.print(said("No worker is alive; start one: newsleopard worker", "yellow"))
+        console.print(safe_text("No worker is alive; start one: newsleopard worker", "yellow"))
 
 
 def _needs_a_person(known: SendStatus | RunState) -> bool:
@@ -218,7 +218,7 @@ def _needs_a_person(known: SendStatus | RunState) -> bool:
 def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int) -> Table:
     """Lay out sends, a row each; a narrow terminal has the details below the key."""
     table = Table(
-        title=said(where),
+        title=safe_text(where),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -235,10 +235,10 @@ def runs_table(found: Sequence[SendStatus | RunState], *, where: str, width: int
         state = Text(each.state, style=_STYLES.get(each.state, ""))
         about = (_step(each), each.campaign_sn or "", _message(each))
         if is_wide:
-            cells = [said(each.send_key), *map(said, about)]
+            cells = [safe_text(each.send_key), *map(safe_text, about)]
         else:
-            below = [said(text, "dim") for text in about if text]
-            cells = [Text("\n").join([said(each.send_key), *below])]
+            below = [safe_text(text, "dim") for text in about if text]
+            cells = [Text("\n").join([safe_text(each.send_key), *below])]
         table.add_row(Text(needs, style="bold red"), state, _next(each), *cells)
     return table
 
@@ -277,14 +277,14 @@ def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
     for name in attrs.fields_dict(type(known)):
         value = _worded(known) if name == "message" else getattr(known, name)
         style = _STYLES.get(known.state, "") if name == "state" else ""
-        table.add_row(name, said(_shown(value), style))
+        table.add_row(name, safe_text(_shown(value), style))
     options.console.print(table)
     advice, commands = _advice(known)
     if advice:
-        options.console.print(said(advice, "bold red"))
+        options.console.print(safe_text(advice, "bold red"))
     for command in commands:
         # In one line, so that it can be copied.
-        options.console.print(said(f"  {command}"), soft_wrap=True)
+        options.console.print(safe_text(f"  {command}"), soft_wrap=True)
 
 
 def _shown(value: object) -> str:

@@ -25,7 +25,7 @@ from rich.text import Text
 from newsleopard_async.disclosure import shown
 from newsleopard_async.workflows import Event
 
-__all__ = ["Step", "Steps", "Watcher", "said", "write_json"]
+__all__ = ["PipelineDisplay", "StepDisplay", "StepLine", "safe_text", "write_json"]
 
 _BAR_COLUMNS = 16
 _MARKS: Final = {"done": "✓", "failed": "✗"}
@@ -34,7 +34,7 @@ _PLAIN_MARKS: Final = {"done": "+", "failed": "x"}
 _STYLES: Final = {"done": "green", "failed": "red"}
 
 
-def said(text: str, style: str = "") -> Text:
+def safe_text(text: str, style: str = "") -> Text:
     """Return a text for the terminal, which obeys nothing in it.
 
     Everything that is not ours goes through here: names of files, what is in them, what the
@@ -61,7 +61,7 @@ def _json_character(character: str) -> str:
 
 
 @attrs.define
-class Step:
+class StepLine:
     """One line: what is being done, how far it is, and what came of it.
 
     Attributes:
@@ -88,7 +88,7 @@ class Step:
         self.ended = time.monotonic()
 
 
-class Steps:
+class StepDisplay:
     """The steps of one command, shown as they happen.
 
     Use it with ``with``. On a terminal the lines are redrawn in place; into a file or a pipe
@@ -97,7 +97,7 @@ class Steps:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._steps: list[Step] = []
+        self._steps: list[StepLine] = []
         self._spinner = Spinner("dots", style="cyan")
         self._live = (
             Live(self, console=console, refresh_per_second=12) if console.is_terminal else None
@@ -118,7 +118,7 @@ class Steps:
             self._live.stop()
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
+    def step(self, title: str) -> Iterator[StepLine]:
         """Show a step for as long as the block runs; what the block raises marks it failed."""
         step = self.begin(title)
         try:
@@ -128,13 +128,13 @@ class Steps:
             raise
         self.end(step)
 
-    def begin(self, title: str) -> Step:
+    def begin(self, title: str) -> StepLine:
         """Add a line."""
-        step = Step(title)
+        step = StepLine(title)
         self._steps.append(step)
         return step
 
-    def end(self, step: Step, state: str = "done") -> None:
+    def end(self, step: StepLine, state: str = "done") -> None:
         """End a line; ending it twice changes nothing."""
         if step.ended is not None:
             return
@@ -146,7 +146,7 @@ class Steps:
         """Draw all lines; rich calls this."""
         yield self._table(self._steps, width=options.max_width - len("^C") - 1)
 
-    def _table(self, steps: list[Step], *, width: int) -> Table:
+    def _table(self, steps: list[StepLine], *, width: int) -> Table:
         """Lay out lines that leave room for the ``^C`` which a terminal shows.
 
         At the end of a full line it would wrap, and the lines be redrawn one too low.
@@ -159,20 +159,20 @@ class Steps:
         table.add_column(width=6, justify="right", no_wrap=True)
         for step in steps:
             seconds = Text(f"{step.seconds:.1f} s", style="dim")
-            table.add_row(self._mark(step), said(step.title), _detail(step), seconds)
+            table.add_row(self._mark(step), safe_text(step.title), _detail(step), seconds)
         return table
 
-    def _mark(self, step: Step) -> Spinner | Text:
+    def _mark(self, step: StepLine) -> Spinner | Text:
         if step.state == "running":
             return self._spinner
         marks = _PLAIN_MARKS if self._console.options.ascii_only else _MARKS
         return Text(marks[step.state], style=_STYLES[step.state])
 
 
-def _detail(step: Step) -> Text:
+def _detail(step: StepLine) -> Text:
     """Say what is known of a step, after a bar while it runs."""
     if step.share is None or step.state != "running":
-        return said(step.detail, "dim")
+        return safe_text(step.detail, "dim")
     done = round(min(1.0, step.share) * _BAR_COLUMNS)
     return Text.assemble(
         ("━" * done, "cyan"),
@@ -185,17 +185,17 @@ Detail = tuple[str, float | None]
 """What to say of a step, and how much of it is done."""
 
 
-class Watcher:
+class PipelineDisplay:
     """Shows one pipeline: give it as ``progress=`` and end it with ``with``.
 
     A step is a line, which ends with it. A wait may have been shown before under the name of
     another step: that line ends, too.
     """
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: StepDisplay) -> None:
         self._steps = steps
         self._name = ""
-        self._line: Step | None = None
+        self._line: StepLine | None = None
         self._seen: set[str] = set()
 
     def __call__(self, event: Event) -> None:

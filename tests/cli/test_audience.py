@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from newsleopard_async import CampaignSn
-from newsleopard_async.cli.audience import Stage, people, read_people, stages_of, write_people
+from newsleopard_async.cli.audience import FunnelStage, people, read_people, stages_of, write_people
 from newsleopard_async.models.report_summary import ReportSummary
 
 
@@ -45,7 +45,7 @@ def test_file_is_read_back(tmp_path: Path) -> None:
     assert list(read_people(path).values()) == list(people(20))
 
 
-def _funnel(recipients: int, *counts: int) -> tuple[Stage, ...]:
+def _funnel(recipients: int, *counts: int) -> tuple[FunnelStage, ...]:
     """Return the funnel of a report with counts in the order of the funnel's lines."""
     kinds = ("delivered", "opened", "clicked", "bounced", "unsubscribed", "complained")
     given = dict[str, Any](zip(kinds, counts, strict=False))

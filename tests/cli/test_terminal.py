@@ -11,7 +11,7 @@ from rich.console import Console
 
 from newsleopard_async import CampaignSn
 from newsleopard_async.cli.audience import funnel_table, people, readers_table, stages_of
-from newsleopard_async.cli.terminal import Steps, Watcher
+from newsleopard_async.cli.terminal import PipelineDisplay, StepDisplay
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.plain import PlainData
 from newsleopard_async.workflows import Event
@@ -58,9 +58,9 @@ def event(step: str, state: str, result: PlainData = None) -> Event:
 def test_wait_of_which_nothing_is_known_is_shown(step: str) -> None:
     """A look may be refused, and an import waits for others, before there is anything to say."""
     on = console()
-    with Steps(on) as steps, Watcher(steps) as watcher:
-        watcher(event(step, "started"))
-        watcher(event(step, "waiting"))
+    with StepDisplay(on) as steps, PipelineDisplay(steps) as display:
+        display(event(step, "started"))
+        display(event(step, "waiting"))
 
     assert "None" not in written(on)
 
@@ -96,7 +96,7 @@ def test_step_in_a_pipe_is_one_line() -> None:
     """Without a terminal each step is written once, when it ends, without control codes."""
     screen = console()
 
-    with Steps(screen) as steps, steps.step("Make up contacts") as step:
+    with StepDisplay(screen) as steps, steps.step("Make up contacts") as step:
         step.detail = "20,000 rows"
 
     [line] = written(screen).splitlines()
@@ -109,7 +109,7 @@ def test_step_that_raises_is_marked_failed() -> None:
     """The line of what failed says so, and the error goes on."""
     screen = console()
 
-    with pytest.raises(ValueError, match="broken"), Steps(screen) as steps:  # noqa: SIM117
+    with pytest.raises(ValueError, match="broken"), StepDisplay(screen) as steps:  # noqa: SIM117
         with steps.step("Upload"):
             raise ValueError("broken")
 
@@ -120,7 +120,7 @@ def test_step_that_raises_is_marked_failed() -> None:
 def test_live_steps_fit_the_width(width: int) -> None:
     """On a terminal of any width, the moving lines fit it."""
     screen = console(width)
-    steps = Steps(screen)
+    steps = StepDisplay(screen)
     step = steps.begin("Import the contacts")
     step.detail, step.share = "12,400 of 20,000 rows", 0.62
 
@@ -135,16 +135,16 @@ def test_repeated_look_keeps_one_line() -> None:
     half = {"status": "PROCESSING", "file_count": 10, "inserted": 5, "errors": 0}
     done = {"status": "COMPLETE", "file_count": 10, "inserted": 9, "errors": 1}
 
-    with Steps(screen) as steps, Watcher(steps) as watcher:
+    with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:
         for state, result in (
             ("started", None),
             ("waiting", half),
             ("waiting", half),
             ("finished", done),
         ):
-            watcher(event("get_import", state, result))
-        watcher(event("submit", "started"))
-        watcher(event("submit", "finished", "c0ffee"))
+            display(event("get_import", state, result))
+        display(event("submit", "started"))
+        display(event("submit", "finished", "c0ffee"))
 
     first, second = written(screen).splitlines()
     assert "9 of 10 rows, 1 rejected" in first
@@ -157,11 +157,11 @@ def test_repeated_look_keeps_one_line() -> None:
 def test_bytes_of_an_upload_are_a_bar(total: int | None, shown: str) -> None:
     """If it is known how many there are; a download may not say."""
     screen = console(terminal=True)
-    steps = Steps(screen)
-    watcher = Watcher(steps)
+    steps = StepDisplay(screen)
+    display = PipelineDisplay(steps)
 
-    watcher(event("upload_file", "started"))
-    watcher(event("upload_file", "waiting", {"bytes": 1_000, "of_bytes": total}))
+    display(event("upload_file", "started"))
+    display(event("upload_file", "waiting", {"bytes": 1_000, "of_bytes": total}))
     screen.print(steps)
 
     assert shown in written(screen)
@@ -171,9 +171,9 @@ def test_failed_event_marks_its_line() -> None:
     """A step that failed is shown as failed, with the class of the error."""
     screen = console()
 
-    with Steps(screen) as steps, Watcher(steps) as watcher:
-        watcher(event("submit", "started"))
-        watcher(event("submit", "failed", "OutcomeUnknown"))
+    with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:
+        display(event("submit", "started"))
+        display(event("submit", "failed", "OutcomeUnknown"))
 
     assert written(screen).startswith("✗ 3/6 Submit the campaign")
     assert "OutcomeUnknown" in written(screen)
@@ -183,8 +183,8 @@ def test_unknown_step_is_shown_by_its_name() -> None:
     """A step that this table does not know yet still reads as words."""
     screen = console()
 
-    with Steps(screen) as steps, Watcher(steps) as watcher:
-        watcher(event("reconcile_later", "finished", {"any": "thing"}))
+    with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:
+        display(event("reconcile_later", "finished", {"any": "thing"}))
 
     assert "Reconcile later" in written(screen)
 
@@ -194,10 +194,10 @@ def test_terminal_obeys_nothing_that_the_server_says(terminal: bool) -> None:
     """Codes and states go into the lines of steps, running and ended."""
     screen = console(200, terminal=terminal)
 
-    with Steps(screen) as steps, Watcher(steps) as watcher:
-        watcher(event("create_list", "started"))
-        watcher(event("create_list", "finished", "L1\x1b[2J\x1b]0;owned\x07\nfake [red]line"))
-        watcher(event("submit\x07", "failed", "Bad\x1b[2J"))
+    with StepDisplay(screen) as steps, PipelineDisplay(steps) as display:
+        display(event("create_list", "started"))
+        display(event("create_list", "finished", "L1\x1b[2J\x1b]0;owned\x07\nfake [red]line"))
+        display(event("submit\x07", "failed", "Bad\x1b[2J"))
         step = steps.begin("Import")
         step.share, step.detail = 0.5, "a\x1b[2J"
     screen.print(steps)
