@@ -36,7 +36,13 @@ from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.log import NAME, read_log
 from newsleopard_async.models.findings import counted
 
-__all__ = ["Stop", "WorkerOptions", "in_one_line", "let_end", "run_worker"]
+__all__ = [
+    "StopSignals",
+    "WorkerOptions",
+    "end_despite_threads",
+    "run_worker",
+    "shorten_log_record",
+]
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -81,16 +87,16 @@ def run_worker(options: WorkerOptions) -> None:
     """
     read_log()
     if not logging.getLogger(NAME).isEnabledFor(logging.DEBUG):
-        logging.getLogger("dbos").addFilter(in_one_line)
+        logging.getLogger("dbos").addFilter(shorten_log_record)
     threads = set(threading.enumerate())
     durable = _durable(options)
-    with Stop.on_signals() as stop:
-        work = _Work(options, durable, stop)
-        anyio.run(work.run)
-        let_end(threads)
+    with StopSignals.on_signals() as stop:
+        worker_run = _WorkerRun(options, durable, stop)
+        anyio.run(worker_run.run)
+        end_despite_threads(threads)
 
 
-def in_one_line(record: logging.LogRecord) -> bool:
+def shorten_log_record(record: logging.LogRecord) -> bool:
     """Shorten what the engine writes: it has a traceback for each call that a database misses."""
     text = record.getMessage().partition("\n")[0].removesuffix(_TRACEBACK)
     record.msg, record.args = text.rstrip(": "), ()
@@ -110,7 +116,7 @@ def _durable(options: WorkerOptions) -> Durable:
 
 
 @attrs.define(eq=False)
-class Stop:
+class StopSignals:
     """The signals that end a worker.
 
     Attributes:
@@ -120,14 +126,14 @@ class Stop:
         within_s: How long the first one may take.
     """
 
-    is_asked_for: bool = False
+    is_requested: bool = False
     call: Callable[[], None] = lambda: None
     running: Callable[[], int] = lambda: 0
     within_s: Callable[[], float] = lambda: _BEGINS_WITHIN_S
 
     @classmethod
     @contextlib.contextmanager
-    def on_signals(cls) -> Iterator[Stop]:
+    def on_signals(cls) -> Iterator[StopSignals]:
         """Take the signals, for as long as the context lasts.
 
         They are taken from the system itself, and not by the event loop: so the second one ends
@@ -143,9 +149,9 @@ class Stop:
 
     def __call__(self, number: int, _: FrameType | None) -> None:
         """Handle a signal."""
-        if self.is_asked_for:
+        if self.is_requested:
             _end_now(128 + number, f"ended at once{self._under_way()}")
-        self.is_asked_for = True
+        self.is_requested = True
         watch = threading.Timer(self.within_s() + _SPARE_S, self._too_long)
         watch.daemon = True
         watch.start()
@@ -174,7 +180,7 @@ def _end_now(code: int, message: str) -> NoReturn:
     os._exit(code)
 
 
-def let_end(before: set[threading.Thread]) -> None:
+def end_despite_threads(before: set[threading.Thread]) -> None:
     """End the process if threads that have begun since would keep it."""
     until = time.monotonic() + _THREADS_S
     for thread in set(threading.enumerate()) - before:
@@ -184,7 +190,7 @@ def let_end(before: set[threading.Thread]) -> None:
                 _end_now(0, f"it ends without waiting for the thread {thread.name}")
 
 
-class _Work:
+class _WorkerRun:
     """The work of one worker.
 
     Args:
@@ -193,7 +199,7 @@ class _Work:
         stop: When it ends.
     """
 
-    def __init__(self, options: WorkerOptions, durable: Durable, stop: Stop) -> None:
+    def __init__(self, options: WorkerOptions, durable: Durable, stop: StopSignals) -> None:
         self._options = options
         self._durable = durable
         self._stop = stop
@@ -219,7 +225,7 @@ class _Work:
             yield
             return
         server = HealthServer(self._options.health, self._state)
-        self._say("answers", f"Health at {server.url}/live and /ready", url=server.url)
+        self._report("answers", f"Health at {server.url}/live and /ready", url=server.url)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.answer)
             yield
@@ -229,7 +235,7 @@ class _Work:
         worker = self._worker
         return {
             "id": None if worker is None else worker.id,
-            "ready": worker is not None and worker.is_ready and not self._stop.is_asked_for,
+            "ready": worker is not None and worker.is_ready and not self._stop.is_requested,
             "running": 0 if worker is None else worker.running,
             "ended": 0 if worker is None else worker.ended,
         }
@@ -238,7 +244,7 @@ class _Work:
         """Work; return why it could not begin, since a task group would wrap it."""
         with anyio.CancelScope() as scope:
             self._stop.call = from_any_thread(lambda: self._leave(scope))
-            if self._stop.is_asked_for:
+            if self._stop.is_requested:
                 scope.cancel()
             slots = {} if self._options.slots is None else {"slots": self._options.slots}
             try:
@@ -248,7 +254,7 @@ class _Work:
             except NewsLeopardError as error:
                 return error
         if self._worker is None:
-            self._say("has-not-begun", "Ended before it took attempts")
+            self._report("has-not-begun", "Ended before it took attempts")
         else:
             self._end(self._worker)
         return None
@@ -257,7 +263,7 @@ class _Work:
         self._stop.running = lambda: worker.running
         self._stop.within_s = lambda: worker.leaves_within_s
         where = self._durable._database.where  # noqa: SLF001 - no public name says it
-        self._say(
+        self._report(
             "takes-attempts",
             f"Worker {worker.id} takes attempts from {where} (Ctrl-C stops)",
             id=worker.id,
@@ -272,11 +278,11 @@ class _Work:
                     f"; it has {counted(worker.running, 'attempt')}, and waits for answers for "
                     f"{worker.leaves_within_s:.0f} s at most (Ctrl-C once more ends it at once)"
                 )
-            self._say("leaves", text, id=worker.id, running=worker.running)
+            self._report("leaves", text, id=worker.id, running=worker.running)
         scope.cancel()
 
     def _end(self, worker: Worker) -> None:
-        self._say(
+        self._report(
             "has-left",
             f"Worker {worker.id} has left; it has ended {counted(worker.ended, 'attempt')}, and "
             f"given {worker.given_back} back to the next worker",
@@ -285,7 +291,7 @@ class _Work:
             given_back=worker.given_back,
         )
 
-    def _say(self, event: str, text: str, **facts: Any) -> None:
+    def _report(self, event: str, text: str, **facts: Any) -> None:
         # Whoever reads it may be gone; the worker goes on.
         with contextlib.suppress(OSError):
             if self._options.as_json:

@@ -26,7 +26,7 @@ from newsleopard_async.cli import working as working_module
 from newsleopard_async.cli.commands import newsleopard
 from newsleopard_async.cli.health import read_address
 from newsleopard_async.cli.locations import client_of_main, durable_of, has_password
-from newsleopard_async.cli.working import Stop, in_one_line, let_end
+from newsleopard_async.cli.working import StopSignals, end_despite_threads, shorten_log_record
 from newsleopard_async.durable import Durable, SendSpec
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.models import ListSn
@@ -193,7 +193,7 @@ def test_line_of_the_engine_has_no_traceback(text: str) -> None:
         "dbos", logging.WARNING, __file__, 1, text, ("it",), (OSError, error, None)
     )
 
-    assert in_one_line(record)
+    assert shorten_log_record(record)
     assert logging.Formatter("%(message)s").format(record) == "lost it"
 
 
@@ -216,7 +216,7 @@ def test_worker_that_cannot_leave_is_ended(
         ended.set()
 
     monkeypatch.setattr("os._exit", end)
-    with Stop.on_signals() as stop:
+    with StopSignals.on_signals() as stop:
         stop.running, stop.within_s = lambda: running, lambda: -10.0
         signal.raise_signal(signal.SIGTERM)
         assert ended.wait(30)
@@ -233,11 +233,11 @@ def test_thread_that_hangs_does_not_keep_the_process(monkeypatch: pytest.MonkeyP
     hanging = threading.Thread(target=over.wait)
     hanging.start()
 
-    let_end(before | {hanging})
-    let_end(before)
+    end_despite_threads(before | {hanging})
+    end_despite_threads(before)
     over.set()
     hanging.join()
-    let_end(before)
+    end_despite_threads(before)
 
     assert codes == [0]
 
