@@ -17,7 +17,7 @@ from rich.text import Text
 from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
 from newsleopard_async.cli.streams import open_contacts
 from newsleopard_async.cli.terminal import safe_text, write_json
-from newsleopard_async.cli.wording import report_worded
+from newsleopard_async.cli.wording import report_for_command_line
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.models.findings import counted
 from newsleopard_async.workflows import Event
@@ -50,7 +50,7 @@ def run_check(console: Console, path: Path, options: CheckOptions) -> bool:
         console.status(safe_text(f"Reading {title}")) as status,
     ):
         report = anyio.run(_check, contacts, title, options, status)
-    report = report_worded(report)
+    report = report_for_command_line(report)
     if options.as_json:
         write_json(report.to_dict())
     else:

@@ -23,7 +23,7 @@ from newsleopard_async.cli.sends import cancel as cancel_send
 from newsleopard_async.cli.sends import resolve as decide
 from newsleopard_async.cli.sends import retry as retry_send
 from newsleopard_async.cli.terminal import safe_text
-from newsleopard_async.cli.wording import worded
+from newsleopard_async.cli.wording import for_command_line
 from newsleopard_async.cli.working import WorkerOptions, run_worker
 from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import InUse, InvalidRequest, NewsLeopardError
@@ -157,7 +157,7 @@ def check(path: Path, **options: Any) -> None:
     except KeyboardInterrupt:
         _fail(Console(stderr=True), "Interrupted.", _INTERRUPTED)
     except NewsLeopardError as error:
-        _fail(Console(stderr=True), f"{type(error).__name__}: {worded(str(error))}", 2)
+        _fail(Console(stderr=True), f"{type(error).__name__}: {for_command_line(str(error))}", 2)
     sys.exit(0 if passed else 1)
 
 
@@ -327,9 +327,9 @@ def _ending() -> Iterator[None]:
     except KeyboardInterrupt:
         _fail(_errors(), "Interrupted.", _INTERRUPTED)
     except (InvalidRequest, InUse) as error:
-        _fail(_errors(), worded(str(error)), 1)
+        _fail(_errors(), for_command_line(str(error)), 1)
     except NewsLeopardError as error:
-        _fail(_errors(), worded(str(error)), 2)
+        _fail(_errors(), for_command_line(str(error)), 2)
 
 
 def _is_given(context: click.Context, name: str) -> bool:

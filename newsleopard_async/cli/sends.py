@@ -17,7 +17,7 @@ from rich.text import Text
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
 from newsleopard_async.cli.locations import SendsLocation, open_location
 from newsleopard_async.cli.terminal import safe_text, write_json
-from newsleopard_async.cli.wording import quoted, worded_of_send
+from newsleopard_async.cli.wording import send_message_for_command_line, shell_quote
 from newsleopard_async.durable import Durable, SendState, SendStatus
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.models.findings import either
@@ -259,12 +259,12 @@ def _step(known: SendStatus | RunState) -> str:
 
 
 def _message(known: SendStatus | RunState) -> str:
-    return ": ".join(text for text in (known.error, _worded(known)) if text)
+    return ": ".join(text for text in (known.error, _message_of(known)) if text)
 
 
-def _worded(known: SendStatus | RunState) -> str:
+def _message_of(known: SendStatus | RunState) -> str:
     is_durable = isinstance(known, SendStatus)
-    return worded_of_send(known.message, known.send_key, goes_on=is_durable)
+    return send_message_for_command_line(known.message, known.send_key, goes_on=is_durable)
 
 
 def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
@@ -275,7 +275,7 @@ def _print_one(options: CommandOptions, known: SendStatus | RunState) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name in attrs.fields_dict(type(known)):
-        value = _worded(known) if name == "message" else getattr(known, name)
+        value = _message_of(known) if name == "message" else getattr(known, name)
         style = _STYLES.get(known.state, "") if name == "state" else ""
         table.add_row(name, safe_text(_shown(value), style))
     options.console.print(table)
@@ -302,7 +302,7 @@ def _shown(value: object) -> str:
 
 def _advice(known: SendStatus | RunState) -> tuple[str, tuple[str, ...]]:
     """Say what a person has to do, if anything, and by which commands."""
-    key = quoted(known.send_key)
+    key = shell_quote(known.send_key)
     if known.state == "held":
         decide = f"newsleopard resolve {key}"
         return (

@@ -11,7 +11,14 @@ import attrs
 
 from newsleopard_async.models.findings import ContactsReport
 
-__all__ = ["ABOUT_SENDS", "OPTIONS", "quoted", "report_worded", "worded", "worded_of_send"]
+__all__ = [
+    "ABOUT_SENDS",
+    "OPTIONS",
+    "for_command_line",
+    "report_for_command_line",
+    "send_message_for_command_line",
+    "shell_quote",
+]
 
 OPTIONS: Final = {
     "columns": "--column",
@@ -59,7 +66,7 @@ _ELSEWHERE: Final = re.compile(
 """What the command line has no option for."""
 
 
-def worded(message: str) -> str:
+def for_command_line(message: str) -> str:
     """Return a message with the options of the command line in the place of arguments."""
     message = _ELSEWHERE.sub("", message)
     message = _FIELD.sub(lambda match: OPTIONS[match[1]], message)
@@ -68,7 +75,7 @@ def worded(message: str) -> str:
     return _ARGUMENT.sub(_option, message)
 
 
-def worded_of_send(message: str, send_key: str, *, goes_on: bool) -> str:
+def send_message_for_command_line(message: str, send_key: str, *, goes_on: bool) -> str:
     """Return what is noted of a send, with the commands that decide about it.
 
     Args:
@@ -79,7 +86,7 @@ def worded_of_send(message: str, send_key: str, *, goes_on: bool) -> str:
 
     def command(match: re.Match[str]) -> str:
         code = " --campaign-sn SN" if match[2] else ""
-        return f"newsleopard resolve {quoted(send_key)} {match[1]}{code}"
+        return f"newsleopard resolve {shell_quote(send_key)} {match[1]}{code}"
 
     message = _RESOLVE.sub(command, message)
     for python, durable in _BY_ITSELF if goes_on else ():
@@ -98,15 +105,17 @@ def _option(match: re.Match[str]) -> str:
         return option
     pairs = given.items() if isinstance(given, dict) else ()
     values = [f"{old}={new}" for old, new in pairs] or [str(given)]
-    return " ".join(f"{option} {quoted(each)}" for each in values)
+    return " ".join(f"{option} {shell_quote(each)}" for each in values)
 
 
-def quoted(value: str) -> str:
+def shell_quote(value: str) -> str:
     """Quote what a shell would not take for one word; unlike shlex, no 中文 by itself."""
     return value if _WORD.fullmatch(value) else shlex.quote(value)
 
 
-def report_worded(report: ContactsReport) -> ContactsReport:
+def report_for_command_line(report: ContactsReport) -> ContactsReport:
     """Word every finding of a report."""
-    findings = (attrs.evolve(each, message=worded(each.message)) for each in report.findings)
+    findings = (
+        attrs.evolve(each, message=for_command_line(each.message)) for each in report.findings
+    )
     return attrs.evolve(report, findings=tuple(findings))

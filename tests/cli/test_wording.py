@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import newsleopard_async
 from newsleopard_async.cli.commands import check, newsleopard
-from newsleopard_async.cli.wording import OPTIONS, worded
+from newsleopard_async.cli.wording import OPTIONS, for_command_line
 
 PACKAGE = Path(newsleopard_async.__file__).parent
 SETTING = re.compile(r"\b[a-z_]+=(?!=)")
@@ -38,7 +38,7 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
 )
 def test_arguments_become_options(message: str, on_the_command_line: str) -> None:
     """With their values, as a shell takes them."""
-    assert worded(message) == on_the_command_line
+    assert for_command_line(message) == on_the_command_line
 
 
 def texts_of_the_check() -> Iterator[str]:
@@ -71,13 +71,15 @@ def test_no_message_of_the_check_names_an_argument() -> None:
     texts = [text for text in texts_of_the_check() if " " in text]
 
     assert sum(bool(SETTING.search(text)) for text in texts) > 5
-    assert [text for text in map(worded, texts) if SETTING.search(text)] == []
+    assert [text for text in map(for_command_line, texts) if SETTING.search(text)] == []
 
 
 def test_every_option_that_is_named_exists() -> None:
     """In the texts of the check, and in the table of options."""
     known = {option for parameter in check.params for option in parameter.opts}
-    named = {option for text in texts_of_the_check() for option in OPTION.findall(worded(text))}
+    named = {
+        option for text in texts_of_the_check() for option in OPTION.findall(for_command_line(text))
+    }
 
     assert named <= known
     assert set(OPTIONS.values()) <= known
