@@ -13,9 +13,10 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 
-from newsleopard_async.cli.checking import CheckOptions, run_check
+from newsleopard_async.cli.check_command import CheckOptions, run_check
+from newsleopard_async.cli.cli_messages import for_command_line
 from newsleopard_async.cli.demo import CONTACTS, LIMIT_S, run_demo
-from newsleopard_async.cli.emulating import emulator
+from newsleopard_async.cli.emulator_command import emulator
 from newsleopard_async.cli.health import Address, read_address
 from newsleopard_async.cli.locations import URL_VARIABLE, has_password
 from newsleopard_async.cli.sends import STATES, CommandOptions, list_runs, show_run
@@ -23,8 +24,7 @@ from newsleopard_async.cli.sends import cancel as cancel_send
 from newsleopard_async.cli.sends import resolve as decide
 from newsleopard_async.cli.sends import retry as retry_send
 from newsleopard_async.cli.terminal import safe_text
-from newsleopard_async.cli.wording import for_command_line
-from newsleopard_async.cli.working import WorkerOptions, run_worker
+from newsleopard_async.cli.worker_command import WorkerOptions, run_worker
 from newsleopard_async.disclosure import shown
 from newsleopard_async.errors import InUse, InvalidRequest, NewsLeopardError
 from newsleopard_async.models.findings import Fix

@@ -14,7 +14,7 @@ import attrs
 from rich.console import Console
 
 from newsleopard_async import Campaign, CampaignSn, NewsLeopard, Polling, Sender, workflows
-from newsleopard_async.cli.audience import (
+from newsleopard_async.cli.demo_audience import (
     FunnelStage,
     Person,
     funnel_table,

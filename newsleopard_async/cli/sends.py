@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ConfigurationError, InvalidRequest, workflows
+from newsleopard_async.cli.cli_messages import send_message_for_command_line, shell_quote
 from newsleopard_async.cli.locations import SendsLocation, open_location
 from newsleopard_async.cli.terminal import safe_text, write_json
-from newsleopard_async.cli.wording import send_message_for_command_line, shell_quote
 from newsleopard_async.durable import Durable, SendState, SendStatus
 from newsleopard_async.models import CampaignSn
 from newsleopard_async.models.findings import either

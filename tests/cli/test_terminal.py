@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from newsleopard_async import CampaignSn
-from newsleopard_async.cli.audience import funnel_table, people, readers_table, stages_of
+from newsleopard_async.cli.demo_audience import funnel_table, people, readers_table, stages_of
 from newsleopard_async.cli.terminal import PipelineDisplay, StepDisplay
 from newsleopard_async.models.report_summary import ReportSummary
 from newsleopard_async.plain import PlainData

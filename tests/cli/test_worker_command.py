@@ -22,11 +22,15 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from newsleopard_async.cli import working as working_module
+from newsleopard_async.cli import worker_command as working_module
 from newsleopard_async.cli.commands import newsleopard
 from newsleopard_async.cli.health import read_address
 from newsleopard_async.cli.locations import client_of_main, durable_of, has_password
-from newsleopard_async.cli.working import StopSignals, end_despite_threads, shorten_log_record
+from newsleopard_async.cli.worker_command import (
+    StopSignals,
+    end_despite_threads,
+    shorten_log_record,
+)
 from newsleopard_async.durable import Durable, SendSpec
 from newsleopard_async.errors import ConfigurationError
 from newsleopard_async.models import ListSn

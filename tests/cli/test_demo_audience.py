@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from newsleopard_async import CampaignSn
-from newsleopard_async.cli.audience import FunnelStage, people, read_people, stages_of, write_people
+from newsleopard_async.cli.demo_audience import (
+    FunnelStage,
+    people,
+    read_people,
+    stages_of,
+    write_people,
+)
 from newsleopard_async.models.report_summary import ReportSummary
 
 

@@ -13,9 +13,9 @@ from typing import Any, NoReturn, get_args
 import click
 from rich.console import Console
 
-from newsleopard_async.cli.configuring import ConfigFile, config_option
-from newsleopard_async.cli.serving import EmulatorOptions, run_emulator
-from newsleopard_async.cli.switching import read_switches
+from newsleopard_async.cli.config_file import ConfigFile, config_option
+from newsleopard_async.cli.emulator_server import EmulatorOptions, run_emulator
+from newsleopard_async.cli.switch_values import read_switches
 from newsleopard_async.cli.terminal import safe_text
 from newsleopard_async.emulator.platform.clock import MOST_SPEED
 from newsleopard_async.emulator.platform.webhooks import check_hosts

@@ -12,7 +12,7 @@ import attrs
 import pytest
 from click.testing import CliRunner, Result
 
-from newsleopard_async.cli import serving
+from newsleopard_async.cli import emulator_server
 from newsleopard_async.cli.commands import newsleopard
 from newsleopard_async.emulator import Emulator, EmulatorClock, Switches
 from newsleopard_async.emulator.sandbox.access import ControlOptions
@@ -44,7 +44,7 @@ def begin(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Served]:
         assert result.exit_code == 0, result.output
         return Served(*seen.pop(), result.output)
 
-    monkeypatch.setattr(serving, "serve", serve)
+    monkeypatch.setattr(emulator_server, "serve", serve)
     return begin
 
 
@@ -148,7 +148,7 @@ def test_address_that_cannot_be_had_names_the_option(
     async def serve(*_: Any, **__: Any) -> None:
         raise OSError(number, "the reason (while attempting to bind on address ('x', 1))")
 
-    monkeypatch.setattr(serving, "serve", serve)
+    monkeypatch.setattr(emulator_server, "serve", serve)
     result = invoke("--host", "host.example", "--port", "81")
 
     assert result.exit_code == 1

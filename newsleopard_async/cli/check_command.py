@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from newsleopard_async import ContactsReport, Finding, Fix, check_contacts
+from newsleopard_async.cli.cli_messages import report_for_command_line
 from newsleopard_async.cli.streams import open_contacts
 from newsleopard_async.cli.terminal import safe_text, write_json
-from newsleopard_async.cli.wording import report_for_command_line
 from newsleopard_async.contacts.sources import Contacts
 from newsleopard_async.models.findings import counted
 from newsleopard_async.workflows import Event
