@@ -139,5 +139,5 @@ class Controls:
             ValueError: there is no such action.
         """
         with self._account.changing():
-            now = self._account.settle()
+            now = self._account.catch_up()
             react(self._account, email, action, now, campaign_sn=campaign_sn)

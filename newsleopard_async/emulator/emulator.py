@@ -12,7 +12,7 @@ import httpx
 from starlette.applications import Starlette
 
 from newsleopard_async.emulator.controls import Controls
-from newsleopard_async.emulator.http.app import build_app, settle_in_slices
+from newsleopard_async.emulator.http.app import build_app, catch_up_in_slices
 from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.clock import Clock, EmulatorClock
@@ -115,7 +115,7 @@ class Emulator(Controls, Truth, Snapshots):
             ValueError: a switch does not know the word.
         """
         with self._account.changing():
-            self._account.settle()
+            self._account.catch_up()
             self._board.on = attrs.evolve(self._board.on, **changes)
 
     @property
@@ -160,7 +160,7 @@ class Emulator(Controls, Truth, Snapshots):
                 in this process; by default what the emulator was made with.
         """
         with self._account.lock:
-            now = self._account.settle()
+            now = self._account.catch_up()
         return await self._account.webhooks.deliver(now, transport)
 
     @asynccontextmanager
@@ -175,7 +175,7 @@ class Emulator(Controls, Truth, Snapshots):
         while True:
             await anyio.sleep(WEBHOOK_PERIOD_S)
             if self._account.webhooks.is_waiting or self._account.imports.awaits_webhook:
-                await settle_in_slices(self._account)
+                await catch_up_in_slices(self._account)
                 with self._account.lock:
                     now = self._account.present()
                 await self._account.webhooks.deliver(now)

@@ -31,13 +31,13 @@ class Truth:
     def _present(self) -> Iterator[datetime]:
         """Hold everything still at the clock's present; a server may run in another thread."""
         with self._account.lock:
-            yield self._account.settle()
+            yield self._account.catch_up()
 
     @contextmanager
     def _changed(self) -> Iterator[datetime]:
         """Do the same for a change, which counts."""
         with self._account.changing():
-            yield self._account.settle()
+            yield self._account.catch_up()
 
     @property
     def submitted(self) -> int:

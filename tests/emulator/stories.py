@@ -118,7 +118,7 @@ class _Player:
     async def do_lost_upload(self, number: int) -> None:
         """Upload for an import, and go away before it is judged."""
         account = self.emulator._account
-        job = account.imports.create(self.list_sn(number), None, account.settle())
+        job = account.imports.create(self.list_sn(number), None, account.catch_up())
         account.imports.upload(job, BlobWriter.of(rows(30, prefix="l").encode()), self.clock.now())
 
     async def submit(self, body: Any, number: int) -> None:

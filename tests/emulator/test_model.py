@@ -120,7 +120,7 @@ class Model:
         self._due: list[tuple[datetime, int, Callable[[datetime], None]]] = []
         self._numbers = itertools.count()
 
-    def settle(self, now: datetime) -> None:
+    def catch_up(self, now: datetime) -> None:
         """Let everything happen that is due; a clock that goes back changes nothing."""
         self.now = max(self.now, now)
         while self._due and min(self._due)[0] <= self.now:
@@ -598,7 +598,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
     def _let_pass(self, seconds: float) -> None:
         """Move the clock, while nobody looks at the emulator."""
         self.clock.advance(seconds)
-        self.model.settle(self.clock.now())
+        self.model.catch_up(self.clock.now())
 
     @rule(seconds=st.sampled_from([1, 100, 7_200]))
     def set_wall_clock_back(self, seconds: float) -> None:
@@ -693,7 +693,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
     @rule(sn=campaigns)
     def look_at_campaign(self, sn: str) -> None:
         """Status, figures and balance are those of the model."""
-        self.model.settle(self.clock.now())
+        self.model.catch_up(self.clock.now())
         now, wanted = self.model.now, self.model.campaigns[sn]
         answer = self._runner.run(self.api.get(f"/v1/campaign/normal/{sn}")).json()
         body = {"campaignSns": [sn]}
@@ -726,13 +726,13 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
         assert ended is None or _instant(shown["createDate"]) <= _instant(ended) <= self.model.now
 
     def _settle_both(self) -> bool:
-        self.model.settle(self.clock.now())
+        self.model.catch_up(self.clock.now())
         return self.model.now - START < timedelta(days=30)  # after which results are gone
 
     @invariant()
     def lists_and_contacts_are_the_same(self) -> None:
         """Members, counts and states of lists, and every value of every contact."""
-        self.model.settle(self.clock.now())
+        self.model.catch_up(self.clock.now())
         model, emulator = self.model, self.emulator
         rows = {row["sn"]: row for row in self._get("/v1/contacts/lists?size=100")["Lists"]}
         assert list(rows) == list(model.lists)[::-1]
@@ -753,7 +753,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
     @invariant()
     def campaigns_are_the_same(self) -> None:
         """States and costs; complete campaigns are listed, and stay so."""
-        self.model.settle(self.clock.now())
+        self.model.catch_up(self.clock.now())
         model = self.model
         assert self.emulator.balance == model.balance
         for item in self.emulator.campaigns:
@@ -778,7 +778,7 @@ class EmulatorAgainstModel(RuleBasedStateMachine):
     @invariant()
     def mails_are_the_same_and_never_change(self) -> None:
         """Nobody gets a mail twice, and what went out stays as it went out."""
-        self.model.settle(self.clock.now())
+        self.model.catch_up(self.clock.now())
         outbox = list(self.emulator.outbox)
         now = {(mail.campaign_sn, mail.to): mail for mail in outbox}
         assert len(now) == len(outbox)

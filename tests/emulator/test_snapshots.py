@@ -160,7 +160,7 @@ async def test_file_that_is_being_judged_is_judged_again() -> None:
     """Half-done work is neither lost nor kept half."""
     emulator, clock = make()
     _upload_without_judging(emulator, 5_000)
-    slices = emulator._account.settling()
+    slices = emulator._account.catching_up()
     for _ in range(3):
         next(slices)
     emulator.snapshot("half")
@@ -187,7 +187,7 @@ async def test_state_is_whole_at_every_slice_of_work(monkeypatch: pytest.MonkeyP
         sent = (await api.submit(BODY, list_sn)).json()["sn"]
         once = (await api.reserve(ONCE_BODY)).json()["sn"]
         clock.advance(600)
-        now = account.settle()
+        now = account.catch_up()
     _upload_without_judging(emulator, 2_000)
     blob = BlobWriter.of(rows(2_000, prefix="o").encode())
     account.once.upload(account.campaigns.all[once], blob, now)
@@ -199,7 +199,7 @@ async def test_state_is_whole_at_every_slice_of_work(monkeypatch: pytest.MonkeyP
     clock.advance(600)
 
     there_s = clock.elapsed_s
-    for number, _ in enumerate(account.settling()):
+    for number, _ in enumerate(account.catching_up()):
         emulator.snapshot(str(number))
     clock.advance(40_000)
     truth = truth_of(emulator)
@@ -208,7 +208,7 @@ async def test_state_is_whole_at_every_slice_of_work(monkeypatch: pytest.MonkeyP
     for name in emulator.snapshots[::3]:
         clock.elapsed_s = there_s
         emulator.restore(name)
-        for _ in account.settling():
+        for _ in account.catching_up():
             pass
         assert account.present() == clock.now()
         clock.advance(40_000)
@@ -287,7 +287,7 @@ async def test_request_that_judges_goes_over_to_the_restored_state() -> None:
     emulator, clock = make()
     emulator.snapshot("empty")
     _upload_without_judging(emulator, 5_000)
-    slices = emulator._account.settling()
+    slices = emulator._account.catching_up()
     next(slices)
 
     emulator.restore("empty")

@@ -26,7 +26,7 @@ from newsleopard_async.emulator.platform.once import ONCE_FOLDER
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX, StorageRefusal
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["ORIGIN", "build_app", "settle_in_slices"]
+__all__ = ["ORIGIN", "build_app", "catch_up_in_slices"]
 
 ORIGIN: Final = "newsleopard_async.emulator.origin"
 """Under this name a server puts the origin that was asked into the scope's extensions."""
@@ -95,10 +95,10 @@ def _api_route(
             body=await request.body(),
             storage_url=request.scope.get("extensions", {}).get(ORIGIN),
         )
-        await settle_in_slices(account)
+        await catch_up_in_slices(account)
         reply = answer(operations[request.method], account, call)
         # What was asked for happens before the answer: a file is judged, and mails go out.
-        await settle_in_slices(account)
+        await catch_up_in_slices(account)
         return _response(reply)
 
     return _route(path, endpoint, *operations, kind=kind)
@@ -107,7 +107,7 @@ def _api_route(
 def _storage_route(account: Account) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
-            await settle_in_slices(account)
+            await catch_up_in_slices(account)
             with account.lock:
                 now = account.present()
                 path = request.scope["path"]
@@ -151,12 +151,12 @@ async def _upload(account: Account, request: Request) -> Response:
             "IncompleteBody",
             "You did not provide the number of bytes specified by the Content-Length HTTP header",
         )
-    await settle_in_slices(account)
+    await catch_up_in_slices(account)
     with account.changing():
         if account.timeline is not timeline:  # another state took the place of that one
             take = _taker(account, name)
         take(blob, account.present(), max_bytes=account.board.on.file_max_bytes)
-    await settle_in_slices(account)
+    await catch_up_in_slices(account)
     # Not the MD5 that a client may expect, like that of an encrypted bucket.
     return Response(status_code=200, headers={"ETag": f'"{blob.digest[:32]}"'})
 
@@ -168,9 +168,9 @@ def _taker(account: Account, name: str) -> Callable[..., None]:
     return partial(account.imports.upload, account.imports.check_upload(name))
 
 
-async def settle_in_slices(account: Account) -> None:
+async def catch_up_in_slices(account: Account) -> None:
     """Do long work that is due in slices, and let others have their turn after each."""
-    with closing(account.settling()) as slices:
+    with closing(account.catching_up()) as slices:
         while True:
             with account.lock:
                 if next(slices, _DONE) is _DONE:

@@ -183,29 +183,29 @@ class Account:
         with self.lock:
             return self.faults.take(operation, only=only)
 
-    def settle(self) -> datetime:
+    def catch_up(self) -> datetime:
         """Let everything happen that is due, and return the present, which never goes back."""
         if self.imports.is_left or self.once.is_left:
             # Whoever uploaded it went away before it was judged.
             for _ in self._judging():
                 pass
-        return self.timeline.settle(self.clock.now())
+        return self.timeline.catch_up(self.clock.now())
 
-    def settling(self) -> Generator[None, None, None]:
+    def catching_up(self) -> Generator[None, None, None]:
         """Do the same in slices, unless another request is doing it."""
         is_done = False
         while not is_done:
             timeline = self.timeline
-            for _ in self._settling():
+            for _ in self._catching_up():
                 yield
                 if self.timeline is not timeline:
                     break  # another state took the place of the one that was settled
             else:
                 is_done = True
 
-    def _settling(self) -> Iterator[None]:
+    def _catching_up(self) -> Iterator[None]:
         yield from self._judging()
-        yield from self.timeline.settling(self.clock.now)
+        yield from self.timeline.catching_up(self.clock.now)
 
     def _judging(self) -> Iterator[None]:
         yield from self.imports.judging(self.clock.now)

@@ -68,7 +68,7 @@ class Timeline:
             heapq.heappush(self._changes, (at, self._added, change))
             self._added += 1
 
-    def settle(self, now: datetime) -> datetime:
+    def catch_up(self, now: datetime) -> datetime:
         """Let everything happen that is due, and return the present.
 
         The present is the latest instant that was ever settled. It stands still while a wall
@@ -86,7 +86,7 @@ class Timeline:
         change.happen(at)
         self._counted.add()
 
-    def settling(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
+    def catching_up(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
         """Let everything happen that is due, prepared in slices, unless another request does it."""
         if self._is_preparing:
             return
@@ -103,4 +103,4 @@ class Timeline:
     def present(self, now: datetime) -> datetime:
         """Settle and return the present; it stands still while a request prepares a change."""
         with self._lock:
-            return self._present if self._is_preparing else self.settle(now)
+            return self._present if self._is_preparing else self.catch_up(now)

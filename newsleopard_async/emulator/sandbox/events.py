@@ -57,7 +57,7 @@ class Listening:
         self._account = account_of(emulator)
         self.listeners: int = 0
         self._now: datetime | None = None
-        self._settled_at = self._compared_at = float("-inf")
+        self._caught_up_at = self._compared_at = float("-inf")
         self._seen: object = None
         self._counter = 0
 
@@ -73,9 +73,9 @@ class Listening:
     async def counter(self) -> int:
         """Return how many changes were noticed; those between two looks are one."""
         begin = time.monotonic()
-        if begin - self._settled_at >= LOOK_S:
-            self._settled_at = begin
-            self._now = await look.settle(self._account)
+        if begin - self._caught_up_at >= LOOK_S:
+            self._caught_up_at = begin
+            self._now = await look.catch_up(self._account)
         if self._now is not None and begin - self._compared_at >= PAUSE_S / 2:
             self._compared_at = begin
             seen = self._fingerprint(self._now)

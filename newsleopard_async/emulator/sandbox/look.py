@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import anyio
 import anyio.lowlevel
 
-from newsleopard_async.emulator.http.app import settle_in_slices
+from newsleopard_async.emulator.http.app import catch_up_in_slices
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import ContactList
 from newsleopard_async.emulator.platform.clock import EmulatorClock
@@ -39,6 +39,7 @@ from newsleopard_async.emulator.sandbox.views import (
 
 __all__ = [
     "account_view",
+    "catch_up",
     "clock_view",
     "contact_view",
     "exclusions",
@@ -49,7 +50,6 @@ __all__ = [
     "in_slices",
     "lists",
     "request_view",
-    "settle",
     "webhook_row",
     "webhooks",
 ]
@@ -100,9 +100,9 @@ def _looking(work: object) -> Iterator[None]:
         _LOOKING.discard(work)
 
 
-async def settle(account: Account) -> datetime:
+async def catch_up(account: Account) -> datetime:
     """Let everything happen that is due, in slices, and return the present."""
-    await settle_in_slices(account)
+    await catch_up_in_slices(account)
     with account.lock:
         return account.present()
 

@@ -28,7 +28,7 @@ class World:
 
     async def now(self) -> datetime:
         """Settle, and return the present."""
-        return await look.settle(self.account)
+        return await look.catch_up(self.account)
 
     async def mails(self, **wanted: object) -> MailsFound:
         """Look for mails."""

@@ -27,7 +27,7 @@ async def test_reason_of_a_rejected_row_stands_in_its_column() -> None:
     csv = "EMAIL,NAME,CITY\nnobody,A,Taipei\nshort@example.com,B\nlong@example.com,C,Taipei,1,2\n"
     import_sn = await api.import_text(csv)
     clock.advance(60)
-    await look.settle(account)
+    await look.catch_up(account)
 
     seen = look.import_view(account, import_sn)
 

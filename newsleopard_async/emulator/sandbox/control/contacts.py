@@ -33,7 +33,7 @@ __all__ = ["ENDPOINTS"]
 
 async def _lists(context: Context, asked: Asked) -> tuple[ListRow, ...]:
     del asked
-    return look.lists(context.account, await context.settle())
+    return look.lists(context.account, await context.catch_up())
 
 
 async def _list(context: Context, asked: Asked) -> ListRow:
@@ -41,7 +41,7 @@ async def _list(context: Context, asked: Asked) -> ListRow:
 
 
 async def _list_of(context: Context, sn: str) -> ListRow:
-    rows = look.lists(context.account, await context.settle())
+    rows = look.lists(context.account, await context.catch_up())
     found = next((each for each in rows if each.sn == sn), None)
     if found is None:
         raise LookupError(f"there is no list {sn!r}")
@@ -49,7 +49,7 @@ async def _list_of(context: Context, sn: str) -> ListRow:
 
 
 async def _add_list(context: Context, asked: Asked) -> ListRow:
-    await context.settle()
+    await context.catch_up()
     body: ListBody = asked.body
     account = context.account
     with account.changing():
@@ -60,31 +60,31 @@ async def _add_list(context: Context, asked: Asked) -> ListRow:
 
 
 async def _contacts(context: Context, asked: Asked) -> ContactsFound:
-    await context.settle()
+    await context.catch_up()
     query: dict[str, Any] = attrs.asdict(asked.query)
     found = look.find_contacts(context.account, list_sn=asked.path.get("sn"), **query)
     return await look.in_slices(context.account, found)
 
 
 async def _contact(context: Context, asked: Asked) -> ContactView:
-    await context.settle()
+    await context.catch_up()
     return look.contact_view(context.account, asked.path["email"])
 
 
 async def _imports(context: Context, asked: Asked) -> tuple[ImportRow, ...]:
     del asked
-    await context.settle()
+    await context.catch_up()
     return look.imports(context.account)
 
 
 async def _import(context: Context, asked: Asked) -> ImportView:
-    await context.settle()
+    await context.catch_up()
     return look.import_view(context.account, asked.path["sn"])
 
 
 async def _rejected(context: Context, asked: Asked) -> Response:
     sn = asked.path["sn"]
-    await context.settle()
+    await context.catch_up()
     with context.account.lock:
         job = context.account.imports.jobs.get(sn)
         file = None if job is None or job.result is None else job.result.rejected_file
@@ -105,11 +105,11 @@ async def _pieces(file: Blob) -> AsyncIterator[bytes]:
 
 async def _exclusions(context: Context, asked: Asked) -> tuple[ExclusionRow, ...]:
     del asked
-    return look.exclusions(context.account, await context.settle())
+    return look.exclusions(context.account, await context.catch_up())
 
 
 async def _exclude(context: Context, asked: Asked) -> None:
-    await context.settle()
+    await context.catch_up()
     context.emulator.exclude(asked.body.email)
 
 
@@ -121,7 +121,7 @@ async def _templates(context: Context, asked: Asked) -> tuple[TemplateView, ...]
 
 
 async def _add_template(context: Context, asked: Asked) -> TemplateView:
-    await context.settle()
+    await context.catch_up()
     made = context.emulator.add_template(asked.body.name, asked.body.html)
     return TemplateView(id=made.id, name=made.name, html=made.html)
 

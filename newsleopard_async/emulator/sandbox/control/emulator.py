@@ -53,7 +53,7 @@ async def _health(context: Context, asked: Asked) -> HealthView:
 
 async def _account(context: Context, asked: Asked) -> AccountView:
     del asked
-    now = await context.settle()
+    now = await context.catch_up()
     return look.account_view(context.account, now, version=context.version)
 
 
@@ -75,7 +75,7 @@ async def _snapshot(context: Context, asked: Asked) -> tuple[str, ...]:
     there = context.emulator.snapshots
     if asked.body.name not in there and len(there) >= MOST_SNAPSHOTS:
         raise Conflict(f"There are {MOST_SNAPSHOTS} snapshots; forget one, or replace one.")
-    await context.settle()
+    await context.catch_up()
     context.emulator.snapshot(asked.body.name)
     return context.emulator.snapshots
 
@@ -104,7 +104,7 @@ async def _moved(context: Context, move: Callable[[EmulatorClock], None]) -> Clo
         )
     with context.account.changing():
         move(clock)
-    await context.settle()
+    await context.catch_up()
     return look.clock_view(context.account)
 
 
@@ -168,19 +168,19 @@ async def _switches(context: Context, asked: Asked) -> tuple[SwitchView, ...]:
 
 
 async def _set_switches(context: Context, asked: Asked) -> tuple[SwitchView, ...]:
-    await context.settle()
+    await context.catch_up()
     settings.set_switches(context.emulator, asked.data)
     return settings.switches(context.emulator, context.at_start)
 
 
 async def _balance(context: Context, asked: Asked) -> BalanceView:
     del asked
-    await context.settle()
+    await context.catch_up()
     return BalanceView(balance=context.emulator.balance)
 
 
 async def _set_balance(context: Context, asked: Asked) -> BalanceView:
-    await context.settle()
+    await context.catch_up()
     context.emulator.balance = asked.body.balance
     return BalanceView(balance=context.emulator.balance)
 

@@ -46,9 +46,9 @@ class Context:
         """The emulator's state."""
         return account_of(self.emulator)
 
-    async def settle(self) -> datetime:
+    async def catch_up(self) -> datetime:
         """Let everything happen that is due, in slices, and return the present."""
-        return await look.settle(self.account)
+        return await look.catch_up(self.account)
 
 
 @attrs.frozen(kw_only=True)

@@ -27,13 +27,13 @@ __all__ = ["ENDPOINTS"]
 
 
 async def _outbox(context: Context, asked: Asked) -> MailsFound:
-    now = await context.settle()
+    now = await context.catch_up()
     wanted = MailFilter(**attrs.asdict(asked.query))
     return await look.in_slices(context.account, find_mails(context.account, wanted, now))
 
 
 async def _mail(context: Context, asked: Asked) -> MailView:
-    now = await context.settle()
+    now = await context.catch_up()
     found = mail_view(context.account, asked.path["id"], now)
     return await look.in_slices(context.account, found)
 
@@ -69,11 +69,11 @@ async def _mail_file(context: Context, asked: Asked) -> Response:
 
 async def _campaigns(context: Context, asked: Asked) -> tuple[CampaignRow, ...]:
     del asked
-    return campaigns.campaigns(context.account, await context.settle())
+    return campaigns.campaigns(context.account, await context.catch_up())
 
 
 async def _campaign(context: Context, asked: Asked) -> CampaignView:
-    now = await context.settle()
+    now = await context.catch_up()
     return campaigns.campaign_view(context.account, asked.path["sn"], now)
 
 
@@ -83,7 +83,7 @@ async def _campaign_html(context: Context, asked: Asked) -> Response:
 
 
 async def _react(context: Context, asked: Asked) -> None:
-    await context.settle()
+    await context.catch_up()
     body: ReaderBody = asked.body
     context.emulator.react(body.email, body.action, campaign_sn=body.campaign_sn)
 
@@ -95,7 +95,7 @@ async def _webhooks(context: Context, asked: Asked) -> tuple[WebhookRow, ...]:
 
 async def _deliver(context: Context, asked: Asked) -> tuple[WebhookRow, ...]:
     del asked
-    await context.settle()
+    await context.catch_up()
     return tuple(map(look.webhook_row, await context.emulator.deliver_webhooks()))
 
 

@@ -122,7 +122,7 @@ class _Pages:
         """Answer with a page; what is not there is a page that says so."""
 
         async def endpoint(request: Request) -> Response:
-            now = await look.settle(self._account)
+            now = await look.catch_up(self._account)
             try:
                 shown, status = await screen(self._account, request), 200
             except LookupError as error:
