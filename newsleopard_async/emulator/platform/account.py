@@ -30,7 +30,7 @@ from newsleopard_async.emulator.platform.removal import Removals
 from newsleopard_async.emulator.platform.reports import Reports
 from newsleopard_async.emulator.platform.storage import Storage
 from newsleopard_async.emulator.platform.templates import Templates
-from newsleopard_async.emulator.platform.timeline import Changes, Timeline
+from newsleopard_async.emulator.platform.timeline import ChangeCounter, Timeline
 from newsleopard_async.emulator.platform.webhooks import Webhooks
 from newsleopard_async.emulator.switches import Profile, SwitchBoard, Switches
 
@@ -84,7 +84,7 @@ class Account:
         self.base_url = base_url
         self.latency_s = latency_s
         self.listeners: Listeners = Listeners()
-        self._changes = Changes()
+        self._changes = ChangeCounter()
         self._switches = board.on
         self._seed = seed
         self._balance = balance

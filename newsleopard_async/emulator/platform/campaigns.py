@@ -30,7 +30,7 @@ from newsleopard_async.emulator.platform.submission import (
     check_senders,
     read_campaign,
 )
-from newsleopard_async.emulator.platform.timeline import Change, Timeline
+from newsleopard_async.emulator.platform.timeline import ScheduledChange, Timeline
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = ["Campaigns"]
@@ -187,7 +187,7 @@ class Campaigns:
     def _plan(self, campaign: Campaign, begins: datetime, guests: Guests | None) -> None:
         """Let a mailing begin at an instant."""
         campaign.due = begins
-        self._timeline.add(begins, _Mailing(self, campaign, guests))
+        self._timeline.add(begins, _CampaignBegin(self, campaign, guests))
 
     def _unknown_placeholders(
         self, body: CampaignBody, columns: Collection[str]
@@ -290,7 +290,7 @@ class Campaigns:
         rest = recipients.at(compress(range(len(recipients)), left))
         decided = max(at + campaign.body.wait, *(wave.end for wave in waves))
         campaign.due = decided
-        self._timeline.add(decided, _Decision(self, campaign, rest))
+        self._timeline.add(decided, _WinnerChoice(self, campaign, rest))
 
     def end_test(self, campaign: Campaign, rest: Recipients, at: datetime) -> None:
         """Send the rest with the look that won, if it may be sent (T99)."""
@@ -340,7 +340,7 @@ class Campaigns:
             raise Refused(40015)
         campaign.failed, campaign.changed = "STOP", now
         campaign.sent_end = now if campaign.waves else None
-        self._timeline.add(now, _Stop(self, campaign))
+        self._timeline.add(now, _CampaignStop(self, campaign))
 
     def stop(self, campaign: Campaign, at: datetime) -> None:
         """Pay back the mails that stay, and forget what their readers would have done."""
@@ -362,14 +362,14 @@ class Campaigns:
 
 
 @attrs.frozen(eq=False)
-class _Mailing(Change):
+class _CampaignBegin(ScheduledChange):
     """A mailing that begins; it goes to the contacts of a file if there are guests."""
 
     campaigns: Campaigns
     campaign: Campaign
     guests: Guests | None
 
-    def happen(self, at: datetime) -> None:
+    def apply(self, at: datetime) -> None:
         self.campaigns.begin(self.campaign, self.guests, at)
 
     def preparing(self, at: datetime) -> Iterator[None]:
@@ -377,14 +377,14 @@ class _Mailing(Change):
 
 
 @attrs.frozen(eq=False)
-class _Decision(Change):
+class _WinnerChoice(ScheduledChange):
     """The end of a test, from which on the rest gets what won."""
 
     campaigns: Campaigns
     campaign: Campaign
     rest: Recipients
 
-    def happen(self, at: datetime) -> None:
+    def apply(self, at: datetime) -> None:
         self.campaigns.end_test(self.campaign, self.rest, at)
 
     def preparing(self, at: datetime) -> Iterator[None]:
@@ -392,13 +392,13 @@ class _Decision(Change):
 
 
 @attrs.frozen(eq=False)
-class _Stop(Change):
+class _CampaignStop(ScheduledChange):
     """A pause."""
 
     campaigns: Campaigns
     campaign: Campaign
 
-    def happen(self, at: datetime) -> None:
+    def apply(self, at: datetime) -> None:
         self.campaigns.stop(self.campaign, at)
 
     def preparing(self, at: datetime) -> Iterator[None]:

@@ -23,7 +23,7 @@ import attrs
 
 from newsleopard_async.emulator.platform.notation import parse_json
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
-from newsleopard_async.emulator.platform.timeline import Changes
+from newsleopard_async.emulator.platform.timeline import ChangeCounter
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = [
@@ -184,7 +184,7 @@ class Faults:
 
     OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"_changes"})
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: ChangeCounter) -> None:
         self._changes = changes
         self._queues: defaultdict[str | None, deque[Fault]] = defaultdict(deque)
 

@@ -19,7 +19,7 @@ from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.csvimport import Judgement, Judging, judge
 from newsleopard_async.emulator.platform.notation import Codes, as_code, as_count, as_date
 from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
-from newsleopard_async.emulator.platform.timeline import Change, Timeline
+from newsleopard_async.emulator.platform.timeline import ScheduledChange, Timeline
 from newsleopard_async.emulator.platform.webhooks import Payload, Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard, Switches
 
@@ -230,7 +230,7 @@ class Imports:
             if case.job.due is not None and not case.is_timed:
                 case.is_timed = True
                 case.job.due = max(case.job.due, now())
-                self._timeline.add(case.job.due, _End(self, case))
+                self._timeline.add(case.job.due, _ImportEnd(self, case))
 
     def _columns_before(self, case: _Case) -> dict[str, str]:
         """Return what the columns will be once the files uploaded before have been imported."""
@@ -314,13 +314,13 @@ class Imports:
 
 
 @attrs.frozen(eq=False)
-class _End(Change):
+class _ImportEnd(ScheduledChange):
     """The end of a job."""
 
     imports: Imports
     case: _Case
 
-    def happen(self, at: datetime) -> None:
+    def apply(self, at: datetime) -> None:
         self.imports.finish(self.case, at)
 
 

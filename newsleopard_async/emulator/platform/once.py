@@ -19,7 +19,7 @@ from newsleopard_async.emulator.platform.campaigns import Campaigns
 from newsleopard_async.emulator.platform.csvimport import Judgement, Judging, judge
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
-from newsleopard_async.emulator.platform.timeline import Change, Timeline
+from newsleopard_async.emulator.platform.timeline import ScheduledChange, Timeline
 from newsleopard_async.emulator.switches import SwitchBoard, Switches
 
 __all__ = ["ONCE_FOLDER", "Once"]
@@ -137,18 +137,18 @@ class Once:
         return at + timedelta(seconds=on.import_base_s + blob.lines / on.import_rows_per_s)
 
     def _arrive(self, campaign: Campaign, guests: Guests, due: datetime) -> None:
-        self._timeline.add(due, _Arrival(self._campaigns, campaign, guests))
+        self._timeline.add(due, _RecipientsArrival(self._campaigns, campaign, guests))
 
 
 @attrs.frozen(eq=False)
-class _Arrival(Change):
+class _RecipientsArrival(ScheduledChange):
     """The recipients of a campaign without lists, once their file has been read."""
 
     campaigns: Campaigns
     campaign: Campaign
     guests: Guests
 
-    def happen(self, at: datetime) -> None:
+    def apply(self, at: datetime) -> None:
         self.campaigns.receive(self.campaign, self.guests, at)
 
 

@@ -16,7 +16,7 @@ import attrs
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook, ContactList, folded
 from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
-from newsleopard_async.emulator.platform.timeline import Change, Timeline
+from newsleopard_async.emulator.platform.timeline import ScheduledChange, Timeline
 from newsleopard_async.emulator.switches import SwitchBoard, Switches
 
 __all__ = ["Removals"]
@@ -72,7 +72,7 @@ class Removals:
             raise Refused(40007)
         self._timeline.add(
             now,
-            _Removal(
+            _ContactRemoval(
                 self._book,
                 target,
                 search=_Search(self._book, target, chosen),
@@ -100,7 +100,7 @@ def read_filter(content: bytes, *, columns: Iterable[str], on: Switches) -> Filt
 
 
 @attrs.frozen(eq=False)
-class _Removal(Change):
+class _ContactRemoval(ScheduledChange):
     """The departure of those whom a search finds, from a list or from the account."""
 
     book: AddressBook
@@ -108,7 +108,7 @@ class _Removal(Change):
     search: _Search
     from_account: bool
 
-    def happen(self, at: datetime) -> None:
+    def apply(self, at: datetime) -> None:
         if self.from_account:
             self.book.forget(self.search.result(), at)
         else:

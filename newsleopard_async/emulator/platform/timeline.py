@@ -14,10 +14,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import ClassVar, Protocol
 
-__all__ = ["Change", "Changes", "Timeline"]
+__all__ = ["ChangeCounter", "ScheduledChange", "Timeline"]
 
 
-class Changes:
+class ChangeCounter:
     """Counts the changes of an account's state, so that others notice that there was one."""
 
     def __init__(self) -> None:
@@ -35,10 +35,10 @@ class Changes:
             self._count += 1
 
 
-class Change(Protocol):
+class ScheduledChange(Protocol):
     """Something that is to happen at an instant: data, so that it can be written down."""
 
-    def happen(self, at: datetime) -> None:
+    def apply(self, at: datetime) -> None:
         """Do it; ``at`` is its instant."""
         ...
 
@@ -54,15 +54,15 @@ class Timeline:
     OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"_lock", "_counted"})
     AFRESH: ClassVar[Mapping[str, object]] = {"_is_preparing": False}
 
-    def __init__(self, counted: Changes) -> None:
+    def __init__(self, counted: ChangeCounter) -> None:
         self._counted = counted
-        self._changes: list[tuple[datetime, int, Change]] = []
+        self._changes: list[tuple[datetime, int, ScheduledChange]] = []
         self._added = 0
         self._present = datetime.min.replace(tzinfo=UTC)
         self._lock = threading.RLock()
         self._is_preparing = False
 
-    def add(self, at: datetime, change: Change) -> None:
+    def add(self, at: datetime, change: ScheduledChange) -> None:
         """Let a change happen at an instant."""
         with self._lock:
             heapq.heappush(self._changes, (at, self._added, change))
@@ -83,7 +83,7 @@ class Timeline:
     def _change(self) -> None:
         at, _, change = heapq.heappop(self._changes)
         self._present = max(self._present, at)
-        change.happen(at)
+        change.apply(at)
         self._counted.add()
 
     def catching_up(self, now: Callable[[], datetime]) -> Generator[None, None, None]:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 import httpx
 
-from newsleopard_async.emulator.platform.timeline import Changes
+from newsleopard_async.emulator.platform.timeline import ChangeCounter
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = ["Delivery", "Payload", "Webhooks", "check_hosts", "is_loopback"]
@@ -104,7 +104,7 @@ class Webhooks:
         board: SwitchBoard,
         transport: httpx.AsyncBaseTransport | None = None,
         *,
-        changes: Changes,
+        changes: ChangeCounter,
         held: AbstractContextManager[object],
         hosts: frozenset[str] = frozenset(),
     ) -> None:
