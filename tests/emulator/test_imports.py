@@ -14,7 +14,7 @@ from newsleopard_async.emulator.platform import imports
 from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.blobs import BlobWriter
 from newsleopard_async.emulator.platform.csvfile import Block, write_row
-from newsleopard_async.emulator.platform.csvimport import judge
+from newsleopard_async.emulator.platform.csvimport import check_file
 from tests.emulator.api import BODY, Api, HandClock, make, rows
 
 pytestmark = pytest.mark.asyncio
@@ -507,14 +507,14 @@ CELL = st.sampled_from(
 FILE = st.lists(st.lists(CELL, min_size=2, max_size=4), max_size=12)
 
 
-def judged(files: list[list[list[str]]]) -> list[object]:
+def results_of(files: list[list[list[str]]]) -> list[object]:
     """Import files one after the other, and return all that came of it."""
     book, found = AddressBook(), list[object]()
     now = HandClock().now()
     target = book.create_list("list", "會員", now)
     for file in files:
         text = "".join(map(write_row, [["EMAIL", "NAME", "X"], *file]))
-        steps = judge(
+        steps = check_file(
             BlobWriter.of(text.encode()), book=book, columns=book.columns, switches=Switches()
         )
         try:
@@ -537,9 +537,9 @@ async def test_block_of_rows_is_judged_as_its_rows_are(files: list[list[list[str
     """To judge many rows at once changes nothing: the check of one row is the definition."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Block, "columns", lambda block, width: None)
-        one_by_one = judged(files)
+        one_by_one = results_of(files)
 
-    assert judged(files) == one_by_one
+    assert results_of(files) == one_by_one
 
 
 async def test_others_are_answered_while_a_large_file_is_judged(
@@ -548,14 +548,14 @@ async def test_others_are_answered_while_a_large_file_is_judged(
     """A file is judged in slices, and a request of somebody else waits for a few of them only."""
     emulator, _ = make()
     slices, during = 0, list[int]()
-    take = imports.Imports._judge_on
+    take = imports.Imports._check_on
 
     def counting(*arguments: Any) -> None:
         nonlocal slices
         slices += 1
         take(*arguments)
 
-    monkeypatch.setattr(imports.Imports, "_judge_on", counting)
+    monkeypatch.setattr(imports.Imports, "_check_on", counting)
     async with Api(emulator) as api, anyio.create_task_group() as tasks:
         ticket = (await api.post("/v1/contacts/imports/file", {})).json()
         tasks.start_soon(api.put, ticket["url"], rows(30_000).encode())

@@ -185,9 +185,9 @@ class Account:
 
     def catch_up(self) -> datetime:
         """Let everything happen that is due, and return the present, which never goes back."""
-        if self.imports.is_left or self.once.is_left:
+        if self.imports.has_unchecked or self.once.has_unread:
             # Whoever uploaded it went away before it was judged.
-            for _ in self._judging():
+            for _ in self._checking():
                 pass
         return self.timeline.catch_up(self.clock.now())
 
@@ -204,11 +204,11 @@ class Account:
                 is_done = True
 
     def _catching_up(self) -> Iterator[None]:
-        yield from self._judging()
+        yield from self._checking()
         yield from self.timeline.catching_up(self.clock.now)
 
-    def _judging(self) -> Iterator[None]:
-        yield from self.imports.judging(self.clock.now)
+    def _checking(self) -> Iterator[None]:
+        yield from self.imports.checking(self.clock.now)
         yield from self.once.reading(self.clock.now)
 
     def present(self) -> datetime:

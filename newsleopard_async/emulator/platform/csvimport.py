@@ -24,7 +24,7 @@ from newsleopard_async.emulator.platform.csvfile import (
 )
 from newsleopard_async.emulator.switches import Switches
 
-__all__ = ["RESERVED_COLUMNS", "Judgement", "is_email", "judge"]
+__all__ = ["RESERVED_COLUMNS", "FileCheckResult", "check_file", "is_email"]
 
 REASON_COLUMN: Final = "REASON"
 SLICE_BYTES: Final = 16_384
@@ -110,7 +110,7 @@ def is_email(text: str) -> bool:
 
 
 @attrs.frozen(kw_only=True)
-class Judgement:
+class FileCheckResult:
     """What an import comes to.
 
     Attributes:
@@ -132,18 +132,18 @@ class Judgement:
     new_columns: Mapping[str, str] = attrs.field(factory=dict)
 
 
-Judging = Generator[None, None, Judgement]
+FileCheck = Generator[None, None, FileCheckResult]
 """Yields after every few milliseconds of work, and returns what the import comes to."""
 
 
-def judge(
+def check_file(
     blob: Blob,
     *,
     book: AddressBook,
     columns: Mapping[str, str],
     switches: Switches,
     history: History | None = None,
-) -> Judging:
+) -> FileCheck:
     """Read a file once, against the columns that the account knows already.
 
     Its rows go into the account's history, or into one apart.
@@ -153,18 +153,18 @@ def judge(
     try:
         first = next(blocks, None)
         header = first.rows[0] if first is not None else []
-        status = _judge_header(header, switches)
+        status = _check_header(header, switches)
         if status is not None or first is None:
-            return Judgement(status=status or "ERROR")
-        desk = _Desk(header, blob=blob, book=book, history=history, columns=columns)
-        desk.take(first.part(slice(1, None)))
+            return FileCheckResult(status=status or "ERROR")
+        checker = _RowChecker(header, blob=blob, book=book, history=history, columns=columns)
+        checker.check(first.part(slice(1, None)))
         for block in blocks:
             yield
-            desk.take(block)
+            checker.check(block)
     except MalformedCsv:
-        return Judgement(status="ERROR")
-    yield from history.close(desk.batch, book.top)
-    return desk.judgement()
+        return FileCheckResult(status="ERROR")
+    yield from history.close(checker.batch, book.top)
+    return checker.result()
 
 
 def _blocks(blob: Blob, switches: Switches) -> Iterator[Block]:
@@ -179,7 +179,7 @@ def _chain(first: bytes, others: Iterable[bytes]) -> Iterator[bytes]:
     yield from others
 
 
-def _judge_header(header: list[str], switches: Switches) -> str | None:
+def _check_header(header: list[str], switches: Switches) -> str | None:
     """Return the state in which the import ends, or None where the header is good."""
     names = [folded(name) for name in header]
     exact = [name.strip() for name in header[:2]]
@@ -200,7 +200,7 @@ def _are_allowed(names: list[str], switches: Switches) -> bool:
     return defined is None or {folded(name) for name in defined}.issuperset(names)
 
 
-class _Desk:
+class _RowChecker:
     """Where the rows of one file are judged."""
 
     def __init__(
@@ -218,9 +218,11 @@ class _Desk:
         self._history = history
         self._header = header
         self._names = names
-        self._typed = {index: _Column({kind}) for index, kind in _typed(names, columns).items()}
+        self._typed = {
+            index: _VariableColumn({kind}) for index, kind in _typed(names, columns).items()
+        }
         self._new = {
-            index: _Column(set(_CHECKS))
+            index: _VariableColumn(set(_CHECKS))
             for index, name in enumerate(names)
             if index > 1 and columns.get(name, UNDECIDED) == UNDECIDED
         }
@@ -228,15 +230,15 @@ class _Desk:
         self._errors: BlobWriter | None = None
         self._rows = self._rejected = self._duplicates = 0
 
-    def take(self, block: Block) -> None:
+    def check(self, block: Block) -> None:
         """Judge some rows."""
         self._rows += len(block.records)
         columns = block.columns(len(self._names))
         if columns is None:
-            self._take_one_by_one(block)
+            self._check_one_by_one(block)
             return
         for index, column in self._new.items():
-            column.see(columns[index])
+            column.narrow(columns[index])
         # Places of rows that may be no good; any other row is good.
         emails, suspects = columns[0], set[int]()
         if not _are_plain(emails):
@@ -254,11 +256,11 @@ class _Desk:
         bad = {place for place in sorted(suspects) if self._reject(rows[place])}
         self._store_but(bad, emails, block)
 
-    def _take_one_by_one(self, block: Block) -> None:
+    def _check_one_by_one(self, block: Block) -> None:
         """Judge rows of which some have too few cells, or too many."""
         rows, width = block.rows, len(self._names)
         for index, column in self._new.items():
-            column.see([row[index] for row in rows if len(row) == width])
+            column.narrow([row[index] for row in rows if len(row) == width])
         bad = {place for place, row in enumerate(rows) if self._reject(row)}
         self._store_but(bad, [folded(row[0]) for row in rows], block)
 
@@ -284,9 +286,9 @@ class _Desk:
         self._errors.write(write_row([*row, reason]).encode())
         return True
 
-    def judgement(self) -> Judgement:
+    def result(self) -> FileCheckResult:
         """Return what the rows came to."""
-        return Judgement(
+        return FileCheckResult(
             status="COMPLETE",
             rows=self._rows,
             batch=self.batch,
@@ -312,7 +314,7 @@ def _are_plain(emails: Sequence[str]) -> bool:
     return together.count("\n") == len(emails) and bool(_PLAIN_EMAILS.fullmatch(together))
 
 
-class _Column:
+class _VariableColumn:
     """The values of one custom variable (T39).
 
     Attributes:
@@ -329,7 +331,7 @@ class _Column:
         """The type that the values have."""
         return min(self.kinds, default="string") if self._has_values else UNDECIDED
 
-    def see(self, values: Sequence[str]) -> None:
+    def narrow(self, values: Sequence[str]) -> None:
         """Give up the types that do not fit."""
         if self._has_values and (not self.kinds or self._are_digits(values)):
             return

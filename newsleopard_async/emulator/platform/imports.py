@@ -16,7 +16,7 @@ import attrs
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.blobs import Blob
-from newsleopard_async.emulator.platform.csvimport import Judgement, Judging, judge
+from newsleopard_async.emulator.platform.csvimport import FileCheck, FileCheckResult, check_file
 from newsleopard_async.emulator.platform.notation import Codes, as_code, as_count, as_date
 from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
 from newsleopard_async.emulator.platform.timeline import ScheduledChange, Timeline
@@ -54,7 +54,7 @@ class ImportJob:
     due: datetime | None = None
     stuck: bool = False
     scripted: str | None = None
-    result: Judgement | None = None
+    result: FileCheckResult | None = None
 
     @property
     def status(self) -> str:
@@ -68,16 +68,16 @@ class ImportJob:
 
 
 @attrs.define(eq=False)
-class _Case:
+class _PendingFile:
     """A file that is to be judged, or was, and whose job has not ended."""
 
-    AFRESH: ClassVar[Mapping[str, object]] = {"judging": None}
+    AFRESH: ClassVar[Mapping[str, object]] = {"checking": None}
 
     job: ImportJob
     blob: Blob
     on: Switches
-    judging: Judging | None = None
-    found: Judgement | None = None
+    checking: FileCheck | None = None
+    found: FileCheckResult | None = None
     is_timed: bool = False
 
     @property
@@ -89,7 +89,7 @@ class _Case:
 class Imports:
     """All imports, done one after the other in order of their uploads (T48)."""
 
-    AFRESH: ClassVar[Mapping[str, object]] = {"_is_judging": False}
+    AFRESH: ClassVar[Mapping[str, object]] = {"_is_checking": False}
 
     def __init__(
         self,
@@ -111,8 +111,8 @@ class Imports:
         self._busy_until: datetime | None = None
         self._to_stick = 0
         self._scripts: deque[str] = deque()
-        self._queue: list[_Case] = []
-        self._is_judging = False
+        self._queue: list[_PendingFile] = []
+        self._is_checking = False
 
     def stick(self, times: int) -> None:
         """Let the next uploads never be finished."""
@@ -188,66 +188,68 @@ class Imports:
             seconds = self._board.on.import_base_s + blob.lines / self._board.on.import_rows_per_s
             begin = now if self._busy_until is None else max(now, self._busy_until)
             job.due = self._busy_until = begin + timedelta(seconds=seconds)
-        self._enqueue(_Case(job, blob, self._board.on))
+        self._enqueue(_PendingFile(job, blob, self._board.on))
 
-    def _enqueue(self, case: _Case) -> None:
-        replaced = [place for place, each in enumerate(self._queue) if each.job is case.job]
+    def _enqueue(self, file: _PendingFile) -> None:
+        replaced = [place for place, each in enumerate(self._queue) if each.job is file.job]
         for place in replaced:
             del self._queue[place]
             for later in self._queue[place:]:
                 # Its columns had the types of a file that no longer counts.
-                later.judging = later.found = None
-        self._queue.append(case)
+                later.checking = later.found = None
+        self._queue.append(file)
 
     @property
-    def is_left(self) -> bool:
+    def has_unchecked(self) -> bool:
         """Whether a file waits to be judged, and no request is judging it."""
-        return not self._is_judging and self._next_case() is not None
+        return not self._is_checking and self._next_unchecked() is not None
 
-    def judging(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
+    def checking(self, now: Callable[[], datetime]) -> Generator[None, None, None]:
         """Judge all files that wait, a few milliseconds at a time, unless another request does."""
-        if self._is_judging:
+        if self._is_checking:
             return
-        self._is_judging = True
+        self._is_checking = True
         try:
-            while (case := self._next_case()) is not None:
-                self._judge_on(case, now)
+            while (file := self._next_unchecked()) is not None:
+                self._check_on(file, now)
                 yield
         finally:
-            self._is_judging = False
+            self._is_checking = False
 
-    def _next_case(self) -> _Case | None:
-        return next((case for case in self._queue if case.found is None), None)
+    def _next_unchecked(self) -> _PendingFile | None:
+        return next((file for file in self._queue if file.found is None), None)
 
-    def _judge_on(self, case: _Case, now: Callable[[], datetime]) -> None:
-        if case.judging is None:
-            columns = self._columns_before(case)
-            case.judging = judge(case.blob, book=self._book, columns=columns, switches=case.on)
+    def _check_on(self, file: _PendingFile, now: Callable[[], datetime]) -> None:
+        if file.checking is None:
+            columns = self._columns_before(file)
+            file.checking = check_file(
+                file.blob, book=self._book, columns=columns, switches=file.on
+            )
         try:
-            next(case.judging)
+            next(file.checking)
         except StopIteration as done:
-            case.found = _as_scripted(done.value, case.job.scripted)
-            if case.job.due is not None and not case.is_timed:
-                case.is_timed = True
-                case.job.due = max(case.job.due, now())
-                self._timeline.add(case.job.due, _ImportEnd(self, case))
+            file.found = _as_scripted(done.value, file.job.scripted)
+            if file.job.due is not None and not file.is_timed:
+                file.is_timed = True
+                file.job.due = max(file.job.due, now())
+                self._timeline.add(file.job.due, _ImportEnd(self, file))
 
-    def _columns_before(self, case: _Case) -> dict[str, str]:
+    def _columns_before(self, file: _PendingFile) -> dict[str, str]:
         """Return what the columns will be once the files uploaded before have been imported."""
         columns = dict(self._book.columns)
-        for earlier in self._queue[: self._queue.index(case)]:
+        for earlier in self._queue[: self._queue.index(file)]:
             columns.update(earlier.new_columns)
         return columns
 
-    def finish(self, case: _Case, at: datetime) -> None:
+    def finish(self, file: _PendingFile, at: datetime) -> None:
         """Let the contacts arrive; a file that was replaced meanwhile no longer counts."""
-        job = case.job
-        if case not in self._queue:
+        job = file.job
+        if file not in self._queue:
             return
-        while case.found is None:  # judged again, because a file before it was replaced
-            self._judge_on(case, lambda: at)
-        self._queue.remove(case)
-        found = job.result = case.found
+        while file.found is None:  # judged again, because a file before it was replaced
+            self._check_on(file, lambda: at)
+        self._queue.remove(file)
+        found = job.result = file.found
         if found.status in SUCCESSES and found.batch is not None:
             self._book.columns.update(found.new_columns)
             self._book.commit(found.batch, list_sn=job.list_sn, now=at)
@@ -274,7 +276,7 @@ class Imports:
             return None
         shown = job.result
         if job.blob is not None and shown is None and self._board.on.processing_shows_counts:
-            shown = next((case.found for case in self._queue if case.job is job), None)
+            shown = next((file.found for file in self._queue if file.job is job), None)
         return self._fields(job, shown, now)
 
     def _is_known(self, job: ImportJob, now: datetime) -> bool:
@@ -290,10 +292,10 @@ class Imports:
         return self._fields(job, job.result, now)
 
     def _fields(
-        self, job: ImportJob, shown: Judgement | None, now: datetime
+        self, job: ImportJob, shown: FileCheckResult | None, now: datetime
     ) -> Mapping[str, object]:
         on = self._board.on
-        found = shown or Judgement(status="PROCESSING")
+        found = shown or FileCheckResult(status="PROCESSING")
         # The sample of a running import says that it was completed when it was created.
         completed = job.due if job.result is not None else job.created
         fields: dict[str, object] = {
@@ -318,10 +320,10 @@ class _ImportEnd(ScheduledChange):
     """The end of a job."""
 
     imports: Imports
-    case: _Case
+    file: _PendingFile
 
     def apply(self, at: datetime) -> None:
-        self.imports.finish(self.case, at)
+        self.imports.finish(self.file, at)
 
 
 @attrs.frozen(eq=False)
@@ -335,8 +337,12 @@ class _Result(Payload):
         return self.imports.result_json(self.job, now)
 
 
-def _as_scripted(found: Judgement, status: str | None) -> Judgement:
+def _as_scripted(found: FileCheckResult, status: str | None) -> FileCheckResult:
     """Let an import end otherwise; of one that fails no row counts, as if it were unreadable."""
     if status is None or status == "PROCESSING":
         return found
-    return attrs.evolve(found, status=status) if status in SUCCESSES else Judgement(status=status)
+    return (
+        attrs.evolve(found, status=status)
+        if status in SUCCESSES
+        else FileCheckResult(status=status)
+    )

@@ -16,7 +16,7 @@ from newsleopard_async.emulator.platform.addressbook import AddressBook, Guests
 from newsleopard_async.emulator.platform.batches import History
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.campaigns import Campaigns
-from newsleopard_async.emulator.platform.csvimport import Judgement, Judging, judge
+from newsleopard_async.emulator.platform.csvimport import FileCheck, FileCheckResult, check_file
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.storage import Storage, StorageRefusal
 from newsleopard_async.emulator.platform.timeline import ScheduledChange, Timeline
@@ -29,7 +29,7 @@ ONCE_FOLDER: Final = "once/"
 
 
 @attrs.define(eq=False)
-class _Upload:
+class _RecipientsFile:
     """A file that is to be read."""
 
     AFRESH: ClassVar[Mapping[str, object]] = {"reading": None}
@@ -39,7 +39,7 @@ class _Upload:
     on: Switches
     at: datetime
     history: History = attrs.field(factory=History)
-    reading: Judging | None = None
+    reading: FileCheck | None = None
 
 
 class Once:
@@ -61,7 +61,7 @@ class Once:
         self._storage = storage
         self._timeline = timeline
         self._board = board
-        self._queue: list[_Upload] = []
+        self._queue: list[_RecipientsFile] = []
         self._is_reading = False
 
     def upload_url(self, campaign: Campaign, now: datetime) -> str:
@@ -96,10 +96,10 @@ class Once:
         if max_bytes is not None and blob.size > max_bytes:
             self._arrive(campaign, Guests(), self._due(blob, on, now))
             return
-        self._queue.append(_Upload(campaign, blob, on, now))
+        self._queue.append(_RecipientsFile(campaign, blob, on, now))
 
     @property
-    def is_left(self) -> bool:
+    def has_unread(self) -> bool:
         """Whether a file waits to be read, and no request is reading it."""
         return bool(self._queue) and not self._is_reading
 
@@ -115,10 +115,10 @@ class Once:
         finally:
             self._is_reading = False
 
-    def _read_on(self, upload: _Upload, now: Callable[[], datetime]) -> None:
+    def _read_on(self, upload: _RecipientsFile, now: Callable[[], datetime]) -> None:
         if upload.reading is None:
             upload.history = History()
-            upload.reading = judge(
+            upload.reading = check_file(
                 upload.blob,
                 book=self._book,
                 columns=self._book.columns,
@@ -152,7 +152,7 @@ class _RecipientsArrival(ScheduledChange):
         self.campaigns.receive(self.campaign, self.guests, at)
 
 
-def _guests(history: History, found: Judgement) -> Guests:
+def _guests(history: History, found: FileCheckResult) -> Guests:
     """Return the contacts of a file; of one that no import would take there are none."""
     if found.batch is None:
         return Guests()
