@@ -256,7 +256,7 @@ class Imports:
         if found.rejected_file is not None:
             self._storage.keep(f"errors/{job.sn}.csv", found.rejected_file)
         if job.webhook_url is not None:
-            self._webhooks.schedule(job.webhook_url, at, _Result(self, job))
+            self._webhooks.schedule(job.webhook_url, at, _ImportPayload(self, job))
 
     @property
     def awaits_webhook(self) -> bool:
@@ -327,7 +327,7 @@ class _ImportEnd(ScheduledChange):
 
 
 @attrs.frozen(eq=False)
-class _Result(Payload):
+class _ImportPayload(Payload):
     """What a webhook says of a job."""
 
     imports: Imports

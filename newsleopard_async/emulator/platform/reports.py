@@ -22,7 +22,7 @@ from newsleopard_async.emulator.platform.fields import Refused
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.notation import as_date
 from newsleopard_async.emulator.platform.readers import EVENT_TYPES, PART, Wave
-from newsleopard_async.emulator.platform.storage import Content, Storage, Writing
+from newsleopard_async.emulator.platform.storage import FileContent, Storage, Writing
 from newsleopard_async.emulator.platform.webhooks import Payload, Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
 
@@ -124,7 +124,7 @@ class Reports:
         self._last = now
         if webhook_url is not None:
             self._webhooks.schedule(
-                webhook_url, made.ready(EVENT_TYPES[-1]), _Links(self, campaign)
+                webhook_url, made.ready(EVENT_TYPES[-1]), _ReportPayload(self, campaign)
             )
         return True
 
@@ -180,7 +180,7 @@ def _is_within(now: datetime, before: datetime, seconds: float) -> bool:
 
 
 @attrs.frozen(eq=False)
-class _Links(Payload):
+class _ReportPayload(Payload):
     """What a webhook says of an export."""
 
     reports: Reports
@@ -191,7 +191,7 @@ class _Links(Payload):
 
 
 @attrs.frozen(eq=False)
-class _ReportContent(Content):
+class _ReportContent(FileContent):
     """What a report file holds, in an encoding."""
 
     campaign: Campaign

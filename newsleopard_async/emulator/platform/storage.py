@@ -28,7 +28,7 @@ from newsleopard_async.emulator.platform.notation import Codes
 
 __all__ = [
     "STORAGE_PREFIX",
-    "Content",
+    "FileContent",
     "Signer",
     "Storage",
     "StorageRefusal",
@@ -131,7 +131,7 @@ Writing = Generator[None, None, Blob]
 """Yields after every few milliseconds of work, and returns the file."""
 
 
-class Content(Protocol):
+class FileContent(Protocol):
     """What a file will hold: data, so that it can be written down."""
 
     def writing(self) -> Writing:
@@ -150,7 +150,7 @@ class StoredFile:
     AFRESH: ClassVar[Mapping[str, object]] = {"_writing": None}
 
     def __init__(
-        self, content: Content | None = None, *, form: str = "", blob: Blob | None = None
+        self, content: FileContent | None = None, *, form: str = "", blob: Blob | None = None
     ) -> None:
         self.form = form
         self.blob: Blob | None = blob
@@ -209,7 +209,7 @@ class Storage:
             "GET", self.base_url, STORAGE_PREFIX + name, now=now, lifetime_s=lifetime_s
         )
 
-    def offer(self, name: str, content: Content, *, form: str) -> None:
+    def offer(self, name: str, content: FileContent, *, form: str) -> None:
         """Let a file be fetched; it is written when somebody first asks for it in this form."""
         known = self._files.get(name)
         if known is None or known.form != form:

@@ -49,7 +49,7 @@ class Delivery:
 
 
 @attrs.frozen(kw_only=True)
-class _Due:
+class _DueDelivery:
     url: str
     at: datetime
     payload: Payload
@@ -111,8 +111,8 @@ class Webhooks:
         self._hosts = hosts
         self.deliveries: list[Delivery] = []
         self._board = board
-        self._due: list[_Due] = []
-        self._on_their_way: list[_Due] = []
+        self._due: list[_DueDelivery] = []
+        self._on_their_way: list[_DueDelivery] = []
         self._changes = changes
         self._held = held
         self._transport = transport
@@ -121,7 +121,7 @@ class Webhooks:
     def schedule(self, url: str, at: datetime, payload: Payload) -> None:
         """Deliver something at an instant, as often as the switches say."""
         with self._lock:
-            due = _Due(url=url, at=at, payload=payload)
+            due = _DueDelivery(url=url, at=at, payload=payload)
             self._due.extend([due] * self._board.on.webhook_copies)
 
     def __getstate__(self) -> dict[str, object]:
@@ -161,7 +161,7 @@ class Webhooks:
         return tuple(made)
 
     async def _deliver_one(
-        self, due: _Due, now: datetime, transport: httpx.AsyncBaseTransport | None
+        self, due: _DueDelivery, now: datetime, transport: httpx.AsyncBaseTransport | None
     ) -> Delivery:
         with self._held:
             body = json.dumps(due.payload.written(now), ensure_ascii=False).encode()
