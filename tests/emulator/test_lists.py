@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from newsleopard_async.emulator.platform.batches import Numbers
+from newsleopard_async.emulator.platform.batches import NumberSet
 from tests.emulator.api import BODY, Api, changed, make, rows
 
 pytestmark = pytest.mark.asyncio
@@ -155,9 +155,9 @@ async def test_list_is_counted_by_the_fewer(
     """A look asks about members or about the excluded, whoever are fewer, and once a change."""
     emulator, _ = make()
     asked = 0
-    tester = Numbers.tester
+    tester = NumberSet.tester
 
-    def counting(numbers: Numbers, top: int) -> Callable[[int], object]:
+    def counting(numbers: NumberSet, top: int) -> Callable[[int], object]:
         is_member = tester(numbers, top)
 
         def test(number: int) -> object:
@@ -173,7 +173,7 @@ async def test_list_is_counted_by_the_fewer(
         for number in range(excluded):
             emulator.exclude(f"u{49 + number}@example.com")
         emulator.exclude("nobody@example.com")
-        monkeypatch.setattr(Numbers, "tester", counting)
+        monkeypatch.setattr(NumberSet, "tester", counting)
         looks = [(await api.get("/v1/contacts/lists")).json()["Lists"] for _ in range(3)]
 
     assert [[row["excludeCnt"] for row in rows] for rows in looks] == [[1, excluded]] * 3

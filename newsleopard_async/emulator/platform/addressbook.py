@@ -15,7 +15,12 @@ from typing import ClassVar, overload
 
 import attrs
 
-from newsleopard_async.emulator.platform.batches import Addresses, Batch, History, Numbers
+from newsleopard_async.emulator.platform.batches import (
+    AddressTable,
+    BatchHistory,
+    ImportBatch,
+    NumberSet,
+)
 from newsleopard_async.emulator.platform.exclusions import Exclusions
 
 __all__ = [
@@ -57,11 +62,11 @@ class Members(Mapping[str, None]):
     """
 
     def __init__(self, book: AddressBook, *, is_segment: bool) -> None:
-        self._own = None if is_segment else Numbers()
+        self._own = None if is_segment else NumberSet()
         self._book = book
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> NumberSet:
         """Who they are."""
         return self._book.everyone() if self._own is None else self._own
 
@@ -115,8 +120,8 @@ class Guests:
         columns: The custom variables of the upload.
     """
 
-    members: Numbers = attrs.field(factory=Numbers, repr=False)
-    history: History = attrs.field(factory=History, repr=False)
+    members: NumberSet = attrs.field(factory=NumberSet, repr=False)
+    history: BatchHistory = attrs.field(factory=BatchHistory, repr=False)
     columns: frozenset[str] = frozenset()
 
 
@@ -134,7 +139,7 @@ class Recipients(Sequence[Contact]):
         book: AddressBook,
         numbers: array[int],
         *,
-        history: History,
+        history: BatchHistory,
         version: int,
         columns: frozenset[str],
     ) -> None:
@@ -233,13 +238,13 @@ class AddressBook:
         self.columns: dict[str, str] = {}
         """The type of each custom variable: string, number, date, or undecided."""
 
-        self.history: History = History()
-        self._everyone = Numbers()
-        self._arrived: list[Numbers] = []
+        self.history: BatchHistory = BatchHistory()
+        self._everyone = NumberSet()
+        self._arrived: list[NumberSet] = []
         """Who came with the imports since somebody last looked at everyone."""
 
         self._numbers: dict[str, int] = {}
-        self.addresses: Addresses = Addresses()
+        self.addresses: AddressTable = AddressTable()
         """Who has a number, in its order; see ``number_all``."""
 
         self.exclusions: Exclusions = Exclusions(self.addresses)
@@ -274,7 +279,7 @@ class AddressBook:
             self.addresses.extend(emails)
         return found
 
-    def everyone(self) -> Numbers:
+    def everyone(self) -> NumberSet:
         """Return all contacts, in the order in which they came."""
         for numbers in self._arrived:
             self._everyone.union(numbers, self.top)
@@ -292,7 +297,7 @@ class AddressBook:
         self.lists[sn] = made
         return made
 
-    def commit(self, batch: Batch, *, list_sn: str | None, now: datetime) -> None:
+    def commit(self, batch: ImportBatch, *, list_sn: str | None, now: datetime) -> None:
         """Insert or update contacts, and put them into a list; none leaves another."""
         self.history.commit(batch)
         self._arrived.append(batch.members)
@@ -301,10 +306,10 @@ class AddressBook:
             target.updated = now
             if not target.is_segment:
                 target.members.numbers.union(batch.members, self.top)
-        batch.members = Numbers()
+        batch.members = NumberSet()
 
     def contact(
-        self, number: int, version: int, *, history: History | None = None
+        self, number: int, version: int, *, history: BatchHistory | None = None
     ) -> Contact | None:
         """Return a contact as he was at a version: each column from the newest row with it."""
         history = self.history if history is None else history
@@ -383,13 +388,13 @@ class AddressBook:
             columns=frozenset(self.columns).union(guests.columns if guests else ()),
         )
 
-    def _sets(self, sns: Iterable[str]) -> list[Numbers]:
+    def _sets(self, sns: Iterable[str]) -> list[NumberSet]:
         return [self.lists[sn].members.numbers for sn in dict.fromkeys(sns) if sn in self.lists]
 
     def _select(
-        self, chosen: Sequence[Numbers], left_out: Sequence[Numbers], now: datetime
+        self, chosen: Sequence[NumberSet], left_out: Sequence[NumberSet], now: datetime
     ) -> array[int]:
-        together = chosen[0] if chosen else Numbers()
+        together = chosen[0] if chosen else NumberSet()
         if len(chosen) > 1:
             together = together.copy()
             for each in chosen[1:]:

@@ -20,7 +20,7 @@ import attrs
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.csvfile import read_row
 
-__all__ = ["Addresses", "Batch", "History", "Numbers"]
+__all__ = ["AddressTable", "BatchHistory", "ImportBatch", "NumberSet"]
 
 NAME: Final = 1
 """Where NAME stands in each row; an import whose header has it elsewhere ends otherwise (T31)."""
@@ -34,7 +34,7 @@ MOST_SPREAD: Final = 8
 _SLICE: Final = 8_192
 
 
-class Addresses:
+class AddressTable:
     """Addresses by number, in tuples: a list of a million is visited at each collection of garbage.
 
     That would hold everybody up for 0.1 s; tuples of texts are visited once.
@@ -59,9 +59,9 @@ class Addresses:
         yield from self._full
         yield tuple(self._last)
 
-    def copy(self) -> Addresses:
+    def copy(self) -> AddressTable:
         """Return the same addresses, which may grow apart from these."""
-        made = Addresses()
+        made = AddressTable()
         made._full, made._last = self._full[:], self._last[:]
         return made
 
@@ -76,7 +76,7 @@ class Addresses:
 TUPLE_SIZE: Final = 4_096
 
 
-class Numbers:
+class NumberSet:
     """An ordered set of contacts' numbers."""
 
     def __init__(self) -> None:
@@ -93,9 +93,9 @@ class Numbers:
         self.known.extend(bytes(max(0, top - len(self.known))))
         return self.known.__getitem__
 
-    def copy(self) -> Numbers:
+    def copy(self) -> NumberSet:
         """Return the same set, which may grow apart from this one."""
-        made = Numbers()
+        made = NumberSet()
         made.order, made.known = self.order[:], self.known.copy()
         return made
 
@@ -133,7 +133,7 @@ class Numbers:
             known[number] = 1
         self.known = known
 
-    def union(self, others: Numbers, top: int) -> None:
+    def union(self, others: NumberSet, top: int) -> None:
         """Add another set; nearly free while this one is empty."""
         if not self.order:
             made = others.copy()
@@ -152,7 +152,7 @@ class Numbers:
             if number < len(self.known):
                 self.known[number] = 0
 
-    def _holds(self, others: Numbers) -> bool:
+    def _holds(self, others: NumberSet) -> bool:
         """Tell quickly whether all of another large set are in here."""
         if isinstance(self.known, set) or isinstance(others.known, set):
             return False
@@ -169,7 +169,7 @@ def _run_of(numbers: array[int]) -> slice | None:
 
 
 @attrs.define(eq=False)
-class Batch:
+class ImportBatch:
     """The good rows of one import.
 
     Attributes:
@@ -194,7 +194,7 @@ class Batch:
     sizes: array[int] = attrs.field(factory=lambda: array("I"), repr=False)
     before: array[int] = attrs.field(factory=lambda: array("I"), repr=False)
     kept: bytearray = attrs.field(factory=bytearray, repr=False)
-    members: Numbers = attrs.field(factory=Numbers, repr=False)
+    members: NumberSet = attrs.field(factory=NumberSet, repr=False)
 
     def counts_in(self, since: int, version: int) -> bool:
         """Tell whether the batch counted at a version, and not yet at an earlier one."""
@@ -216,12 +216,12 @@ class Batch:
         return [self.fields(place)[NAME] for place in places]
 
 
-class History:
+class BatchHistory:
     """All batches, and each contact's way through them."""
 
     def __init__(self) -> None:
         self.version: int = 0
-        self._batches: list[Batch] = []
+        self._batches: list[ImportBatch] = []
         self._firsts: list[int] = []
         self._rows = 0
         self._newest: array[int] = array("I")
@@ -230,15 +230,15 @@ class History:
         self._forgotten: dict[int, int] = {}
         """Whose earlier rows count no longer, and from which version on."""
 
-    def open(self, names: Sequence[str], blob: Blob) -> Batch:
+    def open(self, names: Sequence[str], blob: Blob) -> ImportBatch:
         """Begin a batch; it counts for nothing until it is committed."""
-        made = Batch(tuple(names), blob, self._rows)
+        made = ImportBatch(tuple(names), blob, self._rows)
         self._batches.append(made)
         self._firsts.append(made.first)
         return made
 
     def append(
-        self, batch: Batch, numbers: array[int], starts: Iterable[int], sizes: Iterable[int]
+        self, batch: ImportBatch, numbers: array[int], starts: Iterable[int], sizes: Iterable[int]
     ) -> int:
         """Put rows at the end of the newest batch, and count those that they replace in it."""
         newest = self._newest
@@ -268,14 +268,14 @@ class History:
         batch.before.extend(before)
         return replaced
 
-    def close(self, batch: Batch, top: int) -> Iterator[None]:
+    def close(self, batch: ImportBatch, top: int) -> Iterator[None]:
         """Find out, in slices, whose rows a whole batch holds."""
         numbers = batch.numbers
         if 0 in batch.kept:
             numbers = array("I", compress(numbers, batch.kept))
         yield from batch.members.adding(numbers, top)
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: ImportBatch) -> None:
         """Let a batch count from now on."""
         self.version += 1
         batch.version = self.version
@@ -303,7 +303,7 @@ class History:
         found = (next(self.rows(number, version)) for number in numbers)
         return [batch.fields(place)[NAME] for batch, place in found]
 
-    def rows(self, number: int, version: int) -> Iterator[tuple[Batch, int]]:
+    def rows(self, number: int, version: int) -> Iterator[tuple[ImportBatch, int]]:
         """Yield where a contact's rows were at a version, the newest first."""
         row = self._newest[number] if number < len(self._newest) else 0
         forgotten = self._forgotten.get(number, 0)
@@ -315,5 +315,5 @@ class History:
                 yield batch, place
             row = batch.before[place]
 
-    def _batch_of(self, row: int) -> Batch:
+    def _batch_of(self, row: int) -> ImportBatch:
         return self._batches[bisect_right(self._firsts, row - 1) - 1]

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook, folded
-from newsleopard_async.emulator.platform.batches import Batch, History
+from newsleopard_async.emulator.platform.batches import BatchHistory, ImportBatch
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
 from newsleopard_async.emulator.platform.csvfile import (
     Block,
@@ -125,7 +125,7 @@ class FileCheckResult:
 
     status: str
     rows: int = 0
-    batch: Batch | None = attrs.field(default=None, repr=False)
+    batch: ImportBatch | None = attrs.field(default=None, repr=False)
     duplicates: int = 0
     rejected: int = 0
     rejected_file: Blob | None = None
@@ -142,7 +142,7 @@ def check_file(
     book: AddressBook,
     columns: Mapping[str, str],
     switches: Switches,
-    history: History | None = None,
+    history: BatchHistory | None = None,
 ) -> FileCheck:
     """Read a file once, against the columns that the account knows already.
 
@@ -209,7 +209,7 @@ class _RowChecker:
         *,
         blob: Blob,
         book: AddressBook,
-        history: History,
+        history: BatchHistory,
         columns: Mapping[str, str],
     ) -> None:
         names = [folded(name) for name in header]

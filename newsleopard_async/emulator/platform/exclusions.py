@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import filterfalse
 
-from newsleopard_async.emulator.platform.batches import Addresses, Numbers
+from newsleopard_async.emulator.platform.batches import AddressTable, NumberSet
 
 __all__ = ["Exclusions"]
 
@@ -21,7 +21,7 @@ class Exclusions:
         changes: How often these changed; what was counted before may be wrong then.
     """
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: AddressTable) -> None:
         self.changes: int = 0
         self._addresses = addresses
         self._since: array[float] = array("d")
@@ -77,7 +77,7 @@ class Exclusions:
             self._instants = self.changes, array("d", instants)
         return bisect_right(self._instants[1], now.timestamp())
 
-    def instants_of(self, members: Numbers) -> Iterator[float]:
+    def instants_of(self, members: NumberSet) -> Iterator[float]:
         """Yield when members were excluded; a thousand small lists are counted in one request."""
         since = self._since
         if len(members) < len(self._numbers):

@@ -17,7 +17,7 @@ from typing import Any, Final
 import attrs
 
 from newsleopard_async.emulator.platform.account import PARTS, Account
-from newsleopard_async.emulator.platform.batches import Addresses, Batch
+from newsleopard_async.emulator.platform.batches import AddressTable, ImportBatch
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.pickling import BadState, Writer, load, load_texts
@@ -47,8 +47,8 @@ class Kept:
     """
 
     head: bytes = attrs.field(repr=False)
-    addresses: Addresses = attrs.field(repr=False)
-    batches: Sequence[Batch] = attrs.field(repr=False)
+    addresses: AddressTable = attrs.field(repr=False)
+    batches: Sequence[ImportBatch] = attrs.field(repr=False)
     records: Sequence[RequestRecord] = attrs.field(repr=False)
     blobs: Mapping[str, Blob] = attrs.field(repr=False)
     now: datetime
@@ -174,14 +174,16 @@ def from_rows(
         BadState: they are damaged.
     """
     beside = _by_digest(blobs)
-    addresses = Addresses()
+    addresses = AddressTable()
     for row in rows.get("addresses", ()):
         addresses.extend(_all(str, load_texts(row)))
     return Kept(
         head=b"".join(rows.get("head", ())),
         addresses=addresses,
         batches=[
-            batch for row in rows.get("batches", ()) for batch in _all(Batch, load(row, beside))
+            batch
+            for row in rows.get("batches", ())
+            for batch in _all(ImportBatch, load(row, beside))
         ],
         records=[
             record

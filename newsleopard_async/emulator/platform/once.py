@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 import attrs
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook, Guests
-from newsleopard_async.emulator.platform.batches import History
+from newsleopard_async.emulator.platform.batches import BatchHistory
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.campaigns import Campaigns
 from newsleopard_async.emulator.platform.csvimport import FileCheck, FileCheckResult, check_file
@@ -38,7 +38,7 @@ class _RecipientsFile:
     blob: Blob
     on: Switches
     at: datetime
-    history: History = attrs.field(factory=History)
+    history: BatchHistory = attrs.field(factory=BatchHistory)
     reading: FileCheck | None = None
 
 
@@ -117,7 +117,7 @@ class Once:
 
     def _read_on(self, upload: _RecipientsFile, now: Callable[[], datetime]) -> None:
         if upload.reading is None:
-            upload.history = History()
+            upload.history = BatchHistory()
             upload.reading = check_file(
                 upload.blob,
                 book=self._book,
@@ -152,7 +152,7 @@ class _RecipientsArrival(ScheduledChange):
         self.campaigns.receive(self.campaign, self.guests, at)
 
 
-def _guests(history: History, found: FileCheckResult) -> Guests:
+def _guests(history: BatchHistory, found: FileCheckResult) -> Guests:
     """Return the contacts of a file; of one that no import would take there are none."""
     if found.batch is None:
         return Guests()

@@ -44,7 +44,7 @@ from newsleopard_async.emulator.platform import (
     timeline,
     webhooks,
 )
-from newsleopard_async.emulator.platform.batches import Addresses, Batch
+from newsleopard_async.emulator.platform.batches import AddressTable, ImportBatch
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.switches import SwitchBoard
 
@@ -179,7 +179,7 @@ class Writer(pickle.Pickler):
         self, file: io.BytesIO, *, hide_keys: bool = False, is_beside: bool = False
     ) -> None:
         super().__init__(file, PROTOCOL)
-        self.batches: list[Batch] = []
+        self.batches: list[ImportBatch] = []
         self.blobs: dict[str, Blob] = {}
         self._hide_keys = hide_keys
         self._is_beside = is_beside
@@ -202,12 +202,12 @@ class Writer(pickle.Pickler):
         if isinstance(obj, Blob):
             self.blobs[obj.digest] = obj
             return ("blob", obj.digest)
-        if isinstance(obj, Addresses):
+        if isinstance(obj, AddressTable):
             return ("addresses",)
         if isinstance(obj, SwitchBoard):
             return ("board",)
         # Rows that count change no more.
-        if isinstance(obj, Batch) and obj.version is not None and not self._is_beside:
+        if isinstance(obj, ImportBatch) and obj.version is not None and not self._is_beside:
             self.batches.append(obj)
             self.blobs[obj.blob.digest] = obj.blob
             return ("batch", str(len(self.batches) - 1))
@@ -240,7 +240,7 @@ _PLAIN_DISPATCH: Final[dict[int, Any]] = pickle._Unpickler.dispatch  # noqa: SLF
 def _build(reader: Any) -> None:
     """Give an object its attributes, unless it is a class, or was there before."""
     made = reader.stack[-2]
-    if isinstance(made, (type, Addresses, Blob, SwitchBoard)):
+    if isinstance(made, (type, AddressTable, Blob, SwitchBoard)):
         raise BadState(f"{made!r} has no place in a state as it is changed there")
     _PLAIN_DISPATCH[pickle.BUILD[0]](reader)
 
