@@ -14,9 +14,9 @@ from newsleopard_async.emulator.platform.gateway import Listeners, RequestRecord
 from newsleopard_async.emulator.platform.imports import ImportJob
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.outbox import Mail, Outbox, render_mail
-from newsleopard_async.emulator.platform.readers import Wave
 from newsleopard_async.emulator.platform.templates import Template
 from newsleopard_async.emulator.platform.unsent import Unsent, last_refused_submit, why_unsent
+from newsleopard_async.emulator.platform.waves import Wave
 from newsleopard_async.emulator.platform.webhooks import Delivery
 
 __all__ = ["Truth", "why_none_of"]

@@ -10,7 +10,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.platform.reactions import ACTIONS
-from newsleopard_async.emulator.platform.readers import reading_of
+from newsleopard_async.emulator.platform.waves import reading_of
 from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, make
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async.emulator import Emulator, Mail, Switches
-from newsleopard_async.emulator.platform import mailings, readers
+from newsleopard_async.emulator.platform import mailings, waves
 from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make, rows
 
@@ -456,7 +456,7 @@ async def test_mails_that_fall_due_hold_nobody_up(
 ) -> None:
     """Who comes first draws what becomes of the mails in slices; others are answered meanwhile."""
     monkeypatch.setattr(mailings, "AT_ONE_GO", 0)
-    monkeypatch.setattr(readers, "_SLICE", 1)
+    monkeypatch.setattr(waves, "_SLICE", 1)
     sent = []
     for is_watched in (False, True):
         emulator, clock = make()
@@ -482,7 +482,7 @@ async def test_look_in_the_middle_of_a_sending_sees_all_of_it(
 ) -> None:
     """What is so does not wait for the request that prepares it, nor for one that went away."""
     monkeypatch.setattr(mailings, "AT_ONE_GO", 0)
-    monkeypatch.setattr(readers, "_SLICE", 1)
+    monkeypatch.setattr(waves, "_SLICE", 1)
     emulator, clock = make(**QUIET)
     async with Api(emulator) as api:
         sn = await api.filled_list(100)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async.emulator import Emulator
-from newsleopard_async.emulator.platform import mailings, readers
+from newsleopard_async.emulator.platform import mailings, waves
 from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
 
@@ -225,7 +225,7 @@ async def test_campaign_is_paused_while_its_mails_are_prepared(
 ) -> None:
     """An immediate campaign is in PREPARE meanwhile; paused then, it sends nothing (T129)."""
     monkeypatch.setattr(mailings, "AT_ONE_GO", 0)
-    monkeypatch.setattr(readers, "_SLICE", 1)
+    monkeypatch.setattr(waves, "_SLICE", 1)
     emulator, clock = later()
     async with Api(emulator) as api:
         list_sn = await api.filled_list(100)

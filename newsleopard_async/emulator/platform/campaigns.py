@@ -148,7 +148,7 @@ class Campaigns:
     def _sent_since(self, instant: datetime) -> int:
         """Count the mails of the waves that began after an instant."""
         return sum(
-            wave.fates.mails
+            wave.events.mails
             for item in self.all.values()
             for wave in item.waves
             if wave.begin > instant

@@ -9,18 +9,18 @@ from typing import ClassVar, Final
 import attrs
 
 from newsleopard_async.emulator.platform.addressbook import AddressBook, Guests, Recipients
-from newsleopard_async.emulator.platform.readers import Fates, Wave
 from newsleopard_async.emulator.platform.submission import CampaignBody
+from newsleopard_async.emulator.platform.waves import Wave, WaveEvents
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["AT_ONE_GO", "Campaign", "Mailer", "Past"]
+__all__ = ["AT_ONE_GO", "Campaign", "Mailer", "PastWaves"]
 
 AT_ONE_GO: Final = 20_000
 """Chosen: so many mails are drawn in about 20 ms; other clients wait no longer than that."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Past:
+class PastWaves:
     """The mails of a campaign as they were before a test let a reader do something.
 
     Attributes:
@@ -82,7 +82,7 @@ class Campaign:
     uploads: int = 0
     guests: Guests | None = attrs.field(default=None, repr=False)
     mailings: int = 0
-    past: list[Past] = attrs.field(factory=list, repr=False)
+    past: list[PastWaves] = attrs.field(factory=list, repr=False)
 
     @property
     def name(self) -> str:
@@ -102,7 +102,7 @@ class Campaign:
     @property
     def mails(self) -> int:
         """How many mails go out in the waves that began."""
-        return sum(wave.fates.mails for wave in self.waves)
+        return sum(wave.events.mails for wave in self.waves)
 
     def state(self, now: datetime) -> str:
         """Name the state, as the vendor's notes of 2026 do."""
@@ -150,7 +150,7 @@ class Mailer:
         self._book = book
         self._board = board
         self._seed = seed
-        self._drawn: dict[str, Fates] = {}
+        self._drawn: dict[str, WaveEvents] = {}
 
     def prepare(self, campaign: Campaign, waves: Iterable[tuple[int, int]]) -> Iterator[None]:
         """Draw what becomes of the next waves in slices; a few mails are drawn when they go out.
@@ -160,9 +160,9 @@ class Mailer:
         self._drawn.clear()
         for wave, (variant, count) in enumerate(waves, start=len(campaign.waves)):
             if count > AT_ONE_GO:
-                fates = self._fates(campaign, count, variant=variant, wave=wave)
-                yield from fates.drawing()
-                self._drawn[fates.seed] = fates
+                events = self._events(campaign, count, variant=variant, wave=wave)
+                yield from events.drawing()
+                self._drawn[events.seed] = events
 
     def send(
         self,
@@ -175,25 +175,25 @@ class Mailer:
     ) -> Wave:
         """Send the next wave of a campaign, at once."""
         wave = len(campaign.waves)
-        fates = self._fates(campaign, len(recipients), variant=variant, wave=wave)
-        drawn = self._drawn.pop(fates.seed, None)
-        if drawn is not None and drawn.origin == fates.origin:
-            fates = drawn
+        events = self._events(campaign, len(recipients), variant=variant, wave=wave)
+        drawn = self._drawn.pop(events.seed, None)
+        if drawn is not None and drawn.origin == events.origin:
+            events = drawn
         else:
-            for _ in fates.drawing():
+            for _ in events.drawing():
                 pass
         sent = Wave(
             campaign_sn=campaign.sn,
             variant=variant,
             recipients=recipients,
             begin=at,
-            fates=fates,
+            events=events,
             part=part,
         )
         campaign.waves.append(sent)
         self._book.exclusions.add(sent.exclusions())
         return sent
 
-    def _fates(self, campaign: Campaign, count: int, *, variant: int, wave: int) -> Fates:
+    def _events(self, campaign: Campaign, count: int, *, variant: int, wave: int) -> WaveEvents:
         seed = f"{self._seed}:{campaign.number}:{wave}"
-        return Fates(count, variant=variant, seed=seed, on=self._board.on)
+        return WaveEvents(count, variant=variant, seed=seed, on=self._board.on)

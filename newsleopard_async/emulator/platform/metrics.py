@@ -8,7 +8,7 @@ from typing import Final
 
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.notation import as_code, as_count, as_date
-from newsleopard_async.emulator.platform.readers import Wave
+from newsleopard_async.emulator.platform.waves import Wave
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["metrics_rows"]

@@ -12,9 +12,9 @@ from typing import Final, overload
 import attrs
 
 from newsleopard_async.emulator.platform.addressbook import Contact, folded
-from newsleopard_async.emulator.platform.readers import Wave
 from newsleopard_async.emulator.platform.submission import Variant
 from newsleopard_async.emulator.platform.unsent import Unsent, as_text
+from newsleopard_async.emulator.platform.waves import Wave
 
 __all__ = ["Mail", "Outbox", "fill_in", "placeholders", "render_mail"]
 
@@ -138,12 +138,12 @@ class Outbox(Sequence[Mail]):
         """Say how many mails there are, or why there is none."""
         if len(self) == 0 and self._unsent is not None:
             return f"the outbox is empty: {self._unsent.reason}; {self._unsent.way_out}"
-        coming = [wave for wave in self._waves if wave.sent(self._now) < wave.fates.mails]
-        more = sum(wave.fates.mails - wave.sent(self._now) for wave in coming)
+        coming = [wave for wave in self._waves if wave.sent(self._now) < wave.events.mails]
+        more = sum(wave.events.mails - wave.sent(self._now) for wave in coming)
         said = "1 mail has gone out" if len(self) == 1 else f"{len(self):,} mails have gone out"
         if not more:
             return said
-        end = max(wave.sent_at(wave.fates.mails - 1) for wave in coming)
+        end = max(wave.sent_at(wave.events.mails - 1) for wave in coming)
         return (
             f"{said}, and {more:,} more will until {as_text(end)}; "
             f"the clock stands at {as_text(self._now)}"

@@ -35,13 +35,13 @@ from newsleopard_async.emulator.platform import (
     mailings,
     notation,
     once,
-    readers,
     removal,
     reports,
     storage,
     submission,
     templates,
     timeline,
+    waves,
     webhooks,
 )
 from newsleopard_async.emulator.platform.batches import AddressTable, ImportBatch
@@ -65,7 +65,7 @@ MODULES: Final = (
     mailings,
     notation,
     once,
-    readers,
+    waves,
     removal,
     reports,
     storage,

@@ -12,14 +12,14 @@ from typing import Final, Literal, get_args
 
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import folded
-from newsleopard_async.emulator.platform.mailings import Campaign, Past
-from newsleopard_async.emulator.platform.readers import (
+from newsleopard_async.emulator.platform.mailings import Campaign, PastWaves
+from newsleopard_async.emulator.platform.unsent import as_text
+from newsleopard_async.emulator.platform.waves import (
     EXCLUDING_TYPES,
     Wave,
     reading_of,
     types_changed_by,
 )
-from newsleopard_async.emulator.platform.unsent import as_text
 
 __all__ = ["ACTIONS", "Action", "react"]
 
@@ -51,7 +51,9 @@ def react(
         )
     if action not in done:
         if account.reports.exports.get(campaign.sn):
-            past = Past(until=now, changed=types_changed_by(action), waves=tuple(campaign.waves))
+            past = PastWaves(
+                until=now, changed=types_changed_by(action), waves=tuple(campaign.waves)
+            )
             campaign.past.append(past)
         campaign.waves[number] = wave.reacted(index, action, now)
     if action in EXCLUDING_TYPES:
@@ -93,7 +95,7 @@ def _why(mails: list[tuple[Campaign, int, int]], now: datetime) -> str:
     """Say why a mail has not gone out."""
     for campaign, number, index in mails:
         wave = campaign.waves[number]
-        if index < wave.fates.mails:
+        if index < wave.events.mails:
             due = as_text(wave.sent_at(index))
             return f": it is due at {due}, and the clock stands at {as_text(now)}"
         return f": campaign {campaign.sn} was paused before"

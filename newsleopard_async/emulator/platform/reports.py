@@ -21,8 +21,8 @@ from newsleopard_async.emulator.platform.csvfile import NEEDS_QUOTES, write_row
 from newsleopard_async.emulator.platform.fields import Refused
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.notation import as_date
-from newsleopard_async.emulator.platform.readers import EVENT_TYPES, PART, Wave
 from newsleopard_async.emulator.platform.storage import FileContent, Storage, Writing
+from newsleopard_async.emulator.platform.waves import EVENT_TYPES, PART, Wave
 from newsleopard_async.emulator.platform.webhooks import Payload, Webhooks
 from newsleopard_async.emulator.switches import SwitchBoard
 

@@ -10,7 +10,7 @@ import attrs
 
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.mailings import Campaign
-from newsleopard_async.emulator.platform.readers import EVENT_TYPES
+from newsleopard_async.emulator.platform.waves import EVENT_TYPES
 from newsleopard_async.emulator.sandbox.mails import look_view
 from newsleopard_async.emulator.sandbox.views import CampaignRow, CampaignView, Moment
 

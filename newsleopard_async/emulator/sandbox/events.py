@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from newsleopard_async.emulator.emulator import Emulator, account_of
-from newsleopard_async.emulator.platform.readers import EVENT_TYPES
+from newsleopard_async.emulator.platform.waves import EVENT_TYPES
 from newsleopard_async.emulator.sandbox import look
 
 __all__ = ["Listening", "TooManyListeners", "event_stream"]

@@ -13,8 +13,8 @@ import attrs
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.outbox import Mail, placeholders, render_mail
-from newsleopard_async.emulator.platform.readers import READING_TYPES, Wave
 from newsleopard_async.emulator.platform.submission import Variant
+from newsleopard_async.emulator.platform.waves import READING_TYPES, Wave
 from newsleopard_async.emulator.sandbox.letters import headers_of, text_of
 from newsleopard_async.emulator.sandbox.views import LookView, MailRow, MailsFound, MailView
 from newsleopard_async.emulator.truth import why_none_of

@@ -26,8 +26,8 @@ __all__ = [
     "EVENT_TYPES",
     "EXCLUDING_TYPES",
     "READING_TYPES",
-    "Fates",
     "Wave",
+    "WaveEvents",
     "reading_of",
     "types_changed_by",
 ]
@@ -59,13 +59,13 @@ PART: Final = 512
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
-class Fates:
+class WaveEvents:
     """What becomes of so many mails that go out one after the other.
 
     Args:
         count: How many.
         variant: Place of the variant in the campaign's body.
-        seed: What they are drawn from; the same seed gives the same fates.
+        seed: What they are drawn from; the same seed gives the same events.
         on: The shares and delays.
 
     Attributes:
@@ -209,7 +209,7 @@ class Fates:
     def react(self, place: int, action: str, passed_ms: int) -> None:
         """Let a reader do something now, once; what he would have done later of it is replaced.
 
-        No array is changed, but replaced: a copy of these fates keeps what was so before.
+        No array is changed, but replaced: a copy of these events keeps what was so before.
         """
         if action == "bounce":
             self._runs = {kind: self._without(place, runs) for kind, runs in self._runs.items()}
@@ -265,7 +265,7 @@ class Wave:
         variant: Place of the variant in the campaign's body.
         recipients: As they were when the first mail went out; no later import changes them (T83).
         begin: When the first mail went out.
-        fates: What becomes of the mails.
+        events: What becomes of the mails.
         part: What they are of the campaign: TOTAL, or of a test TEST_A, TEST_B or WINNING (T130).
     """
 
@@ -273,37 +273,37 @@ class Wave:
     variant: int
     recipients: Recipients = attrs.field(repr=False)
     begin: datetime
-    fates: Fates = attrs.field(repr=False)
+    events: WaveEvents = attrs.field(repr=False)
     part: str = "TOTAL"
 
     @property
     def end(self) -> datetime:
         """When the last mail went out."""
-        return self.begin + timedelta(seconds=self.fates.duration_s)
+        return self.begin + timedelta(seconds=self.events.duration_s)
 
     def sent_at(self, index: int) -> datetime:
         """Return when a mail went out, which is when it arrived or bounced."""
-        return self.begin + self.fates.arrival_ms(index) * _MILLISECOND
+        return self.begin + self.events.arrival_ms(index) * _MILLISECOND
 
     def sent(self, now: datetime) -> int:
         """Count the mails that have gone out."""
-        return self.fates.sent((now - self.begin) // _MILLISECOND)
+        return self.events.sent((now - self.begin) // _MILLISECOND)
 
     def stopping(self, now: datetime) -> Iterator[None]:
         """Prepare a stop, in slices."""
-        return self.fates.stopping((now - self.begin) // _MILLISECOND)
+        return self.events.stopping((now - self.begin) // _MILLISECOND)
 
     def stop(self, now: datetime) -> None:
         """Let the mails that have not gone out stay."""
-        self.fates.stop((now - self.begin) // _MILLISECOND)
+        self.events.stop((now - self.begin) // _MILLISECOND)
 
     def count(self, kind: str, now: datetime) -> int:
         """Count the events of a type so far."""
-        return self.fates.count(kind, (now - self.begin) // _MILLISECOND)
+        return self.events.count(kind, (now - self.begin) // _MILLISECOND)
 
     def parts(self, kind: str, now: datetime) -> Iterator[tuple[list[int], list[int]]]:
-        """Yield the events of a type so far, as ``Fates.parts`` does."""
-        return self.fates.parts(kind, (now - self.begin) // _MILLISECOND)
+        """Yield the events of a type so far, as ``WaveEvents.parts`` does."""
+        return self.events.parts(kind, (now - self.begin) // _MILLISECOND)
 
     def happened(self, kind: str, now: datetime) -> Iterator[tuple[datetime, Contact]]:
         """Yield the events of a type so far: when, and to whom."""
@@ -313,17 +313,17 @@ class Wave:
 
     def reacted(self, index: int, action: str, now: datetime) -> Wave:
         """Return the same mails after the reader of one did something, or it bounced."""
-        fates = copy(self.fates)
-        fates.react(index, action, (now - self.begin) // _MILLISECOND)
-        return attrs.evolve(self, fates=fates)
+        events = copy(self.events)
+        events.react(index, action, (now - self.begin) // _MILLISECOND)
+        return attrs.evolve(self, events=events)
 
     def exclusions(self, *, after: datetime | None = None) -> Iterator[tuple[int, float]]:
         """Yield the contacts that these mails exclude, by number, and from which instant on."""
         begin_s = self.begin.timestamp()
         for kind in EXCLUDING_TYPES:
-            if after is not None and self.count(kind, after) == self.fates.count(kind, LAST_MS):
+            if after is not None and self.count(kind, after) == self.events.count(kind, LAST_MS):
                 continue
-            for times, places in self.fates.parts(kind, LAST_MS):
+            for times, places in self.events.parts(kind, LAST_MS):
                 for after_ms, place in zip(times, places, strict=True):
                     yield self.recipients.numbers[place], begin_s + after_ms / 1000
 
@@ -340,6 +340,6 @@ def reading_of(wave: Wave, index: int, now: datetime) -> Mapping[str, datetime]:
     """
     if index >= wave.sent(now):
         return {}
-    times = wave.fates.times_of(index)
+    times = wave.events.times_of(index)
     found = {kind: wave.begin + times[kind] * _MILLISECOND for kind in EVENT_TYPES if kind in times}
     return {kind: at for kind, at in found.items() if at <= now}
