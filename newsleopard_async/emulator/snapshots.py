@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.platform.keeping import Kept, keep, put_back
+from newsleopard_async.emulator.platform.account_state import (
+    AccountState,
+    capture_state,
+    restore_state,
+)
 
 __all__ = ["Snapshots"]
 
@@ -20,7 +24,7 @@ class Snapshots:
     """
 
     _account: Account
-    _kept: dict[str, Kept]
+    _kept: dict[str, AccountState]
 
     def reset(self) -> None:
         """Be as it was made: empty, with its switches, balance and seed, and nothing to go wrong.
@@ -43,7 +47,7 @@ class Snapshots:
         """
         if not name:
             raise ValueError("a snapshot needs a name")
-        kept = keep(self._account)
+        kept = capture_state(self._account)
         self._kept.pop(name, None)
         self._kept[name] = kept
 
@@ -53,7 +57,7 @@ class Snapshots:
         Raises:
             LookupError: there is no such snapshot.
         """
-        put_back(self._account, self._named(name))
+        restore_state(self._account, self._named(name))
 
     def forget_snapshot(self, name: str) -> None:
         """Give up a state that was put aside.
@@ -64,7 +68,7 @@ class Snapshots:
         self._named(name)
         self._kept.pop(name, None)
 
-    def _named(self, name: str) -> Kept:
+    def _named(self, name: str) -> AccountState:
         found = self._kept.get(name)
         if found is None:
             there = f"there are {', '.join(map(repr, self._kept))}" if self._kept else "take one"

@@ -32,16 +32,16 @@ import attrs
 
 from newsleopard_async.emulator import switches
 from newsleopard_async.emulator.emulator import Emulator, account_of
+from newsleopard_async.emulator.platform.account_state import (
+    AccountState,
+    BadState,
+    capture_state,
+    decode_rows,
+    encode_rows,
+    restore_state,
+)
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
 from newsleopard_async.emulator.platform.clock import MOST_ADVANCE_S, Clock, EmulatorClock
-from newsleopard_async.emulator.platform.keeping import (
-    BadState,
-    Kept,
-    from_rows,
-    keep,
-    put_back,
-    rows_of,
-)
 
 __all__ = ["StateError", "StateFile", "keep_saving"]
 
@@ -141,7 +141,7 @@ class StateFile:
             self._check_version(about)
             kept = self._read(about)
             _bring_up(emulator.clock, kept.now)
-            put_back(account_of(emulator), kept, from_file=True)
+            restore_state(account_of(emulator), kept, from_file=True)
             self.saved = _mark_of(emulator)
             return True
 
@@ -155,7 +155,7 @@ class StateFile:
             StateError: the file cannot be written, such as for want of space.
         """
         mark = _mark_of(emulator)
-        kept = keep(account_of(emulator), hide_keys=True)
+        kept = capture_state(account_of(emulator), hide_keys=True)
         with self._lock, self._refusing():
             if _identity(self.path) != self._identity:
                 raise StateError(
@@ -224,10 +224,10 @@ class StateFile:
                 f"is {here}); use that version, or {_WAY_OUT}"
             )
 
-    def _write(self, kept: Kept) -> None:
+    def _write(self, kept: AccountState) -> None:
         self._database.execute("DELETE FROM state")
         check = _Check()
-        for name, content in rows_of(kept):
+        for name, content in encode_rows(kept):
             number = check.take(name, content)
             self._database.execute("INSERT INTO state VALUES (?, ?, ?)", (name, number, content))
         self._write_blobs(kept)
@@ -240,7 +240,7 @@ class StateFile:
         }
         self._database.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
 
-    def _write_blobs(self, kept: Kept) -> None:
+    def _write_blobs(self, kept: AccountState) -> None:
         there = self._digests()
         for digest in there - kept.blobs.keys():
             self._database.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
@@ -254,7 +254,7 @@ class StateFile:
         found = self._database.execute("SELECT DISTINCT digest FROM blobs")
         return {digest for (digest,) in found}
 
-    def _read(self, about: dict[str, str]) -> Kept:
+    def _read(self, about: dict[str, str]) -> AccountState:
         check, rows = _Check(), dict[str, list[bytes]]()
         found = self._database.execute("SELECT name, content FROM state ORDER BY rowid")
         for name, content in found:
@@ -268,7 +268,7 @@ class StateFile:
         if check.result(now, monotonic_s) != about.get("check"):
             raise BadState("its check sum is wrong")
         blobs = {digest: self._read_blob(digest) for digest in self._digests()}
-        return from_rows(rows, blobs=blobs, now=now, monotonic_s=monotonic_s)
+        return decode_rows(rows, blobs=blobs, now=now, monotonic_s=monotonic_s)
 
     def _read_blob(self, digest: str) -> Blob:
         writer = BlobWriter()

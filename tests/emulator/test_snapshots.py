@@ -14,8 +14,13 @@ from hypothesis import HealthCheck, given, settings
 
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.platform import mailings
+from newsleopard_async.emulator.platform.account_state import (
+    capture_state,
+    decode_rows,
+    encode_rows,
+    restore_state,
+)
 from newsleopard_async.emulator.platform.blobs import BlobWriter
-from newsleopard_async.emulator.platform.keeping import from_rows, keep, put_back, rows_of
 from tests.emulator.api import AB_BODY, BODY, ONCE_BODY, Api, HandClock, changed, make, rows
 from tests.emulator.stories import STORY, Step, play, truth_of
 
@@ -121,15 +126,15 @@ async def _compared(before: list[Step], after: list[Step]) -> None:
     emulator, clock = _make()
     await play(emulator, before)
     emulator.snapshot("now")
-    kept = keep(emulator._account)
+    kept = capture_state(emulator._account)
     written: dict[str, list[bytes]] = {}
-    for name, row in rows_of(kept):
+    for name, row in encode_rows(kept):
         written.setdefault(name, []).append(row)
     other, other_clock = make()
     other_clock.elapsed_s = clock.elapsed_s
 
-    read = from_rows(written, blobs=kept.blobs, now=kept.now, monotonic_s=kept.monotonic_s)
-    put_back(other._account, read, from_file=True)
+    read = decode_rows(written, blobs=kept.blobs, now=kept.now, monotonic_s=kept.monotonic_s)
+    restore_state(other._account, read, from_file=True)
 
     assert truth_of(other) == truth_of(emulator)
     assert await play(emulator, after) == expected

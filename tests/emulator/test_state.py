@@ -19,8 +19,8 @@ import attrs
 import pytest
 
 from newsleopard_async.emulator import Emulator, Switches, state
+from newsleopard_async.emulator.platform.account_state import AccountState
 from newsleopard_async.emulator.platform.clock import EmulatorClock
-from newsleopard_async.emulator.platform.keeping import Kept
 from newsleopard_async.emulator.state import StateError, StateFile, keep_saving
 from tests.constants import START
 from tests.emulator.api import Api, HandClock, make, rows
@@ -287,14 +287,14 @@ def test_save_that_fails_leaves_the_state_before(
     """A full disk loses what is new, and nothing else."""
     other, _ = make()
 
-    def full(kept: Kept) -> Iterator[tuple[str, bytes]]:
+    def full(kept: AccountState) -> Iterator[tuple[str, bytes]]:
         yield "head", kept.head
         raise sqlite3.OperationalError("database or disk is full")
 
     with StateFile(path) as file:
         file.save(_filled())
         with monkeypatch.context() as patch:
-            patch.setattr(state, "rows_of", full)
+            patch.setattr(state, "encode_rows", full)
             with pytest.raises(StateError, match="disk is full'; make room"):
                 file.save(other)
 

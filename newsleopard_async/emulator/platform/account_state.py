@@ -23,7 +23,14 @@ from newsleopard_async.emulator.platform.gateway import RequestRecord
 from newsleopard_async.emulator.platform.pickling import BadState, Writer, load, load_texts
 from newsleopard_async.emulator.switches import PROFILES, Profile, Switches
 
-__all__ = ["BadState", "Kept", "from_rows", "keep", "put_back", "rows_of"]
+__all__ = [
+    "AccountState",
+    "BadState",
+    "capture_state",
+    "decode_rows",
+    "encode_rows",
+    "restore_state",
+]
 
 RECORDS_PER_ROW: Final = 256
 """Chosen: so many requests are pickled in about 2 ms; other threads have a turn after that."""
@@ -33,7 +40,7 @@ HEAD_BYTES_PER_ROW: Final = 4_000_000
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Kept:
+class AccountState:
     """A state at one moment.
 
     Attributes:
@@ -55,7 +62,7 @@ class Kept:
     monotonic_s: float
 
 
-def keep(account: Account, *, hide_keys: bool = False) -> Kept:
+def capture_state(account: Account, *, hide_keys: bool = False) -> AccountState:
     """Put a state aside as it is now.
 
     Nothing is settled: what is due by now and has not happened yet happens after the state was
@@ -70,7 +77,7 @@ def keep(account: Account, *, hide_keys: bool = False) -> Kept:
         writer = Writer(head, hide_keys=hide_keys)
         board = account.board
         writer.dump({"parts": account.parts, "switches": board.on, "profile": board.profile})
-        return Kept(
+        return AccountState(
             head=head.getvalue(),
             addresses=account.book.addresses.copy(),
             batches=writer.batches,
@@ -86,7 +93,7 @@ def _has_ended(record: RequestRecord) -> bool:
     return record.duration_ms is not None
 
 
-def put_back(account: Account, kept: Kept, *, from_file: bool = False) -> None:
+def restore_state(account: Account, kept: AccountState, *, from_file: bool = False) -> None:
     """Put a state in the place of the account's own.
 
     Args:
@@ -106,14 +113,14 @@ def put_back(account: Account, kept: Kept, *, from_file: bool = False) -> None:
     account.replace(parts, on, profile)
 
 
-def _move(parts: Mapping[str, Any], kept: Kept, seconds: float) -> None:
+def _move(parts: Mapping[str, Any], kept: AccountState, seconds: float) -> None:
     """Let everything on the clock that never goes back be so much later."""
     parts["limiter"].move(seconds)
     for record in kept.records:
         record.at_s += seconds
 
 
-def _read_head(account: Account, kept: Kept) -> tuple[dict[str, Any], Switches, Profile]:
+def _read_head(account: Account, kept: AccountState) -> tuple[dict[str, Any], Switches, Profile]:
     shared: dict[tuple[str, ...], object] = {
         ("addresses",): kept.addresses.copy(),
         ("board",): account.board,
@@ -136,7 +143,7 @@ def _read_head(account: Account, kept: Kept) -> tuple[dict[str, Any], Switches, 
 # As rows of a table
 
 
-def rows_of(kept: Kept) -> Iterator[tuple[str, bytes]]:
+def encode_rows(kept: AccountState) -> Iterator[tuple[str, bytes]]:
     """Yield all but the blobs as rows, each with the name of what it is a part of.
 
     It takes some seconds for a large account, and needs no lock.
@@ -161,13 +168,13 @@ def _by_digest(blobs: Mapping[str, Blob]) -> dict[tuple[str, ...], object]:
     return {("blob", digest): blob for digest, blob in blobs.items()}
 
 
-def from_rows(
+def decode_rows(
     rows: Mapping[str, Sequence[bytes]],
     *,
     blobs: Mapping[str, Blob],
     now: datetime,
     monotonic_s: float,
-) -> Kept:
+) -> AccountState:
     """Make a state of its rows.
 
     Raises:
@@ -177,7 +184,7 @@ def from_rows(
     addresses = AddressTable()
     for row in rows.get("addresses", ()):
         addresses.extend(_all(str, load_texts(row)))
-    return Kept(
+    return AccountState(
         head=b"".join(rows.get("head", ())),
         addresses=addresses,
         batches=[

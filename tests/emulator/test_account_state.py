@@ -12,16 +12,22 @@ from typing import Any
 import attrs
 import pytest
 
+from newsleopard_async.emulator.platform.account_state import (
+    AccountState,
+    BadState,
+    capture_state,
+    decode_rows,
+    restore_state,
+)
 from newsleopard_async.emulator.platform.blobs import BlobWriter
 from newsleopard_async.emulator.platform.gateway import RequestLog
-from newsleopard_async.emulator.platform.keeping import BadState, Kept, from_rows, keep, put_back
 from newsleopard_async.emulator.platform.pickling import load
 from tests.emulator.api import make
 
 
-def _kept() -> Kept:
+def _kept() -> AccountState:
     emulator, _ = make()
-    return keep(emulator._account)
+    return capture_state(emulator._account)
 
 
 class Evil:
@@ -69,7 +75,7 @@ def test_damaged_head_leaves_the_account_as_it_was(head: bytes) -> None:
     before = emulator._account.parts
 
     with pytest.raises(BadState):
-        put_back(emulator._account, attrs.evolve(_kept(), head=head))
+        restore_state(emulator._account, attrs.evolve(_kept(), head=head))
 
     assert emulator._account.parts == before
     assert len(emulator.lists) == 4
@@ -82,7 +88,7 @@ def test_head_that_is_cut_anywhere_is_refused() -> None:
 
     for size in range(0, len(kept.head), 97):
         with pytest.raises(BadState):
-            put_back(emulator._account, attrs.evolve(kept, head=kept.head[:size]))
+            restore_state(emulator._account, attrs.evolve(kept, head=kept.head[:size]))
 
 
 def test_parts_of_other_classes_are_refused() -> None:
@@ -90,10 +96,10 @@ def test_parts_of_other_classes_are_refused() -> None:
     emulator, _ = make()
     account = emulator._account
     account.templates = RequestLog()  # type: ignore[assignment]  # on purpose
-    wrong = keep(account)
+    wrong = capture_state(account)
 
     with pytest.raises(BadState, match="has not the parts"):
-        put_back(make()[0]._account, wrong)
+        restore_state(make()[0]._account, wrong)
 
 
 def test_rows_of_another_kind_are_refused() -> None:
@@ -102,7 +108,7 @@ def test_rows_of_another_kind_are_refused() -> None:
     row = pickle.dumps((1, 2))
 
     with pytest.raises(BadState, match="does not hold str"):
-        from_rows({"addresses": [row]}, blobs={}, now=kept.now, monotonic_s=0.0)
+        decode_rows({"addresses": [row]}, blobs={}, now=kept.now, monotonic_s=0.0)
 
 
 def test_state_that_could_not_be_read_is_not_written() -> None:
@@ -111,7 +117,7 @@ def test_state_that_could_not_be_read_is_not_written() -> None:
     emulator._account.automation.events.append(print)  # type: ignore[arg-type]  # on purpose
 
     with pytest.raises(TypeError, match="cannot be kept"):
-        keep(emulator._account)
+        capture_state(emulator._account)
 
 
 def test_state_for_a_file_holds_no_key() -> None:
@@ -121,9 +127,9 @@ def test_state_for_a_file_holds_no_key() -> None:
     account.storage.leaked_keys.append("leaked-key")
     account.limiter.refuse("secret-key", clock.monotonic())
 
-    kept = keep(account, hide_keys=True)
+    kept = capture_state(account, hide_keys=True)
     other, _ = make()
-    put_back(other._account, kept)
+    restore_state(other._account, kept)
 
     assert b"leaked-key" not in kept.head
     assert b"secret-key" not in kept.head
