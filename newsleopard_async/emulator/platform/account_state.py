@@ -20,7 +20,7 @@ from newsleopard_async.emulator.platform.account import PARTS, Account
 from newsleopard_async.emulator.platform.batches import AddressTable, ImportBatch
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.platform.gateway import RequestRecord
-from newsleopard_async.emulator.platform.pickling import BadState, Writer, load, load_texts
+from newsleopard_async.emulator.platform.pickling import BadState, StatePickler, load, load_texts
 from newsleopard_async.emulator.switches import PROFILES, Profile, Switches
 
 __all__ = [
@@ -74,7 +74,7 @@ def capture_state(account: Account, *, hide_keys: bool = False) -> AccountState:
     """
     with account.lock, account.log.held() as records:
         head = io.BytesIO()
-        writer = Writer(head, hide_keys=hide_keys)
+        writer = StatePickler(head, hide_keys=hide_keys)
         board = account.board
         writer.dump({"parts": account.parts, "switches": board.on, "profile": board.profile})
         return AccountState(
@@ -160,7 +160,7 @@ def encode_rows(kept: AccountState) -> Iterator[tuple[str, bytes]]:
 
 def _row(values: tuple[object, ...]) -> bytes:
     row = io.BytesIO()
-    Writer(row, is_beside=True).dump(values)
+    StatePickler(row, is_beside=True).dump(values)
     return row.getvalue()
 
 

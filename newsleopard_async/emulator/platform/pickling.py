@@ -48,7 +48,7 @@ from newsleopard_async.emulator.platform.batches import AddressTable, ImportBatc
 from newsleopard_async.emulator.platform.blobs import Blob
 from newsleopard_async.emulator.switches import SwitchBoard
 
-__all__ = ["BadState", "Beside", "Writer", "load", "load_texts"]
+__all__ = ["BadState", "Beside", "StatePickler", "load", "load_texts"]
 
 PROTOCOL: Final = 5
 """The newest one that all supported versions of Python read."""
@@ -108,7 +108,7 @@ def load(content: bytes, beside: Beside) -> Any:
     Raises:
         BadState: it is damaged, or holds anything that has no place in a state.
     """
-    return _judged(_Reader(io.BytesIO(content), beside).load)
+    return _load_or_refuse(_StateUnpickler(io.BytesIO(content), beside).load)
 
 
 def load_texts(content: bytes) -> Any:
@@ -117,10 +117,10 @@ def load_texts(content: bytes) -> Any:
     Raises:
         BadState: it is damaged, or holds anything else.
     """
-    return _judged(_TextReader(io.BytesIO(content)).load)
+    return _load_or_refuse(_TextUnpickler(io.BytesIO(content)).load)
 
 
-def _judged(read: Callable[[], Any]) -> Any:
+def _load_or_refuse(read: Callable[[], Any]) -> Any:
     try:
         return read()
     except BadState:
@@ -163,7 +163,7 @@ def _allowed() -> Mapping[tuple[str, str], object]:
     return {(each.__module__, each.__qualname__): each for each in found}
 
 
-class Writer(pickle.Pickler):
+class StatePickler(pickle.Pickler):
     """Writes what a reader will take, and nothing else.
 
     Args:
@@ -226,7 +226,7 @@ class Writer(pickle.Pickler):
         return make, arguments, state
 
 
-class _TextReader(pickle.Unpickler):
+class _TextUnpickler(pickle.Unpickler):
     """Reads no class at all."""
 
     def find_class(self, module: str, name: str) -> Any:
@@ -245,7 +245,7 @@ def _build(reader: Any) -> None:
     _PLAIN_DISPATCH[pickle.BUILD[0]](reader)
 
 
-class _Reader(pickle._Unpickler):  # noqa: SLF001  # the one in C cannot refuse to change a class
+class _StateUnpickler(pickle._Unpickler):  # noqa: SLF001  # the one in C cannot refuse this
     """Reads our own classes and a few plain ones, and changes nothing but what it made."""
 
     def __init__(self, file: io.BytesIO, beside: Beside) -> None:
