@@ -60,7 +60,7 @@ PART_BYTES: Final = 1_000_000
 BUSY_S: Final = 0.5
 """Chosen: how long to wait for an emulator that is about to end and still holds the file."""
 
-LOOK_S: Final = 0.25
+POLL_S: Final = 0.25
 """Chosen: how often to look whether there is anything to save; a look costs nothing."""
 
 QUIET_S: Final = 1.0
@@ -96,7 +96,7 @@ class StateFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path: Path = Path(path).absolute()
-        self.saved: _Mark | None = None
+        self.saved: _Activity | None = None
         self._lock = threading.Lock()
         with self._refusing():
             self._make()
@@ -142,7 +142,7 @@ class StateFile:
             kept = self._read(about)
             _bring_up(emulator.clock, kept.now)
             restore_state(account_of(emulator), kept, from_file=True)
-            self.saved = _mark_of(emulator)
+            self.saved = _activity_of(emulator)
             return True
 
     def save(self, emulator: Emulator) -> None:
@@ -154,7 +154,7 @@ class StateFile:
         Raises:
             StateError: the file cannot be written, such as for want of space.
         """
-        mark = _mark_of(emulator)
+        activity = _activity_of(emulator)
         kept = capture_state(account_of(emulator), hide_keys=True)
         with self._lock, self._refusing():
             if _identity(self.path) != self._identity:
@@ -164,7 +164,7 @@ class StateFile:
                 )
             with self._transaction("IMMEDIATE"):
                 self._write(kept)
-            self.saved = mark
+            self.saved = activity
 
     # The database
 
@@ -226,7 +226,7 @@ class StateFile:
 
     def _write(self, kept: AccountState) -> None:
         self._database.execute("DELETE FROM state")
-        check = _Check()
+        check = _Checksum()
         for name, content in encode_rows(kept):
             number = check.take(name, content)
             self._database.execute("INSERT INTO state VALUES (?, ?, ?)", (name, number, content))
@@ -255,7 +255,7 @@ class StateFile:
         return {digest for (digest,) in found}
 
     def _read(self, about: dict[str, str]) -> AccountState:
-        check, rows = _Check(), dict[str, list[bytes]]()
+        check, rows = _Checksum(), dict[str, list[bytes]]()
         found = self._database.execute("SELECT name, content FROM state ORDER BY rowid")
         for name, content in found:
             check.take(name, content)
@@ -310,7 +310,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-class _Check:
+class _Checksum:
     """Numbers the rows of a state, and sums them up."""
 
     def __init__(self) -> None:
@@ -355,7 +355,7 @@ def _code() -> str:
 
 
 @attrs.frozen
-class _Mark:
+class _Activity:
     """A point in an emulator's life.
 
     Attributes:
@@ -367,23 +367,23 @@ class _Mark:
     requests: int
 
 
-def _mark_of(emulator: Emulator) -> _Mark:
-    return _Mark(emulator.changes, account_of(emulator).log.total)
+def _activity_of(emulator: Emulator) -> _Activity:
+    return _Activity(emulator.changes, account_of(emulator).log.total)
 
 
 @attrs.define
-class _Pace:
+class _SaveSchedule:
     """When to save: once it is quiet, and now and then if it never is."""
 
-    seen: _Mark | None = None
+    seen: _Activity | None = None
     seen_s: float = 0.0
     waits_since_s: float | None = None
 
-    def is_due(self, mark: _Mark, saved: _Mark | None, now_s: float) -> bool:
+    def is_due(self, activity: _Activity, saved: _Activity | None, now_s: float) -> bool:
         """Return whether to save now, in seconds of a clock that never goes back."""
-        if mark != self.seen:
-            self.seen, self.seen_s = mark, now_s
-        if saved is not None and mark.changes == saved.changes:
+        if activity != self.seen:
+            self.seen, self.seen_s = activity, now_s
+        if saved is not None and activity.changes == saved.changes:
             self.waits_since_s = None
             return False
         if self.waits_since_s is None:
@@ -400,15 +400,15 @@ async def keep_saving(emulator: Emulator, state: StateFile) -> None:
     A state is saved once nothing was asked for a second, and at the latest 30 s after a change:
     a process that is killed loses that much. What cannot be saved is logged, and tried again.
     """
-    pace = _Pace()
+    schedule = _SaveSchedule()
     try:
         while True:
-            await anyio.sleep(LOOK_S)
-            if pace.is_due(_mark_of(emulator), state.saved, time.monotonic()):
+            await anyio.sleep(POLL_S)
+            if schedule.is_due(_activity_of(emulator), state.saved, time.monotonic()):
                 await _save(emulator, state)
     finally:
         with anyio.CancelScope(shield=True):
-            if state.saved != _mark_of(emulator):
+            if state.saved != _activity_of(emulator):
                 await _save(emulator, state)
 
 

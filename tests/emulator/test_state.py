@@ -242,7 +242,7 @@ def test_pickle_made_by_hand_does_nothing(path: Path, tmp_path: Path, name: str)
         database = file._database
         database.execute("DELETE FROM state WHERE name = ?", (name,))
         database.execute("INSERT INTO state VALUES (?, 0, ?)", (name, evil))
-        check = state._Check()
+        check = state._Checksum()
         for row in database.execute("SELECT name, content FROM state ORDER BY rowid"):
             check.take(*row)
         about = dict(database.execute("SELECT name, value FROM about").fetchall())
@@ -386,32 +386,36 @@ async def test_limits_go_on_by_the_time_that_has_passed(path: Path) -> None:
 # Saving while it runs
 
 
-def _mark(changes: int, requests: int = 0) -> Any:
-    return state._Mark(changes, requests)
+def _activity(changes: int, requests: int = 0) -> Any:
+    return state._Activity(changes, requests)
 
 
 def test_pace_waits_until_it_is_quiet() -> None:
     """A burst is saved once, a second after its last request; reads alone are not saved."""
-    pace = state._Pace()
+    schedule = state._SaveSchedule()
     looks = [
-        (0.0, _mark(1, 1), False),
-        (0.9, _mark(2, 2), False),
-        (1.8, _mark(2, 3), False),
-        (2.7, _mark(2, 3), False),
-        (2.9, _mark(2, 3), True),
+        (0.0, _activity(1, 1), False),
+        (0.9, _activity(2, 2), False),
+        (1.8, _activity(2, 3), False),
+        (2.7, _activity(2, 3), False),
+        (2.9, _activity(2, 3), True),
     ]
 
     for now_s, mark, is_due in looks:
-        assert pace.is_due(mark, None, now_s) is is_due
-    assert not pace.is_due(_mark(2, 9), _mark(2, 3), 60.0)
-    assert not pace.is_due(_mark(2, 9), _mark(2, 3), 90.0)
+        assert schedule.is_due(mark, None, now_s) is is_due
+    assert not schedule.is_due(_activity(2, 9), _activity(2, 3), 60.0)
+    assert not schedule.is_due(_activity(2, 9), _activity(2, 3), 90.0)
 
 
 def test_pace_does_not_wait_for_ever() -> None:
     """While requests go on coming, a change is saved after half a minute."""
-    pace, saved = state._Pace(), _mark(0)
+    schedule, saved = state._SaveSchedule(), _activity(0)
 
-    due = [second for second in range(95) if pace.is_due(_mark(1 + second), saved, float(second))]
+    due = [
+        second
+        for second in range(95)
+        if schedule.is_due(_activity(1 + second), saved, float(second))
+    ]
 
     assert due == [30, 61, 92]
 
@@ -420,7 +424,7 @@ async def test_changes_are_saved_while_it_runs_and_at_the_end(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """First the state that it begins with, then each change once it is quiet."""
-    monkeypatch.setattr(state, "LOOK_S", 0.0)
+    monkeypatch.setattr(state, "POLL_S", 0.0)
     monkeypatch.setattr(state, "QUIET_S", 0.0)
     emulator, _ = make()
     saved: list[int] = []
@@ -488,8 +492,8 @@ def test_mark_is_a_value() -> None:
     """Two looks at an emulator that did nothing between are the same."""
     emulator = _filled()
 
-    assert state._mark_of(emulator) == state._mark_of(emulator)
-    assert attrs.asdict(state._mark_of(emulator)) == {
+    assert state._activity_of(emulator) == state._activity_of(emulator)
+    assert attrs.asdict(state._activity_of(emulator)) == {
         "changes": emulator.changes,
         "requests": 0,
     }

@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 __all__ = ["Clock", "EmulatorClock"]
 
-LOOK_S: Final = 0.02
+POLL_S: Final = 0.02
 """Chosen: how soon, in seconds of the machine, somebody who sleeps notices that time was moved."""
 
 MOST_SPEED: Final = 1_000_000.0
@@ -109,7 +109,7 @@ class EmulatorClock:
         end = self.now() + timedelta(seconds=seconds)
         # Time may be moved from any thread, which no event of a loop would notice.
         while (left_s := (end - self.now()).total_seconds()) > 0:  # noqa: ASYNC110
-            await anyio.sleep(min(left_s / self._speed, LOOK_S))
+            await anyio.sleep(min(left_s / self._speed, POLL_S))
 
     def hold(self) -> None:
         """Let time stand still."""

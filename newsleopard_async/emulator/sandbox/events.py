@@ -25,7 +25,7 @@ __all__ = ["Listening", "TooManyListeners", "event_stream"]
 PAUSE_S: Final = 0.2
 """Chosen: at most five events a second, which an eye takes for at once."""
 
-LOOK_S: Final = 0.5
+POLL_S: Final = 0.5
 """Chosen: how soon something that becomes due by time alone is noticed."""
 
 COMMENT_S: Final = 15.0
@@ -73,7 +73,7 @@ class Listening:
     async def counter(self) -> int:
         """Return how many changes were noticed; those between two looks are one."""
         begin = time.monotonic()
-        if begin - self._caught_up_at >= LOOK_S:
+        if begin - self._caught_up_at >= POLL_S:
             self._caught_up_at = begin
             self._now = await look.catch_up(self._account)
         if self._now is not None and begin - self._compared_at >= PAUSE_S / 2:

@@ -33,7 +33,7 @@ def make() -> Emulator:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at each turn, and wait for nothing."""
     monkeypatch.setattr(events, "PAUSE_S", 0.0)
-    monkeypatch.setattr(events, "LOOK_S", 0.0)
+    monkeypatch.setattr(events, "POLL_S", 0.0)
 
 
 @asynccontextmanager
