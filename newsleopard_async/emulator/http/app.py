@@ -17,7 +17,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from newsleopard_async.emulator.http.edge import Edge
-from newsleopard_async.emulator.http.messages import JSON_TYPE, Call, Reply, empty
+from newsleopard_async.emulator.http.messages import JSON_TYPE, ApiRequest, Reply, empty_reply
 from newsleopard_async.emulator.http.operations import answer
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.blobs import Blob, BlobWriter
@@ -88,7 +88,7 @@ def _api_route(
     account: Account, path: str, operations: Mapping[str, str], *, kind: Callable[..., Route]
 ) -> Route:
     async def endpoint(request: Request) -> Response:
-        call = Call(
+        received = ApiRequest(
             path=request.path_params,
             query=dict(request.query_params),
             headers=dict(request.headers),
@@ -96,7 +96,7 @@ def _api_route(
             storage_url=request.scope.get("extensions", {}).get(ORIGIN),
         )
         await catch_up_in_slices(account)
-        reply = answer(operations[request.method], account, call)
+        reply = answer(operations[request.method], account, received)
         # What was asked for happens before the answer: a file is judged, and mails go out.
         await catch_up_in_slices(account)
         return _response(reply)
@@ -120,7 +120,7 @@ def _storage_route(account: Account) -> Route:
         except StorageRefusal as refused:
             return Response(account.storage.explain(refused), refused.status, media_type=XML_TYPE)
         except ClientDisconnect:
-            return _response(empty(400))  # nobody is there to read it
+            return _response(empty_reply(400))  # nobody is there to read it
 
     return _route(STORAGE_PREFIX + "{name:path}", endpoint, "GET", "PUT")
 

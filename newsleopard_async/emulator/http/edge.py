@@ -9,7 +9,7 @@ import attrs
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from newsleopard_async.emulator.http.messages import JSON_TYPE, Reply, empty, json_reply
+from newsleopard_async.emulator.http.messages import JSON_TYPE, Reply, empty_reply, json_reply
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.clock import Clock
 from newsleopard_async.emulator.platform.gateway import GARBAGE, Fault, RequestRecord, operation_of
@@ -130,7 +130,7 @@ class Edge:
             exchange.record.keep(body)
             exchange.receive = _replaying(body)
             if refused is None and len(body) > MAX_BODY_BYTES:
-                refused = empty(413)
+                refused = empty_reply(413)
             if refused is not None:
                 await send_reply(refused, exchange.send)
                 return

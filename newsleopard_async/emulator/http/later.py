@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_reply
+from newsleopard_async.emulator.http.messages import ApiRequest, Reply, empty_reply, json_reply
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.fields import FieldCheck, Refused
 from newsleopard_async.emulator.platform.mailings import Campaign
@@ -22,36 +22,36 @@ KINDS: Final = ("REGULAR", "A_B_TEST")
 """Names of the notes; the vendor's command line has their places (T125)."""
 
 
-def get_balance(account: Account, call: Call, now: datetime) -> Reply:
+def get_balance(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/balance (T135)."""
-    del call, now
+    del request, now
     on = account.board.on
     mails = max(0, account.campaigns.balance)
     return json_reply({"email": as_count(mails, on), "sms": as_count(0, on)})
 
 
-def get_status(account: Account, call: Call, now: datetime) -> Reply:
+def get_status(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/campaign/normal/{campaign_sn}, of both kinds (T124 to T126)."""
-    campaign = account.campaigns.known(call.path["campaign_sn"])
+    campaign = account.campaigns.known(request.path["campaign_sn"])
     if campaign is None:
         return _unknown_campaign(account.board.on)
     return json_reply(_status(campaign, account.board.on, now))
 
 
-def pause_campaign(account: Account, call: Call, now: datetime) -> Reply:
+def pause_campaign(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer PATCH /v1/campaign/normal/{campaign_sn}, of both kinds (T126, T129)."""
-    campaign = account.campaigns.known(call.path["campaign_sn"])
+    campaign = account.campaigns.known(request.path["campaign_sn"])
     if campaign is None:
         return _unknown_campaign(account.board.on)
     account.campaigns.pause(campaign, now)
-    return empty(204)
+    return empty_reply(204)
 
 
-def delete_campaigns(account: Account, call: Call, now: datetime) -> Reply:
+def delete_campaigns(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer DELETE /v1/campaign/normal (T127, T128)."""
     on = account.board.on
     check = FieldCheck(on)
-    body = check.body(call.body)
+    body = check.body(request.body)
     check.known(body, "", {"campaignSnList"})
     sns = check.codes(body, "", "campaignSnList")
     check.finish()
@@ -70,11 +70,11 @@ def delete_campaigns(account: Account, call: Call, now: datetime) -> Reply:
     return json_reply(outcome)
 
 
-def get_metrics(account: Account, call: Call, now: datetime) -> Reply:
+def get_metrics(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/report/campaigns/metrics (T130, T131)."""
     on = account.board.on
     check = FieldCheck(on)
-    body = check.body(call.body)
+    body = check.body(request.body)
     check.known(body, "", {"campaignSns"})
     sns = check.codes(body, "", "campaignSns")
     check.finish()
@@ -88,7 +88,7 @@ def get_metrics(account: Account, call: Call, now: datetime) -> Reply:
 def _unknown_campaign(on: Switches) -> Reply:
     if on.unknown_campaign == "40007":
         raise Refused(40007)
-    return empty(404)
+    return empty_reply(404)
 
 
 def _status(campaign: Campaign, on: Switches, now: datetime) -> dict[str, object]:
@@ -115,47 +115,47 @@ def _named(number: int, names: Sequence[str], on: Switches) -> str | int:
     return names[number] if on.status_form == "text" else int(number)
 
 
-def submit_once(account: Account, call: Call, now: datetime) -> Reply:
+def submit_once(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/campaign/normal/once (T122)."""
-    return _reserve(account, call, is_test=False, now=now)
+    return _reserve(account, request, is_test=False, now=now)
 
 
-def submit_ab_test_once(account: Account, call: Call, now: datetime) -> Reply:
+def submit_ab_test_once(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/campaign/testing/once (T122)."""
-    return _reserve(account, call, is_test=True, now=now)
+    return _reserve(account, request, is_test=True, now=now)
 
 
-def _reserve(account: Account, call: Call, *, is_test: bool, now: datetime) -> Reply:
-    campaign = account.campaigns.reserve(call.body, is_test=is_test, now=now)
+def _reserve(account: Account, request: ApiRequest, *, is_test: bool, now: datetime) -> Reply:
+    campaign = account.campaigns.reserve(request.body, is_test=is_test, now=now)
     sn = as_code(campaign.sn, account.board.on)
     return json_reply({"sn": sn, "url": account.once.upload_url(campaign, now)})
 
 
-def remove_contacts(account: Account, call: Call, now: datetime) -> Reply:
+def remove_contacts(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer DELETE /v1/contacts/{list_sn}; they leave before the answer is sent (T63)."""
-    account.removals.remove(call.body, call.path["list_sn"], now)
+    account.removals.remove(request.body, request.path["list_sn"], now)
     return json_reply({})
 
 
-def list_templates(account: Account, call: Call, now: datetime) -> Reply:
+def list_templates(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/templates (T132)."""
-    del call, now
+    del request, now
     return json_reply(account.templates.as_list())
 
 
-def get_template(account: Account, call: Call, now: datetime) -> Reply:
+def get_template(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/templates/{id} (T132)."""
     del now
-    return json_reply(account.templates.as_json(call.path["id"]))
+    return json_reply(account.templates.as_json(request.path["id"]))
 
 
-def send_event(account: Account, call: Call, now: datetime) -> Reply:
+def send_event(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/automation/event (T133, T134)."""
-    taken, refused = account.automation.send(call.body, now)
+    taken, refused = account.automation.send(request.body, now)
     return json_reply({"success": taken, "failure": refused})
 
 
-ENDPOINTS: Final[Mapping[str, Callable[[Account, Call, datetime], Reply]]] = {
+ENDPOINTS: Final[Mapping[str, Callable[[Account, ApiRequest, datetime], Reply]]] = {
     endpoint.__name__: endpoint
     for endpoint in (
         get_balance,

@@ -12,13 +12,13 @@ from newsleopard_async.emulator.platform.fields import Refused
 from newsleopard_async.emulator.platform.notation import as_count
 from newsleopard_async.emulator.switches import Switches
 
-__all__ = ["JSON_TYPE", "Call", "Reply", "empty", "json_reply", "refusal"]
+__all__ = ["JSON_TYPE", "ApiRequest", "Reply", "empty_reply", "json_reply", "refusal_reply"]
 
 JSON_TYPE: Final = "application/json"
 
 
 @attrs.frozen(kw_only=True)
-class Call:
+class ApiRequest:
     """A request that passed the gateway.
 
     Attributes:
@@ -51,12 +51,12 @@ def json_reply(value: object, *, status: int = 200) -> Reply:
     return Reply(status=status, body=text.encode())
 
 
-def empty(status: int) -> Reply:
+def empty_reply(status: int) -> Reply:
     """Build an answer without content (T14)."""
     return Reply(status=status)
 
 
-def refusal(refused: Refused, on: Switches) -> Reply:
+def refusal_reply(refused: Refused, on: Switches) -> Reply:
     """Write a refusal: the code is text, but a number for 40012 (T88).
 
     The numbers beside it are counts (T90).

@@ -7,7 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from newsleopard_async.emulator.http import later
-from newsleopard_async.emulator.http.messages import Call, Reply, empty, json_reply, refusal
+from newsleopard_async.emulator.http.messages import (
+    ApiRequest,
+    Reply,
+    empty_reply,
+    json_reply,
+    refusal_reply,
+)
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.addressbook import ContactList
 from newsleopard_async.emulator.platform.blobs import BlobWriter
@@ -28,26 +34,26 @@ __all__ = ["ENDPOINTS", "answer"]
 LATEST_CAMPAIGNS: Final = 10
 MAX_DIGITS: Final = 9
 
-Endpoint = Callable[[Account, Call, datetime], Reply]
+Endpoint = Callable[[Account, ApiRequest, datetime], Reply]
 
 
-def answer(operation: str, account: Account, call: Call) -> Reply:
+def answer(operation: str, account: Account, request: ApiRequest) -> Reply:
     """Answer a request at the clock's present."""
     held = account.lock if operation in READS else account.changing()
-    with held, account.storage.at(call.storage_url):
+    with held, account.storage.at(request.storage_url):
         now = account.present()
         try:
-            if call.headers.get("content-type", "").lower().startswith("multipart/"):
-                return empty(415)
-            return ENDPOINTS[operation](account, call, now)
+            if request.headers.get("content-type", "").lower().startswith("multipart/"):
+                return empty_reply(415)
+            return ENDPOINTS[operation](account, request, now)
         except Refused as refused:
-            return refusal(refused, account.board.on)
+            return refusal_reply(refused, account.board.on)
 
 
-def list_campaigns(account: Account, call: Call, now: datetime) -> Reply:
+def list_campaigns(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/report/campaigns (T101 to T108)."""
     on = account.board.on
-    span = _read_span(call.query, refuse_bad=on.bad_dates_are_40020)
+    span = _read_span(request.query, refuse_bad=on.bad_dates_are_40020)
     done = account.campaigns.complete(now)
     if span is None:
         done = done[:LATEST_CAMPAIGNS]
@@ -84,10 +90,10 @@ def _sent_campaign(campaign: Campaign, on: Switches) -> dict[str, object]:
     }
 
 
-def export_report(account: Account, call: Call, now: datetime) -> Reply:
+def export_report(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/report/{campaign_sn}/export."""
-    campaign = _reportable(account, call, now)
-    url = _read_webhook(account, call)
+    campaign = _reportable(account, request, now)
+    url = _read_webhook(account, request)
     if account.reports.is_too_many(now):
         return json_reply(
             {"message": account.board.on.second_limit_message},
@@ -97,22 +103,22 @@ def export_report(account: Account, call: Call, now: datetime) -> Reply:
     if account.board.on.export_returns_sn:
         on = account.board.on
         return json_reply({"export_sn": as_code(account.codes.import_sn(), on)})
-    return empty(200)
+    return empty_reply(200)
 
 
-def get_links(account: Account, call: Call, now: datetime) -> Reply:
+def get_links(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/report/{campaign_sn}/link (T04, T114 to T118)."""
-    campaign = _reportable(account, call, now)
+    campaign = _reportable(account, request, now)
     before = account.board.on.links_before_report
     if before == "empty" or any(account.reports.files(campaign, now)):
         return json_reply(account.reports.as_json(campaign, now))
     if before == "refused":
         raise invalid_state()
-    return json_reply(None) if before == "null" else empty(int(before))
+    return json_reply(None) if before == "null" else empty_reply(int(before))
 
 
-def _reportable(account: Account, call: Call, now: datetime) -> Campaign:
-    campaign = account.campaigns.known(call.path["campaign_sn"])
+def _reportable(account: Account, request: ApiRequest, now: datetime) -> Campaign:
+    campaign = account.campaigns.known(request.path["campaign_sn"])
     if campaign is None:
         raise invalid_state()
     if account.board.on.unfinished_is_40303 and campaign.state(now) != "COMPLETE":
@@ -120,52 +126,52 @@ def _reportable(account: Account, call: Call, now: datetime) -> Campaign:
     return campaign
 
 
-def start_file_import(account: Account, call: Call, now: datetime) -> Reply:
+def start_file_import(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/contacts/imports[/{list_sn}]/file."""
-    url = _read_webhook(account, call)
-    list_sn = call.path.get("list_sn")
+    url = _read_webhook(account, request)
+    list_sn = request.path.get("list_sn")
     if list_sn is not None and list_sn not in account.book.lists:
-        return empty(500)
+        return empty_reply(500)
     job = account.imports.create(list_sn, url, now)
     sn = as_code(job.sn, account.board.on)
     return json_reply({"import_sn": sn, "url": account.imports.upload_url(job, now)})
 
 
-def import_text(account: Account, call: Call, now: datetime) -> Reply:
+def import_text(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/contacts/imports[/{list_sn}]/text."""
     on = account.board.on
-    list_sn = call.path.get("list_sn")
-    if list_sn is not None and on.missing_accept_is_500 and "accept" not in call.headers:
-        return empty(500)
-    if len(call.body) > on.text_import_max_bytes:
+    list_sn = request.path.get("list_sn")
+    if list_sn is not None and on.missing_accept_is_500 and "accept" not in request.headers:
+        return empty_reply(500)
+    if len(request.body) > on.text_import_max_bytes:
         raise Refused(on.text_import_too_large_code)
     check = FieldCheck(on)
-    body = check.body(call.body)
+    body = check.body(request.body)
     check.known(body, "", {"contacts"})
     contacts = check.text(body, "", "contacts")
     check.finish()
     if list_sn is not None and list_sn not in account.book.lists:
-        return empty(500)
+        return empty_reply(500)
     job = account.imports.create(list_sn, None, now)
     account.imports.upload(job, BlobWriter.of(contacts.encode()), now)
     return json_reply({"import_sn": as_code(job.sn, on)})
 
 
-def get_import(account: Account, call: Call, now: datetime) -> Reply:
+def get_import(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/contacts/imports/result/{import_sn} (T50)."""
-    found = account.imports.as_json(call.path["import_sn"], now)
+    found = account.imports.as_json(request.path["import_sn"], now)
     if found is not None:
         return json_reply(found)
     unknown = account.board.on.unknown_import
     if unknown == "40007":
         raise Refused(40007)
-    return empty(int(unknown))
+    return empty_reply(int(unknown))
 
 
-def create_list(account: Account, call: Call, now: datetime) -> Reply:
+def create_list(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/contacts/lists/insert."""
     check = FieldCheck(account.board.on)
-    body = check.body(call.body)
+    body = check.body(request.body)
     check.known(body, "", {"name"})
     name = check.text(body, "", "name")
     check.finish()
@@ -173,13 +179,13 @@ def create_list(account: Account, call: Call, now: datetime) -> Reply:
     return json_reply({"sn": as_code(made.sn, account.board.on)})
 
 
-def list_lists(account: Account, call: Call, now: datetime) -> Reply:
+def list_lists(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/contacts/lists, the newest first (T54 to T62)."""
     on = account.board.on
     check = FieldCheck(on)
-    size = _read_digits(check, call.query, "size", default=on.default_page_size, low=1)
+    size = _read_digits(check, request.query, "size", default=on.default_page_size, low=1)
     lowest = on.first_page if on.page_before_first == "refused" else 0
-    page = _read_digits(check, call.query, "page", default=on.first_page, low=lowest)
+    page = _read_digits(check, request.query, "page", default=on.first_page, low=lowest)
     check.finish()
     delay = timedelta(seconds=on.list_delay_s)
     shown = [item for item in account.book.lists.values() if now - item.created >= delay][::-1]
@@ -249,26 +255,26 @@ def _rates(account: Account, list_sn: str, now: datetime) -> tuple[float, float]
     return round(100 * opened / delivered, 4), round(100 * clicked / delivered, 4)
 
 
-def submit_campaign(account: Account, call: Call, now: datetime) -> Reply:
+def submit_campaign(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/campaign/normal/submit."""
-    return _submit(account, call, is_test=False, now=now)
+    return _submit(account, request, is_test=False, now=now)
 
 
-def submit_ab_test(account: Account, call: Call, now: datetime) -> Reply:
+def submit_ab_test(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/campaign/testing/submit."""
-    return _submit(account, call, is_test=True, now=now)
+    return _submit(account, request, is_test=True, now=now)
 
 
-def _submit(account: Account, call: Call, *, is_test: bool, now: datetime) -> Reply:
+def _submit(account: Account, request: ApiRequest, *, is_test: bool, now: datetime) -> Reply:
     on = account.board.on
-    sn = as_code(account.campaigns.submit(call.body, is_test=is_test, now=now).sn, on)
+    sn = as_code(account.campaigns.submit(request.body, is_test=is_test, now=now).sn, on)
     shapes: dict[str, object] = {"campaignSn": {"campaignSn": sn}, "data": {"data": {"sn": sn}}}
     return json_reply(shapes.get(on.submit_shape, {"sn": sn}))
 
 
-def _read_webhook(account: Account, call: Call) -> str | None:
+def _read_webhook(account: Account, request: ApiRequest) -> str | None:
     check = FieldCheck(account.board.on)
-    body = check.body(call.body, may_be_absent=True)
+    body = check.body(request.body, may_be_absent=True)
     check.known(body, "", {"webhookUrl"})
     url = check.webhook_url(body)
     check.finish()
