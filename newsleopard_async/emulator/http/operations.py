@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from newsleopard_async.emulator.http import later
+from newsleopard_async.emulator.http import vendor_operations
 from newsleopard_async.emulator.http.messages import (
     ApiRequest,
     Reply,
@@ -297,6 +297,6 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
             submit_ab_test,
         )
     },
-    **later.ENDPOINTS,
+    **vendor_operations.ENDPOINTS,
 }
 """What answers each operation."""
