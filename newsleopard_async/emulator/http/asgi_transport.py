@@ -53,7 +53,7 @@ class EmulatorTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectError(
                 "All connection attempts failed", request=request
             ) from ConnectionRefusedError()
-        exchange = Exchange(
+        exchange = AsgiExchange(
             request, app=self._app, clock=account.clock, latency_s=account.latency_s
         )
         return await exchange.run()
@@ -65,7 +65,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or default
 
 
-class Exchange:
+class AsgiExchange:
     """One request and its answer; this is also the link that faults act upon."""
 
     def __init__(

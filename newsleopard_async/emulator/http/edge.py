@@ -57,7 +57,7 @@ CUT_SURPLUS_BYTES: Final = 16
 
 
 @attrs.define(kw_only=True)
-class _Exchange:
+class _IncomingRequest:
     """A request on its way through the edge."""
 
     scope: Scope
@@ -86,22 +86,24 @@ class Edge:
             await link.drop(abruptly=True)
             return
         record = self._open_record(scope, operation)
-        exchange = _Exchange(scope=scope, receive=receive, send=send, link=link, record=record)
-        exchange.send = _stamping(send, record)
+        incoming = _IncomingRequest(
+            scope=scope, receive=receive, send=send, link=link, record=record
+        )
+        incoming.send = _stamping(send, record)
         begin_s = time.perf_counter()
         try:
-            await self._take(exchange)
+            await self._handle(incoming)
         finally:
             record.duration_ms = 1_000 * (time.perf_counter() - begin_s)
             account.listeners.tell(record)
 
-    async def _take(self, exchange: _Exchange) -> None:
+    async def _handle(self, incoming: _IncomingRequest) -> None:
         """Answer a request that has arrived, unless it is dropped before anybody reads it."""
-        if self._account.next_fault(exchange.record.operation, only={"drop_request"}):
-            exchange.record.fault = "drop_request"
-            await exchange.link.drop(abruptly=True)
+        if self._account.next_fault(incoming.record.operation, only={"drop_request"}):
+            incoming.record.fault = "drop_request"
+            await incoming.link.drop(abruptly=True)
             return
-        await self._pass_gateway(exchange)
+        await self._pass_gateway(incoming)
 
     def _open_record(self, scope: Scope, operation: str) -> RequestRecord:
         headers = dict(Headers(scope=scope).items())
@@ -120,21 +122,21 @@ class Edge:
         self._account.log.add(record)
         return record
 
-    async def _pass_gateway(self, exchange: _Exchange) -> None:
+    async def _pass_gateway(self, incoming: _IncomingRequest) -> None:
         """Check key and limits of an API call; storage has neither."""
-        if not _is_storage(exchange.scope):
-            refused = self._refuse(exchange.scope)
-            body = await _read_body(exchange)
+        if not _is_storage(incoming.scope):
+            refused = self._refuse(incoming.scope)
+            body = await _read_body(incoming)
             if body is None:
                 return
-            exchange.record.keep(body)
-            exchange.receive = _replaying(body)
+            incoming.record.keep(body)
+            incoming.receive = _replaying(body)
             if refused is None and len(body) > MAX_BODY_BYTES:
                 refused = empty_reply(413)
             if refused is not None:
-                await send_reply(refused, exchange.send)
+                await send_reply(refused, incoming.send)
                 return
-        await self._answer(exchange)
+        await self._answer(incoming)
 
     def _refuse(self, scope: Scope) -> Reply | None:
         """Return the gateway's refusal: 403 for the key, 429 for the rate."""
@@ -148,20 +150,20 @@ class Edge:
             return None
         return json_reply({"message": text}, status=account.board.on.limit_status)
 
-    async def _answer(self, exchange: _Exchange) -> None:
-        fault = self._account.next_fault(exchange.record.operation)
+    async def _answer(self, incoming: _IncomingRequest) -> None:
+        fault = self._account.next_fault(incoming.record.operation)
         if fault is None:
-            await self._app(exchange.scope, exchange.receive, exchange.send)
+            await self._app(incoming.scope, incoming.receive, incoming.send)
             return
-        exchange.record.fault = fault.kind
-        captured = _Captured()
+        incoming.record.fault = fault.kind
+        captured = _CapturedReply()
         if fault.processed:
-            await self._app(exchange.scope, exchange.receive, captured.take)
-        await _misbehave(exchange, fault, captured)
+            await self._app(incoming.scope, incoming.receive, captured.take)
+        await _apply_fault(incoming, fault, captured)
 
 
 @attrs.define
-class _Captured:
+class _CapturedReply:
     """An answer held back."""
 
     messages: list[Message] = attrs.field(factory=list)
@@ -174,25 +176,25 @@ class _Captured:
         return b"".join(message.get("body", b"") for message in self.messages)
 
 
-async def _misbehave(exchange: _Exchange, fault: Fault, captured: _Captured) -> None:
+async def _apply_fault(incoming: _IncomingRequest, fault: Fault, captured: _CapturedReply) -> None:
     """Do to an answer what the fault says."""
     if fault.seconds:
-        await exchange.link.wait(fault.seconds)
+        await incoming.link.wait(fault.seconds)
     if fault.kind in {"lose_reply", "hang"}:
-        await exchange.link.drop(abruptly=False)
+        await incoming.link.drop(abruptly=False)
     elif fault.kind in {"answer", "throttle"}:
         reply = Reply(status=fault.status, body=fault.body, headers=fault.headers)
-        await send_reply(reply, exchange.send)
+        await send_reply(reply, incoming.send)
     elif fault.kind == "garbage":
-        await send_reply(Reply(status=200, body=GARBAGE), exchange.send)
+        await send_reply(Reply(status=200, body=GARBAGE), incoming.send)
     elif fault.kind == "cut_body":
-        await _send_half(captured, exchange)
+        await _send_half(captured, incoming)
     else:
         for message in captured.messages:
-            await exchange.send(message)
+            await incoming.send(message)
 
 
-async def _send_half(captured: _Captured, exchange: _Exchange) -> None:
+async def _send_half(captured: _CapturedReply, incoming: _IncomingRequest) -> None:
     """Announce the whole answer, send half of it, and drop the connection."""
     body = captured.body
     announced = len(body) or CUT_SURPLUS_BYTES
@@ -200,11 +202,11 @@ async def _send_half(captured: _Captured, exchange: _Exchange) -> None:
     start["headers"] = [
         (name, value) for name, value in start["headers"] if name != b"content-length"
     ] + [(b"content-length", str(announced).encode())]
-    await exchange.send(start)
-    await exchange.send(
+    await incoming.send(start)
+    await incoming.send(
         {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
     )
-    await exchange.link.drop(abruptly=False)
+    await incoming.link.drop(abruptly=False)
 
 
 async def send_reply(reply: Reply, send: Send) -> None:
@@ -237,12 +239,12 @@ def _stamping(send: Send, record: RequestRecord) -> Send:
     return stamping
 
 
-async def _read_body(exchange: _Exchange) -> bytes | None:
+async def _read_body(incoming: _IncomingRequest) -> bytes | None:
     """Read a body, of which no more is kept than is needed to see that it is too long."""
     pieces: list[bytes] = []
     size = 0
     while True:
-        message = await exchange.receive()
+        message = await incoming.receive()
         if message["type"] != "http.request":
             return None
         piece = message.get("body", b"")
