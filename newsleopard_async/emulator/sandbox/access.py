@@ -18,12 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = [
     "PREFIX",
+    "AccessMiddleware",
+    "AccessRefused",
     "ControlAccess",
     "ControlOptions",
-    "Gate",
-    "Refusal",
-    "is_ours",
-    "refusal_answer",
+    "is_for_sandbox",
+    "refusal_response",
 ]
 
 ControlAccess = Literal["loopback", "network", "off"]
@@ -104,7 +104,7 @@ SAFE_HEADERS: Final = {
 window that it opened with it, and no cache keeps it."""
 
 
-def is_ours(scope: Scope) -> bool:
+def is_for_sandbox(scope: Scope) -> bool:
     """Say whether a request is for the page or the control API; all others are the platform's."""
     path = scope["path"]
     if path == "/":
@@ -113,7 +113,7 @@ def is_ours(scope: Scope) -> bool:
 
 
 @attrs.frozen
-class Refusal(Exception):
+class AccessRefused(Exception):
     """A request that is not answered.
 
     Attributes:
@@ -127,7 +127,7 @@ class Refusal(Exception):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Gate:
+class AccessMiddleware:
     """ASGI middleware before the page and the control API: who may use them.
 
     A web page that a developer happens to visit can make the browser send requests to this
@@ -153,11 +153,11 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it with one sentence."""
         headers = Headers(scope=scope)
-        answer = _Answer(send, self._cors(headers))
+        answer = _SendWithHeaders(send, self._cors(headers))
         try:
             early = self._check(scope, headers)
-        except Refusal as refused:
-            early = refusal_answer(scope, refused)
+        except AccessRefused as refused:
+            early = refusal_response(scope, refused)
         if early is None:
             await self._app(scope, _limited(receive), answer)
         else:
@@ -181,7 +181,7 @@ class Gate:
     def _check_host(self, headers: Headers) -> None:
         host = _host_of(headers.get("host", ""))
         if host is None or not (_is_loopback_host(host) or host == self._public_host):
-            raise Refusal(
+            raise AccessRefused(
                 421,
                 "The page and the control API answer for localhost, 127.0.0.1 and [::1] only; "
                 "to use another name, show the emulator's token (open /?token=TOKEN, or send "
@@ -201,14 +201,14 @@ class Gate:
         """Refuse what another web page sends."""
         origin = headers.get("origin")
         if origin is not None and not self._is_known(origin, headers):
-            raise Refusal(
+            raise AccessRefused(
                 403,
                 "Pages of another origin may not use the control API; "
                 "start the emulator with --cors and the origin to allow one.",
             )
         is_cross = headers.get("sec-fetch-site", "").lower() == "cross-site"
         if is_cross and origin is None and not _is_navigation(scope, headers):
-            raise Refusal(403, "Another site's page may link to the emulator, and no more.")
+            raise AccessRefused(403, "Another site's page may link to the emulator, and no more.")
 
     def _is_known(self, origin: str, headers: Headers) -> bool:
         asked = headers.get("host", "").lower()
@@ -223,13 +223,13 @@ class Gate:
             return
         token = self._options.token
         if token is None or (not is_here and self._options.access != "network"):
-            raise Refusal(
+            raise AccessRefused(
                 403,
                 "The page and the control API are for the emulator's own machine; "
                 "start it with --control network to use them from elsewhere, with a token.",
             )
         if not self._is_token(shown):
-            raise Refusal(
+            raise AccessRefused(
                 401,
                 "This needs the emulator's token: send Authorization: Bearer TOKEN, "
                 "or open /?token=TOKEN once.",
@@ -320,14 +320,14 @@ def _check_change(headers: Headers) -> None:
     """Refuse what a form can send: a browser asks first before it sends JSON elsewhere."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise Refusal(415, "A change needs the header Content-Type: application/json.")
+        raise AccessRefused(415, "A change needs the header Content-Type: application/json.")
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length) > MOST_BODY_BYTES:
         raise _too_large()
 
 
-def _too_large() -> Refusal:
-    return Refusal(413, f"The body is larger than {MOST_BODY_BYTES:,} bytes.")
+def _too_large() -> AccessRefused:
+    return AccessRefused(413, f"The body is larger than {MOST_BODY_BYTES:,} bytes.")
 
 
 def _limited(receive: Receive) -> Receive:
@@ -355,7 +355,7 @@ def _preflight() -> Response:
     return Response(status_code=204, headers=headers)
 
 
-class _Answer:
+class _SendWithHeaders:
     """Adds to an answer what every answer has."""
 
     def __init__(self, send: Send, cors: Mapping[str, str]) -> None:
@@ -371,7 +371,7 @@ class _Answer:
         await self._send(message)
 
 
-def refusal_answer(scope: Scope, refused: Refusal) -> Response:
+def refusal_response(scope: Scope, refused: AccessRefused) -> Response:
     """Write a refusal: as text where a person reads it, else as the control API's errors are."""
     headers = dict(refused.headers)
     if scope["path"] == "/":

@@ -7,7 +7,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from newsleopard_async.emulator.emulator import Emulator
 from newsleopard_async.emulator.sandbox import package_version
-from newsleopard_async.emulator.sandbox.access import ControlOptions, Gate, is_ours
+from newsleopard_async.emulator.sandbox.access import (
+    AccessMiddleware,
+    ControlOptions,
+    is_for_sandbox,
+)
 from newsleopard_async.emulator.sandbox.control.endpoint import Context
 from newsleopard_async.emulator.sandbox.control.routes import EXCEPTION_HANDLERS, control_routes
 from newsleopard_async.emulator.sandbox.events import Listening
@@ -23,7 +27,7 @@ class _Sandbox:
         self._own = own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_own = scope["type"] == "http" and is_ours(scope)
+        is_own = scope["type"] == "http" and is_for_sandbox(scope)
         await (self._own if is_own else self._platform)(scope, receive, send)
 
 
@@ -58,4 +62,4 @@ def build_sandbox(
     routes = [*page, *control_routes(context)]
     own = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     own.router.redirect_slashes = False
-    return _Sandbox(emulator.app, Gate(own, options=options, public_url=public_url))
+    return _Sandbox(emulator.app, AccessMiddleware(own, options=options, public_url=public_url))

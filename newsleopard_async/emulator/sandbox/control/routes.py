@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from newsleopard_async.emulator.sandbox.access import PREFIX, Refusal, refusal_answer
+from newsleopard_async.emulator.sandbox.access import PREFIX, AccessRefused, refusal_response
 from newsleopard_async.emulator.sandbox.bodies import NoBody
 from newsleopard_async.emulator.sandbox.control import contacts, emulator, mails
 from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Conflict, Context, Endpoint
@@ -90,14 +90,14 @@ async def _answered(endpoint: Endpoint, context: Context, request: Request) -> R
 def _refused(error: Exception) -> Response | None:
     """Answer an error that somebody else can put right; None for a mistake of ours."""
     if isinstance(error, BadInput):
-        return error_answer(400, _sentence(error), error.problems)
+        return error_response(400, _sentence(error), error.problems)
     if type(error) is ValueError:
         field, _, message = str(error).partition(": ")
         problem = Problem(field, message) if field.isidentifier() else Problem("", str(error))
-        return error_answer(400, _sentence(error), (problem,))
+        return error_response(400, _sentence(error), (problem,))
     statuses: Mapping[type, int] = {LookupError: 404, Conflict: 409, TooManyListeners: 429}
     status = statuses.get(type(error))  # and none for a KeyError
-    return None if status is None else error_answer(status, _sentence(error))
+    return None if status is None else error_response(status, _sentence(error))
 
 
 def _sentence(error: Exception) -> str:
@@ -122,7 +122,7 @@ async def _asked(endpoint: Endpoint, request: Request) -> Asked:
     )
 
 
-def error_answer(
+def error_response(
     status: int,
     message: str,
     problems: Iterable[Problem] = (),
@@ -137,8 +137,8 @@ def error_answer(
 
 
 async def _on_refusal(request: Request, refused: Exception) -> Response:
-    assert isinstance(refused, Refusal)
-    return refusal_answer(request.scope, refused)
+    assert isinstance(refused, AccessRefused)
+    return refusal_response(request.scope, refused)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -148,8 +148,11 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         405: f"{request.method} cannot be done there; the header Allow says what can.",
     }
     message = messages.get(error.status_code, error.detail)
-    return error_answer(error.status_code, message, headers=error.headers)
+    return error_response(error.status_code, message, headers=error.headers)
 
 
-EXCEPTION_HANDLERS: Final[Mapping[Any, Any]] = {Refusal: _on_refusal, HTTPException: _on_http_error}
+EXCEPTION_HANDLERS: Final[Mapping[Any, Any]] = {
+    AccessRefused: _on_refusal,
+    HTTPException: _on_http_error,
+}
 """What answers when no endpoint did."""
