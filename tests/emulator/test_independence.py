@@ -35,7 +35,7 @@ def _imported(path: Path) -> set[str]:
 def test_module_imports_nothing_of_the_client(path: Path) -> None:
     """Within the project, the emulator imports itself alone; cattrs never writes its wire.
 
-    Only `plain.py` of the control API, which the client knows nothing of, reads and writes JSON
+    Only `json_codec.py` of the sandbox, which the client knows nothing of, reads and writes JSON
     with it.
     """
     names = _imported(path)
@@ -44,7 +44,7 @@ def test_module_imports_nothing_of_the_client(path: Path) -> None:
         name for name in names if name == OURS or name.startswith(OURS + ".")
     }
     uses_cattrs = any(name.partition(".")[0] == "cattrs" for name in names)
-    assert uses_cattrs is (path == ROOT / "sandbox" / "plain.py")
+    assert uses_cattrs is (path == ROOT / "sandbox" / "json_codec.py")
 
 
 def _room(path: Path) -> str:

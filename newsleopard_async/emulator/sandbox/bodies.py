@@ -8,7 +8,7 @@ from typing import Final, Literal
 import attrs
 
 from newsleopard_async.emulator.platform.gateway import FaultKind
-from newsleopard_async.emulator.sandbox.plain import bounded
+from newsleopard_async.emulator.sandbox.json_codec import limited_field
 
 __all__ = [
     "MOST_ON_PAGE",
@@ -72,12 +72,12 @@ class OutboxQuery:
         is_oldest_first: The oldest come first, instead of the newest.
     """
 
-    text: str = bounded("", maxLength=1_000)
-    to: str = bounded("", maxLength=1_000)
+    text: str = limited_field("", maxLength=1_000)
+    to: str = limited_field("", maxLength=1_000)
     campaign_sn: str | None = None
     variant: Literal["A", "B"] | None = None
     event: Event | None = None
-    limit: int = bounded(50, minimum=1, maximum=MOST_ON_PAGE)
+    limit: int = limited_field(50, minimum=1, maximum=MOST_ON_PAGE)
     after: str | None = None
     is_oldest_first: bool = False
 
@@ -103,8 +103,8 @@ class ContactsQuery:
         after: Where to go on: ``next`` of the answer before.
     """
 
-    text: str = bounded("", maxLength=1_000)
-    limit: int = bounded(50, minimum=1, maximum=MOST_ON_PAGE)
+    text: str = limited_field("", maxLength=1_000)
+    limit: int = limited_field(50, minimum=1, maximum=MOST_ON_PAGE)
     after: str | None = None
 
 
@@ -123,7 +123,7 @@ class RequestsQuery:
     operation: str | None = None
     has_fault: bool | None = None
     status: int | None = None
-    limit: int = bounded(50, minimum=1, maximum=MOST_ON_PAGE)
+    limit: int = limited_field(50, minimum=1, maximum=MOST_ON_PAGE)
     after: str | None = None
 
 
@@ -147,13 +147,13 @@ class FaultBody:
 
     kind: FaultKind
     operation: str | None = None
-    times: int = bounded(1, minimum=1, maximum=10_000)
-    seconds: float | None = bounded(None, minimum=0, maximum=LONGEST_S)
-    status: int | None = bounded(None, minimum=200, maximum=599)
-    body: str | None = bounded(None, maxLength=100_000)
+    times: int = limited_field(1, minimum=1, maximum=10_000)
+    seconds: float | None = limited_field(None, minimum=0, maximum=LONGEST_S)
+    status: int | None = limited_field(None, minimum=200, maximum=599)
+    body: str | None = limited_field(None, maxLength=100_000)
     processed: bool | None = None
-    message: str | None = bounded(None, maxLength=1_000)
-    retry_after: int | float | str | None = bounded(None, maxLength=100, pattern=PRINTABLE)
+    message: str | None = limited_field(None, maxLength=1_000)
+    retry_after: int | float | str | None = limited_field(None, maxLength=100, pattern=PRINTABLE)
 
 
 @attrs.frozen(kw_only=True)
@@ -169,9 +169,9 @@ class ScriptBody:
     """
 
     kind: ScriptName
-    times: int | None = bounded(None, minimum=1, maximum=10_000)
-    state: str | None = bounded(None, minLength=1, maxLength=60)
-    resets_in_s: float | None = bounded(None, minimum=0, maximum=LONGEST_S)
+    times: int | None = limited_field(None, minimum=1, maximum=10_000)
+    state: str | None = limited_field(None, minLength=1, maxLength=60)
+    resets_in_s: float | None = limited_field(None, minimum=0, maximum=LONGEST_S)
 
 
 @attrs.frozen(kw_only=True)
@@ -183,7 +183,7 @@ class AdvanceBody:
         until: To this instant, which is not in the past.
     """
 
-    seconds: float | None = bounded(None, minimum=0, maximum=3_660 * 86_400)
+    seconds: float | None = limited_field(None, minimum=0, maximum=3_660 * 86_400)
     until: datetime | None = None
 
 
@@ -195,7 +195,7 @@ class RunBody:
         speed: Seconds in one second of the machine; as before by default.
     """
 
-    speed: float | None = bounded(None, minimum=0.001, maximum=1_000_000)
+    speed: float | None = limited_field(None, minimum=0.001, maximum=1_000_000)
 
 
 @attrs.frozen(kw_only=True)
@@ -207,7 +207,7 @@ class ListBody:
         is_segment: It fills itself: it holds every contact at each look.
     """
 
-    name: str = bounded(minLength=1, maxLength=200)
+    name: str = limited_field(minLength=1, maxLength=200)
     is_segment: bool = False
 
 
@@ -219,7 +219,7 @@ class BalanceBody:
         balance: Mails that the account may still send.
     """
 
-    balance: int = bounded(minimum=0, maximum=1_000_000_000)
+    balance: int = limited_field(minimum=0, maximum=1_000_000_000)
 
 
 @attrs.frozen(kw_only=True)
@@ -230,7 +230,7 @@ class ExclusionBody:
         email: The address.
     """
 
-    email: str = bounded(
+    email: str = limited_field(
         minLength=3,
         maxLength=320,
         pattern="^[^@]+@[^@]+$",
@@ -248,7 +248,7 @@ class ReaderBody:
         campaign_sn: Of which campaign; the latest of any by default.
     """
 
-    email: str = bounded(minLength=1, maxLength=320)
+    email: str = limited_field(minLength=1, maxLength=320)
     action: Literal["open", "click", "bounce", "unsubscribe", "complain"]
     campaign_sn: str | None = None
 
@@ -261,7 +261,7 @@ class SnapshotBody:
         name: What it is called; one of the same name is replaced.
     """
 
-    name: str = bounded(
+    name: str = limited_field(
         minLength=1,
         maxLength=100,
         pattern=IN_PATH,
@@ -278,5 +278,5 @@ class TemplateBody:
         html: The mail.
     """
 
-    name: str = bounded(minLength=1, maxLength=200)
-    html: str = bounded(maxLength=900_000)
+    name: str = limited_field(minLength=1, maxLength=200)
+    html: str = limited_field(maxLength=900_000)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from newsleopard_async.emulator.sandbox import package_version
-from newsleopard_async.emulator.sandbox.plain import Problem, from_json
+from newsleopard_async.emulator.sandbox.json_codec import FieldProblem, decode_answer
 from newsleopard_async.emulator.sandbox.views import HealthView
 
 __all__ = ["Connection", "EmulatorControlError"]
@@ -29,12 +29,12 @@ class EmulatorControlError(Exception):
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, problems: Sequence[Problem] = ()
+        self, message: str, *, status: int | None = None, problems: Sequence[FieldProblem] = ()
     ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
-        self.problems: tuple[Problem, ...] = tuple(problems)
+        self.problems: tuple[FieldProblem, ...] = tuple(problems)
 
 
 class Connection:
@@ -71,7 +71,7 @@ class Connection:
         if not answer.is_success:
             raise self._refusal(answer)
         try:
-            found: HealthView = from_json(HealthView, answer.json())
+            found: HealthView = decode_answer(HealthView, answer.json())
         except ValueError:
             raise self._stranger(answer) from None
         self.server_version = found.version
@@ -97,7 +97,7 @@ class Connection:
         if kind is None or kind is bytes:
             return answer.content if kind is bytes else None
         try:
-            return from_json(kind, answer.json())
+            return decode_answer(kind, answer.json())
         except ValueError:
             raise EmulatorControlError(
                 f"{self.url} answers {method} {path} in an unknown shape.{self._hint}",
@@ -133,7 +133,7 @@ class Connection:
         status = answer.status_code
         try:
             error = answer.json()["error"]
-            problems = [Problem(each["field"], each["message"]) for each in error["problems"]]
+            problems = [FieldProblem(each["field"], each["message"]) for each in error["problems"]]
             message = str(error["message"])
         except (ValueError, TypeError, KeyError):
             return self._stranger(answer)

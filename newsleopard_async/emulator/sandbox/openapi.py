@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from newsleopard_async.emulator.sandbox.access import PREFIX
 from newsleopard_async.emulator.sandbox.control.endpoint import Endpoint
-from newsleopard_async.emulator.sandbox.plain import schema_of
+from newsleopard_async.emulator.sandbox.json_codec import schema_of
 
 __all__ = ["DESCRIPTION_PATH", "description"]
 

@@ -12,7 +12,12 @@ import attrs
 from newsleopard_async.emulator.emulator import Emulator
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.sandbox.bodies import FaultBody, ScriptBody
-from newsleopard_async.emulator.sandbox.plain import BadInput, Problem, attributes_of, read
+from newsleopard_async.emulator.sandbox.json_codec import (
+    BadInput,
+    FieldProblem,
+    attributes_of,
+    decode_object,
+)
 from newsleopard_async.emulator.sandbox.views import FaultRow, ScriptsView, SwitchView
 from newsleopard_async.emulator.switches import ABOVE_ZERO, WORDS, Switches
 
@@ -80,7 +85,7 @@ def set_fault(emulator: Emulator, body: FaultBody) -> None:
     try:
         method(body.operation, times=body.times, **given)
     except ValueError as wrong:
-        raise BadInput((Problem("operation", str(wrong)),)) from None
+        raise BadInput((FieldProblem("operation", str(wrong)),)) from None
 
 
 def set_script(emulator: Emulator, body: ScriptBody) -> None:
@@ -107,9 +112,9 @@ def _given(
     said = {name: value for name, value in fields.items() if value is not None}
     known = _METHODS[body.kind][1]
     problems = [
-        *(Problem(name, f"{body.kind} needs it") for name in needed if name not in said),
+        *(FieldProblem(name, f"{body.kind} needs it") for name in needed if name not in said),
         *(
-            Problem(name, f"{body.kind} has none")
+            FieldProblem(name, f"{body.kind} has none")
             for name in said
             if name not in known and name not in always
         ),
@@ -174,10 +179,10 @@ def set_switches(emulator: Emulator, data: Any) -> None:
     Raises:
         BadInput: there is no such switch, or it cannot be so.
     """
-    wanted = read(Switches, data)
+    wanted = decode_object(Switches, data)
     given = {name: getattr(wanted, name) for name in data}
     problems = [
-        Problem(name, said)
+        FieldProblem(name, said)
         for name, value in given.items()
         if (said := _out_of_bounds(name, value))
     ]

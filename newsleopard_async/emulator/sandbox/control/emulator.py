@@ -22,7 +22,7 @@ from newsleopard_async.emulator.sandbox.bodies import (
 )
 from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Conflict, Context, Endpoint
 from newsleopard_async.emulator.sandbox.events import event_stream
-from newsleopard_async.emulator.sandbox.plain import BadInput, Problem
+from newsleopard_async.emulator.sandbox.json_codec import BadInput, FieldProblem
 from newsleopard_async.emulator.sandbox.views import (
     AccountView,
     BalanceView,
@@ -120,7 +120,7 @@ async def _run(context: Context, asked: Asked) -> ClockView:
 async def _advance(context: Context, asked: Asked) -> ClockView:
     body: AdvanceBody = asked.body
     if (body.seconds is None) is (body.until is None):
-        raise BadInput((Problem("seconds", "say either seconds or until"),))
+        raise BadInput((FieldProblem("seconds", "say either seconds or until"),))
 
     def advance(clock: EmulatorClock) -> None:
         if body.until is None:
@@ -128,11 +128,11 @@ async def _advance(context: Context, asked: Asked) -> ClockView:
             return
         seconds = (body.until - clock.now()).total_seconds()
         if seconds < 0:
-            raise BadInput((Problem("until", "is past, and time never goes back"),))
+            raise BadInput((FieldProblem("until", "is past, and time never goes back"),))
         try:
             clock.advance(seconds)
         except ValueError as wrong:
-            raise BadInput((Problem("until", str(wrong).partition(": ")[2]),)) from None
+            raise BadInput((FieldProblem("until", str(wrong).partition(": ")[2]),)) from None
 
     return await _moved(context, advance)
 

@@ -16,15 +16,15 @@ from newsleopard_async.emulator.sandbox.bodies import NoBody
 from newsleopard_async.emulator.sandbox.control import contacts, emulator, mails
 from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Conflict, Context, Endpoint
 from newsleopard_async.emulator.sandbox.events import TooManyListeners
-from newsleopard_async.emulator.sandbox.openapi import DESCRIPTION_PATH, description
-from newsleopard_async.emulator.sandbox.plain import (
+from newsleopard_async.emulator.sandbox.json_codec import (
     BadInput,
-    Problem,
-    as_json,
+    FieldProblem,
+    decode_object,
+    decode_query,
+    encode,
     parse_json,
-    read,
-    read_query,
 )
+from newsleopard_async.emulator.sandbox.openapi import DESCRIPTION_PATH, description
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["ENDPOINTS", "EXCEPTION_HANDLERS", "control_routes"]
@@ -69,7 +69,7 @@ def _description_route(context: Context) -> Route:
 
 @cache
 def _description(version: str) -> bytes:
-    return as_json(description(ENDPOINTS, version=version))
+    return encode(description(ENDPOINTS, version=version))
 
 
 async def _answered(endpoint: Endpoint, context: Context, request: Request) -> Response:
@@ -83,7 +83,7 @@ async def _answered(endpoint: Endpoint, context: Context, request: Request) -> R
         return refused
     if isinstance(found, Response):
         return found
-    content = b"" if endpoint.status == 204 else as_json(found)
+    content = b"" if endpoint.status == 204 else encode(found)
     return Response(content, endpoint.status, media_type=None if not content else JSON_TYPE)
 
 
@@ -93,7 +93,9 @@ def _refused(error: Exception) -> Response | None:
         return error_response(400, _sentence(error), error.problems)
     if type(error) is ValueError:
         field, _, message = str(error).partition(": ")
-        problem = Problem(field, message) if field.isidentifier() else Problem("", str(error))
+        problem = (
+            FieldProblem(field, message) if field.isidentifier() else FieldProblem("", str(error))
+        )
         return error_response(400, _sentence(error), (problem,))
     statuses: Mapping[type, int] = {LookupError: 404, Conflict: 409, TooManyListeners: 429}
     status = statuses.get(type(error))  # and none for a KeyError
@@ -112,10 +114,10 @@ async def _asked(endpoint: Endpoint, request: Request) -> Asked:
         raw = await request.body()
         data = {} if not raw and endpoint.body is NoBody else parse_json(raw)
         # Of the switches, only those that are named count; `set_switches` reads them.
-        body = None if endpoint.body is Switches else read(endpoint.body, data)
+        body = None if endpoint.body is Switches else decode_object(endpoint.body, data)
     return Asked(
         path=request.path_params,
-        query=read_query(endpoint.query, request.query_params.multi_items()),
+        query=decode_query(endpoint.query, request.query_params.multi_items()),
         body=body,
         data=data,
         request=request,
@@ -125,7 +127,7 @@ async def _asked(endpoint: Endpoint, request: Request) -> Asked:
 def error_response(
     status: int,
     message: str,
-    problems: Iterable[Problem] = (),
+    problems: Iterable[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Write an error as the control API's errors are."""

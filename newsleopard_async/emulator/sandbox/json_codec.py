@@ -24,20 +24,20 @@ from cattrs.errors import BaseValidationError
 
 __all__ = [
     "BadInput",
-    "Problem",
-    "as_json",
+    "FieldProblem",
     "attributes_of",
-    "bounded",
-    "from_json",
+    "decode_answer",
+    "decode_object",
+    "decode_query",
+    "encode",
+    "limited_field",
     "parse_json",
-    "read",
-    "read_query",
     "schema_of",
 ]
 
 
 @attrs.frozen
-class Problem:
+class FieldProblem:
     """What is wrong with one field.
 
     Attributes:
@@ -57,7 +57,7 @@ class BadInput(Exception):
         problems: One for each field.
     """
 
-    problems: tuple[Problem, ...]
+    problems: tuple[FieldProblem, ...]
 
     def __str__(self) -> str:
         return "; ".join(
@@ -66,7 +66,7 @@ class BadInput(Exception):
         )
 
 
-def bounded(default: Any = attrs.NOTHING, *, pattern_says: str = "", **limits: Any) -> Any:
+def limited_field(default: Any = attrs.NOTHING, *, pattern_says: str = "", **limits: Any) -> Any:
     """Make a field with limits, which go by their names in JSON Schema, such as ``minimum``.
 
     Args:
@@ -88,7 +88,7 @@ OUT: Final = Converter(detailed_validation=False)
 OUT.register_unstructure_hook(datetime, _instant)
 
 
-def as_json(view: object) -> bytes:
+def encode(view: object) -> bytes:
     """Write a view, or a tuple of views."""
     plain = [*map(OUT.unstructure, view)] if isinstance(view, tuple) else OUT.unstructure(view)
     text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -205,32 +205,32 @@ def parse_json(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise BadInput((Problem("", "the body must be JSON in UTF-8"),)) from None
+        raise BadInput((FieldProblem("", "the body must be JSON in UTF-8"),)) from None
 
 
 def _no_number(text: str) -> None:
     raise ValueError(text)
 
 
-def read(kind: Any, data: Any) -> Any:
+def decode_object(kind: Any, data: Any) -> Any:
     """Read an object strictly.
 
     Raises:
         BadInput: every problem, by its field.
     """
     if type(data) is not dict:
-        raise BadInput((Problem("", "the body must be a JSON object"),))
+        raise BadInput((FieldProblem("", "the body must be a JSON object"),))
     fields = attrs.fields_dict(kind)
-    problems = [Problem(name, _unknown(name, fields)) for name in data if name not in fields]
+    problems = [FieldProblem(name, _unknown(name, fields)) for name in data if name not in fields]
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in data:
             try:
                 values[name] = _checked(data[name], _hints(kind)[name], field)
             except ValueError as wrong:
-                problems.append(Problem(name, str(wrong)))
+                problems.append(FieldProblem(name, str(wrong)))
         elif field.default is attrs.NOTHING:
-            problems.append(Problem(name, "is missing"))
+            problems.append(FieldProblem(name, "is missing"))
     if problems:
         raise BadInput(tuple(problems))
     try:
@@ -245,9 +245,9 @@ def _checked(data: Any, hint: Any, field: attrs.Attribute[Any]) -> Any:
     return value
 
 
-def _problem_of(text: str, names: Collection[str]) -> Problem:
+def _problem_of(text: str, names: Collection[str]) -> FieldProblem:
     field, _, message = text.partition(": ")
-    return Problem(field, message) if field in names else Problem("", text)
+    return FieldProblem(field, message) if field in names else FieldProblem("", text)
 
 
 def _unknown(name: str, names: Iterable[str]) -> str:
@@ -273,7 +273,7 @@ def _check(value: Any, limits: Mapping[str, Any], pattern_says: str) -> None:
             raise ValueError(f"must be from {least:,} to {most:,}")
 
 
-def read_query(kind: Any, pairs: Iterable[tuple[str, str]]) -> Any:
+def decode_query(kind: Any, pairs: Iterable[tuple[str, str]]) -> Any:
     """Read a query as strictly, in which numbers and flags are text.
 
     Raises:
@@ -283,9 +283,9 @@ def read_query(kind: Any, pairs: Iterable[tuple[str, str]]) -> Any:
     data: dict[str, Any] = {}
     for name, text in pairs:
         if name in data:
-            raise BadInput((Problem(name, "is given twice"),))
+            raise BadInput((FieldProblem(name, "is given twice"),))
         data[name] = _out_of_text(text, hints.get(name, str))
-    return read(kind, data)
+    return decode_object(kind, data)
 
 
 def _out_of_text(text: str, kind: Any) -> Any:
@@ -308,7 +308,7 @@ BACK.register_structure_hook_func(
 )
 
 
-def from_json(kind: Any, data: Any) -> Any:
+def decode_answer(kind: Any, data: Any) -> Any:
     """Read what a server answered; more than we know is left out.
 
     Raises:

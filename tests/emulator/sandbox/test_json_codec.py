@@ -11,14 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from newsleopard_async.emulator.sandbox import views
-from newsleopard_async.emulator.sandbox.plain import (
+from newsleopard_async.emulator.sandbox.json_codec import (
     BadInput,
-    as_json,
-    bounded,
-    from_json,
+    decode_answer,
+    decode_object,
+    decode_query,
+    encode,
+    limited_field,
     parse_json,
-    read,
-    read_query,
     schema_of,
 )
 from newsleopard_async.emulator.sandbox.views import ClockView, SwitchView
@@ -36,9 +36,9 @@ class Body:
         times: How often.
     """
 
-    name: str = bounded(minLength=1, maxLength=5, pattern="^[a-z]+$")
-    times: int = bounded(1, minimum=1, maximum=10)
-    seconds: float | None = bounded(None, minimum=0)
+    name: str = limited_field(minLength=1, maxLength=5, pattern="^[a-z]+$")
+    times: int = limited_field(1, minimum=1, maximum=10)
+    seconds: float | None = limited_field(None, minimum=0)
     is_on: bool = False
     at: datetime | None = None
     kind: Literal["one", "other"] = "one"
@@ -49,7 +49,7 @@ class Body:
 def problems(data: Any) -> dict[str, str]:
     """Return what is wrong, by field."""
     with pytest.raises(BadInput) as caught:
-        read(Body, data)
+        decode_object(Body, data)
     return {each.field: each.message for each in caught.value.problems}
 
 
@@ -110,29 +110,29 @@ def test_good_body_is_read() -> None:
     """Numbers without a point are numbers, and arrays become tuples."""
     data = {"name": "a", "seconds": 1, "at": "2026-01-05T10:00:00+08:00", "many": ["x"]}
 
-    assert read(Body, data) == Body(name="a", seconds=1.0, at=AT, many=("x",))
+    assert decode_object(Body, data) == Body(name="a", seconds=1.0, at=AT, many=("x",))
 
 
 def test_query_is_text_that_is_read_as_strictly() -> None:
     """Flags and numbers are written as JSON writes them; a name counts once."""
     pairs = [("name", "a"), ("times", "3"), ("is_on", "true")]
 
-    assert read_query(Body, pairs) == Body(name="a", times=3, is_on=True)
+    assert decode_query(Body, pairs) == Body(name="a", times=3, is_on=True)
     for wrong in ([("times", "+3")], [("is_on", "1")], [("name", "b")], [("times", "")]):
         with pytest.raises(BadInput):
-            read_query(Body, [*pairs[:1], *wrong])
+            decode_query(Body, [*pairs[:1], *wrong])
 
 
 def test_view_is_written_and_read_back() -> None:
     """A time is in UTC, and what a newer server says beyond is left out."""
     clock = ClockView(now=AT, is_held=True, speed=1.0, is_movable=True)
 
-    written = json.loads(as_json(clock))
+    written = json.loads(encode(clock))
 
     assert written["now"] == "2026-01-05T02:00:00Z"
-    assert from_json(ClockView, {**written, "newer": 1}) == clock
+    assert decode_answer(ClockView, {**written, "newer": 1}) == clock
     with pytest.raises(ValueError, match="ClockView"):
-        from_json(ClockView, {"now": "x"})
+        decode_answer(ClockView, {"now": "x"})
 
 
 @pytest.mark.parametrize("value", [True, 3, 0.5, "word", ("a", "b"), None])
@@ -142,7 +142,7 @@ def test_value_of_a_switch_keeps_its_type(value: Any) -> None:
         name="n", value=value, default=value, kind="word", words=(), may_be_none=True, says=""
     )
 
-    back = from_json(SwitchView, json.loads(as_json(switch)))
+    back = decode_answer(SwitchView, json.loads(encode(switch)))
 
     assert back == switch
     assert type(back.value) is type(value)
@@ -152,7 +152,7 @@ def test_half_a_surrogate_pair_is_escaped() -> None:
     """A mail may hold one, and the answer is JSON in UTF-8 all the same."""
     row = views.Moment(what="\ud800", at=AT, is_past=True)
 
-    assert json.loads(as_json(row))["what"] == "\ud800"
+    assert json.loads(encode(row))["what"] == "\ud800"
 
 
 def test_schema_is_made_of_the_class() -> None:
