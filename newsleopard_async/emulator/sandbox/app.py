@@ -12,7 +12,7 @@ from newsleopard_async.emulator.sandbox.access import (
     ControlOptions,
     is_for_sandbox,
 )
-from newsleopard_async.emulator.sandbox.control.endpoint import Context
+from newsleopard_async.emulator.sandbox.control.endpoint import ControlContext
 from newsleopard_async.emulator.sandbox.control.routes import EXCEPTION_HANDLERS, control_routes
 from newsleopard_async.emulator.sandbox.events import Listening
 
@@ -52,7 +52,7 @@ def build_sandbox(
     # Templates are loaded only if a server has the page.
     from newsleopard_async.emulator.sandbox.page.pages import page_routes
 
-    context = Context(
+    context = ControlContext(
         emulator=emulator,
         at_start=emulator.switches,
         version=package_version(),

@@ -17,7 +17,11 @@ from newsleopard_async.emulator.sandbox.bodies import (
     ListBody,
     TemplateBody,
 )
-from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Context, Endpoint
+from newsleopard_async.emulator.sandbox.control.endpoint import (
+    ControlContext,
+    ControlRequest,
+    Endpoint,
+)
 from newsleopard_async.emulator.sandbox.views import (
     ContactsFound,
     ContactView,
@@ -31,16 +35,16 @@ from newsleopard_async.emulator.sandbox.views import (
 __all__ = ["ENDPOINTS"]
 
 
-async def _lists(context: Context, asked: Asked) -> tuple[ListRow, ...]:
-    del asked
+async def _lists(context: ControlContext, request: ControlRequest) -> tuple[ListRow, ...]:
+    del request
     return look.lists(context.account, await context.catch_up())
 
 
-async def _list(context: Context, asked: Asked) -> ListRow:
-    return await _list_of(context, asked.path["sn"])
+async def _list(context: ControlContext, request: ControlRequest) -> ListRow:
+    return await _list_of(context, request.path["sn"])
 
 
-async def _list_of(context: Context, sn: str) -> ListRow:
+async def _list_of(context: ControlContext, sn: str) -> ListRow:
     rows = look.lists(context.account, await context.catch_up())
     found = next((each for each in rows if each.sn == sn), None)
     if found is None:
@@ -48,9 +52,9 @@ async def _list_of(context: Context, sn: str) -> ListRow:
     return found
 
 
-async def _add_list(context: Context, asked: Asked) -> ListRow:
+async def _add_list(context: ControlContext, request: ControlRequest) -> ListRow:
     await context.catch_up()
-    body: ListBody = asked.body
+    body: ListBody = request.body
     account = context.account
     with account.changing():
         made = account.book.create_list(
@@ -59,31 +63,31 @@ async def _add_list(context: Context, asked: Asked) -> ListRow:
     return await _list_of(context, made.sn)
 
 
-async def _contacts(context: Context, asked: Asked) -> ContactsFound:
+async def _contacts(context: ControlContext, request: ControlRequest) -> ContactsFound:
     await context.catch_up()
-    query: dict[str, Any] = attrs.asdict(asked.query)
-    found = look.find_contacts(context.account, list_sn=asked.path.get("sn"), **query)
+    query: dict[str, Any] = attrs.asdict(request.query)
+    found = look.find_contacts(context.account, list_sn=request.path.get("sn"), **query)
     return await look.in_slices(context.account, found)
 
 
-async def _contact(context: Context, asked: Asked) -> ContactView:
+async def _contact(context: ControlContext, request: ControlRequest) -> ContactView:
     await context.catch_up()
-    return look.contact_view(context.account, asked.path["email"])
+    return look.contact_view(context.account, request.path["email"])
 
 
-async def _imports(context: Context, asked: Asked) -> tuple[ImportRow, ...]:
-    del asked
+async def _imports(context: ControlContext, request: ControlRequest) -> tuple[ImportRow, ...]:
+    del request
     await context.catch_up()
     return look.imports(context.account)
 
 
-async def _import(context: Context, asked: Asked) -> ImportView:
+async def _import(context: ControlContext, request: ControlRequest) -> ImportView:
     await context.catch_up()
-    return look.import_view(context.account, asked.path["sn"])
+    return look.import_view(context.account, request.path["sn"])
 
 
-async def _rejected(context: Context, asked: Asked) -> Response:
-    sn = asked.path["sn"]
+async def _rejected(context: ControlContext, request: ControlRequest) -> Response:
+    sn = request.path["sn"]
     await context.catch_up()
     with context.account.lock:
         job = context.account.imports.jobs.get(sn)
@@ -103,26 +107,26 @@ async def _pieces(file: Blob) -> AsyncIterator[bytes]:
         await anyio.lowlevel.checkpoint()
 
 
-async def _exclusions(context: Context, asked: Asked) -> tuple[ExclusionRow, ...]:
-    del asked
+async def _exclusions(context: ControlContext, request: ControlRequest) -> tuple[ExclusionRow, ...]:
+    del request
     return look.exclusions(context.account, await context.catch_up())
 
 
-async def _exclude(context: Context, asked: Asked) -> None:
+async def _exclude(context: ControlContext, request: ControlRequest) -> None:
     await context.catch_up()
-    context.emulator.exclude(asked.body.email)
+    context.emulator.exclude(request.body.email)
 
 
-async def _templates(context: Context, asked: Asked) -> tuple[TemplateView, ...]:
-    del asked
+async def _templates(context: ControlContext, request: ControlRequest) -> tuple[TemplateView, ...]:
+    del request
     with context.account.lock:
         found = context.account.templates.all.values()
         return tuple(TemplateView(id=each.id, name=each.name, html=each.html) for each in found)
 
 
-async def _add_template(context: Context, asked: Asked) -> TemplateView:
+async def _add_template(context: ControlContext, request: ControlRequest) -> TemplateView:
     await context.catch_up()
-    made = context.emulator.add_template(asked.body.name, asked.body.html)
+    made = context.emulator.add_template(request.body.name, request.body.html)
     return TemplateView(id=made.id, name=made.name, html=made.html)
 
 

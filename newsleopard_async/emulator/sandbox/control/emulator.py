@@ -20,7 +20,12 @@ from newsleopard_async.emulator.sandbox.bodies import (
     ScriptBody,
     SnapshotBody,
 )
-from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Conflict, Context, Endpoint
+from newsleopard_async.emulator.sandbox.control.endpoint import (
+    Conflict,
+    ControlContext,
+    ControlRequest,
+    Endpoint,
+)
 from newsleopard_async.emulator.sandbox.events import event_stream
 from newsleopard_async.emulator.sandbox.json_codec import BadInput, FieldProblem
 from newsleopard_async.emulator.sandbox.views import (
@@ -39,9 +44,9 @@ from newsleopard_async.emulator.switches import Switches
 __all__ = ["ENDPOINTS"]
 
 
-async def _health(context: Context, asked: Asked) -> HealthView:
+async def _health(context: ControlContext, request: ControlRequest) -> HealthView:
     """Answer at once, also while there is much to do."""
-    del asked
+    del request
     emulator = context.emulator
     return HealthView(
         status="ok",
@@ -51,19 +56,19 @@ async def _health(context: Context, asked: Asked) -> HealthView:
     )
 
 
-async def _account(context: Context, asked: Asked) -> AccountView:
-    del asked
+async def _account(context: ControlContext, request: ControlRequest) -> AccountView:
+    del request
     now = await context.catch_up()
     return look.account_view(context.account, now, version=context.version)
 
 
-async def _reset(context: Context, asked: Asked) -> AccountView:
+async def _reset(context: ControlContext, request: ControlRequest) -> AccountView:
     context.emulator.reset()
-    return await _account(context, asked)
+    return await _account(context, request)
 
 
-async def _snapshots(context: Context, asked: Asked) -> tuple[str, ...]:
-    del asked
+async def _snapshots(context: ControlContext, request: ControlRequest) -> tuple[str, ...]:
+    del request
     return context.emulator.snapshots
 
 
@@ -71,30 +76,30 @@ MOST_SNAPSHOTS: Final = 100
 """Chosen: a loop that never forgets one must not fill the memory; no team names so many."""
 
 
-async def _snapshot(context: Context, asked: Asked) -> tuple[str, ...]:
+async def _snapshot(context: ControlContext, request: ControlRequest) -> tuple[str, ...]:
     there = context.emulator.snapshots
-    if asked.body.name not in there and len(there) >= MOST_SNAPSHOTS:
+    if request.body.name not in there and len(there) >= MOST_SNAPSHOTS:
         raise Conflict(f"There are {MOST_SNAPSHOTS} snapshots; forget one, or replace one.")
     await context.catch_up()
-    context.emulator.snapshot(asked.body.name)
+    context.emulator.snapshot(request.body.name)
     return context.emulator.snapshots
 
 
-async def _restore(context: Context, asked: Asked) -> AccountView:
-    context.emulator.restore(asked.path["name"])
-    return await _account(context, asked)
+async def _restore(context: ControlContext, request: ControlRequest) -> AccountView:
+    context.emulator.restore(request.path["name"])
+    return await _account(context, request)
 
 
-async def _forget_snapshot(context: Context, asked: Asked) -> None:
-    context.emulator.forget_snapshot(asked.path["name"])
+async def _forget_snapshot(context: ControlContext, request: ControlRequest) -> None:
+    context.emulator.forget_snapshot(request.path["name"])
 
 
-async def _clock(context: Context, asked: Asked) -> ClockView:
-    del asked
+async def _clock(context: ControlContext, request: ControlRequest) -> ClockView:
+    del request
     return look.clock_view(context.account)
 
 
-async def _moved(context: Context, move: Callable[[EmulatorClock], None]) -> ClockView:
+async def _moved(context: ControlContext, move: Callable[[EmulatorClock], None]) -> ClockView:
     """Do something with the clock, and let happen what is due then."""
     clock = context.emulator.clock
     if not isinstance(clock, EmulatorClock):
@@ -108,17 +113,17 @@ async def _moved(context: Context, move: Callable[[EmulatorClock], None]) -> Clo
     return look.clock_view(context.account)
 
 
-async def _hold(context: Context, asked: Asked) -> ClockView:
-    del asked
+async def _hold(context: ControlContext, request: ControlRequest) -> ClockView:
+    del request
     return await _moved(context, lambda clock: clock.hold())
 
 
-async def _run(context: Context, asked: Asked) -> ClockView:
-    return await _moved(context, lambda clock: clock.run(speed=asked.body.speed))
+async def _run(context: ControlContext, request: ControlRequest) -> ClockView:
+    return await _moved(context, lambda clock: clock.run(speed=request.body.speed))
 
 
-async def _advance(context: Context, asked: Asked) -> ClockView:
-    body: AdvanceBody = asked.body
+async def _advance(context: ControlContext, request: ControlRequest) -> ClockView:
+    body: AdvanceBody = request.body
     if (body.seconds is None) is (body.until is None):
         raise BadInput((FieldProblem("seconds", "say either seconds or until"),))
 
@@ -137,65 +142,65 @@ async def _advance(context: Context, asked: Asked) -> ClockView:
     return await _moved(context, advance)
 
 
-async def _faults(context: Context, asked: Asked) -> tuple[FaultRow, ...]:
-    del asked
+async def _faults(context: ControlContext, request: ControlRequest) -> tuple[FaultRow, ...]:
+    del request
     return settings.faults(context.emulator)
 
 
-async def _add_fault(context: Context, asked: Asked) -> tuple[FaultRow, ...]:
-    settings.set_fault(context.emulator, asked.body)
+async def _add_fault(context: ControlContext, request: ControlRequest) -> tuple[FaultRow, ...]:
+    settings.set_fault(context.emulator, request.body)
     return settings.faults(context.emulator)
 
 
-async def _clear_faults(context: Context, asked: Asked) -> None:
-    del asked
+async def _clear_faults(context: ControlContext, request: ControlRequest) -> None:
+    del request
     context.emulator.clear_faults()
 
 
-async def _scripts(context: Context, asked: Asked) -> ScriptsView:
-    del asked
+async def _scripts(context: ControlContext, request: ControlRequest) -> ScriptsView:
+    del request
     return settings.scripts(context.account)
 
 
-async def _add_script(context: Context, asked: Asked) -> ScriptsView:
-    settings.set_script(context.emulator, asked.body)
+async def _add_script(context: ControlContext, request: ControlRequest) -> ScriptsView:
+    settings.set_script(context.emulator, request.body)
     return settings.scripts(context.account)
 
 
-async def _switches(context: Context, asked: Asked) -> tuple[SwitchView, ...]:
-    del asked
+async def _switches(context: ControlContext, request: ControlRequest) -> tuple[SwitchView, ...]:
+    del request
     return settings.switches(context.emulator, context.at_start)
 
 
-async def _set_switches(context: Context, asked: Asked) -> tuple[SwitchView, ...]:
+async def _set_switches(context: ControlContext, request: ControlRequest) -> tuple[SwitchView, ...]:
     await context.catch_up()
-    settings.set_switches(context.emulator, asked.data)
+    settings.set_switches(context.emulator, request.data)
     return settings.switches(context.emulator, context.at_start)
 
 
-async def _balance(context: Context, asked: Asked) -> BalanceView:
-    del asked
+async def _balance(context: ControlContext, request: ControlRequest) -> BalanceView:
+    del request
     await context.catch_up()
     return BalanceView(balance=context.emulator.balance)
 
 
-async def _set_balance(context: Context, asked: Asked) -> BalanceView:
+async def _set_balance(context: ControlContext, request: ControlRequest) -> BalanceView:
     await context.catch_up()
-    context.emulator.balance = asked.body.balance
+    context.emulator.balance = request.body.balance
     return BalanceView(balance=context.emulator.balance)
 
 
-async def _requests(context: Context, asked: Asked) -> RequestsFound:
-    query: dict[str, Any] = attrs.asdict(asked.query)
+async def _requests(context: ControlContext, request: ControlRequest) -> RequestsFound:
+    query: dict[str, Any] = attrs.asdict(request.query)
     return look.find_requests(context.account, **query)
 
 
-async def _request(context: Context, asked: Asked) -> RequestView:
-    return look.request_view(context.account, asked.path["id"])
+async def _request(context: ControlContext, request: ControlRequest) -> RequestView:
+    return look.request_view(context.account, request.path["id"])
 
 
-async def _events(context: Context, asked: Asked) -> Response:
-    if asked.request.method == "HEAD":  # whose answer would never end
+async def _events(context: ControlContext, request: ControlRequest) -> Response:
+    if request.http.method == "HEAD":  # whose answer would never end
         return Response(media_type="text/event-stream")
     return event_stream(context.listening)
 

@@ -16,7 +16,7 @@ from newsleopard_async.emulator.sandbox.bodies import NoQuery
 from newsleopard_async.emulator.sandbox.events import Listening
 from newsleopard_async.emulator.switches import Switches
 
-__all__ = ["Asked", "Conflict", "Context", "Endpoint", "Method"]
+__all__ = ["Conflict", "ControlContext", "ControlRequest", "Endpoint", "Method"]
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -26,7 +26,7 @@ class Conflict(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Context:
+class ControlContext:
     """What the endpoints work on.
 
     Attributes:
@@ -52,7 +52,7 @@ class Context:
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class ControlRequest:
     """A request, as it was read.
 
     Attributes:
@@ -60,14 +60,14 @@ class Asked:
         query: The query, of the endpoint's class.
         body: The body, of the endpoint's class.
         data: The body as it came.
-        request: The whole.
+        http: The whole.
     """
 
     path: Mapping[str, str]
     query: Any
     body: Any
     data: Any
-    request: Request
+    http: Request
 
 
 @attrs.frozen(kw_only=True)
@@ -92,7 +92,7 @@ class Endpoint:
     path: str
     name: str
     summary: str
-    run: Callable[[Context, Asked], Awaitable[object]]
+    run: Callable[[ControlContext, ControlRequest], Awaitable[object]]
     answers: Any = None
     body: type | None = None
     query: type = NoQuery

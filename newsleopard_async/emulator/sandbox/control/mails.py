@@ -10,7 +10,11 @@ from starlette.responses import Response
 
 from newsleopard_async.emulator.sandbox import campaigns, look
 from newsleopard_async.emulator.sandbox.bodies import NoBody, OutboxQuery, ReaderBody, VariantQuery
-from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Context, Endpoint
+from newsleopard_async.emulator.sandbox.control.endpoint import (
+    ControlContext,
+    ControlRequest,
+    Endpoint,
+)
 from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS, framed
 from newsleopard_async.emulator.sandbox.letters import letter
 from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails, mail_view
@@ -26,21 +30,21 @@ from newsleopard_async.emulator.sandbox.views import (
 __all__ = ["ENDPOINTS"]
 
 
-async def _outbox(context: Context, asked: Asked) -> MailsFound:
+async def _outbox(context: ControlContext, request: ControlRequest) -> MailsFound:
     now = await context.catch_up()
-    wanted = MailFilter(**attrs.asdict(asked.query))
+    wanted = MailFilter(**attrs.asdict(request.query))
     return await look.in_slices(context.account, find_mails(context.account, wanted, now))
 
 
-async def _mail(context: Context, asked: Asked) -> MailView:
+async def _mail(context: ControlContext, request: ControlRequest) -> MailView:
     now = await context.catch_up()
-    found = mail_view(context.account, asked.path["id"], now)
+    found = mail_view(context.account, request.path["id"], now)
     return await look.in_slices(context.account, found)
 
 
-async def _mail_html(context: Context, asked: Asked) -> Response:
-    mail = await _mail(context, asked)
-    return _framed(mail.looks, asked.query.variant)
+async def _mail_html(context: ControlContext, request: ControlRequest) -> Response:
+    mail = await _mail(context, request)
+    return _framed(mail.looks, request.query.variant)
 
 
 def _framed(looks: Sequence[LookView], variant: str | None) -> Response:
@@ -56,45 +60,45 @@ def _framed(looks: Sequence[LookView], variant: str | None) -> Response:
     return Response(content, headers=FRAME_HEADERS, media_type="text/html")
 
 
-async def _mail_text(context: Context, asked: Asked) -> Response:
-    mail = await _mail(context, asked)
+async def _mail_text(context: ControlContext, request: ControlRequest) -> Response:
+    mail = await _mail(context, request)
     return Response(mail.text.encode("utf-8", "replace"), media_type="text/plain")
 
 
-async def _mail_file(context: Context, asked: Asked) -> Response:
-    mail = await _mail(context, asked)
+async def _mail_file(context: ControlContext, request: ControlRequest) -> Response:
+    mail = await _mail(context, request)
     headers = {"Content-Disposition": f'attachment; filename="{mail.id}.eml"'}
     return Response(letter(mail), media_type="message/rfc822", headers=headers)
 
 
-async def _campaigns(context: Context, asked: Asked) -> tuple[CampaignRow, ...]:
-    del asked
+async def _campaigns(context: ControlContext, request: ControlRequest) -> tuple[CampaignRow, ...]:
+    del request
     return campaigns.campaigns(context.account, await context.catch_up())
 
 
-async def _campaign(context: Context, asked: Asked) -> CampaignView:
+async def _campaign(context: ControlContext, request: ControlRequest) -> CampaignView:
     now = await context.catch_up()
-    return campaigns.campaign_view(context.account, asked.path["sn"], now)
+    return campaigns.campaign_view(context.account, request.path["sn"], now)
 
 
-async def _campaign_html(context: Context, asked: Asked) -> Response:
-    campaign = await _campaign(context, asked)
-    return _framed(campaign.looks, asked.query.variant)
+async def _campaign_html(context: ControlContext, request: ControlRequest) -> Response:
+    campaign = await _campaign(context, request)
+    return _framed(campaign.looks, request.query.variant)
 
 
-async def _react(context: Context, asked: Asked) -> None:
+async def _react(context: ControlContext, request: ControlRequest) -> None:
     await context.catch_up()
-    body: ReaderBody = asked.body
+    body: ReaderBody = request.body
     context.emulator.react(body.email, body.action, campaign_sn=body.campaign_sn)
 
 
-async def _webhooks(context: Context, asked: Asked) -> tuple[WebhookRow, ...]:
-    del asked
+async def _webhooks(context: ControlContext, request: ControlRequest) -> tuple[WebhookRow, ...]:
+    del request
     return look.webhooks(context.account)
 
 
-async def _deliver(context: Context, asked: Asked) -> tuple[WebhookRow, ...]:
-    del asked
+async def _deliver(context: ControlContext, request: ControlRequest) -> tuple[WebhookRow, ...]:
+    del request
     await context.catch_up()
     return tuple(map(look.webhook_row, await context.emulator.deliver_webhooks()))
 

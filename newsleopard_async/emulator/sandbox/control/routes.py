@@ -14,7 +14,12 @@ from starlette.routing import Route
 from newsleopard_async.emulator.sandbox.access import PREFIX, AccessRefused, refusal_response
 from newsleopard_async.emulator.sandbox.bodies import NoBody
 from newsleopard_async.emulator.sandbox.control import contacts, emulator, mails
-from newsleopard_async.emulator.sandbox.control.endpoint import Asked, Conflict, Context, Endpoint
+from newsleopard_async.emulator.sandbox.control.endpoint import (
+    Conflict,
+    ControlContext,
+    ControlRequest,
+    Endpoint,
+)
 from newsleopard_async.emulator.sandbox.events import TooManyListeners
 from newsleopard_async.emulator.sandbox.json_codec import (
     BadInput,
@@ -39,7 +44,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
 JSON_TYPE: Final = "application/json"
 
 
-def control_routes(context: Context) -> list[Route]:
+def control_routes(context: ControlContext) -> list[Route]:
     """Make the routes; one of each path, so that a 405 names all its methods."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for each in ENDPOINTS:
@@ -48,7 +53,7 @@ def control_routes(context: Context) -> list[Route]:
     return [*routes, _route("", paths["/"], context), _description_route(context)]
 
 
-def _route(path: str, methods: Mapping[str, Endpoint], context: Context) -> Route:
+def _route(path: str, methods: Mapping[str, Endpoint], context: ControlContext) -> Route:
     async def answer(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         return await _answered(methods[method], context, request)
@@ -58,7 +63,7 @@ def _route(path: str, methods: Mapping[str, Endpoint], context: Context) -> Rout
     return Route(pattern, answer, methods=list(methods))
 
 
-def _description_route(context: Context) -> Route:
+def _description_route(context: ControlContext) -> Route:
     async def answer(request: Request) -> Response:
         del request
         # Not before somebody asks: a server that starts has no time for it.
@@ -72,10 +77,10 @@ def _description(version: str) -> bytes:
     return encode(description(ENDPOINTS, version=version))
 
 
-async def _answered(endpoint: Endpoint, context: Context, request: Request) -> Response:
+async def _answered(endpoint: Endpoint, context: ControlContext, request: Request) -> Response:
     """Answer a request, or say what is wrong with it."""
     try:
-        found = await endpoint.run(context, await _asked(endpoint, request))
+        found = await endpoint.run(context, await _decoded(endpoint, request))
     except (BadInput, Conflict, TooManyListeners, LookupError, ValueError) as error:
         refused = _refused(error)
         if refused is None:
@@ -107,7 +112,7 @@ def _sentence(error: Exception) -> str:
     return text if text.endswith((".", "?")) else f"{text}."
 
 
-async def _asked(endpoint: Endpoint, request: Request) -> Asked:
+async def _decoded(endpoint: Endpoint, request: Request) -> ControlRequest:
     data: Any = None
     body: Any = None
     if endpoint.body is not None:
@@ -115,12 +120,12 @@ async def _asked(endpoint: Endpoint, request: Request) -> Asked:
         data = {} if not raw and endpoint.body is NoBody else parse_json(raw)
         # Of the switches, only those that are named count; `set_switches` reads them.
         body = None if endpoint.body is Switches else decode_object(endpoint.body, data)
-    return Asked(
+    return ControlRequest(
         path=request.path_params,
         query=decode_query(endpoint.query, request.query_params.multi_items()),
         body=body,
         data=data,
-        request=request,
+        http=request,
     )
 
 
