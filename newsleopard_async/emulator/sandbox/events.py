@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.waves import EVENT_TYPES
-from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox import queries
 
 __all__ = ["Listening", "TooManyListeners", "event_stream"]
 
@@ -75,7 +75,7 @@ class Listening:
         begin = time.monotonic()
         if begin - self._caught_up_at >= POLL_S:
             self._caught_up_at = begin
-            self._now = await look.catch_up(self._account)
+            self._now = await queries.catch_up(self._account)
         if self._now is not None and begin - self._compared_at >= PAUSE_S / 2:
             self._compared_at = begin
             seen = self._fingerprint(self._now)
@@ -90,7 +90,7 @@ class Listening:
         """
         account = self._account
         with account.lock:
-            clock = look.clock_view(account)
+            clock = queries.clock_view(account)
             return (
                 account.changes,
                 account.log.total,

@@ -17,8 +17,8 @@ from newsleopard_async.emulator.sandbox.control.routes import ENDPOINTS
 from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS
 from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, changed, make
-from tests.emulator.sandbox.looking import filled
 from tests.emulator.sandbox.opened import Opened
+from tests.emulator.sandbox.world import filled
 
 pytestmark = pytest.mark.anyio
 

@@ -10,12 +10,12 @@ from typing import Any
 import attrs
 import pytest
 
-from newsleopard_async.emulator.sandbox import look, mails
+from newsleopard_async.emulator.sandbox import mails, queries
 from newsleopard_async.emulator.sandbox.letters import headers_of, letter
 from newsleopard_async.emulator.sandbox.mails import mail_view
 from newsleopard_async.emulator.sandbox.views import MailRow, MailView
 from tests.emulator.api import BODY
-from tests.emulator.sandbox.looking import World, filled
+from tests.emulator.sandbox.world import World, filled
 
 pytestmark = pytest.mark.anyio
 
@@ -119,7 +119,7 @@ async def test_events_agree_with_the_counts() -> None:
 
 async def view(world: World, name: str) -> MailView:
     """Look at one mail."""
-    return await look.in_slices(world.account, mail_view(world.account, name, await world.now()))
+    return await queries.in_slices(world.account, mail_view(world.account, name, await world.now()))
 
 
 async def test_mail_shows_both_looks_of_a_test() -> None:

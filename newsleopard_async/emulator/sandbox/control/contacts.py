@@ -10,7 +10,7 @@ import attrs
 from starlette.responses import Response, StreamingResponse
 
 from newsleopard_async.emulator.platform.blobs import Blob
-from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox import queries
 from newsleopard_async.emulator.sandbox.bodies import (
     ContactsQuery,
     ExclusionBody,
@@ -37,7 +37,7 @@ __all__ = ["ENDPOINTS"]
 
 async def _lists(context: ControlContext, request: ControlRequest) -> tuple[ListRow, ...]:
     del request
-    return look.lists(context.account, await context.catch_up())
+    return queries.lists(context.account, await context.catch_up())
 
 
 async def _list(context: ControlContext, request: ControlRequest) -> ListRow:
@@ -45,7 +45,7 @@ async def _list(context: ControlContext, request: ControlRequest) -> ListRow:
 
 
 async def _list_of(context: ControlContext, sn: str) -> ListRow:
-    rows = look.lists(context.account, await context.catch_up())
+    rows = queries.lists(context.account, await context.catch_up())
     found = next((each for each in rows if each.sn == sn), None)
     if found is None:
         raise LookupError(f"there is no list {sn!r}")
@@ -66,24 +66,24 @@ async def _add_list(context: ControlContext, request: ControlRequest) -> ListRow
 async def _contacts(context: ControlContext, request: ControlRequest) -> ContactsFound:
     await context.catch_up()
     query: dict[str, Any] = attrs.asdict(request.query)
-    found = look.find_contacts(context.account, list_sn=request.path.get("sn"), **query)
-    return await look.in_slices(context.account, found)
+    found = queries.find_contacts(context.account, list_sn=request.path.get("sn"), **query)
+    return await queries.in_slices(context.account, found)
 
 
 async def _contact(context: ControlContext, request: ControlRequest) -> ContactView:
     await context.catch_up()
-    return look.contact_view(context.account, request.path["email"])
+    return queries.contact_view(context.account, request.path["email"])
 
 
 async def _imports(context: ControlContext, request: ControlRequest) -> tuple[ImportRow, ...]:
     del request
     await context.catch_up()
-    return look.imports(context.account)
+    return queries.imports(context.account)
 
 
 async def _import(context: ControlContext, request: ControlRequest) -> ImportView:
     await context.catch_up()
-    return look.import_view(context.account, request.path["sn"])
+    return queries.import_view(context.account, request.path["sn"])
 
 
 async def _rejected(context: ControlContext, request: ControlRequest) -> Response:
@@ -109,7 +109,7 @@ async def _pieces(file: Blob) -> AsyncIterator[bytes]:
 
 async def _exclusions(context: ControlContext, request: ControlRequest) -> tuple[ExclusionRow, ...]:
     del request
-    return look.exclusions(context.account, await context.catch_up())
+    return queries.exclusions(context.account, await context.catch_up())
 
 
 async def _exclude(context: ControlContext, request: ControlRequest) -> None:

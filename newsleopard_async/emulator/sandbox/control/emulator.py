@@ -9,7 +9,7 @@ import attrs
 from starlette.responses import Response
 
 from newsleopard_async.emulator.platform.clock import EmulatorClock
-from newsleopard_async.emulator.sandbox import look, settings
+from newsleopard_async.emulator.sandbox import queries, settings
 from newsleopard_async.emulator.sandbox.bodies import (
     AdvanceBody,
     BalanceBody,
@@ -59,7 +59,7 @@ async def _health(context: ControlContext, request: ControlRequest) -> HealthVie
 async def _account(context: ControlContext, request: ControlRequest) -> AccountView:
     del request
     now = await context.catch_up()
-    return look.account_view(context.account, now, version=context.version)
+    return queries.account_view(context.account, now, version=context.version)
 
 
 async def _reset(context: ControlContext, request: ControlRequest) -> AccountView:
@@ -96,7 +96,7 @@ async def _forget_snapshot(context: ControlContext, request: ControlRequest) -> 
 
 async def _clock(context: ControlContext, request: ControlRequest) -> ClockView:
     del request
-    return look.clock_view(context.account)
+    return queries.clock_view(context.account)
 
 
 async def _moved(context: ControlContext, move: Callable[[EmulatorClock], None]) -> ClockView:
@@ -110,7 +110,7 @@ async def _moved(context: ControlContext, move: Callable[[EmulatorClock], None])
     with context.account.changing():
         move(clock)
     await context.catch_up()
-    return look.clock_view(context.account)
+    return queries.clock_view(context.account)
 
 
 async def _hold(context: ControlContext, request: ControlRequest) -> ClockView:
@@ -192,11 +192,11 @@ async def _set_balance(context: ControlContext, request: ControlRequest) -> Bala
 
 async def _requests(context: ControlContext, request: ControlRequest) -> RequestsFound:
     query: dict[str, Any] = attrs.asdict(request.query)
-    return look.find_requests(context.account, **query)
+    return queries.find_requests(context.account, **query)
 
 
 async def _request(context: ControlContext, request: ControlRequest) -> RequestView:
-    return look.request_view(context.account, request.path["id"])
+    return queries.request_view(context.account, request.path["id"])
 
 
 async def _events(context: ControlContext, request: ControlRequest) -> Response:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox import queries
 from newsleopard_async.emulator.sandbox.bodies import NoQuery
 from newsleopard_async.emulator.sandbox.events import Listening
 from newsleopard_async.emulator.switches import Switches
@@ -48,7 +48,7 @@ class ControlContext:
 
     async def catch_up(self) -> datetime:
         """Let everything happen that is due, in slices, and return the present."""
-        return await look.catch_up(self.account)
+        return await queries.catch_up(self.account)
 
 
 @attrs.frozen(kw_only=True)

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 from starlette.responses import Response
 
-from newsleopard_async.emulator.sandbox import campaigns, look
+from newsleopard_async.emulator.sandbox import campaigns, queries
 from newsleopard_async.emulator.sandbox.bodies import NoBody, OutboxQuery, ReaderBody, VariantQuery
 from newsleopard_async.emulator.sandbox.control.endpoint import (
     ControlContext,
@@ -33,13 +33,13 @@ __all__ = ["ENDPOINTS"]
 async def _outbox(context: ControlContext, request: ControlRequest) -> MailsFound:
     now = await context.catch_up()
     wanted = MailFilter(**attrs.asdict(request.query))
-    return await look.in_slices(context.account, find_mails(context.account, wanted, now))
+    return await queries.in_slices(context.account, find_mails(context.account, wanted, now))
 
 
 async def _mail(context: ControlContext, request: ControlRequest) -> MailView:
     now = await context.catch_up()
     found = mail_view(context.account, request.path["id"], now)
-    return await look.in_slices(context.account, found)
+    return await queries.in_slices(context.account, found)
 
 
 async def _mail_html(context: ControlContext, request: ControlRequest) -> Response:
@@ -94,13 +94,13 @@ async def _react(context: ControlContext, request: ControlRequest) -> None:
 
 async def _webhooks(context: ControlContext, request: ControlRequest) -> tuple[WebhookRow, ...]:
     del request
-    return look.webhooks(context.account)
+    return queries.webhooks(context.account)
 
 
 async def _deliver(context: ControlContext, request: ControlRequest) -> tuple[WebhookRow, ...]:
     del request
     await context.catch_up()
-    return tuple(map(look.webhook_row, await context.emulator.deliver_webhooks()))
+    return tuple(map(queries.webhook_row, await context.emulator.deliver_webhooks()))
 
 
 ENDPOINTS: Final = (

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox import queries
 from newsleopard_async.emulator.sandbox.page import showing, words
 from newsleopard_async.emulator.sandbox.page.language import (
     COOKIE,
@@ -122,7 +122,7 @@ class _Pages:
         """Answer with a page; what is not there is a page that says so."""
 
         async def endpoint(request: Request) -> Response:
-            now = await look.catch_up(self._account)
+            now = await queries.catch_up(self._account)
             try:
                 shown, status = await screen(self._account, request), 200
             except LookupError as error:
@@ -136,7 +136,7 @@ class _Pages:
         language = language_of(request)
         html = self._templates.get_template(shown.template).render(
             **_shared(request, language),
-            account=look.account_view(self._account, now, version=self._version),
+            account=queries.account_view(self._account, now, version=self._version),
             accepts_test_key="test-key" in (self._account.api_keys or ("test-key",)),
             section=shown.section,
             **shown.values,

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import OPERATIONS
-from newsleopard_async.emulator.sandbox import campaigns, look, mails
+from newsleopard_async.emulator.sandbox import campaigns, mails, queries
 from newsleopard_async.emulator.sandbox.mails import MailFilter
 from newsleopard_async.emulator.sandbox.page import words
 from newsleopard_async.emulator.sandbox.views import MailsFound
@@ -50,14 +50,14 @@ async def overview(account: Account, request: Request) -> Shown:
     del request
     now = account.present()
     latest = MailFilter(limit=SHOWN_LATEST)
-    found = await look.in_slices(account, mails.find_mails(account, latest, now))
+    found = await queries.in_slices(account, mails.find_mails(account, latest, now))
     return Shown(
         "overview.html",
         "overview",
         {
             "mails": found.mails,
             "campaigns": campaigns.campaigns(account, now)[:SHOWN_LATEST],
-            "requests": look.find_requests(account, limit=SHOWN_LATEST).requests,
+            "requests": queries.find_requests(account, limit=SHOWN_LATEST).requests,
         },
     )
 
@@ -66,7 +66,7 @@ async def mail_list(account: Account, request: Request) -> Shown:
     """Show mails, by a search and filters."""
     now = account.present()
     wanted = _filter_of(request)
-    found = await look.in_slices(account, mails.find_mails(account, wanted, now))
+    found = await queries.in_slices(account, mails.find_mails(account, wanted, now))
     values = {
         "found": found,
         "wanted": wanted,
@@ -105,11 +105,11 @@ async def one_mail(account: Account, request: Request) -> Shown:
     """Show one mail, and lead to its neighbours."""
     now = account.present()
     name = request.path_params["id"]
-    mail = await look.in_slices(account, mails.mail_view(account, name, now))
+    mail = await queries.in_slices(account, mails.mail_view(account, name, now))
 
     async def neighbours(*, is_oldest_first: bool) -> MailsFound:
         wanted = _filter_of(request, after=name, limit=1, is_oldest_first=is_oldest_first)
-        return await look.in_slices(account, mails.find_mails(account, wanted, now))
+        return await queries.in_slices(account, mails.find_mails(account, wanted, now))
 
     newer = (await neighbours(is_oldest_first=True)).mails
     older = (await neighbours(is_oldest_first=False)).mails
@@ -147,13 +147,13 @@ def _list_names(account: Account) -> dict[str, str]:
 async def list_list(account: Account, request: Request) -> Shown:
     """Show the lists."""
     del request
-    return Shown("lists.html", "lists", {"lists": look.lists(account, account.present())})
+    return Shown("lists.html", "lists", {"lists": queries.lists(account, account.present())})
 
 
 async def one_list(account: Account, request: Request) -> Shown:
     """Show one list with its contacts."""
     sn = request.path_params["sn"]
-    rows = {each.sn: each for each in look.lists(account, account.present())}
+    rows = {each.sn: each for each in queries.lists(account, account.present())}
     if sn not in rows:
         raise LookupError(f"there is no list {sn!r}")
     values = await _contacts(account, request, list_sn=sn)
@@ -167,18 +167,18 @@ async def contact_list(account: Account, request: Request) -> Shown:
 
 async def _contacts(account: Account, request: Request, *, list_sn: str | None) -> dict[str, Any]:
     query = request.query_params
-    work = look.find_contacts(
+    work = queries.find_contacts(
         account, text=query.get("q", ""), list_sn=list_sn, after=query.get("after") or None
     )
-    return {"found": await look.in_slices(account, work), "now": account.present()}
+    return {"found": await queries.in_slices(account, work), "now": account.present()}
 
 
 async def one_contact(account: Account, request: Request) -> Shown:
     """Show one contact, and the last mails to it."""
     now = account.present()
-    contact = look.contact_view(account, request.path_params["email"])
+    contact = queries.contact_view(account, request.path_params["email"])
     to = MailFilter(to=contact.email, limit=SHOWN_MAILS_OF_CONTACT)
-    found = await look.in_slices(account, mails.find_mails(account, to, now))
+    found = await queries.in_slices(account, mails.find_mails(account, to, now))
     values = {
         "contact": contact,
         "now": now,
@@ -191,13 +191,13 @@ async def one_contact(account: Account, request: Request) -> Shown:
 async def import_list(account: Account, request: Request) -> Shown:
     """Show the imports."""
     del request
-    values = {"imports": look.imports(account), "names": _list_names(account)}
+    values = {"imports": queries.imports(account), "names": _list_names(account)}
     return Shown("imports.html", "imports", values)
 
 
 async def one_import(account: Account, request: Request) -> Shown:
     """Show one import, with the rows that it rejected."""
-    found = look.import_view(account, request.path_params["sn"])
+    found = queries.import_view(account, request.path_params["sn"])
     return Shown("import.html", "imports", {"job": found, "names": _list_names(account)})
 
 
@@ -206,7 +206,7 @@ async def request_list(account: Account, request: Request) -> Shown:
     query = request.query_params
     status = query.get("status", "")
     operation = query.get("operation") or None
-    found = look.find_requests(
+    found = queries.find_requests(
         account,
         operation=operation,
         has_fault=True if query.get("fault") else None,
@@ -219,14 +219,14 @@ async def request_list(account: Account, request: Request) -> Shown:
 
 async def one_request(account: Account, request: Request) -> Shown:
     """Show one request."""
-    found = look.request_view(account, request.path_params["id"])
+    found = queries.request_view(account, request.path_params["id"])
     return Shown("request.html", "requests", {"request": found})
 
 
 async def webhook_list(account: Account, request: Request) -> Shown:
     """Show the webhooks that were tried or refused."""
     del request
-    return Shown("webhooks.html", "webhooks", {"webhooks": look.webhooks(account)})
+    return Shown("webhooks.html", "webhooks", {"webhooks": queries.webhooks(account)})
 
 
 SCREENS: Final[Mapping[str, Screen]] = {

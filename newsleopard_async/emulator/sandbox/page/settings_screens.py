@@ -12,7 +12,7 @@ from starlette.requests import Request
 from newsleopard_async.emulator.emulator import Emulator
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import OPERATIONS
-from newsleopard_async.emulator.sandbox import campaigns, look, settings
+from newsleopard_async.emulator.sandbox import campaigns, queries, settings
 from newsleopard_async.emulator.sandbox.page.language import language_of
 from newsleopard_async.emulator.sandbox.page.screens import Screen, Shown
 from newsleopard_async.emulator.sandbox.page.switch_texts import CHINESE
@@ -42,7 +42,7 @@ async def _controls(emulator: Emulator, account: Account, request: Request) -> S
         "faults": settings.faults(emulator),
         "scripts": settings.scripts(account),
         "operations": OPERATIONS,
-        "exclusions": look.exclusions(account, now)[:SHOWN_EXCLUSIONS],
+        "exclusions": queries.exclusions(account, now)[:SHOWN_EXCLUSIONS],
         "snapshots": emulator.snapshots,
     }
     return Shown("controls.html", "controls", values)
@@ -50,7 +50,7 @@ async def _controls(emulator: Emulator, account: Account, request: Request) -> S
 
 def next_due(account: Account, now: datetime) -> datetime | None:
     """Return when something happens next that was planned: to an import or to a campaign."""
-    instants = [each.due for each in look.imports(account) if each.due is not None]
+    instants = [each.due for each in queries.imports(account) if each.due is not None]
     for row in campaigns.campaigns(account, now):
         if row.ended is None and not row.is_deleted:
             view = campaigns.campaign_view(account, row.sn, now)

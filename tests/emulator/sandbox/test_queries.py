@@ -10,11 +10,11 @@ import anyio.lowlevel
 import pytest
 
 from newsleopard_async.emulator.emulator import account_of
-from newsleopard_async.emulator.sandbox import campaigns, look
+from newsleopard_async.emulator.sandbox import campaigns, queries
 from newsleopard_async.emulator.sandbox.views import ContactRow
 from tests.emulator.api import Api, make
-from tests.emulator.sandbox.looking import filled
 from tests.emulator.sandbox.opened import Opened
+from tests.emulator.sandbox.world import filled
 
 pytestmark = pytest.mark.anyio
 
@@ -27,9 +27,9 @@ async def test_reason_of_a_rejected_row_stands_in_its_column() -> None:
     csv = "EMAIL,NAME,CITY\nnobody,A,Taipei\nshort@example.com,B\nlong@example.com,C,Taipei,1,2\n"
     import_sn = await api.import_text(csv)
     clock.advance(60)
-    await look.catch_up(account)
+    await queries.catch_up(account)
 
-    seen = look.import_view(account, import_sn)
+    seen = queries.import_view(account, import_sn)
 
     assert seen.rejected_columns == ("EMAIL", "NAME", "CITY", "REASON")
     assert seen.rejected_rows == (
@@ -47,14 +47,14 @@ async def test_pages_of_contacts_hold_each_once() -> None:
     await world.now()
 
     async def every(list_sn: str | None) -> list[ContactRow]:
-        found = await look.in_slices(
-            world.account, look.find_contacts(world.account, list_sn=list_sn, limit=7)
+        found = await queries.in_slices(
+            world.account, queries.find_contacts(world.account, list_sn=list_sn, limit=7)
         )
         contacts = [*found.contacts]
         while found.next is not None:
-            found = await look.in_slices(
+            found = await queries.in_slices(
                 world.account,
-                look.find_contacts(world.account, list_sn=list_sn, limit=7, after=found.next),
+                queries.find_contacts(world.account, list_sn=list_sn, limit=7, after=found.next),
             )
             contacts += found.contacts
         return contacts
@@ -68,7 +68,7 @@ async def test_contact_is_found_by_a_part_of_its_address() -> None:
     """In any case."""
     world = await filled()
 
-    found = await look.in_slices(world.account, look.find_contacts(world.account, text="U3"))
+    found = await queries.in_slices(world.account, queries.find_contacts(world.account, text="U3"))
 
     assert [each.email for each in found.contacts][:3] == [
         *("u3@example.com", "u30@example.com", "u31@example.com")
@@ -91,7 +91,7 @@ async def test_many_who_search_leave_others_their_turn() -> None:
 
     async with anyio.create_task_group() as tasks:
         for number in range(len(slices)):
-            tasks.start_soon(look.in_slices, account, search(number))
+            tasks.start_soon(queries.in_slices, account, search(number))
         while not all(slices):
             await anyio.lowlevel.checkpoint()
         before = sum(slices)
@@ -112,7 +112,7 @@ async def test_search_that_is_alone_does_not_rest(monkeypatch: pytest.MonkeyPatc
 
     with monkeypatch.context() as patch:
         patch.delattr(anyio, "sleep")
-        assert await look.in_slices(account, search()) == "found"
+        assert await queries.in_slices(account, search()) == "found"
 
 
 async def test_contact_whose_address_has_a_slash_has_a_path() -> None:
@@ -148,6 +148,6 @@ async def test_key_that_was_sent_to_the_storage_is_counted() -> None:
         ticket = (await api.post("/v1/contacts/imports/file", {})).json()
         await api.put(ticket["url"], "x", headers={"x-api-key": "test-key"})
 
-    seen = look.account_view(account_of(emulator), emulator.clock.now(), version="1")
+    seen = queries.account_view(account_of(emulator), emulator.clock.now(), version="1")
 
     assert seen.leaked_keys == 1

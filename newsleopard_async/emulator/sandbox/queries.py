@@ -63,7 +63,7 @@ SHOWN_REJECTED: Final = 200
 """Chosen: a page of rejected rows; the whole file is in the storage."""
 
 
-_LOOKING: Final[set[object]] = set()
+_RUNNING: Final[set[object]] = set()
 """The long work that is under way, of all emulators of the process, since they share its time."""
 
 _REST: Final = 2
@@ -78,7 +78,7 @@ async def in_slices(account: Account, work: Generator[None, None, T]) -> T:
 
     Work that is alone goes on at once; the more there is, the longer each rests after a slice.
     """
-    with closing(work), _looking(work):
+    with closing(work), _counted(work):
         while True:
             begin = time.monotonic()
             with account.lock:
@@ -87,17 +87,17 @@ async def in_slices(account: Account, work: Generator[None, None, T]) -> T:
                 except StopIteration as done:
                     result: T = done.value
                     return result
-            rest = _REST * (len(_LOOKING) - 1) * (time.monotonic() - begin)
+            rest = _REST * (len(_RUNNING) - 1) * (time.monotonic() - begin)
             await (anyio.sleep(rest) if rest > 0 else anyio.lowlevel.checkpoint())
 
 
 @contextmanager
-def _looking(work: object) -> Iterator[None]:
-    _LOOKING.add(work)
+def _counted(work: object) -> Iterator[None]:
+    _RUNNING.add(work)
     try:
         yield
     finally:
-        _LOOKING.discard(work)
+        _RUNNING.discard(work)
 
 
 async def catch_up(account: Account) -> datetime:

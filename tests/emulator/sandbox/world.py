@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from newsleopard_async.emulator.emulator import account_of
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.sandbox import look
+from newsleopard_async.emulator.sandbox import queries
 from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails
 from newsleopard_async.emulator.sandbox.views import MailsFound
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
@@ -28,12 +28,12 @@ class World:
 
     async def now(self) -> datetime:
         """Settle, and return the present."""
-        return await look.catch_up(self.account)
+        return await queries.catch_up(self.account)
 
     async def mails(self, **wanted: object) -> MailsFound:
         """Look for mails."""
         found = find_mails(self.account, MailFilter(**wanted), await self.now())  # type: ignore[arg-type]  # as the test says
-        return await look.in_slices(self.account, found)
+        return await queries.in_slices(self.account, found)
 
 
 async def filled() -> World:
