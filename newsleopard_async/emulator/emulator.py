@@ -14,12 +14,12 @@ from starlette.applications import Starlette
 from newsleopard_async.emulator.controls import Controls
 from newsleopard_async.emulator.http.app import build_app, catch_up_in_slices
 from newsleopard_async.emulator.http.asgi_transport import EmulatorTransport
+from newsleopard_async.emulator.inspection import Inspection
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.clock import Clock, EmulatorClock
 from newsleopard_async.emulator.platform.webhooks import Delivery, check_hosts
 from newsleopard_async.emulator.snapshots import Snapshots
 from newsleopard_async.emulator.switches import PROFILES, Profile, SwitchBoard, Switches
-from newsleopard_async.emulator.truth import Truth
 
 __all__ = ["Emulator", "account_of"]
 
@@ -33,7 +33,7 @@ WEBHOOK_PERIOD_S: Final = 0.25
 """Chosen: a webhook is at most so late, and a server that has none to send does next to nothing."""
 
 
-class Emulator(Controls, Truth, Snapshots):
+class Emulator(Controls, Inspection, Snapshots):
     """A NewsLeopard of your own: stateful, deterministic, and without a way to the real one.
 
     Args:

@@ -14,7 +14,7 @@ from newsleopard_async.emulator.platform.blobs import BlobWriter
 from newsleopard_async.emulator.platform.reactions import Action
 from tests.emulator.api import AB_BODY, AB_ONCE_BODY, BODY, ONCE_BODY, Api, HandClock, changed, rows
 
-__all__ = ["STORY", "Step", "play", "truth_of"]
+__all__ = ["STORY", "Step", "play", "state_of"]
 
 Step = tuple[str, int]
 """What is done, and a number that chooses among what there is."""
@@ -238,7 +238,7 @@ async def play(emulator: Emulator, story: Sequence[Step]) -> list[object]:
     return player.heard
 
 
-def truth_of(emulator: Emulator) -> dict[str, object]:
+def state_of(emulator: Emulator) -> dict[str, object]:
     """Return what is so, in texts and numbers that can be compared."""
     now = emulator.clock.now()
     # Their times on the machine's clock are never the same.

@@ -11,8 +11,8 @@ import pytest
 from newsleopard_async.cli.emulator_command import emulator as emulator_command
 from newsleopard_async.emulator import OPERATIONS, Emulator, Switches
 from newsleopard_async.emulator.controls import Controls
+from newsleopard_async.emulator.inspection import Inspection
 from newsleopard_async.emulator.platform.reports import COLUMNS
-from newsleopard_async.emulator.truth import Truth
 
 pytestmark = pytest.mark.source_tree
 
@@ -30,7 +30,7 @@ def test_switch_is_documented(name: str) -> None:
     assert name in MENTIONED
 
 
-@pytest.mark.parametrize("name", _public(Controls, Truth))
+@pytest.mark.parametrize("name", _public(Controls, Inspection))
 def test_fault_and_fact_are_documented(name: str) -> None:
     """Every fault, and everything that a test can look at, is named."""
     assert name in MENTIONED

@@ -15,7 +15,7 @@ ROOT = Path(package.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 OURS = "newsleopard_async.emulator"
 LEVELS = (
-    *({"switches"}, {"platform"}, {"http"}, {"controls", "snapshots", "truth"}, {"emulator"}),
+    *({"switches"}, {"platform"}, {"http"}, {"controls", "snapshots", "inspection"}, {"emulator"}),
     *({"newsletter"}, {"sample", "state"}, {"sandbox"}, {"server"}),
 )
 """The folders and modules of the emulator, each above those that it may import."""

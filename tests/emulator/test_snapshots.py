@@ -22,7 +22,7 @@ from newsleopard_async.emulator.platform.account_state import (
 )
 from newsleopard_async.emulator.platform.blobs import BlobWriter
 from tests.emulator.api import AB_BODY, BODY, ONCE_BODY, Api, HandClock, changed, make, rows
-from tests.emulator.stories import STORY, Step, play, truth_of
+from tests.emulator.stories import STORY, Step, play, state_of
 
 pytestmark = pytest.mark.anyio
 
@@ -91,7 +91,7 @@ async def _twice(before: list[Step], otherwise: list[Step], after: list[Step]) -
     there_s = clock.elapsed_s
     emulator.snapshot("before")
     answers = await play(emulator, after)
-    truth = truth_of(emulator)
+    truth = state_of(emulator)
     clock.elapsed_s = there_s
     emulator.restore("before")
     await play(emulator, otherwise)
@@ -100,7 +100,7 @@ async def _twice(before: list[Step], otherwise: list[Step], after: list[Step]) -
     emulator.restore("before")
 
     assert await play(emulator, after) == answers
-    assert truth_of(emulator) == truth
+    assert state_of(emulator) == truth
 
 
 async def test_same_story_gives_the_same_answers_after_a_restore() -> None:
@@ -136,10 +136,10 @@ async def _compared(before: list[Step], after: list[Step]) -> None:
     read = decode_rows(written, blobs=kept.blobs, now=kept.now, monotonic_s=kept.monotonic_s)
     restore_state(other._account, read, from_file=True)
 
-    assert truth_of(other) == truth_of(emulator)
+    assert state_of(other) == state_of(emulator)
     assert await play(emulator, after) == expected
     assert await play(other, after) == expected
-    assert truth_of(other) == truth_of(emulator) == truth_of(plain)
+    assert state_of(other) == state_of(emulator) == state_of(plain)
 
 
 async def test_state_goes_on_in_another_emulator_as_in_this_one() -> None:
@@ -207,7 +207,7 @@ async def test_state_is_whole_at_every_slice_of_work(monkeypatch: pytest.MonkeyP
     for number, _ in enumerate(account.catching_up()):
         emulator.snapshot(str(number))
     clock.advance(40_000)
-    truth = truth_of(emulator)
+    truth = state_of(emulator)
 
     assert len(emulator.snapshots) > 20
     for name in emulator.snapshots[::3]:
@@ -217,7 +217,7 @@ async def test_state_is_whole_at_every_slice_of_work(monkeypatch: pytest.MonkeyP
             pass
         assert account.present() == clock.now()
         clock.advance(40_000)
-        assert truth_of(emulator) == truth
+        assert state_of(emulator) == truth
 
 
 async def test_report_that_is_being_written_is_written_again() -> None:
@@ -403,9 +403,9 @@ async def test_reset_makes_it_as_it_was_made() -> None:
 
         emulator.reset()
 
-        assert truth_of(emulator) == truth_of(_make()[0])
+        assert state_of(emulator) == state_of(_make()[0])
         assert await play(emulator, RICH) == expected
-        assert truth_of(emulator) == truth_of(new)
+        assert state_of(emulator) == state_of(new)
         assert (await held.get("/v1/contacts/lists")).status_code == 503
 
 

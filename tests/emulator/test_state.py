@@ -24,7 +24,7 @@ from newsleopard_async.emulator.platform.clock import EmulatorClock
 from newsleopard_async.emulator.state import StateError, StateFile, keep_saving
 from tests.constants import START
 from tests.emulator.api import Api, HandClock, make, rows
-from tests.emulator.stories import play, truth_of
+from tests.emulator.stories import play, state_of
 from tests.emulator.test_snapshots import GOING_ON, RICH
 
 pytestmark = pytest.mark.anyio
@@ -75,7 +75,7 @@ async def test_story_goes_on_after_a_restart(path: Path) -> None:
     emulator, clock = make(later_endpoints=True, export_per_campaign_s=10.0, bounce_share=0.1)
     await play(emulator, RICH)
     _save(path, emulator)
-    then, then_s = truth_of(emulator), clock.elapsed_s
+    then, then_s = state_of(emulator), clock.elapsed_s
     expected = await play(emulator, GOING_ON)
     other, other_clock = make()
     other_clock.elapsed_s = then_s
@@ -83,9 +83,9 @@ async def test_story_goes_on_after_a_restart(path: Path) -> None:
     with StateFile(path) as file:
         assert file.load_into(other)
 
-    assert truth_of(other) == then
+    assert state_of(other) == then
     assert await play(other, GOING_ON) == expected
-    assert truth_of(other) == truth_of(emulator)
+    assert state_of(other) == state_of(emulator)
 
 
 def test_new_file_holds_nothing(path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_empty_and_large_files_are_kept(path: Path, monkeypatch: pytest.Mo
     with StateFile(path) as file:
         file.load_into(other)
 
-    assert truth_of(other) == truth_of(emulator)
+    assert state_of(other) == state_of(emulator)
     assert len(other.contacts) == 500
 
 

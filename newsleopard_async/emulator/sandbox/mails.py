@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 import attrs
 
+from newsleopard_async.emulator.inspection import why_none_of
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.outbox import Mail, placeholders, render_mail
@@ -17,7 +18,6 @@ from newsleopard_async.emulator.platform.submission import Variant
 from newsleopard_async.emulator.platform.waves import READING_TYPES, Wave
 from newsleopard_async.emulator.sandbox.letters import headers_of, text_of
 from newsleopard_async.emulator.sandbox.views import LookView, MailRow, MailsFound, MailView
-from newsleopard_async.emulator.truth import why_none_of
 
 __all__ = ["MailFilter", "Slices", "find_mails", "look_view", "mail_view"]
 

@@ -19,10 +19,10 @@ from newsleopard_async.emulator.platform.unsent import Unsent, last_refused_subm
 from newsleopard_async.emulator.platform.waves import Wave
 from newsleopard_async.emulator.platform.webhooks import Delivery
 
-__all__ = ["Truth", "why_none_of"]
+__all__ = ["Inspection", "why_none_of"]
 
 
-class Truth:
+class Inspection:
     """The state at the clock's present; looking at it changes nothing."""
 
     _account: Account
