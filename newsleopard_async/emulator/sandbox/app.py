@@ -14,7 +14,7 @@ from newsleopard_async.emulator.sandbox.access import (
 )
 from newsleopard_async.emulator.sandbox.control.endpoint import ControlContext
 from newsleopard_async.emulator.sandbox.control.routes import EXCEPTION_HANDLERS, control_routes
-from newsleopard_async.emulator.sandbox.events import Listening
+from newsleopard_async.emulator.sandbox.events import ChangeNotifier
 
 __all__ = ["build_sandbox"]
 
@@ -56,7 +56,7 @@ def build_sandbox(
         emulator=emulator,
         at_start=emulator.switches,
         version=package_version(),
-        listening=Listening(emulator),
+        notifier=ChangeNotifier(emulator),
     )
     page = page_routes(emulator, at_start=context.at_start, version=context.version)
     routes = [*page, *control_routes(context)]

@@ -20,7 +20,7 @@ from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.waves import EVENT_TYPES
 from newsleopard_async.emulator.sandbox import queries
 
-__all__ = ["Listening", "TooManyListeners", "event_stream"]
+__all__ = ["ChangeNotifier", "TooManyListeners", "event_stream"]
 
 PAUSE_S: Final = 0.2
 """Chosen: at most five events a second, which an eye takes for at once."""
@@ -46,7 +46,7 @@ class TooManyListeners(Exception):
     """No further listener is possible now."""
 
 
-class Listening:
+class ChangeNotifier:
     """Who listens, and what they hear: a number that grows with each change.
 
     Args:
@@ -62,7 +62,7 @@ class Listening:
         self._counter = 0
 
     @contextmanager
-    def one_more(self) -> Iterator[None]:
+    def listener(self) -> Iterator[None]:
         """Count a listener for as long as the context lasts."""
         self.listeners += 1
         try:
@@ -104,34 +104,34 @@ class Listening:
             )
 
 
-def event_stream(listening: Listening) -> Response:
+def event_stream(notifier: ChangeNotifier) -> Response:
     """Return an answer that goes on until the listener, or the server, ends it.
 
     Raises:
         TooManyListeners: there are as many as may be.
     """
-    if listening.listeners >= MOST_LISTENERS:
+    if notifier.listeners >= MOST_LISTENERS:
         raise TooManyListeners(f"{MOST_LISTENERS} listen already; close a page of this emulator.")
-    return _EventStream(listening)
+    return _EventStream(notifier)
 
 
 class _EventStream(StreamingResponse):
     """Counts its listener, whenever and however it ends."""
 
-    def __init__(self, listening: Listening) -> None:
-        super().__init__(_events(listening), media_type="text/event-stream")
-        self._listening = listening
+    def __init__(self, notifier: ChangeNotifier) -> None:
+        super().__init__(_events(notifier), media_type="text/event-stream")
+        self._notifier = notifier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._listening.one_more():
+        with self._notifier.listener():
             await super().__call__(scope, receive, send)
 
 
-async def _events(listening: Listening) -> AsyncIterator[str]:
+async def _events(notifier: ChangeNotifier) -> AsyncIterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
     last, said_at = None, time.monotonic()
     while True:
-        counter = await listening.counter()
+        counter = await notifier.counter()
         if counter != last:
             last, said_at = counter, time.monotonic()
             yield f'event: change\ndata: {{"counter": {counter}}}\n\n'

@@ -14,7 +14,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator, EmulatorClock, Switches
 from newsleopard_async.emulator.sandbox import events
-from newsleopard_async.emulator.sandbox.events import Listening, event_stream
+from newsleopard_async.emulator.sandbox.events import ChangeNotifier, event_stream
 from newsleopard_async.emulator.server import running
 from tests.constants import START
 from tests.emulator.api import BODY, Api
@@ -37,9 +37,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def heard(listening: Listening) -> AsyncIterator[Any]:
+async def heard(notifier: ChangeNotifier) -> AsyncIterator[Any]:
     """Listen, and return what returns the next text that is sent."""
-    answer: Any = event_stream(listening)
+    answer: Any = event_stream(notifier)
     pieces = answer.body_iterator
     try:
         yield pieces.__anext__
@@ -59,7 +59,7 @@ async def test_change_of_each_kind_is_heard(at_once: None) -> None:
     """By a test, by the control API, by the platform's, and of the clock; each counts on."""
     emulator = make()
     opened = Opened(emulator)
-    async with heard(Listening(emulator)) as next_text, Api(emulator) as api:
+    async with heard(ChangeNotifier(emulator)) as next_text, Api(emulator) as api:
         assert await next_text() == "retry: 1000\n\n"
         last = counter_in(await next_text())
         changes: list[Any] = [
@@ -88,12 +88,12 @@ async def test_end_of_a_request_that_only_reads_is_heard(at_once: None) -> None:
         await api.get("/v1/contacts/lists")
     [record] = emulator.requests
     took, record.duration_ms = record.duration_ms, None  # as while it is under way
-    listening = Listening(emulator)
-    before = await listening.counter()
+    notifier = ChangeNotifier(emulator)
+    before = await notifier.counter()
 
     record.duration_ms = took
 
-    assert await listening.counter() == before + 1
+    assert await notifier.counter() == before + 1
 
 
 @pytest.mark.anyio
@@ -105,7 +105,7 @@ async def test_time_alone_is_heard(at_once: None, monkeypatch: pytest.MonkeyPatc
     list_sn = await opened.fill(3)
     async with Api(emulator) as api:
         await api.submit(BODY, list_sn)
-    async with heard(Listening(emulator)) as next_text:
+    async with heard(ChangeNotifier(emulator)) as next_text:
         await next_text()
         counter_in(await next_text())
         assert await next_text() == ": nothing new\n\n"
@@ -121,11 +121,11 @@ async def test_time_alone_is_heard(at_once: None, monkeypatch: pytest.MonkeyPatc
 async def test_listeners_share_their_looks() -> None:
     """However many listen, the state is looked at five times a second at most."""
     emulator = make()
-    listening = Listening(emulator)
-    first = await listening.counter()
+    notifier = ChangeNotifier(emulator)
+    first = await notifier.counter()
     emulator.garbage("upload")
 
-    again = [await listening.counter() for _ in range(100)]
+    again = [await notifier.counter() for _ in range(100)]
 
     assert len(set(again)) <= 2
     assert again[0] >= first
@@ -136,7 +136,7 @@ async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch)
     """A place is free again when its listener has gone, however that ended."""
     monkeypatch.setattr(events, "MOST_LISTENERS", 1)
     emulator = make()
-    listening = Listening(emulator)
+    notifier = ChangeNotifier(emulator)
     opened = Opened(emulator)
     gone = anyio.Event()
 
@@ -145,21 +145,21 @@ async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch)
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
-        assert listening.listeners == 1
+        assert notifier.listeners == 1
 
     async def listen() -> None:
         scope = {"type": "http", "method": "GET", "headers": []}
-        await event_stream(listening)(scope, receive, send)
+        await event_stream(notifier)(scope, receive, send)
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(listen)
             await anyio.wait_all_tasks_blocked()
             with pytest.raises(events.TooManyListeners):
-                event_stream(listening)
+                event_stream(notifier)
             gone.set()
 
-    assert listening.listeners == 0
+    assert notifier.listeners == 0
     monkeypatch.setattr(events, "MOST_LISTENERS", 0)
     assert (await opened.refused("GET", "/events"))[0] == 429
 

@@ -202,7 +202,7 @@ async def _request(context: ControlContext, request: ControlRequest) -> RequestV
 async def _events(context: ControlContext, request: ControlRequest) -> Response:
     if request.http.method == "HEAD":  # whose answer would never end
         return Response(media_type="text/event-stream")
-    return event_stream(context.listening)
+    return event_stream(context.notifier)
 
 
 ENDPOINTS: Final = (

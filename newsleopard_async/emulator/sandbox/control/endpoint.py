@@ -13,7 +13,7 @@ from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.sandbox import queries
 from newsleopard_async.emulator.sandbox.bodies import NoQuery
-from newsleopard_async.emulator.sandbox.events import Listening
+from newsleopard_async.emulator.sandbox.events import ChangeNotifier
 from newsleopard_async.emulator.switches import Switches
 
 __all__ = ["Conflict", "ControlContext", "ControlRequest", "Endpoint", "Method"]
@@ -33,13 +33,13 @@ class ControlContext:
         emulator: The emulator.
         at_start: Its switches when the server began.
         version: Version of the package.
-        listening: Who follows the changes.
+        notifier: Who follows the changes.
     """
 
     emulator: Emulator
     at_start: Switches
     version: str
-    listening: Listening
+    notifier: ChangeNotifier
 
     @property
     def account(self) -> Account:
