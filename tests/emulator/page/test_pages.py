@@ -13,7 +13,7 @@ import pytest
 from newsleopard_async.emulator import Emulator, EmulatorClock
 from newsleopard_async.emulator.sandbox.app import build_sandbox
 from newsleopard_async.emulator.sandbox.bodies import FaultBody, ScriptBody, SnapshotBody
-from newsleopard_async.emulator.sandbox.page import showing
+from newsleopard_async.emulator.sandbox.page import formats
 from newsleopard_async.emulator.sandbox.page.words import SECTIONS
 from tests.emulator.api import ONCE_BODY, Api, rows
 from tests.emulator.page.account import KEY, LONG_NAME, fill, make
@@ -428,7 +428,7 @@ async def test_names_cannot_inject() -> None:
 )
 async def test_duration_is_said_by_its_largest_unit(seconds: float, said: tuple[str, str]) -> None:
     """Without a decimal that says nothing."""
-    assert showing.duration(seconds) == said
+    assert formats.duration(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -443,12 +443,12 @@ async def test_duration_is_said_by_its_largest_unit(seconds: float, said: tuple[
 )
 async def test_only_json_is_indented(text: str, pretty: str) -> None:
     """Anything else is shown as it came."""
-    assert showing.pretty(text) == pretty
+    assert formats.pretty(text) == pretty
 
 
 async def test_only_unfilled_placeholders_are_marked() -> None:
     """And everything is escaped."""
-    assert showing.marked("<i>${A} ${B} $C", {"A"}) == "&lt;i&gt;<mark>${A}</mark> ${B} $C"
+    assert formats.marked("<i>${A} ${B} $C", {"A"}) == "&lt;i&gt;<mark>${A}</mark> ${B} $C"
 
 
 async def test_keys_that_were_given_are_not_shown() -> None:

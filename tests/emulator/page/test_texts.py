@@ -12,7 +12,7 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 from newsleopard_async.emulator import Switches
-from newsleopard_async.emulator.sandbox.page import pages, showing, switch_texts, words
+from newsleopard_async.emulator.sandbox.page import formats, pages, switch_texts, words
 from newsleopard_async.emulator.sandbox.page.texts import CHINESE
 
 NAMES = {
@@ -41,7 +41,7 @@ def _texts_of(template: Path) -> set[str]:
 def _words() -> Iterator[str]:
     for table in (words.WORDS, words.EVENTS, words.READERS, words.KINDS, words.MOMENTS):
         yield from table.values()
-    yield from showing.UNITS
+    yield from formats.UNITS
     yield from words.FAULTS.values()
     yield from (title for _, _, title in words.SECTIONS)
 

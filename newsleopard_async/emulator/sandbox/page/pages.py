@@ -17,7 +17,7 @@ from starlette.routing import Route
 from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.sandbox import queries
-from newsleopard_async.emulator.sandbox.page import showing, words
+from newsleopard_async.emulator.sandbox.page import formats, words
 from newsleopard_async.emulator.sandbox.page.language import (
     COOKIE,
     TAGS,
@@ -25,7 +25,7 @@ from newsleopard_async.emulator.sandbox.page.language import (
     language_of,
     translator,
 )
-from newsleopard_async.emulator.sandbox.page.screens import SCREENS, Screen, Shown
+from newsleopard_async.emulator.sandbox.page.screens import SCREENS, Screen, ScreenContent
 from newsleopard_async.emulator.sandbox.page.settings_screens import settings_screens
 from newsleopard_async.emulator.switches import Switches
 
@@ -71,12 +71,14 @@ def page_routes(emulator: Emulator, *, at_start: Switches, version: str) -> list
     """
     pages = _Pages(emulator, version)
     screens = {**SCREENS, **settings_screens(emulator, at_start)}
-    routes = [Route(path, pages.showing(screen)) for path, screen in screens.items()]
-    routes += [Route(STATIC_PATH + name, _serving(name, kind)) for name, kind in STATIC.items()]
-    return [*routes, Route("/_emulator/ui/{rest:path}", pages.showing(_nothing))]
+    routes = [Route(path, pages.endpoint_of(screen)) for path, screen in screens.items()]
+    routes += [
+        Route(STATIC_PATH + name, _static_endpoint(name, kind)) for name, kind in STATIC.items()
+    ]
+    return [*routes, Route("/_emulator/ui/{rest:path}", pages.endpoint_of(_missing_page))]
 
 
-def _serving(name: str, media_type: str) -> Endpoint:
+def _static_endpoint(name: str, media_type: str) -> Endpoint:
     """Answer with a file, which is read once."""
     content = resources.files(PACKAGE).joinpath("static", name).read_bytes()
 
@@ -87,7 +89,7 @@ def _serving(name: str, media_type: str) -> Endpoint:
     return endpoint
 
 
-async def _nothing(account: Account, request: Request) -> Shown:
+async def _missing_page(account: Account, request: Request) -> ScreenContent:
     del account
     raise LookupError(f"there is no page {request.url.path!r}")
 
@@ -103,7 +105,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     for name in ("duration", "marked", "number", "pretty", "share", "taipei", "utc"):
-        templates.filters[name] = getattr(showing, name)
+        templates.filters[name] = getattr(formats, name)
     templates.filters["in_path"] = partial(quote, safe="")
     for name in words.__all__:
         templates.globals[name] = getattr(words, name)
@@ -118,28 +120,30 @@ class _Pages:
         self._version = version
         self._templates = environment()
 
-    def showing(self, screen: Screen) -> Endpoint:
+    def endpoint_of(self, screen: Screen) -> Endpoint:
         """Answer with a page; what is not there is a page that says so."""
 
         async def endpoint(request: Request) -> Response:
             now = await queries.catch_up(self._account)
             try:
-                shown, status = await screen(self._account, request), 200
+                content, status = await screen(self._account, request), 200
             except LookupError as error:
                 message = str(error.args[0]) if error.args else ""
-                shown, status = Shown("missing.html", "", {"message": message}), 404
-            return self._rendered(shown, status, request, now)
+                content, status = ScreenContent("missing.html", "", {"message": message}), 404
+            return self._rendered(content, status, request, now)
 
         return endpoint
 
-    def _rendered(self, shown: Shown, status: int, request: Request, now: datetime) -> Response:
+    def _rendered(
+        self, content: ScreenContent, status: int, request: Request, now: datetime
+    ) -> Response:
         language = language_of(request)
-        html = self._templates.get_template(shown.template).render(
+        html = self._templates.get_template(content.template).render(
             **_shared(request, language),
             account=queries.account_view(self._account, now, version=self._version),
             accepts_test_key="test-key" in (self._account.api_keys or ("test-key",)),
-            section=shown.section,
-            **shown.values,
+            section=content.section,
+            **content.values,
         )
         headers = {**HEADERS, "content-language": TAGS[language]}
         response = HTMLResponse(html, status, headers=headers)

@@ -16,7 +16,7 @@ from newsleopard_async.emulator.sandbox.mails import MailFilter
 from newsleopard_async.emulator.sandbox.page import words
 from newsleopard_async.emulator.sandbox.views import MailsFound
 
-__all__ = ["SCREENS", "Screen", "Shown"]
+__all__ = ["SCREENS", "Screen", "ScreenContent"]
 
 SHOWN_LATEST: Final = 5
 """Chosen: of each kind on the overview, so that it fits on one screen."""
@@ -28,7 +28,7 @@ MAIL_TABS: Final = ("preview", "text", "source", "headers")
 
 
 @attrs.frozen
-class Shown:
+class ScreenContent:
     """What a page shows.
 
     Attributes:
@@ -42,16 +42,16 @@ class Shown:
     values: Mapping[str, Any]
 
 
-Screen = Callable[[Account, Request], Awaitable[Shown]]
+Screen = Callable[[Account, Request], Awaitable[ScreenContent]]
 
 
-async def overview(account: Account, request: Request) -> Shown:
+async def overview(account: Account, request: Request) -> ScreenContent:
     """Show the account at a glance, and what came last."""
     del request
     now = account.present()
     latest = MailFilter(limit=SHOWN_LATEST)
     found = await queries.in_slices(account, mails.find_mails(account, latest, now))
-    return Shown(
+    return ScreenContent(
         "overview.html",
         "overview",
         {
@@ -62,7 +62,7 @@ async def overview(account: Account, request: Request) -> Shown:
     )
 
 
-async def mail_list(account: Account, request: Request) -> Shown:
+async def mail_list(account: Account, request: Request) -> ScreenContent:
     """Show mails, by a search and filters."""
     now = account.present()
     wanted = _filter_of(request)
@@ -73,7 +73,7 @@ async def mail_list(account: Account, request: Request) -> Shown:
         "campaigns": campaigns.campaigns(account, now),
         "kept": _kept_query(wanted),
     }
-    return Shown("mails.html", "mails", values)
+    return ScreenContent("mails.html", "mails", values)
 
 
 def _filter_of(request: Request, **changes: Any) -> MailFilter:
@@ -101,7 +101,7 @@ def _kept_query(wanted: MailFilter) -> dict[str, str]:
     return {name: value for name, value in query.items() if value}
 
 
-async def one_mail(account: Account, request: Request) -> Shown:
+async def one_mail(account: Account, request: Request) -> ScreenContent:
     """Show one mail, and lead to its neighbours."""
     now = account.present()
     name = request.path_params["id"]
@@ -121,22 +121,22 @@ async def one_mail(account: Account, request: Request) -> Shown:
         "kept": _kept_query(_filter_of(request)),
         "tab": tab if tab in MAIL_TABS else MAIL_TABS[0],
     }
-    return Shown("mail.html", "mails", values)
+    return ScreenContent("mail.html", "mails", values)
 
 
-async def campaign_list(account: Account, request: Request) -> Shown:
+async def campaign_list(account: Account, request: Request) -> ScreenContent:
     """Show the campaigns."""
     del request
     found = campaigns.campaigns(account, account.present())
-    return Shown("campaigns.html", "campaigns", {"campaigns": found})
+    return ScreenContent("campaigns.html", "campaigns", {"campaigns": found})
 
 
-async def one_campaign(account: Account, request: Request) -> Shown:
+async def one_campaign(account: Account, request: Request) -> ScreenContent:
     """Show one campaign, and the names of its lists."""
     now = account.present()
     found = campaigns.campaign_view(account, request.path_params["sn"], now)
     names = _list_names(account)
-    return Shown("campaign.html", "campaigns", {"campaign": found, "names": names})
+    return ScreenContent("campaign.html", "campaigns", {"campaign": found, "names": names})
 
 
 def _list_names(account: Account) -> dict[str, str]:
@@ -144,25 +144,29 @@ def _list_names(account: Account) -> dict[str, str]:
         return {each.sn: each.name for each in account.book.lists.values()}
 
 
-async def list_list(account: Account, request: Request) -> Shown:
+async def list_list(account: Account, request: Request) -> ScreenContent:
     """Show the lists."""
     del request
-    return Shown("lists.html", "lists", {"lists": queries.lists(account, account.present())})
+    return ScreenContent(
+        "lists.html", "lists", {"lists": queries.lists(account, account.present())}
+    )
 
 
-async def one_list(account: Account, request: Request) -> Shown:
+async def one_list(account: Account, request: Request) -> ScreenContent:
     """Show one list with its contacts."""
     sn = request.path_params["sn"]
     rows = {each.sn: each for each in queries.lists(account, account.present())}
     if sn not in rows:
         raise LookupError(f"there is no list {sn!r}")
     values = await _contacts(account, request, list_sn=sn)
-    return Shown("list.html", "lists", {**values, "list": rows[sn]})
+    return ScreenContent("list.html", "lists", {**values, "list": rows[sn]})
 
 
-async def contact_list(account: Account, request: Request) -> Shown:
+async def contact_list(account: Account, request: Request) -> ScreenContent:
     """Show the contacts, by a search."""
-    return Shown("contacts.html", "contacts", await _contacts(account, request, list_sn=None))
+    return ScreenContent(
+        "contacts.html", "contacts", await _contacts(account, request, list_sn=None)
+    )
 
 
 async def _contacts(account: Account, request: Request, *, list_sn: str | None) -> dict[str, Any]:
@@ -173,7 +177,7 @@ async def _contacts(account: Account, request: Request, *, list_sn: str | None) 
     return {"found": await queries.in_slices(account, work), "now": account.present()}
 
 
-async def one_contact(account: Account, request: Request) -> Shown:
+async def one_contact(account: Account, request: Request) -> ScreenContent:
     """Show one contact, and the last mails to it."""
     now = account.present()
     contact = queries.contact_view(account, request.path_params["email"])
@@ -185,23 +189,23 @@ async def one_contact(account: Account, request: Request) -> Shown:
         "names": _list_names(account),
         "mails": [mail for mail in found.mails if mail.to == contact.email],
     }
-    return Shown("contact.html", "contacts", values)
+    return ScreenContent("contact.html", "contacts", values)
 
 
-async def import_list(account: Account, request: Request) -> Shown:
+async def import_list(account: Account, request: Request) -> ScreenContent:
     """Show the imports."""
     del request
     values = {"imports": queries.imports(account), "names": _list_names(account)}
-    return Shown("imports.html", "imports", values)
+    return ScreenContent("imports.html", "imports", values)
 
 
-async def one_import(account: Account, request: Request) -> Shown:
+async def one_import(account: Account, request: Request) -> ScreenContent:
     """Show one import, with the rows that it rejected."""
     found = queries.import_view(account, request.path_params["sn"])
-    return Shown("import.html", "imports", {"job": found, "names": _list_names(account)})
+    return ScreenContent("import.html", "imports", {"job": found, "names": _list_names(account)})
 
 
-async def request_list(account: Account, request: Request) -> Shown:
+async def request_list(account: Account, request: Request) -> ScreenContent:
     """Show the requests, by operation, status, and whether they had a fault."""
     query = request.query_params
     status = query.get("status", "")
@@ -214,19 +218,19 @@ async def request_list(account: Account, request: Request) -> Shown:
         after=query.get("after") or None,
     )
     values = {"found": found, "operations": (*OPERATIONS, "unknown"), "operation": operation}
-    return Shown("requests.html", "requests", values)
+    return ScreenContent("requests.html", "requests", values)
 
 
-async def one_request(account: Account, request: Request) -> Shown:
+async def one_request(account: Account, request: Request) -> ScreenContent:
     """Show one request."""
     found = queries.request_view(account, request.path_params["id"])
-    return Shown("request.html", "requests", {"request": found})
+    return ScreenContent("request.html", "requests", {"request": found})
 
 
-async def webhook_list(account: Account, request: Request) -> Shown:
+async def webhook_list(account: Account, request: Request) -> ScreenContent:
     """Show the webhooks that were tried or refused."""
     del request
-    return Shown("webhooks.html", "webhooks", {"webhooks": queries.webhooks(account)})
+    return ScreenContent("webhooks.html", "webhooks", {"webhooks": queries.webhooks(account)})
 
 
 SCREENS: Final[Mapping[str, Screen]] = {

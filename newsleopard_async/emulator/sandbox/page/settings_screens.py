@@ -14,7 +14,7 @@ from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import OPERATIONS
 from newsleopard_async.emulator.sandbox import campaigns, queries, settings
 from newsleopard_async.emulator.sandbox.page.language import language_of
-from newsleopard_async.emulator.sandbox.page.screens import Screen, Shown
+from newsleopard_async.emulator.sandbox.page.screens import Screen, ScreenContent
 from newsleopard_async.emulator.sandbox.page.switch_texts import CHINESE
 from newsleopard_async.emulator.sandbox.views import SwitchView
 from newsleopard_async.emulator.switches import Switches
@@ -33,7 +33,7 @@ def settings_screens(emulator: Emulator, at_start: Switches) -> Mapping[str, Scr
     }
 
 
-async def _controls(emulator: Emulator, account: Account, request: Request) -> Shown:
+async def _controls(emulator: Emulator, account: Account, request: Request) -> ScreenContent:
     """Show what can be moved and set, and what is waiting."""
     del request
     now = account.present()
@@ -45,7 +45,7 @@ async def _controls(emulator: Emulator, account: Account, request: Request) -> S
         "exclusions": queries.exclusions(account, now)[:SHOWN_EXCLUSIONS],
         "snapshots": emulator.snapshots,
     }
-    return Shown("controls.html", "controls", values)
+    return ScreenContent("controls.html", "controls", values)
 
 
 def next_due(account: Account, now: datetime) -> datetime | None:
@@ -60,7 +60,7 @@ def next_due(account: Account, now: datetime) -> datetime | None:
 
 async def _switches(
     emulator: Emulator, at_start: Switches, account: Account, request: Request
-) -> Shown:
+) -> ScreenContent:
     """Show the switches, by a search."""
     del account
     is_chinese = language_of(request) == "zh"
@@ -77,7 +77,7 @@ async def _switches(
         and not (only_changed and each.value == each.default)
     ]
     values = {"switches": found, "described": described, "written": written}
-    return Shown("switches.html", "switches", values)
+    return ScreenContent("switches.html", "switches", values)
 
 
 def written(value: object) -> str:
