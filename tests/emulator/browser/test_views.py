@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from newsleopard_async.emulator import Emulator
-from newsleopard_async.emulator.sandbox.page.words import SECTIONS
+from newsleopard_async.emulator.sandbox.page.labels import SECTIONS
 
 pytestmark = pytest.mark.slow
 UI = "/_emulator/ui/"

@@ -14,7 +14,7 @@ from newsleopard_async.emulator import Emulator, EmulatorClock
 from newsleopard_async.emulator.sandbox.app import build_sandbox
 from newsleopard_async.emulator.sandbox.bodies import FaultBody, ScriptBody, SnapshotBody
 from newsleopard_async.emulator.sandbox.page import formats
-from newsleopard_async.emulator.sandbox.page.words import SECTIONS
+from newsleopard_async.emulator.sandbox.page.labels import SECTIONS
 from tests.emulator.api import ONCE_BODY, Api, rows
 from tests.emulator.page.account import KEY, LONG_NAME, fill, make
 

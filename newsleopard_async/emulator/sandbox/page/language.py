@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from starlette.requests import Request
 
-from newsleopard_async.emulator.sandbox.page.texts import CHINESE
+from newsleopard_async.emulator.sandbox.page.translations import CHINESE
 
 __all__ = ["COOKIE", "TAGS", "Language", "language_of", "translator"]
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from newsleopard_async.emulator.emulator import Emulator, account_of
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.sandbox import queries
-from newsleopard_async.emulator.sandbox.page import formats, words
+from newsleopard_async.emulator.sandbox.page import formats, labels
 from newsleopard_async.emulator.sandbox.page.language import (
     COOKIE,
     TAGS,
@@ -107,8 +107,8 @@ def environment() -> Environment:
     for name in ("duration", "marked", "number", "pretty", "share", "taipei", "utc"):
         templates.filters[name] = getattr(formats, name)
     templates.filters["in_path"] = partial(quote, safe="")
-    for name in words.__all__:
-        templates.globals[name] = getattr(words, name)
+    for name in labels.__all__:
+        templates.globals[name] = getattr(labels, name)
     return templates
 
 

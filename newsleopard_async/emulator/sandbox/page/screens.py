@@ -13,7 +13,7 @@ from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import OPERATIONS
 from newsleopard_async.emulator.sandbox import campaigns, mails, queries
 from newsleopard_async.emulator.sandbox.mails import MailFilter
-from newsleopard_async.emulator.sandbox.page import words
+from newsleopard_async.emulator.sandbox.page import labels
 from newsleopard_async.emulator.sandbox.views import MailsFound
 
 __all__ = ["SCREENS", "Screen", "ScreenContent"]
@@ -84,7 +84,7 @@ def _filter_of(request: Request, **changes: Any) -> MailFilter:
         text=query.get("q", ""),
         campaign_sn=query.get("campaign") or None,
         variant=variant if variant in {"A", "B"} else None,
-        event=event if event in words.EVENTS else None,
+        event=event if event in labels.EVENTS else None,
         after=query.get("after") or None,
     )
     return attrs.evolve(wanted, **changes)

@@ -15,7 +15,7 @@ from newsleopard_async.emulator.platform.gateway import OPERATIONS
 from newsleopard_async.emulator.sandbox import campaigns, queries, settings
 from newsleopard_async.emulator.sandbox.page.language import language_of
 from newsleopard_async.emulator.sandbox.page.screens import Screen, ScreenContent
-from newsleopard_async.emulator.sandbox.page.switch_texts import CHINESE
+from newsleopard_async.emulator.sandbox.page.switch_translations import CHINESE
 from newsleopard_async.emulator.sandbox.views import SwitchView
 from newsleopard_async.emulator.switches import Switches
 

@@ -12,8 +12,8 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 from newsleopard_async.emulator import Switches
-from newsleopard_async.emulator.sandbox.page import formats, pages, switch_texts, words
-from newsleopard_async.emulator.sandbox.page.texts import CHINESE
+from newsleopard_async.emulator.sandbox.page import formats, labels, pages, switch_translations
+from newsleopard_async.emulator.sandbox.page.translations import CHINESE
 
 NAMES = {
     "Enter",
@@ -39,11 +39,11 @@ def _texts_of(template: Path) -> set[str]:
 
 
 def _words() -> Iterator[str]:
-    for table in (words.WORDS, words.EVENTS, words.READERS, words.KINDS, words.MOMENTS):
+    for table in (labels.WORDS, labels.EVENTS, labels.READERS, labels.KINDS, labels.MOMENTS):
         yield from table.values()
     yield from formats.UNITS
-    yield from words.FAULTS.values()
-    yield from (title for _, _, title in words.SECTIONS)
+    yield from labels.FAULTS.values()
+    yield from (title for _, _, title in labels.SECTIONS)
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
@@ -72,7 +72,7 @@ def test_gaps_are_the_same_in_both_languages() -> None:
 
 def test_every_switch_is_described_in_chinese() -> None:
     """No more and no fewer than there are."""
-    assert list(switch_texts.CHINESE) == [field.name for field in attrs.fields(Switches)]
+    assert list(switch_translations.CHINESE) == [field.name for field in attrs.fields(Switches)]
 
 
 def test_words_of_a_template_are_not_plain_text() -> None:
