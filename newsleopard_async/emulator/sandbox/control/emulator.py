@@ -9,7 +9,7 @@ import attrs
 from starlette.responses import Response
 
 from newsleopard_async.emulator.platform.clock import EmulatorClock
-from newsleopard_async.emulator.sandbox import queries, settings
+from newsleopard_async.emulator.sandbox import behaviour, queries
 from newsleopard_async.emulator.sandbox.bodies import (
     AdvanceBody,
     BalanceBody,
@@ -144,12 +144,12 @@ async def _advance(context: ControlContext, request: ControlRequest) -> ClockVie
 
 async def _faults(context: ControlContext, request: ControlRequest) -> tuple[FaultRow, ...]:
     del request
-    return settings.faults(context.emulator)
+    return behaviour.faults(context.emulator)
 
 
 async def _add_fault(context: ControlContext, request: ControlRequest) -> tuple[FaultRow, ...]:
-    settings.set_fault(context.emulator, request.body)
-    return settings.faults(context.emulator)
+    behaviour.set_fault(context.emulator, request.body)
+    return behaviour.faults(context.emulator)
 
 
 async def _clear_faults(context: ControlContext, request: ControlRequest) -> None:
@@ -159,23 +159,23 @@ async def _clear_faults(context: ControlContext, request: ControlRequest) -> Non
 
 async def _scripts(context: ControlContext, request: ControlRequest) -> ScriptsView:
     del request
-    return settings.scripts(context.account)
+    return behaviour.scripts(context.account)
 
 
 async def _add_script(context: ControlContext, request: ControlRequest) -> ScriptsView:
-    settings.set_script(context.emulator, request.body)
-    return settings.scripts(context.account)
+    behaviour.set_script(context.emulator, request.body)
+    return behaviour.scripts(context.account)
 
 
 async def _switches(context: ControlContext, request: ControlRequest) -> tuple[SwitchView, ...]:
     del request
-    return settings.switches(context.emulator, context.at_start)
+    return behaviour.switches(context.emulator, context.at_start)
 
 
 async def _set_switches(context: ControlContext, request: ControlRequest) -> tuple[SwitchView, ...]:
     await context.catch_up()
-    settings.set_switches(context.emulator, request.data)
-    return settings.switches(context.emulator, context.at_start)
+    behaviour.set_switches(context.emulator, request.data)
+    return behaviour.switches(context.emulator, context.at_start)
 
 
 async def _balance(context: ControlContext, request: ControlRequest) -> BalanceView:

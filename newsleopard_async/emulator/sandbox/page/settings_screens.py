@@ -12,7 +12,7 @@ from starlette.requests import Request
 from newsleopard_async.emulator.emulator import Emulator
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.gateway import OPERATIONS
-from newsleopard_async.emulator.sandbox import campaigns, queries, settings
+from newsleopard_async.emulator.sandbox import behaviour, campaigns, queries
 from newsleopard_async.emulator.sandbox.page.language import language_of
 from newsleopard_async.emulator.sandbox.page.screens import Screen, ScreenContent
 from newsleopard_async.emulator.sandbox.page.switch_translations import CHINESE
@@ -39,8 +39,8 @@ async def _controls(emulator: Emulator, account: Account, request: Request) -> S
     now = account.present()
     values = {
         "due": next_due(account, now),
-        "faults": settings.faults(emulator),
-        "scripts": settings.scripts(account),
+        "faults": behaviour.faults(emulator),
+        "scripts": behaviour.scripts(account),
         "operations": OPERATIONS,
         "exclusions": queries.exclusions(account, now)[:SHOWN_EXCLUSIONS],
         "snapshots": emulator.snapshots,
@@ -72,7 +72,7 @@ async def _switches(
     only_changed = bool(request.query_params.get("changed"))
     found = [
         each
-        for each in settings.switches(emulator, at_start)
+        for each in behaviour.switches(emulator, at_start)
         if text in f"{each.name} {each.says} {described(each)}".lower()
         and not (only_changed and each.value == each.default)
     ]
