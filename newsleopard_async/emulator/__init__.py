@@ -21,8 +21,8 @@ try:
     from newsleopard_async.emulator.platform.webhooks import Delivery
     from newsleopard_async.emulator.sandbox import views
     from newsleopard_async.emulator.sandbox.access import ControlOptions
-    from newsleopard_async.emulator.sandbox.client import EmulatorControl
     from newsleopard_async.emulator.sandbox.connection import EmulatorControlError
+    from newsleopard_async.emulator.sandbox.control_client import EmulatorControl
     from newsleopard_async.emulator.switches import Profile, Switches
 except ModuleNotFoundError as _missing:
     if (_missing.name or "").partition(".")[0] != "starlette":

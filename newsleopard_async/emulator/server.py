@@ -25,7 +25,7 @@ from newsleopard_async.emulator.http.edge import LINK
 from newsleopard_async.emulator.platform.clock import Clock
 from newsleopard_async.emulator.platform.gateway import Listener
 from newsleopard_async.emulator.sandbox.access import ControlOptions
-from newsleopard_async.emulator.sandbox.app import build_sandbox
+from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 from newsleopard_async.emulator.state import StateFile, keep_saving
 
 __all__ = ["check_public_url", "is_host", "running", "serve"]

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from newsleopard_async.emulator import Emulator, EmulatorClock
-from newsleopard_async.emulator.sandbox.app import build_sandbox
 from newsleopard_async.emulator.sandbox.bodies import FaultBody, ScriptBody, SnapshotBody
 from newsleopard_async.emulator.sandbox.page import formats
 from newsleopard_async.emulator.sandbox.page.labels import SECTIONS
+from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 from tests.emulator.api import ONCE_BODY, Api, rows
 from tests.emulator.page.account import KEY, LONG_NAME, fill, make
 

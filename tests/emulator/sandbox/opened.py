@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from newsleopard_async.emulator import Emulator
-from newsleopard_async.emulator.sandbox.app import build_sandbox
+from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 from tests.emulator.api import Api, rows
 
 __all__ = ["Opened", "transport_to"]

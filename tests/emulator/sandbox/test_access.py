@@ -9,7 +9,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.sandbox.access import ControlOptions
-from newsleopard_async.emulator.sandbox.app import build_sandbox
+from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 
 pytestmark = pytest.mark.anyio
 

@@ -19,10 +19,10 @@ from schemathesis.specs.openapi.checks import (
 from starlette.types import Receive, Scope, Send
 
 from newsleopard_async.emulator import Emulator, EmulatorClock, Switches
-from newsleopard_async.emulator.sandbox.app import build_sandbox
 from newsleopard_async.emulator.sandbox.bodies import NoBody, NoQuery
 from newsleopard_async.emulator.sandbox.control.endpoint import Endpoint
 from newsleopard_async.emulator.sandbox.control.routes import ENDPOINTS
+from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 from tests.conftest import waited_for
 from tests.constants import START
 from tests.emulator.api import AB_BODY, Api

@@ -235,7 +235,7 @@ async def test_mail_that_does_not_come_is_explained() -> None:
 
 async def test_mail_that_comes_later_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is looked for until it is there."""
-    monkeypatch.setattr("newsleopard_async.emulator.sandbox.client.POLL_S", 0.001)
+    monkeypatch.setattr("newsleopard_async.emulator.sandbox.control_client.POLL_S", 0.001)
     opened = Opened(make())
     list_sn = await opened.fill(1)
     async with control(opened.emulator) as there, anyio.create_task_group() as tasks:
