@@ -16,7 +16,7 @@ from newsleopard_async.emulator.platform.mailings import Campaign
 from newsleopard_async.emulator.platform.outbox import Mail, placeholders, render_mail
 from newsleopard_async.emulator.platform.submission import Variant
 from newsleopard_async.emulator.platform.waves import READING_TYPES, Wave
-from newsleopard_async.emulator.sandbox.letters import headers_of, text_of
+from newsleopard_async.emulator.sandbox.eml import headers_of, text_of
 from newsleopard_async.emulator.sandbox.views import LookView, MailRow, MailsFound, MailView
 
 __all__ = ["MailFilter", "Slices", "find_mails", "look_view", "mail_view"]

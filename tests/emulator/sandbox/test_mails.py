@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from newsleopard_async.emulator.sandbox import mails, queries
-from newsleopard_async.emulator.sandbox.letters import headers_of, letter
+from newsleopard_async.emulator.sandbox.eml import encode_eml, headers_of
 from newsleopard_async.emulator.sandbox.mails import mail_view
 from newsleopard_async.emulator.sandbox.views import MailRow, MailView
 from tests.emulator.api import BODY
@@ -165,7 +165,9 @@ async def test_mail_can_be_saved_as_a_file() -> None:
     world = await filled()
     row = (await world.mails(campaign_sn=world.campaigns[0], to="u7@", limit=1)).mails[0]
 
-    saved = email.message_from_bytes(letter(await view(world, row.id)), policy=email.policy.default)
+    saved = email.message_from_bytes(
+        encode_eml(await view(world, row.id)), policy=email.policy.default
+    )
 
     assert saved["To"] == "會員7 <u7@example.com>"
     assert saved["Subject"] == "會員7,您好"

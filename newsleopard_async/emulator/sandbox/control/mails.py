@@ -15,8 +15,8 @@ from newsleopard_async.emulator.sandbox.control.endpoint import (
     ControlRequest,
     Endpoint,
 )
+from newsleopard_async.emulator.sandbox.eml import encode_eml
 from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS, framed
-from newsleopard_async.emulator.sandbox.letters import letter
 from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails, mail_view
 from newsleopard_async.emulator.sandbox.views import (
     CampaignRow,
@@ -68,7 +68,7 @@ async def _mail_text(context: ControlContext, request: ControlRequest) -> Respon
 async def _mail_file(context: ControlContext, request: ControlRequest) -> Response:
     mail = await _mail(context, request)
     headers = {"Content-Disposition": f'attachment; filename="{mail.id}.eml"'}
-    return Response(letter(mail), media_type="message/rfc822", headers=headers)
+    return Response(encode_eml(mail), media_type="message/rfc822", headers=headers)
 
 
 async def _campaigns(context: ControlContext, request: ControlRequest) -> tuple[CampaignRow, ...]:

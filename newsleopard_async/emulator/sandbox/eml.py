@@ -13,7 +13,7 @@ from typing import Final
 
 from newsleopard_async.emulator.sandbox.views import MailRow, MailView
 
-__all__ = ["headers_of", "letter", "text_of"]
+__all__ = ["encode_eml", "headers_of", "text_of"]
 
 _HIDDEN: Final = frozenset({"head", "style", "script", "title", "template", "noscript"})
 _BLOCKS: Final = frozenset(
@@ -41,7 +41,7 @@ def headers_of(mail: MailRow) -> Mapping[str, str]:
     return {name: _CONTROL.sub(" ", value) for name, value in headers.items()}
 
 
-def letter(mail: MailView) -> bytes:
+def encode_eml(mail: MailView) -> bytes:
     """Write a mail as a file (.eml) that mail programs open, as text and as HTML."""
     message = EmailMessage(policy=SMTP)
     for name, value in mail.headers.items():
@@ -71,14 +71,14 @@ def _clean(text: str) -> str:
 
 def text_of(html: str) -> str:
     """Return the text of a mail: its words, a line for each block, and where its links lead."""
-    reader = _TextReader()
+    reader = _TextExtractor()
     reader.feed(html)
     reader.close()
     lines = (" ".join(line.split()) for line in "".join(reader.pieces).splitlines())
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
-class _TextReader(HTMLParser):
+class _TextExtractor(HTMLParser):
     """Collects the text that a reader would see."""
 
     def __init__(self) -> None:
