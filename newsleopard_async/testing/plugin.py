@@ -81,7 +81,7 @@ def newsleopard_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     if len(names) > 1:
         raise pytest.UsageError(f"{request.node.nodeid}: an emulator has one clock: {names}")
     clock = request.getfixturevalue(names.pop() if names else "newsleopard_clock")
-    yield from _shown(request, "newsleopard_emulator", _build(request, clock=clock))
+    yield from _registered(request, "newsleopard_emulator", _build(request, clock=clock))
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def newsleopard_server(
         _newsleopard_own_state.setenv("NEWSLEOPARD_API_KEY", key)
         _newsleopard_own_state.setenv("NEWSLEOPARD_BASE_URL", url)
         server = NewsLeopardServer(url=url, key=key, emulator=emulator)
-        for _ in _shown(request, "newsleopard_server", emulator):
+        for _ in _registered(request, "newsleopard_server", emulator):
             yield server
 
 
@@ -215,7 +215,9 @@ def _key(request: pytest.FixtureRequest) -> str:
     return str([*(_options(request).get("api_keys") or ()), KEY][0])
 
 
-def _shown(request: pytest.FixtureRequest, name: str, emulator: Emulator) -> Iterator[Emulator]:
+def _registered(
+    request: pytest.FixtureRequest, name: str, emulator: Emulator
+) -> Iterator[Emulator]:
     """Keep an emulator with its test for as long as the fixture lives."""
     node = request.node.nodeid
     _EMULATORS.setdefault(node, {})[name] = emulator

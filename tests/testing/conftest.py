@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.testing.plugged import remember
+from tests.testing.inner_runs import remember
 
 
 @pytest.fixture(autouse=True)

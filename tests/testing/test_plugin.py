@@ -8,7 +8,7 @@ import pytest
 
 from newsleopard_async.testing import plugin
 from tests.constants import ROOT
-from tests.testing.plugged import BARE, PLUGIN, run
+from tests.testing.inner_runs import BARE, PLUGIN, run
 
 pytest_plugins = ("pytester",)
 

@@ -10,7 +10,7 @@ import pytest
 
 from newsleopard_async.testing import plugin
 from tests.constants import ROOT
-from tests.testing.plugged import run
+from tests.testing.inner_runs import run
 
 pytestmark = pytest.mark.source_tree
 pytest_plugins = ("pytester",)

@@ -17,16 +17,16 @@ from newsleopard_async.emulator.sandbox.framing import FRAME_HEADERS
 from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 from tests.constants import START
 from tests.emulator.api import AB_BODY, BODY, Api, changed, make
-from tests.emulator.sandbox.opened import Opened
+from tests.emulator.sandbox.control_api import ControlApi
 from tests.emulator.sandbox.world import filled
 
 pytestmark = pytest.mark.anyio
 
 
-def held(**switches: Any) -> Opened:
+def held(**switches: Any) -> ControlApi:
     """Open an emulator whose time stands still, and which sends at once."""
     quick = Switches(requests_per_s=None, send_base_s=0.0, **switches)
-    return Opened(Emulator(clock=EmulatorClock(START, is_held=True), switches=quick))
+    return ControlApi(Emulator(clock=EmulatorClock(START, is_held=True), switches=quick))
 
 
 @pytest.mark.slow
@@ -87,7 +87,7 @@ async def test_empty_account_is_shown(path: str) -> None:
 async def test_everything_of_a_used_account_is_shown() -> None:
     """Lists, contacts, imports, campaigns, mails and requests, each in short and whole."""
     world = await filled()
-    opened = Opened(world.api.emulator)
+    opened = ControlApi(world.api.emulator)
 
     account = await opened.get("/")
     [row] = await opened.get("/lists")
@@ -146,7 +146,7 @@ async def test_mail_is_shown_in_each_form() -> None:
 async def test_variant_of_a_mail_that_has_none_is_missing() -> None:
     """A regular mail has one look, and no letter."""
     world = await filled()
-    opened = Opened(world.api.emulator)
+    opened = ControlApi(world.api.emulator)
     [mail] = (await opened.get(f"/outbox?limit=1&campaign_sn={world.campaigns[0]}"))["mails"]
 
     assert (await opened.ask("GET", f"/outbox/{mail['id']}/html?variant=B")).status_code == 404
@@ -366,7 +366,7 @@ async def test_wrong_move_is_refused(path: str, body: dict[str, Any], field: str
 async def test_clock_of_another_kind_is_left_alone(path: str) -> None:
     """A program that gave its own clock moves it itself."""
     world = await filled()
-    opened = Opened(world.api.emulator)
+    opened = ControlApi(world.api.emulator)
     body = {"seconds": 1} if path == "advance" else {}
 
     status, problems = await opened.refused("POST", f"/clock/{path}", body)
@@ -378,7 +378,7 @@ async def test_clock_of_another_kind_is_left_alone(path: str) -> None:
 async def test_account_is_filled_and_changed() -> None:
     """Lists, templates, the balance, an excluded address and a reader."""
     world = await filled()
-    opened = Opened(world.api.emulator)
+    opened = ControlApi(world.api.emulator)
 
     made = await opened.do("POST", "/lists", {"name": "全部", "is_segment": True})
     template = await opened.do("POST", "/templates", {"name": "範本", "html": "<p>"})
@@ -485,7 +485,7 @@ async def test_webhooks_are_delivered_at_once() -> None:
     emulator = Emulator(
         clock=EmulatorClock(START, is_held=True), webhook_transport=httpx.MockTransport(receive)
     )
-    opened = Opened(emulator)
+    opened = ControlApi(emulator)
     async with Api(emulator) as api:
         body = {"webhookUrl": "http://localhost/hook"}
         ticket = (await api.post("/v1/contacts/imports/file", body)).json()
@@ -529,7 +529,7 @@ async def test_empty_outbox_says_why() -> None:
 @pytest.mark.parametrize("name", [".", "..", "a/b", ""])
 async def test_snapshot_has_a_name_by_which_it_can_be_restored(name: str) -> None:
     """A path has no part that is one or two dots: clients take them out."""
-    opened = Opened(make()[0])
+    opened = ControlApi(make()[0])
 
     status, problems = await opened.refused("POST", "/snapshots", {"name": name})
 

@@ -26,7 +26,7 @@ from newsleopard_async.emulator.sandbox import package_version
 from newsleopard_async.emulator.server import running
 from tests.constants import START
 from tests.emulator.api import BODY, Api, changed, rows
-from tests.emulator.sandbox.opened import Opened, transport_to
+from tests.emulator.sandbox.control_api import ControlApi, transport_to
 
 pytestmark = pytest.mark.anyio
 
@@ -138,7 +138,7 @@ async def test_newest_comes_first() -> None:
 async def test_mails_are_found_read_and_reacted_to() -> None:
     """All pages are read, and each mail is whole."""
     emulator = make(open_share=0.0)
-    opened = Opened(emulator)
+    opened = ControlApi(emulator)
     list_sn = await opened.fill(1_100)
     sn = await opened.send(BODY, list_sn)
     async with control(emulator) as there:
@@ -236,7 +236,7 @@ async def test_mail_that_does_not_come_is_explained() -> None:
 async def test_mail_that_comes_later_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is looked for until it is there."""
     monkeypatch.setattr("newsleopard_async.emulator.sandbox.control_client.POLL_S", 0.001)
-    opened = Opened(make())
+    opened = ControlApi(make())
     list_sn = await opened.fill(1)
     async with control(opened.emulator) as there, anyio.create_task_group() as tasks:
         tasks.start_soon(opened.send, changed(BODY, {"form.name": "later"}), list_sn)

@@ -26,7 +26,7 @@ from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 from tests.conftest import waited_for
 from tests.constants import START
 from tests.emulator.api import AB_BODY, Api
-from tests.emulator.sandbox.opened import Opened
+from tests.emulator.sandbox.control_api import ControlApi
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ class FromHere:
 
 async def _live_in(emulator: Emulator) -> dict[str, str]:
     """Use an account, and return the codes that there are, by the paths that name them."""
-    opened = Opened(emulator)
+    opened = ControlApi(emulator)
     list_sn = await opened.fill(40)
     async with Api(emulator) as api:
         import_sn = await api.import_text("EMAIL,NAME\nnobody,x\n", list_sn)
@@ -99,7 +99,7 @@ def test_fuzzed_request_gets_a_described_answer(
     )
     known = anyio.run(_live_in, emulator)
     load_all_checks()
-    schema = schemathesis.openapi.from_dict(anyio.run(Opened(emulator).get, "/openapi.json"))
+    schema = schemathesis.openapi.from_dict(anyio.run(ControlApi(emulator).get, "/openapi.json"))
     schema.app = FromHere(emulator)
     operation = schema[f"/_emulator{endpoint.path}"][endpoint.method]
     found = next((code for path, code in known.items() if endpoint.path.startswith(path)), None)
@@ -152,7 +152,7 @@ def test_bytes_that_are_no_body_get_a_described_answer(endpoint: Endpoint, body:
     """Malformed JSON, other encodings, depth and size never make a server error."""
 
     async def send() -> int:
-        opened = Opened(Emulator(clock=EmulatorClock(START, is_held=True)))
+        opened = ControlApi(Emulator(clock=EmulatorClock(START, is_held=True)))
         path = endpoint.path.replace("{name}", "x")
         return (await opened.ask(endpoint.method, path, body)).status_code
 

@@ -18,7 +18,7 @@ from newsleopard_async.emulator.sandbox.events import ChangeNotifier, event_stre
 from newsleopard_async.emulator.server import running
 from tests.constants import START
 from tests.emulator.api import BODY, Api
-from tests.emulator.sandbox.opened import Opened
+from tests.emulator.sandbox.control_api import ControlApi
 
 JSON = {"content-type": "application/json"}
 
@@ -58,7 +58,7 @@ def counter_in(text: str) -> int:
 async def test_change_of_each_kind_is_heard(at_once: None) -> None:
     """By a test, by the control API, by the platform's, and of the clock; each counts on."""
     emulator = make()
-    opened = Opened(emulator)
+    opened = ControlApi(emulator)
     async with heard(ChangeNotifier(emulator)) as next_text, Api(emulator) as api:
         assert await next_text() == "retry: 1000\n\n"
         last = counter_in(await next_text())
@@ -101,7 +101,7 @@ async def test_time_alone_is_heard(at_once: None, monkeypatch: pytest.MonkeyPatc
     """Mails go out and are opened while nobody asks for anything; then it is quiet."""
     monkeypatch.setattr(events, "COMMENT_S", 0.0)
     emulator = make()
-    opened = Opened(emulator)
+    opened = ControlApi(emulator)
     list_sn = await opened.fill(3)
     async with Api(emulator) as api:
         await api.submit(BODY, list_sn)
@@ -137,7 +137,7 @@ async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(events, "MOST_LISTENERS", 1)
     emulator = make()
     notifier = ChangeNotifier(emulator)
-    opened = Opened(emulator)
+    opened = ControlApi(emulator)
     gone = anyio.Event()
 
     async def receive() -> Any:
@@ -168,7 +168,7 @@ async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch)
 async def test_head_of_the_stream_ends() -> None:
     """Whoever asks what there is does not listen."""
     with anyio.fail_after(10):
-        answer = await Opened(make()).ask("HEAD", "/events")
+        answer = await ControlApi(make()).ask("HEAD", "/events")
 
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")

@@ -13,7 +13,7 @@ from newsleopard_async.emulator.emulator import account_of
 from newsleopard_async.emulator.sandbox import campaigns, queries
 from newsleopard_async.emulator.sandbox.views import ContactRow
 from tests.emulator.api import Api, make
-from tests.emulator.sandbox.opened import Opened
+from tests.emulator.sandbox.control_api import ControlApi
 from tests.emulator.sandbox.world import filled
 
 pytestmark = pytest.mark.anyio
@@ -122,7 +122,7 @@ async def test_contact_whose_address_has_a_slash_has_a_path() -> None:
         await api.import_text("EMAIL,NAME\na/b@example.com,A\n")
     clock.advance(60)
 
-    found = await Opened(emulator).get("/contacts/a/b@example.com")
+    found = await ControlApi(emulator).get("/contacts/a/b@example.com")
 
     assert found["email"] == "a/b@example.com"
 

@@ -12,7 +12,7 @@ from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.sandbox.sandbox_app import build_sandbox
 from tests.emulator.api import Api, rows
 
-__all__ = ["Opened", "transport_to"]
+__all__ = ["ControlApi", "transport_to"]
 
 
 def transport_to(emulator: Emulator) -> httpx.ASGITransport:
@@ -20,7 +20,7 @@ def transport_to(emulator: Emulator) -> httpx.ASGITransport:
     return httpx.ASGITransport(app=build_sandbox(emulator))
 
 
-class Opened:
+class ControlApi:
     """An emulator whose control API is asked."""
 
     def __init__(self, emulator: Emulator) -> None:
