@@ -118,7 +118,7 @@ def get_links(account: Account, request: ApiRequest, now: datetime) -> Reply:
 
 
 def _reportable(account: Account, request: ApiRequest, now: datetime) -> Campaign:
-    campaign = account.campaigns.known(request.path["campaign_sn"])
+    campaign = account.campaigns.find(request.path["campaign_sn"])
     if campaign is None:
         raise invalid_state()
     if account.board.on.unfinished_is_40303 and campaign.state(now) != "COMPLETE":
@@ -147,7 +147,7 @@ def import_text(account: Account, request: ApiRequest, now: datetime) -> Reply:
         raise Refused(on.text_import_too_large_code)
     check = FieldCheck(on)
     body = check.body(request.body)
-    check.known(body, "", {"contacts"})
+    check.refuse_unknown(body, "", {"contacts"})
     contacts = check.text(body, "", "contacts")
     check.finish()
     if list_sn is not None and list_sn not in account.book.lists:
@@ -172,7 +172,7 @@ def create_list(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer POST /v1/contacts/lists/insert."""
     check = FieldCheck(account.board.on)
     body = check.body(request.body)
-    check.known(body, "", {"name"})
+    check.refuse_unknown(body, "", {"name"})
     name = check.text(body, "", "name")
     check.finish()
     made = account.book.create_list(account.codes.sn(), name, now)
@@ -275,7 +275,7 @@ def _submit(account: Account, request: ApiRequest, *, is_test: bool, now: dateti
 def _read_webhook(account: Account, request: ApiRequest) -> str | None:
     check = FieldCheck(account.board.on)
     body = check.body(request.body, may_be_absent=True)
-    check.known(body, "", {"webhookUrl"})
+    check.refuse_unknown(body, "", {"webhookUrl"})
     url = check.webhook_url(body)
     check.finish()
     return url

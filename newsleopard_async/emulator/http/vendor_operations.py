@@ -32,7 +32,7 @@ def get_balance(account: Account, request: ApiRequest, now: datetime) -> Reply:
 
 def get_status(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer GET /v1/campaign/normal/{campaign_sn}, of both kinds (T124 to T126)."""
-    campaign = account.campaigns.known(request.path["campaign_sn"])
+    campaign = account.campaigns.find(request.path["campaign_sn"])
     if campaign is None:
         return _unknown_campaign(account.board.on)
     return json_reply(_status(campaign, account.board.on, now))
@@ -40,7 +40,7 @@ def get_status(account: Account, request: ApiRequest, now: datetime) -> Reply:
 
 def pause_campaign(account: Account, request: ApiRequest, now: datetime) -> Reply:
     """Answer PATCH /v1/campaign/normal/{campaign_sn}, of both kinds (T126, T129)."""
-    campaign = account.campaigns.known(request.path["campaign_sn"])
+    campaign = account.campaigns.find(request.path["campaign_sn"])
     if campaign is None:
         return _unknown_campaign(account.board.on)
     account.campaigns.pause(campaign, now)
@@ -52,12 +52,12 @@ def delete_campaigns(account: Account, request: ApiRequest, now: datetime) -> Re
     on = account.board.on
     check = FieldCheck(on)
     body = check.body(request.body)
-    check.known(body, "", {"campaignSnList"})
+    check.refuse_unknown(body, "", {"campaignSnList"})
     sns = check.codes(body, "", "campaignSnList")
     check.finish()
     outcome: dict[str, list[str | int]] = {"success": [], "sendingCampaign": [], "badCampaigns": []}
     for sn in dict.fromkeys(sns):
-        campaign = account.campaigns.known(sn)
+        campaign = account.campaigns.find(sn)
         if campaign is None:
             place = "badCampaigns"
         else:
@@ -75,10 +75,10 @@ def get_metrics(account: Account, request: ApiRequest, now: datetime) -> Reply:
     on = account.board.on
     check = FieldCheck(on)
     body = check.body(request.body)
-    check.known(body, "", {"campaignSns"})
+    check.refuse_unknown(body, "", {"campaignSns"})
     sns = check.codes(body, "", "campaignSns")
     check.finish()
-    found = [account.campaigns.known(sn) for sn in dict.fromkeys(sns)]
+    found = [account.campaigns.find(sn) for sn in dict.fromkeys(sns)]
     if None in found and on.unknown_metrics == "400":
         raise Refused(40007)
     rows = [row for item in found if item for row in metrics_rows(item, on, now)]

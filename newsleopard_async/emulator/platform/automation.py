@@ -81,7 +81,7 @@ class Automation:
         """
         check = FieldCheck(self._board.on)
         body = check.body(content)
-        check.known(body, "", {"workflow", "event", "recipients"})
+        check.refuse_unknown(body, "", {"workflow", "event", "recipients"})
         workflow = check.text(body, "", "workflow")
         event = check.word(body, "", "event", EVENTS)
         recipients = _read_recipients(check, body)
@@ -109,7 +109,7 @@ def _read_recipient(check: FieldCheck, value: object, path: str) -> EventRecipie
     if not isinstance(value, dict):
         check.refuse(path, "InvalidType")
         return EventRecipient(address="", name="", variables={})
-    check.known(value, path, {"name", "address", "variables"})
+    check.refuse_unknown(value, path, {"name", "address", "variables"})
     if check.on.strict and "name" not in value:
         check.refuse(f"{path}.name", "NotNull")
     name = check.text(value, path, "name", optional=True)

@@ -317,7 +317,7 @@ class Campaigns:
         ]
         return 1 if scores[1] > scores[0] else 0
 
-    def known(self, sn: str) -> Campaign | None:
+    def find(self, sn: str) -> Campaign | None:
         """Return a campaign that was not deleted."""
         found = self.all.get(sn)
         return found if found is not None and found.deleted is None else None

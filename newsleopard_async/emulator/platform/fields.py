@@ -68,7 +68,7 @@ class FieldCheck:
         self.refuse("body", "NotReadable")
         raise Refused(40001, invalidFields=self.invalid)
 
-    def known(self, parent: Mapping[str, Any], path: str, names: Collection[str]) -> None:
+    def refuse_unknown(self, parent: Mapping[str, Any], path: str, names: Collection[str]) -> None:
         """Refuse, or only log, the members that nobody knows (T86)."""
         for name in parent:
             if name in names:

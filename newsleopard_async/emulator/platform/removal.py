@@ -85,7 +85,7 @@ def read_filter(content: bytes, *, columns: Iterable[str], on: Switches) -> Filt
     """Read the body; a filter that is not complete, or not understood, is refused."""
     check = FieldCheck(on)
     body = check.body(content)
-    check.known(body, "", {"field", "operator", "value"})
+    check.refuse_unknown(body, "", {"field", "operator", "value"})
     field = check.text(body, "", "field")
     operator = check.word(body, "", "operator", OPERATORS)
     value = folded(check.text(body, "", "value"))

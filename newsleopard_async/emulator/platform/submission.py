@@ -97,7 +97,7 @@ def read_campaign(
     body = check.body(content)
     fields: dict[str, Any] = {}
     mail, position = _locate_content(check, body, may_nest=is_test and not is_once)
-    check.known(body, "", {"form", "config", "content"})
+    check.refuse_unknown(body, "", {"form", "config", "content"})
     _read_form(check, body, fields, is_once=is_once)
     _read_config(check, body, fields, nested=position == "nested")
     _read_content(check, mail, fields, is_test=is_test, position=position)
@@ -131,7 +131,7 @@ def _read_form(
     if form is None:
         return
     names = {"name", "excludeLists"} if is_once else {"name", "selectedLists", "excludeLists"}
-    check.known(form, "form", names)
+    check.refuse_unknown(form, "form", names)
     fields["name"] = check.text(form, "form", "name")
     fields["selected"] = fields["excluded"] = ()
     if not is_once:
@@ -148,7 +148,9 @@ def _read_config(
     config = check.mapping(body, "", "config")
     if config is None:
         return
-    check.known(config, "config", {"schedule", "ga", "content"} if nested else {"schedule", "ga"})
+    check.refuse_unknown(
+        config, "config", {"schedule", "ga", "content"} if nested else {"schedule", "ga"}
+    )
     schedule = check.mapping(config, "config", "schedule")
     if schedule is not None:
         _read_schedule(check, schedule, fields)
@@ -159,7 +161,7 @@ def _read_config(
 
 def _read_schedule(check: FieldCheck, schedule: Mapping[str, Any], fields: dict[str, Any]) -> None:
     path = "config.schedule"
-    check.known(schedule, path, {"type", "timezone", "scheduleDate"})
+    check.refuse_unknown(schedule, path, {"type", "timezone", "scheduleDate"})
     kind = check.code(schedule, path, "type", low=0, high=1)
     may_miss = kind == 0 and (check.on.schedule_may_be_short or not check.on.strict)
     fields["is_scheduled"] = kind == 1
@@ -172,7 +174,7 @@ def _read_schedule(check: FieldCheck, schedule: Mapping[str, Any], fields: dict[
 
 def _read_ga(check: FieldCheck, ga: Mapping[str, Any], fields: dict[str, Any]) -> None:
     path = "config.ga"
-    check.known(ga, path, {"enable", "ecommerceEnable", "utmCampaign", "utmContent"})
+    check.refuse_unknown(ga, path, {"enable", "ecommerceEnable", "utmCampaign", "utmContent"})
     enabled = _read_flag(check, ga, "enable")
     fields["has_ecommerce"] = _read_flag(check, ga, "ecommerceEnable") and enabled
     for name in ("utmCampaign", "utmContent"):
@@ -266,7 +268,7 @@ def _refuse_strangers(
         for name in mixed:
             check.refuse(f"{path}.{name}", "InvalidTestingOnFields")
             check.refuse(path, "InvalidTestingOnFields")
-    check.known(mail, path, names | set(mixed) if testing_on is not None else names)
+    check.refuse_unknown(mail, path, names | set(mixed) if testing_on is not None else names)
 
 
 def _content_names(testing_on: int | None, *, with_preheader: bool) -> set[str]:
@@ -287,7 +289,7 @@ def _read_testing(
     if testing is None:
         return
     path = f"{path}.testing"
-    check.known(testing, path, {"proportion", "time", "unit"})
+    check.refuse_unknown(testing, path, {"proportion", "time", "unit"})
     fields["proportion"] = check.number(testing, path, "proportion", low=0, high=100)
     count = check.number(testing, path, "time", low=0, high=MAX_WAIT_UNITS)
     unit = check.code(testing, path, "unit", low=0, high=1)
