@@ -49,39 +49,6 @@ async def test_request_that_is_not_sent_never_arrives() -> None:
     assert len(emulator.lists) == 1
 
 
-async def test_lost_reply_is_to_a_request_that_was_processed() -> None:
-    """The connection is dropped after the effect."""
-    emulator, _ = make()
-    emulator.lose_reply_to("create_list")
-    async with Api(emulator) as api:
-        with pytest.raises(httpx.RemoteProtocolError):
-            await api.create_list()
-
-    assert len(emulator.lists) == 1
-    assert (emulator.requests[0].status, emulator.requests[0].fault) == (None, "lose_reply")
-
-
-async def test_dropped_request_has_no_effect() -> None:
-    """The client cannot tell it from a lost reply."""
-    emulator, _ = make()
-    emulator.drop_request("create_list")
-    async with Api(emulator) as api:
-        with pytest.raises(httpx.ReadError):
-            await api.create_list()
-
-    assert (len(emulator.lists), emulator.count("create_list")) == (0, 1)
-
-
-async def test_delay_within_the_timeout_is_waited_for() -> None:
-    """The answer comes late, on the emulator's clock."""
-    emulator, clock = make()
-    emulator.delay("create_list", seconds=4)
-    async with Api(emulator) as api:
-        answer = await api.post(INSERT, {"name": "x"}, timeout=5)
-
-    assert (answer.status_code, clock.elapsed_s) == (200, 4)
-
-
 async def test_delay_beyond_the_timeout_is_a_read_timeout_after_the_effect() -> None:
     """The client waits as long as it said, and the request was processed."""
     emulator, clock = make()

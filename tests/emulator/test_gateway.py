@@ -5,35 +5,12 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from newsleopard_async.emulator import Emulator, Switches
+from newsleopard_async.emulator import Emulator
 from newsleopard_async.emulator.platform.gateway import LATER_PATHS, RequestRecord
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
 from tests.emulator.api import BODY, Api, HandClock, make
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest.mark.parametrize("key", [None, "", "wrong", "Test-Key"])
-@pytest.mark.parametrize("path", ["/v1/contacts/lists", "/v1/report/x/link", "/nowhere"])
-async def test_missing_or_wrong_key_gets_the_documented_403(key: str | None, path: str) -> None:
-    """The key is checked before anything else, and the body is exactly the documented one."""
-    emulator, _ = make()
-
-    async with Api(emulator, key=key) as api:
-        answer = await api.get(path)
-
-    assert answer.status_code == 403
-    assert answer.content == b'{"message":"Forbidden"}'
-
-
-async def test_every_configured_key_is_good() -> None:
-    """Several keys belong to one account."""
-    emulator = Emulator(api_keys=("one", "two"), clock=HandClock())
-
-    async with Api(emulator, key="two") as api:
-        answer = await api.get("/v1/contacts/lists")
-
-    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -132,23 +109,6 @@ async def test_eleventh_request_within_a_second_is_refused_without_counting() ->
     assert later == [200, 429]
 
 
-async def test_limit_of_the_day_is_a_sliding_one() -> None:
-    """After so many requests the body says Limit Exceeded until 24 hours are over."""
-    clock = HandClock()
-    emulator = Emulator(clock=clock, switches=Switches(requests_per_day=3))
-    async with Api(emulator) as api:
-        statuses = [(await api.get("/v1/contacts/lists")).status_code for _ in range(3)]
-        refused = await api.get("/v1/contacts/lists")
-        clock.advance(86_399)
-        still = await api.get("/v1/contacts/lists")
-        clock.advance(1)
-        again = await api.get("/v1/contacts/lists")
-
-    assert statuses == [200] * 3
-    assert (refused.status_code, refused.json()) == (429, {"message": "Limit Exceeded"})
-    assert (still.status_code, again.status_code) == (429, 200)
-
-
 async def test_keys_have_limits_of_their_own() -> None:
     """What one key sends does not count against another."""
     emulator = Emulator(api_keys=("a", "b"), clock=HandClock())
@@ -158,28 +118,6 @@ async def test_keys_have_limits_of_their_own() -> None:
         answer = await other.get("/v1/contacts/lists")
 
     assert answer.status_code == 200
-
-
-async def test_vendor_profile_allows_two_a_second() -> None:
-    """The profile of the vendor's notes has their limits and their words."""
-    emulator = Emulator(profile="vendor-2026", clock=HandClock())
-    async with Api(emulator) as api:
-        answers = [await api.get("/v1/contacts/lists") for _ in range(3)]
-
-    assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[2].json() == {"message": "too many requests"}
-    assert emulator.switches.requests_per_day == 300_000
-
-
-async def test_limit_status_and_text_can_be_switched() -> None:
-    """Neither status nor wording is documented, so both can be set."""
-    clock = HandClock()
-    emulator = Emulator(clock=clock, switches=Switches(requests_per_s=0))
-    emulator.switch(limit_status=400, second_limit_message="too many requests")
-    async with Api(emulator) as api:
-        answer = await api.get("/v1/contacts/lists")
-
-    assert (answer.status_code, answer.json()) == (400, {"message": "too many requests"})
 
 
 LATER = "/v1/campaign/normal/" + "0" * 32
@@ -270,26 +208,6 @@ async def test_wrong_method_is_405_without_content(method: str, path: str) -> No
 
     assert (answer.status_code, answer.content) == (405, b"")
     assert answer.headers["allow"] in {"GET", "POST"}
-
-
-async def test_literal_route_comes_before_a_list_code() -> None:
-    """``/imports/file`` is the import without list, not a list called ``file``."""
-    emulator, _ = make()
-    async with Api(emulator) as api:
-        plain = await api.post("/v1/contacts/imports/file", {})
-        grouped = await api.post("/v1/contacts/imports/file/file", {})
-
-    assert (plain.status_code, grouped.status_code) == (200, 500)
-
-
-async def test_multipart_body_is_refused() -> None:
-    """A file posted to the API imports nothing (T21)."""
-    emulator, _ = make()
-    async with Api(emulator) as api:
-        answer = await api.post("/v1/contacts/imports/file", files={"file": b"EMAIL,NAME\n"})
-
-    assert (answer.status_code, answer.content) == (415, b"")
-    assert emulator.imports == ()
 
 
 @pytest.mark.parametrize(

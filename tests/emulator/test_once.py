@@ -15,7 +15,6 @@ from tests.emulator.api import AB_ONCE_BODY, ONCE_BODY, Api, changed, make, rows
 
 pytestmark = pytest.mark.asyncio
 
-MONTH_S = 30 * 86_400
 QUIET = {"later_endpoints": True, "bounce_share": 0.0, "open_share": 0.0}
 FILE = "EMAIL,NAME,CITY\na@b.cc,小華,台北\nc@d.ee,小明,高雄\n"
 
@@ -34,20 +33,6 @@ async def reserved(api: Api, body: Mapping[str, Any] = ONCE_BODY) -> str:
 def states(emulator: Emulator) -> list[str]:
     """Name the state of each campaign at the clock's present."""
     return [item.state(emulator.clock.now()) for item in emulator.campaigns]
-
-
-async def test_nothing_is_sent_without_an_upload() -> None:
-    """A campaign without its upload stays PREPARE for ever, and costs nothing (T123)."""
-    emulator, clock = make(**QUIET)
-    async with Api(emulator) as api:
-        answer = await api.reserve(ONCE_BODY)
-        clock.advance(MONTH_S)
-
-    assert answer.status_code == 200
-    assert answer.json().keys() == {"sn", "url"}
-    assert [item.sn for item in emulator.campaigns] == [answer.json()["sn"]]
-    assert states(emulator) == ["PREPARE"]
-    assert (emulator.mailings, len(emulator.outbox), emulator.balance) == (0, 0, 1_000_000)
 
 
 async def test_upload_is_sent_to_and_its_contacts_are_stored_nowhere() -> None:

@@ -82,15 +82,6 @@ async def test_files_hold_what_happened() -> None:
     assert {row["EMAIL"] for row in files["click"]} <= {row["EMAIL"] for row in files["open"]}
 
 
-async def test_types_without_events_are_left_out() -> None:
-    """Not every type is always there (T116)."""
-    sent = await Sent.of(bounce_share=0, click_share=0, unsubscribe_share=0, complain_share=0)
-    await sent.export()
-    sent.clock.advance(15)
-
-    assert [link["reportType"] for link in await sent.links()] == ["delivery", "open"]
-
-
 async def test_second_export_within_the_hour_is_void() -> None:
     """It answers 200 and does nothing (T111)."""
     sent = await Sent.of()
@@ -106,35 +97,6 @@ async def test_second_export_within_the_hour_is_void() -> None:
     assert [link["createdDate"] for link in before] == [link["createdDate"] for link in after]
 
 
-async def test_new_export_makes_files_for_types_with_new_events_only() -> None:
-    """A type in which nothing happened keeps its file and its date (T113)."""
-    sent = await Sent.of()
-    sent.clock.advance(-DAY_S + 600)
-    await sent.export()
-    sent.clock.advance(15)
-    first = {link["reportType"]: link["createdDate"] for link in await sent.links()}
-    sent.clock.advance(7_200)
-    await sent.export()
-    sent.clock.advance(15)
-    second = {link["reportType"]: link["createdDate"] for link in await sent.links()}
-
-    assert first["delivery"] == second["delivery"]
-    assert first["open"] < second["open"]
-
-
-async def test_export_without_any_new_event_changes_nothing() -> None:
-    """An unchanged date is a valid end (T113)."""
-    sent = await Sent.of()
-    sent.clock.advance(30 * DAY_S)
-    await sent.export()
-    sent.clock.advance(3_600)
-    first = [link["createdDate"] for link in await sent.links()]
-    await sent.export()
-    sent.clock.advance(3_600)
-
-    assert [link["createdDate"] for link in await sent.links()] == first
-
-
 async def test_types_can_be_ready_one_after_the_other() -> None:
     """A look in between sees some of the files."""
     sent = await Sent.of(report_delay_s=10, report_stagger_s=10)
@@ -142,50 +104,6 @@ async def test_types_can_be_ready_one_after_the_other() -> None:
     sent.clock.advance(25)
 
     assert [link["reportType"] for link in await sent.links()] == ["delivery", "open"]
-
-
-@pytest.mark.parametrize("path", ["export", "link"])
-async def test_unknown_campaign_is_40303(path: str) -> None:
-    """Both endpoints answer 403 with a code and a message (T03, T04)."""
-    emulator, _ = make()
-    async with Api(emulator) as api:
-        send = api.get if path == "link" else api.post
-        answer = await send(f"/v1/report/campaign_sn/{path}")
-
-    assert (answer.status_code, answer.json()) == (403, INVALID_STATE)
-
-
-async def test_unfinished_campaign_can_be_40303() -> None:
-    """The message speaks of a state, so a switch refuses a campaign that is not complete (T04)."""
-    emulator, clock = make()
-    async with Api(emulator) as api:
-        sn = (await api.submit(BODY, await api.filled_list(10))).json()["sn"]
-        lenient = await api.get(f"/v1/report/{sn}/link")
-        emulator.switch(unfinished_is_40303=True)
-        early = await api.get(f"/v1/report/{sn}/link")
-        clock.advance(60)
-        late = await api.get(f"/v1/report/{sn}/link")
-
-    assert [answer.status_code for answer in (lenient, early, late)] == [200, 403, 200]
-    assert early.json() == INVALID_STATE
-
-
-async def test_other_shapes_can_be_switched_on() -> None:
-    """A bare array, a leading colon, a cut extension, an export_sn, a refused repeat."""
-    sent = await Sent.of(
-        reports_as_array=True, odd_links=True, export_returns_sn=True, export_repeat_is_40303=True
-    )
-    first = await sent.export()
-    repeat = await sent.export()
-    sent.clock.advance(15)
-
-    answer = (await sent.api.get(f"/v1/report/{sent.sn}/link")).json()
-    link = answer[0]["link"]
-    assert list(first.json()) == ["export_sn"]
-    assert (repeat.status_code, repeat.json()) == (403, INVALID_STATE)
-    assert link.startswith(":https://storage.newsleopard.example/")
-    assert link.partition("?")[0].endswith(".cs")
-    assert (await sent.api.fetch(link[1:])).status_code == 200
 
 
 async def test_vendor_profile_takes_one_export_in_ten_seconds() -> None:
@@ -210,17 +128,6 @@ async def test_both_variants_of_a_test_are_in_the_report() -> None:
 
     (link,) = [item for item in await sent.links() if item["reportType"] == "delivery"]
     assert len((await sent.api.fetch(link["link"])).text.splitlines()) == 1_001
-
-
-async def test_report_link_expires() -> None:
-    """Links are signed, and short-lived (T118)."""
-    sent = await Sent.of(download_lifetime_s=60)
-    await sent.export()
-    sent.clock.advance(15)
-    link = (await sent.links())[0]["link"]
-    sent.clock.advance(60)
-
-    assert "Request has expired" in (await sent.api.fetch(link)).text
 
 
 async def test_report_file_is_written_once(monkeypatch: pytest.MonkeyPatch) -> None:

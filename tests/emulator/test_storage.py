@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -113,32 +112,6 @@ async def test_unsigned_header_is_refused(name: str) -> None:
     assert f"<HeadersNotSigned>{name.lower()}</HeadersNotSigned>" in answer.text
 
 
-async def test_api_key_that_reaches_the_storage_is_recorded_and_refused() -> None:
-    """The key belongs to the API alone (T09)."""
-    emulator, _ = make()
-    async with Api(emulator) as api:
-        url = (await ticket(api))["url"]
-        answer = await api.put(url, CSV, headers={"x-api-key": "test-key"})
-
-    assert answer.status_code == 400
-    assert emulator.leaked_keys == ("test-key",)
-    assert emulator.imports[0].blob is None
-
-
-@pytest.mark.parametrize(
-    ("reuse", "same", "other"),
-    [("same", 200, 403), ("any", 200, 200), ("refused", 403, 403)],
-)
-async def test_second_upload_is_as_the_switch_says(reuse: Any, same: int, other: int) -> None:
-    """By default a repeat of the very same bytes is taken and ignored (T22)."""
-    emulator, _ = make(upload_reuse=reuse)
-    async with Api(emulator) as api:
-        url = (await ticket(api))["url"]
-        statuses = [(await api.put(url, body)).status_code for body in (CSV, CSV, b"x")]
-
-    assert statuses == [200, same, other]
-
-
 async def test_replaced_upload_counts_alone() -> None:
     """Where any upload is taken, the last one is what the import reads."""
     emulator, clock = make(upload_reuse="any")
@@ -168,22 +141,6 @@ async def test_large_upload_is_streamed_to_disk() -> None:
     assert answer.status_code == 200
     assert blob is not None
     assert (blob.size, blob.lines) == (10_000_000, 100_000)
-
-
-async def test_link_expires() -> None:
-    """A download link can be fetched for a while; a look makes a fresh one (T118)."""
-    emulator, clock = make(download_lifetime_s=100)
-    async with Api(emulator) as api:
-        sn = await api.import_text("EMAIL,NAME\nbad,x\n")
-        clock.advance(60)
-        link = (await api.result(sn))["errorDownloadLink"]
-        good = await api.fetch(link)
-        clock.advance(100)
-        late = await api.fetch(link)
-        fresh = await api.fetch((await api.result(sn))["errorDownloadLink"])
-
-    assert [answer.status_code for answer in (good, late, fresh)] == [200, 403, 200]
-    assert good.headers["content-type"].startswith("text/csv")
 
 
 async def test_log_keeps_neither_signature_nor_upload() -> None:

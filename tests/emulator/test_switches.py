@@ -39,17 +39,6 @@ async def test_word_that_a_switch_does_not_know_is_refused(value: object) -> Non
         emulator.switch(code_field=value)
 
 
-async def test_larger_page_than_the_cap_is_cut() -> None:
-    """``most_lists_on_page`` caps ``size``, and the next page goes on from there (T59)."""
-    emulator, _ = make(most_lists_on_page=2)
-    async with Api(emulator) as api:
-        for name in "abcde":
-            await api.create_list(name)
-        pages = [await _names(api, f"size=100&page={page}") for page in range(4)]
-
-    assert pages == [["e", "d"], ["c", "b"], ["a"], []]
-
-
 @pytest.mark.parametrize(
     ("before", "page_0"), [("first", ["c", "b"]), ("empty", []), ("refused", None)]
 )
@@ -87,62 +76,6 @@ async def test_new_list_may_appear_late() -> None:
     assert len(emulator.lists[0].members) == 1
 
 
-async def test_array_of_lists_may_have_another_name() -> None:
-    """``lists_wrapper`` names the array, and a ``pageInfo`` stands beside it (T54)."""
-    emulator, _ = make(lists_wrapper="groups")
-    async with Api(emulator) as api:
-        await api.create_list("a")
-        wrapped = (await api.get(f"{LISTS}?size=5")).json()
-        emulator.switch(lists_as_array=True)
-        bare = (await api.get(LISTS)).json()
-
-    assert [item["name"] for item in wrapped["groups"]] == ["a"]
-    assert wrapped["pageInfo"] == {"page": 0, "size": 5, "total": 1}
-    assert isinstance(bare, list)
-
-
-@pytest.mark.parametrize(
-    ("before", "status", "body"),
-    [
-        ("empty", 200, '{"Reports":[]}'),
-        ("null", 200, "null"),
-        ("refused", 403, '{"code":"40303","message":"bad operation with invalid user state"}'),
-        ("400", 400, ""),
-        ("404", 404, ""),
-    ],
-)
-async def test_links_before_a_file_is_ready(before: str, status: int, body: str) -> None:
-    """What the links are until a file is ready is a switch; then they come (T04, T117)."""
-    emulator, clock = make(links_before_report=before)
-    async with Api(emulator) as api:
-        sn = await _sent(api)
-        answers = [await api.get(f"/v1/report/{sn}/link")]
-        await api.post(f"/v1/report/{sn}/export", {})
-        answers.append(await api.get(f"/v1/report/{sn}/link"))
-        clock.advance(15)
-        ready = await api.get(f"/v1/report/{sn}/link")
-
-    assert [(answer.status_code, answer.text) for answer in answers] == [(status, body)] * 2
-    assert ready.json()["Reports"]
-
-
-async def test_import_may_be_unknown_after_its_upload() -> None:
-    """With ``import_unknown_s`` the result is found only so long after the upload (T50)."""
-    emulator, clock = make(import_unknown_s=5)
-    async with Api(emulator) as api:
-        job = (await api.post("/v1/contacts/imports/file", {})).json()
-        path = f"/v1/contacts/imports/result/{job['import_sn']}"
-        answers = [await api.get(path)]
-        await api.put(job["url"], rows(1))
-        clock.advance(4)
-        answers.append(await api.get(path))
-        clock.advance(1)
-        found = await api.get(path)
-
-    assert [(answer.status_code, answer.content) for answer in answers] == [(400, b"")] * 2
-    assert found.json()["status"] == "PROCESSING"
-
-
 async def test_webhook_has_the_result_of_an_import_that_is_not_known_yet() -> None:
     """The webhook's body is that of the GET, in every form, even if the GET comes later (T120)."""
     emulator, clock = make(
@@ -159,21 +92,6 @@ async def test_webhook_has_the_result_of_an_import_that_is_not_known_yet() -> No
 
     assert json.loads(delivery.body) == result
     assert (result["status"], result["insertCnt"]) == ("COMPLETE", "1")
-
-
-@pytest.mark.parametrize(
-    ("form", "status", "body"),
-    [("400", 400, b""), ("404", 404, b""), ("40007", 400, b'{"code":"40007"}')],
-)
-async def test_unknown_import_is_answered_as_the_switch_says(
-    form: str, status: int, body: bytes
-) -> None:
-    """``unknown_import`` is the refusal of a code that no import has (T50)."""
-    emulator, _ = make(unknown_import=form)
-    async with Api(emulator) as api:
-        answer = await api.get("/v1/contacts/imports/result/none")
-
-    assert (answer.status_code, answer.content) == (status, body)
 
 
 async def test_code_of_a_refusal_may_have_another_name() -> None:
@@ -334,22 +252,6 @@ async def test_links_may_come_as_one_object_or_one_url() -> None:
     assert (list(text), content[:5]) == (["link"], "EMAIL")
 
 
-@pytest.mark.parametrize(
-    ("shape", "keys"), [("sn", ["sn"]), ("campaignSn", ["campaignSn"]), ("data", ["data", "sn"])]
-)
-async def test_submit_is_answered_in_the_shape_that_the_switch_says(
-    shape: str, keys: list[str]
-) -> None:
-    """``submit_shape`` is where the code of an accepted campaign stands (T64)."""
-    emulator, _ = make(submit_shape=shape)
-    async with Api(emulator) as api:
-        found: Any = (await api.submit(BODY, await api.filled_list(1))).json()
-
-    for key in keys:
-        (found,) = [found[key]] if list(found) == [key] else []
-    assert found == emulator.campaigns[0].sn
-
-
 async def test_file_above_the_limit_ends_in_error() -> None:
     """``file_max_bytes`` is about uploaded files; a text import has its own limit (T28, T30)."""
     emulator, clock = make(file_max_bytes=len(rows(1).encode()))
@@ -366,25 +268,20 @@ async def test_file_above_the_limit_ends_in_error() -> None:
     assert statuses == ["COMPLETE", "ERROR", "COMPLETE"]
 
 
-@pytest.mark.parametrize(("kind", "status"), [(0, 200), (1, 400)])
-async def test_schedule_of_an_immediate_send_may_be_short(kind: int, status: int) -> None:
-    """With ``schedule_may_be_short`` a strict server misses neither zone nor date (T69)."""
-    emulator, _ = make(schedule_may_be_short=True)
-    body = changed(BODY, {"config.schedule": {"type": kind}})
+async def test_ids_of_templates_may_be_numbers() -> None:
+    """With ``numeric_template_ids`` an id is a number, as with ``numeric_codes`` (T132)."""
+    emulator, _ = make(later_endpoints=True, numeric_codes=True)
+    emulator.add_template("a", "")
+    emulator.switch(numeric_template_ids=True)
+    emulator.add_template("b", "")
     async with Api(emulator) as api:
-        answer = await api.submit(body, await api.filled_list(1))
+        numbers = [each["id"] for each in (await api.get("/v1/templates")).json()]
+        found = (await api.get(f"/v1/templates/{numbers[1]}")).json()
+        emulator.switch(numeric_template_ids=False)
+        [long, text] = [each["id"] for each in (await api.get("/v1/templates")).json()]
 
-    assert answer.status_code == status
-
-
-async def test_begin_of_sending_may_have_the_name_of_the_notes() -> None:
-    """``sent_begin_field`` is the name of that time in the list of campaigns (T109)."""
-    emulator, _ = make(sent_begin_field="sentStartAt")
-    async with Api(emulator) as api:
-        await _sent(api)
-        (campaign,) = (await api.get("/v1/report/campaigns")).json()
-
-    assert sorted(campaign) == ["name", "sentEndDate", "sentStartAt", "sn"]
+    assert (numbers, found["name"]) == ([long, 102], "b")
+    assert (isinstance(long, int), text) == (True, "102")
 
 
 async def test_words_of_a_switch_are_checked_at_the_start() -> None:

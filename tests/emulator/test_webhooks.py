@@ -9,7 +9,7 @@ import pytest
 
 from newsleopard_async.emulator import Emulator, Switches
 from newsleopard_async.emulator.platform.webhooks import is_loopback
-from tests.emulator.api import BODY, Api, HandClock, rows
+from tests.emulator.api import Api, HandClock, rows
 
 pytestmark = pytest.mark.asyncio
 
@@ -69,50 +69,6 @@ async def test_import_is_told_when_it_ends() -> None:
     assert (made.url, made.status, made.refused) == (HOOK, 204, False)
     assert receiver.bodies == [result]
     assert emulator.webhooks == (made,)
-
-
-async def test_export_is_told_when_its_files_are_ready() -> None:
-    """The body holds the links (T120)."""
-    receiver = Receiver()
-    emulator, clock = emulator_with(receiver)
-    async with Api(emulator) as api:
-        sn = (await api.submit(BODY, await api.filled_list(5))).json()["sn"]
-        clock.advance(3_600)
-        await api.post(f"/v1/report/{sn}/export", {"webhookUrl": HOOK})
-        early = await emulator.deliver_webhooks()
-        clock.advance(15)
-        await emulator.deliver_webhooks()
-        links = (await api.get(f"/v1/report/{sn}/link")).json()
-
-    assert early == ()
-    assert receiver.bodies == [links]
-
-
-@pytest.mark.parametrize(("copies", "tries"), [(0, 0), (1, 1), (2, 2)])
-async def test_webhook_can_be_lost_or_doubled(copies: int, tries: int) -> None:
-    """Neither is documented to be impossible (T121)."""
-    receiver = Receiver(status=500)
-    emulator, clock = emulator_with(receiver, webhook_copies=copies)
-    async with Api(emulator) as api:
-        await start_import(api, HOOK)
-        clock.advance(60)
-        emulator.imports  # noqa: B018  # a look lets the time pass
-        made = await emulator.deliver_webhooks()
-
-    assert len(made) == len(receiver.bodies) == tries
-
-
-async def test_foreign_host_is_recorded_and_never_contacted() -> None:
-    """The emulator reaches nobody but this machine."""
-    receiver = Receiver()
-    emulator, clock = emulator_with(receiver)
-    async with Api(emulator) as api:
-        await start_import(api, "https://yours.webhook.com.tw")
-        clock.advance(60)
-        (made,) = await emulator.deliver_webhooks()
-
-    assert (made.refused, made.status) == (True, None)
-    assert receiver.bodies == []
 
 
 @pytest.mark.parametrize(

@@ -282,7 +282,7 @@ async def test_t70_client() -> None:
 async def test_t70_emulator() -> None:
     """Only the form of the date counts, not its value."""
     path = "config.schedule.scheduleDate"
-    old = await judged(changed(BODY, {path: "2019-07-05T06:00:28.000Z"}))
+    old = await judged(changed(BODY, {path: "0001-01-01T00:00:00.00Z"}))
     bad = await judged(changed(BODY, {path: "now"}))
 
     assert (old.status_code, codes_of(bad)) == (200, (400, 40020))
@@ -386,6 +386,7 @@ async def test_t74_client() -> None:
         ("2026-01-05T02:00:00.000Z", 200),
         ("2026-01-05T02:00:00Z", 400),
         ("2026-01-05T02:00:00.0Z", 400),
+        ("2026-01-05T02:00:00.0000Z", 400),
         ("2026-01-05T02:00:00.000+00:00", 400),
         ("2026-01-05 02:00:00.000Z", 400),
         ("2026-02-30T02:00:00.000Z", 400),
@@ -412,7 +413,7 @@ async def test_t75_client() -> None:
 
 
 @point
-@pytest.mark.parametrize(("seconds", "status"), [(59, 400), (60, 400), (61, 200), (10**9, 200)])
+@pytest.mark.parametrize(("seconds", "status"), [(60, 400), (59, 400), (10**9, 200), (61, 200)])
 async def test_t75_emulator(seconds: float, status: int) -> None:
     """Any time in the future will do, otherwise it is 40019; filling the list took a minute."""
     schedule = {"type": 1, "timezone": 21, "scheduleDate": at(seconds)}
@@ -514,23 +515,19 @@ async def test_t80_client() -> None:
 
 @point
 @pytest.mark.parametrize(
-    ("address", "code"),
-    [
+    ("body", "field"),
+    [(SENDER_BODY, "fromAddressB"), (SENDER_BODY, "fromAddressA"), (BODY, "fromAddress")],
+)
+async def test_t80_emulator(body: dict[str, Any], field: str) -> None:
+    """Form, domain and verification are checked, of each address of a test."""
+    for address, code in (
         ("nobody", 40003),
         ("a@denied.example", 40004),
         ("unverified@example.com", 40011),
         ("b@shop.tw", 40011),
         ("me@shop.tw", None),
-    ],
-)
-async def test_t80_emulator(address: str, code: int | None) -> None:
-    """Form, domain and verification are checked, of each address of a test."""
-    listed = ("me@shop.tw", "@example.com") if "shop" in address else None
-    for body, field in (
-        (BODY, "fromAddress"),
-        (SENDER_BODY, "fromAddressA"),
-        (SENDER_BODY, "fromAddressB"),
     ):
+        listed = ("Me@shop.tw", "@example.com") if "shop" in address else None
         answer = await judged(changed(body, {f"content.{field}": address}), verified_senders=listed)
         assert codes_of(answer) == (200 if code is None else 400, code)
 
@@ -811,7 +808,7 @@ async def test_t89_emulator() -> None:
         "content.subjectA": ["InvalidTestingOnFields"],
     }
     as_text = await judged(body, invalid_fields_as_text=True)
-    assert isinstance(as_text.json()["invalidFields"], str)
+    assert as_text.json()["invalidFields"] == "欄位相關錯誤訊息"
 
 
 @point

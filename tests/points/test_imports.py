@@ -132,7 +132,8 @@ async def test_t44_emulator() -> None:
             api.emulator.script_import(status)
             sn = await api.import_text(CSV)
             clock.advance(60)
-            assert (await api.result(sn))["status"] == status
+            result = await api.result(sn)
+            assert (result["status"], result["insertCnt"]) == (status, imported_count)
             assert len(api.emulator.contacts) == imported_count
 
 

@@ -515,7 +515,7 @@ async def test_t132_emulator() -> None:
         refused = await api.get("/v1/templates/nobody")
 
     assert one == {"id": made.id, "name": "範本", "html": "<p>${NAME}</p>"}
-    assert (row["id"], row["name"]) == (made.id, "範本")
+    assert row == {"id": made.id, "name": "範本"}
     assert isinstance(ids[1], int)
     assert codes_of(refused) == (400, 40007)
 
