@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,27 +23,12 @@ from newsleopard_async.models import (
 )
 from newsleopard_async.transport.wire import answers
 from newsleopard_async.transport.wire.values import Unread, WireError
-from tests.openapi import openapi
 
 SN = "40280a3c6a0cb8c5016a10142a230002"
 IMPORT_SN = "45093ba5-4bb5-47b2-a2c7-40ae4ff646b6"
 URL = "https://s3.amazonaws.com/..."
 
 decode_import = functools.partial(answers.decode_import_result, requested=ImportSn(IMPORT_SN))
-
-DECODERS: dict[str, Callable[[object, Unread], object]] = {
-    "listSentCampaigns": answers.decode_sent_campaigns,
-    "getReportLinks": answers.decode_links,
-    "createFileImport": answers.decode_ticket,
-    "createFileImportToList": answers.decode_ticket,
-    "importText": answers.decode_import_sn,
-    "importTextToList": answers.decode_import_sn,
-    "getImportResult": decode_import,
-    "createList": answers.decode_list_sn,
-    "listLists": answers.decode_lists,
-    "submitCampaign": answers.decode_campaign_sn,
-    "submitAbTest": answers.decode_campaign_sn,
-}
 
 
 def read(decode: Callable[..., Any], answer: object, **options: Any) -> Any:
@@ -54,57 +39,6 @@ def read(decode: Callable[..., Any], answer: object, **options: Any) -> Any:
     return found
 
 
-def documented_examples() -> Iterator[Any]:
-    """Read every example of a successful answer off openapi.yaml."""
-    document = openapi()
-    for item in document["paths"].values():
-        for method, operation in item.items():
-            if method in {"get", "post"} and operation["operationId"] in DECODERS:
-                answer = operation["responses"]["200"]
-                if "$ref" in answer:
-                    name = answer["$ref"].rpartition("/")[2]
-                    answer = document["components"]["responses"][name]
-                for example in answer["content"]["application/json"]["examples"].values():
-                    yield pytest.param(operation["operationId"], example["value"])
-
-
-@pytest.mark.parametrize(("operation", "answer"), list(documented_examples()))
-def test_documented_example_is_understood(operation: str, answer: object) -> None:
-    """Nothing that the documentation prints is refused."""
-    assert read(DECODERS[operation], answer)
-
-
-def test_sample_of_lists_is_read() -> None:
-    """The wrapper, numbers as text, and a name that looks like a date (T54 to T56)."""
-    sample = {
-        "clickedRate": 0,
-        "createDate": "2019-04-12T05:45:18Z",
-        "excludeCnt": 5,
-        "name": "2019-04-01T08:38:32.569Z",
-        "openedRate": 66.6667,
-        "sn": SN,
-        "status": "GENERAL",
-        "subscribedCnt": "4963",
-        "type": 0,
-        "updateDate": "2019-04-12T05:45:18Z",
-    }
-    expected = ContactList(
-        sn=ListSn(SN),
-        name="2019-04-01T08:38:32.569Z",
-        subscribed_count=4963,
-        excluded_count=5,
-        opened_rate_percent=66.6667,
-        clicked_rate_percent=0,
-        status="GENERAL",
-        type=0,
-        created=datetime(2019, 4, 12, 5, 45, 18, tzinfo=UTC),
-        updated=datetime(2019, 4, 12, 5, 45, 18, tzinfo=UTC),
-    )
-
-    assert read(answers.decode_lists, {"Lists": [sample]}) == (expected,)
-    assert read(answers.decode_lists, [{**sample, "segVersion": -1}]) == (expected,)
-
-
 def test_list_with_nothing_but_a_code_is_read() -> None:
     """What is missing is unknown, and not zero."""
     (found,) = read(answers.decode_lists, [{"sn": SN}])
@@ -112,37 +46,6 @@ def test_list_with_nothing_but_a_code_is_read() -> None:
     assert found == ContactList(sn=ListSn(SN))
     assert found.subscribed_count is None
     assert found.name == ""
-
-
-def test_sample_of_an_import_is_read() -> None:
-    """It goes on, in spite of its counts and its time of completion (T45)."""
-    result = read(
-        decode_import,
-        {
-            "import_sn": IMPORT_SN,
-            "status": "PROCESSING",
-            "fileCnt": 100,
-            "insertCnt": 85,
-            "duplicateCnt": 5,
-            "errCnt": 10,
-            "createDate": "2019-03-05T08:19:26Z",
-            "completedDate": "2019-03-05T08:19:26Z",
-            "errorDownloadLink": "https://s3.amazonaws.com/prod/error-file.csv",
-        },
-    )
-
-    assert result == ImportResult(
-        import_sn=ImportSn(IMPORT_SN),
-        status=ImportStatus.PROCESSING,
-        file_count=100,
-        inserted=85,
-        duplicates=5,
-        errors=10,
-        created=datetime(2019, 3, 5, 8, 19, 26, tzinfo=UTC),
-        completed=datetime(2019, 3, 5, 8, 19, 26, tzinfo=UTC),
-        error_url="https://s3.amazonaws.com/prod/error-file.csv",
-    )
-    assert not result.status.is_final
 
 
 @pytest.mark.parametrize(
@@ -164,43 +67,6 @@ def test_state_is_the_bare_word(status: str, expected: str) -> None:
     result = read(decode_import, {"import_sn": IMPORT_SN, "status": status})
 
     assert result.status == expected
-
-
-@pytest.mark.parametrize("link", [{}, {"errorDownloadLink": None}, {"errorDownloadLink": ""}])
-def test_error_link_may_be_absent(link: dict[str, Any]) -> None:
-    """There is no link without rejected rows (T49)."""
-    answer = {"import_sn": IMPORT_SN, "status": "COMPLETE", **link}
-
-    assert read(decode_import, answer).error_url is None
-
-
-def test_code_of_an_import_may_be_in_camel_case() -> None:
-    """The vendor's own command line expects it so (T42)."""
-    assert read(answers.decode_import_sn, {"importSn": IMPORT_SN}) == IMPORT_SN
-    assert read(answers.decode_ticket, {"import_sn": IMPORT_SN, "url": URL}) == UploadTicket(
-        import_sn=ImportSn(IMPORT_SN), url=URL
-    )
-
-
-@pytest.mark.parametrize("container", ["array", "object", "wrapper"])
-def test_sent_campaigns_come_in_three_containers(container: str) -> None:
-    """An array, one campaign, or an object with one array (T101)."""
-    sample = {
-        "sn": SN,
-        "name": "活動名稱",
-        "sentBeginDate": "2019-04-01T08:38:32.569Z",
-        "sentEndDate": "2019-08-27T08:08:54.09Z",
-    }
-    answer = {"array": [sample], "object": sample, "wrapper": {"total": 1, "any": [sample]}}
-
-    (found,) = read(answers.decode_sent_campaigns, answer[container])
-
-    assert found == SentCampaign(
-        sn=CampaignSn(SN),
-        name="活動名稱",
-        sent_begin=datetime(2019, 4, 1, 8, 38, 32, 569_000, tzinfo=UTC),
-        sent_end=datetime(2019, 8, 27, 8, 8, 54, 90_000, tzinfo=UTC),
-    )
 
 
 def test_report_link_loses_its_leading_colon() -> None:
@@ -229,12 +95,6 @@ def test_report_link_loses_its_leading_colon() -> None:
         datetime(2019, 4, 1, 8, 38, 32, tzinfo=UTC),
         None,
     ]
-
-
-@pytest.mark.parametrize("answer", [[], {"Reports": []}])
-def test_no_link_is_an_answer(answer: object) -> None:
-    """Before the first export there are none (T117)."""
-    assert read(answers.decode_links, answer) == ()
 
 
 ROW = {"sn": SN, "name": "會員"}
@@ -297,13 +157,6 @@ def test_sent_campaigns_are_known_by_their_code(answer: object) -> None:
     assert read(answers.decode_sent_campaigns, answer) == (
         SentCampaign(sn=CampaignSn(SN), name="會員"),
     )
-
-
-def test_begin_of_the_sending_has_two_names() -> None:
-    """The notes call it `sentStartAt` (T109)."""
-    (found,) = read(answers.decode_sent_campaigns, [{"sn": SN, "sentStartAt": 1_554_107_912_000}])
-
-    assert found.sent_begin == datetime(2019, 4, 1, 8, 38, 32, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -12,19 +10,11 @@ from hypothesis import given, settings
 from newsleopard_async.models import (
     Campaign,
     ContentTest,
-    FooterLanguage,
-    GoogleAnalytics,
-    ListSn,
     Mailing,
-    SendAt,
-    Sender,
     SenderTest,
     SubjectTest,
-    Timezone,
 )
 from newsleopard_async.transport.wire.requests import (
-    encode_ab_test,
-    encode_campaign,
     encode_submission,
     format_query_date,
     format_schedule_date,
@@ -52,49 +42,6 @@ def check(mailing: Mailing) -> None:
     schema(profile).check("POST", f"/v1/campaign/{kind}/submit", HEADERS, sent)
 
 
-def test_documented_sample_is_written() -> None:
-    """The campaign of the documentation's sample becomes that sample."""
-    html = "<!DOCTYPE html><html><head></head><body><p>Hello ${NAME},</p></body></html>"
-    campaign = Campaign(
-        name="活動名稱",
-        subject="信件主旨",
-        sender=Sender("寄件人名稱", "service@newsleopard.com"),
-        html=html,
-        lists=[
-            ListSn("40280a3c6a0cb8c5016a10142a230001"),
-            ListSn("40280a3c6a0cb8c5016a10142a230003"),
-        ],
-        ga=GoogleAnalytics(campaign="spring_sale", content="logolink"),
-    )
-
-    assert encode_campaign(campaign, NOW) == {
-        "form": {
-            "name": "活動名稱",
-            "selectedLists": [
-                "40280a3c6a0cb8c5016a10142a230001",
-                "40280a3c6a0cb8c5016a10142a230003",
-            ],
-            "excludeLists": [],
-        },
-        "config": {
-            "schedule": {"type": 0, "timezone": 21, "scheduleDate": "2019-07-05T06:00:28.000Z"},
-            "ga": {
-                "enable": "true",
-                "ecommerceEnable": "false",
-                "utmCampaign": "spring_sale",
-                "utmContent": "logolink",
-            },
-        },
-        "content": {
-            "subject": "信件主旨",
-            "fromName": "寄件人名稱",
-            "fromAddress": "service@newsleopard.com",
-            "htmlContent": html,
-            "footerLang": 1,
-        },
-    }
-
-
 @settings(deadline=None, max_examples=50)
 @given(campaigns())
 def test_every_campaign_is_valid_on_the_wire(campaign: Campaign) -> None:
@@ -109,41 +56,6 @@ def test_every_ab_test_is_valid_on_the_wire(
 ) -> None:
     """What the constructor lets pass, the documented schema lets pass."""
     check(ab_test)
-
-
-@pytest.mark.parametrize(
-    ("mailing", "own"),
-    [
-        (
-            SubjectTest(**SUBJECT_TEST),
-            {"testingOn": 1, "subjectA": "A", "subjectB": "B", "fromName": "電子豹"},
-        ),
-        (
-            SenderTest(**SENDER_TEST),
-            {
-                "testingOn": 2,
-                "subject": "主旨",
-                "fromNameA": "電子豹",
-                "fromNameB": "電子豹",
-                "fromAddressA": "service@example.com",
-                "fromAddressB": "news@example.com",
-            },
-        ),
-        (
-            ContentTest(**CONTENT_TEST),
-            {"testingOn": 3, "htmlContentA": "<p>A</p>", "htmlContentB": "<p>B</p>"},
-        ),
-    ],
-)
-def test_content_of_an_ab_test_stands_at_the_top(
-    mailing: SubjectTest | SenderTest | ContentTest, own: dict[str, Any]
-) -> None:
-    """Each kind has its own fields, in the same place (T95, T96)."""
-    body = encode_ab_test(mailing, NOW)
-
-    assert own.items() <= body["content"].items()
-    assert set(body) == {"form", "config", "content"}
-    assert set(body["config"]) == {"schedule", "ga"}
 
 
 @pytest.mark.parametrize(
@@ -169,60 +81,6 @@ def test_preheader_is_sent_only_on_request(mailing: Mailing, own: dict[str, str]
 
     assert {name: content[name] for name in content if "preheader" in name} == own
     check(mailing)
-
-
-@pytest.mark.parametrize(
-    ("wait", "time", "unit"),
-    [
-        (timedelta(hours=1), 1, 0),
-        (timedelta(hours=23), 23, 0),
-        (timedelta(hours=24), 1, 1),
-        (timedelta(hours=25), 25, 0),
-        (timedelta(days=3), 3, 1),
-    ],
-)
-def test_whole_days_are_sent_as_days(wait: timedelta, time: int, unit: int) -> None:
-    """The unit is 1 for days and 0 for hours."""
-    ab_test = SubjectTest(**{**SUBJECT_TEST, "wait": wait})
-
-    testing = encode_ab_test(ab_test, NOW)["content"]["testing"]
-
-    assert testing == {"proportion": 10, "time": time, "unit": unit}
-
-
-def test_scheduled_campaign_is_sent_in_utc_with_its_zone() -> None:
-    """The instant is UTC, and the zone's code stands beside it (T71)."""
-    when = datetime(2027, 1, 5, 10, 0, 0, 250_999, tzinfo=ZoneInfo("Asia/Tokyo"))
-    campaign = Campaign(**CAMPAIGN, schedule=SendAt(when))
-
-    assert encode_campaign(campaign, NOW)["config"]["schedule"] == {
-        "type": 1,
-        "timezone": Timezone.TOKYO.code,
-        "scheduleDate": "2027-01-05T01:00:00.250Z",
-    }
-
-
-@pytest.mark.parametrize(
-    ("ga", "expected"),
-    [
-        (None, {"enable": "false", "ecommerceEnable": "false"}),
-        (
-            GoogleAnalytics(campaign="c", content="d", ecommerce=True),
-            {"enable": "true", "ecommerceEnable": "true", "utmCampaign": "c", "utmContent": "d"},
-        ),
-    ],
-)
-def test_flags_of_tracking_are_text(ga: GoogleAnalytics | None, expected: dict[str, str]) -> None:
-    """The published documentation types them as strings (T76, T78)."""
-    assert encode_campaign(Campaign(**CAMPAIGN, ga=ga), NOW)["config"]["ga"] == expected
-
-
-def test_footer_is_an_integer() -> None:
-    """Codes are JSON integers (T87)."""
-    body = encode_campaign(Campaign(**CAMPAIGN, footer=FooterLanguage.ENGLISH), NOW)
-
-    assert type(body["content"]["footerLang"]) is int
-    assert body["content"]["footerLang"] == 0
 
 
 @pytest.mark.parametrize(
