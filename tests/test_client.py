@@ -19,7 +19,6 @@ from attrs.exceptions import NotAnAttrsClassError
 from rich.pretty import pretty_repr
 
 from newsleopard_async import (
-    AuthenticationError,
     Campaign,
     CampaignSn,
     ConfigurationError,
@@ -96,15 +95,6 @@ async def test_storage_goes_without_the_key(tmp_path: Path) -> None:
     [seen] = server.seen
     assert seen.line == "PUT /key?sig=1 HTTP/1.1"
     assert seen.names == ["content-length", "host"]
-
-
-@pytest.mark.anyio
-async def test_wrong_key_is_said_to_be_wrong() -> None:
-    """The whole way from the wire to the error."""
-    nl = NewsLeopard(KEY, http_transport=Scripted(json_answer(403, {"message": "Forbidden"})))
-
-    with pytest.raises(AuthenticationError):
-        await nl.contacts.list_lists()
 
 
 @pytest.mark.anyio

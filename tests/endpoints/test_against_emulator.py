@@ -10,10 +10,8 @@ import pytest
 
 from newsleopard_async import (
     ABTest,
-    AutomationEvent,
     ContactFilter,
     ImportStatus,
-    Recipient,
     ReportType,
     SendAt,
     with_lists,
@@ -72,17 +70,6 @@ async def test_file_is_uploaded_and_imported(tmp_path: Path, grouped: bool, as_p
     assert (before.status, before.status.is_final) == ("PROCESSING", False)
     assert (result.status.is_success, result.inserted) == (True, 150)
     assert len(bench.emulator.contacts) == 150
-
-
-@pytest.mark.anyio
-async def test_upload_carries_nothing_of_ours() -> None:
-    """The storage gets the length and the host, and no other header (T09, T22)."""
-    async with connected() as bench:
-        ticket = await bench.nl.contacts.start_file_import()
-        await bench.nl.contacts.upload(ticket, csv_of(2).encode())
-
-    [record] = [each for each in bench.emulator.requests if each.operation == "upload"]
-    assert record.headers.keys() == {"host", "content-length"}
 
 
 @pytest.mark.anyio
@@ -168,21 +155,6 @@ async def test_report_is_exported_and_downloaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_webhook_of_an_export_and_an_import_is_asked_for() -> None:
-    """The webhook's URL reaches the platform, which then calls it."""
-    hook = "https://yours.webhook.com.tw/hook?id=1"
-    async with connected() as bench:
-        sn = await bench.send()
-        await bench.nl.reports.export(sn, webhook_url=hook)
-        ticket = await bench.nl.contacts.start_file_import(webhook_url=hook)
-        await bench.nl.contacts.upload(ticket, csv_of(1).encode())
-        await bench.clock.sleep(60)
-        await bench.emulator.deliver_webhooks()
-
-    assert [each.url for each in bench.emulator.webhooks] == [hook, hook]
-
-
-@pytest.mark.anyio
 async def test_observer_is_told_the_code_first() -> None:
     """Whoever wants to store the code is awaited with it before the call returns."""
     observer = RecordingObserver()
@@ -200,34 +172,6 @@ async def test_observer_is_told_the_code_first() -> None:
         "on_sending",
         f"on_accepted {second}",
     ]
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("numeric_template_ids", [False, True])
-async def test_templates_are_listed_and_read(numeric_template_ids: bool) -> None:
-    """The list names them; a single one has its HTML (T132)."""
-    async with connected(profile="vendor-2026") as bench:
-        bench.emulator.switch(numeric_template_ids=numeric_template_ids)
-        made = bench.emulator.add_template("週報", "<p>您好</p>")
-        [listed] = await bench.nl.templates.list_templates()
-        one = await bench.nl.templates.get_template(listed.id)
-
-    assert (listed.id, listed.name, listed.html) == (made.id, "週報", None)
-    assert (one.id, one.name, one.html) == (made.id, "週報", "<p>您好</p>")
-
-
-@pytest.mark.anyio
-async def test_event_reaches_the_script_for_those_who_are_taken() -> None:
-    """Who was refused comes back with the reason (T133, T134)."""
-    people = [Recipient("小華", "a@example.com", {"ORDER": "1"}), Recipient("小明", "無@範例")]
-    async with connected(profile="vendor-2026") as bench:
-        outcome = await bench.nl.automation.send_event("script", AutomationEvent.TRIGGER, people)
-
-    [event] = bench.emulator.automation_events
-    assert (event.workflow, event.event) == ("script", "TRIGGER")
-    assert [each.address for each in event.recipients] == ["a@example.com"]
-    assert outcome.accepted == ("a@example.com",)
-    assert outcome.refused == {"無@範例": "Invalid: address is not a valid email format"}
 
 
 @pytest.mark.anyio

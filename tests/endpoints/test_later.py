@@ -177,11 +177,11 @@ CASES: Final = {
     ),
     "removeContacts": Case(
         lambda nl: nl.contacts.remove_contacts(
-            ListSn("list"), ContactFilter("MAIL_ADDRESS", "EQ", "a@example.com")
+            ListSn("files"), ContactFilter("MAIL_ADDRESS", "EQ", "a@example.com")
         ),
         {},
         "DELETE",
-        "/v1/contacts/list",
+        "/v1/contacts/files",
         {"field": "MAIL_ADDRESS", "operator": "EQ", "value": "a@example.com"},
         None,
     ),

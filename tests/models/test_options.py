@@ -34,10 +34,3 @@ def test_option_that_would_never_end_is_refused(
 ) -> None:
     """Every wait is finite and every limit lets something through."""
     assert problems_of(options, **arguments) == expected
-
-
-def test_presets_are_the_two_documents() -> None:
-    """10/s and 10,000 a day as published, 2/s and 300,000 a day in the vendor's notes."""
-    assert RateLimits.documented().windows == ((10, 1.0), (10_000, 86_400.0))
-    assert RateLimits.vendor_2026().windows == ((2, 1.0), (300_000, 86_400.0))
-    assert RateLimits.vendor_2026().export_every_s == 10.0
