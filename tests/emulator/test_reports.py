@@ -14,7 +14,6 @@ from tests.emulator.api import AB_BODY, BODY, Api, HandClock, make
 pytestmark = pytest.mark.asyncio
 
 DAY_S = 86_400
-INVALID_STATE = {"code": "40303", "message": "bad operation with invalid user state"}
 
 
 class Sent:

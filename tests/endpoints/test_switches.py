@@ -12,13 +12,10 @@ import pytest
 from newsleopard_async import (
     CampaignSn,
     RateLimits,
-    RetryPolicy,
     StorageError,
 )
 from newsleopard_async.emulator import Switches
 from tests.clients import Bench, connected, csv_of
-
-ONCE = RetryPolicy(max_attempts=1)
 
 
 @asynccontextmanager

@@ -509,7 +509,6 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-NAMES = ("code", "message", "invalidFields", "sn", "Lists", "recipients", "remaining")
 BODIES = st.binary(max_size=200) | st.fixed_dictionaries(
     {},
     optional=dict.fromkeys(

@@ -32,11 +32,7 @@ from newsleopard_async.emulator import Switches
 from newsleopard_async.endpoints import contacts
 from newsleopard_async.models.findings import Fix
 from newsleopard_async.workflows import steps
-from newsleopard_async.workflows.target import Target
 from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
-from tests.constants import CAMPAIGN
-
-EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
 FORMS: dict[str, Callable[[Path, str], Any]] = {
     "path": lambda folder, csv: _write(folder / "會員.csv", csv),
@@ -81,30 +77,6 @@ async def test_columns_of_other_names_are_imported() -> None:
 
 
 @pytest.mark.anyio
-async def test_skipped_contacts_are_not_imported() -> None:
-    """Nor are they missed, when the platform counts what was sent."""
-    async with connected() as bench:
-        report = await workflows.import_contacts(
-            bench.nl, csv_of(3), list_name="會員", skip=["USER1@example.com "]
-        )
-
-    assert report.result.file_count == 2
-    assert "user1@example.com" not in bench.emulator.contacts
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("ends", ["\n", "\r\n"])
-async def test_line_ends_of_windows_are_no_part_of_a_value(ends: str) -> None:
-    """What goes as text has line feeds only."""
-    async with connected() as bench:
-        csv = csv_of(3).replace("\n", ends)
-        await workflows.import_contacts(bench.nl, csv, list_name="會員")
-
-    [contact, *_] = bench.emulator.contacts.values()
-    assert contact.name == "會員0"
-
-
-@pytest.mark.anyio
 async def test_list_that_is_named_by_code_is_used() -> None:
     """It is looked at once, and no page after it is asked for."""
     async with connected() as bench:
@@ -116,21 +88,6 @@ async def test_list_that_is_named_by_code_is_used() -> None:
     assert report.list_sn == sn
     assert len(bench.emulator.lists[-1].members) == 3
     assert bench.emulator.count("list_lists") == 1
-
-
-SEGMENT = {"sn": "s", "name": "自動", "type": 1}
-
-
-@pytest.mark.anyio
-async def test_segment_is_not_imported_into() -> None:
-    """A list that fills itself is refused before anything is sent (T62)."""
-    async with scripted(Reply({"Lists": [{"sn": "a", "name": "會員"}, SEGMENT]})) as script:
-        with pytest.raises(InvalidRequest, match="s fills itself") as caught:
-            await workflows.send_campaign(
-                script.nl, CAMPAIGN, contacts=csv_of(1), list_sn=ListSn("s")
-            )
-
-    assert [(each.field, each.rule) for each in caught.value.problems] == [("list_sn", "segment")]
 
 
 UNREADABLE = {
@@ -245,29 +202,6 @@ async def test_list_that_appears_late_after_a_lost_reply_is_made_once(tmp_path: 
 
     assert [each.sn for each in bench.emulator.lists] == [report.list_sn]
     assert bench.emulator.count("create_list") == 1
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("unknown", ["400", "404", "40007"])
-async def test_import_that_is_known_late_is_waited_for(unknown: Any) -> None:
-    """Half a minute after its upload the platform knows its own code (T50)."""
-    switches = Switches(import_unknown_s=30, unknown_import=unknown)
-    async with connected(switches=switches) as bench:
-        report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
-
-    assert report.result.status.is_success
-    assert bench.emulator.count("upload") == 1
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("rows", [3, 101])
-async def test_completed_reads_as_complete(rows: int) -> None:
-    """The word that only the vendor's command line knows is a success (T43)."""
-    async with connected() as bench:
-        bench.emulator.script_import("COMPLETED")
-        report = await workflows.import_contacts(bench.nl, csv_of(rows), list_name="會員")
-
-    assert report.result.status == "COMPLETE"
 
 
 STATES = {
@@ -547,30 +481,6 @@ async def test_bad_code_of_an_import_is_refused() -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("times", "tickets"), [(1, 2), (2, 3)])
-async def test_expired_url_is_replaced(times: int, tickets: int) -> None:
-    """A fresh ticket is asked for, and its import is the one that is waited for (T22)."""
-    async with connected() as bench:
-        bench.emulator.fail("upload", status=403, times=times, body=EXPIRED)
-        report = await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
-
-    assert bench.emulator.count("start_file_import") == tickets
-    assert report.import_sn == bench.emulator.imports[-1].sn
-    assert report.result.inserted == 101
-
-
-@pytest.mark.anyio
-async def test_url_that_always_expires_is_not_replaced_for_ever() -> None:
-    """Three tickets, and then the storage's refusal."""
-    async with connected(switches=Switches(upload_lifetime_s=0)) as bench:
-        with pytest.raises(StorageError) as caught:
-            await workflows.import_contacts(bench.nl, csv_of(101), list_name="會員")
-
-    assert caught.value.expired
-    assert bench.emulator.count("start_file_import") == 3
-
-
-@pytest.mark.anyio
 async def test_other_refusal_of_the_storage_asks_for_no_ticket() -> None:
     """Only an expired URL is a reason for a fresh one."""
     async with connected() as bench:
@@ -784,11 +694,6 @@ async def test_file_that_vanishes_after_the_check_is_imported_all_the_same(tmp_p
         await workflows.import_contacts(bench.nl, file, list_name="會員", progress=vanish)
 
     assert len(bench.emulator.contacts) == 101
-
-
-def test_target_by_code_is_whole() -> None:
-    """A target holds what was asked for."""
-    assert Target(list_sn=ListSn("a")).list_name is None
 
 
 @pytest.mark.anyio

@@ -91,35 +91,6 @@ async def test_report_may_stay_where_it_is() -> None:
     assert bench.emulator.count("download") == 0
 
 
-@pytest.mark.anyio
-async def test_export_of_nothing_new_gives_the_old_files(tmp_path: Path) -> None:
-    """Nothing new is a valid end, after a while, and is said (T113)."""
-    async with sent(**QUIET) as (bench, sn):
-        first = await workflows.export_report(bench.nl, sn)
-        await bench.clock.sleep(3_700)
-        began_s = bench.clock.monotonic()
-        second = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
-        elapsed_s = bench.clock.monotonic() - began_s
-
-    assert (first.unchanged, second.unchanged) == (False, True)
-    assert second.available == first.available
-    assert len(second.files) == 1
-    assert 300 <= elapsed_s < 400
-    assert bench.emulator.count("export_report") == 2
-
-
-@pytest.mark.anyio
-async def test_second_export_within_the_hour_goes_on_to_the_links(tmp_path: Path) -> None:
-    """No second export is sent; the files of the first are the report (T111)."""
-    async with sent() as (bench, sn):
-        await workflows.export_report(bench.nl, sn)
-        report = await workflows.export_report(bench.nl, sn, download_to=tmp_path)
-
-    assert report.unchanged
-    assert report.files
-    assert bench.emulator.count("export_report") == 1
-
-
 async def exported_again(bench: Bench, sn: CampaignSn) -> tuple[workflows.CampaignReport, float]:
     """Export within the hour; return the report, and how long it took."""
     began_s, exports = bench.clock.monotonic(), bench.emulator.count("export_report")
@@ -476,17 +447,6 @@ async def test_refused_look_before_and_after_the_export_is_no_link_yet(
 
     assert (report.unchanged, bench.emulator.count("export_report")) == (False, 1)
     assert report.files
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("links", ["refused", "400", "404"])
-async def test_report_of_a_platform_that_refuses_links_before_it(links: Any) -> None:
-    """It is exported and waited for, the first time and the next."""
-    async with sent(links_before_report=links) as (bench, sn):
-        report = await workflows.export_report(bench.nl, sn)
-
-    assert not report.unchanged
-    assert report.available
 
 
 @pytest.mark.anyio

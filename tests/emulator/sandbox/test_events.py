@@ -20,8 +20,6 @@ from tests.constants import START
 from tests.emulator.api import BODY, Api
 from tests.emulator.sandbox.control_api import ControlApi
 
-JSON = {"content-type": "application/json"}
-
 
 def make() -> Emulator:
     """Make an emulator whose time stands still."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TypeVar
 
 from newsleopard_async.emulator.emulator import account_of
 from newsleopard_async.emulator.platform.account import Account
@@ -13,8 +12,6 @@ from newsleopard_async.emulator.sandbox.views import MailsFound
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
 
 __all__ = ["T", "World", "filled"]
-
-T = TypeVar("T")
 
 
 class World:

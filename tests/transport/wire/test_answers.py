@@ -100,7 +100,6 @@ def test_report_link_loses_its_leading_colon() -> None:
 ROW = {"sn": SN, "name": "會員"}
 OTHER_ROW = {"sn": "0412", "name": "0412"}
 OPEN = {"reportType": "open", "link": "https://x.example/y"}
-NONE: tuple[object, ...] = ()
 
 
 @pytest.mark.parametrize(
