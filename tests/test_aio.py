@@ -32,6 +32,7 @@ from tests.transport.scripted import (
     errors_in,
     json_answer,
     make_api,
+    never,
     warnings_in,
 )
 
@@ -153,10 +154,6 @@ async def test_cancelled_submit_without_an_answer_ends_at_its_bound(
 ) -> None:
     """A silent server cannot keep a cancelled caller for longer than submit_s."""
     clock = ManualClock()
-
-    async def never(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep_forever()
-        raise AssertionError
 
     api = make_api(Scripted(never), clock=clock)
     with clock.deadline(5) as scope:

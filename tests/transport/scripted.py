@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import anyio
 import attrs
 import httpx
 import pytest
@@ -40,6 +41,7 @@ __all__ = [
     "errors_in",
     "json_answer",
     "make_api",
+    "never",
     "warnings_in",
 ]
 
@@ -142,6 +144,12 @@ def answer(status: int = 200, body: bytes = b"", headers: dict[str, str] | None 
 def json_answer(status: int, content: Any) -> Handler:
     """Script an answer in JSON."""
     return answer(status, json.dumps(content, ensure_ascii=False).encode())
+
+
+async def never(request: httpx.Request) -> httpx.Response:
+    """Take a request and give no answer."""
+    await anyio.sleep_forever()
+    raise AssertionError
 
 
 THROTTLED = json_answer(429, {"message": "Limit Exceeded"})

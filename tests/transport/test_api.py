@@ -36,6 +36,7 @@ from tests.transport.scripted import (
     answer,
     json_answer,
     make_api,
+    never,
 )
 
 pytestmark = pytest.mark.anyio
@@ -118,10 +119,6 @@ async def test_export_cancelled_in_flight_keeps_its_hour() -> None:
     """It may have arrived, so it counts, against the day too."""
     clock = ManualClock()
 
-    async def never(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep_forever()
-        raise AssertionError
-
     api = make_api(Scripted(never), clock=clock)
     with clock.deadline(5):
         await api.call(EXPORT)
@@ -151,10 +148,6 @@ async def test_read_ends_within_the_sum_of_the_timeouts(
     monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 1)
     clock = ManualClock()
 
-    async def never(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep_forever()
-        raise AssertionError
-
     times = Timeouts(connect_s=1, read_s=2, write_s=4, pool_s=8)
     api = make_api(Scripted(never), clock=clock, timeouts=times, retry=RetryPolicy(max_attempts=1))
     ended_at: list[float] = []
@@ -175,10 +168,6 @@ async def test_read_ends_within_the_sum_of_the_timeouts(
 async def test_submit_ends_within_its_bound() -> None:
     """Neither sooner, since its answer is worth waiting for, nor later."""
     clock = ManualClock()
-
-    async def never(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep_forever()
-        raise AssertionError
 
     transport = Scripted(never)
     api = make_api(transport, clock=clock, timeouts=Timeouts(submit_s=45))

@@ -192,10 +192,14 @@ async def test_refused_submit_is_repeated_until_accepted() -> None:
     assert len(transport.sent) == 3
 
 
-@pytest.mark.parametrize(("is_grouped", "attempts"), [(True, 2), (False, 5)])
-async def test_empty_500_of_a_grouped_import(*, is_grouped: bool, attempts: int) -> None:
+@pytest.mark.parametrize(
+    ("is_grouped", "body", "attempts"), [(True, b"", 2), (True, b" \r\n", 2), (False, b"", 5)]
+)
+async def test_empty_500_of_a_grouped_import(
+    *, is_grouped: bool, body: bytes, attempts: int
+) -> None:
     """Exactly one repetition, where it may mean an unknown list (T51)."""
-    transport = Scripted(answer(500))
+    transport = Scripted(answer(500, body))
     request = attrs.evolve(IMPORT, empty_500_once=is_grouped, hint="check list_sn")
 
     with pytest.raises(ServerError, match="check list_sn"):

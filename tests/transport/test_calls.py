@@ -26,6 +26,7 @@ from tests.transport.scripted import (
     answer,
     json_answer,
     make_api,
+    never,
 )
 
 pytestmark = pytest.mark.anyio
@@ -245,10 +246,6 @@ async def test_no_connection_in_time_is_a_line(
     monkeypatch.setattr("newsleopard_async.transport.pools._CONNECTIONS", 1)
     clock = ManualClock()
 
-    async def never(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep_forever()
-        raise AssertionError
-
     api = make_api(Scripted(never), clock=clock, retry=RetryPolicy(max_attempts=1))
 
     async def fail() -> None:
@@ -273,10 +270,6 @@ async def test_nothing_is_made_up_for_a_log_that_nobody_reads(
 
     monkeypatch.setattr("newsleopard_async.transport.calls.fields_of", fail)
     clock = ManualClock()
-
-    async def never(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep_forever()
-        raise AssertionError
 
     api = make_api(Scripted(answer(503), json_answer(200, []), never), clock=clock)
     await api.call(READ)

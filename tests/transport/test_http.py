@@ -30,7 +30,7 @@ from newsleopard_async.transport.outcome import Answer, NotSent, Outcome, ReplyL
 from newsleopard_async.transport.pace import Windows
 from tests.transport.loopback import Seen, raw_server, serve
 from tests.transport.loopback import http as wire
-from tests.transport.scripted import Handler, Pieces, Scripted, answer, caused
+from tests.transport.scripted import Handler, Pieces, Scripted, answer, caused, never
 
 pytestmark = pytest.mark.anyio
 
@@ -406,11 +406,7 @@ async def test_silent_server_ends_at_the_total_time() -> None:
     """A transport that knows no timeouts is bounded all the same."""
     clock = ManualClock()
 
-    async def handle(request: httpx.Request) -> httpx.Response:
-        await anyio.sleep_forever()
-        raise AssertionError
-
-    outcome = await perform(exchange(Scripted(handle), clock=clock, total_s=60))
+    outcome = await perform(exchange(Scripted(never), clock=clock, total_s=60))
 
     assert outcome == ReplyLost("no whole answer within 60 s", "timeout")
 

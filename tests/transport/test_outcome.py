@@ -123,8 +123,13 @@ WEEK_S = 7 * 86_400.0
     ("value", "expected"),
     [
         (None, None),
+        ("0", 0.0),
         ("7", 7.0),
         (" 7 ", 7.0),
+        ("5, 5", None),
+        ("Mon, 05 Jan 2026 02:00:30 -0000", 30.0),
+        ("Mon, 05 Jan 2026 10:00:30 +0800", 30.0),
+        ("Mon, 01 Jan 99999999999999 00:00:00 GMT", None),
         ("9" * 400, WEEK_S),
         ("Mon, 05 Jan 2026 02:00:42 GMT", 42.0),
         ("Mon, 05 Jan 2026 02:00:42", 42.0),
@@ -144,9 +149,10 @@ WEEK_S = 7 * 86_400.0
 def test_retry_after_is_read_within_bounds(value: str | None, expected: float | None) -> None:
     """What makes no sense says nothing; no number or date is too large to be read."""
     assert retry_after_s(Answer(429, retry_after=value), NOW) == expected
+    assert retry_after_s(ReplyLost("ReadTimeout"), NOW) is None
 
 
-@given(st.text(max_size=60))
+@given(st.text(max_size=60) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} .*"))
 def test_no_retry_after_crashes(value: str) -> None:
     """The header is the server's, and may hold anything."""
     asked_s = retry_after_s(Answer(429, retry_after=value), NOW)

@@ -11,7 +11,7 @@ from newsleopard_async.emulator.sandbox.mails import MailFilter, find_mails
 from newsleopard_async.emulator.sandbox.views import MailsFound
 from tests.emulator.api import AB_BODY, BODY, Api, HandClock, changed, make
 
-__all__ = ["T", "World", "filled"]
+__all__ = ["World", "filled"]
 
 
 class World:
