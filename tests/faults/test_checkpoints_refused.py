@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import attrs
 import pytest
 
 from newsleopard_async import (
@@ -28,7 +27,7 @@ from newsleopard_async.stores import swap
 from newsleopard_async.workflows import Checkpoint
 from newsleopard_async.workflows.checkpoint import CheckpointLike
 from tests.clients import checkpoint_of
-from tests.constants import CAMPAIGN, LIST_NAME
+from tests.constants import LIST_NAME
 from tests.faults.sending import (
     alone,
     damage,
@@ -38,26 +37,6 @@ from tests.faults.sending import (
     sending,
 )
 from tests.faults.world import FEW, RunStore, World, csv_of
-
-OTHER_INPUT: dict[str, dict[str, Any]] = {
-    "campaign": {"campaign": attrs.evolve(CAMPAIGN, subject="另一個")},
-    "contacts": {"contacts": csv_of(FEW + 1)},
-    "list": {"list_name": "另一個"},
-    "choice": {"if_list_exists": "reuse"},
-    "marker": {"marker": "own"},
-    "no-marker": {"marker": None},
-}
-
-
-@pytest.mark.parametrize("options", OTHER_INPUT.values(), ids=OTHER_INPUT)
-def test_other_input_is_refused(at: World, options: dict[str, Any]) -> None:
-    """A checkpoint is of what was asked for first."""
-    hold(at)
-
-    with pytest.raises(InvalidRequest, match="was made for other input") as caught:
-        send(at, **options)
-
-    assert rule_of(caught) == ("checkpoint", "other-input")
 
 
 def test_other_pipeline_is_refused(at: World) -> None:
@@ -278,14 +257,6 @@ def test_other_types_are_refused(at: World, given: Any) -> None:
         send(at, given)
 
     assert rule_of(caught) == ("checkpoint", "type")
-
-
-def test_checkpoint_in_no_folder_keeps_from_beginning(at: World) -> None:
-    """Where nothing can be written, nothing is sent."""
-    with pytest.raises(ConfigurationError, match="cannot be used"):
-        send(at, at.folder / "nowhere" / "checkpoint.json")
-
-    assert at.emulator.requests == ()
 
 
 def test_checkpoint_that_is_a_folder_keeps_from_beginning(at: World) -> None:

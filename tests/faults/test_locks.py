@@ -243,26 +243,6 @@ async def test_of_two_runs_of_which_one_lost_its_lock_one_sends(tmp_path: Path) 
 
 
 @posix
-def test_lock_that_is_lost_while_the_intent_is_written_keeps_from_sending(
-    at: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between the look and the write another run may have come: there is a second look."""
-    store = OneFile(at.checkpoint)
-
-    async def main() -> None:
-        with store.locked(""):
-            monkeypatch.setattr("newsleopard_async.stores.swap.write_durably", write_and_lose)
-            await store.save("", {"a": 1}, None)
-
-    def write_and_lose(path: Path, content: bytes) -> None:
-        path.write_bytes(content)
-        remove_lock(path)
-
-    with pytest.raises(InUse, match="was removed or replaced"):
-        anyio.run(main)
-
-
-@posix
 @pytest.mark.anyio
 async def test_intent_whose_flush_failed_is_not_sent_and_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,7 @@ from newsleopard_async.errors import NewsLeopardError
 from newsleopard_async.testing import ManualClock
 from tests.constants import CAMPAIGN, KEY, SUBJECT_TEST
 from tests.faults.pipelines import PIPELINES
-from tests.faults.raw_server import Answer, http, serve
+from tests.transport.loopback import Last, answering, http, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -30,47 +30,47 @@ CALLS: Final[dict[str, Call]] = {
 GOOD: Final = http(200, b'{"sn": "5f53d07eff19c195062524fa4697bde9"}')
 
 LOST: Final = {
-    "closed-before-any-byte": Answer(),
-    "reset": Answer(then="reset"),
-    "closed-amid-status-line": Answer(b"HTTP/1."),
-    "closed-after-status-line": Answer(b"HTTP/1.1 200 OK\r\n"),
-    "closed-amid-headers": Answer(b"HTTP/1.1 200 OK\r\nContent-Type: app"),
-    "closed-amid-body": Answer(GOOD[:-4]),
-    "closed-amid-chunk": Answer(
+    "closed-before-any-byte": Last(),
+    "reset": Last(is_reset=True),
+    "closed-amid-status-line": Last(b"HTTP/1."),
+    "closed-after-status-line": Last(b"HTTP/1.1 200 OK\r\n"),
+    "closed-amid-headers": Last(b"HTTP/1.1 200 OK\r\nContent-Type: app"),
+    "closed-amid-body": Last(GOOD[:-4]),
+    "closed-amid-chunk": Last(
         b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"sn": "5f53'
     ),
-    "garbage-for-a-status-line": Answer(b"\x16\x03\x01 no HTTP at all\r\n\r\n"),
-    "500": Answer(http(500)),
-    "502-html": Answer(http(502, b"<html>Bad Gateway</html>")),
-    "503": Answer(http(503)),
-    "503-retry-after": Answer(http(503, b"", "Retry-After: 1")),
-    "504": Answer(http(504, b'{"message": "Endpoint request timed out"}')),
-    "408": Answer(http(408)),
-    "400-html": Answer(http(400, b"<html>400 Bad Request - proxy</html>")),
-    "403-empty": Answer(http(403)),
-    "403-waf": Answer(http(403, b'{"code":403,"message":"blocked"}')),
-    "409": Answer(http(409)),
-    "499": Answer(http(499)),
-    "302-throttle-text": Answer(http(302, b'{"message":"Limit Exceeded"}')),
-    "301": Answer(http(301, b"", "Location: /elsewhere")),
-    "303": Answer(http(303, b"", "Location: /elsewhere")),
-    "307": Answer(http(307, b"", "Location: /elsewhere")),
-    "308": Answer(http(308, b"", "Location: /elsewhere")),
+    "garbage-for-a-status-line": Last(b"\x16\x03\x01 no HTTP at all\r\n\r\n"),
+    "500": Last(http(500)),
+    "502-html": Last(http(502, b"<html>Bad Gateway</html>")),
+    "503": Last(http(503)),
+    "503-retry-after": Last(http(503, b"", "Retry-After: 1")),
+    "504": Last(http(504, b'{"message": "Endpoint request timed out"}')),
+    "408": Last(http(408)),
+    "400-html": Last(http(400, b"<html>400 Bad Request - proxy</html>")),
+    "403-empty": Last(http(403)),
+    "403-waf": Last(http(403, b'{"code":403,"message":"blocked"}')),
+    "409": Last(http(409)),
+    "499": Last(http(499)),
+    "302-throttle-text": Last(http(302, b'{"message":"Limit Exceeded"}')),
+    "301": Last(http(301, b"", "Location: /elsewhere")),
+    "303": Last(http(303, b"", "Location: /elsewhere")),
+    "307": Last(http(307, b"", "Location: /elsewhere")),
+    "308": Last(http(308, b"", "Location: /elsewhere")),
 }
 """Ways that lose the reply to everything; an export is done by any 2xx that came whole."""
 
 UNREADABLE: Final = {
-    "200-without-code": Answer(http(200, b'{"message": "ok"}')),
-    "200-code-is-null": Answer(http(200, b'{"sn": null}')),
-    "200-code-is-empty": Answer(http(200, b'{"sn": ""}')),
-    "200-html": Answer(http(200, b"<html>Sorry</html>")),
-    "200-cut-json": Answer(http(200, b'{"sn": "5f53')),
-    "200-array": Answer(http(200, b"[]")),
-    "200-empty": Answer(http(200)),
-    "202-empty": Answer(http(202)),
-    "200-throttle-text": Answer(http(200, b'{"message":"Limit Exceeded"}')),
-    "202-throttle-text": Answer(http(202, b"too many requests")),
-    "204": Answer(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "200-without-code": Last(http(200, b'{"message": "ok"}')),
+    "200-code-is-null": Last(http(200, b'{"sn": null}')),
+    "200-code-is-empty": Last(http(200, b'{"sn": ""}')),
+    "200-html": Last(http(200, b"<html>Sorry</html>")),
+    "200-cut-json": Last(http(200, b'{"sn": "5f53')),
+    "200-array": Last(http(200, b"[]")),
+    "200-empty": Last(http(200)),
+    "202-empty": Last(http(202)),
+    "200-throttle-text": Last(http(200, b'{"message":"Limit Exceeded"}')),
+    "202-throttle-text": Last(http(202, b"too many requests")),
+    "204": Last(b"HTTP/1.1 204 No Content\r\n\r\n"),
 }
 """Answers that say that something was done, and not what."""
 
@@ -90,21 +90,22 @@ EXCEPTIONS: Final = (
 )
 
 
-async def outcome_of(call: Call, answer: Answer) -> tuple[object, int]:
+async def outcome_of(call: Call, answer: Last) -> tuple[object, int]:
     """Make a call that is answered so, and then well; return its end and the POSTs."""
     async with (
-        serve([answer, *[Answer(GOOD)] * 9]) as server,
+        serve(answering(answer, Last(GOOD))) as server,
         NewsLeopard(KEY, base_url=server.url) as nl,
     ):
         try:
-            return await call(nl), server.posts
+            end: object = await call(nl)
         except NewsLeopardError as error:
-            return error, server.posts
+            end = error
+    return end, sum(each.line.startswith("POST ") for each in server.seen)
 
 
 @pytest.mark.parametrize("answer", LOST.values(), ids=LOST)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_lost_reply_is_unknown_and_not_repeated(call: Call, answer: Answer) -> None:
+async def test_lost_reply_is_unknown_and_not_repeated(call: Call, answer: Last) -> None:
     """One POST, and `OutcomeUnknown`, however the reply got lost."""
     end, posts = await outcome_of(call, answer)
 
@@ -115,7 +116,7 @@ async def test_lost_reply_is_unknown_and_not_repeated(call: Call, answer: Answer
 
 @pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE)
 @pytest.mark.parametrize("call", [*CALLS.values()][:3], ids=[*CALLS][:3])
-async def test_success_without_a_code_is_unknown(call: Call, answer: Answer) -> None:
+async def test_success_without_a_code_is_unknown(call: Call, answer: Last) -> None:
     """A 2xx without a code says that something was done, which must not be done again."""
     end, posts = await outcome_of(call, answer)
 
@@ -124,7 +125,7 @@ async def test_success_without_a_code_is_unknown(call: Call, answer: Answer) -> 
 
 
 @pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE)
-async def test_export_is_done_by_any_success(answer: Answer) -> None:
+async def test_export_is_done_by_any_success(answer: Last) -> None:
     """Nobody needs what an export answers."""
     end, posts = await outcome_of(CALLS["export"], answer)
 
@@ -218,7 +219,7 @@ async def test_refused_twice_then_accepted(call: Call) -> None:
 
 async def test_stale_connection_is_not_used_for_what_must_not_be_repeated() -> None:
     """A connection that was kept alive and is dead by now cannot lose a reply."""
-    answers = [Answer(http(200, b'{"Lists": []}'), then="keep"), *[Answer(GOOD, then="keep")] * 3]
+    answers = answering(http(200, b'{"Lists": []}'), GOOD)
 
     async with serve(answers) as server, NewsLeopard(KEY, base_url=server.url) as nl:
         await nl.contacts.list_lists()

@@ -55,7 +55,12 @@ def refused(at: World, field: str, options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("field", "options"),
-    [*OF_CAMPAIGN.items(), ("campaign.preheader", PREHEADER), *OF_LIST.items()],
+    [
+        *OF_CAMPAIGN.items(),
+        ("marker", {"marker": None}),
+        ("campaign.preheader", PREHEADER),
+        *OF_LIST.items(),
+    ],
 )
 def test_nothing_may_change_once_it_may_have_been_submitted(
     at: World, field: str, options: dict[str, Any]

@@ -31,18 +31,6 @@ def client(at: World, *, used: int = 0, a_day: int = 10_000) -> NewsLeopard:
     return nl
 
 
-def test_usage_tells_what_is_left(at: World) -> None:
-    """Half a percent stays in hand."""
-
-    async def main() -> None:
-        async with client(at, a_day=1_000) as nl:
-            await nl.contacts.list_lists()
-            assert (nl.usage.used, nl.usage.limit, nl.usage.remaining) == (1, 1_000, 994)
-            assert f"{nl.usage.resets_at:%Y-%m-%d %H:%M}" == "2026-01-06 00:00"
-
-    anyio.run(main)
-
-
 def import_them(at: World, used: int) -> list[float]:
     """Import contacts on a day of which so many of 1,000 requests are used; return the waits."""
 
@@ -55,16 +43,6 @@ def import_them(at: World, used: int) -> list[float]:
     anyio.run(main)
     looks = [each.at_s for each in at.emulator.requests if each.operation == "get_import"]
     return [later - earlier for earlier, later in itertools.pairwise(looks)]
-
-
-def test_polls_are_quick_while_there_is_enough(at: World) -> None:
-    """The first wait is 5 s."""
-    assert import_them(at, 800)[0] < 6
-
-
-def test_polls_slow_down_in_the_last_tenth(at: World) -> None:
-    """They are as rare as they may be."""
-    assert import_them(at, 900) == [60]
 
 
 def test_polls_are_denied_the_last_hundredth_and_the_next_day_goes_on(at: World) -> None:
@@ -89,23 +67,5 @@ def test_day_that_the_server_says_is_over_leaves_a_checkpoint(at: World) -> None
     at.clock.advance(caught.value.retry_after_s)
 
     import_them(at, 0)
-
-    assert len(at.emulator.contacts) == FEW
-
-
-def test_without_a_limit_of_the_day_nothing_slows_down(at: World) -> None:
-    """There is no tenth of what has no end."""
-
-    async def main() -> None:
-        async with NewsLeopard(
-            KEY,
-            http_transport=at.emulator.transport(),
-            clock=at.clock,
-            rate_limits=RateLimits(windows=((10, 1.0),)),
-        ) as nl:
-            await workflows.import_contacts(nl, csv_of(FEW), list_name=LIST_NAME)
-            assert nl.usage.remaining is None
-
-    anyio.run(main)
 
     assert len(at.emulator.contacts) == FEW

@@ -194,44 +194,12 @@ def test_crash_between_write_and_rename_leaves_the_old_file(
     assert anyio.run(store.load, "") == Kept({"new": 1}, new)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a folder cannot be flushed there")
-def test_content_is_flushed_before_the_rename_and_the_folder_after_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A power failure leaves the old content or the new."""
-    seen: list[str] = []
-    replace = Path.replace
-
-    def note_flush(descriptor: int) -> None:
-        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
-        seen.append("flush folder" if is_folder else "flush file")
-
-    def note_rename(self: Path, target: Path) -> Path:
-        seen.append("rename")
-        return replace(self, target)
-
-    monkeypatch.setattr(os, "fsync", note_flush)
-    monkeypatch.setattr(Path, "replace", note_rename)
-
-    anyio.run(OneFile(tmp_path / "checkpoint.json").save, "", {"a": 1}, None)
-
-    assert seen == ["flush file", "rename", "flush folder"]
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes")
 def test_file_is_for_its_owner_only(at: World) -> None:
     """It names lists and campaigns."""
     hold(at)
 
     assert stat.S_IMODE(at.checkpoint.stat().st_mode) == 0o600
-
-
-def test_nothing_but_the_file_is_left(at: World) -> None:
-    """No temporary file stays, and no lock."""
-    send(at)
-
-    names = sorted(each.name for each in at.folder.iterdir())
-    assert names == ["checkpoint.json"]
 
 
 def test_checkpoint_holds_no_secret(at: World) -> None:
@@ -304,21 +272,6 @@ def test_folder_that_cannot_be_flushed_spoils_no_copy(
     assert target.read_bytes() == b"rows"
     with pytest.raises(OSError, match="Invalid argument"):
         files.write_durably(target, b"{}")
-
-
-def test_what_a_killed_save_left_behind_is_removed(at: World) -> None:
-    """The next run takes it away, and nothing else."""
-    left, other = (
-        at.folder / name
-        for name in (".checkpoint.json.0a1b2c3d.part", ".checkpoint.json.bak.0a1b2c3d.part")
-    )
-    for path in (left, other):
-        path.write_text("{}")
-
-    send(at, at.folder / "checkpoint.json")
-
-    assert not left.exists()
-    assert other.exists()
 
 
 def test_what_could_not_be_read_again_is_not_kept(

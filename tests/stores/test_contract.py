@@ -12,7 +12,6 @@ import pytest
 from newsleopard_async import InUse
 from newsleopard_async.stores.protocol import check_store, keys_of
 from tests.stores.conftest import Opening
-from tests.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
@@ -162,23 +161,6 @@ async def test_large_record_is_kept(any_opening: Opening) -> None:
 async def test_every_store_is_a_store(any_opening: Opening) -> None:
     """It is not refused in the place of one."""
     check_store(any_opening())
-
-
-class Listed(MemoryStore):
-    """One whose keys come all at once."""
-
-    async def keys(self) -> list[str]:  # type: ignore[override]  # the other form
-        """Give all keys."""
-        return list(self.kept)
-
-
-@pytest.mark.parametrize("kind", [MemoryStore, Listed])
-async def test_keys_may_come_in_two_ways(kind: type[MemoryStore]) -> None:
-    """One after another, or all at once."""
-    store = kind({"b": ("{}", "1"), "a": ("{}", "1")})
-
-    assert await keys_of(store) == ("a", "b")
-    assert [key async for key in keys_of(store)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("after", range(4))

@@ -269,45 +269,6 @@ async def test_single_file_holds_the_data_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_damaged_single_file_is_refused(tmp_path: Path) -> None:
-    """By the name that the caller knows it by."""
-    (tmp_path / "a.json").write_text("[]")
-
-    with pytest.raises(InvalidRequest, match="before you give another path") as caught:
-        await OneFile.at(tmp_path / "a.json").load(KEY)
-
-    assert caught.value.problems[0].field == "checkpoint"
-
-
-@pytest.mark.parametrize(
-    ("path", "rule"),
-    [
-        *(("", "path"), (" a.json", "path"), ("\ufeffa.json", "path"), ("a\tb", "path")),
-        *(("a\0b", "path"), (Path("a\0b"), "path"), ('{"version": 1}', "type"), (7, "type")),
-    ],
-)
-def test_what_is_no_path_of_a_file_is_refused(path: object, rule: str) -> None:
-    """Text that would name another file than is meant would begin a new run."""
-    with pytest.raises(InvalidRequest) as caught:
-        OneFile.at(path)
-
-    assert [(each.field, each.rule) for each in caught.value.problems] == [("checkpoint", rule)]
-
-
-@posix
-def test_relative_path_without_a_working_folder_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It names nothing."""
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-
-    with pytest.raises(ConfigurationError, match=r"kept\.json cannot be used"):
-        OneFile.at("kept.json")
-
-
-@pytest.mark.anyio
 async def test_what_could_not_be_read_again_is_not_written(place: Any) -> None:
     """Whoever removed it then would begin anew."""
     store, _ = place
@@ -501,14 +462,6 @@ async def test_file_system_without_locks_is_named(
         await store.save(KEY, {}, None)
     with pytest.raises(ConfigurationError, match="a store of another kind"), store.locked(KEY):
         pass
-
-
-def test_missing_folder_of_a_single_file_is_named(tmp_path: Path) -> None:
-    """It is the caller's, so it is not made."""
-    store = OneFile.at(tmp_path / "nowhere" / "a.json")
-
-    with pytest.raises(ConfigurationError, match=r"there is no folder .*nowhere; make it"):
-        store.locked(KEY).__enter__()
 
 
 @posix

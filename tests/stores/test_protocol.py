@@ -80,6 +80,7 @@ async def test_keys_come_in_any_way(kind: type[MemoryStore]) -> None:
     store = kind({"b": ("{}", "2"), "a": ("{}", "1")})
 
     assert await keys_of(store) == ("a", "b")
+    assert [key async for key in keys_of(store)] == ["b", "a"]
 
 
 def test_files_can_be_locked(tmp_path: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import struct
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import anyio
 import anyio.abc
 import attrs
 
-__all__ = ["Loopback", "Seen", "answering", "http", "raw_server", "serve"]
+__all__ = ["Last", "Loopback", "Seen", "answering", "http", "raw_server", "serve"]
 
 _KEPT_BYTES = 1024 * 1024
+_LINGER = "hh" if sys.platform == "win32" else "ii"
 
 
 @attrs.frozen
@@ -43,7 +47,15 @@ class Seen:
         return value
 
 
-Handler = Callable[[Seen], Awaitable[bytes | None]]
+@attrs.frozen
+class Last:
+    """An answer, which need not make sense, after which the connection is closed or reset."""
+
+    content: bytes = b""
+    is_reset: bool = False
+
+
+Handler = Callable[[Seen], Awaitable[bytes | Last | None]]
 """Gives the whole answer; None closes the connection instead."""
 
 
@@ -72,9 +84,12 @@ class Loopback:
         async with stream:
             with contextlib.suppress(*ended):
                 while (answer := await self._next_answer(stream, number)) is not None:
+                    if isinstance(answer, Last):
+                        await _end(stream, answer)
+                        return
                     await stream.send(answer)
 
-    async def _next_answer(self, stream: anyio.abc.ByteStream, number: int) -> bytes | None:
+    async def _next_answer(self, stream: anyio.abc.ByteStream, number: int) -> bytes | Last | None:
         received = b""
         while b"\r\n\r\n" not in received:
             received += await stream.receive()
@@ -92,6 +107,14 @@ class Loopback:
                 body += piece
         self.seen.append(Seen(line, headers, body, size_bytes, number))
         return await self.handler(self.seen[-1])
+
+
+async def _end(stream: anyio.abc.ByteStream, last: Last) -> None:
+    if last.content:
+        await stream.send(last.content)
+    if last.is_reset:
+        raw = stream.extra(anyio.abc.SocketAttribute.raw_socket)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
 
 
 @contextlib.asynccontextmanager
@@ -113,11 +136,11 @@ def http(status: int, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-def answering(*answers: bytes | None) -> Handler:
+def answering(*answers: bytes | Last | None) -> Handler:
     """Answer by a script; the last one holds for ever."""
     left = list(answers)
 
-    async def handle(seen: Seen) -> bytes | None:
+    async def handle(seen: Seen) -> bytes | Last | None:
         return left.pop(0) if len(left) > 1 else left[0]
 
     return handle
