@@ -307,7 +307,7 @@ async def tried(open_it: Open) -> str:
 
 async def table(*, but: tuple[str, ...] = ()) -> list[str]:
     """Return the lines of the table; sources of some libraries can be left out."""
-    lines = ["| contacts | library | what comes of them |", "|---|---|---|"]
+    lines = ["| contacts | library | result |", "|---|---|---|"]
     for title, (name, open_it) in sources().items():
         if name not in but:
             lines.append(f"| {title} | {name or '–'} | {await tried(open_it)} |")
