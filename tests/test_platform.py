@@ -158,7 +158,7 @@ def test_assumption_decides_points_or_says_that_it_does_not(number: str) -> None
     """An assumption without a point is about something that no point covers."""
     body = _assumptions()[number]
 
-    assert bool(POINT_LINK.search(body)) != ("(Beyond those points.)" in body)
+    assert bool(POINT_LINK.search(body)) != ("(Not one of these points.)" in body)
 
 
 def test_every_mention_of_an_assumption_is_a_link_to_it() -> None:
