@@ -216,7 +216,7 @@ async def test_file_that_another_has_just_replaced_stays(
         taken.append(host.path.stat().st_ino)
         return FileLock.acquire(path)
 
-    monkeypatch.setattr(hostfile, "FileLock", mock.Mock(take=take))
+    monkeypatch.setattr(hostfile, "FileLock", mock.Mock(acquire=take))
     with locked(host.path):
         await host.ask(process)
 
