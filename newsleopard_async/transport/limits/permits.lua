@@ -1,12 +1,12 @@
 -- The limits of a key that several processes share, kept in Redis: `permits.py` with the rules of
--- `gate.py` and `day.py`, in one call. The reasons stand there. Names and order are the same, so
--- that both can be read side by side, and a test holds the two together.
+-- `gate.py` and `day.py`, in one call. The reasons are in these files. Names and order are the
+-- same, so that both can be read side by side, and a test compares the two.
 --
--- KEYS[1]: what is kept, as JSON. ARGV[1]: an update, as JSON without what is None.
--- Returns the reply, as JSON without what is None.
+-- KEYS[1]: the stored value, as JSON. ARGV[1]: an update, as JSON without the fields that are None.
+-- Returns the reply, as JSON without the fields that are None.
 --
--- Time is the server's, in seconds since the beginning of 2026. JSON has 14 digits here: these are
--- microseconds until 2029, and ten of them afterwards. Days are ordinals, as Python counts them.
+-- The time is that of the server, in seconds since the beginning of 2026. JSON has 14 digits here:
+-- microseconds until 2029, and tens of microseconds afterwards. Days are ordinals, as in Python.
 
 local LEASE_S, POLL, MARGIN, DAY_S = 10, 2, 1.005, 86400
 local AHEAD_S, CLOSE_S, GRACE_S, LOOK_S, AGAIN_S, EXPORT_LOOK_S = 1.2, 0.02, 0.25, 0.5, 0.05, 1
@@ -26,11 +26,11 @@ local date = math.floor(unix_s / DAY_S) + ORDINAL_OF_1970
 local seconds_into_day = unix_s % DAY_S + micros / 1e6
 local shared, gate, pace
 
--- What is kept: lists of values, and what they are called where they are worked with.
+-- The stored value contains lists of values. These are the names of the values.
 
-local PLACE = {'id', 'at', 'by', 'is_known'}
+local SLOT = {'id', 'at', 'by', 'is_known'}
 local PROBE = {'id', 'until_at'}
-local TURN = {'id', 'rank', 'since', 'due'}
+local ENTRY = {'id', 'rank', 'since', 'due'}
 local EXPORT = {'id', 'campaign_sn', 'at', 'until_at', 'is_open'}
 local DAY = {'date', 'ends_at', 'sent', 'is_gone'}
 local GATE = {
@@ -46,21 +46,21 @@ for _, name in ipairs({
 
 local function named(values, names, back)
   local found = {}
-  for place, name in ipairs(names) do
-    found[name] = IS_INSTANT[name] and math.max(values[place] + back, NEVER) or values[place]
+  for index, name in ipairs(names) do
+    found[name] = IS_INSTANT[name] and math.max(values[index] + back, NEVER) or values[index]
   end
   return found
 end
 
 local function values_of(found, names)
   local values = {}
-  for place, name in ipairs(names) do values[place] = found[name] end
+  for index, name in ipairs(names) do values[index] = found[name] end
   return values
 end
 
 local function each_of(list, convert, names, back)
   local found = {}
-  for place, each in ipairs(list) do found[place] = convert(each, names, back) end
+  for index, each in ipairs(list) do found[index] = convert(each, names, back) end
   return found
 end
 
@@ -74,19 +74,19 @@ end
 
 local function last_of(list, count)
   local found = {}
-  for place = math.max(1, #list - count + 1), #list do found[#found + 1] = list[place] end
+  for index = math.max(1, #list - count + 1), #list do found[#found + 1] = list[index] end
   return found
 end
 
-local function latest(places, count)
-  -- What arrives at one instant stays in its order, as Python keeps it.
+local function latest(slots, count)
+  -- Requests that arrive at one instant stay in their order, as Python's sort keeps it.
   local order = {}
-  for number, each in ipairs(places) do order[each] = number end
-  table.sort(places, function(one, other)
+  for number, each in ipairs(slots) do order[each] = number end
+  table.sort(slots, function(one, other)
     if one.by ~= other.by then return one.by < other.by end
     return order[one] < order[other]
   end)
-  return last_of(places, count)
+  return last_of(slots, count)
 end
 
 local function of_id(list, id)
@@ -99,9 +99,9 @@ local function read(kept)
   local back = math.min(0, now - kept.now)
   return {
     born = kept.born + back,
-    places = each_of(kept.places, named, PLACE, back),
+    slots = each_of(kept.places, named, SLOT, back),
     probes = each_of(kept.probes, named, PROBE, back),
-    line = each_of(kept.line, named, TURN, back),
+    queue = each_of(kept.line, named, ENTRY, back),
     exports = each_of(kept.exports, named, EXPORT, back),
     refusals = kept.refusals,
     last_at = kept.last_at + back,
@@ -116,7 +116,7 @@ end
 
 local function new()
   return {
-    born = now, places = {}, probes = {}, line = {}, exports = {}, refusals = {},
+    born = now, slots = {}, probes = {}, queue = {}, exports = {}, refusals = {},
     last_at = NEVER, reach_s = 0, most = 0, days = {}, day_probe_at = NEVER,
     gate = named({'OPEN', NEVER, NEVER, NEVER, NEVER, false, 0, 0, false}, GATE, 0),
     pace = named({0, 0, 0}, PACE, 0),
@@ -124,15 +124,15 @@ local function new()
 end
 
 local function write()
-  local counting = only(shared.places, function(each) return each.by + shared.reach_s > now end)
+  local counting = only(shared.slots, function(each) return each.by + shared.reach_s > now end)
   local exports = only(shared.exports, function(each) return each.until_at > now end)
   return {
     form = FORM,
     now = now,
     born = shared.born,
-    places = each_of(latest(counting, shared.most), values_of, PLACE),
+    places = each_of(latest(counting, shared.most), values_of, SLOT),
     probes = each_of(last_of(shared.probes, MOST_PROBES), values_of, PROBE),
-    line = each_of(shared.line, values_of, TURN),
+    line = each_of(shared.queue, values_of, ENTRY),
     exports = each_of(exports, values_of, EXPORT),
     refusals = last_of(shared.refusals, MOST_REFUSALS),
     last_at = shared.last_at,
@@ -181,7 +181,7 @@ local function day_heal()
   for _, day in ipairs(shared.days) do day.is_gone = false end
 end
 
--- gate.py: Gate and Pace.
+-- gate.py: Gate and Spacing.
 
 local function probe_delay_s(refused_probes)
   return math.min(2 ^ math.min(refused_probes, 10), LONGEST_DELAY_S)
@@ -290,18 +290,18 @@ end
 
 -- permits.py: the reports.
 
-local function place_of(id, at)
-  local place = of_id(shared.places, id)
-  if not place then
-    place = {id = id, at = at, by = at, is_known = false}
-    shared.places[#shared.places + 1] = place
+local function slot_of(id, at)
+  local slot = of_id(shared.slots, id)
+  if not slot then
+    slot = {id = id, at = at, by = at, is_known = false}
+    shared.slots[#shared.slots + 1] = slot
   end
-  return place
+  return slot
 end
 
 local function settled(id, at, by, answered)
-  local place = place_of(id, at)
-  place.by, place.is_known = place.is_known and math.min(place.by, by) or by, true
+  local slot = slot_of(id, at)
+  slot.by, slot.is_known = slot.is_known and math.min(slot.by, by) or by, true
   if of_id(shared.probes, id) and (gate.state == 'SHUT' or gate.state == 'PROBING') then
     shared.probes = only(shared.probes, function(each) return each.id ~= id end)
     gate_probe_settled(answered)
@@ -317,10 +317,10 @@ local function accepted()
 end
 
 local function unsent(id)
-  shared.line = only(shared.line, function(each) return each.id ~= id end)
-  local place = of_id(shared.places, id)
-  if not place then return end
-  shared.places = only(shared.places, function(each) return each ~= place end)
+  shared.queue = only(shared.queue, function(each) return each.id ~= id end)
+  local slot = of_id(shared.slots, id)
+  if not slot then return end
+  shared.slots = only(shared.slots, function(each) return each ~= slot end)
   local today = day_today()
   today.sent = math.max(0, today.sent - 1)
   local last = shared.probes[#shared.probes]
@@ -358,8 +358,8 @@ end
 local function note(report)
   local at, what = now - report.age_s, report.what
   if what == 'sent' then
-    local place = place_of(report.id, at)
-    place.by, place.is_known = at + update.uplink_s, true
+    local slot = slot_of(report.id, at)
+    slot.by, slot.is_known = at + update.uplink_s, true
   elseif what == 'answered' then
     settled(report.id, at, at, true)
   elseif what == 'lost' then
@@ -381,11 +381,11 @@ local function give_up_probe()
   if #under_way == 0 then gate_probe_unsent() end
 end
 
--- permits.py: what is asked for.
+-- permits.py: the requests.
 
 local function sent_today()
-  local open_ones = only(shared.places, function(each) return not each.is_known end)
-  return math.max(0, day_used() - #open_ones)
+  local open_slots = only(shared.slots, function(each) return not each.is_known end)
+  return math.max(0, day_used() - #open_slots)
 end
 
 local function refusal(permit_request)
@@ -403,7 +403,7 @@ end
 
 local function free_at(arrivals, not_before)
   local at, sorted = not_before, {}
-  for place, each in ipairs(arrivals) do sorted[place] = each end
+  for index, each in ipairs(arrivals) do sorted[index] = each end
   table.sort(sorted)
   for _, window in ipairs(update.windows) do
     local count, period_s = window[1], window[2]
@@ -423,9 +423,9 @@ local function go_at(permit_request, ahead)
   local not_before = held_until(permit_request, ahead == 0)
   if not not_before then return now + LOOK_S, LATER end
   local apart_s, early, late = pace_interval_s(), {}, {}
-  for place, each in ipairs(shared.places) do
-    early[place] = each.is_known and each.by or each.at
-    late[place] = each.by
+  for index, each in ipairs(shared.slots) do
+    early[index] = each.is_known and each.by or each.at
+    late[index] = each.by
   end
   local last_at = shared.last_at
   for _ = 1, ahead do
@@ -440,7 +440,7 @@ local function go_at(permit_request, ahead)
 end
 
 local function wait(permit_request, since, due)
-  shared.line[#shared.line + 1] = {id = permit_request.id, rank = permit_request.rank, since = since, due = due}
+  shared.queue[#shared.queue + 1] = {id = permit_request.id, rank = permit_request.rank, since = since, due = due}
 end
 
 local function permit(permit_request, since, at)
@@ -451,7 +451,7 @@ local function permit(permit_request, since, at)
   if gate_pass_one(now < gate_go_at()) then
     shared.probes[#shared.probes + 1] = {id = permit_request.id, until_at = at + LEASE_S}
   end
-  shared.places[#shared.places + 1] = {id = permit_request.id, at = at, by = at + LEASE_S, is_known = false}
+  shared.slots[#shared.slots + 1] = {id = permit_request.id, at = at, by = at + LEASE_S, is_known = false}
   shared.last_at = math.max(at, shared.last_at)
   if update.has_day then
     local today = day_today()
@@ -461,11 +461,11 @@ local function permit(permit_request, since, at)
 end
 
 local function answer_request(permit_request)
-  local place = of_id(shared.places, permit_request.id)
-  if place then return {go_s = place.at - now} end
-  local turn = of_id(shared.line, permit_request.id)
-  local since = turn and turn.since or now - permit_request.waited_s
-  shared.line = only(shared.line, function(each)
+  local slot = of_id(shared.slots, permit_request.id)
+  if slot then return {go_s = slot.at - now} end
+  local entry = of_id(shared.queue, permit_request.id)
+  local since = entry and entry.since or now - permit_request.waited_s
+  shared.queue = only(shared.queue, function(each)
     return each.due + GRACE_S >= now and each.id ~= permit_request.id
   end)
   if permit_request.rank ~= 0 then
@@ -476,7 +476,7 @@ local function answer_request(permit_request)
     wait(permit_request, since, now + LOOK_S)
     return {later_s = LOOK_S}
   end
-  local ahead = #only(shared.line, function(each)
+  local ahead = #only(shared.queue, function(each)
     return each.rank < permit_request.rank or (each.rank == permit_request.rank and each.since < since)
   end)
   local early, sure = go_at(permit_request, ahead)
@@ -549,7 +549,7 @@ local function apply_to(content)
   return apply(kept)
 end
 
--- Anything that cannot be worked with is as good as nothing.
+-- A value that cannot be read counts as none.
 local is_readable, updated = pcall(apply_to, redis.call('GET', KEYS[1]))
 if not is_readable then updated = apply(nil) end
 redis.call('SET', KEYS[1], updated[1], 'PX', IDLE_MS)

@@ -1,21 +1,21 @@
 """The limits of a key that several processes share: one small value, and how it changes.
 
-Everything here is a function of what is kept, a change, and the time of its keeper. Where it is
-kept is decided by a `QuotaStore`. `permits.lua` has the same rules for Redis, and a test holds the
-two together.
+All functions here are pure: they take the stored value, an update and the time of the store. A
+`QuotaStore` stores the value. `permits.lua` has the same rules for Redis, and a test compares the
+two.
 
-The rules, beside those of `gate`, `day` and `windows`, which hold for all processes together:
+The rules of `gate`, `day` and `windows` hold for all processes together. The further rules:
 
-- A process asks for one permit at a time. With it, it reports what became of its requests.
-- A permit is given if every request whose place it depends on is known to have left: at once, or
-  for an instant soon. Otherwise the process is told when to ask again, and keeps its turn. First
-  come, first served, so that each process gets one permit after the other has had one.
-- Who does not ask again in time has lost its turn: it may have been killed.
-- A permit is good for 50 ms. Who is later does not use it, and asks anew.
-- A request of which nothing is heard counts for 10 s, and is not sent later than that.
-- What was kept may have been lost. Then nobody goes before every permit has been used, and every
-  window would be empty.
-- If the time goes back, it is as if none had passed.
+- A process requests one permit at a time. With it, it reports the outcomes of its requests.
+- A permit is given if all requests that it depends on are known to have left: immediately, or for
+  an instant soon. Otherwise the reply contains the time of the next request for a permit, and the
+  process keeps its position in the queue. First come, first served, so the processes take turns.
+- A process that does not ask again in time loses its position: it may have been killed.
+- A permit is valid for 50 ms. A process that is later requests a new one.
+- A request without a report counts for 10 s, and is not sent later than that.
+- The store can lose the value. Then no request is sent until every permit is used and every window
+  is empty.
+- A clock that is set back counts as a clock that did not move.
 """
 
 from __future__ import annotations
@@ -44,49 +44,53 @@ from newsleopard_async.transport.limits.windows import MARGIN
 __all__ = ["FORM", "apply"]
 
 _AHEAD_S: Final = 1.2
-"""How far ahead a permit is given, and how long to ask again at the latest.
+"""How far ahead a permit is given, and the longest time until the process asks again.
 
-Chosen: a second's window and what the uplink may take. If what is kept is lost, nobody goes for as
-much longer, since a process may still use a permit of which nothing is known.
+Chosen: the window of a second and the uplink's delay. If the store loses the value, all requests
+wait for this time too, because a process can still use a permit that the store has lost.
 """
 
 _CLOSE_S: Final = 0.02
-"""What a permit may be later than it could be. Chosen: less than asking again is worth."""
+"""How much later than possible a permit can be. Chosen: less than another call of the store
+costs."""
 
 _GRACE_S: Final = 0.25
-"""How late one may ask again and keep its turn. Chosen: a busy machine is late by a tenth of it."""
+"""How late a process can ask again and keep its position. Chosen: ten times the delay on a busy
+machine."""
 
 _LOOK_S: Final = 0.5
-"""How often to ask while a probe or the day's last requests are on their way. Chosen: they are
-answered sooner, most often."""
+"""The time between two requests for a permit while a probe or the last requests of the day are
+unanswered. Chosen: most answers arrive sooner."""
 
 _AGAIN_S: Final = 0.05
-"""How soon to ask again at the soonest. Chosen: reports of others come within twice that."""
+"""The shortest time between two requests for a permit. Chosen: reports of other processes arrive
+within twice that."""
 
 _EXPORT_LOOK_S: Final = 1.0
-"""How often to ask while another export is on its way."""
+"""The time between two claims while another export is unanswered. Chosen: twice `_LOOK_S`, because
+exports are rare."""
 
 _MOST_REFUSALS: Final = 32
-"""How many refusals are remembered, each of which counts once. Chosen: three windows of ten, and a
-report is repeated within seconds."""
+"""The number of refusals that are remembered, so that each counts once. Chosen: three windows of
+ten, and a report is repeated within seconds."""
 
 _MOST_PROBES: Final = 8
-"""How many probes are remembered whose answers would still be news. Chosen: one goes every 10 s if
-none is answered, and an answer takes a minute at most."""
+"""The number of probes that are remembered because their answers can still change the gate. Chosen:
+one is sent every 10 s if none is answered, and an answer takes a minute at most."""
 
 _LEAST: Final = 64
-"""How many requests are remembered at least. Chosen: six windows of ten, so that each is found by
-what is reported of it."""
+"""The least number of requests that are remembered. Chosen: six windows of ten, so that each report
+finds its request."""
 
 FORM: Final = 1
-"""The form of what is kept. Another one is as good as nothing; so it is a part of its name, or two
-versions that run beside each other would take it from each other all the time."""
+"""The form of the stored value, which is a part of its name. Otherwise two versions that run at the
+same time would discard each other's value all the time."""
 
 NEVER: Final = -1e18
-"""An instant that has passed for certain: JSON has no infinity."""
+"""An instant that is certainly in the past: JSON has no infinity."""
 
 LATER: Final = 1e18
-"""An instant that no one waits for."""
+"""An instant that no request waits for."""
 
 
 def apply(
@@ -97,15 +101,14 @@ def apply(
     *,
     is_first: bool = False,
 ) -> tuple[dict[str, Any], QuotaReply]:
-    """Apply an update to what is kept.
+    """Apply an update to the stored value, and return the new value and the reply.
 
     Args:
-        kept: JSON-safe data, as it was returned before; None if there is none. Anything else is as
-            good as that.
-        update: What to do.
+        kept: The JSON-safe data that was returned before, or None. Anything else counts as None.
+        update: The reports and requests of one process.
         now: Seconds, by a clock that all processes share.
-        wall: In UTC.
-        is_first: Whether there never was anything, so that nobody can have sent anything.
+        wall: The time in UTC.
+        is_first: Whether there never was a value, so that no process can have sent anything.
     """
     shared = _read(kept, now, lambda: update.chance)
     if shared is None:
@@ -118,7 +121,7 @@ def apply(
 
 
 def _read(kept: object, now: float, jitter: Callable[[], float]) -> _QuotaState | None:
-    """Read what is kept; None if it is nothing, or anything else."""
+    """Read the stored value; return None if it cannot be read."""
     try:
         return _QuotaState.read(kept, now, jitter)
     except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -134,12 +137,12 @@ def _number(given: Any) -> float:
 
 @attrs.define
 class _QuotaSlot:
-    """The place of a request.
+    """The slot of a request.
 
     Attributes:
-        at: When it goes.
-        by: When it has arrived at the latest.
-        is_known: Whether its last byte has left, so that ``by`` is the truth.
+        at: When the request is sent.
+        by: When it has reached the server at the latest.
+        is_known: Whether its last byte is reported to have left. Otherwise ``by`` is an estimate.
     """
 
     id: str
@@ -150,10 +153,11 @@ class _QuotaSlot:
 
 @attrs.define
 class _Probe:
-    """A request by which the server is asked whether it accepts again.
+    """A request that finds out whether the server accepts requests again.
 
     Attributes:
-        until: From when on another one may go: its process may be dead.
+        until: When another probe can be sent even without a report, because the process may have
+            been killed.
     """
 
     id: str
@@ -162,10 +166,10 @@ class _Probe:
 
 @attrs.define
 class _QueueEntry:
-    """Who waits for a permit.
+    """A process that waits for a permit.
 
     Attributes:
-        since: From when on.
+        since: When it first asked.
         due: When it will ask again.
     """
 
@@ -181,7 +185,8 @@ class _QuotaExport:
 
     Attributes:
         at: When it was made, or claimed.
-        is_open: Whether it is still to be made.
+        until: When it stops to count.
+        is_open: Whether it has not been made yet.
     """
 
     id: str
@@ -193,13 +198,13 @@ class _QuotaExport:
 
 @attrs.define(kw_only=True)
 class _QuotaState:
-    """What is kept, as it is worked with."""
+    """The stored value while it is changed."""
 
     born: float
     gate: Gate
-    places: list[_QuotaSlot] = attrs.field(factory=list)
+    slots: list[_QuotaSlot] = attrs.field(factory=list)
     probes: list[_Probe] = attrs.field(factory=list)
-    line: list[_QueueEntry] = attrs.field(factory=list)
+    queue: list[_QueueEntry] = attrs.field(factory=list)
     exports: list[_QuotaExport] = attrs.field(factory=list)
     refusals: list[str] = attrs.field(factory=list)
     last_at: float = NEVER
@@ -211,7 +216,7 @@ class _QuotaState:
 
     @classmethod
     def read(cls, kept: Any, now: float, jitter: Callable[[], float]) -> _QuotaState:
-        """Read it; if the time has gone back, all that is kept goes back with it."""
+        """Read the value; if the time was set back, move all its instants back as well."""
         if kept["form"] != FORM:
             raise ValueError
         back = min(0.0, now - _number(kept["now"]))
@@ -221,12 +226,12 @@ class _QuotaState:
 
         return cls(
             born=instant(kept["born"]),
-            places=[
+            slots=[
                 _QuotaSlot(str(i), instant(at), instant(by), bool(k))
                 for i, at, by, k in kept["places"]
             ],
             probes=[_Probe(str(i), instant(until)) for i, until in kept["probes"]],
-            line=[
+            queue=[
                 _QueueEntry(str(i), int(rank), instant(at), instant(due))
                 for i, rank, at, due in kept["line"]
             ],
@@ -245,9 +250,9 @@ class _QuotaState:
         )
 
     def write(self, now: float) -> dict[str, Any]:
-        """Return it as JSON-safe data; what counts nowhere any more is left out."""
-        counting = (each for each in self.places if each.by + self.reach_s > now)
-        # Earlier ones do not matter to any window; a long one would keep them all.
+        """Return the value as JSON-safe data, without requests that no longer count."""
+        counting = (each for each in self.slots if each.by + self.reach_s > now)
+        # Earlier requests do not matter to any window. A long window would keep them all.
         latest = sorted(counting, key=lambda each: each.by)[-self.most :]
         return {
             "form": FORM,
@@ -255,7 +260,7 @@ class _QuotaState:
             "born": self.born,
             "places": [attrs.astuple(each) for each in latest],
             "probes": [attrs.astuple(each) for each in self.probes[-_MOST_PROBES:]],
-            "line": [attrs.astuple(each) for each in self.line],
+            "line": [attrs.astuple(each) for each in self.queue],
             "exports": [attrs.astuple(each) for each in self.exports if each.until > now],
             "refusals": self.refusals[-_MOST_REFUSALS:],
             "last_at": self.last_at,
@@ -268,7 +273,7 @@ class _QuotaState:
         }
 
     def update(self, update: QuotaUpdate, now: float, wall: datetime) -> QuotaReply:
-        """Take the reports, then look at what is asked for."""
+        """Process the reports, then the requests of the update."""
         self.reach_s = max([self.reach_s, *(MARGIN * period_s for _, period_s in update.windows)])
         self.most = max([self.most, _LEAST, *(count for count, _ in update.windows)])
         if update.day == wall.toordinal():
@@ -295,9 +300,9 @@ class _QuotaState:
         at = now - report.age_s
         match report.what:
             case "sent":
-                # It may be told twice, if more of it leaves: the last time counts.
-                place = self._place_of(report.id, at)
-                place.by, place.is_known = at + update.uplink_s, True
+                # It is reported twice if more of the request leaves. The last time counts.
+                slot = self._slot_of(report.id, at)
+                slot.by, slot.is_known = at + update.uplink_s, True
             case "answered":
                 self._settled(report.id, at, at, now, answered=True)
             case "lost":
@@ -312,9 +317,9 @@ class _QuotaState:
                 self._exported(report, at)
 
     def _settled(self, key: str, at: float, by: float, now: float, *, answered: bool) -> None:
-        """Note that a request had arrived by an instant, and whether its answer came."""
-        place = self._place_of(key, at)
-        place.by, place.is_known = min(place.by, by) if place.is_known else by, True
+        """Record when a request had arrived at the latest, and whether it was answered."""
+        slot = self._slot_of(key, at)
+        slot.by, slot.is_known = min(slot.by, by) if slot.is_known else by, True
         is_probe = any(each.id == key for each in self.probes)
         if is_probe and self.gate.state in (GateState.SHUT, GateState.PROBING):
             self.probes = [each for each in self.probes if each.id != key]
@@ -327,23 +332,23 @@ class _QuotaState:
         if self.gate.is_open:
             self.pace.accepted()
 
-    def _place_of(self, key: str, at: float) -> _QuotaSlot:
-        """Return the place of a request that has left, also if it was lost."""
-        place = self._place(key)
-        if place is None:
-            place = _QuotaSlot(key, at, at)
-            self.places.append(place)
-        return place
+    def _slot_of(self, key: str, at: float) -> _QuotaSlot:
+        """Return the slot of a request that has left; create it if the store lost it."""
+        slot = self._slot(key)
+        if slot is None:
+            slot = _QuotaSlot(key, at, at)
+            self.slots.append(slot)
+        return slot
 
-    def _place(self, key: str) -> _QuotaSlot | None:
-        return next((each for each in self.places if each.id == key), None)
+    def _slot(self, key: str) -> _QuotaSlot | None:
+        return next((each for each in self.slots if each.id == key), None)
 
     def _unsent(self, key: str, now: float, wall: datetime) -> None:
-        self.line = [each for each in self.line if each.id != key]
-        place = self._place(key)
-        if place is None:
+        self.queue = [each for each in self.queue if each.id != key]
+        slot = self._slot(key)
+        if slot is None:
             return
-        self.places.remove(place)
+        self.slots.remove(slot)
         self.day.take_back(now, wall)
         if self.probes and self.probes[-1].id == key and self.gate.state is GateState.PROBING:
             self.gate.probe_unsent()
@@ -351,7 +356,7 @@ class _QuotaState:
     def _refused(
         self, report: RequestReport, update: QuotaUpdate, now: float, wall: datetime
     ) -> None:
-        """Note a refusal at the gateway, once; see `limit_state.LimitState.throttled`."""
+        """Record a refusal at the gateway, once; see `limit_state.LimitState.throttled`."""
         if report.id in self.refusals:
             return
         self.refusals.append(report.id)
@@ -366,24 +371,24 @@ class _QuotaState:
             self.day_probe_at = now + DAY_PROBE_S
 
     def _give_up_probe(self, now: float) -> None:
-        """Let another probe go if nothing is heard of the last one: its process may be dead."""
+        """Allow another probe if the last one was not reported in time."""
         if self.gate.state is GateState.PROBING and all(each.until <= now for each in self.probes):
             self.gate.probe_unsent()
 
     def _answer_request(
         self, permit_request: PermitRequest, update: QuotaUpdate, now: float, wall: datetime
     ) -> dict[str, Any]:
-        place = self._place(permit_request.id)
-        if place is not None:
-            # Asked again: the reply was lost.
-            return {"go_s": place.at - now}
-        before = next((each for each in self.line if each.id == permit_request.id), None)
-        # As when it asked first: each way to the store takes a time of its own, and who is told to
-        # come after another one must not come before it.
+        slot = self._slot(permit_request.id)
+        if slot is not None:
+            # The process asks again because the reply was lost.
+            return {"go_s": slot.at - now}
+        before = next((each for each in self.queue if each.id == permit_request.id), None)
+        # The time of the first request counts. Calls of the store take different times, and they
+        # must not change the order in the queue.
         since = now - permit_request.waited_s if before is None else before.since
-        turn = _QueueEntry(permit_request.id, permit_request.rank, since, due=now)
-        self.line = [each for each in self.line if each.due + _GRACE_S >= now]
-        self.line = [each for each in self.line if each.id != permit_request.id]
+        entry = _QueueEntry(permit_request.id, permit_request.rank, since, due=now)
+        self.queue = [each for each in self.queue if each.due + _GRACE_S >= now]
+        self.queue = [each for each in self.queue if each.id != permit_request.id]
         if permit_request.rank and (refused := self._refusal(permit_request, update, now, wall)):
             return refused
         if (
@@ -391,23 +396,23 @@ class _QuotaState:
             and update.allowance is not None
             and self.day.used(now, wall) >= update.allowance
         ):
-            # The last permits are given, and may come back.
-            self.line.append(attrs.evolve(turn, due=now + _LOOK_S))
+            # All permits of the day are given, but some can be given back.
+            self.queue.append(attrs.evolve(entry, due=now + _LOOK_S))
             return {"later_s": _LOOK_S}
-        ahead = sum((each.rank, each.since) < (permit_request.rank, since) for each in self.line)
+        ahead = sum((each.rank, each.since) < (permit_request.rank, since) for each in self.queue)
         early, sure = self._go_at(permit_request, update, ahead, now, wall)
         latest = early if permit_request.rank == POLL else early + _CLOSE_S
         is_soon = sure <= (now + _CLOSE_S / 10 if permit_request.rank == POLL else now + _AHEAD_S)
         if sure <= latest and is_soon:
-            return self._permit(turn, update, sure, now, wall)
+            return self._permit(entry, update, sure, now, wall)
         later_s = min(max(early - now, _AGAIN_S), _AHEAD_S)
-        self.line.append(attrs.evolve(turn, due=now + later_s))
+        self.queue.append(attrs.evolve(entry, due=now + later_s))
         return {"later_s": later_s}
 
     def _refusal(
         self, permit_request: PermitRequest, update: QuotaUpdate, now: float, wall: datetime
     ) -> dict[str, Any] | None:
-        """Return why no request goes; see `limit_state.LimitState.refusal`."""
+        """Return why no request is sent, or None; see `limit_state.LimitState.refusal`."""
         may_probe = self.gate.may_probe(now)
         if self.day.is_gone(now, wall) and not (may_probe and now >= self.day_probe_at):
             return {"refused": "gone"}
@@ -421,9 +426,9 @@ class _QuotaState:
         return None
 
     def _sent(self, now: float, wall: datetime) -> int:
-        """Return the requests of the day that have left: a permit may be given back."""
-        open_ones = sum(not each.is_known for each in self.places)
-        return max(0, self.day.used(now, wall) - open_ones)
+        """Return how many requests of the day have left: a permit can still be given back."""
+        open_slots = sum(not each.is_known for each in self.slots)
+        return max(0, self.day.used(now, wall) - open_slots)
 
     def _go_at(
         self,
@@ -433,14 +438,14 @@ class _QuotaState:
         now: float,
         wall: datetime,
     ) -> tuple[float, float]:
-        """Return when it may go if all goes well, and when it may go for certain."""
+        """Return the earliest instant for the request, and the instant that is safe in any case."""
         not_before = self._held_until(permit_request, update, now, wall, is_next=ahead == 0)
         if not_before is None:
             return now + _LOOK_S, LATER
         apart_s = self.pace.interval_s(update.windows)
-        # When each has arrived: at the earliest, and at the latest.
-        early = [each.by if each.is_known else each.at for each in self.places]
-        late = [each.by for each in self.places]
+        # When each request has arrived: at the earliest, and at the latest.
+        early = [each.by if each.is_known else each.at for each in self.slots]
+        late = [each.by for each in self.slots]
         last_at = self.last_at
         for _ in range(ahead):
             last_at = _free_at(early, update, max(now, not_before, last_at + apart_s))
@@ -461,7 +466,7 @@ class _QuotaState:
         *,
         is_next: bool,
     ) -> float | None:
-        """Return until when the gate keeps a request; None if only an answer can tell."""
+        """Return until when the gate delays the request; None while only an answer can open it."""
         if self.gate.is_open:
             return NEVER
         if not permit_request.rank and (
@@ -474,22 +479,22 @@ class _QuotaState:
         return self.gate.probe_at
 
     def _permit(
-        self, turn: _QueueEntry, update: QuotaUpdate, at: float, now: float, wall: datetime
+        self, entry: _QueueEntry, update: QuotaUpdate, at: float, now: float, wall: datetime
     ) -> dict[str, Any]:
         if at > now and not self.gate.is_open and at <= self.gate.probe_at:
-            # A probe is not given ahead: until then somebody urgent may come.
-            self.line.append(attrs.evolve(turn, due=at))
+            # A probe is not given ahead, because an urgent request can still arrive before it.
+            self.queue.append(attrs.evolve(entry, due=at))
             return {"later_s": at - now}
         if self.gate.pass_one(early=now < self.gate.go_at()):
-            self.probes.append(_Probe(turn.id, at + LEASE_S))
-        self.places.append(_QuotaSlot(turn.id, at, at + LEASE_S))
+            self.probes.append(_Probe(entry.id, at + LEASE_S))
+        self.slots.append(_QuotaSlot(entry.id, at, at + LEASE_S))
         self.last_at = max(at, self.last_at)
         if update.has_day:
             self.day.count(now, wall)
         return {"go_s": at - now}
 
     def _claimed(self, claim: ExportClaim, now: float) -> dict[str, Any]:
-        """Claim an export, unless the campaign was exported lately, or another one just now."""
+        """Claim an export, unless the campaign or any other one was exported too recently."""
         others = [each for each in self.exports if each.id != claim.id]
         of_campaign = [each for each in others if each.campaign_sn == claim.campaign_sn]
         last_at = max((each.at for each in of_campaign), default=NEVER)
@@ -517,7 +522,7 @@ class _QuotaState:
 
 
 def _free_at(arrivals: list[float], update: QuotaUpdate, not_before: float) -> float:
-    """Return from when on all windows take one more."""
+    """Return the first instant at which all windows have room for one more request."""
     free_at = not_before
     for count, period_s in update.windows:
         if len(arrivals) >= count:

@@ -1,12 +1,12 @@
-"""The ledger of one process, over limits that it shares with others.
+"""The limit state of one process, over limits that it shares with other processes.
 
-A request goes if the shared limits give a permit. The first in line asks for one, and whoever is
-first when its time has come takes it. So what is urgent waits for no permit of others, and a
-request that is cancelled leaves its permit to the next one.
+A request is sent if the shared limits give a permit. The first request in the queue asks for one,
+and the request that is first when the permit becomes valid uses it. So an urgent request does not
+wait behind the permit of another one, and a cancelled request leaves its permit to the next one.
 
-What became of requests is reported with the next permit that is asked for, or after 100 ms. The
-campaigns that were exported and the day's count are known here as well: no process may forget
-them while the store is away.
+Outcomes are reported with the next request for a permit, or after 100 ms. The exported campaigns
+and the daily count are stored in this process as well, because no process may lose them while the
+store is unreachable.
 """
 
 from __future__ import annotations
@@ -53,17 +53,20 @@ from newsleopard_async.transport.limits.windows import Claim, Slot, SlotOwner
 __all__ = ["SharedLimitState"]
 
 _REPORTED_AFTER_S: Final = 0.1
-"""How long a report waits for a permit to be asked for. Chosen: a tenth of the second's limit."""
+"""How long a report waits to be sent together with a request for a permit. Chosen: a tenth of the
+second that most limits count."""
 
 _NO_NEWS_AFTER_S: Final = 1.0
-"""The same of a report that changes little: most often the next permit is asked for before."""
+"""The same for a report that changes little. Chosen: the next permit is mostly requested within a
+second."""
 
 _LEFT_WITHIN_S: Final = 0.01
-"""How long a permit is not asked for, so that the request before it can leave and be reported.
+"""How long to wait before a permit is requested, so that the last request can leave first and be
+reported with it.
 
-Chosen: it most often leaves within a millisecond; ten of these waits are a tenth of a second. If
-permits have to be waited for, and answers come before a report is due, the answer is waited for as
-well. That saves a third of all calls among 16 processes.
+Chosen: a request mostly leaves within a millisecond, and ten of these waits are a tenth of a
+second. If permits do not come immediately, and answers arrive before a report is due, the wait is
+for the answer. That saves a third of all calls among 16 processes.
 """
 
 _log: Final = Log()
@@ -71,11 +74,11 @@ _log: Final = Log()
 
 @attrs.define
 class _PendingPermit:
-    """A permit that is asked for.
+    """A permit that is requested.
 
     Attributes:
-        since: From when on.
-        rank: Of the last to ask.
+        since: When it was first requested.
+        rank: The rank of the request that asked last.
         again_at: When to ask again.
     """
 
@@ -90,10 +93,10 @@ class _Permit:
     """A permit that was given.
 
     Attributes:
-        at: When it is to be used, and little later.
-        good_until: Until when it counts for certain, however long the reply took.
-        rank: Of the one that it was given to.
-        had_to_wait: Whether it could not be given at once.
+        at: When to use it, or little later.
+        good_until: Until when it is valid in any case, however long the reply took.
+        rank: The rank of the request that it was given to.
+        had_to_wait: Whether it was not given immediately.
     """
 
     id: str
@@ -105,12 +108,12 @@ class _Permit:
 
 @attrs.frozen
 class _LastRequest:
-    """The request that went last.
+    """The last request that was sent.
 
     Attributes:
-        had_to_wait: Whether its permit could not be given at once.
-        left: Set when its last byte has left, at the latest with ``ended``.
-        ended: Set when it is known what became of it.
+        had_to_wait: Whether its permit was not given immediately.
+        left: Set when its last byte has left, or together with ``ended``.
+        ended: Set when its outcome is known.
     """
 
     id: str
@@ -121,11 +124,11 @@ class _LastRequest:
 
 @attrs.frozen
 class _PendingReport:
-    """A report that is still to be made.
+    """A report that has not been sent yet.
 
     Attributes:
         at: When it happened.
-        due: When it is made at the latest.
+        due: When it must be sent at the latest.
     """
 
     at: float
@@ -134,12 +137,12 @@ class _PendingReport:
 
 
 class SharedLimitState(LimitState):
-    """What has gone, and what may go, over a store that several processes share.
+    """The sent requests and the next ones, over a store that several processes share.
 
     Args:
-        store: Keeps what is shared.
-        clock: Of this process.
-        has_day: Whether the day's count and the exports are shared, too.
+        store: Stores the shared value.
+        clock: The clock of this process.
+        has_day: Whether the daily count and the exports are shared as well.
     """
 
     def __init__(self, store: QuotaStore, clock: Clock, day: DayCount, *, has_day: bool) -> None:
@@ -160,10 +163,10 @@ class SharedLimitState(LimitState):
         self._is_quick = True
         self._lock = anyio.Lock()
 
-    # Who may go.
+    # Which request can be sent.
 
     def refusal(self, demand: Demand, now: float, wall: datetime) -> NewsLeopardError | None:
-        """Return the error for a request that is not worth waiting with, or None."""
+        """Return the error for a request that no wait can help, or None."""
         if self._refusal_of is not None:
             return self._refusal_of(demand)
         used = self._sent(now, wall) if self._has_day else self.used(now, wall)
@@ -171,13 +174,13 @@ class SharedLimitState(LimitState):
             return None
         return refusal_for("used", demand, wall)
 
-    def go_at(self, demand: Demand, now: float, wall: datetime) -> float:  # noqa: ARG002 - as told
-        """Return when the next request may go; infinity while there is no permit."""
+    def go_at(self, demand: Demand, now: float, wall: datetime) -> float:  # noqa: ARG002 - asked before
+        """Return when the next request can be sent; infinity while there is no permit."""
         permit = self._permit
         if permit is None:
             return math.inf
         is_late = now - permit.at >= GOOD_S or now >= permit.good_until
-        # Given to what stops a campaign, while all others are held.
+        # It was given to a request that stops a campaign, while all others wait.
         is_of_another = permit.rank == 0 and not demand.insists and not self._is_open
         if is_late or is_of_another:
             self._give_up()
@@ -185,7 +188,7 @@ class SharedLimitState(LimitState):
         return permit.at
 
     def request_permit_at(self, rank: int) -> float:
-        """Return when the first in line is to ask for a permit."""
+        """Return when the first request in the queue must ask for a permit."""
         if self._is_asking or self._permit is not None:
             return math.inf
         if self._asking is None or rank < self._asking.rank:
@@ -193,12 +196,12 @@ class SharedLimitState(LimitState):
         return self._asking.again_at
 
     async def request_permit(self, demand: Demand, rank: int, serve: Callable[[], None]) -> None:
-        """Ask for a permit, and serve the line with what comes of it.
+        """Ask for a permit, and process the queue with the reply.
 
         Args:
-            demand: Of the first in line.
+            demand: The demand of the first request in the queue.
             rank: 0 if it stops a campaign, 1, or 2 for a poll.
-            serve: Serves the line.
+            serve: Processes the queue.
         """
         self._is_asking = True
         try:
@@ -216,7 +219,7 @@ class SharedLimitState(LimitState):
             self._refusal_of = None
 
     async def _wait_for_last(self) -> None:
-        """Give the last request the time to leave: its report goes with what is asked for."""
+        """Wait until the last request has left, so that its report is sent with the next update."""
         last = self._last
         if last is not None:
             for_answer = last.had_to_wait and self._is_quick
@@ -231,7 +234,7 @@ class SharedLimitState(LimitState):
         reply = await self._update(demand, permit_request=permit_request)
         now = self._clock.monotonic()
         if self._asking is not asking:
-            # All who waited have left meanwhile.
+            # All requests that waited have left the queue during the call.
             self._note(asking.id, "unsent")
         elif reply.go_s is not None:
             had_to_wait = asking.again_at > -math.inf or reply.go_s > 0
@@ -246,12 +249,12 @@ class SharedLimitState(LimitState):
         elif reply.later_s is not None:
             asking.again_at = now + reply.later_s
         else:
-            assert reply.refused is not None  # one of the three is what a request gets
+            assert reply.refused is not None  # a reply contains one of the three
             self._asking = None
             self._refusal_of = partial(_refusal, reply, reply.refused, self._clock.now())
 
     def nobody_waits(self) -> None:
-        """Give back what was asked for, since nobody is there to use it."""
+        """Give the permit back, because no request waits for it."""
         if self._permit is not None:
             self._give_up()
         if self._asking is not None:
@@ -263,10 +266,10 @@ class SharedLimitState(LimitState):
         self._note(self._permit.id, "unsent")
         self._permit = None
 
-    # What becomes of those that go.
+    # What becomes of a permit's request.
 
     def take(self, owner: SlotOwner, claim: Claim | None, now: float) -> Slot:
-        """Let a request go."""
+        """Use the permit for a request, and return its slot."""
         assert self._permit is not None
         slot = super().take(owner, claim, now)
         slot.id, slot.good_until = self._permit.id, self._permit.good_until
@@ -275,17 +278,17 @@ class SharedLimitState(LimitState):
         return slot
 
     def sent(self, slot: Slot, now: float, wall: datetime) -> None:
-        """Note that the whole of a request has left."""
+        """Record that the last byte of a request has left."""
         super().sent(slot, now, wall)
         self._note(slot.id, "sent")
         if self._last is not None and self._last.id == slot.id:
             self._last.left.set()
 
     def settle(self, slot: Slot, now: float, wall: datetime, *, answered: bool) -> None:
-        """Note that a request was answered, or that no answer will come."""
+        """Record that a request was answered, or that no answer will come."""
         super().settle(slot, now, wall, answered=answered)
-        # Of one that has left it is known when it has arrived at the latest. An answer that comes
-        # late changes little of that, unless it is the probe's.
+        # After a "sent" report, the store has an upper bound of the arrival. A late answer changes
+        # little of that, unless it is the answer to a probe.
         self._is_quick = now - slot.sent_at < _REPORTED_AFTER_S
         if self._is_quick or not slot.is_sent or not self._is_open:
             self._note(slot.id, "answered" if answered else "lost")
@@ -301,7 +304,7 @@ class SharedLimitState(LimitState):
         self._ended(slot)
 
     def _request_at_once(self) -> None:
-        """Let the first in line ask again now: there is news, and it goes along."""
+        """Allow the first request in the queue to ask now, so that the report is sent with it."""
         if self._asking is not None:
             self._asking.again_at = min(self._asking.again_at, self._clock.monotonic())
 
@@ -313,9 +316,9 @@ class SharedLimitState(LimitState):
     def throttled(
         self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None
     ) -> Hold | None:
-        """Note a refusal at the gateway: it holds for all who share the limits.
+        """Record a refusal at the gateway, which applies to all processes that share the limits.
 
-        Returns: what it means as far as this process knows.
+        Returns: what the refusal means, as far as this process knows.
         """
         was_open, self._is_open = self._is_open, False
         self._note(secrets.token_hex(4), "refused", daily=daily, retry_after_s=retry_after_s)
@@ -324,7 +327,7 @@ class SharedLimitState(LimitState):
         return Hold(hold_s, self.is_gone(now, wall)) if was_open else None
 
     def accepted(self) -> bool:
-        """Note an answer that was no refusal."""
+        """Record an answer that was not a refusal."""
         self._note("", "accepted", is_news=False)
         if not self._is_open:
             self._request_at_once()
@@ -333,7 +336,7 @@ class SharedLimitState(LimitState):
     # Exports.
 
     async def share_claim(self, claim: Claim, limits: RateLimits) -> None:
-        """Claim an export among all processes; wait until it keeps its distance to others.
+        """Claim an export among all processes; wait until it is far enough from other exports.
 
         Raises:
             ExportedLately: the campaign was exported lately, or is being exported.
@@ -351,25 +354,25 @@ class SharedLimitState(LimitState):
             raise exported_lately(limits.export_per_campaign_s, reply.exported_s)
 
     def export_go_at(self, demand: Demand, now: float) -> float:
-        """Return when the next export goes: whoever has claimed one has kept the distance."""
+        """Return when the next export can be sent: with a claim, it has already waited."""
         return -math.inf if self._has_day else super().export_go_at(demand, now)
 
     def restore(self, claim: Claim) -> None:
-        """Give the campaign's export back."""
+        """Give the claim on the campaign back."""
         super().restore(claim)
         if claim.id:
             self._note(claim.id, "unexported")
 
-    # What is known.
+    # What the other processes have sent.
 
     def used(self, now: float, wall: datetime) -> int:
-        """Return the day's count of all processes, as of the last time that it was asked for."""
+        """Return the daily count of all processes, as the store last replied."""
         known = self._known_today(wall)
         own = super().used(now, wall)
         return own if known is None else max(own, known.used)
 
     def _sent(self, now: float, wall: datetime) -> int:
-        """Return the same without what may still be given back."""
+        """Return the same count without requests that can still be given back."""
         known = self._known_today(wall)
         own = self.day.sent(now, wall)
         return own if known is None else max(own, known.sent)
@@ -379,27 +382,27 @@ class SharedLimitState(LimitState):
         is_of_today = self._has_day and known is not None and known.day == wall.toordinal()
         return known if is_of_today else None
 
-    def is_gone(self, now: float, wall: datetime) -> bool:  # noqa: ARG002 - as it was told
-        """Say whether the server seems to refuse everything for the rest of the day."""
+    def is_gone(self, now: float, wall: datetime) -> bool:  # noqa: ARG002 - the store has decided
+        """Return whether the server seems to refuse all requests for the rest of the day."""
         known = self._known
         return known is not None and known.is_gone and known.day == wall.toordinal()
 
     def is_idle(self, now: float, wall: datetime) -> bool:
-        """Say whether nothing is known that a new one would not know."""
+        """Return whether this state contains no information that a new one would lack."""
         return not self._notes and super().is_idle(now, wall)
 
     # The store.
 
     def close(self) -> None:
-        """Note that it is not used any more."""
+        """Close the store."""
         self.store.close()
 
     async def learn_day(self, limits: RateLimits) -> None:
-        """Read the day's count."""
+        """Read the daily count from the store."""
         await self._update(Demand(limits, False, 0.0))
 
     async def report(self) -> None:
-        """Report what there is to report, as far as the store answers."""
+        """Send all reports that are pending, as far as the store answers."""
         with contextlib.suppress(NewsLeopardError):
             while self._notes:
                 await self._update(Demand(self._limits, False, 0.0))
@@ -436,7 +439,7 @@ class SharedLimitState(LimitState):
 
     def _learn(self, reply: QuotaReply) -> None:
         before, self._known = self._known, reply
-        # What was refused meanwhile is not known there yet.
+        # The store does not know the refusals that are not reported yet.
         is_open = reply.is_open and all(note.report.what != "refused" for note in self._notes)
         was_open, self._is_open = self._is_open, is_open
         if is_open and not was_open:
@@ -458,18 +461,18 @@ class SharedLimitState(LimitState):
         retry_after_s: float | None = None,
     ) -> None:
         now = self._clock.monotonic()
-        # While the gate is shut, each answer may be the one that opens it.
+        # While the gate is shut, each answer can be the one that opens it.
         within_s = _REPORTED_AFTER_S if is_news or not self._is_open else _NO_NEWS_AFTER_S
         report = RequestReport(key, what, 0.0, daily, retry_after_s)
         self._notes.append(_PendingReport(now, now + within_s, report))
         if not self._is_reporting:
-            # What is left of a task may be destroyed outside of any event loop.
+            # After the event loop has ended, the garbage collector can still close a task.
             with contextlib.suppress(RuntimeError):
                 start_in_background(self._report_later)
                 self._is_reporting = True
 
     async def _report_later(self) -> None:
-        """Report what no permit that is asked for has taken along."""
+        """Send the reports that no request for a permit has taken along."""
         try:
             while self._notes:
                 await self._clock.sleep(_REPORTED_AFTER_S / 2)
@@ -477,10 +480,10 @@ class SharedLimitState(LimitState):
                 if any(note.due <= now for note in self._notes):
                     await self._update(Demand(self._limits, False, 0.0))
         except NewsLeopardError:
-            pass  # It goes along with the next permit that is asked for.
-        except Exception:  # noqa: BLE001 - whatever a client of the caller's raises
-            # This task is not awaited: on trio its error would end the program.
-            _log.exception("what became of requests could not be reported")
+            pass  # The next request for a permit takes the reports along.
+        except Exception:  # noqa: BLE001 - the caller's Redis client can raise anything
+            # This task is not awaited. On trio its error would end the program.
+            _log.exception("the outcomes of requests could not be reported to the shared limits")
         finally:
             self._is_reporting = False
 
@@ -488,11 +491,12 @@ class SharedLimitState(LimitState):
 def _refusal(
     reply: QuotaReply, why: RefusalReason, wall: datetime, demand: Demand
 ) -> NewsLeopardError | None:
-    """Return the error for a request that no wait would help.
+    """Return the error for a request that no wait can help, or None.
 
-    What insists waits all the same, and so does any request to which less applies than to the one
-    that was asked for: a poll is denied the day's last requests, and not everybody keeps a long
-    hold in mind.
+    The reply was for another request. A request that stops a campaign waits nevertheless, and so
+    does
+    a request with wider limits: only polls are denied the last requests of the day, and not every
+    request refuses a long hold.
     """
     if demand.insists:
         return None
@@ -504,7 +508,10 @@ def _refusal(
 
 
 def _same(error: NewsLeopardError) -> Callable[[Demand], NewsLeopardError]:
-    """Make an error anew for each who waits: an exception is raised in one place."""
+    """Return a function that creates the error anew for each request that waits.
+
+    An exception can be raised in one place only.
+    """
     text = str(error)
     if isinstance(error, ConnectionFailed):
         reason, host = error.reason, error.host
