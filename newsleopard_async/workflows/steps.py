@@ -387,7 +387,7 @@ def _file_part(text: str) -> str:
     if re.fullmatch(r"[a-z0-9_-]{1,64}", text):
         return text
     # Two that look alike, or differ only in case, must not become one file.
-    mark = hashlib.sha256(import_text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', text)[:48]}-{mark}"
 
 
