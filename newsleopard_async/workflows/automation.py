@@ -42,8 +42,8 @@ from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.outcomes import AutomationOutcome, EventCounts
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.progress import OF_CONTACTS, Events, Progress
-from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.runner import Runner, Step
+from newsleopard_async.workflows.send_key import location_of
 from newsleopard_async.workflows.steps import answer_of
 
 __all__ = ["trigger_automation"]

@@ -40,7 +40,6 @@ from newsleopard_async.workflows.outcomes import CalledOff
 from newsleopard_async.workflows.pipeline import pipeline
 from newsleopard_async.workflows.polling import delays_s, problems_of_polling
 from newsleopard_async.workflows.progress import Events, Plan, Progress
-from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.run_record import (
     SUBMIT,
     SUBMIT_ONCE,
@@ -49,6 +48,7 @@ from newsleopard_async.workflows.run_record import (
     submits,
 )
 from newsleopard_async.workflows.runner import Runner
+from newsleopard_async.workflows.send_key import location_of
 from newsleopard_async.workflows.stopping import stop
 
 __all__ = ["call_off"]

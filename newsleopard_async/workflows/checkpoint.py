@@ -33,7 +33,6 @@ from newsleopard_async.stores.protocol import LockingStore, Store, check_store
 from newsleopard_async.workflows.decision import Decision, apply_decision, check_decision
 from newsleopard_async.workflows.fingerprint import Fingerprint, still_valid
 from newsleopard_async.workflows.record_access import RecordAccess
-from newsleopard_async.workflows.run_location import StoreLocation, file_at
 from newsleopard_async.workflows.run_record import (
     LEASE,
     RunEnd,
@@ -42,7 +41,12 @@ from newsleopard_async.workflows.run_record import (
     in_doubt,
     read_run_record,
 )
-from newsleopard_async.workflows.send_key import marker_of, sought_marker_of, token_of
+from newsleopard_async.workflows.send_key import (
+    StoreLocation,
+    marker_of,
+    sought_marker_of,
+    token_of,
+)
 
 __all__ = [
     "Checkpoint",
@@ -102,7 +106,7 @@ class Checkpoint:
         Raises:
             InvalidRequest: there is none, or it is of a newer version, damaged, or was edited.
         """
-        store = file_at(source) if send_key is None else check_store(source)
+        store = _file_at(source) if send_key is None else check_store(source)
         kept = await store.load(send_key or "")
         if kept is None:
             where = f"at {source}" if send_key is None else f"under {send_key!r} in this store"
@@ -155,7 +159,7 @@ class Checkpoint:
                 send_key=given.send_key,
                 store=given.store,
             )
-        return cls(pipeline=pipeline, input_hash=fingerprint.whole, store=file_at(given))
+        return cls(pipeline=pipeline, input_hash=fingerprint.whole, store=_file_at(given))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe data, as it is stored."""
@@ -429,6 +433,24 @@ CheckpointLike = AnyPath | Checkpoint
 
 RunLocation = CheckpointLike | StoreLocation
 """Where a run is kept: also under a send key."""
+
+
+def _file_at(path: object) -> OneFile:
+    """Take the path of a checkpoint.
+
+    Raises:
+        InvalidRequest: it is something else, such as a store.
+        ConfigurationError: it is relative to a folder that is gone.
+    """
+    if hasattr(path, "load") and hasattr(path, "save"):
+        raise InvalidRequest.of(
+            "checkpoint",
+            "type",
+            "must be a path. Give a store to the client, NewsLeopard(store=…), and to the call a "
+            "send_key, under which the store keeps the run. A store of your own has to compare "
+            "before it sets: see newsleopard_async.Store",
+        )
+    return OneFile.at(path)
 
 
 def problems_of_same_file(field: str, path: object, given: RunLocation | None) -> Iterator[Problem]:

@@ -59,9 +59,9 @@ from newsleopard_async.workflows.progress import (
     Progress,
 )
 from newsleopard_async.workflows.reconcile import marked, sent_earlier
-from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.send_check import SendCheckResult, Tolerance, check_send
+from newsleopard_async.workflows.send_key import location_of
 from newsleopard_async.workflows.sending import WaitFor, problems_of_wait
 from newsleopard_async.workflows.steps import find_earlier
 from newsleopard_async.workflows.uploading import is_open, prepare_and_upload

@@ -10,18 +10,56 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeVar
 
+import attrs
+
+from newsleopard_async.client import NewsLeopard
 from newsleopard_async.errors import Problem
-from newsleopard_async.models.validation import wrong_type
+from newsleopard_async.models.validation import raise_problems, wrong_type
+from newsleopard_async.stores.protocol import Store
 
-__all__ = ["marker_of", "next_token", "problems_of_send_key", "sought_marker_of", "token_of"]
+__all__ = [
+    "StoreLocation",
+    "location_of",
+    "marker_of",
+    "next_token",
+    "problems_of_send_key",
+    "sought_marker_of",
+    "token_of",
+]
+
+T = TypeVar("T")
 
 _LONGEST: Final = 200
 """Chosen: enough for any order number or date with a name, and no place for contacts."""
 
 _TOKEN: Final = re.compile(r"([0-9a-f]{12})(?:-([0-9]+))?")
 """The token of a send key; after a decision to submit again it has a number."""
+
+
+@attrs.frozen
+class StoreLocation:
+    """The place of a send key.
+
+    Attributes:
+        store: The client's.
+        send_key: The key.
+    """
+
+    store: Store = attrs.field(repr=False)
+    send_key: str
+
+
+def location_of(nl: NewsLeopard, send_key: str | None, checkpoint: T) -> T | StoreLocation:
+    """Return where a run is kept, of what a caller gave.
+
+    Raises:
+        InvalidRequest: it cannot be a key, or there is a checkpoint as well.
+        ConfigurationError: the client has no store, and this user no folder for one.
+    """
+    raise_problems(problems_of_send_key(send_key, checkpoint))
+    return checkpoint if send_key is None else StoreLocation(nl.store, send_key)
 
 
 def problems_of_send_key(send_key: object, checkpoint: object) -> Iterator[Problem]:

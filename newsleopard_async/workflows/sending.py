@@ -73,7 +73,6 @@ from newsleopard_async.workflows.progress import (
     of_import,
 )
 from newsleopard_async.workflows.reconcile import sent_earlier, submit_or_find
-from newsleopard_async.workflows.run_location import location_of
 from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.send_check import (
     SendCheckResult,
@@ -81,6 +80,7 @@ from newsleopard_async.workflows.send_check import (
     check_send,
     recipients_of,
 )
+from newsleopard_async.workflows.send_key import location_of
 from newsleopard_async.workflows.target import IfListExists, Target, find_or_create
 
 __all__ = [

@@ -36,8 +36,8 @@ from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import run_end_of, wait_s_of
 from newsleopard_async.workflows.local_runner import LocalRunner, running
 from newsleopard_async.workflows.progress import Events
-from newsleopard_async.workflows.run_location import StoreLocation
 from newsleopard_async.workflows.run_record import StepRecord, in_doubt
+from newsleopard_async.workflows.send_key import StoreLocation
 from tests.clients import checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN, KEY, START
 from tests.faults.strikes import Gone
