@@ -1,9 +1,8 @@
-"""Trigger an automation script for contacts: batches of 100, each at most once (T133).
+"""Trigger an automation script for contacts, 100 per request, each at most once (T133).
 
-A second event may send a second mail, and no endpoint reports which scripts have begun. So a
-batch that may have taken effect stops the run, and a person decides. Checkpoints and events have
-counts alone; the addresses that were refused are in the result of the run, and in a file if one is
-named.
+A second event can send a second mail, and no endpoint reports for whom a script has begun. So the
+run stops at a batch whose outcome is unknown, and a person decides. Checkpoints and events contain
+only counts. The refused addresses are in the outcome, and in a file if the caller names one.
 """
 
 from __future__ import annotations
@@ -70,40 +69,39 @@ async def trigger_automation(
     strict: bool = False,
     refused_to: AnyPath | None = None,
 ) -> AutomationOutcome:
-    """Begin or end an automation script for contacts, 100 in a request, each at most once.
+    """Begin or end an automation script for contacts, 100 per request, each at most once.
 
-    Contacts are checked first, and nothing is sent if a row is wrong: a malformed address, one
-    that is given twice, or a value of 100 characters or more.
+    Contacts are checked first. Nothing is sent if a row has a malformed address, a repeated
+    address, or a value of 100 characters or more.
 
     Args:
         nl: The client.
         workflow: Code of the script, from the console.
         contacts: As for `send_campaign`: EMAIL becomes the address, NAME the name, and every other
             column a variable. At most 99,900.
-        event: What happens to the script.
+        event: Whether the script begins or ends.
         progress: Called with every event; a batch is a part.
-        send_key: Names the event for all runs of it, as for `send_campaign`; called again, the
-            pipeline goes on with the first batch that was not sent. What is kept are counts, and no
-            address. There is no marker by which an event could be found again.
+        send_key: The name of the event for all its runs, as for `send_campaign`. Called again, the
+            pipeline resumes at the first batch that was not sent. The store contains only counts
+            and no address. An event has no marker, so it cannot be found at the platform.
         wait_for_other: As for `send_campaign`; True waits for an hour.
-        checkpoint: A path, in the place of a send key.
-        encoding: What the contacts are encoded in; None finds it out.
-        fix: What to put right on the way, as for `check_contacts`.
+        checkpoint: A path, instead of a send key.
+        encoding: The encoding of the contacts; None detects it.
+        fix: The corrections to make, as for `check_contacts`.
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
-        columns: Names to use in the place of the file's or the records' own, as for
-            `check_contacts`.
+        columns: Names that replace the names of columns, as for `check_contacts`.
         skip: Addresses to leave out, as for `check_contacts`.
-        strict: Whether warnings refuse, too.
+        strict: Whether warnings also refuse.
         refused_to: A CSV file for the addresses that the platform refuses, with its reasons. Each
-            batch adds to it before the batch counts as done, so that a run that goes on loses
-            none. Only its owner can read it.
+            batch is added before it counts as done, so a resumed run loses none. Only the owner
+            of the file can read it.
 
     Raises:
-        OutcomeUnknown: it is not known whether the event of a batch took effect. The message has
-            its rows, counted below the header without those that are left out, and says what
-            `Checkpoint.resolve` does.
+        OutcomeUnknown: whether the event of a batch took effect is unknown. The message names its
+            rows, counted below the header without the rows that are left out, and the ways to
+            `Checkpoint.resolve`.
         NotOffered: this account or platform has no such endpoint.
-        InvalidRequest: something is wrong with what was given; this run sent nothing.
+        InvalidRequest: an argument or the contacts are not valid; this run sent nothing.
         InUse: another run has the send key or the checkpoint.
     Source: POST /v1/automation/event; notes 2026 (T133, T134).
     """
@@ -115,7 +113,7 @@ async def trigger_automation(
         encoding=encoding, fix=fix, left_out_to=left_out_to, columns=columns, skip=skip
     )
     contacts = as_source(contacts)
-    # As in `import_contacts`: what holds addresses is shown without them.
+    # As in `import_contacts`: error reports must not show addresses.
     del skip
     into = None if refused_to is None else as_path(refused_to).absolute()
     if into is not None:
@@ -155,21 +153,21 @@ def _problems(
 
 
 def _problems_of_file(path: Path | None) -> list[Problem]:
-    """Return what keeps a new run from adding to a file."""
+    """Return a problem if a new run would add to an existing file."""
     if path is None or not path.exists():
         return []
     return [
-        Problem("refused_to", "exists", f"{path} is there already; name a new file, or remove it")
+        Problem("refused_to", "exists", f"{path} already exists; name a new file, or remove it")
     ]
 
 
 async def _checked_batches(
     found: PreparedContacts, kept: RunLocation | None, *, strict: bool
 ) -> tuple[RecipientBatch, ...]:
-    """Divide contacts into batches, unless something is wrong with them.
+    """Divide contacts into batches.
 
     Raises:
-        InvalidRequest: something is; all of it at once.
+        InvalidRequest: lists all problems of the contacts.
     """
     report = found.report
     problems = [
@@ -184,14 +182,14 @@ async def _checked_batches(
     if problems:
         raise await with_checkpoint(InvalidRequest(problems), kept)
     log_remarks(report)
-    _log.info("requests that %d contacts take of the day's limit: %d", report.going, len(batches))
+    _log.info("%d contacts take %d requests of the daily quota", report.going, len(batches))
     return batches
 
 
 async def _send(
     run: Runner, given: EventBatch, batches: Sequence[RecipientBatch]
 ) -> AutomationOutcome:
-    """Send batch by batch; what an earlier run has done counts as it was noted."""
+    """Send all batches; a batch of an earlier run counts with its stored result."""
     accepted = refused = 0
     reasons: dict[str, str] = {}
     for number, batch in enumerate(batches, start=1):
@@ -207,7 +205,7 @@ async def _send(
     rows = sum(batch.rows for batch in batches)
     unknown_rows = max(0, rows - accepted - refused)
     if unknown_rows:
-        _log.warning("the platform does not say what became of %d contacts", unknown_rows)
+        _log.warning("the platform does not report the outcome of %d contacts", unknown_rows)
     return AutomationOutcome(
         accepted=accepted,
         refused=refused,
@@ -221,7 +219,7 @@ async def _send(
 async def _send_one(
     run: Runner, step: Step[EventBatch, EventOutcome | EventCounts | None], given: EventBatch
 ) -> EventOutcome | EventCounts | None:
-    """Send a batch, unless the run that had begun it has found out what became of it."""
+    """Send a batch, unless the run that had begun it has found out its outcome."""
     try:
         return await run.step(step, given)
     except OutcomeUnknown:
@@ -233,13 +231,13 @@ async def _send_one(
 def _in_doubt(
     unknown: OutcomeUnknown, number: int, batches: Sequence[RecipientBatch]
 ) -> OutcomeUnknown:
-    # Of an earlier run's event nothing but that is known.
+    # An earlier run's intent has no answer.
     answered = f": {answer_of(unknown)}" if unknown.status is not None else ""
     return OutcomeUnknown(
-        f"It is not known whether the event for {batches[number - 1]} (batch {number} of "
-        f"{len(batches)}) took effect{answered}. It was not repeated; the batches before are done, "
-        "and those after were not sent. Look at the script in the console (自動化). If it took "
-        'effect: await error.checkpoint.resolve("sent"). If it did not: '
+        f"It is unknown whether the event for {batches[number - 1]} (batch {number} of "
+        f"{len(batches)}) took effect{answered}. It was not repeated. The batches before it are "
+        "done, and the batches after it were not sent. Check the script in the console (自動化). "
+        'If the event took effect: await error.checkpoint.resolve("sent"). If it did not: '
         'await error.checkpoint.resolve("resubmit"). '
         "Then run the same call again with the same send key or checkpoint",
         request=unknown.request,

@@ -1,7 +1,7 @@
-"""Whether the balance covers a mailing, asked just before the submit.
+"""Compare the balance with the size of a mailing, just before the submit.
 
-It is advice: others may send at the same time, and how many a campaign goes to is known only
-between bounds, since one person may be on several lists. The submit itself decides (40012, T135).
+The result is advice. Other programs can send at the same time, and only bounds of the number of
+recipients are known, because one contact can be on several lists. The submit decides (40012, T135).
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ __all__ = [
 IfTooLow = Literal["warn", "refuse"]
 
 _OK: Final = 200
+"""The HTTP status of the answer that contained the balance."""
 
 _log: Final = Log()
 
 
 @attrs.frozen(kw_only=True)
 class Need:
-    """How many mails a campaign needs.
+    """The number of mails that a campaign needs.
 
     Attributes:
-        least: So many at least.
-        most: So many at most; None if a list is not known.
+        least: The smallest possible number.
+        most: The largest possible number; None if a list is unknown.
     """
 
     least: int = 0
@@ -47,22 +48,22 @@ class Need:
 
 
 def problems_of_balance(balance: object) -> Iterator[Problem]:
-    """Yield a problem unless it says what to do about a balance that is too low."""
+    """Yield a problem if the value is not a choice for a balance that is too low."""
     if balance not in ("warn", "refuse", None):
-        yield Problem("balance", "choice", "must be 'warn', 'refuse', or None to ask for none")
+        yield Problem("balance", "choice", "must be 'warn' or 'refuse', or None to skip the check")
 
 
 def need_of(campaign: Mailing, lists: Iterable[ContactList]) -> Need:
-    """Bound what a campaign needs by the subscribers of its lists.
+    """Return bounds for the size of a campaign, from the subscribers of its lists.
 
-    It goes at least to its largest list without all who are excluded, and at most to all of its
+    The least is its largest list without all excluded subscribers. The most is the sum of its
     lists.
     """
     counts = {each.sn: each.subscribed_count for each in lists}
     wanted = [counts.get(sn) for sn in campaign.lists]
     excluded = [counts.get(sn) for sn in campaign.exclude_lists]
     known = [count for count in wanted if count is not None]
-    # Of an excluded list that is not known, anybody may be a member.
+    # Any contact could be a member of an excluded list whose size is unknown.
     spared = max(known, default=0) if None in excluded else sum(filter(None, excluded))
     return Need(
         least=max(0, max(known, default=0) - spared),
@@ -73,16 +74,17 @@ def need_of(campaign: Mailing, lists: Iterable[ContactList]) -> Need:
 async def check_balance(
     run: Runner, campaign: Mailing, if_too_low: IfTooLow, *, most: int | None
 ) -> None:
-    """Compare the balance with what a campaign needs; what is not known stops nothing.
+    """Compare the balance with the size of a campaign; an unknown balance stops nothing.
 
     Args:
-        run: Carries it.
-        campaign: What is to be submitted, with its lists.
-        if_too_low: What to do if it is certain that the balance does not cover it.
-        most: How many it goes to at most, if that is known without a look at the lists.
+        run: The runner of the pipeline.
+        campaign: The campaign that is about to be submitted, with its lists.
+        if_too_low: What to do if it is certain that the balance does not cover the campaign.
+        most: The largest possible number of recipients, if it is known without the lists.
 
     Raises:
-        InsufficientBalance: it does not cover the mailing, and that refuses; nothing was sent.
+        InsufficientBalance: the balance does not cover it and the caller chose "refuse"; nothing
+            was sent.
     """
     balance = await run.step(get_balance, None, keep=False)
     if balance is None or balance.mails is None or (most is not None and most <= balance.mails):
@@ -98,25 +100,24 @@ async def check_balance(
         f"the balance is {balance.mails:,} mails, and the campaign needs at least "
         f"{need.least:,}{most_text}"
     )
-    _tell(run, sentence, if_too_low, recipients=need.least, remaining=balance.mails)
+    _report(run, sentence, if_too_low, recipients=need.least, remaining=balance.mails)
 
 
 async def check_balance_once(run: Runner, addresses: int, if_too_low: IfTooLow) -> None:
-    """Compare the balance with the addresses that are to be uploaded for a campaign.
+    """Compare the balance with the addresses that are about to be uploaded for a campaign.
 
     Raises:
-        InsufficientBalance: it does not cover them, and that refuses; nothing was sent.
+        InsufficientBalance: the balance does not cover them and the caller chose "refuse"; nothing
+            was sent.
     """
     balance = await run.step(get_balance, None, keep=False)
     if balance is None or balance.mails is None or addresses <= balance.mails:
         return
-    sentence = (
-        f"the balance is {balance.mails:,} mails, and {addresses:,} addresses are to be sent to"
-    )
-    _tell(run, sentence, if_too_low, recipients=addresses, remaining=balance.mails)
+    sentence = f"the balance is {balance.mails:,} mails, and {addresses:,} addresses would get one"
+    _report(run, sentence, if_too_low, recipients=addresses, remaining=balance.mails)
 
 
-def _tell(
+def _report(
     run: Runner, sentence: str, if_too_low: IfTooLow, *, recipients: int, remaining: int
 ) -> None:
     if if_too_low == "warn":

@@ -1,12 +1,13 @@
-"""Call a campaign off, before or while it is sent, by its code, its send key or its checkpoint.
+"""Call off a campaign, before or while it is sent, by its code, its send key or its checkpoint.
 
 The rules:
 
-- Everything goes before all other requests of this key (`goes_first`), and may be repeated.
-- What a checkpoint has not submitted is kept from being submitted: it is marked as abandoned, by
-  the process that has its lock. What may have been submitted is looked up first.
-- A run that only waits for the end of its campaign keeps the lock, and its campaign is called off
-  all the same.
+- All requests of a call-off have priority over all other requests of the key (`goes_first`), and
+  can be repeated.
+- If a run has not submitted, its submit is prevented: its checkpoint is marked as abandoned, under
+  its lock. A submit whose outcome is unknown is looked up first.
+- A run that only waits until its campaign is sent keeps the lock. Its campaign can still be called
+  off.
 """
 
 from __future__ import annotations
@@ -60,11 +61,11 @@ _STOPPING: Final[Plan] = (
 )
 
 _IN_A_HURRY: Final = Polling(first_s=1.0, max_s=15.0, deadline_s=180.0)
-"""Chosen: a campaign that goes on for three minutes after it was paused needs a person."""
+"""Chosen: if a campaign is still sending 180 s after the pause, a person must act."""
 
 _SOONEST: Final = timedelta(seconds=30)
 _LATEST: Final = timedelta(days=1)
-"""As after a submit (`reconcile`), of which this is a further look."""
+"""Chosen: the same bounds as for the lookup after a submit (`reconcile`)."""
 
 _log: Final = Log()
 
@@ -79,32 +80,33 @@ async def call_off(
     polling: Polling | None = None,
     progress: Progress | None = None,
 ) -> CalledOff:
-    """Stop a campaign that is scheduled or being sent; mails that are out cannot be called back.
+    """Stop a campaign that is scheduled or being sent; sent mails cannot be called back.
 
-    It is paused, and its state is read until it has ended. If it cannot be paused, it is deleted.
-    All of this goes before every other request of the client's key, and may be called again.
+    The campaign is paused, and its state is polled until it has ended. If it cannot be paused, it
+    is deleted. All these requests have priority over every other request of the client's key. It is
+    safe to call this again.
 
     Args:
         nl: The client.
         campaign_sn: Code of the campaign.
         send_key: Or the send key of `send_campaign` or `send_once`, from any process. If nothing
-            was submitted under it, nothing will be. The run that has it may go on if it has
-            submitted; before that, stop it first.
-        checkpoint: Or its checkpoint: a path, or what an error has as ``.checkpoint``.
-        polling: How the state is watched after the pause; by default for three minutes, every 15 s
-            at last.
+            was submitted under it, nothing will be. Stop the run that has the key first, unless it
+            has submitted.
+        checkpoint: Or the checkpoint of the run: a path, or the ``.checkpoint`` of an error.
+        polling: How the state is polled after the pause; by default for three minutes, at last
+            every 15 s.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-    Returns: What was done; ``how`` says it in a word or two.
+    Returns: The outcome; its ``how`` names it in one or two words.
 
     Raises:
-        OutcomeUnknown: a submit of the run may have been accepted, and is not found; or it is not
-            known whether the campaign was paused. Call again, from `.look_again_at` on.
-        InUse: the run that is under way has not submitted yet; stop it, or call again later.
-        DeadlineExceeded: the pause was accepted, and the campaign still goes on.
+        OutcomeUnknown: a submit of the run was possibly accepted, and is not found; or it is
+            unknown whether the campaign was paused. Call again after `.look_again_at`.
+        InUse: a run is active and has not submitted yet; stop it, or call again later.
+        DeadlineExceeded: the pause was accepted, and the campaign is still being sent.
         NotOffered: this account or platform cannot pause; stop it in the console.
         APIError: it can be neither paused nor deleted; stop it in the console.
-        InvalidRequest: none of code, send key and checkpoint, or several; or there is no such run,
-            or a run of another account.
+        InvalidRequest: not exactly one of code, send key and checkpoint; or the run does not
+            exist, or belongs to another account.
     Source: PATCH and GET /v1/campaign/normal/{campaign_sn}, DELETE /v1/campaign/normal; notes 2026.
     """
     raise_problems(_problems(campaign_sn, send_key, checkpoint, polling))
@@ -132,7 +134,9 @@ def _problems(
 ) -> Iterator[Problem]:
     if [campaign_sn, send_key, checkpoint].count(None) != 2:
         yield Problem(
-            "campaign_sn", "choice", "give one of the campaign's code, a send key and a checkpoint"
+            "campaign_sn",
+            "choice",
+            "pass exactly one of campaign_sn, send_key and checkpoint",
         )
     elif campaign_sn is not None:
         yield from problems_of_code("campaign_sn", campaign_sn)
@@ -149,7 +153,7 @@ def _going_first() -> Iterator[None]:
 
 
 async def _call_off_run(run: Runner, kept: Checkpoint, polling: Polling) -> CalledOff:
-    """Call off what a checkpoint says was submitted; if nothing was, keep it from being."""
+    """Call off the campaign of a checkpoint; if nothing was submitted, prevent the submit."""
     done: CalledOff | None = None
     while True:
         campaign_sn = await _code_of(run, kept, polling)
@@ -157,7 +161,7 @@ async def _call_off_run(run: Runner, kept: Checkpoint, polling: Polling) -> Call
             return CalledOff(how="never submitted")
         if done is not None and done.campaign_sn == campaign_sn:
             return done
-        # A run of `send_once` may have made another campaign meanwhile.
+        # A run of `send_once` can have prepared another campaign in the meantime.
         done = await stop(run, campaign_sn, polling)
 
 
@@ -165,7 +169,7 @@ async def _current(nl: NewsLeopard, given: RunLocation) -> Checkpoint:
     """Read a checkpoint of a pipeline that submits.
 
     Raises:
-        InvalidRequest: there is none, or it is of another pipeline or account.
+        InvalidRequest: it does not exist, or belongs to another pipeline or account.
     """
     kept = await Checkpoint.at(given)
     kept.check_account(nl._api.account)  # noqa: SLF001 - no public name says which account it is
@@ -173,18 +177,18 @@ async def _current(nl: NewsLeopard, given: RunLocation) -> Checkpoint:
         raise InvalidRequest.of(
             "checkpoint",
             "pipeline",
-            f"is of {kept.pipeline!r}, which submits no campaign; give one of send_campaign or "
-            "send_once",
+            f"belongs to {kept.pipeline}, which submits no campaign; pass the send key or "
+            "checkpoint of send_campaign or send_once",
         )
     return kept
 
 
 async def _code_of(run: Runner, kept: Checkpoint, polling: Polling) -> CampaignSn | None:
-    """Return the code of what was submitted; None if nothing was, and nothing will be.
+    """Return the code of the submitted campaign; None if nothing was submitted or will be.
 
     Raises:
-        InUse: the run that has it has not submitted yet.
-        OutcomeUnknown: it may have been submitted, and is not found.
+        InUse: the run that has the checkpoint has not submitted yet.
+        OutcomeUnknown: a campaign was possibly submitted, and is not found.
     """
     began_s, delays = run.monotonic(), delays_s(polling, kept.token)
     while True:
@@ -195,20 +199,20 @@ async def _code_of(run: Runner, kept: Checkpoint, polling: Polling) -> CampaignS
             async with _holding(kept):
                 return _accepted(kept) or await _decide(run, kept)
         if SUBMIT_ONCE in seen.records and seen.records[SUBMIT_ONCE].is_done:
-            # Nothing was uploaded yet; stopped now, it will not be sent.
+            # Nothing was uploaded yet. If the campaign is stopped now, it will not be sent.
             return CampaignSn(seen.records[SUBMIT_ONCE].result)
         left_s = polling.deadline_s - (run.monotonic() - began_s)
         if not {SUBMIT, SUBMIT_ONCE} & seen.records.keys() or left_s <= 0:
             raise InUse(
-                "a run is using this checkpoint, and has not submitted yet; stop that run and call "
-                "this again, or call this again once it has submitted"
+                "a run is using this checkpoint, and has not submitted yet; stop that run, or wait "
+                "until it has submitted, and then call this again"
             )
-        # The reply to its submit may come at any moment.
+        # The reply to its submit can arrive at any moment.
         await run.wait(steps.submit, min(next(delays), left_s), None)
 
 
 def _accepted(kept: Checkpoint) -> CampaignSn | None:
-    """Return the code of what is sent, or may be, by a checkpoint."""
+    """Return the code of the campaign that a checkpoint shows as sent, or possibly sent."""
     submit, once = kept.records.get(SUBMIT), kept.records.get(SUBMIT_ONCE)
     if submit is not None and submit.is_done:
         return CampaignSn(submit.result)
@@ -224,7 +228,7 @@ async def _holding(kept: Checkpoint) -> AsyncIterator[None]:
 
 
 async def _decide(run: Runner, kept: Checkpoint) -> CampaignSn | None:
-    """Decide by a checkpoint that no run is using."""
+    """Return the code by a checkpoint that no run is using; else abandon the run."""
     record = kept.records.get(SUBMIT)
     if record is not None:
         return await _look_up(run, kept, record)
@@ -234,52 +238,52 @@ async def _decide(run: Runner, kept: Checkpoint) -> CampaignSn | None:
     if once is None or once.is_done:
         return None if once is None else CampaignSn(once.result)
     _log.warning(
-        "a campaign named %s may have been made, without an upload; it should send nothing. "
-        "Delete it in the console (活動列表) if it is there",
+        "a campaign named %s was possibly created, without an upload; it should send nothing. "
+        "If it is in the console (活動列表), delete it",
         kept.marker,
     )
     return None
 
 
 async def _look_up(run: Runner, kept: Checkpoint, record: StepRecord) -> CampaignSn:
-    """Look for what may have been submitted, and note its code.
+    """Search for a campaign that was possibly submitted, and store its code.
 
     Raises:
         OutcomeUnknown: it is not among the finished campaigns, where a scheduled one never is.
     """
-    marker, seen, found = kept.marker, "it is not among the finished ones", None
+    marker, seen, found = kept.marker, "it is not among the finished campaigns", None
     look_for, again = f"the marker {marker}", "call this again"
     if not _has_mark(kept):
-        look_for, seen = "the name that it was given", "its name has no marker of ours"
+        look_for, seen = "the campaign's name", "its name has no marker of this library"
         again = "run the same send again with this checkpoint, which sends nothing,"
     else:
         try:
             given = steps.FindSent(text=kept.sought_marker, since=min(record.at, run.now()))
             found = await run.step(steps.find_sent, given, keep=False)
         except NewsLeopardError as error:
-            seen = f"the finished ones could not be looked at ({type(error).__name__})"
+            seen = f"the finished campaigns could not be read ({type(error).__name__})"
     if found is None:
         now = run.now()
         when = moved(now, min(max(now - record.at, _SOONEST), _LATEST))
         raise OutcomeUnknown(
-            f"It is not known whether a campaign was submitted; {seen}. Look for {look_for} "
-            "in the console (活動列表), and stop it there if it is scheduled or being sent. If it "
-            'is not there: await error.checkpoint.resolve("abandon"). '
+            f"It is unknown whether a campaign was submitted; {seen}. Search for {look_for} "
+            "in the console (活動列表), and stop the campaign if it is scheduled or being sent. If "
+            'it is not there: await error.checkpoint.resolve("abandon"). '
             f"Or {again} after {when:%Y-%m-%d %H:%M:%S} UTC",
             request="POST /v1/campaign/…/submit",
             look_again_at=when,
         ).with_request_id(record.request_id) from None
     try:
         await kept.put(SUBMIT, attrs.evolve(record, state="done", result=found.sn))
-    except Exception:  # noqa: BLE001 - whatever a caller's store raises must not keep it going
-        _log.exception("no checkpoint could be stored; the campaign is %s", found.sn)
+    except Exception:  # noqa: BLE001 - an error of a caller's store must not stop the call-off
+        _log.exception("the checkpoint could not be stored; the campaign is %s", found.sn)
     return found.sn
 
 
 def _has_mark(kept: Checkpoint) -> bool:
-    """Say whether the campaign's name has the marker that is made up for a run.
+    """Return whether the campaign's name has the marker of this library.
 
-    Of a marker of the caller's own nothing but its hash is kept.
+    The checkpoint has only a hash of a marker that the caller chose.
     """
     given = kept.input_parts.get("marker")
     return given in (None, Fingerprint.of(marker=True).parts["marker"])

@@ -1,4 +1,4 @@
-"""The steps about campaigns that were submitted: what became of them, and what stops them."""
+"""The steps for campaigns that were submitted: read their state, stop them, send once."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ _log: Final = Log()
 
 @attrs.frozen(kw_only=True)
 class FindFinished(Plain):
-    """A campaign to look for among the finished ones by its code.
+    """A search for a campaign among the finished ones by its code.
 
     Attributes:
-        campaign_sn: Its code.
-        since: When it was submitted, or earlier.
+        campaign_sn: The code of the campaign.
+        since: A time at or before its submit.
     """
 
     campaign_sn: CampaignSn
@@ -78,7 +78,7 @@ class FindFinished(Plain):
 
 @attrs.frozen(kw_only=True)
 class OnceUpload(Plain):
-    """Where to upload the contacts of a campaign that is sent once, and their file."""
+    """The file of contacts of a campaign that is sent once, and the ticket to upload it."""
 
     ticket: OnceTicket
     path: Path
@@ -90,9 +90,9 @@ class EventBatch(Plain):
 
     Attributes:
         workflow: Code of the script.
-        event: What happens to it.
+        event: Whether the script begins or ends.
         path: The file.
-        batch: Its rows.
+        batch: The rows.
         refused_to: A file for the addresses that are refused.
     """
 
@@ -108,20 +108,20 @@ async def get_status(nl: NewsLeopard, campaign_sn: CampaignSn) -> CampaignStatus
     """Return the state of a campaign.
 
     Raises:
-        UnexpectedResponse: the answer is about another campaign, whose state decides nothing about
+        UnexpectedResponse: the answer contains another campaign. Its state must not decide about
             this one.
     """
     status = await nl.campaigns.get_status(campaign_sn)
     if status.sn != campaign_sn:
         raise UnexpectedResponse(
-            f"the answer to get_status is about another campaign than {campaign_sn}", status=200
+            f"the answer to get_status contains another campaign than {campaign_sn}", status=200
         )
     return status
 
 
 @step(gives=SentCampaign | None)
 async def find_finished(nl: NewsLeopard, given: FindFinished) -> SentCampaign | None:
-    """Look for a campaign among the finished ones, from a day before the submit to a day after now.
+    """Search the finished campaigns from a day before the submit to a day after now.
 
     A campaign that failed is never among them.
     """
@@ -134,17 +134,17 @@ async def find_finished(nl: NewsLeopard, given: FindFinished) -> SentCampaign | 
 
 @step(gives=datetime)
 async def hold_until(nl: NewsLeopard, hold: timedelta) -> datetime:
-    """Return until when a campaign is held back that is submitted now."""
+    """Return the time until which a campaign that is submitted now is held."""
     return moved(nl.clock.now(), hold)
 
 
 @step(gives=Balance | None)
 async def get_balance(nl: NewsLeopard, _: None) -> Balance | None:
-    """Return what the account may still send, or None: it is advice, and no reason to stop."""
+    """Return how much the account can still send; None if that cannot be read."""
     try:
         return await nl.account.get_balance()
     except NewsLeopardError as error:
-        _log.info("the balance is not known: %s", error)
+        _log.info("the balance could not be read: %s", error)
         return None
 
 
@@ -152,11 +152,11 @@ async def get_balance(nl: NewsLeopard, _: None) -> Balance | None:
 async def count_subscribers(
     nl: NewsLeopard, list_sns: tuple[ListSn, ...]
 ) -> tuple[ContactList, ...]:
-    """Return lists with their counts, as far as they were seen."""
+    """Return the lists that were found, with their counts."""
     try:
         return await lists_of(nl, list_sns)
     except NewsLeopardError as error:
-        _log.info("the lists could not be looked at: %s", error)
+        _log.info("the lists could not be read: %s", error)
         return ()
 
 
@@ -170,24 +170,24 @@ async def get_metrics(
 
 @step(gives=None)
 async def pause_campaign(nl: NewsLeopard, campaign_sn: CampaignSn) -> None:
-    """Stop a campaign; repeating it changes nothing."""
+    """Stop a campaign; a repeated call changes nothing."""
     await nl.campaigns.pause(campaign_sn)
 
 
 @step(gives=DeleteOutcome, writes=True)
 async def delete_campaigns(nl: NewsLeopard, campaign_sns: tuple[CampaignSn, ...]) -> DeleteOutcome:
-    """Delete campaigns; repeating it changes nothing."""
+    """Delete campaigns; a repeated call changes nothing."""
     return await nl.campaigns.delete(campaign_sns)
 
 
 def _only_code(ticket: OnceTicket) -> CampaignSn:
-    """Keep no URL: it holds its own authorisation."""
+    """Return the part of a ticket that is stored; the URL is a secret, so it is not."""
     return ticket.campaign_sn
 
 
 @step(gives=CampaignSn, request="POST /v1/campaign/…/once", keeps=_only_code)
 async def submit_once(nl: NewsLeopard, campaign: Mailing, observer: Observer) -> OnceTicket:
-    """Prepare a campaign, or an A/B test, to contacts that are uploaded next."""
+    """Prepare a campaign or an A/B test for contacts that are uploaded next."""
     if isinstance(campaign, Campaign):
         return await nl.campaigns.submit_once(campaign, observer=observer)
     return await nl.campaigns.submit_ab_test_once(campaign, observer=observer)
@@ -201,7 +201,7 @@ async def upload_once(nl: NewsLeopard, given: OnceUpload, observer: Observer) ->
 
 @attrs.frozen
 class _Refusals:
-    """Adds the addresses that were refused to a file, before the batch counts as done."""
+    """Add the refused addresses to a file before the batch counts as done."""
 
     observer: Observer
     path: Path
@@ -213,7 +213,7 @@ class _Refusals:
         try:
             await in_thread(partial(_append, self.path, tuple(model.refused.items())))
         except OSError as error:
-            # What took effect must be noted all the same.
+            # The event took effect, so its result must be stored in any case.
             _log.error(
                 "%d refused addresses could not be added to %s: %s",
                 len(model.refused),
@@ -236,10 +236,10 @@ def _append(path: Path, refused: Sequence[tuple[str, str]]) -> None:
 async def send_event(
     nl: NewsLeopard, given: EventBatch, observer: Observer
 ) -> EventOutcome | EventCounts | None:
-    """Send an event for a batch; what is kept of its result are counts."""
+    """Send an event for a batch; only the counts of its result are stored."""
     if given.refused_to is not None:
         observer = _Refusals(observer, given.refused_to)
-    # Bound to no name: what is logged may be reported with the variables of the running frames.
+    # Not bound to a name: error reports show the variables of the running frames.
     return await nl.automation.send_event(
         given.workflow,
         given.event,

@@ -1,4 +1,4 @@
-"""Send a campaign to oneself, to see it before others do."""
+"""Send a test of a campaign to a few addresses of your own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from newsleopard_async.workflows.sending import send_campaign
 __all__ = ["send_test"]
 
 _MOST: Final = 10
-"""Chosen: colleagues who read a draft. A slip that gives the whole audience is refused."""
+"""Chosen: 10 colleagues can read a draft. A call with the whole audience by mistake is refused."""
 
 _MARK: Final = "[test]"
 
@@ -46,28 +46,28 @@ async def send_test(
     checkpoint: CheckpointLike | None = None,
     check: bool = True,
 ) -> SendOutcome:
-    """Send a campaign at once to a few addresses of your own, and to no others.
+    """Send a campaign now to a few addresses of your own.
 
-    They go into a small list of their own. Its name, and that of the campaign, begin with
-    ``[test]``. The lists and the schedule of the campaign are left out. The same test to the same
-    addresses uses the same list.
+    The addresses go into a small list of their own. Its name and the name of the campaign begin
+    with ``[test]``. The lists and the schedule of the campaign are left out. The same test to the
+    same addresses uses the same list.
 
     Args:
         nl: The client.
-        campaign: What to test. Of an A/B test, make a `Campaign` of each version: the platform
-            refuses one with a few recipients.
+        campaign: The campaign to test. For an A/B test, make a `Campaign` of each version, because
+            the platform refuses an A/B test with a few recipients.
         to: One to ten addresses. A `Recipient` has a name and values for the variables of the
-            mail; without a name, it is what stands before the ``@``.
+            mail. The default name is the part of the address before the ``@``.
         marker: As for `send_campaign`.
-        polling: How the import is watched.
-        progress: Called with every event; they are those of ``send_campaign``.
-        checkpoint: A path; run again with it, the test goes on where it was, and is
-            never sent twice. It is not that of the real send.
+        polling: How the import is polled.
+        progress: Called with every event; they are the events of ``send_campaign``.
+        checkpoint: A path. Run again with it, the test resumes and is never sent twice. Use
+            another path than for the real send.
         check: As for `send_campaign`.
 
     Raises:
-        InvalidRequest: there is no address, or more than ten, or one cannot be used; or the
-            campaign cannot. Nothing was sent.
+        InvalidRequest: the number of addresses is not 1 to 10, or an address or the campaign
+            cannot be used. Nothing was sent.
         OutcomeUnknown: the reply to the submit was lost, as for `send_campaign`.
     """
     recipients = tuple(to) if isinstance(to, Iterable) and not isinstance(to, str) else to
@@ -75,7 +75,7 @@ async def send_test(
     assert isinstance(recipients, tuple)
     records = _records(recipients)
     digest, contacts = _digest(campaign, records), as_source(records)
-    # Reporters of errors print the frames that run: what holds addresses is bound to no name.
+    # Error reports show the variables of running frames, so addresses are bound to no name.
     del to, recipients, records
     test = attrs.evolve(
         campaign,
@@ -104,8 +104,8 @@ def _problems_of_campaign(campaign: object) -> Iterator[Problem]:
         "campaign",
         campaign,
         Campaign,
-        "a Campaign; of an A/B test, make one of each version, since the platform refuses an A/B "
-        "test with a few recipients",
+        "a Campaign; for an A/B test, make a Campaign of each version, because the platform "
+        "refuses an A/B test with a few recipients",
     )
 
 
@@ -114,19 +114,19 @@ def _problems_of_recipients(to: object) -> Iterator[Problem]:
         yield wrong_type("to", to, "several addresses, as in to=['me@example.com']")
         return
     if not 0 < len(to) <= _MOST:
-        yield Problem("to", "range", f"has {len(to)} addresses; give 1 to {_MOST}")
+        yield Problem("to", "range", f"has {len(to)} addresses; pass 1 to {_MOST}")
     seen: set[str] = set()
     for place, each in enumerate(to[:_MOST]):
         address = each.address if isinstance(each, Recipient) else each
         yield from problems_of_address(f"to[{place}]", address)
         if isinstance(address, str):
             if address.casefold() in seen:
-                yield Problem(f"to[{place}]", "duplicate", "is there already; leave it out")
+                yield Problem(f"to[{place}]", "duplicate", "is repeated; leave it out")
             seen.add(address.casefold())
 
 
 def _records(recipients: tuple[str | Recipient, ...]) -> list[dict[str, str]]:
-    """Make contacts of the recipients, with every variable that one of them has."""
+    """Build the contacts, with a column for every variable that a recipient has."""
     given = [each if isinstance(each, Recipient) else Recipient("", each) for each in recipients]
     names = dict.fromkeys(name for each in given for name in each.variables)
     return [
@@ -140,6 +140,6 @@ def _records(recipients: tuple[str | Recipient, ...]) -> list[dict[str, str]]:
 
 
 def _digest(campaign: Campaign, records: list[dict[str, str]]) -> str:
-    """Tell one test from another, so that no list has anybody else's addresses."""
+    """Return a text that differs between tests, so that no list mixes their addresses."""
     text = json.dumps([campaign.to_dict(), records], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""Check contacts before anything is sent, alone or as the first step of a pipeline."""
+"""Check contacts before anything is sent, separately or as the first step of a pipeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log: Final = Log()
 
 
 class _CheckStep:
-    """The step, for its events."""
+    """The step that events of the check show."""
 
     name: Final = "check_contacts"
     part: Final = 1
@@ -48,46 +48,45 @@ async def check_contacts(
     skip: Skip | None = None,
     progress: Progress | None = None,
 ) -> ContactsReport:
-    """Read contacts, and say everything that is wrong with them or worth a look.
+    """Check contacts, and return every finding.
 
-    Nothing is sent, and the event loop is not held up: they are read in threads, piece by
-    piece, in constant memory but for a key of each address. Whatever their content is, it is
-    reported and not raised.
+    Nothing is sent, and the event loop is not blocked: threads read the contacts in pieces. Memory
+    is constant, except for a key of each address. Content is reported and never raises.
 
     Args:
         source: A path to a CSV file or a workbook, or its content; an open file; a data frame;
-            an iterable, async or not, of records; or a `ContactsSource`. See `Contacts`. What
-            can be read only once is used up.
-        encoding: What it is encoded in, by any name that Python knows; Big5 is read as its
-            superset CP950. None finds it out, and the report says what it took.
-        fix: What to put right in what goes out. ``trim`` removes blanks, invisible characters
-            and a spreadsheet's apostrophe around cells; ``fill-rows`` adds the empty cells that
-            a row lacks at its end, and removes empty ones that it has too many;
+            an iterable, async or not, of records; or a `ContactsSource`. See `Contacts`. A source
+            that can be read only once is used up.
+        encoding: The encoding, by any name that Python supports; Big5 is read as its superset
+            CP950. None detects it, and the report contains the result.
+        fix: The corrections to make. ``trim`` removes blanks, invisible characters
+            and a spreadsheet's apostrophe around cells; ``fill-rows`` adds empty cells at the end
+            of a short row, and removes surplus empty cells;
             ``drop-duplicates`` keeps the last row of each address, as the platform is assumed to
-            do, and ``drop-later-duplicates`` the first; ``leave-out-bad-rows`` puts the rows
-            that the platform would not take into a file. What is dropped, left out or trimmed
-            is counted in the report.
-        left_out_to: That file: the rows as they came, with their LINE and the REASON. Beside
-            ``members.csv`` it is ``members.left-out.csv`` by default; where no path is given,
-            it must be named. It appears whole, replacing an older one, and only if a row is
-            left out.
-        write_to: A file for the CSV as it would go out: UTF-8, ``EMAIL,NAME`` first. It
-            appears whole, unless the contacts cannot be used at all.
-        deep: Whether to judge addresses by email-validator, too, which the extra ``check``
-            brings.
-        columns: Names to use in the place of the file's or the records' own, such as
+            do, and ``drop-later-duplicates`` the first; ``leave-out-bad-rows`` moves the rows
+            that the platform would reject into a file. The report counts the rows that are
+            dropped, left out or trimmed.
+        left_out_to: The file for ``leave-out-bad-rows``: the original rows with their LINE and
+            REASON. Next to ``members.csv``, the default is ``members.left-out.csv``; without a
+            path as source, name it here. It is written in one piece, replaces an older file,
+            and is written only if a row is left out.
+        write_to: A file for the CSV that would be sent: UTF-8, ``EMAIL,NAME`` first. It
+            is written in one piece, unless the contacts cannot be used at all.
+        deep: Whether to check addresses with email-validator as well, which the extra ``check``
+            installs.
+        columns: Names that replace the names of columns, such as
             ``{"電子郵件": "EMAIL", "姓名": "NAME"}``.
-        skip: Addresses to leave out, such as those that unsubscribed elsewhere: a path to a CSV
-            with a column EMAIL, or with one address a line; or an iterable of addresses, async
-            or not. The report counts their rows.
-        progress: Called with events of the step ``check_contacts``, the ``bytes`` read and the
-            ``rows`` seen in their results. Everything is read twice, and a third time if
+        skip: Addresses to leave out, for example those that unsubscribed elsewhere: a path to a
+            CSV file with a column EMAIL, or with one address per line; or an iterable of addresses,
+            async or not. The report counts their rows.
+        progress: Called with events of the step ``check_contacts``; their results are the
+            ``bytes`` and ``rows`` that were read. Everything is read twice, and a third time if
             ``drop-duplicates`` finds any.
-    Returns: The findings, and what the contacts are: their number, their columns, their encoding.
+    Returns: The findings, and the number, the columns and the encoding of the contacts.
 
     Raises:
-        InvalidRequest: nothing can be read, an argument is wrong, a file cannot be written, or
-            what is read was changed meanwhile.
+        InvalidRequest: the source cannot be read or changes during the check, an argument is
+            not valid, or a file cannot be written.
         ConfigurationError: email-validator is missing, or the temporary folder cannot be used.
     """
     options = ContactsOptions(
@@ -99,7 +98,7 @@ async def check_contacts(
         columns=columns,
         skip=skip,
     )
-    # `progress` may log, and reporters of errors print the frames that run.
+    # `progress` can log, and error reports show the variables of the running frames.
     del skip
     source = as_source(source)
     events = Events("check_contacts", progress, SystemClock(), OF_CONTACTS)
@@ -112,11 +111,11 @@ async def check_contacts(
 async def checked_contacts(
     events: Events, contacts: Contacts, options: ContactsOptions
 ) -> AsyncIterator[PreparedContacts]:
-    """Examine contacts as a step; what comes of them lasts as long as the context.
+    """Check contacts as a step; the result can be used only inside the context.
 
     Raises:
-        InvalidRequest: nothing can be read, or an option does not go with it.
-        ConfigurationError: what is needed is missing.
+        InvalidRequest: the source cannot be read, or an option does not fit it.
+        ConfigurationError: a required package or folder is missing.
     """
 
     async def on_progress(*, size_bytes: int, rows: int) -> None:
@@ -136,7 +135,7 @@ def _how_far(size_bytes: int, rows: int) -> dict[str, int]:
 
 
 def log_remarks(remarks: Iterable[Finding]) -> None:
-    """Log what keeps nothing from going on, a line each; no contact is in a finding."""
+    """Log the findings that do not refuse, one line each; a finding contains no contact."""
     for each in remarks:
         level = logging.INFO if each.level == "note" else logging.WARNING
         _log.log(level, "%s: %s (%s)", each.field, each.message, each.rule)

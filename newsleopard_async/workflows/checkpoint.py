@@ -1,16 +1,17 @@
-"""What a pipeline has done, kept so that it can go on after whatever happened.
+"""The progress of a pipeline, stored so that a later run can continue it.
 
 The rules:
 
-- A checkpoint is JSON with a version and a checksum, and knows the steps of its pipeline. An
-  older version is migrated; a newer one, a damaged one, and one that was edited are refused.
-  It holds no key, no contact and no presigned URL.
-- It has a hash of each part of the input, and refuses to go on with what may no longer change.
-- It is kept in a store under a send key, or in a file of its own. Each save is compared with what
-  this run has seen (`record_access`).
-- The intent of a step that must not happen twice is stored before the step. An intent
-  without a result means that it may have happened. A pipeline looks it up, and never does
-  it again; only a person's `resolve` can say so.
+- A checkpoint is JSON with a version, a checksum and the steps of its pipeline. An older version
+  is migrated. A newer version, a damaged file and an edited one are refused. A checkpoint contains
+  no API key, no contact and no presigned URL.
+- It has a hash of each part of the input. If a part has changed that must not change any more, the
+  run is refused.
+- It is stored under a send key, or in a file of its own. Each save is compared with the version
+  that this run has read (`record_access`).
+- The intent of a step that must not happen twice is stored before the step. An intent without a
+  result means that the step possibly happened. A pipeline then looks it up and never repeats it;
+  only a decision of a person (`resolve`) can repeat it.
 """
 
 from __future__ import annotations
@@ -63,21 +64,22 @@ _STORED: Final = tuple(attrs.fields_dict(RunRecord))
 
 @attrs.define(kw_only=True, eq=False)
 class Checkpoint:
-    """What a pipeline has done.
+    """The progress of one run.
 
     Attributes:
-        pipeline: Which pipeline.
-        input_hash: Of what it was asked to do.
-        input_parts: Of each part of that; empty if it was made before there were any.
-        token: Of this run, or of its send key; the marker in a campaign's name is made of it.
-        records: Step by step.
-        abandoned: Whether a person decided that it is not to go on.
-        send_key: Under which key it was begun; None for the checkpoint of a path.
+        pipeline: The name of the pipeline.
+        input_hash: The hash of the whole input.
+        input_parts: The hash of each part of the input; empty in a checkpoint of an old version.
+        token: The token of this run, or of its send key; the marker in a campaign's name contains
+            it.
+        records: The state of each step.
+        abandoned: Whether a person decided that the run must not continue.
+        send_key: The key of the run; None if the checkpoint is at a path.
         account: A hash of origin and API key.
-        writer: The run that wrote last, by its random id.
-        held_until: When the hold of a run ends unless it is renewed, in UTC; None if no run has it,
-            or its lock is not in the record.
-        ended: How the last run ended; None while one is under way, or if it was killed.
+        writer: The random id of the run that wrote last.
+        held_until: When the lease of a run ends unless it is renewed, in UTC; None if no run has
+            a lease, or the store has locks.
+        ended: How the last run ended; None while a run is active, or if its process was stopped.
     """
 
     pipeline: str
@@ -97,14 +99,14 @@ class Checkpoint:
 
     @classmethod
     async def load(cls, source: AnyPath | Store, send_key: str | None = None) -> Self:
-        """Read a checkpoint, to look at it or to `resolve` it.
+        """Read a checkpoint, to inspect it or to `resolve` it.
 
         Args:
-            source: The path that was given as ``checkpoint``, or the client's store.
+            source: The path that was passed as ``checkpoint``, or the client's store.
             send_key: The key, with a store.
 
         Raises:
-            InvalidRequest: there is none, or it is of a newer version, damaged, or was edited.
+            InvalidRequest: it does not exist, has a newer version, is damaged, or was edited.
         """
         store = _file_at(source) if send_key is None else check_store(source)
         kept = await store.load(send_key or "")
@@ -113,13 +115,13 @@ class Checkpoint:
             raise InvalidRequest.of(
                 "checkpoint" if send_key is None else "send_key",
                 "missing",
-                f"there is no checkpoint {where}",
+                f"there is no checkpoint {where}; check the path, or the key and the store",
             )
         return cls.read(kept.data, store)
 
     @classmethod
     async def at(cls, given: RunLocation) -> Self:
-        """Read the checkpoint of a run that is kept somewhere.
+        """Read the checkpoint of a run from its place.
 
         Raises:
             InvalidRequest: as `load`.
@@ -132,20 +134,20 @@ class Checkpoint:
 
     @classmethod
     def read(cls, data: Mapping[str, Any], store: Store | None = None) -> Self:
-        """Build a checkpoint from what `to_dict` gave.
+        """Build a checkpoint from the result of `to_dict`.
 
         Raises:
-            InvalidRequest: it is of a newer version, damaged, or was edited.
+            InvalidRequest: it has a newer version, is damaged, or was edited.
         """
         return cls(**attrs.asdict(read_run_record(data), recurse=False), store=store)
 
     @classmethod
     def begun(cls, given: RunLocation | None, pipeline: str, fingerprint: Fingerprint) -> Self:
-        """Return the checkpoint that a run was given, or a new one for where it is to be.
+        """Return the checkpoint that was passed, or a new one for the place that was passed.
 
         Raises:
-            InvalidRequest: it is not known where that is.
-            ConfigurationError: it is relative to a folder that is gone.
+            InvalidRequest: the place is not a path, a checkpoint or a send key.
+            ConfigurationError: the path is relative to a folder that was deleted.
         """
         if isinstance(given, cls):
             return given
@@ -162,7 +164,7 @@ class Checkpoint:
         return cls(pipeline=pipeline, input_hash=fingerprint.whole, store=_file_at(given))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-safe data, as it is stored."""
+        """Return the checkpoint as JSON-safe data, in the form that is stored."""
         return self._stored().to_dict()
 
     def _stored(self) -> RunRecord:
@@ -171,17 +173,17 @@ class Checkpoint:
 
     @property
     def marker(self) -> str:
-        """What is added to the campaign's name."""
+        """The text that is added to the campaign's name."""
         return marker_of(self.token)
 
     @property
     def sought_marker(self) -> str:
-        """What is looked for in the names of campaigns: the marker of any submit of this run."""
+        """The text to search for in the names of campaigns; it matches any submit of this run."""
         return sought_marker_of(self.token)
 
     @property
     def name(self) -> str:
-        """What the caller calls it, for an error or the log."""
+        """The name of the run in errors and in the log."""
         if self.send_key is not None:
             return f"the send key {self.send_key!r}"
         store = self._store
@@ -193,45 +195,45 @@ class Checkpoint:
 
     @property
     def run_id(self) -> str | None:
-        """The random id of the run that is using it; None if no store keeps it."""
+        """The random id of the run that is using the checkpoint; None without a store."""
         return None if self._access is None else self._access.writer
 
     async def put(self, step: str, record: StepRecord | None) -> None:
-        """Note what is known of a step, and keep it; None forgets the step."""
+        """Set the record of a step, and save; None removes the record."""
         before = self.records.get(step)
         self.know(step, record)
         try:
             await self._save()
         except Exception:
-            # What could not be stored does not count. (Of a cancelled save nobody knows
-            # whether it took place; there, what is so stays known.)
+            # The store does not have the change, so it is undone here. (After a cancelled save it
+            # is unknown whether the store has it; then the change stays.)
             if self.records.get(step) == record:
                 self.know(step, before)
             raise
 
     async def report(self, step: str, record: StepRecord | None) -> bool:
-        """Keep what became of a request of this run, though another run has taken over.
+        """Store the outcome of a request of this run, even if another run has taken over.
 
         Returns: Whether the store has it.
         """
         return self._access is not None and await self._access.report(step, record)
 
     def know(self, step: str, record: StepRecord | None) -> None:
-        """Note what is known of a step in this process only; None forgets the step."""
+        """Set the record of a step in this process only; None removes the record."""
         if record is None:
             self.records.pop(step, None)
         else:
             self.records[step] = record
 
     def _learn(self, step: str, known: StepRecord, now: StepRecord | None) -> None:
-        """Take over what the run that stored an intent has found out."""
+        """Accept the outcome that the run that stored an intent has found out."""
         if self.records.get(step) == known or (now is not None and now.is_done):
             found = "it was not sent" if now is None else now.result
-            _log.info("an earlier run has found out what became of %s: %s", step, found)
+            _log.info("an earlier run has found out the outcome of %s: %s", step, found)
             self.know(step, now)
 
     async def refresh(self) -> None:
-        """Take over what an earlier run has found out since, of a step that it had begun."""
+        """Read from the store whether an earlier run has found out the outcome of its step."""
         if self._access is not None:
             await self._access.refresh()
 
@@ -245,22 +247,23 @@ class Checkpoint:
         decision: Decision,
         campaign_sn: CampaignSn | None = None,
     ) -> None:
-        """Decide about a submit, or another such step, if it is not known whether it took effect.
+        """Decide about a submit, or another such step, whose outcome is unknown.
 
-        Look in the console first (活動列表, or 自動化 for an event). Then run the pipeline again.
-        The decision is about what the store holds now: a run since then may have found the answer.
+        Check the console first (活動列表, or 自動化 for an event). Then run the pipeline again.
+        The decision applies to the record in the store: a later run can have found the outcome.
 
         Args:
-            decision: ``sent``: it took effect; ``resubmit``: it did not, do it; ``abandon``:
-                leave it, and refuse to go on. With ``resubmit``, `send_once` first deletes the
-                campaign that its upload was for, and begins anew if that is deleted.
-            campaign_sn: The campaign's code, with ``sent``; where it is known already, it may be
-                left out, and an event has none.
+            decision: ``sent``: the step took effect. ``resubmit``: it did not; repeat it.
+                ``abandon``: never continue this run. With ``resubmit``, `send_once` first deletes
+                the campaign that its upload was for, and then begins again.
+            campaign_sn: The campaign's code, with ``sent``; leave it out for an event, or if the
+                checkpoint has the code.
 
         Raises:
-            InvalidRequest: there is nothing to decide, or the code is missing, or is another; or
-                the request may still be on its way, which the rule ``too-early`` says.
-            InUse: a run is using it.
+            InvalidRequest: there is nothing to decide, or the code is missing, or is not the code
+                of the campaign; or the request was sent so recently that it can still take
+                effect (the rule ``too-early``).
+            InUse: a run is using the checkpoint.
         """
         check_decision(decision, campaign_sn)
         async with self.in_use():
@@ -269,23 +272,23 @@ class Checkpoint:
                 self._become(apply_decision(before, decision, campaign_sn))
                 await self._save()
             except Exception:
-                # What could not be stored was not decided.
+                # The store does not have the decision, so it does not count.
                 self._become(before)
                 raise
 
     async def peek(self) -> Self:
-        """Return what the store holds now, whether or not a run is using it.
+        """Return the checkpoint that is in the store now, even while a run is using it.
 
         Raises:
-            InvalidRequest: it is of a newer version, damaged, or was edited.
+            InvalidRequest: it has a newer version, is damaged, or was edited.
         """
         kept = None if self._store is None else await self._store.load(self.send_key or "")
         return self.read(self.to_dict() if kept is None else kept.data)
 
     async def abandon(self) -> None:
-        """Note that it is not to go on; the caller holds it.
+        """Mark the run as abandoned; the caller holds it.
 
-        Raises: any error of the store; then it does not count.
+        Raises: any error of the store; then the run is not abandoned.
         """
         self.abandoned = True
         try:
@@ -300,19 +303,20 @@ class Checkpoint:
 
     @property
     def has_lease(self) -> bool:
-        """Whether it is held by what the record says, since its store has no locks."""
+        """Whether a lease in the record protects the run, because its store has no locks."""
         return self._store is not None and not isinstance(self._store, LockingStore)
 
     @contextlib.asynccontextmanager
     async def in_use(self, clock: Clock | None = None) -> AsyncIterator[None]:
-        """Keep other runs away that can be kept away, and take over what the store holds.
+        """Lock the checkpoint, and read its record from the store.
 
         Args:
-            clock: Says whether the hold of another run is over; by default, the system's.
+            clock: The clock that decides whether the lease of another run is over; by default
+                the system's.
 
         Raises:
             InUse: another run has it.
-            InvalidRequest: it is of a newer version, damaged, or was edited.
+            InvalidRequest: it has a newer version, is damaged, or was edited.
         """
         if self._is_in_use:
             raise self._in_use_error()
@@ -355,7 +359,7 @@ class Checkpoint:
         )
 
     async def acquire(self, account: str, now: datetime) -> None:
-        """Begin a run; under a send key, a record of it is there from the start.
+        """Begin a run; under a send key, its record is stored from the start.
 
         Raises:
             InUse: another run was faster.
@@ -367,7 +371,7 @@ class Checkpoint:
             await self._save()
 
     async def renew(self, now: datetime) -> None:
-        """Say that the run lives.
+        """Extend the lease, because the run is still active.
 
         Raises:
             InUse: another run has taken over.
@@ -377,7 +381,7 @@ class Checkpoint:
         await self._save()
 
     async def release(self, ended: RunEnd | None) -> None:
-        """End a run, and say how; None if it was cancelled.
+        """End the run, and store how it ended; None if it was cancelled.
 
         Raises:
             InUse: another run has taken over.
@@ -390,21 +394,29 @@ class Checkpoint:
 
     @property
     def in_doubt(self) -> str | None:
-        """The record of a step that reaches a reader, and of which the outcome is not known."""
+        """The key of the step that sends mails and whose outcome is unknown, if there is one."""
         return in_doubt(self.records)
 
     def check(self, pipeline: str, fingerprint: Fingerprint, account: str | None = None) -> None:
-        """Refuse to go on with anything but what was begun; take over what may change.
+        """Check that the checkpoint belongs to this run; accept the changes that are allowed.
 
         Raises:
-            InvalidRequest: it is of another pipeline or other input, or was abandoned; or a send
-                key was begun for another account.
+            InvalidRequest: it belongs to another pipeline, other input or another account, or it
+                was abandoned.
         """
         if self.abandoned:
-            raise InvalidRequest.of(self._field, "abandoned", "this run was abandoned")
+            raise InvalidRequest.of(
+                self._field,
+                "abandoned",
+                'this run was abandoned by resolve("abandon"), call_off or cancel; start a new run '
+                "with another send key or checkpoint",
+            )
         if self.pipeline != pipeline:
             raise InvalidRequest.of(
-                self._field, "pipeline", f"is of {self.pipeline!r}, not of {pipeline}"
+                self._field,
+                "pipeline",
+                f"belongs to {self.pipeline}, not to {pipeline}; use another send key or "
+                "checkpoint for each pipeline",
             )
         self.check_account(account)
         if self.input_hash != fingerprint.whole:
@@ -414,63 +426,63 @@ class Checkpoint:
         self.input_hash, self.input_parts = fingerprint.whole, dict(fingerprint.parts)
 
     def check_account(self, account: str | None) -> None:
-        """Refuse to go on with a send key of another account.
+        """Check that a send key belongs to this account.
 
         Raises:
-            InvalidRequest: it was begun for another one.
+            InvalidRequest: the run was begun with another account.
         """
         if self.send_key is not None and len({self.account, account} - {None}) > 1:
             raise InvalidRequest.of(
                 "send_key",
                 "other-account",
-                "was begun with another API key or base URL; go on with that one, or give this "
-                "account send keys or a store of its own",
+                "was begun with another API key or base URL; use that one to continue the run, or "
+                "use other send keys or another store for this account",
             )
 
 
 CheckpointLike = AnyPath | Checkpoint
-"""What a caller gives as ``checkpoint``: a path, or what an error has as ``.checkpoint``."""
+"""The values of ``checkpoint=``: a path, or the ``.checkpoint`` of an error."""
 
 RunLocation = CheckpointLike | StoreLocation
-"""Where a run is kept: also under a send key."""
+"""The place of a run: also under a send key."""
 
 
 def _file_at(path: object) -> OneFile:
-    """Take the path of a checkpoint.
+    """Return the store of one file at the path of a checkpoint.
 
     Raises:
-        InvalidRequest: it is something else, such as a store.
-        ConfigurationError: it is relative to a folder that is gone.
+        InvalidRequest: it is not a path, but for example a store.
+        ConfigurationError: it is relative to a folder that was deleted.
     """
     if hasattr(path, "load") and hasattr(path, "save"):
         raise InvalidRequest.of(
             "checkpoint",
             "type",
-            "must be a path. Give a store to the client, NewsLeopard(store=…), and to the call a "
-            "send_key, under which the store keeps the run. A store of your own has to compare "
+            "must be a path. Pass a store to the client, NewsLeopard(store=…), and a send_key to "
+            "the call: the store keeps the run under that key. A store of your own must compare "
             "before it sets: see newsleopard_async.Store",
         )
     return OneFile.at(path)
 
 
 def problems_of_same_file(field: str, path: object, given: RunLocation | None) -> Iterator[Problem]:
-    """Yield a problem if a file that is written would replace the checkpoint."""
+    """Yield a problem if an output file would replace the checkpoint."""
     kept: object = given
     if isinstance(kept, Checkpoint):
         kept = kept._store  # noqa: SLF001 - of a class of this module
     kept = kept.path if isinstance(kept, OneFile) else kept
     if not (isinstance(path, PATH_TYPES) and isinstance(kept, PATH_TYPES)):
         return
-    # What is not a path is refused elsewhere.
+    # A value that is not a path is refused elsewhere.
     with contextlib.suppress(OSError, ValueError):
         if real_path(path) == real_path(kept):
             yield Problem(field, "same-file", "is the checkpoint; name another file")
 
 
 async def with_checkpoint(error: InvalidRequest, given: RunLocation | None) -> InvalidRequest:
-    """Return an error of a run that could not even begin, with what earlier runs have done."""
+    """Return an error of a run that could not begin, with the checkpoint of the earlier runs."""
     if given is not None:
-        # Whatever is wrong with it, the error itself is the news.
+        # The checkpoint can be damaged too, but the caller needs the first error.
         with contextlib.suppress(Exception):
             error.checkpoint = await Checkpoint.at(given)
     return error

@@ -1,8 +1,8 @@
-"""Watch a campaign until it is sent, or known not to be.
+"""Poll a campaign until it is sent, or until it is known that it will not be.
 
-Acceptance is not the end: without a balance, recipients, or a verified sender the
-platform may refuse later what it took (T66). An account that has no endpoint for that shows only
-what was sent. Then the campaign is looked for among the finished ones, and a failure is not seen.
+Acceptance is not the end. Without a balance, recipients or a verified sender, the platform can fail
+a campaign that it has accepted (T66). An account without the endpoint for the state shows only the
+campaigns that were sent. Then the campaign is searched for there, and a failure cannot be noticed.
 """
 
 from __future__ import annotations
@@ -63,23 +63,23 @@ __all__ = [
 ]
 
 _LOOKS_BACK: Final = timedelta(days=27)
-"""How far back a campaign is looked for among the finished ones, from when it was first known.
+"""How far before its first known time a campaign is searched for among the finished ones.
 
-Chosen: with a day on both sides, and a day of watching, it is a month, which one request covers.
+Chosen: with a day on both sides and a day of polling it is a month, which one request covers.
 """
 
 _LONGEST_SLEEP_S: Final = 3_600.0
-"""Chosen: the clock is read once an hour, since a machine that was suspended sleeps too long."""
+"""Chosen: read the clock once an hour, because a machine that was suspended sleeps too long."""
 
 _LONGEST_SCHEDULE: Final = timedelta(days=366)
-"""Chosen: no mailing is planned further ahead. A later time, such as 9999-12-31, stands for none,
-and must not be slept through."""
+"""Chosen: no mailing is planned more than a year ahead. A later time, such as 9999-12-31, means
+that there is no time, and must not be waited for."""
 
 _MOST_MOVES: Final = 10
-"""How often a new time may be set while the old one is waited for.
+"""How often the time of a campaign can be moved while it is waited for.
 
-Chosen: no person moves a mailing more often, and a platform that always names a later time must
-not be watched for ever.
+Chosen: a person hardly moves a mailing 10 times, and a platform that always names a later time
+must not be polled without end.
 """
 
 _NOT_BEGUN: Final = frozenset(
@@ -91,12 +91,12 @@ _log: Final = Log()
 
 @attrs.frozen(kw_only=True)
 class _Sending:
-    """A campaign, and what is known of its time.
+    """A campaign and its times.
 
     Attributes:
-        sn: Its code.
-        since: When it was submitted, or earlier.
-        due: From when on it is sent; None if it is not known.
+        sn: The code of the campaign.
+        since: A time at or before its submit.
+        due: When it will be sent; None if that is unknown.
         takes: How long an A/B test waits before its main send.
     """
 
@@ -117,27 +117,27 @@ async def wait_for_campaign(
 ) -> CampaignStatus:
     """Wait until a campaign is sent.
 
-    A scheduled campaign is looked at once, and then from its time on. The deadline of ``polling``
-    counts from that time. For an A/B test it must be longer than the wait before its main send.
+    A scheduled campaign is polled once immediately, and again from its time on. The deadline of
+    ``polling`` counts from that time. For an A/B test it must be longer than the wait before its
+    main send.
 
-    If the account has no endpoint for the state of a campaign, the campaign is looked for among
-    those that were sent in the last 27 days and later. A failure is not seen there.
-
+    If the account has no endpoint for the state of a campaign, the campaign is searched for among
+    the campaigns that were sent in the last 27 days and later. A failure cannot be noticed there.
     Args:
         nl: The client.
         campaign_sn: The campaign.
-        polling: How it is watched. A refused look means for `Polling.grace_s` that the platform
-            does not know the campaign yet.
+        polling: How it is polled. During `Polling.grace_s`, a refusal means that the platform does
+            not know the campaign yet.
         progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path, as for the other pipelines.
-    Returns: The status, whose state is ``COMPLETE``. If the state could not be asked for, it has
+    Returns: The status, with the state ``COMPLETE``. If the state could not be read, the status has
         only the name and the times of the sending.
 
     Raises:
         CampaignFailed: the platform did not send it, or not all of it, or it was stopped.
-        DeadlineExceeded: it was not sent in time. That is not a failure.
-        APIError: the platform does not know it.
-        UnexpectedResponse: an answer is not as documented, or is about another campaign.
+        DeadlineExceeded: it was not sent before the deadline. That is not a failure.
+        APIError: the platform does not know the campaign.
+        UnexpectedResponse: an answer is not as documented, or contains another campaign.
     Source: GET /v1/campaign/normal/{campaign_sn}; notes 2026
     """
     check_code("campaign_sn", campaign_sn)
@@ -155,13 +155,13 @@ async def wait_for_campaign(
 async def poll_submitted(
     run: Runner, campaign: Mailing, campaign_sn: CampaignSn, polling: Polling
 ) -> CampaignStatus:
-    """Watch a campaign that was accepted; use it within `logging_accepted`.
+    """Poll a campaign that was accepted; use it within `logging_accepted`.
 
     Raises:
         CampaignFailed: it was not sent, or not all of it.
-        DeadlineExceeded: it was not sent in time.
+        DeadlineExceeded: it was not sent before the deadline.
     """
-    # When a submit was noted may be long after it, if its reply was lost.
+    # If its reply was lost, the submit can have been recorded long after it happened.
     noted = run.done_at(submit) or run.done_at(prepared) or run.now()
     sending = _Sending(
         sn=campaign_sn,
@@ -174,10 +174,10 @@ async def poll_submitted(
 
 @attrs.define
 class AcceptedCode:
-    """What was accepted so far.
+    """The code of the campaign that was accepted.
 
     Attributes:
-        campaign_sn: The campaign's code; None before the platform gave one.
+        campaign_sn: The code; None until the platform has accepted a campaign.
     """
 
     campaign_sn: CampaignSn | None = None
@@ -185,10 +185,10 @@ class AcceptedCode:
 
 @contextlib.contextmanager
 def logging_accepted() -> Iterator[AcceptedCode]:
-    """Let neither an error nor a cancellation hide that a campaign was accepted.
+    """Log the code of an accepted campaign if an error or a cancellation follows.
 
-    It is entered before the run is opened: also while that is closed, a cancellation may take the
-    outcome from the caller.
+    Enter it before the run: a cancellation while the run is closed can also take the outcome away
+    from the caller.
     """
     accepted = AcceptedCode()
     try:
@@ -196,7 +196,7 @@ def logging_accepted() -> Iterator[AcceptedCode]:
     except BaseException as error:
         if accepted.campaign_sn is not None:
             _log.warning(
-                "campaign %s was accepted; what follows was stopped by %s",
+                "campaign %s was accepted; the rest of the run was stopped by %s",
                 accepted.campaign_sn,
                 type(error).__name__,
             )
@@ -204,11 +204,11 @@ def logging_accepted() -> Iterator[AcceptedCode]:
 
 
 async def _poll_campaign(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
-    """Watch a campaign until it is sent; what an earlier run has seen is not asked for again.
+    """Poll a campaign until it is sent; a state that an earlier run has read is not read again.
 
     Raises:
         CampaignFailed: it was not sent, or not all of it.
-        DeadlineExceeded: it was not sent in time.
+        DeadlineExceeded: it was not sent before the deadline.
     """
     if run.has(get_status):
         return await run.step(get_status, sending.sn)
@@ -223,10 +223,10 @@ async def _poll_campaign(run: Runner, sending: _Sending, polling: Polling) -> Ca
 
 
 def has_no_status(error: APIError) -> bool:
-    """Say whether a refused look means that the account has no states of campaigns.
+    """Return whether a refusal means that the account cannot read states of campaigns.
 
-    A 404 without a code may also mean that the campaign is unknown. Both are looked for among
-    the finished campaigns.
+    A 404 without a code can also mean that the campaign is unknown. In both cases it is searched
+    for among the finished campaigns.
     """
     return isinstance(error, NotOffered) or (error.status == 404 and error.code is None)
 
@@ -246,8 +246,8 @@ async def _poll(run: Runner, sending: _Sending, polling: Polling) -> CampaignSta
         if is_asked or not has_no_status(error):
             raise
         _log.info(
-            "campaign %s: its state cannot be asked for (%s); it is looked for among the finished "
-            "campaigns, where no failure is seen",
+            "campaign %s: its state cannot be read (%s); the finished campaigns are searched for "
+            "it, where a failure cannot be noticed",
             sending.sn,
             error,
         )
@@ -258,7 +258,7 @@ async def _poll(run: Runner, sending: _Sending, polling: Polling) -> CampaignSta
 async def _poll_state(
     run: Runner, sending: _Sending, polling: Polling, status: CampaignStatus | None
 ) -> CampaignStatus:
-    """Sleep until a campaign's time, which may be moved meanwhile, then look at its state."""
+    """Sleep until a campaign's time, which can be moved in the meantime, then poll its state."""
     takes_s = sending.takes.total_seconds()
     polling = attrs.evolve(polling, deadline_s=polling.deadline_s + takes_s)
     moves = 0
@@ -271,7 +271,7 @@ async def _poll_state(
 
 
 def _due(status: CampaignStatus, sending: _Sending, now: datetime) -> datetime | None:
-    """Return when a campaign is to be sent; None if it has begun, or no time is known."""
+    """Return when a campaign will be sent; None if it has begun, or its time is unknown."""
     if status.state not in _NOT_BEGUN or status.send_time == "NOW":
         return None
     due = status.scheduled or sending.due
@@ -281,7 +281,7 @@ def _due(status: CampaignStatus, sending: _Sending, now: datetime) -> datetime |
 async def _poll_until_moved(
     run: Runner, sending: _Sending, polling: Polling, moves: int
 ) -> CampaignStatus:
-    """Look at a campaign until it has ended, or has a later time."""
+    """Poll a campaign until it has ended, or has a later time."""
 
     def is_done(status: CampaignStatus, _: float) -> bool:
         due = _due(status, sending, run.now())
@@ -299,18 +299,18 @@ async def _poll_until_moved(
             excused_s=polling.grace_s,
         )
     except DeadlineExceeded as late:
-        seen = "no state of it was seen"
+        seen = "its state was never read"
         if isinstance(late.last, CampaignStatus):
-            seen = f"the last state seen is {late.last.state}"
+            seen = f"its last state is {late.last.state}"
         again = DeadlineExceeded(f"{late}; {seen}", last=late.last)
         raise again.with_answer_of(late) from None
 
 
 async def _poll_finished(run: Runner, sending: _Sending, polling: Polling) -> CampaignStatus:
-    """Look for a campaign among the finished ones; what is sent there is complete.
+    """Search the finished campaigns for a campaign; a campaign that is found is complete.
 
     Raises:
-        DeadlineExceeded: it is not there in time.
+        DeadlineExceeded: it is not found before the deadline.
     """
     if sending.due is not None:
         due = moved(sending.due, sending.takes)
@@ -322,16 +322,16 @@ async def _poll_finished(run: Runner, sending: _Sending, polling: Polling) -> Ca
         is_done=lambda found, _: found is not None,
         polling=polling,
         what=f"campaign {sending.sn}",
-        late="it is not among the finished campaigns. This account cannot be asked for the state "
-        "of a campaign, so that it is not known whether it goes on, or failed because it has no "
-        "balance, no recipients or no verified sender; look in the console (活動列表)",
+        late="it is not among the finished campaigns. This account cannot read the state of a "
+        "campaign, so the campaign is either still being sent, or has failed without a balance, "
+        "recipients or a verified sender; check the console (活動列表)",
     )
     assert found is not None
     return status_of(found)
 
 
 def status_of(found: SentCampaign) -> CampaignStatus:
-    """Return the state of a campaign that is among the finished ones."""
+    """Return the status of a campaign that is among the finished ones."""
     return CampaignStatus(
         sn=found.sn,
         state=CampaignState.COMPLETE,
@@ -350,7 +350,7 @@ async def _sleep_until(
     *,
     known: CampaignStatus | None = None,
 ) -> None:
-    """Let the time pass until a campaign is due; many that are due at once are spread a little."""
+    """Wait until a campaign is due; campaigns that are due together are spread a little."""
     left = partial(_left_s, run, when)
     if left() <= 0:
         return

@@ -1,7 +1,7 @@
-"""The key under which a store keeps a run, and the marker in a campaign's name, made of it.
+"""The key under which a store keeps a run, and the marker that is derived from it.
 
-The same key is the same campaign, in any process. So the marker is not made up for a run: a
-process whose store is empty finds by it what an earlier run has sent.
+The same key means the same campaign, in any process. So the marker is derived from the key, not
+random: a process with an empty store can find by it the campaign that an earlier run has sent.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ __all__ = [
 T = TypeVar("T")
 
 _LONGEST: Final = 200
-"""Chosen: enough for any order number or date with a name, and no place for contacts."""
+"""Chosen: enough for any order number or date with a name, and too short for a list of contacts."""
 
 _TOKEN: Final = re.compile(r"([0-9a-f]{12})(?:-([0-9]+))?")
-"""The token of a send key; after a decision to submit again it has a number."""
+"""The token of a send key; after each decision to submit again, a number is added to it."""
 
 
 @attrs.frozen
 class StoreLocation:
-    """The place of a send key.
+    """The place of a run that is stored under a send key.
 
     Attributes:
-        store: The client's.
+        store: The client's store.
         send_key: The key.
     """
 
@@ -52,18 +52,18 @@ class StoreLocation:
 
 
 def location_of(nl: NewsLeopard, send_key: str | None, checkpoint: T) -> T | StoreLocation:
-    """Return where a run is kept, of what a caller gave.
+    """Return where a run is stored: under its send key, or at the checkpoint that was passed.
 
     Raises:
-        InvalidRequest: it cannot be a key, or there is a checkpoint as well.
-        ConfigurationError: the client has no store, and this user no folder for one.
+        InvalidRequest: the key is not valid, or a checkpoint was passed as well.
+        ConfigurationError: the client has no store, and no folder for a store is usable.
     """
     raise_problems(problems_of_send_key(send_key, checkpoint))
     return checkpoint if send_key is None else StoreLocation(nl.store, send_key)
 
 
 def problems_of_send_key(send_key: object, checkpoint: object) -> Iterator[Problem]:
-    """Yield what is wrong with a key; two texts that look the same must not be two campaigns."""
+    """Yield the problems of a key; two texts that look the same must not be two campaigns."""
     if send_key is None:
         return
     if checkpoint is not None:
