@@ -60,7 +60,7 @@ def test_bad_option_is_refused(options: Any, problems: list[tuple[str, str]]) ->
 
 
 @pytest.mark.parametrize(
-    ("fix", "judges", "leaves_out"),
+    ("fix", "checks", "leaves_out"),
     [
         ((), False, False),
         ("trim", False, False),
@@ -68,12 +68,12 @@ def test_bad_option_is_refused(options: Any, problems: list[tuple[str, str]]) ->
         (iter(["trim", "leave-out-bad-rows"]), True, True),
     ],
 )
-def test_what_is_put_right_is_judged(fix: Any, judges: bool, leaves_out: bool) -> None:
+def test_fix_that_drops_rows_checks_them(fix: Any, checks: bool, leaves_out: bool) -> None:
     """One fix may be given without a list; what drops rows must know them."""
     options = ContactsOptions(fix=fix, check_rows=False)
 
-    assert (options.judges, options.leaves_out) == (judges, leaves_out)
-    assert ContactsOptions(fix=options.fix).judges
+    assert (options.checks_rows, options.leaves_out) == (checks, leaves_out)
+    assert ContactsOptions(fix=options.fix).checks_rows
 
 
 @pytest.mark.anyio
