@@ -26,13 +26,8 @@ from newsleopard_async.contacts.csv.magic import is_xlsx
 from newsleopard_async.contacts.parts import Part, split
 from newsleopard_async.contacts.rules.checker import CheckedPiece, ContactsChecker
 from newsleopard_async.contacts.skip_list import SkipList, read_skip
-from newsleopard_async.contacts.sources import (
-    PIECE_BYTES,
-    PathSource,
-    RegularFile,
-    as_source,
-    spool,
-)
+from newsleopard_async.contacts.sources import PIECE_BYTES, PathSource, RegularFile, as_source
+from newsleopard_async.contacts.spool import spool
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.models.findings import ContactsReport, Finding
 from newsleopard_async.temporary import append, private_folder

@@ -17,7 +17,8 @@ from newsleopard_async.contacts.rules.cells import LineTally
 from newsleopard_async.contacts.rules.emails import addresses_in, key_of
 from newsleopard_async.contacts.rules.header import email_column
 from newsleopard_async.contacts.rules.trimming import trim_address
-from newsleopard_async.contacts.sources import as_source, in_pieces
+from newsleopard_async.contacts.sources import as_source
+from newsleopard_async.contacts.spool import in_pieces
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import PATH_TYPES, AnyPath, as_path
 from newsleopard_async.models.findings import Finding, Level, either

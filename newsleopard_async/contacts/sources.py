@@ -9,13 +9,11 @@ import contextlib
 import inspect
 import io
 import os
-import time
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Awaitable,
-    Callable,
     Iterable,
     Mapping,
 )
@@ -32,7 +30,6 @@ from newsleopard_async.contacts.records import RecordsSource
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.files import StableFile, Unusable
 from newsleopard_async.models.validation import problems_of_encoding, raise_problems
-from newsleopard_async.temporary import append
 
 __all__ = [
     "PIECE_BYTES",
@@ -45,16 +42,11 @@ __all__ = [
     "RegularFile",
     "TextSource",
     "as_source",
-    "in_pieces",
     "is_decoded",
-    "spool",
 ]
 
 PIECE_BYTES: Final = 1024 * 1024
 """How much is read, and judged, at once."""
-
-_GATHER_S: Final = 0.5
-"""How long what is small is gathered; progress is told, and judging begins, without the rest."""
 
 
 class BinaryFile(Protocol):
@@ -356,73 +348,3 @@ def _records_source(contacts: object) -> RecordsSource:
 
 def _refusal(rule: str, message: str) -> InvalidRequest:
     return InvalidRequest.of("contacts", rule, message)
-
-
-async def spool(
-    source: ContactsSource,
-    path: Path,
-    feed: Callable[[bytes], bool],
-    *,
-    on_piece: Callable[[bytes], Awaitable[None]] | None = None,
-) -> RegularFile:
-    """Write what a source gives to a file, and look at each piece on the way.
-
-    Args:
-        source: The source.
-        path: The file, in a folder of ours.
-        look: Called in a thread with each piece; False if no further one needs to be read.
-        tell: Told of each piece before.
-
-    Raises:
-        InvalidRequest: it gives something else than bytes.
-        ConfigurationError: the file cannot be written.
-    """
-
-    def keep(piece: bytes) -> bool:
-        append(path, piece)
-        return feed(piece)
-
-    # Made first, since there may be no piece, and the folder no place to write to.
-    await in_thread(partial(append, path, b""))
-    async with in_pieces(source) as pieces:
-        async for piece in pieces:
-            if on_piece is not None:
-                await on_piece(piece)
-            if not await in_thread(partial(keep, piece)):
-                break
-    return await RegularFile.at(path)
-
-
-@contextlib.asynccontextmanager
-async def in_pieces(source: ContactsSource) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Give what a source gives in pieces of one size, whatever sizes it likes itself."""
-    pieces: Any = source.csv_pieces()
-    if not hasattr(pieces, "__aiter__"):
-        if hasattr(pieces, "close"):
-            pieces.close()
-        raise _refusal(
-            "type", "csv_pieces() must be an async generator, or return an async iterator"
-        )
-    async with contextlib.AsyncExitStack() as stack:
-        if hasattr(pieces, "aclose"):
-            await stack.enter_async_context(contextlib.aclosing(pieces))
-        yield await stack.enter_async_context(contextlib.aclosing(_even(pieces)))
-
-
-async def _even(pieces: AsyncIterator[Any]) -> AsyncGenerator[bytes, None]:
-    """Gather what is small, but not for long, and cut what is large."""
-    gathered = bytearray()
-    begun_s = time.monotonic()
-    async for piece in pieces:
-        if not isinstance(piece, bytes):
-            raise _refusal("type", f"csv_pieces() gives {type(piece).__name__} and not bytes")
-        gathered += piece
-        for begin in range(0, len(gathered) - PIECE_BYTES + 1, PIECE_BYTES):
-            yield bytes(gathered[begin : begin + PIECE_BYTES])
-        del gathered[: len(gathered) // PIECE_BYTES * PIECE_BYTES]
-        if gathered and time.monotonic() - begun_s >= _GATHER_S:
-            yield bytes(gathered)
-            gathered.clear()
-            begun_s = time.monotonic()
-    if gathered:
-        yield bytes(gathered)

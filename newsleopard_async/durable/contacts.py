@@ -28,10 +28,9 @@ from newsleopard_async.contacts.sources import (
     ContactsSource,
     PathSource,
     as_source,
-    in_pieces,
     is_decoded,
-    spool,
 )
+from newsleopard_async.contacts.spool import in_pieces, spool
 from newsleopard_async.errors import InvalidRequest, NewsLeopardError, Problem
 from newsleopard_async.files import real_path
 from newsleopard_async.models.validation import problems_of_line

@@ -26,8 +26,8 @@ from newsleopard_async.contacts.sources import (
     PathSource,
     TextSource,
     as_source,
-    spool,
 )
+from newsleopard_async.contacts.spool import spool
 from newsleopard_async.emulator import Campaign as AcceptedCampaign
 from newsleopard_async.emulator import Emulator, Mail, Profile
 from newsleopard_async.errors import NewsLeopardError

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from newsleopard_async import ConfigurationError, InvalidRequest
-from newsleopard_async.contacts import sources
-from newsleopard_async.contacts.sources import PIECE_BYTES, in_pieces, spool
+from newsleopard_async.contacts import spool as spooling
+from newsleopard_async.contacts.sources import PIECE_BYTES
+from newsleopard_async.contacts.spool import in_pieces, spool
 from newsleopard_async.temporary import append, private_folder
 from tests.clients import files_in
 from tests.contacts.examples import Pieces
@@ -59,7 +60,7 @@ async def test_pieces_are_of_one_size(
     given: tuple[bytes, ...], sizes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However a source cuts what it gives, a thread is asked once a piece."""
-    monkeypatch.setattr(sources, "_GATHER_S", math.inf)
+    monkeypatch.setattr(spooling, "_GATHER_S", math.inf)
 
     async with in_pieces(Pieces(given)) as pieces:
         found = [piece async for piece in pieces]
