@@ -13,7 +13,8 @@ try:
     from newsleopard_async.emulator.platform.addressbook import Contact, ContactList
     from newsleopard_async.emulator.platform.automation import EventRecipient, EventRecord
     from newsleopard_async.emulator.platform.clock import EmulatorClock
-    from newsleopard_async.emulator.platform.gateway import OPERATIONS, PendingFault, RequestRecord
+    from newsleopard_async.emulator.platform.faults import PendingFault
+    from newsleopard_async.emulator.platform.gateway import OPERATIONS, RequestRecord
     from newsleopard_async.emulator.platform.imports import ImportJob
     from newsleopard_async.emulator.platform.mailings import Campaign
     from newsleopard_async.emulator.platform.outbox import Mail, Outbox

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from newsleopard_async.emulator.http.messages import json_reply
 from newsleopard_async.emulator.platform.account import Account
-from newsleopard_async.emulator.platform.gateway import Fault, PendingFault
+from newsleopard_async.emulator.platform.faults import Fault, PendingFault
 from newsleopard_async.emulator.platform.reactions import Action, react
 
 __all__ = ["Controls"]

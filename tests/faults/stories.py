@@ -20,7 +20,7 @@ from newsleopard_async import (
     RateLimited,
     workflows,
 )
-from newsleopard_async.emulator.platform.gateway import GARBAGE
+from newsleopard_async.emulator.platform.faults import GARBAGE
 from tests.constants import LIST_NAME
 from tests.faults.later import LATER
 from tests.faults.pipelines import PIPELINES, Pipeline

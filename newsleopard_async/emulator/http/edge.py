@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from newsleopard_async.emulator.http.messages import JSON_TYPE, Reply, empty_reply, json_reply
 from newsleopard_async.emulator.platform.account import Account
 from newsleopard_async.emulator.platform.clock import Clock
-from newsleopard_async.emulator.platform.gateway import GARBAGE, Fault, RequestRecord, operation_of
+from newsleopard_async.emulator.platform.faults import GARBAGE, Fault
+from newsleopard_async.emulator.platform.gateway import RequestRecord, operation_of
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
 
 __all__ = ["LINK", "BareLink", "Dropped", "Edge", "Link", "send_reply"]

@@ -15,14 +15,8 @@ from newsleopard_async.emulator.platform.addressbook import AddressBook
 from newsleopard_async.emulator.platform.automation import Automation
 from newsleopard_async.emulator.platform.campaigns import Campaigns
 from newsleopard_async.emulator.platform.clock import Clock
-from newsleopard_async.emulator.platform.gateway import (
-    Fault,
-    FaultKind,
-    Faults,
-    Listeners,
-    RateLimiter,
-    RequestLog,
-)
+from newsleopard_async.emulator.platform.faults import Fault, FaultKind, Faults
+from newsleopard_async.emulator.platform.gateway import Listeners, RateLimiter, RequestLog
 from newsleopard_async.emulator.platform.imports import Imports
 from newsleopard_async.emulator.platform.notation import Codes
 from newsleopard_async.emulator.platform.once import Once

@@ -1,4 +1,4 @@
-"""The gateway of the API: operations, faults, rate limits, and the log of requests.
+"""The gateway of the API: operations, rate limits, and the log of requests.
 
 The limits hold for any sliding second and any sliding 24 hours, each key for itself (T05 to
 T07). A refused request does not count; whether it does is not documented. Which operation a
@@ -13,32 +13,25 @@ import random
 import threading
 import uuid
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import groupby
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 import attrs
 
 from newsleopard_async.emulator.platform.notation import parse_json
 from newsleopard_async.emulator.platform.storage import STORAGE_PREFIX
-from newsleopard_async.emulator.platform.timeline import ChangeCounter
 from newsleopard_async.emulator.switches import SwitchBoard
 
 __all__ = [
     "DAY_S",
-    "GARBAGE",
     "LATER_PATHS",
     "OPERATIONS",
     "PATHS",
     "READS",
-    "Fault",
-    "FaultKind",
-    "Faults",
     "Listener",
     "Listeners",
-    "PendingFault",
     "RateLimiter",
     "RequestLog",
     "RequestRecord",
@@ -121,110 +114,6 @@ def _matches(template: str, path: str) -> bool:
         (part.startswith("{") and value) or part == value
         for part, value in zip(wanted, given, strict=True)
     )
-
-
-FaultKind = Literal[
-    "not_sent",
-    "drop_request",
-    "lose_reply",
-    "delay",
-    "hang",
-    "answer",
-    "throttle",
-    "cut_body",
-    "garbage",
-]
-
-GARBAGE: Final = b'{"sn": "\xff\xfe\xfa'
-
-
-@attrs.frozen(kw_only=True)
-class Fault:
-    """One thing that goes wrong.
-
-    Attributes:
-        kind: What.
-        seconds: How long, of a delay or a silence.
-        status: What is answered instead.
-        body: What is answered instead.
-        headers: What is answered instead.
-        processed: The request takes effect all the same.
-    """
-
-    kind: FaultKind
-    seconds: float = 0.0
-    status: int = 500
-    body: bytes = b""
-    headers: Mapping[str, str] = attrs.field(factory=dict)
-    processed: bool = True
-
-
-@attrs.frozen(kw_only=True)
-class PendingFault:
-    """What will go wrong with the next requests of an operation.
-
-    Attributes:
-        operation: Whose requests; None for those of any operation.
-        fault: What goes wrong.
-        times: How many requests in a row it happens to.
-    """
-
-    operation: str | None
-    fault: Fault
-    times: int
-
-    @property
-    def kind(self) -> FaultKind:
-        """What goes wrong, in a word."""
-        return self.fault.kind
-
-
-class Faults:
-    """A queue of faults for each operation, and one for requests of any operation."""
-
-    OF_PROCESS: ClassVar[frozenset[str]] = frozenset({"_changes"})
-
-    def __init__(self, changes: ChangeCounter) -> None:
-        self._changes = changes
-        self._queues: defaultdict[str | None, deque[Fault]] = defaultdict(deque)
-
-    def add(self, operation: str | None, fault: Fault, times: int) -> None:
-        """Let a fault happen to the next requests of an operation; None means of any.
-
-        Raises:
-            ValueError: there is no such operation.
-        """
-        if operation is not None and operation not in OPERATIONS:
-            raise ValueError(f"{operation!r} is none of {', '.join(OPERATIONS)}")
-        self._queues[operation].extend([fault] * times)
-
-    def take(self, operation: str, *, only: Collection[FaultKind] | None = None) -> Fault | None:
-        """Return what goes wrong with a request, if anything.
-
-        Args:
-            operation: Whose request it is.
-            only: Kinds to look for; the next fault stays queued if it is another.
-        """
-        for name in (operation, None):
-            queue = self._queues[name]
-            if queue:
-                if only is not None and queue[0].kind not in only:
-                    return None
-                self._changes.add()
-                return queue.popleft()
-        return None
-
-    def pending(self) -> tuple[PendingFault, ...]:
-        """Return what has not happened yet, of each operation in its order."""
-        return tuple(
-            PendingFault(operation=operation, fault=fault, times=len(list(same)))
-            for operation, queue in self._queues.items()
-            for fault, same in groupby(queue)
-        )
-
-    def clear(self) -> None:
-        """Let everything go well again."""
-        self._queues.clear()
 
 
 DAY_S: Final = 86_400.0

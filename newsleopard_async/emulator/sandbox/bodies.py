@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import attrs
 
-from newsleopard_async.emulator.platform.gateway import FaultKind
+from newsleopard_async.emulator.platform.faults import FaultKind
 from newsleopard_async.emulator.sandbox.json_codec import limited_field
 
 __all__ = [

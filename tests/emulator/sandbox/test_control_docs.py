@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from newsleopard_async.emulator import Emulator, EmulatorControl
-from newsleopard_async.emulator.platform.gateway import FaultKind
+from newsleopard_async.emulator.platform.faults import FaultKind
 from newsleopard_async.emulator.sandbox.bodies import ScriptName
 from newsleopard_async.emulator.sandbox.control.routes import ENDPOINTS
 from newsleopard_async.emulator.server import running
