@@ -1,4 +1,4 @@
-"""What a user's own tests need: a clock that they hold, and fixtures of pytest (``plugin``)."""
+"""What a user's own tests need: a clock that they control, and fixtures of pytest (``plugin``)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from newsleopard_async.lazy import names_from
 
 if TYPE_CHECKING:
     from newsleopard_async.testing.clock import ManualClock
-    from newsleopard_async.testing.served import NewsLeopardServer
+    from newsleopard_async.testing.plugin import NewsLeopardServer
 
 __all__ = ["ManualClock", "NewsLeopardServer"]
 
 _MODULES = {
     "testing.clock": ("ManualClock",),
-    "testing.served": ("NewsLeopardServer",),
+    "testing.plugin": ("NewsLeopardServer",),
 }
 
 if not TYPE_CHECKING:
-    # Pytest loads the plugin, and with it this package, in every run of everybody who has it.
+    # If this package is installed, every run of pytest loads the plugin, and with it this file.
     __getattr__, __dir__ = names_from(__name__, _MODULES)

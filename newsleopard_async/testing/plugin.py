@@ -12,6 +12,7 @@ PYTEST_DONT_REWRITE.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from newsleopard_async.emulator import Emulator
     from newsleopard_async.emulator.platform.gateway import RequestRecord
     from newsleopard_async.testing.clock import ManualClock
-    from newsleopard_async.testing.served import NewsLeopardServer
 
 __all__ = [
+    "NewsLeopardServer",
     "newsleopard",
     "newsleopard_clock",
     "newsleopard_emulator",
@@ -51,6 +52,21 @@ _EMULATORS: Final[dict[str, dict[str, Emulator]]] = {}
 
 A stash of pytest would do, but old versions have none, and would not start for want of it.
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewsLeopardServer:
+    """An emulator behind a real socket on loopback: the fixture ``newsleopard_server``.
+
+    Attributes:
+        url: The base URL of the server, which is also in ``NEWSLEOPARD_BASE_URL``.
+        key: A key that the server accepts, which is also in ``NEWSLEOPARD_API_KEY``.
+        emulator: The emulator, to read its state and to set faults.
+    """
+
+    url: str
+    key: str
+    emulator: Emulator
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,8 +132,6 @@ def newsleopard_server(
 
     The environment names its URL and key, for the program under test and those that it starts.
     """
-    from newsleopard_async.testing.served import NewsLeopardServer
-
     emulator = _build(request)
     try:
         from newsleopard_async.emulator.server import running
