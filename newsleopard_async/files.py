@@ -48,6 +48,9 @@ PATH_TYPES: Final = (str, os.PathLike)
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
+_SOON_S: Final = 0.1
+"""Chosen: whoever takes 256 KiB in this time takes them at 2.5 MiB a second or faster."""
+
 
 def as_path(path: AnyPath) -> Path:
     """Return a path that was given in any form."""
@@ -89,9 +92,14 @@ class StableFile(abc.ABC):
     """A file that is read more than once, and must stay as it was when it was first seen.
 
     A subclass says how large the pieces are, and words the refusals.
+
+    Attributes:
+        piece_bytes: How large a piece is at first, and after one that was not soon used.
+        largest_piece_bytes: Up to where they double as long as each is soon used.
     """
 
     piece_bytes: ClassVar[int]
+    largest_piece_bytes: ClassVar[int]
 
     path: Path
     identity: FileIdentity = attrs.field(repr=False)
@@ -134,30 +142,38 @@ class StableFile(abc.ABC):
         Raises:
             InvalidRequest: it cannot be read, or is no longer what it was.
         """
-        left_bytes = self.size_bytes
+        left_bytes, piece_bytes = self.size_bytes, self.piece_bytes
         reading = self._read()
         try:
-            while True:
-                piece = await in_thread(partial(next, reading))
-                left_bytes -= len(piece)
+            piece = await in_thread(partial(next, reading))
+            while left_bytes := left_bytes - len(piece):
+                given_s = anyio.current_time()
                 yield piece
-                if not left_bytes:
-                    return
+                is_soon = anyio.current_time() - given_s < _SOON_S
+                piece_bytes = self._after(piece_bytes) if is_soon else self.piece_bytes
+                piece = await in_thread(partial(reading.send, piece_bytes))
+            yield piece
         finally:
             if left_bytes:
                 with anyio.CancelScope(shield=True):
                     await in_thread(reading.close)
 
-    def _read(self) -> Generator[bytes, None, None]:
-        """Yield as many bytes as there were at the first look, in threads."""
-        left_bytes = self.size_bytes
+    def _after(self, piece_bytes: int) -> int:
+        return min(2 * piece_bytes, self.largest_piece_bytes)
+
+    def _read(self) -> Generator[bytes, int, None]:
+        """Yield as many bytes as there were at the first look, in threads.
+
+        It is sent how large the next piece may be.
+        """
+        left_bytes, piece_bytes = self.size_bytes, self.piece_bytes
         try:
             with self.path.open("rb") as file:
                 self._check(os.fstat(file.fileno()))
                 # Never more than the size: a server takes that many bytes for the whole.
-                while left_bytes > self.piece_bytes and (piece := file.read(self.piece_bytes)):
+                while left_bytes > piece_bytes and (piece := file.read(piece_bytes)):
                     left_bytes -= len(piece)
-                    yield piece
+                    piece_bytes = yield piece
                 last = file.read(left_bytes + 1)
                 self._check(os.fstat(file.fileno()))
                 # By its name too: what is open stays readable when it was replaced.

@@ -82,6 +82,7 @@ class RegularFile(StableFile):
     """A CSV file that is read more than once, and must stay as it was when it was first seen."""
 
     piece_bytes: ClassVar[int] = PIECE_BYTES
+    largest_piece_bytes: ClassVar[int] = PIECE_BYTES
 
     @classmethod
     def refusal(cls, path: Path, why: Unusable, system: str = "") -> InvalidRequest:

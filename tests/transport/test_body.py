@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import IO, Any
 
 import pytest
 
+from newsleopard_async import files
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.transport.body import Body, BytesBody, open_body
 
 pytestmark = pytest.mark.anyio
 
 PIECE_BYTES = 256 * 1024
-CONTENT = bytes(range(256)) * 2_500
+CONTENT = bytes(range(256)) * 4_096
 
 
 async def read(source: Body) -> bytes:
@@ -31,7 +33,7 @@ async def drain(pieces: AsyncIterator[bytes], given: list[bytes]) -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of two and a half pieces."""
+    """A file of three pieces, of which the second is twice as large as the others."""
     path = tmp_path / "members.csv"
     path.write_bytes(CONTENT)
     return path
@@ -51,14 +53,25 @@ async def test_body_is_read_whole_each_time(size_bytes: int, form: str, file: Pa
     assert readings == [content, content]
 
 
-@pytest.mark.parametrize("form", ["bytes", "file"])
-async def test_body_comes_in_pieces(form: str, file: Path) -> None:
+async def test_bytes_come_in_pieces() -> None:
     """No piece holds up the event loop, or fills the memory."""
-    source = await open_body(CONTENT if form == "bytes" else file)
+    source = await open_body(CONTENT)
 
-    sizes = [len(piece) async for piece in source.pieces()]
+    assert [len(piece) async for piece in source.pieces()] == [PIECE_BYTES] * 4
 
-    assert sizes == [PIECE_BYTES, PIECE_BYTES, len(CONTENT) - 2 * PIECE_BYTES]
+
+@pytest.mark.parametrize(
+    ("soon_s", "sizes"), [(math.inf, [1, 2, 4, 4, 4, 1]), (0.0, [1] * 16)], ids=["soon", "slowly"]
+)
+async def test_pieces_grow_as_long_as_they_are_soon_sent(
+    soon_s: float, sizes: list[int], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large piece costs less, but a slow connection would count as stalled with it."""
+    monkeypatch.setattr(files, "_SOON_S", soon_s)
+    file.write_bytes(CONTENT * 4)
+    source = await open_body(file)
+
+    assert [len(piece) / PIECE_BYTES async for piece in source.pieces()] == sizes
 
 
 async def test_readings_do_not_disturb_each_other(file: Path) -> None:
