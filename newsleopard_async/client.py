@@ -34,42 +34,43 @@ __all__ = ["NewsLeopard"]
 class NewsLeopard:
     """A client of the Campaign API.
 
-    Use it with ``async with``, or call `aclose` at the end. It opens no connection before
-    the first call, and belongs to the event loop of that call. Clients of the same key share
-    its rate limits, by default also with those of the other processes of this host.
+    Use it with ``async with``, or call `aclose` at the end. It opens its connections at the first
+    call, and belongs to the event loop of that call. Clients of the same key share its rate
+    limits, by default across all processes of this host.
 
     Args:
-        api_key: The key (金鑰); else from ``NEWSLEOPARD_API_KEY``, then ``NL_EDM_API_KEY``.
-        base_url: Where the API is; else from ``NEWSLEOPARD_BASE_URL``, then the platform.
-        rate_limits: How fast requests may go.
-        retry: How requests that may be repeated are repeated.
-        timeouts: How long each wait may last.
-        http_transport: Carries all traffic in the place of our own connections; it is not
-            closed, and fresh connections for what must not be repeated are its duty.
-        allow_http: Allow plain http to a host other than loopback; the key is then readable
-            on the way. ``NEWSLEOPARD_ALLOW_HTTP=1`` in the environment does the same.
-        clock: Where time comes from.
-        store: Where the pipelines keep the runs of a ``send_key``: a store of
-            `newsleopard_async.stores`, or your own `Store`. By default a folder of files below this
-            user's state folder, for all processes of this host. It is not closed.
-        quota: Who keeps the rate limits together. ``"auto"``: the processes of this host and user,
-            by a file, if our own connections and the system's clock are used; if no file can be
-            kept, this event loop alone, with one warning. ``"host"``: the same, required. None:
-            this event loop alone. The URL of a Redis, or a client of redis-py: all hosts that name
-            it. ``NEWSLEOPARD_QUOTA=process`` in the environment makes None of ``"auto"``.
-        on_attempt: An async function around each attempt at a request of the API, within the
-            retries, and never around the file storage. It receives an `ApiAttempt`, to which it may
-            add headers, and ``call_next``, which sends it and returns an `AttemptOutcome`. An error
-            that it raises before it sends goes to the caller, and nothing was sent; one that it
-            raises afterwards is logged. It may take ``Timeouts.submit_s`` before, and again after.
+        api_key: The key (金鑰); by default from ``NEWSLEOPARD_API_KEY``, then ``NL_EDM_API_KEY``.
+        base_url: The URL of the API; by default from ``NEWSLEOPARD_BASE_URL``, then the platform's.
+        rate_limits: The limits that requests keep.
+        retry: How often, and after which pauses, repeatable requests are repeated.
+        timeouts: The longest wait of each kind.
+        http_transport: An httpx async transport for all traffic, instead of our own connections.
+            It is not closed. It must open a fresh connection for each request that must not be
+            repeated.
+        allow_http: Allow plain http to a host other than loopback; everyone on the network path
+            can then read the key. ``NEWSLEOPARD_ALLOW_HTTP=1`` in the environment does the same.
+        clock: The source of time.
+        store: The store for the runs of a ``send_key``: one of `newsleopard_async.stores`, or your
+            own `Store`. By default a folder of files below this user's state folder, for all
+            processes of this host. It is not closed.
+        quota: Who shares the rate limits. ``"auto"``: the processes of this host and user share them
+            through a file, if our own connections and the system's clock are used; if the file
+            cannot be written, one warning is logged and only this event loop shares them.
+            ``"host"``: the same, but an error without the file. None: only this event loop. The URL
+            of a Redis, or a client of redis-py: all hosts that name it.
+            ``NEWSLEOPARD_QUOTA=process`` in the environment turns ``"auto"`` into None.
+        on_attempt: An async function that runs around each attempt at a request of the API, but not
+            of the file storage. It receives an `ApiAttempt`, to which it can add headers, and
+            ``call_next``, which sends the attempt and returns an `AttemptOutcome`. The caller gets
+            an error that it raises before ``call_next``, and nothing is sent; an error after
+            ``call_next`` is logged. It has ``Timeouts.submit_s`` before, and again after.
 
     ``NEWSLEOPARD_LOG=debug`` in the environment switches the log on.
 
     Raises:
-        ConfigurationError: no key, a key that no header can carry, a bad base URL, an
-            `http_transport` that is none of httpx, an `on_attempt` that is not an async function of
-            two arguments, a ``quota`` that is none of these, or an unknown word in
-            ``NEWSLEOPARD_LOG``, ``NEWSLEOPARD_QUOTA`` or ``NEWSLEOPARD_ALLOW_HTTP``.
+        ConfigurationError: the key is missing or malformed, or ``base_url``, ``http_transport``,
+            ``on_attempt``, ``quota``, or a word in ``NEWSLEOPARD_LOG``, ``NEWSLEOPARD_QUOTA`` or
+            ``NEWSLEOPARD_ALLOW_HTTP`` is not one of those above.
         InvalidRequest: ``store`` does not compare before it sets.
     """
 
@@ -89,10 +90,10 @@ class NewsLeopard:
         quota: Quota = "auto",
         on_attempt: OnAttempt | None = None,
     ) -> None:
-        # Reporters of errors print the variables of each frame.
+        # Tools that report errors print the variables of each frame.
         given = None if api_key is None else Secret(api_key)
         del api_key
-        # The transport is loaded with the first client, and httpx with it.
+        # The first client loads the transport, and httpx with it.
         from newsleopard_async.transport import api
 
         if store is not None:
@@ -118,7 +119,7 @@ class NewsLeopard:
         self._owner = owner
         self._store = store
 
-    # Each is loaded when it is first used: few programs use them all.
+    # Each group is imported at its first use, because few programs use all of them.
     @functools.cached_property
     def contacts(self) -> Contacts:
         """Contact lists (群組) and the import of contacts (名單)."""
@@ -128,7 +129,7 @@ class NewsLeopard:
 
     @functools.cached_property
     def campaigns(self) -> Campaigns:
-        """Campaigns (活動): sent or scheduled by being submitted, looked at, stopped."""
+        """Campaigns (活動): submit, schedule, read the status, pause, delete."""
         from newsleopard_async.endpoints import campaigns
 
         return campaigns.Campaigns(self._api, self._storage)
@@ -142,21 +143,21 @@ class NewsLeopard:
 
     @functools.cached_property
     def account(self) -> Account:
-        """What the account may still send (餘額); an account may not have this."""
+        """The balance (餘額) of the account; not every account has this."""
         from newsleopard_async.endpoints import account
 
         return account.Account(self._api)
 
     @functools.cached_property
     def templates(self) -> Templates:
-        """Templates (範本); an account may not have these."""
+        """Templates (範本); not every account has these."""
         from newsleopard_async.endpoints import account
 
         return account.Templates(self._api)
 
     @functools.cached_property
     def automation(self) -> Automation:
-        """Automation (自動化); an account may not have this."""
+        """Automation (自動化); not every account has this."""
         from newsleopard_async.endpoints import automation
 
         return automation.Automation(self._api)
@@ -175,21 +176,21 @@ class NewsLeopard:
         )
 
     def __repr__(self) -> str:
-        # Asked for by reporters of errors even where the constructor did not get far.
+        # Tools that report errors call this even if the constructor failed.
         api: Api | None = getattr(self, "_api", None)
         return "<NewsLeopard>" if api is None else f"<NewsLeopard {api.base_url}>"
 
     @property
     def clock(self) -> Clock:
-        """Where this client's time comes from."""
+        """The source of this client's time."""
         return self._api.clock
 
     @property
     def store(self) -> Store:
-        """Where the runs of a ``send_key`` are kept.
+        """The store of the runs of a ``send_key``.
 
         Raises:
-            ConfigurationError: none was given, and this user has no folder for one.
+            ConfigurationError: no store was passed, and this user has no folder for one.
         """
         if self._store is None:
             from newsleopard_async.stores.folder import FileStore
@@ -199,7 +200,7 @@ class NewsLeopard:
 
     @property
     def usage(self) -> Usage:
-        """The day's requests of all who share the limits, as last seen here; an estimate."""
+        """An estimate of the day's requests by all clients that share the limits."""
         return self._api.limiter.usage
 
     @hides_variables
@@ -211,23 +212,23 @@ class NewsLeopard:
         body: Mapping[str, Any] | Sequence[Any] | None = None,
         repeat: Literal["never", "read"] = "never",
     ) -> RawAnswer:
-        """Send a request of your own, to an endpoint that this library does not know yet.
+        """Send a request to an endpoint that this library has no method for.
 
-        It waits for its turn, is repeated and judged as all others are, and the key is in no
-        error. ``base_url`` comes before the path.
+        The rate limits, the retries and the errors are those of all other requests.
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
-            path: Begins with one ``/``, percent-encoded, perhaps with a query.
-            body: What is sent as JSON.
-            repeat: ``"never"`` if a second request might do a second thing; it is then treated as a
-                submit. ``"read"`` if it changes nothing.
+            path: The path below ``base_url``, percent-encoded: begins with one ``/``, perhaps with a
+                query.
+            body: The data to send as JSON.
+            repeat: ``"never"`` if a second request could have a second effect; it is then treated
+                as a submit. ``"read"`` if the request changes nothing.
 
         Raises:
-            InvalidRequest: the path leads elsewhere, or an argument is of no use; nothing was
+            InvalidRequest: the path leads to another host, or an argument is wrong; nothing was
                 sent.
-            OutcomeUnknown: what must not be repeated may or may not have taken effect.
-            APIError: refused; and the other errors of any call.
+            OutcomeUnknown: a request with ``repeat="never"`` may or may not have taken effect.
+            APIError: the server refused the request; also the other errors of any call.
         """
         from newsleopard_async.endpoints import raw
 
@@ -240,9 +241,9 @@ class NewsLeopard:
         timeouts: Timeouts | None = None,
         store: Store | None = None,
     ) -> NewsLeopard:
-        """Return a client with other options over the same connections and limits.
+        """Return a client with other options, which shares connections and limits with this one.
 
-        It lives as long as the client that it was made from; closing it closes nothing.
+        It is usable until this client is closed; closing the new client closes nothing.
 
         Raises:
             InvalidRequest: ``store`` does not compare before it sets.
@@ -264,7 +265,7 @@ class NewsLeopard:
         return derived
 
     async def aclose(self) -> None:
-        """Close the connections; a transport of the caller's stays open."""
+        """Close the connections, but not an ``http_transport`` of the caller."""
         if not self._owner:
             return
         try:
@@ -273,7 +274,7 @@ class NewsLeopard:
             await self._api.pools.aclose()
 
     async def __aenter__(self) -> Self:
-        # So that `usage` shows from the start what was counted before.
+        # `usage` then shows from the start what other processes have counted.
         await self._api.limiter.learn_day()
         return self
 

@@ -25,8 +25,8 @@
     ├── CampaignFailed            accepted, but not sent: .status
     └── DeadlineExceeded          a poll reached its deadline
 
-Facts are attributes; the message is one sentence. Neither key, presigned URL nor
-contact data appears in any of them, and no cause is chained that could show them.
+Facts are attributes, and the message is one sentence. No error, and no cause of it, shows the
+key, a presigned URL or data of contacts.
 """
 
 from __future__ import annotations
@@ -77,10 +77,9 @@ class NewsLeopardError(Exception):
     """The base of every error that this library raises on purpose.
 
     Attributes:
-        checkpoint: What a pipeline had done when it stopped, or None outside a pipeline.
-        request_id: The id that the platform gave the request, if the error is about an answer;
-            quote it to the vendor.
-        headers: Some headers of that answer, which show where it came from; names in lower case.
+        checkpoint: The steps that a pipeline had done when it stopped; None outside a pipeline.
+        request_id: The platform's id of the request, to quote to the vendor; None without answer.
+        headers: Headers of the answer that show its origin; names in lower case.
     """
 
     checkpoint: Checkpoint | None = None
@@ -88,7 +87,7 @@ class NewsLeopardError(Exception):
     headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, *args: object) -> None:
-        # Names of files and words of the server are in messages, and go on to terminal and log.
+        # Messages contain file names and texts of the server, and reach terminals and logs.
         super().__init__(*(shown(each) if isinstance(each, str) else each for each in args))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -101,16 +100,16 @@ class NewsLeopardError(Exception):
 
     @property
     def _quotes_id(self) -> bool:
-        """Whether the text has the request id, since the vendor may have to explain the error."""
+        """Whether the text shows the request id, because only the vendor can explain the error."""
         return False
 
     def with_answer_of(self, other: NewsLeopardError) -> Self:
-        """Take over the request id and the headers of the error that this one explains."""
+        """Copy the request id and the headers of the error that this one explains."""
         self.request_id, self.headers = other.request_id, dict(other.headers)
         return self
 
     def with_request_id(self, request_id: str | None) -> Self:
-        """Take the id of the request whose answer this error is about."""
+        """Set the id of the request that this error is about."""
         self.request_id = request_id
         return self
 
@@ -118,17 +117,17 @@ class NewsLeopardError(Exception):
 def _rebuild(
     cls: type[NewsLeopardError], args: tuple[Any, ...], state: dict[str, Any]
 ) -> NewsLeopardError:
-    """Copy an error across processes: its constructor takes keywords, which pickle forgets."""
+    """Build an unpickled error without its constructor, because pickle passes no keywords."""
     error = cls.__new__(cls, *args)
     error.__dict__.update(state)
     return error
 
 
 class ConfigurationError(NewsLeopardError):
-    """The set-up is wrong, and the message says which part of it, with the way out.
+    """The set-up is wrong; the message names the part and the way out.
 
-    No key, or one that no header can carry; a bad base URL; a certificate that is not trusted;
-    a proxy or a transport that cannot be used.
+    For example a missing or malformed key, a bad base URL, a certificate that is not trusted, or
+    a proxy or transport that cannot be used.
     """
 
 
@@ -137,8 +136,8 @@ class Problem:
     """One thing wrong with the arguments.
 
     Attributes:
-        field: Where, as the caller wrote it (``lists``, ``schedule.when``).
-        rule: A short name of the broken rule, stable enough for a program (``required``).
+        field: The argument or its part, as the caller wrote it (``lists``, ``schedule.when``).
+        rule: The id of the broken rule, stable for programs (``required``).
         message: What is wrong and the way out, in a sentence.
     """
 
@@ -154,7 +153,7 @@ class InvalidRequest(NewsLeopardError, ValueError):
     """The arguments are wrong, and nothing was sent.
 
     Attributes:
-        problems: Everything that is wrong, at once.
+        problems: All problems of the arguments.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -170,12 +169,12 @@ class InvalidRequest(NewsLeopardError, ValueError):
 class InUse(NewsLeopardError):
     """Another run holds this checkpoint or send key.
 
-    It is not an error of yours: wait until that run has ended, or leave the work to it. A run
-    that lost its checkpoint to another one raises it too, before it sends anything more.
+    Your code is correct: wait until that run has ended, or leave the work to it. A run that lost
+    its checkpoint to another run also raises this error, before it sends anything more.
 
     Attributes:
-        retry_after_s: Seconds until the hold of that run ends, unless it goes on; None if it lasts
-            as long as the process of that run.
+        retry_after_s: Seconds until the hold of that run ends if the run does not renew it; None
+            if it ends with the process of that run.
     """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
@@ -186,13 +185,13 @@ class InUse(NewsLeopardError):
 class ConnectionFailed(NewsLeopardError):
     """No answer came, and calling again is safe.
 
-    Either nothing was sent, or the request is one whose repetition changes nothing.
+    Nothing was sent, or a repetition of the request changes nothing.
 
     Attributes:
-        reason: ``dns`` (the host has no address), ``refused``, ``unreachable`` (no way to it in
-            the network), ``reset`` (the connection was closed), ``tls``, ``proxy``, ``timeout``,
-            or ``other``.
-        host: Where the request was to go.
+        reason: ``dns`` (the host has no address), ``refused``, ``unreachable`` (no
+            route to the host), ``reset`` (the connection was closed), ``tls``, ``proxy``,
+            ``timeout``, or ``other``.
+        host: The host that the request was for.
     """
 
     def __init__(self, message: str, *, reason: str, host: str) -> None:
@@ -207,10 +206,10 @@ class OutcomeUnknown(NewsLeopardError):
     Do not repeat it; look the resource up first.
 
     Attributes:
-        request: What was sent, as ``POST /v1/…``.
-        status: The HTTP status of an answer that leaves it open, or None if none came.
+        request: The method and path, such as ``POST /v1/…``.
+        status: The HTTP status of an answer that is not clear; None if no answer came.
         excerpt: The beginning of that answer's body, short and redacted.
-        look_again_at: From when on a look is meaningful, or None for at once.
+        look_again_at: The earliest time for a lookup; None if it makes sense immediately.
     """
 
     def __init__(
@@ -237,7 +236,7 @@ class RateLimited(NewsLeopardError):
     """The rate limit does not allow this request for now.
 
     Attributes:
-        retry_after_s: Seconds until it makes sense to call again.
+        retry_after_s: Seconds to wait before the next call.
     """
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
@@ -246,10 +245,10 @@ class RateLimited(NewsLeopardError):
 
 
 class DailyQuotaExhausted(RateLimited):
-    """The requests of the day are used up.
+    """The daily quota is used up.
 
     Attributes:
-        resets_at: When the quota comes back; a guess, since the platform does not say.
+        resets_at: When a new quota begins; an estimate, because the platform does not document it.
     """
 
     def __init__(self, message: str, *, retry_after_s: float, resets_at: datetime) -> None:
@@ -262,9 +261,8 @@ class APIError(NewsLeopardError):
 
     Attributes:
         status: The HTTP status.
-        code: The platform's own code (40001 …), or None where it gave none.
-        message: The platform's text; where it gave none, ours for its code, in English
-            and 中文.
+        code: The platform's own code (40001 …); None if the answer has none.
+        message: The platform's text; without one, our text for the code, in English and 中文.
     """
 
     def __init__(
@@ -285,16 +283,16 @@ class AuthenticationError(APIError):
 
 
 _SHOWN_FIELDS: Final = 5
-"""Fields, and rules of each, in the text of an error. Chosen: it stays a sentence or two."""
+"""Fields, and rules per field, in a text. Chosen: the text stays at one or two sentences."""
 
 
 class FieldError(APIError):
-    """The server found fields wrong (40001).
+    """The server rejected fields of the request (40001).
 
     Attributes:
-        invalid_fields: Path to rule names; empty if the server sent text,
-            which is then the message.
-        omitted_fields: How many more the server named, beyond those kept.
+        invalid_fields: The rule names of each path; empty if the server sent only a text, which is
+            then the message.
+        omitted_fields: The number of further fields that the server named.
     """
 
     def __init__(
@@ -328,18 +326,18 @@ class SenderNotVerified(APIError):
 
 
 _FREE_MAILS: Final = 50
-"""Mails a day of a free account. Source: 免費會員提供 50 封/天 的限制; documented (T27)."""
+"""Mails per day of a free account. Source: 免費會員提供 50 封/天 的限制; documented (T27)."""
 
 
 class InsufficientBalance(APIError):
     """The balance does not cover the mailing (40012) or its test (40017).
 
-    A free account may send 50 mails a day, which the text mentions unless the balance itself
+    A free account can send 50 mails per day. The text mentions this unless the balance itself
     explains the refusal.
 
     Attributes:
-        recipients: Mails that would go out, or None where the server did not say.
-        remaining: Mails left, or None where the server did not say.
+        recipients: Mails that the campaign needs; None if the answer has no number.
+        remaining: Mails that are left; None if the answer has no number.
     """
 
     def __init__(
@@ -365,11 +363,11 @@ class InsufficientBalance(APIError):
         said = f"{super().__str__()} ({', '.join(numbers)})" if numbers else super().__str__()
         if self._is_explained:
             return said
-        return f"{said}; a free account sends {_FREE_MAILS} mails a day at most"
+        return f"{said}; a free account can send {_FREE_MAILS} mails per day"
 
     @property
     def _is_explained(self) -> bool:
-        """Whether more is left than a free account may send, and still too little."""
+        """Whether the balance is too low although it is above the limit of a free account."""
         if self.recipients is None or self.remaining is None:
             return False
         return self.recipients > self.remaining > _FREE_MAILS
@@ -382,13 +380,13 @@ class CampaignNotReportable(APIError):
 class NotOffered(APIError):
     """This account or platform has no such endpoint; do without it.
 
-    The published documentation has 12 endpoints, and the vendor's notes of 2026 have 11 more. An
-    account may not have these. The client remembers that, and does not ask again.
+    The published documentation has 12 endpoints, and the vendor's notes of 2026 have 11 more, which
+    some accounts lack. The client remembers the refusal and sends no such request again.
     """
 
 
 class ServerError(APIError):
-    """The server failed (5xx) at a request that may be repeated, after the retries."""
+    """A request that may be repeated failed with 5xx, also after the retries."""
 
 
 class UnexpectedResponse(NewsLeopardError):
@@ -413,8 +411,8 @@ class StorageError(NewsLeopardError):
     """An upload to or a download from the file storage failed.
 
     Attributes:
-        status: The HTTP status, or None where no answer came.
-        expired: Whether the presigned URL has outlived its time, so that a fresh one helps.
+        status: The HTTP status; None if no answer came.
+        expired: Whether the presigned URL has expired, so that a fresh one helps.
     """
 
     def __init__(self, message: str, *, status: int | None = None, expired: bool = False) -> None:
@@ -428,10 +426,10 @@ class StorageError(NewsLeopardError):
 
 
 class ImportFailed(NewsLeopardError):
-    """The import ended in a state that is no success.
+    """The import ended without success.
 
     Attributes:
-        result: The ``ImportResult`` as the server gave it.
+        result: The ``ImportResult`` of the server's answer.
     """
 
     def __init__(self, message: str, *, result: ImportResult | None) -> None:
@@ -442,10 +440,10 @@ class ImportFailed(NewsLeopardError):
 class ImportIncomplete(ImportFailed):
     """The import is complete, but more rows were rejected than the caller allows.
 
-    Or the platform counts fewer rows in the file than different addresses were sent to it.
+    Or the platform counted fewer rows in the file than it received different addresses.
 
     Attributes:
-        report: The ``ImportReport``; ``workflows.rejected_rows`` gives the rows.
+        report: The ``ImportReport``; ``workflows.rejected_rows`` returns the rows.
     """
 
     result: ImportResult
@@ -456,10 +454,10 @@ class ImportIncomplete(ImportFailed):
 
 
 class CampaignFailed(NewsLeopardError):
-    """The platform accepted the campaign, and did not send it, or not all of it.
+    """The platform accepted the campaign, but did not send it, or only a part of it.
 
     Attributes:
-        status: The `CampaignStatus`; its ``state`` says why.
+        status: The `CampaignStatus`; its ``state`` gives the reason.
     """
 
     def __init__(self, message: str, *, status: CampaignStatus) -> None:
@@ -468,11 +466,11 @@ class CampaignFailed(NewsLeopardError):
 
 
 class DeadlineExceeded(NewsLeopardError):
-    """A poll reached its deadline; the job at the server goes on.
+    """A poll reached its deadline; the job at the server continues.
 
     Attributes:
-        last: The last answer seen: of an import or a campaign its state, None if the platform
-            did not know it; of a report which files there were.
+        last: The last answer: the state of an import or a campaign, None if the platform did not
+            know it; the files of a report.
     """
 
     def __init__(

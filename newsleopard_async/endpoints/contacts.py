@@ -40,10 +40,14 @@ from newsleopard_async.transport.wire import answers
 __all__ = ["Contacts"]
 
 PAGE_SIZE: Final = 100
-"""Rows asked for in one page of lists; a larger one is not documented to work (T59)."""
+"""Rows per page of lists. Source: a larger page is not documented (T59)."""
 
 _MOST_PAGES: Final = 1_000
+"""Pages before the loop ends with an error. Chosen: 100,000 lists, far above a real account."""
+
 _MOST: Final = 2**31 - 1
+"""The highest page number. Chosen: a larger number does not fit the server's likely ``int``."""
+
 _URL: Final = re.compile(r"https?://[^\s/?#]+([/?#]\S*)?", re.ASCII)
 _LIST_HINT: Final = "check that list_sn is the code of one of your lists"
 
@@ -62,8 +66,8 @@ class Contacts:
         Not repeatable: a second call makes a second list of the same name.
 
         Args:
-            name: What it is called; the platform takes a name twice.
-            observer: Sees it leave and what becomes of it.
+            name: The name of the list; the platform accepts the same name twice.
+            observer: Is notified when the request leaves, and of its outcome.
 
         Raises:
             OutcomeUnknown: the reply was lost; look the list up by name.
@@ -86,7 +90,7 @@ class Contacts:
 
         Args:
             page: Counted from 0.
-            size: Rows a page, 1 to 100.
+            size: Rows per page, 1 to 100.
         Source: GET /v1/contacts/lists; documented, order and total are not
         """
         _check_page(page, size)
@@ -115,29 +119,30 @@ class Contacts:
 
     @hides_variables
     async def iter_lists(self, *, name: str | None = None) -> AsyncIterator[ContactList]:
-        """Go through all contact lists, each once, a request a hundred of them.
+        """Yield all contact lists, each once; one request returns up to 100 lists.
 
-        An empty page is the end, and a request more than there are lists for; so are two pages in
-        a row with nothing new, and a page that is refused because there is none. If there is no
-        page 0, pages count from 1 (T58). What is on several pages is read twice, since a list that
-        is deleted meanwhile moves another one over the border of two pages.
+        The end is an empty page, two pages in a row without a new list, or a page that the server
+        refuses because it does not exist. Pages count from 1 if page 0 does not exist (T58). If
+        there are several pages, they are read twice, because a list that is deleted during the
+        reading moves another list across the border of two pages.
 
         Args:
-            name: Only lists of this name, and of names that only look different: by blanks around
-                them, wide or invisible characters, or ``&amp;``. A list whose code cannot be read
-                is left out and logged, but not if it may be one of these.
+            name: Yield only the lists with this name, and with names that look the same to a
+                person: they differ in blanks around the name, wide or invisible characters, or
+                ``&amp;``. A list with an unreadable code is skipped and logged, except if it could
+                have this name.
 
         Raises:
-            UnexpectedResponse: there is no end to the pages; or a list cannot be read that may
-                have the name.
+            UnexpectedResponse: the pages do not end, or a list that could have the name cannot be
+                read.
         """
         wanted = None if name is None else _wanted(_line("name", name))
         seen: set[ListSn] = set()
         is_stale = False
         first, rows = await self._first_page(wanted)
-        # A short page is not the end: the server may give fewer rows than asked for (T59). Nor
-        # must there be an empty one: a server that ignores `page` never has it. One page with
-        # nothing new may be an answer that came twice, or rows that moved by a whole page.
+        # A short page is not the end: the server may return fewer rows than requested (T59). An
+        # empty page is not certain to come: a server that ignores `page` never returns one. One
+        # page without a new list may be a repeated answer, or rows that moved by a whole page.
         for page in range(first, first + _MOST_PAGES):
             if page > first:
                 rows = await self._next_page(page, wanted, is_short=len(rows) < PAGE_SIZE)
@@ -158,21 +163,21 @@ class Contacts:
     async def _next_page(
         self, page: int, wanted: answers.Wanted | None, *, is_short: bool
     ) -> tuple[ContactList, ...]:
-        """Return the rows of a page after the first; none where there is no such page (T60).
+        """Return the rows of a page after the first, or no rows if the page does not exist (T60).
 
-        A refusal that does not say what it is about means this only after a short page, and if
-        the page is refused twice: something in between may have refused it once.
+        A refusal that names no field means this only after a short page, and only if the server
+        refuses the page twice: a proxy on the way could have refused it once.
         """
         for _ in range(2):
             try:
                 return await self._page(page, wanted=wanted, null_is_empty=True)
             except APIError as error:
-                says_what = error.code is not None
+                names_field = error.code is not None
                 if isinstance(error, FieldError):
-                    says_what = bool(error.invalid_fields)
-                    if says_what and _is_about_the_page(error):
+                    names_field = bool(error.invalid_fields)
+                    if names_field and _is_about_the_page(error):
                         break
-                if says_what or not is_short or error.status not in (400, 404):
+                if names_field or not is_short or error.status not in (400, 404):
                     raise
         return ()
 
@@ -184,7 +189,7 @@ class Contacts:
         try:
             rows = await self._page(0, wanted=wanted)
         except FieldError as error:
-            # No other refusal, which may come from something in between: page 0 may have lists.
+            # Another refusal can come from a proxy on the way, and page 0 can have lists.
             if not _is_about_the_page(error):
                 raise
         return (0, rows) if rows else (1, await self._page(1, wanted=wanted))
@@ -193,14 +198,14 @@ class Contacts:
     async def start_file_import(
         self, list_sn: ListSn | None = None, *, webhook_url: str | None = None
     ) -> UploadTicket:
-        """Ask for a URL to upload a CSV file to (取得檔案上傳連結).
+        """Request a URL to upload a CSV file to (取得檔案上傳連結).
 
         Nothing is imported until `upload` has succeeded.
 
         Args:
-            list_sn: The list to import into; None imports into none, and no campaign can
-                reach contacts that are in no list.
-            webhook_url: Called when the import has ended; a hint at most.
+            list_sn: The list to import into; None for no list, but then no campaign can
+                reach the contacts.
+            webhook_url: The platform calls it when the import has ended; poll nevertheless.
         Source: POST /v1/contacts/imports[/{list_sn}]/file; documented
         """
         return await self._api.call(
@@ -218,32 +223,34 @@ class Contacts:
 
     @hides_variables
     async def upload(self, ticket: UploadTicket, source: AnyPath | bytes) -> None:
-        """Upload a CSV file to the URL of a ticket; then the import begins.
+        """Upload a CSV file to the URL of a ticket; the platform then begins the import.
 
-        The file is streamed, and opened anew for every attempt.
+        The file is streamed, and opened again for each attempt.
 
         Args:
-            ticket: From `start_file_import`; its URL lives for a short time.
-            source: A path, or the content itself.
+            ticket: The result of `start_file_import`; its URL expires soon.
+            source: The path of the file, or its content.
 
         Raises:
-            StorageError: refused; `.expired` says that a fresh ticket is the way out.
-            InvalidRequest: nothing to upload, or the file changed during the upload.
+            StorageError: the storage refused the file; if `.expired` is true, get a fresh ticket.
+            InvalidRequest: the file is empty, or changed during the upload.
         Source: the flow of 匯入名單檔案; documented, the storage's side is not
         """
         body = await open_body(source)
-        del source  # it may be contacts, and frames that run are printed with a log line, too
+        del (
+            source
+        )  # it may contain contacts, and tools that report errors print a frame's variables
         await self._storage.put(ticket.url, body)
 
     @hides_variables
     async def import_text(self, csv_text: str, list_sn: ListSn | None = None) -> ImportSn:
-        """Import contacts given as CSV text (匯入名單) and return the import's code.
+        """Import contacts from CSV text (匯入名單) and return the import's code.
 
         Repeatable: contacts are updated by EMAIL.
 
         Args:
-            csv_text: ``EMAIL,NAME,…`` first, then a row a contact; at most 10 MB as JSON.
-            list_sn: The list to import into; None imports into none.
+            csv_text: The header ``EMAIL,NAME,…``, then one row per contact; at most 10 MB as JSON.
+            list_sn: The list to import into; None for no list.
         Source: POST /v1/contacts/imports[/{list_sn}]/text; documented
         """
         request = Request(
@@ -261,10 +268,10 @@ class Contacts:
 
     @hides_variables
     async def get_import(self, import_sn: ImportSn) -> ImportResult:
-        """Return the state of an import (查詢匯入狀態), kept for 30 days.
+        """Return the state of an import (查詢匯入狀態), which the platform keeps for 30 days.
 
         Raises:
-            APIError: status 400 without a code: the import is unknown, or too old.
+            APIError: with status 400 and no code: the import is unknown, or too old.
             UnexpectedResponse: the answer has no state.
         Source: GET /v1/contacts/imports/result/{import_sn}; documented
         """
@@ -292,25 +299,26 @@ class Contacts:
         confirm: Literal["remove", "remove all others"] = "remove",
         observer: Observer | None = None,
     ) -> None:
-        """Remove contacts from a list (移除聯絡人), by a filter that is always whole.
+        """Remove the contacts that match a filter from a list (移除聯絡人).
 
-        Whether they leave the list or the account is not documented. If they leave the account,
-        it may forget that they unsubscribed, and the next import would subscribe them again. A new
-        list for each mailing does the same without that risk; no pipeline calls this.
+        The platform does not document whether they leave the list or the account. If they leave
+        the account, it may lose the record of their unsubscription, and the next import would
+        subscribe them again. A new list for each mailing avoids that risk; no pipeline calls this.
 
-        Repeatable with ``EQ``. With any other operator it is not: contacts that come to match
-        meanwhile would be removed as well.
+        Repeatable with ``EQ``. Not repeatable with any other operator: a second request would also
+        remove contacts that match only since the first one.
 
         Args:
             list_sn: The list.
-            where: Which contacts.
-            confirm: ``remove all others`` for ``NOT_EQ`` and ``NOT_LIKE``, which remove everybody
-                whom the value does not match.
-            observer: Sees it leave and what becomes of it, unless it is repeatable.
+            where: The filter: a field, an operator and a value.
+            confirm: ``remove all others`` for ``NOT_EQ`` and ``NOT_LIKE``, which remove each contact
+                that does not match the value.
+            observer: Is notified when a request that is not repeatable leaves, and of its
+                outcome.
 
         Raises:
-            InvalidRequest: a negative operator without its confirmation; nothing was sent.
-            OutcomeUnknown: it may or may not have taken effect.
+            InvalidRequest: a negative operator has no confirmation; nothing was sent.
+            OutcomeUnknown: the request may or may not have taken effect.
             NotOffered: this account or platform has no such endpoint.
         Source: DELETE /v1/contacts/{list_sn}; notes 2026, the shape of the filter is assumed (T63)
         """
@@ -331,7 +339,7 @@ class Contacts:
             ignores_answer=True,
             look_for="at the list",
         )
-        del where  # it may hold an address
+        del where  # it may contain an address
         await self._api.call(request, observer=observer)
 
 
@@ -340,22 +348,23 @@ def _problems_of_confirmation(where: ContactFilter, confirm: object) -> Iterator
     if confirm not in ("remove", "remove all others"):
         yield Problem("confirm", "choice", f"must be {wanted!r}")
     elif confirm != wanted:
-        does = "removes all others" if where.is_negative else "removes those that match"
-        yield Problem("confirm", "required", f"{where.operator} {does}; confirm={wanted!r} says so")
+        does = "all other contacts" if where.is_negative else "the contacts that match"
+        message = f"{where.operator} removes {does}; confirm it with confirm={wanted!r}"
+        yield Problem("confirm", "required", message)
 
 
 def _unseen(rows: Iterable[ContactList], seen: set[ListSn]) -> tuple[ContactList, ...]:
-    """Return what is new on a page, each list once, and note that it was seen."""
+    """Return the new lists of a page, each once, and add them to those that were seen."""
     fresh = {row.sn: row for row in rows if row.sn not in seen}
     seen.update(fresh)
     return tuple(fresh.values())
 
 
 def _wanted(name: str) -> answers.Wanted:
-    """Recognise a name as it is read; of one that came as a number, the zeros in front are lost.
+    """Return a function that recognises a name in the form in which the server may return it.
 
-    The platform may keep a name in another form than was sent: without the blanks around it, or
-    with ``&amp;`` for ``&``. One that is not recognised would be created a second time.
+    The platform may store a name without the blanks around it, with ``&amp;`` for ``&``, or as a
+    number without its leading zeros. A list that is not recognised would be created again.
     """
     as_read, looks = shown(name), _looks(name)
     digits = looks.lstrip("0") if looks.isdecimal() else None
@@ -369,13 +378,12 @@ def _wanted(name: str) -> answers.Wanted:
 
 
 def _looks(name: str) -> str:
-    """Return what a person sees of a name."""
+    """Return a name as a person sees it."""
     narrow = unicodedata.normalize("NFKC", html.unescape(name))
     return " ".join("".join(filter(str.isprintable, narrow)).split())
 
 
 def _called(rows: Iterable[ContactList], name: str | None) -> Iterator[ContactList]:
-    # Names are read as they may be shown.
     if name is None:
         return iter(rows)
     as_read, looks = shown(name), _looks(name)
@@ -383,12 +391,12 @@ def _called(rows: Iterable[ContactList], name: str | None) -> Iterator[ContactLi
 
 
 def _is_about_the_page(error: FieldError) -> bool:
-    """Say whether the number of the page was refused; 40001 need not name its fields."""
+    """Return whether the page number was refused; 40001 does not always name its fields."""
     return not error.invalid_fields or any("page" in each.lower() for each in error.invalid_fields)
 
 
 def webhook_body(webhook_url: str | None) -> dict[str, Any]:
-    """Build the body of a job that may call a webhook; ``{}`` where none is asked for (T26)."""
+    """Build the body of a job with a webhook; ``{}`` without one (T26)."""
     if webhook_url is None:
         return {}
     raise_problems(_problems_of_url("webhook_url", webhook_url))
@@ -399,7 +407,11 @@ def _problems_of_url(field: str, value: str) -> Iterator[Problem]:
     found = list(problems_of_line(field, value))
     yield from found
     if not found and not (value.isascii() and _URL.fullmatch(value)):
-        yield Problem(field, "url", "must be https:// or http://, a host, and ASCII throughout")
+        yield Problem(
+            field,
+            "url",
+            "must be a URL with https:// or http://, a host, and only ASCII characters",
+        )
 
 
 def _import_path(list_sn: ListSn | None, form: str) -> str:
@@ -424,7 +436,7 @@ def _check_page(page: int, size: int) -> None:
 
 
 def _check_text(csv_text: str) -> str:
-    # A client that imports no text has no need of the rules of contacts.
+    # Only a client that imports text loads the rules of contacts.
     from newsleopard_async.contacts.rules.import_text import problems_of_csv_text
 
     raise_problems(problems_of_csv_text(csv_text))
