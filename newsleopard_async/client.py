@@ -53,8 +53,8 @@ class NewsLeopard:
         store: The store for the runs of a ``send_key``: one of `newsleopard_async.stores`, or your
             own `Store`. By default a folder of files below this user's state folder, for all
             processes of this host. It is not closed.
-        quota: Who shares the rate limits. ``"auto"``: the processes of this host and user share them
-            through a file, if our own connections and the system's clock are used; if the file
+        quota: Who shares the rate limits. ``"auto"``: the processes of this host and user share
+            them through a file, if our own connections and the system's clock are used; if the file
             cannot be written, one warning is logged and only this event loop shares them.
             ``"host"``: the same, but an error without the file. None: only this event loop. The URL
             of a Redis, or a client of redis-py: all hosts that name it.
@@ -218,8 +218,8 @@ class NewsLeopard:
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
-            path: The path below ``base_url``, percent-encoded: begins with one ``/``, perhaps with a
-                query.
+            path: The path below ``base_url``, percent-encoded: begins with one ``/``, perhaps with
+                a query.
             body: The data to send as JSON.
             repeat: ``"never"`` if a second request could have a second effect; it is then treated
                 as a submit. ``"read"`` if the request changes nothing.

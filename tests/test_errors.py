@@ -129,7 +129,7 @@ def test_free_account_is_mentioned_unless_the_balance_explains_the_refusal(
     """It may send 50 mails a day (T27), whatever is left of its balance."""
     error = errors.InsufficientBalance("no", status=400, recipients=recipients, remaining=remaining)
 
-    assert ("a free account sends 50 mails a day" in str(error)) is mentioned
+    assert ("free account" in str(error)) is mentioned
 
 
 @pytest.mark.parametrize(

@@ -311,8 +311,8 @@ class Contacts:
         Args:
             list_sn: The list.
             where: The filter: a field, an operator and a value.
-            confirm: ``remove all others`` for ``NOT_EQ`` and ``NOT_LIKE``, which remove each contact
-                that does not match the value.
+            confirm: ``remove all others`` for ``NOT_EQ`` and ``NOT_LIKE``, which remove each
+                contact that does not match the value.
             observer: Is notified when a request that is not repeatable leaves, and of its
                 outcome.
 
