@@ -1,14 +1,14 @@
 """The events of a run in a loop: ``async for event in …``.
 
-A callback is called while the pipeline waits for it. Code that passes events on, such as a stream
-of server-sent events, needs a loop instead, at its own pace:
+The pipeline waits for each call of a progress callback. Code that forwards events, for example as
+server-sent events, needs a loop that runs at its own speed:
 
-- `EventFeed` is a callback to which any number of loops may listen. The run belongs to another
-  task, such as one in the background. Leaving such a loop, or coming late, changes nothing.
-- `events` runs the pipeline itself, within a block, and ends with it.
+- `EventFeed` is a callback, and any number of loops can read its events. Another task runs the
+  pipeline, for example in the background. A loop can begin late and end early.
+- `events` runs the pipeline itself, within a block, and ends with the block.
 
-There is no generator that runs a pipeline and yields its events. A generator that is left early is
-closed by the garbage collector, at any time and in any task, and a task group breaks on that.
+There is no generator that runs a pipeline and yields its events. A generator that is not exhausted
+is closed by the garbage collector, at any time and in any task, and that breaks a task group.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ T = TypeVar("T")
 _log: Final = Log()
 
 _MOST: Final = 1_000
-"""How many events are kept. Chosen: more than a run has that does not divide its contacts, and
-some hundred kilobytes."""
+"""How many events a feed keeps. Chosen: a run without parts has fewer than 1,000 events, and they
+take some hundred kilobytes."""
 
-_NO_BLOCK: Final = """events(…) runs a pipeline, which ends with a block of yours; write
+_NO_BLOCK: Final = """events(…) runs a pipeline, and it needs a block; write
     async with workflows.events(…) as run:
         async for event in run: …"""
 
 
 class EventFeed:
-    """The events of one run, for any number of loops: give it as ``progress=`` and loop over it.
+    """The events of one run, for any number of loops: pass it as ``progress=`` and loop over it.
 
     Every loop begins with the first event, even if it begins late, and ends when the pipeline has
-    ended in any way. A slow loop never holds the pipeline up. It misses a ``waiting`` that a later
-    one of the same step has replaced, and nothing else, unless it is more than 1,000 events behind.
-    A feed belongs to one event loop.
+    ended. A slow loop never delays the pipeline. It misses only a ``waiting`` event that a later
+    one of the same step has replaced, unless it is more than 1,000 events behind.
+    Use a feed in one event loop only.
 
     Attributes:
         is_over: Whether the pipeline has ended.
-        outcome: What the pipeline returned; None before its end, and if it failed.
-        error: What it raised, a cancellation included; else None.
+        outcome: The return value of the pipeline; None before its end, and if it failed.
+        error: The exception that ended the pipeline, cancellation included; else None.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class EventFeed:
         self._woken: anyio.Event | None = None
 
     def __call__(self, event: Event) -> None:
-        """Take an event; a pipeline calls this."""
+        """Add an event; the pipeline calls this."""
         self._count += 1
         if self._kept and _replaces(event, self._kept[-1][1]):
             self._kept.pop()
@@ -78,31 +78,31 @@ class EventFeed:
         self._wake()
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """Loop over the events from the first one on; the loop may be left at any time."""
+        """Loop over the events from the first one on; the loop can end at any time."""
         return _Loop(self)
 
     async def _after(self, seen: int) -> tuple[int, Event] | None:
-        """Return the next event and its number; None if there will be no more."""
+        """Return the next event and its number; None after the last event."""
         while True:
             place = bisect_right(self._kept, seen, key=itemgetter(0))
             if place < len(self._kept):
                 return self._kept[place]
             if self.is_over:
                 return None
-            # One for all loops: one that is left while it waits leaves nothing behind.
+            # All loops share one event, so a loop that is cancelled here needs no cleanup.
             self._woken = self._woken or anyio.Event()
             await self._woken.wait()
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[Callable[[object], None]]:
-        """Serve a run as long as the context lasts; yields a function that takes its outcome.
+        """Collect the events of a run inside the context; yields a function for its outcome.
 
         Raises:
-            InvalidRequest: it has served one.
+            InvalidRequest: it has collected the events of a run before.
         """
         if self._has_begun:
             raise InvalidRequest.of(
-                "progress", "used", "this EventFeed has served a run; make one for each run"
+                "progress", "used", "this EventFeed has served a run; create one for each run"
             )
         self._has_begun = True
         try:
@@ -124,7 +124,7 @@ class EventFeed:
 
 
 class _Loop:
-    """A loop over a feed. It is not a generator: trio warns of one that is left early."""
+    """A loop over a feed. It is not a generator, because trio warns of unfinished generators."""
 
     def __init__(self, feed: EventFeed) -> None:
         self._feed = feed
@@ -142,14 +142,14 @@ class _Loop:
 
 
 def _replaces(event: Event, last: Event) -> bool:
-    """Return whether an event is a later one of the same wait."""
+    """Return whether an event is a later ``waiting`` of the same step."""
     if event.state != "waiting" or last.state != "waiting":
         return False
     return (event.pipeline, event.step, event.part) == (last.pipeline, last.step, last.part)
 
 
 class PipelineRun(Generic[T]):
-    """A pipeline that runs as long as a block: see `events`."""
+    """A pipeline that runs inside a block: see `events`."""
 
     def __init__(self, work: Callable[..., Awaitable[T]], progress: Progress | None) -> None:
         self._work = work
@@ -163,7 +163,7 @@ class PipelineRun(Generic[T]):
             raise TypeError("events(…) runs a pipeline once; call it again for another run")
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
-        self._tasks.start_soon(self._carry, self._tasks)
+        self._tasks.start_soon(self._run, self._tasks)
         return self
 
     async def __aexit__(
@@ -175,7 +175,7 @@ class PipelineRun(Generic[T]):
         assert self._tasks is not None
         self._tasks.cancel_scope.cancel()
         is_cancelled = isinstance(exc, anyio.get_cancelled_exc_class())
-        # A task group would wrap an error of the block, which goes on by itself.
+        # A task group would wrap an error of the block, so the error does not go through it.
         given = (exc_type, exc, traceback) if is_cancelled else (None, None, None)
         is_swallowed = await self._tasks.__aexit__(*given)
         error = self._feed.error
@@ -184,7 +184,7 @@ class PipelineRun(Generic[T]):
         if isinstance(error, Exception):
             if exc is None:
                 raise error
-            _log.error("the pipeline of a block that failed has failed, too: %s", error)
+            _log.error("the block failed, and then its pipeline failed: %s", error)
         return is_swallowed if is_cancelled else None
 
     def __aiter__(self) -> AsyncIterator[Event]:
@@ -195,31 +195,31 @@ class PipelineRun(Generic[T]):
 
     @property
     def outcome(self) -> T:
-        """What the pipeline returned.
+        """The return value of the pipeline.
 
         Raises:
-            RuntimeError: it has not ended, or was stopped, or failed.
+            RuntimeError: it has not ended, was stopped, or failed.
         """
         if self._feed.error is not None or not self._feed.is_over:
             raise RuntimeError(
-                "there is no outcome: the pipeline goes on, or was stopped, or failed"
+                "there is no outcome: the pipeline is still running, was stopped, or failed"
             )
         outcome: T = self._feed.outcome
         return outcome
 
-    async def _carry(self, tasks: TaskGroup) -> None:
+    async def _run(self, tasks: TaskGroup) -> None:
         try:
             with self._feed.serving() as record_result:
-                record_result(await self._work(progress=self._tell))
+                record_result(await self._work(progress=self._on_event))
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised when the block ends
             if not isinstance(error, Exception):
-                # Which it does at once.
+                # The cancellation ends the block now.
                 self._ends_program = True
                 tasks.cancel_scope.cancel()
 
-    def _tell(self, event: Event) -> Awaitable[None] | None:
+    def _on_event(self, event: Event) -> Awaitable[None] | None:
         self._feed(event)
         return None if self._progress is None else self._progress(event)
 
@@ -241,23 +241,23 @@ def events(
                 print(event.number, event.steps, event.step, event.state)
         outcome = run.outcome
 
-    The loop ends when the pipeline has ended. Leaving the block earlier cancels the pipeline, whose
-    checkpoint keeps what was done. An error of the pipeline leaves the block as it is.
+    The loop ends when the pipeline has ended. If the block ends earlier, it cancels the pipeline;
+    the checkpoint keeps the finished steps. An error of the pipeline is raised unchanged.
 
     Args:
         pipeline: One of the pipelines.
-        args: What it is called with.
-        progress: Called with every event as well.
-        options: What it is called with by name.
+        args: Its positional arguments.
+        progress: A callback that is also called with every event.
+        options: Its keyword arguments.
 
     Raises:
-        InvalidRequest: ``pipeline`` was called already, ``progress`` cannot be called, or is a
-            feed, which serves a pipeline itself.
+        InvalidRequest: ``pipeline`` was already called, or ``progress`` cannot be called or is an
+            `EventFeed`; pass a feed to the pipeline itself.
     """
     raise_problems([*_problems_of_pipeline(pipeline), *problems_of_progress(progress)])
     if isinstance(progress, EventFeed):
         raise InvalidRequest.of(
-            "progress", "feed", "an EventFeed goes to the pipeline itself; loop over this run"
+            "progress", "feed", "pass an EventFeed to the pipeline itself, or loop over this run"
         )
     return PipelineRun(functools.partial(pipeline, *args, **options), progress)
 

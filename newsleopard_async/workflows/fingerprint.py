@@ -1,7 +1,7 @@
-"""The fingerprint of what a pipeline is asked to do, and what of it may still change.
+"""The fingerprint of a pipeline's input, and the parts of the input that can still change.
 
-Before the first write all of the input may change; after it contacts and list may not; after the
-intent to submit nothing may.
+Before the first write all of the input can change. After it, contacts and list are fixed. After the
+intent to submit everything is fixed, because other input could send the campaign a second time.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _WRITES: Final = IMPORTS | DECISIVE | {CREATE, "export_report"}
 """The steps that change something at the platform."""
 
 _TARGET: Final = frozenset({"list_sn", "list_name", "if_list_exists"})
-"""The parts of the input that say which list contacts go into."""
+"""The parts of the input that select the list for the contacts."""
 
 _PART_BYTES: Final = "part_bytes"
-"""The part of the input that says how contacts are divided."""
+"""The part of the input that defines how contacts are divided."""
 
 _MARKER: Final = "marker"
-"""The part of the input that says how the campaign is found again."""
+"""The part of the input by which the campaign is found again."""
 
 
 @attrs.frozen
 class Fingerprint:
-    """What a pipeline is asked to do, as hashes, by which it is known again.
+    """The input of a pipeline as hashes, to recognise the same input.
 
     Attributes:
-        whole: Of all of it.
-        parts: Of each part, by the name that the caller knows.
+        whole: The hash of the whole input.
+        parts: The hash of each part, by the name of the argument.
     """
 
     whole: str
@@ -53,11 +53,11 @@ class Fingerprint:
 
     @classmethod
     def of(cls, *whole: Any, **parts: Any) -> Fingerprint:
-        """Hash it; a campaign among the parts is one part a field.
+        """Hash the input; each field of a campaign is a part.
 
         Args:
-            whole: All of it, as version 1 of checkpoints hashed it.
-            parts: The same, by name.
+            whole: The whole input, in the order of version 1 of checkpoints.
+            parts: The same values, by name.
         """
         named = {name: to_plain(part) for name, part in parts.items()}
         fields = named.pop("campaign", {})
@@ -66,7 +66,7 @@ class Fingerprint:
 
 
 def _hash_of(*parts: Any) -> str:
-    """Hash what a pipeline is asked to do, whatever order its fields are in."""
+    """Hash input; the order of the fields does not matter."""
     text = json.dumps([to_plain(part) for part in parts], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -78,41 +78,42 @@ def still_valid(
     *,
     field: str,
 ) -> dict[str, StepRecord]:
-    """Return the records that hold for other input as well.
+    """Return the records that are also valid for the new input.
 
     Args:
-        records: What was done.
-        kept: The parts of the input that it was done for.
-        fingerprint: Of what is asked for now.
-        field: What the caller gave for the run, for an error.
+        records: The records of the run.
+        kept: The hashes of the input that the records are for.
+        fingerprint: The fingerprint of the new input.
+        field: The argument that the error names.
 
     Raises:
-        InvalidRequest: something differs that may no longer change; all of it is named.
+        InvalidRequest: parts differ that are fixed; the message names all of them.
     """
     changed = _changed(kept, fingerprint.parts)
     if fixed := [part for part in changed if not _may_change(part, records)]:
         raise InvalidRequest.of(field, "other-input", _explain(fixed, records, field))
     if not all(part == _PART_BYTES or _is_of_campaign(part) for part in changed):
-        # What was read, or was tried, was for the other list or contacts.
+        # The records are for the other list or contacts.
         return {}
-    looked_for_it = {FIND_EARLIER} if _MARKER in changed else frozenset[str]()
-    return {step: record for step, record in records.items() if step not in looked_for_it}
+    of_marker = {FIND_EARLIER} if _MARKER in changed else frozenset[str]()
+    return {step: record for step, record in records.items() if step not in of_marker}
 
 
 def _explain(names: Iterable[str], records: Mapping[str, StepRecord], field: str) -> str:
     begun = f"was made for other input ({', '.join(names)} differs)"
-    given = "campaign, contacts (with the same fix=, encoding= and part_bytes=) and lists"
+    input_names = "campaign, contacts (with the same fix=, encoding= and part_bytes=) and lists"
     if DECISIVE & records.keys():
-        # A run that was begun anew now might send a second time.
+        # A new run could send the campaign a second time.
         return (
-            f"{begun}, and that was sent or may have been; give "
-            f"the same {given} to find out, and do not begin anew before"
+            f"{begun}, and its campaign or event was sent or is in doubt; pass the same "
+            f"{input_names} to find out, and start no new run before that"
         )
-    return f"{begun}; give the same to go on, or another {field.replace('_', ' ')} to begin anew"
+    key = field.replace("_", " ")
+    return f"{begun}; pass the same input to continue, or another {key} to start a new run"
 
 
 def _changed(kept: Mapping[str, str], fingerprint: Mapping[str, str]) -> list[str]:
-    """Name what differs; of a record without parts nobody can tell."""
+    """Return the names of the parts that differ; a record without parts has no names."""
     if not kept:
         return ["the input"]
     return [
@@ -123,17 +124,17 @@ def _changed(kept: Mapping[str, str], fingerprint: Mapping[str, str]) -> list[st
 
 
 def _may_change(part: str, records: Mapping[str, StepRecord]) -> bool:
-    """Say whether nothing was written yet that this part of the input was used for."""
+    """Return whether a part of the input was not used in any write yet."""
     written = _WRITES & records.keys()
     if not written:
         return True
     if part == _PART_BYTES:
-        # A list that was made for a file that was too large takes its parts as well.
+        # A list that was created for a file that was too large can take its parts.
         return not IMPORTS & written
     if part in _TARGET:
-        # An import that may have failed holds back its contacts, and no list but its own.
+        # An import that possibly failed fixes its contacts, and no list except its own.
         return all(step in IMPORTS and not records[step].is_done for step in written)
-    # Of a campaign without its upload nothing was sent; it is deleted, and made anew.
+    # A campaign without its upload has sent nothing. It is deleted and created again.
     is_open = records[SUBMIT_ONCE].is_done if SUBMIT_ONCE in written else True
     decided = written & (DECISIVE - {SUBMIT_ONCE})
     return _is_of_campaign(part) and is_open and not decided

@@ -1,4 +1,4 @@
-"""Import contacts: list → upload (or text) → wait until the platform has taken them in."""
+"""Import contacts: list → upload (or text) → wait until the platform has imported them."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ async def import_contacts(
     strict: bool = False,
     webhook: Webhooks | None = None,
 ) -> ImportReport:
-    """Import contacts into a list and wait until they are in.
+    """Import contacts into a list and wait until the import has ended.
 
-    Imports into one list take turns, also those of `send_campaign`: one waits until those that
-    were begun before it, by pipelines of the same key on this event loop, have ended.
+    Imports into one list run one after the other, including imports of `send_campaign`: each waits
+    for the earlier imports by pipelines of the same key on this event loop.
 
-    They are checked first. What makes them unusable as a whole is refused; rows that the
-    platform will not take, and whatever is worth a look, go to the log ``newsleopard_async``,
-    unless ``strict`` refuses them.
+    Contacts are checked first. Contacts that are unusable as a whole are refused. Rows that the
+    platform would reject and other findings go to the log ``newsleopard_async``, unless ``strict``
+    refuses them.
     Up to 100 rows go as text, more as a file.
 
     Args:
@@ -102,34 +102,33 @@ async def import_contacts(
             an iterable, async or not, of records; or a `ContactsSource`. See `Contacts`.
         list_sn: The list to import into.
         list_name: Or the name of a list to create.
-        if_list_exists: What to do where a list of that name is there already.
-        polling: How the import is watched.
+        if_list_exists: What to do if a list of that name already exists.
+        polling: How the import is polled.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path; run again with it, the import goes on where it was. The
-            same contacts may then come in another form.
-        encoding: What the contacts are encoded in; None finds it out.
-        fix: What to put right on the way, as for `check_contacts`.
+        checkpoint: A path; run again with it, the import resumes. The
+            same contacts can then be passed in another form.
+        encoding: The encoding of the contacts; None detects it.
+        fix: The corrections to make, as for `check_contacts`.
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
-        columns: Names to use in the place of the file's or the records' own, as for
-            `check_contacts`.
+        columns: Names that replace the names of columns, as for `check_contacts`.
         skip: Addresses to leave out, as for `check_contacts`.
-        part_bytes: The largest size of a part, in bytes. Contacts that are larger than that are
+        part_bytes: The largest size of a part, in bytes. Larger contacts are
             imported in several parts, one after the other, each with the header; the vendor's
-            guide takes files of up to 10 MB. Once a part was begun, it must stay the same.
-        strict: Whether warnings refuse, and rows that the platform will not take.
+            guide accepts files of up to 10 MB. Do not change it after the first part has begun.
+        strict: Whether warnings refuse, and rows that the platform would reject.
         webhook: Receives the platform's call when a file has been imported: the import is then
-            looked at once, and not from time to time. What goes as text has no webhook.
+            polled once, and not periodically. An import as text has no webhook.
 
     Raises:
         ImportFailed: the import ended without success. If it ended as ERROR, the message names
-            columns that may have to be set up in the console, or that the platform reserves.
+            columns that possibly must be set up in the console, or that the platform reserves.
         ImportIncomplete: the platform counts fewer rows in the file than different addresses
-            were sent; run again with the checkpoint, it is imported anew. Rows that it says
-            it rejected do not raise; they are in the report.
-        OutcomeUnknown: whether the list was created is not known yet; run again with the
-            checkpoint, from `.look_again_at` on.
-        DeadlineExceeded: it was not done in time, and goes on at the platform; or other imports
-            into the list did not end in time, and this one was not begun.
+            were sent. Run again with the checkpoint to repeat the import. Rows that the platform
+            reports as rejected do not raise; they are in the report.
+        OutcomeUnknown: it is unknown whether the list was created; run again with the
+            checkpoint after `.look_again_at`.
+        DeadlineExceeded: the import did not end before the deadline, and continues at the
+            platform; or other imports into the list did not end, and this one was not begun.
         InvalidRequest: the contacts or the list cannot be used; nothing was imported.
         InUse: another run is using the checkpoint.
     """
@@ -152,8 +151,7 @@ async def import_contacts(
     )
     plan = (*OF_CONTACTS, *OF_LIST, *of_import(in_parts=part_bytes is not None))
     events = Events("import_contacts", progress, nl.clock, plan)
-    # Whoever reports a log line prints the variables of the frames that run: a source is shown
-    # without its content.
+    # Error reports show the variables of running frames, and a source shows no content.
     contacts = as_source(contacts)
     del skip
     async with checked_contacts(events, contacts, options) as found:
@@ -175,14 +173,14 @@ async def import_contacts(
 
 
 def _faults(report: ContactsReport, *, strict: bool) -> tuple[Finding, ...]:
-    """Return what refuses contacts."""
+    """Return the findings that refuse contacts."""
     return (*report.errors, *report.warnings) if strict else report.fatal_errors
 
 
 async def publish_unless_imported(run: Runner, found: PreparedContacts) -> None:
-    """Write the file of rows that are left out, as long as it is of this import.
+    """Write the file of rows that are left out, unless this run has already imported.
 
-    What was imported before has its file; somebody may have corrected rows in it since.
+    After the import the file stays as it is, because the user can have corrected rows in it.
     """
     if not may_have_imported(run):
         await found.publish()
@@ -194,27 +192,28 @@ async def import_into(
     list_sn: ListSn,
     polling: Polling,
     *,
-    judges: bool = True,
+    checks_count: bool = True,
     webhook: Webhooks | None = None,
 ) -> ImportReport:
-    """Import clean contacts into a list, wait, and judge what the platform says it took.
+    """Import clean contacts into a list, wait, and check the counts of the platform.
 
-    What the platform does with several imports at a time is not documented (T48). So parts are
-    imported one after the other, and other imports into the list are waited for; but not by a
-    run whose own imports have ended.
+    It is not documented how the platform handles several imports at a time (T48). So parts are
+    imported one after the other, after all other imports into the list. A run with finished
+    imports does not wait for others.
 
     Args:
-        run: Carries it.
+        run: The runner of the pipeline.
         clean: The contacts.
         list_sn: The list.
-        polling: How the import is watched.
-        judges: Whether the result decides anything; not after the submit.
+        polling: How the import is polled.
+        checks_count: Whether missing rows raise; after the submit they do not.
         webhook: Receives the platform's call when a file has been imported.
 
     Raises:
         ImportFailed: the import ended without success.
         ImportIncomplete: the platform counts fewer rows than addresses were sent.
-        DeadlineExceeded: it did not end in time, or another import into the list did not.
+        DeadlineExceeded: it did not end before the deadline, or another import into the list did
+            not.
     """
     parts = len(clean.parts) or 1
     how = steps.import_text if clean.as_text and not clean.parts else steps.upload_file
@@ -229,7 +228,9 @@ async def import_into(
             )
         # A text import has no webhook (T25).
         called = None if how is steps.import_text else webhook
-        return await _import_all(run, clean, how, list_sn, polling, judges=judges, webhook=called)
+        return await _import_all(
+            run, clean, how, list_sn, polling, checks_count=checks_count, webhook=called
+        )
 
 
 async def _import_all(
@@ -239,12 +240,12 @@ async def _import_all(
     list_sn: ListSn,
     polling: Polling,
     *,
-    judges: bool,
+    checks_count: bool,
     webhook: Webhooks | None,
 ) -> ImportReport:
     whole = steps.ImportFile(path=clean.path, list_sn=list_sn, columns=clean.report.columns)
     if not clean.parts:
-        sent = clean.report.unique if judges else 0
+        sent = clean.report.unique if checks_count else 0
         return await _import_one(run, how, whole, polling, sent=sent, webhook=webhook)
     reports: list[ImportReport] = []
     for number, part in enumerate(clean.parts, start=1):
@@ -253,7 +254,7 @@ async def _import_all(
             how.of_part(number, len(clean.parts)),
             attrs.evolve(whole, part=part),
             polling,
-            sent=part.addresses if judges else 0,
+            sent=part.addresses if checks_count else 0,
             webhook=webhook,
         )
         reports.append(report)
@@ -285,7 +286,7 @@ async def _import_one(
             )
             check_row_count(run, report, sent=sent, of=look)
         except ImportFailed:
-            # An import may be repeated, and by then what made it fail may have been mended.
+            # An import can be repeated; the cause can be corrected before the next run.
             await run.forget(look)
             await run.forget(how)
             raise
@@ -293,9 +294,9 @@ async def _import_one(
 
 
 async def read_again(run: Runner, report: ImportReport, polling: Polling) -> ImportReport:
-    """Wait for an import's end anew, if the platform still knows it.
+    """Poll an import again, if the platform still knows it.
 
-    What was kept may have been wrong, and must not refuse each later run.
+    The stored result can be wrong, and must not refuse every later run.
     """
     if not report.parts:
         result = await _read_again(run, report.import_sn, report.result, polling, steps.get_import)
@@ -331,8 +332,8 @@ async def wait_for_import(
     """Wait until an import has ended with success.
 
     Raises:
-        ImportFailed: it ended without.
-        DeadlineExceeded: it had not ended in time.
+        ImportFailed: it ended without success.
+        DeadlineExceeded: it did not end before the deadline.
     """
     raise_problems(problems_of_polling(polling))
     async with running(
@@ -353,21 +354,21 @@ async def poll_import(
     columns: tuple[str, ...] = (),
     webhook: ExpectedWebhook | None = None,
 ) -> ImportResult:
-    """Look until the state is final; every state but PROCESSING is.
+    """Poll an import until its state is final; every state except PROCESSING is.
 
-    Right after the upload the platform may not know its own code yet, however it says so.
+    Soon after the upload, the platform can refuse its own code in any way.
 
     Args:
-        run: Carries it.
+        run: The runner of the pipeline.
         import_sn: The import.
-        polling: How it is watched.
-        look: The look at it.
-        columns: The header that was sent, if it is known; an error names what may be at fault.
-        webhook: What the platform may call when it has ended.
+        polling: How it is polled.
+        look: The step that reads its state.
+        columns: The header that was sent, if it is known; an error names suspicious columns.
+        webhook: The webhook that the platform calls when the import has ended.
     """
     what = f"import {import_sn}{text_of_part(look)}"
     if run.has(look):
-        # The platform forgets an import after 30 days; the end of this one was kept.
+        # The platform deletes an import after 30 days, so its end is stored.
         kept = await run.step(look, import_sn)
         check_status(run, what, kept, of=look)
         return kept

@@ -1,15 +1,15 @@
-"""How a run holds its record while it works, and how it lets go.
+"""How a run holds its record while it works, and how it releases the record.
 
 The rules:
 
-- A store with locks locks the key; the lock goes with the process. In any other store the record
-  says until when it is held: a lease, which a task beside the run renews.
-- A lease only saves work. Wall clocks may differ, and a stopped process may wake up. That at most
-  one run submits rests on the comparison of each save (`record_access`) alone.
-- A run that finds at a renewal that another has taken over stops at once. One whose store is away
-  goes on: its next save decides.
-- However a run ends, it lets go. How it ended is saved together with that, unless it was cancelled,
-  and never hides its outcome or its error.
+- A store with locks locks the key, and the lock ends with the process. In any other store the
+  record contains a lease: the time until which it is held. A task renews it during the run.
+- A lease only avoids wasted work, because clocks can differ and a suspended process can resume.
+  Only the comparison of each save (`record_access`) guarantees that at most one run submits.
+- If a renewal finds that another run has taken over, the run stops immediately. If the store is
+  unreachable, the run continues, and its next save decides.
+- A run always releases its record, and stores in the same save how it ended, unless it was
+  cancelled. An error of that save never hides the outcome or the error of the run.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ from newsleopard_async.workflows.run_record import EndState, RunEnd
 
 __all__ = ["acquire_or_wait", "holding", "release", "run_end_of", "wait_s_of"]
 
-_FIRST_LOOK_S: Final = 0.1
-_LONGEST_LOOK_S: Final = 2.0
-"""How often a run looks whether another one has ended. Chosen: soon at first, since many take a
-second or two; and later at a distance that costs a store nothing."""
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 2.0
+"""How often a run checks whether another run has ended. Chosen: 0.1 s at first, because many runs
+take a second or two; 2 s later, because one read per 2 s is a small load for a store."""
 
 _RENEWED_EVERY_S: Final = 5.0
-"""Chosen: a lease lasts four times as long."""
+"""Chosen: a quarter of the lease (20 s), so three renewals can fail."""
 
 _LONGEST_RENEWAL_S: Final = 10.0
-"""Chosen: twice as long as it is to the next one, and half a lease."""
+"""Chosen: twice the time between renewals, and half of the lease."""
 
 _LAST_SAVE_S: Final = 5.0
-"""Chosen: what ends is not to hang. If the store is away for longer, the lease ends by itself."""
+"""Chosen: a user waits at most 5 s at the end of a run. Without this save the lease expires."""
 
 _LONGEST_MESSAGE: Final = 500
-"""In characters. Chosen: more than any message of ours, unless it names dozens of fields."""
+"""In characters. Chosen: longer than any message of this library that names few fields."""
 
 _MAY_PASS: Final = (
     ConnectionFailed,
@@ -73,16 +73,16 @@ _MAY_PASS: Final = (
     StorageError,
     UnexpectedResponse,
 )
-"""What ends a run that may be called again as it is."""
+"""The errors after which the same call can succeed."""
 
 _log: Final = Log()
 
 
 def wait_s_of(wait_for_other: object, polling: Polling | None) -> float:
-    """Return for how many seconds another run is waited for.
+    """Return for how many seconds the caller waits for another run.
 
     Raises:
-        InvalidRequest: it is no such choice.
+        InvalidRequest: the value is not True, False or a number of seconds.
     """
     raise_problems(_problems_of_wait(wait_for_other))
     if isinstance(wait_for_other, bool):
@@ -94,7 +94,7 @@ def _problems_of_wait(wait_for_other: object) -> Iterator[Problem]:
     if not isinstance(wait_for_other, (bool, int, float)):
         yield wrong_type("wait_for_other", wait_for_other, "True, False or a number of seconds")
     elif not 0 <= wait_for_other < math.inf:
-        yield Problem("wait_for_other", "range", "must be 0 or more, and have an end")
+        yield Problem("wait_for_other", "range", "must be 0 or more seconds, and finite")
 
 
 async def acquire_or_wait(
@@ -103,12 +103,12 @@ async def acquire_or_wait(
     events: Events,
     wait_s: float,
 ) -> None:
-    """Enter what another run may hold; wait for the end of that one, if the caller wants it.
+    """Enter a context that another run can block; wait for the end of that run for ``wait_s``.
 
     Raises:
-        InUse: the other run did not end in time.
+        InUse: the other run did not end before the deadline.
     """
-    clock, look_s = events.clock, _FIRST_LOOK_S
+    clock, wait_next_s = events.clock, _FIRST_WAIT_S
     until_s = clock.monotonic() + wait_s
     while True:
         try:
@@ -117,19 +117,19 @@ async def acquire_or_wait(
             left_s = until_s - clock.monotonic()
             if left_s <= 0:
                 raise
-            if look_s == _FIRST_LOOK_S:
-                _log.info("%s; this run waits for that, %g s at most", error, wait_s)
+            if wait_next_s == _FIRST_WAIT_S:
+                _log.info("%s; this run waits up to %g s", error, wait_s)
                 await events.emit(_WAITING, "waiting")
         else:
             return
-        look_s = min(2 * look_s, _LONGEST_LOOK_S)
-        spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads looks, guards nothing
-        await clock.sleep(min(left_s, look_s * spread))
+        wait_next_s = min(2 * wait_next_s, _LONGEST_WAIT_S)
+        spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads checks, guards nothing
+        await clock.sleep(min(left_s, wait_next_s * spread))
 
 
 @attrs.frozen
 class _WaitStep:
-    """The wait for another run, as an event shows it."""
+    """The wait for another run, as a step for events."""
 
     name: StepName = "wait_for_other"
     serves: StepName | None = None
@@ -142,7 +142,7 @@ _WAITING: Final = _WaitStep()
 
 @contextlib.asynccontextmanager
 async def holding(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
-    """Keep a record that was claimed for as long as the context lasts, and say how that ended.
+    """Hold a record that was acquired inside the context, and store how the run ended.
 
     Raises:
         InUse: another run has taken over.
@@ -162,11 +162,11 @@ async def holding(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _renewed(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
-    """Renew a lease beside what runs inside; end that if the lease is lost."""
+    """Renew a lease while the block runs; end the block if the lease is lost."""
     raised: BaseException | None = None
     lost: InUse | None = None
     is_over = False
-    # A cancelled run that waits for its answer on the wire holds its record until that has come.
+    # A cancelled run that waits for an answer still holds its record, so it still renews.
     renewals = anyio.CancelScope(shield=True)
 
     async def renew() -> None:
@@ -196,7 +196,7 @@ async def _renewed(kept: Checkpoint, clock: Clock) -> AsyncIterator[None]:
 
 
 async def _renew(kept: Checkpoint, clock: Clock) -> InUse:
-    """Renew a lease until it is lost; return how."""
+    """Renew a lease until it is lost; return the error."""
     while True:
         await clock.sleep(_RENEWED_EVERY_S)
         try:
@@ -204,14 +204,14 @@ async def _renew(kept: Checkpoint, clock: Clock) -> InUse:
                 await kept.renew(clock.now())
         except InUse as error:
             return error
-        except Exception as error:  # noqa: BLE001 - whatever a caller's store raises
+        except Exception as error:  # noqa: BLE001 - a caller's store can raise anything
             _log.warning("the hold of %s could not be renewed: %s", kept.name, type(error).__name__)
 
 
 async def release(kept: Checkpoint, clock: Clock, ended: RunEnd | None) -> None:
-    """Save how a run ended, and that nobody holds its record; what fails here hides nothing.
+    """Store how a run ended, and release its record; an error of the store is only logged.
 
-    A cancellation meanwhile goes on afterwards.
+    A cancellation during the save takes effect after it.
     """
 
     async def save() -> None:
@@ -219,25 +219,25 @@ async def release(kept: Checkpoint, clock: Clock, ended: RunEnd | None) -> None:
             await kept.release(ended)
 
     try:
-        # The scope lets it begin if the run is being cancelled already.
+        # The shield lets the save begin even if the run is already being cancelled.
         with anyio.CancelScope(shield=True):
             await run_to_completion(save, when_cancelled=lambda _: None)
     except InUse:
-        # The record is another run's.
+        # The record belongs to another run.
         pass
-    except Exception as error:  # noqa: BLE001 - whatever a caller's store raises
+    except Exception as error:  # noqa: BLE001 - a caller's store can raise anything
         _log.warning("the end of %s could not be stored: %s", kept.name, type(error).__name__)
 
 
 def run_end_of(error: Exception, now: datetime, *, is_in_doubt: bool) -> RunEnd:
-    """Say how a run ended that raised.
+    """Return how a run ended that raised an error.
 
-    What an error of something else than this library says may hold anything, and is not kept.
+    The message of a foreign error is not stored, because it can contain contacts or keys.
 
     Args:
-        error: What it raised.
+        error: The error that ended the run.
         now: The time.
-        is_in_doubt: Whether it is not known whether something was submitted.
+        is_in_doubt: Whether the outcome of a submit is unknown.
     """
     is_ours = isinstance(error, NewsLeopardError)
     state: EndState

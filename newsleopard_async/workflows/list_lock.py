@@ -1,19 +1,19 @@
-"""One import at a time into a list: what several at a time do to each other is not documented.
+"""One import at a time into a list.
 
-The platform says nothing about the order of imports that overlap, nor about which row of a
-contact wins (T48). So pipelines of one key take turns at a list, from before the upload until
-the import was seen to end. Lists do not wait for each other.
+It is not documented in which order the platform processes imports that overlap, nor which row of a
+contact wins (T48). So the pipelines of one key import into a list one after the other: each holds
+the lock from before the upload until its import has ended. Imports into other lists do not wait.
 
 - First come, first served. A pipeline that is cancelled, or waits for too long, leaves the queue.
-- A pipeline has its checkpoint before it queues, and a checkpoint is never waited for. So no
-  two can wait for each other.
-- A list is looked for by its name, and created, in turns too: two pipelines that find none at the
-  same time would create two.
-- The turn ends with the pipeline, however that ends. If it ends before its import, at a
-  deadline or by a cancellation, the next import may overlap with that one.
-- Pipelines of one event loop see each other. If their clients share the rate limits with the
-  processes of this host, so do those of all these: by a file that is locked for the turn, and whose
-  lock goes with its process. Among several processes it is not first come, first served.
+- A pipeline acquires its checkpoint before this lock, and no pipeline with this lock waits for a
+  checkpoint. So there is no deadlock.
+- The search for a list by its name, and its creation, are also locked: two pipelines that find no
+  list at the same time would create two.
+- The lock ends with the pipeline. If the pipeline ends before its import, at a deadline or by a
+  cancellation, the next import can overlap with it.
+- The queue is for one event loop. If the clients share the rate limits with other processes of this
+  host, a locked file excludes those processes. The lock of the file ends with its process. Among
+  processes it is not first come, first served.
 """
 
 from __future__ import annotations
@@ -39,30 +39,32 @@ __all__ = ["list_lock"]
 
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 2.0
-"""How often to look whether another process has ended. Chosen: an import takes seconds at least."""
+"""How often to check whether another process has ended. Chosen: an import takes seconds, so 0.1 s
+finds a short one soon; 2 s later costs at most one lock attempt per 2 s."""
 
 _Queue = deque[anyio.Event]
-"""Those who want to do the same; the first one does."""
+"""The pipelines that want the lock; the first one has it."""
 
 _queues: Final[WeakKeyDictionary[RequestQueue, dict[str, _Queue]]] = WeakKeyDictionary()
-"""By what the clients of a key at an origin share on an event loop, and by what is done. Event
-loops in several threads share none of the inner ones, and a look-up in the outer one is atomic."""
+"""The queues, by the request queue that the clients of a key share on an event loop, and by the
+locked subject. Event loops in several threads share only the outer dict, and its lookup is atomic.
+"""
 
 
 @contextlib.asynccontextmanager
 async def list_lock(
     nl: NewsLeopard, what: str, *, within_s: float, on_wait: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Wait until no other pipeline of this key does the same, and let the others wait meanwhile.
+    """Acquire the lock of a subject for the pipelines of this key.
 
     Args:
         nl: The client.
-        what: What is done, in a few words for the error: ``imports into the list …``.
+        what: The locked subject in a few words, also for the error: ``imports into the list …``.
         within_s: How long to wait, in seconds.
-        on_wait: Called once if there is somebody to wait for.
+        on_wait: Called if another pipeline has the lock.
 
     Raises:
-        DeadlineExceeded: the turn did not come in time.
+        DeadlineExceeded: the lock did not become free before the deadline.
     """
     requests = nl._api.limiter.queue  # noqa: SLF001 - no public name says which clients share a key
     until_s = nl.clock.monotonic() + within_s
@@ -94,10 +96,10 @@ async def list_lock(
 async def _lock_on_host(
     nl: NewsLeopard, what: str, until_s: float, on_wait: Callable[[], Awaitable[None]]
 ) -> FileLock | None:
-    """Wait until no other process of this host does the same; None if processes share nothing.
+    """Acquire the lock among the processes of this host; None if processes share nothing.
 
     Raises:
-        DeadlineExceeded: others did not end in time.
+        DeadlineExceeded: the lock did not become free before the deadline.
     """
     path = _file_of_lock(nl, what)
     if path is None:
@@ -114,7 +116,7 @@ async def _lock_on_host(
 
 
 def _file_of_lock(nl: NewsLeopard, what: str) -> Path | None:
-    """Return the file that stands for what is done; None if there can be none."""
+    """Return the file of the lock; None if processes share nothing or no file can be created."""
     api = nl._api  # noqa: SLF001 - as in `list_lock`
     if api.quota not in HOST_SCOPES:
         return None
@@ -123,13 +125,13 @@ def _file_of_lock(nl: NewsLeopard, what: str) -> Path | None:
         folder = state_folder() / "turns"
         make_private_folder(folder)
     except OSError:
-        # That no file can be kept was said when the limits could not be shared.
+        # The missing folder was logged when the limits could not be shared.
         return None
     return folder / name
 
 
 def _too_late(what: str, within_s: float) -> DeadlineExceeded:
     return DeadlineExceeded(
-        f"other {what} did not end within {within_s:g} s; "
-        "nothing was imported by this run. Run it again when they have ended"
+        f"other {what} did not end within {within_s:g} s, so this run imported nothing; "
+        "run it again when they have ended"
     )

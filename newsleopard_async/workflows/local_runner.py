@@ -1,4 +1,4 @@
-"""The default runner: it just awaits, tells of progress, and keeps a checkpoint."""
+"""The default runner: it awaits each step, emits events, and keeps a checkpoint."""
 
 from __future__ import annotations
 
@@ -33,14 +33,16 @@ from newsleopard_async.workflows.lease import acquire_or_wait, holding, release
 from newsleopard_async.workflows.list_lock import list_lock
 from newsleopard_async.workflows.progress import Events, OpenStep, span_of
 from newsleopard_async.workflows.run_record import ANSWERED, StepRecord
-from newsleopard_async.workflows.runner import AnyStep, Step
+from newsleopard_async.workflows.runner import AnyStep, Runner, Step
 
-__all__ = ["LocalRunner", "running"]
+__all__ = ["running"]
 
 Given = TypeVar("Given")
 Gives = TypeVar("Gives")
 
 _LOW_QUOTA: Final = 0.1
+"""Chosen: with less than a tenth of the daily quota left, polls slow down to save requests for the
+work itself."""
 
 _log: Final = Log()
 
@@ -53,18 +55,18 @@ async def running(
     fingerprint: Fingerprint,
     checkpoint: RunLocation | None,
     wait_s: float = 0.0,
-) -> AsyncIterator[LocalRunner]:
-    """Carry a pipeline here; every error of ours that leaves it has the checkpoint.
+) -> AsyncIterator[Runner]:
+    """Open a runner for a pipeline; every NewsLeopardError that leaves it has the checkpoint.
 
     Args:
         nl: The client.
-        events: Told what happens.
-        fingerprint: Of what it is asked to do.
-        checkpoint: Where the run is kept.
-        wait_s: How long another run of it is waited for, in seconds.
+        events: Emits the events of the run.
+        fingerprint: The fingerprint of the input.
+        checkpoint: The place of the run.
+        wait_s: How long to wait for another run of the same place, in seconds.
 
     Raises:
-        InvalidRequest: the checkpoint is of something else.
+        InvalidRequest: the checkpoint belongs to another run or other input.
         InUse: another run is using it, or has taken it over.
     """
     kept = Checkpoint.begun(checkpoint, events.pipeline, fingerprint)
@@ -74,7 +76,7 @@ async def running(
         )
         try:
             async with holding(kept, nl.clock):
-                yield LocalRunner(nl, kept, events)
+                yield _LocalRunner(nl, kept, events)
         except NewsLeopardError as error:
             error.checkpoint = kept
             raise
@@ -84,14 +86,14 @@ async def running(
 async def _acquired(
     nl: NewsLeopard, kept: Checkpoint, pipeline: str, fingerprint: Fingerprint
 ) -> AsyncIterator[None]:
-    """Keep other runs away, and see that this one goes on with what was begun."""
+    """Acquire the checkpoint, and check that it belongs to this run."""
     account = nl._api.account  # noqa: SLF001 - no public name says which account it is
     async with kept.in_use(nl.clock):
         kept.check(pipeline, fingerprint, account)
         try:
             await kept.acquire(account, nl.clock.now())
         except anyio.get_cancelled_exc_class():
-            # It may be stored, and nobody is going to renew it.
+            # The lease is possibly stored, and no task will renew it.
             await release(kept, nl.clock, None)
             raise
         yield
@@ -99,19 +101,19 @@ async def _acquired(
 
 @attrs.define
 class _OpenPoll:
-    """The looks at a job.
+    """The polls of one job.
 
     Attributes:
-        opened: The step that they are.
-        seen: What the last one gave, as plain data; None if it failed.
+        opened: The step that contains them.
+        seen: The result of the last poll, as plain data; None if it failed.
     """
 
     opened: OpenStep
     seen: PlainData = None
 
 
-class LocalRunner:
-    """Carries a pipeline in this task, in this process."""
+class _LocalRunner:
+    """Runs a pipeline in this task. `Runner` documents the methods."""
 
     def __init__(self, nl: NewsLeopard, checkpoint: Checkpoint, events: Events) -> None:
         self._nl = nl
@@ -122,32 +124,23 @@ class LocalRunner:
 
     @property
     def token(self) -> str:
-        """Made up for this run, or of its send key; the same whenever it goes on."""
         return self._checkpoint.token
 
     @property
     def send_key(self) -> str | None:
-        """Its send key, if it has one."""
         return self._checkpoint.send_key
 
     @property
     def marker(self) -> str:
-        """What is added to the name of the campaign."""
         return self._checkpoint.marker
 
     @property
     def sought_marker(self) -> str:
-        """What is looked for in names of campaigns; it finds any submit of this run."""
         return self._checkpoint.sought_marker
 
     async def step(self, step: Step[Given, Gives], given: Given, *, keep: bool = True) -> Gives:
-        """Run a step, or give what it gave before.
-
-        Raises:
-            OutcomeUnknown: it must not happen twice, and may have happened.
-        """
         if step.request is not None:
-            # Also inside a watch: its intent is kept before anything is sent.
+            # During polling this is also not repeated: its intent is stored before it is sent.
             return await self._once(step, given, step.request)
         if self._poll is not None and not step.writes:
             return await self._poll_once(self._poll, step, given)
@@ -168,7 +161,7 @@ class LocalRunner:
     async def _run(
         self, step: Step[Given, Gives], given: Given, opened: OpenStep, *more: Observer
     ) -> Gives:
-        """Run a step, which listens to the transport."""
+        """Run a step as the listener of its requests."""
         before = listener.set(opened)
         try:
             return await step.run(self._nl, given, *more)
@@ -183,20 +176,20 @@ class LocalRunner:
         return result
 
     async def _write(self, step: Step[Given, Gives], given: Given, opened: OpenStep) -> Gives:
-        """Run a step that may be repeated, and keep that it has begun, unless it was refused."""
+        """Run a step that can be repeated; store its intent, unless it was refused."""
         intent = StepRecord(state="intent", at=self.now(), writer=self._checkpoint.run_id)
         await self._checkpoint.put(step.key, intent)
         try:
             return await self._run(step, given, opened)
         except NewsLeopardError as error:
             if _is_refusal(error):
-                # A store that fails now must not hide the refusal.
+                # An error of the store must not hide the refusal.
                 with contextlib.suppress(Exception):
                     await self.forget(step)
             raise
 
     async def _once(self, step: Step[Given, Gives], given: Given, request: str) -> Gives:
-        """Run a step that must not happen twice, or give what it gave before."""
+        """Run a step that must not happen twice, or return its stored result."""
         record = self._checkpoint.records.get(step.key)
         if record is None:
             async with self._events.begin(step) as opened:
@@ -206,54 +199,47 @@ class LocalRunner:
             kept = to_plain(step.keeps(result))
             try:
                 await self._emit_finished(step, kept)
-                # A pending cancellation must strike here and not where it drops the result.
+                # A pending cancellation must be raised here. Later it would lose the result.
                 await anyio.lowlevel.checkpoint()
             except BaseException:
-                # Cancelled since the answer: the caller would never learn what was done.
-                _log.warning("cancelled after %s, which gave: %s", step.name, kept)
+                # The caller is cancelled and would never learn the result, so it is logged.
+                _log.warning("cancelled after %s; its result: %s", step.name, kept)
                 raise
             return result
         if record.is_done:
             return cast("Gives", await self._resumed(step, record))
         raise OutcomeUnknown(
-            f"an earlier run did {step.name} at {record.at:%Y-%m-%d %H:%M} UTC, and it is not "
-            "known what became of it",
+            f"an earlier run did {step.name} at {record.at:%Y-%m-%d %H:%M} UTC, and the outcome is "
+            "unknown",
             request=request,
         ).with_request_id(record.request_id)
 
     def has(self, step: AnyStep) -> bool:
-        """Whether something is kept of a step: its result, or that it may have happened."""
         return step.key in self._checkpoint.records
 
     def in_doubt_since(self, step: AnyStep) -> datetime | None:
-        """Return since when it is not known whether a step happened; None where it is."""
         record = self._checkpoint.records.get(step.key)
         return None if record is None or record.is_done else record.at
 
     async def has_news(self, step: AnyStep) -> bool:
-        """Whether the run that had begun a step has found out by now what became of it."""
         with contextlib.suppress(Exception):
-            # Whatever is wrong with the store, what is not known is the news.
+            # If the store cannot be read, the outcome is still unknown.
             await self._checkpoint.refresh()
         return self.in_doubt_since(step) is None
 
     def done_at(self, step: AnyStep) -> datetime | None:
-        """Return when it was noted what a step gave; None if it is not known."""
         record = self._checkpoint.records.get(step.key)
         return record.at if record is not None and record.is_done else None
 
     def request_id(self, step: AnyStep) -> str | None:
-        """Return the id of the request that a step made, now or in an earlier run."""
         record = self._checkpoint.records.get(step.key)
         return self._request_ids.get(step.key) if record is None else record.request_id
 
     def is_answered(self, step: AnyStep) -> bool:
-        """Whether the server said that a step happened, by an answer that cannot be used."""
         record = self._checkpoint.records.get(step.key)
         return record is not None and record.result == ANSWERED
 
     async def record_result(self, step: AnyStep, result: Any) -> None:
-        """Note what a step gave."""
         record = StepRecord(
             state="done",
             at=self.now(),
@@ -263,12 +249,10 @@ class LocalRunner:
         await self._checkpoint.put(step.key, record)
 
     async def forget(self, step: AnyStep) -> None:
-        """Note that a step did not happen."""
         await self._checkpoint.put(step.key, None)
 
     @contextlib.asynccontextmanager
     async def poll_step(self, step: AnyStep) -> AsyncIterator[None]:
-        """Make all looks at a job one step; inside another watch, looks belong to that."""
         if self._poll is not None:
             yield
             return
@@ -289,7 +273,6 @@ class LocalRunner:
         *,
         wake: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """Let time pass between two looks at a job."""
         await self._events.emit(step, "waiting", to_plain(known))
         if wake is None:
             await self._nl.clock.sleep(seconds)
@@ -300,7 +283,6 @@ class LocalRunner:
     def list_lock(
         self, step: AnyStep, what: str, *, within_s: float
     ) -> contextlib.AbstractAsyncContextManager[None]:
-        """Wait until no other run of this key does the same, and keep others away meanwhile."""
 
         async def on_wait() -> None:
             _log.info("other %s are under way; this run waits", what)
@@ -309,15 +291,12 @@ class LocalRunner:
         return list_lock(self._nl, what, within_s=within_s, on_wait=on_wait)
 
     def monotonic(self) -> float:
-        """Return seconds on the client's clock."""
         return self._nl.clock.monotonic()
 
     def now(self) -> datetime:
-        """Return the time on the client's clock."""
         return self._nl.clock.now()
 
     def quota_is_low(self) -> bool:
-        """Whether less than a tenth of the day's requests is left."""
         usage = self._nl.usage
         if usage.limit is None or usage.remaining is None:
             return False
@@ -338,7 +317,7 @@ class LocalRunner:
 
 
 def _is_refusal(error: NewsLeopardError) -> bool:
-    """Say whether an error means that nothing was changed at the platform."""
+    """Return whether an error means that nothing was changed at the platform."""
     if isinstance(error, APIError):
         return not isinstance(error, ServerError)
     return isinstance(error, (ConfigurationError, InvalidRequest, RateLimited))
@@ -346,7 +325,7 @@ def _is_refusal(error: NewsLeopardError) -> bool:
 
 @attrs.frozen
 class _StepObserver:
-    """Writes into the checkpoint what becomes of a request that must not be repeated."""
+    """Stores in the checkpoint the outcome of a request that must not be repeated."""
 
     checkpoint: Checkpoint
     step: AnyStep
@@ -354,11 +333,11 @@ class _StepObserver:
     opened: OpenStep
 
     async def on_sending(self) -> None:
-        """Store the intent; what this raises keeps the request from being sent."""
+        """Store the intent; an error here prevents the request."""
         try:
             await self.checkpoint.put(self.step.key, self._record("intent", None))
         except Exception:
-            # A store that failed may have stored it all the same, and nothing will be sent.
+            # A store that raised an error can still have stored the intent, so it is removed.
             with contextlib.suppress(Exception):
                 await self._keep(None)
             raise
@@ -370,11 +349,11 @@ class _StepObserver:
         await self._note(self._record("done", kept))
 
     async def on_failed(self, error: NewsLeopardError) -> None:
-        """Take the intent back where it is certain that nothing happened."""
+        """Remove the intent if it is certain that nothing happened."""
         if not isinstance(error, OutcomeUnknown):
             await self._note(None)
         elif error.status is not None and 200 <= error.status < 300:
-            # It happened, and the answer cannot be used; so there is nothing to wait for.
+            # The step happened, but its answer is unusable. No lookup needs to wait.
             await self._note(self._record("intent", ANSWERED))
 
     def _record(self, state: str, result: PlainData) -> StepRecord:
@@ -387,20 +366,20 @@ class _StepObserver:
         )
 
     async def _note(self, record: StepRecord | None) -> None:
-        """Store what is already so; a store that fails now must not hide it.
+        """Store an outcome; an error of the store must not hide the outcome.
 
-        What stays stored is the intent, from which a later run looks the truth up.
+        Then the intent stays stored, and a later run looks the outcome up.
         """
         try:
             await self._keep(record)
-        except Exception:  # noqa: BLE001 - whatever a caller's store raises
+        except Exception:  # noqa: BLE001 - a caller's store can raise anything
             result = None if record is None else record.result
             _log.exception("no checkpoint could be stored after %s: %s", self.step.name, result)
-            # In this process the truth is known all the same.
+            # This process still knows the outcome.
             self.checkpoint.know(self.step.key, record)
 
     async def _keep(self, record: StepRecord | None) -> None:
-        """Store what is so, also if another run has taken over while this one was on the wire."""
+        """Store a record, even if another run has taken over while the request was being sent."""
         try:
             await self.checkpoint.put(self.step.key, record)
         except InUse:

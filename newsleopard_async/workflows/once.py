@@ -1,7 +1,7 @@
-"""Send a campaign to contacts that are uploaded for it, and kept by no list.
+"""Send a campaign to contacts that are uploaded for it and belong to no list.
 
-There is no import and no file of rejected rows. So contacts are judged before anything is sent,
-and the recipients that the platform counts are compared with them afterwards.
+There is no import and no file of rejected rows. So contacts are checked before anything is sent,
+and afterwards they are compared with the number of recipients that the platform counts.
 """
 
 from __future__ import annotations
@@ -93,51 +93,51 @@ async def send_once(
     wait: WaitFor = "accepted",
     balance: IfTooLow | None = "warn",
 ) -> OnceOutcome:
-    """Send a campaign or an A/B test to contacts that no list keeps, once.
+    """Send a campaign or an A/B test, once, to contacts that belong to no list.
 
     Contacts and campaign are checked first, as by `send_campaign`. Then the campaign is prepared,
-    and the contacts are uploaded, which sends it. There is no import and no file of rejected
-    rows: what is wrong with the contacts must be found before.
+    and the upload of the contacts sends it. There is no import and no file of rejected
+    rows, so errors in the contacts must be found before.
 
     Args:
         nl: The client.
-        campaign: What to send; its ``lists`` must be empty. With a schedule, the upload must come
+        campaign: The campaign; its ``lists`` must be empty. With a schedule, the upload must come
             before it.
         contacts: As for `send_campaign`. They go in one file, of at most 10 MB.
         max_rejected: Rows with errors that do not stop the send: a number of rows, a share below
             1, or None for any.
-        polling: How the state is watched after a lost reply, for `Polling.grace_s`; and the
-            campaign, if it is waited for.
+        polling: How the state is polled after a lost reply, for `Polling.grace_s`; and how the
+            campaign is polled with ``wait="sent"``.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        send_key: As for `send_campaign`. What is kept does not hold the URL of the upload.
+        send_key: As for `send_campaign`. The URL of the upload is not stored.
         wait_for_other: As for `send_campaign`.
-        checkpoint: A path, in the place of a send key; run again with it, the pipeline goes on
-            where it was, and never uploads twice.
+        checkpoint: A path, instead of a send key; run again with it, the pipeline resumes,
+            and never uploads twice.
         check: As for `send_campaign`.
-        strict: Whether warnings refuse, too.
-        encoding: What the contacts are encoded in; None finds it out.
-        fix: What to put right on the way, as for `check_contacts`.
+        strict: Whether warnings also refuse.
+        encoding: The encoding of the contacts; None detects it.
+        fix: The corrections to make, as for `check_contacts`.
         left_out_to: The file for rows that ``fix`` leaves out, as for `check_contacts`.
-        columns: Names to use in the place of the file's or the records' own, as for
-            `check_contacts`.
+        columns: Names that replace the names of columns, as for `check_contacts`.
         skip: Addresses to leave out, as for `check_contacts`.
-        wait: ``sent`` waits as `wait_for_campaign` does until the campaign is sent, and compares
-            how many recipients the platform counts with the addresses that were uploaded.
+        wait: ``sent`` waits until the campaign is sent, as `wait_for_campaign` does, and compares
+            the recipients that the platform counts with the addresses that were uploaded.
         balance: What to do if the account's balance does not cover the addresses, just before the
-            campaign is prepared: ``warn`` logs both numbers, ``refuse`` raises; None asks for no
-            balance. Fewer may be needed, if some are excluded or have unsubscribed.
+            campaign is prepared: ``warn`` logs both numbers, ``refuse`` raises, None does not
+            read the balance. Fewer mails are needed if contacts are excluded or have unsubscribed.
 
     Raises:
-        OutcomeUnknown: it may have been prepared, or sent, and that cannot be seen (yet). The
-            message says what to look for, and what `Checkpoint.resolve` does; or run again with
-            the send key, from `.look_again_at` on.
-        NotOffered: this account or platform has no such endpoint; nothing was sent. It is never
-            sent to a list in its place.
+        OutcomeUnknown: it was possibly prepared, or sent, and that cannot be seen (yet). The
+            message names the way to find out, and to `Checkpoint.resolve`; or run again with
+            the send key, after `.look_again_at`.
+        NotOffered: this account or platform has no such endpoint; nothing was sent. The campaign is
+            never sent to a list instead.
         StorageError: the storage refused the upload; nothing was sent.
-        InsufficientBalance: the platform refused, or the balance refuses; nothing was sent.
-        CampaignFailed: it was stopped, or was accepted and not sent, or not all of it.
-        DeadlineExceeded: it was accepted, and was not sent in time.
-        InvalidRequest: something is wrong with what was given; this run sent nothing.
+        InsufficientBalance: the platform refused, or ``balance="refuse"`` did; nothing was sent.
+        CampaignFailed: it was stopped; or it was accepted and not sent, or not all of it.
+        DeadlineExceeded: it was accepted, and was not sent before the deadline.
+        InvalidRequest: an argument, the campaign or the contacts are not valid; this run sent
+            nothing.
         InUse: another run has the send key or the checkpoint.
     Source: POST /v1/campaign/normal/once, …/testing/once; notes 2026 (T122, T123).
     """
@@ -162,9 +162,9 @@ async def send_once(
         skip=skip,
     )
     contacts = as_source(contacts)
-    # As in `import_contacts`: what holds addresses is shown without them.
+    # As in `import_contacts`: error reports must not show addresses.
     del skip
-    plan = _plan(balance, wait, looks=send_key is not None)
+    plan = _plan(balance, wait, finds_earlier=send_key is not None)
     events = Events("send_once", progress, nl.clock, plan)
     async with contextlib.AsyncExitStack() as stack:
         accepted = stack.enter_context(logging_accepted())
@@ -179,7 +179,7 @@ async def send_once(
         run = await stack.enter_async_context(
             running(nl, events, fingerprint=fingerprint, checkpoint=kept, wait_s=wait_s)
         )
-        # What was sent, or may have been, is looked up and no longer judged.
+        # A campaign that was sent, or possibly sent, is looked up and not checked again.
         is_new = is_open(run)
         if is_new:
             check_result = await check_now()
@@ -201,7 +201,7 @@ async def send_once(
         )
         if wait == "accepted":
             return outcome
-        # That may take days, for which the contacts must not stay on the disk.
+        # The wait can take days, and the contacts must not stay on the disk so long.
         await of_contacts.aclose()
         status = await poll_submitted(run, ready, campaign_sn, polling or Polling())
         return await _compared(run, outcome, status)
@@ -210,7 +210,7 @@ async def send_once(
 async def _of_earlier(
     run: Runner, earlier: SentCampaign, addresses: int, wait: WaitFor
 ) -> OnceOutcome:
-    """Return the outcome of a campaign that was sent by a run of which nothing is kept."""
+    """Return the outcome of a campaign that an earlier run without a record has sent."""
     if not run.has(campaign_steps.upload_once):
         await run.record_result(campaign_steps.submit_once, earlier.sn)
         await run.record_result(campaign_steps.upload_once, None)
@@ -222,10 +222,10 @@ async def _of_earlier(
     return outcome if wait == "accepted" else await _compared(run, outcome, status_of(earlier))
 
 
-def _plan(balance: IfTooLow | None, wait: WaitFor, *, looks: bool) -> Plan:
+def _plan(balance: IfTooLow | None, wait: WaitFor, *, finds_earlier: bool) -> Plan:
     return (
         *OF_CONTACTS,
-        *(OF_EARLIER if looks else ()),
+        *(OF_EARLIER if finds_earlier else ()),
         *(() if balance is None else OF_BALANCE),
         ("submit_once",),
         ("upload_once",),
@@ -246,7 +246,7 @@ def _problems_of_arguments(
 async def _check_mailing(
     nl: NewsLeopard, campaign: Mailing, found: PreparedContacts, tolerance: Tolerance
 ) -> SendCheckResult:
-    """Judge in a thread, since a mail may be long."""
+    """Check in a thread, because a mail can be long."""
     now = nl.clock.now()
     return await in_thread(
         partial(
@@ -267,7 +267,7 @@ async def _compared(run: Runner, outcome: OnceOutcome, status: CampaignStatus) -
     if recipients is not None and recipients < outcome.addresses:
         _log.warning(
             "campaign %s went to %d recipients, and %d addresses were uploaded; the others were "
-            "excluded, had unsubscribed, or were rejected. No file of rejected rows exists",
+            "excluded, had unsubscribed, or were rejected. There is no file of rejected rows",
             outcome.campaign_sn,
             recipients,
             outcome.addresses,
@@ -276,11 +276,11 @@ async def _compared(run: Runner, outcome: OnceOutcome, status: CampaignStatus) -
 
 
 async def _recipients(run: Runner, campaign_sn: CampaignSn) -> int | None:
-    """Return the recipients of a whole campaign; of rows of its parts none is taken (T130)."""
+    """Return the recipients of a whole campaign; rows of its parts do not count (T130)."""
     try:
         rows = await run.step(campaign_steps.get_metrics, (campaign_sn,), keep=False)
     except NewsLeopardError as error:
-        # It is sent; what cannot be counted must not hide that.
+        # The campaign is sent; an error of the count must not hide that.
         _log.info("the recipients of %s could not be compared: %s", campaign_sn, error)
         return None
     own = [each for each in rows if each.sn == campaign_sn]

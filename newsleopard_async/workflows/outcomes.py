@@ -1,6 +1,7 @@
-"""What the pipelines give.
+"""The outcomes of the pipelines.
 
-The id of a request says nothing about what became of it: outcomes that differ in it are equal.
+Outcomes that differ only in the id of a request are equal, because the id is not part of the
+result.
 """
 
 from __future__ import annotations
@@ -46,13 +47,13 @@ class ImportReport(Tabular):
     """A complete import.
 
     Attributes:
-        list_sn: The list that the contacts are in now.
-        import_sn: Code of the import; of several parts, that of the last one.
-        result: The platform's final word on it; rows may have been rejected all the same. Of
-            several parts it is their sum: a count is None if it is None of any part, and it was
-            requested with the first and ended with the last.
-        parts: What the platform says of each part, if they were imported in parts.
-        request_id: The id of the request that began the import; of several parts, the last one.
+        list_sn: The list that contains the contacts now.
+        import_sn: Code of the import; for several parts, the code of the last one.
+        result: The platform's final result; rows can still have been rejected. For
+            several parts it is their sum: a count is None if it is None for any part; the import
+            was requested with the first part and ended with the last.
+        parts: The platform's result of each part, if contacts were imported in parts.
+        request_id: The id of the request that began the import; for several parts, the last one.
     """
 
     list_sn: ListSn
@@ -63,7 +64,7 @@ class ImportReport(Tabular):
 
     @classmethod
     def of_parts(cls, list_sn: ListSn, results: Iterable[ImportResult]) -> ImportReport:
-        """Add up what the platform says of the parts."""
+        """Add up the platform's results of the parts."""
         parts = tuple(results)
         first, last = parts[0], parts[-1]
         total = attrs.evolve(
@@ -73,14 +74,14 @@ class ImportReport(Tabular):
             duplicates=_sum(each.duplicates for each in parts),
             errors=_sum(each.errors for each in parts),
             created=first.created,
-            # It decides whether rows were rejected; `rejected_rows` asks each part.
+            # It shows whether rows were rejected; `rejected_rows` reads it from each part.
             error_url=next((each.error_url for each in parts if each.error_url), None),
         )
         return cls(list_sn=list_sn, import_sn=last.import_sn, result=total, parts=parts)
 
     @property
     def rejected_count(self) -> int:
-        """Rows that the platform did not take; 0 where it did not say."""
+        """The number of rows that the platform rejected; 0 if the platform did not report it."""
         return self.result.errors or 0
 
 
@@ -91,12 +92,12 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 @attrs.frozen(kw_only=True)
 class SendOutcome(Tabular):
-    """A campaign that the platform accepted; which is not yet sent.
+    """A campaign that the platform accepted, but has not necessarily sent.
 
     Attributes:
-        campaign_sn: Its code; keep it.
-        import_report: The import before it, or None if none was asked for.
-        status: Its state at the end, if that was waited for; then it is sent.
+        campaign_sn: Its code; store it.
+        import_report: The import before it, or None without contacts.
+        status: Its state at the end with ``wait="sent"``; then it is sent.
         request_id: The id of the submit, to quote to the vendor; None if its reply was lost.
     """
 
@@ -108,16 +109,16 @@ class SendOutcome(Tabular):
 
 @attrs.frozen(kw_only=True)
 class OnceOutcome(Tabular):
-    """A campaign whose contacts were uploaded for it, and which the platform accepted.
+    """A campaign that the platform accepted, with contacts that were uploaded for it.
 
     Attributes:
-        campaign_sn: Its code; keep it.
-        addresses: Different addresses that were uploaded.
-        status: How it ended, if it was waited for.
-        recipients: Contacts that it went to, as the platform counts them; None if it was not
-            waited for, or does not say. Fewer than ``addresses`` if some were excluded, had
-            unsubscribed, or were rejected.
-        request_id: The id of the request that made the campaign, to quote to the vendor.
+        campaign_sn: Its code; store it.
+        addresses: The number of different addresses that were uploaded.
+        status: How it ended, with ``wait="sent"``.
+        recipients: The number of recipients that the platform counts; None without
+            ``wait="sent"``, or if the platform does not report it. It is smaller than ``addresses``
+            if contacts were excluded, had unsubscribed, or were rejected.
+        request_id: The id of the request that created the campaign, to quote to the vendor.
     """
 
     campaign_sn: CampaignSn
@@ -129,14 +130,14 @@ class OnceOutcome(Tabular):
 
 @attrs.frozen(kw_only=True)
 class EventCounts(Plain):
-    """For how many contacts of a batch the platform took an event, and for how many not."""
+    """For how many contacts of a batch the platform accepted an event, and refused it."""
 
     accepted: int = 0
     refused: int = 0
 
     @classmethod
     def of(cls, outcome: EventOutcome | EventCounts | None) -> EventCounts:
-        """Count; of a batch that a person has decided about, nothing is known."""
+        """Count; a batch that a person has decided about has no counts."""
         if isinstance(outcome, EventOutcome):
             return cls(accepted=len(outcome.accepted), refused=len(outcome.refused))
         return outcome or cls()
@@ -144,18 +145,19 @@ class EventCounts(Plain):
 
 @attrs.frozen(kw_only=True, repr=False)
 class AutomationOutcome(HidesContact, Tabular):
-    """What became of an event for many contacts.
+    """The outcome of an event for many contacts.
 
-    It takes many requests, whose ids are in the events of the run and in its checkpoint.
+    The ids of its requests are in the events of the run and in its checkpoint.
 
     Attributes:
         accepted: Contacts that the platform accepted.
         refused: Contacts that it refused.
-        unknown: Contacts that its answer does not mention, or whose batch a person decided about.
-        requests: Requests that it took, those of earlier runs included.
-        reasons: Address to reason, in the platform's words, for those that were refused in this
-            run; an earlier run's are in its own result, and in ``refused_to``.
-        refused_to: The file that they were added to, if one was named.
+        unknown: Contacts that its answer does not mention, or in a batch that a person decided
+            about.
+        requests: The number of requests, including earlier runs.
+        reasons: Address to reason, in the platform's words, for the contacts that were refused in
+            this run. Earlier runs reported theirs in their own outcome, and in ``refused_to``.
+        refused_to: The file with the refused addresses, if one was named.
     """
 
     accepted: int
@@ -177,17 +179,17 @@ HowCalledOff: TypeAlias = Literal[
 
 @attrs.frozen(kw_only=True)
 class CalledOff(Tabular):
-    """What became of a campaign that was called off.
+    """The outcome of a call-off.
 
     Attributes:
         how: ``paused``: it stopped, and stays in the console. ``deleted``: it could not be paused,
-            and is gone. ``already stopped``: there was nothing left to do. ``too late``: it has
-            ended before, by itself. ``never submitted``: the checkpoint had submitted nothing, and
+            and is deleted. ``already stopped``: it was stopped before. ``too late``: it had
+            already ended. ``never submitted``: the checkpoint had submitted nothing, and
             will not.
         campaign_sn: Its code; None if it was never submitted.
-        before: What the platform said of it at first; None if that could not be read.
-        after: What the platform said at last; None if that could not be read, as of a campaign that
-            was deleted. Then ``how`` says what the platform has accepted.
+        before: The platform's first answer about its state; None if that could not be read.
+        after: The last answer; None if that could not be read, for example after the campaign
+            was deleted. Then ``how`` names the request that the platform has accepted.
     """
 
     how: HowCalledOff
@@ -201,10 +203,10 @@ class ReportFile(Plain):
     """One report file on disk. It is personal data.
 
     Attributes:
-        type: What it reports.
-        path: Where it is.
-        size_bytes: How large it is.
-        created: When the platform made it, or None where it did not say.
+        type: The type of the report.
+        path: The path of the file.
+        size_bytes: The size of the file.
+        created: When the platform created it, or None if the platform did not report it.
     """
 
     type: ReportType
@@ -215,7 +217,7 @@ class ReportFile(Plain):
 
 @attrs.frozen(kw_only=True)
 class ReportState(Plain):
-    """One file of a report, as far as telling an old one from a new one goes."""
+    """The facts that distinguish an old report file from a new one."""
 
     type: ReportType
     created: datetime | None = None
@@ -227,10 +229,10 @@ class CampaignReport(Tabular):
 
     Attributes:
         campaign_sn: The campaign.
-        unchanged: Whether the export made nothing new, since nothing new had happened.
-        available: The types of report that there are.
-        files: The files, if a folder was given to download them to.
-        request_id: The id of the export, to quote to the vendor; None if this run asked for none.
+        unchanged: Whether the export created no new file, because nothing new had happened.
+        available: The types of report that exist.
+        files: The files, if a folder was passed to download them to.
+        request_id: The id of the export, to quote to the vendor; None if this run did not export.
     """
 
     campaign_sn: CampaignSn
@@ -246,23 +248,23 @@ class CampaignReport(Tabular):
         zone: tzinfo = UTC,
         encoding: str | None = None,
     ) -> AsyncGenerator[ReportRow, None]:
-        """Go through a report file: ``async for row in report.rows("open")``.
+        """Read a report file row by row: ``async for row in report.rows("open")``.
 
-        The files' form is not documented. A column has a meaning only if its name is a usual
-        one, in English or 中文; the type decides which time is the event's, so that in a file
-        of opens it is ``OPENED_AT`` or 開信時間, or a mere ``TIME`` or 時間, and never the time
-        of a click. All cells stand in a row's ``values`` in any case. In a file without a
-        header, only addresses are recognised. A known type without a file has no row.
+        The format of the files is not documented. A column is recognised only by a usual
+        name, in English or 中文. The type decides which column is the time of the event: in a file
+        of opens it is ``OPENED_AT`` or 開信時間, or just ``TIME`` or 時間, and never the time
+        of a click. A row's ``values`` always contain all cells. In a file without a
+        header, only addresses are recognised. A known type without a file has no rows.
 
         Args:
             type: ``delivery``, ``open``, ``click``, ``bounce``, ``unsubscribe``, ``complain``,
-                or another that there is a file of.
-            zone: The zone of times that name none; that it is UTC, as everywhere at the
-                platform, is an assumption.
-            encoding: The file's, where it cannot be found out.
+                or another type that has a file.
+            zone: The zone of times without a zone. It is an assumption that it is UTC, as
+                everywhere else at the platform.
+            encoding: The encoding of the file, if it cannot be detected.
 
         Raises:
-            InvalidRequest: nothing was downloaded; there is no such type; the file is gone, is
+            InvalidRequest: nothing was downloaded; the type is unknown; the file was deleted, is
                 a message and not a report, or is not text in a known encoding.
         """
         raise_problems(
@@ -279,18 +281,18 @@ class CampaignReport(Tabular):
         if type in ReportType.known:
             return _no_rows()
         known = ", ".join(sorted(ReportType.known))
-        raise InvalidRequest.of("type", "choice", f"is none of {known}, nor is there a file of it")
+        raise InvalidRequest.of("type", "choice", f"must be one of {known}, or have a file")
 
     async def summary(self, *, encoding: str | None = None) -> ReportSummary:
-        """Count the addresses in each file, off the event loop.
+        """Count the addresses in each file, outside the event loop.
 
-        An address takes some hundred bytes of memory while its file is counted.
+        One address takes some hundred bytes of memory while its file is counted.
 
         Args:
-            encoding: The files', where it cannot be found out.
+            encoding: The encoding of the files, if it cannot be detected.
 
         Raises:
-            InvalidRequest: nothing was downloaded; a file is gone, is a message and not a
+            InvalidRequest: nothing was downloaded; a file was deleted, is a message and not a
                 report, or is not text in a known encoding.
         """
         from newsleopard_async.downloads import report
@@ -316,12 +318,12 @@ class CampaignReport(Tabular):
             raise InvalidRequest.of(
                 "download_to",
                 "required",
-                "the files of this report were not downloaded; give export_report a folder",
+                "the files of this report were not downloaded; pass a folder to export_report",
             )
         return {str(file.type): file.path for file in self.files}
 
 
 async def _no_rows() -> AsyncGenerator[ReportRow, None]:
-    """Give nothing; the platform makes no file of what did not happen (T116)."""
+    """Yield nothing; the platform creates no file if nothing happened (T116)."""
     return
     yield  # Makes it a generator.

@@ -320,7 +320,7 @@ async def _import(
         ImportIncomplete: too many rows were rejected.
     """
     was_kept = run.has(steps.get_import)
-    report = await import_into(run, found, list_sn, polling, judges=is_new, webhook=webhook)
+    report = await import_into(run, found, list_sn, polling, checks_count=is_new, webhook=webhook)
     if is_new:
         if was_kept and not is_complete_enough(report, max_rejected):
             report = await read_again(run, report, polling)

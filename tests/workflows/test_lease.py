@@ -34,9 +34,10 @@ from newsleopard_async.testing import ManualClock
 from newsleopard_async.workflows import Checkpoint, Event
 from newsleopard_async.workflows.fingerprint import Fingerprint
 from newsleopard_async.workflows.lease import run_end_of, wait_s_of
-from newsleopard_async.workflows.local_runner import LocalRunner, running
+from newsleopard_async.workflows.local_runner import running
 from newsleopard_async.workflows.progress import Events
 from newsleopard_async.workflows.run_record import StepRecord, in_doubt
+from newsleopard_async.workflows.runner import Runner
 from newsleopard_async.workflows.send_key import StoreLocation
 from tests.clients import checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN, KEY, START
@@ -52,7 +53,7 @@ NEW: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員", "send_key":
 @contextlib.asynccontextmanager
 async def run_of(
     store: Store, clock: ManualClock, *, wait_s: float = 0, progress: Any = None
-) -> AsyncIterator[LocalRunner]:
+) -> AsyncIterator[Runner]:
     """Carry a run of a send key that sends nothing."""
     events = Events("send_campaign", progress, clock, ())
     async with (
