@@ -38,6 +38,8 @@ from tests.constants import KEY, SENDER
 from tests.transport.loopback import answering, http, serve
 from tests.transport.scripted import THROTTLED, Scripted, answer, json_answer
 
+pytestmark = pytest.mark.anyio
+
 NO_LISTS = json_answer(200, [])
 CAMPAIGN = Campaign(
     name="週年慶",
@@ -48,7 +50,6 @@ CAMPAIGN = Campaign(
 )
 
 
-@pytest.mark.anyio
 async def test_client_needs_only_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything else has a default; the first connection waits for the first call."""
     monkeypatch.setenv("NEWSLEOPARD_API_KEY", KEY)
@@ -59,7 +60,6 @@ async def test_client_needs_only_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         assert nl.usage.limit == 10_000
 
 
-@pytest.mark.anyio
 async def test_every_room_of_the_face_speaks_to_the_api() -> None:
     """Contacts, campaigns and reports go the same way, with the same key."""
     transport = Scripted(
@@ -82,7 +82,6 @@ async def test_every_room_of_the_face_speaks_to_the_api() -> None:
     assert {sent.headers["x-api-key"] for sent in transport.sent} == {KEY}
 
 
-@pytest.mark.anyio
 async def test_storage_goes_without_the_key(tmp_path: Path) -> None:
     """Upload and download share nothing with the API but the client's settings."""
     async with serve(answering(http(200, b"EMAIL\n"))) as server:
@@ -97,7 +96,6 @@ async def test_storage_goes_without_the_key(tmp_path: Path) -> None:
     assert seen.names == ["content-length", "host"]
 
 
-@pytest.mark.anyio
 async def test_options_are_the_callers() -> None:
     """Retries, timeouts and limits reach the parts that obey them."""
     clock = ManualClock()
@@ -120,7 +118,6 @@ async def test_options_are_the_callers() -> None:
     assert nl.clock is clock
 
 
-@pytest.mark.anyio
 async def test_derived_client_shares_everything_but_its_options() -> None:
     """Connections, limits, key and clock are the same."""
     transport = Scripted(answer(503), answer(503), NO_LISTS)
@@ -173,7 +170,6 @@ def test_store_that_does_not_compare_is_refused_at_once() -> None:
     assert caught.value.problems[0].field == "store"
 
 
-@pytest.mark.anyio
 async def test_closing_a_derived_client_closes_nothing() -> None:
     """It lives as long as the client that it was made from."""
     nl = NewsLeopard(KEY, http_transport=Scripted(NO_LISTS))
@@ -184,7 +180,6 @@ async def test_closing_a_derived_client_closes_nothing() -> None:
     assert await nl.contacts.list_lists() == ()
 
 
-@pytest.mark.anyio
 async def test_closing_a_client_closes_the_derived_ones() -> None:
     """They have no connections of their own."""
     nl = NewsLeopard(KEY, http_transport=Scripted(NO_LISTS))
@@ -196,7 +191,6 @@ async def test_closing_a_client_closes_the_derived_ones() -> None:
         await derived.contacts.list_lists()
 
 
-@pytest.mark.anyio
 async def test_leaving_the_block_closes_the_client() -> None:
     """A transport of the caller's stays open."""
     transport = Scripted(NO_LISTS)
@@ -280,7 +274,6 @@ def everything_in(value: object) -> Iterator[object]:
             left += [getattr(each, name, None) for name in names]
 
 
-@pytest.mark.anyio
 async def test_whatever_walks_a_client_finds_no_key() -> None:
     """Reporters of errors, debuggers and loggers walk objects by their fields."""
     transport = Scripted(NO_LISTS, json_answer(200, {"sn": "c0de"}))
@@ -301,7 +294,6 @@ ECHO = (
 )
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "body",
     [

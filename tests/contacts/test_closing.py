@@ -17,11 +17,12 @@ from newsleopard_async.contacts import sources
 from newsleopard_async.contacts.records import RecordsSource
 from tests.contacts.examples import ROWS, Pieces, clean_contacts, read
 
+pytestmark = pytest.mark.anyio
+
 BAD = (*ROWS, "nobody", *ROWS)
 LINES = (b"EMAIL,NAME\n", b"ming@example.com,A\n", b"mei@example.com,B\n")
 
 
-@pytest.mark.anyio
 async def test_slow_iterable_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch ends in time, too, with one record at least; the next begins where it ended."""
     monkeypatch.setattr(records_module, "_BATCH_S", 0)
@@ -31,7 +32,6 @@ async def test_slow_iterable_gives_what_it_has(monkeypatch: pytest.MonkeyPatch) 
     assert [piece.count(b"\n") for piece in pieces] == [2, 1, 1, 1]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("gather_s", "told_of"), [(0, [len(b"".join(LINES[:2])), len(b"".join(LINES))]), (math.inf, [])]
 )
@@ -74,7 +74,6 @@ class Generators:
             self.closed_in.append(threading.get_ident())
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["now", "later"])
 async def test_generator_is_closed_when_a_record_is_refused(kind: str) -> None:
     """At once, and not when the garbage collector comes; a blocking one in a thread."""
@@ -88,7 +87,6 @@ async def test_generator_is_closed_when_a_record_is_refused(kind: str) -> None:
     assert (closed_in == threading.get_ident()) is (kind == "later")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["now", "later"])
 async def test_generator_is_closed_when_reading_is_cancelled(
     kind: str, monkeypatch: pytest.MonkeyPatch
@@ -105,7 +103,6 @@ async def test_generator_is_closed_when_reading_is_cancelled(
     assert len(generators.closed_in) == 1
 
 
-@pytest.mark.anyio
 async def test_iterator_that_cannot_be_closed_is_read() -> None:
     """An async iterator need not be a generator."""
 

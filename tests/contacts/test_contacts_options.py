@@ -21,6 +21,8 @@ from newsleopard_async.contacts.sources import as_source
 from tests.clients import files_in
 from tests.contacts.examples import CSV, ROWS, written
 
+pytestmark = pytest.mark.anyio
+
 
 def problems_of(error: InvalidRequest) -> list[tuple[str, str]]:
     """Return field and rule of each problem."""
@@ -76,7 +78,6 @@ def test_fix_that_drops_rows_checks_them(fix: Any, checks: bool, leaves_out: boo
     assert ContactsOptions(fix=options.fix).checks_rows
 
 
-@pytest.mark.anyio
 async def test_left_out_file_is_beside_a_path_or_named(tmp_path: Path) -> None:
     """Where there is no path, it must be named; and it is none where nothing is left out."""
     options = ContactsOptions(fix="leave-out-bad-rows")
@@ -95,7 +96,6 @@ async def test_left_out_file_is_beside_a_path_or_named(tmp_path: Path) -> None:
     assert problems_of(caught.value) == [("left_out_to", "required")]
 
 
-@pytest.mark.anyio
 async def test_outputs_must_not_be_what_is_read(tmp_path: Path) -> None:
     """Neither the input, by its path or open, nor each other."""
     path, out = written(tmp_path), tmp_path / "out.csv"
@@ -121,7 +121,6 @@ async def test_outputs_must_not_be_what_is_read(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("contacts", [CSV, list(ROWS)])
 async def test_text_has_no_encoding(contacts: Any) -> None:
     """It is UTF-8 here, and to say another is a mistake."""
@@ -153,7 +152,6 @@ def test_left_out_file_is_beside_the_input(path: str, beside: str) -> None:
     assert left_out_beside(Path(path)) == Path(beside)
 
 
-@pytest.mark.anyio
 async def test_output_that_can_be_written_passes(tmp_path: Path) -> None:
     """A new file, or one that is there and not read, whatever else there is."""
     path = written(tmp_path, b"", "old.csv")
@@ -172,7 +170,6 @@ async def problem_of(path: Path, *others: object) -> tuple[str, str]:
     return problem.field, problem.rule
 
 
-@pytest.mark.anyio
 async def test_output_that_could_not_be_written_is_refused(tmp_path: Path) -> None:
     """A folder, a file in none, and a file below a file."""
     file = written(tmp_path)
@@ -182,7 +179,6 @@ async def test_output_that_could_not_be_written_is_refused(tmp_path: Path) -> No
     assert await problem_of(file / "a.csv") == ("write_to", "folder")
 
 
-@pytest.mark.anyio
 async def test_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
     """By whatever name it goes, and if it is open, and if neither is there yet."""
     path = written(tmp_path)
@@ -198,7 +194,6 @@ async def test_output_that_is_the_input_is_refused(tmp_path: Path) -> None:
     assert await problem_of(new, None, new) == same
 
 
-@pytest.mark.anyio
 async def test_file_is_published_whole(tmp_path: Path) -> None:
     """It replaces what is there, only the owner may read it, and no part of it stays."""
     source = written(tmp_path, b"new")
@@ -211,7 +206,6 @@ async def test_file_is_published_whole(tmp_path: Path) -> None:
     assert sys.platform == "win32" or path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.anyio
 async def test_file_that_cannot_be_published_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

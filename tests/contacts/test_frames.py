@@ -19,6 +19,8 @@ from newsleopard_async import InvalidRequest, check_contacts
 from newsleopard_async.contacts import frames
 from tests.contacts.examples import CSV, ROWS, read, refusal_of
 
+pytestmark = pytest.mark.anyio
+
 COLUMNS = {name: [row[name] for row in ROWS] for name in ROWS[0]}
 
 FRAMES: dict[str, Callable[[], Any]] = {
@@ -32,7 +34,6 @@ FRAMES: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("frame", FRAMES)
 async def test_frames_of_every_library_are_the_same(
     frame: str, monkeypatch: pytest.MonkeyPatch
@@ -61,7 +62,6 @@ def test_frame_that_changes_while_it_is_read_is_refused(
         list(records)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("frame", FRAMES)
 async def test_frame_without_a_row_has_its_columns(frame: str) -> None:
     """A query that found nobody is a header alone, and that is said."""
@@ -83,7 +83,6 @@ VALUES: list[tuple[list[Any], list[str]]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])
 @pytest.mark.parametrize(("values", "cells"), VALUES)
 async def test_values_of_a_column_are_cells(
@@ -97,7 +96,6 @@ async def test_values_of_a_column_are_cells(
     assert [line.split(",")[2] for line in found.splitlines()] == ["x", *cells]
 
 
-@pytest.mark.anyio
 async def test_types_of_pandas_and_numpy_are_cells() -> None:
     """Integers that may be missing, NumPy's own floats and columns of any objects."""
     frame = pd.DataFrame(
@@ -118,7 +116,6 @@ async def test_types_of_pandas_and_numpy_are_cells() -> None:
     assert await read(frame.drop(columns="x")) == b"EMAIL,NAME,y\na,1,912345678\n,,\n"
 
 
-@pytest.mark.anyio
 async def test_columns_of_one_name_are_left_to_the_check() -> None:
     """Each is written, and the check names them."""
     frame = pd.DataFrame([["a@example.com", "A", "B"]], columns=["EMAIL", "NAME", "NAME"])
@@ -168,7 +165,6 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", REFUSED)
 async def test_what_is_no_frame_in_memory_is_refused(name: str) -> None:
     """It is named, with the one thing to do."""
@@ -179,7 +175,6 @@ async def test_what_is_no_frame_in_memory_is_refused(name: str) -> None:
     assert says in message
 
 
-@pytest.mark.anyio
 async def test_frame_of_another_library_names_narwhals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not installed, the way out is to install it, or to do without."""
     monkeypatch.setitem(sys.modules, "narwhals", None)

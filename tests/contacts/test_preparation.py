@@ -17,6 +17,8 @@ from newsleopard_async.contacts.sources import PIECE_BYTES
 from tests.clients import csv_of, files_in
 from tests.contacts.examples import CSV, FORMS, ROWS, Pieces, clean_contacts, later, written
 
+pytestmark = pytest.mark.anyio
+
 MOST_HOPS = 10
 """To threads and back: chosen, so that a small file takes a few and no more."""
 
@@ -36,7 +38,6 @@ async def problems_of(contacts: Any, **options: Any) -> list[tuple[str, str]]:
     return [(each.field, each.rule) for each in caught.value.problems]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("form", FORMS)
 async def test_contacts_of_every_form_become_the_same_file(
     form: str, tmp_path: Path, temporary: Path
@@ -53,7 +54,6 @@ async def test_contacts_of_every_form_become_the_same_file(
     assert files_in(temporary) == []
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "encode",
     [
@@ -71,7 +71,6 @@ async def test_what_goes_out_is_one_form_of_csv(encode: Callable[[str], bytes]) 
     assert (await cleaned(encode(text)))[0] == text
 
 
-@pytest.mark.anyio
 async def test_open_file_stays_open(tmp_path: Path) -> None:
     """Whoever opened it closes it."""
     with written(tmp_path).open("rb") as file:
@@ -80,7 +79,6 @@ async def test_open_file_stays_open(tmp_path: Path) -> None:
         assert not file.closed
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("rows", "as_text"), [(100, True), (101, False)])
 async def test_up_to_a_hundred_rows_go_as_text(rows: int, as_text: bool) -> None:
     """The platform advises a file for more (T29); what is dropped does not count."""
@@ -105,7 +103,6 @@ def test_few_and_small_rows_go_as_text(rows: int, size_bytes: int, as_text: bool
     assert goes_as_text(rows, size_bytes) is as_text
 
 
-@pytest.mark.anyio
 async def test_column_that_looks_like_a_lost_line_feed_goes_as_a_file() -> None:
     """A text with such a header would be refused once the list is made."""
     _, clean = await cleaned([{"email": "a@example.com", "name": "A", "C:\\new": 1}])
@@ -129,7 +126,6 @@ REFUSED: dict[str, tuple[Any, list[str]]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", REFUSED)
 async def test_unusable_contacts_are_refused(name: str, temporary: Path) -> None:
     """Every fault is named at once, and no temporary file is left."""
@@ -139,7 +135,6 @@ async def test_unusable_contacts_are_refused(name: str, temporary: Path) -> None
     assert files_in(temporary) == []
 
 
-@pytest.mark.anyio
 async def test_rows_that_the_platform_would_reject_are_reported() -> None:
     """They are no reason to refuse: whether they are too many is for the caller to say."""
     content, clean = await cleaned(BAD)
@@ -149,7 +144,6 @@ async def test_rows_that_the_platform_would_reject_are_reported() -> None:
     assert clean.report.bad_rows == 1
 
 
-@pytest.mark.anyio
 async def test_rows_may_be_left_unjudged() -> None:
     """Then only what makes the whole unusable is looked for."""
     _, clean = await cleaned(BAD, check_rows=False)
@@ -158,7 +152,6 @@ async def test_rows_may_be_left_unjudged() -> None:
     assert clean.rows == 3
 
 
-@pytest.mark.anyio
 async def test_rows_are_left_out_into_a_file_beside_the_input(tmp_path: Path) -> None:
     """It has the rows as they were, with line and reason, and replaces an older one."""
     path = written(tmp_path, BAD.encode())
@@ -174,7 +167,6 @@ async def test_rows_are_left_out_into_a_file_beside_the_input(tmp_path: Path) ->
     assert files_in(tmp_path) == ["members.csv", "members.left-out.csv", "temporary"]
 
 
-@pytest.mark.anyio
 async def test_no_file_is_made_where_no_row_is_left_out(tmp_path: Path) -> None:
     """Neither of good rows, nor of none at all."""
     path = written(tmp_path)
@@ -188,7 +180,6 @@ async def test_no_file_is_made_where_no_row_is_left_out(tmp_path: Path) -> None:
     assert files_in(tmp_path) == ["bad.csv", "members.csv", "temporary"]
 
 
-@pytest.mark.anyio
 async def test_left_out_file_must_be_named_without_a_path(tmp_path: Path) -> None:
     """Contacts that are not a path have no folder that it could be put in."""
     named = tmp_path / "bad.csv"
@@ -201,7 +192,6 @@ async def test_left_out_file_must_be_named_without_a_path(tmp_path: Path) -> Non
     assert named.exists()
 
 
-@pytest.mark.anyio
 async def test_addresses_may_be_judged_deeper() -> None:
     """What email-validator refuses is a bad row, too."""
     contacts = "EMAIL,NAME\nming@localhost,王小明\n"
@@ -212,7 +202,6 @@ async def test_addresses_may_be_judged_deeper() -> None:
     assert (clean.report.bad_rows, deep.report.bad_rows) == (0, 1)
 
 
-@pytest.mark.anyio
 async def test_encoding_that_is_said_is_obeyed() -> None:
     """It is checked by its name, and by the bytes."""
     big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("cp950")
@@ -225,7 +214,6 @@ async def test_encoding_that_is_said_is_obeyed() -> None:
     assert await problems_of(big5, encoding="base64") == [("encoding", "choice")]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("spooled", [False, True])
 async def test_progress_is_told_of_both_readings(spooled: bool, tmp_path: Path) -> None:
     """The bytes count from 0 for each; the rows are those that go out so far."""
@@ -245,7 +233,6 @@ async def test_progress_is_told_of_both_readings(spooled: bool, tmp_path: Path) 
     assert 0 < told[-1][1] < 80_000
 
 
-@pytest.mark.anyio
 async def test_what_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
     """An archive tells itself by its first bytes, however long it is."""
     told: list[int] = []
@@ -259,7 +246,6 @@ async def test_what_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
     assert told == [PIECE_BYTES]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("when", [1, 2])
 async def test_file_that_changes_between_the_readings_is_refused(
     when: int, tmp_path: Path, temporary: Path
@@ -279,7 +265,6 @@ async def test_file_that_changes_between_the_readings_is_refused(
     assert files_in(temporary) == []
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "build", [lambda: CSV, lambda: io.BytesIO(CSV.encode()), lambda: later(ROWS)]
 )
@@ -297,7 +282,6 @@ async def test_nothing_stays_after_an_error(build: Callable[[], Any], temporary:
     assert files_in(temporary) == []
 
 
-@pytest.mark.anyio
 async def test_file_that_is_not_there_is_said_before_what_goes_beside_it(tmp_path: Path) -> None:
     """The folder of both is wrong, and it is the contacts' path that somebody wrote."""
     path = tmp_path / "none" / "members.csv"
@@ -305,7 +289,6 @@ async def test_file_that_is_not_there_is_said_before_what_goes_beside_it(tmp_pat
     assert await problems_of(path, fix="leave-out-bad-rows") == [("contacts", "readable")]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("form", ["path", "bytes", "text", "list of mappings"])
 async def test_small_contacts_take_few_threads(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -324,7 +307,6 @@ async def test_small_contacts_take_few_threads(
     assert len(hops) <= MOST_HOPS
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["path", "text", "generator"])
 async def test_last_row_of_an_address_goes_out_of_every_source(kind: str, tmp_path: Path) -> None:
     """What came of the first reading is gone: of the clean CSV, and of the rows left out."""

@@ -12,6 +12,8 @@ from newsleopard_async.contacts.preparation import prepare_contacts
 from tests.clients import files_in
 from tests.contacts.examples import FORMS, clean_contacts, written
 
+pytestmark = pytest.mark.anyio
+
 BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\n"
 LEFT_OUT = "EMAIL,NAME,LINE,REASON\nnobody,誰,3,invalid-email\n"
 
@@ -22,7 +24,6 @@ def ours(temporary: Path) -> list[str]:
     return [each for each in files_in(folder) if each != ".owner"]
 
 
-@pytest.mark.anyio
 async def test_files_are_the_callers_once_published(tmp_path: Path, temporary: Path) -> None:
     """Until then an older one stays; the report names the file from the start."""
     clean = tmp_path / "clean.csv"
@@ -41,7 +42,6 @@ async def test_files_are_the_callers_once_published(tmp_path: Path, temporary: P
     assert after == ["contacts.csv"]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("contacts", ["EMAIL,NAME\nnobody,誰\n", b"PK\x03\x04" + bytes(9)])
 async def test_nothing_is_published_of_unusable_contacts(
     contacts: Any, tmp_path: Path, temporary: Path
@@ -59,7 +59,6 @@ async def test_nothing_is_published_of_unusable_contacts(
     assert (clean.exists(), beside.read_bytes()) == (False, b"old")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("form", FORMS)
 async def test_only_the_clean_file_lives_as_long_as_the_context(
     form: str, tmp_path: Path, temporary: Path

@@ -27,15 +27,15 @@ from newsleopard_async.contacts.csv.reader import iterate_rows
 from newsleopard_async.contacts.records import RecordsSource, RecordWriter
 from tests.contacts.examples import CSV, ROWS, Person, later, read, refusal_of
 
+pytestmark = pytest.mark.anyio
 
-@pytest.mark.anyio
+
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_no_record_is_a_header_alone(is_async: bool) -> None:
     """A query that found nobody has columns, and no row."""
     assert await read(later([]) if is_async else []) == b"EMAIL,NAME\n"
 
 
-@pytest.mark.anyio
 async def test_first_record_names_the_columns() -> None:
     """EMAIL and NAME come first and in upper case, the others in their order, each by its key."""
     records = [
@@ -48,7 +48,6 @@ async def test_first_record_names_the_columns() -> None:
     )
 
 
-@pytest.mark.anyio
 async def test_columns_that_are_not_the_two_stay_as_they_are() -> None:
     """Two of the same name stay two; what is missing is not made up: the check says so."""
     assert await read([{"EMAIL": "a", "email": "b", "mail": "c"}]) == b"EMAIL,EMAIL,mail\na,b,c\n"
@@ -154,7 +153,6 @@ REFUSED: dict[str, tuple[list[Any], str, str]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("name", REFUSED)
 async def test_bad_record_is_refused_by_its_number(name: str, is_async: bool) -> None:
@@ -217,7 +215,6 @@ UNREADABLE: dict[str, tuple[Any, str, str]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("name", UNREADABLE)
 async def test_record_that_cannot_be_read_is_refused(name: str, is_async: bool) -> None:
@@ -232,7 +229,6 @@ async def test_record_that_cannot_be_read_is_refused(name: str, is_async: bool) 
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
-@pytest.mark.anyio
 async def test_error_of_half_a_character_keeps_the_contact_to_itself() -> None:
     """No exception that hangs on the error holds what was in the record."""
     with pytest.raises(ValueError, match="surrogate") as caught:
@@ -241,7 +237,6 @@ async def test_error_of_half_a_character_keeps_the_contact_to_itself() -> None:
     assert caught.value.__context__ is None
 
 
-@pytest.mark.anyio
 async def test_blocking_iterable_does_not_run_in_the_event_loop() -> None:
     """A database cursor may block, and so is asked in a thread, with its iterator's making."""
     threads = set[int]()
@@ -262,7 +257,6 @@ def contact(number: int) -> dict[str, str]:
     return {"EMAIL": f"user{number}@example.com", "NAME": ""}
 
 
-@pytest.mark.anyio
 async def test_endless_iterable_is_read_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes is passed on before the end; and a cancellation strikes between two batches."""
     monkeypatch.setattr(records_module, "_BATCH_S", math.inf)
@@ -275,7 +269,6 @@ async def test_endless_iterable_is_read_batch_by_batch(monkeypatch: pytest.Monke
     assert next(records)["EMAIL"] == "user500@example.com"
 
 
-@pytest.mark.anyio
 async def test_error_of_the_iterable_goes_on_as_it_is() -> None:
     """What a database says is for whoever asked it."""
 
@@ -317,14 +310,12 @@ class Slotted:
     seed: dataclasses.InitVar[int] = 0
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", [Secretive, Slotted])
 async def test_private_fields_are_not_written(kind: Any) -> None:
     """What a class keeps for itself is no column, and its values are not judged."""
     assert await read([kind("a@example.com", "A")]) == b"EMAIL,NAME\na@example.com,A\n"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_rows_below_a_header_are_written_as_they_are(is_async: bool) -> None:
     """Each is a line of its own, blank ones too, so that the check names the lines."""
@@ -341,7 +332,6 @@ async def test_rows_below_a_header_are_written_as_they_are(is_async: bool) -> No
     assert written == b"\nNAME,EMAIL,\nA,a@example.com,5\n,,\nB\n"
 
 
-@pytest.mark.anyio
 async def test_cursor_of_a_database_names_the_columns_of_its_tuples() -> None:
     """Rows without names have them in the cursor's description (PEP 249)."""
     with closing(sqlite3.connect(":memory:", check_same_thread=False)) as database:
@@ -350,7 +340,6 @@ async def test_cursor_of_a_database_names_the_columns_of_its_tuples() -> None:
         assert (await read(rows)).decode() == "email,name\nming@example.com,王小明\n"
 
 
-@pytest.mark.anyio
 async def test_cursor_of_this_thread_alone_is_refused_with_the_way_out() -> None:
     """Contacts are read in threads, which a connection of sqlite3 has to allow."""
     with closing(sqlite3.connect(":memory:")) as database:
@@ -420,7 +409,6 @@ def test_any_records_are_what_the_standard_library_reads(records: list[dict[str,
     assert rows == records
 
 
-@pytest.mark.anyio
 async def test_database_columns_of_one_name_are_refused() -> None:
     """Of two columns called name, a row gives only one by its name; the other would be lost."""
     database = sqlite3.connect(":memory:", check_same_thread=False)

@@ -13,6 +13,8 @@ from newsleopard_async import ContactsReport, InvalidRequest, check_contacts
 from newsleopard_async.contacts.skip_list import read_skip
 from tests.contacts.checking import check, csv_of, found
 
+pytestmark = pytest.mark.anyio
+
 CONTACTS = "EMAIL,NAME\na@example.com,甲\nB@Example.com,乙\nc@example.com,丙\n"
 
 
@@ -46,7 +48,6 @@ FILES = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", FILES)
 async def test_file_may_have_many_forms(name: str, tmp_path: Path) -> None:
     """A column of addresses by any usual name, or one address a line, in any known encoding."""
@@ -62,7 +63,6 @@ async def test_file_may_have_many_forms(name: str, tmp_path: Path) -> None:
         assert report.size_bytes == len(clean.encode())
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", [list, set, tuple, iter, later, dict.fromkeys])
 async def test_addresses_may_be_given(kind: Any, tmp_path: Path) -> None:
     """Any iterable of text, async or not; but no mapping, whose meaning would be unclear."""
@@ -78,7 +78,6 @@ async def test_addresses_may_be_given(kind: Any, tmp_path: Path) -> None:
     assert report.skipped == 2
 
 
-@pytest.mark.anyio
 async def test_empty_list_leaves_nobody_out_with_a_warning(tmp_path: Path) -> None:
     """Nobody has unsubscribed yet; whoever meant another list sees the warning."""
     clean, report = await clean_of([], tmp_path)
@@ -88,7 +87,6 @@ async def test_empty_list_leaves_nobody_out_with_a_warning(tmp_path: Path) -> No
     assert [(each.level, each.rule) for each in report.findings] == [("warning", "skipped")]
 
 
-@pytest.mark.anyio
 async def test_skipped_rows_are_noted_with_their_lines(tmp_path: Path) -> None:
     """The note shows no address."""
     _, report = await clean_of(["b@example.com", "c@example.com"], tmp_path)
@@ -98,7 +96,6 @@ async def test_skipped_rows_are_noted_with_their_lines(tmp_path: Path) -> None:
     assert "@" not in note.message
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_file", [True, False])
 @pytest.mark.parametrize(("entry", "level"), [("none", "note"), ("b @example.com", "warning")])
 async def test_entries_without_an_address_are_named(
@@ -133,7 +130,6 @@ AROUND = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("text", AROUND)
 async def test_address_with_something_around_it_counts(text: str, tmp_path: Path) -> None:
     """In the list, in a file of it and in the contacts: nobody on the list gets a mail."""
@@ -152,7 +148,6 @@ async def test_address_with_something_around_it_counts(text: str, tmp_path: Path
         assert report.skipped == 1
 
 
-@pytest.mark.anyio
 async def test_entry_that_no_address_can_be_read_from_is_compared_as_it_is(tmp_path: Path) -> None:
     """The platform may take what we do not."""
     contacts = "EMAIL,NAME\n用戶@example.com,甲\nc@example.com,丙\n"
@@ -164,7 +159,6 @@ async def test_entry_that_no_address_can_be_read_from_is_compared_as_it_is(tmp_p
     assert report.skipped == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("skip", "rule"),
     [
@@ -190,7 +184,6 @@ async def test_list_that_cannot_be_used_is_refused(skip: Any, rule: str, tmp_pat
     assert (problem.field, problem.rule) == ("skip", rule)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
@@ -216,7 +209,6 @@ async def test_file_that_cannot_be_used_is_refused(
     assert (problem.field, problem.rule) == ("skip", rule)
 
 
-@pytest.mark.anyio
 async def test_list_may_be_longer_than_a_piece(tmp_path: Path) -> None:
     """Pieces and blocks of a file, and batches of an iterable."""
     entries = [f"user{number}@contacts.example" for number in range(40_000)]
@@ -266,7 +258,6 @@ def test_contacts_that_are_all_skipped_have_no_rows() -> None:
     assert checked.report.going == 0
 
 
-@pytest.mark.anyio
 async def test_place_is_counted_over_all_pieces_of_work() -> None:
     """Entries are taken some thousands at a time, and an error names the place among all."""
     entries: list[Any] = ["a@example.com"] * 10_000

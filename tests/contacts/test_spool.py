@@ -19,6 +19,8 @@ from newsleopard_async.temporary import append, private_folder
 from tests.clients import files_in
 from tests.contacts.examples import Pieces
 
+pytestmark = pytest.mark.anyio
+
 
 def see_all(piece: bytes) -> bool:
     """Want every piece."""
@@ -44,7 +46,6 @@ class Plain:
         return self.left.pop(0)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("given", "sizes"),
     [
@@ -69,7 +70,6 @@ async def test_pieces_are_of_one_size(
     assert b"".join(found) == b"".join(given)
 
 
-@pytest.mark.anyio
 async def test_source_is_spooled(tmp_path: Path) -> None:
     """Everything is in the file, which must then stay as it is."""
     file = await spool(Plain(), tmp_path / "raw", see_all)
@@ -78,7 +78,6 @@ async def test_source_is_spooled(tmp_path: Path) -> None:
     assert [piece async for piece in file.pieces()] == [b"EMAIL,NAME\n"]
 
 
-@pytest.mark.anyio
 async def test_source_is_closed_once_enough_is_known(tmp_path: Path) -> None:
     """An endless source of something else is not read to the end of the disk."""
     closed: list[bool] = []
@@ -116,7 +115,6 @@ async def no_generator() -> list[bytes]:
     return [b"EMAIL,NAME\n"]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("build", [no_generator, list])
 async def test_source_that_is_no_generator_is_refused(build: Any, tmp_path: Path) -> None:
     """A method that returns everything at once is told to yield."""
@@ -124,7 +122,6 @@ async def test_source_that_is_no_generator_is_refused(build: Any, tmp_path: Path
         await spool(Returning(build()), tmp_path / "raw", see_all)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("piece", ["EMAIL,NAME\n", bytearray(b"EMAIL"), None])
 async def test_source_that_gives_no_bytes_is_refused(piece: Any, tmp_path: Path) -> None:
     """The type of what it gave is named."""
@@ -132,7 +129,6 @@ async def test_source_that_gives_no_bytes_is_refused(piece: Any, tmp_path: Path)
         await spool(Pieces((b"EMAIL", piece)), tmp_path / "raw", see_all)
 
 
-@pytest.mark.anyio
 async def test_error_of_a_source_goes_on_as_it_is(tmp_path: Path) -> None:
     """An OSError of somebody else's store is not one of the disk."""
 
@@ -145,7 +141,6 @@ async def test_error_of_a_source_goes_on_as_it_is(tmp_path: Path) -> None:
         await spool(Broken(), tmp_path / "raw", see_all)
 
 
-@pytest.mark.anyio
 async def test_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     """The temporary folder is part of the set-up."""
     with pytest.raises(ConfigurationError, match=r"temporary folder: No such file .*TMPDIR"):

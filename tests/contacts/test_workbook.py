@@ -17,6 +17,8 @@ from newsleopard_async.contacts import workbook as workbook_module
 from tests.contacts.books import Rows, book
 from tests.contacts.examples import CSV, ROWS, Pieces, clean_contacts, written
 
+pytestmark = pytest.mark.anyio
+
 TABLE = [list(ROWS[0]), *(list(row.values()) for row in ROWS)]
 
 
@@ -43,14 +45,12 @@ FORMS: dict[str, Callable[[Path, bytes], Any]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("form", FORMS)
 async def test_workbook_of_every_form_is_read(form: str, tmp_path: Path) -> None:
     """It is known by its content, whatever it is called."""
     assert await clean(FORMS[form](tmp_path, book(TABLE))) == CSV
 
 
-@pytest.mark.anyio
 async def test_values_of_a_sheet_are_cells() -> None:
     """Numbers have no ".0", dates are ISO, and errors keep their text."""
     values = [
@@ -80,7 +80,6 @@ async def test_values_of_a_sheet_are_cells() -> None:
     )
 
 
-@pytest.mark.anyio
 async def test_lost_zero_of_a_phone_is_seen() -> None:
     """A phone number that Excel took for a number has lost its zero."""
     rows: Rows = [["EMAIL", "NAME", "手機"], *([f"{each}@x.tw", "A", 912345678] for each in "ab")]
@@ -90,7 +89,6 @@ async def test_lost_zero_of_a_phone_is_seen() -> None:
     assert "leading-zero" in [each.rule for each in report.warnings]
 
 
-@pytest.mark.anyio
 async def test_lines_of_findings_are_the_rows_of_the_sheet() -> None:
     """Blank rows and line breaks inside cells move no row."""
     rows: Rows = [
@@ -110,7 +108,6 @@ async def test_lines_of_findings_are_the_rows_of_the_sheet() -> None:
     assert invalid.places == (5, 7)
 
 
-@pytest.mark.anyio
 async def test_first_visible_sheet_with_a_cell_is_read() -> None:
     """Which one it was is said if another could have been meant; hidden ones are not."""
 
@@ -134,7 +131,6 @@ async def test_first_visible_sheet_with_a_cell_is_read() -> None:
     assert "workbook" not in [each.rule for each in quiet]
 
 
-@pytest.mark.anyio
 async def test_names_of_many_sheets_are_cut() -> None:
     """Five of them are enough to know what is meant."""
     report = await check_contacts(book({f"S{number}": TABLE for number in range(9)}))
@@ -142,7 +138,6 @@ async def test_names_of_many_sheets_are_cut() -> None:
     assert "and not 'S1', 'S2', 'S3', 'S4', 'S5', …;" in found(report, "workbook")
 
 
-@pytest.mark.anyio
 async def test_error_beside_empty_columns_keeps_its_text() -> None:
     """The cells begin at the first column that has one, and errors are counted from the first."""
 
@@ -154,7 +149,6 @@ async def test_error_beside_empty_columns_keeps_its_text() -> None:
     assert await clean(book(rows, fail)) == "EMAIL,NAME,X\na@example.com,王,#N/A\n"
 
 
-@pytest.mark.anyio
 async def test_hidden_rows_are_counted() -> None:
     """Whoever filtered a list may believe that the others are gone."""
 
@@ -167,7 +161,6 @@ async def test_hidden_rows_are_counted() -> None:
     assert found(report, "workbook").startswith("has 1 hidden row,")
 
 
-@pytest.mark.anyio
 async def test_rows_that_are_left_out_go_to_a_csv(tmp_path: Path) -> None:
     """What is written beside a workbook is called what it is."""
     path = written(tmp_path, book([*TABLE, ["nobody", "B", ""]]), "members.xlsx")
@@ -177,14 +170,12 @@ async def test_rows_that_are_left_out_go_to_a_csv(tmp_path: Path) -> None:
     assert report.left_out_to == tmp_path / "members.left-out.csv"
 
 
-@pytest.mark.anyio
 async def test_workbook_has_no_encoding() -> None:
     """An encoding is of text, and who says one has another file in mind."""
     with pytest.raises(InvalidRequest, match="a workbook has none"):
         await check_contacts(book(TABLE), encoding="big5")
 
 
-@pytest.mark.anyio
 async def test_workbook_that_changes_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +193,6 @@ async def test_workbook_that_changes_is_refused(
         await check_contacts(path)
 
 
-@pytest.mark.anyio
 async def test_workbook_without_the_extra_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """There are two ways out: to install it, or to save the sheet as CSV."""
     monkeypatch.setitem(sys.modules, "python_calamine", None)
@@ -352,7 +342,6 @@ BAD: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", BAD)
 async def test_workbook_that_cannot_be_read_is_an_error(name: str) -> None:
     """It is said what is wrong with it, before anything fills the memory."""
@@ -364,7 +353,6 @@ async def test_workbook_that_cannot_be_read_is_an_error(name: str) -> None:
     assert report.rows == 0
 
 
-@pytest.mark.anyio
 async def test_error_without_a_text_takes_none_of_another_cell() -> None:
     """It is an empty cell."""
     cells = b'<row r="9"><c r="A9" t="e"></c><c r="B9" t="str"><v>x</v></c></row></sheetData>'
@@ -373,7 +361,6 @@ async def test_error_without_a_text_takes_none_of_another_cell() -> None:
     assert (await clean(content)).splitlines()[1:] == [",x"]
 
 
-@pytest.mark.anyio
 async def test_formulas_without_a_result_are_counted() -> None:
     """A program that writes a formula does not compute it, and calamine does neither."""
     cells = (
@@ -390,7 +377,6 @@ async def test_formulas_without_a_result_are_counted() -> None:
     assert "has 3 formulas without a result" in message
 
 
-@pytest.mark.anyio
 async def test_rows_and_cells_may_leave_out_where_they_are() -> None:
     """They follow each other."""
     texts = (("EMAIL", "NAME"), ("a@example.com", "x"))
@@ -413,7 +399,6 @@ class Ending(BaseException):
     """What ends a program."""
 
 
-@pytest.mark.anyio
 async def test_panic_of_calamine_is_an_error_of_the_workbook(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -433,7 +418,6 @@ async def test_panic_of_calamine_is_an_error_of_the_workbook(
         await check_contacts(GOOD)
 
 
-@pytest.mark.anyio
 async def test_sheet_without_rows_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sheet is looked through in constant memory, cut between its rows."""
     monkeypatch.setattr(workbook_module, "_PIECE_BYTES", 4)
@@ -443,7 +427,6 @@ async def test_sheet_without_rows_is_not_kept_in_memory(monkeypatch: pytest.Monk
     assert "is damaged (ValueError)" in found(report, "spreadsheet-file")
 
 
-@pytest.mark.anyio
 async def test_binary_workbook_is_an_error() -> None:
     """Nobody can say how far its cells go before it is in memory."""
     file = io.BytesIO()
@@ -455,7 +438,6 @@ async def test_binary_workbook_is_an_error() -> None:
     assert "is a binary workbook (.xlsb); save it as .xlsx" in found(report, "spreadsheet-file")
 
 
-@pytest.mark.anyio
 async def test_workbook_that_would_be_huge_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the archive says of its sizes is judged first."""
     monkeypatch.setattr(workbook_module, "_MOST_BYTES", 1_000)

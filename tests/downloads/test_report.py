@@ -17,6 +17,8 @@ from newsleopard_async import InvalidRequest
 from newsleopard_async.downloads.report import ReportCounts, count_report, report_rows
 from newsleopard_async.models.reports import ReportRow
 
+pytestmark = pytest.mark.anyio
+
 
 async def rows_of(path: Path, content: str) -> list[ReportRow]:
     """Write a report file, and read it."""
@@ -43,7 +45,6 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("header", "row"), ADDRESSES)
 async def test_address_is_the_recipients(header: str, row: str, path: Path) -> None:
     """By the names of its columns, the one that says most first, if the cell is an address."""
@@ -54,7 +55,6 @@ async def test_address_is_the_recipients(header: str, row: str, path: Path) -> N
     assert counts.people == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "row", ["https://x.tw/?u=b@x.tw,550 <b@x.tw> is full,a@x.tw", "mailto:b@x.tw,a@x.tw"]
 )
@@ -78,7 +78,6 @@ NOT_ADDRESSES = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", NOT_ADDRESSES)
 async def test_name_with_an_at_sign_is_a_name(name: str, path: Path) -> None:
     """A first row is a header unless one of its cells looks like an address."""
@@ -92,7 +91,6 @@ async def test_name_with_an_at_sign_is_a_name(name: str, path: Path) -> None:
     assert (counts.rows, counts.people) == (2, 2)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("cell", NOT_ADDRESSES)
 async def test_cell_with_an_at_sign_is_no_address_without_a_header(cell: str, path: Path) -> None:
     """An address has a domain, which ends in letters; any other cell is left in the values."""
@@ -102,7 +100,6 @@ async def test_cell_with_an_at_sign_is_no_address_without_a_header(cell: str, pa
     assert found[0].values["column 1"] == cell
 
 
-@pytest.mark.anyio
 async def test_address_may_stand_behind_a_name(path: Path) -> None:
     """As in a mail's own header; it is given as it stands in the file."""
     (found,) = await rows_of(path, "收件人\n王小明 <a@x.tw>\n")
@@ -110,7 +107,6 @@ async def test_address_may_stand_behind_a_name(path: Path) -> None:
     assert found.email == "王小明 <a@x.tw>"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "content",
     [
@@ -144,7 +140,6 @@ REASONS = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("header", "separator"), [("EMAIL,NAME,BOUNCED_AT,REASON", ","), ("信箱,a,b,c", ";"), ("", ",")]
 )
@@ -189,7 +184,6 @@ def test_any_proper_report_is_read_as_it_was_written(
     assert [tuple(row.values.values()) for row in found] == [("c@x.tw", *row) for row in rows]
 
 
-@pytest.mark.anyio
 async def test_lone_quote_spoils_one_row_of_a_report(path: Path) -> None:
     """A program that writes no quotes writes those of names as they are."""
     rows = "".join(f"u{number}@x.tw,U{number}\n" for number in range(30))
@@ -218,7 +212,6 @@ CLICKS = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("header", "row", "url"), CLICKS)
 async def test_url_is_where_the_link_leads(
     header: str, row: str, url: str | None, path: Path
@@ -241,7 +234,6 @@ BOUNCES = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("header", "row", "reason"), BOUNCES)
 async def test_reason_is_in_words_if_there_are_any(
     header: str, row: str, reason: str | None, path: Path
@@ -252,7 +244,6 @@ async def test_reason_is_in_words_if_there_are_any(
     assert found.reason == reason
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("content", "rule", "says"),
     [
@@ -284,7 +275,6 @@ async def test_unreadable_file_is_named(content: bytes, rule: str, says: str, pa
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("content", "people"),
     [
@@ -314,7 +304,6 @@ FRAMED = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("frame", FRAMED)
 async def test_title_and_total_are_no_rows(frame: str, path: Path) -> None:
     """Whoever opened a report in a spreadsheet may have added them."""
@@ -329,7 +318,6 @@ async def test_title_and_total_are_no_rows(frame: str, path: Path) -> None:
     assert (counts.rows, counts.people) == (2, 2)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "content",
     [
@@ -345,7 +333,6 @@ async def test_row_of_words_of_headers_is_no_header(content: str, path: Path) ->
     assert len(found) == 2
 
 
-@pytest.mark.anyio
 async def test_unknown_encoding_is_no_fault_of_the_file(path: Path) -> None:
     """It is the argument that is wrong."""
     path.write_bytes(b"EMAIL\n")

@@ -43,6 +43,8 @@ from tests.clients import csv_of
 from tests.constants import CAMPAIGN, KEY, START, SUBJECT_TEST
 from tests.durable.desk import Desk, at_desk
 
+pytestmark = pytest.mark.anyio
+
 TO_A_LIST = attrs.evolve(CAMPAIGN, lists=(ListSn("5f53d07eff19c195062524fa4697bde9"),))
 
 HOUR = timedelta(hours=1)
@@ -80,7 +82,6 @@ def before_each_save(act: Callable[[int], Awaitable[None]]) -> Iterator[None]:
 # Sending
 
 
-@pytest.mark.anyio
 async def test_attempt_sends_the_campaign_and_says_so(desk: Desk) -> None:
     """All contacts are in its list; a second attempt, or a late one, does nothing."""
     first = await desk.start()
@@ -98,7 +99,6 @@ async def test_attempt_sends_the_campaign_and_says_so(desk: Desk) -> None:
     assert desk.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_superseded_attempt_asks_for_nothing(desk: Desk) -> None:
     """Its send has a later one, or was cancelled."""
     await desk.start()
@@ -111,7 +111,6 @@ async def test_superseded_attempt_asks_for_nothing(desk: Desk) -> None:
     assert desk.emulator.requests == ()
 
 
-@pytest.mark.anyio
 async def test_send_without_contacts_goes_to_the_lists_of_the_campaign(desk: Desk) -> None:
     """Nothing is opened."""
     sn = await desk.bench.make_list()
@@ -121,7 +120,6 @@ async def test_send_without_contacts_goes_to_the_lists_of_the_campaign(desk: Des
     assert desk.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_addresses_that_are_left_out_are_read_for_each_attempt(desk: Desk) -> None:
     """Out of a file of their own, compared with its hash."""
     skip = desk.file.with_name("skip.csv")
@@ -135,7 +133,6 @@ async def test_addresses_that_are_left_out_are_read_for_each_attempt(desk: Desk)
 # What passes, and what needs a change
 
 
-@pytest.mark.anyio
 async def test_held_send_is_looked_for_by_the_next_attempt(desk: Desk) -> None:
     """Due when the pipeline says; it finds the campaign, or waits for a person."""
     await desk.start()
@@ -152,7 +149,6 @@ async def test_held_send_is_looked_for_by_the_next_attempt(desk: Desk) -> None:
     assert desk.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_decision_of_a_person_begins_the_next_attempt(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +171,6 @@ async def test_decision_of_a_person_begins_the_next_attempt(
     assert desk.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("decision", "sn", "state"), [("sent", "c0ffee", "done"), ("abandon", None, "abandoned")]
 )
@@ -203,7 +198,6 @@ def _let_time_pass(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decision, "_ON_ITS_WAY", timedelta(seconds=-3_600))
 
 
-@pytest.mark.anyio
 async def test_day_that_is_used_up_is_waited_for(desk: Desk) -> None:
     """The next attempt is a row; nobody waits."""
     desk.emulator.exhaust_day(resets_in_s=3 * 3_600)
@@ -216,7 +210,6 @@ async def test_day_that_is_used_up_is_waited_for(desk: Desk) -> None:
     assert desk.emulator.submitted == 0
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_submitted", [False, True])
 async def test_contacts_that_are_gone_matter_until_the_submit(
     desk: Desk, *, is_submitted: bool
@@ -253,7 +246,6 @@ async def _crash_after_submit(desk: Desk) -> None:
     assert desk.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_submitted", [False, True])
 async def test_contacts_that_were_changed_are_refused_until_the_submit(
     desk: Desk, *, is_submitted: bool
@@ -278,7 +270,6 @@ async def test_contacts_that_were_changed_are_refused_until_the_submit(
     assert (await desk.carry()).state == "done"
 
 
-@pytest.mark.anyio
 async def test_key_that_is_refused_is_asked_for_again(sqlite_url: str, tmp_path: Path) -> None:
     """It may have been changed; what the old one has begun goes on with the new one."""
     asked: list[str] = []
@@ -300,7 +291,6 @@ async def test_key_that_is_refused_is_asked_for_again(sqlite_url: str, tmp_path:
         await shop.runner.clients.aclose()
 
 
-@pytest.mark.anyio
 async def test_platform_out_of_order_costs_one_send_its_requests(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,7 +319,6 @@ async def test_platform_out_of_order_costs_one_send_its_requests(
     assert {(await desk.carry(key)).error for key in keys} != {"ServerError"}
 
 
-@pytest.mark.anyio
 async def test_factory_that_fails_is_asked_again_and_given_up_at_last(
     sqlite_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -350,7 +339,6 @@ async def test_factory_that_fails_is_asked_again_and_given_up_at_last(
     assert "test_attempt_runner.py" in caplog.text
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
@@ -371,7 +359,6 @@ async def test_client_that_is_set_up_wrongly_is_waited_for(
     assert message in status.message
 
 
-@pytest.mark.anyio
 async def test_clients_are_made_once_for_each_account(sqlite_url: str, tmp_path: Path) -> None:
     """One of two accounts may be the same; each is closed once, at the end."""
     made: list[NewsLeopard] = []
@@ -398,7 +385,6 @@ async def test_clients_are_made_once_for_each_account(sqlite_url: str, tmp_path:
 # Time
 
 
-@pytest.mark.anyio
 async def test_send_that_could_not_begin_in_time_sends_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -414,7 +400,6 @@ async def test_send_that_could_not_begin_in_time_sends_nothing(
     assert desk.emulator.requests == ()
 
 
-@pytest.mark.anyio
 async def test_send_that_began_in_time_and_took_too_long_sends_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,7 +420,6 @@ async def test_send_that_began_in_time_and_took_too_long_sends_nothing(
     assert desk.emulator.submitted == 0
 
 
-@pytest.mark.anyio
 async def test_send_that_was_submitted_in_time_is_brought_to_its_end(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,7 +434,6 @@ async def test_send_that_was_submitted_in_time_is_brought_to_its_end(
     assert desk.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_send_that_goes_on_without_its_spec_says_so(desk: Desk) -> None:
     """A second end of an attempt may come after the first one was purged; it must not go on so."""
     await desk.start()
@@ -470,7 +453,6 @@ async def test_send_that_goes_on_without_its_spec_says_so(desk: Desk) -> None:
 # Until it is sent
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("campaign", "wait_s"),
     [
@@ -504,7 +486,6 @@ async def test_campaign_is_looked_at_when_it_can_be_sent(
     assert desk.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_campaign_that_takes_long_is_looked_at_again_for_a_week(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -526,7 +507,6 @@ async def test_campaign_that_takes_long_is_looked_at_again_for_a_week(
     assert status.needs_a_person
 
 
-@pytest.mark.anyio
 async def test_campaign_that_failed_on_the_platform_needs_a_person(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -549,7 +529,6 @@ async def test_campaign_that_failed_on_the_platform_needs_a_person(
 # A worker that leaves
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("number", _SAVES)
 async def test_attempt_that_is_cancelled_is_given_back(
     number: int, sqlite_url: str, tmp_path: Path
@@ -584,7 +563,6 @@ async def test_attempt_that_is_cancelled_is_given_back(
         assert desk.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_worker_that_leaves_while_the_database_is_away_does_not_hang(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -612,7 +590,6 @@ async def test_worker_that_leaves_while_the_database_is_away_does_not_hang(
 # Cancelling
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("number", [*_SAVES, 11])
 async def test_cancelled_means_that_nothing_is_sent(
     number: int, sqlite_url: str, tmp_path: Path
@@ -659,7 +636,6 @@ def _once_only(act: Callable[[int], Awaitable[None]]) -> Callable[[int], Awaitab
     return guarded
 
 
-@pytest.mark.anyio
 async def test_send_that_was_cancelled_by_a_process_that_died_is_cancelled(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -674,7 +650,6 @@ async def test_send_that_was_cancelled_by_a_process_that_died_is_cancelled(
     assert desk.emulator.requests == ()
 
 
-@pytest.mark.anyio
 async def test_attempt_on_the_wire_is_too_late_to_cancel_and_is_replaced_by_none(
     desk: Desk,
 ) -> None:
@@ -694,7 +669,6 @@ async def test_attempt_on_the_wire_is_too_late_to_cancel_and_is_replaced_by_none
     assert answers == ["too late"]
 
 
-@pytest.mark.anyio
 async def test_attempt_that_is_replaced_under_way_does_not_submit(desk: Desk) -> None:
     """Of several attempts only the last one does; the new campaign goes out, and no other."""
     await desk.start()
@@ -811,7 +785,6 @@ def test_error_of_something_else_is_given_up_after_hours() -> None:
     assert kept == ["waiting", "failed", "failed"]
 
 
-@pytest.mark.anyio
 async def test_client_that_was_replaced_is_closed_once_nobody_uses_it(
     sqlite_url: str, tmp_path: Path
 ) -> None:

@@ -27,6 +27,8 @@ from tests.clients import connected, csv_of, refused
 from tests.constants import CAMPAIGN
 from tests.contacts.books import book
 
+pytestmark = pytest.mark.anyio
+
 
 def problem_of(url: Any) -> str:
     """Return the rule that a place of contacts breaks; its message is to show nothing of it."""
@@ -185,7 +187,6 @@ async def outcome_of(folder: Path, *, is_opened: bool, content: bytes, **options
         return went, counts, read[-1], left_out.exists() and left_out.read_text("utf-8")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("way", WAYS)
 async def test_contacts_of_a_url_are_those_of_the_file(way: str, tmp_path: Path) -> None:
     """Whatever a file holds, and however it is to be read, a worker sends as the path would."""
@@ -215,7 +216,6 @@ class Broken:
         raise OSError(errno.ECONNRESET, "ming@example.com s3cret")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("opener", "why"),
     [
@@ -239,7 +239,6 @@ async def test_contacts_that_are_not_there_now_are_no_mistake(
     assert not any(hidden in str(caught.value) for hidden in ("ming@", "s3cret"))
 
 
-@pytest.mark.anyio
 async def test_host_that_does_not_answer_keeps_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """What never comes is not waited for without an end."""
     monkeypatch.setattr("newsleopard_async.durable.contacts._LONGEST_WAIT_S", 0.01)
@@ -268,7 +267,6 @@ class Unreadable:
         self.is_closed = True
 
 
-@pytest.mark.anyio
 async def test_what_was_opened_is_closed_and_opened_anew(tmp_path: Path) -> None:
     """No one else has the file that the opener returned; each reading has its own."""
     opened: list[Any] = []
@@ -288,7 +286,6 @@ async def test_what_was_opened_is_closed_and_opened_anew(tmp_path: Path) -> None
     assert failing.is_closed
 
 
-@pytest.mark.anyio
 async def test_reading_that_ends_early_closes_what_was_opened() -> None:
     """A cancelled run leaves no connection behind, and has compared nothing."""
     file = open_async(csv_of(50_000).encode())
@@ -301,7 +298,6 @@ async def test_reading_that_ends_early_closes_what_was_opened() -> None:
     assert source.sha256 is None
 
 
-@pytest.mark.anyio
 async def test_run_without_its_contacts_leaves_no_trace(tmp_path: Path) -> None:
     """Nothing was begun, so that a later attempt begins anew, on whichever host."""
     async with connected() as bench:
@@ -329,7 +325,6 @@ def open_async(content: bytes) -> Any:
     return Later(content)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("opened", "field", "rule"),
     [("members.csv", "contacts", "text"), (5, "contacts", "type"), ([5], "skip", "type")],
@@ -346,7 +341,6 @@ async def test_opener_that_gives_no_contacts_is_a_mistake(
     assert problem.rule == rule
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("opened", [CSV, [dict(zip(ROWS[0], ROWS[1], strict=True))]])
 async def test_encoding_is_not_applied_to_text(opened: Any) -> None:
     """Text and records of an opener have none, as when they are given to the pipeline itself."""
@@ -356,7 +350,6 @@ async def test_encoding_is_not_applied_to_text(opened: Any) -> None:
         await workflows.check_contacts(source, encoding="big5")
 
 
-@pytest.mark.anyio
 async def test_contacts_that_changed_are_not_sent_to(tmp_path: Path) -> None:
     """Whoever is in the file now was not meant when the send was started."""
     members = tmp_path / "members.csv"
@@ -374,7 +367,6 @@ async def test_contacts_that_changed_are_not_sent_to(tmp_path: Path) -> None:
             pass
 
 
-@pytest.mark.anyio
 async def test_file_of_one_host_is_refused_on_a_fleet(tmp_path: Path) -> None:
     """Only the shared folder has the same files everywhere; no link and no .. leads out of it."""
     shared, private = tmp_path / "shared", tmp_path / "private"
@@ -401,7 +393,6 @@ async def test_file_of_one_host_is_refused_on_a_fleet(tmp_path: Path) -> None:
     assert await fleet.digest((shared / "members.csv").as_uri()) == sha256_of(CSV.encode())
 
 
-@pytest.mark.anyio
 async def test_url_without_an_opener_is_refused() -> None:
     """The way out is named; and a folder is no file that is missing."""
     with pytest.raises(InvalidRequest, match=r"contacts: s3://bucket/a.csv .* contacts=…"):

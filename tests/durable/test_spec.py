@@ -18,6 +18,8 @@ from newsleopard_async.durable.spec import SendSpec, prepared, problems_of_time
 from tests.constants import CAMPAIGN, MAILINGS, START
 from tests.plainness import assert_exactly_plain
 
+pytestmark = pytest.mark.anyio
+
 URL = "s3://bucket/members.csv"
 SHA = "0a" * 32
 CSV = "EMAIL,NAME\nming@example.com,王小明\nmei@example.com,李小美\n"
@@ -228,7 +230,6 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@pytest.mark.anyio
 async def test_hashes_are_filled_in(tmp_path: Path) -> None:
     """Whoever starts a send need not compute them; what is to be written later is not yet."""
     members, left = tmp_path / "members.csv", tmp_path / "left.csv"
@@ -251,7 +252,6 @@ async def test_hashes_are_filled_in(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["left.csv", "members.csv"]
 
 
-@pytest.mark.anyio
 async def test_nothing_is_read_if_the_hashes_are_given() -> None:
     """A light process starts a send whose contacts it cannot open; the campaign is judged."""
     given = spec(contacts_sha256=SHA, skip=URL, skip_sha256=SHA)
@@ -263,7 +263,6 @@ async def test_nothing_is_read_if_the_hashes_are_given() -> None:
     assert len(caught.value.problems) == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("content", "changes", "expected"),
     [
@@ -296,7 +295,6 @@ async def test_contacts_are_judged_before_they_are_kept(
     assert found == (expected and [*expected, ("schedule.when", "future")])
 
 
-@pytest.mark.anyio
 async def test_contacts_that_cannot_be_read_here_are_refused(tmp_path: Path) -> None:
     """A send is started where they can be read, or with their hash."""
     missing, left = tmp_path / "missing.csv", tmp_path / "left.csv"

@@ -38,6 +38,8 @@ from newsleopard_async.workflows.send_key import token_of
 from tests.constants import KEY, ROOT
 from tests.durable.desk import Desk, at_desk, opened
 
+pytestmark = pytest.mark.anyio
+
 
 @attrs.define
 class HandEngine:
@@ -120,7 +122,6 @@ async def until(is_so: Callable[[], bool]) -> None:
 # In this process
 
 
-@pytest.mark.anyio
 async def test_worker_carries_what_the_engine_hands_it(desk: Desk, engine: HandEngine) -> None:
     """In this event loop; it is ready until it leaves, and is in the roster."""
     await desk.start()
@@ -139,7 +140,6 @@ async def test_worker_carries_what_the_engine_hands_it(desk: Desk, engine: HandE
     assert engine.left_within_s >= desk.bench.nl._api.timeouts.submit_s
 
 
-@pytest.mark.anyio
 async def test_worker_that_leaves_gives_back_what_it_carries(
     desk: Desk, engine: HandEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +175,6 @@ async def test_worker_that_leaves_gives_back_what_it_carries(
         assert (await desk.carry(key)).state == "done"
 
 
-@pytest.mark.anyio
 async def test_error_inside_of_a_worker_leaves_as_it_is(desk: Desk, engine: HandEngine) -> None:
     """In no group of errors."""
     with pytest.raises(LookupError, match="of the caller"):
@@ -185,7 +184,6 @@ async def test_error_inside_of_a_worker_leaves_as_it_is(desk: Desk, engine: Hand
     assert engine.left_within_s is not None
 
 
-@pytest.mark.anyio
 async def test_worker_that_is_cancelled_leaves(desk: Desk, engine: HandEngine) -> None:
     """As by a task group of the application."""
     with anyio.CancelScope() as scope:
@@ -197,7 +195,6 @@ async def test_worker_that_is_cancelled_leaves(desk: Desk, engine: HandEngine) -
     assert await desk.durable.workers() == ()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("what", ["roster", "engine"])
 async def test_worker_leaves_though_something_fails_at_its_end(
     what: str, desk: Desk, engine: HandEngine, monkeypatch: pytest.MonkeyPatch
@@ -220,7 +217,6 @@ async def test_worker_leaves_though_something_fails_at_its_end(
     assert len(await desk.durable.workers()) == (what == "roster")
 
 
-@pytest.mark.anyio
 async def test_worker_that_has_left_is_alive_no_more(
     desk: Desk, engine: HandEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +229,6 @@ async def test_worker_that_has_left_is_alive_no_more(
         assert await desk.durable.workers() == ()
 
 
-@pytest.mark.anyio
 async def test_worker_goes_on_while_the_database_is_away(
     desk: Desk,
     engine: HandEngine,
@@ -261,7 +256,6 @@ async def test_worker_goes_on_while_the_database_is_away(
     assert "could not look for others: it is away" in caplog.text
 
 
-@pytest.mark.anyio
 async def test_sqlite_has_one_worker(desk: Desk, engine: HandEngine) -> None:
     """Of whichever process; once it has left, there may be another one."""
     for _ in range(2):
@@ -271,7 +265,6 @@ async def test_sqlite_has_one_worker(desk: Desk, engine: HandEngine) -> None:
                     pass
 
 
-@pytest.mark.anyio
 async def test_worker_that_cannot_be_is_refused(sqlite_url: str) -> None:
     """Before anything is begun."""
     async with opened(sqlite_url) as durable:
@@ -286,7 +279,6 @@ async def test_worker_that_cannot_be_is_refused(sqlite_url: str) -> None:
                 durable.worker(slots=slots)
 
 
-@pytest.mark.anyio
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_signal_ends_the_work(number: int, desk: Desk, engine: HandEngine) -> None:
@@ -356,7 +348,6 @@ async def fall_silent(durable: Durable, name: str, for_s: float) -> None:
     await durable._database.run(work)
 
 
-@pytest.mark.anyio
 async def test_attempts_of_silent_workers_are_taken_over(url: str) -> None:
     """Of one that was killed, or left without a word; neither of those alive nor of this one."""
     async with opened(url) as durable:
@@ -382,7 +373,6 @@ async def test_attempts_of_silent_workers_are_taken_over(url: str) -> None:
         assert await at.take_over() == 0
 
 
-@pytest.mark.anyio
 async def test_lease_is_by_the_time_of_the_database(url: str) -> None:
     """A worker that was silent for less than a lease keeps what it has."""
     async with opened(url) as durable:
@@ -399,7 +389,6 @@ async def test_lease_is_by_the_time_of_the_database(url: str) -> None:
         assert await idle(durable).take_over() == 1
 
 
-@pytest.mark.anyio
 async def test_one_worker_of_sqlite_takes_over_at_once(sqlite_url: str) -> None:
     """Whatever another one had is its: there is no other."""
     async with opened(sqlite_url) as durable:
@@ -410,7 +399,6 @@ async def test_one_worker_of_sqlite_takes_over_at_once(sqlite_url: str) -> None:
         assert await idle(durable, is_alone=True).take_over() == 1
 
 
-@pytest.mark.anyio
 async def test_attempt_that_was_taken_and_never_begun_is_given_a_follower(sqlite_url: str) -> None:
     """At the second look; at the first it may be about to begin."""
     async with opened(sqlite_url) as durable:
@@ -421,7 +409,6 @@ async def test_attempt_that_was_taken_and_never_begun_is_given_a_follower(sqlite
         assert [await at.take_over(), await at.take_over(), await at.take_over()] == [0, 1, 0]
 
 
-@pytest.mark.anyio
 async def test_attempt_that_has_ended_is_not_followed(sqlite_url: str) -> None:
     """Its worker died before the engine noted it."""
     async with opened(sqlite_url) as durable:
@@ -436,7 +423,6 @@ async def test_attempt_that_has_ended_is_not_followed(sqlite_url: str) -> None:
         assert (row.state, row.attempt) == ("cancelled", 0)
 
 
-@pytest.mark.anyio
 async def test_attempts_that_the_engine_has_lost_are_made_again(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -454,7 +440,6 @@ async def test_attempts_that_the_engine_has_lost_are_made_again(
     assert "attempt 0 at 'lost' was lost" in caplog.text
 
 
-@pytest.mark.anyio
 async def test_send_that_was_decided_about_waits_for_nobody(url: str) -> None:
     """Whoever decided may have died before the next attempt was made."""
     async with opened(url) as durable:
@@ -485,7 +470,6 @@ async def hold(durable: Durable, key: str) -> None:
     await durable._ledger.save_result(SendAttempt(key, 0), "main", AttemptResult(state="held"))
 
 
-@pytest.mark.anyio
 async def test_worker_whose_clock_is_wrong_takes_nothing(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -503,7 +487,6 @@ async def test_worker_whose_clock_is_wrong_takes_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("url", "anyio_backend"),
     [("sqlite", "asyncio"), ("postgres", "asyncio"), ("sqlite", "trio")],

@@ -20,10 +20,11 @@ from tests.clients import connected, csv_of
 from tests.constants import AB_TESTS, CAMPAIGN
 from tests.observers import RecordingObserver
 
+pytestmark = pytest.mark.anyio
+
 DAY = timedelta(days=1)
 
 
-@pytest.mark.anyio
 async def test_list_is_created_and_listed() -> None:
     """A new list has the given name, nobody in it, and the code that was returned."""
     async with connected() as bench:
@@ -35,7 +36,6 @@ async def test_list_is_created_and_listed() -> None:
     assert (row.status, row.is_segment, row.created) == ("GENERAL", False, bench.clock.now())
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("grouped", [True, False])
 async def test_text_is_imported(grouped: bool) -> None:
     """Contacts given as text become known, and join the list if one is named."""
@@ -52,7 +52,6 @@ async def test_text_is_imported(grouped: bool) -> None:
     assert [len(each.members) for each in bench.emulator.lists] == ([3] if grouped else [])
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("as_path", [True, False])
 async def test_file_is_uploaded_and_imported(tmp_path: Path, grouped: bool, as_path: bool) -> None:
@@ -72,7 +71,6 @@ async def test_file_is_uploaded_and_imported(tmp_path: Path, grouped: bool, as_p
     assert len(bench.emulator.contacts) == 150
 
 
-@pytest.mark.anyio
 async def test_rejected_rows_can_be_fetched(tmp_path: Path) -> None:
     """An import with bad rows says how many, and where they are."""
     async with connected() as bench:
@@ -85,7 +83,6 @@ async def test_rejected_rows_can_be_fetched(tmp_path: Path) -> None:
     assert "Signature" not in repr(result)
 
 
-@pytest.mark.anyio
 async def test_campaign_is_accepted_and_sent() -> None:
     """A submitted campaign has a code, goes out, and is then among the finished ones."""
     async with connected() as bench:
@@ -103,7 +100,6 @@ async def test_campaign_is_accepted_and_sent() -> None:
     assert bench.emulator.outbox[0].subject == "會員0，您的專屬優惠"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("ab_test", AB_TESTS, ids=lambda each: each.plain_kind)
 async def test_ab_test_is_accepted_and_sent(ab_test: ABTest) -> None:
     """Each kind of A/B test goes out in two variants, and the rest later."""
@@ -118,7 +114,6 @@ async def test_ab_test_is_accepted_and_sent(ab_test: ABTest) -> None:
     assert len(bench.emulator.outbox) == 8
 
 
-@pytest.mark.anyio
 async def test_scheduled_campaign_waits_for_its_time() -> None:
     """A scheduled campaign is accepted now and sent then."""
     async with connected() as bench:
@@ -133,7 +128,6 @@ async def test_scheduled_campaign_waits_for_its_time() -> None:
     assert bench.emulator.campaigns[0].begins == when
 
 
-@pytest.mark.anyio
 async def test_report_is_exported_and_downloaded(tmp_path: Path) -> None:
     """There are no links before the export; after it, each can be fetched without the key."""
     async with connected() as bench:
@@ -154,7 +148,6 @@ async def test_report_is_exported_and_downloaded(tmp_path: Path) -> None:
     assert content.startswith(b"EMAIL,NAME,")
 
 
-@pytest.mark.anyio
 async def test_observer_is_told_the_code_first() -> None:
     """Whoever wants to store the code is awaited with it before the call returns."""
     observer = RecordingObserver()
@@ -174,7 +167,6 @@ async def test_observer_is_told_the_code_first() -> None:
     ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("removal_from", ["list", "account"])
 async def test_contacts_are_removed_by_a_filter(removal_from: str) -> None:
     """Removal from the account forgets that somebody left, and an import brings him back (T63)."""
@@ -193,7 +185,6 @@ async def test_contacts_are_removed_by_a_filter(removal_from: str) -> None:
     assert row.excluded_count == (1 if removal_from == "list" else 0)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_test", [False, True])
 async def test_campaign_is_sent_once_to_an_upload(is_test: bool) -> None:
     """Nothing is sent before the upload, and nobody is kept after it (T122, T123)."""

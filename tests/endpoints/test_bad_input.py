@@ -23,6 +23,8 @@ from newsleopard_async import (
 from tests.clients import csv_of, refused, scripted
 from tests.constants import AB_TESTS, CAMPAIGN
 
+pytestmark = pytest.mark.anyio
+
 Call = Callable[[NewsLeopard, Any], Awaitable[object]]
 
 CODES: list[tuple[Any, str]] = [
@@ -56,7 +58,6 @@ CODE_CALLS: dict[str, tuple[str, Call]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", CODE_CALLS)
 async def test_bad_code_is_refused(name: str) -> None:
     """A code that would change the path never gets into one (T12)."""
@@ -67,7 +68,6 @@ async def test_bad_code_is_refused(name: str) -> None:
                 await call(script.nl, code)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", ["file", "text", "remove"])
 @pytest.mark.parametrize("code", ["file", "text", "result", "lists"])
 async def test_reserved_word_is_no_list(name: str, code: str) -> None:
@@ -135,7 +135,6 @@ CSVS: list[tuple[Any, list[str]]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("name", "rules"), NAMES)
 async def test_bad_name_of_a_list_is_refused(name: Any, rules: list[str]) -> None:
     """A list's name is one line of text that is not empty."""
@@ -143,7 +142,6 @@ async def test_bad_name_of_a_list_is_refused(name: Any, rules: list[str]) -> Non
         await script.nl.contacts.create_list(name)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("arguments", "expected"), PAGES)
 async def test_bad_page_is_refused(arguments: dict[str, Any], expected: Rules) -> None:
     """Pages count from 0 and have 1 to 100 rows, both whole numbers (T58, T59)."""
@@ -151,7 +149,6 @@ async def test_bad_page_is_refused(arguments: dict[str, Any], expected: Rules) -
         await script.nl.contacts.list_lists(**arguments)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("arguments", "expected"), DATES)
 async def test_bad_range_is_refused(arguments: dict[str, Any], expected: Rules) -> None:
     """One date alone, which the platform ignores silently, and any other bad range (T103, T104)."""
@@ -159,7 +156,6 @@ async def test_bad_range_is_refused(arguments: dict[str, Any], expected: Rules) 
         await script.nl.reports.list_campaigns(**arguments)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("csv_text", "rules"), CSVS)
 async def test_bad_csv_text_is_refused(csv_text: Any, rules: list[str]) -> None:
     """A CSV that the platform would accept and fail to import later is refused now (T31 to T34)."""
@@ -168,7 +164,6 @@ async def test_bad_csv_text_is_refused(csv_text: Any, rules: list[str]) -> None:
         await script.nl.contacts.import_text(csv_text)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("url", "rule"),
     [
@@ -192,7 +187,6 @@ async def test_bad_webhook_is_refused(url: Any, rule: str) -> None:
             await script.nl.reports.export(CampaignSn("a"), webhook_url=url)
 
 
-@pytest.mark.anyio
 async def test_campaign_without_list_is_refused() -> None:
     """A campaign to nobody is not sent."""
     async with scripted() as script:
@@ -202,7 +196,6 @@ async def test_campaign_without_list_is_refused() -> None:
             await script.nl.campaigns.submit_ab_test(AB_TESTS[0])
 
 
-@pytest.mark.anyio
 async def test_everything_wrong_with_a_campaign_is_said_at_once() -> None:
     """Both what is missing and what is past are named."""
     async with scripted() as script:
@@ -212,7 +205,6 @@ async def test_everything_wrong_with_a_campaign_is_said_at_once() -> None:
             await script.nl.campaigns.submit(ready)
 
 
-@pytest.mark.anyio
 async def test_each_kind_goes_to_its_own_endpoint() -> None:
     """A test that is given as a campaign, or the other way, is no request that the API knows."""
     lists = [ListSn("a")]
@@ -225,7 +217,6 @@ async def test_each_kind_goes_to_its_own_endpoint() -> None:
             await script.nl.campaigns.submit_ab_test(as_test)
 
 
-@pytest.mark.anyio
 async def test_campaign_that_is_sent_once_is_judged_as_it_is_made() -> None:
     """It goes to what is uploaded next, hence to no list; its schedule is that of a submit."""
     lists = [ListSn("a")]
@@ -256,7 +247,6 @@ SEVERAL: list[tuple[Any, Rules]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("codes", "expected"), SEVERAL)
 async def test_bad_codes_of_several_campaigns_are_refused(codes: Any, expected: Rules) -> None:
     """1 to 50 codes, none of which is a part of another (T127, T131)."""
@@ -292,7 +282,6 @@ EVENTS: dict[str, tuple[tuple[Any, ...], Rules]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", EVENTS)
 async def test_bad_event_is_refused(name: str) -> None:
     """An event has a script, one of two kinds, and 1 to 100 people, each once (T133, T134)."""
@@ -317,7 +306,6 @@ REMOVALS: list[tuple[Any, Any, tuple[str, str]]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("operator", "confirm", "expected"), REMOVALS)
 async def test_removal_is_confirmed_for_what_it_does(
     operator: Any, confirm: Any, expected: tuple[str, str]
@@ -328,7 +316,6 @@ async def test_removal_is_confirmed_for_what_it_does(
         await script.nl.contacts.remove_contacts(ListSn("a"), where, confirm=confirm)
 
 
-@pytest.mark.anyio
 async def test_removal_needs_a_filter() -> None:
     """A filter that is no `ContactFilter` may not be whole (T63)."""
     no_filter: Any = {"field": "NAME", "operator": "EQ", "value": "A"}

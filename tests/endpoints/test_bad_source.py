@@ -13,6 +13,8 @@ from newsleopard_async import ImportSn, InvalidRequest, StorageError, UploadTick
 from newsleopard_async.transport.body import FileBody
 from tests.clients import connected, csv_of, files_in, refused, scripted
 
+pytestmark = pytest.mark.anyio
+
 SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty bytes": (lambda folder: b"", "empty"),
     "empty file": (lambda folder: _write(folder / "empty.csv", b""), "empty"),
@@ -28,7 +30,6 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", SOURCES)
 async def test_bad_source_is_not_uploaded(name: str, tmp_path: Path) -> None:
     """What cannot be uploaded is refused before the storage hears of it."""
@@ -38,7 +39,6 @@ async def test_bad_source_is_not_uploaded(name: str, tmp_path: Path) -> None:
         await script.nl.contacts.upload(ticket, build(tmp_path))
 
 
-@pytest.mark.anyio
 async def test_ticket_that_was_stored_cannot_be_used() -> None:
     """A ticket read back from plain data has lost its authorisation, and is refused as that."""
     ticket = UploadTicket(import_sn=ImportSn("a"), url="https://storage.example/x?…")
@@ -58,7 +58,6 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", CHANGES)
 async def test_file_that_changes_before_it_is_opened_is_not_imported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -76,7 +75,6 @@ async def test_file_that_changes_before_it_is_opened_is_not_imported(
     await _upload_is_refused(file)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", ["grows", "shrinks"])
 async def test_file_that_changes_while_it_is_read_is_not_imported(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -115,7 +113,6 @@ async def _upload_is_refused(file: Path) -> None:
     assert bench.emulator.contacts == {}
 
 
-@pytest.mark.anyio
 async def test_nothing_is_downloaded_to_where_no_file_can_be(tmp_path: Path) -> None:
     """A folder in the file's place, or no folder around it, is named before anything is sent."""
     async with connected() as bench:

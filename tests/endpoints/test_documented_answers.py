@@ -39,6 +39,8 @@ from tests.endpoints.test_later import CALLS as LATER_CALLS
 from tests.openapi import openapi
 from tests.requests_schema import Profile
 
+pytestmark = pytest.mark.anyio
+
 SN = "40280a3c6a0cb8c5016a10142a230002"
 IMPORT_SN = ImportSn("45093ba5-4bb5-47b2-a2c7-40ae4ff646b6")
 LISTS = [ListSn(SN)]
@@ -169,7 +171,6 @@ def test_every_operation_has_a_call() -> None:
     assert len(CALLS) == 23
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("operation", "name", "answer"), list(examples("200")))
 async def test_example_of_success_is_understood(operation: str, name: str, answer: object) -> None:
     """What the documentation prints arrives as the model that it means."""
@@ -194,7 +195,6 @@ REFUSALS: dict[str, tuple[type[NewsLeopardError], int | None]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("status", "source"), [("400", None), ("403", "seed")])
 async def test_example_of_a_refusal_is_understood(status: str, source: str | None) -> None:
     """Each documented refusal of each operation arrives as its class, with its code."""
@@ -210,7 +210,6 @@ async def test_example_of_a_refusal_is_understood(status: str, source: str | Non
         assert caught.value.code == code
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "reply",
     [
@@ -258,7 +257,6 @@ STRANGE: list[tuple[str, object]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("operation", "answer"), STRANGE)
 async def test_undocumented_answer_fails_loudly(operation: str, answer: object) -> None:
     """What decides something and cannot be understood is never guessed."""
@@ -270,7 +268,6 @@ async def test_undocumented_answer_fails_loudly(operation: str, answer: object) 
     assert caught.value.excerpt
 
 
-@pytest.mark.anyio
 async def test_field_that_cannot_be_read_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """An answer arrives without what decides nothing; one line names the fields, not the values.
 

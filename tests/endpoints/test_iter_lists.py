@@ -8,6 +8,8 @@ from newsleopard_async import APIError, UnexpectedResponse
 from newsleopard_async.endpoints import contacts
 from tests.clients import Reply, Script, connected, scripted
 
+pytestmark = pytest.mark.anyio
+
 
 def page(*codes: int) -> Reply:
     """Build a page of lists."""
@@ -30,7 +32,6 @@ def asked(script: Script) -> list[int]:
     return [int(dict(request.query)["page"]) for request in script.wire.sent]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("pages", "expected"),
     [
@@ -48,7 +49,6 @@ async def test_pages_are_read_until_one_is_empty(pages: list[Reply], expected: i
     assert asked(script) == list(range(len(pages)))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("size", [100, 20, 1])
 async def test_server_that_gives_fewer_rows_than_asked_is_read_to_the_end(size: int) -> None:
     """The largest page is not documented (T59): a list that is missed would be created again."""
@@ -60,7 +60,6 @@ async def test_server_that_gives_fewer_rows_than_asked_is_read_to_the_end(size: 
     assert asked(script) == [0, 1, 2, 3, 0, 1, 2]
 
 
-@pytest.mark.anyio
 async def test_list_on_two_pages_comes_once() -> None:
     """A list that moved to the next page meanwhile is not given twice, nor one on a page twice."""
     one, two = page(0, 1, 1, 2), page(2, 3)
@@ -70,7 +69,6 @@ async def test_list_on_two_pages_comes_once() -> None:
     assert codes == list(range(4))
 
 
-@pytest.mark.anyio
 async def test_list_that_moved_to_a_page_that_was_read_is_not_missed() -> None:
     """Another one was deleted meanwhile, so that all that follow moved up by one."""
     async with scripted(page(0, 1, 2), page(4, 5), page(), page(1, 2, 3), page(4, 5)) as script:
@@ -79,7 +77,6 @@ async def test_list_that_moved_to_a_page_that_was_read_is_not_missed() -> None:
     assert sorted(codes) == list(range(6))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("whole", [full_page(0), page(*range(7))])
 async def test_server_that_ignores_the_page_is_left(whole: Reply) -> None:
     """Two pages in a row with nothing new are the end, even if they are full."""
@@ -90,7 +87,6 @@ async def test_server_that_ignores_the_page_is_left(whole: Reply) -> None:
     assert asked(script) == [0, 1, 2, 0, 1]
 
 
-@pytest.mark.anyio
 async def test_page_that_comes_twice_is_not_the_end() -> None:
     """Something in between may answer twice, and each page is then that of the request before."""
     one, two = page(0, 1), page(2, 3)
@@ -100,7 +96,6 @@ async def test_page_that_comes_twice_is_not_the_end() -> None:
     assert codes == list(range(4))
 
 
-@pytest.mark.anyio
 async def test_pages_without_end_fail_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists are not silently cut short: a list that is missed would be created again."""
     monkeypatch.setattr(contacts, "_MOST_PAGES", 3)
@@ -110,7 +105,6 @@ async def test_pages_without_end_fail_loudly(monkeypatch: pytest.MonkeyPatch) ->
             await codes_of(script)
 
 
-@pytest.mark.anyio
 async def test_whoever_stops_early_sends_no_more() -> None:
     """Pages are asked for when they are needed."""
     async with scripted(full_page(0)) as script:
@@ -121,7 +115,6 @@ async def test_whoever_stops_early_sends_no_more() -> None:
     assert first.sn == "list-0"
 
 
-@pytest.mark.anyio
 async def test_all_lists_of_the_platform_are_found() -> None:
     """Two pages and a half of lists come once each, though they are read twice."""
     async with connected() as bench:
@@ -140,7 +133,6 @@ BEFORE_FIRST = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("before", BEFORE_FIRST, ids=["empty", "refused", "refused-in-words"])
 async def test_pages_may_count_from_1(before: Reply) -> None:
     """A page 0 that is empty or refused is none; all from 1 on are read, and read twice (T58)."""
@@ -152,7 +144,6 @@ async def test_pages_may_count_from_1(before: Reply) -> None:
     assert asked(script) == [0, 1, 2, 3, 1, 2]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("before", BEFORE_FIRST, ids=["empty", "refused", "refused-in-words"])
 async def test_no_list_at_all_costs_one_more_page(before: Reply) -> None:
     """Page 1 says whether there is none, or pages count from 1."""
@@ -163,7 +154,6 @@ async def test_no_list_at_all_costs_one_more_page(before: Reply) -> None:
     assert asked(script) == [0, 1]
 
 
-@pytest.mark.anyio
 async def test_first_page_that_comes_as_page_0_and_1_is_read_on() -> None:
     """Some servers take any number below the first page for the first."""
     one, two = page(0, 1), page(2, 3)
@@ -184,7 +174,6 @@ PAST_THE_END = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("end", PAST_THE_END, ids=str)
 async def test_page_past_the_end_may_be_refused(end: list[Reply]) -> None:
     """After a short page, one that is refused or null is none; what may be chance, twice (T60)."""
@@ -194,7 +183,6 @@ async def test_page_past_the_end_may_be_refused(end: list[Reply]) -> None:
     assert codes == list(range(7))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "replies",
     [
@@ -212,7 +200,6 @@ async def test_other_refusal_of_a_page_is_an_error(replies: tuple[Reply, ...]) -
             await codes_of(script)
 
 
-@pytest.mark.anyio
 async def test_page_that_was_refused_by_chance_is_read() -> None:
     """Something in between refuses once, and the page has lists."""
     one, two = page(0, 1), page(2)
@@ -222,7 +209,6 @@ async def test_page_that_was_refused_by_chance_is_read() -> None:
     assert codes == [0, 1, 2]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "refusal",
     [
@@ -239,7 +225,6 @@ async def test_other_refusal_of_page_0_is_an_error(refusal: Reply) -> None:
             await codes_of(script)
 
 
-@pytest.mark.anyio
 async def test_page_behind_the_last_may_be_refused() -> None:
     """A further page whose number is refused is the end."""
     one, two = page(0, 1), page(2)
@@ -249,7 +234,6 @@ async def test_page_behind_the_last_may_be_refused() -> None:
     assert codes == [0, 1, 2]
 
 
-@pytest.mark.anyio
 async def test_lists_without_names_are_not_searched_for_one() -> None:
     """If no list has the field, it may be under another: "not found" would create it again."""
     async with scripted(Reply([{"sn": "list-1", "listName": "會員"}])) as script:
@@ -257,7 +241,6 @@ async def test_lists_without_names_are_not_searched_for_one() -> None:
             [each async for each in script.nl.contacts.iter_lists(name="會員")]
 
 
-@pytest.mark.anyio
 async def test_lists_of_one_name_alone() -> None:
     """A row of another name may be as bad as it likes; one that may be meant is an error."""
     rows = [{"sn": "list-1", "name": "會員"}, {"name": "別的"}, {"sn": "list-2", "name": 412}]

@@ -34,6 +34,8 @@ from newsleopard_async import (
 from tests.clients import Reply, connected, csv_of, refused, scripted
 from tests.constants import AB_TESTS, CAMPAIGN
 
+pytestmark = pytest.mark.anyio
+
 SN: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
 OTHER: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0004")
 UPLOAD: Final = "https://s3.amazonaws.com/once.csv?X-Amz-Signature=1"
@@ -196,7 +198,6 @@ CALLS: Final[dict[str, Call]] = {
 """A call of each of the eleven."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("operation", CASES)
 async def test_call_sends_what_the_notes_describe_and_reads_the_answer(operation: str) -> None:
     """Method, path and body are those of the notes, and the answer becomes a model."""
@@ -211,7 +212,6 @@ async def test_call_sends_what_the_notes_describe_and_reads_the_answer(operation
     assert (sent.json if sent.body else None) == case.body
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("place", range(4))
 async def test_once_selects_no_list_and_gives_the_place_of_the_upload(place: int) -> None:
     """A campaign to uploaded contacts has the body of a submit, without ``selectedLists``."""
@@ -240,7 +240,6 @@ FAILURES: Final = ("server error", "reply lost", "not sent")
 LOST: Final = (Reply(status=500), httpx.ReadError("the reply was lost"))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("failure", [*LOST, httpx.ConnectError("not sent")], ids=FAILURES)
 async def test_what_reads_or_stops_is_repeated(failure: Reply | Exception) -> None:
     """A second time changes nothing: every read, pausing, deleting, and a removal by EQ."""
@@ -254,7 +253,6 @@ async def test_what_reads_or_stops_is_repeated(failure: Reply | Exception) -> No
         assert script.wire.count(operation) == 2
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("failure", LOST, ids=FAILURES[:2])
 async def test_what_may_send_twice_is_never_repeated(failure: Reply | Exception) -> None:
     """A second ``once`` or event may send a second mail; a removal may take in others by then."""
@@ -266,7 +264,6 @@ async def test_what_may_send_twice_is_never_repeated(failure: Reply | Exception)
         assert script.wire.count(operation) == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("operation", "answer"),
     [
@@ -285,7 +282,6 @@ async def test_unclear_acceptance_is_an_unknown_outcome(operation: str, answer: 
     assert "@" not in str(caught.value)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("failure", LOST, ids=FAILURES[:2])
 async def test_refused_stop_after_a_lost_one_may_be_stopped(failure: Reply | Exception) -> None:
     """The attempt that was lost may have paused it, which is why the next one is refused."""
@@ -302,7 +298,6 @@ async def test_refused_stop_after_a_lost_one_may_be_stopped(failure: Reply | Exc
     assert "list, campaign, import or template" in str(caught.value)
 
 
-@pytest.mark.anyio
 async def test_deletion_says_whether_an_earlier_attempt_was_lost() -> None:
     """A code that is refused after a lost attempt may be that of a deleted campaign."""
     refusal = Reply({"success": [], "sendingCampaign": [], "badCampaigns": [SN]})
@@ -317,7 +312,6 @@ async def test_deletion_says_whether_an_earlier_attempt_was_lost() -> None:
     ]
 
 
-@pytest.mark.anyio
 async def test_recipients_are_uploaded_as_they_are(tmp_path: Path) -> None:
     """A file or its content goes to the ticket's URL by one PUT, and a ticket of its own kind."""
     file = tmp_path / "members.csv"
@@ -340,7 +334,6 @@ async def test_recipients_are_uploaded_as_they_are(tmp_path: Path) -> None:
     assert (bench.emulator.mailings, len(bench.emulator.outbox)) == (2, 4)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("fault", "error"),
     [("lose_reply_to", OutcomeUnknown), ("fail", OutcomeUnknown), ("not_sent", None)],

@@ -17,6 +17,8 @@ from newsleopard_async import (
 from newsleopard_async.emulator import Switches
 from tests.clients import Bench, connected, csv_of
 
+pytestmark = pytest.mark.anyio
+
 
 @asynccontextmanager
 async def switched(**switches: Any) -> AsyncIterator[Bench]:
@@ -35,7 +37,6 @@ async def exported(**switches: Any) -> AsyncIterator[tuple[Bench, CampaignSn]]:
         yield bench, sn
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("reuse", ["same", "any", "refused"])
 async def test_upload_that_lost_its_reply_is_repeated(reuse: str) -> None:
     """Where the URL takes the bytes again, the import succeeds; else the refusal is said (T22)."""
@@ -54,7 +55,6 @@ async def test_upload_that_lost_its_reply_is_repeated(reuse: str) -> None:
     assert bench.emulator.count("upload") == 2
 
 
-@pytest.mark.anyio
 async def test_expired_url_says_that_a_fresh_one_helps() -> None:
     """Both the upload's and the download's URL live for a while (T22, T118)."""
     async with exported(upload_lifetime_s=60, download_lifetime_s=60) as (bench, sn):
@@ -71,7 +71,6 @@ async def test_expired_url_says_that_a_fresh_one_helps() -> None:
         assert "Signature" not in str(caught.value)
 
 
-@pytest.mark.anyio
 async def test_vendor_profile_is_satisfied_by_its_preset() -> None:
     """With the limits of the vendor's notes nothing is ever refused (T05, T111)."""
     async with connected(profile="vendor-2026", limits=RateLimits.vendor_2026()) as bench:

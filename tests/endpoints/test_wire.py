@@ -23,6 +23,8 @@ from newsleopard_async import (
 from tests.clients import Reply, SentRequest, scripted
 from tests.constants import AB_TESTS, CAMPAIGN, KEY
 
+pytestmark = pytest.mark.anyio
+
 SN = "40280a3c6a0cb8c5016a10142a230002"
 HOOK = "https://yours.webhook.com.tw"
 CSV = "EMAIL,NAME\nuser1@newsleopard.com,會員1"
@@ -148,7 +150,6 @@ async def sent_by(call: Call, answer: object) -> SentRequest:
     return request
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", CALLS)
 async def test_call_sends_exactly_this(name: str) -> None:
     """Method, path, query and body are those of the documentation."""
@@ -164,7 +165,6 @@ async def test_call_sends_exactly_this(name: str) -> None:
 OURS = {"accept", "content-length", "content-type", "host", "user-agent", "x-api-key"}
 
 
-@pytest.mark.anyio
 async def test_every_request_has_the_documented_headers() -> None:
     """A GET announces JSON too, the key goes as it is, and nothing of httpx's comes along."""
     for call, answer, *_ in CALLS.values():
@@ -178,7 +178,6 @@ async def test_every_request_has_the_documented_headers() -> None:
         assert found.keys() <= OURS
 
 
-@pytest.mark.anyio
 async def test_code_is_encoded_in_the_path() -> None:
     """A code with characters that a path cannot hold is percent-encoded, once."""
     request = await sent_by(lambda nl: nl.reports.get_links(CampaignSn("活動%41:1")), [])
@@ -186,7 +185,6 @@ async def test_code_is_encoded_in_the_path() -> None:
     assert request.path == "/v1/report/%E6%B4%BB%E5%8B%95%2541%3A1/link"
 
 
-@pytest.mark.anyio
 async def test_campaign_goes_out_as_documented() -> None:
     """A flat campaign becomes form, content and config; the present time goes along."""
     ready = attrs.evolve(CAMPAIGN, lists=[ListSn("a"), ListSn("b")], exclude_lists=[ListSn("c")])
@@ -210,7 +208,6 @@ async def test_campaign_goes_out_as_documented() -> None:
     }
 
 
-@pytest.mark.anyio
 async def test_schedule_and_options_go_out_as_documented() -> None:
     """A local time becomes UTC beside its zone's code; flags are text, codes are numbers."""
     ready = attrs.evolve(
@@ -264,7 +261,6 @@ TESTED: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", range(3))
 @pytest.mark.parametrize(("hours", "time", "unit"), [(4, 4, 0), (48, 2, 1)])
 async def test_ab_test_goes_out_as_documented(kind: int, hours: int, time: int, unit: int) -> None:

@@ -23,6 +23,8 @@ from tests.constants import CAMPAIGN
 from tests.faults.sending import hold, rule_of, send
 from tests.faults.world import World
 
+pytestmark = pytest.mark.anyio
+
 NEW: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員"}
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such files, or no fork")
@@ -89,7 +91,6 @@ def test_every_name_of_a_checkpoint_has_the_same_lock(
 
 
 @posix
-@pytest.mark.anyio
 async def test_folder_that_is_changed_during_a_run_moves_no_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +206,6 @@ def change_file(path: Path) -> None:
 
 
 @posix
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "spoil", [remove_lock, replace_lock, replace_folder, remove_folder, change_file]
 )
@@ -226,7 +226,6 @@ async def test_run_that_lost_its_checkpoint_stops_before_it_sends(
 
 
 @posix
-@pytest.mark.anyio
 async def test_of_two_runs_of_which_one_lost_its_lock_one_sends(tmp_path: Path) -> None:
     """The second one took a new lock, and the first one notices."""
     path = tmp_path / "kept.json"
@@ -243,7 +242,6 @@ async def test_of_two_runs_of_which_one_lost_its_lock_one_sends(tmp_path: Path) 
 
 
 @posix
-@pytest.mark.anyio
 async def test_intent_whose_flush_failed_is_not_sent_and_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

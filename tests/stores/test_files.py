@@ -24,6 +24,8 @@ from newsleopard_async.stores import FileStore, swap
 from newsleopard_async.stores.one_file import OneFile
 from newsleopard_async.stores.protocol import keys_of
 
+pytestmark = pytest.mark.anyio
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such files, or no fork")
 
 KEY = ""
@@ -81,7 +83,6 @@ def test_folder_that_cannot_be_is_refused(path: str) -> None:
 
 
 @posix
-@pytest.mark.anyio
 async def test_what_is_kept_is_for_its_owner_only(tmp_path: Path) -> None:
     """Folder and file, and nothing else is left beside it."""
     store = FileStore(tmp_path / "runs")
@@ -120,7 +121,6 @@ async def _lock(store: FileStore) -> None:
 
 
 @posix
-@pytest.mark.anyio
 @pytest.mark.parametrize("use", [_use, _lock])
 async def test_link_in_the_place_of_the_folder_is_not_followed(
     use: Callable[[FileStore], Any], tmp_path: Path
@@ -137,7 +137,6 @@ async def test_link_in_the_place_of_the_folder_is_not_followed(
 
 
 @posix
-@pytest.mark.anyio
 async def test_folder_of_another_user_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +151,6 @@ async def test_folder_of_another_user_is_not_used(
     assert names_in(tmp_path) == []
 
 
-@pytest.mark.anyio
 async def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """With the way out."""
     (tmp_path / "file").touch()
@@ -165,7 +163,6 @@ async def test_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 
 @posix
-@pytest.mark.anyio
 async def test_folder_that_cannot_be_written_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,7 +182,6 @@ async def test_folder_that_cannot_be_written_is_named(
 # What is in a file
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"{}", b"\xff", b'{"key": 1, "key": 1}', b'{"a": NaN}', b"[" * 9999],
@@ -203,7 +199,6 @@ async def test_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
         await store.save(KEY, {}, None)
 
 
-@pytest.mark.anyio
 async def test_file_of_another_key_is_refused(tmp_path: Path) -> None:
     """A copy under another name is not that name's run."""
     store = FileStore(tmp_path)
@@ -214,7 +209,6 @@ async def test_file_of_another_key_is_refused(tmp_path: Path) -> None:
         await store.load("b")
 
 
-@pytest.mark.anyio
 async def test_damaged_file_hides_no_other_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -232,7 +226,6 @@ async def test_damaged_file_hides_no_other_run(
     assert all("a run is passed over" in each for each in caplog.messages)
 
 
-@pytest.mark.anyio
 async def test_run_that_is_removed_while_keys_are_listed_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +245,6 @@ async def test_run_that_is_removed_while_keys_are_listed_is_left_out(
     assert await keys_of(store) == ("b",)
 
 
-@pytest.mark.anyio
 async def test_single_file_holds_the_data_alone(tmp_path: Path) -> None:
     """As earlier versions wrote it; so their checkpoints are read."""
     path = tmp_path / "checkpoint.json"
@@ -268,7 +260,6 @@ async def test_single_file_holds_the_data_alone(tmp_path: Path) -> None:
     assert await keys_of(store) == (KEY,)
 
 
-@pytest.mark.anyio
 async def test_what_could_not_be_read_again_is_not_written(place: Any) -> None:
     """Whoever removed it then would begin anew."""
     store, _ = place
@@ -282,7 +273,6 @@ async def test_what_could_not_be_read_again_is_not_written(place: Any) -> None:
 
 
 @posix
-@pytest.mark.anyio
 async def test_file_that_cannot_be_read_is_named(place: Any) -> None:
     """A folder, a link, or a file with a second name is not followed, and not taken for nothing."""
     store, path = place
@@ -295,7 +285,6 @@ async def test_file_that_cannot_be_read_is_named(place: Any) -> None:
         await store.save(KEY, {}, None)
 
 
-@pytest.mark.anyio
 async def test_full_disk_leaves_what_was_there(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says so, and the next save finds the file as it was."""
     store, path = place
@@ -316,7 +305,6 @@ async def test_full_disk_leaves_what_was_there(place: Any, monkeypatch: pytest.M
 # Locks
 
 
-@pytest.mark.anyio
 async def test_lock_keeps_other_runs_away(place: Any) -> None:
     """In this process too, and in this very store."""
     store, path = place
@@ -332,7 +320,6 @@ async def test_lock_keeps_other_runs_away(place: Any) -> None:
     assert names_in(path.parent) == [path.name]
 
 
-@pytest.mark.anyio
 async def test_each_key_has_a_lock_of_its_own(tmp_path: Path) -> None:
     """Runs of other keys go on."""
     store = FileStore(tmp_path)
@@ -360,7 +347,6 @@ def replace_folder(path: Path) -> None:
 
 
 @posix
-@pytest.mark.anyio
 @pytest.mark.parametrize("spoil", [remove_lock, replace_lock, replace_folder])
 async def test_run_that_lost_its_lock_is_told_before_it_saves(
     spoil: Callable[[Path], None], tmp_path: Path
@@ -381,7 +367,6 @@ async def test_run_that_lost_its_lock_is_told_before_it_saves(
 
 
 @posix
-@pytest.mark.anyio
 @pytest.mark.parametrize("suffix", ["lock", "save"])
 async def test_lock_that_is_lost_while_a_file_is_written_is_noticed(
     suffix: str, place: Any, monkeypatch: pytest.MonkeyPatch
@@ -399,7 +384,6 @@ async def test_lock_that_is_lost_while_a_file_is_written_is_noticed(
             await store.save(KEY, {}, None)
 
 
-@pytest.mark.anyio
 async def test_save_waits_for_another_save_and_not_for_ever(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -423,7 +407,6 @@ async def test_save_waits_for_another_save_and_not_for_ever(
 
 
 @posix
-@pytest.mark.anyio
 async def test_lock_file_that_others_keep_removing_is_tried_again(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -444,7 +427,6 @@ async def test_lock_file_that_others_keep_removing_is_tried_again(
 
 
 @posix
-@pytest.mark.anyio
 async def test_file_system_without_locks_is_named(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -465,7 +447,6 @@ async def test_file_system_without_locks_is_named(
 
 
 @posix
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_saving", [True, False])
 async def test_part_of_a_killed_save_is_removed_by_the_next_run(
     place: Any, *, is_saving: bool
@@ -493,7 +474,6 @@ async def test_part_of_a_killed_save_is_removed_by_the_next_run(
 
 
 @posix
-@pytest.mark.anyio
 async def test_content_is_flushed_before_the_rename_and_the_folder_after_it(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -522,7 +502,6 @@ async def test_content_is_flushed_before_the_rename_and_the_folder_after_it(
 # Cancellations and processes
 
 
-@pytest.mark.anyio
 async def test_cancelled_save_is_whole(place: Any) -> None:
     """It takes place, or it does not; the next save finds out which, and no lock stays."""
     store, path = place

@@ -22,6 +22,8 @@ from newsleopard_async.stores import SqlStore, database, sql
 from newsleopard_async.stores.protocol import keys_of
 from tests.servers import Server
 
+pytestmark = pytest.mark.anyio
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no such modes, and no fork")
 
 
@@ -93,7 +95,6 @@ def test_url_is_shown_without_its_user(tmp_path: Path) -> None:
 
 
 @posix
-@pytest.mark.anyio
 async def test_file_is_for_its_owner_only_and_stays_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +112,6 @@ async def test_file_is_for_its_owner_only_and_stays_where_it_is(
 # What is in the table
 
 
-@pytest.mark.anyio
 async def test_table_can_be_read_by_people(url: str) -> None:
     """A key is a row, with the data as JSON and when it was saved."""
     with opened(url) as store:
@@ -126,7 +126,6 @@ async def test_table_can_be_read_by_people(url: str) -> None:
     assert updated_at
 
 
-@pytest.mark.anyio
 async def test_to_look_for_a_table_makes_none(url: str) -> None:
     """A table is there once something is kept in it, and not because somebody looked."""
     with opened(url) as store:
@@ -137,7 +136,6 @@ async def test_to_look_for_a_table_makes_none(url: str) -> None:
         assert await store._database.has_table("newsleopard_runs")
 
 
-@pytest.mark.anyio
 async def test_damaged_row_is_refused(url: str) -> None:
     """It is not taken for nothing: a run would begin anew."""
     with opened(url) as store:
@@ -149,7 +147,6 @@ async def test_damaged_row_is_refused(url: str) -> None:
             await store.load("a")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("count", [0, 3, 4])
 async def test_keys_are_fetched_in_pages(
     count: int, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
@@ -166,7 +163,6 @@ async def test_keys_are_fetched_in_pages(
 # What is repeated, and what is given up
 
 
-@pytest.mark.anyio
 async def test_process_that_is_stopped_keeps_no_lock(postgres_url: str) -> None:
     """The server ends what stands still in a transaction, whosever that is."""
     with opened(postgres_url) as store:
@@ -180,7 +176,6 @@ async def test_process_that_is_stopped_keeps_no_lock(postgres_url: str) -> None:
         assert (ours, others) == ("10s", "10s")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_save_whose_answer_was_lost_finds_its_own(
     url: str, *, is_first: bool, monkeypatch: pytest.MonkeyPatch
@@ -207,7 +202,6 @@ async def test_save_whose_answer_was_lost_finds_its_own(
         assert (kept.data, kept.revision) == ({"state": 2}, revision)
 
 
-@pytest.mark.anyio
 async def test_save_over_which_another_run_saved_is_not_made_again(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +235,6 @@ async def test_save_over_which_another_run_saved_is_not_made_again(
             await store.save("a", {"state": 1}, None)
 
 
-@pytest.mark.anyio
 async def test_database_that_another_process_locks_is_waited_for(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +253,6 @@ async def test_database_that_another_process_locks_is_waited_for(
         assert await keys_of(store) == ("a", "b")
 
 
-@pytest.mark.anyio
 async def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     """At the first use."""
     (tmp_path / "a.db").write_bytes(b"no database" * 100)
@@ -272,7 +264,6 @@ async def test_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         await store.load("a")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
@@ -291,7 +282,6 @@ async def test_wrong_setup_is_not_repeated(
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.anyio
 async def test_missing_right_is_not_repeated(postgres_url: str) -> None:
     """As of a user who may not make the table."""
     with opened(postgres_url) as owner, owner._database.engine.begin() as connection:
@@ -307,7 +297,6 @@ async def test_missing_right_is_not_repeated(postgres_url: str) -> None:
         await store.load("a")
 
 
-@pytest.mark.anyio
 async def test_replica_is_waited_for_until_it_is_the_primary(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,7 +312,6 @@ async def test_replica_is_waited_for_until_it_is_the_primary(
 
 
 @pytest.mark.slow
-@pytest.mark.anyio
 async def test_server_that_is_restarted_is_waited_for(postgres: Server, postgres_url: str) -> None:
     """Neither what was kept nor what is saved meanwhile is lost."""
     with opened(postgres_url) as store:
@@ -340,7 +328,6 @@ async def test_server_that_is_restarted_is_waited_for(postgres: Server, postgres
 
 
 @pytest.mark.slow
-@pytest.mark.anyio
 async def test_server_that_stays_away_is_reported(
     postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -356,7 +343,6 @@ async def test_server_that_stays_away_is_reported(
     assert (caught.value.host, caught.value.reason) == ("127.0.0.1", "timeout")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "is_connected", [True, pytest.param(False, marks=pytest.mark.slow, id="False")]
 )
@@ -383,7 +369,6 @@ async def test_server_that_says_nothing_is_cut_off(
         assert kept is not None
 
 
-@pytest.mark.anyio
 async def test_call_that_had_no_connection_in_time_is_cut_off(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -402,7 +387,6 @@ async def test_call_that_had_no_connection_in_time_is_cut_off(
     assert done.kind == "away"
 
 
-@pytest.mark.anyio
 async def test_every_connection_of_a_call_is_cut_off(
     postgres: Server, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -426,7 +410,6 @@ async def test_every_connection_of_a_call_is_cut_off(
         assert time.monotonic() - began < 5
 
 
-@pytest.mark.anyio
 async def test_store_that_was_closed_opens_new_connections(url: str) -> None:
     """As at the end of a request, or of an event loop."""
     with opened(url) as store:
@@ -465,7 +448,6 @@ def test_file_is_locked_from_the_first_write_and_rows_go_with_their_owners(
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
-@pytest.mark.anyio
 async def test_store_is_one_of_the_users_of_a_database(url: str) -> None:
     """What is open already is not opened once more; and only SQLite has a file."""
     opened_one = database.Database(url, user="Durable", extra="dbos", create=sql.create_runs)
@@ -491,7 +473,6 @@ def test_forked_child_uses_no_connection_of_its_parent(url: str) -> None:
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.anyio
 async def test_connections_of_a_parent_are_left_to_it(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,8 @@ from tests.constants import KEY
 from tests.transport.loopback import raw_server
 from tests.transport.scripted import caused
 
+pytestmark = pytest.mark.anyio
+
 
 def connect_error(*causes: Exception) -> Exception:
     """Chain the exceptions of a failed connection as httpx does."""
@@ -129,7 +131,6 @@ def a_free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.mark.anyio
 async def test_refused_connection_says_so() -> None:
     """Nobody listens there."""
     error = await failure_at(f"http://127.0.0.1:{a_free_port()}")
@@ -138,7 +139,6 @@ async def test_refused_connection_says_so() -> None:
     assert "127.0.0.1: it refuses connections" in str(error)
 
 
-@pytest.mark.anyio
 async def test_host_without_an_address_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The name is wrong, or the resolver is not there."""
 
@@ -152,7 +152,6 @@ async def test_host_without_an_address_says_so(monkeypatch: pytest.MonkeyPatch) 
     assert (error.reason, error.host) == ("dns", "api.example.invalid")
 
 
-@pytest.mark.anyio
 async def test_connection_that_is_closed_says_so() -> None:
     """The server took the request, and hung up."""
 
@@ -166,7 +165,6 @@ async def test_connection_that_is_closed_says_so() -> None:
     assert error.reason == "reset"
 
 
-@pytest.mark.anyio
 async def test_plain_http_where_tls_is_asked_for_says_so() -> None:
     """The port is another one than was meant."""
 
@@ -181,7 +179,6 @@ async def test_plain_http_where_tls_is_asked_for_says_so() -> None:
     assert error.reason == "tls"
 
 
-@pytest.mark.anyio
 async def test_dead_proxy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The host is the server's, since that is what the caller knows."""
     monkeypatch.setenv("https_proxy", f"http://user:pa55@127.0.0.1:{a_free_port()}")
@@ -192,7 +189,6 @@ async def test_dead_proxy_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pa55" not in str(error)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"])
 async def test_proxy_that_fails_to_connect_has_sent_nothing(
     said: bytes, monkeypatch: pytest.MonkeyPatch
@@ -214,7 +210,6 @@ async def test_proxy_that_fails_to_connect_has_sent_nothing(
     assert caught.value.reason == "proxy"
 
 
-@pytest.mark.anyio
 async def test_proxy_that_wants_a_password_is_the_set_ups_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -267,7 +262,6 @@ async def tls_url(certificate: Path) -> AsyncIterator[str]:
         yield url.replace("http://127.0.0.1", "https://localhost")
 
 
-@pytest.mark.anyio
 async def test_untrusted_certificate_is_the_set_ups_fault(
     tls_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

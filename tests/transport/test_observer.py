@@ -31,6 +31,8 @@ from tests.transport.file_storage import CSV, make_storage
 from tests.transport.loopback import answering, http, serve
 from tests.transport.scripted import READ, SUBMIT, Scripted, json_answer, make_api
 
+pytestmark = pytest.mark.anyio
+
 ACCEPTED = json_answer(200, {"sn": "c0de"})
 NOT_SENT_THEN_SENT = ["on_sending", "on_failed ConnectionFailed", "on_sending", "on_accepted c0de"]
 
@@ -63,7 +65,6 @@ def once(happens: Any) -> RecordingObserver:
     return RecordingObserver(hook=hook)
 
 
-@pytest.mark.anyio
 @pytest.mark.quick
 @pytest.mark.parametrize("ours", [True, False], ids=["own connection", "transport of the caller's"])
 @pytest.mark.parametrize(
@@ -125,7 +126,6 @@ async def no_store() -> None:
     raise OSError("disk full")
 
 
-@pytest.mark.anyio
 @pytest.mark.quick
 @pytest.mark.parametrize(
     ("renewal", "told"),
@@ -160,7 +160,6 @@ async def test_connection_that_took_long_gets_a_new_intent(
     assert len(server.heads) == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.quick
 async def test_renewal_of_an_intent_is_cancelled_at_once(nap: SleepingMachine) -> None:
     """Nothing has left, and the intent is taken back."""
@@ -182,7 +181,6 @@ async def test_renewal_of_an_intent_is_cancelled_at_once(nap: SleepingMachine) -
     assert server.heads == []
 
 
-@pytest.mark.anyio
 @pytest.mark.quick
 async def test_file_does_not_leave_while_the_store_hangs(nap: SleepingMachine) -> None:
     """A new intent that was not stored in time counts as none, however short that time is."""
@@ -207,7 +205,6 @@ async def test_file_does_not_leave_while_the_store_hangs(nap: SleepingMachine) -
     assert len(server.heads) == 1
 
 
-@pytest.mark.anyio
 async def test_file_that_sends_does_not_leave_under_an_old_intent() -> None:
     """The upload of a campaign that is sent once keeps to the same rule."""
     clock = SleepingMachine()
@@ -225,7 +222,6 @@ async def test_file_that_sends_does_not_leave_under_an_old_intent() -> None:
     assert len(server.heads) == 1
 
 
-@pytest.mark.anyio
 async def test_error_says_that_nothing_was_sent_and_why() -> None:
     """Through the face, with a store that is slow at every attempt."""
 
@@ -244,7 +240,6 @@ async def test_error_says_that_nothing_was_sent_and_why() -> None:
         assert observer.told == NOT_SENT_THEN_SENT[:2] * 2
 
 
-@pytest.mark.anyio
 @pytest.mark.quick
 @pytest.mark.parametrize("ours", [True, False], ids=["own connection", "transport of the caller's"])
 @pytest.mark.parametrize("request_", [READ, SUBMIT], ids=str)

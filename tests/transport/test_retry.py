@@ -14,6 +14,8 @@ from newsleopard_async.transport.repeating import Kind
 from newsleopard_async.transport.retry import Retrying
 from tests.constants import START
 
+pytestmark = pytest.mark.anyio
+
 
 class Attempts:
     """Attempts that end by a script, the last entry for ever; notes when each began."""
@@ -41,7 +43,6 @@ def largest(low: float, high: float) -> float:
     return high
 
 
-@pytest.mark.anyio
 async def test_no_attempt_begins_after_the_total_time() -> None:
     """The bound on the whole holds where the number of attempts does not."""
     clock = ManualClock()
@@ -54,7 +55,6 @@ async def test_no_attempt_begins_after_the_total_time() -> None:
     assert attempts.began_at[-1] <= 100
 
 
-@pytest.mark.anyio
 async def test_total_time_runs_from_the_first_attempt_that_begins() -> None:
     """Standing in line for a slot is no reason to give up."""
     clock = ManualClock()
@@ -73,7 +73,6 @@ async def test_total_time_runs_from_the_first_attempt_that_begins() -> None:
     assert count == 3
 
 
-@pytest.mark.anyio
 async def test_bounds_of_the_waits_double_up_to_the_cap() -> None:
     """Backoff is exponential."""
     clock = ManualClock()
@@ -85,7 +84,6 @@ async def test_bounds_of_the_waits_double_up_to_the_cap() -> None:
     assert attempts.waits_s == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
 
 
-@pytest.mark.anyio
 async def test_jitter_is_full() -> None:
     """Each wait is drawn from zero up to its bound, so that clients do not beat in time."""
     clock = ManualClock()
@@ -103,7 +101,6 @@ async def test_jitter_is_full() -> None:
     assert attempts.waits_s == [1.0, 2.0, 4.0]
 
 
-@pytest.mark.anyio
 async def test_waits_are_random_unless_told() -> None:
     """The default draws from the whole range."""
     clock = ManualClock()
@@ -118,7 +115,6 @@ async def test_waits_are_random_unless_told() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.anyio
 async def test_very_late_attempt_still_has_a_finite_wait() -> None:
     """Two to the power of a thousand attempts would not fit a float."""
     clock = ManualClock()
@@ -130,7 +126,6 @@ async def test_very_late_attempt_still_has_a_finite_wait() -> None:
     assert len(attempts.began_at) == 1_100
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_above_the_cap_ends_the_attempts(status: int) -> None:
     """Nobody sleeps for an hour without having been asked to."""
@@ -143,7 +138,6 @@ async def test_retry_after_above_the_cap_ends_the_attempts(status: int) -> None:
     assert clock.monotonic() == 0
 
 
-@pytest.mark.anyio
 async def test_retry_after_beyond_the_total_time_ends_the_attempts() -> None:
     """The bound on the whole holds for the server's wish, too."""
     clock = ManualClock(START)
@@ -154,7 +148,6 @@ async def test_retry_after_beyond_the_total_time_ends_the_attempts() -> None:
     assert attempts.began_at == [0.0]
 
 
-@pytest.mark.anyio
 async def test_error_of_an_attempt_ends_the_loop() -> None:
     """What the limiter or the body raises is not repeated, and arrives unwrapped."""
     clock = ManualClock()

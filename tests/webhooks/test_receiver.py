@@ -17,6 +17,8 @@ import pytest
 from newsleopard_async import InvalidRequest
 from newsleopard_async.webhooks import ExpectedWebhook, Webhooks, receiver
 
+pytestmark = pytest.mark.anyio
+
 URL = "https://shop.example/newsleopard"
 SECRET = "0123456789abcdef"
 UNKNOWN, TOO_LARGE, ACCEPTED = 404, 413, 204
@@ -88,7 +90,6 @@ def test_weak_secret_is_refused_and_not_shown(secret: Any) -> None:
     assert repr(secret) not in str(caught.value).replace("at least 16", "")
 
 
-@pytest.mark.anyio
 async def test_urls_cannot_be_guessed() -> None:
     """Each has 32 random bytes, if nothing says which it is to be."""
     webhooks = Webhooks(f"{URL}/")
@@ -103,7 +104,6 @@ async def test_urls_cannot_be_guessed() -> None:
     assert len(urls) == 100
 
 
-@pytest.mark.anyio
 async def test_secret_gives_a_job_the_same_url_in_each_process() -> None:
     """It depends on the secret and the job, and is random without a job."""
 
@@ -118,7 +118,6 @@ async def test_secret_gives_a_job_the_same_url_in_each_process() -> None:
     assert SECRET not in url(SECRET, "a") + repr(Webhooks(URL, secret=SECRET))
 
 
-@pytest.mark.anyio
 @pytest.mark.quick
 async def test_call_wakes_who_waits_and_no_other() -> None:
     """The one whose URL was called goes on."""
@@ -133,7 +132,6 @@ async def test_call_wakes_who_waits_and_no_other() -> None:
     assert not other.has_come
 
 
-@pytest.mark.anyio
 async def test_call_may_come_before_anybody_waits_and_a_thousand_times() -> None:
     """An early call counts, and a repeated one is accepted, also when nobody waits any more."""
     webhooks = Webhooks(URL)
@@ -145,7 +143,6 @@ async def test_call_may_come_before_anybody_waits_and_a_thousand_times() -> None
     assert answers == {late} == {ACCEPTED}
 
 
-@pytest.mark.anyio
 async def test_what_has_ended_is_forgotten_after_a_thousand_others() -> None:
     """A process that runs for years does not grow."""
     webhooks = Webhooks(URL)
@@ -158,7 +155,6 @@ async def test_what_has_ended_is_forgotten_after_a_thousand_others() -> None:
     assert webhooks.receive(token_of(first), b"") == UNKNOWN
 
 
-@pytest.mark.anyio
 async def test_one_url_may_be_expected_twice() -> None:
     """A call wakes both."""
     webhooks = Webhooks(URL, secret=SECRET)
@@ -168,7 +164,6 @@ async def test_one_url_may_be_expected_twice() -> None:
         await other.wait()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "token", ["", "x" * 43, "../admin", "電子豹", "\ud800", "\x00", "a" * 1_000_000]
 )
@@ -182,7 +177,6 @@ async def test_unknown_token_is_not_found(token: str) -> None:
         assert not expected.has_come
 
 
-@pytest.mark.anyio
 async def test_token_is_compared_with_all_in_constant_time() -> None:
     """How long the comparison takes does not depend on which one it is, or how much of it."""
     webhooks = Webhooks(URL)
@@ -195,7 +189,6 @@ async def test_token_is_compared_with_all_in_constant_time() -> None:
             assert compare.call_count == 3
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("size", "status"), [(0, ACCEPTED), (65_536, ACCEPTED), (65_537, TOO_LARGE)]
 )
@@ -222,7 +215,6 @@ class Pieces:
         return b"x" * 1_000
 
 
-@pytest.mark.anyio
 async def test_no_more_is_read_than_is_needed() -> None:
     """Nothing of a call that is not expected, and little more than the limit of any."""
     webhooks = Webhooks(URL)
@@ -234,7 +226,6 @@ async def test_no_more_is_read_than_is_needed() -> None:
     assert (unknown.read_bytes, known.read_bytes) == (0, 66_000)
 
 
-@pytest.mark.anyio
 async def test_body_that_breaks_off_is_no_call() -> None:
     """A caller that leaves in the midst of its body wakes nobody, and is no error of the server."""
 
@@ -249,7 +240,6 @@ async def test_body_that_breaks_off_is_no_call() -> None:
         assert not expected.has_come
 
 
-@pytest.mark.anyio
 @pytest.mark.quick
 async def test_call_in_another_thread_wakes_who_waits_here() -> None:
     """A view of a framework that is not async runs in a thread."""
@@ -286,7 +276,6 @@ def test_call_after_the_end_of_the_event_loop_is_harmless(backend: str) -> None:
     assert answers == [ACCEPTED]
 
 
-@pytest.mark.anyio
 async def test_body_is_only_read_for_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """It decides nothing, and to read the worst of bodies takes a tenth of a second."""
     caplog.set_level(logging.INFO, "newsleopard_async")
@@ -297,7 +286,6 @@ async def test_body_is_only_read_for_the_log(caplog: pytest.LogCaptureFixture) -
     parse.assert_not_called()
 
 
-@pytest.mark.anyio
 async def test_log_has_the_kind_of_a_call_and_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

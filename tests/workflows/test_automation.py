@@ -25,6 +25,8 @@ from newsleopard_async.contacts import recipients
 from newsleopard_async.workflows import AutomationOutcome, Event
 from tests.clients import Bench, Reply, checkpoint_of, connected, csv_of, scripted
 
+pytestmark = pytest.mark.anyio
+
 SCRIPT: Final = "402810c26cb86ad7016cb8b2414a0003"
 VENDOR: Final[dict[str, Any]] = {"profile": "vendor-2026", "limits": RateLimits.vendor_2026()}
 ALONE: Final = RetryPolicy(max_attempts=1)
@@ -42,7 +44,6 @@ def addresses(rows: int) -> list[str]:
     return [f"user{number}@example.com" for number in range(rows)]
 
 
-@pytest.mark.anyio
 async def test_contacts_become_recipients_in_batches(caplog: pytest.LogCaptureFixture) -> None:
     """EMAIL, NAME, and every other column as a variable; a hundred in a request."""
     people = "EMAIL,NAME,CITY\n" + "".join(
@@ -74,7 +75,6 @@ async def test_contacts_become_recipients_in_batches(caplog: pytest.LogCaptureFi
     assert "example.com" not in caplog.text + json.dumps([each.to_dict() for each in events])
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_lost", [True, False])
 @pytest.mark.parametrize("number", [1, 2, 3])
 async def test_batch_in_doubt_stops_the_run_until_a_person_decides(
@@ -109,7 +109,6 @@ async def test_batch_in_doubt_stops_the_run_until_a_person_decides(
     assert (outcome.accepted, outcome.unknown) == (201 - unknown, unknown)
 
 
-@pytest.mark.anyio
 async def test_refused_batch_is_sent_by_the_next_run(tmp_path: Path) -> None:
     """A clear refusal ends the run, and what was done before is not done again."""
     path = tmp_path / "run.json"
@@ -134,7 +133,6 @@ REFUSED: Final = Reply(
 )
 
 
-@pytest.mark.anyio
 async def test_refused_addresses_are_in_the_result_and_in_a_private_file(tmp_path: Path) -> None:
     """Of whom the platform says nothing is counted, and no text shows an address."""
     path = tmp_path / "refused.csv"
@@ -153,7 +151,6 @@ async def test_refused_addresses_are_in_the_result_and_in_a_private_file(tmp_pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.anyio
 async def test_run_that_goes_on_adds_to_the_file_of_refused_addresses(tmp_path: Path) -> None:
     """A file of another run is refused; its own goes on."""
     path, run = tmp_path / "refused.csv", tmp_path / "run.json"
@@ -175,7 +172,6 @@ async def test_run_that_goes_on_adds_to_the_file_of_refused_addresses(tmp_path: 
     assert (outcome.refused, len(path.read_text().splitlines())) == (2, 3)
 
 
-@pytest.mark.anyio
 async def test_file_that_cannot_be_written_hides_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -191,7 +187,6 @@ async def test_file_that_cannot_be_written_hides_nothing(
     assert "example.com" not in caplog.text
 
 
-@pytest.mark.anyio
 async def test_lost_reply_leaves_the_file_of_refused_addresses_alone(tmp_path: Path) -> None:
     """Nothing is known of them."""
     path = tmp_path / "refused.csv"
@@ -203,7 +198,6 @@ async def test_lost_reply_leaves_the_file_of_refused_addresses_alone(tmp_path: P
     assert not path.exists()
 
 
-@pytest.mark.anyio
 async def test_account_without_it_is_told() -> None:
     """There is nothing that could be done instead."""
     async with connected() as bench:
@@ -214,7 +208,6 @@ async def test_account_without_it_is_told() -> None:
 LONG: Final = "EMAIL,NAME,TEXT\na@example.com,A,ok\nb@example.com,B,{0}\nc@example.com,C,{0}\n"
 
 
-@pytest.mark.anyio
 async def test_what_cannot_be_sent_is_refused_before_anything_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +237,6 @@ async def test_what_cannot_be_sent_is_refused_before_anything_is_sent(
             await trigger(script.nl, "", csv_of(2))
 
 
-@pytest.mark.anyio
 async def test_file_of_refused_addresses_is_not_the_contacts(tmp_path: Path) -> None:
     """Nobody loses contacts to a slip."""
     path = tmp_path / "members.csv"

@@ -20,6 +20,8 @@ from newsleopard_async.workflows.balance import Need, need_of
 from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN
 
+pytestmark = pytest.mark.anyio
+
 A, B, C = (ListSn(sn) for sn in "abc")
 
 
@@ -56,7 +58,6 @@ async def send(bench: Bench, **options: Any) -> SendOutcome:
     )
 
 
-@pytest.mark.anyio
 async def test_balance_that_is_too_low_refuses_before_the_submit() -> None:
     """Nothing is sent; after a top-up the run goes on with what was imported."""
     async with connected(profile="vendor-2026", balance=49) as bench:
@@ -70,7 +71,6 @@ async def test_balance_that_is_too_low_refuses_before_the_submit() -> None:
     assert (caught.value.recipients, caught.value.remaining) == (50, 49)
 
 
-@pytest.mark.anyio
 async def test_balance_that_is_too_low_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     """The log has both numbers, and the platform decides."""
     async with connected(profile="vendor-2026", balance=49) as bench:
@@ -80,7 +80,6 @@ async def test_balance_that_is_too_low_is_a_warning(caplog: pytest.LogCaptureFix
     assert "the balance is 49 mails, and the campaign needs at least 50" in caplog.text
 
 
-@pytest.mark.anyio
 async def test_lists_are_looked_at_only_if_they_matter() -> None:
     """A new list has no more than its contacts; others are counted, once all are seen."""
     steps: list[str] = []
@@ -96,7 +95,6 @@ async def test_lists_are_looked_at_only_if_they_matter() -> None:
     assert "count_subscribers" in steps
 
 
-@pytest.mark.anyio
 async def test_unknown_balance_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """An account without the endpoint is asked once, whatever is sent then."""
     caplog.set_level("INFO")
@@ -111,7 +109,6 @@ async def test_unknown_balance_stops_nothing(caplog: pytest.LogCaptureFixture) -
     assert "the balance is not known" in caplog.text
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "replies",
     [
@@ -130,7 +127,6 @@ async def test_what_cannot_be_read_stops_nothing(replies: list[Reply]) -> None:
     assert outcome.campaign_sn == "c1"
 
 
-@pytest.mark.anyio
 async def test_no_balance_is_asked_for_if_none_is_wanted() -> None:
     """None costs no request; another word is refused."""
     async with scripted(Reply({"sn": "c1"})) as script:

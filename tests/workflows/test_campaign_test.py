@@ -12,10 +12,11 @@ from newsleopard_async import ListSn, OutcomeUnknown, Recipient, SendAt, workflo
 from tests.clients import connected, refused, scripted
 from tests.constants import CAMPAIGN, START, SUBJECT_TEST
 
+pytestmark = pytest.mark.anyio
+
 ME = "me@example.com"
 
 
-@pytest.mark.anyio
 async def test_test_goes_to_the_given_addresses_alone() -> None:
     """Lists and schedule of the campaign are left out; names show that it is a test."""
     real = attrs.evolve(
@@ -44,7 +45,6 @@ async def test_test_goes_to_the_given_addresses_alone() -> None:
     assert "me " in html[ME]
 
 
-@pytest.mark.anyio
 async def test_test_is_never_sent_twice() -> None:
     """A lost reply is looked up, with the checkpoint, as that of any send."""
     async with connected() as bench:
@@ -58,7 +58,6 @@ async def test_test_is_never_sent_twice() -> None:
         assert bench.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("campaign", "to", "problems"),
     [

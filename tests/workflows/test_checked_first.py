@@ -17,6 +17,8 @@ from tests.constants import CAMPAIGN
 from tests.contacts.examples import CSV, FORMS, ROWS, later, persons, written
 from tests.workflows.rejections import rows_of
 
+pytestmark = pytest.mark.anyio
+
 CLEAN: Campaign = attrs.evolve(
     CAMPAIGN,
     html='<html><head><meta charset="utf-8"></head><body><p>${NAME} 您好</p></body></html>',
@@ -40,7 +42,6 @@ def warnings_in(log: pytest.LogCaptureFixture) -> list[str]:
     return [message.rpartition("(")[2].rstrip(")") for message in messages]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("form", FORMS)
 async def test_contacts_of_every_form_are_imported(form: str, tmp_path: Path) -> None:
     """Whatever they come in, they are in the list."""
@@ -51,7 +52,6 @@ async def test_contacts_of_every_form_are_imported(form: str, tmp_path: Path) ->
     assert [each.name for each in bench.emulator.contacts.values()] == ["王小明", "李小美, 二"]
 
 
-@pytest.mark.anyio
 async def test_contacts_are_the_same_in_another_form(tmp_path: Path) -> None:
     """A checkpoint knows contacts by what goes out, so that a run goes on with any form."""
     kept = tmp_path / "checkpoint.json"
@@ -69,7 +69,6 @@ async def test_contacts_are_the_same_in_another_form(tmp_path: Path) -> None:
     assert len(bench.emulator.requests) == before
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("max_rejected", [0, 1, 0.09])
 async def test_bad_rows_are_refused_before_anything_is_sent(max_rejected: float) -> None:
     """What the platform would reject in the end is known at the beginning."""
@@ -79,7 +78,6 @@ async def test_bad_rows_are_refused_before_anything_is_sent(max_rejected: float)
     assert bench.emulator.requests == ()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("max_rejected", [2, 0.1, None])
 async def test_bad_rows_that_are_allowed_go_to_the_platform(
     max_rejected: float | None, caplog: pytest.LogCaptureFixture
@@ -95,7 +93,6 @@ async def test_bad_rows_that_are_allowed_go_to_the_platform(
     assert warnings_in(caplog) == ["invalid-email"]
 
 
-@pytest.mark.anyio
 async def test_rows_that_the_platform_alone_rejects_stop_the_send() -> None:
     """What the check does not foresee is still counted."""
     # The platform knows the column as one of numbers, from an earlier import.
@@ -109,7 +106,6 @@ async def test_rows_that_the_platform_alone_rejects_stop_the_send() -> None:
     assert bench.emulator.submitted == 0
 
 
-@pytest.mark.anyio
 async def test_everything_that_is_wrong_comes_at_once() -> None:
     """Faults of the file, of rows, of the campaign and of the time."""
     async with connected() as bench:
@@ -130,7 +126,6 @@ async def test_everything_that_is_wrong_comes_at_once() -> None:
     assert bench.emulator.requests == ()
 
 
-@pytest.mark.anyio
 async def test_campaign_is_checked_without_contacts() -> None:
     """Nothing is known of the columns of a list then."""
     async with connected() as bench:
@@ -144,7 +139,6 @@ async def test_campaign_is_checked_without_contacts() -> None:
     assert bench.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_strict_makes_errors_of_warnings() -> None:
     """Those of contacts and campaign, all at once; a note is none."""
     contacts = csv_of(2).replace(",", ";") + "USER0@example.com;\n"
@@ -161,7 +155,6 @@ async def test_strict_makes_errors_of_warnings() -> None:
     assert bench.emulator.requests == ()
 
 
-@pytest.mark.anyio
 async def test_warnings_are_logged_and_notes_too(caplog: pytest.LogCaptureFixture) -> None:
     """A line each, without a contact in it."""
     caplog.set_level(logging.INFO, "newsleopard_async")
@@ -174,7 +167,6 @@ async def test_warnings_are_logged_and_notes_too(caplog: pytest.LogCaptureFixtur
     assert any("semicolons" in note for note in notes)
 
 
-@pytest.mark.anyio
 async def test_check_may_be_turned_off(caplog: pytest.LogCaptureFixture) -> None:
     """Then rows and campaign are not looked at, and what is unusable is refused all the same."""
     wrong = attrs.evolve(CLEAN, subject="${會員等級}")
@@ -189,7 +181,6 @@ async def test_check_may_be_turned_off(caplog: pytest.LogCaptureFixture) -> None
     assert warnings_in(caplog) == []
 
 
-@pytest.mark.anyio
 async def test_campaign_that_was_submitted_is_not_judged_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,7 +200,6 @@ async def test_campaign_that_was_submitted_is_not_judged_again(
     assert warnings_in(caplog) == []
 
 
-@pytest.mark.anyio
 async def test_contacts_that_broke_since_are_said_to_be_broken(tmp_path: Path) -> None:
     """A run that is to go on with them says what is wrong, and not only that they are others."""
     kept = tmp_path / "checkpoint.json"
@@ -219,7 +209,6 @@ async def test_contacts_that_broke_since_are_said_to_be_broken(tmp_path: Path) -
             await send(bench, contacts=written(tmp_path, b""), checkpoint=kept)
 
 
-@pytest.mark.anyio
 async def test_rows_are_put_right_on_the_way(tmp_path: Path) -> None:
     """What is dropped or left out does not go out, and is counted."""
     path = written(tmp_path, (BAD + "USER0@example.com,again\n").encode("utf-16"))
@@ -231,7 +220,6 @@ async def test_rows_are_put_right_on_the_way(tmp_path: Path) -> None:
     assert files_in(tmp_path) == ["members.csv", "members.left-out.csv"]
 
 
-@pytest.mark.anyio
 async def test_rows_are_put_right_though_they_are_not_checked(tmp_path: Path) -> None:
     """To drop a row, it must be known."""
     async with connected() as bench:
@@ -246,7 +234,6 @@ async def test_rows_are_put_right_though_they_are_not_checked(tmp_path: Path) ->
     assert outcome.import_report.result.inserted == 18
 
 
-@pytest.mark.anyio
 async def test_encoding_may_be_said(caplog: pytest.LogCaptureFixture) -> None:
     """Found out, it is warned of; said, it is not."""
     big5 = "EMAIL,NAME\nming@example.com,王小明\n".encode("big5")
@@ -261,7 +248,6 @@ async def test_encoding_may_be_said(caplog: pytest.LogCaptureFixture) -> None:
     assert [each.name for each in bench.emulator.contacts.values()] == ["王小明"]
 
 
-@pytest.mark.anyio
 async def test_import_leaves_bad_rows_to_the_platform(caplog: pytest.LogCaptureFixture) -> None:
     """Nothing is sent to anybody, so that they are only remarked on."""
     async with connected() as bench:
@@ -273,7 +259,6 @@ async def test_import_leaves_bad_rows_to_the_platform(caplog: pytest.LogCaptureF
     assert warnings_in(caplog) == ["invalid-email"]
 
 
-@pytest.mark.anyio
 async def test_import_puts_rows_right(tmp_path: Path) -> None:
     """As a send does."""
     left_out_to = tmp_path / "bad.csv"
@@ -286,7 +271,6 @@ async def test_import_puts_rows_right(tmp_path: Path) -> None:
     assert left_out_to.read_text(encoding="utf-8").count("\n") == 3
 
 
-@pytest.mark.anyio
 async def test_time_of_events_includes_the_check() -> None:
     """The check is the first step, and time goes on from it."""
     told: list[Event] = []
@@ -308,7 +292,6 @@ async def test_time_of_events_includes_the_check() -> None:
     assert times[:3] == [0, 10, 20]
 
 
-@pytest.mark.anyio
 async def test_check_that_fails_is_told() -> None:
     """Nothing follows it."""
     told: list[Event] = []
@@ -322,7 +305,6 @@ async def test_check_that_fails_is_told() -> None:
     ]
 
 
-@pytest.mark.anyio
 async def test_sender_is_told_of_values_that_html_may_read_otherwise(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

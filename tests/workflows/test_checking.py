@@ -22,6 +22,8 @@ from newsleopard_async.workflows.checking import log_remarks
 from tests.clients import csv_of, files_in
 from tests.plainness import assert_exactly_plain
 
+pytestmark = pytest.mark.anyio
+
 BAD = "EMAIL,NAME\nming@example.com,王小明\nnobody,誰\nming@example.com,王大明\n"
 
 
@@ -32,7 +34,6 @@ def written(folder: Path, content: str | bytes, name: str = "members.csv") -> Pa
     return path
 
 
-@pytest.mark.anyio
 async def test_contacts_are_reported() -> None:
     """What they are, and everything that is wrong with them or worth a look."""
     report = await check_contacts(BAD)
@@ -49,7 +50,6 @@ async def test_contacts_are_reported() -> None:
     assert "ming@" not in json.dumps(report.to_dict())
 
 
-@pytest.mark.anyio
 async def test_good_contacts_have_no_findings(tmp_path: Path) -> None:
     """Nothing is said where there is nothing to say."""
     report = await check_contacts(written(tmp_path, csv_of(3)))
@@ -72,7 +72,6 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("form", ["path", "bytes"])
 async def test_hostile_content_is_a_finding(name: str, form: str, tmp_path: Path) -> None:
@@ -85,7 +84,6 @@ async def test_hostile_content_is_a_finding(name: str, form: str, tmp_path: Path
     assert rule in [each.rule for each in report.errors]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("source", "options", "problem"),
     [
@@ -111,7 +109,6 @@ async def test_what_cannot_be_checked_is_refused(
     assert [(each.field, each.rule) for each in caught.value.problems] == [problem]
 
 
-@pytest.mark.anyio
 async def test_clean_csv_is_written_where_it_is_wanted(tmp_path: Path) -> None:
     """As it would go out, with what was put right; a fault of a row does not keep it."""
     out = tmp_path / "clean.csv"
@@ -124,7 +121,6 @@ async def test_clean_csv_is_written_where_it_is_wanted(tmp_path: Path) -> None:
     assert [each.rule for each in report.errors] == ["invalid-email"]
 
 
-@pytest.mark.anyio
 async def test_unusable_contacts_are_written_nowhere(tmp_path: Path) -> None:
     """What was there before stays."""
     out = written(tmp_path, "old", "clean.csv")
@@ -136,7 +132,6 @@ async def test_unusable_contacts_are_written_nowhere(tmp_path: Path) -> None:
     assert files_in(tmp_path) == ["clean.csv"]
 
 
-@pytest.mark.anyio
 async def test_rows_are_left_out_beside_the_file(tmp_path: Path) -> None:
     """The report says how many, and where they are."""
     report = await check_contacts(
@@ -148,7 +143,6 @@ async def test_rows_are_left_out_beside_the_file(tmp_path: Path) -> None:
     assert {each.level for each in report.findings} == {"note"}
 
 
-@pytest.mark.anyio
 async def test_addresses_may_be_judged_deeper() -> None:
     """What the extra brings is asked only where it is wanted."""
     report = await check_contacts("EMAIL,NAME\nming@localhost,王小明\n", deep=True)
@@ -156,7 +150,6 @@ async def test_addresses_may_be_judged_deeper() -> None:
     assert [each.rule for each in report.errors] == ["invalid-email"]
 
 
-@pytest.mark.anyio
 async def test_progress_is_told() -> None:
     """Begin and end, and in between how far it is, in bytes and rows."""
     told: list[Event] = []
@@ -175,7 +168,6 @@ async def test_progress_is_told() -> None:
     assert [each.elapsed_s for each in told] == sorted(each.elapsed_s for each in told)
 
 
-@pytest.mark.anyio
 async def test_what_cannot_be_decoded_is_not_read_again() -> None:
     """Once it is known to be unreadable, nothing more is to be found in it."""
     told: list[Event] = []
@@ -186,7 +178,6 @@ async def test_what_cannot_be_decoded_is_not_read_again() -> None:
     assert [each.state for each in told] == ["started", "waiting", "finished"]
 
 
-@pytest.mark.anyio
 async def test_check_that_fails_is_told_as_failed() -> None:
     """The error's class is in the event."""
     told: list[Event] = []
@@ -199,7 +190,6 @@ async def test_check_that_fails_is_told_as_failed() -> None:
     ]
 
 
-@pytest.mark.anyio
 async def test_full_disk_is_no_fault_of_the_contacts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,8 @@ from newsleopard_async.workflows.advice import advice_for_campaign
 from tests.clients import Bench, Reply, Script, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, START, SUBJECT_TEST
 
+pytestmark = pytest.mark.anyio
+
 SN = CampaignSn("c1")
 UNKNOWN = Reply({"code": 40007, "message": "無效的SN"}, 400)
 NOT_THERE = Reply(b"", 404)
@@ -52,7 +54,6 @@ def elapsed(script: Script) -> timedelta:
     return script.clock.now() - START
 
 
-@pytest.mark.anyio
 async def test_campaign_is_watched_until_it_is_sent() -> None:
     """States that are not final are waited out, also one that nobody knows."""
     replies = [state(word) for word in ("PREPARE", "TESTING", "SENDING", "RESTING", "SENT")]
@@ -62,7 +63,6 @@ async def test_campaign_is_watched_until_it_is_sent() -> None:
     assert (status.sn, status.state, status.name) == (SN, CampaignState.COMPLETE, "週年慶")
 
 
-@pytest.mark.anyio
 async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
     """It is asked for again at its time, also if that was moved, and the deadline counts then."""
     first, moved = START + timedelta(hours=30), START + timedelta(hours=50)
@@ -89,7 +89,6 @@ async def test_scheduled_campaign_is_looked_at_once_before_its_time() -> None:
     assert timedelta(hours=50) < told[-1][1] < timedelta(hours=50) + MINUTE
 
 
-@pytest.mark.anyio
 async def test_time_that_always_moves_is_not_watched_for_ever() -> None:
     """A platform that names a later time at every look does not take away the deadline."""
 
@@ -103,7 +102,6 @@ async def test_time_that_always_moves_is_not_watched_for_ever() -> None:
             )
 
 
-@pytest.mark.anyio
 async def test_time_that_stands_for_none_is_not_slept_through() -> None:
     """A run must not hang until the end of the calendar."""
     never = state("PREPARE_TO_SENT", scheduledDate="9999-12-31T23:59:59Z")
@@ -116,7 +114,6 @@ async def test_time_that_stands_for_none_is_not_slept_through() -> None:
         assert elapsed(script) == timedelta(seconds=9)
 
 
-@pytest.mark.anyio
 async def test_immediate_campaign_with_a_time_is_polled() -> None:
     """The time of a campaign that goes out at once is not waited for, nor that of one begun."""
     day = at(START + timedelta(days=1))
@@ -138,7 +135,6 @@ FAILURES = sorted(
 )
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("word", FAILURES)
 async def test_campaign_that_is_not_sent_is_an_error(word: str) -> None:
     """It has the status, says the state and what to do, and is no more asked for."""
@@ -151,7 +147,6 @@ async def test_campaign_that_is_not_sent_is_an_error(word: str) -> None:
     assert "活動列表" in str(caught.value)
 
 
-@pytest.mark.anyio
 async def test_campaign_that_goes_on_at_the_deadline_is_no_failure() -> None:
     """The error has the last state, and says it."""
     polling = Polling(first_s=30, jitter=0, factor=1, deadline_s=60)
@@ -164,7 +159,6 @@ async def test_campaign_that_goes_on_at_the_deadline_is_no_failure() -> None:
     assert caught.value.last.state == CampaignState.SENDING
 
 
-@pytest.mark.anyio
 async def test_campaign_may_be_unknown_for_a_while() -> None:
     """Right after the submit a refused look means that the platform does not know it yet."""
     async with scripted(UNKNOWN, UNKNOWN, state("COMPLETE"), profile="vendor-2026") as script:
@@ -173,7 +167,6 @@ async def test_campaign_may_be_unknown_for_a_while() -> None:
     assert status.state.is_success
 
 
-@pytest.mark.anyio
 async def test_campaign_that_stays_unknown_is_an_error() -> None:
     """After `Polling.grace_s` the refusal is raised; within it, the deadline says so."""
     polling = Polling(first_s=30, jitter=0, factor=1, grace_s=20)
@@ -189,7 +182,6 @@ async def test_campaign_that_stays_unknown_is_an_error() -> None:
     assert caught.value.code == 40007
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("replies", "error"),
     [
@@ -204,7 +196,6 @@ async def test_answer_that_decides_nothing_is_raised(replies: list[Reply], error
             await workflows.wait_for_campaign(script.nl, SN)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("missing", [NOT_THERE, Reply(b"", 405)])
 async def test_without_states_the_finished_campaigns_are_looked_at(
     missing: Reply,
@@ -223,7 +214,6 @@ async def test_without_states_the_finished_campaigns_are_looked_at(
     assert len([each for each in caplog.messages if "cannot be asked for" in each]) == 1
 
 
-@pytest.mark.anyio
 async def test_without_states_a_deadline_says_that_a_failure_is_not_seen() -> None:
     """Nobody must take the silence for a mailing that goes on."""
     async with scripted(NOT_THERE, Reply([]), Reply([]), profile="vendor-2026") as script:
@@ -236,7 +226,6 @@ async def test_without_states_a_deadline_says_that_a_failure_is_not_seen() -> No
     assert caught.value.last is None
 
 
-@pytest.mark.anyio
 async def test_end_that_was_seen_is_not_asked_for_again() -> None:
     """A run that goes on with the checkpoint of one that ended gives the same."""
     async with scripted(Reply({"sn": "other", "status": "STOP"}), profile="vendor-2026") as script:
@@ -251,7 +240,6 @@ async def test_end_that_was_seen_is_not_asked_for_again() -> None:
     assert again == first
 
 
-@pytest.mark.anyio
 async def test_bad_argument_is_refused() -> None:
     """A code that is none and a polling that is none send nothing."""
     async with scripted() as script:
@@ -278,7 +266,6 @@ async def send(bench: Bench, campaign: Mailing = CAMPAIGN, **options: Any) -> Se
 PROFILES = ("documented", "vendor-2026")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("campaign", [CAMPAIGN, SUBJECT_TEST], ids=["campaign", "test"])
 async def test_send_waits_until_it_is_sent(campaign: Mailing, profile: str) -> None:
@@ -296,7 +283,6 @@ async def test_send_waits_until_it_is_sent(campaign: Mailing, profile: str) -> N
     assert from_plain(SendOutcome, outcome.to_dict()) == outcome
 
 
-@pytest.mark.anyio
 async def test_contacts_are_off_the_disk_while_a_campaign_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,7 +303,6 @@ async def test_contacts_are_off_the_disk_while_a_campaign_is_waited_for(
     assert seen[-1] == []
 
 
-@pytest.mark.anyio
 async def test_send_goes_on_waiting_and_never_submits_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -338,7 +323,6 @@ async def test_send_goes_on_waiting_and_never_submits_again(
     assert f"campaign {accepted.campaign_sn} was accepted" in caplog.text
 
 
-@pytest.mark.anyio
 async def test_end_that_was_long_ago_is_found() -> None:
     """A lost reply may be looked for days after the campaign was sent, and so is its end."""
     async with connected(retry=RetryPolicy(max_attempts=1)) as bench:
@@ -352,7 +336,6 @@ async def test_end_that_was_long_ago_is_found() -> None:
     assert outcome.status.state.is_success
 
 
-@pytest.mark.anyio
 async def test_send_that_the_platform_refuses_later_is_an_error() -> None:
     """The status says why; without the wait nobody hears of it."""
     async with connected(profile="vendor-2026") as bench:
@@ -364,7 +347,6 @@ async def test_send_that_the_platform_refuses_later_is_an_error() -> None:
         assert not bench.emulator.outbox
 
 
-@pytest.mark.anyio
 async def test_unknown_wait_is_refused() -> None:
     """Only two words are known."""
     async with scripted() as script, refused(script.wire, ("wait", "choice")):

@@ -23,6 +23,8 @@ from tests.clients import Bench, connected, csv_of
 from tests.constants import CAMPAIGN
 from tests.transport.scripted import errors_in
 
+pytestmark = pytest.mark.anyio
+
 NEW: dict[str, Any] = {"contacts": csv_of(3), "list_name": "會員"}
 
 
@@ -38,7 +40,6 @@ async def times_of(feed: AsyncIterator[Event]) -> list[float]:
     return [each.elapsed_s async for each in feed]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_late", [True, False])
 async def test_feed_gives_all_events_and_ends_with_the_run(is_late: bool) -> None:
     """Every loop has every event, also one that comes when all is over."""
@@ -62,7 +63,6 @@ async def test_feed_gives_all_events_and_ends_with_the_run(is_late: bool) -> Non
     assert (feed.is_over, feed.outcome, feed.error) == (True, outcome, None)
 
 
-@pytest.mark.anyio
 async def test_feed_ends_with_the_error_of_the_run() -> None:
     """Of the arguments, of a step, of a call that Python refuses, and with a cancellation."""
     async with connected(profile="vendor-2026") as bench:
@@ -86,7 +86,6 @@ async def test_feed_ends_with_the_error_of_the_run() -> None:
     assert not isinstance(feeds[3].error, Exception)
 
 
-@pytest.mark.anyio
 async def test_feed_serves_one_run() -> None:
     """A second one would mix its events with those of the first."""
     feed = EventFeed()
@@ -96,7 +95,6 @@ async def test_feed_serves_one_run() -> None:
             await workflows.import_contacts(bench.nl, csv_of(1), list_name="b", progress=feed)
 
 
-@pytest.mark.anyio
 async def test_feed_ends_with_the_outer_pipeline(tmp_path: Path) -> None:
     """A pipeline that is made of others goes on when one of those has ended."""
     async with connected() as bench:
@@ -115,7 +113,6 @@ async def test_feed_ends_with_the_outer_pipeline(tmp_path: Path) -> None:
     assert test.outcome.campaign_sn
 
 
-@pytest.mark.anyio
 async def test_slow_loop_misses_waits_alone() -> None:
     """Of a wait it has the newest word; what else happened, it has in order."""
     feed = EventFeed()
@@ -131,7 +128,6 @@ async def test_slow_loop_misses_waits_alone() -> None:
     assert (first.elapsed_s, await times_of(loop)) == (1, [7, 8, 9])
 
 
-@pytest.mark.anyio
 async def test_feed_keeps_the_last_thousand() -> None:
     """A run of many parts must not fill the memory of whoever listens to none of it."""
     feed = EventFeed()
@@ -142,7 +138,6 @@ async def test_feed_keeps_the_last_thousand() -> None:
     assert await times_of(aiter(feed)) == list(range(500, 1_500))
 
 
-@pytest.mark.anyio
 async def test_loop_that_is_left_harms_nothing() -> None:
     """Neither the run nor another loop, whether it is left at an event or while it waits."""
     feed = EventFeed()
@@ -165,7 +160,6 @@ async def test_loop_that_is_left_harms_nothing() -> None:
     assert feed.outcome is not None
 
 
-@pytest.mark.anyio
 async def test_block_runs_a_pipeline_and_gives_its_events() -> None:
     """Events and outcome are those of the pipeline; a callback is called as well."""
     called: list[Event] = []
@@ -188,7 +182,6 @@ async def test_block_runs_a_pipeline_and_gives_its_events() -> None:
     assert outcome.campaign_sn == bench.emulator.campaigns[0].sn
 
 
-@pytest.mark.anyio
 async def test_async_callback_of_a_block_is_awaited() -> None:
     """As any pipeline awaits it."""
     states: list[str] = []
@@ -202,7 +195,6 @@ async def test_async_callback_of_a_block_is_awaited() -> None:
             assert [each.state async for each in run][-1] == states[-1] == "finished"
 
 
-@pytest.mark.anyio
 async def test_block_that_is_left_early_cancels_its_pipeline(tmp_path: Path) -> None:
     """What was done is in the checkpoint, and running again goes on from there."""
     kept = tmp_path / "kept.json"
@@ -223,7 +215,6 @@ async def test_block_that_is_left_early_cancels_its_pipeline(tmp_path: Path) -> 
     assert bench.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_error_of_the_pipeline_leaves_the_block_as_itself() -> None:
     """It is no group of errors, and has its checkpoint."""
     async with connected() as bench:
@@ -236,7 +227,6 @@ async def test_error_of_the_pipeline_leaves_the_block_as_itself() -> None:
     assert "failed" in told
 
 
-@pytest.mark.anyio
 async def test_error_of_the_block_cancels_the_pipeline_and_goes_on() -> None:
     """Whatever a page does with the events, its own error is what it sees."""
     async with connected() as bench:
@@ -248,7 +238,6 @@ async def test_error_of_the_block_cancels_the_pipeline_and_goes_on() -> None:
     assert bench.emulator.submitted == 0
 
 
-@pytest.mark.anyio
 async def test_cancellation_from_outside_ends_block_and_pipeline() -> None:
     """As of a page that was closed: both end, and the cancellation goes on."""
     async with connected() as bench:
@@ -268,7 +257,6 @@ async def _loop_over(given: Any) -> None:
         pass
 
 
-@pytest.mark.anyio
 async def test_run_without_a_block_is_refused() -> None:
     """Nothing would end it; the error shows the two lines."""
     async with connected() as bench:
@@ -277,7 +265,6 @@ async def test_run_without_a_block_is_refused() -> None:
             await _loop_over(run)
 
 
-@pytest.mark.anyio
 async def test_callback_of_a_block_is_checked() -> None:
     """One that cannot be called, and a feed, which would never end."""
     bad: Any = 5
@@ -286,7 +273,6 @@ async def test_callback_of_a_block_is_checked() -> None:
             workflows.events(workflows.check_contacts, csv_of(1), progress=progress)
 
 
-@pytest.mark.anyio
 async def test_pipeline_of_a_block_is_not_called_before() -> None:
     """It is given as it is, with its arguments after it."""
     called: Any = workflows.check_contacts(csv_of(1))
@@ -295,7 +281,6 @@ async def test_pipeline_of_a_block_is_not_called_before() -> None:
     await called
 
 
-@pytest.mark.anyio
 async def test_block_that_does_not_listen_stops_the_pipeline() -> None:
     """Whoever wants the outcome goes through the events first."""
     async with connected() as bench:
@@ -306,7 +291,6 @@ async def test_block_that_does_not_listen_stops_the_pipeline() -> None:
     assert bench.emulator.submitted == 0
 
 
-@pytest.mark.anyio
 async def test_loop_that_is_left_while_it_waits_leaves_nothing_behind() -> None:
     """A page that sends a comment each few seconds waits for an event many times."""
     feed = EventFeed()
@@ -319,7 +303,6 @@ async def test_loop_that_is_left_while_it_waits_leaves_nothing_behind() -> None:
     assert [each for each in vars(feed).values() if isinstance(each, list)] == [[]]
 
 
-@pytest.mark.anyio
 async def test_run_has_one_block() -> None:
     """A second one would give the outcome of the first, and run nothing."""
     run = workflows.events(workflows.check_contacts, csv_of(1))
@@ -331,7 +314,6 @@ async def test_run_has_one_block() -> None:
     assert run.outcome.ok
 
 
-@pytest.mark.anyio
 @pytest.mark.quick
 async def test_end_of_the_program_leaves_the_block_as_itself() -> None:
     """At once, whatever the block waits for."""
@@ -347,7 +329,6 @@ async def test_end_of_the_program_leaves_the_block_as_itself() -> None:
         await run()
 
 
-@pytest.mark.anyio
 async def test_error_of_the_pipeline_that_the_block_hides_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -13,6 +13,8 @@ from newsleopard_async import DeadlineExceeded, Polling, SendAt, with_lists, wor
 from tests.clients import Reply, connected, refused, scripted
 from tests.constants import CAMPAIGN, START
 
+pytestmark = pytest.mark.anyio
+
 DAY = timedelta(days=1)
 
 
@@ -27,7 +29,6 @@ def windows(requests: Any) -> list[tuple[datetime, datetime]]:
     return found
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("days", "ranges"), [(0, 1), (28, 1), (29, 2), (100, 4), (1_070, 36), (-5, 0)]
 )
@@ -60,7 +61,6 @@ OUTSIDE = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("begun", "ended", "others"), OUTSIDE.values(), ids=OUTSIDE)
 async def test_campaigns_outside_the_range_are_counted_in_the_log(
     begun: str | None, ended: str | None, others: int, caplog: pytest.LogCaptureFixture
@@ -84,7 +84,6 @@ AGES = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("since", AGES.values(), ids=AGES)
 async def test_long_range_takes_a_bounded_number_of_requests(since: datetime) -> None:
     """All of it is asked for, in 36 parts: a run that is resumed late keeps the day's quota."""
@@ -97,7 +96,6 @@ async def test_long_range_takes_a_bounded_number_of_requests(since: datetime) ->
     assert all(one[1] - next_[0] == DAY for one, next_ in pairwise(asked))
 
 
-@pytest.mark.anyio
 async def test_first_that_holds_the_marker_is_taken() -> None:
     """Others are passed over, and no further month is asked for."""
     first = Reply([{"sn": "a", "name": "週年慶"}, {"sn": "b"}])
@@ -109,7 +107,6 @@ async def test_first_that_holds_the_marker_is_taken() -> None:
     assert found.sn == "c"
 
 
-@pytest.mark.anyio
 async def test_campaign_is_looked_for_until_it_is_there() -> None:
     """With a polling it is waited for."""
     there = Reply([{"sn": "c", "name": "週年慶 #7f3a"}])
@@ -122,7 +119,6 @@ async def test_campaign_is_looked_for_until_it_is_there() -> None:
     assert found.sn == "c"
 
 
-@pytest.mark.anyio
 async def test_campaign_that_does_not_come_is_given_up() -> None:
     """The deadline of the polling ends the wait."""
     async with connected() as bench:
@@ -134,7 +130,6 @@ async def test_campaign_that_does_not_come_is_given_up() -> None:
     assert bench.clock.monotonic() >= 60
 
 
-@pytest.mark.anyio
 async def test_finished_campaign_is_found() -> None:
     """A campaign that was sent is found from the moment of its submit on."""
     async with connected() as bench:
@@ -148,7 +143,6 @@ async def test_finished_campaign_is_found() -> None:
     assert other is None
 
 
-@pytest.mark.anyio
 async def test_scheduled_campaign_is_not_found() -> None:
     """What is not sent yet is in no list (T65)."""
     async with connected() as bench:
@@ -175,7 +169,6 @@ ARGUMENTS: list[tuple[Any, Any, list[tuple[str, str]]]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("marker", "since", "problems"), ARGUMENTS)
 async def test_bad_argument_is_refused(
     marker: Any, since: Any, problems: list[tuple[str, str]]
@@ -185,7 +178,6 @@ async def test_bad_argument_is_refused(
         await workflows.find_campaign(script.nl, marker, since=since)
 
 
-@pytest.mark.anyio
 async def test_name_with_hidden_characters_is_found() -> None:
     """The names of campaigns are read as they may be shown, and so is what is looked for."""
     async with scripted(Reply([{"sn": "c", "name": "週年慶\u200b #7f3a"}])) as script:

@@ -23,6 +23,8 @@ from newsleopard_async.workflows import Checkpoint, ImportReport, SendOutcome
 from tests.clients import Bench, checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN
 
+pytestmark = pytest.mark.anyio
+
 ONE_DAY_S = 86_400
 ONE_BAD = csv_of(3) + "nobody,誰\n"
 
@@ -49,7 +51,6 @@ async def lose_submit(bench: Bench, kept: Path) -> None:
         await send(bench, checkpoint=kept)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("stricter", [{"max_rejected": 0}, {"strict": True}])
 async def test_held_submit_is_looked_up_whatever_may_be_rejected_now(
     stricter: dict[str, Any], tmp_path: Path
@@ -66,7 +67,6 @@ async def test_held_submit_is_looked_up_whatever_may_be_rejected_now(
     assert bench.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_finished_send_gives_its_outcome_whatever_may_be_rejected_now(tmp_path: Path) -> None:
     """A campaign that was sent was sent, also by stricter terms."""
     kept = tmp_path / "checkpoint.json"
@@ -79,7 +79,6 @@ async def test_finished_send_gives_its_outcome_whatever_may_be_rejected_now(tmp_
     assert bench.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_refused_preheader_comes_and_goes_with_one_checkpoint(tmp_path: Path) -> None:
     """It may be left out, and given anew, until the submit; the import stays (T82)."""
     kept: dict[str, Any] = {"checkpoint": tmp_path / "checkpoint.json", "list_name": "會員"}
@@ -99,7 +98,6 @@ async def test_refused_preheader_comes_and_goes_with_one_checkpoint(tmp_path: Pa
     assert [each.body.variants[0].preheader for each in bench.emulator.campaigns] == ["預覽"]
 
 
-@pytest.mark.anyio
 async def test_other_input_of_a_held_submit_is_no_reason_to_begin_anew(tmp_path: Path) -> None:
     """Contacts that were mended since are other contacts; another checkpoint would send twice."""
     kept = tmp_path / "checkpoint.json"
@@ -112,7 +110,6 @@ async def test_other_input_of_a_held_submit_is_no_reason_to_begin_anew(tmp_path:
     assert bench.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_other_input_before_a_submit_may_begin_anew(tmp_path: Path) -> None:
     """As long as nothing was submitted, the way out is a checkpoint of its own."""
     kept = tmp_path / "checkpoint.json"
@@ -124,7 +121,6 @@ async def test_other_input_before_a_submit_may_begin_anew(tmp_path: Path) -> Non
             await send(bench, checkpoint=kept, contacts=csv_of(3))
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("as_object", [False, True])
 async def test_unusable_contacts_still_tell_what_was_done(as_object: bool, tmp_path: Path) -> None:
     """An iterator that is used up is no CSV; the error has the checkpoint of the run before."""
@@ -139,7 +135,6 @@ async def test_unusable_contacts_still_tell_what_was_done(as_object: bool, tmp_p
     assert "submit" in checkpoint_of(caught.value).records
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("pipeline", PIPELINES)
 async def test_unusable_contacts_without_a_checkpoint_are_refused(
     pipeline: str, tmp_path: Path
@@ -156,7 +151,6 @@ async def test_unusable_contacts_without_a_checkpoint_are_refused(
     assert bench.emulator.requests == ()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("options", "fields"),
     [
@@ -179,7 +173,6 @@ async def test_option_needed_late_is_refused_at_once(
     assert bench.emulator.requests == ()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("option", ["polling", "progress"])
 async def test_other_pipelines_refuse_it_too(option: str) -> None:
     """Nothing is asked of the platform with a way of watching that is none."""
@@ -200,7 +193,6 @@ async def test_other_pipelines_refuse_it_too(option: str) -> None:
     assert len(bench.emulator.requests) == before
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("pipeline", PIPELINES)
 async def test_left_out_rows_do_not_replace_the_checkpoint(pipeline: str, tmp_path: Path) -> None:
     """Two files of one name would leave one, and it would be the wrong one."""
@@ -217,7 +209,6 @@ async def test_left_out_rows_do_not_replace_the_checkpoint(pipeline: str, tmp_pa
     assert not kept.exists()
 
 
-@pytest.mark.anyio
 async def test_refused_send_leaves_the_left_out_rows_of_an_earlier_one(tmp_path: Path) -> None:
     """The file says who got no mail of the last one; a run that sends nothing does not write it."""
     left_out = tmp_path / "left-out.csv"
@@ -234,7 +225,6 @@ async def test_refused_send_leaves_the_left_out_rows_of_an_earlier_one(tmp_path:
     assert left_out.read_text("utf-8") == before
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("pipeline", PIPELINES)
 async def test_finished_run_leaves_the_left_out_rows_as_they_are(
     pipeline: str, tmp_path: Path
@@ -256,7 +246,6 @@ async def test_finished_run_leaves_the_left_out_rows_as_they_are(
     assert left_out.read_text("utf-8") == "corrected"
 
 
-@pytest.mark.anyio
 async def test_wrong_count_of_rejected_rows_refuses_once(tmp_path: Path) -> None:
     """What led to a refusal is read anew: neither is it kept, nor are the contacts sent again."""
     counts = {"fileCnt": 3, "insertCnt": 0, "duplicateCnt": 0, "errCnt": 3}
@@ -274,7 +263,6 @@ async def test_wrong_count_of_rejected_rows_refuses_once(tmp_path: Path) -> None
     assert bench.wire.count("importTextToList") == 1
 
 
-@pytest.mark.anyio
 async def test_rejected_rows_refuse_as_long_as_nothing_else_is_known(tmp_path: Path) -> None:
     """The platform forgets an import after 30 days; what it said of it stays."""
     kept = tmp_path / "checkpoint.json"

@@ -14,6 +14,8 @@ from newsleopard_async.workflows import SendOutcome
 from tests.clients import Bench, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, START, SUBJECT_TEST
 
+pytestmark = pytest.mark.anyio
+
 HOLD = timedelta(minutes=10)
 DAY = timedelta(days=1)
 
@@ -26,7 +28,6 @@ async def send(bench: Bench, campaign: Mailing = CAMPAIGN, **options: Any) -> Se
     )
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mailing", [CAMPAIGN, SUBJECT_TEST], ids=["campaign", "test"])
 async def test_campaign_goes_out_after_the_hold(mailing: Mailing) -> None:
     """It counts from the submit, after the import, for a campaign and for an A/B test."""
@@ -40,7 +41,6 @@ async def test_campaign_goes_out_after_the_hold(mailing: Mailing) -> None:
         assert len(bench.emulator.outbox) > 0
 
 
-@pytest.mark.anyio
 async def test_lost_reply_is_looked_for_after_the_hold(caplog: pytest.LogCaptureFixture) -> None:
     """A run that goes on keeps the time that was submitted, and sends nothing."""
     caplog.set_level(logging.INFO, "newsleopard_async")
@@ -64,7 +64,6 @@ async def test_lost_reply_is_looked_for_after_the_hold(caplog: pytest.LogCapture
         assert timedelta(0) <= error.look_again_at - due <= timedelta(minutes=1)
 
 
-@pytest.mark.anyio
 async def test_hold_counts_anew_if_nothing_was_submitted() -> None:
     """A run that failed before the submit and goes on a day later holds from then on."""
     async with connected() as bench:
@@ -78,7 +77,6 @@ async def test_hold_counts_anew_if_nothing_was_submitted() -> None:
         assert campaign.due > START + DAY
 
 
-@pytest.mark.anyio
 async def test_hold_may_change_until_the_submit() -> None:
     """After it, the same must be given, since what was submitted has its time."""
     async with connected() as bench:
@@ -95,7 +93,6 @@ async def test_hold_may_change_until_the_submit() -> None:
         assert bench.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("minutes", "warnings"), [(9, 1), (10, 0)])
 async def test_short_hold_is_a_warning(
     minutes: int, warnings: int, caplog: pytest.LogCaptureFixture
@@ -107,7 +104,6 @@ async def test_short_hold_is_a_warning(
     assert len([each for each in caplog.messages if "may not take it" in each]) == warnings
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("hold", "campaign", "problem"),
     [

@@ -34,6 +34,8 @@ from newsleopard_async.models.findings import Fix
 from newsleopard_async.workflows import steps
 from tests.clients import Bench, Reply, connected, csv_of, refused, scripted
 
+pytestmark = pytest.mark.anyio
+
 FORMS: dict[str, Callable[[Path, str], Any]] = {
     "path": lambda folder, csv: _write(folder / "會員.csv", csv),
     "bytes": lambda folder, csv: csv.encode(),
@@ -46,7 +48,6 @@ def _write(path: Path, csv: str) -> Path:
     return path
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("rows", "operation"), [(100, "importTextToList"), (101, "upload")])
 async def test_contacts_are_in_the_new_list(
@@ -65,7 +66,6 @@ async def test_contacts_are_in_the_new_list(
     assert bench.emulator.count("upload") == (operation == "upload")
 
 
-@pytest.mark.anyio
 async def test_columns_of_other_names_are_imported() -> None:
     """Under the names that the caller gives them."""
     columns = {"信箱": "EMAIL", "姓名": "NAME"}
@@ -76,7 +76,6 @@ async def test_columns_of_other_names_are_imported() -> None:
     assert len(bench.emulator.contacts) == 3
 
 
-@pytest.mark.anyio
 async def test_list_that_is_named_by_code_is_used() -> None:
     """It is looked at once, and no page after it is asked for."""
     async with connected() as bench:
@@ -97,7 +96,6 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("status", "body"), UNREADABLE.values(), ids=UNREADABLE)
 async def test_code_that_is_not_seen_is_imported_into_with_a_warning(
     status: int, body: bytes, caplog: pytest.LogCaptureFixture
@@ -112,7 +110,6 @@ async def test_code_that_is_not_seen_is_imported_into_with_a_warning(
     assert f"{sn} was not found among your lists" in caplog.text
 
 
-@pytest.mark.anyio
 async def test_code_is_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages without an end neither hold an import up nor use up the day's requests."""
     monkeypatch.setattr(steps, "_LONGEST_LOOK_S", 1.0)
@@ -124,7 +121,6 @@ async def test_code_is_not_looked_for_without_end(monkeypatch: pytest.MonkeyPatc
         assert script.clock.monotonic() < 2
 
 
-@pytest.mark.anyio
 async def test_list_that_is_listed_late_is_imported_into() -> None:
     """Whoever made it seconds ago knows its code (T53)."""
     async with connected(switches=Switches(list_delay_s=60)) as bench:
@@ -134,7 +130,6 @@ async def test_list_that_is_listed_late_is_imported_into() -> None:
     assert report.result.status.is_success
 
 
-@pytest.mark.anyio
 async def test_list_that_is_listed_late_is_not_created_again() -> None:
     """A second pipeline that names it finds it before it is listed, and once it is (T53)."""
     async with connected(switches=Switches(list_delay_s=60)) as bench:
@@ -152,7 +147,6 @@ async def test_list_that_is_listed_late_is_not_created_again() -> None:
     assert bench.emulator.count("create_list") == 1
 
 
-@pytest.mark.anyio
 async def test_list_is_not_looked_at_once_its_import_has_begun(tmp_path: Path) -> None:
     """A run that goes on asks for no pages of lists."""
     store = tmp_path / "run.json"
@@ -172,7 +166,6 @@ async def test_list_is_not_looked_at_once_its_import_has_begun(tmp_path: Path) -
     assert len(bench.emulator.lists[0].members) == 3
 
 
-@pytest.mark.anyio
 async def test_lists_that_cannot_be_asked_for_end_the_import() -> None:
     """A server that fails, or a day that is used up, is said as at any read."""
     async with connected() as bench:
@@ -184,7 +177,6 @@ async def test_lists_that_cannot_be_asked_for_end_the_import() -> None:
     assert bench.emulator.imports == ()
 
 
-@pytest.mark.anyio
 async def test_list_that_appears_late_after_a_lost_reply_is_made_once(tmp_path: Path) -> None:
     """Within two minutes no second one is asked for, however often the call is made (T53)."""
     async with connected(switches=Switches(list_delay_s=110)) as bench:
@@ -212,7 +204,6 @@ STATES = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("status", STATES)
 async def test_every_final_state_ends_the_wait(status: str) -> None:
     """All states but PROCESSING are final, and all but COMPLETE a failure (T44)."""
@@ -240,7 +231,6 @@ COLUMNS = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("header", "said"), COLUMNS.values(), ids=COLUMNS)
 async def test_error_names_columns_that_may_have_to_be_set_up(header: str, said: str) -> None:
     """Or that the platform reserves; a few of them, and the number of the others (T40, T41)."""
@@ -251,7 +241,6 @@ async def test_error_names_columns_that_may_have_to_be_set_up(header: str, said:
             await workflows.import_contacts(bench.nl, contacts, list_name="會員")
 
 
-@pytest.mark.anyio
 async def test_strict_refuses_what_is_worth_a_look(tmp_path: Path) -> None:
     """Warnings, such as of a reserved name, and rows that the platform will not take (T41)."""
     contacts = "EMAIL,NAME,phone\nuser@example.com,會員,1\nnobody,會員,2\n"
@@ -267,7 +256,6 @@ async def test_strict_refuses_what_is_worth_a_look(tmp_path: Path) -> None:
     assert [(each.field, each.rule) for each in caught.value.problems] == expected
 
 
-@pytest.mark.anyio
 async def test_strict_of_another_kind_is_refused() -> None:
     """It is True or False."""
     async with scripted() as script, refused(script.wire, ("strict", "type")):
@@ -285,7 +273,6 @@ def says(bench: Bench, **counts: Any) -> None:
     bench.emulator.fail("get_import", status=200, body=body)
 
 
-@pytest.mark.anyio
 async def test_end_of_another_import_is_not_believed() -> None:
     """It says nothing of the contacts of this one (T42)."""
     async with connected() as bench:
@@ -305,7 +292,6 @@ TOO_FEW = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("counts", TOO_FEW.values(), ids=TOO_FEW)
 async def test_fewer_rows_than_addresses_are_no_complete_import(
     counts: dict[str, Any], tmp_path: Path
@@ -334,7 +320,6 @@ ENOUGH = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("counts", ENOUGH.values(), ids=ENOUGH)
 async def test_counts_that_prove_no_loss_are_taken(
     counts: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -356,7 +341,6 @@ UNKNOWN = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("counts", "what"), UNKNOWN.values(), ids=UNKNOWN)
 async def test_counts_that_are_not_given_are_warned_of_once(
     counts: dict[str, Any], what: str, caplog: pytest.LogCaptureFixture
@@ -372,7 +356,6 @@ async def test_counts_that_are_not_given_are_warned_of_once(
     assert "5 different addresses" in warning
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("fix", [(), ("drop-duplicates",)])
 async def test_addresses_are_compared_each_once(fix: tuple[Fix, ...]) -> None:
     """Repetitions may be counted or not (T47), and bad rows need not be."""
@@ -396,7 +379,6 @@ NOT_KNOWN = {
 """How the platform may say that it does not know an import (T50)."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("status", "body"), [*NOT_KNOWN.values(), (403, b'{"code": "40303"}')], ids=str
 )
@@ -410,7 +392,6 @@ async def test_import_that_is_not_known_yet_gets_a_grace(status: int, body: byte
     assert bench.emulator.count("get_import") == 5
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("status", "body"), NOT_KNOWN.values(), ids=NOT_KNOWN)
 async def test_import_that_stays_unknown_has_failed(status: int, body: bytes) -> None:
     """After the grace it is the end, with what the platform says."""
@@ -425,7 +406,6 @@ async def test_import_that_stays_unknown_has_failed(status: int, body: bytes) ->
     assert 60 <= elapsed_s < 90
 
 
-@pytest.mark.anyio
 async def test_import_that_stays_refused_otherwise_is_the_refusal() -> None:
     """What does not say "unknown" is not taken for it, so that nothing is imported anew."""
     async with connected() as bench:
@@ -437,7 +417,6 @@ async def test_import_that_stays_refused_otherwise_is_the_refusal() -> None:
     assert 60 <= elapsed_s < 90
 
 
-@pytest.mark.anyio
 async def test_other_refusals_of_the_look_are_no_state() -> None:
     """A key that is refused, or a server that keeps failing, says nothing about the import."""
     async with connected() as bench:
@@ -447,7 +426,6 @@ async def test_other_refusals_of_the_look_are_no_state() -> None:
             await workflows.wait_for_import(bench.nl, import_sn)
 
 
-@pytest.mark.anyio
 async def test_import_that_never_ends_reaches_the_deadline() -> None:
     """The wait ends when it was said to, with what was seen last; the job goes on."""
     async with connected() as bench:
@@ -463,7 +441,6 @@ async def test_import_that_never_ends_reaches_the_deadline() -> None:
     assert elapsed_s == pytest.approx(100)
 
 
-@pytest.mark.anyio
 async def test_wait_for_import_goes_on_with_one_begun_elsewhere() -> None:
     """An import's code is enough to wait for it."""
     async with connected() as bench:
@@ -473,14 +450,12 @@ async def test_wait_for_import_goes_on_with_one_begun_elsewhere() -> None:
     assert (result.import_sn, result.inserted) == (import_sn, 7)
 
 
-@pytest.mark.anyio
 async def test_bad_code_of_an_import_is_refused() -> None:
     """A code that no path can hold is refused before anything is sent."""
     async with scripted() as script, refused(script.wire, ("import_sn", "code")):
         await workflows.wait_for_import(script.nl, ImportSn("a/b"))
 
 
-@pytest.mark.anyio
 async def test_other_refusal_of_the_storage_asks_for_no_ticket() -> None:
     """Only an expired URL is a reason for a fresh one."""
     async with connected() as bench:
@@ -492,7 +467,6 @@ async def test_other_refusal_of_the_storage_asks_for_no_ticket() -> None:
     assert bench.emulator.count("start_file_import") == 1
 
 
-@pytest.mark.anyio
 async def test_name_that_exists_is_refused() -> None:
     """A list of the name that is there already is not filled by accident."""
     async with connected() as bench:
@@ -504,7 +478,6 @@ async def test_name_that_exists_is_refused() -> None:
     assert bench.emulator.contacts == {}
 
 
-@pytest.mark.anyio
 async def test_name_that_exists_is_reused_if_asked_for() -> None:
     """The list of exactly that name is taken; one that only looks alike is not."""
     async with connected() as bench:
@@ -518,7 +491,6 @@ async def test_name_that_exists_is_reused_if_asked_for() -> None:
     assert [len(each.members) for each in bench.emulator.lists] == [0, 5]
 
 
-@pytest.mark.anyio
 async def test_name_that_is_new_is_created_though_reuse_is_allowed() -> None:
     """Reuse does not mean that a list must be there."""
     async with connected() as bench:
@@ -529,7 +501,6 @@ async def test_name_that_is_new_is_created_though_reuse_is_allowed() -> None:
     assert [each.sn for each in bench.emulator.lists] == [report.list_sn]
 
 
-@pytest.mark.anyio
 async def test_lists_without_end_are_no_reason_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that was not looked for everywhere may be there."""
     monkeypatch.setattr(contacts, "_MOST_PAGES", 1)
@@ -548,7 +519,6 @@ UNUSABLE = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("rule", UNUSABLE)
 async def test_list_that_cannot_be_reused_is_refused(rule: str) -> None:
     """Two lists of the name, one that fills itself or only looks alike are none (T53, T62)."""
@@ -561,7 +531,6 @@ async def test_list_that_cannot_be_reused_is_refused(rule: str) -> None:
     assert [(each.field, each.rule) for each in caught.value.problems] == [("list_name", rule)]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("fault", ["lose_reply_to", "cut_body", "garbage"])
 async def test_lost_reply_to_create_is_looked_up(fault: str) -> None:
     """A list that may have been made is looked for, and not made again."""
@@ -574,7 +543,6 @@ async def test_lost_reply_to_create_is_looked_up(fault: str) -> None:
     assert bench.emulator.count("create_list") == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
@@ -598,7 +566,6 @@ async def test_list_is_found_though_its_name_was_kept_in_another_form(name: str,
     assert report.list_sn == "list-1"
 
 
-@pytest.mark.anyio
 async def test_list_that_is_not_there_after_a_lost_reply_is_an_open_question() -> None:
     """It may still be made: the caller hears so, and no second one is asked for."""
     async with connected() as bench:
@@ -610,7 +577,6 @@ async def test_list_that_is_not_there_after_a_lost_reply_is_an_open_question() -
     assert bench.emulator.lists == ()
 
 
-@pytest.mark.anyio
 async def test_create_that_was_not_sent_is_sent() -> None:
     """A request that never left is simply sent again."""
     async with connected() as bench:
@@ -620,7 +586,6 @@ async def test_create_that_was_not_sent_is_sent() -> None:
     assert len(bench.emulator.lists) == 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("operation", ["start_file_import", "upload", "get_import", "list_lists"])
 @pytest.mark.parametrize("fault", ["lose_reply_to", "not_sent", "fail", "cut_body"])
 async def test_import_survives_a_fault_of_every_step(operation: str, fault: str) -> None:
@@ -633,7 +598,6 @@ async def test_import_survives_a_fault_of_every_step(operation: str, fault: str)
     assert len(bench.emulator.lists) == 1
 
 
-@pytest.mark.anyio
 async def test_dead_platform_is_said() -> None:
     """A platform that cannot be reached is a failed connection, after the retries."""
     async with connected() as bench:
@@ -656,7 +620,6 @@ TARGETS: list[tuple[dict[str, Any], tuple[str, str]]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("target", "problem"), TARGETS)
 async def test_bad_target_is_refused(target: dict[str, Any], problem: tuple[str, str]) -> None:
     """Where the contacts go must be clear before anything is sent."""
@@ -664,7 +627,6 @@ async def test_bad_target_is_refused(target: dict[str, Any], problem: tuple[str,
         await workflows.import_contacts(script.nl, csv_of(1), **target)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("contacts", "rule"),
     [
@@ -681,7 +643,6 @@ async def test_bad_contacts_make_no_list(contacts: Any, rule: str) -> None:
         await workflows.import_contacts(script.nl, contacts, list_name="會員")
 
 
-@pytest.mark.anyio
 async def test_file_that_vanishes_after_the_check_is_imported_all_the_same(tmp_path: Path) -> None:
     """What was checked is what goes out, whatever happens to the file meanwhile."""
     file = _write(tmp_path / "會員.csv", csv_of(101))
@@ -696,7 +657,6 @@ async def test_file_that_vanishes_after_the_check_is_imported_all_the_same(tmp_p
     assert len(bench.emulator.contacts) == 101
 
 
-@pytest.mark.anyio
 async def test_list_whose_name_has_hidden_characters_is_found() -> None:
     """It is not created a second time."""
     name = "會\u200b員 👩\u200d👧"
@@ -710,7 +670,6 @@ async def test_list_whose_name_has_hidden_characters_is_found() -> None:
     assert report.list_sn == there
 
 
-@pytest.mark.anyio
 async def test_state_that_steers_a_terminal_is_shown_written_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

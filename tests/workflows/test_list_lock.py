@@ -29,6 +29,8 @@ from newsleopard_async.workflows import list_lock
 from tests.clients import Bench, connected, csv_of
 from tests.constants import CAMPAIGN
 
+pytestmark = pytest.mark.anyio
+
 MANY = csv_of(101)
 """Too many for a text import."""
 
@@ -79,7 +81,6 @@ async def together(*work: Callable[[], Coroutine[Any, Any, object]]) -> None:
             tasks.start_soon(each)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("contacts", [csv_of(3), MANY], ids=["text", "file"])
 async def test_second_campaign_uploads_after_the_first_import_has_ended(contacts: str) -> None:
     """What several imports at a time do to each other is not documented (T48)."""
@@ -106,7 +107,6 @@ async def test_second_campaign_uploads_after_the_first_import_has_ended(contacts
     assert not list_lock._queues[bench.nl._api.limiter.queue]
 
 
-@pytest.mark.anyio
 async def test_clients_of_one_key_share_the_turns() -> None:
     """The list is the platform's, whichever client imports into it."""
     async with connected() as bench, bench.unchecked() as other:
@@ -118,7 +118,6 @@ async def test_clients_of_one_key_share_the_turns() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.anyio
 async def test_imports_into_other_lists_overlap() -> None:
     """A list waits for its own imports only."""
     async with connected() as bench:
@@ -131,7 +130,6 @@ async def test_imports_into_other_lists_overlap() -> None:
     assert "waiting" not in states
 
 
-@pytest.mark.anyio
 async def test_parts_of_one_import_are_not_divided_by_another() -> None:
     """The turn lasts until the last part has ended."""
     async with connected() as bench:
@@ -153,7 +151,6 @@ async def test_parts_of_one_import_are_not_divided_by_another() -> None:
 
 
 @pytest.mark.quick
-@pytest.mark.anyio
 async def test_cancelled_pipeline_gives_its_turn_away() -> None:
     """Be it its turn already or not, the next one goes on; in order."""
     async with connected() as bench:
@@ -182,7 +179,6 @@ async def test_cancelled_pipeline_gives_its_turn_away() -> None:
     assert not list_lock._queues[bench.nl._api.limiter.queue]
 
 
-@pytest.mark.anyio
 async def test_failed_import_gives_its_turn_away() -> None:
     """Whoever comes next is not held up by what became of the one before."""
     async with connected() as bench:
@@ -202,7 +198,6 @@ async def test_failed_import_gives_its_turn_away() -> None:
     assert [state for _, state in watched.seen] == ["started", "waiting", "started", "ended"]
 
 
-@pytest.mark.anyio
 async def test_wait_for_the_turn_has_an_end(tmp_path: Path) -> None:
     """It says what it waited for; the next run with the checkpoint goes on."""
     polling = Polling(deadline_s=60)
@@ -233,7 +228,6 @@ async def test_wait_for_the_turn_has_an_end(tmp_path: Path) -> None:
         assert late[0].checkpoint is not None
 
 
-@pytest.mark.anyio
 async def test_run_that_goes_on_has_the_turn_while_it_waits(tmp_path: Path) -> None:
     """Its import is under way at the platform: it is watched, and not made again."""
     store = tmp_path / "run.json"
@@ -260,7 +254,6 @@ async def test_run_that_goes_on_has_the_turn_while_it_waits(tmp_path: Path) -> N
     assert watched.seen == [("b", "waiting"), ("a", "ended"), ("b", "started"), ("b", "ended")]
 
 
-@pytest.mark.anyio
 async def test_run_whose_import_has_ended_waits_for_no_one(tmp_path: Path) -> None:
     """There is nothing that it would import."""
     store = tmp_path / "run.json"
@@ -281,7 +274,6 @@ async def test_run_whose_import_has_ended_waits_for_no_one(tmp_path: Path) -> No
             tasks.cancel_scope.cancel()
 
 
-@pytest.mark.anyio
 async def test_checkpoint_in_use_is_refused_and_not_waited_for() -> None:
     """Two runs of one checkpoint never wait for each other, nor for a third."""
     async with connected() as bench:
@@ -315,7 +307,6 @@ async def test_checkpoint_in_use_is_refused_and_not_waited_for() -> None:
     assert len(refused) == 1
 
 
-@pytest.mark.anyio
 async def test_pipelines_that_name_one_list_create_it_once() -> None:
     """The second one finds what the first one has created (T53)."""
     async with connected() as bench:
@@ -335,7 +326,6 @@ async def test_pipelines_that_name_one_list_create_it_once() -> None:
     assert bench.emulator.count("create_list") == 1
 
 
-@pytest.mark.anyio
 async def test_second_pipeline_that_would_create_the_list_is_refused() -> None:
     """Unless it may reuse it, as if it had come later."""
     async with connected() as bench:
@@ -371,7 +361,6 @@ def other_process(nl: NewsLeopard, what: str) -> Iterator[None]:
         lock.release()
 
 
-@pytest.mark.anyio
 async def test_processes_of_a_host_take_turns_too() -> None:
     """Each waits for the import of another into the same list, and says that it waits."""
     async with connected() as bench:
@@ -388,7 +377,6 @@ async def test_processes_of_a_host_take_turns_too() -> None:
     assert not list((state_folder() / "turns").iterdir())
 
 
-@pytest.mark.anyio
 async def test_turn_of_a_process_that_does_not_end_has_a_deadline() -> None:
     """A process that was stopped keeps its turn, and no one waits for ever."""
     async with connected() as bench:
@@ -406,7 +394,6 @@ async def test_turn_of_a_process_that_does_not_end_has_a_deadline() -> None:
     assert bench.emulator.count("upload_file") == 0
 
 
-@pytest.mark.anyio
 async def test_turns_need_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where no file can be kept, the pipelines of an event loop take turns as before."""
     async with connected() as bench:

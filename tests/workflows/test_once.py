@@ -34,13 +34,14 @@ from newsleopard_async.workflows import Checkpoint, Event, OnceOutcome
 from tests.clients import Bench, Reply, checkpoint_of, connected, csv_of, scripted
 from tests.constants import CAMPAIGN, MAILINGS, START
 
+pytestmark = pytest.mark.anyio
+
 SN: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0003")
 NEW: Final = CampaignSn("402810c26cb86ad7016cb8b2414a0004")
 VENDOR: Final[dict[str, Any]] = {"profile": "vendor-2026", "limits": RateLimits.vendor_2026()}
 ALONE: Final = RetryPolicy(max_attempts=1)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 async def test_contacts_are_sent_to_and_kept_nowhere(mailing: Mailing) -> None:
     """One call leads from a file to mails, without a list."""
@@ -54,7 +55,6 @@ async def test_contacts_are_sent_to_and_kept_nowhere(mailing: Mailing) -> None:
     assert (bench.emulator.mailings, bench.emulator.lists) == (1, ())
 
 
-@pytest.mark.anyio
 async def test_schedule_is_kept() -> None:
     """What is uploaded before the schedule is sent by it."""
     later = attrs.evolve(CAMPAIGN, schedule=SendAt(START + timedelta(hours=3)))
@@ -68,7 +68,6 @@ async def test_schedule_is_kept() -> None:
     assert (early, len(bench.emulator.outbox)) == (0, 8)
 
 
-@pytest.mark.anyio
 async def test_url_is_in_no_checkpoint_and_in_no_event(tmp_path: Path) -> None:
     """Whoever reads along cannot upload; and a complete run is not run again."""
     path = tmp_path / "run.json"
@@ -99,7 +98,6 @@ async def send(bench: Bench, checkpoint: Any = None, **options: Any) -> OnceOutc
     )
 
 
-@pytest.mark.anyio
 async def test_upload_whose_reply_is_lost_is_looked_up() -> None:
     """The code is known before, and the state says that it was sent."""
     async with connected(**VENDOR, retry=ALONE) as bench:
@@ -111,7 +109,6 @@ async def test_upload_whose_reply_is_lost_is_looked_up() -> None:
     assert bench.emulator.mailings == 1
 
 
-@pytest.mark.anyio
 async def test_cancelled_upload_names_its_campaign(caplog: pytest.LogCaptureFixture) -> None:
     """It runs to its answer, and whoever cancelled it finds the code in the log."""
     async with connected(**VENDOR) as bench:
@@ -124,7 +121,6 @@ async def test_cancelled_upload_names_its_campaign(caplog: pytest.LogCaptureFixt
     assert f"cancelled while {campaign.sn} was sent" in caplog.text
 
 
-@pytest.mark.anyio
 async def test_upload_that_is_not_seen_is_held_and_never_repeated() -> None:
     """It is looked at for a minute, and again by a later run; a person may decide."""
     async with connected(**VENDOR, retry=ALONE) as bench:
@@ -150,7 +146,6 @@ async def test_upload_that_is_not_seen_is_held_and_never_repeated() -> None:
     assert bench.emulator.mailings == 1
 
 
-@pytest.mark.anyio
 async def test_upload_that_a_person_has_seen_is_done() -> None:
     """Nothing is asked for after that."""
     async with connected(**VENDOR, retry=ALONE) as bench:
@@ -166,7 +161,6 @@ async def test_upload_that_a_person_has_seen_is_done() -> None:
     assert len(bench.emulator.requests) == count
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_made", [True, False])
 async def test_preparation_whose_reply_is_lost_is_for_a_person_to_decide(is_made: bool) -> None:
     """What was made is deleted then, and made anew; and one mailing goes out."""
@@ -192,7 +186,6 @@ async def test_preparation_whose_reply_is_lost_is_for_a_person_to_decide(is_made
     assert bench.emulator.mailings == 1
 
 
-@pytest.mark.anyio
 async def test_refused_upload_is_made_anew_by_the_next_run() -> None:
     """Its URL is gone with the process: the campaign is deleted, and another one is made."""
     async with connected(**VENDOR, retry=ALONE) as bench:
@@ -255,7 +248,6 @@ MADE_ANEW: Final[dict[str, Sequence[Reply | Exception]]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("case", MADE_ANEW)
 async def test_campaign_without_its_upload_is_made_anew(case: str) -> None:
     """Only after it was deleted, or is known to be gone."""
@@ -283,7 +275,6 @@ NOT_MADE_ANEW: Final[dict[str, tuple[Sequence[Reply | Exception], Any, str]]] = 
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("case", NOT_MADE_ANEW)
 async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
     """Two campaigns for the same contacts may become two mailings."""
@@ -297,7 +288,6 @@ async def test_campaign_that_stays_is_not_made_anew(case: str) -> None:
     assert left.records["submit_once"].result == SN
 
 
-@pytest.mark.anyio
 async def test_campaign_that_is_sent_without_an_upload_of_ours_is_not_made_anew() -> None:
     """Whoever uploaded, it is sent."""
     left = await left_behind()
@@ -310,7 +300,6 @@ async def test_campaign_that_is_sent_without_an_upload_of_ours_is_not_made_anew(
             assert outcome.campaign_sn == SN
 
 
-@pytest.mark.anyio
 async def test_deletion_of_an_earlier_run_counts() -> None:
     """A run that died between a deletion and its note finds the campaign gone."""
     left = await left_behind()
@@ -327,7 +316,6 @@ async def test_deletion_of_an_earlier_run_counts() -> None:
     assert outcome.campaign_sn == NEW
 
 
-@pytest.mark.anyio
 async def test_deletion_without_its_campaign_is_of_the_past() -> None:
     """It says nothing of the campaign that is made next."""
     left = await left_behind()
@@ -350,7 +338,6 @@ SEEN: Final[dict[str, tuple[Sequence[Reply], str]]] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("case", SEEN)
 async def test_upload_that_may_have_landed_is_looked_for(case: str) -> None:
     """By its state, or among the finished campaigns; and nothing is uploaded again."""
@@ -371,7 +358,6 @@ async def test_upload_that_may_have_landed_is_looked_for(case: str) -> None:
             await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None, checkpoint=left)
 
 
-@pytest.mark.anyio
 async def test_url_that_expires_is_replaced_in_the_same_run() -> None:
     """Three campaigns are made at most, and each is deleted before the next."""
     replies = [ticket(), EXPIRED, state("PREPARE"), GONE, *ANEW]
@@ -386,7 +372,6 @@ async def test_url_that_expires_is_replaced_in_the_same_run() -> None:
             await workflows.send_once(script.nl, CAMPAIGN, csv_of(8), balance=None)
 
 
-@pytest.mark.anyio
 async def test_end_is_waited_for_and_recipients_are_compared(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -402,7 +387,6 @@ async def test_end_is_waited_for_and_recipients_are_compared(
     assert (fewer.addresses, fewer.recipients) == (8, 8)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("metrics", "recipients"),
     [
@@ -426,7 +410,6 @@ async def test_missing_recipients_are_said(
     assert ("5 recipients, and 8 addresses" in caplog.text) == (recipients is not None)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("balance", [7, 8])
 @pytest.mark.parametrize("choice", ["warn", "refuse", None])
 async def test_balance_that_does_not_cover_the_addresses_is_said(
@@ -452,7 +435,6 @@ async def test_balance_that_does_not_cover_the_addresses_is_said(
     assert (text in caplog.text) == ((balance, choice) == (7, "warn"))
 
 
-@pytest.mark.anyio
 async def test_account_without_it_sends_to_no_list_instead() -> None:
     """Contacts that were to be kept nowhere are not kept by a fallback."""
     async with connected() as bench:
@@ -463,7 +445,6 @@ async def test_account_without_it_sends_to_no_list_instead() -> None:
     assert bench.emulator.submitted == 0
 
 
-@pytest.mark.anyio
 async def test_what_cannot_be_sent_once_is_refused_before_anything_is_sent(
     tmp_path: Path,
 ) -> None:

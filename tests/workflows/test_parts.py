@@ -22,6 +22,8 @@ from newsleopard_async.workflows import Event, ImportReport, SendOutcome
 from tests.clients import Bench, connected, csv_of
 from tests.constants import CAMPAIGN
 
+pytestmark = pytest.mark.anyio
+
 ROWS = 120
 CSV = csv_of(ROWS)
 THIRD = len(CSV) // 2
@@ -35,7 +37,6 @@ async def import_parts(bench: Bench, contacts: Any = CSV, **options: Any) -> Imp
     )
 
 
-@pytest.mark.anyio
 async def test_parts_are_imported_one_after_the_other() -> None:
     """Each with its own step and its own end; the report adds them up."""
     events: list[Event] = []
@@ -63,7 +64,6 @@ async def test_parts_are_imported_one_after_the_other() -> None:
     )
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("part_bytes", [None, len(CSV.encode()), 10_000_000])
 async def test_contacts_that_fit_into_one_part_are_not_divided(part_bytes: int | None) -> None:
     """Nothing is different then."""
@@ -74,7 +74,6 @@ async def test_contacts_that_fit_into_one_part_are_not_divided(part_bytes: int |
     assert bench.emulator.count("upload") == 1
 
 
-@pytest.mark.anyio
 async def test_few_rows_go_in_parts_as_well() -> None:
     """Also what would go as text otherwise."""
     async with connected() as bench:
@@ -83,7 +82,6 @@ async def test_few_rows_go_in_parts_as_well() -> None:
     assert (len(report.parts), len(bench.emulator.contacts)) == (3, 3)
 
 
-@pytest.mark.anyio
 async def test_contacts_that_cannot_be_divided_are_refused_before_anything_is_sent() -> None:
     """Nothing was created or imported."""
     async with connected() as bench:
@@ -107,7 +105,6 @@ def fail_second_import(bench: Bench, status: str, **counts: Any) -> Any:
     return progress
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("status", "counts", "error", "says"),
     [
@@ -131,7 +128,6 @@ async def test_part_that_fails_is_named_and_made_again(
     assert (len(report.parts), len(bench.emulator.contacts)) == (3, ROWS)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("other", [THIRD - 500, None])
 async def test_other_parts_are_refused_once_one_was_begun(
     other: int | None, tmp_path: Path
@@ -148,7 +144,6 @@ async def test_other_parts_are_refused_once_one_was_begun(
     assert len(report.parts) == 3
 
 
-@pytest.mark.anyio
 async def test_file_that_was_too_large_goes_on_in_parts(tmp_path: Path) -> None:
     """The list that was made for it is used; the error says how."""
     kept = tmp_path / "checkpoint.json"
@@ -163,7 +158,6 @@ async def test_file_that_was_too_large_goes_on_in_parts(tmp_path: Path) -> None:
     assert len(bench.emulator.lists) == 1
 
 
-@pytest.mark.anyio
 async def test_checkpoint_with_a_step_of_an_impossible_part_is_refused(tmp_path: Path) -> None:
     """A step that nobody knows would not be seen, and be done again."""
     async with connected() as bench:
@@ -204,7 +198,6 @@ async def send_parts(bench: Bench, contacts: Any, **options: Any) -> SendOutcome
 BAD = CSV.replace("user3@", "user3 ").replace("user99@", "user99 ")
 
 
-@pytest.mark.anyio
 async def test_rejected_rows_of_all_parts_are_counted_and_found() -> None:
     """By their lines in the contacts as they were given, also where two are alike."""
     csv = BAD.replace("user99 example.com,會員99", "user3 example.com,會員3")
@@ -218,7 +211,6 @@ async def test_rejected_rows_of_all_parts_are_counted_and_found() -> None:
     assert [row.line for row in rows] == [5, 101]
 
 
-@pytest.mark.anyio
 async def test_too_many_rejected_rows_of_all_parts_stop_the_send(tmp_path: Path) -> None:
     """Each part is read again by the next run, and then counts."""
     kept = tmp_path / "checkpoint.json"
@@ -237,7 +229,6 @@ async def test_too_many_rejected_rows_of_all_parts_stop_the_send(tmp_path: Path)
     assert len(outcome.import_report.parts) == 3
 
 
-@pytest.mark.anyio
 async def test_parts_that_the_platform_forgot_count_as_they_were(tmp_path: Path) -> None:
     """What it knows no more cannot be read again."""
     kept = tmp_path / "checkpoint.json"

@@ -13,6 +13,8 @@ from tests.clients import connected, csv_of
 from tests.constants import CAMPAIGN, KEY
 from tests.telemetry import Telemetry, collected
 
+pytestmark = pytest.mark.anyio
+
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
@@ -21,7 +23,6 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
         yield telemetry
 
 
-@pytest.mark.anyio
 async def test_pipeline_is_a_span_with_its_steps_below(seen: Telemetry) -> None:
     """The check of the contacts is among them, and a watch is one of them with an event a look."""
     async with connected() as bench:
@@ -48,7 +49,6 @@ async def test_pipeline_is_a_span_with_its_steps_below(seen: Telemetry) -> None:
         assert secret not in str(seen)
 
 
-@pytest.mark.anyio
 async def test_spans_of_parts_and_of_resumed_steps_say_so(seen: Telemetry, tmp_path: Path) -> None:
     """A step that was not done again has a span without a call below it."""
     kept = tmp_path / "kept.json"
@@ -72,7 +72,6 @@ async def test_spans_of_parts_and_of_resumed_steps_say_so(seen: Telemetry, tmp_p
     ]
 
 
-@pytest.mark.anyio
 async def test_span_of_a_failed_pipeline_has_the_class_of_its_error(seen: Telemetry) -> None:
     """Also of one whose arguments are refused; what looks like an address is left out."""
     async with connected() as bench:
@@ -97,7 +96,6 @@ async def test_span_of_a_failed_pipeline_has_the_class_of_its_error(seen: Teleme
     assert "me@example.com" not in str(seen)
 
 
-@pytest.mark.anyio
 async def test_cancelled_pipeline_is_no_error(seen: Telemetry) -> None:
     """It is marked as cancelled, with the code that it was about."""
     async with connected(profile="vendor-2026") as bench:

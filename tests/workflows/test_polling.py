@@ -27,6 +27,8 @@ from newsleopard_async.workflows.polling import delays_s
 from newsleopard_async.workflows.progress import Events
 from tests.clients import Bench, connected, csv_of
 
+pytestmark = pytest.mark.anyio
+
 STEADY = Polling(jitter=0.0)
 
 
@@ -89,7 +91,6 @@ async def looks_of(bench: Bench, polling: Polling) -> list[float]:
     return [time - times[0] for time in times]
 
 
-@pytest.mark.anyio
 async def test_last_look_is_at_the_deadline() -> None:
     """The last wait is cut short, so that what is ready by the deadline is seen."""
     polling = Polling(first_s=10, factor=2, jitter=0, deadline_s=100)
@@ -97,14 +98,12 @@ async def test_last_look_is_at_the_deadline() -> None:
         assert await looks_of(bench, polling) == [0, 10, 30, 70, 100]
 
 
-@pytest.mark.anyio
 async def test_hour_of_waiting_costs_few_requests() -> None:
     """An hour of looking costs less than a hundredth of the day's requests (T08)."""
     async with connected() as bench:
         assert len(await looks_of(bench, Polling())) < 80
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("used", "second_look_s"), [(80, 5), (92, 60)])
 async def test_looks_are_rare_when_the_quota_is_low(used: int, second_look_s: float) -> None:
     """In the last tenth of the day's requests, every wait is the longest."""
@@ -118,7 +117,6 @@ async def test_looks_are_rare_when_the_quota_is_low(used: int, second_look_s: fl
     assert looks[1] == pytest.approx(second_look_s)
 
 
-@pytest.mark.anyio
 async def test_quota_without_limit_is_never_low() -> None:
     """A client without a limit on the day looks as often as it was told to."""
     limits = RateLimits(windows=[(10, 1)])
@@ -134,7 +132,6 @@ async def keep_busy(nl: NewsLeopard) -> None:
         await nl.contacts.list_lists()
 
 
-@pytest.mark.anyio
 async def test_poll_is_sent_while_others_keep_the_line_busy() -> None:
     """Polls let others go first for a while, and are sent all the same."""
     async with connected() as bench, anyio.create_task_group() as tasks:
@@ -149,7 +146,6 @@ async def test_poll_is_sent_while_others_keep_the_line_busy() -> None:
     assert result.status.is_success
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("polling", "done_after_s", "seen_s"),
     [
@@ -180,7 +176,6 @@ async def test_poll_goes_first_when_half_of_its_time_is_over(
     assert seen_s <= took_s <= seen_s + 1.2
 
 
-@pytest.mark.anyio
 async def test_repetition_of_a_poll_has_no_time_of_its_own() -> None:
     """A poll whose reply was lost, and that is late by then, goes first at once."""
     async with connected(limits=RateLimits(windows=[(10, 1)])) as bench:
@@ -241,7 +236,6 @@ async def look_for_a_campaign(nl: NewsLeopard, polling: Polling) -> object:
     return await workflows.find_campaign(nl, "marker", since=nl.clock.now(), polling=polling)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("stuck", STUCK.values(), ids=STUCK)
 @pytest.mark.parametrize("look", [look_for_an_import, look_for_a_report, look_for_a_campaign])
 async def test_deadline_strikes_while_a_look_is_on_its_way(
@@ -265,7 +259,6 @@ async def test_deadline_strikes_while_a_look_is_on_its_way(
     assert log.is_idle(bench.clock.monotonic() + 60)
 
 
-@pytest.mark.anyio
 async def test_last_look_has_a_bound_of_its_own() -> None:
     """Begun at the deadline, it may take a little longer, and not for ever."""
     async with connected() as bench:
@@ -287,7 +280,6 @@ async def test_last_look_has_a_bound_of_its_own() -> None:
     assert isinstance(caught.value.last, ImportResult)
 
 
-@pytest.mark.anyio
 async def test_step_that_must_not_happen_twice_is_kept_within_a_watch() -> None:
     """Looks at a job are not kept; anything else that is done between them has its record."""
     async with connected() as bench:

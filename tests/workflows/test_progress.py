@@ -40,6 +40,8 @@ from tests.clients import Bench, Reply, connected, csv_of, scripted
 from tests.constants import CAMPAIGN, KEY, START
 from tests.plainness import assert_exactly_plain
 
+pytestmark = pytest.mark.anyio
+
 
 @attrs.define
 class Recorder:
@@ -63,7 +65,6 @@ def steps(*names: str) -> list[str]:
     return [f"{name} {state}" for name in names for state in ("started", "finished")]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("rows", "how"), [(3, "import_text"), (101, "upload_file")])
 async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
     """Each step starts and finishes, in order; between two looks the pipeline waits."""
@@ -85,7 +86,6 @@ async def test_import_and_send_tell_their_steps(rows: int, how: str) -> None:
     assert {event.pipeline for event in recorder.events} == {"send_campaign"}
 
 
-@pytest.mark.anyio
 async def test_export_tells_its_steps(tmp_path: Path) -> None:
     """The links before, the export, the looks, the download."""
     recorder = Recorder()
@@ -101,7 +101,6 @@ async def test_export_tells_its_steps(tmp_path: Path) -> None:
     assert {event.pipeline for event in recorder.events} == {"export_report"}
 
 
-@pytest.mark.anyio
 async def test_looks_at_a_job_are_one_step_with_a_wait_after_each() -> None:
     """A job of 13 looks has 14 events: a start, twelve waits with what was seen, and an end."""
     recorder = Recorder()
@@ -116,7 +115,6 @@ async def test_looks_at_a_job_are_one_step_with_a_wait_after_each() -> None:
     assert seen == words
 
 
-@pytest.mark.anyio
 async def test_watch_that_ends_with_an_error_is_told_as_failed() -> None:
     """A deadline fails the step of the looks; a refused look has seen nothing."""
     recorder = Recorder()
@@ -134,7 +132,6 @@ async def test_watch_that_ends_with_an_error_is_told_as_failed() -> None:
     assert told == [("started", None), ("waiting", None), ("failed", "DeadlineExceeded")]
 
 
-@pytest.mark.anyio
 async def test_time_of_events_counts_from_the_beginning() -> None:
     """Times never go back, and are those of the client's clock."""
     recorder = Recorder()
@@ -148,7 +145,6 @@ async def test_time_of_events_counts_from_the_beginning() -> None:
     assert (times[0], times[-1]) == (0, elapsed_s)
 
 
-@pytest.mark.anyio
 async def test_waits_are_told_by_their_pipelines() -> None:
     """The two that only wait have names of their own."""
     recorder = Recorder()
@@ -163,7 +159,6 @@ async def test_waits_are_told_by_their_pipelines() -> None:
     assert recorder.events[-1].pipeline == "wait_for_report"
 
 
-@pytest.mark.anyio
 async def test_failed_step_is_told_with_its_error() -> None:
     """A step that raises is told by the error's class; what is done about it comes after."""
     recorder = Recorder()
@@ -179,7 +174,6 @@ async def test_failed_step_is_told_with_its_error() -> None:
     assert recorder.story[-4:] == ["submit started", "submit failed", *steps("find_sent")]
 
 
-@pytest.mark.anyio
 async def test_step_of_an_earlier_run_is_told_as_resumed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -201,7 +195,6 @@ async def test_step_of_an_earlier_run_is_told_as_resumed(
     assert caplog.messages[-1].endswith(f" UTC: {campaign.sn}")
 
 
-@pytest.mark.anyio
 async def test_failed_import_is_told_by_its_last_look() -> None:
     """The look itself succeeds: what it saw is the failure."""
     recorder = Recorder()
@@ -216,7 +209,6 @@ async def test_failed_import_is_told_by_its_last_look() -> None:
     assert last.result["status"] == "ERROR"
 
 
-@pytest.mark.anyio
 async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
     """Every event is JSON of plain types, without contacts, keys and presigned queries."""
     recorder = Recorder()
@@ -254,7 +246,6 @@ async def test_events_are_plain_and_hold_no_secret(tmp_path: Path) -> None:
         assert secret not in told
 
 
-@pytest.mark.anyio
 async def test_callback_may_be_async() -> None:
     """An async callback is awaited before the pipeline goes on."""
     told: list[str] = []
@@ -269,7 +260,6 @@ async def test_callback_may_be_async() -> None:
     assert told[:4] == steps("check_contacts", "find_lists")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_async", [True, False])
 async def test_callback_that_raises_harms_nothing(
     is_async: bool, caplog: pytest.LogCaptureFixture
@@ -298,7 +288,6 @@ async def test_callback_that_raises_harms_nothing(
     assert {each for each in levels if each > logging.INFO} == {logging.ERROR}
 
 
-@pytest.mark.anyio
 async def test_callback_that_hangs_does_not_hold_the_pipeline(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -320,7 +309,6 @@ async def test_callback_that_hangs_does_not_hold_the_pipeline(
     ]
 
 
-@pytest.mark.anyio
 async def test_what_the_callback_returns_means_nothing() -> None:
     """Anything that cannot be awaited is ignored."""
 
@@ -338,7 +326,6 @@ def events_of(progress: Progress | None, clock: Clock) -> Events:
     return Events("import_contacts", progress, clock, (("upload_file",),))
 
 
-@pytest.mark.anyio
 async def test_bytes_of_files_are_told_while_they_move(tmp_path: Path) -> None:
     """Of an upload with how many there are; the last event of a transfer has all of them."""
     recorder = Recorder()
@@ -361,7 +348,6 @@ def _moves(event: Event) -> bool:
     return isinstance(event.result, dict) and "of_bytes" in event.result
 
 
-@pytest.mark.anyio
 async def test_slow_callback_does_not_hold_an_upload_up() -> None:
     """It misses what moved meanwhile, has the last, and is waited for at the end of the step."""
     told: list[Any] = []
@@ -382,7 +368,6 @@ async def test_slow_callback_does_not_hold_an_upload_up() -> None:
     assert [each["bytes"] for each in told] == [1, 4]
 
 
-@pytest.mark.anyio
 async def test_error_of_an_upload_is_raised_as_itself() -> None:
     """That events are emitted beside it shows nowhere; one that is not ours has no id."""
     recorder = Recorder()
@@ -395,7 +380,6 @@ async def test_error_of_an_upload_is_raised_as_itself() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("state", ["started", "waiting"])
 async def test_cancelled_callback_ends_with_its_step(
     state: str, caplog: pytest.LogCaptureFixture
@@ -416,7 +400,6 @@ async def test_cancelled_callback_ends_with_its_step(
     assert caplog.records == []
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("where", ["upload", "callback"])
 async def test_end_of_the_program_during_an_upload_is_raised_as_itself(where: str) -> None:
     """In no group, whose it may be; and the upload ends at once."""
@@ -584,7 +567,6 @@ PLAYS: dict[str, tuple[Play, list[str]]] = {
 """How a pipeline is played, and the first step of each phase; "" if it is passed over."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", PLAYS)
 async def test_every_event_says_which_phase_of_how_many(name: str, tmp_path: Path) -> None:
     """Numbers begin at 1, never fall, and end at the last; the plan is as the steps that come."""

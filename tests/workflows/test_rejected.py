@@ -29,8 +29,9 @@ from newsleopard_async.workflows import rejected_rows
 from tests.contacts.books import book
 from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, served
 
+pytestmark = pytest.mark.anyio
 
-@pytest.mark.anyio
+
 async def test_rows_are_those_that_the_platform_rejected() -> None:
     """Each with its line in the contacts, its address, its reason and its cells."""
     async with rejecting() as (bench, report):
@@ -90,7 +91,6 @@ OF_LINES = {"text", "bytes", "bytearray", "path"}
 """The forms whose lines are those of a file, in which the third contact takes two."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("form", FORMS)
 async def test_lines_are_found_in_every_form_of_contacts(form: str, tmp_path: Path) -> None:
     """Lines are an editor's; of records, the first is in line 2 and each takes one."""
@@ -106,7 +106,6 @@ GIVEN = 'NAME;EMAIL;POINTS\r\n甲;a@example.com;1\r\n"乙\r\n丙";nobody;2\r\n�
 """As the caller has them, of which the platform got the same in its own form."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 async def test_lines_are_those_of_the_contacts_as_they_were_given(
     encoding: str, tmp_path: Path
@@ -121,7 +120,6 @@ async def test_lines_are_those_of_the_contacts_as_they_were_given(
     assert [(row.line, row.email) for row in rows] == [(3, "nobody"), (5, "x")]
 
 
-@pytest.mark.anyio
 async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path) -> None:
     """What could not be found out before the import cannot be found out after it."""
     contacts = CSV.encode("utf-16-le")
@@ -133,7 +131,6 @@ async def test_encoding_of_the_contacts_is_the_one_that_was_said(tmp_path: Path)
     assert facts(said) == TRUTH
 
 
-@pytest.mark.anyio
 async def test_lines_are_found_under_the_names_that_were_given_to_columns() -> None:
     """The platform knows no other names."""
     contacts = CSV.replace("EMAIL,NAME", "信箱,姓名")
@@ -146,7 +143,6 @@ async def test_lines_are_found_under_the_names_that_were_given_to_columns() -> N
     assert facts(rows) == TRUTH
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 async def test_file_may_be_of_any_encoding(encoding: str, end: str) -> None:
@@ -159,7 +155,6 @@ async def test_file_may_be_of_any_encoding(encoding: str, end: str) -> None:
     assert row.values == {"EMAIL": "nobody", "NAME": "乙", "POINTS": "2"}
 
 
-@pytest.mark.anyio
 async def test_encoding_of_the_file_can_be_said() -> None:
     """Where it cannot be found out, the error says so, and shows no contact."""
     content = "EMAIL,NAME,原因\nming@example.com,甲,不對\n".encode("utf-16-le")
@@ -187,7 +182,6 @@ REASONS = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("header", "row", "reason"), REASONS)
 async def test_reason_is_the_column_that_the_contacts_had_not(
     header: str, row: str, reason: str | None
@@ -199,7 +193,6 @@ async def test_reason_is_the_column_that_the_contacts_had_not(
     assert "bad" not in found.values.values()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("header", "row", "reason"),
     [
@@ -220,7 +213,6 @@ async def test_reason_is_found_without_the_contacts(
     assert (found.line, found.email, found.reason) == (None, "x", reason)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("contacts", ["EMAIL,NAME,POINTS\nnobody,X,1\n", None])
 @pytest.mark.parametrize(
     ("header", "row", "reason"),
@@ -247,7 +239,6 @@ async def test_address_is_never_the_reason(
     assert "nobody" not in repr(found)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
@@ -263,7 +254,6 @@ async def test_reason_ends_a_row_of_any_length(row: str, expected: tuple[str, st
     assert (found.email, found.reason) == expected
 
 
-@pytest.mark.anyio
 async def test_reason_in_front_may_be_missing() -> None:
     """A row that ends before its reason has none."""
     (found,) = await served("EMAIL,REASON,NAME,POINTS\nx\n", CSV)
@@ -271,7 +261,6 @@ async def test_reason_in_front_may_be_missing() -> None:
     assert (found.email, found.reason) == ("x", None)
 
 
-@pytest.mark.anyio
 async def test_file_without_a_header_loses_no_row() -> None:
     """The address is then the first cell, and the reason the last."""
     rows = await served("a@example.com,甲,1,bad\n\nb@example.com,乙,2,worse\n", CSV)
@@ -283,7 +272,6 @@ ONE = "EMAIL,NAME,POINTS\na@example.com,甲,1\nnobody,乙,2\n"
 """Contacts of which one is rejected."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("contacts", [ONE, None])
 @pytest.mark.parametrize(
     ("file", "expected"),
@@ -305,7 +293,6 @@ async def test_only_row_is_no_header(
     assert row.line == (3 if contacts else None)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("column", ["LINE@", "LINE@ID", "@timestamp", "Name @ Work"])
 async def test_column_with_an_at_sign_makes_no_row_of_the_header(column: str) -> None:
     """Only what looks like an address does that."""
@@ -317,7 +304,6 @@ async def test_column_with_an_at_sign_makes_no_row_of_the_header(column: str) ->
     assert rows[0].values[column] == "y"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "note",
     [
@@ -340,7 +326,6 @@ async def test_row_with_lines_that_look_like_rows_is_one(note: str) -> None:
     assert rows[0].values["NOTE"] == note
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("contacts", [ONE, None])
 @pytest.mark.parametrize(
     "file",
@@ -359,7 +344,6 @@ async def test_error_that_was_saved_as_the_file_is_refused(file: str, contacts: 
     assert [(each.field, each.rule) for each in caught.value.problems] == [("file", "not-text")]
 
 
-@pytest.mark.anyio
 async def test_row_of_words_is_a_row() -> None:
     """What was given as an address may be a name; its reason says that it is a row."""
     file = "Wang Ming, no address\nno address,bad e-mail\n"
@@ -390,7 +374,6 @@ def test_any_proper_file_is_read_as_it_was_written(rows: list[tuple[str, str, st
     assert [(*row.values.values(), row.reason) for row in found] == table
 
 
-@pytest.mark.anyio
 async def test_no_more_rows_than_errors_are_no_header() -> None:
     """A file without a header may have many rows, and none with an address."""
     file = "".join(f"{row[1] or '-'},{row[2]}\n" for row in TRUTH)
@@ -400,7 +383,6 @@ async def test_no_more_rows_than_errors_are_no_header() -> None:
     assert [row.reason for row in rows] == [reason for _, _, reason in TRUTH]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "content", [b"", b"\xef\xbb\xbf", b"EMAIL,REASON\n", "姓名,信箱\n".encode(), b"\n \n"]
 )
@@ -416,7 +398,6 @@ async def test_empty_file_is_warned_of(content: bytes, caplog: pytest.LogCapture
     assert f"counts 5 rejected rows in import {report.import_sn}," in warning.getMessage()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("errors", [0, None])
 async def test_empty_file_of_no_errors_is_not_warned_of(
     errors: int | None, caplog: pytest.LogCaptureFixture
@@ -431,7 +412,6 @@ async def test_empty_file_of_no_errors_is_not_warned_of(
     assert [each for each in caplog.records if each.levelno == logging.WARNING] == []
 
 
-@pytest.mark.anyio
 async def test_rows_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     """However early the reader goes."""
     async with rejecting() as (bench, report):
@@ -442,7 +422,6 @@ async def test_rows_are_not_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     assert [each for each in caplog.records if each.levelno == logging.WARNING] == []
 
 
-@pytest.mark.anyio
 async def test_row_of_a_repeated_address_is_told_by_its_cells() -> None:
     """Of one address a row may be good and another not; the platform may write it otherwise."""
     contacts = "EMAIL,NAME,POINTS\nA@x.tw,A,1\na@x.tw,A,one\nb@x.tw,B,1.50\nc@x.tw,C,1\n"
@@ -453,7 +432,6 @@ async def test_row_of_a_repeated_address_is_told_by_its_cells() -> None:
     assert [row.line for row in rows] == [3, None, 4, None]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("most", "with_lines"), [(5, True), (4, False)])
 async def test_lines_of_very_many_rows_are_not_looked_for(
     most: int, with_lines: bool, monkeypatch: pytest.MonkeyPatch
@@ -467,7 +445,6 @@ async def test_lines_of_very_many_rows_are_not_looked_for(
     assert all((row.line is not None) is with_lines for row in rows)
 
 
-@pytest.mark.anyio
 async def test_row_shows_no_contact() -> None:
     """The line and the reason, without what the reason quotes of the row."""
     quoting = "\"'nobody' (乙, 0912345678) is no address; write to help@x.tw\""
@@ -486,7 +463,6 @@ async def test_row_shows_no_contact() -> None:
     assert "None" in repr(RejectedRow())
 
 
-@pytest.mark.anyio
 async def test_name_that_is_also_a_word_of_headers_is_no_header() -> None:
     """It may be a family name, as To is: the platform's count of rows decides."""
     file = "wang.gmail.com,To,invalid email\nli.gmail.com,Li,invalid email\n"
@@ -500,7 +476,6 @@ async def test_name_that_is_also_a_word_of_headers_is_no_header() -> None:
     ]
 
 
-@pytest.mark.anyio
 async def test_column_of_other_addresses_is_not_the_reason() -> None:
     """Though it is the last one, and the contacts are not known."""
     rows = await served("EMAIL,NAME,why,Backup Email\nnobody,乙,no such domain,bk@x.com\n")
@@ -508,7 +483,6 @@ async def test_column_of_other_addresses_is_not_the_reason() -> None:
     assert [row.reason for row in rows] == ["no such domain"]
 
 
-@pytest.mark.anyio
 async def test_blank_rows_below_a_header_are_counted() -> None:
     """A list may hold them, and the others keep their places."""
     contacts = [*rows_below_header()[:2], [], *rows_below_header()[2:]]
@@ -518,7 +492,6 @@ async def test_blank_rows_below_a_header_are_counted() -> None:
     assert [row.line for row in rows] == [4, 5, 6]
 
 
-@pytest.mark.anyio
 async def test_path_as_text_is_not_taken_for_contacts() -> None:
     """Text is the contacts themselves, here as everywhere else."""
     async with rejecting() as (bench, report):

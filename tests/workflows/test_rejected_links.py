@@ -23,10 +23,11 @@ from newsleopard_async.workflows import ImportReport, rejected_rows
 from tests.clients import Reply, connected, scripted
 from tests.workflows.rejections import TRUTH, facts, rejecting, rows_of
 
+pytestmark = pytest.mark.anyio
+
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 
 
-@pytest.mark.anyio
 async def test_link_that_expired_is_fetched_anew() -> None:
     """A report may be looked at long after the import; its link lives for an hour."""
     async with rejecting() as (bench, report):
@@ -38,7 +39,6 @@ async def test_link_that_expired_is_fetched_anew() -> None:
     assert bench.emulator.count("get_import") == before + 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("status", [403, 404, 500])
 async def test_link_that_is_refused_is_fetched_anew(status: int) -> None:
     """Whatever the storage has against an old link, a fresh one is tried."""
@@ -49,7 +49,6 @@ async def test_link_that_is_refused_is_fetched_anew(status: int) -> None:
     assert facts(rows) == TRUTH
 
 
-@pytest.mark.anyio
 async def test_fresh_link_that_is_refused_is_an_error() -> None:
     """The platform's word on it is final, unless the link has expired again."""
     async with rejecting() as (bench, report):
@@ -61,7 +60,6 @@ async def test_fresh_link_that_is_refused_is_an_error() -> None:
     assert bench.emulator.count("download") == 2
 
 
-@pytest.mark.anyio
 async def test_links_that_always_expire_are_given_up() -> None:
     """The old one and three fresh ones."""
     async with rejecting() as (bench, report):
@@ -73,7 +71,6 @@ async def test_links_that_always_expire_are_given_up() -> None:
     assert bench.emulator.count("download") == 4
 
 
-@pytest.mark.anyio
 async def test_storage_that_does_not_answer_is_an_error() -> None:
     """That is no fault of the link, and another one would not help."""
     async with rejecting() as (bench, report):
@@ -85,7 +82,6 @@ async def test_storage_that_does_not_answer_is_an_error() -> None:
     assert bench.emulator.count("get_import") == before
 
 
-@pytest.mark.anyio
 async def test_download_that_is_cut_off_is_repeated() -> None:
     """Half a file is no file."""
     async with rejecting() as (bench, report):
@@ -95,7 +91,6 @@ async def test_download_that_is_cut_off_is_repeated() -> None:
     assert facts(rows) == TRUTH
 
 
-@pytest.mark.anyio
 async def test_report_may_be_a_stored_one_or_the_result_alone() -> None:
     """The link is cut short in plain data, and is fetched anew."""
     async with rejecting() as (bench, report):
@@ -110,7 +105,6 @@ async def test_report_may_be_a_stored_one_or_the_result_alone() -> None:
 NUMBERS = "EMAIL,NAME,POINTS\na@example.com,甲,1\nb@example.com,乙,2\nc@example.com,丙,3\n"
 
 
-@pytest.mark.anyio
 async def test_resumed_import_gives_its_rejected_rows(tmp_path: Path) -> None:
     """A checkpoint holds no link, and what it gives can be looked into all the same."""
     kept = tmp_path / "import.json"
@@ -127,7 +121,6 @@ async def test_resumed_import_gives_its_rejected_rows(tmp_path: Path) -> None:
     assert facts(rows) == [(3, "b@example.com", "NOT_A_NUMBER:points")]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("errors", [0, None])
 async def test_nothing_rejected_asks_for_nothing(errors: int | None) -> None:
     """Where there is neither a file nor a count, there is no row."""
@@ -138,7 +131,6 @@ async def test_nothing_rejected_asks_for_nothing(errors: int | None) -> None:
         assert await rows_of(script.nl, report) == []
 
 
-@pytest.mark.anyio
 async def test_count_without_a_file_is_an_error() -> None:
     """The platform is asked once more, and then it is said that there is none."""
     answer = {"status": "COMPLETE", "errCnt": 2, "errorDownloadLink": ""}
@@ -150,7 +142,6 @@ async def test_count_without_a_file_is_an_error() -> None:
             await rows_of(script.nl, report)
 
 
-@pytest.mark.anyio
 async def test_import_that_is_too_old_is_said() -> None:
     """The platform forgets it after 30 days (T50)."""
     async with rejecting() as (bench, report):
@@ -172,7 +163,6 @@ def test_arguments_of_another_kind_are_refused_at_once() -> None:
     ]
 
 
-@pytest.mark.anyio
 async def test_nothing_is_shown_on_the_way(caplog: pytest.LogCaptureFixture) -> None:
     """Neither log nor errors have a contact or a link's query."""
     caplog.set_level(logging.DEBUG)

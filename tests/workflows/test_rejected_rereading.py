@@ -13,6 +13,8 @@ import pytest
 from newsleopard_async import InvalidRequest
 from tests.workflows.rejections import CSV, TRUTH, facts, rejecting, rows_of, served
 
+pytestmark = pytest.mark.anyio
+
 Build = Callable[[Path], Any]
 
 
@@ -39,7 +41,6 @@ OTHERS: dict[str, Build] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("contacts", OTHERS)
 async def test_contacts_that_cannot_be_read_again_are_no_error(
     contacts: str, tmp_path: Path
@@ -80,7 +81,6 @@ RAISING: dict[str, Any] = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("contacts", RAISING)
 async def test_whatever_the_contacts_raise_costs_no_row(
     contacts: str, caplog: pytest.LogCaptureFixture
@@ -95,7 +95,6 @@ async def test_whatever_the_contacts_raise_costs_no_row(
     assert not any(each in caplog.text for each in ("nobody", "乙"))
 
 
-@pytest.mark.anyio
 async def test_contacts_that_cannot_be_read_again_are_not_taken_for_empty() -> None:
     """The reason is then told as without any contacts."""
     (row,) = await served("REASON,E-mail,姓名\nbad,x,X\n", Pathless())
@@ -103,7 +102,6 @@ async def test_contacts_that_cannot_be_read_again_are_not_taken_for_empty() -> N
     assert (row.email, row.reason) == ("x", "bad")
 
 
-@pytest.mark.anyio
 async def test_file_that_cannot_be_read_is_an_error_before_the_contacts_are_looked_at() -> None:
     """What the platform gave is never passed over, even while its rows are looked up."""
     with pytest.raises(InvalidRequest) as caught:

@@ -23,6 +23,8 @@ from newsleopard_async.plain import from_plain
 from newsleopard_async.workflows import CampaignReport, ReportFile
 from tests.clients import Bench, connected
 
+pytestmark = pytest.mark.anyio
+
 SN = CampaignSn("c")
 TWO = datetime(2026, 1, 5, 2, tzinfo=UTC)
 LIVELY: dict[str, Any] = {
@@ -60,7 +62,6 @@ async def exported(
         yield bench, await workflows.export_report(bench.nl, sn, download_to=folder)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp950"])
 async def test_rows_are_what_happened(encoding: str, tmp_path: Path) -> None:
     """Who, when, on what and why, of every type, in every encoding that is about (T119)."""
@@ -84,7 +85,6 @@ async def test_rows_are_what_happened(encoding: str, tmp_path: Path) -> None:
             assert all((row.reason is not None) == (kind == "bounce") for row in found)
 
 
-@pytest.mark.anyio
 async def test_summary_is_what_happened(tmp_path: Path) -> None:
     """Each number is the emulator's own, and each rate has its base."""
     async with exported(tmp_path, rows=200, **LIVELY) as (bench, report):
@@ -106,7 +106,6 @@ async def test_summary_is_what_happened(tmp_path: Path) -> None:
     assert summary.complained_rate_percent == 100 * truth["complain"] / truth["delivery"]
 
 
-@pytest.mark.anyio
 async def test_stored_report_can_be_read(tmp_path: Path) -> None:
     """The files are where they were, whoever asks."""
     report = report_of(tmp_path, open="EMAIL,OPENED_AT\na@example.com,2026-01-05T02:00:00Z\n")
@@ -133,7 +132,6 @@ COLUMNS = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("header", "row", "expected"), COLUMNS)
 async def test_columns_are_recognised(
     header: str, row: str, expected: tuple[Any, ...], tmp_path: Path
@@ -146,7 +144,6 @@ async def test_columns_are_recognised(
     assert (found.email, found.name, found.at) == expected
 
 
-@pytest.mark.anyio
 async def test_every_cell_is_kept(tmp_path: Path) -> None:
     """What is not recognised stands in the values, under its column or its place."""
     report = report_of(tmp_path, click="EMAIL,,X,X,連結,TIME\na@x.tw,1,2,3,https://x.tw/,soon,6\n")
@@ -165,7 +162,6 @@ async def test_every_cell_is_kept(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.anyio
 async def test_file_without_a_header_loses_no_row(tmp_path: Path) -> None:
     """A first row with an address in it is a row, and names no column."""
     report = report_of(tmp_path, open="1,a@x.tw\n2,b@x.tw\n")
@@ -176,7 +172,6 @@ async def test_file_without_a_header_loses_no_row(tmp_path: Path) -> None:
     assert list(rows[0].values) == ["column 1", "column 2"]
 
 
-@pytest.mark.anyio
 async def test_zone_of_times_can_be_said(tmp_path: Path) -> None:
     """It is not documented; UTC is taken unless the caller knows better."""
     report = report_of(tmp_path, open="EMAIL,TIME\na@x.tw,2026-01-05 10:00\n")
@@ -186,7 +181,6 @@ async def test_zone_of_times_can_be_said(tmp_path: Path) -> None:
     assert row.at == TWO
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("text", ["", "\n\n", "EMAIL\n", "\ufeffEMAIL,NAME\n", "EMAIL\n , \n,,\n"])
 async def test_empty_file_has_no_row(text: str, tmp_path: Path) -> None:
     """Nor has a header alone, nor a blank line."""
@@ -196,7 +190,6 @@ async def test_empty_file_has_no_row(text: str, tmp_path: Path) -> None:
     assert (await report.summary()).opened == 0
 
 
-@pytest.mark.anyio
 async def test_type_without_a_file_has_no_row(tmp_path: Path) -> None:
     """The platform makes none of what did not happen (T116); how often is then not known."""
     report = report_of(tmp_path, delivery="EMAIL\na@x.tw\n")
@@ -205,7 +198,6 @@ async def test_type_without_a_file_has_no_row(tmp_path: Path) -> None:
     assert (await report.summary()).complained is None
 
 
-@pytest.mark.anyio
 async def test_unknown_type_can_be_read(tmp_path: Path) -> None:
     """What the platform may add is as good as the rest, and counted by its name."""
     report = report_of(tmp_path, forward="EMAIL\na@x.tw\n")
@@ -214,7 +206,6 @@ async def test_unknown_type_can_be_read(tmp_path: Path) -> None:
     assert (await report.summary()).events == {"forward": 1}
 
 
-@pytest.mark.anyio
 async def test_address_counts_once(tmp_path: Path) -> None:
     """However often it opened, and however it is written; a cell that is none is nobody."""
     opened = "EMAIL,TIME\na@x.tw,1\n A@X.tw ,2\nb@x.tw,3\n–,4\n"
@@ -226,7 +217,6 @@ async def test_address_counts_once(tmp_path: Path) -> None:
     assert summary.events == {"delivery": 2, "open": 4}
 
 
-@pytest.mark.anyio
 async def test_rows_without_any_address_are_of_an_unknown_number(tmp_path: Path) -> None:
     """Not of nobody; the rows are counted all the same (T119)."""
     report = report_of(tmp_path, open="Email Status\nopened\n", click="EMAIL\n")
@@ -237,7 +227,6 @@ async def test_rows_without_any_address_are_of_an_unknown_number(tmp_path: Path)
     assert summary.events == {"open": 1, "click": 0}
 
 
-@pytest.mark.anyio
 async def test_rate_that_rests_on_nothing_is_unknown(tmp_path: Path) -> None:
     """Nothing is divided by zero, and what is not known is not taken for 0."""
     files = dict.fromkeys(("delivery", "open", "bounce", "click"), "EMAIL\n")
@@ -253,7 +242,6 @@ async def test_rate_that_rests_on_nothing_is_unknown(tmp_path: Path) -> None:
     assert unknown.click_to_open_rate_percent is None
 
 
-@pytest.mark.anyio
 async def test_summary_is_shown_as_a_table(tmp_path: Path) -> None:
     """Numbers and rates stand below each other, each with what it is a share of."""
     delivered = "".join(f"u{number}@x.tw\n" for number in range(3_000))
@@ -271,7 +259,6 @@ async def test_summary_is_shown_as_a_table(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.anyio
 async def test_row_shows_no_contact() -> None:
     """Neither who nor what a server said of them."""
     row = ReportRow(
@@ -291,7 +278,6 @@ async def test_row_shows_no_contact() -> None:
     assert hash(row) == hash(from_plain(ReportRow, row.to_dict()))
 
 
-@pytest.mark.anyio
 async def test_report_that_was_not_downloaded_is_refused() -> None:
     """It says what to give to which pipeline."""
     report = CampaignReport(campaign_sn=SN, unchanged=False)
@@ -326,7 +312,6 @@ def test_bad_arguments_are_refused_at_once(
     assert [(each.field, each.rule) for each in caught.value.problems] == [problem]
 
 
-@pytest.mark.anyio
 async def test_file_that_is_gone_is_said(tmp_path: Path) -> None:
     """What was downloaded may have been moved since."""
     report = report_of(tmp_path, open="EMAIL\n")
@@ -339,7 +324,6 @@ async def test_file_that_is_gone_is_said(tmp_path: Path) -> None:
         assert caught.value.__cause__ is None
 
 
-@pytest.mark.anyio
 async def test_encoding_can_be_said(tmp_path: Path) -> None:
     """Where it cannot be found out, the error says so, and the caller can."""
     report = report_of(tmp_path, open="EMAIL,NAME\na@x.tw,王小明\n".encode("utf-16-le"))
@@ -354,7 +338,6 @@ async def test_encoding_can_be_said(tmp_path: Path) -> None:
     assert (row.email, row.name, summary.opened) == ("a@x.tw", "王小明", 1)
 
 
-@pytest.mark.anyio
 async def test_file_is_read_off_the_event_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -374,7 +357,6 @@ async def test_file_is_read_off_the_event_loop(
     assert threading.get_ident() not in threads
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("how", ["break", "cancel"])
 async def test_reading_that_is_given_up_closes_the_file(how: str, tmp_path: Path) -> None:
     """Nothing is left open, whatever ends the loop; an open file would be a warning here."""

@@ -30,6 +30,8 @@ from newsleopard_async.workflows.outcomes import ReportState
 from newsleopard_async.workflows.reporting import ReportCompletion
 from tests.clients import Bench, Reply, connected, files_in, refused, scripted
 
+pytestmark = pytest.mark.anyio
+
 EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
 QUIET: dict[str, Any] = {"open_share": 0.0, "bounce_share": 0.0}
 """Readers who do nothing: there is nothing new after the delivery."""
@@ -42,7 +44,6 @@ async def sent(**switches: Any) -> AsyncIterator[tuple[Bench, CampaignSn]]:
         yield bench, await bench.send()
 
 
-@pytest.mark.anyio
 async def test_first_export_is_waited_for_and_downloaded(tmp_path: Path) -> None:
     """Every file of the report is in the folder, which is made if need be."""
     folder = tmp_path / "reports" / "2026"
@@ -58,7 +59,6 @@ async def test_first_export_is_waited_for_and_downloaded(tmp_path: Path) -> None
         assert file.created is not None
 
 
-@pytest.mark.anyio
 async def test_folder_that_is_changed_during_an_export_moves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +80,6 @@ async def test_folder_that_is_changed_during_an_export_moves_no_file(
     assert not any((tmp_path / "other").iterdir())
 
 
-@pytest.mark.anyio
 async def test_report_may_stay_where_it_is() -> None:
     """Without a folder nothing is downloaded."""
     async with sent() as (bench, sn):
@@ -99,7 +98,6 @@ async def exported_again(bench: Bench, sn: CampaignSn) -> tuple[workflows.Campai
     return report, bench.clock.monotonic() - began_s
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("later_s", [0, 60, 3_000])
 async def test_report_within_the_hour_comes_at_once(later_s: float) -> None:
     """It is complete already: one look at the links, and no wait for what does not come."""
@@ -114,7 +112,6 @@ async def test_report_within_the_hour_comes_at_once(later_s: float) -> None:
     assert elapsed_s < 1
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("later_s", "least_s"), [(0, 300), (100, 200), (300, 0), (3_000, 0)])
 async def test_old_files_within_the_hour_are_waited_with_until_they_settle(
     later_s: float, least_s: float
@@ -131,7 +128,6 @@ async def test_old_files_within_the_hour_are_waited_with_until_they_settle(
     assert least_s <= elapsed_s <= least_s + 60
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("stagger_s", [0.0, 4.0])
 @pytest.mark.parametrize("later_s", [0, 16, 20])
 async def test_export_within_the_hour_that_is_on_its_way_is_waited_for(
@@ -150,7 +146,6 @@ async def test_export_within_the_hour_that_is_on_its_way_is_waited_for(
     assert elapsed_s < 90
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("fault", ["lose_reply_to", "cut_body", "fail"])
 async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None:
     """One export is sent, and the links tell what became of it."""
@@ -165,7 +160,6 @@ async def test_lost_reply_to_the_export_goes_on_to_the_links(fault: str) -> None
     assert bench.emulator.count("export_report") == 1
 
 
-@pytest.mark.anyio
 async def test_export_in_doubt_is_made_by_the_next_run_whenever_this_one_ends(
     tmp_path: Path,
 ) -> None:
@@ -191,7 +185,6 @@ async def test_export_in_doubt_is_made_by_the_next_run_whenever_this_one_ends(
     assert bench.emulator.count("export_report") == 2
 
 
-@pytest.mark.anyio
 async def test_export_that_never_began_reaches_the_deadline() -> None:
     """Where there never was a file, none is "not ready", and not a failure (T112, T117)."""
     async with sent() as (bench, sn):
@@ -203,7 +196,6 @@ async def test_export_that_never_began_reaches_the_deadline() -> None:
     assert bench.emulator.count("export_report") == 1
 
 
-@pytest.mark.anyio
 async def test_deadline_names_what_was_answered_to_the_export() -> None:
     """An answer from in between, that says nothing of the export, is why there is no report."""
     async with sent() as (bench, sn):
@@ -212,7 +204,6 @@ async def test_deadline_names_what_was_answered_to_the_export() -> None:
             await workflows.export_report(bench.nl, sn, polling=Polling(deadline_s=600))
 
 
-@pytest.mark.anyio
 async def test_export_of_which_nothing_came_is_begun_again(tmp_path: Path) -> None:
     """Any 2xx says that it began, and may be wrong; after an hour another one may begin."""
     checkpoint = tmp_path / "checkpoint.json"
@@ -234,7 +225,6 @@ async def test_export_of_which_nothing_came_is_begun_again(tmp_path: Path) -> No
     assert bench.emulator.count("export_report") == 2
 
 
-@pytest.mark.anyio
 async def test_export_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
     """The files from before are known, so that only newer ones are the new report."""
     async with connected() as bench:
@@ -250,7 +240,6 @@ async def test_export_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
     assert ReportType.OPEN in newer
 
 
-@pytest.mark.anyio
 async def test_files_that_appear_one_by_one_are_all_waited_for() -> None:
     """A report is whole when two looks saw the same, not when its first file is there."""
     everything = {"bounce_share": 0.2, "open_share": 1.0, "click_share": 1.0}
@@ -262,7 +251,6 @@ async def test_files_that_appear_one_by_one_are_all_waited_for() -> None:
     assert {state.type for state in report.available} == ReportType.known
 
 
-@pytest.mark.anyio
 async def test_links_that_expire_are_fetched_anew(tmp_path: Path) -> None:
     """What is downloaded already is not downloaded again (T118)."""
     async with sent() as (bench, sn):
@@ -274,7 +262,6 @@ async def test_links_that_expire_are_fetched_anew(tmp_path: Path) -> None:
     assert bench.emulator.count("download") == len(report.files) + 1
 
 
-@pytest.mark.anyio
 async def test_links_that_always_expire_are_given_up(tmp_path: Path) -> None:
     """Three sets of links, then the storage's refusal, and no half file."""
     async with sent(download_lifetime_s=0) as (bench, sn):
@@ -286,7 +273,6 @@ async def test_links_that_always_expire_are_given_up(tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
-@pytest.mark.anyio
 async def test_other_refusal_of_the_storage_ends_it(tmp_path: Path) -> None:
     """Only expired links are a reason for fresh ones; what is there stays."""
     async with sent() as (bench, sn):
@@ -298,7 +284,6 @@ async def test_other_refusal_of_the_storage_ends_it(tmp_path: Path) -> None:
     assert files_in(tmp_path) == []
 
 
-@pytest.mark.anyio
 async def test_download_that_is_cut_off_is_repeated(tmp_path: Path) -> None:
     """A file is whole, whatever happened on the way."""
     async with sent() as (bench, sn):
@@ -311,7 +296,6 @@ async def test_download_that_is_cut_off_is_repeated(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.anyio
 async def test_download_that_is_always_cut_off_leaves_nothing(tmp_path: Path) -> None:
     """Not even a part of a file stays behind."""
     async with sent() as (bench, sn):
@@ -339,7 +323,6 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.anyio
 async def test_hostile_types_stay_in_the_folder(tmp_path: Path) -> None:
     """What the server calls a report may be anything: each is one file, there and nowhere else."""
     folder = tmp_path / "reports"
@@ -363,7 +346,6 @@ async def test_hostile_types_stay_in_the_folder(tmp_path: Path) -> None:
     assert all(name.isascii() and len(name) < 150 for name in files_in(folder))
 
 
-@pytest.mark.anyio
 async def test_folder_that_cannot_be_made_is_refused_first(tmp_path: Path) -> None:
     """An export can be had once an hour: it is not spent where no file could be written."""
     (tmp_path / "file").write_bytes(b"")
@@ -373,7 +355,6 @@ async def test_folder_that_cannot_be_made_is_refused_first(tmp_path: Path) -> No
                 await workflows.export_report(script.nl, CampaignSn("a"), download_to=folder)
 
 
-@pytest.mark.anyio
 async def test_bad_code_is_refused() -> None:
     """A code that no path can hold is refused before anything is sent."""
     async with scripted() as script:
@@ -383,7 +364,6 @@ async def test_bad_code_is_refused() -> None:
             await workflows.wait_for_report(script.nl, CampaignSn(""))
 
 
-@pytest.mark.anyio
 async def test_unknown_campaign_is_said() -> None:
     """The export says that there is no such campaign, and the links are not watched."""
     async with connected() as bench:
@@ -403,7 +383,6 @@ STATES = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("state", "said"), STATES.items())
 async def test_refused_export_says_where_the_campaign_stands(state: str, said: str) -> None:
     """One look at its state tells one that is on its way from one that was never sent."""
@@ -434,7 +413,6 @@ REFUSALS = {
 """How the links may be refused while there is no report."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 async def test_refused_look_before_and_after_the_export_is_no_link_yet(
     refusal: Reply, tmp_path: Path
@@ -449,7 +427,6 @@ async def test_refused_look_before_and_after_the_export_is_no_link_yet(
     assert report.files
 
 
-@pytest.mark.anyio
 async def test_links_that_stay_refused_after_the_export_are_the_refusal() -> None:
     """It is not ready for `settle_s`; later it is what the platform says."""
     async with sent() as (bench, sn):
@@ -462,7 +439,6 @@ async def test_links_that_stay_refused_after_the_export_are_the_refusal() -> Non
     assert 300 <= elapsed_s < 500
 
 
-@pytest.mark.anyio
 async def test_deadline_names_the_refusal_of_the_last_look() -> None:
     """Whoever waits for less than `settle_s` hears what the platform says."""
     async with sent() as (bench, sn):
@@ -481,7 +457,6 @@ NO_LOOK = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("status", "body", "error"), NO_LOOK.values(), ids=NO_LOOK)
 async def test_failed_look_that_is_no_refusal_exports_nothing(
     status: int, body: bytes, error: type[Exception]
@@ -495,7 +470,6 @@ async def test_failed_look_that_is_no_refusal_exports_nothing(
     assert bench.emulator.count("export_report") == 0
 
 
-@pytest.mark.anyio
 async def test_look_before_a_refused_export_is_not_kept(tmp_path: Path) -> None:
     """Files that came since are no news to the run that exports at last."""
     store = tmp_path / "run.json"
@@ -511,7 +485,6 @@ async def test_look_before_a_refused_export_is_not_kept(tmp_path: Path) -> None:
     assert bench.emulator.count("export_report") == 3
 
 
-@pytest.mark.anyio
 async def test_refused_look_is_kept_as_no_file(tmp_path: Path) -> None:
     """A run that goes on after the export compares with what was there before it."""
     store = tmp_path / "run.json"
@@ -527,7 +500,6 @@ async def test_refused_look_is_kept_as_no_file(tmp_path: Path) -> None:
     assert bench.emulator.count("export_report") == 1
 
 
-@pytest.mark.anyio
 async def test_links_that_are_refused_at_the_download_are_an_error(tmp_path: Path) -> None:
     """The report was seen to be ready, so that it is not waited for again."""
     async with sent() as (bench, sn):
@@ -540,7 +512,6 @@ async def test_links_that_are_refused_at_the_download_are_an_error(tmp_path: Pat
             await workflows.export_report(bench.nl, sn, download_to=tmp_path, progress=refuse_links)
 
 
-@pytest.mark.anyio
 async def test_day_that_is_used_up_is_no_reason_to_wait() -> None:
     """Unlike the hour's limit, the end of the day's requests ends the pipeline."""
     limits = RateLimits(windows=[(10, 1), (3, 86_400)])
@@ -556,7 +527,6 @@ async def test_day_that_is_used_up_is_no_reason_to_wait() -> None:
     assert bench.emulator.count("export_report") == 0
 
 
-@pytest.mark.anyio
 async def test_wait_for_report_goes_on_with_one_begun_elsewhere() -> None:
     """Given the links from before, a report is new when one of them is."""
     async with sent(**QUIET) as (bench, sn):

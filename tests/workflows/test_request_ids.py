@@ -25,6 +25,8 @@ from newsleopard_async.workflows.run_record import checksum
 from tests.clients import Bench, checkpoint_of, connected, csv_of
 from tests.constants import CAMPAIGN
 
+pytestmark = pytest.mark.anyio
+
 VENDOR: Final[dict[str, Any]] = {"profile": "vendor-2026", "limits": RateLimits.vendor_2026()}
 ALONE: Final = RetryPolicy(max_attempts=1)
 NEW: Final[dict[str, Any]] = {"contacts": csv_of(3), "list_name": "會員"}
@@ -39,7 +41,6 @@ def id_of(bench: Bench, operation: str) -> str:
     return [each.request_id for each in bench.emulator.requests if each.operation == operation][-1]
 
 
-@pytest.mark.anyio
 async def test_outcomes_and_events_have_the_ids_of_their_requests(tmp_path: Path) -> None:
     """Of import, submit and export, and of a campaign that is sent once; also if resumed."""
     events: list[Event] = []
@@ -71,7 +72,6 @@ async def test_outcomes_and_events_have_the_ids_of_their_requests(tmp_path: Path
     assert (await Checkpoint.load(kept)).records["submit"].request_id == sent.request_id
 
 
-@pytest.mark.anyio
 async def test_parts_have_the_id_of_the_last_upload() -> None:
     """As they have its code; it is that of the ticket, and not the storage's."""
     events: list[Event] = []
@@ -90,7 +90,6 @@ async def test_parts_have_the_id_of_the_last_upload() -> None:
     assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.anyio
 async def test_checkpoint_without_ids_is_gone_on_with(tmp_path: Path) -> None:
     """One of version 2 has none, and an outcome of it has none either."""
     kept = tmp_path / "kept.json"
@@ -244,7 +243,6 @@ REPLACED: Final[dict[str, tuple[Call, str]]] = {
 """Pipelines that raise an error of their own about what an answer said, which is to this."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("name", REPLACED)
 async def test_error_in_the_place_of_an_answers_has_its_id(name: str) -> None:
     """Whatever a pipeline says of an answer, the answer can be quoted."""
@@ -256,7 +254,6 @@ async def test_error_in_the_place_of_an_answers_has_its_id(name: str) -> None:
         assert caught.value.request_id == id_of(bench, operation)
 
 
-@pytest.mark.anyio
 async def test_ambiguous_list_has_the_id_of_the_creation() -> None:
     """The lists were found because the answer to the creation said nothing."""
     async with connected(retry=ALONE) as bench:
@@ -269,7 +266,6 @@ async def test_ambiguous_list_has_the_id_of_the_creation() -> None:
     assert caught.value.request_id == first
 
 
-@pytest.mark.anyio
 async def test_deadline_without_a_refused_look_has_no_id() -> None:
     """No answer was wrong; the checkpoint and the events have the ids of the others."""
     events: list[Event] = []

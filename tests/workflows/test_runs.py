@@ -16,6 +16,8 @@ from newsleopard_async.workflows.run_record import RunEnd, RunRecord, StepRecord
 from tests.plainness import assert_exactly_plain
 from tests.stores.memory import MemoryStore
 
+pytestmark = pytest.mark.anyio
+
 NOW = datetime(2026, 1, 5, 2, tzinfo=UTC)
 
 
@@ -205,7 +207,6 @@ def store(request: Any, tmp_path: Path) -> Store:
     return MemoryStore() if request.param == "memory" else FileStore(tmp_path)
 
 
-@pytest.mark.anyio
 async def test_run_that_cannot_be_read_does_not_hide_the_others(store: Store) -> None:
     """It is one state of many, and says what is wrong with it."""
     await store.save("a", stored().to_dict(), None)
@@ -227,7 +228,6 @@ async def test_run_that_cannot_be_read_does_not_hide_the_others(store: Store) ->
     assert [run.send_key async for run in runs(store)] == ["a", "b", "c", "d"]
 
 
-@pytest.mark.anyio
 async def test_lock_of_a_run_is_seen_by_another_process(tmp_path: Path) -> None:
     """A run that has a file's key is running, though its record says how the one before ended."""
     store, other = FileStore(tmp_path), FileStore(tmp_path)
@@ -256,7 +256,6 @@ class Torn(MemoryStore):
                 return await super().load(key)
 
 
-@pytest.mark.anyio
 async def test_run_that_goes_away_meanwhile_is_left_out() -> None:
     """And a store that is away hides all, which is said."""
     store = Torn()

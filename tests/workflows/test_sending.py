@@ -40,6 +40,8 @@ from tests.clients import Bench, connected, csv_of, refused, scripted
 from tests.constants import CAMPAIGN, MAILINGS
 from tests.workflows.rejections import rows_of
 
+pytestmark = pytest.mark.anyio
+
 LIST = ListSn("a")
 SUBMITS = ("submitCampaign", "submitAbTest")
 
@@ -49,7 +51,6 @@ def submits(bench: Bench) -> int:
     return sum(bench.wire.count(operation) for operation in SUBMITS)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 async def test_contacts_are_imported_and_then_mailed(mailing: Mailing) -> None:
     """One call leads from a file to mails, for a campaign and for each kind of A/B test."""
@@ -75,7 +76,6 @@ def with_preheader(mailing: Mailing) -> Mailing:
     return attrs.evolve(mailing, preheader="預覽，${NAME}")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 async def test_preheader_arrives(mailing: Mailing) -> None:
     """Each mail has the preheader of its variant, with its reader's values (T82, T83)."""
@@ -91,7 +91,6 @@ async def test_preheader_arrives(mailing: Mailing) -> None:
         assert mail.preheader == f"{of_subjects.get(mail.variant, '預覽')}，{mail.name}"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 async def test_refused_preheader_has_its_way_out(mailing: Mailing) -> None:
     """The platform of the documentation does not know the field, and says which it is (T86)."""
@@ -110,7 +109,6 @@ async def test_refused_preheader_has_its_way_out(mailing: Mailing) -> None:
     assert {mail.preheader for mail in bench.emulator.outbox} == {""}
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("preheader", ["預覽", None])
 async def test_refusal_that_names_no_field_may_be_for_the_preheader(preheader: str | None) -> None:
     """The platform may say no more than "fields" (T89), and one that was sent is likely meant."""
@@ -125,7 +123,6 @@ async def test_refusal_that_names_no_field_may_be_for_the_preheader(preheader: s
     assert ("takes no preheader, so leave it out" in str(caught.value)) == bool(preheader)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 async def test_campaign_without_contacts_is_only_submitted(mailing: Mailing) -> None:
     """Without contacts, the lists are taken as they are."""
@@ -138,7 +135,6 @@ async def test_campaign_without_contacts_is_only_submitted(mailing: Mailing) -> 
     assert len(bench.wire.sent) == sent + 1
 
 
-@pytest.mark.anyio
 async def test_imported_list_joins_the_others() -> None:
     """The campaign goes to its own lists and to the one that was imported into."""
     async with connected() as bench:
@@ -151,7 +147,6 @@ async def test_imported_list_joins_the_others() -> None:
     assert bench.emulator.campaigns[0].body.selected == (first, second)
 
 
-@pytest.mark.anyio
 async def test_list_that_is_selected_already_is_selected_once() -> None:
     """Importing into one of the campaign's own lists is no contradiction."""
     async with connected() as bench:
@@ -162,7 +157,6 @@ async def test_list_that_is_selected_already_is_selected_once() -> None:
     assert bench.emulator.campaigns[0].body.selected == (sn,)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("status", ["DUPLICATE_HEADER", "ERROR", "MISSING_REQUIRED_DATA", "NEW"])
 async def test_nothing_is_sent_after_a_failed_import(status: str) -> None:
     """Only a complete import is followed by the submit (T52)."""
@@ -174,7 +168,6 @@ async def test_nothing_is_sent_after_a_failed_import(status: str) -> None:
     assert submits(bench) == 0
 
 
-@pytest.mark.anyio
 async def test_nothing_is_sent_when_the_import_takes_too_long() -> None:
     """An import that is not known to be complete is not mailed."""
     async with connected() as bench:
@@ -195,7 +188,6 @@ REJECTED = csv_of(18) + "nobody,誰\n@,誰\n"
 """Twenty rows, of which two are no good."""
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("max_rejected", "is_sent"),
     [(0, False), (1, False), (0.09, False), (0.1, True), (2, True), (1e9, True), (None, True)],
@@ -228,7 +220,6 @@ async def test_rejected_rows_decide_about_sending(
         assert lines == [20, 21]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize("max_rejected", [0, 0.99, 50, None])
 async def test_nothing_is_sent_to_a_list_that_is_not_filled(
@@ -300,7 +291,6 @@ INVALID: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 ]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("arguments", "problems"), INVALID)
 async def test_bad_argument_is_refused_before_anything(
     arguments: dict[str, Any], problems: list[tuple[str, str]]
@@ -311,7 +301,6 @@ async def test_bad_argument_is_refused_before_anything(
         await workflows.send_campaign(script.nl, **arguments)
 
 
-@pytest.mark.anyio
 async def test_past_schedule_is_refused_before_the_import() -> None:
     """What the submit would refuse is refused while nothing has been done."""
     async with scripted() as script:
@@ -320,7 +309,6 @@ async def test_past_schedule_is_refused_before_the_import() -> None:
             await workflows.send_campaign(script.nl, late, **IMPORTING)
 
 
-@pytest.mark.anyio
 async def test_schedule_that_passes_during_the_import_is_refused() -> None:
     """The time is looked at again when the campaign's turn comes; it is never shifted."""
     async with connected() as bench:
@@ -331,7 +319,6 @@ async def test_schedule_that_passes_during_the_import_is_refused() -> None:
     assert submits(bench) == 0
 
 
-@pytest.mark.anyio
 async def test_excluded_list_is_no_target() -> None:
     """Importing into a list that the campaign leaves out is refused before the import."""
     without = attrs.evolve(CAMPAIGN, exclude_lists=[LIST])
@@ -339,7 +326,6 @@ async def test_excluded_list_is_no_target() -> None:
         await workflows.send_campaign(script.nl, without, contacts=csv_of(3), list_sn=LIST)
 
 
-@pytest.mark.anyio
 async def test_excluded_list_of_the_name_is_no_target() -> None:
     """A list that is reused by name may turn out to be left out: nothing is imported then."""
     async with connected() as bench:
@@ -350,7 +336,6 @@ async def test_excluded_list_of_the_name_is_no_target() -> None:
     assert bench.emulator.imports == ()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("mailing", MAILINGS, ids=lambda each: each.plain_kind)
 @pytest.mark.parametrize("fault", ["lose_reply_to", "drop_request", "cut_body", "garbage", "fail"])
 async def test_lost_reply_to_submit_is_not_sent_again(mailing: Mailing, fault: str) -> None:
@@ -373,7 +358,6 @@ async def test_lost_reply_to_submit_is_not_sent_again(mailing: Mailing, fault: s
     assert bench.emulator.submitted == (fault not in {"drop_request", "fail"})
 
 
-@pytest.mark.anyio
 async def test_submit_that_was_not_sent_is_sent() -> None:
     """What certainly did not arrive is sent again, and accepted once."""
     async with connected() as bench:
@@ -384,7 +368,6 @@ async def test_submit_that_was_not_sent_is_sent() -> None:
     assert bench.emulator.submitted == 1
 
 
-@pytest.mark.anyio
 async def test_submit_that_stays_refused_is_said() -> None:
     """A refusal at the gateway means that nothing was sent."""
     async with connected(retry=RetryPolicy(max_attempts=2)) as bench:
@@ -396,7 +379,6 @@ async def test_submit_that_stays_refused_is_said() -> None:
     assert bench.emulator.submitted == 0
 
 
-@pytest.mark.anyio
 async def test_refusal_of_the_submit_arrives_as_it_is() -> None:
     """What the platform refuses is not sent, and says why."""
     sender = attrs.evolve(CAMPAIGN.sender, address="unverified@example.com")

@@ -19,6 +19,8 @@ from newsleopard_async.emulator import Switches
 from newsleopard_async.workflows import CampaignSummary
 from tests.clients import Reply, connected, refused, scripted
 
+pytestmark = pytest.mark.anyio
+
 UNKNOWN = Reply({"code": 40007, "message": "no such campaign"}, 400)
 
 
@@ -28,7 +30,6 @@ def row(sn: str, part: str | None = "TOTAL", **fields: Any) -> dict[str, Any]:
     return found if part is None else {**found, "reportType": part}
 
 
-@pytest.mark.anyio
 async def test_campaigns_are_summarized_in_the_order_asked() -> None:
     """Fifty come with one request, each once, in the order in which they were given."""
     codes = [CampaignSn(f"c{number}") for number in range(60)]
@@ -65,7 +66,6 @@ ROWS = {
 }
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("rows", "recipients", "parts"), ROWS.values(), ids=ROWS)
 async def test_only_the_total_counts(
     rows: list[Any], recipients: int | None, parts: int, caplog: pytest.LogCaptureFixture
@@ -80,7 +80,6 @@ async def test_only_the_total_counts(
     assert from_plain(CampaignSummary, summary.to_dict()) == summary
 
 
-@pytest.mark.anyio
 async def test_unknown_code_hides_no_other() -> None:
     """A platform that refuses all for one is asked for the halves."""
     codes = [CampaignSn(sn) for sn in "abc"]
@@ -91,7 +90,6 @@ async def test_unknown_code_hides_no_other() -> None:
     assert [each.recipients for each in summaries] == [50, None, 50]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("profile", ["documented", "vendor-2026"])
 async def test_metrics_and_report_agree(
     profile: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -109,7 +107,6 @@ async def test_metrics_and_report_agree(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.anyio
 async def test_campaign_without_a_report_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
     """It has no numbers, and a line in the log says why; so has one whose files are none."""
     async with connected(switches=Switches(unfinished_is_40303=True)) as bench:
@@ -124,7 +121,6 @@ async def test_campaign_without_a_report_hides_no_other(caplog: pytest.LogCaptur
     assert f"campaign {nobody}: its numbers are not known" in caplog.text
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("replies", "error"),
     [
@@ -139,7 +135,6 @@ async def test_failure_is_raised(replies: list[Reply], error: type[Exception]) -
             await workflows.summarize(script.nl, [CampaignSn("c")])
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("codes", "problem"),
     [

@@ -20,6 +20,8 @@ from tests.constants import START
 from tests.emulator.api import BODY, Api
 from tests.emulator.sandbox.control_api import ControlApi
 
+pytestmark = pytest.mark.anyio
+
 
 def make() -> Emulator:
     """Make an emulator whose time stands still."""
@@ -52,7 +54,6 @@ def counter_in(text: str) -> int:
     return int(json.loads(data.removeprefix("data: "))["counter"])
 
 
-@pytest.mark.anyio
 async def test_change_of_each_kind_is_heard(at_once: None) -> None:
     """By a test, by the control API, by the platform's, and of the clock; each counts on."""
     emulator = make()
@@ -78,7 +79,6 @@ async def test_change_of_each_kind_is_heard(at_once: None) -> None:
             last = counter
 
 
-@pytest.mark.anyio
 async def test_end_of_a_request_that_only_reads_is_heard(at_once: None) -> None:
     """It changes no state, and the page shows how long it took."""
     emulator = make()
@@ -94,7 +94,6 @@ async def test_end_of_a_request_that_only_reads_is_heard(at_once: None) -> None:
     assert await notifier.counter() == before + 1
 
 
-@pytest.mark.anyio
 async def test_time_alone_is_heard(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mails go out and are opened while nobody asks for anything; then it is quiet."""
     monkeypatch.setattr(events, "COMMENT_S", 0.0)
@@ -115,7 +114,6 @@ async def test_time_alone_is_heard(at_once: None, monkeypatch: pytest.MonkeyPatc
     assert len(emulator.outbox) == 3
 
 
-@pytest.mark.anyio
 async def test_listeners_share_their_looks() -> None:
     """However many listen, the state is looked at five times a second at most."""
     emulator = make()
@@ -129,7 +127,6 @@ async def test_listeners_share_their_looks() -> None:
     assert again[0] >= first
 
 
-@pytest.mark.anyio
 async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A place is free again when its listener has gone, however that ended."""
     monkeypatch.setattr(events, "MOST_LISTENERS", 1)
@@ -162,7 +159,6 @@ async def test_one_listener_too_many_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert (await opened.refused("GET", "/events"))[0] == 429
 
 
-@pytest.mark.anyio
 async def test_head_of_the_stream_ends() -> None:
     """Whoever asks what there is does not listen."""
     with anyio.fail_after(10):

@@ -21,6 +21,8 @@ from newsleopard_async.transport.limits.queue import RequestQueue
 from newsleopard_async.transport.limits.windows import Slot, SlotLog
 from tests.constants import KEY
 
+pytestmark = pytest.mark.anyio
+
 DAY_S = 86_400.0
 HOUR_S = 3_600.0
 MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
@@ -63,7 +65,6 @@ def test_half_a_percent_stays_in_hand(limit: int, polite: bool, allowance: int) 
     assert day_allowance(limit, polite=polite) == allowance
 
 
-@pytest.mark.anyio
 async def test_used_up_day_is_an_error_at_once() -> None:
     """When the day is used up, the caller learns when to come back, and does not wait."""
     clock = ManualClock(NOON)
@@ -79,7 +80,6 @@ async def test_used_up_day_is_an_error_at_once() -> None:
     assert clock.now() == NOON
 
 
-@pytest.mark.anyio
 async def test_used_up_day_is_told_to_everybody_in_line() -> None:
     """Those who wait for a slot learn of the day's end when it comes, not when it is their turn."""
     clock = ManualClock(NOON)
@@ -96,7 +96,6 @@ async def test_used_up_day_is_told_to_everybody_in_line() -> None:
     assert limiter.usage.used == 2
 
 
-@pytest.mark.anyio
 async def test_requests_go_again_after_midnight() -> None:
     """The count begins anew at 00:00 UTC."""
     clock = ManualClock(MIDNIGHT - timedelta(seconds=10))
@@ -112,7 +111,6 @@ async def test_requests_go_again_after_midnight() -> None:
     assert limiter.usage.resets_at == MIDNIGHT + timedelta(days=1)
 
 
-@pytest.mark.anyio
 async def test_slot_held_across_midnight_counts_on_the_day_it_was_sent() -> None:
     """Taken yesterday and sent today, a request is one of today's."""
     clock = ManualClock(MIDNIGHT - timedelta(seconds=1))
@@ -129,7 +127,6 @@ async def test_slot_held_across_midnight_counts_on_the_day_it_was_sent() -> None
     assert (before, after, limiter.usage.used) == (1, 1, 1)
 
 
-@pytest.mark.anyio
 async def test_request_answered_before_midnight_is_none_of_the_next_days() -> None:
     """Where nothing tells the sending, the answer does, and the day is over for it."""
     clock = ManualClock(MIDNIGHT - timedelta(seconds=1))
@@ -141,7 +138,6 @@ async def test_request_answered_before_midnight_is_none_of_the_next_days() -> No
     assert limiter.usage.used == 0
 
 
-@pytest.mark.anyio
 async def test_every_attempt_that_was_sent_counts() -> None:
     """Refused and lost ones count; one that was never sent does not."""
     clock = ManualClock()
@@ -153,7 +149,6 @@ async def test_every_attempt_that_was_sent_counts() -> None:
     assert limiter.usage.used == 3
 
 
-@pytest.mark.anyio
 async def test_polls_are_denied_the_last_hundredth() -> None:
     """The last requests of a day are for others than polls."""
     clock = ManualClock()
@@ -168,7 +163,6 @@ async def test_polls_are_denied_the_last_hundredth() -> None:
     assert queue.state.used(clock.monotonic(), clock.now()) == 9_901
 
 
-@pytest.mark.anyio
 async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
     """A poll behind others is told when the last hundredth begins, not when it is its turn."""
     clock = ManualClock()
@@ -192,7 +186,6 @@ async def test_polls_in_line_learn_of_their_denial_at_once() -> None:
     assert clock.monotonic() == pytest.approx(60.3)
 
 
-@pytest.mark.anyio
 async def test_usage_is_the_days_estimate() -> None:
     """Usage says what is used, what may still go, and when it begins anew; JSON-safe."""
     clock = ManualClock(NOON)
@@ -208,7 +201,6 @@ async def test_usage_is_the_days_estimate() -> None:
     }
 
 
-@pytest.mark.anyio
 async def test_usage_without_a_daily_limit_has_no_remainder() -> None:
     """Where the client has no limit a day, there is nothing to be left."""
     clock = ManualClock()
@@ -220,7 +212,6 @@ async def test_usage_without_a_daily_limit_has_no_remainder() -> None:
     assert (usage.used, usage.limit, usage.remaining) == (1, None, None)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("end", [Slot.answered, Slot.lost])
 async def test_request_on_its_way_at_midnight_counts_on_both_days(
     end: Callable[[Slot], None],
@@ -248,7 +239,6 @@ class SetClock(ManualClock):
         return super().now() + self.ahead
 
 
-@pytest.mark.anyio
 async def test_client_keeps_its_count_when_the_wall_clock_is_corrected() -> None:
     """Set over midnight and back, the clock does not give the day's requests a second time."""
     clock = SetClock(MIDNIGHT - timedelta(seconds=30))
@@ -299,7 +289,6 @@ def test_past_requests_are_forgotten() -> None:
     assert len(log) <= 3
 
 
-@pytest.mark.anyio
 async def test_client_that_runs_for_long_keeps_few_requests() -> None:
     """The ledger forgets what is over, exports included."""
     clock = ManualClock()

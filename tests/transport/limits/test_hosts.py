@@ -24,6 +24,8 @@ from newsleopard_async.transport.limits.redisquota import RedisQuota
 from tests.constants import KEY
 from tests.servers import Server, start_redis
 
+pytestmark = pytest.mark.anyio
+
 CHANGE = QuotaUpdate(
     windows=((10, 1.0),),
     uplink_s=0.15,
@@ -84,7 +86,6 @@ def test_two_event_loops_keep_the_limit_together(
     assert KEY.encode() not in name + value
 
 
-@pytest.mark.anyio
 async def test_refusal_of_one_holds_all(emulator: Emulator, url: str, redis_url: str) -> None:
     """While the server refuses one process, no other sends anything."""
     async with (
@@ -105,7 +106,6 @@ async def test_refusal_of_one_holds_all(emulator: Emulator, url: str, redis_url:
     assert times[2] - times[1] >= 1
 
 
-@pytest.mark.anyio
 async def test_server_that_is_away_stops_all_and_loses_no_count(
     emulator: Emulator, url: str, redis: Server, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +125,6 @@ async def test_server_that_is_away_stops_all_and_loses_no_count(
     assert len(emulator.requests) == used == 4
 
 
-@pytest.mark.anyio
 async def test_server_that_is_away_for_a_moment_is_waited_for(
     emulator: Emulator, url: str, redis: Server, redis_url: str
 ) -> None:
@@ -143,7 +142,6 @@ async def test_server_that_is_away_for_a_moment_is_waited_for(
     assert times[10] - times[0] >= 1
 
 
-@pytest.mark.anyio
 async def test_cancelled_while_the_server_hangs_keeps_no_place(
     emulator: Emulator, url: str, redis: Server, redis_url: str
 ) -> None:
@@ -158,7 +156,6 @@ async def test_cancelled_while_the_server_hangs_keeps_no_place(
     assert (len(emulator.requests), used) == (2, 2)
 
 
-@pytest.mark.anyio
 async def test_change_whose_reply_is_lost_counts_once(redis: Server, redis_url: str) -> None:
     """The server works off what it was sent while it hung, and the same is sent again."""
     quota = RedisQuota(redis_url, "0" * 32)
@@ -178,7 +175,6 @@ async def test_change_whose_reply_is_lost_counts_once(redis: Server, redis_url: 
     assert '"pace":[0,1,0]' in kept
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["redis", "text", "asyncio"])
 async def test_client_of_the_users_is_used_and_stays_open(
     kind: str, redis_url: str, anyio_backend_name: str
@@ -243,7 +239,6 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
         NewsLeopard(KEY, quota="redis://127.0.0.1:6379/0")
 
 
-@pytest.mark.anyio
 async def test_server_that_refuses_us_is_a_wrong_setting(emulator: Emulator, url: str) -> None:
     """A missing password is no outage; it is said when the client is opened."""
     with start_redis("--requirepass", "hush") as server:

@@ -38,6 +38,8 @@ from newsleopard_async.transport.limits.quota import QuotaReply, QuotaUpdate
 from newsleopard_async.transport.limits.sharing import SharedLimitState
 from newsleopard_async.transport.limits.windows import Slot
 
+pytestmark = pytest.mark.anyio
+
 UPLINK_S = 0.150
 
 
@@ -141,7 +143,6 @@ class Fleet:
         return self.quota.calls / len(self.arrivals)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("processes", "jitter_s", "answer_s", "least_use", "most_calls"),
     [
@@ -169,7 +170,6 @@ async def test_processes_keep_the_limit_together_and_use_it(
     assert fleet.fairness >= 0.9
 
 
-@pytest.mark.anyio
 async def test_permit_that_is_given_back_is_no_request_of_the_day() -> None:
     """The day's last request goes to another process, which waits for it to be known."""
     fleet = Fleet(0.0, 0.0)
@@ -189,7 +189,6 @@ async def test_permit_that_is_given_back_is_no_request_of_the_day() -> None:
         await first.acquire()
 
 
-@pytest.mark.anyio
 async def test_report_that_fails_beside_all_calls_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -208,7 +207,6 @@ async def test_report_that_fails_beside_all_calls_is_logged(
     assert fleet.quota.kept["places"][0][3] is True
 
 
-@pytest.mark.anyio
 async def test_small_demands_are_met_early() -> None:
     """Who has much to send keeps nobody waiting who has little."""
     random.seed(1)
@@ -222,7 +220,6 @@ async def test_small_demands_are_met_early() -> None:
     assert ends[0] > 13
 
 
-@pytest.mark.anyio
 async def test_day_has_as_many_requests_as_are_allowed() -> None:
     """All processes together send them all, and each of the others gets an error."""
     fleet = Fleet(0.0, 0.0)
@@ -244,7 +241,6 @@ async def test_day_has_as_many_requests_as_are_allowed() -> None:
     assert (len(fleet.arrivals), len(set(map(id, errors)))) == (100, 60)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("leaving", [0, 1])
 async def test_cancelled_at_any_moment_one_neither_loses_nor_keeps_a_place(leaving: int) -> None:
     """The other ones of its process and of others go, no later than they would have."""
@@ -281,7 +277,6 @@ async def send_within(
         await fleet.send(limiter, number)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "error",
     [ConnectionFailed("away", reason="refused", host="redis"), ConfigurationError("full")],
@@ -315,7 +310,6 @@ async def test_store_that_fails_gives_each_who_waits_an_error(error: NewsLeopard
     assert [(place[3], place[2] < 3) for place in fleet.quota.kept["places"]] == [(True, True)] * 2
 
 
-@pytest.mark.anyio
 async def test_what_the_store_did_not_take_is_reported_later() -> None:
     """By the next permit that is asked for, however long that takes."""
     fleet = Fleet(0.0, 0.0)
@@ -336,7 +330,6 @@ async def test_what_the_store_did_not_take_is_reported_later() -> None:
     assert fleet.quota.kept["gate"][0] == "PROBING"
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("is_known", [False, True])
 async def test_what_stops_a_campaign_goes_before_all_others(is_known: bool) -> None:
     """Before those of its own process, and of others, that wait already."""
@@ -395,7 +388,6 @@ NOTHING = QuotaUpdate(
 )
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("trouble", [lose_the_day, use_up_the_day])
 async def test_what_stops_a_campaign_is_held_by_no_trouble_of_others(
     trouble: Callable[[Fleet], Awaitable[None]],
@@ -428,7 +420,6 @@ async def test_what_stops_a_campaign_is_held_by_no_trouble_of_others(
     assert (process.usage.remaining == 0) is (trouble is use_up_the_day)
 
 
-@pytest.mark.anyio
 async def test_hold_is_kept_by_all_and_opened_for_all() -> None:
     """One refusal holds every process; one accepted probe lets all go, at once for its own."""
     random.seed(0)
@@ -445,7 +436,6 @@ async def test_hold_is_kept_by_all_and_opened_for_all() -> None:
     assert min(at for at, number in rest if number != first) < first_s + 1.1
 
 
-@pytest.mark.anyio
 async def test_limits_of_one_who_waits_are_no_error_for_another() -> None:
     """A poll is denied the last of the day, and a short patience is its owner's alone."""
     fleet = Fleet(0.0, 0.0)
@@ -485,7 +475,6 @@ async def test_limits_of_one_who_waits_are_no_error_for_another() -> None:
     assert ends == ["DailyQuotaExhausted", "RateLimited", "went", "went"]
 
 
-@pytest.mark.anyio
 async def test_refusal_is_not_forgotten_by_what_was_asked_before(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -510,7 +499,6 @@ async def test_refusal_is_not_forgotten_by_what_was_asked_before(
     assert not caplog.messages
 
 
-@pytest.mark.anyio
 async def test_each_process_says_once_what_the_server_does(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -538,7 +526,6 @@ async def test_each_process_says_once_what_the_server_does(
     assert all(later - at >= 0.105 for at, later in pairwise(times))
 
 
-@pytest.mark.anyio
 async def test_permit_that_is_late_is_not_used() -> None:
     """A process that was busy, or stopped, asks anew; others have gone meanwhile."""
     fleet = Fleet(0.0, 0.0)
@@ -569,7 +556,6 @@ def test_slot_whose_event_loop_has_ended_ends_quietly() -> None:
     asyncio.run(leave()).give_back()
 
 
-@pytest.mark.anyio
 async def test_permit_that_comes_when_all_have_left_is_given_back() -> None:
     """The day may end for those in line while the store is asked for the first of them."""
     fleet = Fleet(0.0, 0.0)
@@ -606,7 +592,6 @@ async def export(limiter: Limiter, campaign: str, end: Callable[[Slot], None] | 
     await limiter.report()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("end", "wait_s"),
     [(Slot.answered, HOUR_S), (Slot.lost, HOUR_S), (Slot.refused, 0), (None, 0)],
@@ -630,7 +615,6 @@ async def test_hour_of_an_export_holds_for_all(
     await export(other, "c2", Slot.answered)
 
 
-@pytest.mark.anyio
 async def test_exports_of_all_keep_their_distance() -> None:
     """Also while one is on its way, or was only claimed."""
     fleet = Fleet(0.0, 0.0)
@@ -653,7 +637,6 @@ async def test_exports_of_all_keep_their_distance() -> None:
     assert went[-1] < 30
 
 
-@pytest.mark.anyio
 async def test_claim_of_an_export_is_given_back_if_the_store_fails() -> None:
     """Who cannot ask has exported nothing."""
     fleet = Fleet(0.0, 0.0)
@@ -667,7 +650,6 @@ async def test_claim_of_an_export_is_given_back_if_the_store_fails() -> None:
     await export(process, "c1", Slot.answered)
 
 
-@pytest.mark.anyio
 async def test_exports_at_an_emulator_are_each_process_own() -> None:
     """Its day is not shared, since it begins anew at each start."""
     fleet = Fleet(0.0, 0.0)

@@ -20,6 +20,8 @@ from newsleopard_async.transport.limits.limiter import Limiter
 from newsleopard_async.transport.limits.queue import RequestQueue, Slot
 from tests.constants import KEY
 
+pytestmark = pytest.mark.anyio
+
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 1, 6, tzinfo=UTC)
 JITTER = 0.5
@@ -63,7 +65,6 @@ async def _be_refused_for_ever(limiter: Limiter, *, daily: bool | None = None) -
         await be_refused(limiter, daily=daily)
 
 
-@pytest.mark.anyio
 async def test_refusal_holds_everybody_until_a_probe_is_accepted() -> None:
     """After a refusal one request goes alone; accepted, it lets all others go."""
     clock = ManualClock()
@@ -88,7 +89,6 @@ async def test_refusal_holds_everybody_until_a_probe_is_accepted() -> None:
     assert rest == [(False, probe_at + 0.5)] * 4
 
 
-@pytest.mark.anyio
 async def test_two_minutes_of_refused_probes_end_the_day_for_everybody() -> None:
     """All who wait, and all who come, learn that the day is gone."""
     clock = ManualClock(NOON)
@@ -112,7 +112,6 @@ async def test_two_minutes_of_refused_probes_end_the_day_for_everybody() -> None
     assert limiter.usage.remaining == 0
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("daily", [None, False], ids=["either text", "the second's text"])
 async def test_day_that_is_gone_is_probed_by_one_every_five_minutes(daily: bool | None) -> None:
     """One caller asks again, the others get their error; refused, it stays so for as long."""
@@ -137,7 +136,6 @@ async def test_day_that_is_gone_is_probed_by_one_every_five_minutes(daily: bool 
     assert (limiter.usage.remaining == 0) is (daily is None)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("daily", [None, False], ids=["the day is gone", "given up"])
 async def test_lost_verdict_keeps_nobody_out_for_ever(daily: bool | None) -> None:
     """A caller may go away between the head of the probe's answer and the rest of it."""
@@ -154,7 +152,6 @@ async def test_lost_verdict_keeps_nobody_out_for_ever(daily: bool | None) -> Non
     assert limiter.usage.remaining
 
 
-@pytest.mark.anyio
 async def test_wrong_conclusion_about_the_day_heals_by_itself() -> None:
     """An accepted probe ends it for everybody, without a new process."""
     clock = ManualClock(NOON)
@@ -169,7 +166,6 @@ async def test_wrong_conclusion_about_the_day_heals_by_itself() -> None:
     assert limiter.usage.remaining
 
 
-@pytest.mark.anyio
 async def test_server_that_refuses_everything_keeps_no_one_waiting() -> None:
     """After two minutes all who wait are told, whatever the text; one at a time still tries."""
     clock = ManualClock(NOON)
@@ -194,7 +190,6 @@ async def test_server_that_refuses_everything_keeps_no_one_waiting() -> None:
     assert 2 * MINUTE_S <= told_at <= 3 * MINUTE_S
 
 
-@pytest.mark.anyio
 async def test_first_request_after_a_lost_day_goes_alone() -> None:
     """The reset is a guess, so that the first request of the next day is a probe."""
     clock = ManualClock(NOON)
@@ -209,7 +204,6 @@ async def test_first_request_after_a_lost_day_goes_alone() -> None:
     assert not other.is_probe
 
 
-@pytest.mark.anyio
 async def test_refusals_about_the_second_never_end_the_day() -> None:
     """However often the server says "too many requests", the day is not given up."""
     clock = ManualClock(NOON)
@@ -223,7 +217,6 @@ async def test_refusals_about_the_second_never_end_the_day() -> None:
     assert clock.monotonic() >= GONE_AFTER_S
 
 
-@pytest.mark.anyio
 async def test_longer_retry_after_is_waited_for() -> None:
     """A Retry-After above our own delay is kept."""
     clock = ManualClock()
@@ -235,7 +228,6 @@ async def test_longer_retry_after_is_waited_for() -> None:
     assert clock.monotonic() == 45.0
 
 
-@pytest.mark.anyio
 async def test_very_long_retry_after_is_an_error_for_everybody() -> None:
     """Nobody waits silently for minutes: those in line and those who come are told."""
     clock = ManualClock()
@@ -253,7 +245,6 @@ async def test_very_long_retry_after_is_an_error_for_everybody() -> None:
     assert clock.monotonic() == 100
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     "header",
     [
@@ -312,7 +303,6 @@ class OneKeyOfMany(httpx.AsyncBaseTransport):
 
 @pytest.mark.slow
 @pytest.mark.matrix
-@pytest.mark.anyio
 @pytest.mark.parametrize("at_once", [1, 40])
 async def test_ten_processes_with_one_key_are_all_served_in_the_end(at_once: int) -> None:
     """Each knows nothing of the others; no one concludes that the day is gone, or gives up."""
@@ -350,7 +340,6 @@ async def _expect_hold(limiter: Limiter, hold_s: float) -> None:
     assert caught.value.retry_after_s == hold_s
 
 
-@pytest.mark.anyio
 async def test_hold_that_is_known_late_is_told_to_those_in_line() -> None:
     """A refusal that is read some time after the answer's head still reaches all who wait."""
     clock = ManualClock()
@@ -366,7 +355,6 @@ async def test_hold_that_is_known_late_is_told_to_those_in_line() -> None:
     assert clock.monotonic() == 2.0
 
 
-@pytest.mark.anyio
 async def test_acceptance_that_is_known_late_lets_all_go_at_once() -> None:
     """The probe's verdict opens the gate when it is read, before another probe is due."""
     clock = ManualClock()
@@ -384,7 +372,6 @@ async def test_acceptance_that_is_known_late_lets_all_go_at_once() -> None:
     assert clock.monotonic() == probe_at + 0.5
 
 
-@pytest.mark.anyio
 async def test_lost_probe_is_followed_by_another() -> None:
     """A probe whose answer is lost says nothing; after the same delay another one goes."""
     clock = ManualClock()
@@ -400,7 +387,6 @@ async def test_lost_probe_is_followed_by_another() -> None:
     assert 1 <= clock.monotonic() - lost_at <= 1 + JITTER
 
 
-@pytest.mark.anyio
 async def test_probe_without_a_verdict_is_followed_by_another() -> None:
     """Nobody waits for ever for the verdict of a probe whose caller went away."""
     clock = ManualClock()
@@ -415,7 +401,6 @@ async def test_probe_without_a_verdict_is_followed_by_another() -> None:
     assert not third.is_probe
 
 
-@pytest.mark.anyio
 async def test_probe_that_was_not_sent_is_replaced_at_once() -> None:
     """A probe that never left costs no further wait."""
     clock = ManualClock()
@@ -431,7 +416,6 @@ async def test_probe_that_was_not_sent_is_replaced_at_once() -> None:
     assert clock.monotonic() == given_back_at
 
 
-@pytest.mark.anyio
 async def test_throttled_below_the_limits_slows_down_and_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -461,7 +445,6 @@ async def test_throttled_below_the_limits_slows_down_and_says_so_once(
     assert "one in 0.110 s" in caplog.text
 
 
-@pytest.mark.anyio
 async def test_refusals_about_the_day_do_not_slow_the_pace() -> None:
     """What the day's end has refused says nothing about the rate."""
     clock = ManualClock(NOON)
