@@ -132,7 +132,7 @@ class Call:
         if _log.isEnabledFor(logging.INFO):
             why = _described(outcome)
             _log.info(
-                "%s is tried again in %.2f s, since attempt %d ended so: %s",
+                "%s is tried again in %.2f s, after attempt %d: %s",
                 self.operation,
                 delay_s,
                 self.attempts,
@@ -147,11 +147,11 @@ class Call:
         """
         if _log.isEnabledFor(logging.INFO):
             _log.info(
-                "the platform refused %s (%s); no request goes for %.1f s%s",
+                "the platform refused %s (%s); no request is sent for %.1f s%s",
                 self.operation,
                 _described(outcome),
                 hold.for_s,
-                "; the day's requests count as used up" if hold.is_day_gone else "",
+                "; the daily quota counts as exhausted" if hold.is_day_gone else "",
                 extra=self._fields | fields_of(outcome) | {"nl_delay_s": round(hold.for_s, 3)},
             )
 

@@ -124,11 +124,11 @@ async def test_retry_is_one_line_at_info(caplog: pytest.LogCaptureFixture) -> No
     )
     await make_api(transport, retry=RetryPolicy(base_s=1e-9)).call(READ)
 
-    again = "list_lists is tried again in 0.00 s, since"
+    again = "list_lists is tried again in 0.00 s, after"
     assert lines(caplog, logging.INFO) == [
-        "list_lists is tried again in 2.00 s, since attempt 1 ended so: HTTP 503",
-        f"{again} attempt 2 ended so: reply lost (ReadTimeout; timeout)",
-        f"{again} attempt 3 ended so: not sent (ConnectError; other)",
+        "list_lists is tried again in 2.00 s, after attempt 1: HTTP 503",
+        f"{again} attempt 2: reply lost (ReadTimeout; timeout)",
+        f"{again} attempt 3: not sent (ConnectError; other)",
     ]
     assert [line.partition(": ")[2].partition(" in ")[0] for line in lines(caplog)] == [
         "HTTP 503",
@@ -161,8 +161,8 @@ async def test_burst_of_refusals_is_one_line_at_info(caplog: pytest.LogCaptureFi
 
     said = lines(caplog, logging.INFO)
     assert [re.sub(r"\d\.\d s", "… s", line) for line in said] == [
-        'the platform refused list_lists (HTTP 429 "limit exceeded"); no request goes for … s',
-        'the platform refused list_lists (HTTP 429 "limit exceeded"); no request goes for … s',
+        'the platform refused list_lists (HTTP 429 "limit exceeded"); no request is sent for … s',
+        'the platform refused list_lists (HTTP 429 "limit exceeded"); no request is sent for … s',
         "the platform accepts requests again",
     ]
     found = extra(records(caplog, logging.INFO)[0])
@@ -179,7 +179,7 @@ async def test_day_that_counts_as_gone_is_said_once_with_the_refusal(
         with pytest.raises(RateLimited):
             await api.call(READ)
 
-    gone = [line for line in lines(caplog, logging.INFO) if "count as used up" in line]
+    gone = [line for line in lines(caplog, logging.INFO) if "counts as exhausted" in line]
     assert len(gone) == 1
 
 

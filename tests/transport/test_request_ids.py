@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from newsleopard_async.errors import ConnectionFailed, NewsLeopardError
+from newsleopard_async.errors import ConnectionFailed, DailyQuotaExhausted, NewsLeopardError
 from newsleopard_async.models.options import RetryPolicy
 from newsleopard_async.testing import ManualClock
 from newsleopard_async.transport.body import BytesBody
@@ -109,7 +109,7 @@ async def test_day_that_is_gone_has_the_id_of_the_last_refusal() -> None:
     api.limiter.queue.state.day.declare_gone(clock.monotonic(), clock.now())
     api.limiter.queue.state.gate.pass_one()
 
-    with pytest.raises(NewsLeopardError, match="come back at") as caught:
+    with pytest.raises(DailyQuotaExhausted) as caught:
         await api.call(attrs.evolve(STOP, urgent=True))
 
     assert caught.value.request_id == ID

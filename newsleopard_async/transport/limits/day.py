@@ -1,16 +1,16 @@
 """The requests of the current UTC day. Numbers only, no waiting.
 
-The day is the calendar day in UTC. Every request that was sent counts, on the day on which it was
-sent, also if it was refused or timed out; one that is on its way at midnight counts on both
-days. Half a percent stays in hand (rounded down), and polls are denied the last hundredth of
-the limit.
+The day is the calendar day in UTC. Every request that was sent counts on the day on which it was
+sent, even if it was refused or timed out. A request that is unanswered at midnight counts on both
+days. We leave half a percent of the limit unused (rounded down), and polls cannot use the last
+hundredth.
 
-The wall clock may be wrong, and be corrected. So the counts are kept by date, and each day ends
-by the monotonic clock too:
+The wall clock can be wrong and be corrected. So the counts are stored by date, and each day also
+ends by the monotonic clock:
 
-- Set over midnight and back, the clock finds the day's count again. What was counted on the
-  later day counts on the earlier one as well, since no one knows which of the two it was.
-- Set back, it makes no day longer than it was about to be.
+- If the clock is set over midnight and back, it finds the count of the day again. Requests that
+  were counted on the later day count on the earlier one as well, because the real day is unknown.
+- If the clock is set back, the day does not get longer than it already was.
 """
 
 from __future__ import annotations
@@ -27,28 +27,29 @@ __all__ = ["DayCount", "day_allowance", "day_limit", "next_midnight"]
 
 
 _MOST_DAYS: Final = 4
-"""How many days are kept. Chosen: a clock that is corrected shows two dates, or three."""
+"""The number of days that are stored. Chosen: a clock that is corrected shows two or three
+dates."""
 
 
 def day_limit(limits: RateLimits) -> int | None:
-    """Return the requests that the limits allow in a day, or None."""
+    """Return the number of requests per day that the limits allow, or None."""
     return min((count for count, period_s in limits.windows if period_s == DAY_S), default=None)
 
 
 def day_allowance(limit: int, *, polite: bool) -> int:
-    """Return how many requests of a day's limit we let go."""
+    """Return how many requests of a daily limit we send."""
     return limit - (limit // 100 if polite else limit // 200)
 
 
 @attrs.define(eq=False, weakref_slot=False)
 class _Day:
-    """What is known of one day.
+    """The counts of one day.
 
     Attributes:
-        date: In UTC.
-        ends_at: When it is over at the latest, by the monotonic clock.
-        sent: Requests that count on it.
-        is_gone: Whether the server seems to refuse everything.
+        date: The date in UTC.
+        ends_at: When the day has ended at the latest, by the monotonic clock.
+        sent: The number of requests that count on it.
+        is_gone: Whether the server seems to refuse all requests.
     """
 
     date: date
@@ -67,7 +68,7 @@ class DayCount:
     Every method takes its time from the caller: ``now`` is monotonic, ``wall`` is UTC.
 
     Args:
-        seed: Requests that went out before, on the day of the first look.
+        seed: The number of requests that were sent before, on the day of the first call.
     """
 
     _seed: int = 0
@@ -75,7 +76,7 @@ class DayCount:
     _days: tuple[_Day, ...] = attrs.field(default=(), init=False)
 
     def used(self, now: float, wall: datetime) -> int:
-        """Return how many requests count on the day, those still to be sent included."""
+        """Return how many requests count on the day, including those that have a slot already."""
         return self._pending + self.sent(now, wall)
 
     def sent(self, now: float, wall: datetime) -> int:
@@ -83,32 +84,32 @@ class DayCount:
         return sum(day.sent for day in self._from_today(now, wall))
 
     def is_gone(self, now: float, wall: datetime) -> bool:
-        """Say whether the server seems to refuse everything for the rest of the day."""
+        """Return whether the server seems to refuse all requests for the rest of the day."""
         return any(day.is_gone for day in self._from_today(now, wall))
 
     def is_empty(self, now: float) -> bool:
-        """Say whether nothing is known that a new count would not know."""
+        """Return whether a new count would be the same."""
         return not self._pending and all(day.ends_at <= now or not day.sent for day in self._days)
 
     def declare_gone(self, now: float, wall: datetime) -> None:
-        """Take it that the server refuses everything for the rest of the day."""
+        """Record that the server refuses all requests for the rest of the day."""
         self._today(now, wall).is_gone = True
 
     def heal(self) -> None:
-        """Take it that the server accepts requests again."""
+        """Record that the server accepts requests again."""
         for day in self._days:
             day.is_gone = False
 
     def reserve(self) -> None:
-        """Count a request that goes now."""
+        """Count a request that gets a slot now."""
         self._pending += 1
 
     def give_back(self) -> None:
-        """Take back the count of a request that was never sent."""
+        """Remove the count of a request that was never sent."""
         self._pending -= 1
 
     def note_sent(self, now: float, wall: datetime) -> None:
-        """Count a reserved request for good, on this day."""
+        """Move a reserved request to the count of this day."""
         self._pending -= 1
         self.count(now, wall)
 
@@ -122,19 +123,19 @@ class DayCount:
         today.sent = max(today.sent, used)
 
     def take_back(self, now: float, wall: datetime) -> None:
-        """Take back the count of a request of this day."""
+        """Remove a request from the count of this day."""
         today = self._today(now, wall)
         today.sent = max(0, today.sent - 1)
 
     def write(self) -> list[list[Any]]:
-        """Return the days as JSON-safe data; those that wait to be sent are not among it."""
+        """Return the days as JSON-safe data, without requests that wait to be sent."""
         return [
             [each.date.toordinal(), each.ends_at, each.sent, each.is_gone] for each in self._days
         ]
 
     @classmethod
     def read(cls, days: Iterable[Sequence[Any]], instant: Callable[[Any], float]) -> Self:
-        """Read what `write` gave; ``instant`` reads an instant, by the time that is now."""
+        """Read the result of `write`; ``instant`` converts an instant to the present clock."""
         count = cls()
         count._days = tuple(
             _Day(date.fromordinal(day), instant(ends_at), int(sent), bool(is_gone))
@@ -143,14 +144,14 @@ class DayCount:
         return count
 
     def _from_today(self, now: float, wall: datetime) -> tuple[_Day, ...]:
-        """Return the current day, and those after it that the clock has shown before."""
+        """Return the current day, and later days that the clock has shown before."""
         today = self._today(now, wall)
         if len(self._days) == 1:
             return self._days
         return tuple(day for day in self._days if day.date >= today.date)
 
     def _today(self, now: float, wall: datetime) -> _Day:
-        """Return the current day; it begins when it is first asked for."""
+        """Return the current day; the first call begins it."""
         if any(day.ends_at <= now for day in self._days):
             self._days = tuple(day for day in self._days if day.ends_at > now)
         date = wall.date()

@@ -1,7 +1,7 @@
 """The last export of each campaign, and the distance between any two. Numbers only, no waiting.
 
-A campaign is exported once in a while; the claim is made when the export asks for its
-place, so that a second one is refused even while the first one waits.
+A campaign can be exported once per period. An export makes its claim before it waits for a slot, so
+a second one is refused even while the first one waits.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from newsleopard_async.transport.limits.windows import Claim, SlotLog
 __all__ = ["ExportedLately", "Exports", "exported_lately"]
 
 _TIDY_AT_SIZE: Final = 16
-"""From how many campaigns on the old ones are looked for; chosen: less is not worth it."""
+"""The number of campaigns from which old claims are removed. Chosen: a search among fewer is cheap,
+and they take little memory."""
 
 
 class ExportedLately(RateLimited):
     """The campaign was exported within the hour, so that the platform has its files.
 
     Attributes:
-        ago_s: Seconds since that export; 0 if it is still on its way.
+        ago_s: Seconds since that export; 0 if it is unanswered.
     """
 
     def __init__(self, message: str, *, retry_after_s: float, ago_s: float) -> None:
@@ -32,10 +33,10 @@ class ExportedLately(RateLimited):
 
 
 def exported_lately(period_s: float, wait_s: float) -> ExportedLately:
-    """Return the error for a campaign that may be exported again only in ``wait_s``."""
+    """Return the error for a campaign that can be exported again only in ``wait_s``."""
     return ExportedLately(
-        f"a campaign is exported once in {period_s:g} s at most, and this one may be "
-        f"exported again in {wait_s:.0f} s; its last report is where get_links says",
+        f"a campaign can be exported once per {period_s:g} s, and this one was exported less than "
+        f"that ago; wait {wait_s:.0f} s, or use the links of get_links for its last report",
         retry_after_s=wait_s,
         ago_s=period_s - wait_s,
     )
@@ -47,7 +48,7 @@ class Exports:
     def __init__(self) -> None:
         self.log: SlotLog = SlotLog()
         self._claims: dict[str, tuple[Claim, ...]] = {}
-        # A client that comes later may keep the documented hour.
+        # A later client can have the documented hour as its limit.
         self._longest_s = RateLimits.documented().export_per_campaign_s
         self._tidy_at_size = _TIDY_AT_SIZE
 
@@ -55,17 +56,17 @@ class Exports:
         return len(self._claims)
 
     def is_idle(self, now: float) -> bool:
-        """Say whether nothing keeps an export out any more."""
+        """Return whether no claim and no export counts any more."""
         self._tidy(now)
         return not self._claims and self.log.is_idle(now)
 
     def wait_s(self, campaign_sn: str, period_s: float, now: float) -> float:
-        """Return how long the campaign is not to be exported; 0 or less if it may be."""
+        """Return how long the campaign cannot be exported; 0 or less if it can be exported now."""
         claims = self._claims.get(campaign_sn, ())
         return max((claim.free_at(period_s, now) - now for claim in claims), default=0.0)
 
     def claim(self, campaign_sn: str, period_s: float, now: float) -> Claim:
-        """Claim a campaign for an export that is about to ask for its place."""
+        """Claim a campaign for an export that is about to wait for its slot."""
         self._longest_s = max(self._longest_s, period_s)
         if len(self._claims) >= self._tidy_at_size:
             self._tidy(now)
@@ -76,7 +77,7 @@ class Exports:
         return claim
 
     def restore(self, claim: Claim) -> None:
-        """Give the campaign's export back; the claims before and after it stay."""
+        """Remove a claim; the claims before and after it stay."""
         self._keep(claim.campaign_sn, lambda each: each is not claim)
 
     def _tidy(self, now: float) -> None:

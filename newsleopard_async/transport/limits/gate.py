@@ -1,28 +1,28 @@
-"""What to do when the server refuses all the same. Numbers only, no waiting.
+"""What to do when the server refuses requests although they observe the limits.
 
-The rules:
+Numbers only, no waiting. The rules:
 
-- A refusal at the gateway shuts the gate for all callers. After about 1 s one request goes
-  alone, the probe. If it is accepted, the gate opens. If it is refused, the next one goes
-  about 2 s later, then 4 s, and so on up to 30 s. A longer ``Retry-After`` is kept, but for
-  5 minutes at most: one header of a server or a proxy must not stop every caller for days.
-- Every probe refused for 2 minutes, three at least, and none of them with the text of the
-  second's limit: the day's quota is gone. Fewer refusals say little, since other processes
-  with the same key may have taken the second's requests each time. The gate stays shut, so
-  that the first request of the next day is a probe again, in case the platform's day is not
-  ours.
-- Every probe refused for 2 minutes, whatever the texts: no one waits any longer. Each caller
-  gets an error at once, apart from the one that is the next probe.
-- What is urgent may go early, while the gate is shut. It is the probe then: accepted, it opens the
-  gate. Refused, it shortens no hold and counts for no further probe, since several may go at once.
-  If a probe is on its way already, it goes beside it and says nothing new: that one may hang.
-- Only the probe's own answer moves the gate. The answers of those that were on their way
-  when it was shut say nothing new.
-- We keep below the limits that we know. So when the gate opens again and three refusals have
-  been seen, the server's true limit is lower: from then on requests go evenly, at 1.1
-  times the interval of the limit, and at twice the interval after each further three. Every
-  50 accepted ones it gets 10 % faster, down to 1.05 times; and it stays even, because a
-  server that had no room for the burst has none later.
+- A refusal at the gateway shuts the gate for all callers. After about 1 s one request is sent
+  alone, the probe. If it is accepted, the gate opens. If it is refused, the next one is sent about
+  2 s later, then 4 s, and so on up to 30 s. A longer ``Retry-After`` is observed, but for 5 minutes
+  at most: one header of a server or a proxy must not stop every caller for days.
+- If every probe is refused for 2 minutes, at least three, and none with the text of the limit per
+  second, then the daily quota is exhausted. Fewer refusals prove little, because other processes
+  with the same key can have used the requests of each second. The gate stays shut, so the first
+  request of the next day is a probe again: the platform's day can differ from ours.
+- If every probe is refused for 2 minutes, with any text, no request waits any longer. Each caller
+  gets an error immediately, except for the next probe.
+- An urgent request can be sent early, while the gate is shut. It is then the probe. If it is
+  accepted, the gate opens. If it is refused, no hold gets shorter and no probe is counted, because
+  several can be sent together. If another probe is unanswered, the urgent request is sent without
+  effect on the gate, because the answer to that probe can be late.
+- Only the answer to the probe moves the gate. Answers to requests that were sent before it was
+  shut contain no new information.
+- We stay below the limits that we know. So if the gate opens again after three refusals, the real
+  limit of the server is lower. After this, requests are sent evenly, at 1.1 times the interval of
+  the limit, and at twice the interval after each further three refusals. After every 50 accepted
+  requests the interval gets 10 % shorter, down to 1.05 times. Requests stay even, because a server
+  without room for a burst has none later.
 """
 
 from __future__ import annotations
@@ -38,58 +38,62 @@ import attrs
 __all__ = ["GONE_AFTER_S", "LONGEST_RETRY_AFTER_S", "Gate", "GateState", "Spacing", "probe_delay_s"]
 
 PROBES: Final = 3
-"""Fewer refused probes never mean that the day is gone. Chosen: three is no coincidence."""
+"""Fewer refused probes never exhaust the day. Chosen: three refusals are not a coincidence."""
 
 GONE_AFTER_S: Final = 120.0
-"""How long all probes must be refused before the day counts as gone.
+"""How long all probes must be refused before the daily quota counts as exhausted.
 
-Chosen: among ten processes with one key, which wanted ten times the limit, the longest row of
-refused probes took 21 s, among twenty 88 s (simulated, 70 runs). And a call gives up by
-default after the same time, so that it ends with the better of the two errors.
+Measured (simulated, 70 runs): among ten processes with one key and ten times the demand, the
+longest series of refused probes took 21 s, among twenty 88 s. A call gives up by default after the
+same time, so it ends with the more useful of the two errors.
 """
 
 LONGEST_DELAY_S: Final = 30.0
+"""The longest time between two probes. Chosen: two requests per minute cost the server nothing, and
+the end of the refusals is noticed within 45 s, jitter included."""
 
 LONGEST_RETRY_AFTER_S: Final = 300.0
-"""How long a ``Retry-After`` keeps everybody out at most. Chosen: a probe in 5 minutes is 288
-requests a day, which a server that is in earnest does not notice."""
+"""How long a ``Retry-After`` shuts the gate at most. Chosen: a probe every 5 minutes is 288
+requests per day, which no server notices."""
 
 JITTER: Final = 0.5
-"""Share of a delay that is drawn on top of it, so that many processes do not probe together."""
+"""The largest random part of a delay, so that many processes do not probe together. Chosen: half of
+the delay spreads them over some seconds."""
 
 _LONG_AGO: Final = -1e18
-"""What stands for minus infinity in JSON, which has none."""
+"""Minus infinity for JSON, which has no infinity."""
 
-REFUSALS: Final = 3
-FIRST_FACTOR: Final = 1.1
-LARGEST_FACTOR: Final = 64.0
-SMALLEST_FACTOR: Final = 1.05
-RECOVERY_COUNT: Final = 50
-RECOVERY: Final = 0.9
+# All chosen; the rule is the last one at the head of this file.
+REFUSALS: Final = 3  # One or two can be caused by another program with the same key.
+FIRST_FACTOR: Final = 1.1  # A tenth slower than the limit: the smallest change that matters.
+LARGEST_FACTOR: Final = 64.0  # A still slower client would seem to hang.
+SMALLEST_FACTOR: Final = 1.05  # Close to the limit, but even.
+RECOVERY_COUNT: Final = 50  # 25 s at the documented two requests per second.
+RECOVERY: Final = 0.9  # A doubling is undone after 7 steps.
 
 
 def probe_delay_s(refused_probes: int) -> float:
-    """Return how long to hold everybody after so many refused probes: 1, 2, 4, … 30 s."""
+    """Return the seconds until the next probe, after a number of refused ones: 1, 2, 4, … 30."""
     return float(min(2.0 ** min(refused_probes, 10), LONGEST_DELAY_S))
 
 
 class GateState(enum.Enum):
-    """Where the gate stands."""
+    """The state of the gate."""
 
-    OPEN = "all may go"
-    SHUT = "none may go until the next probe is due"
-    PROBING = "a probe is on its way"
-    JUDGING = "the probe was answered, and its verdict is due"
+    OPEN = "requests can be sent"
+    SHUT = "no request can be sent before the next probe is due"
+    PROBING = "a probe is unanswered"
+    JUDGING = "the probe was answered, and its outcome is not reported yet"
 
 
 @attrs.define
 class Gate:
-    """Who may go while the server refuses.
+    """Which request can be sent while the server refuses.
 
     Attributes:
-        state: Where it stands.
-        probe_at: When the next probe may go, unless open or probing.
-        is_given_up: Whether every probe has been refused for so long that no one waits.
+        state: The state of the gate.
+        probe_at: When the next probe can be sent, unless the gate is open or probing.
+        is_given_up: Whether every probe has been refused for so long that no request waits.
     """
 
     jitter: Callable[[], float] = random.random
@@ -100,12 +104,12 @@ class Gate:
     _strikes: int = 0
     _shut_at: float = -math.inf
     _refused_since: float = -math.inf
-    # Of a probe that went early, and until when all others were told to wait.
+    # Whether the last probe was an early one, and until when all other requests must wait.
     _is_early: bool = False
     _held_until: float = -math.inf
 
     def write(self) -> list[Any]:
-        """Return it as JSON-safe data."""
+        """Return the gate as JSON-safe data."""
         return [
             self.state.name,
             *(max(at, _LONG_AGO) for at in self._instants),
@@ -116,7 +120,7 @@ class Gate:
     def read(
         cls, kept: Sequence[Any], instant: Callable[[Any], float], jitter: Callable[[], float]
     ) -> Self:
-        """Read what `write` gave; ``instant`` reads an instant, by the time that is now."""
+        """Read the result of `write`; ``instant`` converts an instant to the present clock."""
         state, *instants, is_given_up, refused_probes, strikes, is_early = kept
         probe_at, shut_at, refused_since, held_until = map(instant, instants)
         return cls(
@@ -138,20 +142,20 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether all may go."""
+        """Whether all requests can be sent."""
         return self.state is GateState.OPEN
 
     def may_probe(self, now: float) -> bool:
-        """Say whether the next request may go as a probe; also if the verdict on one never came."""
+        """Return whether the next request can be a probe, even if the last outcome never came."""
         return self.state in (GateState.SHUT, GateState.JUDGING) and now >= self.probe_at
 
     def hold_s(self, now: float) -> float:
-        """Return how long nobody may go, as far as is known; 0 while a probe is on its way."""
+        """Return for how long no request can be sent; 0 while a probe is unanswered."""
         is_held = self.state in (GateState.SHUT, GateState.JUDGING)
         return max(0.0, self.probe_at - now) if is_held else 0.0
 
     def go_at(self) -> float:
-        """Return when the next request may go: the past, a probe's time, or infinity."""
+        """Return when the next request can be sent: the past, a probe's time, or infinity."""
         match self.state:
             case GateState.OPEN:
                 return -math.inf
@@ -161,7 +165,7 @@ class Gate:
                 return self.probe_at
 
     def pass_one(self, *, early: bool = False) -> bool:
-        """Let a request through, perhaps before its time; say whether it is the probe."""
+        """Record that a request is sent, perhaps early; return whether it is the probe."""
         if self.is_open or (early and self.state is not GateState.SHUT):
             return False
         self._is_early, self._held_until = early, self.probe_at if early else -math.inf
@@ -169,20 +173,22 @@ class Gate:
         return True
 
     def probe_unsent(self) -> None:
-        """Note that the probe never left: another one may go in its place."""
+        """Record that the probe never left: another one can be sent instead."""
         self.state = GateState.SHUT
 
     def probe_settled(self, now: float, *, answered: bool) -> None:
-        """Note that the probe came back, or was lost; without a verdict, another one goes."""
+        """Record that the probe was answered or lost; without an outcome, another one is sent."""
         self.state = GateState.JUDGING if answered else GateState.SHUT
         self._shut_for(now, None)
 
     def refused(self, now: float, *, daily: bool | None, retry_after_s: float | None) -> bool:
-        """Note a refusal.
+        """Record a refusal.
 
         Args:
-            daily: False if it is about the second, True about the day, None if either.
-        Returns: whether the day's quota is gone.
+            now: The monotonic time.
+            daily: False for the limit per second, True for the daily quota, None if unclear.
+            retry_after_s: The wait that the server requests.
+        Returns: whether the daily quota is exhausted.
         """
         match self.state:
             case GateState.OPEN:
@@ -197,7 +203,7 @@ class Gate:
         return False
 
     def accepted(self) -> bool:
-        """Note an answer that was no refusal; say whether it opens the gate, as the probe's."""
+        """Record an answer that was not a refusal; return whether it opens the gate."""
         opens = self.state is GateState.JUDGING
         if opens:
             self.state, self.is_given_up = GateState.OPEN, False
@@ -225,16 +231,17 @@ class Gate:
 
 
 def _kept(retry_after_s: float | None) -> float:
-    """Return how much of a ``Retry-After`` keeps everybody out."""
+    """Return the part of a ``Retry-After`` that is observed."""
     return min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
 
 
 @attrs.define
 class Spacing:
-    """How much slower than the configured limits requests go, if at all.
+    """How much slower than the configured limits requests are sent.
 
     Attributes:
-        factor: Interval between two requests in units of a limit's own; 0 lets bursts go.
+        factor: The interval between two requests, as a multiple of the limit's interval; 0 allows
+            bursts.
     """
 
     factor: float = 0.0
@@ -243,26 +250,26 @@ class Spacing:
 
     @classmethod
     def read(cls, kept: Sequence[Any]) -> Self:
-        """Read what `attrs.astuple` gave."""
+        """Read the result of `attrs.astuple`."""
         factor, refusals, accepted = kept
         return cls(float(factor), int(refusals), int(accepted))
 
     def interval_s(self, windows: Iterable[tuple[int, float]]) -> float:
-        """Return the distance that two requests keep under these limits."""
+        """Return the interval between two requests under these limits."""
         if not self.factor:
             return 0.0
         return self.factor * max((period_s / count for count, period_s in windows), default=0.0)
 
     def refused(self) -> None:
-        """Note a refusal, whose meaning is known once the server accepts again."""
+        """Record a refusal. Its meaning is known when the server accepts requests again."""
         self._refusals += 1
 
     def forget_refusals(self) -> None:
-        """Take it that the refusals were about the day, not the rate."""
+        """Forget the refusals, because they were about the daily quota and not the rate."""
         self._refusals = 0
 
     def accepted(self) -> bool:
-        """Note that the server accepts; say whether requests slow down from now on."""
+        """Record that the server accepts requests; return whether they slow down after this."""
         if self._refusals >= REFUSALS:
             return self._slow_down()
         self._accepted += 1

@@ -1,15 +1,15 @@
 """The limits of a key in a file, for all processes of this host and this user.
 
 Each change locks the file, reads it, and writes it, in less than a tenth of a millisecond, on the
-event loop. If another process has the lock, the event loop goes on, and the file is tried again
-soon. A lock goes with its process, so that none that was killed keeps it. One that was stopped with
-it loses it: after 5 s its file is left to it, and all others go on with a new one.
+event loop. If another process has the lock, the event loop continues, and the file is tried again
+soon. A lock ends with its process, so a killed process does not keep it. If a process is stopped
+while it has the lock, the others wait for 5 s and then continue with a new file.
 
-Time is monotonic since the machine was started. After a restart of the machine it begins anew,
-which is as if no time had passed; less than that never has.
+The time is monotonic since the start of the machine. After a restart it begins at 0, which counts
+as no time at all; the real time is never less.
 
-The file is not shared by containers, users, or hosts, nor over a network file system. These share
-the limits by Redis.
+Containers, users, hosts and network file systems do not share the file. They share the limits by
+Redis.
 """
 
 from __future__ import annotations
@@ -36,32 +36,34 @@ from newsleopard_async.transport.limits.quota import QuotaReply, QuotaUpdate
 __all__ = ["HostFile"]
 
 _WITHIN_S: Final = 5.0
-"""How long another process may hold the lock. Chosen: fifty thousand times what a change takes."""
+"""How long another process can have the lock. Chosen: fifty thousand times the time of a change."""
 
 _TRIES: Final = 100
-"""How often it must have been tried within that. Chosen: a process that was stopped itself for so
-long has tried once."""
+"""How many tries are needed within that time. Chosen: a process that was stopped itself for so long
+has tried only once."""
 
 _ROOM_BYTES: Final = 4096
-"""What a new file takes at once. Chosen: a block of most file systems; what is kept is a third."""
+"""The first size of a new file. Chosen: a block of most file systems; the stored value is a third
+of it."""
 
 _IDLE_S: Final = 2 * 86_400.0
-"""From when on a file is removed that nobody uses. Chosen: by then its day is over everywhere."""
+"""The age at which an unused file is removed. Chosen: two days, when its day is over in any time
+zone."""
 
 _MOST_BYTES: Final = 1024 * 1024
-"""Chosen: a thousand times what is kept."""
+"""The largest file that is read. Chosen: a thousand times the stored value."""
 
 
 class HostFile:
     """A file that the processes of one user on this host share.
 
     Args:
-        folder: Where it is; made if it is not there.
-        name: Of the file.
-        clock: Waits between two tries, and is the time of the file: of all processes the same.
+        folder: The folder of the file, which is created if needed.
+        name: The name of the file.
+        clock: Waits between two tries, and gives the time of the file. All processes have the same.
 
     Raises:
-        OSError: it cannot be kept there.
+        OSError: the file cannot be used in this folder.
     """
 
     def __init__(self, folder: Path, name: str, clock: Clock) -> None:
@@ -69,11 +71,11 @@ class HostFile:
         self.calls: int = 0
         self._path = folder / name
         self._clock = clock
-        # Of a file that was never used nothing was lost, whichever process has made it.
+        # If the file was never used, it has lost nothing, even if another process has created it.
         self._is_first = True
         self._keep(self._open())
         with self._locked() as is_mine:
-            # So that no locks, or no room, on its file system are noticed now.
+            # A file system without locks or without space is noticed now.
             if is_mine and not os.fstat(self._descriptor).st_size:
                 self._write(b" " * _ROOM_BYTES)
         _remove_idle(folder, apart_from=self._path)
@@ -91,17 +93,18 @@ class HostFile:
 
     def _keep(self, descriptor: int) -> None:
         self._descriptor, self._pid = descriptor, os.getpid()
-        # An event loop may end, and nobody close what was opened for it.
+        # An event loop can end without closing the file.
         self._closing = weakref.finalize(self, os.close, descriptor)
 
     def _reopen(self) -> None:
-        # If that fails, what is open stays: its number must not become another file's.
+        # If opening fails, the old descriptor stays open: its number must not become another
+        # file's.
         descriptor = self._open()
         self._closing()
         self._keep(descriptor)
 
     async def update(self, update: QuotaUpdate) -> QuotaReply:
-        """Apply a change; wait while another process does.
+        """Apply a change; wait while another process has the lock.
 
         Raises:
             ConfigurationError: the file cannot be used any more.
@@ -121,25 +124,26 @@ class HostFile:
             with self._locked() as is_mine:
                 if is_mine:
                     reply = self._apply(update)
-                    # If this process was stopped with the lock, the others have another file now.
+                    # If this process was stopped with the lock, the others have created another
+                    # file.
                     if self._is_in_place():
                         return reply
             tries += 1
             if not self._is_in_place():
                 self._reopen()
-                # What was in the one before is not known to whoever uses this one first.
+                # The first process that uses the new file does not know the value of the old one.
                 self._is_first = False
             elif tries > _TRIES and self._clock.monotonic() - began_s > _WITHIN_S:
                 self._leave_to_holder()
                 began_s, tries = self._clock.monotonic(), 0
-            # Some milliseconds, since a change takes a tenth of one.
+            # Some milliseconds, because a change takes a tenth of one.
             await self._clock.sleep(random.uniform(0.0005, 0.003))  # noqa: S311 - jitter
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[bool]:
-        """Try once to lock the file; gives False if another process has it, or another file."""
+        """Try once to lock the file; yield False if another process has it, or has replaced it."""
         if self._pid != os.getpid():
-            # Forked: the lock of what is open is the parent's, too.
+            # After a fork, the parent has the same lock, so this process opens the file again.
             self._reopen()
         if not try_lock(self._descriptor):
             yield False
@@ -150,14 +154,15 @@ class HostFile:
             unlock(self._descriptor)
 
     def _is_in_place(self) -> bool:
-        """Say whether what is open is what others find; it may have been removed, or replaced."""
+        """Return whether the open file is still the one at its path."""
         with contextlib.suppress(FileNotFoundError):
             return os.path.samestat(os.fstat(self._descriptor), self._path.lstat())
         return False
 
     def _leave_to_holder(self) -> None:
-        """Remove the file that somebody holds, so that all others go on with a new one."""
-        # All who wait do it at the same time. None may remove the new file of another one.
+        """Remove the file that another process has locked, so that all others create a new one."""
+        # All waiting processes do this at the same time. None may remove the new file of another
+        # one.
         lock = FileLock.acquire(self._path.with_name(f".{self._path.name}.lock"))
         if lock is None:
             return
@@ -178,7 +183,7 @@ class HostFile:
             is_first=is_first,
         )
         body = json.dumps(kept, separators=(",", ":")).encode()
-        # A shorter one leaves the end of a longer one behind, which is not read.
+        # After a shorter value, the end of a longer one remains in the file. It is not read.
         self._write(_head(body) + body)
         return reply
 
@@ -193,7 +198,7 @@ class HostFile:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def close(self) -> None:
-        """Close the file; others go on with it."""
+        """Close the file; other processes continue with it."""
         self._closing()
 
 
@@ -206,18 +211,18 @@ def _digest(body: bytes) -> str:
 
 
 def _parsed(content: bytes) -> Any:
-    """Read what is kept; None if it is torn, or something else."""
+    """Read the stored value; return None if it is incomplete or something else."""
     try:
         length, digest = content[:26].decode().split()
         body = content[26 : 26 + int(length)]
         return json.loads(body) if _digest(body) == digest else None
-    # Nested too deeply, it is not ours.
+    # If it is nested too deeply, we have not written it.
     except (ValueError, RecursionError):
         return None
 
 
 def _remove_idle(folder: Path, *, apart_from: Path) -> None:
-    """Remove the files of keys that nobody has used for two days."""
+    """Remove the files of keys that were not used for two days."""
     before = time.time() - _IDLE_S
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
@@ -229,7 +234,7 @@ def _remove_idle(folder: Path, *, apart_from: Path) -> None:
 def _remove_unused(path: Path, before: float) -> None:
     descriptor = os.open(path, os.O_RDWR | NO_FOLLOW | AT_ONCE)
     try:
-        # Whoever uses it at this moment has the lock, or has just written to it.
+        # A process that uses the file now has the lock, or has just written to it.
         if try_lock(descriptor) and os.fstat(descriptor).st_mtime < before:
             path.unlink()
     finally:

@@ -1,6 +1,6 @@
-"""The ledger of one key: who may go, and when. Numbers only, no waiting.
+"""The limit state of one key: when a request can be sent. Numbers only, no waiting.
 
-Clients of the same key share the ledger, and each is judged by its own limits.
+Clients of the same key share the state, and each one observes its own limits.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from newsleopard_async.transport.limits.windows import (
 __all__ = ["DAY_PROBE_S", "Demand", "Hold", "LimitState", "refusal_for"]
 
 DAY_PROBE_S: Final = 300.0
-"""How long a day that counts as gone is not asked again.
+"""How long no probe is sent on a day that counts as exhausted.
 
-Chosen: 288 requests a day at most, and a wrong conclusion is corrected within 5 minutes.
+Chosen: at most 288 requests per day, and a wrong conclusion is corrected within 5 minutes.
 """
 
 
@@ -48,8 +48,8 @@ class Hold:
     """What a refusal at the gateway means for every request.
 
     Attributes:
-        for_s: How long none goes.
-        is_day_gone: Whether the day's requests count as used up.
+        for_s: For how long no request is sent.
+        is_day_gone: Whether the daily quota counts as exhausted.
     """
 
     for_s: float
@@ -58,16 +58,16 @@ class Hold:
 
 @attrs.frozen(cache_hash=True)
 class Demand:
-    """Whose request it is that asks for a place, as far as the ledger is concerned.
+    """The properties of a request that decide when it can be sent.
 
-    Compared by value: the ledger is asked once for all requests of one kind that wait, however
-    many clients and calls they come from.
+    Demands are compared by value. So one check is enough for all waiting requests of one kind, from
+    any number of clients and calls.
 
     Attributes:
-        limits: The limits that it is judged by.
-        polite: Whether it lets others go first, as polls do.
-        longest_hold_s: Holds of the server's that are longer are not waited for.
-        insists: Whether it goes once where no other request would, as what stops a campaign does.
+        limits: The limits that the request observes.
+        polite: Whether other requests have priority, as for a poll.
+        longest_hold_s: The longest hold by the server that the request waits for.
+        insists: Whether it is sent once even if no other request is, because it stops a campaign.
     """
 
     limits: RateLimits
@@ -75,10 +75,10 @@ class Demand:
     longest_hold_s: float
     insists: bool = False
 
-    # Asked at every request, and always the same.
+    # Read at every request, and always the same.
     @functools.cached_property
     def windows(self) -> tuple[tuple[int, float], ...]:
-        """The limits that slide."""
+        """The sliding limits."""
         return tuple(sliding_windows(self.limits))
 
     @functools.cached_property
@@ -88,14 +88,14 @@ class Demand:
 
     @functools.cached_property
     def day_allowance(self) -> int:
-        """How many of them we let go."""
+        """How many of them we send."""
         return day_allowance(self.day_limit or 0, polite=self.polite)
 
 
 class LimitState:
-    """What has gone, and what may go.
+    """The sent requests of a key, and the limits of the next ones.
 
-    Every method takes its time from the caller: ``now`` is monotonic, ``wall`` is UTC.
+    Every method takes the time from its caller: ``now`` is monotonic, ``wall`` is UTC.
     """
 
     def __init__(self, day: DayCount) -> None:
@@ -108,7 +108,7 @@ class LimitState:
         self._day_probe_at = -math.inf
 
     def refusal(self, demand: Demand, now: float, wall: datetime) -> NewsLeopardError | None:
-        """Return the error for a request that is not worth waiting with, or None."""
+        """Return the error for a request that no wait can help, or None."""
         return None if demand.insists else self._refusal(demand, now, wall)
 
     def _refusal(self, demand: Demand, now: float, wall: datetime) -> RateLimited | None:
@@ -125,48 +125,48 @@ class LimitState:
         return None
 
     def is_used_up(self, demand: Demand, now: float, wall: datetime) -> bool:
-        """Say whether the day's requests that may go have gone, by their count."""
+        """Return whether the requests of the day that we send are used up, by their count."""
         return demand.day_limit is not None and self.used(now, wall) >= demand.day_allowance
 
     def used(self, now: float, wall: datetime) -> int:
-        """Return the requests of this day, those on their way included."""
+        """Return how many requests count on this day, including unanswered ones."""
         return self.day.used(now, wall)
 
     def is_gone(self, now: float, wall: datetime) -> bool:
-        """Say whether the server seems to refuse everything for the rest of the day."""
+        """Return whether the server seems to refuse all requests for the rest of the day."""
         return self.day.is_gone(now, wall)
 
-    def request_permit_at(self, rank: int) -> float:  # noqa: ARG002 - others do ask
-        """Return when the first in line is to ask others who share the limits."""
+    def request_permit_at(self, rank: int) -> float:  # noqa: ARG002 - for `SharedLimitState`
+        """Return when the first request in the queue must ask for a permit of shared limits."""
         return math.inf
 
     async def request_permit(self, demand: Demand, rank: int, serve: Callable[[], None]) -> None:
-        """Ask others who share the limits, and serve the line with what comes of it."""
+        """Ask for a permit of shared limits, and process the queue with the reply."""
 
     def nobody_waits(self) -> None:
-        """Note that nobody is in line."""
+        """Record that no request waits in the queue."""
 
     async def share_claim(self, claim: Claim, limits: RateLimits) -> None:
-        """Claim an export among all who share the limits.
+        """Claim an export among all processes that share the limits.
 
         Raises:
             ExportedLately: the campaign was exported lately, or is being exported.
         """
 
     def close(self) -> None:
-        """Note that it is not used any more."""
+        """Close the state, which is not used any more."""
 
     async def learn_day(self, limits: RateLimits) -> None:
-        """Learn the day's count of all who share the limits."""
+        """Read the daily count of all processes that share the limits."""
 
     async def report(self) -> None:
-        """Tell others who share the limits what they are still to be told."""
+        """Send all pending reports to the processes that share the limits."""
 
     def go_at(self, demand: Demand, now: float, wall: datetime) -> float:
-        """Return when the next request may go; infinity while only an answer can tell.
+        """Return when the next request can be sent; infinity while that depends on an answer.
 
-        What insists waits neither where others are refused nor for a probe, whose answer may take
-        a minute; it keeps the second's limit.
+        A request that insists does not wait if others are refused, nor for a probe that can take a
+        minute to be answered. It observes the limit per second.
         """
         go_at = self._last_went_at + self.spacing.interval_s(demand.windows)
         gate_at = self.gate.go_at()
@@ -178,7 +178,7 @@ class LimitState:
         return go_at
 
     def export_go_at(self, demand: Demand, now: float) -> float:
-        """Return when the next export, of whatever campaign, keeps its distance."""
+        """Return when the next export of any campaign is far enough from the last one."""
         limits = demand.limits
         if limits.export_every_s is None:
             return -math.inf
@@ -197,7 +197,7 @@ class LimitState:
         return self.exports.claim(campaign_sn, period_s, now)
 
     def take(self, owner: SlotOwner, claim: Claim | None, now: float) -> Slot:
-        """Let a request go."""
+        """Return the slot of a request that is sent now."""
         slot = Slot(owner, claim, is_probe=self.gate.pass_one(early=now < self.gate.go_at()))
         self._log.add(slot)
         if claim is not None:
@@ -207,17 +207,17 @@ class LimitState:
         return slot
 
     def sent(self, slot: Slot, now: float, wall: datetime) -> None:
-        """Note that the whole of a request has left."""
+        """Record that the last byte of a request has left."""
         if not slot.is_sent:
             self.day.note_sent(now, wall)
         slot.sent_at, slot.sent_on = now, wall.date()
 
     def settle(self, slot: Slot, now: float, wall: datetime, *, answered: bool) -> None:
-        """Note that a request was answered, or that no answer will come."""
+        """Record that a request was answered, or that no answer will come."""
         if not slot.is_sent:
             self.day.note_sent(now, wall)
         elif slot.sent_on != wall.date():
-            # It may have arrived on either day.
+            # It can have arrived on either day.
             self.day.count(now, wall)
         if answered:
             slot.answered_at = now
@@ -231,7 +231,7 @@ class LimitState:
             self.gate.probe_settled(now, answered=answered)
 
     def give_back(self, slot: Slot) -> None:
-        """Undo a request that was never sent."""
+        """Remove a request that was never sent from all counts."""
         self._log.drop(slot)
         self.day.give_back()
         self.restore_export(slot)
@@ -239,28 +239,28 @@ class LimitState:
             self.gate.probe_unsent()
 
     def restore_export(self, slot: Slot) -> None:
-        """Undo what a request counts as an export."""
+        """Remove a request from the counted exports."""
         if slot.claim is not None:
             self.exports.log.drop(slot)
             self.restore(slot.claim)
 
     def restore(self, claim: Claim) -> None:
-        """Give the campaign's export back."""
+        """Give the claim on the campaign back."""
         self.exports.restore(claim)
 
     def throttled(
         self, now: float, wall: datetime, *, daily: bool | None, retry_after_s: float | None
     ) -> Hold | None:
-        """Note a refusal at the gateway.
+        """Record a refusal at the gateway.
 
         Args:
-            now: Monotonic.
-            wall: In UTC.
-            daily: False if the refusal is about the second, True if about the day, None if
-                its text may mean either.
-            retry_after_s: What the server asks for.
-        Returns: what it means for all requests, or None if that is not new: of a burst that is
-            refused, only the first one is.
+            now: The monotonic time.
+            wall: The time in UTC.
+            daily: False if the refusal is about the limit per second, True if about the day, None
+                if its text
+                can mean both.
+            retry_after_s: The wait that the server requests.
+        Returns: the hold for all requests, or None for all but the first refusal of a burst.
         """
         is_news = self.gate.state in (GateState.OPEN, GateState.JUDGING)
         self._throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
@@ -280,15 +280,15 @@ class LimitState:
             self._day_probe_at = now + DAY_PROBE_S
 
     def accepted(self) -> bool:
-        """Note an answer that was no refusal; say whether requests slow down from now on."""
+        """Record an answer that was not a refusal; return whether requests slow down after this."""
         if self.gate.accepted():
             self.day.heal()
         return self.gate.is_open and self.spacing.accepted()
 
     def is_idle(self, now: float, wall: datetime) -> bool:
-        """Say whether nothing but the day's count is known that a new one would not know.
+        """Return whether a new state would be the same, except for the daily count.
 
-        What was learned of the server by its refusals is kept as long as a probe may be due.
+        Refusals are remembered for as long as a probe can be due.
         """
         return (
             self._log.is_idle(now)
@@ -298,7 +298,7 @@ class LimitState:
         )
 
     def usage(self, limits: RateLimits, now: float, wall: datetime) -> Usage:
-        """Return the day's estimate under some limits."""
+        """Return the estimated use of the day under some limits."""
         demand, used = Demand(limits, False, 0.0), self.used(now, wall)
         left = 0 if self.is_gone(now, wall) else max(0, demand.day_allowance - used)
         return Usage(
@@ -312,7 +312,7 @@ class LimitState:
 def refusal_for(
     why: RefusalReason, demand: Demand, wall: datetime, *, hold_s: float = 0.0
 ) -> RateLimited:
-    """Return the error for a request that no wait would help."""
+    """Return the error for a request that no wait can help."""
     match why:
         case "gone":
             return _day_is_gone(wall)
@@ -321,13 +321,13 @@ def refusal_for(
         case "given-up":
             text = f"the server has refused every request for {GONE_AFTER_S:.0f} s or longer"
         case _:
-            text = f"the server asks for no requests for {hold_s:.0f} s"
+            text = f"the server asks for a wait of {hold_s:.0f} s"
     return RateLimited(text, retry_after_s=hold_s)
 
 
 def _day_is_gone(wall: datetime) -> DailyQuotaExhausted:
     return _exhausted(
-        "the server has refused every probe, so the day's requests seem to be used up", wall
+        "the server has refused every probe, so the daily quota seems to be exhausted", wall
     )
 
 
@@ -335,17 +335,19 @@ def _day_is_used_up(limit: int, demand: Demand, wall: datetime) -> DailyQuotaExh
     allowance = demand.day_allowance
     if demand.polite:
         return _exhausted(
-            f"{allowance} of the day's {limit} requests are used, and the last are not for polls",
+            f"{allowance} of {limit} requests per day are used, and polls cannot use the last ones",
             wall,
         )
-    return _exhausted(f"{allowance} of the day's {limit} requests are used, all that we send", wall)
+    return _exhausted(
+        f"{allowance} of {limit} requests per day are used, and the rest is left unused", wall
+    )
 
 
 def _exhausted(why: str, wall: datetime) -> DailyQuotaExhausted:
     resets_at = next_midnight(wall)
     return DailyQuotaExhausted(
-        f"{why}; they come back at {resets_at:%Y-%m-%d %H:%M} UTC at a guess, "
-        "since the platform does not say when its day begins",
+        f"{why}; call again at {resets_at:%Y-%m-%d %H:%M} UTC (an estimate, because the "
+        "platform does not document when its day begins)",
         retry_after_s=(resets_at - wall).total_seconds(),
         resets_at=resets_at,
     )

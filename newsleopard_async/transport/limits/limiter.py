@@ -25,13 +25,13 @@ _log: Final = Log()
 
 @attrs.define(eq=False, weakref_slot=False)
 class _ScopeEntry:
-    """What is kept of a key at an origin, on a clock.
+    """The state of a key at an origin, on a clock.
 
     Attributes:
-        scope: Key and origin, and who shares their limits.
+        scope: Key and origin, and the quota that shares their limits.
         day: Stays when nothing else is needed any more.
-        queue: None if it is not needed.
-        is_listed: Whether it is in turn among those without a queue.
+        queue: None if no queue is needed.
+        is_listed: Whether this entry is in `_QueueRegistry.without_queue`.
     """
 
     scope: Scope
@@ -46,9 +46,9 @@ class _QueueRegistry:
     """The states of an event loop, each as long as it is needed.
 
     Attributes:
-        by_key: What is kept, by key and origin; several only on several clocks.
-        with_queue: All that have a queue, in turn.
-        without_queue: All of which only the day's count is left, in turn.
+        by_key: The entries by key and origin; several only for several clocks.
+        with_queue: All entries with a queue.
+        without_queue: All entries with a daily count only.
     """
 
     by_key: dict[Scope, tuple[_ScopeEntry, ...]] = attrs.field(factory=dict)
@@ -56,7 +56,7 @@ class _QueueRegistry:
     without_queue: deque[_ScopeEntry] = attrs.field(factory=deque)
 
     def find(self, scope: Scope, clock: Clock) -> RequestQueue:
-        """Return a state; it begins when it is first asked for."""
+        """Return the queue of a scope; create it if there is none."""
         among = self.by_key.get(scope, ())
         kept = next((each for each in among if each.clock == clock), None)
         if kept is None:
@@ -68,10 +68,10 @@ class _QueueRegistry:
         return kept.queue
 
     def tidy(self) -> None:
-        """Drop what is not needed, a few at each call, so that no call takes long."""
+        """Drop entries that are not needed, a few per call, so that no call takes long."""
         for _ in range(min(2, len(self.with_queue))):
             kept = self.with_queue.popleft()
-            assert kept.queue is not None  # else it would be among the others
+            assert kept.queue is not None  # see `with_queue`
             if kept.queue.is_needed:
                 self.with_queue.append(kept)
             else:
@@ -110,13 +110,14 @@ _registry: Final = anyio.lowlevel.RunVar[_QueueRegistry]("newsleopard_async_limi
 
 
 def shared_queue(key: str, origin: str, clock: Clock, quota: Quota = None) -> RequestQueue:
-    """Return the state of a key at an origin, on this event loop and clock.
+    """Return the queue of a key at an origin, on this event loop and clock.
 
-    Clients that share their limits with others have a state of their own.
+    Clients with another quota have another queue.
 
-    It outlives its clients until nothing in it counts any more, so that closing one and
-    opening another cannot burst. Of the day its count stays. Another event loop begins with
-    an empty one. Only a hash of the key is kept.
+    The queue outlives its clients until nothing in it counts any more, so that closing a client and
+    opening another one cannot send a burst. The daily count stays. Another event loop begins with
+    an
+    empty queue. Only a hash of the key is stored.
     """
     registry = _registry.get(None)
     if registry is None:
@@ -127,16 +128,16 @@ def shared_queue(key: str, origin: str, clock: Clock, quota: Quota = None) -> Re
 
 
 LONGEST_HOLD_S: Final = 60.0
-"""A longer ``Retry-After`` is not waited for: every caller gets ``RateLimited`` at once."""
+"""The longest ``Retry-After`` to wait for; after a longer one, callers get ``RateLimited``. Chosen:
+a minute is the longest wait that a caller expects of one request."""
 
 
 class Limiter:
     """One client's limits over the shared state of its key and origin.
 
-    Args:
-        queue: The shared queue.
-        longest_hold_s: Holds of the server's (``Retry-After``) that are longer raise
-            ``RateLimited`` instead of being waited for.
+    queue: The queue of the key.
+    longest_hold_s: If the server's ``Retry-After`` is longer, ``RateLimited`` is raised instead
+        of waiting.
     """
 
     def __init__(
@@ -156,15 +157,15 @@ class Limiter:
         self._insisting = Demand(limits, False, longest_hold_s, insists=True)
 
     async def learn_day(self) -> None:
-        """Learn the day's count of all who share the limits."""
+        """Read the daily count of all processes that share the limits."""
         await self.queue.state.learn_day(self._limits)
 
     async def report(self) -> None:
-        """Tell all who share the limits what they are still to be told."""
+        """Send all pending reports to the processes that share the limits."""
         await self.queue.state.report()
 
     def close(self) -> None:
-        """Note that the client is closed; its state is dropped once nothing needs it."""
+        """Record that the client is closed; its state is dropped as soon as nothing needs it."""
         self.queue.clients.discard(self)
         if (registry := _registry.get(None)) is not None:
             registry.tidy()
@@ -177,17 +178,17 @@ class Limiter:
         again: bool = False,
         urgent: bool = False,
     ) -> Slot:
-        """Wait for a slot; cancelled, it takes none.
+        """Wait for a slot. A cancelled call takes none.
 
         Args:
             export_of: The campaign, if the request is its export.
-            polite: Let others go first, and leave them the last hundredth of the day.
-            again: The gateway has refused it before.
-            urgent: Go before all others, as everything does where `goes_first` is set, and even
-                if the day is used up, until the gateway has refused it.
+            polite: Wait behind other requests, and leave the last hundredth of the day to them.
+            again: The gateway has refused the request before.
+            urgent: Have priority over all others, even if the day is used up, until the gateway has
+                refused the request. Every request is urgent if `goes_first` is set.
 
         Raises:
-            DailyQuotaExhausted: the day is used up; at once, and also while in line.
+            DailyQuotaExhausted: the day is used up, or becomes used up during the wait.
             RateLimited: the campaign was exported lately, or the server asks for a long hold.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
@@ -208,7 +209,7 @@ class Limiter:
         return await self.queue.wait(demand, claim, again=again, urgent=urgent)
 
     def day_error(self) -> DailyQuotaExhausted | None:
-        """Return the error for a day that is used up, if it is."""
+        """Return the error for a daily quota that is exhausted, or None."""
         state, now, wall = self.queue.state, self._clock.monotonic(), self._clock.now()
         refusal = state.refusal(self._firm, now, wall)
         if state.is_gone(now, wall):
@@ -216,13 +217,14 @@ class Limiter:
         return refusal if isinstance(refusal, DailyQuotaExhausted) else None
 
     def throttled(self, *, daily: bool | None, retry_after_s: float | None = None) -> Hold | None:
-        """Note that the gateway refused; to be called after the slot's own end.
+        """Record that the gateway refused, after the end of the slot.
 
         Args:
-            daily: False if the refusal is about the second, True if about the day, None if
-                its text may mean either.
-        Returns: what it means for all requests, or None if that is not new: of a burst that is
-            refused, only the first one does.
+            daily: False if the refusal is about the limit per second, True if about the day, None
+                if its text
+                can mean both.
+            retry_after_s: The wait that the server requests.
+        Returns: the hold for all requests, or None for all but the first refusal of a burst.
         """
         now, wall = self._clock.monotonic(), self._clock.now()
         hold = self.queue.state.throttled(now, wall, daily=daily, retry_after_s=retry_after_s)
@@ -230,21 +232,21 @@ class Limiter:
         return hold
 
     def accepted(self) -> None:
-        """Note an answer that was no refusal; to be called after the slot's own end."""
+        """Record an answer that was not a refusal, after the end of the slot."""
         was_open = self.queue.state.gate.is_open
         is_slower = self.queue.state.accepted()
         if not was_open and self.queue.state.gate.is_open:
             _log.info("the platform accepts requests again")
         if is_slower:
             _log.warning(
-                "the server throttles below the configured limits; from now on requests go "
-                "evenly, one in %.3f s",
+                "the server throttles below the configured limits; requests are now sent evenly, "
+                "one per %.3f s",
                 self.queue.state.spacing.interval_s(sliding_windows(self._limits)),
             )
         self.queue.serve()
 
     @property
     def usage(self) -> Usage:
-        """The day's estimate."""
+        """The estimated use of the day."""
         clock = self._clock
         return self.queue.state.usage(self._limits, clock.monotonic(), clock.now())

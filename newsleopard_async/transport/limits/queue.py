@@ -1,26 +1,26 @@
-"""The rate limiter: who waits, and who is next.
+"""The queue of the rate limiter: which request waits, and which one is sent next.
 
-Each attempt takes a slot below the retry loop, and says what became of it. Who may go and
-when is decided by `limit_state`, with `windows`, `day`, `exports` and `gate`, from
-numbers alone; here is the waiting, on asyncio and on trio.
+Each attempt takes a slot below the retry loop, and reports its outcome. `limit_state` decides with
+`windows`, `day`, `exports` and `gate` when a request can be sent, from numbers alone. This module
+does the waiting, on asyncio and on trio.
 
-The rules of the line:
+The rules of the queue:
 
-- What is urgent goes before everybody else, and until the gateway has refused it even where others
-  are told at once that they cannot go. It keeps the second's limit all the same.
-- First come, first served. A request that the gateway has refused goes before those that had
-  no turn yet.
-- Polls (``polite``) stand behind everybody else for 3 s; then they count as any other request
-  that came when they came. A poll with a deadline goes first once half of its time is over.
-- An export that waits for its distance from the last one lets others pass.
-- Only the first in line keeps an alarm, and polls with a deadline. Any change of the ledger
-  serves the line again and sets the alarm anew; no task of our own runs.
-- A request that leaves without having been sent, by cancellation or an error, gives its place back,
-  and the next one is served.
-- A request that cannot go today fails at once, also in the middle of the line.
+- Urgent requests have priority over all others. Until the gateway has refused it, an urgent request
+  is sent even if all others fail immediately. It observes the limit per second nevertheless.
+- First come, first served. A request that the gateway has refused has priority over requests
+  without an attempt.
+- For 3 s a poll (``polite``) waits behind all other requests. Then it counts by its time of arrival
+  like any other request. A poll with a deadline has priority after half of its time.
+- An export that waits for its distance from the last one does not delay the requests behind it.
+- Only the first request in the queue and polls with a deadline have a wake-up time. Each change of
+  the limit state processes the queue and sets the wake-up time again, so no task of our own runs.
+- A request that is cancelled or fails before it is sent returns its slot, and the queue is
+  processed.
+- A request that cannot be sent today fails immediately, even in the middle of the queue.
 
-A wait for an answer has no bound here: the transport's timeouts bound it, and every slot
-ends in exactly one of `Slot.answered`, `Slot.refused`, `Slot.lost` and `Slot.give_back`.
+This module does not bound the wait for an answer: the transport's timeouts do. Each slot ends in
+exactly one of `Slot.answered`, `Slot.refused`, `Slot.lost` and `Slot.give_back`.
 """
 
 from __future__ import annotations
@@ -46,34 +46,34 @@ from newsleopard_async.transport.limits.windows import Claim, Slot
 __all__ = ["RequestQueue", "Slot", "goes_first", "goes_first_at"]
 
 POLLS_WAIT_S: Final = 3.0
-"""How long polls let everybody else go first.
+"""How long a poll waits behind all other requests.
 
-Chosen: a burst of three times the second's limit passes, and a job whose first polls are 5 s
-apart is not known much later for it.
+Chosen: three windows of the limit per second pass in this time, and the first polls of a job are
+5 s apart, so its end is not noticed much later.
 """
 
 _LAST: Final = 4
-"""The rank of polls that let everybody else go first."""
+"""The rank of polls that wait behind all other requests."""
 
 goes_first: Final = ContextVar("newsleopard_async_goes_first", default=False)
 """Whether every request of this task is urgent."""
 
 goes_first_at: Final = ContextVar("newsleopard_async_goes_first_at", default=math.inf)
-"""When the polls of this task go before everybody else, by the monotonic clock."""
+"""When the polls of this task get priority over all other requests, by the monotonic clock."""
 
 
 @attrs.define(eq=False)
 class _Waiter:
-    """Someone in line.
+    """A request in the queue.
 
     Attributes:
-        queue: Where it waits.
-        joined_at: Since when.
-        first_at: When it goes before everybody else; infinity for all but polls.
-        woken: Set when there is something to do; made anew for each wait.
-        alarm_at: When the waiter looks again by itself.
-        slot: Given when it may go.
-        error: Given when waiting makes no sense.
+        queue: The queue that it is in.
+        joined_at: When it entered the queue.
+        first_at: When it gets priority over all others; infinity for all but polls.
+        woken: Set when the waiter must check its state; created for each wait.
+        alarm_at: When the waiter wakes up without `woken`.
+        slot: Set when the request can be sent.
+        error: Set when no wait can help.
     """
 
     demand: Demand
@@ -96,16 +96,14 @@ class _Waiter:
 
 
 _WaiterQueue = OrderedDict[_Waiter, None]
-"""Those who wait in order. A plain dict looks for its first entry among all that have left."""
+"""Waiters in their order. A plain dict would search its first entry among all deleted ones."""
 
 
 class RequestQueue:
-    """What the clients of one key share: the ledger and the queue.
-
-    Belongs to one event loop.
+    """The limit state and the queue that the clients of one key share on an event loop.
 
     Attributes:
-        clients: Those that use it.
+        clients: The clients that share this queue.
     """
 
     def __init__(self, clock: Clock, state: LimitState | None = None) -> None:
@@ -114,7 +112,7 @@ class RequestQueue:
         self.state: LimitState = state or LimitState(DayCount())
         self._insisting: _WaiterQueue = OrderedDict()
         self._urgent: _WaiterQueue = OrderedDict()
-        # Those who go before the rest: the gateway has refused them, or their deadline is near.
+        # These go before the rest: the gateway has refused them, or their deadline is near.
         self._again: _WaiterQueue = OrderedDict()
         self._firm: _WaiterQueue = OrderedDict()
         self._exports: _WaiterQueue = OrderedDict()
@@ -125,43 +123,43 @@ class RequestQueue:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a client uses it, or it knows what a new one would not."""
+        """Whether a client uses the queue, or its state would be lost with it."""
         if self.clients or self._demands:
             return True
         return not self.state.is_idle(self.clock.monotonic(), self.clock.now())
 
     def sent(self, slot: Slot) -> None:
-        """Note that the whole of a request has left."""
+        """Record that the last byte of a request has left."""
         self.state.sent(slot, self.clock.monotonic(), self.clock.now())
         self.serve()
 
     def settle(self, slot: Slot, *, answered: bool) -> None:
-        """Note that a request was answered, or that no answer will come."""
+        """Record that a request was answered, or that no answer will come."""
         now, wall = self.clock.monotonic(), self.clock.now()
         self.state.settle(slot, now, wall, answered=answered)
         self.serve()
 
     def restore_export(self, slot: Slot) -> None:
-        """Undo what a request counts as an export."""
+        """Remove a request from the counted exports."""
         self.state.restore_export(slot)
         self.serve()
 
     def give_back(self, slot: Slot) -> None:
-        """Undo a request that was never sent."""
+        """Remove a request that was never sent from all counts."""
         self.state.give_back(slot)
         self.serve()
 
     def is_good(self, slot: Slot) -> bool:
-        """Say whether a request may still be sent in its place."""
+        """Return whether a request can still be sent with its slot."""
         return self.clock.monotonic() < slot.good_until
 
     async def wait(
         self, demand: Demand, claim: Claim | None, *, again: bool = False, urgent: bool = False
     ) -> Slot:
-        """Stand in line until the request may go.
+        """Wait in the queue until the request can be sent.
 
         Raises:
-            RateLimited: waiting makes no sense.
+            RateLimited: no wait can help.
         """
         queue = self._queue_for(demand, claim, again=again, urgent=urgent)
         first_at = goes_first_at.get() if demand.polite else math.inf
@@ -194,7 +192,7 @@ class RequestQueue:
             self.serve()
 
     async def _wait_until_woken(self, waiter: _Waiter) -> None:
-        """Wait until woken; the first in line also by its alarm."""
+        """Wait until woken; the first in the queue also has a wake-up time."""
         woken = waiter.woken = anyio.Event()
         waiter.alarm_at = self._next_at if waiter is self._first() else math.inf
         until = min(waiter.alarm_at, waiter.first_at)
@@ -205,7 +203,7 @@ class RequestQueue:
             await woken.wait()
 
     def _advance(self, waiter: _Waiter) -> None:
-        """Let a poll go before everybody else whose time for that has come."""
+        """Give a poll priority after half of its time."""
         if waiter.is_decided or self.clock.monotonic() < waiter.first_at:
             return
         del waiter.queue[waiter]
@@ -213,7 +211,7 @@ class RequestQueue:
         self._again[waiter] = None
 
     def serve(self) -> None:
-        """Let everybody go who may, in order; the first of the others gets the alarm."""
+        """Give a slot to each request that can be sent; wake the first of the others if needed."""
         while self._demands and (waiter := self._next_to_go()) is not None:
             self._decide(waiter, slot=self.state.take(self, waiter.claim, self.clock.monotonic()))
         first = self._first()
@@ -221,7 +219,7 @@ class RequestQueue:
             first.wake()
 
     def _next_to_go(self) -> _Waiter | None:
-        """Return who may go now; if nobody, note when to look again."""
+        """Return the request that can be sent now, or set the time of the next check."""
         self._dismiss()
         now, wall = self.clock.monotonic(), self.clock.now()
         self._next, self._next_at = None, math.inf
@@ -243,13 +241,13 @@ class RequestQueue:
 
     @property
     def _is_permit_due(self) -> bool:
-        """Whether it is time to ask others who share the limits, for whoever is next."""
+        """Whether it is time to ask the shared limits for a permit for the next request."""
         if self._next is None:
             return False
         return self.state.request_permit_at(self._urgency(self._next)) <= self.clock.monotonic()
 
     def _dismiss(self) -> None:
-        """Raise an error in those that no wait would help."""
+        """Raise an error in all waiters that no wait can help."""
         now, wall = self.clock.monotonic(), self.clock.now()
         in_vain = {
             demand for demand in self._demands if self.state.refusal(demand, now, wall) is not None
@@ -268,7 +266,7 @@ class RequestQueue:
         waiter.wake()
 
     def _withdraw(self, waiter: _Waiter) -> None:
-        """Undo what a waiter took that does not go."""
+        """Return the slot or the claim of a waiter that is not going to send."""
         if waiter.slot is not None:
             self.state.give_back(waiter.slot)
             self.serve()
@@ -282,9 +280,9 @@ class RequestQueue:
             self.serve()
 
     def _join(self, waiter: _Waiter) -> None:
-        """Stand at the end of a line.
+        """Enter the queue.
 
-        Whatever holds the one before holds this one too, unless its client has other limits.
+        If requests of the same limits wait in it already, no check is needed: they wait longer.
         """
         is_news = not waiter.queue or waiter.demand not in self._demands
         waiter.queue[waiter] = None
@@ -315,7 +313,7 @@ class RequestQueue:
         self, demand: Demand, claim: Claim | None, *, again: bool, urgent: bool
     ) -> _WaiterQueue:
         if urgent:
-            # One that the ordinary rules hold must not hold up one that they do not.
+            # A request with the usual rules must not delay a request with fewer rules.
             return self._insisting if demand.insists else self._urgent
         if claim is not None and demand.limits.export_every_s is not None:
             return self._exports
@@ -324,7 +322,7 @@ class RequestQueue:
         return self._again if again else self._firm
 
     def _heads(self) -> list[_Waiter]:
-        """Return the first of each line, in the order of their turns."""
+        """Return the first waiter of each queue, in the order in which they can be sent."""
         heads = [next(iter(queue)) for queue in self._queues if queue]
         if len(heads) > 1:
             old = self.clock.monotonic() - POLLS_WAIT_S
@@ -339,7 +337,7 @@ class RequestQueue:
         return _LAST if waits_last else _LAST - 1, waiter.joined_at
 
     def _urgency(self, waiter: _Waiter) -> int:
-        """Return how urgent it is to others who share the limits; see `quota.PermitRequest`."""
+        """Return the rank of a request among all processes; see `quota.PermitRequest`."""
         if waiter.demand.insists:
             return 0
         return POLL if self._rank(waiter, self.clock.monotonic() - POLLS_WAIT_S)[0] == _LAST else 1

@@ -1,4 +1,4 @@
-"""What processes that share the limits of a key tell each other, and who keeps it for them."""
+"""The messages between processes that share the limits of a key, and the store between them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ __all__ = [
 ]
 
 LEASE_S: Final = 10.0
-"""How long a request counts of which nothing is heard. Chosen: as long as connecting may take."""
+"""How long a request without a report counts. Chosen: as long as connecting can take."""
 
 GOOD_S: Final = 0.05
-"""How late a permit may be used. Chosen: a third of the uplink's delay, which is safe besides."""
+"""How late a permit can be used. Chosen: a third of the uplink's delay; the windows allow for the
+whole delay already."""
 
 POLL: Final = 2
 """The rank of a poll."""
@@ -33,26 +34,29 @@ POLL: Final = 2
 Fate = Literal[
     "sent", "answered", "lost", "unsent", "accepted", "refused", "exported", "unexported"
 ]
-"""What may become of a request."""
+"""The possible fates of a request."""
 
 RefusalReason = Literal["used", "gone", "given-up", "hold"]
-"""Why no request goes: the day is used, or gone; the server refuses everything for long; or it asks
-for a long hold."""
+"""Why no request is sent: the daily quota is used up by our count, or exhausted by the server's
+answers; the server has refused all requests for long; or it asks for a long hold."""
 
 
 @attrs.frozen
 class RequestReport:
-    """What became of a request.
+    """What happened to a request.
 
     Attributes:
-        id: Of its permit; of its claim, for exports; its own, for a refusal, which must not count
-            twice if the reply to its report is lost.
-        what: That its last byte has left, that its answer began, that none will come, that it
-            never left; that the answer was no refusal or was one at the gateway; that an export
-            was made, or was not.
-        age_s: How long ago.
-        daily: Of a refusal: True if it is about the day, False about the second, None if either.
-        retry_after_s: Of a refusal.
+        id: The id of the permit, or of the claim for an export. A refusal has its own id, because
+            it
+            must not count twice if the reply to its report is lost.
+        what: The last byte has left ("sent"), the answer began ("answered"), no answer will come
+            ("lost"), the request never left ("unsent"), the answer was not a refusal ("accepted"),
+            it
+            was a refusal at the gateway ("refused"), the export was made or not ("exported",
+            "unexported").
+        age_s: How many seconds ago.
+        daily: For a refusal: True if it is about the day, False about the second, None if unclear.
+        retry_after_s: For a refusal: the wait that the server requests.
     """
 
     id: str
@@ -64,13 +68,13 @@ class RequestReport:
 
 @attrs.frozen
 class PermitRequest:
-    """A permit that is asked for.
+    """A request for a permit.
 
     Attributes:
-        id: The same as long as it is asked for.
-        rank: 0 for what stops a campaign, 1 for any request, 2 for a poll.
-        waited_s: Since when it has been asked for.
-        longest_hold_s: Holds of the server's that are longer are not waited for.
+        id: The same id until the permit is given.
+        rank: 0 for a request that stops a campaign, 1 for any other request, 2 for a poll.
+        waited_s: The seconds since the first request for this permit.
+        longest_hold_s: The longest hold by the server that the request waits for.
     """
 
     id: str
@@ -81,13 +85,13 @@ class PermitRequest:
 
 @attrs.frozen
 class ExportClaim:
-    """A campaign that is to be exported.
+    """A claim on the export of a campaign.
 
     Attributes:
-        id: Of this claim.
+        id: The id of this claim.
         campaign_sn: The campaign.
-        period_s: How long after an export there is no other one of the same campaign.
-        every_s: The least distance between any two exports, or None.
+        period_s: The least time between two exports of the same campaign.
+        every_s: The least time between any two exports, or None.
     """
 
     id: str
@@ -98,19 +102,20 @@ class ExportClaim:
 
 @attrs.frozen(kw_only=True)
 class QuotaUpdate:
-    """What a process reports, and what it asks for.
+    """The reports and requests of a process.
 
     Attributes:
-        windows: The sliding limits that it goes by.
-        uplink_s: The longest that a request may be on its way.
-        allowance: How many requests of a day it may send, or None.
-        has_day: Whether the day is counted, and may be found to be used up.
-        day, seen: The day by its ordinal, and the highest count of requests sent on it that it has
-            seen, which outlives what is kept.
+        windows: The sliding limits of the process.
+        uplink_s: The longest time that a request takes to the server.
+        allowance: How many requests per day the process sends, or None.
+        has_day: Whether the daily requests are counted, and can be exhausted.
+        day, seen: The ordinal of the day, and the highest count of requests that the process has
+            seen
+            on it. This count is preserved if the store loses the value.
         chance: A random number below 1, for the jitter.
-        reports: In their order.
+        reports: The reports in their order.
         permit_request: A request for a permit, or None.
-        claim: An export, or None.
+        claim: A claim on an export, or None.
     """
 
     windows: tuple[tuple[int, float], ...]
@@ -127,20 +132,21 @@ class QuotaUpdate:
 
 @attrs.frozen(kw_only=True)
 class QuotaReply:
-    """What comes of an update.
+    """The reply to an update.
 
     Attributes:
-        day, used: The day by its ordinal, and its count, with the permits that are given.
-        sent: Without those.
-        is_gone: Whether the server seems to refuse everything for the rest of the day.
+        day, used: The ordinal of the day, and its count, including all permits.
+        sent: The count of the requests that have left.
+        is_gone: Whether the server seems to refuse all requests for the rest of the day.
         is_open: Whether the gate is open.
-        interval_s: The distance that requests keep, if the server throttles below the limits.
-        go_s: In how many seconds the permit is to be used. Below 0 if it was given earlier, and the
-            reply was lost.
-        later_s: In how many seconds to ask again.
-        refused: Why no request goes.
-        refused_s: For how long, of the last two.
-        exported_s: For how long the campaign cannot be exported again.
+        interval_s: The time between two requests, if the server throttles below the limits.
+        go_s: Seconds until the request must be sent with this permit. Below 0 if the permit was
+            given
+            earlier and the reply was lost.
+        later_s: Seconds until the process must ask again.
+        refused: Why no request is sent.
+        refused_s: For how long, for the last two reasons.
+        exported_s: Seconds until the campaign can be exported again.
     """
 
     day: int
@@ -157,11 +163,11 @@ class QuotaReply:
 
 
 class QuotaStore(Protocol):
-    """Keeps what processes share of the limits of one key at one origin.
+    """Stores the value that processes share for the limits of one key at one origin.
 
     Attributes:
-        name: What keeps it, for an error.
-        calls: How often it was asked.
+        name: The name of the store, for errors.
+        calls: The number of calls.
     """
 
     name: str
@@ -170,14 +176,14 @@ class QuotaStore(Protocol):
     async def update(self, update: QuotaUpdate) -> QuotaReply:
         """Apply an update: atomically, within a bounded time, by the store's own time.
 
-        A cancellation may lose the reply. The same request gets the same permit then.
+        A cancellation can lose the reply. Then the same request gets the same permit.
 
         Raises:
-            ConnectionFailed: it does not answer; nothing may be sent.
-            ConfigurationError: it cannot be used.
+            ConnectionFailed: the store does not answer; nothing may be sent.
+            ConfigurationError: the store cannot be used.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what is open; others go on with what is kept."""
+        """Close connections and files; other processes continue with the stored value."""
         ...

@@ -1,11 +1,11 @@
 """The limits of a key in Redis or Valkey, for the processes of all hosts.
 
-Each change is one call of a script, `permits.lua`, which has the rules of `permits` and the
-server's own time. If the reply is lost it is called again, and gives the same: a permit that is
-asked for, a claim and a refusal have ids.
+Each change is one call of a script, `permits.lua`. It has the rules of `permits`, and uses the time
+of the server. If the reply is lost, the script is called again with the same result, because permit
+requests, claims and refusals have ids.
 
-While the server is away nothing is sent. If it has lost what it kept, nobody goes before every
-window would be empty; the day's count comes back with what each process has seen of it.
+While the server is unreachable, no request is sent. If it has lost the value, no request is sent
+before all windows are empty. The daily count is restored from the counts that the processes know.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from newsleopard_async.transport.limits.quota import QuotaReply, QuotaUpdate
 __all__ = ["RedisQuota", "script"]
 
 _WITHIN_S: Final = 5.0
-"""How long to try while the server is away. Chosen: as long as for a file that another process
-holds; a restart takes a second."""
+"""How long to try while the server is unreachable. Chosen: the same as for a file that another
+process has locked; a restart takes a second."""
 
 
 class RedisQuota:
     """A key in Redis that all processes share.
 
     Args:
-        source: A URL, or a client of the caller's.
-        name: Of what is kept.
+        source: A URL, or the caller's client.
+        name: The name of the stored value.
 
     Raises:
-        ConfigurationError: it cannot be used.
+        ConfigurationError: the source cannot be used.
     """
 
     @hides_variables
     def __init__(self, source: object, name: str) -> None:
         self._client = RedisClient.of(source)
-        # In braces: all that a cluster may ever keep of one API key is on one server.
+        # The braces make a cluster store all values of one API key on one server.
         self._key = f"newsleopard:quota:{{{name}}}"
-        self.name: str = f"Redis at {self._client.host}, which keeps the shared limits,"
+        self.name: str = f"Redis at {self._client.host}, which stores the shared limits,"
         self.calls: int = 0
 
     async def update(self, update: QuotaUpdate) -> QuotaReply:
         """Apply an update, by the server's time.
 
         Raises:
-            ConfigurationError: the server refuses it.
-            ConnectionFailed: the server was away for 5 s.
+            ConfigurationError: the server refuses the script.
+            ConnectionFailed: the server was unreachable for 5 s.
         """
         self.calls += 1
         given = json.dumps(attrs.asdict(update, filter=_is_given), separators=(",", ":"))
@@ -65,16 +65,16 @@ class RedisQuota:
         return QuotaReply(**json.loads(text_of(told)))
 
     def close(self) -> None:
-        """Close our connections; others go on with what is kept."""
+        """Close our connections; other processes continue with the stored value."""
         self._client.close()
 
 
 @cache
 def script() -> str:
-    """Return the script that changes what is kept."""
+    """Return the script that applies an update."""
     return resources.files(__package__).joinpath("permits.lua").read_text(encoding="utf-8")
 
 
 def _is_given(_attribute: attrs.Attribute[Any], value: object) -> bool:
-    """JSON's null is true in Lua, and what is not there is not."""
+    """Leave None out: Lua's cjson decodes null as a true value."""
     return value is not None

@@ -1,4 +1,4 @@
-"""Who shares the limits of a key: this event loop, the processes of this host, or several hosts."""
+"""The scope of a key's limits: this event loop, the processes of this host, or several hosts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["HOST_SCOPES", "AnyRedis", "Quota", "Scope", "check_quota"]
 
 
 class AnyRedis(Protocol):
-    """A client of redis-py, or of Valkey's package of the same form."""
+    """A client of redis-py, or of Valkey's package, which has the same interface."""
 
     def register_script(self, script: Any) -> Any:
         """Prepare a script."""
@@ -28,11 +28,12 @@ class AnyRedis(Protocol):
 
 
 Quota: TypeAlias = str | AnyRedis | None
-"""Who shares the limits: ``"auto"``, ``"host"``, the URL of a Redis or a client of it, or None."""
+"""How the limits are shared: ``"auto"``, ``"host"``, the URL of a Redis or a client of it, or
+None."""
 
 _VARIABLE: Final = "NEWSLEOPARD_QUOTA"
 HOST_SCOPES: Final = ("auto", "host")
-"""Those in which the processes of a host share the limits."""
+"""The values with which the processes of a host share the limits."""
 
 _SCHEMES: Final = ("redis", "rediss", "unix", "valkey", "valkeys")
 
@@ -40,19 +41,19 @@ _log: Final = Log()
 
 
 def check_quota(given: Quota, clock: Clock, *, is_ours: bool) -> Quota:
-    """Return who shares the limits, as a client was told or the environment says.
+    """Return how the limits are shared, from the argument of a client and the environment.
 
     Args:
-        given: By the caller.
-        clock: The client's.
-        is_ours: Whether our own connections carry its requests.
+        given: The client's argument.
+        clock: The client's clock.
+        is_ours: Whether the client uses our own connections.
 
     Raises:
-        ConfigurationError: it is nothing that is known, or goes with no other clock.
+        ConfigurationError: the value is unknown, or needs the system's clock.
     """
     named = os.environ.get(_VARIABLE, "").strip()
     if named not in ("", "auto", "process"):
-        raise ConfigurationError(f"{_VARIABLE} must be process or auto, and is {named!r}")
+        raise ConfigurationError(f"{_VARIABLE} is {named!r}; set it to process or auto")
     if given == "auto":
         is_real = isinstance(clock, SystemClock) and is_ours
         return "auto" if is_real and named != "process" else None
@@ -60,7 +61,7 @@ def check_quota(given: Quota, clock: Clock, *, is_ours: bool) -> Quota:
         return given
     if given == "host":
         raise ConfigurationError(
-            "quota='host' goes with the system's clock only, which all processes have"
+            "quota='host' needs the system's clock, which all processes share; leave clock= out"
         )
     is_url = isinstance(given, str) and given.partition(":")[0].lower() in _SCHEMES
     if not is_url and not hasattr(given, "register_script"):
@@ -76,12 +77,12 @@ def check_quota(given: Quota, clock: Clock, *, is_ours: bool) -> Quota:
 
 @attrs.frozen
 class Scope:
-    """The limits of a key at an origin, and who shares them.
+    """The limits of a key at an origin, and how they are shared.
 
     Attributes:
-        quota: As `check_quota` gave it.
-        digest: Of origin and key.
-        host: Of the origin.
+        quota: The result of `check_quota`.
+        digest: A hash of origin and key.
+        host: The host of the origin.
     """
 
     quota: Quota = attrs.field(
@@ -92,20 +93,20 @@ class Scope:
 
     @classmethod
     def of(cls, quota: Quota, origin: str, key: str) -> Scope:
-        """Name the limits; only a hash of the key is kept."""
+        """Return the scope; only a hash of the key is stored."""
         digest = hashlib.sha256(f"newsleopard {origin} {key}".encode()).hexdigest()[:32]
         return cls(quota, digest, urlsplit(origin).hostname or "")
 
     @property
     def has_day(self) -> bool:
-        """Whether day and exports are shared: an emulator begins anew, and a file would not."""
+        """Whether day and exports are shared: an emulator begins anew, but a file does not."""
         return self.quota not in HOST_SCOPES or not is_loopback(self.host)
 
     def open_store(self, clock: Clock) -> QuotaStore | None:
-        """Open what keeps the shared limits; None if they are those of this event loop.
+        """Open the store of the shared limits; return None if they are not shared.
 
         Raises:
-            ConfigurationError: it cannot be used.
+            ConfigurationError: the store cannot be used.
         """
         if self.quota is None:
             return None
@@ -121,15 +122,18 @@ class Scope:
         try:
             return HostFile(state_folder() / "quota", name, clock)
         except OSError as error:
-            why = f"no file can be kept in {_place()}: {error.strerror}"
+            why = f"no file can be stored in {_folder()}: {error.strerror}"
         if self.quota == "host":
-            raise ConfigurationError(f"the limits cannot be shared on this host: {why}")
+            raise ConfigurationError(
+                f"the limits cannot be shared on this host: {why}; share them by Redis, or leave "
+                "quota= out"
+            )
         _warn(why)
         return None
 
 
 _warned: Final[set[str]] = set()
-"""What was said already: each event loop of a process finds it anew."""
+"""The reasons that were logged already, because each event loop of a process finds them."""
 
 
 def _warn(why: str) -> None:
@@ -137,14 +141,14 @@ def _warn(why: str) -> None:
         return
     _warned.add(why)
     _log.warning(
-        "other processes with this key do not keep its limits together with this one: %s. "
-        "Set %s=process if there are none",
+        "this process does not share the limits of its key with other processes: %s. "
+        "Set %s=process if there are no others",
         why,
         _VARIABLE,
     )
 
 
-def _place() -> str:
+def _folder() -> str:
     try:
         return str(state_folder() / "quota")
     except OSError:

@@ -446,8 +446,8 @@ class SharedLimitState(LimitState):
             _log.info("the platform accepts requests again")
         if reply.interval_s and not (before is not None and before.interval_s):
             _log.warning(
-                "the server throttles below the configured limits; from now on requests go "
-                "evenly, one in %.3f s",
+                "the server throttles below the configured limits; requests are now sent evenly, "
+                "one per %.3f s",
                 reply.interval_s,
             )
 

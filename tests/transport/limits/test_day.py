@@ -72,7 +72,7 @@ async def test_used_up_day_is_an_error_at_once() -> None:
     await exchange(limiter)
     await exchange(limiter)
 
-    with pytest.raises(DailyQuotaExhausted, match="2 of the day's 2 requests") as caught:
+    with pytest.raises(DailyQuotaExhausted) as caught:
         await limiter.acquire()
 
     assert caught.value.resets_at == MIDNIGHT
@@ -156,7 +156,7 @@ async def test_polls_are_denied_the_last_hundredth() -> None:
     limiter = Limiter(RateLimits(windows=((10_000, DAY_S),)), queue, clock)
 
     await limiter.acquire(polite=True)
-    with pytest.raises(DailyQuotaExhausted, match="not for polls"):
+    with pytest.raises(DailyQuotaExhausted):
         await limiter.acquire(polite=True)
     await limiter.acquire()
 

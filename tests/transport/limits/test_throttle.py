@@ -102,7 +102,7 @@ async def test_two_minutes_of_refused_probes_end_the_day_for_everybody() -> None
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(call)
-    with pytest.raises(DailyQuotaExhausted, match="at a guess"):
+    with pytest.raises(DailyQuotaExhausted):
         await limiter.acquire()
 
     assert len(set(gone_at)) == 1
@@ -334,7 +334,7 @@ async def test_ten_processes_with_one_key_are_all_served_in_the_end(at_once: int
 
 
 async def _expect_hold(limiter: Limiter, hold_s: float) -> None:
-    with pytest.raises(RateLimited, match="asks for no requests") as caught:
+    with pytest.raises(RateLimited) as caught:
         await limiter.acquire()
     assert not isinstance(caught.value, DailyQuotaExhausted)
     assert caught.value.retry_after_s == hold_s
@@ -442,7 +442,7 @@ async def test_throttled_below_the_limits_slows_down_and_says_so_once(
     assert [(record.name, record.levelno) for record in warned] == [
         ("newsleopard_async", logging.WARNING)
     ]
-    assert "one in 0.110 s" in caplog.text
+    assert "one per 0.110 s" in caplog.text
 
 
 async def test_refusals_about_the_day_do_not_slow_the_pace() -> None:
