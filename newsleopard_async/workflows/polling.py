@@ -1,4 +1,4 @@
-"""Watching a job at the server: ever slower, with jitter, and never for ever."""
+"""Poll a job at the platform: at growing intervals, with jitter, until a deadline."""
 
 from __future__ import annotations
 
@@ -38,29 +38,30 @@ __all__ = [
 
 _log: Final = Log()
 
-_LAST_LOOK_S: Final = 5.0
-"""How long the look that begins at the deadline may last; a tenth of the deadline at most.
+_LAST_POLL_S: Final = 5.0
+"""How long the poll that begins at the deadline can last; at most a tenth of the deadline.
 
-Chosen: time enough for its turn and its answer.
+Chosen: 5 s are enough for its slot and its answer.
 """
 
 _UNAUTHORIZED: Final = 401
+"""The HTTP status of a refused API key."""
 
 GOES_ON: Final = "it goes on at the platform"
-"""What is usually known of a job that is not ready in time."""
+"""What is usually true of a job that is not ready before the deadline."""
 
 Given = TypeVar("Given")
 Gives = TypeVar("Gives")
 
 
 def problems_of_polling(polling: object) -> Iterator[Problem]:
-    """Yield a problem unless it says how to poll; it is needed only when much has been done."""
+    """Yield a problem if it is not a `Polling`. It is used late, so it is checked early."""
     if polling is not None:
         yield from problems_of_type("polling", polling, Polling, "Polling(…)")
 
 
 def problems_of_webhook(webhook: object) -> Iterator[Problem]:
-    """Yield a problem unless it receives webhooks, if it is there at all."""
+    """Yield a problem if it is neither a receiver of webhooks nor None."""
     if webhook is not None:
         yield from problems_of_type(
             "webhook", webhook, Webhooks, "newsleopard_async.webhooks.Webhooks(url)"
@@ -71,7 +72,7 @@ def problems_of_webhook(webhook: object) -> Iterator[Problem]:
 def expecting(
     webhook: Webhooks | None, run: Runner, step: AnyStep
 ) -> Iterator[ExpectedWebhook | None]:
-    """Expect the webhook of the job that a step begins, from before it begins."""
+    """Expect the webhook of the job that a step begins, before the step begins."""
     if webhook is None:
         yield None
     else:
@@ -80,7 +81,7 @@ def expecting(
 
 
 def registering(step: Step[Given, Gives], webhook: ExpectedWebhook | None) -> Step[Given, Gives]:
-    """Make a step register the URL of a webhook, which is not part of its input: that is kept."""
+    """Return a step that registers a webhook; the URL is not part of its stored input."""
     if webhook is None:
         return step
 
@@ -92,10 +93,10 @@ def registering(step: Step[Given, Gives], webhook: ExpectedWebhook | None) -> St
 
 
 def delays_s(polling: Polling, seed: str) -> Iterator[float]:
-    """Give the waits between looks, without end; the same for the same seed.
+    """Yield the waits between polls, without end; the same seed gives the same waits.
 
-    The jitter comes from the job's code, so that many jobs spread out and a pipeline that
-    is run again waits as it did before.
+    The seed is the code of the job, so many jobs spread out, and a repeated pipeline waits the
+    same times.
     """
     chance = random.Random(seed)  # noqa: S311 - spreads polls, guards nothing
     wait_s = min(polling.max_s, polling.first_s)
@@ -105,10 +106,10 @@ def delays_s(polling: Polling, seed: str) -> Iterator[float]:
 
 
 def may_be_too_early(error: APIError) -> bool:
-    """Say whether a look was refused that may be answered later.
+    """Return whether the platform refused a poll that it can answer later.
 
-    Any refusal of the platform is one, with or without a code (T50, T117), unless it is about
-    the key, or is a failure of the server's own.
+    Any refusal counts, with or without a code (T50, T117), except refusals of the key and server
+    errors.
     """
     if isinstance(error, (AuthenticationError, ServerError)):
         return False
@@ -118,7 +119,7 @@ def may_be_too_early(error: APIError) -> bool:
 def excusing(
     step: Step[Given, Gives], excuses: Callable[[APIError], bool] = may_be_too_early
 ) -> Step[Given, Gives | None]:
-    """Make a look give None if its refusal is excused."""
+    """Return a step that returns None if its refusal is excused."""
 
     async def run(nl: NewsLeopard, given: Given, /) -> Gives | None:
         try:
@@ -145,32 +146,33 @@ async def poll(
 ) -> Gives:
     """Repeat a step until its result is final.
 
-    A webhook is a reason to look, once. Until it comes, every wait is the longest; if it comes and
-    the job has not ended, or if it never comes, the deadline is the same.
+    A webhook triggers one poll immediately. Until it comes, each wait has the longest interval. The
+    deadline is the same with and without a webhook.
 
     Args:
-        run: Carries it.
-        step: Looks at the job.
-        given: Its input.
-        is_done: Judges a result; gets the seconds from now on too.
-        polling: How often, and until when.
+        run: The runner of the pipeline.
+        step: The step that reads the job.
+        given: The input of the step.
+        is_done: Returns whether a result is final; its second argument is the seconds since the
+            first poll.
+        polling: The intervals and the deadline.
         what: The job in a few words, for the error.
-        excused_s: For so many seconds from now on, a refused look means "not ready".
-        late: What is known of the job if it is not ready in time, for the error.
-        webhook: What the platform may call when the job has ended.
+        excused_s: For so many seconds from now, a refusal means "not ready".
+        late: The state of the job at the deadline, for the error.
+        webhook: The webhook that the platform calls when the job has ended.
 
     Raises:
         DeadlineExceeded: the deadline passed; the last result is in `.last`.
-        APIError: a look was refused later than that.
+        APIError: a poll was refused later than that.
     """
     wait = _Wait(run, polling, what, excused_s, late, webhook)
-    last_look_s = min(_LAST_LOOK_S, polling.deadline_s / 10)
+    last_poll_s = min(_LAST_POLL_S, polling.deadline_s / 10)
     excused = excusing(step, wait.excuses)
     async with run.poll_step(step):
         if webhook is not None and webhook.is_registered:
             await wait.until_next_poll(step, None)
         while True:
-            look = _within(max(wait.left_s, last_look_s), excused, wait.too_late)
+            look = _within(max(wait.left_s, last_poll_s), excused, wait.too_late)
             result = await run.step(look, given, keep=False)
             if result is not None:
                 if is_done(result, wait.elapsed_s):
@@ -184,11 +186,11 @@ async def poll(
 
 @attrs.define
 class _Wait:
-    """How long a job has been watched, and what was seen last.
+    """The time since the first poll of a job, and the last result.
 
     Attributes:
         last: The last result.
-        refused: What refused the last look, if it was refused.
+        refused: The refusal of the last poll, if it was refused.
         is_told: Whether a webhook has come, or none is expected.
     """
 
@@ -221,7 +223,7 @@ class _Wait:
         return self.polling.deadline_s - self.elapsed_s
 
     async def until_next_poll(self, step: AnyStep, known: object) -> None:
-        """Wait until the job is to be looked at again."""
+        """Wait until the next poll is due."""
         webhook = None if self.is_told else self.webhook
         is_rare = self.run.quota_is_low() or (webhook is not None and webhook.is_registered)
         wanted_s = self.polling.max_s if is_rare else next(self.delays)
@@ -230,10 +232,10 @@ class _Wait:
         self.is_told = webhook is None or webhook.has_come
 
     def log_missing_webhook(self) -> None:
-        """Log that a webhook was registered and has not come, since that makes a job slower."""
+        """Log that a registered webhook has not come, because that makes the job slower."""
         if self.webhook and self.webhook.is_registered and not self.webhook.has_come:
             _log.info(
-                "%s has ended, and its webhook has not come to this process; look whether the "
+                "%s has ended, and its webhook has not come to this process; check whether the "
                 "platform can reach the URL of Webhooks(…)",
                 self.what,
             )
@@ -243,7 +245,7 @@ class _Wait:
         return self.elapsed_s < self.excused_s and may_be_too_early(error)
 
     def too_late(self) -> DeadlineExceeded:
-        why = "" if self.refused is None else f"; the last look was refused: {self.refused}"
+        why = "" if self.refused is None else f"; the last poll was refused: {self.refused}"
         late = DeadlineExceeded(
             f"{self.what} was not ready within {self.polling.deadline_s:g} s; {self.late}{why}",
             last=self.last,
@@ -254,10 +256,10 @@ class _Wait:
 def _within(
     seconds: float, step: Step[Given, Gives], too_late: Callable[[], DeadlineExceeded]
 ) -> Step[Given, Gives]:
-    """Bound a look at a job: its turn in the limiter, its requests, and their repetitions.
+    """Limit the time of a poll: its wait for a slot, its requests and their repetitions.
 
-    Half of the time is for its turn: then it goes before others, however many there are. So a
-    job that is done in time is seen to be, and the other half is left for the answer.
+    After half of the time the poll has priority over all other requests. So it gets its slot, and
+    half of the time is left for the answer.
     """
 
     async def run(nl: NewsLeopard, given: Given) -> Gives:

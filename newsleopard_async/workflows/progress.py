@@ -1,4 +1,4 @@
-"""The events of a pipeline: what they are, and how they reach the caller."""
+"""The events of a pipeline, and how the caller receives them."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ _TRANSFERS: Final[frozenset[StepName]] = frozenset({"upload_file", "upload_once"
 """The steps that move bytes to or from the storage."""
 
 _OF_STORAGE: Final = frozenset({"upload", "upload_once", "download"})
-"""The calls of the storage, whose ids help the vendor less."""
+"""The operations of the file storage; their request ids help the vendor less."""
 
 _LONGEST_S: Final = 60.0
-"""Chosen: as long as a hook around an attempt may take by default. A queue that is never emptied
-must not hold a pipeline for ever."""
+"""Chosen: 60 s, as for a hook around an attempt. A callback that puts events into a full queue must
+not block a pipeline without limit."""
 
 Plan = tuple[tuple[StepName, ...], ...]
-"""What a pipeline is going to do: its phases in order, each with the steps that stand for it."""
+"""The phases of a pipeline in order, each with the steps that belong to it."""
 
 OF_CONTACTS: Final[Plan] = (("check_contacts",),)
 OF_BALANCE: Final[Plan] = (("get_balance", "count_subscribers"),)
@@ -93,7 +93,7 @@ OF_LIST: Final[Plan] = (("find_list", "find_lists", "create_list"),)
 
 
 def of_import(*, in_parts: bool) -> Plan:
-    """Plan an import; parts are uploaded and waited for in turns, so that all is one phase."""
+    """Return the plan of an import; parts are uploaded and polled alternately, so in one phase."""
     sending: tuple[StepName, ...] = ("import_text", "upload_file")
     waiting: tuple[StepName, ...] = ("get_import",)
     return ((*sending, *waiting),) if in_parts else (sending, waiting)
@@ -101,28 +101,28 @@ def of_import(*, in_parts: bool) -> Plan:
 
 @attrs.frozen(kw_only=True)
 class Event(Plain):
-    """Something happened in a pipeline.
+    """An event of a pipeline.
 
     Attributes:
-        pipeline: Its name, as in ``send_campaign``; or ``check_contacts``.
-        step: The step's name, as in ``upload_file``; ``check_contacts`` is the first one if
-            there are contacts.
+        pipeline: The name of the pipeline, such as ``send_campaign``; or ``check_contacts``.
+        step: The name of the step, such as ``upload_file``; with contacts, the first step is
+            ``check_contacts``.
         state: ``started``, ``finished``, ``failed``, ``resumed`` if an earlier run finished
-            it, or ``waiting``: for a job at the platform after each look that did not see its
-            end, for the time of a campaign, for other imports into the list, or for another
+            the step, or ``waiting``. A run waits for a job at the platform (one event after each
+            poll), for the time of a campaign, for other imports into the list, or for another
             run of the send key or checkpoint.
         elapsed_s: Seconds since the pipeline began.
-        result: What a finished or resumed step returned, as plain data; the class of a failed
-            one's error; else what is known of the wait. For ``check_contacts``, how far it
-            is: ``bytes`` and ``rows``. For an upload or a download, how many ``bytes`` have
-            moved in this attempt, and ``of_bytes``, the size, if that is known.
-        part: Which part of the contacts it is about, from 1, if they are imported in parts.
-        parts: How many parts there are.
-        number: Which phase of the pipeline it is in, from 1, as in "step 3 of 6"; it never
-            falls. A phase that an earlier run did, or that is not needed, is left out.
-        steps: How many phases the pipeline has.
-        request_id: The id of the request that a finished, failed or resumed step made last, to
-            quote to the vendor; None if it made none, or none is known.
+        result: The result of a finished or resumed step, as plain data; the class of the error of
+            a failed step; else the state of the wait. For ``check_contacts``, the ``bytes`` and
+            ``rows`` so far. For an upload or a download, the ``bytes`` that have
+            moved in this attempt, and ``of_bytes``, the size, if it is known.
+        part: The number of the part of the contacts, from 1, if they are imported in parts.
+        parts: The number of parts.
+        number: The number of the phase of the pipeline, from 1, as in "step 3 of 6"; it never
+            decreases. A phase that an earlier run did, or that is not needed, is left out.
+        steps: The number of phases of the pipeline.
+        request_id: The id of the last request of a finished, failed or resumed step, to
+            quote to the vendor; None if it is unknown, or the step sent no request.
     """
 
     pipeline: str
@@ -138,48 +138,48 @@ class Event(Plain):
 
 
 Progress = Callable[[Event], Awaitable[None] | None]
-"""Called with every event; it may be async. An error that it raises is logged, and ends nothing.
+"""Called with every event; it can be async. An error that it raises is logged, and stops nothing.
 
-One that takes more than 60 s for an event is cancelled, and not called again.
+A call that takes more than 60 s is cancelled, and the callback is not called again.
 """
 
 
 def problems_of_progress(progress: object) -> Iterator[Problem]:
-    """Yield a problem unless it can be called, if it is there at all."""
+    """Yield a problem if it is neither callable nor None."""
     if progress is not None and not callable(progress):
         yield wrong_type("progress", progress, "a function of an event")
 
 
 class StepLike(Protocol):
-    """The step that an event is about; `runner.Step` is one."""
+    """The step of an event; `runner.Step` is one."""
 
     @property
     def name(self) -> StepName:
-        """Its name."""
+        """The name of the step."""
         ...
 
     @property
     def serves(self) -> StepName | None:
-        """The step in whose phase it counts, if it has none of its own."""
+        """The step whose phase it belongs to, if it has no phase of its own."""
         ...
 
     @property
     def part(self) -> int:
-        """Which part of the contacts it is about, from 1."""
+        """The number of the part of the contacts, from 1."""
         ...
 
     @property
     def parts(self) -> int:
-        """How many there are."""
+        """The number of parts."""
         ...
 
 
 @attrs.define(eq=False)
 class OpenStep:
-    """A step that is under way, and listens to the transport below it.
+    """A running step, as the listener of its requests.
 
-    A progress callback may be slow. So the events of a transfer are emitted beside the step: an
-    upload must not stand still meanwhile.
+    A progress callback can be slow. So a separate task emits the events of a transfer, and the
+    upload does not wait for the callback.
     """
 
     _events: Events
@@ -194,29 +194,29 @@ class OpenStep:
 
     @property
     def request_id(self) -> str | None:
-        """The id of the last answer: of the API, or of the storage if no other was asked."""
+        """The id of the last answer of the API, or of the storage if the API sent none."""
         return self._api_id or self._storage_id
 
     def answered(self, operation: str, request_id: str | None) -> None:
-        """Keep the id of an answer."""
+        """Store the id of an answer."""
         if operation in _OF_STORAGE:
             self._storage_id = request_id
         else:
             self._api_id = request_id
 
     def polled(self) -> None:
-        """Note a look at a job, of which a watch has many."""
+        """Count a poll of the step."""
         self._polls += 1
         self._span.event("poll", {"newsleopard.poll": self._polls})
 
     async def moved(self, moved_bytes: int, total_bytes: int | None) -> None:
-        """Let an event be emitted; the transport calls it a few times a second."""
+        """Request an event; the transport calls this a few times a second."""
         self._moved = {"bytes": moved_bytes, "of_bytes": total_bytes}
         self._woken.set()
 
     @contextlib.asynccontextmanager
     async def emitting(self) -> AsyncIterator[None]:
-        """Emit what moves in a task of its own, whose end is waited for."""
+        """Emit the events of a transfer in a task, and wait for its end."""
         raised: BaseException | None = None
 
         async def emit() -> None:
@@ -258,13 +258,13 @@ class OpenStep:
 
 @attrs.define
 class Events:
-    """Emits the events of a pipeline, which begins now.
+    """Emits the events of a pipeline; its time begins now.
 
     Attributes:
-        pipeline: Its name.
-        progress: Called with every event; what happens there never harms the pipeline.
-        clock: The clock that its time is measured by.
-        plan: Its phases.
+        pipeline: The name of the pipeline.
+        progress: Called with every event; its errors do not stop the pipeline.
+        clock: The clock that measures the time.
+        plan: The phases of the pipeline.
 
     Raises:
         InvalidRequest: ``progress`` cannot be called.
@@ -286,7 +286,7 @@ class Events:
 
     @contextlib.asynccontextmanager
     async def begin(self, of: StepLike) -> AsyncIterator[OpenStep]:
-        """Emit that a step has started, and, if it raises, that it has failed."""
+        """Emit that a step has started, and that it has failed if it raises."""
         await self.emit(of, "started")
         transfers = self.progress is not None and of.name in _TRANSFERS
         try:
@@ -339,7 +339,7 @@ class Events:
         await propagate_cancellation(requests)
 
     def _number_of(self, step: StepName) -> int:
-        """Return the phase of a step: the next one that it stands for, or else the present one."""
+        """Return the phase of a step: the next one that contains it, else the present one."""
         later = range(self._number, len(self.plan) + 1)
         self._number = next((each for each in later if step in self.plan[each - 1]), self._number)
         return self._number
@@ -360,7 +360,7 @@ def span_of(of: StepLike, *, is_resumed: bool = False) -> AbstractContextManager
 def _id_of(error: Exception, heard: str | None) -> str | None:
     """Return the id of the answer that an error is about.
 
-    A step that reads an answer, and finds that it is about something else, has not seen its id.
+    A step that finds the wrong object in an answer does not know the id of the answer.
     """
     if not isinstance(error, NewsLeopardError):
         return None

@@ -1,11 +1,11 @@
-"""Submit a campaign once, and find out what became of it if the reply was lost.
+"""Submit a campaign once, and find out its outcome if the reply was lost.
 
-The platform has no idempotency key, and lists only *finished* campaigns. So a marker goes
-into the campaign's name; if the outcome is unknown, the finished ones are searched for it;
-and if it is not found, nothing is sent again: it may be scheduled, or on its way.
+The platform has no idempotency key, and lists only *finished* campaigns. So a marker is added
+to the campaign's name. If the outcome is unknown, the finished campaigns are searched for the
+marker. If it is not found, nothing is sent again, because the campaign can be scheduled or sending.
 
-A small campaign is sent and listed within seconds, a large one much later. So it is looked for
-at once, soon after, and then at growing distances, each time by a run of its own.
+A small campaign is sent and listed within seconds, a large one much later. So the search is done
+immediately, soon after, and then at growing intervals, each time by another run.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ __all__ = [
 ]
 
 _LOOKS_BACK: Final = timedelta(days=28) - timedelta(hours=1)
-"""How far back a run without a record looks for what was sent under its key. Chosen: with a day on
-both sides it is a month, which one request covers, less what may pass until that is made."""
+"""How far back a run without a record searches for a campaign of its key. Chosen: with a day on
+both sides it is a month, which one request covers; 1 h is left for the wait of that request."""
 
 _SOONEST: Final = timedelta(seconds=30)
 _LATEST: Final = timedelta(days=1)
-"""The least and the greatest distance between the looks of two runs.
+"""The least and the greatest interval between the searches of two runs.
 
-Chosen: the next look is due when the time since the campaign could be listed has doubled. So
-ten runs cover the first eight hours, and a forgotten one costs one look a day.
+Chosen: the next search is due when the time since the campaign could be listed has doubled. So
+ten runs cover the first eight hours, and a run that finds nothing costs one search per day.
 """
 _log: Final = Log()
 
@@ -64,15 +64,15 @@ _log: Final = Log()
 async def submit_or_find(
     run: Runner, campaign: Mailing, marker: str | EllipsisType | None
 ) -> CampaignSn:
-    """Submit a campaign, unless it may have been submitted before; then look for it.
+    """Submit a campaign; if it was possibly submitted before, search for it instead.
 
     Args:
-        run: Carries it.
-        campaign: What to send.
-        marker: What is added to its name; see `send_campaign`.
+        run: The runner of the pipeline.
+        campaign: The campaign.
+        marker: The text that is added to its name; see `send_campaign`.
 
     Raises:
-        OutcomeUnknown: it may have been submitted, and is not found (yet).
+        OutcomeUnknown: it was possibly submitted, and is not found (yet).
     """
     ready = marked(campaign, run.marker if isinstance(marker, EllipsisType) else marker)
     is_held = run.has(steps.submit)
@@ -80,16 +80,16 @@ async def submit_or_find(
         return await run.step(steps.submit, ready)
     except OutcomeUnknown as unknown:
         if not is_held:
-            # If the run is cancelled during the look, its name is in the log.
-            _log.warning("it is not known whether %r was submitted; it is looked for", ready.name)
+            # If the run is cancelled during the search, the log has the campaign's name.
+            _log.warning("it is unknown whether %r was submitted; searching for it", ready.name)
         since = min(run.in_doubt_since(steps.submit) or run.now(), run.now())
-        seen = "it is not among the finished ones"
+        seen = "it is not among the finished campaigns"
         found = None
         try:
             found = await _search(run, ready, marker, since)
         except NewsLeopardError as error:
-            # If the look fails for any reason, the outcome is as unknown as before.
-            seen = f"the finished ones could not be looked at ({type(error).__name__})"
+            # If the search fails, the outcome is still unknown, and that is the error to raise.
+            seen = f"the finished campaigns could not be read ({type(error).__name__})"
         if found is None:
             if await run.has_news(steps.submit):
                 return await submit_or_find(run, campaign, marker)
@@ -99,13 +99,13 @@ async def submit_or_find(
 
 
 async def sent_earlier(run: Runner, marker: str | EllipsisType | None) -> SentCampaign | None:
-    """Look for a campaign of the same send key that was sent by a run of which nothing is kept.
+    """Search for a campaign of the same send key that a run without a record has sent.
 
-    Its record may be in another store, or gone with a disk. Without a marker nothing is looked for.
+    The record can be in another store, or lost. Without a marker there is no search.
 
     Args:
-        run: Carries it; what it finds is kept.
-        marker: What is added to the campaign's name; see `send_campaign`.
+        run: The runner of the pipeline; the result is stored.
+        marker: The text that is added to the campaign's name; see `send_campaign`.
     """
     if run.send_key is None or marker is None:
         return None
@@ -121,7 +121,7 @@ async def sent_earlier(run: Runner, marker: str | EllipsisType | None) -> SentCa
 
 
 def marked(campaign: Mailing, text: str | None) -> Mailing:
-    """Put the marker into the campaign's name, which its recipients do not see."""
+    """Add the marker to the campaign's name, which its recipients do not see."""
     if text is None:
         return campaign
     if text in campaign.name:
@@ -138,14 +138,14 @@ async def _search(
 
 
 def look_again_at(campaign: Mailing, submitted: datetime, now: datetime) -> datetime:
-    """Return when a further look makes sense, if the campaign was submitted.
+    """Return when the next search makes sense, if the campaign was submitted.
 
-    That is soon after it can be listed for the first time; then at growing distances.
+    The first time is soon after the campaign can be listed; the intervals then grow.
 
     Args:
-        campaign: What was submitted.
-        submitted: When, in UTC.
-        now: In UTC.
+        campaign: The campaign.
+        submitted: When it was submitted, in UTC.
+        now: The time, in UTC.
     """
     listed_from = _is_listed_from(campaign, submitted)
     if now < listed_from:
@@ -154,14 +154,14 @@ def look_again_at(campaign: Mailing, submitted: datetime, now: datetime) -> date
 
 
 def _is_listed_from(campaign: Mailing, submitted: datetime) -> datetime:
-    """Return from when on it may be finished, and listed: after its time, and a test's wait."""
+    """Return when a campaign can be listed: after its time, and the wait of an A/B test."""
     schedule = campaign.schedule
     begins = schedule.when if isinstance(schedule, SendAt) else submitted
     return moved(begins, wait_of_test(campaign))
 
 
 def wait_of_test(campaign: Mailing) -> timedelta:
-    """Return how long an A/B test waits before its main send; nothing for a campaign."""
+    """Return how long an A/B test waits before its main send; zero for a campaign."""
     return timedelta() if isinstance(campaign, Campaign) else campaign.wait
 
 
@@ -169,16 +169,16 @@ def _still_unknown(
     run: Runner, campaign: Mailing, unknown: OutcomeUnknown, since: datetime, seen: str
 ) -> OutcomeUnknown:
     when = look_again_at(campaign, since, run.now())
-    # Of an earlier run's submit nothing but that is known.
+    # An earlier run's submit has no answer.
     answered = f": {steps.answer_of(unknown)}" if unknown.status is not None else ""
     return OutcomeUnknown(
-        f"It is not known whether the campaign {campaign.name!r} was submitted{answered}; {seen}, "
+        f"It is unknown whether the campaign {campaign.name!r} was submitted{answered}; {seen}, "
         "and it was not sent again. "
-        "Look for that name in the console (活動列表). "
+        "Search for that name in the console (活動列表). "
         'If it is there: await error.checkpoint.resolve("sent", campaign_sn="…"). '
         'If it is not: await error.checkpoint.resolve("resubmit"). '
         "Then run the same call again with the same send key or checkpoint. "
-        f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it looks once more, and sends "
+        f"Or only run it again after {when:%Y-%m-%d %H:%M:%S} UTC: it searches again, and sends "
         "nothing.",
         request=unknown.request,
         status=unknown.status,
@@ -197,25 +197,25 @@ async def find_campaign(
     progress: Progress | None = None,
     checkpoint: CheckpointLike | None = None,
 ) -> SentCampaign | None:
-    """Look for a finished campaign whose name holds a marker.
+    """Search for a finished campaign whose name contains a marker.
 
     A campaign that is scheduled or still being sent is in no list, and is not found.
 
     Args:
         nl: The client.
-        marker: A piece of text that no other campaign's name holds.
-        since: When it was submitted, or earlier; aware.
-        polling: How often to look, and until when; None looks once.
+        marker: A text that no other campaign's name contains.
+        since: A time at or before its submit; aware.
+        polling: The intervals and the deadline of the search; None searches once.
         progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path, as for the other pipelines.
-    Returns: The campaign, or None if it was not there at the one look.
+    Returns: The campaign, or None if a single search did not find it.
 
     Raises:
-        DeadlineExceeded: it had not come by the deadline of ``polling``.
-        InvalidRequest: no marker, or a time without its zone.
-    Source: GET /v1/report/campaigns, asked month by month from a day before ``since`` to a
-        day after now, since it is not documented which instant its range means. More than
-        three years are asked for in 36 longer ranges.
+        DeadlineExceeded: it was not found before the deadline of ``polling``.
+        InvalidRequest: the marker is empty, or the time has no zone.
+    Source: GET /v1/report/campaigns, requested month by month from a day before ``since`` to a
+        day after now, because it is not documented which instant its range means. More than
+        three years are requested in 36 longer ranges.
     """
     raise_problems(
         [

@@ -1,17 +1,17 @@
-"""The fence around a record: one run changes it, and none that has lost it.
+"""Access to a run record: only one run changes it, and a run that has lost it changes nothing.
 
 The rules:
 
-- Each save is compared with the revision that this run has seen. So two runs never both store an
-  intent, whatever each believes of the other.
-- A save that failed may have been stored all the same. A look tells: the same content by this
-  writer was stored; the old revision was not; another writer has taken over, which is `InUse`. A
-  store with locks is of files: its errors count, since what can be seen may not be on the disk, and
-  a lock may be gone although nobody has written.
-- A run that has lost its record saves nothing more, with one exception: what became of its own
-  request. That passes the fence, on top of what the other run has stored, if its own intent is
-  still there without a result. The other run then takes it over.
-- One save at a time: those of steps and those that renew the hold do not cross.
+- Each save names the revision that this run has read. So two runs never both store an
+  intent, even if each believes that it holds the record.
+- A save that raised an error can still have been stored. The record is read again: the same content
+  by this writer means stored, the old revision means not stored, another writer means `InUse`. In
+  a store with locks (of files), the error counts, because the content that can be read is possibly
+  not on the disk yet, and a lock can be lost without a write.
+- A run that has lost its record saves nothing more, with one exception: the outcome of its own
+  request. The outcome is added to the record of the other run, if the own intent is still there
+  without a result. The other run then accepts it.
+- One save at a time: saves of steps and renewals of the lease do not overlap.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from newsleopard_async.workflows.run_record import RunRecord, StepRecord, read_r
 __all__ = ["RecordAccess"]
 
 _ATTEMPTS: Final = 4
-"""Chosen: a save of one's own that arrives late and a result that passes the fence cost one more
-each. Without a bound two runs could go on for ever."""
+"""Chosen: 4, because an own save that arrives late and an outcome of another run cost one more
+attempt each. Without a limit two runs could repeat their saves without end."""
 
 
 @attrs.define(kw_only=True, eq=False)
 class RecordAccess:
-    """A record under a key of a store, as one run changes it.
+    """The record under a key of a store, for one run.
 
     Attributes:
-        store: Where it is.
-        key: Under which key.
-        name: What the caller calls it, for an error.
-        learn: Called with a step, what this run knew of it, and what the store has now, if the
-            run that stored the intent has found out since what became of it.
+        store: The store.
+        key: The key.
+        name: The name of the run in errors.
+        learn: Called with a step, the record that this run knew, and the record in the store, if
+            the run that stored the intent has found out the outcome.
         writer: The random id of this run.
-        seen: What the store held when this run last looked, or saved.
+        seen: The record at the last read or save of this run.
     """
 
     store: Store
@@ -60,7 +60,7 @@ class RecordAccess:
     _saving: anyio.Lock = attrs.field(factory=anyio.Lock, init=False)
 
     async def load(self) -> RunRecord | None:
-        """Read the record for the first time; None if there is none."""
+        """Read the record for the first time; None if it does not exist."""
         kept = await self.store.load(self.key)
         if kept is not None:
             self.seen, self._revision = read_run_record(kept.data), kept.revision
@@ -70,11 +70,11 @@ class RecordAccess:
         """Save the record, unless another run has it.
 
         Args:
-            build: Makes what is to be saved, of what is known by then.
+            build: Builds the record to save, at the moment of each attempt.
 
         Raises:
-            InUse: another run has taken it over; from now on this one saves nothing.
-            Exception: any error of the store; then it was not saved, as far as can be seen.
+            InUse: another run has taken over; after this, this run saves nothing.
+            Exception: any error of the store; then the record was not saved, as far as is known.
         """
         async with self._saving:
             if self._lost:
@@ -90,7 +90,7 @@ class RecordAccess:
                         self._lost = str(error)
                         raise
                     failed = error
-                except Exception as error:  # noqa: BLE001 - whatever a caller's store raises
+                except Exception as error:  # noqa: BLE001 - a caller's store can raise anything
                     failed = error
                 else:
                     return
@@ -98,17 +98,17 @@ class RecordAccess:
             raise failed
 
     async def _try(self, wanted: RunRecord) -> None:
-        # A cancellation leaves it open whether it was saved.
+        # After a cancellation it is unknown whether the record was saved.
         self._is_save_known = False
         self._revision = await self.store.save(self.key, wanted.to_dict(), self._revision)
         self.seen, self._is_save_known = wanted, True
 
     async def _is_saved(self, build: Callable[[], RunRecord], failed: Exception | None) -> bool:
-        """Look what became of the last save; say whether it was the one that is wanted now.
+        """Read the record after a failed save; return whether the store has the wanted record.
 
         Raises:
             InUse: another run has taken over.
-            Exception: why it failed, if it was not saved, and trying again would be of no use.
+            Exception: the error of the save, if it was not saved and a repetition is useless.
         """
         before = self._revision
         try:
@@ -126,7 +126,7 @@ class RecordAccess:
         return is_changed and self.seen is not None and self.seen.to_dict() == build().to_dict()
 
     async def refresh(self) -> None:
-        """Take over what another run may have reported of its own step.
+        """Read the outcomes that another run has reported of its own step.
 
         Raises:
             InUse: another run has taken over.
@@ -141,8 +141,8 @@ class RecordAccess:
             stored = None if kept is None else read_run_record(kept.data)
             if kept is None or stored is None or stored.writer != self.writer:
                 self._lost = (
-                    f"another run has taken {self.name} over, and this one stopped; run again with "
-                    "it to see what became of the work"
+                    f"another run has taken over {self.name}, and this run stopped; run it again "
+                    "to get the outcome"
                 )
                 raise InUse(self._lost)
             self._compare(stored)
@@ -150,22 +150,22 @@ class RecordAccess:
         self._is_save_known = True
 
     def _compare(self, stored: RunRecord) -> None:
-        """Find what another run has reported: its own intents, by now with a result or gone."""
+        """Find the steps whose outcome another run has reported: with a result, or removed."""
         for step, known in {} if self.seen is None else self.seen.records.items():
             now = stored.records.get(step)
             if not known.is_done and known.writer != self.writer and now != known:
                 self.learn(step, known, now)
 
     async def report(self, step: str, record: StepRecord | None) -> bool:
-        """Store what became of a request of this run, though another run has taken over.
+        """Store the outcome of a request of this run, even if another run has taken over.
 
         Args:
-            step: Its step.
-            record: What became of it; None if it was certainly not sent.
+            step: The step of the request.
+            record: The outcome; None if the request was certainly not sent.
         Returns: Whether the store has it.
 
         Raises:
-            Exception: any error of the store at a look.
+            Exception: any error of the store while reading.
         """
         async with self._saving:
             for _ in range(_ATTEMPTS):
@@ -181,11 +181,11 @@ class RecordAccess:
                 records = {key: each for key, each in stored.records.items() if key != step}
                 if record is not None:
                     records[step] = record
-                # Whoever has it keeps it. If nobody has, how that run ended is out of date.
+                # The hold of the other run stays. Without a hold, the stored end is out of date.
                 passed = attrs.evolve(stored, records=records, ended=None)
                 try:
                     await self.store.save(self.key, passed.to_dict(), kept.revision)
-                except Exception:  # noqa: BLE001, S112 - the next look shows what became of it
+                except Exception:  # noqa: BLE001, S112 - the next read shows the outcome
                     continue
                 return True
             return False

@@ -1,6 +1,6 @@
-"""The rows that an import rejected: fetched, read, and found again in the contacts.
+"""The rows that an import rejected: download them, read them, and find them in the contacts.
 
-The platform's file is a CSV of the failed rows with their reasons; no more is known of it (T49).
+The platform's file is a CSV of the failed rows with their reasons. More is not documented (T49).
 It is personal data, and is on the disk only while it is read.
 """
 
@@ -35,7 +35,7 @@ _log: Final = Log()
 
 
 _REFUSED: Final = 300
-"""From here on a status is a refusal."""
+"""Statuses from 300 on are refusals."""
 
 _REJECTED: Final = ReportType("rejected")
 
@@ -50,31 +50,31 @@ def rejected_rows(
     contacts_columns: Mapping[str, str] | None = None,
     encoding: str | None = None,
 ) -> AsyncGenerator[RejectedRow, None]:
-    """Go through the rows that the platform rejected, in an ``async for``.
+    """Read the rows that the platform rejected, in an ``async for``.
 
-    The platform's file is downloaded for as long as that takes; if its link has expired, a
-    fresh one is fetched. A row's line is found by its address and cells in the contacts as
-    they were given. If they cannot be read again, the rows come all the same, without lines.
-    That takes one pass over the contacts and a few hundred bytes of memory a rejected row; if
-    there are more than 100,000 rejected rows, all come without lines. To stop early, use
-    ``contextlib.aclosing``, so that the file is removed at once. If the platform counts
+    The platform's file is on the disk only during the loop. If its link has expired, a
+    fresh one is fetched. The line of a row is found by its address and its cells in the original
+    contacts. If the contacts cannot be read again, the rows have no lines.
+    The search takes one pass over the contacts and a few hundred bytes of memory per rejected row.
+    If there are more than 100,000 rejected rows, no row has a line. To stop early, use
+    ``contextlib.aclosing``, which removes the file immediately. If the platform counts
     rejected rows and its file has none, a warning is logged.
 
     Args:
         nl: The client.
-        report: The report of the import, also one that was stored, or its result.
-        contacts: What was imported, to find the rows' lines in: a path, bytes, text, a data frame,
-            or a list or another collection of records. Lines of a workbook are its rows, and
-            record n is line n + 1. Anything else can be read only once, and gives no lines.
-        contacts_encoding: The encoding of the contacts, as it was given for the import.
-        contacts_columns: The ``columns`` of the import, if it was given any.
-        encoding: The encoding of the platform's file, if it cannot be found out.
+        report: The report of the import or its result; it can have been stored.
+        contacts: The imported contacts, to find the lines of the rows: a path, bytes, text, a data
+            frame, or a list or another collection of records. Lines of a workbook are its rows, and
+            record n is line n + 1. Other sources can be read only once, and give no lines.
+        contacts_encoding: The encoding of the contacts, as for the import.
+        contacts_columns: The ``columns`` of the import, if it had any.
+        encoding: The encoding of the platform's file, if it cannot be detected.
 
     Raises:
-        InvalidRequest: an argument is wrong; or the file is a message and not
-            rows, or not text in a known encoding.
+        InvalidRequest: an argument is not valid; or the file is a message and not
+            rows, or is not text in a known encoding.
         StorageError: the platform gives no file, or it cannot be downloaded.
-        APIError: status 400 without a code: the platform forgets an import after 30 days.
+        APIError: status 400 without a code: the platform deletes an import after 30 days.
         ConfigurationError: the temporary folder cannot be written.
     """
     reports = (ImportReport, ImportResult)
@@ -86,7 +86,7 @@ def rejected_rows(
         ]
     )
     if isinstance(contacts, str):
-        as_source(contacts)  # refuses a path that was given as text, and reads nothing
+        as_source(contacts)  # refuses a path that was passed as text, and reads nothing
     results = (report,) if isinstance(report, ImportResult) else report.parts or (report.result,)
 
     def given() -> Rows | None:
@@ -99,7 +99,7 @@ def rejected_rows(
 
 
 def _renamed(rows: Rows, columns: Mapping[str, str]) -> Rows:
-    """Give the columns the names under which they went out."""
+    """Rename the columns as for the import."""
     with closing(rows):
         yield from (
             (line, list(rename_columns(cells, columns, line=line).cells))
@@ -115,7 +115,7 @@ async def _rows_of_parts(
     contacts: Callable[[], Rows | None],
     encoding: str | None,
 ) -> AsyncGenerator[RejectedRow, None]:
-    """Go through the rows of all parts, which were imported in the order of the contacts."""
+    """Yield the rows of all parts, which were imported in the order of the contacts."""
     last_line = 0
     for result in results:
         rows = contacts()
@@ -127,7 +127,7 @@ async def _rows_of_parts(
 
 
 def _below(rows: Rows, line: int) -> Rows:
-    """Leave out what stands in an earlier part: a later row may be the same."""
+    """Leave out the lines of earlier parts, because a later row can be identical."""
     with closing(rows):
         yield from islice(rows, 1)
         yield from (row for row in rows if row[0] > line)
@@ -160,14 +160,14 @@ async def _rows(
 def _warn_of_no_row(result: ImportResult) -> None:
     _log.warning(
         "the platform counts %s rejected rows in import %s, and its file of them has none; "
-        "look at the import in the console",
+        "check the import in the console",
         result.errors,
         result.import_sn,
     )
 
 
 async def _download(nl: NewsLeopard, result: ImportResult, path: Path) -> None:
-    """Download by the link that is known, if it still works, else by a fresh one."""
+    """Download by the stored link if it still works, else by a fresh one."""
     known = _link(result)
     if known is not None and await _is_downloaded(nl, known, path):
         return
@@ -176,8 +176,8 @@ async def _download(nl: NewsLeopard, result: ImportResult, path: Path) -> None:
         fresh = _link(await nl.contacts.get_import(result.import_sn))
         if fresh is None:
             raise StorageError(
-                f"the platform gives no file of the rows of import {result.import_sn} that it "
-                "rejected; look at the import in the console"
+                f"the platform gives no file of the rejected rows of import {result.import_sn}; "
+                "check the import in the console"
             )
         await nl.reports.download(fresh, path)
 
@@ -185,7 +185,7 @@ async def _download(nl: NewsLeopard, result: ImportResult, path: Path) -> None:
 
 
 async def _is_downloaded(nl: NewsLeopard, link: ReportLink, path: Path) -> bool:
-    """Try a link that may have been kept for long."""
+    """Try a link that can have expired."""
     try:
         await nl.reports.download(link, path)
     except StorageError as error:
@@ -196,7 +196,7 @@ async def _is_downloaded(nl: NewsLeopard, link: ReportLink, path: Path) -> bool:
 
 
 def _link(result: ImportResult) -> ReportLink | None:
-    """Return the link to the file, unless there is none or its query was cut off."""
+    """Return the link to the file, unless it is missing or its query was removed."""
     url = result.error_url
     if not url or ("?" in url and redact_url(url) == url):
         return None

@@ -1,4 +1,4 @@
-"""Export a report: links before → export → watch the links → download."""
+"""Export a report: read the links → export → poll the links → download."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["ReportCompletion", "export_report", "wait_for_report"]
 States = tuple[ReportState, ...]
 
 _EXPORT_PERIOD: Final = timedelta(hours=1)
-"""How often a campaign may be exported. Source: 呼叫頻率最多1次/1小時; documented (T111)."""
+"""How often a campaign can be exported. Source: 呼叫頻率最多1次/1小時; documented (T111)."""
 
 
 @pipeline
@@ -59,34 +59,35 @@ async def export_report(
     checkpoint: CheckpointLike | None = None,
     webhook: Webhooks | None = None,
 ) -> CampaignReport:
-    """Export a campaign's report, wait until it is there, and download it.
+    """Export a campaign's report, wait until it is complete, and download it.
 
     If the campaign was exported within the last hour, or nothing new has happened since, the
-    report is the last one, and says so; within the hour it comes at once, unless that export
-    is so young that its files may still be on their way.
+    outcome is the last report with ``unchanged``. Within the hour it is returned immediately,
+    unless that export is so recent that its files can still be incomplete.
 
-    If the first look at the links is refused, there is no file yet, and the export decides. After
-    the export a refused look means "not ready", for `Polling.settle_s`; later it is the error.
+    If the first read of the links is refused, no file exists yet, and the export decides. After
+    the export, a refusal means "not ready" for `Polling.settle_s`; later it is raised.
 
     Args:
         nl: The client.
         campaign_sn: A campaign whose sending is complete.
-        download_to: A folder for the files, made if need be; None downloads nothing.
-        polling: How the report is watched.
+        download_to: A folder for the files, created if it is missing; None downloads nothing.
+        polling: How the report is polled.
         progress: Called with every event; or an `EventFeed`, to loop over them.
-        checkpoint: A path; run again with it, the export goes on where it was.
-        webhook: Receives the platform's call when the report is ready: the links are looked at
-            then, and once more, since two looks must have seen the same files.
+        checkpoint: A path; run again with it, the export resumes.
+        webhook: Receives the platform's call when the report is ready. The links are polled
+            then, and once more, because two polls must show the same files.
 
     Raises:
-        CampaignNotReportable: unknown, not yours, or not in a state for it; by its code 40303 to
-            the export, or to the links for longer than `Polling.settle_s` after it. If the
-            account has states of campaigns, the message says that of this one.
-        APIError: the platform refused the same otherwise.
-        DeadlineExceeded: it was not ready in time; that is not a failure. An hour after the
-            export, the next run begins another one.
+        CampaignNotReportable: the campaign is unknown, belongs to another account, or has a state
+            without reports; by the code 40303 of the export, or of the links for longer than
+            `Polling.settle_s` after it. If the account can read states of campaigns, the message
+            contains the state.
+        APIError: the platform refused the same in another way.
+        DeadlineExceeded: it was not ready before the deadline; that is not a failure. An hour after
+            the export, the next run begins another one.
         StorageError: a file could not be downloaded.
-        InvalidRequest: the folder cannot be made; nothing was sent.
+        InvalidRequest: the folder cannot be created; nothing was sent.
         InUse: another run is using the checkpoint.
     """
     raise_problems(
@@ -106,7 +107,7 @@ async def export_report(
         checkpoint=checkpoint,
     ) as run:
         if folder is not None:
-            # Before the export, which can be had once an hour.
+            # Before the export, because an export is possible only once an hour.
             folder = await steps.make_folder(folder)
         try:
             with expecting(webhook, run, steps.export_report) as expected:
@@ -131,8 +132,8 @@ def _plan(*, downloads: bool) -> Plan:
 async def _report(
     run: Runner, campaign_sn: CampaignSn, polling: Polling, webhook: ExpectedWebhook | None
 ) -> CampaignReport:
-    """Begin an export, and watch it."""
-    before = await _look_before(run, campaign_sn)
+    """Begin an export, and poll it."""
+    before = await _read_before(run, campaign_sn)
     ago_s, doubt = await _export(run, campaign_sn, webhook)
     if ago_s is not None:
         # The other export has another webhook, or none.
@@ -144,7 +145,7 @@ async def _report(
     except DeadlineExceeded:
         began = run.done_at(steps.export_report)
         if began is not None and run.now() >= began + _EXPORT_PERIOD:
-            # Nothing came of it, with any answer: a later run may begin another one.
+            # The export produced nothing within its hour, so a later run can begin another.
             await run.forget(steps.export_report)
         raise
 
@@ -152,11 +153,11 @@ async def _report(
 async def _explained(
     run: Runner, campaign_sn: CampaignSn, refusal: CampaignNotReportable
 ) -> CampaignNotReportable:
-    """Describe the state of a campaign that has no report, if that can be asked for."""
+    """Add the state of the campaign to a refusal, if the state can be read."""
     try:
         status = await run.step(excusing(get_status, lambda _: True), campaign_sn, keep=False)
     except NewsLeopardError:
-        # If the look fails for any reason, the refusal is still raised.
+        # If the state cannot be read, the refusal is raised unchanged.
         status = None
     if status is None or status.state.is_success:
         return refusal
@@ -171,11 +172,11 @@ async def _explained(
     ).with_answer_of(refusal)
 
 
-async def _look_before(run: Runner, campaign_sn: CampaignSn) -> States:
-    """Look at the files as they are before the export; a refused look has seen none.
+async def _read_before(run: Runner, campaign_sn: CampaignSn) -> States:
+    """Read the files that exist before the export; a refusal counts as no files.
 
-    How the platform answers before the first export is not documented (T117). Whether there can
-    be one is what the export itself is asked.
+    How the platform answers before the first export is not documented (T117). The answer to the
+    export itself decides whether a report is possible.
     """
     step = steps.get_report_state
     if run.has(step):
@@ -188,27 +189,27 @@ async def _look_before(run: Runner, campaign_sn: CampaignSn) -> States:
 async def _export(
     run: Runner, campaign_sn: CampaignSn, webhook: ExpectedWebhook | None
 ) -> tuple[float | None, str]:
-    """Begin the export; one that is not known to have begun is begun again by a later run.
+    """Begin the export; a later run begins it again if it is unknown whether it has begun.
 
     That is harmless: the platform ignores a second export within the hour.
 
-    Returns: How many seconds ago another export began, if it keeps this one from being sent; and
-        why it is not known whether this one began.
+    Returns: How many seconds ago another export began, if it prevents this one; and
+        the reason if it is unknown whether this one began.
     """
     step = steps.export_report
     if run.has(step) and await run.step(step, campaign_sn) is True:
         return None, ""
-    # Only what has begun is kept: a run that was killed between keeping something else and
-    # forgetting it would leave a checkpoint that exports nothing.
+    # Only an export that has begun is stored. If another result were stored and then removed, a run
+    # that stops between the two would leave a checkpoint that exports nothing.
     try:
         began = await run.step(registering(step, webhook), campaign_sn, keep=False)
     except NewsLeopardError:
-        # Nothing was exported, and by the next run there may be other files.
+        # Nothing was exported, and the files can be different at the next run.
         with contextlib.suppress(Exception):
             await run.forget(steps.get_report_state)
         raise
     if isinstance(began, str):
-        return None, f"whether its export has begun is not known: {began}"
+        return None, f"it is unknown whether its export has begun: {began}"
     if began is True:
         await run.record_result(step, began)
         return None, ""
@@ -225,20 +226,20 @@ async def wait_for_report(
     progress: Progress | None = None,
     checkpoint: CheckpointLike | None = None,
 ) -> CampaignReport:
-    """Wait until an export that was begun elsewhere is there.
+    """Wait for a report whose export was begun elsewhere.
 
     Args:
         nl: The client.
         campaign_sn: The campaign.
-        before: The links as they were before the export.
-        polling: How the report is watched.
+        before: The links before the export.
+        polling: How the report is polled.
         progress: Called with every event; or an `EventFeed`, to loop over them.
         checkpoint: A path, as for the other pipelines.
 
     Raises:
         APIError: its links are refused for longer than `Polling.settle_s`; with the code 40303
             it is `CampaignNotReportable`.
-        DeadlineExceeded: it was not ready in time; that is not a failure.
+        DeadlineExceeded: it was not ready before the deadline; that is not a failure.
     """
     raise_problems(problems_of_polling(polling))
     states = tuple(ReportState(type=link.type, created=link.created) for link in before)
@@ -261,7 +262,7 @@ async def _poll_report(
     doubt: str = "",
     webhook: ExpectedWebhook | None = None,
 ) -> CampaignReport:
-    """Look at the files until the report is complete; not at all if it is already."""
+    """Poll the files until the report is complete; if it already is, do not poll."""
     completion = ReportCompletion(frozenset(before), polling.settle_s)
     states = before
     if ago_s is None or not completion.join(states, run.now(), ago_s, polling.first_s):
@@ -281,22 +282,22 @@ async def _poll_report(
 
 
 _SKEW: Final = timedelta(minutes=1)
-"""By how much the platform's clock may be behind ours. Chosen: a machine that keeps its time at
-all is nearer; beyond that, the files are waited for as if they were older ones."""
+"""By how much the platform's clock can be behind ours. Chosen: synchronised clocks differ by less
+than a minute. If they differ by more, the files are polled as if they were older."""
 
 
 @attrs.define
 class ReportCompletion:
-    """Says when a report is complete, from one look at its files after another.
+    """Decides whether a report is complete, from one poll of its files after another.
 
-    It is complete when at least one file is new and two looks saw the same; or when there
-    are files and nothing new came for `settle_s`, which is a valid end: the platform makes
-    a new file only where something new has happened.
+    It is complete if at least one file is new and two polls show the same files; or if
+    files exist and no new file came for `settle_s`. The second case is valid, because the platform
+    creates a new file only if something new has happened.
 
     Attributes:
         before: The files before the export.
-        settle_s: How long nothing new must come, in seconds.
-        changed: Whether something new was seen.
+        settle_s: How long no new file must come, in seconds.
+        changed: Whether a new file was found.
     """
 
     before: frozenset[ReportState]
@@ -305,7 +306,7 @@ class ReportCompletion:
     _last: frozenset[ReportState] | None = None
 
     def is_done(self, states: States, elapsed_s: float) -> bool:
-        """Judge a look, ``elapsed_s`` after the first."""
+        """Return whether the report is complete, ``elapsed_s`` after the first poll."""
         now, last = frozenset(states), self._last
         self._last = now
         self.changed = bool(now - self.before)
@@ -314,13 +315,13 @@ class ReportCompletion:
         return bool(now) and elapsed_s >= self.settle_s
 
     def join(self, states: States, now: datetime, ago_s: float, stands_still_s: float) -> bool:
-        """Take over an export that began earlier, and say whether its report is complete.
+        """Continue an export that began earlier; return whether its report is complete.
 
         Args:
-            states: The files as they are.
-            now: When.
+            states: The present files.
+            now: The time of these files.
             ago_s: How many seconds before that the export began.
-            stands_still_s: For how long no file must have come, which is as good as two looks.
+            stands_still_s: For how long no file must have come; this replaces the second poll.
         """
         began = now - timedelta(seconds=ago_s) - _SKEW
         ages_s = {each: (now - each.created).total_seconds() for each in states if each.created}

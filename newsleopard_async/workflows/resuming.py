@@ -1,7 +1,7 @@
-"""Runs that other processes began: what is known of them, and going on with what is left.
+"""Runs that other processes began: list their states, and resume the runs that are due.
 
-A store keeps a record of each run, under its key. All that is said of a run is read off that; to
-look changes nothing, and keeps no run away.
+A store keeps a record of each run under its key. The state of a run is derived from the record.
+Reading changes nothing, and blocks no run.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ _PIPELINES: Final[Mapping[str | None, Callable[..., Awaitable[Any]]]] = {
     "send_once": send_once,
     "trigger_automation": trigger_automation,
 }
-"""What has a send key."""
+"""The pipelines with a send key."""
 
 _PASSES_IN: Final = timedelta(minutes=5)
-"""Chosen: an hour in which the platform is down costs a run a dozen tries, and not the day."""
+"""Chosen: while the platform is down for an hour, a run tries 12 times, at a small part of the
+daily quota."""
 
 RunStateName = Literal[
     "running",
@@ -70,31 +71,32 @@ RunStateName = Literal[
 
 @attrs.frozen(kw_only=True)
 class RunState(Plain):
-    """What is known of a run, read off its record.
+    """The state of a run, derived from its record.
 
     Attributes:
-        send_key: Its key.
-        state: ``running``: a process has it. ``interrupted``: its process ended in the middle, or
-            somebody has decided about it since. ``waiting``: the same call makes sense again.
-            ``checking``: it is not known whether a list was created or an export began; a later run
-            finds out. ``held``: it is not known whether something was submitted; a later run looks,
-            or a person decides (`resolve`). ``failed``: it needs a change. ``done``.
-            ``abandoned``: a person decided so. ``unreadable``: the record is damaged, or of a newer
-            version of this library.
+        send_key: The key of the run.
+        state: ``running``: a process has it. ``interrupted``: its process ended during the run, or
+            a person has decided about it since. ``waiting``: the same call can succeed later.
+            ``checking``: it is unknown whether a list was created or an export began; a later run
+            finds out. ``held``: it is unknown whether a campaign or event was submitted; a later
+            run looks it up, or a person decides (`resolve`). ``failed``: it needs a change.
+            ``done``: it ended with success. ``abandoned``: a person decided that it must not
+            continue. ``unreadable``: the record is damaged, or has a newer version.
         pipeline: ``send_campaign``, ``send_once``, ``trigger_automation``; None if unreadable.
-        step: What it was doing, or what it is not known of whether it took effect; None if
-            nothing is left, or nothing was begun.
-        part: The part of the contacts that the step is about, from 1, if they are divided.
-        campaign_sn: The campaign, once it was accepted.
+        step: The active step, or the step whose outcome is unknown; None if all steps are done, or
+            none was begun.
+        part: The number of the part of the contacts, from 1, if they are divided.
+        campaign_sn: The campaign, after it was accepted.
         list_sn: The list that was created or found for the contacts.
         import_sn: The last import that was begun.
-        error: The class of the error that the last run ended with.
-        message: What it said, without any contact or key; or why the record cannot be read.
-        look_again_at: From when on another run makes sense, in UTC; None if none does before a
-            person has decided or changed something, or if it does at once.
-        updated_at: When something was last noted, in UTC.
-        held_until: Until when its process has it unless that renews it, in UTC; None if none has,
-            or if it has a lock, which ends with the process.
+        error: The class of the error that ended the last run.
+        message: The message of that error, without any contact or key; or why the record cannot be
+            read.
+        look_again_at: When another run makes sense, in UTC; None if it makes sense now, or only
+            after a person has decided or changed something.
+        updated_at: When the record last changed, in UTC.
+        held_until: When the lease of its process ends unless it is renewed, in UTC; None without a
+            process, or if the process has a lock, which ends with the process.
     """
 
     send_key: str
@@ -112,7 +114,7 @@ class RunState(Plain):
     held_until: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
-        """Say whether another run makes sense now, without a person's help.
+        """Return whether another run makes sense now, without the help of a person.
 
         Args:
             now: The time; aware.
@@ -131,9 +133,9 @@ class ResumedRun:
     """A run that was resumed.
 
     Attributes:
-        run: What was known of it before.
-        outcome: What its pipeline returned; None if it failed.
-        error: What it raised; else None.
+        run: Its state before.
+        outcome: The return value of its pipeline; None if it failed.
+        error: The exception of its pipeline; else None.
     """
 
     run: RunState
@@ -146,8 +148,8 @@ Inputs: TypeAlias = (
     | Callable[[RunState], Mapping[str, Any] | None]
     | Callable[[RunState], Awaitable[Mapping[str, Any] | None]]
 )
-"""What runs were begun with, as the arguments of their pipelines by name: by their send keys, or
-from a function, async or not, that returns them, or None to leave a run."""
+"""The arguments of the runs' pipelines, by name: a mapping by send key, or a function, async or
+not, that returns the arguments, or None to skip a run."""
 
 
 def runs(
@@ -155,13 +157,13 @@ def runs(
 ) -> Listing[RunState]:
     """List the runs of a store, from any process: ``await`` gives all, ``async for`` one by one.
 
-    It writes nothing, and keeps no run away.
+    It writes nothing, and blocks no run.
 
     Args:
-        store: Where they are, such as `NewsLeopard.store`.
-        keys: The send keys to look at, in their order; None: all, sorted. A key without a run is
+        store: The store, such as `NewsLeopard.store`.
+        keys: The send keys to read, in this order; None: all, sorted. A key without a run is
             left out.
-        now: The time, by which it is judged whether a process has a run; aware. None: the system's.
+        now: The time that decides whether a process has a run; aware. None: the system's.
 
     Raises:
         InvalidRequest: it is not a store.
@@ -171,7 +173,7 @@ def runs(
     wanted = None if keys is None else tuple(keys)
 
     async def states() -> AsyncGenerator[RunState, None]:
-        # All keys first: no listing stays open in the store while a caller works on each run.
+        # All keys first, so no listing stays open in the store while the caller works.
         for key in await keys_of(store) if wanted is None else wanted:
             run, _ = await _look(store, key, now or SystemClock().now())
             if run is not None:
@@ -181,12 +183,12 @@ def runs(
 
 
 async def _look(store: Store, key: str, now: datetime) -> tuple[RunState | None, str | None]:
-    """Read the state of one run, and the hash of its account; None if it is there no more."""
+    """Return the state of one run, and the hash of its account; None if it does not exist."""
     try:
         kept = await store.load(key)
         stored = None if kept is None else read_run_record(kept.data)
     except (ConfigurationError, InvalidRequest) as error:
-        # One that cannot be read must not hide the others.
+        # A record that cannot be read must not hide the other runs.
         return RunState(send_key=key, state="unreadable", message=str(error)), None
     if stored is None:
         return None, None
@@ -200,7 +202,7 @@ async def _is_locked(store: Store, key: str) -> bool:
 
 
 def state_of(key: str, stored: RunRecord, now: datetime, *, is_locked: bool = False) -> RunState:
-    """Say what is known of a run by its record, and by its lock if the store has locks."""
+    """Return the state of a run by its record, and by its lock if the store has locks."""
     state = _state(stored, now, is_locked=is_locked)
     at = None if state == "done" else _place(stored)
     ended = stored.ended if state in {"waiting", "checking", "held", "failed"} else None
@@ -226,7 +228,7 @@ def state_of(key: str, stored: RunRecord, now: datetime, *, is_locked: bool = Fa
 
 
 def _look_again_at(ended: RunEnd) -> datetime | None:
-    """Say when another run makes sense; of what passes it is not always known when."""
+    """Return when another run makes sense; 5 minutes later if the error has no time."""
     if ended.look_again_at is None and ended.state in {"waiting", "checking"}:
         return moved(ended.at, _PASSES_IN)
     return ended.look_again_at
@@ -240,19 +242,19 @@ def _state(stored: RunRecord, now: datetime, *, is_locked: bool) -> RunStateName
     if stored.ended is None:
         return "interrupted"
     if stored.ended.state == "held" and in_doubt(stored.records) is None:
-        # A person has decided, or its process has reported what became of it.
+        # A person has decided, or its process has reported the outcome.
         return "interrupted"
     return stored.ended.state
 
 
 def _place(stored: RunRecord) -> str | None:
-    """Name the record of what a run is at: what is in doubt, what it began, or did last."""
+    """Return the key of the step that is in doubt, else of the last step begun, else done."""
     begun = {key: record for key, record in stored.records.items() if not record.is_done}
     return in_doubt(stored.records) or _latest(begun) or _latest(stored.records)
 
 
 def _latest(records: Mapping[str, StepRecord]) -> str | None:
-    # Of several at one instant, the one that was noted last.
+    # For several at the same instant, the one that was stored last.
     return max(reversed(list(records)), key=lambda key: records[key].at, default=None)
 
 
@@ -269,7 +271,7 @@ def _code(stored: RunRecord, key: str) -> Any:
 
 
 def _found_list(stored: RunRecord) -> Any:
-    """Return the list that was there already, if there is no doubt which one was taken."""
+    """Return the existing list that was found, if the name was unambiguous."""
     match _code(stored, "find_lists"):
         case [{"sn": str(sn)}]:
             return sn
@@ -281,25 +283,25 @@ def _found_list(stored: RunRecord) -> Any:
 async def resume_due(
     nl: NewsLeopard, store: Store, inputs: Inputs, *, now: datetime | None = None
 ) -> tuple[ResumedRun, ...]:
-    """Go on with the runs that earlier processes left, and for which it is time.
+    """Resume the runs that earlier processes left, if they are due.
 
-    These are the runs that were interrupted, and those that wait, or are in doubt, whose
-    `RunState.look_again_at` has come. A run that another process has, of another account, or
-    without input, is left alone. The others are resumed one after another, as if their pipelines
-    were called again: nothing is sent twice. Call it at the start of a worker, and then every
-    minute or so; any number of workers may do so at once.
+    These are the runs that were interrupted, and the waiting runs and runs in doubt whose
+    `RunState.look_again_at` has come. Runs of another process, of another account, or
+    without input are skipped. The others are resumed one after another, like a repeated call of
+    their pipelines: nothing is sent twice. Call it at the start of a worker, and then about every
+    minute; any number of workers can do so at the same time.
 
     Args:
-        nl: The client. The pipelines keep their runs in ``store``, whichever it was opened with.
-        store: Where the runs are.
-        inputs: What they were begun with, as the arguments of their pipelines by name, without
+        nl: The client. The pipelines keep their runs in ``store``, not in the client's store.
+        store: The store of the runs.
+        inputs: The arguments of the runs' pipelines by name, without
             ``send_key``: a mapping by send key, or a function, async or not, of the `RunState`.
-        now: The time, by which it is judged what is due; aware. None: the client's.
-    Returns: What became of each, in the order in which it was resumed. An error of one run
-        ends that run alone, and is logged.
+        now: The time that decides which runs are due; aware. None: the client's.
+    Returns: The outcome of each run, in the order in which they were resumed. An error of one run
+        ends only that run, and is logged.
 
     Raises:
-        InvalidRequest: it is not a store, or these are not inputs.
+        InvalidRequest: ``store`` is not a store, or ``inputs`` has another type.
         ConnectionFailed: the store cannot be reached.
     """
     check_store(store)
@@ -320,30 +322,30 @@ async def resume_due(
 
 
 async def _due(nl: NewsLeopard, key: str, now: datetime) -> RunState | None:
-    """Return the state of a run of this client's account that is due."""
+    """Return the state of a run that is due and belongs to this client's account."""
     run, account = await _look(nl.store, key, now)
     if account not in (None, nl._api.account):  # noqa: SLF001 - no public name says which it is
         return None
     if run is not None and run.state == "unreadable":
-        # Else a store that is set up wrongly would look as if nothing was due.
+        # Without this line, a misconfigured store would look as if no run was due.
         _log.warning("the run %r cannot be resumed: %s", key, run.message)
     return run if run is not None and run.is_due(now) else None
 
 
 async def _resume(nl: NewsLeopard, run: RunState, inputs: Inputs) -> ResumedRun | None:
-    """Go on with one run; None if it is left."""
+    """Resume one run; None if it is skipped."""
     try:
         outcome = await _go_on(nl, run, inputs)
     except InUse as error:
         _log.info("the run %r is left to another process: %s", run.send_key, error)
         return None
-    except Exception as error:  # noqa: BLE001 - whatever it is, the others have their turn
-        # What an error of something else says may hold anything.
-        said = f": {error}" if isinstance(error, NewsLeopardError) else ""
-        _log.warning("the run %r ended with %s%s", run.send_key, type(error).__name__, said)
+    except Exception as error:  # noqa: BLE001 - an error of one run must not stop the others
+        # The message of a foreign error can contain contacts or keys.
+        message = f": {error}" if isinstance(error, NewsLeopardError) else ""
+        _log.warning("the run %r ended with %s%s", run.send_key, type(error).__name__, message)
         frames = error.__traceback__
         assert frames is not None
-        # The error is kept, and this frame has the contacts.
+        # The error is returned, so its traceback must not contain this frame with the contacts.
         return ResumedRun(run=run, error=error.with_traceback(frames.tb_next))
     return None if outcome is None else ResumedRun(run=run, outcome=outcome)
 
@@ -371,21 +373,22 @@ async def resolve(
     decision: Decision,
     campaign_sn: CampaignSn | None = None,
 ) -> None:
-    """Decide, from any process, about a run of which it is not known whether it has submitted.
+    """Decide, from any process, about a run whose submit has an unknown outcome.
 
-    Look in the console first (活動列表, or 自動化 for an event). Then call the pipeline again, or
-    let `resume_due` do so.
+    Check the console first (活動列表, or 自動化 for an event). Then call the pipeline again, or
+    `resume_due`.
 
     Args:
-        store: Where the run is.
-        send_key: Its key.
-        decision: ``sent``: it took effect; ``resubmit``: it did not, do it; ``abandon``: leave it,
-            and refuse to go on.
+        store: The store of the run.
+        send_key: The key of the run.
+        decision: ``sent``: the step took effect. ``resubmit``: it did not; repeat it.
+            ``abandon``: never continue this run.
         campaign_sn: The campaign's code, with ``sent``, unless the record has it.
 
     Raises:
-        InvalidRequest: there is no such run, or nothing to decide about it; the code is missing, or
-            is another; or the request may still be on its way, which the rule ``too-early`` says.
+        InvalidRequest: the run does not exist, or there is nothing to decide; the code is missing,
+            or is not the code of the campaign; or the request was sent so recently that it can
+            still take effect (the rule ``too-early``).
         InUse: a process has the run.
     """
     check_store(store)

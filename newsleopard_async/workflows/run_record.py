@@ -1,4 +1,4 @@
-"""What is kept of a run, as it is stored: one version of JSON, with a checksum."""
+"""The record of a run as it is stored: JSON with a version and a checksum."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ __all__ = [
 ]
 
 VERSION: Final = 4
-"""Version 2 had no ids of requests, and version 3 did not say which run wrote, holds or ended it.
-Both are read as they are; a library that knows no later one would take what was added for damage.
+"""Version 2 had no request ids; version 3 did not contain the run that wrote, holds or ended it.
+Both are still read. A library that does not know a later version would report it as damaged.
 """
 
 LEASE: Final = timedelta(seconds=20)
-"""How long a run holds a record of a store without locks, unless it says again that it lives.
+"""How long a run holds a record of a store without locks, unless it renews the lease.
 
-Chosen: four renewals (`lease`), so that a store that is away for some seconds costs nothing. A
-run that died keeps others waiting for no longer.
+Chosen: four renewals (`lease`), so a store that is unreachable for some seconds costs nothing.
+After the process of a run has ended, other runs wait for at most 20 s.
 """
 
 ANSWERED: Final = "answered"
-"""The result of an intent whose answer said that it took effect, and cannot be used."""
+"""The result of an intent whose answer reported success, but cannot be used."""
 
 SUBMIT: Final = "submit"
 SUBMIT_ONCE: Final = "submit_once"
@@ -63,7 +63,7 @@ CREATE: Final = "create_list"
 FIND_EARLIER: Final = "find_earlier"
 
 DECISIVE: Final = frozenset({SUBMIT, SUBMIT_ONCE, UPLOAD_ONCE, SEND_EVENT})
-"""The steps that a person may have to decide about: what they do can reach a reader."""
+"""The steps that a person can have to decide about, because they can send mails."""
 
 IMPORTS: Final = frozenset({"import_text", "upload_file"})
 
@@ -82,25 +82,26 @@ _STEPS: Final[Mapping[str, frozenset[str]]] = {
     "send_once": frozenset({FIND_EARLIER, SUBMIT_ONCE, UPLOAD_ONCE, DELETE, "get_status"}),
     "trigger_automation": frozenset({SEND_EVENT}),
 }
-"""What each pipeline keeps. A step of another name would not be seen, and be done again."""
+"""The steps that each pipeline stores. A step with another name would not be read, and so would be
+repeated."""
 
 _OF_PARTS: Final = re.compile(r"(upload_file|get_import|send_event)\.(?:[2-9]|[1-9][0-9]{1,2})")
-"""Steps of the further parts of contacts, whose number is part of their name."""
+"""The steps of further parts of the contacts; the number of the part is in the name."""
 
 _HAVE_INTENTS: Final = IMPORTS | DECISIVE | {CREATE, DELETE}
 
 
 @attrs.frozen(kw_only=True)
 class StepRecord(Plain):
-    """What is known of a step.
+    """The state of a step.
 
     Attributes:
         state: ``intent`` before a step that writes, then ``done``.
-        at: When that was written.
-        result: What it gave, as plain data; of an intent ``answered``, if the server said that
-            it took effect and its answer cannot be used.
-        request_id: The id of the request that it made last, if there was one.
-        writer: The run that stored the intent, by its random id; None if that is not known.
+        at: When the record was written.
+        result: The result, as plain data; for an intent ``answered``, if the answer reported
+            success and cannot be used.
+        request_id: The id of the last request of the step, if it sent any.
+        writer: The random id of the run that stored the intent; None if it is unknown.
     """
 
     state: str
@@ -120,17 +121,17 @@ EndState = Literal["done", "failed", "waiting", "checking", "held"]
 
 @attrs.frozen(kw_only=True)
 class RunEnd(Plain):
-    """How the last run ended; one that was killed or cancelled leaves nothing.
+    """How the last run ended; a run that was cancelled or whose process ended leaves none.
 
     Attributes:
         state: ``done``; ``failed`` if something must be changed before the next run; ``waiting`` if
-            the same call may be made again; ``checking`` if it is not known whether a list was
-            created or an export began, which a later run finds out; ``held`` if it is not known
-            whether something was submitted, which a person or a later look decides.
-        at: When, in UTC.
+            the same call can succeed later; ``checking`` if it is unknown whether a list was
+            created or an export began, which a later run finds out; ``held`` if it is unknown
+            whether something was submitted, which a person or a later lookup decides.
+        at: When it ended, in UTC.
         error: The class of its error, or None.
-        message: What the error said, without any contact or key; at most 500 characters.
-        look_again_at: From when on another run makes sense, in UTC, if that is known.
+        message: The message of the error, without any contact or key; at most 500 characters.
+        look_again_at: When another run makes sense, in UTC, if that is known.
     """
 
     state: EndState
@@ -142,21 +143,9 @@ class RunEnd(Plain):
 
 @attrs.frozen(kw_only=True)
 class RunRecord:
-    """The fields of a checkpoint as they are stored, of which each is checked on reading.
+    """The fields of a checkpoint as they are stored; each field is checked when it is read.
 
-    Attributes:
-        pipeline: Which pipeline.
-        input_hash: Of what it was asked to do.
-        input_parts: Of each part of that; empty if it was made before there were any.
-        token: The marker in a campaign's name is made of it.
-        records: Step by step.
-        abandoned: Whether a person decided that it is not to go on.
-        send_key: Under which key it was begun; None for the checkpoint of a path.
-        account: A hash of origin and API key, of which nothing can be found out.
-        writer: The run that wrote last, by its random id.
-        held_until: When the hold of a run ends unless it is renewed, in UTC; None if no run has
-            it, or its lock is not in the record.
-        ended: How the last run ended; None while one is under way, or if it was killed.
+    The fields are those of `Checkpoint`, which documents them.
     """
 
     pipeline: str
@@ -172,24 +161,24 @@ class RunRecord:
     ended: RunEnd | None = attrs.field(default=None, metadata=LATER)
 
     def held_for(self, now: datetime) -> timedelta | None:
-        """Return how much longer a run holds it unless that is renewed; None if none does.
+        """Return for how much longer a run holds the record; None if no run does.
 
-        The clocks of two hosts may differ by up to a lease. What says more than that is wrong.
+        The clocks of two hosts can differ by up to a lease. A longer hold is not valid.
         """
         left = timedelta(0) if self.held_until is None else self.held_until - now
         return left if timedelta(0) < left <= 2 * LEASE else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as it is stored, with its version and a checksum."""
+        """Return the data to store, with its version and a checksum."""
         fields: dict[str, Any] = {"version": VERSION, **to_plain(self)}
         return {**fields, "checksum": checksum(fields)}
 
 
 def read_run_record(data: object) -> RunRecord:
-    """Check what was stored, and bring an older version up to this one.
+    """Check stored data, and migrate an older version to this one.
 
     Raises:
-        InvalidRequest: it is of a newer version, damaged, or was edited.
+        InvalidRequest: it has a newer version, is damaged, or was edited.
     """
     fields = dict(data) if isinstance(data, Mapping) else {}
     version = fields.get("version")
@@ -197,8 +186,8 @@ def read_run_record(data: object) -> RunRecord:
         raise InvalidRequest.of(
             "checkpoint",
             "version",
-            f"is of version {version}, and this library reads up to {VERSION}; finish it with the "
-            "library that wrote it",
+            f"has version {version}, and this library reads up to {VERSION}; finish the run with "
+            "the version of the library that wrote it",
         )
     try:
         if type(version) is int and version == 1:
@@ -206,35 +195,35 @@ def read_run_record(data: object) -> RunRecord:
         if fields.pop("checksum", None) == checksum(fields):
             return _validated(fields)
     except (InvalidRequest, KeyError, RecursionError, TypeError, ValueError):
-        pass  # Raised below: no cause shows what is in it.
+        pass  # Raised below, because the cause would show the content.
     raise InvalidRequest.of(
         "checkpoint",
         "format",
-        "is damaged, was edited, or is no checkpoint. Put it back from a backup; to decide about "
-        "a submit, call resolve(…) of the checkpoint, and do not edit it. If it is lost, look in "
-        "the console (活動列表) for what was sent before you begin anew",
+        "is damaged, was edited, or is not a checkpoint; restore it from a backup. To decide about "
+        "a submit, call resolve(…) of the checkpoint, and do not edit it. If it is lost, check in "
+        "the console (活動列表) what was sent before you start a new run",
     )
 
 
 def submits(pipeline: str) -> bool:
-    """Say whether a pipeline submits a campaign."""
+    """Return whether a pipeline submits a campaign."""
     return not {SUBMIT, SUBMIT_ONCE}.isdisjoint(_STEPS[pipeline])
 
 
 def in_doubt(records: Mapping[str, StepRecord]) -> str | None:
-    """Name the record of a step that reaches a reader, if its outcome is not known."""
+    """Return the key of the step that sends mails and whose outcome is unknown, if any."""
     open_ones = (key for key, record in records.items() if not record.is_done)
     return next((key for key in open_ones if step_of(key) in DECISIVE), None)
 
 
 def step_of(key: str) -> str:
-    """Return the name of the step that a record is of, without the number of its part."""
+    """Return the name of the step of a record, without the number of its part."""
     numbered = _OF_PARTS.fullmatch(key)
     return key if numbered is None else numbered[1]
 
 
 def checksum(fields: Mapping[str, Any]) -> str:
-    """Sum up all that is stored, whatever order it is in."""
+    """Return a hash of all stored fields; their order does not matter."""
     text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -243,8 +232,8 @@ def _validated(fields: dict[str, Any]) -> RunRecord:
     """Read the fields.
 
     Raises:
-        InvalidRequest: they do not fit.
-        KeyError, ValueError: there is a step or a state that its pipeline does not know.
+        InvalidRequest: the type of a field is wrong.
+        KeyError, ValueError: the pipeline has no such step or state.
     """
     del fields["version"]
     stored = from_plain(RunRecord, fields)
@@ -258,10 +247,10 @@ def _validated(fields: dict[str, Any]) -> RunRecord:
 
 
 def _migrated(fields: dict[str, Any]) -> RunRecord:
-    """Read version 1, which had neither a checksum nor parts, and kept codes as they came.
+    """Read version 1, which had neither a checksum nor parts, and did not check codes.
 
-    A list's code that can be used nowhere is as a lost reply: the list is looked up by name. An
-    import is made again.
+    A list code that is not usable is treated as a lost reply: the list is found by its name. An
+    import with such a code is repeated.
     """
     stored = _validated({**fields, "input_parts": {}})
     for step, record in tuple(stored.records.items()):

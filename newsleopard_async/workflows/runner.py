@@ -1,7 +1,7 @@
-"""The seam that carries a pipeline: run a step, at most once if need be, and let time pass.
+"""The interface between a pipeline and its runner: run a step, at most once if needed, and wait.
 
-A pipeline is plain code over a runner; a step is a module-level function of a client and
-plain data, giving plain data. The pipeline knows nothing of how it is carried.
+A pipeline is plain code over a runner. A step is a module-level function of a client and
+plain data that returns plain data. The pipeline does not depend on the kind of runner.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ class Step(Generic[Given, Gives]):
     """A named piece of work of a pipeline.
 
     Attributes:
-        name: By which a record of it is found again.
-        run: What it does.
-        gives: The type of its result, by which a record is read back.
-        request: The request that must not happen twice, for an error: ``run`` then takes an
-            `Observer` that sees it happen. None if repeating the step changes nothing.
-        writes: Whether it changes something at the platform, so that its intent is kept too,
-            though it may be repeated: from then on its input is fixed.
-        part: Which part of the contacts it is about, from 1, if there are several.
-        parts: How many there are; 1 if they are not divided.
-        serves: The step in whose phase of the plan it counts, if it is in no phase of its own.
-        keeps: What of a result is kept, logged and shown, if the rest is for this run alone.
-            ``gives`` is then the type of that.
+        name: The name of its record.
+        run: The function.
+        gives: The type of its result, to read the record.
+        request: The request that must not happen twice, for an error; ``run`` then takes an
+            `Observer`. None if repeating the step changes nothing.
+        writes: Whether it changes something at the platform but can be repeated. Its intent
+            is stored, and after that its input is fixed.
+        part: The number of its part of the contacts, from 1.
+        parts: The number of parts; 1 if the contacts are not divided.
+        serves: The step whose phase of the plan it belongs to, if it has no phase of its own.
+        keeps: Returns the part of a result that is stored, logged and shown, if the rest is only
+            for this run. ``gives`` is then the type of that part.
     """
 
     name: StepName
@@ -60,7 +60,7 @@ class Step(Generic[Given, Gives]):
 
     @property
     def key(self) -> str:
-        """The name of its record: that of a further part has a number."""
+        """The name of its record; for a further part, with its number."""
         return self.name if self.part == 1 else f"{self.name}.{self.part}"
 
     def of_part(self, part: int, parts: int) -> Self:
@@ -68,7 +68,7 @@ class Step(Generic[Given, Gives]):
         return attrs.evolve(self, part=part, parts=parts)
 
     def serving(self, step: AnyStep) -> Self:
-        """Return the step as a means to another one, in whose phase it counts."""
+        """Return the step as a helper of another step, in the phase of that step."""
         return attrs.evolve(self, serves=step.name)
 
 
@@ -82,7 +82,7 @@ def step(
     writes: bool = False,
     keeps: Callable[[Any], Any] = _all_of_it,
 ) -> Callable[[Run[Given, Gives]], Step[Given, Gives]]:
-    """Make a step of a module-level function, under its name."""
+    """Turn a module-level function into a step with its name."""
 
     def make(run: Run[Given, Gives]) -> Step[Given, Gives]:
         name = cast("StepName", run.__name__)
@@ -92,86 +92,86 @@ def step(
 
 
 class Runner(Protocol):
-    """What a pipeline needs in order to happen."""
+    """The interface that a pipeline uses to run its steps."""
 
     @property
     def token(self) -> str:
-        """Made up for this run, or of its send key; the same whenever it goes on."""
+        """The token of this run, or of its send key; a resumed run has the same one."""
         ...
 
     @property
     def send_key(self) -> str | None:
-        """Its send key, if it has one."""
+        """The send key of the run, if it has one."""
         ...
 
     @property
     def marker(self) -> str:
-        """What is added to the name of the campaign."""
+        """The text that is added to the name of the campaign."""
         ...
 
     @property
     def sought_marker(self) -> str:
-        """What is looked for in names of campaigns; it finds any submit of this run."""
+        """The text to search for in names of campaigns; it matches any submit of this run."""
         ...
 
     async def step(self, step: Step[Given, Gives], given: Given, *, keep: bool = True) -> Gives:
-        """Run a step, or give what it gave before.
+        """Run a step, or return its stored result.
 
         Args:
-            step: What to run.
+            step: The step.
             given: Its input.
-            keep: Whether the result is worth keeping; that of a poll is not, and that of a
+            keep: Whether to store the result; polls are not stored, and the result of a
                 step that must not happen twice always is.
 
         Raises:
-            OutcomeUnknown: it must not happen twice, and may have happened, now or in an
+            OutcomeUnknown: the step must not happen twice, and possibly happened, now or in an
                 earlier run.
         """
         ...
 
     def has(self, step: AnyStep) -> bool:
-        """Whether something is kept of a step: its result, or that it may have happened."""
+        """Whether a step has a record: its result, or its intent."""
         ...
 
     def in_doubt_since(self, step: AnyStep) -> datetime | None:
-        """Return since when it is not known whether a step happened; None where it is."""
+        """Return since when the outcome of a step is unknown; None if it is known."""
         ...
 
     async def has_news(self, step: AnyStep) -> bool:
-        """Whether the run that had begun a step has found out by now what became of it.
+        """Return whether the outcome of a step is no longer in doubt.
 
-        It may have been stopped on the wire, and be back with the answer.
+        The run that had begun the step was possibly suspended, and has now reported the outcome.
         """
         ...
 
     def done_at(self, step: AnyStep) -> datetime | None:
-        """Return when it was noted what a step gave; None if it is not known."""
+        """Return when the result of a step was stored; None if it was not."""
         ...
 
     def request_id(self, step: AnyStep) -> str | None:
-        """Return the id of the request that a step made, now or in an earlier run."""
+        """Return the id of the request of a step, in this run or an earlier one."""
         ...
 
     def is_answered(self, step: AnyStep) -> bool:
-        """Whether the server said that a step happened, by an answer that cannot be used."""
+        """Return whether the answer to a step reported success, but cannot be used."""
         ...
 
     async def record_result(self, step: AnyStep, result: Any) -> None:
-        """Note what a step gave that was found out by other means."""
+        """Store the result of a step that was found out in another way."""
         ...
 
     async def forget(self, step: AnyStep) -> None:
-        """Note that a step did not happen, which was found out by other means."""
+        """Remove the record of a step that did not happen."""
         ...
 
     def poll_step(self, step: AnyStep) -> AbstractAsyncContextManager[None]:
-        """Make all looks at a job one step: one start, a wait after each look, one end.
+        """Combine all polls of a job into one step: one start, a wait after each poll, one end.
 
-        Every step that is run inside is a look. It is repeated as often as it is run, nothing is
-        kept of it, and it has no event of its own. Inside another watch, looks belong to that.
+        Every step that is run inside is a poll. It can be repeated, its result is not stored, and
+        it has no events of its own. A nested call adds its polls to the outer one.
 
         Args:
-            step: What the events are about.
+            step: The step that the events show.
         """
         ...
 
@@ -183,39 +183,39 @@ class Runner(Protocol):
         *,
         wake: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
-        """Let time pass between two looks at a job.
+        """Wait between two polls of a job.
 
         Args:
-            step: What looks.
-            seconds: How long.
-            known: What the last look gave.
-            wake: Returns when there may be something to see, which ends the wait.
+            step: The step that polls.
+            seconds: The longest wait.
+            known: The result of the last poll.
+            wake: Returns when the job possibly has news; this ends the wait.
         """
         ...
 
     def list_lock(
         self, step: AnyStep, what: str, *, within_s: float
     ) -> AbstractAsyncContextManager[None]:
-        """Wait until no other run of this key does the same, and keep others away meanwhile.
+        """Exclude all other runs of this key that do the same.
 
         Args:
-            step: What waits, for the events.
-            what: What is done, in a few words for the error: ``imports into the list …``.
+            step: The step that waits, for the events.
+            what: What is locked, in a few words for the error: ``imports into the list …``.
             within_s: How long to wait, in seconds.
 
         Raises:
-            DeadlineExceeded: others did not end in time.
+            DeadlineExceeded: other runs did not end before the deadline.
         """
         ...
 
     def monotonic(self) -> float:
-        """Return seconds on the clock that `wait` lets pass."""
+        """Return seconds on the clock that `wait` uses."""
         ...
 
     def now(self) -> datetime:
-        """Return the wall clock's time, aware and in UTC."""
+        """Return the time of the wall clock, aware and in UTC."""
         ...
 
     def quota_is_low(self) -> bool:
-        """Whether so little is left of the day's requests that polls should be rare."""
+        """Return whether so little of the daily quota is left that polls should be rare."""
         ...

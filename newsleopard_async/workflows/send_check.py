@@ -1,11 +1,11 @@
-"""Whether a campaign may go out to its contacts, by what the checks find; nothing is done here.
+"""Whether a campaign can be sent to its contacts, by the findings of the checks.
 
 The rules:
 
-- what makes the contacts unusable as a whole, and whatever the submit would refuse, refuses;
-- rows that the platform would reject refuse unless `max_rejected` allows for them;
-- the campaign's errors refuse, unless the check is turned off;
-- warnings refuse if the caller is strict.
+- Contacts that are unusable as a whole refuse, and so does everything that the submit would refuse.
+- Rows that the platform would reject refuse, unless `max_rejected` allows them.
+- Errors of the campaign refuse, unless the check is turned off.
+- Warnings refuse if the caller is strict.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ __all__ = ["SendCheckResult", "Tolerance", "are_few_enough", "check_send", "reci
 
 @attrs.frozen(kw_only=True)
 class Tolerance:
-    """What the caller lets pass.
+    """The errors and warnings that the caller accepts.
 
     Attributes:
-        check: Whether the campaign and the rows are judged at all.
+        check: Whether the campaign and the rows are checked at all.
         strict: Whether warnings refuse.
-        max_rejected: How many rows the platform may reject; see `are_few_enough`.
+        max_rejected: How many rows the platform can reject; see `are_few_enough`.
     """
 
     check: bool = True
@@ -42,12 +42,12 @@ class Tolerance:
 
 @attrs.frozen(kw_only=True)
 class SendCheckResult:
-    """What comes of the checks.
+    """The result of the checks.
 
     Attributes:
-        problems: What refuses; nothing may be sent unless it is empty.
-        remarks: What else was found.
-        campaign: What the check of the campaign found, if it was asked for.
+        problems: The problems that refuse; send only if it is empty.
+        remarks: All other findings.
+        campaign: The findings of the campaign, if it was checked.
     """
 
     problems: tuple[Problem, ...]
@@ -64,20 +64,20 @@ def check_send(
     tolerance: Tolerance,
     is_once: bool = False,
 ) -> SendCheckResult:
-    """Judge a campaign and its contacts together.
+    """Check a campaign and its contacts together.
 
     Args:
-        campaign: What is to be sent.
-        report: What was found in its contacts; None where there are none.
-        target: The list that they go into.
-        now: Aware.
-        tolerance: What the caller lets pass.
-        is_once: Whether the contacts go into no list.
+        campaign: The campaign.
+        report: The findings of its contacts; None without contacts.
+        target: The list for the contacts.
+        now: The time; aware.
+        tolerance: The errors and warnings that the caller accepts.
+        is_once: Whether the contacts belong to no list.
     """
     at_send = _problems_at_send(campaign, target, now)
     if is_once:
         at_send = [*problems_of_once(campaign, now), *_problems_of_file(report)]
-    # The time of sending is looked at by both.
+    # Both checks find problems of the time of sending.
     known = {(each.field, each.rule) for each in at_send}
     of_campaign = CheckReport()
     if tolerance.check:
@@ -98,7 +98,7 @@ def check_send(
 
 
 def _unescaped(campaign: Mailing, report: ContactsReport | None) -> Iterator[Finding]:
-    """Yield the notes about values that the HTML takes in as they stand (T84)."""
+    """Yield the notes about values that the HTML contains without escaping (T84)."""
     fields = ("html", "html_a", "html_b")
     html = "".join(getattr(campaign, field, "") for field in fields)
     for each in () if report is None else report.unescaped:
@@ -107,7 +107,7 @@ def _unescaped(campaign: Mailing, report: ContactsReport | None) -> Iterator[Fin
 
 
 def _problems_at_send(campaign: Mailing, target: Target | None, now: datetime) -> list[Problem]:
-    """Return what the submit would refuse after the import."""
+    """Return the problems for which the submit would be refused after the import."""
     found: list[Problem] = []
     if target is not None and target.list_sn is not None:
         try:
@@ -117,26 +117,26 @@ def _problems_at_send(campaign: Mailing, target: Target | None, now: datetime) -
     found.extend(problems_at_send(campaign, now))
     if target is None:
         return found
-    # One without a list is still to get the one that is imported into.
+    # A campaign without a list gets the list of the import.
     return [each for each in found if (each.field, each.rule) != ("lists", "required")]
 
 
 def _problems_of_file(report: ContactsReport | None) -> Iterator[Problem]:
-    """Yield what refuses contacts that must go in one file."""
+    """Yield the problems of contacts that must go in one file."""
     for each in report or ():
         if each.rule == "large-file":
             yield Problem(
                 "contacts",
                 "too-large",
-                "makes a file of more than the 10 MB of the vendor's guide, and contacts that are "
-                "sent to once cannot be divided; use send_campaign with part_bytes=",
+                "makes a file of more than the 10 MB of the vendor's guide, and send_once cannot "
+                "divide contacts; use send_campaign with part_bytes=",
             )
 
 
 def _check(
     campaign: Mailing, report: ContactsReport | None, recipients: int | None, now: datetime
 ) -> CheckReport:
-    # Without a header that can be read, nothing is known of the columns.
+    # Without a readable header, the columns are unknown.
     columns = None if report is None else report.columns or None
     return check_campaign(campaign, columns=columns, recipients=recipients, now=now)
 
@@ -148,7 +148,7 @@ def recipients_of(
     *,
     is_once: bool = False,
 ) -> int | None:
-    """Return how many it goes to; None where a list may have members that nobody here knows."""
+    """Return the number of recipients; None if a list has possibly other members."""
     is_new = target is not None and target.list_sn is None and target.if_list_exists == "refuse"
     is_new = is_new or is_once
     if report is None or report.fatal_errors or not is_new or campaign.lists:
@@ -161,7 +161,7 @@ def _refuses(finding: Finding, tolerance: Tolerance) -> bool:
 
 
 def _tolerated(report: ContactsReport, tolerance: Tolerance) -> tuple[Finding, ...]:
-    """Return the errors of rows, if the platform may reject as many."""
+    """Return the errors of rows, if the caller accepts so many rejected rows."""
     if tolerance.check and not are_few_enough(
         report.bad_rows, report.rows - report.dropped - report.skipped, tolerance.max_rejected
     ):
@@ -170,7 +170,7 @@ def _tolerated(report: ContactsReport, tolerance: Tolerance) -> tuple[Finding, .
 
 
 def are_few_enough(rejected: int, rows: int | None, max_rejected: float | None) -> bool:
-    """Judge rejected rows by their number, or their share of all; None allows any."""
+    """Return whether the number of rejected rows, or their share, is accepted; None accepts all."""
     if max_rejected is None:
         return True
     if 0 < max_rejected < 1:
