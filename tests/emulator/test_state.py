@@ -311,12 +311,12 @@ file = state.StateFile(sys.argv[1])
 file.load_into(emulator)
 emulator.add_sample_lists()
 file.save(emulator)
-rows = state.rows_of
+rows = state.encode_rows
 def hanging(kept):
     yield from list(rows(kept))[:1]
     print("writing", flush=True)
     time.sleep(60)
-state.rows_of = hanging
+state.encode_rows = hanging
 emulator.reset()
 file.save(emulator)
 """
