@@ -1,4 +1,4 @@
-"""The checks: ``nox`` in some minutes, ``nox -s full`` all others, ``nox -s soak`` for hours."""
+"""The checks: ``nox`` takes some minutes, ``nox -s full`` runs the others, ``soak`` takes hours."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
-"""The interpreter that runs nox. It is there for certain, so every session but tests uses it."""
+"""The interpreter that runs nox. It always exists, so all sessions except tests use it."""
 COUNTS = ROOT / ".nox" / "counts"
-"""Where the sessions of `full` leave how many tests passed."""
+"""The folder in which the sessions of `full` store how many tests passed."""
 nox.needs_version = ">=2025.11"
 nox.options.sessions = ["quick"]
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_external_run = True
-# A machine rarely has every interpreter; the one that runs nox is tested in any case.
+# A machine rarely has every interpreter; the interpreter that runs nox is always tested.
 nox.options.error_on_missing_interpreters = False
 
 
 def wake_pyenv() -> None:
-    """Make pyenv's interpreters run: its shims refuse every version that is not switched on."""
+    """Enable pyenv's interpreters, because its shims refuse every version that is not enabled."""
     pyenv = shutil.which("pyenv")
     if pyenv is None or "PYENV_VERSION" in os.environ:
         return
@@ -48,13 +48,13 @@ def wake_pyenv() -> None:
         if version.rpartition(".")[0] in SUPPORTED and version.replace(".", "").isdigit()
     ]
     if wanted:
-        # The version that runs nox goes first, since plain `python3` means the first one.
+        # The version that runs nox goes first, because plain `python3` means the first one.
         wanted.sort(key=lambda version: not version.startswith(f"{THIS}."))
         os.environ["PYENV_VERSION"] = ":".join([*wanted, "system"])
 
 
 wake_pyenv()
-# Without its caches each of the many processes that the tests start would compile everything anew.
+# Without these caches each of the many processes of the tests would compile everything again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
@@ -65,7 +65,7 @@ def install(session: nox.Session, *packages: str, groups: tuple[str, ...] = ()) 
 
 
 def existing(*names: str) -> list[str]:
-    """Keep the names of files and folders that are there."""
+    """Return the names of the files and folders that exist."""
     return [name for name in names if (ROOT / name).exists()]
 
 
@@ -83,9 +83,9 @@ def run_each(session: nox.Session, *commands: tuple[str, ...]) -> None:
 
 @contextmanager
 def running(session: nox.Session, *command: str) -> Iterator[None]:
-    """Run a command of the session while others run: it has one core, and they wait for it.
+    """Run a command of the session while others run; it uses only one core.
 
-    What it says comes at the end, and the session fails if it did.
+    Its output is printed at the end, and the session fails if the command fails.
     """
     shown = shlex.join(command)
     session.log(f"{shown} &")
@@ -115,9 +115,9 @@ BESIDE_THE_TOWER = (
     *(f"faults/test_{name}.py" for name in ("cancellation", "lost_replies", "tracebacks")),
     *("test_docs.py", "test_layering.py"),
 )
-"""Tests that are not measured where somebody waits: to measure them takes longer than to run them.
+"""Tests without measured coverage if `CI` is set, because measuring takes longer than running them.
 
-The tower's own tests run every branch of it. These try the whole, or what stands beside it.
+The tower's own tests run every branch of it. These tests try the whole, or code beside the tower.
 """
 
 
@@ -142,7 +142,7 @@ def full(session: nox.Session) -> None:
     """Run everything that `quick` leaves out, on every interpreter, and count the tests."""
     shutil.rmtree(COUNTS, ignore_errors=True)
     COUNTS.mkdir(parents=True)
-    # Both use one core most of the time, and what is measured by the clock runs alone.
+    # Both use one core most of the time. Tests that measure time run alone after them.
     with ThreadPoolExecutor() as threads:
         beside = [threads.submit(_ended, part, subprocess.PIPE) for part in ("docs", "wheel")]
     ended = [*chain.from_iterable(each.result() for each in beside), *_ended("tests")]
@@ -153,9 +153,9 @@ def full(session: nox.Session) -> None:
 
 
 def _ended(part: str, output: int | None = None) -> list[dict[str, str]]:
-    """Run a session with a nox of its own, and say how each of its runs ended.
+    """Run a session with a separate nox, and return how each of its runs ended.
 
-    Its output, if it is kept back, comes at the end.
+    If its output is captured, it is printed at the end.
     """
     report = COUNTS / f"{part}.json"
     command = (sys.executable, "-m", "nox", "--report", str(report), "-s", part)
@@ -171,7 +171,7 @@ def _ended(part: str, output: int | None = None) -> list[dict[str, str]]:
 
 
 def _closing_line(failed_sessions: int) -> str:
-    """Sum the tests up; a session without tests, such as docs, counts only if it fails."""
+    """Sum up all tests; a session without tests, such as docs, counts only if it fails."""
     counted = [ET.parse(path) for path in COUNTS.rglob("*.xml")]  # noqa: S314  # pytest wrote them
     suites = [suite for each in counted for suite in each.iter("testsuite")]
     total, failures, errors, skipped = (
@@ -196,15 +196,15 @@ def _minor(version: object) -> int:
 
 
 AXE_CORE = "axe-core@4.14.1"
-"""Finds in a page what keeps people out of it; a library of JavaScript."""
+"""A JavaScript library that finds accessibility problems of a page."""
 
 
 def fetch_axe(session: nox.Session) -> None:
-    """Fetch what the tests of the page look for; without npm they leave that out, and say so."""
+    """Install axe-core for the tests of the page; without npm these tests are skipped."""
     npm = shutil.which("npm")
     if npm is None:
         return
-    # Not create_tmp, which would put the tests' own temporary files there, too.
+    # Not create_tmp, which would also move the tests' own temporary files there.
     folder = Path(session.virtualenv.location) / "axe"
     try:
         session.run(npm, "install", "--silent", "--prefix", str(folder), AXE_CORE, external=True)
@@ -217,8 +217,8 @@ def fetch_axe(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests; on the interpreter that runs nox, every branch of the tower must be run.
 
-    What is slow is slower by half under coverage. So only the quick tests are measured. Every
-    fault at every request is by far the longest part, and no matter of the interpreter.
+    Slow tests take 1.5 times as long under coverage, so only the quick tests are measured. Every
+    fault at every request is by far the longest part, and does not depend on the interpreter.
     """
     install(session, "-e", ".[all]", groups=("browser", "test"))
     if session.posargs:
@@ -229,7 +229,7 @@ def tests(session: nox.Session) -> None:
             ("coverage", "run", "-m", *pytest(session, "quick", "-m", "quick")),
         ]
         if "CI" in os.environ and any(ROOT.glob(".coverage.*")):
-            # `quick` has just run them, and measured.
+            # `quick` has just run and measured them.
             quick_ones = []
         fetch_axe(session)
         run_each(
@@ -237,7 +237,7 @@ def tests(session: nox.Session) -> None:
             *quick_ones,
             ("coverage", "combine", "-q"),
             ("coverage", "report"),
-            # Many of them wait for processes; a third worker fills that time.
+            # Many of them wait for processes; a third worker uses this time.
             (*pytest(session, "others", "-m", "(slow or matrix) and not soak"), "-n", "3"),
         )
     elif "CI" not in os.environ:
@@ -247,9 +247,9 @@ def tests(session: nox.Session) -> None:
         for later in SUPPORTED
         if _minor(later) > _minor(session.python)
     ):
-        session.skip("a run that somebody waits for takes the oldest and the newest")
+        session.skip("with CI set, only the oldest and the newest run; unset it to run all")
     else:
-        # It keeps to quick tests, of what an event loop, a thread or a file of it may change.
+        # Only quick tests of code that depends on the interpreter's event loop, threads or files.
         chosen = ("testing", "transport/test_http.py", "transport/test_observer.py")
         files = (
             f"test_{name}.py" for name in ("aio", "aio_asyncio", "client", "import", "temporary")
@@ -262,27 +262,27 @@ def tests(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     """Build the wheel and test it where the sources cannot be imported by accident.
 
-    Whoever installs it must also find the type of every name.
+    A user of the wheel must also find the type of every name.
     """
     room = Path(session.create_tmp())
     shutil.rmtree(room)
     dist, away = room / "dist", room / "away"
     install(session, groups=("package", "test", "verify"))
-    # The source distribution first, and the wheel from that: a file left out shows at once.
+    # The wheel is built from the source distribution, so a missing file is noticed immediately.
     session.run("python", "-m", "build", "--no-isolation", "-o", str(dist), silent=True)
     [built] = dist.glob("*.whl")
     install(session, f"newsleopard-async[all] @ {built.resolve().as_uri()}")
     _copy(away, "docs", "tests", "README.md", "pyproject.toml")
     with session.chdir(away):
         session.run("python", "-P", "-c", _ASSERT_INSTALLED.format(sources=str(ROOT)), log=False)
-        # These are tested at length above; here it is the packaging.
+        # These are tested above; this session tests the packaging.
         inner: tuple[str, ...] = (
             *("checks", "contacts", "downloads", "durable", "emulator", "endpoints"),
             *("faults", "models"),
             *("points", "rehearsal", "storage", "stores", "transport", "webhooks", "workflows"),
         )
         if "CI" in os.environ:
-            # Run in `quick` from the sources, and nothing of them is read from the wheel.
+            # `quick` runs these from the sources, and they read nothing from the wheel.
             inner += ("fleet", "testing", "test_layering.py")
         left_out = [f"--ignore=tests/{name}" for name in inner]
         chosen = ("-m", "quick and not source_tree", *left_out, *session.posargs)
@@ -294,7 +294,7 @@ def wheel(session: nox.Session) -> None:
 
 
 def _copy(target: Path, *names: str) -> None:
-    """Copy what the tests need, which is everything but the package."""
+    """Copy everything that the tests need, except the package."""
     for name in names:
         source = ROOT / name
         if source.is_dir():

@@ -1,4 +1,4 @@
-"""How the documentation is built: ``sphinx-build -W -n docs docs/_build/html``."""
+"""The settings of Sphinx: ``sphinx-build -W -n docs docs/_build/html``."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ napoleon_use_ivar = True
 napoleon_custom_sections = [("Source", "returns_style")]
 
 default_role = "py:obj"
-# The documentation is built without it: no extra of ours needs it.
+# The environment of the documentation does not have it, because no extra needs it.
 autodoc_mock_imports = ["aiohttp"]
 nitpicky = True
-# Only our own names are resolved: other projects' would need their inventories, from a network.
+# Only our own names are resolved. Other projects' names would need their inventories from a
+# network.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!newsleopard_async\.).*"),
     (r"py:.*", r"newsleopard_async\..*\.[A-Z]"),  # type variables
-    (r"py:.*", r"newsleopard_async\.emulator\..*"),  # what the emulator is made of inside
+    (r"py:.*", r"newsleopard_async\.emulator\..*"),  # inner parts of the emulator
     (r"py:.*", r"newsleopard_async\.telemetry\.Span"),
     (r"py:.*", r"newsleopard_async\.plain\.(OfAKind|Tabular)"),
     (r"py:.*", r"newsleopard_async\.models\.reports\.HidesContact"),
@@ -48,7 +49,7 @@ _INLINE_SECTION = re.compile(r"^(Returns|Source|Yields): (.+)$")
 def _open_inline_sections(
     _app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]
 ) -> None:
-    """Turn our one-line sections (``Returns: the code``) into those that napoleon reads."""
+    """Convert our one-line sections (``Returns: the code``) into sections that napoleon reads."""
     opened: list[str] = []
     is_in_section = False
     for line in lines:
@@ -66,12 +67,12 @@ def _open_inline_sections(
 def _hide_inner_parts(
     _app: Any, what: str, name: str, _obj: Any, _options: Any, signature: str, _returns: str
 ) -> tuple[str, None] | None:
-    """Leave out what the client builds the endpoints from; nobody else builds one."""
+    """Hide the signatures of endpoint classes, because only the client creates their objects."""
     is_inner = what == "class" and name.startswith("newsleopard_async.endpoints.")
     return ("", None) if is_inner and signature else None
 
 
 def setup(app: Any) -> None:
-    """Connect the two; the first runs before napoleon, whose priority is 500."""
+    """Connect both functions; the first one runs before napoleon, which has priority 500."""
     app.connect("autodoc-process-docstring", _open_inline_sections, priority=400)
     app.connect("autodoc-process-signature", _hide_inner_parts)

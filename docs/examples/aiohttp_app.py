@@ -2,8 +2,8 @@
 
     python aiohttp_app.py
 
-Any number of processes of it may share a folder. It does not authenticate its callers: put your own
-check before /campaigns, since anyone who may post there may write to all your contacts.
+Any number of its processes may share a folder. It does not authenticate its callers: add your own
+check before /campaigns, because anyone with access to it can send mails to all your contacts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ routes = web.RouteTableDef()
 
 
 async def own_jobs(app: web.Application) -> AsyncIterator[None]:
-    """Own the client and the jobs for as long as the server runs."""
+    """Own the client and the jobs while the server runs."""
     async with NewsLeopard(store=FileStore(FOLDER / "runs")) as nl:
         jobs = app[JOBS] = Jobs(nl, FOLDER, webhooks)
         jobs.start()
@@ -53,7 +53,7 @@ class Order:
 
 
 async def status_of(request: web.Request) -> dict[str, Any]:
-    """Return how far the job is that the URL names."""
+    """Return the state of the job in the URL."""
     status = await request.app[JOBS].status(request.match_info["job_id"])
     if status is None:
         raise web.HTTPNotFound
@@ -62,7 +62,7 @@ async def status_of(request: web.Request) -> dict[str, Any]:
 
 @routes.post("/campaigns")
 async def create(request: web.Request) -> web.Response:
-    """Begin to send; the answer comes once the job is on the disk."""
+    """Start a job; the answer follows after the job is on the disk."""
     try:
         order = from_plain(Order, await request.json())
         job_id = await request.app[JOBS].add(
@@ -78,18 +78,18 @@ async def create(request: web.Request) -> web.Response:
 
 @routes.get("/campaigns/{job_id}")
 async def read(request: web.Request) -> web.Response:
-    """Return how far a job is."""
+    """Return the state of a job."""
     return web.json_response(await status_of(request))
 
 
 @routes.get("/campaigns/{job_id}/events")
 async def events(request: web.Request) -> web.StreamResponse:
-    """Stream what happens; a browser that lost the stream asks again by itself."""
+    """Stream the events of a job; a browser reconnects automatically."""
     job_id = (await status_of(request))["send_key"]
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     stream = web.StreamResponse(headers=headers)
     stream.content_type = "text/event-stream"
-    # The client may leave at any time, which does not affect the job.
+    # The client can disconnect at any time, which does not affect the job.
     with contextlib.suppress(ConnectionResetError):
         await stream.prepare(request)
         async for name, data in request.app[JOBS].events(job_id):
@@ -98,7 +98,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 
 def build() -> web.Application:
-    """Put the parts together."""
+    """Create the application."""
     app = web.Application(client_max_size=LARGEST_BODY)
     app.add_routes(routes if webhooks is None else [*routes, route(webhooks)])
     app.cleanup_ctx.append(own_jobs)
@@ -108,5 +108,5 @@ def build() -> web.Application:
 
 if __name__ == "__main__":
     host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8080"))
-    # The streams end with their jobs; what is still open a second later is cut.
+    # The streams end with their jobs; a second later, open connections are closed.
     web.run_app(build(), host=host, port=port, shutdown_timeout=1)

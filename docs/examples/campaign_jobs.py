@@ -1,8 +1,8 @@
-"""Campaigns that are sent in the background and go on after a restart, for any asyncio framework.
+"""Send campaigns in the background, also across restarts, in any asyncio framework.
 
-A job is a run under a send key, which is the job's id. How far it is, and what became of it, is in
-the client's store. What is to be sent is in a folder of its own until it is sent. So any worker of
-this host can begin a job, show it, and go on with it.
+A job is a run under a send key, which is the job's id. Its progress and its outcome is in the
+client's store. Its input is in a separate folder until it is sent. So any worker of this
+host can start, show and continue a job.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from newsleopard_async.webhooks import Webhooks
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 20_000_000
-"""Bytes of a request: the platform's guide takes 10 MB of contacts, and there is the mail."""
+"""Chosen: 10 MB of contacts, the limit of the platform's guide, and space for the mail."""
 GRACE_S = float(os.environ.get("GRACE_S", "8"))
-"""How long a stop waits for answers that matter. Docker kills 10 s after it has asked to stop."""
+"""How long a stop waits for the answers to submits. Docker kills 10 s after SIGTERM."""
 LOOK_EVERY_S = float(os.environ.get("LOOK_EVERY_S", "60"))
-"""How often a worker looks for jobs that another one has left, or that it is time for again."""
+"""How often a worker searches for unfinished jobs, and for jobs that are due again."""
 SHOW_EVERY_S = 1.0
-"""How often a stream looks at a job that another worker has."""
+"""How often a stream reads the state of a job of another worker."""
 UNDER_WAY = {"new", "running", "interrupted"}
-"""States in which a worker has a job, or soon will."""
+"""States in which a worker has a job, or will have it soon."""
 
 
 def of_this_address() -> Webhooks | None:
-    """Receive the platform's calls, if it can reach PUBLIC_URL; a poll a minute does without."""
+    """Receive the platform's calls at PUBLIC_URL; without it, jobs poll."""
     address, secret = os.environ.get("PUBLIC_URL"), os.environ.get("WEBHOOK_SECRET")
     return Webhooks(f"{address}/newsleopard", secret=secret) if address else None
 
 
 class Jobs:
-    """The jobs of all workers, as one of them sees them.
+    """The jobs of all workers, for one worker.
 
     Args:
         nl: The client; its store keeps the runs.
-        folder: Has a folder for each job that is not sent, the same for all workers.
+        folder: The same folder for all workers. It contains a folder for each unsent job.
         webhooks: Wakes a job when its contacts have been imported.
     """
 
@@ -60,9 +60,9 @@ class Jobs:
         self._is_stopping = False
 
     async def add(self, campaign: Campaign, *, contacts: str, list_name: str) -> str:
-        """Store what is to be sent, and begin; the same input is the same job.
+        """Store the input, and start the job; the same input is the same job.
 
-        So a client that got no answer may ask again, any worker. A job that failed is tried again.
+        So a client that got no answer may ask again, any worker. A failed job is tried again.
         """
         asked = {"campaign": campaign.to_dict(), "list_name": list_name}
         text = json.dumps(asked, ensure_ascii=False, sort_keys=True)
@@ -74,7 +74,7 @@ class Jobs:
         return job_id
 
     async def status(self, job_id: str) -> dict[str, Any] | None:
-        """Return how far a job is, whichever worker has it; a name from a URL becomes no path."""
+        """Return the state of a job of any worker; a name from a URL never becomes a path."""
         if not re.fullmatch("[0-9a-f]{32}", job_id):
             return None
         for run in await workflows.runs(self._nl.store, keys=[job_id]):
@@ -83,7 +83,7 @@ class Jobs:
         return {"send_key": job_id, "state": "new"} if is_new else None
 
     async def events(self, job_id: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Yield what happens, as far as this worker does it; at last how far the job is."""
+        """Yield the events of a job of this worker, and at the end the state of the job."""
         shown = None
         while True:
             feed = self._feeds.get(job_id)
@@ -98,40 +98,40 @@ class Jobs:
         yield "end", status
 
     def start(self) -> None:
-        """Begin to work; called once, at the start of each worker."""
-        # A folder that cannot be used is found here, and not by the first campaign.
+        """Start the work; called once, at the start of each worker."""
+        # An unusable folder raises an error here, and not at the first campaign.
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._start(self._work())
 
     def stop(self) -> None:
-        """Cancel what runs; each job stops at its next await, but a submit waits for its answer."""
+        """Cancel all jobs; each stops at its next await, but a submit waits for its answer."""
         self._is_stopping = True
         for task in self._tasks:
             task.cancel()
 
     async def stopped(self) -> None:
-        """Stop, and wait until all have stopped, but not longer than the grace of a container.
+        """Stop, and wait until all jobs have stopped, but at most for the container's grace period.
 
-        What has no answer by then is cut off. Its record has the intent: the next run looks for
-        the campaign, and does not send it again.
+        A submit without an answer is cancelled. Its run record has the intent: the next run looks
+        the campaign up, and does not send it again.
         """
         self.stop()
         if not self._tasks:
             return
         _, cut = await asyncio.wait(self._tasks, timeout=GRACE_S)
         if cut:
-            # Ends their requests, so that the log can name the campaigns.
+            # This ends their requests, so that the log can name the campaigns.
             await self._nl.aclose()
             await asyncio.wait(cut, timeout=1)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        # Kept here, since the event loop itself keeps only a weak reference to a task.
+        # Stored here, because the event loop itself has only a weak reference to a task.
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _work(self) -> None:
-        """Begin and go on with jobs that no worker has, for as long as this one lives."""
+        """Start and continue jobs that no worker has, until this worker ends."""
         while True:
             try:
                 for asked in list(self._folder.glob("*/campaign.json")):
@@ -139,11 +139,11 @@ class Jobs:
                 for each in await workflows.resume_due(self._nl, self._nl.store, self._input_of):
                     await self._ended(each.run.send_key)
             except Exception:
-                log.exception("the jobs could not be looked at")
+                log.exception("the jobs could not be read; the next try follows")
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _look_after(self, job_id: str) -> None:
-        """Go on where a worker died before a run began, or just after it had ended."""
+        """Continue if a worker died before a run began, or just after its end."""
         status = await self.status(job_id)
         if status is not None and status["state"] == "new":
             self._start(self._begin(job_id))
@@ -151,7 +151,7 @@ class Jobs:
             await self._forget(job_id)
 
     async def _begin(self, job_id: str) -> None:
-        """Send; what became of it is in the store, and an error stays in this job."""
+        """Send; the outcome is in the store, and an error stays in this job."""
         try:
             given = self._input(job_id)
             await workflows.send_campaign(self._nl, **given, send_key=job_id)
@@ -162,7 +162,7 @@ class Jobs:
         await self._ended(job_id)
 
     async def _ended(self, job_id: str) -> None:
-        """Look whether a job that was tried needs its contacts any more."""
+        """Remove the input of a job that does not need it any more."""
         status = await self.status(job_id)
         if status is not None and status["state"] in {"done", "failed", "abandoned"}:
             await self._forget(job_id)
@@ -171,14 +171,14 @@ class Jobs:
         await asyncio.to_thread(shutil.rmtree, self._folder / job_id, ignore_errors=True)
 
     def _input_of(self, run: workflows.RunState) -> dict[str, Any] | None:
-        """Return what a run was begun with; None if it is none of these jobs."""
+        """Return the input of a run; None if the run is not one of these jobs."""
         is_job = (self._folder / run.send_key / "campaign.json").exists()
         return self._input(run.send_key) if is_job else None
 
     def _input(self, job_id: str) -> dict[str, Any]:
         folder = self._folder / job_id
         asked = json.loads((folder / "campaign.json").read_text("utf-8"))
-        # A feed serves one run, and ends with it.
+        # A feed is for one run, and ends with it.
         self._feeds[job_id] = workflows.EventFeed()
         return {
             "campaign": from_plain(Campaign, asked["campaign"]),
@@ -190,14 +190,14 @@ class Jobs:
 
 
 def store(folder: Path, asked: str, contacts: str) -> None:
-    """Store what is to be sent; `campaign.json` comes last, and makes it a job."""
+    """Store the input. `campaign.json` is written last, and then the job exists."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_whole(folder / "contacts.csv", contacts)
     write_whole(folder / "campaign.json", asked)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a crash leaves all of it or nothing; two workers may do so at once."""
+    """Write a file atomically; two workers may do this at the same time."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with part.open("w", encoding="utf-8", newline="") as file:
         file.write(text)

@@ -1,11 +1,11 @@
-"""Start campaigns from FastAPI, and let workers on any host send them.
+"""Start campaigns from FastAPI; workers on any host send them.
 
     uvicorn durable_app:app --workers 4
     newsleopard worker durable_app:durable
 
-Web processes need no API key: it is read by `client_of`, which only a worker calls. The application
-does not authenticate its callers: put your own check before /campaigns, since anyone who may post
-there may write to all your contacts.
+Web processes need no API key, because only a worker calls `client_of`, which reads it. The
+application does not authenticate its callers: add your own check before /campaigns, because anyone
+with access to it can send mails to all your contacts.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from newsleopard_async import Campaign, InvalidRequest, NewsLeopard, Problem
 from newsleopard_async.durable import Durable, SendSpec, SendState, SendStatus
 
 CONTACTS = Path(os.environ.get("CONTACTS_FOLDER", "contacts")).resolve()
-"""A folder that all hosts have; with an object store, `opened` takes its place."""
+"""A folder that all hosts share; with an object store, `opened` replaces it."""
 
 QUOTA = os.environ.get("NEWSLEOPARD_QUOTA_URL", "auto")
 """Workers on several hosts share the rate limits of a key in Redis."""
 
 
 def client_of(account: str) -> NewsLeopard:
-    """Make the client of an account; a program with several looks its key up by the name."""
+    """Create the client of an account; with several accounts, choose the key by the name."""
     if account != "main":
         raise LookupError(account)
     return NewsLeopard(quota=QUOTA)
@@ -65,14 +65,14 @@ app = FastAPI(lifespan=lifespan)
 
 
 def refusal(problems: Iterable[Problem]) -> Response:
-    """Name what is wrong, without repeating what was sent."""
+    """Return the problems, without the body."""
     found = [{"place": each.field, "message": each.message} for each in problems]
     return Response(json.dumps({"problems": found}), 422, media_type="application/json")
 
 
 @app.exception_handler(RequestValidationError)
 async def refuse_body(_: Request, error: RequestValidationError) -> Response:
-    """Refuse a body that is not an order."""
+    """Return 422 for a body that is not an order."""
     return refusal(
         Problem(".".join(map(str, each["loc"])), each["type"], each["msg"])
         for each in error.errors()
@@ -81,12 +81,12 @@ async def refuse_body(_: Request, error: RequestValidationError) -> Response:
 
 @app.exception_handler(InvalidRequest)
 async def refuse(_: Request, error: InvalidRequest) -> Response:
-    """Refuse what could never be sent, or another campaign under a key that is used."""
+    """Return 422 for a wrong campaign, or for another campaign under a used key."""
     return refusal(error.problems)
 
 
 class Order(BaseModel):
-    """What to send, to whom, and when."""
+    """The campaign, its contacts and its time."""
 
     campaign: Campaign
     contacts: str = Field(description="the name of a file of contacts")
@@ -97,7 +97,7 @@ class Order(BaseModel):
 
 @app.put("/campaigns/{send_key}", status_code=202)
 async def start(send_key: str, order: Order) -> SendStatus:
-    """Start a send; the same request once more changes nothing, and returns what is known."""
+    """Start a send; a second identical request changes nothing, and returns the status."""
     spec = SendSpec(
         order.campaign,
         contacts=f"contacts:{order.contacts}",
@@ -108,7 +108,7 @@ async def start(send_key: str, order: Order) -> SendStatus:
 
 
 async def known(send_key: str) -> SendStatus:
-    """Return what is known of the send that the URL names."""
+    """Return the status of the send in the URL."""
     try:
         return await durable.status(send_key)
     except InvalidRequest:
@@ -117,19 +117,19 @@ async def known(send_key: str) -> SendStatus:
 
 @app.get("/campaigns/{send_key}")
 async def show(status: Annotated[SendStatus, Depends(known)]) -> SendStatus:
-    """Show how far a send is, from any process."""
+    """Return the status of a send, from any process."""
     return status
 
 
 @app.get("/campaigns")
 async def show_all(state: Annotated[list[SendState] | None, Query()] = None) -> list[SendStatus]:
-    """Show the sends, or those in some states, such as held and failed."""
+    """Return all sends, or the sends in some states, such as held and failed."""
     return list(await durable.runs(state=state))
 
 
 @app.delete("/campaigns/{send_key}")
 async def cancel(status: Annotated[SendStatus, Depends(known)], response: Response) -> str:
-    """Cancel a send; 409 and "too late" if it was submitted, or may have been."""
+    """Cancel a send; 409 and "too late" if it was submitted, or its outcome is unknown."""
     done = await durable.cancel(status.send_key)
     if done == "too late":
         response.status_code = 409

@@ -2,8 +2,8 @@
 
     uvicorn fastapi_app:app --workers 4 --timeout-graceful-shutdown 1
 
-It does not authenticate its callers: put your own check before /campaigns, since anyone who may
-post there may write to all your contacts.
+It does not authenticate its callers: add your own check before /campaigns, because anyone with
+access to it can send mails to all your contacts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ webhooks = of_this_address()
 
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Own the client and the jobs for as long as the server runs."""
+    """Own the client and the jobs while the server runs."""
     async with NewsLeopard(store=FileStore(FOLDER / "runs")) as nl:
         jobs = app.state.jobs = Jobs(nl, FOLDER, webhooks)
         jobs.start()
@@ -46,7 +46,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 @contextlib.contextmanager
 def at_signals(stop: Callable[[], object]) -> Iterator[None]:
-    """Call `stop` as soon as the process gets a signal to end, and then the handler of uvicorn.
+    """Call `stop` when the process receives a signal to end, and then the handler of uvicorn.
 
     uvicorn waits for open responses before it ends the lifespan, and an event stream is open for
     as long as its job runs. So the jobs must stop first.
@@ -80,7 +80,7 @@ if webhooks is not None:
 
 @app.exception_handler(RequestValidationError)
 async def refuse(_: Request, error: RequestValidationError) -> Response:
-    """Name what is wrong with a body. FastAPI's own answer repeats it, with all its contacts."""
+    """Return the problems of a body. FastAPI's own answer repeats it, with all its contacts."""
     problems = [{"place": each["loc"], "message": each["msg"]} for each in error.errors()]
     return Response(json.dumps({"problems": problems}), 422, media_type="application/json")
 
@@ -94,13 +94,13 @@ class Order(BaseModel):
 
 
 def all_jobs(request: Request) -> Jobs:
-    """Return the jobs, as this worker sees them."""
+    """Return the jobs object of this worker."""
     jobs: Jobs = request.app.state.jobs
     return jobs
 
 
 async def one_job(job_id: str, jobs: Annotated[Jobs, Depends(all_jobs)]) -> dict[str, Any]:
-    """Return how far the job is that the URL names."""
+    """Return the state of the job in the URL."""
     status = await jobs.status(job_id)
     if status is None:
         raise HTTPException(404)
@@ -109,17 +109,18 @@ async def one_job(job_id: str, jobs: Annotated[Jobs, Depends(all_jobs)]) -> dict
 
 @app.post("/campaigns", status_code=202)
 async def create(order: Order, jobs: Annotated[Jobs, Depends(all_jobs)]) -> dict[str, Any]:
-    """Begin to send; the answer comes once the job is on the disk."""
+    """Start a job; the answer follows after the job is on the disk."""
     try:
         job_id = await jobs.add(order.campaign, contacts=order.contacts, list_name=order.list_name)
     except UnicodeEncodeError:
-        raise HTTPException(422, "holds what no UTF-8 can carry; decode the source again") from None
+        text = "contains characters that UTF-8 cannot encode; decode the source again"
+        raise HTTPException(422, text) from None
     return {"id": job_id}
 
 
 @app.get("/campaigns/{job_id}")
 async def read(status: Annotated[dict[str, Any], Depends(one_job)]) -> dict[str, Any]:
-    """Return how far a job is."""
+    """Return the state of a job."""
     return status
 
 
@@ -131,6 +132,6 @@ async def read(status: Annotated[dict[str, Any], Depends(one_job)]) -> dict[str,
 async def events(
     job_id: str, jobs: Annotated[Jobs, Depends(all_jobs)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream what happens; a browser that lost the stream asks again by itself."""
+    """Stream the events of a job; a browser reconnects automatically."""
     async for name, data in jobs.events(job_id):
         yield ServerSentEvent(event=name, data=data)

@@ -1,4 +1,4 @@
-"""One send with two faults, as the log and a trace show it.
+"""One send with two faults, in the log and in a trace.
 
 It needs no account and no network, only the extra ``emulator`` and the package
 ``opentelemetry-sdk``.
@@ -30,8 +30,8 @@ CONTACTS = [{"EMAIL": f"reader{n}@example.com", "NAME": f"讀者{n}"} for n in r
 
 async def send() -> None:
     """Send a campaign; the platform refuses one request, and the reply to the submit is lost."""
-    clock = ManualClock()  # An hour of waiting takes a moment.
-    # A small campaign goes out at once, so that the first look finds it.
+    clock = ManualClock()  # An hour of waiting takes no time.
+    # A small campaign is sent immediately, so the first search finds it.
     emulator = Emulator(clock=clock, latency_s=0.04, switches=SWITCHES)
     emulator.throttle("start_file_import")
     emulator.lose_reply_to("submit_campaign")
@@ -44,7 +44,7 @@ async def send() -> None:
 
 
 def print_tree(spans: list[ReadableSpan], parent: int | None = None, indent: str = "") -> None:
-    """Print spans below their parents, with what failed and the events in them."""
+    """Print spans below their parents, with their errors and events."""
     for span in sorted(spans, key=lambda each: each.start_time or 0):
         if (span.parent and span.parent.span_id) == parent and span.context is not None:
             about = dict(span.attributes or {})
@@ -59,7 +59,7 @@ def print_tree(spans: list[ReadableSpan], parent: int | None = None, indent: str
 
 def main() -> None:
     """Print the log, then the trace."""
-    random.seed(2027)  # The waits between attempts are drawn.
+    random.seed(2027)  # The waits between attempts are random.
     logging.basicConfig(stream=sys.stdout, format="%(levelname)-7s %(message)s")
     logging.getLogger("newsleopard_async").setLevel(logging.DEBUG)
     exporter, provider = InMemorySpanExporter(), TracerProvider()
