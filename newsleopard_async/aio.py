@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Listing",
+    "ThreadWork",
     "cancel_requests",
     "from_any_thread",
     "in_thread",
@@ -125,7 +126,7 @@ async def in_thread(work: Callable[[], T], *, undo: Callable[[T], object] | None
     """
     # In an object without a repr: what asyncio shows of slow callbacks, and the frames of the
     # thread, would show the work's arguments and its result, which may be contacts.
-    result = _ThreadResult[T]()
+    result: _ThreadResult[T] = _ThreadResult()
 
     def run() -> None:
         result.value = work()
@@ -143,6 +144,36 @@ class _ThreadResult(Generic[T]):
     __slots__ = ("value",)
 
     value: T
+
+
+class ThreadWork(Generic[T]):
+    """Blocking work that has begun in a thread, and whose result is wanted later.
+
+    Attributes:
+        ended: Set when the thread has ended.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.ended = anyio.Event()
+        self._work = work
+        self._result: _ThreadResult[T] = _ThreadResult()
+        self._error: Exception | None = None
+        start_in_background(self._run)
+
+    async def _run(self) -> None:
+        try:
+            self._result.value = await in_thread(self._work)
+        except Exception as error:  # noqa: BLE001 - `get` raises it
+            self._error = error
+        finally:
+            self.ended.set()
+
+    async def get(self) -> T:
+        """Wait for the result; a cancellation does not wait for the thread to end."""
+        await self.ended.wait()
+        if self._error is not None:
+            raise self._error
+        return self._result.value
 
 
 class Listing(Generic[T]):
@@ -260,12 +291,12 @@ async def _in_own_task(
         cancellation = error
         if withdraw is not None:
             withdraw()
-    with anyio.CancelScope(shield=True):
-        while not task.done():
-            try:
+    while not task.done():
+        try:
+            with anyio.CancelScope(shield=True):
                 await asyncio.wait([task])
-            except asyncio.CancelledError as error:
-                cancellation = error
+        except asyncio.CancelledError as error:
+            cancellation = error
     return task, cancellation
 
 

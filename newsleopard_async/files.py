@@ -18,7 +18,7 @@ from typing import IO, ClassVar, Final, Literal, Self, TypeAlias
 import anyio
 import attrs
 
-from newsleopard_async.aio import in_thread
+from newsleopard_async.aio import ThreadWork, in_thread, run_to_completion
 from newsleopard_async.errors import InvalidRequest
 from newsleopard_async.locks import AT_ONCE, NO_FOLLOW, check_regular
 
@@ -139,26 +139,34 @@ class StableFile(abc.ABC):
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Read it from its start; the last piece comes only if the file is still the same.
 
+        The next piece is read while one is used.
+
         Raises:
             InvalidRequest: it cannot be read, or is no longer what it was.
         """
         left_bytes, piece_bytes = self.size_bytes, self.piece_bytes
         reading = self._read()
+        ahead: ThreadWork[bytes] | None = None
         try:
             piece = await in_thread(partial(next, reading))
             while left_bytes := left_bytes - len(piece):
+                # The last piece is never read ahead: it is due only when the others were used.
+                is_ahead = left_bytes > piece_bytes
+                ahead = ThreadWork(partial(reading.send, piece_bytes)) if is_ahead else None
                 given_s = anyio.current_time()
                 yield piece
                 is_soon = anyio.current_time() - given_s < _SOON_S
-                piece_bytes = self._after(piece_bytes) if is_soon else self.piece_bytes
-                piece = await in_thread(partial(reading.send, piece_bytes))
+                piece_bytes = self._larger(piece_bytes) if is_soon else self.piece_bytes
+                if ahead is None:
+                    piece = await in_thread(partial(reading.send, piece_bytes))
+                else:
+                    piece = await ahead.get()
             yield piece
         finally:
             if left_bytes:
-                with anyio.CancelScope(shield=True):
-                    await in_thread(reading.close)
+                await _close(reading, ahead)
 
-    def _after(self, piece_bytes: int) -> int:
+    def _larger(self, piece_bytes: int) -> int:
         return min(2 * piece_bytes, self.largest_piece_bytes)
 
     def _read(self) -> Generator[bytes, int, None]:
@@ -188,6 +196,18 @@ class StableFile(abc.ABC):
     def _check(self, status: os.stat_result) -> None:
         if FileIdentity.of(status) != self.identity:
             raise self.refusal(self.path, "changed")
+
+
+async def _close(reading: Generator[bytes, int, None], ahead: ThreadWork[bytes] | None) -> None:
+    """Close a file that was not read to its end, once no thread reads it any more."""
+
+    async def close() -> None:
+        if ahead is not None:
+            await ahead.ended.wait()
+        await in_thread(reading.close)
+
+    with anyio.CancelScope(shield=True):
+        await run_to_completion(close, when_cancelled=lambda _: None)
 
 
 def state_folder() -> Path:

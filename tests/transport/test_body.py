@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import IO, Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from newsleopard_async import files
@@ -31,9 +33,22 @@ async def drain(pieces: AsyncIterator[bytes], given: list[bytes]) -> None:
         given.append(piece)  # noqa: PERF401 - what came before an error must be kept
 
 
+def note_opened(monkeypatch: pytest.MonkeyPatch) -> list[IO[Any]]:
+    """Note each file that is opened by its path."""
+    opened: list[IO[Any]] = []
+    really_open = Path.open
+
+    def open_and_note(path: Path, mode: str) -> IO[Any]:
+        opened.append(really_open(path, mode))
+        return opened[-1]
+
+    monkeypatch.setattr(Path, "open", open_and_note)
+    return opened
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file of three pieces, of which the second is twice as large as the others."""
+    """A file of three pieces, of which the last is twice as large as the others."""
     path = tmp_path / "members.csv"
     path.write_bytes(CONTENT)
     return path
@@ -61,7 +76,7 @@ async def test_bytes_come_in_pieces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("soon_s", "sizes"), [(math.inf, [1, 2, 4, 4, 4, 1]), (0.0, [1] * 16)], ids=["soon", "slowly"]
+    ("soon_s", "sizes"), [(math.inf, [1, 1, 2, 4, 4, 4]), (0.0, [1] * 16)], ids=["soon", "slowly"]
 )
 async def test_pieces_grow_as_long_as_they_are_soon_sent(
     soon_s: float, sizes: list[int], file: Path, monkeypatch: pytest.MonkeyPatch
@@ -72,6 +87,21 @@ async def test_pieces_grow_as_long_as_they_are_soon_sent(
     source = await open_body(file)
 
     assert [len(piece) / PIECE_BYTES async for piece in source.pieces()] == sizes
+
+
+async def test_next_piece_is_read_while_one_is_sent(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection need not wait for the disk."""
+    opened = note_opened(monkeypatch)
+    pieces = (await open_body(file)).pieces()
+
+    await anext(pieces)
+
+    with anyio.fail_after(5):
+        while opened[0].tell() < 2 * PIECE_BYTES:
+            await anyio.lowlevel.checkpoint()
+    await pieces.aclose()
 
 
 async def test_readings_do_not_disturb_each_other(file: Path) -> None:
@@ -249,14 +279,7 @@ async def test_reading_that_is_left_closes_the_file(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An early refusal leaves no open file behind."""
-    opened: list[IO[Any]] = []
-    really_open = Path.open
-
-    def open_and_note(path: Path, mode: str) -> IO[Any]:
-        opened.append(really_open(path, mode))
-        return opened[-1]
-
-    monkeypatch.setattr(Path, "open", open_and_note)
+    opened = note_opened(monkeypatch)
     pieces = (await open_body(file)).pieces()
     await anext(pieces)
 
