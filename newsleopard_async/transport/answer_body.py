@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Final
 
 import anyio.lowlevel
@@ -61,17 +61,19 @@ class AnswerBody:
     _pieces: AsyncIterator[bytes]
 
     @classmethod
-    def of(cls, response: httpx.Response, pieces: AsyncIterator[bytes]) -> AnswerBody:
-        """Read it off the head of an answer."""
-        named = response.headers.get("content-encoding", "").lower().split(",")
+    def of(
+        cls, response: httpx.Response, headers: Mapping[str, str], pieces: AsyncIterator[bytes]
+    ) -> AnswerBody:
+        """Read it off the head of an answer, whose headers have names in lower case."""
+        named = headers.get("content-encoding", "").lower().split(",")
         layers = [name.strip() for name in named if name.strip() not in {"", "identity"}]
-        length = response.headers.get("content-length", "")
-        framed = {"content-length", "transfer-encoding"} & set(response.headers)
+        length = headers.get("content-length", "")
+        is_framed = "content-length" in headers or "transfer-encoding" in headers
         return cls(
             status=response.status_code,
             encoding=GZIP if layers == ["x-gzip"] else ",".join(layers),
             # A transport of the caller's that does not name HTTP/1 has its own way to know.
-            ends_at_close=response.extensions.get("http_version") in _HTTP_1 and not framed,
+            ends_at_close=response.extensions.get("http_version") in _HTTP_1 and not is_framed,
             size_bytes=int(length) if length.isdecimal() and not layers else None,
             pieces=pieces,
         )

@@ -271,7 +271,7 @@ class Api:
             total_s=total_s,
             read=read_whole,
             events=events,
-            while_open=self.pools.while_open,
+            pools=self.pools,
             is_proxied=self.pools.is_proxied(parts.scheme, host),
             secret=self.key,
         )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any, Final, Protocol, Self, cast
 
@@ -32,6 +32,7 @@ from newsleopard_async.transport.connection_causes import cause_of, way_out_of
 from newsleopard_async.transport.instrumentation import kept_out
 from newsleopard_async.transport.outcome import Answer, Cause, NotSent, Outcome, ReplyLost
 from newsleopard_async.transport.pace import Pace, Windows
+from newsleopard_async.transport.pools import Pools
 from newsleopard_async.transport.redact import Secret
 
 __all__ = ["NOT_SENT", "Bytes", "Exchange", "RequestEvents", "SendPrevented", "perform"]
@@ -149,7 +150,7 @@ class Exchange:
         windows: How long each part of the attempt may be without progress.
         read: What to do with the answer's body.
         events: Told of the request's way, or None where nobody asks.
-        while_open: Makes the scope that is cancelled if the client is closed meanwhile.
+        pools: Of the client; the attempt ends when they are closed.
         is_proxied: Whether a proxy stands between us and the server.
         until: Ends when an attempt with windows must stop, even if it makes progress.
         secret: What the answer's headers may echo: the key, or what is signed in a URL.
@@ -162,9 +163,7 @@ class Exchange:
     windows: Windows | None = None
     read: BodyReader = attrs.field(repr=False)
     events: RequestEvents | None = attrs.field(repr=False, default=None)
-    while_open: Callable[[], AbstractContextManager[anyio.CancelScope, bool]] = attrs.field(
-        repr=False, default=anyio.CancelScope
-    )
+    pools: Pools = attrs.field(repr=False, factory=Pools)
     is_proxied: bool = False
     until: Callable[[], Awaitable[None]] | None = attrs.field(repr=False, default=None)
     secret: Secret | None = attrs.field(repr=False, default=None)
@@ -177,9 +176,13 @@ async def perform(exchange: Exchange) -> Outcome:
         NewsLeopardError: from the body being sent or the reading of the answer, unchanged.
     """
     trace = _Trace(exchange.events)
-    with exchange.while_open(), kept_out():
-        return await _bounded(exchange, trace)
-    return _interrupted(exchange, trace, "the client was closed meanwhile", "other")
+    with kept_out():
+        outcome = await _bounded(exchange, trace)
+    if outcome is not None:
+        return outcome
+    if exchange.pools.is_closed:
+        return _interrupted(exchange, trace, "the client was closed meanwhile", "other")
+    return _interrupted(exchange, trace, f"no whole answer within {exchange.total_s:g} s")
 
 
 def _interrupted(
@@ -195,15 +198,15 @@ def _is_unsent(exchange: Exchange, trace: _Trace) -> bool:
     return not exchange.events.may_have_left
 
 
-async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome:
-    if exchange.windows is not None:
-        return await _watched(exchange, trace, exchange.windows)
-    pace = Pace(exchange.clock, Windows())
-    if exchange.total_s is None:
-        return await _attempt(exchange, trace, pace)
-    with exchange.clock.deadline(exchange.total_s):
-        return await _attempt(exchange, trace, pace)
-    return _interrupted(exchange, trace, f"no whole answer within {exchange.total_s:g} s")
+async def _bounded(exchange: Exchange, trace: _Trace) -> Outcome | None:
+    """Make the attempt; return None if its time was over, or the client was closed."""
+    total_s = math.inf if exchange.total_s is None else exchange.total_s
+    # One scope for both ends, since each costs a hundredth of a call.
+    with exchange.clock.deadline(total_s) as scope, exchange.pools.closing(scope):
+        if exchange.windows is not None:
+            return await _watched(exchange, trace, exchange.windows)
+        return await _attempt(exchange, trace, Pace(exchange.clock, Windows()))
+    return None
 
 
 async def _watched(exchange: Exchange, trace: _Trace, windows: Windows) -> Outcome:
@@ -258,7 +261,8 @@ async def _attempt(exchange: Exchange, trace: _Trace, pace: Pace) -> Outcome:
     except Exception as error:  # noqa: BLE001 - see NOT_SENT: the safe side of anything
         return _failed(exchange, trace, error)
     finally:
-        await _close(body.stream, exchange.clock)
+        if not isinstance(body.stream, Bytes):
+            await _close(body.stream, exchange.clock)
     if isinstance(outcome, Answer) and outcome.successful and not body.has_left:
         # A server may refuse early. But no one has accepted what did not leave.
         return ReplyLost(f"HTTP {outcome.status} came before the whole of it had left")
@@ -360,12 +364,16 @@ class _Incoming:
 
 
 class _Measured(AsyncIterator[bytes]):
-    """The pieces of a body, which must be as long in all as the head says."""
+    """The pieces of a body, which must be as long in all as the head says.
 
-    def __init__(self, response: httpx.Response, pace: Pace) -> None:
+    Attributes:
+        have_ended: Whether the last one came.
+    """
+
+    def __init__(self, response: httpx.Response, length: str, pace: Pace) -> None:
+        self.have_ended = False
         self._pace = pace
         self._pieces = aiter(cast("httpx.AsyncByteStream", response.stream))
-        length = response.headers.get("content-length", "")
         # Other answers may have a length without a body (RFC 9110, 8.6).
         has_body = response.is_success and response.status_code != HTTPStatus.NO_CONTENT
         self._left_bytes = int(length) if has_body and length.isdecimal() else None
@@ -375,6 +383,7 @@ class _Measured(AsyncIterator[bytes]):
         try:
             piece = await anext(self._pieces)
         except StopAsyncIteration:
+            self.have_ended = True
             self._pace.pause()
             if self._left_bytes:
                 raise IncompleteBody("its body is not as long as it says") from None
@@ -389,18 +398,18 @@ class _Measured(AsyncIterator[bytes]):
 async def _read(exchange: Exchange, response: httpx.Response, pace: Pace) -> Outcome:
     pace.receiving()
     # Not by httpx's own methods: they decode everything at once, and close at the end.
-    pieces = _Measured(response, pace)
-    said = response.headers.get
+    headers = dict(response.headers.items())
+    pieces = _Measured(response, headers.get("content-length", ""), pace)
     answer = functools.partial(
         Answer,
         response.status_code,
-        retry_after=said("retry-after"),
-        error_type=said("x-amzn-errortype"),
-        headers=dict(response.headers.items()),
+        retry_after=headers.get("retry-after"),
+        error_type=headers.get("x-amzn-errortype"),
+        headers=headers,
         secret=exchange.secret,
     )
     try:
-        answered = answer(await exchange.read(AnswerBody.of(response, pieces)))
+        answered = answer(await exchange.read(AnswerBody.of(response, headers, pieces)))
     except NewsLeopardError as error:
         answer(b"").stamp(error)
         raise
@@ -413,7 +422,8 @@ async def _read(exchange: Exchange, response: httpx.Response, pace: Pace) -> Out
         answered = answer(b"")
     finally:
         await _close(response.stream, exchange.clock)
-        await _unwind(pieces, exchange.clock)
+        if not pieces.have_ended:
+            await _unwind(pieces, exchange.clock)
     return answered
 
 

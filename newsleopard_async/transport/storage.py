@@ -301,7 +301,7 @@ class Storage:
             clock=self.clock,
             windows=self._windows(),
             read=read,
-            while_open=self.pools.while_open,
+            pools=self.pools,
             # The storage does not know the key. What it could echo is what was signed.
             secret=Secret(target.parts.query) if target.parts.query else None,
         )

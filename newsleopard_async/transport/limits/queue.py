@@ -179,7 +179,7 @@ class RequestQueue:
 
     async def _wait_for_turn(self, waiter: _Waiter) -> None:
         if waiter.is_decided:
-            await anyio.lowlevel.cancel_shielded_checkpoint()
+            await anyio.lowlevel.checkpoint()
             return
         while not waiter.is_decided:
             await self._wait_until_woken(waiter)
@@ -212,6 +212,8 @@ class RequestQueue:
 
     def serve(self) -> None:
         """Give a slot to each request that can be sent; wake the first of the others if needed."""
+        if not self._demands:
+            return
         while self._demands and (waiter := self._next_to_go()) is not None:
             self._decide(waiter, slot=self.state.take(self, waiter.claim, self.clock.monotonic()))
         first = self._first()
