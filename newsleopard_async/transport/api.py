@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import anyio.lowlevel
 import attrs
@@ -214,10 +214,15 @@ class Api:
             _log.warning("the answer to %s is not as documented: %s", name, unread)
             self._unread[name] = unread
 
-    @property
+    # These two are asked for at each call.
+    @functools.cached_property
+    def _base(self) -> SplitResult:
+        return urlsplit(self.base_url)
+
+    @functools.cached_property
     def _reading(self) -> OutcomeInterpreter:
         return OutcomeInterpreter(
-            self.key, self.retry.cap_s, urlsplit(self.base_url).hostname or "", self.offers
+            self.key, self.retry.cap_s, self._base.hostname or "", self.offers
         )
 
     def _call(self, request: Request[Any]) -> Call:
@@ -255,8 +260,7 @@ class Api:
     def _exchange(
         self, request: Request[Any], content: bytes | None, purpose: Purpose, events: RequestEvents
     ) -> Exchange:
-        parts = urlsplit(self.base_url)
-        host = parts.hostname or ""
+        scheme, host = self._base.scheme, self._base.hostname or ""
         t = self.timeouts
         steps = {"connect": t.connect_s, "read": t.read_s, "write": t.write_s, "pool": t.pool_s}
         # The wait for a connection has come before, and had its own bound.
@@ -265,14 +269,14 @@ class Api:
             # The answer to what cannot be repeated is worth waiting for: one bound on all.
             steps["read"] = steps["write"] = total_s = t.submit_s
         return Exchange(
-            transport=self.pools.transport(purpose, parts.scheme, host),
+            transport=self.pools.transport(purpose, scheme, host),
             request=self._http_request(request, content, steps),
             clock=self.clock,
             total_s=total_s,
             read=read_whole,
             events=events,
             pools=self.pools,
-            is_proxied=self.pools.is_proxied(parts.scheme, host),
+            is_proxied=self.pools.is_proxied(scheme, host),
             secret=self.key,
         )
 
@@ -281,7 +285,8 @@ class Api:
     ) -> httpx.Request:
         built = httpx.Request(
             request.method,
-            self.base_url + request.target,
+            # A caller's own path may have anything in it, which is not to be kept.
+            (httpx.URL if request.raw else _parsed)(self.base_url + request.target),
             headers={
                 "Content-Type": "application/json",
                 "Accept": "application/json",
@@ -293,6 +298,12 @@ class Api:
         )
         built.stream = Bytes(content or b"")
         return built
+
+
+@functools.lru_cache(maxsize=128)
+def _parsed(url: str) -> httpx.URL:
+    """Parse a URL; most are asked for again, and httpx takes as long as for all else it builds."""
+    return httpx.URL(url)
 
 
 def _encode(body: Mapping[str, Any] | Sequence[Any]) -> bytes:

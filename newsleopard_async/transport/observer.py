@@ -122,19 +122,28 @@ class Departure:
         slot: Told when it was sent and answered.
         is_ours: Whether our own connections carry it. Of any other transport it is not known
             what it does with a request, so that handing it over counts as sending.
-        scope: What is cancelled to keep it from leaving.
         may_have_left: Whether a first byte was handed to a connection to the server, or may have
             been.
-        is_withdrawn: Set when its caller was cancelled.
+        is_withdrawn: Whether its caller was cancelled.
     """
 
     slot: RequestSlot
     is_ours: bool
-    scope: anyio.CancelScope = attrs.field(factory=anyio.CancelScope)
     may_have_left: bool = False
-    is_withdrawn: anyio.Event = attrs.field(factory=anyio.Event)
+    is_withdrawn: bool = attrs.field(default=False, init=False)
     _announce: Callable[[], Awaitable[bool]] | None = attrs.field(default=None, init=False)
     _since_intent: Stopwatch | None = attrs.field(default=None, init=False)
+
+    # Only what must not be repeated needs these two.
+    @functools.cached_property
+    def scope(self) -> anyio.CancelScope:
+        """What is cancelled to keep it from leaving."""
+        return anyio.CancelScope()
+
+    @functools.cached_property
+    def withdrawal(self) -> anyio.Event:
+        """Set when its caller was cancelled."""
+        return anyio.Event()
 
     async def announce(self, clock: Clock, announce: Callable[[], Awaitable[bool]]) -> bool:
         """Have the intent to send it stored, which is valid for `INTENT_S` from now on.
@@ -147,7 +156,8 @@ class Departure:
 
     def withdraw(self) -> None:
         """Keep the request from leaving, unless it may have left."""
-        self.is_withdrawn.set()
+        self.is_withdrawn = True
+        self.withdrawal.set()
         if not self.may_have_left:
             self.scope.cancel()
 
@@ -160,7 +170,7 @@ class Departure:
         """Note that our own connection says that nothing has left yet."""
         if self.is_ours:
             self.may_have_left = False
-            if self.is_withdrawn.is_set():
+            if self.is_withdrawn:
                 self.scope.cancel()
 
     async def leaving(self) -> None:
@@ -201,7 +211,7 @@ class Departure:
             self.slot.give_back()
 
     def _check(self) -> None:
-        if self.is_withdrawn.is_set():
+        if self.is_withdrawn:
             raise SendPrevented("it was cancelled")
         if not self.slot.is_good():
             raise SendPrevented(

@@ -182,7 +182,7 @@ class Storage:
         departure = Departure(NoSlot(), is_ours=self.pools.custom is None)
 
         async def until() -> None:
-            await departure.is_withdrawn.wait()
+            await departure.withdrawal.wait()
             await self.clock.sleep(self.timeouts.submit_s)
 
         async with self._connection(call) as late:
