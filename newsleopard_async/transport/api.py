@@ -27,7 +27,7 @@ from newsleopard_async.transport.answer_body import read_whole
 from newsleopard_async.transport.attempt import Attempt
 from newsleopard_async.transport.calls import Call
 from newsleopard_async.transport.hook import check_hook
-from newsleopard_async.transport.http import Bytes, Exchange, RequestEvents
+from newsleopard_async.transport.http import BufferedRequest, Exchange, RequestEvents
 from newsleopard_async.transport.interpreter import CallResult, OutcomeInterpreter
 from newsleopard_async.transport.limits.limiter import Limiter, shared_queue
 from newsleopard_async.transport.limits.scope import Quota, check_quota
@@ -282,8 +282,8 @@ class Api:
 
     def _http_request(
         self, request: Request[Any], content: bytes | None, timeout: dict[str, float]
-    ) -> httpx.Request:
-        built = httpx.Request(
+    ) -> BufferedRequest:
+        return BufferedRequest(
             request.method,
             # A caller's own path may have anything in it, which is not to be kept.
             (httpx.URL if request.raw else _parsed)(self.base_url + request.target),
@@ -293,11 +293,9 @@ class Api:
                 "User-Agent": f"newsleopard-async/{__version__}",
                 "x-api-key": self.key.reveal(),
             },
-            content=content,
-            extensions={"timeout": timeout},
+            body=content,
+            timeout=timeout,
         )
-        built.stream = Bytes(content or b"")
-        return built
 
 
 @functools.lru_cache(maxsize=128)

@@ -19,6 +19,7 @@ import attrs
 
 from newsleopard_async.clock import Clock
 from newsleopard_async.log import Log
+from newsleopard_async.telemetry import is_traced
 from newsleopard_async.transport.http import Exchange, perform
 from newsleopard_async.transport.limits.limit_state import Hold
 from newsleopard_async.transport.listener import listener
@@ -28,6 +29,8 @@ from newsleopard_async.transport.spans import CallSpan
 __all__ = ["Call", "fields_of"]
 
 _log: Final = Log()
+
+_UNTRACED: Final = contextlib.nullcontext()
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -75,7 +78,7 @@ class Call:
         return urlsplit(self.base_url).hostname or ""
 
     def __enter__(self) -> Self:
-        self._open = self._span.opened()
+        self._open = self._span.opened() if is_traced() else _UNTRACED
         self._open.__enter__()
         return self
 

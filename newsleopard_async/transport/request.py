@@ -67,8 +67,8 @@ class Request(Generic[T]):
     @property
     def target(self) -> str:
         """The path with its query."""
-        query = urlencode([pair for pair in self.query if pair[1]])
-        return f"{self.path}?{query}" if query else self.path
+        pairs = [pair for pair in self.query if pair[1]]
+        return f"{self.path}?{urlencode(pairs)}" if pairs else self.path
 
 
 def decode_nothing(data: object, unread: Unread) -> None:

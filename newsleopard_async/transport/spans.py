@@ -47,9 +47,6 @@ class CallSpan:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Open the span; it is the parent of all spans that the attempts open."""
-        if not telemetry.is_traced():
-            yield
-            return
         full = None if self.path is None else f"{self.base_url}{self.path}"
         about = {**self._server, "url.full": full}
         with telemetry.span(
