@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar
 
+import anyio.lowlevel
 import attrs
 
 from newsleopard_async.clock import Clock
@@ -83,25 +84,33 @@ class Attempt(Generic[T]):
                 nothing.
             Exception: what the hook raised before it sent.
         """
-        request, pool_s = self.request, self.timeouts.pool_s
+        pool_s = self.timeouts.pool_s
         check_outside(self.limiter.queue)
         self.call.queue()
-        turn = self.limiter.acquire(
-            export_of=request.export_of,
-            polite=request.polite,
-            again=again,
-            urgent=request.urgent,
-        )
-        slot = await self.pools.wait(turn)
-        late = NotSent(f"no connection became free in {pool_s:g} s", "timeout")
+        slot = await self._turn(again=again)
         try:
+            # Here a cancellation strikes, and others have their turn, if nothing was waited for.
+            await anyio.lowlevel.checkpoint()
             begin()
             async with self.pools.place(self.purpose, self.clock, within_s=pool_s) as free:
                 self.call.admit()
-                return await self._carry(slot) if free else self._unsent(late)
+                if free:
+                    return await self._carry(slot)
+                return self._unsent(
+                    NotSent(f"no connection became free in {pool_s:g} s", "timeout")
+                )
         finally:
             # Does nothing once it is known what became of the request.
             slot.give_back()
+
+    async def _turn(self, *, again: bool) -> Slot:
+        request = self.request
+        how = {"polite": request.polite, "again": again, "urgent": request.urgent}
+        slot = self.limiter.at_once(**how) if request.export_of is None else None
+        if slot is None:
+            turn = self.limiter.acquire(export_of=request.export_of, **how)
+            slot = await self.pools.wait(turn)
+        return slot
 
     def _unsent(self, outcome: NotSent) -> CallResult[T]:
         self.call.end(outcome)

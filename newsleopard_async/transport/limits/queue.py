@@ -153,6 +153,15 @@ class RequestQueue:
         """Return whether a request can still be sent with its slot."""
         return self.clock.monotonic() < slot.good_until
 
+    def at_once(self, demand: Demand) -> Slot | None:
+        """Return a slot if nobody waits, and one is free; None if it has to be waited for."""
+        now, wall = self.clock.monotonic(), self.clock.now()
+        if self._demands or self.state.refusal(demand, now, wall) is not None:
+            return None
+        return (
+            self.state.take(self, None, now) if self.state.go_at(demand, now, wall) <= now else None
+        )
+
     async def wait(
         self, demand: Demand, claim: Claim | None, *, again: bool = False, urgent: bool = False
     ) -> Slot:
