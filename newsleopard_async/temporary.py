@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import secrets
 import shutil
@@ -27,6 +28,12 @@ _OWNER: Final = ".owner"
 _SWEEP_S: Final = 0.1
 """Chosen: so long nobody notices; what is left is left to the next run."""
 
+_SWEEP_EVERY_S: Final = 60.0
+"""How long other runs of this process do not look again. Chosen: a thousand that begin at once
+would look at each other's folders, which took more than half of what they begin with."""
+
+_swept_at: Final = [-math.inf]
+
 _IN_USE: Final[set[str]] = set()
 """The private folders of this process, and of those that it was forked from.
 
@@ -49,7 +56,8 @@ def private_folder() -> Iterator[Path]:
     try:
         with writing():
             folder = Path(tempfile.gettempdir(), name)
-            _remove_abandoned(folder.parent)
+            if _is_sweep_due():
+                _remove_abandoned(folder.parent)
             folder.mkdir(0o700)
         owner = _own(folder)
         try:
@@ -60,6 +68,15 @@ def private_folder() -> Iterator[Path]:
                 _remove(folder, owner)
     finally:
         _IN_USE.discard(name)
+
+
+def _is_sweep_due() -> bool:
+    """Whether abandoned folders are to be looked for: not for each of many runs at once."""
+    now = time.monotonic()
+    if len(_IN_USE) > 1 and now - _swept_at[-1] < _SWEEP_EVERY_S:
+        return False
+    _swept_at[-1] = now
+    return True
 
 
 def _own(folder: Path) -> IO[bytes] | None:
